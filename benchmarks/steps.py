@@ -1,0 +1,57 @@
+"""Milliseconds per training step of five nets, graphkit beside its peers.
+
+    python benchmarks/steps.py --peer-python PATH [--nets mlp,cnn] [--engines graphkit,torch] [--rounds 5]
+
+Every engine trains in a process of its own, with `fit` over whole shuffled epochs, after a warm-up epoch; the rounds of
+the engines are interleaved and the median is printed, with the ratio of graphkit to the best peer.
+"""
+
+import argparse
+import json
+import pathlib
+import platform
+
+from nets import NETS
+from peers import bound, markdown, medians, number, peer_argument, rounds, start
+
+ENGINES = ("graphkit", "keras-tensorflow", "keras-jax", "torch")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--nets", default=",".join(NETS))
+    parser.add_argument("--engines", default=",".join(ENGINES), help="also: torch-compile, keras-tensorflow-nojit")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=pathlib.Path, help="write every round here")
+    peer_argument(parser)
+    return parser.parse_args()
+
+
+def row(name: str, engines: list[str], found: dict[str, float]) -> list[str]:
+    """A line of the table: a column for each engine, then the ratio."""
+    peers = [ms for engine, ms in found.items() if engine != "graphkit"]
+    own = found.get("graphkit")
+    ratio = number(own / min(peers)) if own and peers else "-"
+    return [name, *[number(found.get(engine)) for engine in engines], ratio]
+
+
+def main() -> None:
+    """Measure and print."""
+    args = arguments()
+    bound(args.cores)
+    engines, rows, everything = args.engines.split(","), [], {}
+    for name in args.nets.split(","):
+        answers = rounds(start(engines, args.peer_python, "worker.py", name), args.rounds)
+        everything[name] = answers
+        rows.append(row(name, engines, medians(answers, "ms")))
+    print(
+        f"ms/step, median of {args.rounds} rounds, {args.cores} cores, {platform.processor() or platform.machine()}\n"
+    )
+    print(markdown(["net", *engines, "graphkit / best peer"], rows))
+    if args.json:
+        args.json.write_text(json.dumps(everything, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

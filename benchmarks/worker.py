@@ -1,0 +1,94 @@
+"""One engine training one net, in a process of its own: a line on stdin asks for a round, a line of JSON answers."""
+
+import importlib
+import json
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from nets import NETS, Net
+
+Round = Callable[[], dict[str, float]]
+
+
+def say(**fields: Any) -> None:
+    """One line of JSON."""
+    print(json.dumps(fields), flush=True)
+
+
+def timed_epochs(keras: Any, epochs: int) -> Any:
+    """A callback that times the last epochs of a fit, its first epoch being a warm-up."""
+
+    class Timed(keras.callbacks.Callback):
+        seconds = 0.0
+        loss = float("nan")
+
+        def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+            self.started = time.perf_counter()
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            elapsed = time.perf_counter() - self.started
+            self.loss = float((logs or {}).get("loss", self.loss))
+            if epoch >= 1:
+                self.seconds += elapsed / epochs
+
+    return Timed()
+
+
+def keras_like(net: Net, module: str, jit: bool | str = "auto") -> tuple[Round, int]:
+    """A round of a library that answers to Keras' API."""
+    keras = importlib.import_module(module)
+    model = net.build(keras)
+    extra = {} if jit == "auto" else {"jit_compile": jit}
+    model.compile(optimizer=net.optimizer, loss=net.loss, **extra)
+    inputs, target = net.arrays()
+    fed = inputs if len(inputs) > 1 else inputs[0]
+
+    def play() -> dict[str, float]:
+        watch = timed_epochs(keras, net.epochs)
+        model.fit(fed, target, batch_size=net.batch, epochs=1 + net.epochs, verbose=0, callbacks=[watch])
+        return {"ms": 1000 * watch.seconds / net.steps, "loss": watch.loss}
+
+    return play, int(model.count_params())
+
+
+def pytorch(net: Net, name: str, compiled: bool) -> tuple[Round, int]:
+    """A round of plain PyTorch."""
+    from torch_nets import Trainer
+
+    trainer = Trainer(name, net, compiled)
+
+    def play() -> dict[str, float]:
+        trainer.epoch()
+        started = time.perf_counter()
+        for _ in range(net.epochs):
+            loss = trainer.epoch()
+        return {"ms": 1000 * (time.perf_counter() - started) / net.steps / net.epochs, "loss": loss}
+
+    return play, trainer.parameters()
+
+
+ENGINES: dict[str, Callable[[Net, str], tuple[Round, int]]] = {
+    "graphkit": lambda net, name: keras_like(net, "graphkit"),
+    "keras-tensorflow": lambda net, name: keras_like(net, "keras"),
+    "keras-tensorflow-nojit": lambda net, name: keras_like(net, "keras", jit=False),
+    "keras-jax": lambda net, name: keras_like(net, "keras"),
+    "torch": lambda net, name: pytorch(net, name, compiled=False),
+    "torch-compile": lambda net, name: pytorch(net, name, compiled=True),
+}
+
+
+def main() -> None:
+    """Build, warm up, then a round for every line."""
+    engine, name = sys.argv[1:3]
+    started = time.perf_counter()
+    play, parameters = ENGINES[engine](NETS[name], name)
+    play()
+    say(ready=True, parameters=parameters, start_s=round(time.perf_counter() - started, 2))
+    for _ in sys.stdin:
+        say(**play())
+
+
+if __name__ == "__main__":
+    main()

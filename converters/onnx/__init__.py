@@ -1,0 +1,10 @@
+"""ONNX: programs and models written as ONNX, and read back.
+
+The module itself is the converter that the entry-point group "graphkit.converters" names: `export_model`, `load_model`.
+"""
+
+from graphkit.converters.onnx.export import export_model, model_to_onnx, program_to_onnx
+
+EXTENSIONS = (".onnx",)
+
+__all__ = ["EXTENSIONS", "export_model", "model_to_onnx", "program_to_onnx"]

@@ -1,0 +1,339 @@
+"""Building an ONNX graph: nodes in order, names that are unique and readable, each constant once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Shape, Size, is_static
+from graphkit.converters.onnx.element_types import (
+    NAMES_OF_TYPES,
+    RESULT_DTYPES,
+    RESULT_LIKE_INPUT,
+    TYPED_INPUTS,
+    computing_dtype,
+    element_type,
+)
+from graphkit.ir.program import Equation
+from graphkit.ir.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from graphkit.converters.onnx.relayout import Step
+    from graphkit.ir.variable import Variable
+
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+class Operand:
+    """What a lowering gets for an input: a name in the graph, its spec, and its numbers where they are known.
+
+    `array` is set for literals and for weights that the program does not change; `steps` are the moves (see `relayout`) that
+    led from the weight to it. The initializer is only made when the name is asked for, so a number that ends in an
+    attribute leaves nothing behind.
+    """
+
+    __slots__ = ("_builder", "_name", "array", "spec", "steps", "variable")
+
+    def __init__(
+        self,
+        builder: GraphBuilder,
+        spec: TensorSpec,
+        name: str | None = None,
+        array: Array | None = None,
+        variable: Variable | None = None,
+        steps: tuple[Step, ...] = (),
+    ) -> None:
+        self._builder = builder
+        self._name = name
+        self.spec = spec
+        self.array = array
+        self.variable = variable
+        self.steps = steps
+
+    @property
+    def name(self) -> str:
+        """Its name in the graph."""
+        if self._name is None:
+            assert self.array is not None
+            if self.variable is not None:
+                self._name = self._builder.weight(self.variable, self.steps, self.array)
+            else:
+                self._name = self._builder.constant(self.array)
+        return self._name
+
+    @property
+    def shape(self) -> Shape:
+        """Its shape."""
+        return self.spec.shape
+
+    @property
+    def rank(self) -> int:
+        """The number of its axes."""
+        return self.spec.rank
+
+    @property
+    def dtype(self) -> str:
+        """Its dtype by Keras' name."""
+        return self.spec.dtype
+
+    @property
+    def number(self) -> float | None:
+        """Its one number, if it is a literal of one number."""
+        return float(self.array) if self.array is not None and self.variable is None and self.array.size == 1 else None
+
+
+Input: TypeAlias = "Operand | str | None"
+
+
+class Names:
+    """Names that are given once."""
+
+    def __init__(self) -> None:
+        self._used: dict[str, int] = {}
+
+    def unique(self, wanted: str) -> str:
+        """`wanted`, or `wanted_1`, `wanted_2`, ... where it is taken."""
+        name = wanted
+        while name in self._used:
+            self._used[wanted] += 1
+            name = f"{wanted}_{self._used[wanted]}"
+        self._used[name] = 0
+        return name
+
+
+class GraphBuilder:
+    """One graph under construction. A child builds the body of a loop or branch; it shares names and constants with its root.
+
+    Args:
+        opset: the version of the ONNX operators to write.
+        parent: the builder of the graph around this one.
+    """
+
+    def __init__(self, opset: int, parent: GraphBuilder | None = None) -> None:
+        self.opset = opset
+        self.parent = parent
+        self.root: GraphBuilder = parent.root if parent is not None else self
+        self.nodes: list[onnx.NodeProto] = []
+        self.equation: Equation | None = None
+        if parent is None:
+            self.names = Names()
+            self.dtypes: dict[str, str] = {}
+            self.initializers: dict[str, onnx.TensorProto] = {}
+            self.weights: dict[str, tuple[Variable, tuple[Step, ...]]] = {}
+            self.dim_sources: dict[str, tuple[str, int]] = {}
+            self.sizes: dict[Any, str] = {}
+            self._constants: dict[Any, str] = {}
+            self._weight_names: dict[Any, str] = {}
+
+    def child(self) -> GraphBuilder:
+        """A builder for a body inside this graph."""
+        made = GraphBuilder(self.opset, self)
+        made.equation = self.equation
+        return made
+
+    # ----- the equation being written -----
+
+    @property
+    def scope(self) -> str:
+        """The path of the layer whose equation is being written."""
+        return self.equation.scope if self.equation is not None else ""
+
+    @property
+    def result(self) -> TensorSpec:
+        """The spec of the (first) output that the equation must give."""
+        assert self.equation is not None
+        return self.equation.outputs[0].spec
+
+    # ----- nodes -----
+
+    def op(self, op_type: str, *inputs: Input, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
+        """Add a node; gives the name of its output, or a tuple of names. None is an input left out."""
+        names = [self.name_of(i) for i in inputs]
+        while names and not names[-1]:
+            names.pop()
+        if op_type == "Cast":
+            return self._node(op_type, names, 1, domain, attributes, NAMES_OF_TYPES[attributes["to"]])
+        own = self._own_dtype(op_type, names)
+        wanted = computing_dtype(op_type, own) if own is not None else None
+        if wanted is None or wanted == own:
+            return self._node(op_type, names, outputs, domain, attributes, self._result_dtype(op_type, names, attributes))
+        return self._computed_in(op_type, names, outputs, attributes, str(own), wanted)
+
+    def _own_dtype(self, op_type: str, names: Sequence[str]) -> str | None:
+        typed = TYPED_INPUTS.get(op_type, (0,))
+        return self.root.dtypes.get(names[typed[0]]) if names and len(names) > typed[0] else None
+
+    def _computed_in(self, op_type: str, names: Sequence[str], outputs: int, attributes: Any, own: str, wanted: str) -> Any:
+        """The node with casts around it, for a dtype that onnxruntime has no kernel for."""
+        typed = TYPED_INPUTS.get(op_type, range(len(names)))
+        cast = [self.cast(n, wanted) if n and i in typed and self.root.dtypes.get(n) == own else n for i, n in enumerate(names)]
+        made = self._node(op_type, cast, outputs, "", attributes, self._result_dtype(op_type, cast, attributes))
+        if RESULT_DTYPES.get(op_type) is not None:
+            return made
+        first = made if isinstance(made, str) else made[0]
+        back = self.cast(first, own)
+        if isinstance(made, str):
+            return back
+        others = (m if op_type in ("TopK", "MaxPool") else self.cast(m, own) for m in made[1:])
+        return (back, *others)
+
+    def _result_dtype(self, op_type: str, names: Sequence[str], attributes: dict[str, Any]) -> str | None:
+        if op_type in RESULT_DTYPES:
+            return RESULT_DTYPES[op_type]
+        if "dtype" in attributes:
+            return NAMES_OF_TYPES[attributes["dtype"]]
+        if op_type == "ConstantOfShape":
+            return NAMES_OF_TYPES[attributes["value"].data_type]
+        source = RESULT_LIKE_INPUT.get(op_type, 0)
+        return self.root.dtypes.get(names[source]) if len(names) > source else None
+
+    def _node(
+        self, op_type: str, names: Sequence[str], outputs: int, domain: str, attributes: dict[str, Any], dtype: str | None
+    ) -> Any:
+        node_name = self.root.names.unique(f"{self.scope}/{op_type}" if self.scope else op_type)
+        made = [self.root.names.unique(f"{node_name}:{i}") for i in range(outputs)]
+        given = {k: v for k, v in attributes.items() if v is not None}
+        self.nodes.append(helper.make_node(op_type, list(names), made, name=node_name, domain=domain or None, **given))
+        if dtype is not None:
+            self.root.dtypes.update(dict.fromkeys(made, dtype))
+            if op_type in ("TopK", "MaxPool") and outputs == 2:
+                self.root.dtypes[made[1]] = "int64"
+        return made[0] if outputs == 1 else tuple(made)
+
+    def name_of(self, value: Input) -> str:
+        """The name of an operand; an empty one for an input left out."""
+        if value is None:
+            return ""
+        if isinstance(value, Operand):
+            self.root.dtypes.setdefault(value.name, value.dtype)
+            return value.name
+        return value
+
+    def dtype_of(self, value: Input) -> str:
+        """The dtype of an operand or of a name."""
+        if isinstance(value, Operand):
+            return value.dtype
+        return self.root.dtypes[str(value)]
+
+    def cast(self, value: Input, dtype: str) -> str:
+        """`value` in another dtype."""
+        name = self.name_of(value)
+        if self.root.dtypes.get(name) == dtype:
+            return name
+        made: str = self.op("Cast", name, to=element_type(dtype))
+        return made
+
+    # ----- constants and weights -----
+
+    def constant(self, array: Any, dtype: str | None = None) -> str:
+        """An initializer with these numbers; equal ones are one."""
+        made = np.asarray(array, None if dtype is None else dtypes.to_numpy(dtype))
+        name_of_dtype = dtypes.of_array(made)
+        content = made.tobytes() if not made.dtype.hasobject else tuple(made.ravel().tolist())
+        key = (name_of_dtype, made.shape, content)
+        known = self.root._constants.get(key)
+        if known is not None:
+            return known
+        name = self.root.names.unique(_constant_name(made, name_of_dtype))
+        self.root._constants[key] = name
+        self._initializer(name, made, name_of_dtype)
+        return name
+
+    def _initializer(self, name: str, array: Array, dtype: str) -> None:
+        self.root.initializers[name] = to_tensor(array, dtype, name)
+        self.root.dtypes[name] = dtype
+
+    def like(self, value: Input, number: Any) -> str:
+        """A scalar constant of the dtype of `value`."""
+        return self.constant(number, self.dtype_of(value))
+
+    def ints(self, numbers: Iterable[int]) -> str:
+        """A constant vector of int64: axes, shapes, indices."""
+        return self.constant(np.array(list(numbers), np.int64))
+
+    def weight(self, variable: Variable, steps: tuple[Step, ...], array: Array) -> str:
+        """The initializer of a weight whose elements `steps` have moved to `array`; one for each form."""
+        key = (id(variable), steps)
+        known = self.root._weight_names.get(key)
+        if known is None:
+            known = self.root._weight_names[key] = self.root.names.unique(variable.path)
+            self._initializer(known, array, variable.dtype)
+            self.root.weights.setdefault(known, (variable, steps))
+        return known
+
+    # ----- sizes and shapes -----
+
+    def shape(self, sizes: Sequence[Size]) -> str:
+        """A shape as a vector of int64, worked out from the graph's inputs where it is not known."""
+        from graphkit.converters.onnx.dims import shape_vector
+
+        return shape_vector(self, sizes)
+
+    def reshape(self, value: Input, old: Shape, new: Shape) -> Any:
+        """`value` of shape `old` in the shape `new`."""
+        from graphkit.converters.onnx.dims import reshape_target
+
+        if old == new:
+            return value
+        if isinstance(value, Operand) and value.array is not None and is_static(new):
+            return self.relayout(value, ("reshape", new))
+        target, allow_zero = reshape_target(self, old, new)
+        made: str = self.op("Reshape", value, target, allowzero=1 if allow_zero else None)
+        return made
+
+    def squeeze(self, value: Input, *axes: int) -> str:
+        """`value` without these axes of size 1."""
+        made: str = self.op("Squeeze", value, self.ints(axes))
+        return made
+
+    def unsqueeze(self, value: Input, *axes: int) -> str:
+        """`value` with new axes of size 1."""
+        made: str = self.op("Unsqueeze", value, self.ints(axes))
+        return made
+
+    def transpose(self, value: Input, axes: Sequence[int]) -> Any:
+        """`value` with its axes in another order."""
+        return self.relayout(value, ("transpose", tuple(axes)))
+
+    def relayout(self, value: Input, *steps: Step) -> Any:
+        """`value` with its elements moved by `steps`: here and now for weights and literals, by nodes otherwise."""
+        from graphkit.converters.onnx.relayout import apply_steps, emit_steps
+
+        if not isinstance(value, Operand) or value.array is None:
+            return emit_steps(self, value, steps)
+        array = apply_steps(value.array, steps)
+        spec = TensorSpec(array.shape, value.dtype)
+        return Operand(self, spec, array=array, variable=value.variable, steps=(*value.steps, *steps))
+
+
+def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:
+    """An array as ONNX' message. Strings are stored as UTF-8."""
+    if dtype == "string":
+        texts = [t if isinstance(t, bytes) else str(t).encode() for t in array.ravel()]
+        return helper.make_tensor(name, onnx.TensorProto.STRING, array.shape, texts)
+    return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _constant_name(array: Array, dtype: str) -> str:
+    """A name that says what the constant holds."""
+    if array.size == 1 and array.ndim == 0 and dtype != "string":
+        return f"const/{dtype}/{array.item()}"
+    if array.ndim == 1 and array.size <= 6 and array.dtype.kind in "iu":
+        return f"const/{dtype}/[{','.join(map(str, array.tolist()))}]"
+    return f"const/{dtype}/{'x'.join(map(str, array.shape)) or 'scalar'}"
+
+
+def value_info(name: str, spec: TensorSpec) -> onnx.ValueInfoProto:
+    """The declaration of an input or output; unknown sizes become `dim_param`."""
+    shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
+    return helper.make_tensor_value_info(name, element_type(spec.dtype), shape)
+
+
+def known_shape(shape: Shape) -> tuple[int, ...] | None:
+    """The shape as ints, None if a size is not known."""
+    return tuple(int(s) for s in shape if isinstance(s, int)) if is_static(shape) else None

@@ -1,0 +1,115 @@
+"""From equations to nodes: finds each equation's lowering, expands the composites that have none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from graphkit.converters.onnx import lowering as _lowerings  # noqa: F401 (registers them)
+from graphkit.converters.onnx.builder import GraphBuilder, Operand
+from graphkit.converters.onnx.layout import to_channels_first
+from graphkit.converters.onnx.registry import LOWERINGS, Lowering, find
+from graphkit.core.errors import ExportError, GraphKitError
+from graphkit.core.registry import did_you_mean
+from graphkit.ir.gradient import expand_in_place
+from graphkit.ir.program import Atom, Equation, Literal, Program, Value
+from graphkit.ir.simplify import simplify
+from graphkit.ir.tracing import Trace
+
+Environment = dict[Value, Operand]
+
+
+def prepared(program: Program, opset: int) -> Program:
+    """The program in the form that is lowered: channels first, composites that ONNX lacks expanded, simplified.
+
+    Those without any lowering are expanded before the layout is settled, those whose lowering does not cover the case after.
+    """
+    program = _expanded(simplify(program), lambda e: not any(low.since <= opset for low in _ways(e)))
+    return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None))
+
+
+def _ways(equation: Equation) -> list[Lowering]:
+    entry = LOWERINGS.get(equation.primitive.name)
+    return entry.lowerings if entry is not None else []
+
+
+def _expanded(program: Program, is_unknown: Callable[[Equation], bool]) -> Program:
+    def is_open(equation: Equation) -> bool:
+        return equation.primitive.is_composite and is_unknown(equation)
+
+    if not any(is_open(e) for e in program.equations):
+        return program
+    while any(is_open(e) for e in program.equations):
+        scratch = Trace()
+        for equation in program.equations:
+            if is_open(equation):
+                expand_in_place(scratch, equation)
+            else:
+                scratch.equations.append(equation)
+        program = Program(program.inputs, program.state, scratch.equations, program.outputs)
+    return simplify(program)
+
+
+def lower_equations(b: GraphBuilder, equations: Iterable[Equation], env: Environment) -> None:
+    """Write equations in order; `env` holds what stands for each value."""
+    outer = b.equation
+    for equation in equations:
+        b.equation = equation
+        made = _lower(b, equation, [operand_of(b, a, env) for a in equation.inputs])
+        for value, result in zip(equation.outputs, made, strict=True):
+            env[value] = result if _stands_for(result, value) else Operand(b, value.spec, b.name_of(result))
+            if not isinstance(result, Operand):
+                b.root.dtypes.setdefault(result, value.spec.dtype)
+    b.equation = outer
+
+
+def _stands_for(result: Any, value: Value) -> bool:
+    """Whether an operand may stand for a value as it is, so that a weight stays known as one."""
+    return isinstance(result, Operand) and result.spec == value.spec
+
+
+def _lower(b: GraphBuilder, equation: Equation, operands: list[Operand]) -> tuple[Any, ...]:
+    low = find(equation, b.opset)
+    if low is None:
+        raise ExportError(_why_not(equation, b.opset))
+    try:
+        made = low.function(b, *operands, **equation.params)
+    except ExportError as error:
+        raise ExportError(f"{_where(equation)}: {error}") from error
+    except GraphKitError:
+        raise
+    except Exception as error:
+        raise ExportError(f"{_where(equation)} could not be written as ONNX: {type(error).__name__}: {error}") from error
+    return made if isinstance(made, tuple) else (made,)
+
+
+def _where(equation: Equation) -> str:
+    return f"{equation.primitive.name!r} of layer {equation.scope!r}" if equation.scope else f"{equation.primitive.name!r}"
+
+
+def _why_not(equation: Equation, opset: int) -> str:
+    name = equation.primitive.name
+    entry = LOWERINGS.get(name)
+    if entry is None:
+        return f"{_where(equation)} has no form in ONNX.{did_you_mean(name, LOWERINGS)}"
+    if entry.limitation is not None:
+        return f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}."
+    later = [low.since for low in entry.lowerings if low.since > opset]
+    if later:
+        return f"{_where(equation)} needs opset {min(later)}; opset {opset} was asked for. Export with opset={min(later)}."
+    return f"{_where(equation)} with {dict(equation.params)} has no form in ONNX."
+
+
+def operand_of(b: GraphBuilder, atom: Atom, env: Mapping[Value, Operand]) -> Operand:
+    """What stands for an atom."""
+    if isinstance(atom, Literal):
+        return Operand(b, atom.spec, array=atom.array)
+    return env[atom]
+
+
+def lower_body(b: GraphBuilder, program: Program, arguments: list[Operand]) -> list[str]:
+    """Write a sub-program into builder `b` with these operands for its inputs; the names of its outputs."""
+    env: Environment = dict(zip(program.inputs, arguments, strict=True))
+    program = prepared(program, b.opset)
+    lower_equations(b, program.equations, env)
+    return [operand_of(b, atom, env).name for atom in program.outputs]

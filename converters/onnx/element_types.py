@@ -1,0 +1,92 @@
+"""Dtypes in ONNX: element types by Keras' names, and what onnxruntime computes in."""
+
+from __future__ import annotations
+
+from onnx import TensorProto
+
+from graphkit.core.errors import ExportError
+
+ELEMENT_TYPES: dict[str, int] = {
+    "bool": TensorProto.BOOL, "string": TensorProto.STRING,
+    "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "uint32": TensorProto.UINT32, "uint64": TensorProto.UINT64,
+    "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": TensorProto.INT32, "int64": TensorProto.INT64,
+    "bfloat16": TensorProto.BFLOAT16, "float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT,
+    "float64": TensorProto.DOUBLE, "complex64": TensorProto.COMPLEX64, "complex128": TensorProto.COMPLEX128,
+}  # fmt: skip
+
+NAMES_OF_TYPES: dict[int, str] = {number: name for name, number in ELEMENT_TYPES.items()}
+
+
+def element_type(dtype: str) -> int:
+    """ONNX' number of a dtype. Raises ExportError for a name that ONNX has no type for."""
+    try:
+        return ELEMENT_TYPES[dtype]
+    except KeyError:
+        raise ExportError(f"ONNX has no element type for dtype {dtype!r}.") from None
+
+
+# The dtypes that onnxruntime has CPU kernels for, by operator; float16 it takes everywhere (it casts by itself). The
+# standard allows more. A node of another dtype is written with casts around it: numbers stay exact for integers (they wrap
+# as the narrow type would) and are rounded once per operator for bfloat16. An operator that is not listed takes all.
+_FLOAT = "float32"
+_FLOATS = "float32 float64"
+_NUMBERS = "float32 float64 int32 int64"
+_GROUPS: dict[str, str] = {
+    "Acos Acosh Asin Asinh Atan Atanh Cosh Sinh Tan Elu Erf HardSigmoid HardSwish LeakyRelu Mish PRelu Selu Softplus Softsign "
+    "ThresholdedRelu Celu Gelu AveragePool Conv ConvTranspose GlobalAveragePool GlobalMaxPool InstanceNormalization "
+    "LpPool LRN Det Hardmax": _FLOAT,
+    "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
+    "LayerNormalization MaxPool LSTM GRU GridSample LpNormalization RMSNormalization DFT": _FLOATS,
+    "RNN": _FLOAT,
+    "Add Sub Mul Div Max Min Less LessOrEqual Greater GreaterOrEqual Pow MatMul Einsum Clip CumSum Mod "
+    "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
+    "Neg Abs Sign": _NUMBERS,
+    "Relu": "float32 float64 int32",
+    "ArgMax ArgMin": "float32 float64 int32 int64",
+    "Equal": _NUMBERS + " bool string",
+    "Where": _NUMBERS + " uint8 string",
+    "Expand Tile": _NUMBERS + " bool string uint8 int8",
+    "Pad": _NUMBERS + " bool uint8 int8",
+    "Trilu": _NUMBERS + " bool",
+    "Range": _NUMBERS,
+    "OneHot": "float32 int32 int64",
+    "Resize": "float32 int32 uint8",
+    "NonZero": "float32 int32 int64 bool uint8",
+    "EyeLike": _NUMBERS,
+}  # fmt: skip
+KERNEL_DTYPES: dict[str, frozenset[str]] = {
+    op: frozenset(dtypes.split()) for ops, dtypes in _GROUPS.items() for op in ops.split()
+}
+
+# Which inputs are of the type that a node computes in, where that is not all of them.
+TYPED_INPUTS: dict[str, tuple[int, ...]] = {
+    "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
+    "ReduceSum": (0,), "ReduceMean": (0,), "ReduceProd": (0,), "ReduceMax": (0,), "ReduceMin": (0,), "ReduceSumSquare": (0,),
+    "ReduceLogSumExp": (0,), "ReduceL1": (0,), "ReduceL2": (0,), "LSTM": (0, 1, 2, 3, 5, 6, 7), "GRU": (0, 1, 2, 3, 5),
+    "RNN": (0, 1, 2, 3, 5), "OneHot": (2,), "DFT": (0,),
+}  # fmt: skip
+
+# The operators whose first output is not of the type of their first input.
+RESULT_DTYPES: dict[str, str] = {
+    **dict.fromkeys("Equal Less LessOrEqual Greater GreaterOrEqual And Or Xor Not IsNaN IsInf".split(), "bool"),
+    **dict.fromkeys("Shape Size ArgMax ArgMin NonZero".split(), "int64"),
+}
+RESULT_LIKE_INPUT: dict[str, int] = {"Where": 1, "OneHot": 2}
+
+_WIDER = {
+    "bfloat16": ("float32",),
+    "bool": ("uint8", "int32"),
+    "int8": ("int32",), "uint8": ("int32",), "int16": ("int32",), "uint16": ("int32",),
+    "uint32": ("int64",), "uint64": ("int64",), "int32": ("int64", "float32"), "int64": ("int32", "float32"),
+    "float64": ("float32",),
+}  # fmt: skip
+
+
+def computing_dtype(op: str, dtype: str) -> str:
+    """The dtype in which onnxruntime computes operator `op` on numbers of `dtype`."""
+    known = KERNEL_DTYPES.get(op)
+    if known is None or dtype in known or dtype == "float16":
+        return dtype
+    candidates = [wider for wider in _WIDER.get(dtype, ()) if wider in known]
+    # int64 on operators of floats: there is no exact way, and no op asks for it
+    return candidates[0] if candidates else dtype

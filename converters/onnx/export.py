@@ -1,0 +1,199 @@
+"""Programs and models written as ONNX.
+
+Source of the operators: https://onnx.ai/onnx/operators/. Names, order and free axes are the program's; see `export_model`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import onnx
+from onnx import helper
+
+from graphkit.converters.onnx.builder import GraphBuilder, Operand, value_info
+from graphkit.converters.onnx.driver import lower_equations, operand_of, prepared
+from graphkit.converters.onnx.files import write_model
+from graphkit.core.dims import Dim
+from graphkit.core.errors import ExportError, InvalidArgumentError
+from graphkit.ir.program import Atom, Program, State, Value
+from graphkit.ir.spec import TensorSpec
+
+OPSET = 21
+OLDEST_OPSET = 17
+NEWEST_OPSET = 23
+CONFIG_KEY = "graphkit.config"
+WEIGHTS_KEY = "graphkit.weights"
+STATE_KEY = "graphkit.state"
+
+
+def export_model(
+    model: Any,
+    path: str | Path,
+    opset: int = OPSET,
+    *,
+    training: bool = False,
+    external_data: bool | None = None,
+    check: bool = True,
+) -> Path:
+    """Write a model as an ONNX file.
+
+    Args:
+        model: a built graphkit model.
+        path: the file; it is written beside it and renamed over it.
+        opset: 17 to 23.
+        training: write the training-time forward pass instead of inference.
+        external_data: put weights into a file of their own; None does so above ONNX' limit of 2 GB.
+        check: run `onnx.checker` with full_check.
+
+    Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known.
+    """
+    message = model_to_onnx(model, opset, training=training)
+    return write_model(message, Path(path), external_data=external_data, check=check)
+
+
+def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False) -> onnx.ModelProto:
+    """A model as an ONNX message; its config and the paths of its weights ride in the metadata."""
+    program = model.program(training=training)
+    metadata = {CONFIG_KEY: model.to_json()}
+    return program_to_onnx(program, model.input_names, model.output_names, opset=opset, name=model.name, metadata=metadata)
+
+
+def program_to_onnx(
+    program: Program,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    *,
+    opset: int = OPSET,
+    name: str = "graphkit",
+    metadata: Mapping[str, str] | None = None,
+) -> onnx.ModelProto:
+    """A program as an ONNX message.
+
+    Variables that the program only reads become initializers named by their path. A variable that it changes becomes an
+    input of that name and an output `<path>:updated`, behind the program's own.
+
+    Args:
+        program: what to write; it stays as it is.
+        input_names: one for each input; the values' own names, else `input`, `input_1`, by default.
+        output_names: one for each output, made unique; `output`, `output_1` by default.
+        opset: 17 to 23.
+        name: of the graph.
+        metadata: further entries of `metadata_props`.
+    """
+    _check_opset(opset)
+    program = prepared(program, opset)
+    b = GraphBuilder(opset)
+    names = _input_names(b, program, input_names)
+    env = _declare(b, program, names)
+    wanted = _output_names(b, program, output_names)
+    lower_equations(b, program.equations, env)
+    outputs = _name_outputs(b, program.results(), wanted, env)
+    inputs = [value_info(env[v].name, v.spec) for v in (*program.inputs, *(s.before for s in _changed(program)))]
+    return _message(b, name, inputs, outputs, program, metadata)
+
+
+def _check_opset(opset: int) -> None:
+    if not isinstance(opset, int) or not OLDEST_OPSET <= opset <= NEWEST_OPSET:
+        raise InvalidArgumentError(f"opset must be an integer from {OLDEST_OPSET} to {NEWEST_OPSET}, got {opset!r}.")
+
+
+def _changed(program: Program) -> list[State]:
+    return [s for s in program.state if s.after is not None]
+
+
+def _input_names(b: GraphBuilder, program: Program, given: Sequence[str] | None) -> list[str]:
+    if given is not None and len(given) != len(program.inputs):
+        raise InvalidArgumentError(f"input_names has {len(given)} names for {len(program.inputs)} inputs: {list(given)}.")
+    wanted = given if given is not None else [v.name or "input" for v in program.inputs]
+    return [b.names.unique(n) for n in wanted]
+
+
+def _output_names(b: GraphBuilder, program: Program, given: Sequence[str] | None) -> list[str]:
+    if given is not None and len(given) != len(program.outputs):
+        raise InvalidArgumentError(f"output_names has {len(given)} names for {len(program.outputs)} outputs: {list(given)}.")
+    own = list(given) if given is not None else ["output"] * len(program.outputs)
+    return [b.names.unique(n) for n in (*own, *(f"{s.variable.path}:updated" for s in _changed(program)))]
+
+
+def _declare(b: GraphBuilder, program: Program, names: Sequence[str]) -> dict[Value, Operand]:
+    """What stands for inputs and state; where unknown sizes can be read."""
+    env: dict[Value, Operand] = {}
+    for value, name in zip(program.inputs, names, strict=True):
+        env[value] = Operand(b, value.spec, name)
+        b.dtypes[name] = value.spec.dtype
+        for axis, size in enumerate(value.spec.shape):
+            if isinstance(size, Dim) and size.is_name():
+                b.dim_sources.setdefault(str(size), (name, axis))
+    for state in program.state:
+        if state.after is None:
+            env[state.before] = Operand(b, state.before.spec, array=state.variable.array, variable=state.variable)
+            continue
+        name = b.names.unique(state.variable.path)
+        env[state.before] = Operand(b, state.before.spec, name)
+        b.dtypes[name] = state.before.spec.dtype
+    return env
+
+
+def _name_outputs(
+    b: GraphBuilder, results: Sequence[Atom], wanted: Sequence[str], env: dict[Value, Operand]
+) -> list[onnx.ValueInfoProto]:
+    """Give the results their names: by renaming what a node made, or by an Identity node where that is not possible."""
+    made_here = {name for node in b.nodes for name in node.output}
+    renamed: dict[str, str] = {}
+    for atom, name in zip(results, wanted, strict=True):
+        source = operand_of(b, atom, env).name
+        if source in made_here and source not in renamed:
+            renamed[source] = name
+        else:
+            b.nodes.append(helper.make_node("Identity", [source], [name], name=b.names.unique(f"{name}/Identity")))
+    _rename(b.nodes, renamed)
+    return [value_info(name, _spec_of(atom)) for atom, name in zip(results, wanted, strict=True)]
+
+
+def _spec_of(atom: Atom) -> TensorSpec:
+    return atom.spec
+
+
+def _rename(nodes: Any, names: Mapping[str, str]) -> None:
+    for node in nodes:
+        for field in (node.input, node.output):
+            for index, name in enumerate(field):
+                if name in names:
+                    field[index] = names[name]
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.GRAPH:
+                _rename(attribute.g.node, names)
+                for output in attribute.g.output:
+                    output.name = names.get(output.name, output.name)
+
+
+def _message(
+    b: GraphBuilder,
+    name: str,
+    inputs: Sequence[onnx.ValueInfoProto],
+    outputs: Sequence[onnx.ValueInfoProto],
+    program: Program,
+    metadata: Mapping[str, str] | None,
+) -> onnx.ModelProto:
+    graph = helper.make_graph(b.nodes, name, inputs, outputs, list(b.initializers.values()))
+    imports = [helper.make_opsetid("", b.opset)]
+    message = helper.make_model(
+        graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports), producer_name="graphkit"
+    )
+    entries = {WEIGHTS_KEY: json.dumps(weight_table(b)), **(metadata or {})}
+    changed = [s.variable.path for s in _changed(program)]
+    if changed:
+        entries[STATE_KEY] = json.dumps(changed)
+    helper.set_model_props(message, entries)
+    return message
+
+
+def weight_table(b: GraphBuilder) -> dict[str, dict[str, Any]]:
+    """Initializer name -> the weight's path, its own shape, and the steps that led to the initializer."""
+    return {
+        name: {"path": variable.path, "shape": list(variable.shape), **({"steps": steps} if steps else {})}
+        for name, (variable, steps) in b.weights.items()
+    }

@@ -1,0 +1,27 @@
+"""Lowerings: one function for each primitive that ONNX knows, by family. Importing this package registers them all."""
+
+from graphkit.converters.onnx.lowering import (
+    activations,
+    convolution,
+    elementwise,
+    indexing,
+    linear,
+    normalization,
+    pooling,
+    random,
+    reduction,
+    shaping,
+)
+
+__all__ = [
+    "activations",
+    "convolution",
+    "elementwise",
+    "indexing",
+    "linear",
+    "normalization",
+    "pooling",
+    "random",
+    "reduction",
+    "shaping",
+]

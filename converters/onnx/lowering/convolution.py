@@ -1,0 +1,158 @@
+"""Convolution and its two derivatives; all channels-first by the time they are lowered (see `layout`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
+from graphkit.converters.onnx.dims import shape_vector
+from graphkit.converters.onnx.registry import lowering
+from graphkit.core.dims import Shape, Size
+from graphkit.core.errors import ExportError
+from graphkit.ops._windows import Ints, Padding, reach
+
+
+def channels_first_kernel(b: GraphBuilder, kernel: Operand) -> Any:
+    """(*window, channels, filters) as (filters, channels, *window)."""
+    rank = kernel.rank
+    return b.transpose(kernel, (rank - 1, rank - 2, *range(rank - 2)))
+
+
+def cropped(b: GraphBuilder, x: Operand, pads: Any) -> tuple[Input, Any]:
+    """A negative pad cuts off: a Slice before, so that the operator sees pads of 0 and more."""
+    low = [-min(before, 0) for before, _ in pads]
+    high = [-min(after, 0) for _, after in pads]
+    axes = [a for a in range(len(low)) if low[a] or high[a]]
+    if not axes:
+        return x, pads
+    starts, stops = b.ints(low[a] for a in axes), b.ints(-high[a] if high[a] else 2**62 for a in axes)
+    cut = b.op("Slice", x, starts, stops, b.ints(a + 2 for a in axes))
+    return cut, tuple((max(before, 0), max(after, 0)) for before, after in pads)
+
+
+def pad_attributes(padding: Any) -> dict[str, Any]:
+    """Pairs as ONNX' pads (all befores, then all afters); "same" as auto_pad, which adds the odd one behind as Keras does."""
+    if isinstance(padding, str):
+        return {"auto_pad": "SAME_UPPER"}
+    pads = [before for before, _ in padding] + [after for _, after in padding]
+    return {"pads": pads} if any(pads) else {}
+
+
+@lowering("conv")
+def _conv(
+    b: GraphBuilder,
+    x: Operand,
+    kernel: Operand,
+    *bias: Operand,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
+) -> Any:
+    image, pads = (x, padding) if isinstance(padding, str) else cropped(b, x, padding)
+    return b.op(
+        "Conv", image, channels_first_kernel(b, kernel), *bias,
+        kernel_shape=[int(k) for k in kernel.shape[:-2]], strides=list(strides), dilations=list(dilation), group=groups, **pad_attributes(pads),
+    )  # fmt: skip
+
+
+@lowering("conv_input_grad")
+def _conv_input_grad(
+    b: GraphBuilder,
+    g: Operand,
+    kernel: Operand,
+    *,
+    sizes: Shape,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
+) -> Any:
+    pads = _known_pads(padding, strides)
+    window: Ints = tuple(int(k) for k in kernel.shape[:-2])  # type: ignore[arg-type]
+    return transposed(b, g, channels_first_kernel(b, kernel), g.shape, sizes, window, strides, pads, dilation, groups)
+
+
+def transposed(
+    b: GraphBuilder,
+    g: Input,
+    kernel: Input,
+    shape: Shape,
+    sizes: Shape,
+    window: Ints,
+    strides: Ints,
+    pads: Any,
+    dilation: Ints,
+    groups: int,
+) -> Any:
+    """ConvTranspose of `g` (of `shape`): what its full result has beyond the wanted sizes is cut off, what it lacks is zero."""
+    before = [low for low, _ in pads]
+    full = [(n - 1) * s + span for n, s, span in zip(shape[2:], strides, reach(window, dilation), strict=True)]
+    after = [f - low - n for f, low, n in zip(full, before, sizes, strict=True)]
+    attributes: dict[str, Any] = {
+        "kernel_shape": list(window), "strides": list(strides), "dilations": list(dilation), "group": groups,
+    }  # fmt: skip
+    if all(low >= 0 and isinstance(high, int) and high > -s for low, high, s in zip(before, after, strides, strict=True)):
+        cut = [max(int(high), 0) for high in after if isinstance(high, int)]
+        extra = [max(-int(high), 0) for high in after if isinstance(high, int)]
+        attributes |= {"pads": [*before, *cut]} | ({"output_padding": extra} if any(extra) else {})
+        return b.op("ConvTranspose", g, kernel, **attributes)
+    whole = b.op("ConvTranspose", g, kernel, **attributes)
+    return b.op("Pad", whole, shape_vector(b, [0, 0, *(-low for low in before), 0, 0, *(-high for high in after)]))
+
+
+def _known_pads(padding: Padding, strides: Ints) -> Any:
+    if isinstance(padding, str):
+        raise ExportError(
+            'the gradient of a strided convolution with padding="same" over an unknown size has pads that ONNX cannot compute. '
+            "Give the input a fixed size"
+        )
+    return padding
+
+
+@lowering("conv_kernel_grad")
+def _conv_kernel_grad(
+    b: GraphBuilder,
+    x: Operand,
+    g: Operand,
+    *,
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
+) -> Any:
+    """A convolution of x with g for its kernel, batch and channels exchanged, strides and dilations exchanged."""
+    pads = _known_pads(padding, strides)
+    image, pads = cropped(b, x, pads)
+    channels, filters, rank = int(x.shape[1]), int(g.shape[1]), len(window)  # type: ignore[arg-type]
+    left = _grouped(b, image, x, pads_shape(x.shape, padding), groups, channels // groups, (2, 1, 0))
+    right = _grouped(b, g, g, g.shape, groups, filters // groups, (1, 2, 0))
+    made = b.op("Conv", *_folded(b, left, right, x, g, groups, pads_shape(x.shape, padding)), group=groups,
+                strides=list(dilation), dilations=list(strides), **pad_attributes(pads))  # fmt: skip
+    axes = list(range(2, 2 + rank))
+    made = b.op("Slice", made, b.ints([0] * rank), b.ints(window), b.ints(axes))
+    return b.transpose(made, (*axes, 0, 1))
+
+
+def pads_shape(shape: Shape, padding: Any) -> Shape:
+    """The shape of an image after negative pads cut it."""
+    return (*shape[:2], *(n + min(low, 0) + min(high, 0) for n, (low, high) in zip(shape[2:], padding, strict=True)))
+
+
+def _grouped(b: GraphBuilder, value: Input, like: Operand, shape: Shape, groups: int, each: int, order: Ints) -> Any:
+    """(n, groups * each, *sizes) as (each, groups, n, *sizes) or (groups, each, n, *sizes)."""
+    split: Shape = (shape[0], groups, each, *shape[2:])
+    return b.transpose(b.reshape(value, shape, split), (*order, *range(3, len(split))))
+
+
+def _folded(b: GraphBuilder, left: Any, right: Any, x: Operand, g: Operand, groups: int, cut: Shape) -> tuple[Any, Any]:
+    """The grouped forms as image (channels / groups, groups * n, ...) and kernel (filters, n, ...)."""
+    channels, filters = int(x.shape[1]) // groups, int(g.shape[1]) // groups  # type: ignore[arg-type]
+    n: Size = x.shape[0]
+    image = b.reshape(left, (channels, groups, n, *cut[2:]), (channels, groups * n, *cut[2:]))
+    kernel = b.reshape(right, (groups, filters, n, *g.shape[2:]), (groups * filters, n, *g.shape[2:]))
+    return image, kernel

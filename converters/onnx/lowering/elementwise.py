@@ -1,0 +1,112 @@
+"""Elementwise operators: one-to-one in a table, the others in a few nodes each."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit.converters.onnx.builder import GraphBuilder, Operand
+from graphkit.converters.onnx.registry import lowering
+from graphkit.core import dtypes
+
+# primitive -> ONNX operator of the same inputs, without attributes
+DIRECT: dict[str, str] = {
+    "identity": "Identity", "add": "Add", "subtract": "Sub", "multiply": "Mul", "power": "Pow",
+    "maximum": "Max", "minimum": "Min", "negative": "Neg", "abs": "Abs", "sign": "Sign", "sqrt": "Sqrt", "exp": "Exp",
+    "log": "Log", "sin": "Sin", "cos": "Cos", "tan": "Tan", "asin": "Asin", "acos": "Acos", "atan": "Atan", "sinh": "Sinh",
+    "cosh": "Cosh", "tanh": "Tanh", "asinh": "Asinh", "acosh": "Acosh", "atanh": "Atanh", "floor": "Floor", "ceil": "Ceil",
+    "round": "Round", "less": "Less", "less_equal": "LessOrEqual",
+    "greater": "Greater", "greater_equal": "GreaterOrEqual", "logical_and": "And", "logical_or": "Or", "logical_xor": "Xor",
+    "logical_not": "Not", "isnan": "IsNaN", "isinf": "IsInf", "sigmoid": "Sigmoid", "relu": "Relu", "erf": "Erf",
+    "equal": "Equal", "divide": "Div", "select": "Where",
+}  # fmt: skip
+
+
+def _direct(op_type: str) -> Any:
+    def write(b: GraphBuilder, *operands: Operand) -> str:
+        made: str = b.op(op_type, *operands)
+        return made
+
+    return write
+
+
+for _primitive, _operator in DIRECT.items():
+    lowering(_primitive)(_direct(_operator))
+
+
+@lowering("stop_gradient")
+def _stop_gradient(b: GraphBuilder, x: Operand) -> Operand:
+    return x
+
+
+@lowering("floor", "ceil", "round", since=17, when=lambda e: not dtypes.is_float(e.inputs[0].spec.dtype))
+def _whole_already(b: GraphBuilder, x: Operand) -> Operand:
+    return x
+
+
+@lowering("cast")
+def _cast(b: GraphBuilder, x: Operand, *, dtype: str) -> str:
+    return b.cast(x, dtype)
+
+
+@lowering("not_equal")
+def _not_equal(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    return b.op("Not", b.op("Equal", x, y))
+
+
+@lowering("square")
+def _square(b: GraphBuilder, x: Operand) -> Any:
+    return b.op("Mul", x, x)
+
+
+@lowering("rsqrt")
+def _rsqrt(b: GraphBuilder, x: Operand) -> Any:
+    return b.op("Reciprocal", b.op("Sqrt", x))
+
+
+@lowering("expm1")
+def _expm1(b: GraphBuilder, x: Operand) -> Any:
+    """exp(x) - 1; near zero 2t / (1 - t) with t = tanh(x / 2), where the difference would lose its digits."""
+    one = b.like(x, 1)
+    t = b.op("Tanh", b.op("Mul", x, b.like(x, 0.5)))
+    near = b.op("Div", b.op("Mul", t, b.like(x, 2)), b.op("Sub", one, t))
+    return b.op("Where", b.op("Less", b.op("Abs", x), one), near, b.op("Sub", b.op("Exp", x), one))
+
+
+@lowering("log1p")
+def _log1p(b: GraphBuilder, x: Operand) -> Any:
+    """log(1 + x); near zero 2 * atanh(x / (2 + x)), where the sum would lose its digits."""
+    far = b.op("Log", b.op("Add", x, b.like(x, 1)))
+    if x.dtype == "float64":
+        return far
+    near = b.op("Mul", b.op("Atanh", b.op("Div", x, b.op("Add", x, b.like(x, 2)))), b.like(x, 2))
+    return b.op("Where", b.op("Less", b.op("Abs", x), b.like(x, 0.5)), near, far)
+
+
+@lowering("floor_divide")
+def _floor_divide(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    """ONNX' Div of integers truncates towards zero: take the remainder (with the divisor's sign) off first."""
+    if dtypes.is_float(x.dtype):
+        return b.op("Floor", b.op("Div", x, y))
+    return b.op("Div", b.op("Sub", x, b.op("Mod", x, y)), y)
+
+
+@lowering("mod")
+def _mod(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    """The remainder with the divisor's sign; for floats ONNX has only C's fmod, which takes the dividend's."""
+    if not dtypes.is_float(x.dtype):
+        return b.op("Mod", x, y)
+    remainder = b.op("Mod", x, y, fmod=1)
+    zero = b.like(x, 0)
+    differ = b.op("Xor", b.op("Less", remainder, zero), b.op("Less", y, zero))
+    apply = b.op("And", differ, b.op("Not", b.op("Equal", remainder, zero)))
+    return b.op("Where", apply, b.op("Add", remainder, y), remainder)
+
+
+@lowering("clip")
+def _clip(b: GraphBuilder, x: Operand, *, low: float, high: float) -> Any:
+    return b.op("Clip", x, b.like(x, low), b.like(x, high))
+
+
+@lowering("relu_grad")
+def _relu_grad(b: GraphBuilder, g: Operand, y: Operand) -> Any:
+    return b.op("Where", b.op("Greater", y, b.like(y, 0)), g, b.like(g, 0))

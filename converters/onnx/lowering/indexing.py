@@ -1,0 +1,77 @@
+"""Picking and placing by position, orders of elements."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
+from graphkit.converters.onnx.dims import shape_vector, size_vector
+from graphkit.converters.onnx.registry import lowering
+from graphkit.converters.onnx.builder import to_tensor
+from graphkit.core import dtypes
+from graphkit.core.dims import Shape, Size, is_static
+
+
+def _positions(b: GraphBuilder, indices: Operand, *, wide: bool = False) -> Input:
+    """Indices as ONNX takes them: int64 or, for gathering, int32."""
+    fitting = ("int64",) if wide else ("int32", "int64")
+    return indices if indices.dtype in fitting else b.cast(indices, "int64")
+
+
+def zeros(b: GraphBuilder, shape: Shape, dtype: str) -> str:
+    """Zeros of a shape whose sizes may be unknown."""
+    if is_static(shape) and np.prod([int(s) for s in shape if isinstance(s, int)]) <= 16:
+        return b.constant(np.zeros([int(s) for s in shape if isinstance(s, int)], dtypes.to_numpy(dtype)))
+    value = to_tensor(np.zeros(1, dtypes.to_numpy(dtype)), dtype, "value")
+    made: str = b.op("ConstantOfShape", shape_vector(b, shape), value=value)
+    return made
+
+
+@lowering("take")
+def _take(b: GraphBuilder, x: Operand, indices: Operand, *, axis: int) -> Any:
+    return b.op("Gather", x, _positions(b, indices), axis=axis)
+
+
+@lowering("scatter_add")
+def _scatter_add(b: GraphBuilder, updates: Operand, indices: Operand, *, axis: int, size: Size) -> Any:
+    """ScatterND adds rows along the first axes; the indexed axes go to the front, the result's axis goes back."""
+    rank = len(updates.shape)
+    inside = list(range(axis, axis + indices.rank))
+    rest = [a for a in range(rank) if a not in inside]
+    rows: Input = updates if not axis else b.transpose(updates, [*inside, *rest])
+    target = zeros(b, (size, *(updates.shape[a] for a in rest)), updates.dtype)
+    where = b.unsqueeze(_positions(b, indices, wide=True), indices.rank)
+    made = b.op("ScatterND", target, where, rows, reduction="add")
+    return made if not axis else b.transpose(made, [*range(1, axis + 1), 0, *range(axis + 1, len(rest) + 1)])
+
+
+@lowering("take_along_axis")
+def _take_along_axis(b: GraphBuilder, x: Operand, indices: Operand, *, axis: int) -> Any:
+    return b.op("GatherElements", x, _positions(b, indices), axis=axis)
+
+
+@lowering("scatter_along_axis")
+def _scatter_along_axis(b: GraphBuilder, updates: Operand, indices: Operand, *, axis: int, size: Size) -> Any:
+    shape = (*updates.shape[:axis], size, *updates.shape[axis + 1 :])
+    return b.op("ScatterElements", zeros(b, shape, updates.dtype), _positions(b, indices), updates, axis=axis, reduction="add")
+
+
+@lowering("scatter_set")
+def _scatter_set(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand) -> Any:
+    return b.op("ScatterND", x, b.unsqueeze(_positions(b, indices, wide=True), indices.rank), updates)
+
+
+@lowering("argsort")
+def _argsort(b: GraphBuilder, x: Operand, *, axis: int) -> Any:
+    """All elements by TopK, smallest first; equal ones stay in order."""
+    source = b.cast(x, "int32") if x.dtype == "bool" else x
+    _, places = b.op("TopK", source, size_vector(b, x.shape[axis]), axis=axis, largest=0, sorted=1, outputs=2)
+    return b.cast(places, "int32")
+
+
+@lowering("top_k")
+def _top_k(b: GraphBuilder, x: Operand, *, k: int) -> Any:
+    values, places = b.op("TopK", x, b.ints([k]), axis=-1, largest=1, sorted=1, outputs=2)
+    return values, b.cast(places, "int32")

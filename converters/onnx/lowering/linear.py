@@ -1,0 +1,45 @@
+"""Products of tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit.converters.onnx.builder import GraphBuilder, Operand
+from graphkit.converters.onnx.registry import lowering
+from graphkit.core.dims import Shape, is_static, product
+from graphkit.ir.program import Equation
+
+
+@lowering("matmul")
+def _matmul(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    return b.op("MatMul", x, y)
+
+
+def _terms(equation: str) -> tuple[str, str, str]:
+    given, target = equation.split("->")
+    left, right = given.split(",")
+    return left, right, target
+
+
+def _is_dense(equation: Equation) -> bool:
+    """Whether an einsum multiplies the last axes of its first operand with the first ones of a second of known shape.
+
+    That is what layers do with their kernels: one MatMul, and reshapes that copy the unknown axes in front.
+    """
+    left, right, target = _terms(equation.params["equation"])
+    count = sum(1 for letter in left if letter in right)
+    rows, columns = left[: len(left) - count], right[count:]
+    fits = count > 0 and left[len(left) - count :] == right[:count] and target == rows + columns and bool(rows)
+    return fits and is_static(equation.inputs[1].spec.shape) and is_static(equation.inputs[0].spec.shape[len(rows) :])
+
+
+@lowering("einsum", when=_is_dense)
+def _dense_einsum(b: GraphBuilder, x: Operand, y: Operand, *, equation: str) -> Any:
+    left, right, _ = _terms(equation)
+    count = sum(1 for letter in left if letter in right)
+    rows: Shape = x.shape[: len(left) - count]
+    summed, columns = y.shape[:count], y.shape[count:]
+    matrix = b.reshape(y, y.shape, (product(summed), product(columns)))
+    flat: Shape = (*rows, product(summed))
+    made = b.op("MatMul", b.reshape(x, x.shape, flat), matrix)
+    return b.reshape(made, (*rows, product(columns)), (*rows, *columns))

@@ -1,0 +1,93 @@
+"""Pooling and its derivatives; channels-first by the time they are lowered (see `layout`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
+from graphkit.converters.onnx.dims import shape_vector
+from graphkit.converters.onnx.lowering.convolution import cropped, pad_attributes, pads_shape, transposed
+from graphkit.converters.onnx.lowering.indexing import zeros
+from graphkit.converters.onnx.registry import lowering
+from graphkit.core.dims import Shape, is_static, product
+from graphkit.core.errors import ExportError
+from graphkit.ops._windows import Ints, Padding
+
+
+def _pool(b: GraphBuilder, op_type: str, x: Operand, window: Ints, strides: Ints, padding: Padding, **more: Any) -> Any:
+    image, pads = (x, padding) if isinstance(padding, str) else cropped(b, x, padding)
+    return b.op(op_type, image, kernel_shape=list(window), strides=list(strides), **pad_attributes(pads), **more)
+
+
+@lowering("max_pool")
+def _max_pool(b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str) -> Any:
+    return _pool(b, "MaxPool", x, window, strides, padding)
+
+
+@lowering("average_pool")
+def _average_pool(b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str) -> Any:
+    return _pool(b, "AveragePool", x, window, strides, padding)
+
+
+def _positions(b: GraphBuilder, x: Operand, window: Ints, strides: Ints, padding: Padding) -> Any:
+    """Where the (first) maximum of each window stands in the flattened image."""
+    if not isinstance(padding, str) and any(min(pair) < 0 for pair in padding):
+        raise ExportError("the gradient of a max pooling with negative padding has no form in ONNX")
+    _, places = _pool(b, "MaxPool", x, window, strides, padding, outputs=2)
+    return b.op("Reshape", places, b.ints([-1]))
+
+
+def _flat(b: GraphBuilder, value: Input) -> Any:
+    return b.op("Reshape", value, b.ints([-1]))
+
+
+@lowering("max_pool_grad")
+def _max_pool_grad(
+    b: GraphBuilder, g: Operand, x: Operand, y: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> Any:
+    places = _positions(b, x, window, strides, padding)
+    blank = zeros(b, (product(x.shape),), x.dtype)
+    made = b.op("ScatterElements", blank, places, _flat(b, g), axis=0, reduction="add")
+    return b.reshape(made, (product(x.shape),), x.shape)
+
+
+@lowering("max_pool_pick")
+def _max_pool_pick(
+    b: GraphBuilder, h: Operand, x: Operand, y: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> Any:
+    places = _positions(b, x, window, strides, padding)
+    made = b.op("GatherElements", _flat(b, h), places, axis=0)
+    return b.reshape(made, (product(y.shape),), y.shape)
+
+
+@lowering("average_pool_grad")
+def _average_pool_grad(
+    b: GraphBuilder, g: Operand, *, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> Any:
+    """Each gradient, divided by the elements in its window, goes to all of them: a transposed convolution with ones."""
+    if isinstance(padding, str):
+        raise ExportError(
+            'the gradient of a strided pooling with padding="same" over an unknown size has pads that ONNX cannot compute. '
+            "Give the input a fixed size"
+        )
+    dtype = np.dtype(np.float64 if g.dtype == "float64" else np.float32)
+    counts = _counts(b, sizes, window, strides, padding, dtype)
+    each = b.op("Div", g, b.cast(counts, g.dtype))
+    flat: Shape = (g.shape[0] * g.shape[1], 1, *g.shape[2:])
+    kernel = b.cast(b.constant(np.ones((1, 1, *window), dtype)), g.dtype)
+    ones = (1,) * len(window)
+    spread = transposed(b, b.reshape(each, g.shape, flat), kernel, flat, sizes, window, strides, padding, ones, 1)
+    return b.reshape(spread, (*flat[:2], *sizes), (*g.shape[:2], *sizes))
+
+
+def _counts(b: GraphBuilder, sizes: Shape, window: Ints, strides: Ints, padding: Any, dtype: Any) -> str:
+    """How many elements lie in each window, as (1, 1, *outputs)."""
+    cut = pads_shape((1, 1, *sizes), padding)
+    whole = np.ones([int(s) for s in cut if isinstance(s, int)], dtype) if is_static(cut) else None
+    ones = b.constant(whole) if whole is not None else b.op("Expand", b.constant(np.ones((1, 1), dtype)), shape_vector(b, cut))
+    pads = tuple((max(low, 0), max(high, 0)) for low, high in padding)
+    kernel = b.constant(np.ones((1, 1, *window), dtype))
+    made: str = b.op("Conv", ones, kernel, kernel_shape=list(window), strides=list(strides), **pad_attributes(pads))
+    return made

@@ -1,0 +1,66 @@
+"""Reductions over axes, positions of extremes, running sums."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
+from graphkit.converters.onnx.registry import lowering
+
+# The opset from which on the axes are an input; before, they are an attribute.
+AXES_INPUT_SINCE = {"ReduceSum": 13}
+REDUCTIONS = {
+    "reduce_sum": "ReduceSum", "reduce_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin",
+    "reduce_prod": "ReduceProd",
+}  # fmt: skip
+
+
+def reduce(b: GraphBuilder, op_type: str, x: Input, axes: tuple[int, ...], keepdims: bool) -> str:
+    """A Reduce operator in the form of the opset."""
+    if not axes:
+        return b.name_of(x)
+    if b.opset >= AXES_INPUT_SINCE.get(op_type, 18):
+        made: str = b.op(op_type, x, b.ints(axes), keepdims=int(keepdims))
+    else:
+        made = b.op(op_type, x, axes=list(axes), keepdims=int(keepdims))
+    return made
+
+
+def _reduction(op_type: str) -> Any:
+    def write(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> str:
+        return reduce(b, op_type, x, axes, keepdims)
+
+    return write
+
+
+for _primitive, _operator in REDUCTIONS.items():
+    lowering(_primitive)(_reduction(_operator))
+
+
+@lowering("reduce_all")
+def _all(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return b.cast(reduce(b, "ReduceMin", b.cast(x, "int32"), axes, keepdims), "bool")
+
+
+@lowering("reduce_any")
+def _any(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> Any:
+    return b.cast(reduce(b, "ReduceMax", b.cast(x, "int32"), axes, keepdims), "bool")
+
+
+def _position(op_type: str) -> Any:
+    def write(b: GraphBuilder, x: Operand, *, axis: int, keepdims: bool) -> Any:
+        source = b.cast(x, "int32") if x.dtype == "bool" else x
+        return b.cast(b.op(op_type, source, axis=axis, keepdims=int(keepdims)), b.result.dtype)
+
+    return write
+
+
+lowering("argmax")(_position("ArgMax"))
+lowering("argmin")(_position("ArgMin"))
+
+
+@lowering("cumsum")
+def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
+    return b.op("CumSum", x, b.constant(np.asarray(axis, np.int64)), exclusive=int(exclusive), reverse=int(reverse))

@@ -1,0 +1,91 @@
+"""Moving the elements of weights: the order that ONNX wants for kernels and gates, and the way back.
+
+A step is a tuple: ("transpose", axes), ("reshape", shape), ("take", axis, indices), ("pad", axis, before, after). Every step
+can be undone, so a reader gets the weight back that the layer had. `indices` are a permutation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from graphkit.converters.onnx.builder import GraphBuilder, Input
+
+Step: TypeAlias = "tuple[Any, ...]"
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+def apply_steps(array: Array, steps: Sequence[Step]) -> Array:
+    """`array` after these steps."""
+    for kind, *rest in steps:
+        array = _APPLY[kind](array, *rest)
+    return array
+
+
+def undo_steps(array: Array, shape: Sequence[int], steps: Sequence[Step]) -> Array:
+    """The array of `shape` that `apply_steps` made `array` of."""
+    shapes = [tuple(shape)]
+    probe = np.empty(tuple(shape), np.int8)
+    for step in steps:
+        probe = apply_steps(probe, [step])
+        shapes.append(probe.shape)
+    for (kind, *rest), before in zip(reversed(list(steps)), reversed(shapes[:-1]), strict=True):
+        array = _UNDO[kind](array, before, *rest)
+    return array
+
+
+def emit_steps(b: GraphBuilder, value: Input, steps: Sequence[Step]) -> str:
+    """The same steps as nodes."""
+    name = b.name_of(value)
+    for kind, *rest in steps:
+        name = _EMIT[kind](b, name, *rest)
+    return name
+
+
+def _pad(array: Array, axis: int, before: int, after: int) -> Array:
+    widths = [(0, 0)] * array.ndim
+    widths[axis] = (before, after)
+    return np.pad(array, widths)
+
+
+def _unpad(array: Array, shape: Sequence[int], axis: int, before: int, after: int) -> Array:
+    kept = [slice(None)] * array.ndim
+    kept[axis] = slice(before, before + shape[axis])
+    return array[tuple(kept)]
+
+
+_APPLY: dict[str, Any] = {
+    "transpose": lambda x, axes: x.transpose(axes),
+    "reshape": lambda x, shape: x.reshape(shape),
+    "take": lambda x, axis, indices: np.take(x, indices, axis),
+    "pad": _pad,
+}
+_UNDO: dict[str, Any] = {
+    "transpose": lambda x, shape, axes: x.transpose(np.argsort(axes)),
+    "reshape": lambda x, shape, _: x.reshape(shape),
+    "take": lambda x, shape, axis, indices: np.take(x, np.argsort(indices), axis),
+    "pad": _unpad,
+}
+
+
+def _emit_pad(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> str:
+    made: str = b.op("Pad", name, b.ints([before, after]), None, b.ints([axis])) if b.opset >= 18 else _pad_by_rank(b, name, axis, before, after)
+    return made
+
+
+def _pad_by_rank(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> str:
+    """Before opset 18 Pad has no axes; weights that are padded are vectors."""
+    assert axis == 0
+    made: str = b.op("Pad", name, b.ints([before, after]))
+    return made
+
+
+_EMIT: dict[str, Any] = {
+    "transpose": lambda b, x, axes: b.op("Transpose", x, perm=list(axes)),
+    "reshape": lambda b, x, shape: b.op("Reshape", x, b.ints(shape)),
+    "take": lambda b, x, axis, indices: b.op("Gather", x, b.ints(indices), axis=axis),
+    "pad": _emit_pad,
+}

@@ -1,0 +1,54 @@
+"""Two digits, one shared encoder: the same digit? The graph shows the encoder as one layer that is called twice."""
+
+import pathlib
+
+import networkx
+import numpy as np
+
+import graphkit
+from graphkit import layers
+from graphkit.models import Model
+
+DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "optdigits.npz"
+
+
+def pairs(images: np.ndarray, labels: np.ndarray, count: int) -> tuple[list[np.ndarray], np.ndarray]:
+    """Pairs of images, half of them of the same digit."""
+    random = np.random.default_rng(0)
+    left = random.integers(0, len(labels), count)
+    right = random.integers(0, len(labels), count)
+    for k in range(0, count, 2):
+        right[k] = random.choice(np.flatnonzero(labels == labels[left[k]]))
+    same = (labels[left] == labels[right]).astype("float32")[:, None]
+    return [images[left], images[right]], same
+
+
+def siamese() -> Model:
+    """A shared encoder on both images, and a decision on the difference of the codes."""
+    pixels = graphkit.Input((64,), name="pixels")
+    code = layers.Dense(24, activation="tanh")(layers.Dense(64, activation="relu")(pixels))
+    encoder = Model(pixels, code, name="encoder")
+    left, right = graphkit.Input((64,), name="left"), graphkit.Input((64,), name="right")
+    difference = layers.Subtract()([encoder(left), encoder(right)])
+    squared = layers.Multiply()([difference, difference])
+    return Model([left, right], layers.Dense(1, activation="sigmoid", name="same")(squared))
+
+
+def main() -> None:
+    """Train, evaluate, look at the graph."""
+    graphkit.utils.set_random_seed(0)
+    with np.load(DIGITS) as data:
+        images, labels = data["images"].reshape(-1, 64).astype("float32") / 16, data["labels"]
+    model = siamese()
+    model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
+    inputs, same = pairs(images[:1400], labels[:1400], 6000)
+    model.fit(inputs, same, epochs=6, batch_size=64, verbose=0)
+    inputs, same = pairs(images[1400:], labels[1400:], 1000)
+    loss, accuracy = model.evaluate(inputs, same, verbose=0)
+    print(f"unseen pairs: loss {loss:.3f}, accuracy {accuracy:.3f}")
+    calls = [node for node in networkx.topological_sort(model.graph) if node[0] == "encoder"]
+    print(f"the encoder is called {len(calls)} times: {calls}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,83 @@
+"""graphkit: opens, draws, trains, changes and hands on neural networks as graphs.
+
+The names are Keras 3's (`graphkit.layers`, `graphkit.models`, `graphkit.ops`, ...). Everything is imported when first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from graphkit import (
+        activations,
+        backend,
+        callbacks,
+        config,
+        constraints,
+        engine,
+        errors,
+        initializers,
+        ir,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        runtime,
+        saving,
+        tree,
+        utils,
+    )
+    from graphkit.differentiate import value_and_grad
+    from graphkit.front import convert, load
+    from graphkit.ir.variable import Variable
+    from graphkit.layers.dtype_policy import DTypePolicy
+    from graphkit.layers.input_layer import Input
+    from graphkit.layers.input_spec import InputSpec
+    from graphkit.layers.layer import Layer
+    from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
+    from graphkit.models import Model, Sequential
+
+__version__ = "0.1.0"
+
+_MODULES = (
+    "activations", "backend", "callbacks", "config", "constraints", "engine", "errors", "initializers", "ir",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "runtime", "saving", "tree",
+    "utils", "visualization",
+)  # fmt: skip
+
+_NAMES = {
+    "DTypePolicy": "graphkit.layers.dtype_policy",
+    "Input": "graphkit.layers.input_layer",
+    "InputSpec": "graphkit.layers.input_spec",
+    "KerasTensor": ("graphkit.graph.symbolic", "SymbolicTensor"),
+    "Layer": "graphkit.layers.layer",
+    "Model": "graphkit.models",
+    "Sequential": "graphkit.models",
+    "Variable": "graphkit.ir.variable",
+    "convert": "graphkit.front",
+    "load": "graphkit.front",
+    "value_and_grad": "graphkit.differentiate",
+}
+
+__all__ = sorted([*_MODULES, *_NAMES, "__version__"])  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return import_module(f"graphkit.{name}")
+    place = _NAMES.get(name)
+    if place is None:
+        raise AttributeError(f"module 'graphkit' has no attribute {name!r}")
+    module, attribute = place if isinstance(place, tuple) else (place, name)
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

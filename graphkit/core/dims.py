@@ -1,0 +1,198 @@
+"""Unknown axes: integers that are known by name only, and polynomials of them.
+
+A `Dim` is an integer polynomial over atoms; an atom is a name (`batch`) or a floor division (`(time - 1) // 2`). Equal
+expressions are equal objects to `==` and `hash`, so shapes with unknown axes compare like shapes without.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+Size: TypeAlias = "int | Dim"
+Shape: TypeAlias = "tuple[Size, ...]"
+
+# An atom is a name or ("//", dividend, divisor); a monomial a sorted tuple of atoms; a polynomial {monomial: coefficient}.
+_Atom: TypeAlias = "str | tuple[str, Dim, int]"
+_Monomial: TypeAlias = "tuple[_Atom, ...]"
+
+
+class Dim:
+    """A size that is not known yet: `Dim.named("batch")`, and `+ - * //` of such."""
+
+    __slots__ = ("_hash", "_terms")
+
+    def __init__(self, terms: Mapping[_Monomial, int]) -> None:
+        self._terms: dict[_Monomial, int] = {m: c for m, c in terms.items() if c}
+        self._hash = hash(frozenset(self._terms.items()))
+
+    @staticmethod
+    def named(name: str) -> Dim:
+        """An unknown size with this name."""
+        return Dim({(name,): 1})
+
+    @staticmethod
+    def _simplest(terms: Mapping[_Monomial, int]) -> Size:
+        dim = Dim(terms)
+        if not dim._terms:
+            return 0
+        if set(dim._terms) == {()}:
+            return dim._terms[()]
+        return dim
+
+    @staticmethod
+    def _terms_of(value: Size) -> dict[_Monomial, int]:
+        return value._terms if isinstance(value, Dim) else {(): int(value)}
+
+    def __add__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
+        terms = dict(self._terms)
+        for monomial, coefficient in Dim._terms_of(other).items():
+            terms[monomial] = terms.get(monomial, 0) + coefficient
+        return Dim._simplest(terms)
+
+    __radd__ = __add__
+
+    def __neg__(self) -> Size:
+        return Dim._simplest({m: -c for m, c in self._terms.items()})
+
+    def __sub__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
+        return self + -other
+
+    def __rsub__(self, other: int) -> Size:
+        return -self + other
+
+    def __mul__(self, other: Size) -> Size:
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
+        terms: dict[_Monomial, int] = {}
+        for m1, c1 in self._terms.items():
+            for m2, c2 in Dim._terms_of(other).items():
+                monomial = tuple(sorted(m1 + m2, key=_atom_key))
+                terms[monomial] = terms.get(monomial, 0) + c1 * c2
+        return Dim._simplest(terms)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, divisor: Size) -> Size:
+        if isinstance(divisor, Dim):
+            quotient = self.divided_by(divisor)
+            if quotient is None:
+                raise TypeError(f"Cannot divide the unknown size {self} by the unknown size {divisor}.")
+            return quotient
+        if divisor == 1:
+            return self
+        # Terms that the divisor divides come out: (4*n + m + 1) // 4 == n + (m + 1) // 4.
+        outside = {m: c // divisor for m, c in self._terms.items() if c % divisor == 0}
+        inside = {m: c for m, c in self._terms.items() if c % divisor}
+        rest = Dim._simplest(inside)
+        if isinstance(rest, int):
+            outside[()] = outside.get((), 0) + rest // divisor
+        else:
+            outside[(("//", rest, divisor),)] = 1
+        return Dim._simplest(outside)
+
+    def divided_by(self, other: Dim) -> Size | None:
+        """self / other where that is exact and other is one term, else None."""
+        if self == other:
+            return 1
+        if len(other._terms) != 1:
+            return None
+        (monomial, coefficient), terms = next(iter(other._terms.items())), {}
+        for m, c in self._terms.items():
+            left = list(m)
+            if c % coefficient or any(left.count(a) < monomial.count(a) for a in monomial):
+                return None
+            for atom in monomial:
+                left.remove(atom)
+            terms[tuple(left)] = c // coefficient
+        return Dim._simplest(terms)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Dim) and self._terms == other._terms
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def evaluate(self, sizes: Mapping[str, Size]) -> Size:
+        """The size when the names have these sizes; names that are not given stay."""
+        total: Size = 0
+        for monomial, coefficient in self._terms.items():
+            product: Size = coefficient
+            for atom in monomial:
+                product = product * _evaluate_atom(atom, sizes)
+            total = total + product
+        return total
+
+    def names(self) -> set[str]:
+        """The names that this size depends on."""
+        found: set[str] = set()
+        for monomial in self._terms:
+            for atom in monomial:
+                found |= {atom} if isinstance(atom, str) else atom[1].names()
+        return found
+
+    def is_name(self) -> bool:
+        """Whether this is a bare name, not an expression of names."""
+        return len(self._terms) == 1 and self._terms.get(next(iter(self._terms))) == 1 and self._bare() is not None
+
+    def _bare(self) -> str | None:
+        (monomial,) = self._terms
+        return monomial[0] if len(monomial) == 1 and isinstance(monomial[0], str) else None
+
+    def terms(self) -> list[tuple[int, _Monomial]]:
+        """(coefficient, atoms) of each term; atoms are names or ("//", dividend, divisor)."""
+        return [(c, m) for m, c in self._terms.items()]
+
+    def __str__(self) -> str:
+        parts = []
+        for monomial, coefficient in sorted(self._terms.items(), key=lambda t: (-len(t[0]), str(t[0]))):
+            factors = [_atom_str(atom) for atom in monomial]
+            if not factors or abs(coefficient) != 1:
+                factors.insert(0, str(abs(coefficient)))
+            sign = "-" if coefficient < 0 else "+" if parts else ""
+            parts.append(f"{sign} {'*'.join(factors)}" if parts else f"{sign}{'*'.join(factors)}")
+        return " ".join(parts)
+
+    def __repr__(self) -> str:
+        return f"Dim({self})"
+
+
+def _atom_key(atom: _Atom) -> str:
+    return atom if isinstance(atom, str) else _atom_str(atom)
+
+
+def _atom_str(atom: _Atom) -> str:
+    return atom if isinstance(atom, str) else f"(({atom[1]}) // {atom[2]})"
+
+
+def _evaluate_atom(atom: _Atom, sizes: Mapping[str, Size]) -> Size:
+    if isinstance(atom, str):
+        return sizes.get(atom, Dim.named(atom))
+    return size_evaluate(atom[1], sizes) // atom[2]
+
+
+def size_evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:
+    """`size` with these names filled in; an int stays what it is."""
+    return size.evaluate(sizes) if isinstance(size, Dim) else size
+
+
+def is_static(shape: Shape) -> bool:
+    """Whether every axis of a shape is a known integer."""
+    return not any(isinstance(size, Dim) for size in shape)
+
+
+def public_shape(shape: Shape) -> tuple[int | None, ...]:
+    """The shape as Keras shows it: None where a size is not known."""
+    return tuple(None if isinstance(size, Dim) else size for size in shape)
+
+
+def product(shape: Shape) -> Size:
+    """The number of elements of a shape."""
+    total: Size = 1
+    for size in shape:
+        total = total * size
+    return total

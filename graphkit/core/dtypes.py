@@ -1,0 +1,190 @@
+"""Dtypes by Keras' names, and Keras' rules for the dtype of a result.
+
+Source of the promotion lattice: keras.backend.result_type (Keras 3), itself JAX' type promotion semantics.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from graphkit.core.errors import DTypeError
+
+DTypeLike: TypeAlias = "str | type | np.dtype[Any] | None"
+
+FLOATS = ("bfloat16", "float16", "float32", "float64")
+SIGNED = ("int8", "int16", "int32", "int64")
+UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
+COMPLEX = ("complex64", "complex128")
+ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, "string")
+
+_PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
+_ALIASES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "object": "string", "str": "string"}
+
+_floatx = "float32"
+_epsilon = 1e-7
+
+
+def floatx() -> str:
+    """The default float dtype, 'float32' unless `set_floatx` said otherwise."""
+    return _floatx
+
+
+def set_floatx(value: str) -> None:
+    """Set the default float dtype. Raises DTypeError unless it is a float dtype."""
+    global _floatx
+    if value not in FLOATS:
+        raise DTypeError(f"set_floatx wants one of {FLOATS}, got {value!r}.")
+    _floatx = value
+
+
+def epsilon() -> float:
+    """The fuzz factor of losses and normalisations, 1e-7 by default."""
+    return _epsilon
+
+
+def set_epsilon(value: float) -> None:
+    """Set the fuzz factor."""
+    global _epsilon
+    _epsilon = float(value)
+
+
+def standardize(dtype: DTypeLike) -> str:
+    """Keras' name of a dtype; None is `floatx()`. Raises DTypeError for what is no dtype."""
+    if type(dtype) is str and dtype in ALL:
+        return dtype
+    if dtype is None:
+        return floatx()
+    if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
+        return _PYTHON_TYPES[dtype]
+    name = dtype if isinstance(dtype, str) else _numpy_name(dtype)
+    name = _ALIASES.get(name, name)
+    if name.startswith("str"):
+        name = "string"
+    if name not in ALL:
+        raise DTypeError(f"{dtype!r} is no dtype that graphkit knows; known are {', '.join(ALL)}.")
+    return name
+
+
+def _numpy_name(dtype: Any) -> str:
+    policy = getattr(dtype, "compute_dtype", None)
+    if policy is not None:
+        return str(policy)
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return repr(dtype)
+
+
+@lru_cache(maxsize=64)
+def to_numpy(dtype: str) -> np.dtype[Any]:
+    """The NumPy dtype of a Keras dtype name; bfloat16 comes from ml_dtypes."""
+    if dtype == "bfloat16":
+        import ml_dtypes
+
+        return np.dtype(ml_dtypes.bfloat16)
+    if dtype == "string":
+        return np.dtype(object)
+    return np.dtype(dtype)
+
+
+_NAMES: dict[np.dtype[Any], str] = {}
+
+
+def of_array(array: Any) -> str:
+    """Keras' name of a NumPy array's dtype."""
+    dtype = array.dtype
+    name = _NAMES.get(dtype)
+    if name is None:
+        name = "string" if dtype.kind in "OSU" else standardize(dtype.name)
+        _NAMES[dtype] = name
+    return name
+
+
+def is_float(dtype: str) -> bool:
+    """Whether a dtype is a floating point one."""
+    return dtype in FLOATS
+
+
+def is_int(dtype: str) -> bool:
+    """Whether a dtype is an integer one (bool is not)."""
+    return dtype in SIGNED or dtype in UNSIGNED
+
+
+def bits(dtype: str) -> int:
+    """The bits of one element."""
+    return to_numpy(dtype).itemsize * 8
+
+
+# The lattice: who may become whom in one step. A result is the least common upper node.
+_WEAK_INT, _WEAK_FLOAT = "int*", "float*"
+_STEPS: dict[str, tuple[str, ...]] = {
+    "bool": (_WEAK_INT,),
+    _WEAK_INT: ("uint8", "int8"),
+    "uint8": ("int16", "uint16"),
+    "uint16": ("int32", "uint32"),
+    "uint32": ("int64", "uint64"),
+    "uint64": (_WEAK_FLOAT,),
+    "int8": ("int16",),
+    "int16": ("int32",),
+    "int32": ("int64",),
+    "int64": (_WEAK_FLOAT,),
+    _WEAK_FLOAT: ("bfloat16", "float16"),
+    "bfloat16": ("float32",),
+    "float16": ("float32",),
+    "float32": ("float64", "complex64"),
+    "float64": ("complex128",),
+    "complex64": ("complex128",),
+    "complex128": (),
+}
+
+
+@lru_cache(maxsize=64)
+def _above(node: str) -> frozenset[str]:
+    reach = {node}
+    for step in _STEPS[node]:
+        reach |= _above(step)
+    return frozenset(reach)
+
+
+@lru_cache(maxsize=4096)
+def _join(nodes: frozenset[str]) -> str:
+    common = frozenset.intersection(*(_above(node) for node in nodes))
+    for candidate in common:
+        if common == _above(candidate):
+            return candidate
+    raise DTypeError(f"The dtypes {sorted(nodes)} have no common dtype.")
+
+
+def result_type(*dtypes: Any) -> str:
+    """The dtype of an op on these dtypes, by Keras' rules; Python's `int` and `float` types count as weak.
+
+    >>> result_type("int32", "float16")
+    'float16'
+    >>> result_type("int32", float)
+    'float32'
+    """
+    nodes = frozenset(_node_of(d) for d in dtypes)
+    if "string" in nodes:
+        if len(nodes) > 1:
+            raise DTypeError(f"Strings cannot be combined with {sorted(nodes - {'string'})}.")
+        return "string"
+    return _finish(_join(nodes)) if nodes else floatx()
+
+
+def _node_of(dtype: Any) -> str:
+    if dtype is int:
+        return _WEAK_INT
+    if dtype is float:
+        return _WEAK_FLOAT
+    return standardize(dtype)
+
+
+def _finish(node: str) -> str:
+    if node == _WEAK_FLOAT:
+        return floatx()
+    if node == _WEAK_INT:
+        return "int32"
+    return node

@@ -1,0 +1,105 @@
+"""The exceptions of graphkit, all of them.
+
+    GraphKitError
+    ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
+    │   ├── ShapeError                          a tensor's shape does not fit
+    │   └── NameConflictError                   two things of one name
+    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
+    │   └── DTypeError                          a tensor's dtype does not fit
+    ├── GraphError (ValueError)                 the graph of layers is not well formed
+    │   ├── DisconnectedGraphError              an output needs an input that was not given
+    │   └── CycleError                          a node depends on itself
+    ├── NodeAccessError (AttributeError)        "layer output is ill-defined", and its like
+    ├── UnknownNameError (KeyError)             a layer, op, class or file that is not there
+    ├── NotDifferentiableError (ValueError)     a gradient was asked for where none exists
+    ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
+    ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
+    ├── SerializationError (ValueError)         a file or config cannot be read or written
+    │   ├── UnknownClassError                   a class of the file is not registered
+    │   └── UnsafeCodeError                     the file holds code; it is not run
+    ├── ExportError (ValueError)                the model cannot be said in the target format
+    └── RuntimeSessionError (RuntimeError)      onnxruntime refused a model or a provider
+
+Each subclasses the builtin that a caller would catch. A message says where, what was wanted, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+
+class GraphKitError(Exception):
+    """Base of every exception that graphkit raises on purpose."""
+
+
+class InvalidArgumentError(GraphKitError, ValueError):
+    """An argument has a value that cannot work."""
+
+
+class ShapeError(InvalidArgumentError):
+    """A tensor's shape does not fit what an op or a layer wants."""
+
+
+class NameConflictError(InvalidArgumentError):
+    """Two things that must differ in name do not."""
+
+
+class InvalidTypeError(GraphKitError, TypeError):
+    """An argument has a type that cannot work."""
+
+
+class DTypeError(InvalidTypeError):
+    """A tensor's dtype does not fit what an op or a layer wants."""
+
+
+class GraphError(GraphKitError, ValueError):
+    """The graph of layers is not well formed."""
+
+
+class DisconnectedGraphError(GraphError):
+    """An output of a model needs an input that the model was not given."""
+
+
+class CycleError(GraphError):
+    """A node of a graph depends on itself."""
+
+
+class NodeAccessError(GraphKitError, AttributeError):
+    """An attribute such as `layer.output` that is not defined for this layer's nodes."""
+
+
+class UnknownNameError(GraphKitError, KeyError):
+    """A layer, op, class or entry that is not there."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of its argument
+        return str(self.args[0]) if self.args else ""
+
+
+class NotDifferentiableError(GraphKitError, ValueError):
+    """A gradient was asked for through an op that has none."""
+
+
+class NotCompiledError(GraphKitError, RuntimeError):
+    """Training or evaluation was asked for before `compile()`."""
+
+
+class NotBuiltError(GraphKitError, RuntimeError):
+    """Weights were asked for before the layer has any."""
+
+
+class SerializationError(GraphKitError, ValueError):
+    """A file or a config cannot be read or written."""
+
+
+class UnknownClassError(SerializationError):
+    """A class named by a file is not registered here."""
+
+
+class UnsafeCodeError(SerializationError):
+    """A file holds Python code, which is never run."""
+
+
+class ExportError(GraphKitError, ValueError):
+    """A model cannot be said in the target format."""
+
+
+class RuntimeSessionError(GraphKitError, RuntimeError):
+    """onnxruntime refused a model or a provider."""

@@ -1,0 +1,23 @@
+"""Front-door methods of models live in rooms above them (training, saving, runtime, ...): found by name when first called.
+
+This table is the only place where a lower room names a higher one.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+_ROOMS = {
+    "training": "graphkit.training.trainer",
+    "saving": "graphkit.saving.front",
+    "runtime": "graphkit.runtime.predictor",
+    "summary": "graphkit.visualization.summary",
+    "plot": "graphkit.visualization.plot",
+    "onnx": "graphkit.converters.onnx",
+}
+
+
+def room(name: str) -> Any:
+    """The module that answers for "training", "saving", "runtime", "summary", "plot" or "onnx"."""
+    return import_module(_ROOMS[name])

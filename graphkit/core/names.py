@@ -1,0 +1,78 @@
+"""Names: snake_case, automatic names as Keras gives them (`dense`, `dense_1`, ...), scopes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+_BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z0-9]+)")
+_BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
+
+
+def to_snake_case(name: str) -> str:
+    """`LayerNormalization` -> `layer_normalization`, `Conv2D` -> `conv2d`, as Keras does."""
+    name = re.sub(r"\W+", "", name)
+    name = _BREAK_BEFORE_WORD.sub(r"\1_\2", name)
+    return _BREAK_BEFORE_CAPITAL.sub(r"\1_\2", name).lower()
+
+
+class NameCounter:
+    """Gives each prefix its running number; the first one goes without."""
+
+    def __init__(self) -> None:
+        self._used: defaultdict[str, int] = defaultdict(int)
+
+    def next(self, prefix: str) -> str:
+        """The next free automatic name of this prefix."""
+        number = self._used[prefix]
+        self._used[prefix] += 1
+        return f"{prefix}_{number}" if number else prefix
+
+    def clear(self) -> None:
+        """Start counting anew."""
+        self._used.clear()
+
+
+_automatic = NameCounter()
+
+
+def auto_name(prefix: str) -> str:
+    """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
+    return _automatic.next(prefix)
+
+
+def reset_names() -> None:
+    """Forget all automatic names (part of `clear_session`)."""
+    _automatic.clear()
+
+
+_scope: ContextVar[str] = ContextVar("graphkit_name_scope", default="")
+
+
+def current_scope() -> str:
+    """The path of the scopes that are open, such as `encoder/dense`."""
+    return _scope.get()
+
+
+@contextmanager
+def name_scope(name: str) -> Iterator[None]:
+    """Everything made inside gets `name/` before its path."""
+    outer = _scope.get()
+    token = _scope.set(f"{outer}/{name}" if outer else name)
+    try:
+        yield
+    finally:
+        _scope.reset(token)
+
+
+@contextmanager
+def scope_is(path: str) -> Iterator[None]:
+    """Everything made inside has exactly this scope."""
+    token = _scope.set(path)
+    try:
+        yield
+    finally:
+        _scope.reset(token)

@@ -1,0 +1,93 @@
+"""Nested structures of lists, tuples and dicts, flattened in Keras' order (dict keys sorted)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError
+
+
+def is_nested(structure: Any) -> bool:
+    """Whether `structure` is a list, a tuple or a mapping."""
+    return isinstance(structure, (list, tuple, Mapping))
+
+
+def flatten(structure: Any) -> list[Any]:
+    """The leaves of `structure`, dict keys in sorted order."""
+    leaves: list[Any] = []
+    _collect(structure, leaves)
+    return leaves
+
+
+def _collect(structure: Any, leaves: list[Any]) -> None:
+    if isinstance(structure, Mapping):
+        for key in _sorted_keys(structure):
+            _collect(structure[key], leaves)
+    elif isinstance(structure, (list, tuple)):
+        for item in structure:
+            _collect(item, leaves)
+    else:
+        leaves.append(structure)
+
+
+def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
+    try:
+        return sorted(mapping)
+    except TypeError:  # keys of several types have no order of their own
+        return list(mapping)
+
+
+def pack(structure: Any, leaves: Iterable[Any]) -> Any:
+    """A structure like `structure` with its leaves replaced, in `flatten`'s order.
+
+    Raises InvalidArgumentError when there are too few or too many leaves.
+    """
+    iterator = iter(leaves)
+    try:
+        packed = _rebuild(structure, iterator)
+    except StopIteration:
+        raise InvalidArgumentError(f"Too few leaves to fill the structure {describe(structure)}.") from None
+    if next(iterator, _END) is not _END:
+        raise InvalidArgumentError(f"Too many leaves for the structure {describe(structure)}.")
+    return packed
+
+
+_END = object()
+
+
+def _rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
+    if isinstance(structure, Mapping):
+        filled = {key: _rebuild(structure[key], leaves) for key in _sorted_keys(structure)}
+        return {key: filled[key] for key in structure}
+    if isinstance(structure, tuple):
+        items = [_rebuild(item, leaves) for item in list(structure)]
+        return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)
+    if isinstance(structure, list):
+        items = []
+        for item in structure:
+            items.append(_rebuild(item, leaves))
+        return items
+    value = next(leaves, _END)
+    if value is _END:
+        raise StopIteration
+    return value
+
+
+def map_structure(function: Callable[..., Any], structure: Any, *others: Any) -> Any:
+    """`function` applied leaf by leaf; the structures must have equally many leaves."""
+    columns = [flatten(structure), *(flatten(other) for other in others)]
+    if any(len(column) != len(columns[0]) for column in columns):
+        shapes = ", ".join(describe(s) for s in (structure, *others))
+        raise InvalidArgumentError(f"Structures differ in their number of leaves: {shapes}.")
+    return pack(structure, [function(*row) for row in zip(*columns, strict=True)])
+
+
+def describe(structure: Any) -> str:
+    """A short picture of a structure for messages: `[*, {'a': *}]`."""
+    if isinstance(structure, Mapping):
+        return "{" + ", ".join(f"{key!r}: {describe(structure[key])}" for key in structure) + "}"
+    if isinstance(structure, (list, tuple)):
+        inner = ", ".join(describe(item) for item in structure)
+        return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
+    return "*"

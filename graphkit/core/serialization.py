@@ -1,0 +1,308 @@
+"""Objects as JSON configs in Keras 3's envelope, and back, through a registry of classes: no name in a file is imported.
+
+An envelope is `{"module", "class_name", "config", "registered_name"}`. Source: keras.saving.serialize_keras_object.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import numpy as np
+
+from graphkit.core.errors import InvalidTypeError, NameConflictError, SerializationError, UnknownClassError
+from graphkit.core.registry import did_you_mean
+
+T = TypeVar("T", bound=Callable[..., Any])
+
+_BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, class name) -> class
+_REGISTERED: dict[str, Any] = {}  # "package>name" -> class or function of the user's
+_custom: ContextVar[dict[str, Any] | None] = ContextVar("graphkit_custom_objects", default=None)
+
+
+def keras_class(module: str, *aliases: str) -> Callable[[T], T]:
+    """Register a class under Keras' public module ("keras.layers") by its name, and by `aliases`."""
+
+    def add(cls: T) -> T:
+        for name in (cls.__name__, *aliases):
+            if (module, name) in _BUILTIN:
+                raise NameConflictError(f"{module}.{name} is registered already: {_BUILTIN[module, name]!r}.")
+            _BUILTIN[module, name] = cls
+        cls.keras_module = module  # type: ignore[attr-defined]
+        return cls
+
+    return add
+
+
+def classes_of(module: str) -> dict[str, Any]:
+    """The registered classes of one of Keras' modules, by name (aliases too)."""
+    return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
+    """Register a class or function of your own, so that files which name it can be opened.
+
+    Args:
+        package: the part before ">" of the registered name.
+        name: the part after it; the class' own name by default.
+
+    Source: keras.saving.register_keras_serializable.
+    """
+
+    def add(obj: T) -> T:
+        key = f"{package}>{name or obj.__name__}"
+        if inspect.isclass(obj) and not hasattr(obj, "get_config"):
+            raise InvalidTypeError(f"Cannot register {obj.__name__}: a serializable class needs a get_config() method.")
+        _REGISTERED[key] = obj
+        obj._registered_name = key  # type: ignore[attr-defined]
+        return obj
+
+    return add
+
+
+def get_registered_name(obj: Any) -> str:
+    """The name that a class or function was registered under, else its own name."""
+    return str(vars(obj).get("_registered_name", obj.__name__)) if hasattr(obj, "__dict__") else obj.__name__
+
+
+def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The class or function registered under `name`, or None."""
+    return (custom_objects or {}).get(name) or (_custom.get() or {}).get(name) or _REGISTERED.get(name)
+
+
+@contextmanager
+def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+    """Names that files may use inside this scope: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
+    token = _custom.set({**(_custom.get() or {}), **(objects or {})})
+    try:
+        yield
+    finally:
+        _custom.reset(token)
+
+
+def custom_object(name: str) -> Any:
+    """The object that the open scopes, or the registry of your own, know by this name (with or without package), or None."""
+    scoped = (_custom.get() or {}).get(name)
+    if scoped is not None:
+        return scoped
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    return next((obj for key, obj in _REGISTERED.items() if key.split(">")[-1] == name), None)
+
+
+def serialize(obj: Any) -> Any:
+    """`obj` as plain JSON data. Raises SerializationError for what has no such form."""
+    if obj is None or isinstance(obj, (str, bool, int, float)):
+        return obj
+    if isinstance(obj, np.generic):
+        return obj.item()
+    if isinstance(obj, np.ndarray):
+        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+    if isinstance(obj, (list, tuple)):
+        return [serialize(item) for item in obj]
+    if isinstance(obj, Mapping):
+        return {str(key): serialize(value) for key, value in obj.items()}
+    if isinstance(obj, slice):
+        parts = {"start": serialize(obj.start), "stop": serialize(obj.stop), "step": serialize(obj.step)}
+        return {"class_name": "__slice__", "config": parts}
+    if obj is Ellipsis:
+        return {"class_name": "__ellipsis__", "config": {}}
+    if isinstance(obj, bytes):
+        return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
+    if hasattr(obj, "get_config") and not inspect.isclass(obj):
+        return envelope(obj)
+    if callable(obj):
+        return _serialize_function(obj)
+    raise SerializationError(f"{type(obj).__name__} {obj!r:.80} cannot be written as JSON: it has no get_config().")
+
+
+def envelope(obj: Any) -> dict[str, Any]:
+    """The envelope of an object with a `get_config`."""
+    cls = type(obj)
+    own = "_registered_name" in vars(cls)
+    module = getattr(cls, "keras_module", None) if "keras_module" in vars(cls) else None
+    made = {
+        "module": module or cls.__module__,
+        "class_name": cls.__name__,
+        "config": obj.get_config(),
+        "registered_name": get_registered_name(cls) if own else vars(cls).get("keras_registered_name", None if module else cls.__name__),
+    }
+    build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
+    if build_config is not None:
+        made["build_config"] = serialize(build_config)
+    return made
+
+
+def _serialize_function(function: Callable[..., Any]) -> Any:
+    name = getattr(function, "__name__", "")
+    if "_registered_name" in getattr(function, "__dict__", {}):
+        return {"module": "builtins", "class_name": "function", "config": get_registered_name(function), "registered_name": "function"}
+    if name == "<lambda>" or not name:
+        raise SerializationError(
+            "A lambda cannot be written into a file: no code is stored. Name the function and register it with "
+            "@graphkit.saving.register_keras_serializable()."
+        )
+    return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
+
+
+def is_envelope(config: Any) -> bool:
+    """Whether a JSON value is an object's envelope."""
+    return isinstance(config, Mapping) and "class_name" in config and "config" in config
+
+
+_LITERALS: dict[str, Callable[[Any], Any]] = {
+    "__numpy__": lambda c: np.array(c["value"], dtype=c["dtype"]),
+    "__tensor__": lambda c: np.array(c["value"], dtype=c["dtype"]),
+    "__slice__": lambda c: slice(deserialize(c["start"]), deserialize(c["stop"]), deserialize(c["step"])),
+    "__ellipsis__": lambda c: Ellipsis,
+    "__bytes__": lambda c: str(c["value"]).encode("utf-8"),
+}
+
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered."""
+    if custom_objects:
+        with custom_object_scope(custom_objects):
+            return deserialize(config)
+    if isinstance(config, list):
+        return [deserialize(item) for item in config]
+    if not isinstance(config, Mapping):
+        return config
+    if not is_envelope(config):
+        return {key: deserialize(value) for key, value in config.items()}
+    literal = _LITERALS.get(str(config["class_name"]))
+    if literal is not None:
+        return literal(config["config"])
+    if config["class_name"] == "function":
+        return find_function(config["config"])
+    cls = find_class(config)
+    return build_from_config(cls, config)
+
+
+def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
+    """An object of a known class from its envelope, with its weights made where the envelope says for which shapes."""
+    inner = config["config"]
+    if not isinstance(inner, Mapping) and not isinstance(inner, list):
+        raise SerializationError(f"The config of {config['class_name']} must be an object, got {type(inner).__name__}.")
+    obj = cls.from_config(dict(inner) if isinstance(inner, Mapping) else inner)
+    build_config = config.get("build_config")
+    if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
+        obj.build_from_config(deserialize(build_config))
+    return obj
+
+
+def find_class(config: Mapping[str, Any]) -> Any:
+    """The class that an envelope names, from the open scopes, the user's registry, or graphkit's own classes."""
+    name, registered = str(config["class_name"]), config.get("registered_name")
+    found = (custom_object(str(registered)) if registered else None) or custom_object(name)
+    if found is not None:
+        return found
+    module = str(config.get("module") or "")
+    found = _BUILTIN.get((module, name)) or _builtin_by_path(module, name)
+    if found is not None:
+        return found
+    known = sorted({n for _, n in _BUILTIN})
+    raise UnknownClassError(
+        f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
+        f"{did_you_mean(name, known)} If it is a class of your own, pass custom_objects={{{name!r}: YourClass}} or decorate it with "
+        "@graphkit.saving.register_keras_serializable()."
+    )
+
+
+def _builtin_by_path(module: str, name: str) -> Any:
+    """Classes by the paths that Keras itself writes: `keras`, `keras.src.layers.core.dense`, `tf_keras.src...`."""
+    if module and module.split(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins"):
+        return None
+    parts = set(module.split("."))
+    candidates = [(home, cls) for (home, n), cls in _BUILTIN.items() if n == name]
+    for home, cls in candidates:
+        if home.split(".")[-1] in parts:
+            return cls
+    return candidates[0][1] if len(candidates) == 1 else None
+
+
+def find_function(name: Any) -> Any:
+    """A function by the name that a file gives it."""
+    key = name.get("name") if isinstance(name, Mapping) else name
+    found = custom_object(str(key))
+    if found is None:
+        raise UnknownClassError(
+            f"The file names the function {key!r}, which is not registered. Pass custom_objects={{{str(key).split('>')[-1]!r}: function}} "
+            "or decorate it with @graphkit.saving.register_keras_serializable()."
+        )
+    return found
+
+
+class Configurable:
+    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names."""
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON data."""
+        return {name: serialize(getattr(self, name)) for name in config_names(type(self))}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """An object with this config."""
+        return cls(**config)
+
+
+def config_names(cls: Any) -> list[str]:
+    """The named arguments of a class' constructor, those of the base classes' `**kwargs` left out."""
+    return [
+        p.name
+        for p in inspect.signature(cls.__init__).parameters.values()
+        if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
+    ]
+
+
+def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:
+    """An object from whatever the user gave: None, a name, an envelope or old-style dict, a class, an object.
+
+    Args:
+        identifier: the argument.
+        module: Keras' module of the kind, such as "keras.initializers".
+        kind: for messages, "initializer".
+        functions: names that are functions rather than classes (activations).
+    """
+    if identifier is None or (callable(identifier) and not inspect.isclass(identifier)):
+        return identifier
+    if inspect.isclass(identifier):
+        return identifier()
+    if isinstance(identifier, str):
+        return _resolve_name(identifier, module, kind, functions or {})
+    if is_envelope(identifier):
+        if "module" in identifier or identifier["class_name"] == "function":
+            return deserialize(identifier)
+        return _make(_class_by_name(str(identifier["class_name"]), module, kind, {}), identifier["config"])
+    if hasattr(identifier, "get_config"):
+        return identifier
+    raise InvalidTypeError(f"Could not interpret {kind} identifier: {identifier!r}.")
+
+
+def _make(cls: Any, config: Any) -> Any:
+    return cls.from_config(dict(config)) if hasattr(cls, "from_config") else cls(**config)
+
+
+def _resolve_name(name: str, module: str, kind: str, functions: Mapping[str, Any]) -> Any:
+    found = custom_object(name)
+    if found is None:
+        found = functions.get(name) or _class_by_name(name, module, kind, functions)
+    return found() if inspect.isclass(found) else found
+
+
+def _class_by_name(name: str, module: str, kind: str, functions: Mapping[str, Any]) -> Any:
+    from graphkit.core.names import to_snake_case
+
+    classes = classes_of(module)
+    by_snake = {to_snake_case(key): cls for key, cls in classes.items()}
+    found = custom_object(name) or classes.get(name) or by_snake.get(name) or by_snake.get(name.lower())
+    if found is None:
+        known = sorted({*classes, *by_snake, *functions})
+        raise UnknownClassError(
+            f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass a {kind} of your own as an object, or register it "
+            "with @graphkit.saving.register_keras_serializable()."
+        )
+    return found

@@ -1,0 +1,70 @@
+"""Buffers for a program, assigned once: which value lives where, and from when its place may serve another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.ir.program import Atom, Equation, Program, Value
+from graphkit.ir.spec import TensorSpec
+
+Array = np.ndarray[Any, Any]
+_ALIGN = 64  # bytes: a cache line, and the widest vector register
+
+
+class Pool:
+    """Blocks of bytes that are handed out, taken back, and handed out again: the best fit first."""
+
+    def __init__(self) -> None:
+        self._free: list[Array] = []
+        self.allocated = 0  # bytes
+
+    def take(self, spec: TensorSpec) -> tuple[Array, Array]:
+        """(array of this spec, the block that it lives in)."""
+        dtype = dtypes.to_numpy(spec.dtype)
+        if dtype.hasobject:
+            return np.empty(spec.shape, dtype), np.empty(0, np.uint8)  # type: ignore[arg-type]
+        count = int(np.prod(spec.shape, dtype=np.int64))  # type: ignore[arg-type]
+        needed = max(count * dtype.itemsize, 1)
+        block = self._fitting(needed)
+        return block[: count * dtype.itemsize].view(dtype).reshape(spec.shape), block  # type: ignore[arg-type]
+
+    def _fitting(self, needed: int) -> Array:
+        fits = [i for i, block in enumerate(self._free) if needed <= block.size <= 4 * needed + 4096]
+        if fits:
+            return self._free.pop(min(fits, key=lambda i: self._free[i].size))
+        size = -(-needed // _ALIGN) * _ALIGN
+        self.allocated += size
+        raw = np.empty(size + _ALIGN, np.uint8)
+        offset = -raw.ctypes.data % _ALIGN
+        return raw[offset : offset + size]
+
+    def give(self, block: Array) -> None:
+        """Take a block back."""
+        if block.size:
+            self._free.append(block)
+
+
+def last_readers(program: Program, roots: dict[Value, Value]) -> dict[Value, int]:
+    """For each root value, the index of the last equation that reads it or a view of it; results live to the end."""
+    last: dict[Value, int] = {}
+    for index, equation in enumerate(program.equations):
+        for value in (*values_of(equation.inputs), *equation.outputs):
+            last[roots.get(value, value)] = index
+    for value in values_of(program.results()):
+        last[roots.get(value, value)] = len(program.equations)
+    return last
+
+
+def values_of(atoms: Iterable[Atom]) -> list[Value]:
+    """The atoms that are values, not literals."""
+    return [a for a in atoms if isinstance(a, Value)]
+
+
+def may_overwrite(equation: Equation, index: int) -> bool:
+    """Whether the output may take the place of this input: same shape and dtype, and the kernel allows it."""
+    atom = equation.inputs[index]
+    return isinstance(atom, Value) and len(equation.outputs) == 1 and atom.spec == equation.outputs[0].spec

@@ -1,0 +1,101 @@
+"""Symbolic tensors: the edges of the layer graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from graphkit.core import dtypes, names
+from graphkit.core.dims import Dim, public_shape
+from graphkit.core.errors import InvalidTypeError
+from graphkit.ir.operators import Symbolic
+from graphkit.ir.spec import TensorSpec
+
+if TYPE_CHECKING:
+    from graphkit.graph.node import KerasHistory
+
+
+class SymbolicTensor(Symbolic):
+    """A tensor of the layer graph: shape, dtype, and which call made it. Keras' KerasTensor.
+
+    Args:
+        shape: ints, `None` or `Dim` for unknown sizes.
+        dtype: `floatx()` by default.
+        name: for readers.
+
+    Attributes:
+        history: (operation, node_index, tensor_index) of the call that made it, None for one made by hand.
+        mask: the boolean tensor that travels with it, or None.
+    """
+
+    __slots__ = ("__weakref__", "history", "mask", "name", "spec")
+
+    def __init__(self, shape: Any, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or names.auto_name("keras_tensor")
+        sizes = tuple(Dim.named(f"{self.name}_{i}") if s is None else s for i, s in enumerate(shape))
+        self.spec = TensorSpec(sizes, dtypes.standardize(dtype))
+        self.history: KerasHistory | None = None
+        self.mask: Any = None
+
+    @property
+    def shape(self) -> tuple[int | None, ...]:
+        """The shape as Keras shows it: None where a size is not known."""
+        return public_shape(self.spec.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype by Keras' name."""
+        return self.spec.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.spec.shape)
+
+    @property
+    def _keras_history(self) -> KerasHistory | None:
+        return self.history
+
+    @property
+    def _keras_mask(self) -> Any:
+        return self.mask
+
+    @property
+    def _keras_shape(self) -> tuple[int | None, ...]:
+        return self.shape
+
+    def get_shape(self) -> tuple[int | None, ...]:
+        """The shape, as TensorFlow's tensors gave it."""
+        return self.shape
+
+    @staticmethod
+    def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Record the call of an op as a node."""
+        from graphkit.graph.operation import OpNode
+
+        return OpNode.from_call(operation, args, kwargs)
+
+    def __len__(self) -> int:
+        raise InvalidTypeError(f"len() of a symbolic tensor is not known: {self!r}. Its shape is {self.shape}.")
+
+    def __iter__(self) -> Iterator[Any]:
+        size = self.shape[0] if self.shape else None
+        if size is None:
+            raise InvalidTypeError(f"A symbolic tensor of unknown first size cannot be iterated over: {self!r}.")
+        return iter([self[i] for i in range(size)])
+
+    def __bool__(self) -> bool:
+        raise InvalidTypeError(f"A symbolic tensor has no truth value: {self!r}. Use ops.where or ops.cond instead of `if`.")
+
+    def __float__(self) -> float:
+        raise InvalidTypeError(f"A symbolic tensor has no numbers yet: {self!r}.")
+
+    __int__ = __index__ = __float__  # type: ignore[assignment]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise InvalidTypeError(
+            f"A symbolic tensor was given to NumPy: {self!r}. Use graphkit.ops (or K.) functions, or a layer, instead of numpy's."
+        )
+
+    def __repr__(self) -> str:
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"

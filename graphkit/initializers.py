@@ -1,0 +1,251 @@
+"""Initializers: the first numbers of weights. Source: keras.initializers (Keras 3)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes, seeds
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import Configurable, keras_class, resolve, serialize
+
+Array = np.ndarray[Any, Any]
+_HOME = "keras.initializers"
+
+
+class Initializer(Configurable):
+    """Called with a shape and a dtype, gives an array. Subclasses define `__call__`."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        raise NotImplementedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
+
+    def clone(self) -> Any:
+        """A copy."""
+        return type(self).from_config(self.get_config())
+
+
+class RandomInitializer(Initializer):
+    """One that draws: the same seed gives the same numbers; without a seed each draws its own when it is made."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
+        self._drawn = seeds.draw_seed() if seed is None else int(seed)
+
+    def generator(self) -> np.random.Generator:
+        """A new generator for this seed."""
+        return np.random.Generator(np.random.Philox(self._drawn))
+
+
+def _cast(array: Any, dtype: Any) -> Array:
+    return np.asarray(array).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
+
+
+@keras_class(_HOME, "zeros")
+class Zeros(Initializer):
+    """All zeros."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return np.zeros(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+
+@keras_class(_HOME, "ones")
+class Ones(Initializer):
+    """All ones."""
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return np.ones(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+
+@keras_class(_HOME, "constant")
+class Constant(Initializer):
+    """All `value`, which may be an array that broadcasts to the shape."""
+
+    def __init__(self, value: Any = 0.0) -> None:
+        self.value = value
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return _cast(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
+
+
+@keras_class(_HOME, "IdentityInitializer", "identity")
+class Identity(Initializer):
+    """`gain` times the identity matrix; only for two axes."""
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = gain
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array. Raises ShapeError unless it has two axes."""
+        if len(shape) != 2:
+            raise ShapeError(f"Identity matrix initializer can only be used for 2D matrices. Received: shape={tuple(shape)} of rank {len(shape)}.")
+        return _cast(self.gain * np.eye(*shape), dtype)
+
+
+@keras_class(_HOME, "normal", "random_normal")
+class RandomNormal(RandomInitializer):
+    """Normal with this mean and standard deviation."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean, self.stddev = mean, stddev
+        super().__init__(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return _cast(self.generator().normal(self.mean, self.stddev, tuple(shape)), dtype)
+
+
+@keras_class(_HOME, "truncated_normal")
+class TruncatedNormal(RandomInitializer):
+    """Normal, drawn again beyond two standard deviations."""
+
+    def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
+        self.mean, self.stddev = mean, stddev
+        super().__init__(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return _cast(self.mean + self.stddev * _truncated(self.generator(), shape), dtype)
+
+
+def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
+    """Standard normal numbers within [-2, 2]."""
+    values = generator.standard_normal(tuple(shape))
+    outside = np.abs(values) > 2
+    while outside.any():
+        values[outside] = generator.standard_normal(int(outside.sum()))
+        outside = np.abs(values) > 2
+    return values
+
+
+@keras_class(_HOME, "uniform", "random_uniform")
+class RandomUniform(RandomInitializer):
+    """Uniform between two limits."""
+
+    def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
+        self.minval, self.maxval = minval, maxval
+        super().__init__(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        return _cast(self.generator().uniform(self.minval, self.maxval, tuple(shape)), dtype)
+
+
+_MODES = ("fan_in", "fan_out", "fan_avg")
+_DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform", "normal")
+_TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut off at two standard deviations
+
+
+@keras_class(_HOME)
+class VarianceScaling(RandomInitializer):
+    """Numbers whose variance is scale / n, n by `mode` the inputs, outputs or their mean."""
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        mode: str = "fan_in",
+        distribution: str = "truncated_normal",
+        seed: int | None = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
+    ) -> None:
+        if scale <= 0:
+            raise InvalidArgumentError(f"Argument `scale` must be positive float. Received: scale={scale}")
+        if mode not in _MODES:
+            raise InvalidArgumentError(f"Invalid `mode` argument: {mode!r}. Please use one of {_MODES}")
+        if distribution.lower() not in _DISTRIBUTIONS:
+            raise InvalidArgumentError(f"Invalid `distribution` argument: {distribution!r}. Please use one of {_DISTRIBUTIONS}")
+        self.scale, self.mode, self.distribution = scale, mode, distribution.lower().replace("normal", "normal")
+        self.input_axes, self.output_axes = input_axes, output_axes
+        if self.distribution == "normal":
+            self.distribution = "truncated_normal"
+        super().__init__(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        fan_in, fan_out = compute_fans(shape)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
+        variance = self.scale / max(1.0, fan)
+        generator = self.generator()
+        if self.distribution == "uniform":
+            limit = math.sqrt(3 * variance)
+            return _cast(generator.uniform(-limit, limit, tuple(shape)), dtype)
+        if self.distribution == "truncated_normal":
+            return _cast(_truncated(generator, shape) * (math.sqrt(variance) / _TRUNCATED_STD), dtype)
+        return _cast(generator.normal(0.0, math.sqrt(variance), tuple(shape)), dtype)
+
+
+def compute_fans(shape: Sequence[int]) -> tuple[float, float]:
+    """(inputs, outputs) of one unit for a weight of this shape; kernels are (spatial..., in, out)."""
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
+    field = math.prod(shape[:-2])
+    return shape[-2] * field, shape[-1] * field
+
+
+def _scaled(name: str, alias: str, scale: float, mode: str, distribution: str) -> Any:
+    """A VarianceScaling of fixed scale, mode and distribution, as Keras names them."""
+
+    def __init__(self: Any, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:  # noqa: N807
+        VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
+
+    def get_config(self: Any) -> dict[str, Any]:
+        return {"seed": serialize(self.seed), "input_axes": self.input_axes, "output_axes": self.output_axes}
+
+    doc = f"VarianceScaling(scale={scale}, mode={mode!r}, distribution={distribution!r})."
+    members = {"__init__": __init__, "get_config": get_config, "__doc__": doc, "__module__": __name__}
+    return keras_class(_HOME, alias)(type(name, (VarianceScaling,), members))
+
+
+GlorotUniform = _scaled("GlorotUniform", "glorot_uniform", 1.0, "fan_avg", "uniform")
+GlorotNormal = _scaled("GlorotNormal", "glorot_normal", 1.0, "fan_avg", "truncated_normal")
+HeUniform = _scaled("HeUniform", "he_uniform", 2.0, "fan_in", "uniform")
+HeNormal = _scaled("HeNormal", "he_normal", 2.0, "fan_in", "truncated_normal")
+LecunUniform = _scaled("LecunUniform", "lecun_uniform", 1.0, "fan_in", "uniform")
+LecunNormal = _scaled("LecunNormal", "lecun_normal", 1.0, "fan_in", "truncated_normal")
+
+
+@keras_class(_HOME, "OrthogonalInitializer", "orthogonal")
+class Orthogonal(RandomInitializer):
+    """`gain` times a random orthogonal matrix (all axes but the last are taken together)."""
+
+    def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
+        self.gain = gain
+        super().__init__(seed)
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array. Raises ShapeError for fewer than two axes."""
+        if len(shape) < 2:
+            raise ShapeError(f"The tensor to initialize must be at least two-dimensional. Received: shape={tuple(shape)} of rank {len(shape)}.")
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        flat = self.generator().standard_normal((max(rows, columns), min(rows, columns)))
+        q, r = np.linalg.qr(flat)
+        q *= np.sign(np.diag(r))
+        return _cast(self.gain * (q.T if rows < columns else q).reshape(tuple(shape)), dtype)
+
+
+zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
+random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
+variance_scaling, orthogonal = VarianceScaling, Orthogonal
+glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+
+
+def get(identifier: Any) -> Any:
+    """An initializer from a name, config, class, function, array or object. Raises UnknownClassError for an unknown name."""
+    if isinstance(identifier, (np.ndarray, Configurable)):
+        return Constant(identifier) if isinstance(identifier, np.ndarray) else identifier
+    return resolve(identifier, _HOME, "initializer")
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """An initializer from its config."""
+    return get(config)

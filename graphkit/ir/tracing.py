@@ -1,0 +1,304 @@
+"""Tracing: run a function on tracers, which carry only shape and dtype, and keep what it did as a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes, names, nest
+from graphkit.core.dims import Dim, Shape
+from graphkit.core.errors import InvalidTypeError, ShapeError
+from graphkit.ir.operators import TensorOperators
+from graphkit.ir.primitive import Primitive, as_array
+from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.variable import Variable
+
+
+class Tracer(TensorOperators):
+    """A tensor of the program that is being traced. `mask` is the boolean tensor that travels with it, or None."""
+
+    __slots__ = ("mask", "trace", "value")
+
+    def __init__(self, trace: Trace, value: Value) -> None:
+        self.trace = trace
+        self.value = value
+        self.mask: Any = None
+
+    @property
+    def spec(self) -> TensorSpec:
+        """Shape and dtype."""
+        return self.value.spec
+
+    @property
+    def shape(self) -> Shape:
+        """The shape; unknown sizes are `Dim`s."""
+        return self.value.spec.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.value.spec.shape)
+
+    @property
+    def dtype(self) -> str:
+        """The dtype by Keras' name."""
+        return self.value.spec.dtype
+
+    def __len__(self) -> int:
+        size = self.shape[0] if self.shape else None
+        if not isinstance(size, int):
+            raise InvalidTypeError(f"len() of a traced tensor of shape {self.shape} is not known.")
+        return size
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([self[i] for i in range(len(self))])
+
+    def __bool__(self) -> bool:
+        raise InvalidTypeError(
+            f"The truth of a traced tensor ({self.spec}) is not known while the graph is made. "
+            "Use ops.where or ops.cond instead of `if`, ops.while_loop instead of `while`."
+        )
+
+    def __float__(self) -> float:
+        raise InvalidTypeError(f"The numbers of a traced tensor ({self.spec}) are not known while the graph is made.")
+
+    __int__ = __index__ = __float__  # type: ignore[assignment]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        raise InvalidTypeError(
+            f"A traced tensor ({self.spec}) was given to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
+            "a layer, a loss or a metric."
+        )
+
+    def __repr__(self) -> str:
+        return f"<Tracer {self.spec}>"
+
+
+class Trace:
+    """A program in the making. `parent` is the trace around it (for the body of a loop), whose tensors it captures."""
+
+    def __init__(self, parent: Trace | None = None) -> None:
+        self.parent = parent
+        self.equations: list[Equation] = []
+        self.captures: dict[Value, Value] = {}
+        self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
+
+    def input(self, spec: TensorSpec, name: str = "") -> Tracer:
+        """A new input of the program."""
+        return Tracer(self, Value(spec, name))
+
+    def read(self, variable: Variable) -> Tracer:
+        """The present value of a variable."""
+        if self.parent is not None:
+            return self._capture(self.parent.read(variable))
+        entry = self._variables.get(variable)
+        if entry is None:
+            value = Value(variable.spec, variable.path)
+            entry = self._variables[variable] = [value, value]
+        return self._wrap(entry[1])
+
+    def before(self, variable: Variable) -> Value:
+        """The value that a variable has when the program starts."""
+        self.read(variable)
+        before: Value = self._variables[variable][0]
+        return before
+
+    def write(self, variable: Variable, value: Any) -> Any:
+        """Record the new value of a variable."""
+        if self.parent is not None:
+            raise InvalidTypeError(f"Variable {variable.path!r} cannot be assigned inside the body of a loop or branch; carry it.")
+        from graphkit import ops
+
+        value = ops.cast(value, variable.dtype)
+        spec = TensorSpec.of(value)
+        if spec.shape != variable.shape:
+            raise ShapeError(f"Variable {variable.path!r} has shape {variable.shape}; a value of shape {spec.shape} cannot be assigned to it.")
+        self.read(variable)
+        self._variables[variable][1] = self.lift(value)
+        return value
+
+    def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
+        """Add an equation; gives the tracer of its output, or a tuple of them."""
+        atoms = tuple(self.lift(a) for a in args)
+        made = primitive.infer_raw([a.spec for a in atoms], params)
+        several = isinstance(made, tuple)
+        values = tuple(Value(s) for s in made) if several else (Value(made),)
+        self.equations.append(Equation(primitive, atoms, params, values, names.current_scope()))
+        return tuple(Tracer(self, v) for v in values) if several else Tracer(self, values[0])
+
+    def lift(self, arg: Any) -> Atom:
+        """What an argument is in this program: a value of it, or a literal."""
+        if isinstance(arg, Tracer):
+            return arg.value if arg.trace is self else self._capture(arg).value
+        if isinstance(arg, Variable):
+            tracer = self.read(arg)
+            return tracer.value if isinstance(tracer, Tracer) else Literal(as_array(tracer))
+        return Literal(as_array(arg))
+
+    def _wrap(self, atom: Atom) -> Any:
+        return Tracer(self, atom) if isinstance(atom, Value) else atom.array
+
+    def _capture(self, tracer: Any) -> Any:
+        if not isinstance(tracer, Tracer):
+            return tracer
+        if self.parent is None:
+            raise InvalidTypeError(
+                f"A tensor ({tracer.spec}) of a function traced earlier is used in another one. "
+                "Pass it as an argument instead of keeping it in a variable outside."
+            )
+        outer = self.parent.lift(tracer)
+        assert isinstance(outer, Value)
+        inner = self.captures.get(outer)
+        if inner is None:
+            inner = self.captures[outer] = Value(outer.spec, outer.name)
+        return Tracer(self, inner)
+
+    def program(self, inputs: Sequence[Tracer], outputs: Sequence[Any]) -> Program:
+        """The finished program. Captured values become further inputs, in the order of `captures`."""
+        state = [State(v, before, None if now is before else now) for v, (before, now) in self._variables.items()]
+        values = [*(t.value for t in inputs), *self.captures.values()]
+        return Program(values, state, self.equations, [self.lift(o) for o in outputs])
+
+
+_current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)
+
+
+def current_trace() -> Trace | None:
+    """The trace under way, or None."""
+    return _current.get()
+
+
+@contextmanager
+def tracing(trace: Trace | None) -> Iterator[None]:
+    """Make `trace` the current one; None computes at once in between."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def is_traced(args: Sequence[Any]) -> bool:
+    """Whether any argument is a tracer, or a variable (which a trace must read)."""
+    return any(isinstance(a, (Tracer, Variable)) for a in args)
+
+
+def params_unknown(params: Mapping[str, Any]) -> bool:
+    """Whether a size in the params is unknown, so that the result cannot be computed yet."""
+    return any(
+        isinstance(p, Dim) or (isinstance(p, tuple) and any(isinstance(s, Dim) for s in p)) for p in params.values()
+    )
+
+
+def trace_structured(function: Callable[..., Any], *args: Any) -> tuple[Program, Any]:
+    """Trace `function` on nested structures of specs; gives the program and the structure of the result.
+
+    The program's inputs and outputs are the leaves in `nest.flatten`'s order; leaves that are no specs are passed as they are.
+    """
+    trace = Trace()
+    leaves = [trace.input(leaf) if isinstance(leaf, TensorSpec) else leaf for leaf in nest.flatten(args)]
+    with tracing(trace):
+        result = function(*nest.pack(list(args), leaves))
+        outputs = nest.flatten(result)
+        program = trace.program([t for t in leaves if isinstance(t, Tracer)], outputs)
+    return program, nest.pack(result, range(len(outputs)))
+
+
+def trace(function: Callable[..., Any], *args: Any) -> Program:
+    """The program of `function` on tensors of these specs (nested structures of `TensorSpec`)."""
+    return trace_structured(function, *args)[0]
+
+
+def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec]) -> tuple[Program, list[Tracer], Any]:
+    """Trace the body of a loop or branch inside the current trace.
+
+    Gives the program, whose further inputs are what it captured; the captured tensors of the current trace, in that order;
+    and the structure of the result.
+    """
+    outer = current_trace()
+    inner = Trace(parent=outer if outer is not None else Trace())
+    tracers = [inner.input(s) for s in specs]
+    with tracing(inner):
+        result = function(*tracers)
+        outputs = nest.flatten(result)
+        program = inner.program(tracers, outputs)
+    parent = inner.parent
+    assert parent is not None
+    captured = [Tracer(parent, value) for value in inner.captures]
+    return program, captured, nest.pack(result, range(len(outputs)))
+
+
+def infer_specs(function: Callable[..., Any] | None, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> Any:
+    """The specs that `function` gives on tensors of these specs; nothing of the trace is kept."""
+    assert function is not None
+    scratch = Trace()
+    with tracing(scratch):
+        result = function(*(scratch.input(s) for s in specs), **params)
+    if isinstance(result, (tuple, list)):
+        return tuple(TensorSpec.of(r) for r in result)
+    return TensorSpec.of(result)
+
+
+def replay(program: Program, args: Sequence[Any], expand: Callable[[Equation], bool] = lambda _: False) -> list[Any]:
+    """Compute a program's outputs again from `args`, in the current trace (or at once, on arrays).
+
+    Sizes are inferred anew, so a program with unknown sizes can be replayed on known ones: `Dim`s in params are evaluated by
+    what `args` say. `expand` chooses the composites that are replaced by their decomposition. State is read from the
+    variables, and written to them.
+    """
+    sizes = bind_sizes(program, args)
+    env: dict[Value, Any] = dict(zip(program.inputs, args, strict=True))
+    env.update({s.before: s.variable.value for s in program.state})
+
+    def at(atom: Atom) -> Any:
+        return env[atom] if isinstance(atom, Value) else atom.array
+
+    for equation in program.equations:
+        primitive = equation.primitive
+        params = {k: evaluate_param(v, sizes) for k, v in equation.params.items()} if sizes else dict(equation.params)
+        with names.scope_is(equation.scope):
+            if primitive.is_composite and expand(equation):
+                assert primitive.decomposition is not None
+                made = primitive.decomposition(*map(at, equation.inputs), **params)
+            else:
+                made = primitive.bind(*map(at, equation.inputs), **params)
+        outputs = made if isinstance(made, (tuple, list)) else (made,)
+        env.update(zip(equation.outputs, outputs, strict=True))
+    for entry in program.state:
+        if entry.after is not None:
+            entry.variable.assign(at(entry.after))
+    return [at(atom) for atom in program.outputs]
+
+
+def bind_sizes(program: Program, args: Sequence[Any]) -> dict[str, Any]:
+    """What the shapes of `args` say about the names of the program's unknown sizes."""
+    sizes: dict[str, Any] = {}
+    for value, arg in zip(program.inputs, args, strict=True):
+        for wanted, given in zip(value.spec.shape, TensorSpec.of(arg).shape, strict=True):
+            if isinstance(wanted, Dim) and wanted.is_name() and wanted != given:
+                sizes.setdefault(str(wanted), given)
+    return sizes
+
+
+def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
+    """A param with the names of unknown sizes filled in."""
+    if isinstance(param, Dim):
+        return param.evaluate(sizes)
+    if isinstance(param, tuple):
+        return tuple(evaluate_param(p, sizes) for p in param)
+    return param
+
+
+def specialize(program: Program, specs: Sequence[TensorSpec]) -> Program:
+    """The same program for inputs of these specs."""
+    return trace(lambda *args: replay(program, args), *specs)
+
+
+def constant(value: Any, dtype: str) -> np.ndarray[Any, Any]:
+    """An array of this dtype."""
+    return np.asarray(value, dtypes.to_numpy(dtype))

@@ -1,0 +1,138 @@
+"""Variables: named arrays that live longer than one computation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes, names
+from graphkit.core.errors import NotBuiltError, ShapeError
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.operators import TensorOperators
+
+
+class Variable(TensorOperators):
+    """A named array: a weight, a moving statistic, an optimizer slot, a seed.
+
+    The array keeps its identity for life; `assign` writes into it. While a function is traced, reading gives a tracer and
+    `assign` records the new value instead.
+
+    Args:
+        initializer: an array, or a function `(shape, dtype=...)` that gives one; then `shape` is needed.
+        shape: ints.
+        dtype: `floatx()` by default for a function, the array's own dtype (float64 becomes `floatx()`) for an array.
+        trainable: whether training changes it.
+        name: the last part of `path`.
+
+    Source: keras.Variable (Keras 3).
+    """
+
+    __slots__ = ("_array", "_name", "constraint", "path", "regularizer", "spec", "trainable", "version", "__weakref__")
+
+    def __init__(
+        self,
+        initializer: Any,
+        shape: Sequence[int] | None = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        name: str | None = None,
+    ) -> None:
+        self._name = name or names.auto_name("variable")
+        scope = names.current_scope()
+        self.path = f"{scope}/{self._name}" if scope else self._name
+        self.trainable = bool(trainable)
+        self.regularizer: Any = None
+        self.constraint: Callable[[Any], Any] | None = None
+        self.version = 0
+        self._array = _first_value(initializer, shape, dtype, self.path)
+        self.spec = TensorSpec.of(self._array)
+
+    @property
+    def name(self) -> str:
+        """The last part of the path."""
+        return self._name
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, all sizes known."""
+        return self._array.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._array.ndim
+
+    @property
+    def dtype(self) -> str:
+        """The dtype by Keras' name."""
+        return self.spec.dtype
+
+    @property
+    def array(self) -> np.ndarray[Any, Any]:
+        """The array itself, not a copy: what the engine reads and writes."""
+        return self._array
+
+    def share(self, storage: np.ndarray[Any, Any]) -> None:
+        """Live in `storage` (same shape and dtype) from now on, with the present numbers."""
+        np.copyto(storage, self._array, casting="no")
+        self._array = storage
+        self.version += 1
+
+    @property
+    def value(self) -> Any:
+        """The array, or its tracer while tracing."""
+        from graphkit.ir.tracing import current_trace
+
+        trace = current_trace()
+        return self._array if trace is None else trace.read(self)
+
+    def numpy(self) -> np.ndarray[Any, Any]:
+        """A copy of the numbers."""
+        return self._array.copy()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        return np.array(self._array, dtype=dtype) if copy or dtype else self._array
+
+    def assign(self, value: Any) -> Any:
+        """Take a new value of the same shape; it is cast to the variable's dtype. Raises ShapeError."""
+        from graphkit.ir.tracing import current_trace
+
+        trace = current_trace()
+        if trace is not None:
+            return trace.write(self, value)
+        array = np.asarray(value)
+        if array.shape != self.shape:
+            raise ShapeError(f"Variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it.")
+        np.copyto(self._array, array, casting="unsafe")
+        self.version += 1
+        return self._array
+
+    def assign_add(self, value: Any) -> Any:
+        """Add `value` to the variable."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> Any:
+        """Subtract `value` from the variable."""
+        return self.assign(self - value)
+
+    def __repr__(self) -> str:
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:
+    if callable(initializer) and not isinstance(initializer, np.ndarray):
+        if shape is None:
+            raise NotBuiltError(f"Variable {path!r} has an initializer function and so needs a shape.")
+        if any(not isinstance(size, (int, np.integer)) for size in shape):
+            raise ShapeError(f"Variable {path!r} must have a known shape, got {tuple(shape)}.")
+        initializer = initializer(tuple(int(s) for s in shape), dtype=dtypes.standardize(dtype))
+    array = np.asarray(initializer)
+    if dtype is None and array.dtype == np.float64:
+        dtype = dtypes.floatx()
+    wanted = dtypes.to_numpy(dtypes.standardize(dtype)) if dtype is not None else array.dtype
+    return np.array(array, dtype=wanted, order="C")

@@ -1,0 +1,139 @@
+"""Input: where a model's tensors enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
+from graphkit.core.serialization import keras_class
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.layers.layer import Layer
+
+
+@keras_class("keras.layers")
+class InputLayer(Layer):
+    """The node that an `Input` is the output of. Source: keras.layers.InputLayer."""
+
+    def __init__(
+        self,
+        shape: Sequence[int | None] | None = None,
+        batch_size: int | None = None,
+        dtype: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        batch_shape: Sequence[int | None] | None = None,
+        input_tensor: Any = None,
+        optional: bool = False,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        batch_shape = kwargs.pop("batch_input_shape", batch_shape)
+        kwargs.pop("input_dtype", None)
+        if "input_shape" in kwargs:
+            shape = kwargs.pop("input_shape")
+        super().__init__(name=name, **kwargs)
+        if sparse or ragged:
+            raise InvalidArgumentError(f"Input {self.name!r}: sparse and ragged tensors are not supported; pass dense arrays.")
+        if input_tensor is not None:
+            _check_symbolic(input_tensor, self.name)
+            batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
+        self.batch_shape = _full_shape(shape, batch_size, batch_shape, self.name)
+        self.input_dtype = dtypes.standardize(dtype)
+        self.sparse, self.ragged, self.optional = sparse, ragged, optional
+        self.built = True
+        spec = TensorSpec(_named_sizes(self.batch_shape, self.name), self.input_dtype)
+        if input_tensor is not None and input_tensor.history is None:
+            self.add_existing(input_tensor)
+        else:
+            self.add_node((), {}, spec)
+            self.nodes[0].output_tensors[0].name = self.name
+
+    def add_existing(self, tensor: SymbolicTensor) -> None:
+        """Make a tensor that nothing made yet the output of this input."""
+        self.add_node((), {}, tensor.spec)
+        node = self.nodes[0]
+        tensor.history = node.output_tensors[0].history
+        node.output_tensors[0] = node.outputs = tensor
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the tensor."""
+        return self.input_dtype
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Inputs are fed, not computed."""
+        raise InvalidTypeError(f"Input {self.name!r} is not called; the model feeds it.")
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras' config of an input: the whole shape, the dtype as a string."""
+        return {
+            "batch_shape": list(self.batch_shape),
+            "dtype": self.input_dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
+        }
+
+
+def Input(  # noqa: N802 (Keras' name)
+    shape: Sequence[int | None] | None = None,
+    batch_size: int | None = None,
+    dtype: Any = None,
+    sparse: bool = False,
+    batch_shape: Sequence[int | None] | None = None,
+    name: str | None = None,
+    tensor: Any = None,
+    optional: bool = False,
+    **kwargs: Any,
+) -> Any:
+    """A symbolic tensor that a model is fed with.
+
+    Args:
+        shape: without the batch axis; None where a size is not known.
+        batch_size: the size of the batch axis, None if it is free.
+        dtype: `floatx()` by default.
+        batch_shape: with the batch axis, instead of shape and batch_size.
+        name: the input's name; `input_layer`, `input_layer_1`, ... by default.
+        tensor: a symbolic tensor to use as the input.
+
+    Raises InvalidArgumentError for a shape that is none. Source: keras.Input.
+    """
+    if tensor is not None and getattr(tensor, "history", None) is not None:
+        _check_symbolic(tensor, name or "input")
+        return tensor
+    layer = InputLayer(shape, batch_size, dtype, sparse, False, batch_shape, tensor, optional, name, **kwargs)
+    return layer.nodes[0].output_tensors[0]
+
+
+def _check_symbolic(tensor: Any, name: str) -> None:
+    if not isinstance(tensor, SymbolicTensor):
+        raise InvalidTypeError(f"Input {name!r}: `tensor` must be a symbolic tensor, got {type(tensor).__name__}.")
+
+
+def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str) -> tuple[int | None, ...]:
+    if batch_shape is None:
+        if shape is None:
+            raise InvalidArgumentError(f"You must pass a `shape` argument to Input {name!r}, without the batch axis.")
+        if not isinstance(shape, (list, tuple)):
+            raise InvalidArgumentError(
+                f"Cannot convert '{shape}' to a shape. Input {name!r} wants a tuple or list of ints and None: shape=({shape},)."
+            )
+        batch_shape = (batch_size, *shape)
+    elif shape is not None:
+        raise InvalidArgumentError(f"Input {name!r}: you cannot pass both `shape` and `batch_shape` at the same time.")
+    for size in batch_shape:
+        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+            raise InvalidArgumentError(
+                f"Cannot convert '{tuple(batch_shape)}' to a shape. Input {name!r}: found invalid entry {size!r} of type {type(size)}."
+            )
+    return tuple(batch_shape)
+
+
+def _named_sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:
+    """Unknown sizes get names: the batch axis the same in every input, others the input's and the axis'."""
+    return tuple(Dim.named("batch" if a == 0 else f"{name}_axis{a}") if s is None else s for a, s in enumerate(shape))

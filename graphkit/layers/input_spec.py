@@ -1,0 +1,54 @@
+"""What a layer expects of its inputs, and the message when it gets something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core.errors import ShapeError
+
+
+class InputSpec:
+    """Rank, sizes or dtype that an input must have; None is anything. Source: keras.layers.InputSpec."""
+
+    def __init__(
+        self,
+        dtype: str | None = None,
+        shape: tuple[int | None, ...] | None = None,
+        ndim: int | None = None,
+        max_ndim: int | None = None,
+        min_ndim: int | None = None,
+        axes: Mapping[int, int | None] | None = None,
+    ) -> None:
+        self.dtype = dtype
+        self.shape = shape
+        self.ndim = len(shape) if shape is not None else ndim
+        self.max_ndim = max_ndim
+        self.min_ndim = min_ndim
+        self.axes = {int(k): v for k, v in (axes or {}).items()}
+
+    def check(self, shape: tuple[Any, ...], layer_name: str, index: int = 0) -> None:
+        """Raise ShapeError if an input of this shape does not fit."""
+        for problem in (self._rank_problem(len(shape)), self._size_problem(shape)):
+            if problem:
+                shown = tuple(s if isinstance(s, int) else None for s in shape)
+                raise ShapeError(
+                    f'Input {index} of layer "{layer_name}" is incompatible with the layer: {problem}. Full shape received: {shown}'
+                )
+
+    def _rank_problem(self, rank: int) -> str | None:
+        if self.ndim is not None and rank != self.ndim:
+            return f"expected ndim={self.ndim}, found ndim={rank}"
+        if self.max_ndim is not None and rank > self.max_ndim:
+            return f"expected max_ndim={self.max_ndim}, found ndim={rank}"
+        if self.min_ndim is not None and rank < self.min_ndim:
+            return f"expected min_ndim={self.min_ndim}, found ndim={rank}"
+        return None
+
+    def _size_problem(self, shape: tuple[Any, ...]) -> str | None:
+        wanted = dict(enumerate(self.shape)) if self.shape is not None else {}
+        for axis, size in {**wanted, **self.axes}.items():
+            given = shape[axis] if -len(shape) <= axis < len(shape) else None
+            if size is not None and isinstance(given, int) and given != size:
+                return f"expected axis {axis} of input shape to have value {size}, but received {given}"
+        return None

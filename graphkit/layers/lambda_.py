@@ -1,0 +1,184 @@
+"""Lambda: a function as a layer. It is traced, so it has a gradient, an ONNX form, and a JSON form without any code."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnsafeCodeError
+from graphkit.core.serialization import custom_object, get_registered_name, keras_class, serialize
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.layer import Layer
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class Lambda(Layer):
+    """A function of tensors as a layer.
+
+    The function is written with graphkit.ops (or `K.`) and Python operators. It is saved by its registered name, or else as the
+    graph of the ops that it consists of: a `Functional` model, which real Keras opens as well.
+
+    Args:
+        function: called with the inputs and `arguments`; also with `mask` and `training` if it names them.
+        output_shape: accepted for old scripts; the shape is found by tracing.
+        mask: a mask, or a function (inputs, mask) -> mask.
+        arguments: further keyword arguments of the function.
+
+    Source: keras.layers.Lambda.
+    """
+
+    def __init__(
+        self, function: Callable[..., Any], output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise InvalidTypeError(f"Lambda {self.name!r} wants a function, got {type(function).__name__}: {function!r:.80}.")
+        self.function = function
+        self.output_shape_argument = output_shape
+        self.mask = mask
+        self.arguments = dict(arguments or {})
+        self.supports_masking = mask is not None  # type: ignore[misc]
+
+    def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
+        """The function's result."""
+        known = getattr(getattr(self.function, "__code__", None), "co_varnames", ())
+        given = dict(self.arguments)
+        if "mask" in known and "mask" not in given:
+            given["mask"] = mask
+        if "training" in known and "training" not in given:
+            given["training"] = training
+        return self.function(inputs, **given)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask that the constructor was given."""
+        return self.mask(inputs, previous_mask) if callable(self.mask) else self.mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The registered name of the function. Raises SerializationError for a function without one (its graph is saved instead)."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
+        config["function"] = serialize(self.function)
+        config["arguments"] = serialize(self.arguments)
+        if self.output_shape_argument is not None and not callable(self.output_shape_argument):
+            config["output_shape"] = serialize(self.output_shape_argument)
+        return config
+
+    @property
+    def has_registered_function(self) -> bool:
+        """Whether the function can be saved by name."""
+        return "_registered_name" in getattr(self.function, "__dict__", {})
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A Lambda whose function is registered, or given as a custom object by the layer's or the function's name.
+
+        Raises UnsafeCodeError for code in the file: it is never run.
+        """
+        config = dict(config)
+        config["function"] = _known_function(config, config.get("function"))
+        for key in ("mask", "output_shape"):
+            if isinstance(config.get(key), Mapping):
+                config[key] = _known_function(config, config[key])
+        arguments = {k: v for k, v in config.items() if k not in ("module", "function_type", "output_shape_type", "output_shape_module")}
+        return super().from_config(arguments)
+
+
+def _known_function(config: Mapping[str, Any], function: Any) -> Any:
+    """The function that a config names, from the registries; code is refused."""
+    name = config.get("name")
+    given = custom_object(str(name)) if name else None
+    if given is not None:
+        return given
+    if isinstance(function, Mapping) and function.get("class_name") == "function":
+        inner = function.get("config")
+        found = custom_object(str(inner.get("name") if isinstance(inner, Mapping) else inner))
+        if found is not None:
+            return found
+    if callable(function):
+        return function
+    raise UnsafeCodeError(
+        f"Lambda layer {name!r}: its function is stored in the file as code or under a name that is not registered here. graphkit runs no "
+        f"code out of files. Pass the function: custom_objects={{{name!r}: function}}."
+    )
+
+
+def lambda_as_model(layer: Lambda) -> Any:
+    """The functional model of the ops that a Lambda's function consists of, for the shapes of its first call.
+
+    Raises InvalidTypeError if the Lambda has not been called, or its function holds weights of its own.
+    """
+    from graphkit.layers.input_layer import Input
+    from graphkit.models.functional import Functional
+
+    if not layer.nodes:
+        raise InvalidTypeError(f"Lambda {layer.name!r} has never been called, so its graph is not known.")
+    node = layer.nodes[0]
+    tensors = nest.flatten(node.args[0])
+    inputs = [Input(batch_shape=t.shape, dtype=t.dtype, name=f"{layer.name}_input_{i}" if len(tensors) > 1 else f"{layer.name}_input") for i, t in enumerate(tensors)]
+    outputs = layer.call(nest.pack(node.args[0], inputs))
+    outputs = nest.map_structure(lambda o: o if isinstance(o, SymbolicTensor) else _constant(o, layer), outputs)
+    return Functional(nest.pack(node.args[0], inputs), outputs, name=layer.name)
+
+
+def _constant(value: Any, layer: Lambda) -> Any:
+    raise InvalidTypeError(f"Lambda {layer.name!r} gives {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph.")
+
+
+_MERGE_WARNING = (
+    "The `Merge` layer is deprecated and will be removed after 08/2017. Use instead layers from `keras.layers.merge`, "
+    "e.g. `add`, `concatenate`, etc."
+)
+_MODES = {
+    "sum": "Add", "add": "Add", "mul": "Multiply", "ave": "Average", "avg": "Average", "max": "Maximum", "min": "Minimum",
+    "sub": "Subtract", "concat": "Concatenate", "dot": "Dot", "cos": "Dot",
+}  # fmt: skip
+
+
+def Merge(  # noqa: N802 (Keras 1's name)
+    layers: Any = None,
+    mode: Any = "sum",
+    concat_axis: int = -1,
+    dot_axes: Any = -1,
+    output_shape: Any = None,
+    output_mask: Any = None,
+    arguments: Any = None,
+    name: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Keras 1's Merge: the merge layer for a mode, or a Lambda for a function. Warns that it is deprecated.
+
+    Args:
+        mode: 'sum', 'mul', 'concat', 'ave', 'max', 'dot', 'cos', or a function of the list of tensors.
+
+    Raises InvalidArgumentError for an unknown mode.
+    """
+    from graphkit.layers import merging
+
+    warnings.warn(_MERGE_WARNING, UserWarning, stacklevel=2)
+    if callable(mode):
+        layer: Any = Lambda(mode, output_shape=output_shape, mask=output_mask, arguments=arguments, name=name or _auto("merge"))
+    elif mode in _MODES:
+        cls = getattr(merging, _MODES[mode])
+        extra = {"concat": {"axis": concat_axis}, "dot": {"axes": dot_axes}, "cos": {"axes": dot_axes, "normalize": True}}.get(mode, {})
+        layer = cls(**extra, name=name or _auto("merge"))
+    else:
+        raise InvalidArgumentError(f"Merge: unknown mode {mode!r}; known are {sorted(_MODES)} and functions.")
+    return layer if layers is None else layer([_output(item) for item in layers])
+
+
+def merge(inputs: Any, mode: Any = "sum", **kwargs: Any) -> Any:
+    """Keras 1's merge([x, y], mode=...). Source: keras 1 layers.merge."""
+    return Merge(mode=mode, **kwargs)(inputs)
+
+
+def _auto(prefix: str) -> str:
+    from graphkit.core.names import auto_name
+
+    return auto_name(prefix)
+
+
+def _output(item: Any) -> Any:
+    return item if isinstance(item, SymbolicTensor) else item.output

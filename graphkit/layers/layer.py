@@ -1,0 +1,559 @@
+"""The base of all layers: weights, building, calling, masks, config."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphkit.core import dtypes, names, nest
+from graphkit.core.dims import public_shape
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.registry import did_you_mean
+from graphkit.core.serialization import config_names, deserialize, is_envelope, serialize
+from graphkit.graph.operation import Operation
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.variable import Variable
+from graphkit.layers import dtype_policy as policies
+from graphkit.layers.context import call_context, current_context
+from graphkit.layers.eager import EagerCalls
+from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.tracking import tracked, unique_variables
+from graphkit.ops._convert import tensor
+
+_BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
+_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
+_IGNORED_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "shared_object_id", "build_input_shape")
+_UNTRACKED = ("nodes", "input_spec")
+
+
+class Layer(Operation):
+    """A computation with weights. A subclass says in `build` what weights it needs, in `call` what it computes.
+
+    The constructor's arguments are kept in attributes of the same names; the config is read off them.
+
+    Args:
+        activity_regularizer: a regularizer of the outputs.
+        trainable: whether training changes the weights.
+        dtype: a dtype name or policy: what the weights are kept in and what is computed in.
+        autocast: whether float inputs are cast to the compute dtype.
+        name: `dense`, `dense_1`, ... by default.
+
+    Source: keras.layers.Layer.
+    """
+
+    supports_masking: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        *,
+        activity_regularizer: Any = None,
+        trainable: bool = True,
+        dtype: Any = None,
+        autocast: bool = True,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise InvalidArgumentError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}")
+        super().__init__(name or names.auto_name(names.to_snake_case(type(self).__name__)))
+        from graphkit import regularizers
+
+        self.activity_regularizer = regularizers.get(activity_regularizer)
+        self._trainable = bool(trainable)
+        self.dtype_policy = policies.get(dtype)
+        self.autocast = autocast
+        self.built = False
+        self.input_spec: Any = None
+        self._build_shapes: dict[str, Any] | None = None
+        self._eager = EagerCalls(self)
+        self._own_losses: list[Any] = []
+        self._input_shape_argument = _pop_shape_argument(type(self), kwargs)
+        if kwargs:
+            known = [*config_names(type(self)), *_BASE_ARGUMENTS]
+            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            raise InvalidTypeError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
+            )
+
+    # ----- weights -----
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        **_: Any,
+    ) -> Variable:
+        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight."""
+        from graphkit import constraints, initializers, regularizers
+
+        if isinstance(shape, str):  # Keras 2's first argument was the name
+            shape, name = (), shape
+        wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
+        default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
+        variable = Variable(
+            initializers.get(initializer if initializer is not None else default),
+            shape=tuple(shape or ()),
+            dtype=wanted,
+            trainable=trainable,
+            name=name,
+        )
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        self.__dict__.setdefault("_weights", []).append(variable)
+        return variable
+
+    def tracked_attributes(self) -> dict[str, Any]:
+        """The attributes that may hold variables and layers."""
+        return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
+
+    @property
+    def _own_variables(self) -> list[Variable]:
+        return [v for v in tracked(self, (Variable,)) if not getattr(v, "is_seed", False)]
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return list(tracked(self, (Layer,)))
+
+    def _walk_layers(self) -> Iterator[Layer]:
+        """This layer and all layers inside, each once, parents first."""
+        seen: set[int] = set()
+        stack: list[Layer] = [self]
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            yield layer
+            stack.extend(reversed(layer._layers))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables: weights, and what else the layer keeps (seeds)."""
+        return unique_variables(v for layer in self._walk_layers() for v in tracked(layer, (Variable,)))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights in Keras' order: each layer's trainable ones, its others, then those of the layers inside."""
+        found = []
+        for layer in self._walk_layers():
+            own = layer._own_variables
+            found += [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+        return list(dict.fromkeys(found))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training changes: of layers that are trainable, within layers that are."""
+        return [v for v in unique_variables(self._trainable_ones()) if v.trainable]
+
+    def _trainable_ones(self) -> Iterator[Variable]:
+        stack: list[Layer] = [self]
+        seen: set[int] = set()
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen or not layer.trainable:
+                continue
+            seen.add(id(layer))
+            yield from layer._own_variables
+            stack.extend(reversed(layer._layers))
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that training leaves: moving statistics, and those of frozen layers."""
+        trainable = set(self.trainable_weights)
+        return [v for v in self.weights if v not in trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that training does not change."""
+        trainable = set(self.trainable_weights)
+        return [v for v in self.variables if v not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the weights; setting it sets the layers inside as well."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._walk_layers():
+            layer._trainable = bool(value)
+
+    def count_params(self) -> int:
+        """The number of elements of all weights. Raises NotBuiltError before there are any."""
+        if not self.built:
+            raise NotBuiltError(f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params().")
+        return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take these arrays as weights, in the order of `weights`. Nothing is changed unless all fit. Raises ShapeError."""
+        own = self.weights
+        arrays = [np.asarray(w) for w in weights]
+        if len(arrays) != len(own):
+            raise ShapeError(f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given.")
+        for variable, array in zip(own, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ShapeError(f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}.")
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+
+    # ----- dtypes -----
+
+    @property
+    def compute_dtype(self) -> str:
+        """The dtype that the layer computes in."""
+        return self.dtype_policy.compute_dtype
+
+    @property
+    def variable_dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.dtype_policy.variable_dtype
+
+    @property
+    def dtype(self) -> str:
+        """The dtype of the weights."""
+        return self.variable_dtype
+
+    def _autocast_tensor(self, x: Any) -> Any:
+        if isinstance(x, Variable):
+            x = x.value
+        if not self.autocast or not isinstance(x, (Tracer, np.ndarray)) or not dtypes.is_float(self.compute_dtype):
+            return x
+        dtype = TensorSpec.of(x).dtype
+        if dtype == self.compute_dtype or not dtypes.is_float(dtype):
+            return x
+        cast = tensor(x, self.compute_dtype)
+        if isinstance(x, Tracer):
+            cast.mask = x.mask
+        return cast
+
+    # ----- building -----
+
+    def build(self, *args: Any, **kwargs: Any) -> None:
+        """Make the weights for inputs of these shapes. Nothing by default."""
+        self.built = True
+
+    def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+        """Build for the first call, by the shapes of its tensor arguments."""
+        if self.built:
+            return
+        shapes = {name: _merged_shape(nest.map_structure(_shape_or_none, value)) for name, value in tensors.items()}
+        wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+        if not wanted:
+            given: dict[str, Any] = {}
+        elif len(wanted) == 1:
+            given = {wanted[0]: next(iter(shapes.values()), None)}
+        else:
+            given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
+            given = {k: v for k, v in given.items() if v is not None}
+        self._run_build(given)
+
+    def _run_build(self, shapes: dict[str, Any]) -> None:
+        from graphkit.ir.tracing import tracing
+
+        self._build_shapes = shapes
+        with names.name_scope(self.name), tracing(None):
+            self.build(**shapes)
+        self.built = True
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the layer was built for, in Keras' form; None if it needed none."""
+        if self._build_shapes is None or not self._own_build():
+            return None
+        if len(self._build_shapes) == 1:
+            return {"input_shape": next(iter(self._build_shapes.values()))}
+        return {"shapes_dict": dict(self._build_shapes)} if self._build_shapes else None
+
+    def _own_build(self) -> bool:
+        return type(self).build is not Layer.build
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Build for the shapes that `get_build_config` gave."""
+        if self.built or not config:
+            return
+        if "shapes_dict" in config:
+            self._run_build({k: _tupled(v) for k, v in config["shapes_dict"].items()})
+        elif config.get("input_shape") is not None and self._own_build():
+            wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+            if len(wanted) == 1:
+                self._run_build({wanted[0]: _tupled(config["input_shape"])})
+
+    # ----- calling -----
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        leaves = nest.flatten([list(args), kwargs])
+        if any(isinstance(a, SymbolicTensor) for a in leaves):
+            return self._call_symbolic(args, kwargs)
+        if current_trace() is not None:
+            return self._call_traced(args, kwargs)
+        return self._eager(args, kwargs)
+
+    def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+        signature = _call_signature(type(self))
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise InvalidTypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It takes {signature}.") from None
+        arguments = dict(bound.arguments)
+        arguments.pop("self")
+        return arguments
+
+    def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Check and build; gives the further keyword arguments (masks, training) and the tensor arguments by name."""
+        arguments = self._bind(args, kwargs)
+        tensors = {k: v for k, v in arguments.items() if _holds_tensors(v) and k not in ("mask", "training") and not k.endswith("_mask")}
+        self._check_inputs(tensors)
+        self._build_for(arguments, tensors)
+        return self._added_arguments(arguments, tensors), tensors
+
+    def _check_inputs(self, tensors: Mapping[str, Any]) -> None:
+        if self.input_spec is None or not tensors:
+            return
+        leaves = [t for t in nest.flatten(next(iter(tensors.values()))) if hasattr(t, "shape")]
+        specs = self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec] * min(1, len(leaves))
+        for index, (spec, leaf) in enumerate(zip(specs, leaves, strict=False)):
+            if isinstance(spec, InputSpec):
+                spec.check(tuple(leaf.shape), self.name, index)
+
+    def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
+        added: dict[str, Any] = {}
+        parameters = _call_signature(type(self)).parameters
+        for number, (name, value) in enumerate(tensors.items()):
+            mask_name = "mask" if len(tensors) == 1 or (number == 0 and "mask" in parameters and f"{name}_mask" not in parameters) else f"{name}_mask"
+            if mask_name in parameters and arguments.get(mask_name) is None:
+                masks = nest.map_structure(lambda t: getattr(t, "mask", None), value)
+                if any(m is not None for m in nest.flatten(masks)):
+                    added[mask_name] = masks
+        if "training" in parameters and arguments.get("training") is None:
+            training = self._resolve_training(parameters["training"].default)
+            if training is not None:
+                added["training"] = training
+        return added
+
+    def _resolve_training(self, default: Any) -> bool | None:
+        context = current_context()
+        if context is not None and context.training is not None:
+            return context.training
+        return default if isinstance(default, bool) else None
+
+    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        self._refuse_wrong_leaves(args, kwargs)
+        added, tensors = self._prepare_call(args, kwargs)
+        context = current_context()
+        if context is None or context.training is None:  # recorded as Keras records it: the call's own default
+            kwargs = {**kwargs, **added}
+        else:
+            kwargs = {**kwargs, **{k: v for k, v in added.items() if k != "training"}}
+        outputs = self.add_node(args, kwargs, self._infer_output(args, kwargs))
+        self._set_masks(tensors, outputs)
+        return outputs
+
+    def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        with names.name_scope(self.name), call_context():
+            return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+
+    def _autocast_symbolic(self, x: Any) -> Any:
+        floats = dtypes.is_float
+        if isinstance(x, SymbolicTensor) and self.autocast and floats(x.dtype) and floats(self.compute_dtype) and x.dtype != self.compute_dtype:
+            return SymbolicTensor(x.spec.shape, self.compute_dtype, x.name)
+        return x
+
+    def _refuse_wrong_leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        for leaf in nest.flatten(list(args)):
+            if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
+                raise InvalidTypeError(
+                    f"Layer {self.name!r} was called on {leaf!r} ({type(leaf).__name__}), which is not a tensor. "
+                    "Call layers on the output of Input(...) or of other layers."
+                )
+
+    def _call_traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        added, tensors = self._prepare_call(args, kwargs)
+        kwargs = {**kwargs, **added}
+        training = kwargs.get("training") if isinstance(kwargs.get("training"), bool) else None
+        args = tuple(nest.map_structure(self._autocast_tensor, a) for a in args)
+        with names.name_scope(self.name), call_context(training) as context:
+            outputs = self.call(*args, **kwargs)
+            if self.activity_regularizer is not None:
+                context.losses.extend(self.activity_regularizer(o) for o in nest.flatten(outputs) if o is not None)
+            self._set_masks(tensors, outputs)
+        return outputs
+
+    def _set_masks(self, tensors: Mapping[str, Any], outputs: Any) -> None:
+        """Let the layer say which mask travels on with its outputs."""
+        if not tensors:
+            return
+        inputs = next(iter(tensors.values())) if len(tensors) == 1 else list(tensors.values())
+        masks = nest.map_structure(lambda t: getattr(t, "mask", None), inputs)
+        if not self._makes_masks() and all(m is None for m in nest.flatten(masks)):
+            return
+        leaves = nest.flatten(outputs)
+        if all(getattr(o, "mask", None) is not None for o in leaves):
+            return
+        computed = self.compute_mask(inputs, masks)
+        flat = nest.flatten(computed) if computed is not None else [None] * len(leaves)
+        for output, mask in zip(leaves, flat, strict=False):
+            if mask is not None and isinstance(output, (Tracer, SymbolicTensor)) and not any(output is t for t in nest.flatten(inputs)):
+                output.mask = mask
+
+    def _makes_masks(self) -> bool:
+        return type(self).compute_mask is not Layer.compute_mask
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the outputs: the inputs' one where the layer passes masks on (`supports_masking`)."""
+        return previous_mask if self.supports_masking else None
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
+        added, _ = self._prepare_call(args, kwargs)
+        return nest.map_structure(lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, {**kwargs, **added}))
+
+    def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
+        """The shape (or structure of shapes) of the outputs for inputs of this shape."""
+        shapes = [*args, *kwargs.values()]
+        inputs = [_symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
+        return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
+
+    # ----- losses -----
+
+    def add_loss(self, loss: Any) -> None:
+        """Add a scalar to the loss that training minimises; call it inside `call`. Source: keras Layer.add_loss."""
+        context = current_context()
+        if context is not None:
+            context.losses.extend(loss if isinstance(loss, (list, tuple)) else [loss])
+
+    def regularization_losses(self) -> list[Any]:
+        """The penalties of the weights' regularizers."""
+        trainable = set(self.trainable_weights)
+        return [v.regularizer(v) for v in self.weights if v.regularizer is not None and v in trainable]
+
+    @property
+    def losses(self) -> list[Any]:
+        """The penalties of the weights' regularizers."""
+        return self.regularization_losses()
+
+    # ----- config -----
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON data."""
+        config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = serialize(self.activity_regularizer)
+        own = [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
+        config.update({n: self._serialize_argument(n) for n in own})
+        return config
+
+    def _serialize_argument(self, name: str) -> Any:
+        value = getattr(self, name)
+        if callable(value) and name.endswith("activation"):
+            from graphkit import activations
+
+            return activations.serialize(value)
+        return serialize(value)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A layer with this config, without its weights' numbers."""
+        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in _IGNORED_CONFIG}
+        return cls(**arguments)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable) and name != "_weights":
+            weights = self.__dict__.get("_weights")
+            if weights and any(w is value for w in weights):
+                weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
+        super().__setattr__(name, value)
+
+
+def _argument_from_config(value: Any) -> Any:
+    """Envelopes of layers and functions become objects here; the constructors know the other kinds."""
+    if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
+        return deserialize(value)
+    return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
+
+
+@lru_cache(maxsize=4096)
+def _call_signature(cls: type[Layer]) -> inspect.Signature:
+    return inspect.signature(cls.call)
+
+
+def _holds_tensors(value: Any) -> bool:
+    if isinstance(value, (Tracer, SymbolicTensor, Variable, np.ndarray)):
+        return True
+    if isinstance(value, (list, tuple)):
+        return any(_holds_tensors(v) for v in value)
+    return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
+
+
+def _shape_or_none(value: Any) -> Any:
+    """A shape as a leaf: an object that `nest` does not look into."""
+    return _ShapeLeaf(public_shape(TensorSpec.of(value).shape)) if hasattr(value, "shape") else None
+
+
+class _ShapeLeaf:
+    def __init__(self, shape: tuple[int | None, ...]) -> None:
+        self.shape = shape
+
+
+def _merged_shape(structure: Any) -> Any:
+    """A structure of shape leaves as plain shapes: a tuple, or a list or dict of tuples."""
+    if isinstance(structure, _ShapeLeaf):
+        return structure.shape
+    if isinstance(structure, (list, tuple)):
+        return [_merged_shape(s) for s in structure]
+    if isinstance(structure, Mapping):
+        return {k: _merged_shape(v) for k, v in structure.items()}
+    return None
+
+
+def _tupled(shape: Any) -> Any:
+    """Shapes as JSON gives them (lists) as tuples."""
+    if isinstance(shape, (list, tuple)):
+        if all(s is None or isinstance(s, int) for s in shape):
+            return tuple(shape)
+        return [_tupled(s) for s in shape]
+    return {k: _tupled(v) for k, v in shape.items()} if isinstance(shape, Mapping) else shape
+
+
+def _symbolic_of_shapes(shape: Any, dtype: str) -> Any:
+    if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
+        return SymbolicTensor(shape, dtype)
+    if isinstance(shape, (list, tuple)):
+        return [_symbolic_of_shapes(s, dtype) for s in shape]
+    return {k: _symbolic_of_shapes(s, dtype) for k, s in shape.items()}
+
+
+def _pop_shape_argument(cls: type[Layer], kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
+    """The batch shape that a first layer of a Sequential was given, in any of its spellings."""
+    given = {k: kwargs.pop(k) for k in _SHAPE_ARGUMENTS if k in kwargs}
+    batch = kwargs.pop("batch_size", None)
+    if given.get("batch_shape") is not None or given.get("batch_input_shape") is not None:
+        return tuple(given.get("batch_shape") or given["batch_input_shape"])
+    if given.get("input_shape") is not None:
+        shape = given["input_shape"]
+        return (batch, *(shape if isinstance(shape, (list, tuple)) else (shape,)))
+    if given.get("input_dim") is not None:
+        lead = (given["input_length"],) if "input_length" in given else ()
+        return (batch, *lead, given["input_dim"])
+    return None
+
+

@@ -1,0 +1,278 @@
+"""Merge layers, as classes and as functions: add, subtract, multiply, average, maximum, minimum, concatenate, dot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import reduce
+from typing import Any, ClassVar
+
+from graphkit import ops
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.layers.layer import Layer
+from graphkit.ops._convert import canonical_axis
+
+_HOME = "keras.layers"
+
+
+class Merge(Layer):
+    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it."""
+
+    supports_masking = True
+    exact_count: ClassVar[int | None] = None
+
+    def build(self, input_shape: Any) -> None:
+        """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
+        shapes = input_shape if isinstance(input_shape, list) else None
+        if not shapes or not all(isinstance(s, tuple) for s in shapes):
+            raise InvalidArgumentError(f"A merge layer ({self.name!r}) should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)")
+        if self.exact_count is not None and len(shapes) != self.exact_count:
+            raise InvalidArgumentError(
+                f"A `{type(self).__name__}` layer ({self.name!r}) should be called on exactly {self.exact_count} inputs. Received: {len(shapes)} inputs."
+            )
+        self._check_shapes(shapes)
+
+    def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
+        batches = {s[0] for s in shapes if s and s[0] is not None}
+        if len(batches) > 1:
+            raise ShapeError(f"Cannot merge tensors with different batch sizes in layer {self.name!r}. Received tensors with shapes {shapes}")
+        try:
+            reduce(_joined_shape, [s[1:] for s in shapes])
+        except ShapeError:
+            raise ShapeError(f"Inputs of layer {self.name!r} have incompatible shapes. Received shapes {shapes}") from None
+
+    def call(self, inputs: Any) -> Any:
+        """The merged tensor."""
+        if not isinstance(inputs, (list, tuple)):
+            raise InvalidTypeError(f"A merge layer should be called on a list of inputs. Layer {self.name!r} received: {inputs!r}")
+        return self.merge(_same_rank(list(inputs)))
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The merged tensor, from tensors of one rank."""
+        raise NotImplementedError(f"{type(self).__name__} defines no merge(inputs)")
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """True where any input's mask is; None if an input has none."""
+        masks = previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]
+        if any(m is None for m in masks):
+            return None
+        return reduce(ops.logical_or, masks)
+
+
+def _joined_shape(a: Sequence[Any], b: Sequence[Any]) -> tuple[Any, ...]:
+    """Broadcasting of shapes without the batch axis, None an unknown size."""
+    long, short = (list(a), list(b)) if len(a) >= len(b) else (list(b), list(a))
+    lead = len(long) - len(short)
+    return (*long[:lead], *(_joined_size(x, y) for x, y in zip(long[lead:], short, strict=True)))
+
+
+def _joined_size(x: int | None, y: int | None) -> int | None:
+    if x == 1 or y == 1:
+        return y if x == 1 else x
+    if x is None or y is None:
+        return None
+    if x != y:
+        raise ShapeError(f"sizes {x} and {y} cannot be merged")
+    return x
+
+
+def _same_rank(inputs: list[Any]) -> list[Any]:
+    """Inputs of lower rank get axes of size 1 after the batch axis."""
+    rank = max(len(x.shape) for x in inputs)
+
+    def raised(x: Any) -> Any:
+        missing = rank - len(x.shape)
+        return ops.expand_dims(x, list(range(1, missing + 1))) if missing else x
+
+    return [raised(x) for x in inputs]
+
+
+@keras_class(_HOME)
+class Add(Merge):
+    """The sum. Source: keras.layers.Add."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The sum."""
+        return reduce(ops.add, inputs)
+
+
+@keras_class(_HOME)
+class Subtract(Merge):
+    """The first minus the second of two. Source: keras.layers.Subtract."""
+
+    exact_count = 2
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The difference."""
+        return ops.subtract(*inputs)
+
+
+@keras_class(_HOME)
+class Multiply(Merge):
+    """The product. Source: keras.layers.Multiply."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The product."""
+        return reduce(ops.multiply, inputs)
+
+
+@keras_class(_HOME)
+class Average(Merge):
+    """The mean. Source: keras.layers.Average."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The mean."""
+        return reduce(ops.add, inputs) / len(inputs)
+
+
+@keras_class(_HOME)
+class Maximum(Merge):
+    """The largest. Source: keras.layers.Maximum."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The largest."""
+        return reduce(ops.maximum, inputs)
+
+
+@keras_class(_HOME)
+class Minimum(Merge):
+    """The smallest. Source: keras.layers.Minimum."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The smallest."""
+        return reduce(ops.minimum, inputs)
+
+
+@keras_class(_HOME)
+class Concatenate(Merge):
+    """Joined along `axis`. Source: keras.layers.Concatenate."""
+
+    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = axis
+
+    def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
+        ranks = {len(s) for s in shapes}
+        problem = len(ranks) > 1
+        if not problem:
+            axis = canonical_axis(self.axis, ranks.pop(), f"axis of layer {self.name!r}")
+            rest = [{s[a] for s in shapes if s[a] is not None} for a in range(len(shapes[0])) if a != axis]
+            problem = any(len(sizes) > 1 for sizes in rest)
+        if problem:
+            raise ShapeError(
+                f"A `Concatenate` layer ({self.name!r}) requires inputs with matching shapes except for the concatenation axis {self.axis}. "
+                f"Received: input_shape={shapes}"
+            )
+
+    def call(self, inputs: Any) -> Any:
+        """The joined tensor."""
+        return ops.concatenate(inputs, axis=self.axis)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The masks joined in the same way."""
+        if previous_mask is None or all(m is None for m in previous_mask):
+            return None
+        rank = len(inputs[0].shape)
+        axis = canonical_axis(self.axis, rank)
+        spread = [_mask_like(x, m) for x, m in zip(inputs, previous_mask, strict=True)]
+        return ops.all(ops.concatenate(spread, axis=axis), axis=-1) if axis == rank - 1 else ops.any(ops.concatenate(spread, axis=axis), axis=-1)
+
+
+def _mask_like(x: Any, mask: Any) -> Any:
+    """A mask in the shape of `x`: all True where there is none."""
+    if mask is None:
+        return ops.cast(ops.ones_like(x), "bool")
+    missing = len(x.shape) - len(mask.shape)
+    wide = ops.expand_dims(mask, [-1 - i for i in range(missing)]) if missing else mask
+    return ops.logical_and(ops.cast(ops.ones_like(x), "bool"), wide)
+
+
+@keras_class(_HOME)
+class Dot(Merge):
+    """The dot product of two tensors along `axes`, sample by sample. Source: keras.layers.Dot."""
+
+    exact_count = 2
+
+    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        valid = isinstance(axes, int) or (isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes))
+        if not valid:
+            raise InvalidTypeError(f"Invalid type for argument `axes` of layer {self.name!r}: it should be an int or a list of two ints. Received: axes={axes}")
+        self.axes, self.normalize = axes, normalize
+
+    def _axes_for(self, x1: Any, x2: Any) -> tuple[int, int]:
+        ranks = len(x1), len(x2)
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        a1, a2 = (canonical_axis(a, r, f"axes of layer {self.name!r}") for a, r in zip(axes, ranks, strict=True))
+        return a1, a2
+
+    def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
+        a1, a2 = self._axes_for(*shapes)
+        sizes = shapes[0][a1], shapes[1][a2]
+        if None not in sizes and sizes[0] != sizes[1]:
+            raise ShapeError(
+                f"Incompatible input shapes: axis values {sizes[0]} (at axis {a1}) != {sizes[1]} (at axis {a2}) in layer {self.name!r}. "
+                f"Full input shapes: {shapes[0]}, {shapes[1]}"
+            )
+
+    def call(self, inputs: Any) -> Any:
+        """The dot product."""
+        x1, x2 = inputs
+        a1, a2 = self._axes_for(x1.shape, x2.shape)
+        if self.normalize:
+            x1, x2 = _unit(x1, a1), _unit(x2, a2)
+        return batch_dot(x1, x2, (a1, a2))
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: what is masked has been summed over."""
+        return None
+
+
+def _unit(x: Any, axis: int) -> Any:
+    return x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
+
+
+def batch_dot(x: Any, y: Any, axes: tuple[int, int]) -> Any:
+    """The contraction of an axis of `x` with one of `y`, sample by sample; a result of rank 1 gets an axis of size 1."""
+    ax, ay = axes
+    x = ops.moveaxis(x, ax, -1)  # (batch, rest of x..., k)
+    y = ops.moveaxis(y, ay, 1)  # (batch, k, rest of y...)
+    rest_x, rest_y = tuple(ops.shape(x)[1:-1]), tuple(ops.shape(y)[2:])
+    batch, size = ops.shape(x)[0], ops.shape(x)[-1]
+    flat = ops.matmul(ops.reshape(x, (batch, _count(rest_x), size)), ops.reshape(y, (batch, size, _count(rest_y))))
+    shape = (batch, *rest_x, *rest_y)
+    return ops.reshape(flat, shape if len(shape) > 1 else (batch, 1))
+
+
+def _count(sizes: tuple[Any, ...]) -> Any:
+    total: Any = 1
+    for size in sizes:
+        total = total * size
+    return total
+
+
+def _function(cls: type[Layer]) -> Callable[..., Any]:
+    """The layer as a function: `add([x, y])`."""
+
+    def function(inputs: Any, **kwargs: Any) -> Any:
+        return cls(**kwargs)(inputs)
+
+    function.__name__ = function.__qualname__ = cls.__name__.lower()
+    function.__doc__ = f"{cls.__name__}(**kwargs)(inputs). Source: keras.layers.{cls.__name__.lower()}."
+    return function
+
+
+add, subtract, multiply = _function(Add), _function(Subtract), _function(Multiply)
+average, maximum, minimum = _function(Average), _function(Maximum), _function(Minimum)
+
+
+def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
+    """Concatenate(axis, **kwargs)(inputs). Source: keras.layers.concatenate."""
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
+    """Dot(axes, **kwargs)(inputs). Source: keras.layers.dot."""
+    return Dot(axes=axes, **kwargs)(inputs)
+
+

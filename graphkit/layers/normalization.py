@@ -1,0 +1,214 @@
+"""Normalization layers: batch and layer normalization."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit import constraints, initializers, ops, regularizers
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.layer import Layer
+from graphkit.ops._convert import canonical_axis
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class BatchNormalization(Layer):
+    """Normalizes over all axes but `axis`: by the batch while training, by moving statistics otherwise.
+
+    Training moves them: moving = momentum * moving + (1 - momentum) * batch. A mask takes steps out of the statistics. With
+    `renorm` the training output follows the moving statistics within clipped corrections (Ioffe 2017, arXiv:1702.03275).
+    Source: keras.layers.BatchNormalization.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        synchronized: bool = False,
+        renorm: bool = False,
+        renorm_clipping: Any = None,
+        renorm_momentum: float = 0.99,
+        **kwargs: Any,
+    ) -> None:
+        kwargs.pop("fused", None)  # Keras 2's choice of a kernel
+        super().__init__(**kwargs)
+        if not 0 <= momentum <= 1:
+            raise InvalidArgumentError(f"`momentum` of layer {self.name!r} must be between 0 and 1, got {momentum}.")
+        if epsilon <= 0:
+            raise InvalidArgumentError(f"`epsilon` of layer {self.name!r} must be positive, got {epsilon}.")
+        self.axis = int(axis[0]) if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
+        self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+        self.synchronized = synchronized  # one machine: nothing to synchronize with
+        self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
+
+    def build(self, input_shape: Any) -> None:
+        """Make gamma, beta and the moving statistics, vectors over `axis`."""
+        axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
+        size = input_shape[axis]
+        if size is None:
+            raise ShapeError(f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
+        self.gamma = self._vector("gamma", size, self.scale, self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint)
+        self.beta = self._vector("beta", size, self.center, self.beta_initializer, self.beta_regularizer, self.beta_constraint)
+        self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
+        self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
+        if self.renorm:
+            self.moving_stddev = self._statistic("moving_stddev", size, "ones")
+            self.renorm_mean = self._statistic("renorm_mean", size, self.moving_mean_initializer)
+            self.renorm_stddev = self._statistic("renorm_stddev", size, "ones")
+
+    def _vector(self, name: str, size: int, wanted: bool, initializer: Any, regularizer: Any, constraint: Any) -> Any:
+        if not wanted:
+            return None
+        return self.add_weight(
+            name=name, shape=(size,), initializer=initializer, regularizer=regularizer, constraint=constraint, autocast=False
+        )
+
+    def _statistic(self, name: str, size: int, initializer: Any) -> Any:
+        return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The normalized inputs."""
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ShapeError(
+                f"The mask provided to layer {self.name!r} should be one dimension less than the inputs. Received: "
+                f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
+            )
+        axis = canonical_axis(self.axis, len(inputs.shape))
+        if not (training and self.trainable):
+            return ops.batch_normalization(
+                inputs, self.moving_mean, self.moving_variance, axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+            )
+        if mask is None and not self.renorm:
+            outputs, mean, variance = ops.batch_normalization_training(inputs, axis, self.beta, self.gamma, self.epsilon)
+            self._move(self.moving_mean, mean, self.momentum)
+            self._move(self.moving_variance, variance, self.momentum)
+            return outputs
+        mean, variance = self._moments(inputs, axis, mask)
+        gamma, beta = self.gamma, self.beta
+        if self.renorm:
+            gamma, beta = self._renormalized(mean, variance)
+        else:
+            self._move(self.moving_mean, mean, self.momentum)
+            self._move(self.moving_variance, variance, self.momentum)
+        return ops.batch_normalization(inputs, mean, variance, axis, offset=beta, scale=gamma, epsilon=self.epsilon)
+
+    def _move(self, statistic: Any, batch: Any, momentum: float) -> None:
+        statistic.assign(statistic * momentum + ops.stop_gradient(batch) * (1.0 - momentum))
+
+    def _moments(self, inputs: Any, axis: int, mask: Any) -> tuple[Any, Any]:
+        """Mean and variance over the other axes, of the steps that the mask keeps."""
+        others = [a for a in range(len(inputs.shape)) if a != axis]
+        if mask is None:
+            mean, variance = ops.moments(inputs, axes=others)
+            return mean, variance
+        weights = ops.broadcast_to(ops.expand_dims(ops.cast(mask, inputs.dtype), -1), ops.shape(inputs))
+        count = ops.sum(weights, axis=others) + 1e-7
+        mean = ops.sum(inputs * weights, axis=others) / count
+        spread = ops.reshape(mean, [-1 if a == axis else 1 for a in range(len(inputs.shape))])
+        return mean, ops.sum(ops.square(inputs - spread) * weights, axis=others) / count
+
+    def _renormalized(self, mean: Any, variance: Any) -> tuple[Any, Any]:
+        """gamma and beta with the corrections r and d folded in; moves the statistics."""
+        limits = self.renorm_clipping or {}
+        stddev = ops.sqrt(variance + self.epsilon)
+        r = ops.stop_gradient(stddev / self.renorm_stddev)
+        d = ops.stop_gradient((mean - self.renorm_mean) / self.renorm_stddev)
+        if "rmax" in limits or "rmin" in limits:
+            r = ops.clip(r, limits.get("rmin", 0.0), limits.get("rmax", float("inf")))
+        if "dmax" in limits:
+            d = ops.clip(d, -limits["dmax"], limits["dmax"])
+        self._move(self.renorm_mean, mean, self.renorm_momentum)
+        self._move(self.renorm_stddev, stddev, self.renorm_momentum)
+        self._move(self.moving_mean, mean, self.momentum)
+        self._move(self.moving_stddev, stddev, self.momentum)
+        self.moving_variance.assign(ops.maximum(ops.square(self.moving_stddev.value) - self.epsilon, 0.0))
+        gamma = r if self.gamma is None else r * self.gamma
+        shift = d if self.gamma is None else d * self.gamma
+        return gamma, shift if self.beta is None else shift + self.beta
+
+
+@keras_class(_HOME)
+class LayerNormalization(Layer):
+    """Normalizes each sample over `axis` (an int or several). Source: keras.layers.LayerNormalization."""
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        axis: Any = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        rms_scaling = kwargs.pop("rms_scaling", False)
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise InvalidArgumentError(f"Expected an int or a list/tuple of ints for `axis` of layer {self.name!r}. Received: {axis!r}")
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+        self.epsilon, self.center, self.scale, self.rms_scaling = epsilon, center, scale, bool(rms_scaling)
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        """Make gamma and beta, of the shape of the axes that are normalized."""
+        given = self.axis if isinstance(self.axis, list) else [self.axis]
+        axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in given)
+        shape = tuple(input_shape[a] for a in axes)
+        if None in shape:
+            raise ShapeError(f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+        self.gamma = self.beta = None
+        if self.scale or self.rms_scaling:
+            self.gamma = self.add_weight(
+                name="gamma", shape=shape, initializer=self.gamma_initializer, regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint, autocast=False,
+            )  # fmt: skip
+        if self.center and not self.rms_scaling:
+            self.beta = self.add_weight(
+                name="beta", shape=shape, initializer=self.beta_initializer, regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint, autocast=False,
+            )  # fmt: skip
+
+    def call(self, inputs: Any) -> Any:
+        """The normalized inputs."""
+        return ops.layer_normalization(inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
+        config = super().get_config()
+        return {**config, "rms_scaling": True} if self.rms_scaling else config

@@ -1,0 +1,172 @@
+"""Pooling layers: maxima and means of windows of the spatial axes, or of all of them (global)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from graphkit import ops
+from graphkit.core.dims import Dim
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.core.serialization import keras_class
+from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.layer import Layer
+from graphkit.ops._windows import check_output, output_sizes, per_axis, spatial_axes, spatial_sizes
+
+_HOME = "keras.layers"
+
+
+class _Pooling(Layer):
+    """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
+
+    rank: ClassVar[int] = 0
+    function: ClassVar[str] = ""
+
+    def __init__(
+        self, pool_size: Any = 2, strides: Any = None, padding: str = "valid", data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.pool_size = per_axis(pool_size, self.rank, "pool_size")
+        self.strides = self.pool_size if strides is None else per_axis(strides, self.rank, "strides")
+        self.padding = str(padding).lower()
+        if self.padding not in ("valid", "same"):
+            raise InvalidArgumentError(
+                f"The `padding` argument of layer {self.name!r} must be 'valid' or 'same'. Received: padding={padding}"
+            )
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        """The pooled inputs."""
+        self._check_output(tuple(inputs.shape))
+        function = getattr(ops, self.function)
+        return function(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+
+    def _check_output(self, shape: tuple[Any, ...]) -> None:
+        """Raise ShapeError, naming the layer, if the window is larger than the input."""
+        sizes = spatial_sizes(tuple(s if isinstance(s, int) else Dim.named("size") for s in shape), self.data_format)
+        ones = (1,) * self.rank
+        outs = output_sizes(sizes, self.pool_size, self.strides, ones, self.padding)
+        where = f"layer {self.name!r} ({type(self).__name__})"
+        check_output(where, outs, shape, self.pool_size, self.strides, ones, self.padding)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, its keys in Keras' order."""
+        config = super().get_config()
+        return {key: config[key] for key in ("name", "trainable", "dtype", "pool_size", "padding", "strides", "data_format")}
+
+
+@keras_class(_HOME, "MaxPool1D")
+class MaxPooling1D(_Pooling):
+    """Maxima over time. Input (batch, steps, channels). Source: keras.layers.MaxPooling1D."""
+
+    rank, function = 1, "max_pool"
+
+
+@keras_class(_HOME, "MaxPool2D")
+class MaxPooling2D(_Pooling):
+    """Maxima over images. Input (batch, h, w, channels). Source: keras.layers.MaxPooling2D."""
+
+    rank, function = 2, "max_pool"
+
+
+@keras_class(_HOME, "MaxPool3D")
+class MaxPooling3D(_Pooling):
+    """Maxima over volumes. Input (batch, d, h, w, channels). Source: keras.layers.MaxPooling3D."""
+
+    rank, function = 3, "max_pool"
+
+
+@keras_class(_HOME, "AvgPool1D")
+class AveragePooling1D(_Pooling):
+    """Means over time; padding does not count. Source: keras.layers.AveragePooling1D."""
+
+    rank, function = 1, "average_pool"
+
+
+@keras_class(_HOME, "AvgPool2D")
+class AveragePooling2D(_Pooling):
+    """Means over images; padding does not count. Source: keras.layers.AveragePooling2D."""
+
+    rank, function = 2, "average_pool"
+
+
+@keras_class(_HOME, "AvgPool3D")
+class AveragePooling3D(_Pooling):
+    """Means over volumes; padding does not count. Source: keras.layers.AveragePooling3D."""
+
+    rank, function = 3, "average_pool"
+
+
+class _GlobalPooling(Layer):
+    """One number for each channel: from all spatial positions."""
+
+    rank: ClassVar[int] = 0
+    function: ClassVar[str] = ""
+
+    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.keepdims = keepdims
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        """The pooled inputs."""
+        axes = list(spatial_axes(self.rank + 2, self.data_format))
+        return getattr(ops, self.function)(inputs, axis=axes, keepdims=self.keepdims)
+
+
+@keras_class(_HOME, "GlobalMaxPool1D")
+class GlobalMaxPooling1D(_GlobalPooling):
+    """The maximum over time. Input (batch, steps, channels), output (batch, channels). Source: keras.layers.GlobalMaxPooling1D."""
+
+    rank, function = 1, "max"
+
+
+@keras_class(_HOME, "GlobalMaxPool2D")
+class GlobalMaxPooling2D(_GlobalPooling):
+    """The maximum of an image. Source: keras.layers.GlobalMaxPooling2D."""
+
+    rank, function = 2, "max"
+
+
+@keras_class(_HOME, "GlobalMaxPool3D")
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The maximum of a volume. Source: keras.layers.GlobalMaxPooling3D."""
+
+    rank, function = 3, "max"
+
+
+@keras_class(_HOME, "GlobalAvgPool1D")
+class GlobalAveragePooling1D(_GlobalPooling):
+    """The mean over time, of the steps that are not masked. Source: keras.layers.GlobalAveragePooling1D."""
+
+    rank, function = 1, "mean"
+    supports_masking = True
+
+    def call(self, inputs: Any, mask: Any = None) -> Any:
+        """The mean; `mask` (batch, steps) says which steps count."""
+        if mask is None:
+            return super().call(inputs)
+        steps = 1 if self.data_format == CHANNELS_LAST else 2
+        kept = ops.cast(ops.expand_dims(mask, 3 - steps), "bool")
+        total = ops.sum(ops.where(kept, inputs, 0), axis=steps, keepdims=self.keepdims)
+        return total / ops.sum(ops.cast(kept, inputs.dtype), axis=steps, keepdims=self.keepdims)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """None: the steps are gone."""
+        return None
+
+
+@keras_class(_HOME, "GlobalAvgPool2D")
+class GlobalAveragePooling2D(_GlobalPooling):
+    """The mean of an image. Source: keras.layers.GlobalAveragePooling2D."""
+
+    rank, function = 2, "mean"
+
+
+@keras_class(_HOME, "GlobalAvgPool3D")
+class GlobalAveragePooling3D(_GlobalPooling):
+    """The mean of a volume. Source: keras.layers.GlobalAveragePooling3D."""
+
+    rank, function = 3, "mean"

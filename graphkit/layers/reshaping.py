@@ -1,0 +1,309 @@
+"""Layers that move numbers: flatten, reshape, permute, repeat, pad, crop, scale up."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from graphkit import ops
+from graphkit.core.dims import product, public_shape
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.layout import CHANNELS_FIRST, CHANNELS_LAST, standardize_data_format
+from graphkit.core.serialization import keras_class
+from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.layer import Layer
+from graphkit.ops._windows import per_axis, spatial_axes
+from graphkit.ops.resizing import INTERPOLATIONS, resize
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class Flatten(Layer):
+    """(batch, ...) as (batch, n); the channels go last first if they stand second. Source: keras.layers.Flatten."""
+
+    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def call(self, inputs: Any) -> Any:
+        """The flattened inputs."""
+        shape = ops.shape(inputs)
+        if self.data_format == CHANNELS_FIRST and len(shape) > 2:
+            inputs = ops.transpose(inputs, (0, *range(2, len(shape)), 1))
+        return ops.reshape(inputs, (shape[0], product(shape[1:])))
+
+
+@keras_class(_HOME)
+class Reshape(Layer):
+    """(batch, ...) as (batch, *target_shape), one size of which may be -1. Source: keras.layers.Reshape."""
+
+    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_shape = _sizes(self, target_shape)
+
+    def call(self, inputs: Any) -> Any:
+        """The reshaped inputs."""
+        shape = ops.shape(inputs)
+        try:
+            return ops.reshape(inputs, (shape[0], *_filled(shape[1:], self.target_shape)))
+        except ShapeError as error:
+            raise ShapeError(
+                f"The total size of the tensor must be unchanged. Layer {self.name!r} received: input_shape={public_shape(shape)}, "
+                f"target_shape={self.target_shape}. {error}"
+            ) from None
+
+
+def _sizes(layer: Layer, target_shape: Any) -> tuple[int, ...]:
+    sizes = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
+    sizes = tuple(-1 if size is None else size for size in sizes)
+    if any(not isinstance(size, int) or isinstance(size, bool) or size < -1 for size in sizes) or sizes.count(-1) > 1:
+        raise InvalidArgumentError(
+            f"`target_shape` of layer {layer.name!r} must hold integers, at most one of them -1. Received: target_shape={target_shape}"
+        )
+    return sizes
+
+
+def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...]:
+    """`new` with its -1 worked out from the known sizes, so that an unknown batch stays out of it."""
+    if -1 not in new:
+        return new
+    whole, known = product(old), product(tuple(s for s in new if s != -1))
+    if isinstance(whole, int) and isinstance(known, int) and known and whole % known == 0:
+        return tuple(whole // known if size == -1 else size for size in new)
+    return new
+
+
+@keras_class(_HOME)
+class Permute(Layer):
+    """The axes after the batch in another order; `dims` counts them from 1. Source: keras.layers.Permute."""
+
+    def __init__(self, dims: Any, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dims = tuple(dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise InvalidArgumentError(
+                f"Invalid permutation argument `dims` for Permute Layer {self.name!r}. The set of indices in `dims` must be consecutive "
+                f"and start from 1. Received dims={dims}"
+            )
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def call(self, inputs: Any) -> Any:
+        """The permuted inputs."""
+        return ops.transpose(inputs, (0, *self.dims))
+
+
+@keras_class(_HOME)
+class RepeatVector(Layer):
+    """(batch, features) as (batch, n, features). Source: keras.layers.RepeatVector."""
+
+    def __init__(self, n: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.n = _positive_int(self, "n", n)
+        self.input_spec = InputSpec(ndim=2)
+
+    def call(self, inputs: Any) -> Any:
+        """The repeated inputs."""
+        batch, features = ops.shape(inputs)
+        return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, features))
+
+
+def _positive_int(layer: Layer, argument: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidTypeError(f"Layer {layer.name!r}: expected an integer value for `{argument}`, got {type(value)}.")
+    if value <= 0:
+        raise InvalidArgumentError(f"Layer {layer.name!r}: argument `{argument}` should be a positive integer. Received: {argument}={value}")
+    return value
+
+
+def _pairs(layer: Layer, argument: str, value: Any, rank: int) -> Any:
+    """(before, after) for each spatial axis, from an int, an int for each axis, or pairs. Keras' 1D layers keep one bare pair."""
+    if rank == 1:
+        return per_axis(value, 2, argument, allow_zero=True)
+    if isinstance(value, int) and not isinstance(value, bool):
+        if value < 0:
+            raise InvalidArgumentError(f"`{argument}` of layer {layer.name!r} cannot be negative. Received: {argument}={value}.")
+        return ((value, value),) * rank
+    if not isinstance(value, (list, tuple)) or len(value) != rank:
+        raise InvalidArgumentError(
+            f"`{argument}` of layer {layer.name!r} should be an int, or have {rank} elements: an int or a pair of ints for each spatial "
+            f"axis. Received: {argument}={value}."
+        )
+    return tuple(per_axis(item, 2, f"entry {i + 1} of {argument}", allow_zero=True) for i, item in enumerate(value))
+
+
+class _Bordered(Layer):
+    """Padding and cropping: pairs of counts for each spatial axis."""
+
+    rank: ClassVar[int] = 0
+    data_format: str = CHANNELS_LAST
+
+    def _by_axis(self, pairs: Any) -> dict[int, tuple[int, int]]:
+        """The pair of each spatial axis."""
+        each = (pairs,) if self.rank == 1 else pairs
+        return dict(zip(spatial_axes(self.rank + 2, self.data_format), each, strict=True))
+
+
+class _ZeroPadding(_Bordered):
+    """Zeros around the spatial axes."""
+
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.padding = _pairs(self, "padding", padding, self.rank)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        """The padded inputs."""
+        widths = self._by_axis(self.padding)
+        return ops.pad(inputs, [widths.get(axis, (0, 0)) for axis in range(self.rank + 2)])
+
+
+@keras_class(_HOME)
+class ZeroPadding1D(_ZeroPadding):
+    """Zeros before and after the steps. Input (batch, steps, channels). Source: keras.layers.ZeroPadding1D."""
+
+    rank = 1
+
+
+@keras_class(_HOME)
+class ZeroPadding2D(_ZeroPadding):
+    """Zeros around images. Input (batch, h, w, channels). Source: keras.layers.ZeroPadding2D."""
+
+    rank = 2
+
+
+@keras_class(_HOME)
+class ZeroPadding3D(_ZeroPadding):
+    """Zeros around volumes. Input (batch, d, h, w, channels). Source: keras.layers.ZeroPadding3D."""
+
+    rank = 3
+
+
+class _Cropping(_Bordered):
+    """Without some elements at the ends of the spatial axes."""
+
+    cropping: Any
+
+    def call(self, inputs: Any) -> Any:
+        """The cropped inputs."""
+        shape = tuple(inputs.shape)
+        key: list[slice] = [slice(None)] * len(shape)
+        for axis, (before, after) in self._by_axis(self.cropping).items():
+            size = shape[axis]
+            if isinstance(size, int) and before + after >= size:
+                raise ShapeError(
+                    "Values in `cropping` argument should be smaller than the corresponding spatial dimension of the input. "
+                    f"Layer {self.name!r} received: inputs.shape={public_shape(shape)}, cropping={self.cropping}"
+                )
+            key[axis] = slice(before, -after if after else None)
+        return ops.get_item(inputs, tuple(key))
+
+
+@keras_class(_HOME)
+class Cropping1D(_Cropping):
+    """Without the first and last steps. Input (batch, steps, channels). Source: keras.layers.Cropping1D."""
+
+    rank = 1
+
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cropping = _pairs(self, "cropping", cropping, 1)
+        self.input_spec = InputSpec(ndim=3)
+
+
+class _ImageCropping(_Cropping):
+    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.cropping = _pairs(self, "cropping", cropping, self.rank)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+
+@keras_class(_HOME)
+class Cropping2D(_ImageCropping):
+    """Without the borders of images. Input (batch, h, w, channels). Source: keras.layers.Cropping2D."""
+
+    rank = 2
+
+
+@keras_class(_HOME)
+class Cropping3D(_ImageCropping):
+    """Without the borders of volumes. Input (batch, d, h, w, channels). Source: keras.layers.Cropping3D."""
+
+    rank = 3
+
+    def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(cropping, data_format, **kwargs)
+
+
+@keras_class(_HOME)
+class UpSampling1D(Layer):
+    """Each step repeated `size` times. Input (batch, steps, channels). Source: keras.layers.UpSampling1D."""
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = _positive_int(self, "size", size)
+        self.input_spec = InputSpec(ndim=3)
+
+    def call(self, inputs: Any) -> Any:
+        """The longer inputs."""
+        return ops.repeat(inputs, self.size, axis=1)
+
+
+class _UpSampling(Layer):
+    """Each element of the spatial axes repeated."""
+
+    rank: ClassVar[int] = 0
+    size: tuple[int, ...]
+    data_format: str
+
+    def _repeated(self, x: Any) -> Any:
+        for axis, count in zip(spatial_axes(self.rank + 2, self.data_format), self.size, strict=True):
+            if count != 1:
+                x = ops.repeat(x, count, axis=axis)
+        return x
+
+
+@keras_class(_HOME)
+class UpSampling2D(_UpSampling):
+    """Images scaled up by whole factors. Input (batch, h, w, channels). Source: keras.layers.UpSampling2D."""
+
+    rank = 2
+
+    def __init__(self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.size = per_axis(size, 2, "size")
+        self.interpolation = str(interpolation).lower()
+        if self.interpolation not in INTERPOLATIONS:
+            raise InvalidArgumentError(
+                f"`interpolation` of layer {self.name!r} must be one of {INTERPOLATIONS}. Received: interpolation={interpolation}"
+            )
+        self.input_spec = InputSpec(ndim=4)
+
+    def call(self, inputs: Any) -> Any:
+        """The larger images."""
+        if self.interpolation == "nearest":
+            return self._repeated(inputs)
+        shape = ops.shape(inputs)
+        height, width = spatial_axes(4, self.data_format)
+        sizes = (shape[height] * self.size[0], shape[width] * self.size[1])
+        return resize(inputs, sizes, interpolation=self.interpolation, data_format=self.data_format)
+
+
+@keras_class(_HOME)
+class UpSampling3D(_UpSampling):
+    """Volumes scaled up by whole factors. Input (batch, d, h, w, channels). Source: keras.layers.UpSampling3D."""
+
+    rank = 3
+
+    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.data_format = standardize_data_format(data_format)
+        self.size = per_axis(size, 3, "size")
+        self.input_spec = InputSpec(ndim=5)
+
+    def call(self, inputs: Any) -> Any:
+        """The larger volumes."""
+        return self._repeated(inputs)

@@ -1,0 +1,33 @@
+"""Finding the variables and layers that an object holds in its attributes, in the order they were set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from graphkit.ir.variable import Variable
+
+
+def tracked(holder: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
+    """The objects of these kinds in a holder's attributes, lists and dicts; each once."""
+    seen: set[int] = set()
+    for value in holder.tracked_attributes().values():
+        yield from _found(value, kinds, seen)
+
+
+def _found(value: Any, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]:
+    if isinstance(value, kinds):
+        if id(value) not in seen:
+            seen.add(id(value))
+            yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _found(item, kinds, seen)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _found(item, kinds, seen)
+
+
+def unique_variables(variables: Iterator[Variable]) -> list[Variable]:
+    """Each variable once, in order."""
+    return list(dict.fromkeys(variables))

@@ -1,0 +1,77 @@
+"""Copies of models with new weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
+from graphkit.graph.operation import OpNode
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.input_layer import Input, InputLayer
+from graphkit.layers.layer import Layer
+from graphkit.models.functional import Functional
+from graphkit.models.sequential import Sequential
+
+
+def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+    """A model of the same graph with layers of its own, newly initialised.
+
+    Args:
+        model: a functional or sequential model.
+        input_tensors: symbolic tensors to build on instead of new inputs.
+        clone_function: makes the copy of a layer; `layer.from_config(layer.get_config())` by default.
+
+    Source: keras.models.clone_model.
+    """
+    make = clone_function or _copy_layer
+    if isinstance(model, Sequential):
+        return _clone_sequential(model, input_tensors, make)
+    if not isinstance(model, Functional):
+        raise InvalidTypeError(f"clone_model wants a functional or Sequential model, got {type(model).__name__}.")
+    return _clone_functional(model, input_tensors, make)
+
+
+def _copy_layer(layer: Layer) -> Layer:
+    if isinstance(layer, (Functional, Sequential)):
+        copied: Layer = clone_model(layer)
+        return copied
+    made: Layer = type(layer).from_config(layer.get_config())
+    return made
+
+
+def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Sequential:
+    layers: list[Any] = [make(layer) for layer in model.layers]
+    if input_tensors is not None:
+        layers.insert(0, nest.flatten(input_tensors)[0])
+    elif model._functional is not None:
+        source = model._functional.inputs[0]
+        layers.insert(0, Input(batch_shape=source.shape, dtype=source.dtype, name=model.input_names[0]))
+    return Sequential(layers, name=model.name)
+
+
+def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Layer], Layer]) -> Functional:
+    given = nest.flatten(input_tensors) if input_tensors is not None else [None] * len(model.inputs)
+    if len(given) != len(model.inputs):
+        raise InvalidArgumentError(f"clone_model: model {model.name!r} has {len(model.inputs)} inputs, input_tensors has {len(given)}.")
+    tensors: dict[SymbolicTensor, Any] = {}
+    for old, new, name in zip(model.inputs, given, model.input_names, strict=True):
+        tensors[old] = Input(batch_shape=old.shape, dtype=old.dtype, name=name) if new is None else new
+    copies: dict[Any, Any] = {}
+    for node in model.layer_graph.nodes:
+        if isinstance(node.operation, InputLayer):
+            continue
+        if node.operation not in copies:
+            copies[node.operation] = _copy_operation(node.operation, make)
+        args, kwargs = nest.map_structure(lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs])
+        made = [t for t in nest.flatten(copies[node.operation](*args, **kwargs)) if isinstance(t, SymbolicTensor)]
+        tensors.update(zip(node.output_tensors, made, strict=True))
+    inputs, outputs = (nest.map_structure(tensors.__getitem__, s) for s in (model.input, model.output))
+    return Functional(inputs, outputs, name=model.name)
+
+
+def _copy_operation(operation: Any, make: Callable[[Layer], Layer]) -> Any:
+    if isinstance(operation, OpNode):
+        return OpNode(operation.record, operation.config, operation.name)
+    return make(operation)

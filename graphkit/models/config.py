@@ -1,0 +1,276 @@
+"""Functional graphs as Keras 3's JSON config, and back.
+
+Source: the format that keras.Model.get_config (Keras 3) writes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core import nest
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
+from graphkit.graph.node import Node
+from graphkit.graph.operation import OpNode
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.layer import Layer
+from graphkit.ops._dispatch import OPERATIONS
+
+# ----- writing -----
+
+
+def functional_config(model: Any) -> dict[str, Any]:
+    """The config of a functional model."""
+    numbers = model.layer_graph.index_in_graph()
+    nodes_of: dict[Any, list[Node]] = {}
+    for node in sorted(model.layer_graph.nodes, key=lambda n: n.index):
+        nodes_of.setdefault(node.operation, []).append(node)
+    inputs = set(model.inputs)
+    layers = []
+    for operation in model.operations:
+        entry = operation_envelope(operation)
+        entry["name"] = operation.name
+        calls = [n for n in nodes_of[operation] if not all(t in inputs for t in n.output_tensors)]
+        entry["inbound_nodes"] = [_serialize_node(n, numbers) for n in calls]
+        layers.append(entry)
+    return {
+        "name": model.name,
+        "trainable": model.trainable,
+        "layers": layers,
+        "input_layers": _references(model.input, numbers),
+        "output_layers": _references(model.output, numbers),
+    }
+
+
+def operation_envelope(operation: Any) -> dict[str, Any]:
+    """The envelope of a layer, model or op of a graph."""
+    if not isinstance(operation, OpNode):
+        return envelope(operation)
+    config = {"name": operation.name, **{k: serialize(v) for k, v in operation.config.items()}}
+    record = operation.record
+    return {"module": record.module, "class_name": record.class_name, "config": config, "registered_name": record.class_name}
+
+
+def _serialize_node(node: Node, numbers: Mapping[Node, int]) -> dict[str, Any]:
+    def leaf(value: Any) -> Any:
+        return _serialize_tensor(value, numbers) if isinstance(value, SymbolicTensor) else serialize(value)
+
+    args, kwargs = nest.map_structure(leaf, [[_listed(a) for a in node.args], _listed(node.kwargs)])
+    return {"args": args, "kwargs": kwargs}
+
+
+def _listed(structure: Any) -> Any:
+    """Tuples as lists: JSON has no tuples."""
+    if isinstance(structure, (list, tuple)):
+        return [_listed(s) for s in structure]
+    if isinstance(structure, Mapping):
+        return {k: _listed(v) for k, v in structure.items()}
+    return structure
+
+
+def _serialize_tensor(tensor: SymbolicTensor, numbers: Mapping[Node, int]) -> dict[str, Any]:
+    name, number, tensor_index = _history(tensor, numbers)
+    config = {"shape": list(tensor.shape), "dtype": tensor.dtype, "keras_history": [name, number, tensor_index]}
+    return {"class_name": "__keras_tensor__", "config": config}
+
+
+def _history(tensor: SymbolicTensor, numbers: Mapping[Node, int]) -> tuple[str, int, int]:
+    if tensor.history is None:
+        raise SerializationError(f"{tensor!r} was not made by a layer.")
+    operation, index, tensor_index = tensor.history
+    return operation.name, numbers[operation.nodes[index]], tensor_index
+
+
+def _references(structure: Any, numbers: Mapping[Node, int]) -> Any:
+    def reference(tensor: SymbolicTensor) -> _Reference:
+        name, number, tensor_index = _history(tensor, numbers)
+        assert tensor.history is not None
+        return _Reference([name, number + _offset(tensor.history.operation), tensor_index])
+
+    return _unwrap(nest.map_structure(reference, structure))
+
+
+def _offset(operation: Any) -> int:
+    """Keras counts a functional model's own construction as its node 0, here and only here."""
+    from graphkit.models.functional import Functional
+    from graphkit.models.sequential import Sequential
+
+    return 1 if isinstance(operation, Functional) and not isinstance(operation, Sequential) else 0
+
+
+class _Reference:
+    """A leaf: [name, node index, tensor index]."""
+
+    def __init__(self, items: list[Any]) -> None:
+        self.items = items
+
+
+def _unwrap(structure: Any) -> Any:
+    if isinstance(structure, _Reference):
+        return structure.items
+    if isinstance(structure, Mapping):
+        return {k: _unwrap(v) for k, v in structure.items()}
+    return [_unwrap(s) for s in structure]
+
+
+# ----- reading -----
+
+
+def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
+    """The model that a Functional config describes. Raises SerializationError naming the layer for what cannot be."""
+    for key in ("layers", "input_layers", "output_layers"):
+        if key not in config:
+            raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
+    builder = GraphBuilder(str(config.get("name")))
+    for entry in config["layers"]:
+        builder.add(entry)
+    builder.connect()
+    model = cls(
+        inputs=builder.tensors_at(config["input_layers"]),
+        outputs=builder.tensors_at(config["output_layers"]),
+        name=config.get("name"),
+    )
+    if config.get("trainable") is False:
+        model._trainable = False
+    return model
+
+
+class GraphBuilder:
+    """Makes the operations of a config, then their calls, each as soon as the tensors that it needs are there."""
+
+    def __init__(self, model_name: str) -> None:
+        self.model_name = model_name
+        self.operations: dict[str, Any] = {}
+        self.calls: deque[tuple[str, int, Any]] = deque()
+        self.outputs: dict[tuple[str, int], list[Any]] = {}
+
+    def add(self, entry: Mapping[str, Any]) -> None:
+        """One entry of `layers`."""
+        if not is_envelope(entry):
+            raise SerializationError(f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {str(entry):.120}")
+        operation = operation_from_config(entry)
+        name = str(entry.get("name") or operation.name)
+        if name in self.operations:
+            raise SerializationError(f"Model {self.model_name!r} has two layers named {name!r}.")
+        self.operations[name] = operation
+        if not entry.get("inbound_nodes") and operation.nodes:
+            self.outputs[name, 0] = operation.nodes[0].output_tensors
+        for number, call in enumerate(entry.get("inbound_nodes") or []):
+            self.calls.append((name, number, call))
+
+    def connect(self) -> None:
+        """Make the calls; those whose tensors are not there yet wait for the others."""
+        waiting: dict[tuple[str, int], list[tuple[str, int, Any]]] = {}
+        for call in list(self.calls):
+            self._try(call, waiting)
+        if waiting:
+            missing = sorted({f"{k[0]}[{k[1]}]" for k in waiting})
+            raise SerializationError(
+                f"Model {self.model_name!r} cannot be put together: nothing in the file makes {', '.join(missing[:5])}, which "
+                f"{sorted({c[0] for calls in waiting.values() for c in calls})[:5]} need."
+            )
+
+    def _try(self, first: tuple[str, int, Any], waiting: dict[tuple[str, int], list[tuple[str, int, Any]]]) -> None:
+        ready = [first]
+        while ready:
+            name, number, call = ready.pop()
+            missing = self._missing(name, number, call)
+            if missing is not None:
+                waiting.setdefault(missing, []).append((name, number, call))
+                continue
+            self._call(name, number, call)
+            ready.extend(reversed(waiting.pop((name, number), [])))
+
+    def _missing(self, name: str, number: int, call: Any) -> tuple[str, int] | None:
+        if number > 0 and (name, number - 1) not in self.outputs:
+            return name, number - 1  # calls of one layer keep their order
+        return next((key for key in _needed(call) if key not in self.outputs), None)
+
+    def _call(self, name: str, number: int, call: Any) -> None:
+        if not isinstance(call, Mapping) or "args" not in call:
+            raise SerializationError(f"Layer {name!r} of model {self.model_name!r}: the inbound node {str(call):.100} has no `args`.")
+        args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs") or {})
+        operation = self.operations[name]
+        operation(*args, **_accepted(operation, kwargs))
+        self.outputs[name, number] = operation.nodes[-1].output_tensors
+
+    def _decode(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._decode(v) for v in value]
+        if not isinstance(value, Mapping):
+            return value
+        if value.get("class_name") == "__keras_tensor__":
+            name, number, tensor_index = value["config"]["keras_history"]
+            return self.tensor(name, number, tensor_index)
+        return deserialize(value) if is_envelope(value) else {k: self._decode(v) for k, v in value.items()}
+
+    def tensor(self, name: str, number: int, tensor_index: int) -> Any:
+        """A tensor by its history. Raises SerializationError if there is no such one."""
+        made = self.outputs.get((name, number))
+        if made is None or not 0 <= tensor_index < len(made):
+            raise SerializationError(f"Model {self.model_name!r} refers to {[name, number, tensor_index]}, which no layer makes.")
+        return made[tensor_index]
+
+    def tensors_at(self, references: Any) -> Any:
+        """The structure of tensors that `input_layers` or `output_layers` names."""
+        if isinstance(references, Mapping):
+            return {k: self.tensors_at(v) for k, v in references.items()}
+        if not isinstance(references, (list, tuple)):
+            raise SerializationError(f"Model {self.model_name!r}: {references!r} is no reference to a tensor.")
+        if len(references) == 3 and isinstance(references[0], str):
+            name, number, tensor_index = references
+            operation = self.operations.get(name)
+            return self.tensor(name, number - _offset(operation) if number else number, tensor_index)
+        return [self.tensors_at(r) for r in references]
+
+
+def _needed(call: Any) -> list[tuple[str, int]]:
+    """The (name, node index) of the tensors that a call takes."""
+    found: list[tuple[str, int]] = []
+    stack = [call]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, Mapping):
+            if value.get("class_name") == "__keras_tensor__":
+                name, number, _ = value["config"]["keras_history"]
+                found.append((name, number))
+            else:
+                stack.extend(value.values())
+        elif isinstance(value, list):
+            stack.extend(value)
+    return found
+
+
+def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The keyword arguments without the Nones that Keras records for arguments we do not have."""
+    if isinstance(operation, Layer):
+        import inspect
+
+        known = inspect.signature(operation.call).parameters
+        return {k: v for k, v in kwargs.items() if v is not None or k in known}
+    return {k: v for k, v in kwargs.items() if v is not None}
+
+
+def operation_from_config(entry: Mapping[str, Any]) -> Any:
+    """A layer, model or op from its envelope."""
+    record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
+    if record is not None:
+        config = {k: _op_argument(v) for k, v in entry["config"].items() if k != "name" and k in record.config}
+        return OpNode(record, config, entry["config"].get("name"))
+    try:
+        operation = deserialize(entry)
+    except SerializationError as error:
+        raise type(error)(f"Layer {entry.get('name')!r} ({entry['class_name']}): {error}") from error
+    return operation
+
+
+def _op_argument(value: Any) -> Any:
+    """Lists of plain values come back as tuples: JSON has no tuples."""
+    value = deserialize(value)
+    return _tupled(value)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(_tupled(v) for v in value) if isinstance(value, list) else value

@@ -1,0 +1,204 @@
+"""Model: a layer with a front door. `Model(inputs, outputs)` is a functional graph; a subclass says `call` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
+from graphkit.core.late import room
+from graphkit.core.registry import did_you_mean
+from graphkit.core.serialization import keras_class
+from graphkit.layers.layer import Layer
+
+
+@keras_class("keras")
+class Model(Layer):
+    """A graph of layers that can be trained, saved, exported and run.
+
+    `Model(inputs, outputs)` takes symbolic tensors, or lists and dicts of them, and gives a `Functional`. Source: keras.Model.
+    """
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if cls is Model and _is_functional_call(args, kwargs):
+            from graphkit.models.functional import Functional
+
+            return object.__new__(Functional)
+        return object.__new__(cls)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        if args or "inputs" in kwargs:
+            from graphkit.models.functional import Functional
+
+            if not isinstance(self, Functional):
+                raise InvalidTypeError(
+                    f"{type(self).__name__}() got positional arguments, but it is not made of inputs and outputs; give name= and trainable=."
+                )
+        super().__init__(**kwargs)
+        self.compiled: Any = None
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers directly inside, in Keras' order."""
+        return self._layers
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """The layer of this name, or at this index of `layers`. Raises UnknownNameError (a ValueError too) if there is none."""
+        layers = self.layers
+        if (name is None) == (index is None):
+            raise InvalidArgumentError("get_layer wants either a name or an index.")
+        if index is not None:
+            if not -len(layers) <= index < len(layers):
+                raise InvalidArgumentError(f"Was asked to retrieve layer at index {index} but model {self.name!r} only has {len(layers)} layers.")
+            return layers[index]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        known = [layer.name for layer in layers]
+        raise NoSuchLayerError(
+            f"No such layer: {name}. Existing layers are: {known[:40]}{' ...' if len(known) > 40 else ''}.{did_you_mean(str(name), known)}"
+        )
+
+    # ----- training (graphkit.training) -----
+
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss: Any = None,
+        metrics: Any = None,
+        loss_weights: Any = None,
+        weighted_metrics: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        """Say how the model is to be trained: optimizer, loss(es), metrics, by name, object, list or dict by output name.
+
+        Source: keras.Model.compile.
+        """
+        room("training").compile_model(
+            self, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
+        )
+
+    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Train; gives the History. See `graphkit.training.trainer.fit` for the arguments. Source: keras.Model.fit."""
+        return room("training").fit(self, x, y, **_named_batch(kwargs))
+
+    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
+        """Loss and metrics on data. Source: keras.Model.evaluate."""
+        return room("training").evaluate(self, x, y, **_named_batch(kwargs))
+
+    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
+        """The outputs for `x`, by onnxruntime, batch by batch. Source: keras.Model.predict."""
+        return room("training").predict(self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+
+    def train_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
+        """One training step. Source: keras.Model.train_on_batch."""
+        return room("training").train_on_batch(self, x, y, **kwargs)
+
+    def test_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
+        """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
+        return room("training").test_on_batch(self, x, y, **kwargs)
+
+    def predict_on_batch(self, x: Any) -> Any:
+        """The outputs for one batch. Source: keras.Model.predict_on_batch."""
+        return room("training").predict_on_batch(self, x)
+
+    @property
+    def optimizer(self) -> Any:
+        """The optimizer that `compile` was given, or None."""
+        return None if self.compiled is None else self.compiled.optimizer
+
+    @property
+    def loss(self) -> Any:
+        """The loss that `compile` was given, or None."""
+        return None if self.compiled is None else self.compiled.loss
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that training keeps."""
+        return [] if self.compiled is None else self.compiled.metrics
+
+    @property
+    def metrics_names(self) -> list[str]:
+        """The names of loss and metrics, in the order that `evaluate` gives them."""
+        return [] if self.compiled is None else self.compiled.metrics_names
+
+    def get_compile_config(self) -> dict[str, Any] | None:
+        """What `compile` was given, as JSON data; None before compile."""
+        return None if self.compiled is None else self.compiled.get_config()
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        """Compile as `get_compile_config` says."""
+        room("training").compile_from_config(self, config)
+
+    # ----- saving (graphkit.saving) -----
+
+    def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write the whole model: `.keras`, or by another suffix that graphkit writes. Source: keras.Model.save."""
+        room("saving").save_model(self, filepath, overwrite=overwrite, **kwargs)
+
+    def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+        """Write the weights: `.weights.h5` or `.npz`. Source: keras.Model.save_weights."""
+        room("saving").save_weights(self, filepath, overwrite=overwrite, **kwargs)
+
+    def load_weights(self, filepath: Any, **kwargs: Any) -> None:
+        """Read weights; nothing is changed unless all fit. Source: keras.Model.load_weights."""
+        room("saving").load_weights(self, filepath, **kwargs)
+
+    def to_json(self, **kwargs: Any) -> str:
+        """The config as JSON text in Keras 3's format; `kwargs` go to json.dumps. Source: keras.Model.to_json."""
+        text: str = room("saving").model_to_json(self, **kwargs)
+        return text
+
+    # ----- ONNX, pictures -----
+
+    def export(self, filepath: Any, format: str = "onnx", **kwargs: Any) -> None:  # noqa: A002 (Keras' name)
+        """Write the model as ONNX. Args: opset (21), and what `graphkit.converters.onnx.export_model` takes."""
+        if format != "onnx":
+            raise InvalidArgumentError(f"export: the only format is 'onnx', got {format!r}.")
+        room("onnx").export_model(self, filepath, **kwargs)
+
+    def summary(
+        self,
+        line_length: int | None = None,
+        positions: Any = None,
+        print_fn: Callable[..., Any] | None = None,
+        expand_nested: bool = False,
+        show_trainable: bool = False,
+        layer_range: Any = None,
+    ) -> None:
+        """Print Keras' table of layers, shapes, parameters and connections. Source: keras.Model.summary."""
+        room("summary").summary(
+            self,
+            line_length=line_length,
+            positions=positions,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
+
+    def plot(self, to_file: Any = None, **kwargs: Any) -> Any:
+        """Draw the graph: SVG, HTML, or PNG and PDF where Graphviz is. See `graphkit.utils.plot_model`."""
+        return room("plot").plot_model(self, to_file, **kwargs)
+
+    def _repr_html_(self) -> str:
+        """The drawing, for notebooks."""
+        html: str = room("plot").model_to_html(self)
+        return html
+
+
+class NoSuchLayerError(UnknownNameError, ValueError):
+    """`get_layer` found no layer of this name (Keras raises ValueError there)."""
+
+
+def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    return len(args) >= 2 or (len(args) == 1 and ("outputs" in kwargs or "output" in kwargs)) or "inputs" in kwargs or "input" in kwargs
+
+
+def _named_batch(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Keras 1's spelling of epochs."""
+    if "nb_epoch" in kwargs:
+        kwargs["epochs"] = kwargs.pop("nb_epoch")
+    return kwargs
+
+

@@ -1,0 +1,206 @@
+"""Sequential: a stack of layers, a thin front of a functional graph."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NameConflictError, NotBuiltError
+from graphkit.core.serialization import deserialize, envelope, keras_class
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.input_layer import Input, InputLayer
+from graphkit.layers.layer import Layer
+from graphkit.models.functional import Functional
+from graphkit.models.model import Model
+
+
+@keras_class("keras")
+class Sequential(Model):
+    """Layers called one after the other. Source: keras.Sequential.
+
+    Args:
+        layers: the layers; more by `add`. The first may be `Input(...)`, or bear `input_shape=`.
+    """
+
+    def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
+        super().__init__(trainable=trainable, name=name)
+        self._stack: list[Layer] = []
+        self._functional: Functional | None = None
+        for layer in layers or []:
+            self.add(layer, rebuild=False)
+        self._rebuild()
+
+    def tracked_attributes(self) -> dict[str, Any]:
+        """The layers of the stack."""
+        return {"_stack": self.__dict__.get("_stack", [])}
+
+    def add(self, layer: Any, rebuild: bool = True) -> None:
+        """Put a layer on top. Raises InvalidTypeError for what is no layer, NameConflictError for a name that is taken."""
+        if isinstance(layer, SymbolicTensor) and layer.history is not None and isinstance(layer.history.operation, InputLayer):
+            layer = layer.history.operation
+        if not isinstance(layer, Layer):
+            raise InvalidTypeError(f"Only instances of Layer can be added to a Sequential model. Received: {layer!r} (of type {type(layer)})")
+        if any(other.name == layer.name for other in self._stack):
+            raise NameConflictError(
+                f"All layers added to a Sequential model should have unique names. Name {layer.name!r} is already the name of a layer "
+                f"in model {self.name!r}."
+            )
+        if isinstance(layer, InputLayer) and self._stack:
+            raise InvalidArgumentError(f"Sequential model {self.name!r} has already been configured to have an input; {layer.name!r} comes too late.")
+        if not self._stack and not isinstance(layer, InputLayer) and layer._input_shape_argument is not None:
+            self._stack.append(Input(batch_shape=layer._input_shape_argument).history.operation)
+        self._stack.append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def pop(self, rebuild: bool = True) -> Layer:
+        """Take the top layer off."""
+        if not self._stack:
+            raise InvalidArgumentError(f"There are no layers in Sequential model {self.name!r} to pop.")
+        layer = self._stack.pop()
+        self.built = False
+        self._functional = None
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self) -> None:
+        self._functional = None
+        self._eager.clear()
+        if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
+            self._make_functional(self._stack[0].nodes[0].output_tensors[0])
+        elif self._stack and isinstance(self._stack[0], Functional):
+            first = self._stack[0]
+            if not isinstance(first.input, (list, dict)):
+                self._make_functional(Input(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype))
+
+    def _make_functional(self, x: Any) -> None:
+        source = x
+        for layer in self._stack:
+            if not isinstance(layer, InputLayer):
+                x = layer(x)
+        self._functional = Functional(source, x, name=self.name)
+        self.built = True
+
+    def build(self, input_shape: Any = None) -> None:
+        """Make the weights for inputs of this shape (with the batch axis)."""
+        if self._functional is not None:
+            return
+        if input_shape is None:
+            raise NotBuiltError(f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...).")
+        self._make_functional(Input(batch_shape=tuple(input_shape)))
+
+    def _graph(self) -> Functional:
+        if self._functional is None:
+            raise NotBuiltError(
+                f"Sequential model {self.name!r} has not been built: it does not know its input shape. Call it on data, call "
+                "build(input_shape), or put Input(shape=...) first."
+            )
+        return self._functional
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The output of the last layer."""
+        return self._graph().call(inputs, training=training, mask=mask)
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The mask of the output travels on the tensor itself."""
+        return None
+
+    def _makes_masks(self) -> bool:
+        return False
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    @property
+    def input(self) -> Any:
+        """The input tensor."""
+        return self._graph().input
+
+    @property
+    def output(self) -> Any:
+        """The output tensor."""
+        return self._graph().output
+
+    @property
+    def inputs(self) -> list[SymbolicTensor]:
+        """The input tensors."""
+        return self._graph().inputs
+
+    @property
+    def outputs(self) -> list[SymbolicTensor]:
+        """The output tensors."""
+        return self._graph().outputs
+
+    @property
+    def input_shape(self) -> Any:
+        """The shape of the input."""
+        return self._graph().input_shape
+
+    @property
+    def output_shape(self) -> Any:
+        """The shape of the output."""
+        return self._graph().output_shape
+
+    @property
+    def input_names(self) -> list[str]:
+        """The names of the inputs."""
+        return self._graph().input_names
+
+    @property
+    def output_names(self) -> list[str]:
+        """The names of the layers that make the outputs."""
+        return self._graph().output_names
+
+    @property
+    def operations(self) -> list[Any]:
+        """The layers and the input."""
+        return self._graph().operations
+
+    @property
+    def layer_graph(self) -> Any:
+        """The graph of calls."""
+        return self._graph().layer_graph
+
+    @property
+    def graph(self) -> Any:
+        """The calls as a frozen networkx MultiDiGraph."""
+        return self._graph().graph
+
+    def program(self, training: bool | None = False, specs: Any = None) -> Any:
+        """The program of the model."""
+        return self._graph().program(training, specs)
+
+    # ----- config -----
+
+    def get_config(self) -> dict[str, Any]:
+        """Keras 3's Sequential config: the layers without calls."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": super().get_config()["dtype"]}
+        config["layers"] = [envelope(layer) for layer in self._stack]
+        if self._functional is not None:
+            config["build_input_shape"] = list(self._functional.inputs[0].shape)
+        return config
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The input shape, once it is known."""
+        return None if self._functional is None else {"input_shape": self._functional.inputs[0].shape}
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Build for the shape that the config gives."""
+        if self._functional is None and config.get("input_shape") is not None:
+            self.build(config["input_shape"])
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        """The model with this config."""
+        model = cls(name=config.get("name"))
+        for entry in config["layers"]:
+            model.add(deserialize(entry, custom_objects), rebuild=False)
+        model._rebuild()
+        if model._functional is None and config.get("build_input_shape") is not None:
+            model.build(tuple(config["build_input_shape"]))
+        if config.get("trainable") is False:
+            model._trainable = False
+        return model

@@ -1,0 +1,11 @@
+"""The ops: Keras' `keras.ops`, over arrays, tracers and symbolic tensors alike."""
+
+from graphkit.ops.elementwise import *
+from graphkit.ops.indexing import *
+from graphkit.ops.linear import *
+from graphkit.ops.nn import *
+from graphkit.ops.normalization import *
+from graphkit.ops.probabilities import *
+from graphkit.ops.reduction import *
+from graphkit.ops.shaping import *
+from graphkit.ops.special import *

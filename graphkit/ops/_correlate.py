@@ -1,0 +1,331 @@
+"""NumPy kernels of convolution: windows gathered into matrices that fit the cache, and one matrix product for each.
+
+Everything here is channels-last and of known sizes. The output is cut into chunks, a chunk being some images, or some rows of
+one image; the windows of a chunk are gathered ("im2col") into a buffer that stays in the second-level cache and multiplied
+with the weights at once. Chunks are dealt out to threads. All buffers and views are made beforehand: a step only runs copies
+and matrix products.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from graphkit.core import dtypes, threads
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._windows import Ints, Pairs, reach
+
+Array = np.ndarray[Any, Any]
+Thunk = Callable[[], Any]
+_CHUNK_BYTES = 384 * 1024  # of gathered windows; with what goes in and out it stays within 1 MB of cache
+_FEW_CHANNELS = 2  # up to here windows are gathered tap by tap, in rows as long as the image is wide
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """One correlation: `batch` images of `sizes` x (`groups` * `channels`), `outs` x (`groups` * `filters`) of them out."""
+
+    batch: int
+    sizes: Ints
+    outs: Ints
+    window: Ints
+    strides: Ints
+    dilation: Ints
+    pads: Pairs
+    groups: int
+    channels: int  # of one group
+    filters: int  # of one group
+
+    @property
+    def taps(self) -> int:
+        """The positions of a window."""
+        return math.prod(self.window)
+
+    @property
+    def depth(self) -> int:
+        """The length of one gathered window of one group."""
+        return self.taps * self.channels
+
+    @property
+    def is_padded(self) -> bool:
+        """Whether any window reaches beyond the image."""
+        ends = ((o - 1) * s + k for o, s, k in zip(self.outs, self.strides, reach(self.window, self.dilation), strict=True))
+        return any(b > 0 or end - b > n for (b, _), end, n in zip(self.pads, ends, self.sizes, strict=True))
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether the images, as they are, are the gathered windows."""
+        plain = self.taps == 1 and self.groups == 1 and set(self.strides) == {1} and not any(map(any, self.pads))
+        return plain and self.sizes == self.outs
+
+    @property
+    def by_tap(self) -> bool:
+        """Whether windows are gathered tap by tap (long copies even with few channels)."""
+        return self.groups == 1 and self.channels <= _FEW_CHANNELS < self.depth
+
+    def rows(self, image_rows: int) -> int:
+        """Windows in this many rows of one image."""
+        return image_rows * math.prod(self.outs[1:])
+
+
+class Chunk(NamedTuple):
+    """Some images, and some of their output rows (along the first spatial axis)."""
+
+    first: int
+    images: int
+    top: int
+    rows: int
+
+
+class Step(NamedTuple):
+    """How the output is cut: chunks of at most `images` images and `rows` rows."""
+
+    images: int
+    rows: int
+
+
+def step_of(g: Geometry, itemsize: int, shards: int) -> Step:
+    """Chunks of about `_CHUNK_BYTES`, and at least one for each thread."""
+    row_bytes = max(g.rows(1) * (g.depth + g.filters) * g.groups * itemsize, 1)
+    height = max(g.outs[0], 1)
+    if row_bytes * height > _CHUNK_BYTES or g.batch < shards:
+        wanted = min(max(_CHUNK_BYTES // row_bytes, 1), max(-(-height * max(g.batch, 1) // shards), 1), height)
+        return Step(1, -(-height // -(-height // wanted)))
+    images = min(_CHUNK_BYTES // (row_bytes * height), -(-g.batch // shards))
+    return Step(max(images, 1), height)
+
+
+def chunks_of(g: Geometry, step: Step) -> list[Chunk]:
+    """All chunks, in order."""
+    return [
+        Chunk(first, min(step.images, g.batch - first), top, min(step.rows, g.outs[0] - top))
+        for first in range(0, g.batch, step.images)
+        for top in range(0, g.outs[0], step.rows)
+    ]
+
+
+def deal(chunks: Sequence[Chunk], shards: int) -> list[Sequence[Chunk]]:
+    """The chunks in `shards` runs of equal length, without empty ones."""
+    bounds = [len(chunks) * i // shards for i in range(shards + 1)]
+    return [chunks[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+
+
+class Buffers:
+    """The scratch arrays of one thread: padded images, gathered windows, a product that cannot go straight to its place."""
+
+    def __init__(self, padded: Array, windows: Array, product: Array) -> None:
+        self.padded = padded
+        self.windows = windows
+        self.product = product
+
+
+class Sizes(NamedTuple):
+    """Elements of the scratch arrays of one thread."""
+
+    padded: int
+    windows: int
+    product: int
+
+
+def sizes_of(g: Geometry, step: Step) -> Sizes:
+    """What one chunk needs at most."""
+    rows = g.rows(step.rows) * step.images
+    padded = step.images * math.prod(_padded_sizes(g, step.rows)) * g.channels * g.groups if g.is_padded else 0
+    return Sizes(padded, rows * g.depth * g.groups, rows * g.filters * g.groups)
+
+
+def _padded_sizes(g: Geometry, rows: int) -> Ints:
+    """The part of the padded image that this many output rows look at."""
+    counts = (rows, *g.outs[1:])
+    return tuple((o - 1) * s + k for o, s, k in zip(counts, g.strides, reach(g.window, g.dilation), strict=True))
+
+
+def accumulator_dtype(dtype: str) -> str:
+    """Half precision is multiplied and added up in float32."""
+    return "float32" if dtype in ("float16", "bfloat16") else dtype
+
+
+def scratch_specs(geometries: Sequence[Geometry], dtype: str, extra: int = 0) -> list[TensorSpec]:
+    """Specs for `scratch`: weights (and `extra` elements of them), then the buffers of each thread."""
+    made = accumulator_dtype(dtype)
+    shards = threads.num_threads()
+    itemsize = dtypes.bits(made) // 8
+    needs = [sizes_of(g, step_of(g, itemsize, shards)) for g in geometries]
+    weights = sum(g.depth * g.filters * g.groups for g in geometries) + extra
+    most = [max((need[i] for need in needs), default=0) for i in range(3)]
+    return [TensorSpec((weights,), made), *(TensorSpec((shards, size), made) for size in most)]
+
+
+def buffers_of(workspace: Sequence[Array]) -> list[Buffers]:
+    """The buffers of each thread out of the workspace."""
+    return [Buffers(*parts) for parts in zip(*workspace[1:4], strict=True)]
+
+
+# ----- gathering -----
+
+
+def gather(g: Geometry, chunk: Chunk, x: Array, buffers: Buffers) -> tuple[list[Thunk], Array]:
+    """What brings the windows of a chunk together, and the matrix (or, with groups, matrices) that then holds them.
+
+    The matrix has a row for each window and a column for each tap and channel.
+    """
+    rows = g.rows(chunk.rows) * chunk.images
+    images = x[chunk.first : chunk.first + chunk.images]
+    if g.is_pointwise and x.dtype == buffers.windows.dtype:
+        part = images[:, chunk.top : chunk.top + chunk.rows]
+        matrix = part.reshape(rows, g.channels)
+        if np.shares_memory(matrix, part):
+            return [], matrix
+    thunks, source = _source(g, chunk, images, buffers)
+    seen = _windows(g, chunk, source)  # (image, *outs, *window, channel)
+    rank = len(g.outs)
+    if g.by_tap:
+        held = buffers.windows[: rows * g.depth].reshape(*g.window, g.channels, chunk.images, chunk.rows, *g.outs[1:])
+        order = (*range(rank + 1, 2 * rank + 2), *range(rank + 1))
+        return [*thunks, partial(np.copyto, held, seen.transpose(order), casting="unsafe")], held.reshape(g.depth, rows).T
+    flat = buffers.windows[: rows * g.depth * g.groups]
+    if g.groups == 1:
+        held = flat.reshape(seen.shape)
+        return [*thunks, partial(np.copyto, held, seen, casting="unsafe")], held.reshape(rows, g.depth)
+    seen = np.moveaxis(_split_last(seen, g.groups), -2, 0)
+    held = flat.reshape(seen.shape)
+    return [*thunks, partial(np.copyto, held, seen, casting="unsafe")], held.reshape(g.groups, rows, g.depth)
+
+
+def _split_last(array: Array, groups: int) -> Array:
+    """The last axis split into (groups, rest), as a view whatever the strides."""
+    each = array.shape[-1] // groups
+    shape = (*array.shape[:-1], groups, each)
+    return as_strided(array, shape, (*array.strides[:-1], array.strides[-1] * each, array.strides[-1]))
+
+
+def _source(g: Geometry, chunk: Chunk, images: Array, buffers: Buffers) -> tuple[list[Thunk], Array]:
+    """The part of the (padded) images that the chunk's windows look at, and what brings it there."""
+    starts = [-before for before, _ in g.pads]
+    starts[0] += chunk.top * g.strides[0]
+    spans = _padded_sizes(g, chunk.rows)
+    if not g.is_padded:
+        return [], images[(slice(None), *(slice(a, a + n) for a, n in zip(starts, spans, strict=True)))]
+    shape = (chunk.images, *spans, images.shape[-1])
+    padded = buffers.padded[: math.prod(shape)].reshape(shape)
+    inner: list[slice] = [slice(None)]
+    taken: list[slice] = [slice(None)]
+    thunks: list[Thunk] = []
+    for start, span, size in zip(starts, spans, g.sizes, strict=True):
+        low = min(max(-start, 0), span)
+        high = max(min(size - start, span), low)
+        for part in (slice(0, low), slice(high, span)):
+            if part.stop > part.start:
+                thunks.append(partial(padded[(*inner, part)].fill, 0))
+        inner.append(slice(low, high))
+        taken.append(slice(start + low, start + high))
+    thunks.append(partial(np.copyto, padded[tuple(inner)], images[tuple(taken)], casting="unsafe"))
+    return thunks, padded
+
+
+def _windows(g: Geometry, chunk: Chunk, source: Array) -> Array:
+    """A view (image, *outs, *window, channel) of the source."""
+    outs = (chunk.rows, *g.outs[1:])
+    moves = tuple(s * n for s, n in zip(source.strides[1:-1], g.strides, strict=True))
+    taps = tuple(s * n for s, n in zip(source.strides[1:-1], g.dilation, strict=True))
+    return as_strided(
+        source,
+        (chunk.images, *outs, *g.window, source.shape[-1]),
+        (source.strides[0], *moves, *taps, source.strides[-1]),
+        writeable=False,
+    )
+
+
+# ----- the three products -----
+
+
+def correlate(g: Geometry, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Sequence[Buffers]) -> list[list[Thunk]]:
+    """out = windows of x @ weights (+ bias), as thunks for each thread. `weights` is ([groups,] depth, filters)."""
+    step = step_of(g, buffers[0].windows.itemsize, len(buffers))
+    shards: list[list[Thunk]] = []
+    for buffer, chunks in zip(buffers, deal(chunks_of(g, step), len(buffers)), strict=False):
+        shards.append([t for chunk in chunks for t in _multiply(g, chunk, x, weights, bias, out, buffer)])
+    return shards
+
+
+def _multiply(
+    g: Geometry, chunk: Chunk, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Buffers
+) -> Iterator[Thunk]:
+    gathering, matrix = gather(g, chunk, x, buffers)
+    yield from gathering
+    target = out[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]
+    product, late = _place(g, chunk, target, buffers)
+    yield partial(np.matmul, matrix, weights, product)
+    if bias is not None:
+        yield partial(np.add, product, bias, product)
+    if late is not None:
+        yield partial(np.copyto, *late, casting="unsafe")
+
+
+def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[Array, tuple[Array, Array] | None]:
+    """Where the product goes, and (to, from) of a copy that must follow if that is not its final place."""
+    rows = g.rows(chunk.rows) * chunk.images
+    if g.groups == 1:
+        if target.flags.c_contiguous and target.dtype == buffers.product.dtype:
+            return target.reshape(rows, g.filters), None
+        product = buffers.product[: rows * g.filters].reshape(rows, g.filters)
+        return product, (target, product.reshape(target.shape))
+    product = buffers.product[: rows * g.filters * g.groups].reshape(g.groups, rows, g.filters)
+    split = np.moveaxis(_split_last(target, g.groups), -2, 0)
+    return product, (split, product.reshape(split.shape))
+
+
+def correlate_weights(
+    g: Geometry, x: Array, y: Array, sums: Array, product: Array, buffers: Sequence[Buffers]
+) -> tuple[list[list[Thunk]], list[Array]]:
+    """sums[thread] = windows of x, transposed, @ y over that thread's chunks: the gradient of the weights in parts."""
+    step = step_of(g, buffers[0].windows.itemsize, len(buffers))
+    shards: list[list[Thunk]] = []
+    parts: list[Array] = []
+    for i, chunks in enumerate(deal(chunks_of(g, step), len(buffers))):
+        thunks: list[Thunk] = []
+        for number, chunk in enumerate(chunks):
+            gathering, matrix = gather(g, chunk, x, buffers[i])
+            target = y[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]
+            right, late = _place(g, chunk, target, buffers[i])
+            thunks += gathering
+            if late is not None:
+                thunks.append(partial(np.copyto, late[1], late[0], casting="unsafe"))
+            place = product[i] if number else sums[i]
+            thunks.append(partial(np.matmul, matrix.swapaxes(-1, -2), right, place))
+            if number:
+                thunks.append(partial(np.add, sums[i], place, sums[i]))
+        shards.append(thunks)
+        parts.append(sums[i])
+    return shards, parts
+
+
+def runner(before: Sequence[Thunk], shards: Sequence[Sequence[Thunk]], after: Sequence[Thunk] = ()) -> Thunk:
+    """One thunk: `before`, then the shards side by side, then `after`."""
+    tasks = [_sequence(shard) for shard in shards if shard]
+    first, last = tuple(before), tuple(after)
+
+    def run() -> None:
+        for thunk in first:
+            thunk()
+        threads.run_all(tasks)
+        for thunk in last:
+            thunk()
+
+    return run
+
+
+def _sequence(thunks: Sequence[Thunk]) -> Thunk:
+    fixed = tuple(thunks)
+
+    def run() -> None:
+        for thunk in fixed:
+            thunk()
+
+    return run

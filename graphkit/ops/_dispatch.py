@@ -1,0 +1,75 @@
+"""One function for three kinds of tensors: arrays compute, tracers emit equations, symbolic tensors record a node."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, NamedTuple, ParamSpec, TypeVar
+
+from graphkit.core.registry import Registry
+from graphkit.ir.operators import Symbolic
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class OperationRecord(NamedTuple):
+    """A public op as Keras' JSON knows it: its class name and module there, and which arguments are tensors.
+
+    The other arguments belong to the op's config (`Sum(axis=1, keepdims=True)` called on `x`).
+    """
+
+    class_name: str
+    module: str
+    function: Callable[..., Any]
+    tensors: tuple[str, ...]
+    config: tuple[str, ...]
+
+
+OPERATIONS: Registry[OperationRecord] = Registry("operation")
+
+
+def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function over tensors a public op.
+
+    Args:
+        class_name: Keras' class of the op, such as "Sum".
+        family: Keras' module of it: "numpy", "nn", "math", "linalg", "core", "image" (keras.src.ops.<family>), or its full
+            name where it is elsewhere.
+        tensors: the names of the arguments that are tensors, or structures of them; the others are the op's config.
+    """
+
+    def wrap(function: Callable[P, R]) -> Callable[P, R]:
+        module = family if "." in family else f"keras.src.ops.{family}"
+        names = tuple(tensors.split())
+        config = tuple(n for n in inspect.signature(function).parameters if n not in names)
+
+        @wraps(function)
+        def call(*args: P.args, **kwargs: P.kwargs) -> R:
+            symbolic = _find_symbolic(args) or _find_symbolic(kwargs.values())
+            if symbolic is not None:
+                recorded: R = symbolic.record(record, args, kwargs)
+                return recorded
+            return function(*args, **kwargs)
+
+        record = OperationRecord(class_name, module, call, names, config)
+        OPERATIONS.add(f"{module}>{class_name}", record)
+        return call
+
+    return wrap
+
+
+def _find_symbolic(values: Any) -> Any:
+    for value in values:
+        if isinstance(value, Symbolic):
+            return value
+        if type(value) in (list, tuple):
+            found = _find_symbolic(value)
+            if found is not None:
+                return found
+        elif type(value) is dict:
+            found = _find_symbolic(value.values())
+            if found is not None:
+                return found
+    return None

@@ -1,0 +1,474 @@
+"""Convolution over one, two or three spatial axes: plain, grouped, depthwise, separable, transposed. One piece of code.
+
+There are three primitives, each the derivative of the others: `conv` in its two arguments, `conv_input_grad` (which is also
+the transposed convolution) and `conv_kernel_grad`. Kernels are in Keras' layout: (window..., channels / groups, filters).
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape, Size
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
+from graphkit.core.layout import standardize_data_format
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops import _correlate as kernels
+from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
+from graphkit.ops._correlate import Array, Geometry, Thunk
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops._windows import (
+    Ints, Padding, channel_axis, channels_last, check_output, image_shape, known_padding, output_sizes, per_axis, reach,
+    resolve_padding, spatial_axes, spatial_sizes,
+)  # fmt: skip
+
+__all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
+
+# ----- shapes -----
+
+
+def _check_operands(op: str, x: TensorSpec, kernel_shape: Shape, groups: int, data_format: str) -> None:
+    if x.rank != len(kernel_shape):
+        raise ShapeError(
+            f"{op}: Kernel shape must have the same length as input, but received kernel of shape {show(kernel_shape)} "
+            f"and input of shape {show(x.shape)}."
+        )
+    channels = x.shape[channel_axis(x.rank, data_format)]
+    if isinstance(channels, Dim):
+        raise ShapeError(f"{op}: the number of channels of the input of shape {show(x.shape)} must be known.")
+    if channels != kernel_shape[-2] * groups:
+        raise ShapeError(
+            f"{op}: the kernel of shape {show(kernel_shape)} and groups={groups} want {kernel_shape[-2] * groups} input channels "
+            f"({data_format}), the input of shape {show(x.shape)} has {channels}."
+        )
+
+
+def _same_dtype(op: str, *specs: TensorSpec) -> str:
+    if any(s.dtype != specs[0].dtype for s in specs):
+        raise DTypeError(f"{op}: the inputs must have one dtype, got {', '.join(s.dtype for s in specs)}.")
+    return specs[0].dtype
+
+
+def _conv_abstract(
+    x: TensorSpec, kernel: TensorSpec, *bias: TensorSpec, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+) -> TensorSpec:
+    _check_operands("conv", x, kernel.shape, groups, data_format)
+    window: Ints = kernel.shape[:-2]  # type: ignore[assignment]
+    sizes = spatial_sizes(x.shape, data_format)
+    outs = output_sizes(sizes, window, strides, dilation, padding)
+    check_output("conv", outs, x.shape, window, strides, dilation, padding)
+    shape = image_shape(x.shape[0], outs, kernel.shape[-1], data_format)
+    return TensorSpec(shape, _same_dtype("conv", x, kernel, *bias))
+
+
+def _input_grad_abstract(
+    g: TensorSpec, kernel: TensorSpec, sizes: Shape, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+) -> TensorSpec:
+    channels = kernel.shape[-2] * groups
+    shape = image_shape(g.shape[0], sizes, channels, data_format)
+    return TensorSpec(shape, _same_dtype("conv_input_grad", g, kernel))
+
+
+def _kernel_grad_abstract(
+    x: TensorSpec, g: TensorSpec, window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+) -> TensorSpec:
+    axis = channel_axis(x.rank, data_format)
+    channels = x.shape[axis]
+    assert isinstance(channels, int)
+    return TensorSpec((*window, channels // groups, g.shape[axis]), _same_dtype("conv_kernel_grad", x, g))
+
+
+# ----- kernels -----
+
+
+def _geometry(
+    x_shape: Sequence[int], y_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int
+) -> Geometry:
+    """The geometry of the convolution from x to y, both channels-last."""
+    sizes, outs = tuple(x_shape[1:-1]), tuple(y_shape[1:-1])
+    pads = known_padding(padding, sizes, window, strides, dilation)
+    return Geometry(
+        x_shape[0], sizes, outs, window, strides, dilation, pads, groups, x_shape[-1] // groups, y_shape[-1] // groups
+    )
+
+
+def _last(spec: TensorSpec, data_format: str) -> Ints:
+    """The shape with its channels last."""
+    rank = spec.rank
+    order = (0, *spatial_axes(rank, data_format), channel_axis(rank, data_format))
+    return tuple(spec.shape[a] for a in order)  # type: ignore[misc]
+
+
+def _conv_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
+    x, kernel = specs[:2]
+    y = _conv_abstract(x, kernel, **params)
+    common = _geometry_params(params)
+    g = _geometry(_last(x, params["data_format"]), _last(y, params["data_format"]), kernel.shape[:-2], **common)  # type: ignore[arg-type]
+    return kernels.scratch_specs([g], x.dtype)
+
+
+def _geometry_params(params: Any) -> dict[str, Any]:
+    return {k: params[k] for k in ("strides", "padding", "dilation", "groups")}
+
+
+def _conv_prepare(
+    out: Array, x: Array, kernel: Array, *bias: Array, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
+    x, out = channels_last(x, data_format), channels_last(out, data_format)
+    g = _geometry(x.shape, out.shape, kernel.shape[:-2], **params)
+    before, weights = _weights(kernel, g, workspace[0])
+    added = bias[0].reshape(g.groups, 1, g.filters) if bias else None
+    added = added[0] if added is not None and g.groups == 1 else added
+    return kernels.runner(before, kernels.correlate(g, x, weights, added, out, kernels.buffers_of(workspace)))
+
+
+def _weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
+    """The kernel as ([groups,] depth, filters), and what brings it there if it is not that already."""
+    shape = (g.depth, g.filters) if g.groups == 1 else (g.groups, g.depth, g.filters)
+    if g.groups == 1 and kernel.flags.c_contiguous and kernel.dtype == store.dtype:
+        return [], kernel.reshape(shape)
+    split = np.moveaxis(kernel.reshape(*kernel.shape[:-1], g.groups, g.filters), -2, 0)
+    held = store[: split.size].reshape(split.shape)
+    return [partial(np.copyto, held, split, casting="unsafe")], held.reshape(shape)
+
+
+class _Phase(NamedTuple):
+    """Positions start, start + stride, ... of one axis of an input: which taps of the kernel reach them, and from where."""
+
+    start: int
+    size: int
+    taps: slice
+    window: int
+    dilation: int
+    pads: tuple[int, int]
+
+
+def _phases(size: int, out: int, window: int, stride: int, dilation: int, before: int) -> list[_Phase]:
+    """The input gradient along one axis is a plain correlation of g for each remainder of the position by the stride."""
+    phases = []
+    common = math.gcd(stride, dilation)
+    for start in range(min(stride, size)):
+        count = (size - start + stride - 1) // stride
+        taps = [k for k in range(window) if (start + before - dilation * k) % stride == 0]
+        if not taps:
+            phases.append(_Phase(start, count, slice(0, 0), 0, 1, (0, 0)))
+            continue
+        offsets = [(start + before - dilation * k) // stride for k in taps]
+        backwards = slice(taps[-1], None if taps[0] == 0 else taps[0] - 1, -(stride // common))
+        pads = (-offsets[-1], count - 1 + offsets[0] - (out - 1))
+        phases.append(_Phase(start, count, backwards, len(taps), dilation // common, pads))
+    return phases
+
+
+def _phase_geometries(
+    x_shape: Sequence[int], g_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int
+) -> list[tuple[tuple[_Phase, ...], Geometry]]:
+    """For each combination of phases of the axes the correlation of g that gives the input's gradient there."""
+    pads = known_padding(padding, tuple(x_shape[1:-1]), window, strides, dilation)
+    axes = [
+        _phases(n, o, k, s, d, before)
+        for n, o, k, s, d, (before, _) in zip(x_shape[1:-1], g_shape[1:-1], window, strides, dilation, pads, strict=True)
+    ]
+    ones = (1,) * len(window)
+    made = []
+    for phase in itertools.product(*axes):
+        geometry = Geometry(
+            x_shape[0], tuple(g_shape[1:-1]), tuple(p.size for p in phase), tuple(p.window for p in phase), ones,
+            tuple(p.dilation for p in phase), tuple(p.pads for p in phase), groups, g_shape[-1] // groups, x_shape[-1] // groups,
+        )  # fmt: skip
+        made.append((phase, geometry))
+    return made
+
+
+def _input_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
+    g, kernel = specs
+    x = _input_grad_abstract(g, kernel, **params)
+    data_format = params["data_format"]
+    common = _geometry_params(params)
+    phases = _phase_geometries(_last(x, data_format), _last(g, data_format), kernel.shape[:-2], **common)  # type: ignore[arg-type]
+    return kernels.scratch_specs([geometry for _, geometry in phases if geometry.taps], g.dtype)
+
+
+def _input_grad_prepare(
+    out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
+    g, out = channels_last(g, data_format), channels_last(out, data_format)
+    before: list[Thunk] = []
+    shards: list[list[Thunk]] = []
+    used = 0
+    for phase, geometry in _phase_geometries(out.shape, g.shape, kernel.shape[:-2], **params):
+        target = out[(slice(None), *(slice(p.start, None, s) for p, s in zip(phase, params["strides"], strict=True)))]
+        if not geometry.taps:
+            before.append(partial(target.fill, 0))
+            continue
+        turned, weights = _turned_weights(kernel[tuple(p.taps for p in phase)], geometry, workspace[0][used:])
+        used += weights.size
+        before += turned
+        made = kernels.correlate(geometry, g, weights, None, target, kernels.buffers_of(workspace))
+        shards = [[*old, *new] for old, new in itertools.zip_longest(shards, made, fillvalue=())]
+    return kernels.runner(before, shards)
+
+
+def _turned_weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
+    """Kernel taps (already backwards) as ([groups,] taps * filters of the convolution, its channels)."""
+    split = kernel.reshape(*kernel.shape[:-1], g.groups, g.channels)  # (*taps, filters of g, groups, channels of g)
+    rank = len(g.window)
+    turned = split.transpose(rank + 1, *range(rank), rank + 2, rank)
+    held = store[: turned.size].reshape(turned.shape)
+    weights = held.reshape(g.groups, g.depth, g.filters)
+    return [partial(np.copyto, held, turned, casting="unsafe")], weights[0] if g.groups == 1 else weights
+
+
+def _kernel_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
+    x, y = specs
+    data_format = params["data_format"]
+    g = _geometry(_last(x, data_format), _last(y, data_format), params["window"], **_geometry_params(params))
+    specs = kernels.scratch_specs([g], x.dtype)
+    shards = specs[1].shape[0]
+    parts = TensorSpec((shards, *_matrix(g)), specs[0].dtype)
+    return [parts, *specs[1:], parts]
+
+
+def _matrix(g: Geometry) -> Ints:
+    return (g.depth, g.filters) if g.groups == 1 else (g.groups, g.depth, g.filters)
+
+
+def _kernel_grad_prepare(
+    out: Array, x: Array, y: Array, window: Ints, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
+    x, y = channels_last(x, data_format), channels_last(y, data_format)
+    g = _geometry(x.shape, y.shape, window, **params)
+    sums, product = workspace[0], workspace[4]
+    shards, parts = kernels.correlate_weights(g, x, y, sums, product, kernels.buffers_of(workspace))
+    if not parts:
+        return partial(out.fill, 0)
+    target = np.moveaxis(out.reshape(*out.shape[:-1], g.groups, g.filters), -2, 0)
+    views = [part.reshape(target.shape) for part in parts]
+    after = [partial(np.add, views[0], view, views[0]) for view in views[1:]]
+    return kernels.runner([], shards, [*after, partial(np.copyto, target, views[0], casting="unsafe")])
+
+
+# ----- primitives -----
+
+
+def _conv_vjp(g: Any, out: Any, x: Any, kernel: Any, *bias: Any, **params: Any) -> list[Any]:
+    data_format = params["data_format"]
+    cotangents = [
+        lambda: conv_input_grad_p.bind(g, kernel, sizes=spatial_sizes(shape_of(x), data_format), **params),
+        lambda: conv_kernel_grad_p.bind(x, g, window=shape_of(kernel)[:-2], **params),
+    ]
+    return [*cotangents, lambda: _sum_but_channels(g, data_format)] if bias else cotangents
+
+
+def _sum_but_channels(g: Any, data_format: str) -> Any:
+    from graphkit.ops.reduction import sum as reduce_sum
+
+    return reduce_sum(g, axis=[a for a in range(g.ndim) if a != channel_axis(g.ndim, data_format)])
+
+
+def _input_grad_vjp(h: Any, out: Any, g: Any, kernel: Any, sizes: Shape, **params: Any) -> list[Any]:
+    return [
+        lambda: conv_p.bind(h, kernel, **params),
+        lambda: conv_kernel_grad_p.bind(h, g, window=shape_of(kernel)[:-2], **params),
+    ]
+
+
+def _kernel_grad_vjp(h: Any, out: Any, x: Any, g: Any, window: Ints, **params: Any) -> list[Any]:
+    data_format = params["data_format"]
+    return [
+        lambda: conv_input_grad_p.bind(g, h, sizes=spatial_sizes(shape_of(x), data_format), **params),
+        lambda: conv_p.bind(x, h, **params),
+    ]
+
+
+conv_p = primitive(
+    "conv",  # (x, kernel[, bias]); padding: pairs, or "same" where an unknown size and a stride leave it open
+    _conv_abstract,
+    prepare=_conv_prepare,
+    workspace=_conv_workspace,
+    vjp=_conv_vjp,
+)
+
+conv_input_grad_p = primitive(
+    "conv_input_grad",  # (g, kernel): what a change of the input of `conv` (of these spatial sizes) does to <g, conv>
+    _input_grad_abstract,
+    prepare=_input_grad_prepare,
+    workspace=_input_grad_workspace,
+    vjp=_input_grad_vjp,
+)
+
+conv_kernel_grad_p = primitive(
+    "conv_kernel_grad",  # (x, g): what a change of the kernel of `conv` does to <g, conv>
+    _kernel_grad_abstract,
+    prepare=_kernel_grad_prepare,
+    workspace=_kernel_grad_workspace,
+    vjp=_kernel_grad_vjp,
+)
+
+
+# ----- public -----
+
+
+def _operands(op: str, inputs: Any, *kernels_: Any) -> tuple[Any, ...]:
+    tensors = promote(inputs, *kernels_)
+    if not 3 <= tensors[0].ndim <= 5:
+        raise ShapeError(
+            f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(tensors[0]))}."
+        )
+    return tensors
+
+
+def _conv(op: str, x: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, groups: int) -> Any:
+    rank = x.ndim - 2
+    layout = standardize_data_format(data_format)
+    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    window = shape_of(kernel)[: x.ndim - 2]
+    pads: Padding = "same"
+    if len(window) == rank:
+        pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, moves, dilation)  # type: ignore[arg-type]
+    operands = (x, kernel) if bias is None else (x, kernel, bias)
+    return conv_p.bind(*operands, strides=moves, padding=pads, dilation=dilation, groups=groups, data_format=layout)
+
+
+def _groups(x: Any, kernel: Any, data_format: Any) -> int:
+    """Input channels over the kernel's channels: Keras takes the number of groups from the shapes."""
+    channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(data_format))]
+    if kernel.ndim != x.ndim or not isinstance(channels, int):
+        return 1  # the abstract rule says what is wrong
+    each, filters = shape_of(kernel)[-2:]
+    if not isinstance(each, int) or not isinstance(filters, int) or not each or channels % each:
+        raise ShapeError(
+            f"The number of input channels must be evenly divisible by kernel's in_channels. "
+            f"Received input channels {channels} and kernel in_channels {each}."
+        )
+    groups = channels // each
+    if groups and filters % groups:
+        raise ShapeError(f"conv: the kernel's {filters} filters are no multiple of the {groups} groups (input {channels} channels).")
+    return max(groups, 1)
+
+
+@operation("Conv", "nn", tensors="inputs kernel")
+def conv(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
+) -> Any:
+    """Convolution of `inputs` (batch, *spatial, channels) with `kernel` (*window, channels / groups, filters).
+
+    `padding`: "valid", "same", "causal", or pairs (before, after). Raises ShapeError. Source: keras.ops.conv.
+    """
+    x, k = _operands("conv", inputs, kernel)
+    return _conv("conv", x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
+
+
+def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
+    """`conv` with `bias` (filters,) added in the same pass; None is no bias. For layers."""
+    if bias is None:
+        return conv(inputs, kernel, **options)
+    x, k, b = _operands("conv", inputs, kernel, bias)
+    settings = {"strides": 1, "padding": "valid", "data_format": None, "dilation_rate": 1, **options}
+    return _conv("conv", x, k, b, **settings, groups=_groups(x, k, settings["data_format"]))
+
+
+def _depthwise_kernel(kernel: Any) -> Any:
+    """(*window, channels, multiplier) as the kernel of a convolution in groups of one channel."""
+    from graphkit.ops.shaping import reshape
+
+    *window, channels, multiplier = shape_of(kernel)
+    return reshape(kernel, (*window, 1, channels * multiplier))
+
+
+@operation("DepthwiseConv", "nn", tensors="inputs kernel")
+def depthwise_conv(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
+) -> Any:
+    """Each channel convolved with its own windows; `kernel` is (*window, channels, multiplier). Source: keras.ops.depthwise_conv."""
+    return depthwise_with_bias(inputs, kernel, None, strides, padding, data_format, dilation_rate)
+
+
+def depthwise_with_bias(
+    inputs: Any, kernel: Any, bias: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
+) -> Any:
+    """`depthwise_conv` with `bias` added in the same pass; None is no bias. For layers."""
+    operands = _operands("depthwise_conv", inputs, kernel, *([] if bias is None else [bias]))
+    x, k = operands[:2]
+    channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(data_format))]
+    if k.ndim != x.ndim or shape_of(k)[-2] != channels:
+        raise ShapeError(
+            f"depthwise_conv: the kernel must have shape (*window, {channels}, multiplier) for the input of shape "
+            f"{show(shape_of(x))}, got {show(shape_of(k))}."
+        )
+    added = operands[2] if bias is not None else None
+    return _conv("depthwise_conv", x, _depthwise_kernel(k), added, strides, padding, data_format, dilation_rate, channels)
+
+
+@operation("SeparableConv", "nn", tensors="inputs depthwise_kernel pointwise_kernel")
+def separable_conv(
+    inputs: Any,
+    depthwise_kernel: Any,
+    pointwise_kernel: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: Any = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    """A depthwise convolution, then one of window 1 over the channels. Source: keras.ops.separable_conv."""
+    between = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(between, pointwise_kernel, 1, "valid", data_format, 1)
+
+
+def transposed_axis(window: int, stride: int, dilation: int, padding: str, output_padding: int | None) -> tuple[int, int]:
+    """(before, total): what of the full result, of size (n - 1) * stride + span, is cut off in front, and altogether.
+
+    A negative total adds positions behind. Keras: without `output_padding` the size is n * stride for "same" and
+    (n - 1) * stride + max(span, stride) for "valid". Source: keras.ops.conv_transpose.
+    """
+    span = (window - 1) * dilation + 1
+    if padding == "valid":
+        extra = max(span, stride) - span if output_padding is None else output_padding
+        return 0, -extra
+    whole = stride + span - 2 if output_padding is None else span + span % 2 - 2 + output_padding
+    left = min(whole // 2 + whole % 2, span - 1)
+    return span - 1 - left, 2 * (span - 1) - whole
+
+
+@operation("ConvTranspose", "nn", tensors="inputs kernel")
+def conv_transpose(
+    inputs: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    output_padding: Any = None,
+    data_format: Any = None,
+    dilation_rate: Any = 1,
+) -> Any:
+    """The transposed convolution; `kernel` is (*window, filters, channels). Source: keras.ops.conv_transpose."""
+    x, k = _operands("conv_transpose", inputs, kernel)
+    rank, layout = x.ndim - 2, standardize_data_format(data_format)
+    word = str(padding).lower()
+    if word not in ("valid", "same"):
+        raise InvalidArgumentError(f"The `padding` argument must be one of 'valid', 'same'. Received: padding={padding}")
+    if k.ndim != x.ndim or shape_of(k)[-1] != shape_of(x)[channel_axis(x.ndim, layout)]:
+        raise ShapeError(
+            f"conv_transpose: the kernel must have shape (*window, filters, channels) with as many channels as the input of shape "
+            f"{show(shape_of(x))} ({layout}), got {show(shape_of(k))}."
+        )
+    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    extra = (None,) * rank if output_padding is None else per_axis(output_padding, rank, "output_padding", allow_zero=True)
+    window: Ints = shape_of(k)[:-2]  # type: ignore[assignment]
+    pads, sizes = [], []
+    for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, moves, dilation, extra, strict=True):
+        before, total = transposed_axis(w, s, d, word, o)
+        sizes.append((n - 1) * s + (w - 1) * d + 1 - total)
+        after = total - before
+        pads.append((before, 0 if -s < after < 0 else after))  # a stride hides up to s - 1 positions behind
+    check_output("conv_transpose", tuple(sizes), shape_of(x), window, moves, dilation, word)
+    return conv_input_grad_p.bind(
+        x, k, sizes=tuple(sizes), strides=moves, padding=tuple(pads), dilation=dilation, groups=1, data_format=layout
+    )

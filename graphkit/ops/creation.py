@@ -1,0 +1,360 @@
+"""Making tensors: identity and triangular matrices, sequences, grids; taking diagonals; stacking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Size
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.tracing import Tracer
+from graphkit.ir.variable import Variable
+from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import (
+    add, cast, equal, greater, greater_equal, isinf, isnan, less, logical_and, multiply, power, subtract, true_divide, where,
+)  # fmt: skip
+from graphkit.ops.reduction import reduce_sum_p
+from graphkit.ops.shaping import (
+    arange, broadcast_to, concatenate, expand_dims, flip, full, full_like, moveaxis, reshape, split, swapaxes, zeros,
+)  # fmt: skip
+
+# fmt: off
+__all__ = [
+    "append", "array", "array_split", "copy", "diag", "diagflat", "diagonal", "dsplit", "dstack", "empty", "empty_like",
+    "eye", "fliplr", "flipud", "geomspace", "hsplit", "hstack", "identity", "kron", "linspace", "logspace", "meshgrid",
+    "nan_to_num", "roll", "rot90", "trace", "tri", "tril", "triu", "vander", "vsplit", "vstack",
+]
+# fmt: on
+
+# ----- triangular and diagonal -----
+
+
+def _places(rows: Size, columns: Size, k: int) -> tuple[Any, Any]:
+    return expand_dims(add(arange(rows), int(k)), 1), expand_dims(arange(columns), 0)
+
+
+def tri(N: Size, M: Size | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 (Keras' names)
+    """Ones on and below the k-th diagonal of N x M, zeros above. Source: keras.ops.tri."""
+    row, column = _places(N, N if M is None else M, k)
+    return cast(greater_equal(row, column), dtypes.standardize(dtype))
+
+
+def eye(N: Size, M: Size | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 (Keras' names)
+    """Ones on the k-th diagonal of N x M, zeros elsewhere. Source: keras.ops.eye."""
+    row, column = _places(N, N if M is None else M, k)
+    return cast(equal(row, column), dtypes.standardize(dtype))
+
+
+def identity(n: Size, dtype: Any = None) -> Any:
+    """The identity matrix. Source: keras.ops.identity."""
+    return eye(n, dtype=dtype)
+
+
+def _matrix_mask(x: Any, k: int) -> Any:
+    if x.ndim < 2:
+        raise ShapeError(f"A triangle wants at least two axes, got shape {show(shape_of(x))}.")
+    return tri(shape_of(x)[-2], shape_of(x)[-1], k, dtype="bool")
+
+
+@operation("Tril")
+def tril(x: Any, k: int = 0) -> Any:
+    """`x` with zeros above the k-th diagonal of its last two axes. Source: keras.ops.tril."""
+    x = tensor(x)
+    return where(_matrix_mask(x, k), x, full((), 0, dtype_name(x)))
+
+
+@operation("Triu")
+def triu(x: Any, k: int = 0) -> Any:
+    """`x` with zeros below the k-th diagonal of its last two axes. Source: keras.ops.triu."""
+    x = tensor(x)
+    return where(_matrix_mask(x, k - 1), full((), 0, dtype_name(x)), x)
+
+
+@operation("Diagonal")
+def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The diagonal of two axes, as a new last axis. Source: keras.ops.diagonal."""
+    from graphkit.ops.indexing import take
+
+    x = tensor(x)
+    a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
+    x = moveaxis(x, (a, b), (-2, -1))
+    rows, columns = shape_of(x)[-2:]
+    if isinstance(rows, Dim) or isinstance(columns, Dim):
+        raise ShapeError(f"diagonal wants axes of known size, got shape {show(shape_of(x))}.")
+    start = max(0, -offset), max(0, offset)
+    length = max(0, min(rows - start[0], columns - start[1]))
+    places = (np.arange(length, dtype=np.int32) + start[0]) * columns + np.arange(length, dtype=np.int32) + start[1]
+    return take(reshape(x, (*shape_of(x)[:-2], rows * columns)), places.astype(np.int32), axis=-1)
+
+
+@operation("Trace")
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of the diagonal of two axes. Source: keras.ops.trace."""
+    found = diagonal(x, offset, axis1, axis2)
+    return reduce_sum_p.bind(found, axes=(found.ndim - 1,), keepdims=False)
+
+
+@operation("Diag")
+def diag(x: Any, k: int = 0) -> Any:
+    """The matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix. Source: keras.ops.diag."""
+    from graphkit.ops.indexing import scatter_add_p
+
+    x = tensor(x)
+    if x.ndim == 2:
+        return diagonal(x, offset=k)
+    if x.ndim != 1:
+        raise ShapeError(f"diag wants one or two axes, got shape {show(shape_of(x))}.")
+    (n,) = shape_of(x)
+    whole = n + abs(k)
+    places = add(multiply(arange(n), whole + 1), max(k, 0) + max(-k, 0) * whole if isinstance(whole, int) else k)
+    return reshape(scatter_add_p.bind(x, cast(places, "int32"), axis=0, size=whole * whole), (whole, whole))
+
+
+@operation("Diagflat")
+def diagflat(x: Any, k: int = 0) -> Any:
+    """The matrix with the flattened tensor on its k-th diagonal. Source: keras.ops.diagflat."""
+    return diag(reshape(tensor(x), (-1,)), k)
+
+
+# ----- sequences and grids -----
+
+
+def _is_static(*values: Any) -> bool:
+    return not any(isinstance(v, (Tracer, Variable, Dim)) for v in values)
+
+
+@operation("Linspace", tensors="start stop")
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
+    """`num` numbers evenly from `start` to `stop`. Source: keras.ops.linspace."""
+    start, stop = promote(start, stop, to_float=True)
+    kind = dtype_name(start) if dtype is None else dtypes.standardize(dtype)
+    parts = max(1, num - 1 if endpoint else num)
+    step = true_divide(subtract(stop, start), parts)
+    if _is_static(start, stop):
+        made = np.linspace(np.asarray(start, np.float64), np.asarray(stop, np.float64), num, endpoint=endpoint, axis=axis)
+        made = made.astype(dtypes.to_numpy(kind))
+        return (made, step) if retstep else made
+    share = np.arange(num).reshape((-1,) + (1,) * start.ndim) / parts
+    share = share.astype(dtypes.to_numpy(dtype_name(start)))
+    made = add(multiply(expand_dims(start, 0), subtract(1, share)), multiply(expand_dims(stop, 0), share))
+    made = cast(moveaxis(made, 0, axis) if axis else made, kind)
+    return (made, step) if retstep else made
+
+
+@operation("Logspace", tensors="start stop")
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0
+) -> Any:
+    """`base` to the powers of `linspace(start, stop)`. Source: keras.ops.logspace."""
+    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, axis=axis))
+    return made if dtype is None else cast(made, dtype)
+
+
+@operation("Geomspace", tensors="start stop")
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """`num` numbers of equal ratio from `start` to `stop` (both positive). Source: keras.ops.geomspace."""
+    from graphkit.ops.elementwise import exp, log
+
+    made = exp(linspace(log(start), log(stop), num, endpoint=endpoint, axis=axis))
+    return made if dtype is None else cast(made, dtype)
+
+
+@operation("Meshgrid", tensors="x")
+def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
+    """The coordinates of a grid, one tensor for each vector. Source: keras.ops.meshgrid."""
+    if indexing not in ("xy", "ij"):
+        raise InvalidArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}.")
+    flat = [reshape(tensor(v), (-1,)) for v in x]
+    whole = tuple(shape_of(v)[0] for v in flat)
+    made = [broadcast_to(expand_dims(v, [a for a in range(len(flat)) if a != i]), whole) for i, v in enumerate(flat)]
+    return [swapaxes(v, 0, 1) for v in made] if indexing == "xy" and len(made) > 1 else made
+
+
+@operation("Vander")
+def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 (Keras' name)
+    """The powers of a vector, N of them, the highest first unless `increasing`. Source: keras.ops.vander."""
+    x = tensor(x)
+    count = shape_of(x)[0] if N is None else N
+    if isinstance(count, Dim):
+        raise ShapeError("vander wants N: the length of x is not known.")
+    columns = [power(x, i) if i else full_like(x, 1) for i in range(count)]
+    joined = concatenate([expand_dims(c, 1) for c in columns], axis=1)
+    return joined if increasing else flip(joined, axis=1)
+
+
+# ----- copies -----
+
+
+def empty(shape: Any, dtype: Any = None) -> Any:
+    """A tensor of this shape; here of zeros, so that a run can be repeated. Source: keras.ops.empty."""
+    return zeros(shape, dtype)
+
+
+@operation("EmptyLike")
+def empty_like(x: Any, dtype: Any = None) -> Any:
+    """Zeros of the shape (and dtype) of `x`. Source: keras.ops.empty_like."""
+    return full_like(x, 0, dtype)
+
+
+@operation("Array")
+def array(x: Any, dtype: Any = None) -> Any:
+    """`x` as a tensor of `dtype`. Source: keras.ops.array."""
+    return tensor(x, None if dtype is None else dtypes.standardize(dtype))
+
+
+@operation("Copy")
+def copy(x: Any) -> Any:
+    """A copy of `x`. Source: keras.ops.copy."""
+    x = tensor(x)
+    return x.copy() if isinstance(x, np.ndarray) else x
+
+
+@operation("NanToNum")
+def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
+    """NaN and infinities replaced, infinities by the largest numbers of the dtype. Source: keras.ops.nan_to_num."""
+    x = tensor(x)
+    if not dtypes.is_float(dtype_name(x)):
+        return x
+    largest = float(np.finfo(np.float32 if dtype_name(x) == "bfloat16" else dtypes.to_numpy(dtype_name(x))).max)
+    if dtype_name(x) == "bfloat16":
+        largest = 3.3895313892515355e38
+    x = where(isnan(x), nan, x)
+    infinite = isinf(x)
+    x = where(logical_and(infinite, greater(x, 0)), largest if posinf is None else posinf, x)
+    return where(logical_and(infinite, less(x, 0)), -largest if neginf is None else neginf, x)
+
+
+# ----- joining, turning, rolling -----
+
+
+@operation("Append", tensors="x1 x2")
+def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
+    """`x2` after `x1` along `axis` (None: both flattened). Source: keras.ops.append."""
+    if axis is None:
+        x1, x2, axis = reshape(tensor(x1), (-1,)), reshape(tensor(x2), (-1,)), 0
+    return concatenate([x1, x2], axis=axis)
+
+
+def _at_least(x: Any, rank: int) -> Any:
+    x = tensor(x)
+    if x.ndim >= rank:
+        return x
+    old = shape_of(x)
+    lead = (1,) if rank == 2 or (rank == 3 and x.ndim < 2) else ()
+    sizes = (*lead, *old) if x.ndim else (1,)
+    return reshape(x, sizes + (1,) * (rank - len(sizes)))
+
+
+@operation("Hstack", tensors="xs")
+def hstack(xs: Any) -> Any:
+    """Tensors joined along the second axis (vectors: the first). Source: keras.ops.hstack."""
+    made = [_at_least(x, 1) for x in xs]
+    return concatenate(made, axis=0 if made[0].ndim == 1 else 1)
+
+
+@operation("Vstack", tensors="xs")
+def vstack(xs: Any) -> Any:
+    """Tensors joined along the first axis, vectors as rows. Source: keras.ops.vstack."""
+    return concatenate([_at_least(x, 2) for x in xs], axis=0)
+
+
+@operation("Dstack", tensors="xs")
+def dstack(xs: Any) -> Any:
+    """Tensors joined along the third axis. Source: keras.ops.dstack."""
+    return concatenate([_at_least(x, 3) for x in xs], axis=2)
+
+
+@operation("Hsplit")
+def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Parts along the second axis (of vectors: the first). Source: keras.ops.hsplit."""
+    x = tensor(x)
+    return split(x, indices_or_sections, axis=0 if x.ndim == 1 else 1)
+
+
+@operation("Vsplit")
+def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Parts along the first axis. Source: keras.ops.vsplit."""
+    return split(x, indices_or_sections, axis=0)
+
+
+@operation("Dsplit")
+def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
+    """Parts along the third axis. Source: keras.ops.dsplit."""
+    return split(x, indices_or_sections, axis=2)
+
+
+@operation("ArraySplit")
+def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts along `axis`, the first ones longer by one where they do not come out even. Source: keras.ops.array_split."""
+    x = tensor(x)
+    whole = shape_of(x)[canonical_axis(axis, x.ndim)]
+    if isinstance(indices_or_sections, int) and isinstance(whole, int):
+        sizes = [len(part) for part in np.array_split(np.arange(whole), indices_or_sections)]
+        indices_or_sections = [int(i) for i in np.cumsum(sizes)[:-1]]
+    return split(x, indices_or_sections, axis=axis)
+
+
+@operation("Fliplr")
+def fliplr(x: Any) -> Any:
+    """The second axis reversed. Source: keras.ops.fliplr."""
+    return flip(x, axis=1)
+
+
+@operation("Flipud")
+def flipud(x: Any) -> Any:
+    """The first axis reversed. Source: keras.ops.flipud."""
+    return flip(x, axis=0)
+
+
+@operation("Rot90", tensors="array")
+def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
+    """Turned by `k` quarter turns from the first of `axes` towards the second. Source: keras.ops.rot90."""
+    x = tensor(array)
+    a, b = canonical_axis(axes[0], x.ndim, "axes"), canonical_axis(axes[1], x.ndim, "axes")
+    if a == b:
+        raise InvalidArgumentError(f"rot90: the two axes must differ, got {axes}.")
+    k = k % 4
+    if k == 2:
+        return flip(x, axis=(a, b))
+    if k == 1:
+        return swapaxes(flip(x, axis=b), a, b)
+    return flip(swapaxes(x, a, b), axis=b) if k == 3 else x
+
+
+@operation("Roll")
+def roll(x: Any, shift: Any, axis: Any = None) -> Any:
+    """Elements moved by `shift` along `axis`, those that fall off come back in front. Source: keras.ops.roll."""
+    x = tensor(x)
+    if axis is None:
+        return reshape(roll(reshape(x, (-1,)), shift, 0), shape_of(x))
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
+    shifts = list(shift) if isinstance(shift, (list, tuple)) else [shift] * len(axes)
+    for by, place in zip(shifts, axes, strict=True):
+        place = canonical_axis(place, x.ndim)
+        size = shape_of(x)[place]
+        by = int(by) % size if isinstance(size, int) and size else int(by)
+        if by:
+            cut = size - by if by > 0 else -by
+            first, second = (slice(None),) * place + (slice(0, cut),), (slice(None),) * place + (slice(cut, None),)
+            x = concatenate([x[second], x[first]], axis=place)
+    return x
+
+
+@operation("Kron", tensors="x1 x2")
+def kron(x1: Any, x2: Any) -> Any:
+    """The Kronecker product. Source: keras.ops.kron."""
+    a, b = promote(x1, x2)
+    rank = max(a.ndim, b.ndim)
+    a, b = (reshape(v, (1,) * (rank - v.ndim) + shape_of(v)) for v in (a, b))
+    spaced = multiply(
+        reshape(a, tuple(s for size in shape_of(a) for s in (size, 1))), reshape(b, tuple(s for size in shape_of(b) for s in (1, size)))
+    )
+    return reshape(spaced, tuple(m * n for m, n in zip(shape_of(a), shape_of(b), strict=True)))
+
+

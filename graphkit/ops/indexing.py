@@ -1,0 +1,375 @@
+"""Picking and placing by position: take, take_along_axis, scatter; orders of elements: sort, argsort, top_k."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape, Size, product
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast_shapes, show
+from graphkit.ops.elementwise import add, cast, equal, less, less_equal, multiply, where
+from graphkit.ops.reduction import max as reduce_max
+from graphkit.ops.reduction import reduce_sum_p
+from graphkit.ops.shaping import arange, broadcast_to, concatenate, expand_dims, flip, moveaxis, reshape, squeeze
+
+# fmt: off
+__all__ = [
+    "argsort", "digitize", "in_top_k", "multi_hot", "one_hot", "scatter", "scatter_update", "searchsorted", "slice",
+    "slice_update", "sort", "take", "take_along_axis", "top_k",
+]
+# fmt: on
+
+_slice = slice
+_ORDER = "a position is an integer"
+
+
+def _check_bounds(indices: Any, size: int) -> None:
+    if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
+        wrong = int(indices.min()) if int(indices.min()) < -size else int(indices.max())
+        raise InvalidArgumentError(f"Index {wrong} is out of range for an axis of {size} elements.")
+
+
+def _integer(indices: Any, where_: str) -> Any:
+    made = tensor(indices)
+    if not dtypes.is_int(dtype_name(made)):
+        raise DTypeError(f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32').")
+    return made
+
+
+# ----- take: whole slices along one axis -----
+
+
+def _take_abstract(x: TensorSpec, indices: TensorSpec, axis: int) -> TensorSpec:
+    return TensorSpec((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
+
+
+def _take_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
+    _check_bounds(indices, x.shape[axis])
+    np.take(x, indices, axis=axis, out=out, mode="wrap")  # the mode that counts from the end too, and does not buffer
+
+
+take_p = primitive(
+    "take",  # indices may count from the end
+    _take_abstract,
+    kernel=_take_kernel,
+    vjp=lambda g, out, x, indices, axis: [scatter_add_p.bind(g, indices, axis=axis, size=shape_of(x)[axis]), None],
+)
+
+
+def _scatter_add_abstract(updates: TensorSpec, indices: TensorSpec, axis: int, size: Size) -> TensorSpec:
+    return TensorSpec((*updates.shape[:axis], size, *updates.shape[axis + indices.rank :]), updates.dtype)
+
+
+def _scatter_add_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    updates, _ = specs
+    return [TensorSpec((product(updates.shape),), "int64")] if params["axis"] == 0 else []
+
+
+def _scatter_add_kernel(out: Any, updates: Any, indices: Any, axis: int, size: int, workspace: list[Any]) -> None:
+    """`numpy.add.at` is quick for flat arrays only, so rows are spelled out as elements."""
+    _check_bounds(indices, size)
+    out[...] = 0
+    if axis or not out.flags.c_contiguous:
+        rest = [a for a in range(updates.ndim) if not axis <= a < axis + indices.ndim]
+        order = [*range(axis, axis + indices.ndim), *rest]
+        np.add.at(np.moveaxis(out, axis, 0), indices, updates.transpose(order))
+        return
+    width = int(np.prod(out.shape[1:], dtype=np.int64))
+    places = workspace[0].reshape(-1, width) if width else workspace[0].reshape(-1, 1)
+    rows = np.where(indices < 0, indices.astype(np.int64) + size, indices).reshape(-1, 1)
+    np.add(np.multiply(rows, width), np.arange(width), out=places[: len(rows)])
+    np.add.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))
+
+
+scatter_add_p = primitive(
+    "scatter_add",  # zeros with `size` places along `axis`; each slice of the updates is added at its index
+    _scatter_add_abstract,
+    kernel=_scatter_add_kernel,
+    workspace=_scatter_add_workspace,
+    vjp=lambda g, out, updates, indices, axis, size: [take_p.bind(g, indices, axis=axis), None],
+)
+
+
+@operation("Take", tensors="x indices")
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The slices of `x` at `indices` along `axis` (None: of the flattened tensor); negative indices count from the end.
+
+    Source: keras.ops.take.
+    """
+    x = reshape(tensor(x), (-1,)) if axis is None else tensor(x)
+    return take_p.bind(x, _integer(indices, "take"), axis=canonical_axis(axis or 0, x.ndim))
+
+
+# ----- take_along_axis: single elements -----
+
+
+def _along_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
+    _check_bounds(indices, x.shape[axis])
+    np.copyto(out, np.take_along_axis(x, indices, axis))
+
+
+take_along_axis_p = primitive(
+    "take_along_axis",  # x and indices have the same sizes but along the axis
+    lambda x, indices, axis: TensorSpec(indices.shape, x.dtype),
+    kernel=_along_kernel,
+    vjp=lambda g, out, x, indices, axis: [
+        scatter_along_axis_p.bind(g, indices, axis=axis, size=shape_of(x)[axis]),
+        None,
+    ],
+)
+
+
+def _scatter_along_kernel(out: Any, updates: Any, indices: Any, axis: int, size: int) -> None:
+    _check_bounds(indices, size)
+    out[...] = 0
+    grid = list(np.ogrid[tuple(_slice(n) for n in indices.shape)])
+    grid[axis] = indices
+    np.add.at(out, tuple(grid), updates)
+
+
+scatter_along_axis_p = primitive(
+    "scatter_along_axis",  # zeros with `size` places along `axis`; each element of the updates is added at its index
+    lambda updates, indices, axis, size: TensorSpec(
+        (*updates.shape[:axis], size, *updates.shape[axis + 1 :]), updates.dtype
+    ),
+    kernel=_scatter_along_kernel,
+    vjp=lambda g, out, updates, indices, axis, size: [take_along_axis_p.bind(g, indices, axis=axis), None],
+)
+
+
+@operation("TakeAlongAxis", tensors="x indices")
+def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements of `x` at `indices` along `axis`; the other axes are broadcast. Source: keras.ops.take_along_axis."""
+    x, indices = tensor(x), _integer(indices, "take_along_axis")
+    if axis is None:
+        x, indices, axis = reshape(x, (-1,)), reshape(indices, (-1,)), 0
+    if x.ndim != indices.ndim:
+        raise ShapeError(f"take_along_axis: x has {x.ndim} axes and indices {indices.ndim}; they must have equally many.")
+    axis = canonical_axis(axis, x.ndim)
+    mine, theirs = shape_of(x), shape_of(indices)
+    others = broadcast_shapes(_with(mine, axis, 1), _with(theirs, axis, 1))
+    x = broadcast_to(x, _with(others, axis, mine[axis]))
+    return take_along_axis_p.bind(x, broadcast_to(indices, _with(others, axis, theirs[axis])), axis=axis)
+
+
+def _with(shape: Shape, axis: int, size: Size) -> Shape:
+    return (*shape[:axis], size, *shape[axis + 1 :])
+
+
+# ----- writing slices -----
+
+
+def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
+    _check_bounds(indices, x.shape[0])
+    np.copyto(out, x)
+    out[indices] = updates
+
+
+scatter_set_p = primitive(
+    "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
+    lambda x, indices, updates: x,
+    kernel=_scatter_set_kernel,
+    inplace=(0,),
+    vjp=lambda g, out, x, indices, updates: [
+        lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
+        lambda: take_p.bind(g, indices, axis=0),
+    ],
+)
+
+
+def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
+    """Positions (..., k) in the first k axes of `shape` as positions in those axes flattened to one."""
+    depth = shape_of(indices)[-1]
+    if not isinstance(depth, int) or depth > len(shape):
+        raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
+    steps = [product(shape[a + 1 : depth]) for a in range(depth)]
+    if any(isinstance(step, Dim) for step in steps):
+        raise ShapeError(f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes.")
+    flat = reshape(indices, (-1, depth))
+    return reduce_sum_p.bind(multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False), depth
+
+
+@operation("Scatter", "core", tensors="indices values")
+def scatter(indices: Any, values: Any, shape: Any) -> Any:
+    """Zeros of `shape` with `values` added at `indices` (..., k), positions in the first k axes. Source: keras.ops.scatter."""
+    indices, values = _integer(indices, "scatter"), tensor(values)
+    whole = tuple(shape)
+    places, depth = _linear(indices, whole)
+    rows = reshape(values, (product(shape_of(indices)[:-1]), *whole[depth:]))
+    return reshape(scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth])), whole)
+
+
+_REDUCTIONS = {"add": lambda x, new: add(x, new), "mul": lambda x, new: multiply(x, new)}
+
+
+@operation("ScatterUpdate", "core", tensors="inputs indices updates")
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
+    """`inputs` with `updates` written at `indices` (..., k); `reduction="add"` adds them. Source: keras.ops.scatter_update."""
+    x, indices = tensor(inputs), _integer(indices, "scatter_update")
+    updates = tensor(updates, dtype_name(x))
+    whole = shape_of(x)
+    places, depth = _linear(indices, whole)
+    rows = reshape(updates, (product(shape_of(indices)[:-1]), *whole[depth:]))
+    flat = reshape(x, (product(whole[:depth]), *whole[depth:]))
+    if reduction == "add":
+        return reshape(add(flat, scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth]))), whole)
+    if reduction is not None:
+        raise InvalidArgumentError(f"scatter_update: reduction must be None or 'add', got {reduction!r}.")
+    return reshape(scatter_set_p.bind(flat, places, rows), whole)
+
+
+@operation("Slice", "core", tensors="inputs start_indices")
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:  # noqa: A001 (Keras' name)
+    """The part of `inputs` of this shape that begins at `start_indices`. Source: keras.ops.slice."""
+    x = tensor(inputs)
+    for axis, length in enumerate(shape):
+        size = shape_of(x)[axis]
+        start = start_indices[axis]
+        if isinstance(start, (int, np.integer)):
+            x = x[(_slice(None),) * axis + (_slice(int(start), None if length == -1 else int(start) + length),)]
+        elif length != size:
+            x = take(x, add(arange(length), cast(start, "int32")), axis=axis)
+    return x
+
+
+@operation("SliceUpdate", "core", tensors="inputs start_indices updates")
+def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
+    """`inputs` with `updates` written from `start_indices` on. Source: keras.ops.slice_update."""
+    x = tensor(inputs)
+    updates = tensor(updates, dtype_name(x))
+    grid: Any = tensor(0)
+    steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]
+    for axis, length in enumerate(shape_of(updates)):
+        places = multiply(add(arange(length), cast(start_indices[axis], "int32")), steps[axis])
+        grid = add(expand_dims(grid, -1), places)
+    flat = scatter_set_p.bind(reshape(x, (-1,)), reshape(grid, (-1,)), reshape(updates, (-1,)))
+    return reshape(flat, shape_of(x))
+
+
+# ----- order -----
+
+
+def _argsort_kernel(out: Any, x: Any, axis: int) -> None:
+    np.copyto(out, np.argsort(x, axis=axis, kind="stable"), casting="unsafe")
+
+
+argsort_p = primitive(
+    "argsort",  # int32, stable
+    lambda x, axis: TensorSpec(x.shape, "int32"),
+    kernel=_argsort_kernel,
+    nondiff=_ORDER,
+)
+
+
+def _top_k_abstract(x: TensorSpec, k: int) -> tuple[TensorSpec, TensorSpec]:
+    last = x.shape[-1] if x.rank else 0
+    if isinstance(last, int) and last < k:
+        raise ShapeError(f"top_k: k={k} is more than the {last} elements of the last axis of {show(x.shape)}.")
+    return TensorSpec((*x.shape[:-1], k), x.dtype), TensorSpec((*x.shape[:-1], k), "int32")
+
+
+def _top_k_kernel(out: Any, x: Any, k: int) -> None:
+    """Largest first, equal ones in order: a stable sort of the reversed axis, read from its end."""
+    values, indices = out
+    order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., : -k - 1 : -1]
+    np.subtract(x.shape[-1] - 1, order, out=indices, casting="unsafe")
+    np.copyto(values, np.take_along_axis(x, indices, -1))
+
+
+def _top_k_vjp(g: Any, out: Any, x: Any, k: int) -> list[Any]:
+    last = x.ndim - 1
+    return [None if g[0] is None else scatter_along_axis_p.bind(g[0], out[1], axis=last, size=shape_of(x)[last])]
+
+
+top_k_p = primitive("top_k", _top_k_abstract, kernel=_top_k_kernel, vjp=_top_k_vjp)
+
+
+@operation("Argsort")
+def argsort(x: Any, axis: int | None = -1) -> Any:
+    """The positions that sort `x` along `axis` (None: flattened), int32, stable. Source: keras.ops.argsort."""
+    x = reshape(tensor(x), (-1,)) if axis is None else tensor(x)
+    return argsort_p.bind(x, axis=canonical_axis(0 if axis is None else axis, x.ndim))
+
+
+@operation("Sort")
+def sort(x: Any, axis: int = -1) -> Any:
+    """`x` in ascending order along `axis`. Source: keras.ops.sort."""
+    x = tensor(x)
+    axis = canonical_axis(axis, x.ndim)
+    return take_along_axis_p.bind(x, argsort_p.bind(x, axis=axis), axis=axis)
+
+
+@operation("TopK", "math")
+def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:  # noqa: A002 (Keras' name)
+    """The `k` largest elements along the last axis, largest first, and their positions (int32). Source: keras.ops.top_k."""
+    values, indices = top_k_p.bind(tensor(x), k=int(k))
+    return values, indices
+
+
+@operation("InTopK", "math", tensors="targets predictions")
+def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
+    """Whether each target is among the `k` best predictions of its row; equal scores count for it. Source: keras.ops.in_top_k."""
+    predictions = tensor(predictions)
+    own = take_along_axis(predictions, expand_dims(_integer(targets, "in_top_k"), -1), axis=-1)
+    better = reduce_sum_p.bind(cast(less(own, predictions), "int32"), axes=(predictions.ndim - 1,), keepdims=False)
+    return less(better, int(k))
+
+
+def _searchsorted(values: Any, sequence: Any, side: str) -> Any:
+    before = less if side == "left" else less_equal
+    return reduce_sum_p.bind(cast(before(sequence, expand_dims(values, -1)), "int32"), axes=(values.ndim,), keepdims=False)
+
+
+searchsorted_p = primitive(
+    "searchsorted",
+    lambda values, sequence, side: TensorSpec(values.shape, "int32"),
+    kernel=lambda out, values, sequence, side: np.copyto(out, np.searchsorted(sequence, values, side), casting="unsafe"),
+    decomposition=_searchsorted,
+    nondiff=_ORDER,
+)
+
+
+@operation("SearchSorted", tensors="sorted_sequence values")
+def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
+    """Where `values` would go in the sorted sequence (one axis), int32. Source: keras.ops.searchsorted."""
+    sequence, values = promote(sorted_sequence, values)
+    if sequence.ndim != 1:
+        raise ShapeError(f"searchsorted: sorted_sequence must have one axis, got shape {show(shape_of(sequence))}.")
+    if side not in ("left", "right"):
+        raise InvalidArgumentError(f"searchsorted: side must be 'left' or 'right', got {side!r}.")
+    return searchsorted_p.bind(values, sequence, side=side)
+
+
+@operation("Digitize", tensors="x bins")
+def digitize(x: Any, bins: Any) -> Any:
+    """The number of the bin (between rising `bins`) that each element lies in, int32. Source: keras.ops.digitize."""
+    return searchsorted(bins, x, side="right")
+
+
+# ----- one-hot -----
+
+
+@operation("OneHot", "nn")
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+    """1 at each class number, 0 elsewhere; a number outside [0, num_classes) gives zeros. Source: keras.ops.one_hot."""
+    if sparse:
+        raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")
+    x = tensor(x)
+    axis = canonical_axis(axis, x.ndim + 1)
+    classes = np.arange(int(num_classes), dtype=np.int32).reshape((-1,) + (1,) * (x.ndim - axis))
+    return cast(equal(expand_dims(cast(x, "int32"), axis), classes), dtypes.standardize(dtype))
+
+
+@operation("MultiHot", "nn", tensors="inputs")
+def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Any:
+    """1 at each class number that a row names, 0 elsewhere. Source: keras.ops.multi_hot."""
+    x = tensor(inputs)
+    hot = one_hot(x, num_classes, axis=axis, dtype=dtype, sparse=sparse)
+    return reduce_max(hot, axis=1 if x.ndim > 1 else 0)

@@ -1,0 +1,348 @@
+"""Products of tensors: matmul, dot, tensordot, einsum and their kin; all of them end in one BLAS call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.dims import Shape, Size, product
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast_shapes, broadcast_sizes, show
+from graphkit.ops.elementwise import cast, equal, multiply
+from graphkit.ops.reduction import reduce_sum_p
+from graphkit.ops.shaping import broadcast_to, expand_dims, reshape, squeeze, swapaxes, transpose
+
+__all__ = ["dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot"]
+
+# ----- matmul -----
+
+
+def _matmul_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
+    if a.dtype != b.dtype:
+        raise DTypeError(f"matmul wants one dtype, got {a.dtype} and {b.dtype}.")
+    if a.rank < 2 or b.rank < 2 or _differ(a.shape[-1], b.shape[-2]):
+        raise ShapeError(
+            f"matmul: the last axis of {show(a.shape)} and the second last of {show(b.shape)} must have the same size."
+        )
+    return TensorSpec((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.dtype)
+
+
+def _differ(a: Size, b: Size) -> bool:
+    """Whether two sizes are known to differ."""
+    return isinstance(a, int) and isinstance(b, int) and a != b
+
+
+def _prepare_matmul(out: Any, a: Any, b: Any) -> Callable[[], Any]:
+    if out.dtype.itemsize == 2 and out.dtype.kind not in "iu":
+        return partial(_matmul_in_float32, out, a, b)
+    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and out.flags.c_contiguous:  # one product instead of one a batch
+        a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
+    copies = [(np.empty(x.shape, x.dtype), x) for x in (a, b) if not _suits_blas(x)]
+    if not copies:
+        return partial(np.matmul, a, b, out)
+    a, b = (next((new for new, old in copies if old is x), x) for x in (a, b))
+
+    def run() -> None:
+        for new, old in copies:
+            np.copyto(new, old)
+        np.matmul(a, b, out)
+
+    return run
+
+
+def _suits_blas(x: Any) -> bool:
+    """Whether BLAS takes these strides; NumPy multiplies others (such as broadcast ones) by a plain loop."""
+    (rows, columns), (row_step, step) = x.shape[-2:], x.strides[-2:]
+    plain = step == x.itemsize and row_step >= columns * step and row_step % x.itemsize == 0
+    turned = row_step == x.itemsize and step >= rows * row_step and step % x.itemsize == 0
+    return plain or turned or x.size == 0
+
+
+def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
+    """Half floats: BLAS has none, and sums of them lose too much."""
+    np.copyto(out, np.matmul(a.astype(np.float32), b.astype(np.float32)), casting="unsafe")
+
+
+def _turned(x: Any) -> Any:
+    return swapaxes(x, -1, -2)
+
+
+def _matmul_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
+    return [lambda: matmul_p.bind(g, _turned(b)), lambda: _right_cotangent(g, a, b)]
+
+
+def _right_cotangent(g: Any, a: Any, b: Any) -> Any:
+    if b.ndim == 2 and a.ndim > 2:  # a layer's weights: the sum over the batch is part of the product
+        a, g = _rows(a), _rows(g)
+    return matmul_p.bind(_turned(a), g)
+
+
+def _rows(x: Any) -> Any:
+    old = shape_of(x)
+    return reshape(x, (product(old[:-1]), old[-1]))
+
+
+matmul_p = primitive(
+    "matmul",  # two tensors of at least two axes; the leading ones are broadcast
+    _matmul_abstract,
+    prepare=_prepare_matmul,
+    vjp=_matmul_vjp,
+)
+
+
+def _operands(x1: Any, x2: Any) -> tuple[Any, Any]:
+    a, b = promote(x1, x2)
+    if dtype_name(a) == "bool":
+        raise DTypeError("A product of bool tensors is not defined; cast them to int32 or a float dtype.")
+    if dtype_name(a) == "int8":  # Keras: int8 products are summed as int32
+        a, b = cast(a, "int32"), cast(b, "int32")
+    return a, b
+
+
+@operation("Matmul", tensors="x1 x2")
+def matmul(x1: Any, x2: Any) -> Any:
+    """The matrix product over the last axis of `x1` and the second last of `x2`; the axes before are broadcast.
+
+    A tensor of one axis counts as a row on the left, as a column on the right. Raises ShapeError for scalars and for sizes
+    that do not fit. Source: keras.ops.matmul.
+    """
+    a, b = _operands(x1, x2)
+    if a.ndim == 0 or b.ndim == 0:
+        raise ShapeError("matmul wants tensors of at least one axis; multiply scalars with ops.multiply.")
+    left, right = a.ndim == 1, b.ndim == 1
+    made = matmul_p.bind(expand_dims(a, 0) if left else a, expand_dims(b, -1) if right else b)
+    if right:
+        made = squeeze(made, -1)
+    return squeeze(made, -1 if right else -2) if left else made
+
+
+# ----- einsum: two tensors are one composite; more are contracted from left to right -----
+
+_LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+def _equation(equation: str) -> tuple[str, str, str]:
+    given, target = equation.split("->")
+    left, right = given.split(",")
+    return left, right, target
+
+
+def _sizes(terms: list[str], shapes: list[Shape]) -> dict[str, Size]:
+    """The size of each letter, a known one where there is one. Raises ShapeError where two differ."""
+    sizes: dict[str, Size] = {}
+    for term, shape in zip(terms, shapes, strict=True):
+        for letter, size in zip(term, shape, strict=True):
+            joined = broadcast_sizes(sizes.get(letter, size), size)
+            if joined is None:
+                raise ShapeError(f"einsum: letter {letter!r} stands for sizes {sizes[letter]} and {size}.")
+            sizes[letter] = joined
+    return sizes
+
+
+def _einsum_abstract(a: TensorSpec, b: TensorSpec, equation: str) -> TensorSpec:
+    left, right, target = _equation(equation)
+    sizes = _sizes([left, right], [a.shape, b.shape])
+    return TensorSpec(tuple(sizes[letter] for letter in target), a.dtype)
+
+
+def _aligned(x: Any, term: str, target: str) -> Any:
+    """`x` with its axes in the order of `target`, with axes of size 1 for the letters that it lacks."""
+    own = [letter for letter in target if letter in term]
+    turned = transpose(x, [term.index(letter) for letter in own])
+    return expand_dims(turned, [i for i, letter in enumerate(target) if letter not in term])
+
+
+def _contract(a: Any, b: Any, equation: str) -> Any:
+    """An einsum of two tensors as transposes, reshapes and one matmul."""
+    left, right, target = _equation(equation)
+    summed = [letter for letter in left if letter in right and letter not in target]
+    if not summed:
+        return multiply(_aligned(a, left, target), _aligned(b, right, target))
+    rows = [letter for letter in target if letter not in right]
+    columns = [letter for letter in target if letter not in left]
+    if rows and columns and target.index(columns[0]) < target.index(rows[0]):  # then the product needs no transpose
+        a, b, left, right, rows, columns = b, a, right, left, columns, rows
+    batch = [letter for letter in target if letter in left and letter in right]
+    sizes = _sizes([left, right], [shape_of(a), shape_of(b)])
+
+    def matrix(x: Any, term: str, first: list[str], second: list[str]) -> Any:
+        turned = transpose(x, [term.index(letter) for letter in (*batch, *first, *second)])
+        return reshape(turned, (*(sizes[i] for i in batch), product(_of(first)), product(_of(second))))
+
+    def _of(letters: list[str]) -> Shape:
+        return tuple(sizes[i] for i in letters)
+
+    made = matmul_p.bind(matrix(a, left, rows, summed), matrix(b, right, summed, columns))
+    made = reshape(made, _of([*batch, *rows, *columns]))
+    order = [*batch, *rows, *columns]
+    return transpose(made, [order.index(letter) for letter in target])
+
+
+def _einsum_vjp(g: Any, out: Any, a: Any, b: Any, equation: str) -> list[Callable[[], Any]]:
+    left, right, target = _equation(equation)
+    return [
+        lambda: einsum_p.bind(g, b, equation=f"{target},{right}->{left}"),
+        lambda: einsum_p.bind(g, a, equation=f"{target},{left}->{right}"),
+    ]
+
+
+einsum_p = primitive(
+    "einsum",  # two tensors; no letter twice in a term, and each letter in two of the three terms at least
+    _einsum_abstract,
+    decomposition=_contract,
+    vjp=_einsum_vjp,
+)
+
+
+@operation("Einsum", tensors="operands")
+def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
+    """A sum of products said in letters: `einsum("bij,bjk->bik", x, y)`; `...` stands for any axes.
+
+    Raises InvalidArgumentError for a malformed text, ShapeError for shapes that do not fit. Source: keras.ops.einsum.
+    """
+    tensors = list(promote(*operands))
+    terms, target = parse_subscripts(subscripts, [shape_of(x) for x in tensors])
+    sizes = _sizes(terms, [shape_of(x) for x in tensors])
+    for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
+        tensors[i], terms[i] = _without_ones(*_diagonals(x, term), sizes)
+    while len(tensors) > 2:
+        later = set(target).union(*terms[2:])
+        joined = "".join(dict.fromkeys(letter for letter in terms[0] + terms[1] if letter in later))
+        tensors[:2], terms[:2] = [_pair(tensors[0], tensors[1], terms[0], terms[1], joined)], [joined]
+    if len(tensors) == 2:
+        made, term = _pair(tensors[0], tensors[1], terms[0], terms[1], target), target
+    else:
+        made, term = _summed(tensors[0], terms[0], target)
+    made = transpose(made, [term.index(letter) for letter in target])
+    return broadcast_to(made, tuple(sizes[letter] for letter in target))
+
+
+def _pair(a: Any, b: Any, left: str, right: str, target: str) -> Any:
+    a, left = _summed(a, left, right + target)
+    b, right = _summed(b, right, left + target)
+    return einsum_p.bind(a, b, equation=f"{left},{right}->{target}")
+
+
+def _summed(x: Any, term: str, keep: str) -> tuple[Any, str]:
+    """Sum over the letters that nobody else has."""
+    axes = tuple(i for i, letter in enumerate(term) if letter not in keep)
+    if not axes:
+        return x, term
+    return reduce_sum_p.bind(x, axes=axes, keepdims=False), "".join(i for i in term if i in keep)
+
+
+def _without_ones(x: Any, term: str, sizes: dict[str, Size]) -> tuple[Any, str]:
+    """Without axes of size 1 whose letter has another size elsewhere: they would be broadcast."""
+    axes = [i for i, letter in enumerate(term) if shape_of(x)[i] == 1 and sizes[letter] != 1]
+    if not axes:
+        return x, term
+    return squeeze(x, axes), "".join(letter for i, letter in enumerate(term) if i not in axes)
+
+
+def _diagonals(x: Any, term: str) -> tuple[Any, str]:
+    """Letters that stand twice in a term pick the diagonal: mask the rest out and sum over one of the axes."""
+    from graphkit.ops.shaping import arange
+
+    for letter in dict.fromkeys(term):
+        while term.count(letter) > 1:
+            first = term.index(letter)
+            second = term.index(letter, first + 1)
+            places = arange(shape_of(x)[first])
+            grid = [expand_dims(places, [i for i in range(x.ndim) if i != axis]) for axis in (first, second)]
+            x = reduce_sum_p.bind(multiply(x, cast(equal(*grid), dtype_name(x))), axes=(second,), keepdims=False)
+            term = term[:second] + term[second + 1 :]
+    return x, term
+
+
+def parse_subscripts(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
+    """The terms and the target of an einsum text as plain letters: `...` and a missing target are spelled out."""
+    text = subscripts.replace(" ", "")
+    given, arrow, target = text.partition("->")
+    terms = given.split(",")
+    if len(terms) != len(shapes):
+        raise InvalidArgumentError(f"einsum: {subscripts!r} names {len(terms)} tensors, but {len(shapes)} were given.")
+    unused = [letter for letter in _LETTERS if letter not in text]
+    widest = max((len(s) - len(t) + 3 for s, t in zip(shapes, terms, strict=True) if "..." in t), default=0)
+    extra = "".join(unused[:widest])
+    terms = [_spelled(term, len(shape), extra, subscripts) for term, shape in zip(terms, shapes, strict=True)]
+    if arrow:
+        target = target.replace("...", extra)
+    else:
+        letters = "".join(terms)
+        target = extra + "".join(sorted(i for i in set(letters) if letters.count(i) == 1 and i not in extra))
+    wrong = [i for i in target if i not in "".join(terms) or target.count(i) > 1]
+    if wrong:
+        raise InvalidArgumentError(f"einsum: letter {wrong[0]!r} of the target of {subscripts!r} must stand once, and in a term.")
+    return terms, target
+
+
+def _spelled(term: str, rank: int, extra: str, subscripts: str) -> str:
+    if "..." in term:
+        count = rank - len(term) + 3
+        term = term.replace("...", extra[len(extra) - count :] if count > 0 else "")
+    if len(term) != rank or not all(letter in _LETTERS for letter in term):
+        raise InvalidArgumentError(f"einsum: term {term!r} of {subscripts!r} does not fit a tensor of {rank} axes.")
+    return term
+
+
+# ----- products said otherwise -----
+
+
+@operation("Tensordot", tensors="x1 x2")
+def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
+    """The sum over pairs of axes: `axes` last of `x1` with as many first of `x2`, or two lists. Source: keras.ops.tensordot."""
+    a, b = _operands(x1, x2)
+    if isinstance(axes, (int, np.integer)):
+        first, second = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
+    else:
+        first, second = (list(side) if isinstance(side, (list, tuple)) else [side] for side in axes)
+    if len(first) != len(second):
+        raise ShapeError(f"tensordot: axes={axes} pairs {len(first)} axes with {len(second)}.")
+    left = list(_LETTERS[: a.ndim])
+    right = list(_LETTERS[a.ndim : a.ndim + b.ndim])
+    for i, j in zip(first, second, strict=True):
+        i, j = canonical_axis(i, a.ndim, "axes"), canonical_axis(j, b.ndim, "axes")
+        right[j] = left[i]
+        if _differ(shape_of(a)[i], shape_of(b)[j]):
+            raise ShapeError(f"tensordot: axis {i} of {show(shape_of(a))} and axis {j} of {show(shape_of(b))} differ.")
+    target = "".join([i for i in left if i not in right] + [i for i in right if i not in left])
+    return einsum_p.bind(a, b, equation=f"{''.join(left)},{''.join(right)}->{target}")
+
+
+@operation("Dot", tensors="x1 x2")
+def dot(x1: Any, x2: Any) -> Any:
+    """NumPy's dot: over the last axis of `x1` and the second last (or only) one of `x2`. Source: keras.ops.dot."""
+    a, b = _operands(x1, x2)
+    if a.ndim == 0 or b.ndim == 0:
+        return multiply(a, b)
+    if b.ndim <= 2:
+        return matmul(a, b)
+    return tensordot(a, b, ([-1], [-2]))
+
+
+@operation("Inner", tensors="x1 x2")
+def inner(x1: Any, x2: Any) -> Any:
+    """The sum over the last axes of both. Source: keras.ops.inner."""
+    a, b = _operands(x1, x2)
+    return multiply(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, ([-1], [-1]))
+
+
+@operation("Outer", tensors="x1 x2")
+def outer(x1: Any, x2: Any) -> Any:
+    """Each element of the flattened `x1` times each of the flattened `x2`. Source: keras.ops.outer."""
+    a, b = promote(x1, x2)
+    return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
+
+
+@operation("Vdot", tensors="x1 x2")
+def vdot(x1: Any, x2: Any) -> Any:
+    """The scalar product of the flattened tensors. Source: keras.ops.vdot."""
+    a, b = _operands(x1, x2)
+    return matmul(reshape(a, (-1,)), reshape(b, (-1,)))

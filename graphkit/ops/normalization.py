@@ -1,0 +1,559 @@
+"""Normalisations: batch, layer, root mean square, by norm; moments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import as_float, canonical_axes, canonical_axis, dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import absolute, add, clip, maximum, minimum, multiply, power, rsqrt, square, subtract, true_divide
+from graphkit.ops.reduction import reduce_mean_p, reduce_sum_p, spread
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.shaping import expand_dims, ones, reshape, squeeze, zeros
+
+__all__ = [
+    "batch_normalization", "batch_normalization_training", "layer_normalization", "moments", "normalize", "rms_normalization",
+]  # fmt: skip
+
+_BLOCK = 1 << 15  # elements that are worked on at a time
+
+
+def _in_float32(x: Any) -> tuple[Any, str]:
+    """`x` in at least float32 (Keras normalises half floats so), and the dtype to give back."""
+    x = as_float(x)
+    name = dtype_name(x)
+    return tensor(x, dtypes.result_type(name, "float32")), name
+
+
+def _along(vector: Any, rank: int, axis: int) -> Any:
+    """A vector over `axis`, ready to be broadcast against a tensor of this rank."""
+    return expand_dims(vector, [a for a in range(rank) if a != axis])
+
+
+# ----- batch normalisation with given statistics -----
+
+
+def _batch_norm(x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> Any:
+    inverse = multiply(rsqrt(add(variance, epsilon)), scale)
+    shift = subtract(offset, multiply(mean, inverse))
+    return add(multiply(x, _along(inverse, x.ndim, axis)), _along(shift, x.ndim, axis))
+
+
+def _three_axes(x: Any, axis: int) -> Any:
+    """A contiguous array as (before, channels, after); few channels stand several times, for the sake of long inner loops."""
+    before, channels = int(np.prod(x.shape[:axis], dtype=np.int64)), x.shape[axis]
+    after = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
+    if after == 1:
+        while before % 2 == 0 and before and channels < 1024:
+            before, channels = before // 2, channels * 2
+    return np.ascontiguousarray(x).reshape(before, channels, after)
+
+
+def _repeated(vector: Any, flat: Any) -> Any:
+    """A vector of channels as often as `_three_axes` repeats them, ready to be broadcast."""
+    return np.tile(vector, flat.shape[1] // len(vector))[:, None]
+
+
+def _blocks(x: Any) -> Iterator[slice]:
+    """Slices of the first axis of about `_BLOCK` elements each."""
+    rows = max(1, _BLOCK // max(1, x[0].size if len(x) else 1))
+    return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def _scale_and_shift(out: Any, x: Any, scale: Any, shift: Any) -> None:
+    for part in _blocks(x):
+        np.multiply(x[part], scale, out=out[part])
+        np.add(out[part], shift, out=out[part])
+
+
+def _batch_norm_kernel(
+    out: Any, x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis: int, epsilon: float
+) -> None:
+    inverse = scale / np.sqrt(variance + np.asarray(epsilon, x.dtype))
+    shift = offset - mean * inverse
+    if out.flags.c_contiguous:
+        flat = _three_axes(x, axis)
+        _scale_and_shift(_three_axes(out, axis), flat, _repeated(inverse, flat), _repeated(shift, flat))
+        return
+    spread_out = (slice(None),) + (None,) * (x.ndim - axis - 1)
+    np.multiply(x, inverse[spread_out], out=out)
+    np.add(out, shift[spread_out], out=out)
+
+
+batch_normalization_p = primitive(
+    "batch_normalization",
+    lambda x, mean, variance, scale, offset, axis, epsilon: x,
+    kernel=_batch_norm_kernel,
+    decomposition=_batch_norm,
+)
+
+
+@operation("BatchNorm", "nn", tensors="x mean variance offset scale")
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, the statistics being vectors over `axis`.
+
+    Raises ShapeError where they do not fit `axis`. Source: keras.ops.batch_normalization; ONNX BatchNormalization.
+    """
+    x = as_float(x)
+    dtype = dtype_name(x)
+    axis = canonical_axis(axis, x.ndim)
+    vectors = _channel_vectors(x, axis, mean=mean, variance=variance, scale=scale, offset=offset)
+    return batch_normalization_p.bind(x, *(tensor(v, dtype) for v in vectors), axis=axis, epsilon=float(epsilon))
+
+
+def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
+    """Vectors over the channels; a missing scale is ones, a missing offset zeros. Raises ShapeError where one does not fit."""
+    channels = shape_of(x)[axis]
+    made = []
+    for name, vector in given.items():
+        if vector is None:
+            vector = (ones if name == "scale" else zeros)((channels,), dtype_name(x))
+        if not isinstance(channels, Dim) and shape_of(vector) != (channels,):
+            raise ShapeError(
+                f"batch_normalization: {name} must have shape ({channels},), one number for each channel of axis {axis} of "
+                f"{show(shape_of(x))}; got {show(shape_of(vector))}."
+            )
+        made.append(vector)
+    return made
+
+
+# ----- batch normalisation with the statistics of the batch itself -----
+
+
+def _train_abstract(x: TensorSpec, scale: TensorSpec, offset: TensorSpec, axis: int, epsilon: float) -> tuple[TensorSpec, ...]:
+    return x, scale, scale
+
+
+def _others(x: Any, axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(x.ndim) if a != axis)
+
+
+def _train(x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
+    axes = _others(x, axis)
+    center = reduce_mean_p.bind(x, axes=axes, keepdims=True)
+    low = subtract(x, center)
+    variance = reduce_mean_p.bind(square(low), axes=axes, keepdims=False)
+    inverse = multiply(rsqrt(add(variance, epsilon)), scale)
+    y = add(multiply(low, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
+    return y, squeeze(center, axes), variance
+
+
+def _channel_sums(block: Any, channels: int) -> Any:
+    """The sums of (before, channels, after) for each channel; BLAS adds rows faster than a reduction does."""
+    if block.shape[2] == 1:
+        sums = np.matmul(np.ones((1, len(block)), block.dtype), block[:, :, 0])
+        return np.add.reduce(sums.reshape(-1, channels).astype(np.float64), axis=0)
+    return np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+
+
+def _scratch_block(x: Any, scratch: Any) -> Any:
+    rows = max(1, _BLOCK // max(1, x[0].size if len(x) else 1))
+    return scratch[: rows * x.shape[1] * x.shape[2]].reshape(rows, *x.shape[1:])
+
+
+def _block_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    axis = params["axis"]
+    sizes: list[int] = [int(s) for s in specs[0].shape]  # type: ignore[arg-type]  # kernels see known sizes only
+    row = int(np.prod(sizes[axis:], dtype=np.int64))
+    return [TensorSpec((max(row, _BLOCK),), specs[0].dtype)]
+
+
+def _train_kernel(
+    out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    y, center, variance = out
+    flat = _three_axes(x, axis)
+    scratch = _scratch_block(flat, workspace[0])
+    channels = len(scale)
+    count = max(1, flat.size // max(1, channels))
+    total = np.zeros(channels)
+    for part in _blocks(flat):
+        total += _channel_sums(flat[part], channels)
+    np.copyto(center, total / count, casting="unsafe")
+    total[:] = 0
+    middle = _repeated(center, flat)
+    for part in _blocks(flat):
+        low = scratch[: len(flat[part])]
+        np.subtract(flat[part], middle, out=low)
+        np.square(low, out=low)
+        total += _channel_sums(low, channels)
+    np.copyto(variance, total / count, casting="unsafe")
+    _batch_norm_kernel(y, x, center, variance, scale, offset, axis, epsilon)
+
+
+def _train_vjp(g: Any, out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> list[Any]:
+    g_y, g_mean, g_variance = g
+    _, center, variance = out
+    found: list[Any] = [None, None, None]
+    if g_y is not None:
+        found = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
+    if g_mean is not None or g_variance is not None:
+        found[0] = _statistics_cotangent(found[0], g_mean, g_variance, x, center, axis)
+    return found
+
+
+def _statistics_cotangent(dx: Any, g_mean: Any, g_variance: Any, x: Any, center: Any, axis: int) -> Any:
+    """What the mean and the variance themselves hand back to x."""
+    from graphkit.ops.reduction import count
+
+    each = true_divide(1.0, count(x, _others(x, axis)))
+    if g_mean is not None:
+        part = _along(multiply(g_mean, each), x.ndim, axis)
+        dx = part if dx is None else add(dx, part)
+    if g_variance is not None:
+        part = multiply(subtract(x, _along(center, x.ndim, axis)), _along(multiply(g_variance, multiply(each, 2.0)), x.ndim, axis))
+        dx = part if dx is None else add(dx, part)
+    return spread(dx, x, (), True)
+
+
+def _train_grad(
+    g: Any, x: Any, center: Any, variance: Any, scale: Any, axis: int, epsilon: float
+) -> tuple[Any, Any, Any]:
+    axes, rank = _others(x, axis), x.ndim
+    inverse = rsqrt(add(variance, epsilon))
+    unit = multiply(subtract(x, _along(center, rank, axis)), _along(inverse, rank, axis))
+    d_offset = reduce_sum_p.bind(g, axes=axes, keepdims=False)
+    d_scale = reduce_sum_p.bind(multiply(g, unit), axes=axes, keepdims=False)
+    mean_g = reduce_mean_p.bind(g, axes=axes, keepdims=True)
+    mean_gu = reduce_mean_p.bind(multiply(g, unit), axes=axes, keepdims=True)
+    rest = subtract(subtract(g, mean_g), multiply(unit, mean_gu))
+    return multiply(rest, _along(multiply(scale, inverse), rank, axis)), d_scale, d_offset
+
+
+def _train_grad_kernel(
+    out: Any, g: Any, x: Any, center: Any, variance: Any, scale: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    dx, d_scale, d_offset = out
+    if not dx.flags.c_contiguous:
+        whole = np.empty(dx.shape, dx.dtype)
+        _train_grad_kernel((whole, d_scale, d_offset), g, x, center, variance, scale, axis, epsilon, workspace)
+        np.copyto(dx, whole)
+        return
+    flat_g, flat_x, flat_dx = (_three_axes(a, axis) for a in (g, x, dx))
+    scratch = _scratch_block(flat_x, workspace[0])
+    inverse = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
+    channels = len(scale)
+    sum_g, sum_gx = np.zeros(channels), np.zeros(channels)
+    middle = _repeated(center, flat_x)
+    for part in _blocks(flat_x):
+        low = scratch[: len(flat_x[part])]
+        np.subtract(flat_x[part], middle, out=low)
+        np.multiply(low, flat_g[part], out=low)
+        sum_gx += _channel_sums(low, channels)
+        sum_g += _channel_sums(flat_g[part], channels)
+    np.copyto(d_offset, sum_g, casting="unsafe")
+    np.copyto(d_scale, sum_gx * inverse, casting="unsafe")
+    # dx = a * g - b * (x - mean) - c, channel by channel
+    count = max(1, flat_x.size // max(1, channels))
+    a = scale * inverse
+    b, c = a * inverse * inverse * sum_gx / count, a * sum_g / count
+    a, b, c = (_repeated(v.astype(x.dtype), flat_x) for v in (a, b, c - b * center))
+    for part in _blocks(flat_x):
+        low, target = scratch[: len(flat_x[part])], flat_dx[part]
+        np.multiply(flat_x[part], b, out=low)
+        np.multiply(flat_g[part], a, out=target)
+        np.subtract(target, low, out=target)
+        np.subtract(target, c, out=target)
+
+
+batch_norm_grad_p = primitive(
+    "batch_normalization_grad",  # cotangents of x, scale and offset
+    lambda g, x, center, variance, scale, axis, epsilon: (x, scale, scale),
+    kernel=_train_grad_kernel,
+    workspace=lambda specs, params: _block_workspace(specs[1:], params),
+    decomposition=_train_grad,
+)
+batch_normalization_training_p = primitive(
+    "batch_normalization_training",
+    _train_abstract,
+    kernel=_train_kernel,
+    workspace=_block_workspace,
+    decomposition=_train,
+    vjp=_train_vjp,
+)
+
+
+def batch_normalization_training(
+    x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> tuple[Any, Any, Any]:
+    """`x` normalised by its own mean and variance over all axes but `axis`; gives (y, mean, variance).
+
+    Raises ShapeError where `scale` or `offset` do not fit. The same as `moments` and `batch_normalization`, in one step.
+    """
+    x = as_float(x)
+    axis = canonical_axis(axis, x.ndim)
+    vectors = [tensor(v, dtype_name(x)) for v in _channel_vectors(x, axis, scale=scale, offset=offset)]
+    y, center, variance = batch_normalization_training_p.bind(x, *vectors, axis=axis, epsilon=float(epsilon))
+    return y, center, variance
+
+
+# ----- layer normalisation: over the last axes, from `axis` on -----
+
+
+def _last_axes(x: Any, axis: int) -> tuple[int, ...]:
+    return tuple(range(axis, x.ndim))
+
+
+def _layer_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> Any:
+    return add(multiply(_layer_unit(x, axis, epsilon)[0], gamma), beta)
+
+
+def _layer_unit(x: Any, axis: int, epsilon: float) -> tuple[Any, Any]:
+    """`x` with mean 0 and variance 1 over the last axes, and what its deviation was divided by."""
+    axes = _last_axes(x, axis)
+    low = subtract(x, reduce_mean_p.bind(x, axes=axes, keepdims=True))
+    inverse = rsqrt(add(reduce_mean_p.bind(square(low), axes=axes, keepdims=True), epsilon))
+    return multiply(low, inverse), inverse
+
+
+def _rows_of(x: Any, axis: int) -> Any:
+    width = int(np.prod(x.shape[axis:], dtype=np.int64))
+    return np.ascontiguousarray(x).reshape(-1, width)
+
+
+def _center(target: Any, x: Any, squares: Any, epsilon: float) -> Any:
+    """Rows minus their means into `target`; gives 1 / sqrt(variance + epsilon) of each row."""
+    width = x.shape[1]
+    np.subtract(x, np.add.reduce(x, axis=1, keepdims=True) / x.dtype.type(width), out=target)
+    np.multiply(target, target, out=squares)
+    variance = np.add.reduce(squares, axis=1, keepdims=True) / x.dtype.type(width)
+    return 1 / np.sqrt(variance + x.dtype.type(epsilon))
+
+
+def _layer_norm_kernel(
+    out: Any, x: Any, gamma: Any, beta: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    rows, made = _rows_of(x, axis), _rows_of(target, axis)
+    gain, shift = gamma.reshape(1, -1), beta.reshape(1, -1)
+    for part in _blocks(rows):
+        block = made[part]
+        squares = workspace[0][: block.size].reshape(block.shape)
+        np.multiply(block, _center(block, rows[part], squares, epsilon), out=block)
+        np.multiply(block, gain, out=block)
+        np.add(block, shift, out=block)
+    if target is not out:
+        np.copyto(out, target)
+
+
+def _layer_norm_vjp(g: Any, out: Any, x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> list[Any]:
+    return list(layer_normalization_grad_p.bind(g, x, gamma, axis=axis, epsilon=epsilon))
+
+
+def _layer_norm_grad(g: Any, x: Any, gamma: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
+    axes, lead = _last_axes(x, axis), tuple(range(axis))
+    unit, inverse = _layer_unit(x, axis, epsilon)
+    scaled = multiply(g, gamma)
+    low = subtract(scaled, reduce_mean_p.bind(scaled, axes=axes, keepdims=True))
+    dx = multiply(subtract(low, multiply(unit, reduce_mean_p.bind(multiply(scaled, unit), axes=axes, keepdims=True))), inverse)
+    d_gamma = reduce_sum_p.bind(multiply(g, unit), axes=lead, keepdims=False)
+    return dx, d_gamma, reduce_sum_p.bind(g, axes=lead, keepdims=False)
+
+
+def _layer_norm_grad_kernel(
+    out: Any, g: Any, x: Any, gamma: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    dx, d_gamma, d_beta = out
+    target = dx if dx.flags.c_contiguous else np.empty(dx.shape, dx.dtype)
+    rows, cotangents, made = _rows_of(x, axis), _rows_of(g, axis), _rows_of(target, axis)
+    gain, width = gamma.reshape(1, -1), rows.dtype.type(rows.shape[1])
+    sum_gamma, sum_beta = np.zeros(rows.shape[1]), np.zeros(rows.shape[1])
+    for part in _blocks(rows):
+        block, given = made[part], cotangents[part]
+        unit, product = (w[: block.size].reshape(block.shape) for w in workspace)
+        inverse = _center(unit, rows[part], product, epsilon)
+        np.multiply(unit, inverse, out=unit)
+        np.multiply(given, unit, out=product)
+        sum_gamma += _channel_sums(product[:, :, None], len(sum_gamma))
+        sum_beta += _channel_sums(given[:, :, None], len(sum_beta))
+        np.multiply(product, gain, out=product)
+        slope = np.add.reduce(product, axis=1, keepdims=True) / width
+        np.multiply(given, gain, out=block)
+        np.subtract(block, np.add.reduce(block, axis=1, keepdims=True) / width, out=block)
+        np.multiply(unit, slope, out=unit)
+        np.subtract(block, unit, out=block)
+        np.multiply(block, inverse, out=block)
+    np.copyto(d_gamma, sum_gamma.reshape(gamma.shape), casting="unsafe")
+    np.copyto(d_beta, sum_beta.reshape(gamma.shape), casting="unsafe")
+    if target is not dx:
+        np.copyto(dx, target)
+
+
+layer_normalization_grad_p = primitive(
+    "layer_normalization_grad",  # cotangents of x, gamma and beta
+    lambda g, x, gamma, axis, epsilon: (x, gamma, gamma),
+    kernel=_layer_norm_grad_kernel,
+    workspace=lambda specs, params: _block_workspace(specs[1:], params) * 2,
+    decomposition=_layer_norm_grad,
+)
+
+
+def _layer_norm_abstract(x: TensorSpec, gamma: TensorSpec, beta: TensorSpec, axis: int, epsilon: float) -> TensorSpec:
+    _check_last_axes("layer_normalization", x, axis, gamma=gamma, beta=beta)
+    return x
+
+
+def _check_last_axes(where_: str, x: TensorSpec, axis: int, **given: TensorSpec) -> None:
+    for name, vector in given.items():
+        unlike = [a != b for a, b in zip(vector.shape, x.shape[axis:], strict=False) if not (isinstance(a, Dim) or isinstance(b, Dim))]
+        if vector.rank != x.rank - axis or any(unlike):
+            raise ShapeError(f"{where_}: {name} must have shape {show(x.shape[axis:])}, got {show(vector.shape)}.")
+
+
+layer_normalization_p = primitive(
+    "layer_normalization",
+    _layer_norm_abstract,
+    kernel=_layer_norm_kernel,
+    workspace=_block_workspace,
+    decomposition=_layer_norm,
+    vjp=_layer_norm_vjp,
+)
+
+
+def _are_last(axes: tuple[int, ...], rank: int) -> bool:
+    return bool(axes) and axes == tuple(range(rank - len(axes), rank))
+
+
+def _over_axes_shape(x: Any, axes: tuple[int, ...], given: Any) -> Any:
+    """A gain or shift over `axes`, ready to be broadcast against `x`."""
+    given = tensor(given, dtype_name(x))
+    if given.ndim == x.ndim or _are_last(axes, x.ndim):
+        return given
+    return reshape(given, tuple(s if a in axes else 1 for a, s in enumerate(shape_of(x))))
+
+
+@operation("LayerNorm", "nn", tensors="x gamma beta")
+def layer_normalization(
+    x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
+) -> Any:
+    """`x` with mean 0 and variance 1 over `axis`, times `gamma`, plus `beta` (shapes of those axes).
+
+    `rms_scaling` divides by the deviation without taking the mean off. Source: keras.ops.layer_normalization; ONNX
+    LayerNormalization.
+    """
+    x, dtype = _in_float32(x)
+    axes = canonical_axes(axis, x.ndim)
+    fuzz = dtypes.epsilon() if epsilon is None else float(epsilon)
+    sizes: Shape = tuple(shape_of(x)[a] for a in axes)
+    if not rms_scaling and _are_last(axes, x.ndim):
+        gain = ones(sizes, dtype_name(x)) if gamma is None else reshape(tensor(gamma, dtype_name(x)), sizes)
+        shift = zeros(sizes, dtype_name(x)) if beta is None else reshape(tensor(beta, dtype_name(x)), sizes)
+        return tensor(layer_normalization_p.bind(x, gain, shift, axis=axes[0], epsilon=fuzz), dtype)
+    center = reduce_mean_p.bind(x, axes=axes, keepdims=True)
+    low = subtract(x, center)
+    inverse = rsqrt(add(reduce_mean_p.bind(square(low), axes=axes, keepdims=True), fuzz))
+    made = multiply(x if rms_scaling else low, inverse)
+    if gamma is not None:
+        made = multiply(made, _over_axes_shape(x, axes, gamma))
+    if beta is not None and not rms_scaling:
+        made = add(made, _over_axes_shape(x, axes, beta))
+    return tensor(made, dtype)
+
+
+# ----- root mean square -----
+
+
+def _rms_norm(x: Any, scale: Any, axis: int, epsilon: float) -> Any:
+    return multiply(multiply(x, _rms_inverse(x, _last_axes(x, axis), epsilon)), scale)
+
+
+def _rms_inverse(x: Any, axes: tuple[int, ...], epsilon: float) -> Any:
+    return rsqrt(add(reduce_mean_p.bind(square(x), axes=axes, keepdims=True), epsilon))
+
+
+def _rms_kernel(out: Any, x: Any, scale: Any, axis: int, epsilon: float, workspace: list[Any]) -> None:
+    target = out if out.flags.c_contiguous else np.empty(out.shape, out.dtype)
+    rows, made, gain = _rows_of(x, axis), _rows_of(target, axis), scale.reshape(1, -1)
+    width = x.dtype.type(rows.shape[1])
+    for part in _blocks(rows):
+        block = made[part]
+        np.multiply(rows[part], rows[part], out=block)
+        inverse = 1 / np.sqrt(np.add.reduce(block, axis=1, keepdims=True) / width + x.dtype.type(epsilon))
+        np.multiply(rows[part], inverse, out=block)
+        np.multiply(block, gain, out=block)
+    if target is not out:
+        np.copyto(out, target)
+
+
+def _rms_vjp(g: Any, out: Any, x: Any, scale: Any, axis: int, epsilon: float) -> list[Any]:
+    axes = _last_axes(x, axis)
+    inverse = _rms_inverse(x, axes, epsilon)
+    unit, scaled = multiply(x, inverse), multiply(g, scale)
+    slope = reduce_mean_p.bind(multiply(scaled, unit), axes=axes, keepdims=True)
+    return [lambda: multiply(subtract(scaled, multiply(unit, slope)), inverse), lambda: multiply(g, unit)]
+
+
+def _rms_abstract(x: TensorSpec, scale: TensorSpec, axis: int, epsilon: float) -> TensorSpec:
+    _check_last_axes("rms_normalization", x, axis, scale=scale)
+    return x
+
+
+rms_normalization_p = primitive(
+    "rms_normalization",
+    _rms_abstract,
+    kernel=_rms_kernel,
+    workspace=_block_workspace,
+    decomposition=_rms_norm,
+    vjp=_rms_vjp,
+)
+
+
+@operation("RMSNorm", "nn", tensors="x scale")
+def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
+    """`x` divided by its root mean square over `axis`, times `scale`. Source: keras.ops.rms_normalization."""
+    x, dtype = _in_float32(x)
+    if x.ndim == 0:
+        x = reshape(x, (1,))
+    axes = canonical_axes(axis, x.ndim)
+    fuzz = dtypes.epsilon() if epsilon is None else float(epsilon)
+    if _are_last(axes, x.ndim):
+        sizes: Shape = tuple(shape_of(x)[a] for a in axes)
+        gain = ones(sizes, dtype_name(x)) if scale is None else reshape(tensor(scale, dtype_name(x)), sizes)
+        return tensor(rms_normalization_p.bind(x, gain, axis=axes[0], epsilon=fuzz), dtype)
+    made = multiply(x, _rms_inverse(x, axes, fuzz))
+    return tensor(made if scale is None else multiply(made, _over_axes_shape(x, axes, scale)), dtype)
+
+
+# ----- moments, norms -----
+
+
+@operation("Moments", "nn")
+def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Any, Any]:
+    """Mean and (population) variance over `axes`; half floats are counted in float32. Source: keras.ops.moments."""
+    if synchronized:
+        raise InvalidArgumentError("moments: synchronized=True wants several devices; there is one.")
+    x, dtype = _in_float32(x)
+    places = canonical_axes(axes, x.ndim)
+    center = reduce_mean_p.bind(x, axes=places, keepdims=True)
+    variance = reduce_mean_p.bind(square(subtract(x, center)), axes=places, keepdims=bool(keepdims))
+    center = center if keepdims else squeeze(center, places)
+    if dtype != dtype_name(x):
+        center, variance = (tensor(clip(v, -65504.0, 65504.0), dtype) for v in (center, variance))
+    return center, variance
+
+
+@operation("Normalize", "nn")
+def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
+    """`x` divided by its norm of this order over `axis`, at least `epsilon`. Source: keras.ops.normalize."""
+    if not isinstance(order, int) or order < 1:
+        raise InvalidArgumentError(f"normalize: order must be an int of at least 1, got {order!r}.")
+    x = as_float(x)
+    x = expand_dims(x, 0) if x.ndim == 0 else x
+    fuzz = dtypes.epsilon() if epsilon is None else float(epsilon)
+    if order == 2:
+        return multiply(x, minimum(rsqrt(reduce_sum(square(x), axis, True)), 1.0 / fuzz))
+    size = reduce_sum(absolute(x) if order == 1 else power(absolute(x), order), axis, True)
+    return true_divide(x, maximum(size if order == 1 else power(size, 1.0 / order), fuzz))
+
+

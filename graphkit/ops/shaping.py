@@ -1,0 +1,646 @@
+"""Ops that move numbers without changing them: reshape, transpose, slice, join, pad, repeat; and making new tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape, Size, product
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.program import Atom, Equation, Value
+from graphkit.ir.simplify import Producers, rewrite
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer
+from graphkit.ir.variable import Variable
+from graphkit.ops._convert import canonical_axes, canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast_sizes, copy, show
+
+# fmt: off
+__all__ = [
+    "arange", "broadcast_to", "concatenate", "convert_to_tensor", "expand_dims", "flip", "full", "full_like", "get_item",
+    "moveaxis", "ones", "ones_like", "pad", "ravel", "repeat", "reshape", "shape", "size", "split", "squeeze", "stack",
+    "swapaxes", "tile", "transpose", "unstack", "zeros", "zeros_like",
+]
+# fmt: on
+
+# ----- sizes -----
+
+size_p = primitive(
+    "size",  # an unknown size as an int32 scalar
+    lambda value: TensorSpec((), "int32"),
+    kernel=lambda out, value: np.copyto(out, value),
+    nondiff="a size is an integer",
+)
+
+
+def size_tensor(value: Size) -> Any:
+    """A size as an int32 scalar tensor."""
+    return size_p.bind(value=value)
+
+
+def shape(x: Any) -> tuple[Any, ...]:
+    """The shape: ints, and where a size is unknown a `Dim` (None on a symbolic tensor). Source: keras.ops.shape."""
+    return tuple(x.shape) if hasattr(x, "shape") else tuple(tensor(x).shape)
+
+
+def size(x: Any) -> Any:
+    """The number of elements. Source: keras.ops.size."""
+    return product(shape_of(tensor(x)))
+
+
+def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
+    """`x` as a tensor of `dtype`. Source: keras.ops.convert_to_tensor."""
+    return tensor(x, None if dtype is None else dtypes.standardize(dtype))
+
+
+# ----- reshape -----
+
+
+def _reshape_abstract(x: TensorSpec, shape: Shape) -> TensorSpec:
+    return TensorSpec(shape, x.dtype)
+
+
+def _reshape_view(x: Any, shape: Shape) -> Any:
+    seen = x.reshape(shape)
+    return seen if x.size == 0 or np.shares_memory(seen, x) else None
+
+
+reshape_p = primitive(
+    "reshape",
+    _reshape_abstract,
+    kernel=lambda out, x, shape: np.copyto(out, x.reshape(shape)),
+    view=_reshape_view,
+    vjp=lambda g, out, x, shape: [reshape(g, shape_of(x))],
+)
+
+
+@operation("Reshape")
+def reshape(x: Any, newshape: Any) -> Any:
+    """The same elements in another shape; one size may be -1 (or None). Source: keras.ops.reshape."""
+    x = tensor(x)
+    wanted = newshape if isinstance(newshape, (list, tuple)) else (newshape,)
+    sizes = tuple(-1 if s is None else s if isinstance(s, (int, Dim)) else _static_size(s) for s in wanted)
+    full_shape = fill_shape(shape_of(x), sizes)
+    return x if full_shape == shape_of(x) else reshape_p.bind(x, shape=full_shape)
+
+
+def _static_size(value: Any) -> int:
+    if isinstance(value, Tracer):
+        raise InvalidTypeError("A traced tensor cannot be a size; use ops.shape(x)[axis], which stays a size while tracing.")
+    return int(value)
+
+
+def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
+    """`new` with its -1 worked out. Raises ShapeError where the elements do not fit."""
+    unknown = [axis for axis, size in enumerate(new) if isinstance(size, int) and size == -1]
+    if len(unknown) > 1 or any(isinstance(s, int) and s < -1 for s in new):
+        raise ShapeError(f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, none below it.")
+    total, known = product(old), product(tuple(s for a, s in enumerate(new) if a not in unknown))
+    if not unknown:
+        if total != known and not (isinstance(total, Dim) or isinstance(known, Dim)):
+            raise ShapeError(f"Cannot reshape {show(old)} ({total} elements) to {show(tuple(new))} ({known} elements).")
+        return tuple(new)
+    quotient = _divide_sizes(total, known)
+    if quotient is None:
+        raise ShapeError(f"Cannot reshape {show(old)} to {show(tuple(new))}: {total} elements are no multiple of {known}.")
+    return tuple(quotient if axis in unknown else size for axis, size in enumerate(new))
+
+
+def _divide_sizes(total: Size, known: Size) -> Size | None:
+    if isinstance(known, Dim):
+        return total.divided_by(known) if isinstance(total, Dim) else None
+    if isinstance(total, Dim):
+        return total // known if known else None
+    if known == 0:
+        return 0 if total == 0 else None
+    return total // known if total % known == 0 else None
+
+
+@operation("ExpandDims")
+def expand_dims(x: Any, axis: Any) -> Any:
+    """New axes of size 1 at `axis` (an int or several). Source: keras.ops.expand_dims."""
+    x = tensor(x)
+    given = axis if isinstance(axis, (list, tuple)) else [axis]
+    axes = canonical_axes(list(given), x.ndim + len(given))
+    sizes = iter(shape_of(x))
+    return reshape_p.bind(x, shape=tuple(1 if a in axes else next(sizes) for a in range(x.ndim + len(given))))
+
+
+@operation("Squeeze")
+def squeeze(x: Any, axis: Any = None) -> Any:
+    """Without the axes of size 1 (those in `axis`). Source: keras.ops.squeeze."""
+    x = tensor(x)
+    old = shape_of(x)
+    axes = tuple(a for a, s in enumerate(old) if s == 1) if axis is None else canonical_axes(axis, x.ndim)
+    wrong = [a for a in axes if isinstance(old[a], int) and old[a] != 1]
+    if wrong:
+        raise ShapeError(f"Cannot squeeze axis {wrong[0]} of shape {show(old)}: its size is {old[wrong[0]]}, not 1.")
+    return reshape_p.bind(x, shape=tuple(s for a, s in enumerate(old) if a not in axes))
+
+
+@operation("Ravel")
+def ravel(x: Any) -> Any:
+    """Flattened to one axis. Source: keras.ops.ravel."""
+    return reshape(x, (-1,))
+
+
+@rewrite("reshape")
+def _reshape_of_reshape(equation: Equation, producers: Producers) -> Atom | Equation | None:
+    x = equation.inputs[0]
+    if x.spec.shape == equation.outputs[0].spec.shape:
+        return x
+    before = producers.get(x) if isinstance(x, Value) else None
+    if before is None or before.primitive is not reshape_p:
+        return None
+    return Equation(reshape_p, before.inputs, equation.params, equation.outputs, equation.scope)
+
+
+# ----- transpose -----
+
+
+def _inverse(axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(int(i) for i in np.argsort(axes))
+
+
+transpose_p = primitive(
+    "transpose",
+    lambda x, axes: TensorSpec(tuple(x.shape[a] for a in axes), x.dtype),
+    kernel=lambda out, x, axes: np.copyto(out, x.transpose(axes)),
+    view=lambda x, axes: x.transpose(axes),
+    vjp=lambda g, out, x, axes: [transpose_p.bind(g, axes=_inverse(axes))],
+)
+
+
+@operation("Transpose")
+def transpose(x: Any, axes: Any = None) -> Any:
+    """Axes in another order, reversed by default. Source: keras.ops.transpose."""
+    x = tensor(x)
+    order = tuple(reversed(range(x.ndim))) if axes is None else tuple(canonical_axis(a, x.ndim, "axes") for a in axes)
+    if sorted(order) != list(range(x.ndim)):
+        raise ShapeError(f"axes={tuple(axes)} is no order of the {x.ndim} axes of a tensor of shape {show(shape_of(x))}.")
+    return x if order == tuple(range(x.ndim)) else transpose_p.bind(x, axes=order)
+
+
+@operation("Swapaxes")
+def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
+    """Two axes exchanged. Source: keras.ops.swapaxes."""
+    x = tensor(x)
+    order = list(range(x.ndim))
+    a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
+    order[a], order[b] = b, a
+    return transpose(x, order)
+
+
+@operation("Moveaxis")
+def moveaxis(x: Any, source: Any, destination: Any) -> Any:
+    """Axes moved to other places, the others stay in order. Source: keras.ops.moveaxis."""
+    x = tensor(x)
+    sources = [canonical_axis(a, x.ndim, "source") for a in (source if isinstance(source, (list, tuple)) else [source])]
+    targets = [canonical_axis(a, x.ndim, "destination") for a in (destination if isinstance(destination, (list, tuple)) else [destination])]
+    order = [a for a in range(x.ndim) if a not in sources]
+    for target, moved in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, moved)
+    return transpose(x, order)
+
+
+@rewrite("transpose")
+def _transpose_of_transpose(equation: Equation, producers: Producers) -> Atom | Equation | None:
+    x, axes = equation.inputs[0], equation.params["axes"]
+    if axes == tuple(range(len(axes))):
+        return x
+    before = producers.get(x) if isinstance(x, Value) else None
+    if before is None or before.primitive is not transpose_p:
+        return None
+    joined = tuple(before.params["axes"][a] for a in axes)
+    return Equation(transpose_p, before.inputs, {"axes": joined}, equation.outputs, equation.scope)
+
+
+# ----- broadcasting and repeating -----
+
+
+def _broadcast_to_vjp(g: Any, out: Any, x: Any, shape: Shape) -> list[Any]:
+    return [g]  # the gradient transform sums over the axes that were broadcast
+
+
+def _broadcast_to_abstract(x: TensorSpec, shape: Shape) -> TensorSpec:
+    lead = len(shape) - x.rank
+    if lead < 0 or any(broadcast_sizes(old, new) is None or new == 1 != old for old, new in zip(x.shape, shape[lead:], strict=False)):
+        raise ShapeError(f"Cannot broadcast shape {show(x.shape)} to {show(shape)}.")
+    return TensorSpec(shape, x.dtype)
+
+
+broadcast_to_p = primitive(
+    "broadcast_to",
+    _broadcast_to_abstract,
+    kernel=lambda out, x, shape: np.copyto(out, x),
+    view=lambda x, shape: np.broadcast_to(x, shape),
+    vjp=_broadcast_to_vjp,
+)
+
+
+@operation("BroadcastTo")
+def broadcast_to(x: Any, shape: Any) -> Any:
+    """Broadcast to `shape`. Source: keras.ops.broadcast_to."""
+    x = tensor(x)
+    wanted = tuple(shape)
+    return x if wanted == shape_of(x) else broadcast_to_p.bind(x, shape=wanted)
+
+
+@operation("Tile")
+def tile(x: Any, repeats: Any) -> Any:
+    """The whole tensor repeated along each axis. Source: keras.ops.tile."""
+    x = tensor(x)
+    counts = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
+    rank = max(len(counts), x.ndim)
+    counts = [1] * (rank - len(counts)) + counts
+    old = (1,) * (rank - x.ndim) + shape_of(x)
+    spaced = reshape(x, tuple(s for size in old for s in (1, size)))
+    spread = broadcast_to(spaced, tuple(s for count, size in zip(counts, old, strict=True) for s in (count, size)))
+    return reshape(spread, tuple(count * size for count, size in zip(counts, old, strict=True)))
+
+
+@operation("Repeat")
+def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
+    """Each element repeated along `axis` (None: of the flattened tensor). Source: keras.ops.repeat."""
+    x = reshape(x, (-1,)) if axis is None else tensor(x)
+    axis = canonical_axis(axis or 0, x.ndim)
+    if isinstance(repeats, (list, tuple, np.ndarray)) and len(np.atleast_1d(repeats)) > 1:
+        from graphkit.ops.indexing import take
+
+        return take(x, np.repeat(np.arange(len(repeats)), repeats), axis=axis)
+    count = int(np.reshape(repeats, ())) if not isinstance(repeats, Dim) else repeats
+    old = shape_of(x)
+    spread = broadcast_to(reshape(x, (*old[: axis + 1], 1, *old[axis + 1 :])), (*old[: axis + 1], count, *old[axis + 1 :]))
+    return reshape(spread, (*old[:axis], old[axis] * count, *old[axis + 1 :]))
+
+
+# ----- joining and splitting -----
+
+
+def _concatenate_abstract(*specs: TensorSpec, axis: int) -> TensorSpec:
+    first = specs[0]
+    sizes: list[Size] = list(first.shape)
+    for other in specs[1:]:
+        if other.rank != first.rank:
+            raise ShapeError(f"Cannot concatenate tensors of different rank: {', '.join(show(s.shape) for s in specs)}.")
+        for a, (mine, theirs) in enumerate(zip(first.shape, other.shape, strict=True)):
+            if a != axis and mine != theirs and not (isinstance(mine, Dim) or isinstance(theirs, Dim)):
+                raise ShapeError(
+                    f"Cannot concatenate along axis {axis}: the shapes {', '.join(show(s.shape) for s in specs)} differ elsewhere."
+                )
+            if a != axis and isinstance(sizes[a], Dim) and isinstance(theirs, int):
+                sizes[a] = theirs
+        sizes[axis] = sizes[axis] + other.shape[axis]
+    return TensorSpec(tuple(sizes), first.dtype)
+
+
+def _concatenate_vjp(g: Any, out: Any, *xs: Any, axis: int) -> list[Any]:
+    parts, start = [], 0
+    for x in xs:
+        size = shape_of(x)[axis]
+        parts.append(_part(g, axis, start, start + size))
+        start = start + size
+    return parts
+
+
+def _part(x: Any, axis: int, start: Size, stop: Size) -> Any:
+    return lambda: slice_p.bind(x, **_slice_params(shape_of(x), {axis: (start, stop, 1)}))
+
+
+concatenate_p = primitive(
+    "concatenate",
+    _concatenate_abstract,
+    kernel=lambda out, *xs, axis: np.concatenate(xs, axis=axis, out=out),
+    vjp=_concatenate_vjp,
+)
+
+
+@operation("Concatenate", tensors="xs")
+def concatenate(xs: Any, axis: int = -1) -> Any:
+    """Tensors joined along an axis that is there. Source: keras.ops.concatenate."""
+    tensors = promote(*xs)
+    if len(tensors) == 1:
+        return tensors[0]
+    return concatenate_p.bind(*tensors, axis=canonical_axis(axis, tensors[0].ndim))
+
+
+@operation("Stack", tensors="x")
+def stack(x: Any, axis: int = 0) -> Any:
+    """Tensors of one shape joined along a new axis. Source: keras.ops.stack."""
+    tensors = promote(*x)
+    axis = canonical_axis(axis, tensors[0].ndim + 1)
+    return concatenate([expand_dims(t, axis) for t in tensors], axis=axis)
+
+
+@operation("Split")
+def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
+    """Parts along `axis`: equal ones (an int), or cut at these indices. Source: keras.ops.split."""
+    x = tensor(x)
+    axis = canonical_axis(axis, x.ndim)
+    whole = shape_of(x)[axis]
+    if isinstance(indices_or_sections, (int, np.integer)):
+        if isinstance(whole, int) and whole % indices_or_sections:
+            raise ShapeError(f"Cannot split axis {axis} of shape {show(shape_of(x))} into {indices_or_sections} equal parts.")
+        step = whole // int(indices_or_sections)
+        cuts: list[Size] = [step * i for i in range(1, int(indices_or_sections))]
+    else:
+        cuts = [int(i) for i in indices_or_sections]
+    bounds = [0, *cuts, whole]
+    return [_part(x, axis, start, stop)() for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+@operation("Unstack")
+def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
+    """The slices along `axis`, as a list. Source: keras.ops.unstack."""
+    x = tensor(x)
+    axis = canonical_axis(axis, x.ndim)
+    count = shape_of(x)[axis] if num is None else num
+    if isinstance(count, Dim):
+        raise ShapeError(f"unstack needs `num`: the size of axis {axis} of shape {show(shape_of(x))} is not known.")
+    return [squeeze(_part(x, axis, i, i + 1)(), axis) for i in range(count)]
+
+
+# ----- slices -----
+
+
+def _slice_length(start: Size, stop: Size, step: int) -> Size:
+    if step < 0:
+        start, stop, step = stop + 1, start + 1, -step
+    length = (stop - start + (step - 1)) // step
+    return max(length, 0) if isinstance(length, int) else length
+
+
+def _slice_abstract(x: TensorSpec, starts: Shape, stops: Shape, steps: tuple[int, ...]) -> TensorSpec:
+    sizes = tuple(_slice_length(b, e, s) for b, e, s in zip(starts, stops, steps, strict=True))
+    return TensorSpec(sizes, x.dtype)
+
+
+def slices_of(starts: Shape, stops: Shape, steps: tuple[int, ...]) -> tuple[slice, ...]:
+    """Python slices; the stop -1 of a backward slice means before the first element."""
+    return tuple(slice(b, None if s < 0 and e == -1 else e, s) for b, e, s in zip(starts, stops, steps, strict=True))
+
+
+def _slice_params(old: Shape, chosen: dict[int, tuple[Size, Size, int]]) -> dict[str, Any]:
+    triples = [chosen.get(axis, (0, size, 1)) for axis, size in enumerate(old)]
+    starts, stops, steps = zip(*triples, strict=True)
+    return {"starts": starts, "stops": stops, "steps": steps}
+
+
+def _slice_vjp(g: Any, out: Any, x: Any, starts: Shape, stops: Shape, steps: tuple[int, ...]) -> list[Any]:
+    return [unslice_p.bind(g, starts=starts, stops=stops, steps=steps, shape=shape_of(x))]
+
+
+slice_p = primitive(
+    "slice",  # starts and stops lie within the axis; a backward slice may stop at -1
+    _slice_abstract,
+    kernel=lambda out, x, starts, stops, steps: np.copyto(out, x[slices_of(starts, stops, steps)]),
+    view=lambda x, starts, stops, steps: x[slices_of(starts, stops, steps)],
+    vjp=_slice_vjp,
+)
+
+
+def _unslice_kernel(out: Any, x: Any, starts: Shape, stops: Shape, steps: tuple[int, ...], shape: Shape) -> None:
+    out[...] = 0
+    out[slices_of(starts, stops, steps)] = x
+
+
+unslice_p = primitive(
+    "unslice",  # zeros of `shape` with x standing where the slice was taken
+    lambda x, starts, stops, steps, shape: TensorSpec(shape, x.dtype),
+    kernel=_unslice_kernel,
+    vjp=lambda g, out, x, starts, stops, steps, shape: [slice_p.bind(g, starts=starts, stops=stops, steps=steps)],
+)
+
+
+@operation("GetItem", tensors="x key")
+def get_item(x: Any, key: Any) -> Any:
+    """`x[key]`: ints, slices, `...`, None, and one integer tensor as an index. Source: keras.src.ops.numpy.GetItem."""
+    x = tensor(x)
+    keys = list(key) if isinstance(key, (tuple, list)) and not _is_index_list(key) else [key]
+    keys = _spell_out_ellipsis(keys, x.ndim)
+    chosen: dict[int, tuple[Size, Size, int]] = {}
+    gathers: list[tuple[int, Any]] = []
+    dropped, new_axes = set(), []
+    axis = 0
+    for item in keys:
+        if item is None:
+            new_axes.append(axis - len(dropped) + len(new_axes))
+            continue
+        if axis >= x.ndim:
+            raise ShapeError(f"Too many indices ({len(keys)}) for a tensor of shape {show(shape_of(x))}.")
+        if isinstance(item, slice):
+            chosen[axis] = _canonical_slice(item, shape_of(x)[axis])
+        elif isinstance(item, (int, np.integer)) and not isinstance(item, bool):
+            start = _canonical_index(int(item), shape_of(x)[axis], axis, shape_of(x))
+            chosen[axis] = (start, start + 1, 1)
+            dropped.add(axis)
+        else:
+            gathers.append((axis, item))
+        axis += 1
+    return _pick(x, chosen, gathers, dropped, new_axes)
+
+
+def _pick(x: Any, chosen: dict[int, Any], gathers: list[tuple[int, Any]], dropped: set[int], new_axes: list[int]) -> Any:
+    params = _slice_params(shape_of(x), chosen) if x.ndim else {}
+    if chosen and any((b, e, s) != (0, n, 1) for b, e, s, n in zip(*params.values(), shape_of(x), strict=True)):
+        x = slice_p.bind(x, **params)
+    if len(gathers) > 1:
+        raise InvalidTypeError("Indexing with several tensors at once is not supported; use ops.take_along_axis or ops.take.")
+    for axis, indices in gathers:
+        from graphkit.ops.indexing import take
+
+        if dtype_name(tensor(indices)) == "bool":
+            raise InvalidTypeError("Indexing with a boolean tensor gives a shape that is not known; use ops.where.")
+        x = take(x, indices, axis=axis)
+    if dropped:
+        extra = sum(tensor(i).ndim - 1 for _, i in gathers)
+        where = gathers[0][0] if gathers else x.ndim
+        x = squeeze(x, [a if a <= where else a + extra for a in dropped])
+    for position in new_axes:
+        x = expand_dims(x, position)
+    return x
+
+
+def _is_index_list(key: Any) -> bool:
+    return isinstance(key, list) and all(isinstance(k, (int, np.integer)) for k in key)
+
+
+def _spell_out_ellipsis(keys: list[Any], rank: int) -> list[Any]:
+    places = [i for i, k in enumerate(keys) if k is Ellipsis]
+    if not places:
+        return keys
+    if len(places) > 1:
+        raise InvalidArgumentError("An index may have only one `...`.")
+    named = sum(1 for k in keys if k is not None and k is not Ellipsis)
+    return keys[: places[0]] + [slice(None)] * (rank - named) + keys[places[0] + 1 :]
+
+
+def _canonical_index(index: int, size: Size, axis: int, whole: Shape) -> Size:
+    if isinstance(size, int) and not -size <= index < size:
+        raise ShapeError(f"Index {index} is out of range for axis {axis} of shape {show(whole)}.")
+    return index + size if index < 0 else index
+
+
+def _canonical_slice(item: slice, size: Size) -> tuple[Size, Size, int]:
+    step = 1 if item.step is None else int(item.step)
+    if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
+        start, stop, step = item.indices(size)
+        return (start, stop, step) if step < 0 else (start, max(start, stop), step)
+    if step < 0:
+        start = size - 1 if item.start is None else _from_end(item.start, size)
+        return start, -1 if item.stop is None else _from_end(item.stop, size), step
+    start = 0 if item.start is None else _from_end(item.start, size)
+    return start, size if item.stop is None else _from_end(item.stop, size), step
+
+
+def _from_end(bound: Size, size: Size) -> Size:
+    return size + bound if isinstance(bound, int) and bound < 0 else bound
+
+
+@operation("Flip")
+def flip(x: Any, axis: Any = None) -> Any:
+    """The order along `axis` (all axes by default) reversed. Source: keras.ops.flip."""
+    x = tensor(x)
+    axes = canonical_axes(axis, x.ndim)
+    return slice_p.bind(x, **_slice_params(shape_of(x), {a: (shape_of(x)[a] - 1, -1, -1) for a in axes}))
+
+
+# ----- padding -----
+
+
+def _pad_abstract(x: TensorSpec, value: TensorSpec, widths: Any, mode: str) -> TensorSpec:
+    return TensorSpec(tuple(s + before + after for s, (before, after) in zip(x.shape, widths, strict=True)), x.dtype)
+
+
+def _pad_kernel(out: Any, x: Any, value: Any, widths: Any, mode: str) -> None:
+    if mode != "constant":
+        np.copyto(out, np.pad(x, widths, mode=mode))  # type: ignore[call-overload]
+        return
+    for axis, (before, after) in enumerate(widths):
+        edge: list[Any] = [slice(None)] * x.ndim
+        for part in (slice(0, before), slice(out.shape[axis] - after, None)):
+            edge[axis] = part
+            out[tuple(edge)] = value
+    out[tuple(slice(b, b + n) for (b, _), n in zip(widths, x.shape, strict=True))] = x
+
+
+def _pad_vjp(g: Any, out: Any, x: Any, value: Any, widths: Any, mode: str) -> list[Any]:
+    if mode != "constant":
+        return [_unpad_mirrored(g, x, widths, mode), None]
+    inside = {a: (before, before + shape_of(x)[a], 1) for a, (before, _) in enumerate(widths)}
+    kept = slice_p.bind(g, **_slice_params(shape_of(g), inside))
+    from graphkit.ops.elementwise import subtract
+    from graphkit.ops.reduction import sum as reduce_sum
+
+    return [kept, lambda: subtract(reduce_sum(g), reduce_sum(kept))]
+
+
+def _unpad_mirrored(g: Any, x: Any, widths: Any, mode: str) -> Any:
+    """Gradients of the padding go back to the elements it copied, axis by axis."""
+    from graphkit.ops.elementwise import add
+
+    for axis in reversed(range(x.ndim)):
+        before, after = widths[axis]
+        n = shape_of(x)[axis]
+        inner = _part(g, axis, before, before + n)()
+        for count, start, low in ((before, 0, True), (after, before + n, False)):
+            if not count:
+                continue
+            edge = _part(g, axis, start, start + count)()
+            inner = add(inner, _fold_edge(edge, shape_of(inner), axis, count, low, mode))
+        g = inner
+    return g
+
+
+def _fold_edge(edge: Any, whole: Shape, axis: int, count: int, low: bool, mode: str) -> Any:
+    n = whole[axis]
+    if mode == "edge":
+        from graphkit.ops.reduction import sum as reduce_sum
+
+        edge, start = reduce_sum(edge, axis=axis, keepdims=True), (0 if low else n - 1)
+        count = 1
+    else:
+        edge = flip(edge, axis)
+        skip = 1 if mode == "reflect" else 0
+        start = skip if low else n - count - skip
+    params = _slice_params(whole, {axis: (start, start + count, 1)})
+    return unslice_p.bind(edge, **params, shape=whole)
+
+
+pad_p = primitive("pad", _pad_abstract, kernel=_pad_kernel, vjp=_pad_vjp)
+_PAD_MODES = ("constant", "reflect", "symmetric", "edge")
+
+
+@operation("Pad", tensors="x constant_values")
+def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
+    """`x` with `pad_width` = [(before, after), ...] elements around each axis. Source: keras.ops.pad."""
+    x = tensor(x)
+    if mode not in _PAD_MODES:
+        raise InvalidArgumentError(f"pad: mode must be one of {_PAD_MODES}, got {mode!r}.")
+    widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)))
+    if all(w == (0, 0) for w in widths):
+        return x
+    return pad_p.bind(x, tensor(0 if constant_values is None else constant_values, dtype_name(x)), widths=widths, mode=mode)
+
+
+# ----- making tensors -----
+
+arange_p = primitive(
+    "arange",
+    lambda start, stop, step, dtype: TensorSpec((_slice_length(start, stop, step),), dtype),
+    kernel=lambda out, start, stop, step, dtype: np.copyto(out, np.arange(start, stop, step), casting="unsafe"),
+    nondiff="the result does not depend on any tensor",
+)
+
+
+@operation("Arange", tensors="start stop step")
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """start, start + step, ... below stop. Source: keras.ops.arange."""
+    start, stop, step = (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
+    if any(isinstance(v, Dim) for v in (start, stop, step)):
+        return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))
+    whole = all(isinstance(v, (int, np.integer)) for v in (start, stop, step))
+    return np.arange(start, stop, step).astype(dtypes.to_numpy(dtypes.standardize(dtype or ("int32" if whole else None))))
+
+
+def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """A tensor of this shape, all of it `fill_value`. Source: keras.ops.full."""
+    value = tensor(fill_value, None if dtype is None else dtypes.standardize(dtype))
+    wanted = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
+    if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
+        return broadcast_to(value, wanted)
+    return np.full(wanted, value)
+
+
+def zeros(shape: Any, dtype: Any = None) -> Any:
+    """All zeros, `floatx()` by default. Source: keras.ops.zeros."""
+    return full(shape, 0, dtypes.standardize(dtype))
+
+
+def ones(shape: Any, dtype: Any = None) -> Any:
+    """All ones, `floatx()` by default. Source: keras.ops.ones."""
+    return full(shape, 1, dtypes.standardize(dtype))
+
+
+@operation("ZerosLike")
+def zeros_like(x: Any, dtype: Any = None) -> Any:
+    """Zeros of the shape (and dtype) of `x`. Source: keras.ops.zeros_like."""
+    return full_like(x, 0, dtype)
+
+
+@operation("OnesLike")
+def ones_like(x: Any, dtype: Any = None) -> Any:
+    """Ones of the shape (and dtype) of `x`. Source: keras.ops.ones_like."""
+    return full_like(x, 1, dtype)
+
+
+@operation("FullLike", tensors="x fill_value")
+def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
+    """`fill_value` in the shape (and dtype) of `x`. Source: keras.ops.full_like."""
+    x = tensor(x)
+    return full(shape_of(x), fill_value, dtype_name(x) if dtype is None else dtype)

@@ -1,0 +1,303 @@
+"""`model.summary()`: Keras 3's table of layers, shapes, parameters and connections."""
+
+from __future__ import annotations
+
+import math
+import re
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from graphkit.core import dtypes, nest
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.graph.node import Node
+
+_UNITS = ("B", "KB", "MB", "GB", "TB", "PB")
+_NUMBER, _UNKNOWN, _TYPE = "color(34)", "color(45)", "color(33)"
+_YES, _NO = "bold color(34)", "bold color(9)"
+
+
+class Column(NamedTuple):
+    """One column of the table: header, where its right end lies (0..1 of the line), alignment."""
+
+    header: str
+    position: float
+    align: str
+
+
+_CHAIN = (Column("Layer (type)", 0.45, "left"), Column("Output Shape", 0.80, "left"), Column("Param #", 1.0, "right"))
+_GRAPH = (
+    Column("Layer (type)", 0.30, "left"),
+    Column("Output Shape", 0.56, "left"),
+    Column("Param #", 0.74, "right"),
+    Column("Connected to", 1.0, "left"),
+)
+
+
+def summary(
+    model: Any,
+    line_length: int | None = None,
+    positions: Sequence[float] | None = None,
+    print_fn: Callable[..., Any] | None = None,
+    expand_nested: bool = False,
+    show_trainable: bool = False,
+    layer_range: Sequence[str] | None = None,
+) -> None:
+    """Print the table: in colour on a terminal; as plain text, in one call, to `print_fn` where given.
+
+    Args:
+        line_length: width in characters; 88 (108 with connections) by default, less on a narrow terminal.
+        positions: where the columns end, relative to the line: [0.45, 0.80, 1.0] or [0.3, 0.56, 0.74, 1.0].
+        print_fn: takes the text instead of the terminal.
+        expand_nested: also list the layers of models inside.
+        show_trainable: a further column, Y or N.
+        layer_range: two names or regular expressions: the first and the last layer to list.
+
+    Raises InvalidArgumentError for positions or ranges that cannot be. Source: keras.Model.summary.
+    """
+    table = _Table(model, expand_nested, show_trainable, layer_range)
+    text = table.render(line_length, positions, colour=print_fn is None)
+    if print_fn is not None:
+        print_fn(text)
+
+
+def connections(model: Any) -> dict[Any, list[tuple[str, int, int]]]:
+    """For each layer and op of a graph: the (name, node index, tensor index) of all inputs of its calls in the model."""
+    found: dict[Any, list[tuple[str, int, int]]] = {}
+    for node in sorted(graph_nodes(model), key=lambda n: n.index):
+        sources = found.setdefault(node.operation, [])
+        for tensor in node.input_tensors:
+            if tensor.history is not None:
+                sources.append((tensor.history.operation.name, tensor.history.node_index, tensor.history.tensor_index))
+    return found
+
+
+def graph_nodes(model: Any) -> list[Node]:
+    """The calls of a functional or sequential model that is built, otherwise none."""
+    if not getattr(model, "built", False) or not hasattr(model, "layer_graph"):
+        return []
+    nodes: list[Node] = model.layer_graph.nodes
+    return nodes
+
+
+def is_chain(nodes: Sequence[Node]) -> bool:
+    """Whether the calls follow one another, one input each, and no layer is called twice."""
+    if len({n.operation for n in nodes}) != len(nodes) or any(len(n.input_tensors) > 1 for n in nodes):
+        return False
+    return all(after.parent_nodes == [before] for before, after in zip(nodes, nodes[1:], strict=False))
+
+
+def is_functional(model: Any) -> bool:
+    """Whether the model was drawn as a graph; a Sequential shows itself as a stack."""
+    from graphkit.models import Functional
+
+    return isinstance(model, Functional)
+
+
+def class_name(operation: Any) -> str:
+    """The class of a layer, or the Keras name of an op."""
+    return str(getattr(operation, "class_name", type(operation).__name__))
+
+
+def readable_size(size: float) -> str:
+    """Bytes as Keras shows them: `2.50 KB`."""
+    for unit in _UNITS[:-1]:
+        if size < 1024:
+            return f"{size:.2f} {unit}"
+        size /= 1024
+    return f"{size:.2f} {_UNITS[-1]}"
+
+
+def count(variables: Iterable[Any]) -> int:
+    """The number of elements of these variables."""
+    return sum(math.prod(v.shape) for v in variables)
+
+
+def size_in_bytes(variables: Iterable[Any]) -> float:
+    """The bytes that these variables take, each counted once."""
+    unique = {id(v): v for v in variables}.values()
+    return float(sum(math.prod(v.shape) * dtypes.to_numpy(v.dtype).itemsize for v in unique))
+
+
+class _Table:
+    """The rows of a summary and how they are printed."""
+
+    def __init__(self, model: Any, expand_nested: bool, show_trainable: bool, layer_range: Sequence[str] | None) -> None:
+        self.model = model
+        self.expand_nested, self.show_trainable = expand_nested, show_trainable
+        self.nodes = graph_nodes(model) if is_functional(model) else []
+        self.chain = not self.nodes or is_chain(self.nodes)
+        self.sources = {} if self.chain else connections(model)
+        self.last_node = {n.operation: n for n in sorted(self.nodes, key=lambda n: n.index)}
+        listed = list(model.operations) if self.nodes else list(model.layers)
+        first, last = bounds(listed, layer_range)
+        self.listed = listed[first:last]
+
+    def columns(self, positions: Sequence[float] | None) -> list[Column]:
+        columns = list(_CHAIN if self.chain else _GRAPH)
+        if positions is not None:
+            wanted = len(columns)
+            if len(positions) != wanted:
+                raise InvalidArgumentError(f"summary: `positions` needs {wanted} numbers, one a column, got {list(positions)}.")
+            columns = [c._replace(position=float(p)) for c, p in zip(columns, positions, strict=True)]
+        if self.show_trainable:
+            columns = [c._replace(position=c.position * 0.9) for c in columns] + [Column("Trainable", 1.0, "center")]
+        return columns
+
+    def render(self, line_length: int | None, positions: Sequence[float] | None, colour: bool) -> str:
+        """Print to the terminal, or give the text."""
+        from rich.console import Console
+
+        console = Console(highlight=False) if colour else Console(highlight=False, force_terminal=False, color_system=None)
+        columns = self.columns(positions)
+        default = (88 if self.chain else 108) + (12 if self.show_trainable else 0)
+        width = line_length or min(default, shutil.get_terminal_size().columns - 4)
+        if not colour:
+            console.width = max(console.width, width)
+            console.begin_capture()
+        self._print(console, columns, width)
+        return "" if colour else console.end_capture()
+
+    def _print(self, console: Any, columns: Sequence[Column], width: int) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(width=width, show_lines=True)
+        for column, size in zip(columns, column_widths(columns, width), strict=True):
+            table.add_column(column.header, justify=column.align, width=size)  # type: ignore[arg-type]
+        for row in self.rows():
+            table.add_row(*row)
+        console.print(Text(f'Model: "{self.model.name}"', style="bold"))
+        console.print(table)
+        for label, number, size in self.totals():
+            console.print(Text.assemble((f" {label}: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable_size(size)})"))
+
+    def rows(self) -> Iterator[list[Any]]:
+        """The cells of the table, layer by layer."""
+        for layer in self.listed:
+            yield from self._rows_of(layer, 0)
+
+    def _rows_of(self, layer: Any, level: int) -> Iterator[list[Any]]:
+        yield self._cells(layer, "   " * level + "└ " if level else "")
+        if self.expand_nested:
+            for inner in getattr(layer, "layers", None) or ():
+                yield from self._rows_of(inner, level + 1)
+
+    def _cells(self, layer: Any, prefix: str) -> list[Any]:
+        from rich.text import Text
+
+        cells: list[Any] = [
+            Text.assemble(f"{prefix}{layer.name} (", (class_name(layer), _TYPE), ")"),
+            self._shape_cell(layer),
+            _params_cell(layer),
+        ]
+        if not self.chain:
+            cells.append(self._sources_cell(layer))
+        if self.show_trainable:
+            has_weights = bool(getattr(layer, "weights", None))
+            cells.append(Text("-", "bold") if not has_weights else Text("Y", _YES) if layer.trainable else Text("N", _NO))
+        return cells
+
+    def _shape_cell(self, layer: Any) -> Any:
+        from rich.text import Text
+
+        shapes = output_shapes(layer, self.last_node.get(layer))
+        if not shapes:
+            return Text("?")
+        cell = Text()
+        for number, shape in enumerate(shapes):
+            cell.append(", " if number else "[" if len(shapes) > 1 else "")
+            cell.append_text(_shape_text(shape))
+        return cell.append("]" if len(shapes) > 1 else "")
+
+    def _sources_cell(self, layer: Any) -> Any:
+        from rich.text import Text
+
+        cell = Text()
+        for number, (name, node_index, tensor_index) in enumerate(self.sources.get(layer, ())):
+            cell.append(", " if number else "").append(f"{name}[")
+            cell.append(str(node_index), _NUMBER).append("][").append(str(tensor_index), _NUMBER).append("]")
+        return cell if cell.plain else Text("-")
+
+    def totals(self) -> Iterator[tuple[str, int, float]]:
+        """Label, parameters and bytes of: all, the trainable, the others, the optimizer's."""
+        trainable, others = self.model.trainable_weights, self.model.non_trainable_weights
+        optimizer = getattr(self.model, "optimizer", None)
+        built = optimizer is not None and getattr(optimizer, "built", False)
+        slots = list(optimizer.variables) if built and optimizer is not None else []
+        yield "Total params", count([*trainable, *others, *slots]), sum(map(size_in_bytes, (trainable, others, slots)))
+        yield "Trainable params", count(trainable), size_in_bytes(trainable)
+        yield "Non-trainable params", count(others), size_in_bytes(others)
+        if built:
+            yield "Optimizer params", count(slots), size_in_bytes(slots)
+
+
+def _params_cell(layer: Any) -> Any:
+    from rich.text import Text
+
+    if not getattr(layer, "built", True):
+        return Text.assemble(("0", _NUMBER), " (unbuilt)")
+    return Text(f"{count(getattr(layer, 'weights', ())):,}", _NUMBER)
+
+
+def _shape_text(shape: Sequence[int | None]) -> Any:
+    from rich.text import Text
+
+    text = Text("(")
+    for number, size in enumerate(shape):
+        text.append(", " if number else "").append(str(size), _UNKNOWN if size is None else _NUMBER)
+    return text.append(")")
+
+
+def output_shapes(layer: Any, node: Node | None = None) -> list[tuple[int | None, ...]]:
+    """The shapes of the outputs of a call (the last one by default), or what the build shapes give; empty if not known."""
+    nodes = getattr(layer, "nodes", ())
+    node = node or (nodes[-1] if nodes else None)
+    if node is not None:
+        return [t.shape for t in node.output_tensors]
+    if hasattr(layer, "outputs") and getattr(layer, "built", False):
+        return [t.shape for t in layer.outputs]
+    shapes = getattr(layer, "_build_shapes", None)
+    if not shapes:
+        return []
+    try:
+        made = layer.compute_output_shape(*shapes.values())
+    except (ValueError, TypeError, NotImplementedError):
+        return []
+    return [tuple(made)] if isinstance(made, tuple) else [tuple(s) for s in nest.flatten(nest.map_structure(_as_leaf, made))]
+
+
+def _as_leaf(shape: Any) -> Any:
+    return shape
+
+
+def column_widths(columns: Sequence[Column], line_length: int) -> list[int]:
+    """The width of each column. Raises InvalidArgumentError if one would be under 4 characters."""
+    widths, used = [], 0
+    for column in columns:
+        width = int(column.position * line_length) - used
+        if width < 4:
+            raise InvalidArgumentError(
+                f"Insufficient console width to print summary: column {column.header!r} would get {width} characters of {line_length}. "
+                "Give a greater line_length, or other positions."
+            )
+        widths.append(width)
+        used += width
+    return widths
+
+
+def bounds(layers: Sequence[Any], layer_range: Sequence[str] | None) -> tuple[int, int]:
+    """First index and one past the last of the layers between two names (regular expressions), in either order."""
+    if layer_range is None:
+        return 0, len(layers)
+    if isinstance(layer_range, str) or len(layer_range) != 2 or not all(isinstance(r, str) for r in layer_range):
+        raise InvalidArgumentError(f"layer_range should be two strings, the first and the last layer. Received: {layer_range!r}")
+    lower, upper = ([i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range)
+    if not lower or not upper:
+        raise InvalidArgumentError(
+            f"Passed layer_names do not match the layer names in the model. Received: {list(layer_range)}. "
+            f"The layers are {[layer.name for layer in layers][:40]}."
+        )
+    if min(lower) > max(upper):
+        return min(upper), max(lower) + 1
+    return min(lower), max(upper) + 1
