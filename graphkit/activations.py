@@ -1,48 +1,170 @@
-"""Activation functions by Keras' names. Source: keras.activations (Keras 3)."""
+"""Activation functions by name, function or config. Source: keras.activations (Keras 3)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphkit.core import serialization
-from graphkit.core.errors import InvalidTypeError, UnknownClassError
-from graphkit.core.registry import did_you_mean
-from graphkit.ops import (
-    celu,
-    elu,
-    exp,
-    gelu,
-    glu,
-    hard_shrink,
-    hard_sigmoid,
-    hard_silu,
-    hard_swish,
-    hard_tanh,
-    leaky_relu,
-    log_sigmoid,
-    log_softmax,
-    mish,
-    relu,
-    relu6,
-    selu,
-    sigmoid,
-    silu,
-    soft_shrink,
-    softmax,
-    softplus,
-    softsign,
-    sparse_plus,
-    sparse_sigmoid,
-    sparsemax,
-    squareplus,
-    swish,
-    tanh,
-    tanh_shrink,
-    threshold,
-)
+from graphkit import ops
+from graphkit.core.errors import InvalidTypeError
+from graphkit.core.serialization import custom_object_scope, resolve
+from graphkit.core.serialization import serialize as serialize_object
+from graphkit.ops._dispatch import operation
+from graphkit.ops.nn import capped_relu
 
 Activation = Callable[..., Any]
+
+
+@operation("ReLU", "keras.src.activations.activations")
+def _relu_with_arguments(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    return capped_relu(x, negative_slope, max_value, threshold)
+
+
+def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """max(x, 0); with arguments a slope below `threshold` and a `max_value`. Source: keras.activations.relu."""
+    if negative_slope == 0.0 and max_value is None and threshold == 0.0:
+        return ops.relu(x)
+    return _relu_with_arguments(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
+
+
+def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
+    """`x` where positive, else `negative_slope * x`. Source: keras.activations.leaky_relu."""
+    return ops.leaky_relu(x, negative_slope=negative_slope)
+
+
+def relu6(x: Any) -> Any:
+    """`x` limited to [0, 6]. Source: keras.activations.relu6."""
+    return ops.relu6(x)
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """exp(x) divided by its sum over `axis`. Source: keras.activations.softmax."""
+    return ops.softmax(x, axis=axis)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """log(softmax(x)). Source: keras.activations.log_softmax."""
+    return ops.log_softmax(x, axis=axis)
+
+
+def sparsemax(x: Any, axis: int = -1) -> Any:
+    """The nearest point of the probability simplex. Source: keras.activations.sparsemax."""
+    return ops.sparsemax(x, axis=axis)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """`x` where positive, else `alpha * (exp(x) - 1)`. Source: keras.activations.elu."""
+    return ops.elu(x, alpha=alpha)
+
+
+def selu(x: Any) -> Any:
+    """The scaled elu. Source: keras.activations.selu."""
+    return ops.selu(x)
+
+
+def celu(x: Any, alpha: float = 1.0) -> Any:
+    """`x` where positive, else `alpha * (exp(x / alpha) - 1)`. Source: keras.activations.celu."""
+    return ops.celu(x, alpha=alpha)
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)). Source: keras.activations.softplus."""
+    return ops.softplus(x)
+
+
+def softsign(x: Any) -> Any:
+    """x / (1 + |x|). Source: keras.activations.softsign."""
+    return ops.softsign(x)
+
+
+def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """`x` moved towards 0 by `threshold`. Source: keras.activations.soft_shrink."""
+    return ops.soft_shrink(x, threshold=threshold)
+
+
+def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
+    """`x` where |x| > threshold, else 0. Source: keras.activations.hard_shrink."""
+    return ops.hard_shrink(x, threshold=threshold)
+
+
+def tanh_shrink(x: Any) -> Any:
+    """x - tanh(x). Source: keras.activations.tanh_shrink."""
+    return ops.tanh_shrink(x)
+
+
+def threshold(x: Any, threshold: float, default_value: float) -> Any:
+    """`x` where it is above `threshold`, else `default_value`. Source: keras.activations.threshold."""
+    return ops.threshold(x, threshold=threshold, default_value=default_value)
+
+
+def sparse_plus(x: Any) -> Any:
+    """0 below -1, x above 1, a parabola between. Source: keras.activations.sparse_plus."""
+    return ops.sparse_plus(x)
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """(x + 1) / 2, limited to [0, 1]. Source: keras.activations.sparse_sigmoid."""
+    return ops.sparse_sigmoid(x)
+
+
+def squareplus(x: Any, b: float = 4) -> Any:
+    """(x + sqrt(x^2 + b)) / 2. Source: keras.activations.squareplus."""
+    return ops.squareplus(x, b=b)
+
+
+def silu(x: Any) -> Any:
+    """x * sigmoid(x). Source: keras.activations.silu."""
+    return ops.silu(x)
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """`x` times the normal distribution function of `x`. Source: keras.activations.gelu."""
+    return ops.gelu(x, approximate=approximate)
+
+
+def glu(x: Any, axis: int = -1) -> Any:
+    """The first half along `axis` times the sigmoid of the second. Source: keras.activations.glu."""
+    return ops.glu(x, axis=axis)
+
+
+def mish(x: Any) -> Any:
+    """x * tanh(softplus(x)). Source: keras.activations.mish."""
+    return ops.mish(x)
+
+
+def tanh(x: Any) -> Any:
+    """The hyperbolic tangent. Source: keras.activations.tanh."""
+    return ops.tanh(x)
+
+
+def hard_tanh(x: Any) -> Any:
+    """`x` limited to [-1, 1]. Source: keras.activations.hard_tanh."""
+    return ops.hard_tanh(x)
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)). Source: keras.activations.sigmoid."""
+    return ops.sigmoid(x)
+
+
+def log_sigmoid(x: Any) -> Any:
+    """log(sigmoid(x)). Source: keras.activations.log_sigmoid."""
+    return ops.log_sigmoid(x)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """x / 6 + 0.5, limited to [0, 1]. Source: keras.activations.hard_sigmoid."""
+    return ops.hard_sigmoid(x)
+
+
+def hard_silu(x: Any) -> Any:
+    """x * hard_sigmoid(x). Source: keras.activations.hard_silu."""
+    return ops.hard_silu(x)
+
+
+def exponential(x: Any) -> Any:
+    """exp(x). Source: keras.activations.exponential."""
+    return ops.exp(x)
 
 
 def linear(x: Any) -> Any:
@@ -50,58 +172,46 @@ def linear(x: Any) -> Any:
     return x
 
 
-def exponential(x: Any) -> Any:
-    """exp(x). Source: keras.activations.exponential."""
-    return exp(x)
+swish = silu
+hard_swish = hard_silu
 
-
-BUILTIN: dict[str, Activation] = {
-    "celu": celu, "elu": elu, "exponential": exponential, "gelu": gelu, "glu": glu, "hard_shrink": hard_shrink,
-    "hard_sigmoid": hard_sigmoid, "hard_silu": hard_silu, "hard_swish": hard_swish, "hard_tanh": hard_tanh,
-    "leaky_relu": leaky_relu, "linear": linear, "log_sigmoid": log_sigmoid, "log_softmax": log_softmax, "mish": mish,
-    "relu": relu, "relu6": relu6, "selu": selu, "sigmoid": sigmoid, "silu": silu, "soft_shrink": soft_shrink,
-    "softmax": softmax, "softplus": softplus, "softsign": softsign, "sparse_plus": sparse_plus,
-    "sparse_sigmoid": sparse_sigmoid, "sparsemax": sparsemax, "squareplus": squareplus, "swish": swish, "tanh": tanh,
-    "tanh_shrink": tanh_shrink, "threshold": threshold,
-}  # fmt: skip
-_NAMES = {id(function): name for name, function in reversed(BUILTIN.items())}
+_FUNCTIONS: tuple[Activation, ...] = (
+    relu, leaky_relu, relu6, softmax, celu, elu, selu, softplus, softsign, squareplus, soft_shrink, sparse_plus, silu, gelu,
+    glu, tanh, tanh_shrink, threshold, sigmoid, sparse_sigmoid, exponential, hard_sigmoid, hard_silu, hard_tanh, hard_shrink,
+    linear, mish, log_softmax, log_sigmoid, sparsemax,
+)  # fmt: skip
+BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish": silu, "hard_swish": hard_silu}
 
 
 def get(identifier: Any) -> Activation:
-    """An activation from None (linear), a name, a config, or a function. Raises UnknownClassError for an unknown name."""
+    """The activation that a name, config, function or layer stands for; None is `linear`.
+
+    Raises UnknownClassError for an unknown name, InvalidTypeError for what cannot be called. Source: keras.activations.get.
+    """
     if identifier is None:
         return linear
-    if isinstance(identifier, str):
-        found = serialization.custom_object(identifier) or BUILTIN.get(identifier)
-        if found is None:
-            raise UnknownClassError(
-                f"Could not interpret activation function identifier: {identifier!r}.{did_you_mean(identifier, BUILTIN)} Pass a function "
-                "of your own as an object, or register it with @graphkit.saving.register_keras_serializable()."
-            )
-        return found() if isinstance(found, type) else found
-    if isinstance(identifier, Mapping):
-        identifier = _from_config(identifier)
-    if callable(identifier):
-        made: Activation = identifier
-        return made
-    raise InvalidTypeError(f"Could not interpret activation function identifier: {identifier!r}.")
+    found = _built_in(identifier) or resolve(identifier, "keras.activations", "activation function", BY_NAME)
+    if not callable(found):
+        raise InvalidTypeError(f"Could not interpret activation function identifier: {identifier!r}.")
+    return found  # type: ignore[no-any-return]
 
 
-def _from_config(config: Mapping[str, Any]) -> Any:
-    name = config.get("config")
-    if config.get("class_name") == "function" and isinstance(name, str) and name in BUILTIN:
-        return BUILTIN[name]
-    return serialization.deserialize(config)
+def _built_in(identifier: Any) -> Activation | None:
+    """The function of a config that Keras wrote for one of its own."""
+    if isinstance(identifier, Mapping) and identifier.get("class_name") == "function":
+        return BY_NAME.get(str(identifier.get("config")))
+    return None
 
 
-def serialize(activation: Any) -> Any:
-    """The name of a built-in activation, the config of another. Raises SerializationError for a nameless function."""
-    return _NAMES.get(id(activation)) or serialization.serialize(activation)
+def serialize(activation: Activation) -> Any:
+    """A built-in's name; of others their config. Raises SerializationError for a lambda. Source: keras.activations.serialize."""
+    name = getattr(activation, "__name__", "")
+    if name in BY_NAME and str(getattr(activation, "__module__", "")).startswith("graphkit."):
+        return name
+    return serialize_object(activation)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """An activation from its config."""
-    with serialization.custom_object_scope(custom_objects):
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
+    """The activation of a config. Source: keras.activations.deserialize."""
+    with custom_object_scope(custom_objects):
         return get(config)
-
-

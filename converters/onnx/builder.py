@@ -266,6 +266,18 @@ class GraphBuilder:
             self.root.weights.setdefault(known, (variable, steps))
         return known
 
+    def prune(self, outputs: Iterable[str]) -> None:
+        """Take out the nodes and initializers that no output needs."""
+        needed = set(outputs)
+        kept: list[onnx.NodeProto] = []
+        for node in reversed(self.nodes):
+            if needed.intersection(node.output):
+                kept.append(node)
+                needed |= names_read(node)
+        self.nodes = kept[::-1]
+        self.initializers = {name: tensor for name, tensor in self.initializers.items() if name in needed}
+        self.weights = {name: entry for name, entry in self.weights.items() if name in needed}
+
     # ----- sizes and shapes -----
 
     def shape(self, sizes: Sequence[Size]) -> str:
@@ -309,6 +321,15 @@ class GraphBuilder:
         array = apply_steps(value.array, steps)
         spec = TensorSpec(array.shape, value.dtype)
         return Operand(self, spec, array=array, variable=value.variable, steps=(*value.steps, *steps))
+
+
+def names_read(node: onnx.NodeProto) -> set[str]:
+    """The names that a node reads, its sub-graphs included."""
+    names = set(node.input)
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            names.update(*(names_read(inner) for inner in attribute.g.node), (o.name for o in attribute.g.output))
+    return names
 
 
 def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:

@@ -17,15 +17,18 @@ from graphkit.converters.onnx.builder import GraphBuilder, Operand, value_info
 from graphkit.converters.onnx.driver import lower_equations, operand_of, prepared
 from graphkit.converters.onnx.files import write_model
 from graphkit.core.dims import Dim
-from graphkit.core.errors import ExportError, InvalidArgumentError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value
+from graphkit.ir.simplify import simplify
 from graphkit.ir.spec import TensorSpec
 
 OPSET = 21
 OLDEST_OPSET = 17
 NEWEST_OPSET = 23
 CONFIG_KEY = "graphkit.config"
+NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
+EXTRA_KEY = "graphkit.more_weights"  # those that inference does not read, and present states
 STATE_KEY = "graphkit.state"
 
 
@@ -54,11 +57,32 @@ def export_model(
     return write_model(message, Path(path), external_data=external_data, check=check)
 
 
-def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False) -> onnx.ModelProto:
-    """A model as an ONNX message; its config and the paths of its weights ride in the metadata."""
+def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:
+    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata."""
     program = model.program(training=training)
-    metadata = {CONFIG_KEY: model.to_json()}
+    metadata = {**_config(model), EXTRA_KEY: json.dumps(_unread(model, program))} if config else {}
     return program_to_onnx(program, model.input_names, model.output_names, opset=opset, name=model.name, metadata=metadata)
+
+
+def _config(model: Any) -> dict[str, str]:
+    """The layers as JSON, or why they have none (then the file runs, but cannot be loaded back)."""
+    try:
+        return {CONFIG_KEY: model.to_json()}
+    except GraphKitError as error:
+        return {NO_CONFIG_KEY: str(error)}
+
+
+def _unread(model: Any, program: Program) -> dict[str, Any]:
+    """The variables that will not be initializers: seeds, states, weights that inference has no use for."""
+    read = {id(s.variable) for s in simplify(program).state if s.after is None}
+    rest = (v for v in model.variables if id(v) not in read)
+    return {v.path: {"dtype": v.dtype, "shape": list(v.shape), "values": _numbers(v.array)} for v in rest}
+
+
+def _numbers(array: Any) -> list[Any]:
+    """Numbers for JSON; floats are written so that they read back the same."""
+    flat: list[Any] = (array.astype("float64") if array.dtype.kind not in "iub" else array).ravel().tolist()
+    return flat
 
 
 def program_to_onnx(
@@ -91,6 +115,7 @@ def program_to_onnx(
     wanted = _output_names(b, program, output_names)
     lower_equations(b, program.equations, env)
     outputs = _name_outputs(b, program.results(), wanted, env)
+    b.prune([o.name for o in outputs])
     inputs = [value_info(env[v].name, v.spec) for v in (*program.inputs, *(s.before for s in _changed(program)))]
     return _message(b, name, inputs, outputs, program, metadata)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import onnx
 from onnx.external_data_helper import convert_model_to_external_data, load_external_data_for_model, write_external_data_tensors
 
-from graphkit.core.errors import ExportError
+from graphkit.core.errors import ExportError, SerializationError
 
 PROTOBUF_LIMIT = 2**31 - 1
 _ROOM = 1 << 24  # for what is not weights, when the size is estimated
@@ -68,8 +68,16 @@ def _remove_stale_data(path: Path, kept: str | None) -> None:
             old.unlink(missing_ok=True)
 
 
-def read_message(path: Path, limit: int | None = None) -> onnx.ModelProto:
-    """A message with its external weights. Raises ExportError's sibling in `reader` for what cannot be read."""
-    message = onnx.load(str(path), load_external_data=False)
-    load_external_data_for_model(message, str(path.parent))
+def read_message(path: Path) -> onnx.ModelProto:
+    """A message with its external weights. Raises SerializationError for what is no ONNX model, or lacks a part."""
+    try:
+        message = onnx.load(str(path), load_external_data=False)
+    except Exception as error:
+        raise SerializationError(f"{str(path)!r} is no ONNX model: {error}") from error
+    if not message.HasField("graph"):
+        raise SerializationError(f"{str(path)!r} is no ONNX model: it holds no graph.")
+    try:
+        load_external_data_for_model(message, str(path.parent))
+    except Exception as error:
+        raise SerializationError(f"The weights beside {str(path)!r} cannot be read: {error}") from error
     return message

@@ -243,6 +243,15 @@ def _reduction(run: _Pass, equation: Equation) -> bool:
     return run.apply(equation, [run.base(equation.inputs[0])], order, params)
 
 
+def _resize(run: _Pass, equation: Equation) -> bool:
+    """Axes of an image and their sizes stay pairs."""
+    order = run.order(equation.inputs[0])
+    if order is None:
+        return False
+    params = {**equation.params, "axes": _permuted(order, equation.params["axes"])}
+    return run.apply(equation, [run.base(equation.inputs[0])], order, params)
+
+
 def _concatenate(run: _Pass, equation: Equation) -> bool:
     orders = Counter(o for a in equation.inputs if (o := run.order(a)) is not None)
     if not orders:
@@ -330,6 +339,8 @@ _RULES: dict[str, Rule] = {
     **dict.fromkeys(("cumsum", "cumprod"), _along("axis")),
     "batch_normalization": _along("axis"),
     "concatenate": _concatenate,
+    "resize": _resize,
+    "resize_grad": _resize,
     "pad": _per_axis("widths"),
     "slice": _per_axis("starts", "stops", "steps"),
     "unslice": _per_axis("starts", "stops", "steps", "shape"),

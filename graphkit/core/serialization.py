@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphkit.core.errors import InvalidTypeError, NameConflictError, SerializationError, UnknownClassError
+from graphkit.core.errors import GraphKitError, InvalidTypeError, NameConflictError, SerializationError, UnknownClassError
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -73,6 +73,11 @@ def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = 
     return (custom_objects or {}).get(name) or (_custom.get() or {}).get(name) or _REGISTERED.get(name)
 
 
+def get_custom_objects() -> dict[str, Any]:
+    """The registry of your own classes and functions itself, by registered name. Source: keras.saving.get_custom_objects."""
+    return _REGISTERED
+
+
 @contextmanager
 def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Names that files may use inside this scope: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
@@ -81,6 +86,9 @@ def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
         yield
     finally:
         _custom.reset(token)
+
+
+CustomObjectScope = custom_object_scope
 
 
 def custom_object(name: str) -> Any:
@@ -187,7 +195,13 @@ def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
     inner = config["config"]
     if not isinstance(inner, Mapping) and not isinstance(inner, list):
         raise SerializationError(f"The config of {config['class_name']} must be an object, got {type(inner).__name__}.")
-    obj = cls.from_config(dict(inner) if isinstance(inner, Mapping) else inner)
+    try:
+        obj = cls.from_config(dict(inner) if isinstance(inner, Mapping) else inner)
+    except SerializationError:
+        raise
+    except (GraphKitError, TypeError, KeyError) as error:
+        name = inner.get("name") if isinstance(inner, Mapping) else None
+        raise SerializationError(f"{config['class_name']} {name or ''!r} cannot be made from its config: {type(error).__name__}: {error}") from error
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(deserialize(build_config))
@@ -216,6 +230,8 @@ def _builtin_by_path(module: str, name: str) -> Any:
     """Classes by the paths that Keras itself writes: `keras`, `keras.src.layers.core.dense`, `tf_keras.src...`."""
     if module and module.split(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins"):
         return None
+    if module.startswith(("keras.ops", "keras.src.ops")):
+        return None  # an op: it may bear the name of a layer, but is none
     parts = set(module.split("."))
     candidates = [(home, cls) for (home, n), cls in _BUILTIN.items() if n == name]
     for home, cls in candidates:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from graphkit.core import names, nest
@@ -143,7 +143,12 @@ class OpNode(Operation):
         """Record `record.function(*args, **kwargs)` and give its symbolic outputs."""
         bound = inspect.signature(record.function).bind(*args, **kwargs)
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
-        tensors = [bound.arguments[k] for k in record.tensors if k in bound.arguments]
+        config.update(config.pop("kwargs", {}))
+        tensors: list[Any] = []
+        for name in record.tensors:
+            if name in bound.arguments:
+                given = bound.arguments[name]
+                tensors.extend(given if name == _spread(record) else [given])
         return OpNode(record, config)(*tensors)
 
     def __call__(self, *tensors: Any, **kwargs: Any) -> Any:
@@ -153,9 +158,20 @@ class OpNode(Operation):
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """The op on these tensors, with the config's arguments."""
+        if _spread(self.record):
+            bound = inspect.signature(self.record.function).bind_partial()
+            bound.arguments.update({**self.config, _spread(self.record): tensors})
+            return self.record.function(*bound.args, **bound.kwargs, **kwargs)
         given = dict(zip(self.record.tensors, tensors, strict=False))
         return self.record.function(**given, **kwargs, **self.config)
 
     def get_config(self) -> dict[str, Any]:
         """The name and the config."""
         return {"name": self.name, **self.config}
+
+
+@lru_cache(maxsize=1024)
+def _spread(record: OperationRecord) -> str:
+    """The name of an op's `*tensors`, or an empty string."""
+    parameters = inspect.signature(record.function).parameters.values()
+    return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")

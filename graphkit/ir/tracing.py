@@ -244,14 +244,19 @@ def infer_specs(function: Callable[..., Any] | None, specs: Sequence[TensorSpec]
     return TensorSpec.of(result)
 
 
-def replay(program: Program, args: Sequence[Any], expand: Callable[[Equation], bool] = lambda _: False) -> list[Any]:
+def replay(
+    program: Program,
+    args: Sequence[Any],
+    expand: Callable[[Equation], bool] = lambda _: False,
+    known: Mapping[str, Any] | None = None,
+) -> list[Any]:
     """Compute a program's outputs again from `args`, in the current trace (or at once, on arrays).
 
     Sizes are inferred anew, so a program with unknown sizes can be replayed on known ones: `Dim`s in params are evaluated by
-    what `args` say. `expand` chooses the composites that are replaced by their decomposition. State is read from the
+    what `args` say (and `known`). `expand` chooses the composites that are replaced by their decomposition. State is read from the
     variables, and written to them.
     """
-    sizes = bind_sizes(program, args)
+    sizes = {**(known or {}), **bind_sizes(program, args)}
     env: dict[Value, Any] = dict(zip(program.inputs, args, strict=True))
     env.update({s.before: s.variable.value for s in program.state})
 
@@ -291,7 +296,15 @@ def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
         return param.evaluate(sizes)
     if isinstance(param, tuple):
         return tuple(evaluate_param(p, sizes) for p in param)
+    if isinstance(param, Program):
+        return _program_at(param, sizes)
     return param
+
+
+def _program_at(program: Program, sizes: Mapping[str, Any]) -> Program:
+    """The body of a loop or branch with the names of unknown sizes filled in."""
+    specs = [TensorSpec(evaluate_param(v.spec.shape, sizes), v.spec.dtype) for v in program.inputs]
+    return trace(lambda *args: replay(program, args, known=sizes), *specs)
 
 
 def specialize(program: Program, specs: Sequence[TensorSpec]) -> Program:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache, wraps
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +17,7 @@ from graphkit.core.serialization import config_names, deserialize, is_envelope, 
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable
 from graphkit.layers import dtype_policy as policies
 from graphkit.layers.context import call_context, current_context
@@ -71,6 +71,7 @@ class Layer(Operation):
         self.built = False
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
+        self._building = False
         self._eager = EagerCalls(self)
         self._own_losses: list[Any] = []
         self._input_shape_argument = _pop_shape_argument(type(self), kwargs)
@@ -263,15 +264,12 @@ class Layer(Operation):
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
             given = {k: v for k, v in given.items() if v is not None}
-        self._run_build(given)
+        self.build(**given)
 
-    def _run_build(self, shapes: dict[str, Any]) -> None:
-        from graphkit.ir.tracing import tracing
-
-        self._build_shapes = shapes
-        with names.name_scope(self.name), tracing(None):
-            self.build(**shapes)
-        self.built = True
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "build" in vars(cls):
+            cls.build = _recording_build(vars(cls)["build"])  # type: ignore[method-assign]
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The shapes that the layer was built for, in Keras' form; None if it needed none."""
@@ -289,11 +287,11 @@ class Layer(Operation):
         if self.built or not config:
             return
         if "shapes_dict" in config:
-            self._run_build({k: _tupled(v) for k, v in config["shapes_dict"].items()})
+            self.build(**{k: _tupled(v) for k, v in config["shapes_dict"].items()})
         elif config.get("input_shape") is not None and self._own_build():
             wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
             if len(wanted) == 1:
-                self._run_build({wanted[0]: _tupled(config["input_shape"])})
+                self.build(_tupled(config["input_shape"]))
 
     # ----- calling -----
 
@@ -482,6 +480,28 @@ class Layer(Operation):
             if weights and any(w is value for w in weights):
                 weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
         super().__setattr__(name, value)
+
+
+def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
+    """`build` that notes the shapes it was given, makes weights under the layer's name, and computes at once."""
+    signature = inspect.signature(build)
+
+    @wraps(build)
+    def recorded(self: Layer, *args: Any, **kwargs: Any) -> None:
+        if self._building:  # a subclass calls its base's build
+            build(self, *args, **kwargs)
+            return
+        given = signature.bind(self, *args, **kwargs).arguments
+        self._build_shapes = {k: _tupled(v) for k, v in given.items() if k != "self"}
+        self._building = True
+        try:
+            with names.name_scope(self.name), tracing(None):
+                build(self, **self._build_shapes)
+        finally:
+            self._building = False
+        self.built = True
+
+    return recorded
 
 
 def _argument_from_config(value: Any) -> Any:

@@ -45,13 +45,13 @@ class Reshape(Layer):
     def call(self, inputs: Any) -> Any:
         """The reshaped inputs."""
         shape = ops.shape(inputs)
-        try:
-            return ops.reshape(inputs, (shape[0], *_filled(shape[1:], self.target_shape)))
-        except ShapeError as error:
+        sizes = _filled(shape[1:], self.target_shape)
+        if sizes is None:
             raise ShapeError(
                 f"The total size of the tensor must be unchanged. Layer {self.name!r} received: input_shape={public_shape(shape)}, "
-                f"target_shape={self.target_shape}. {error}"
-            ) from None
+                f"target_shape={self.target_shape}"
+            )
+        return ops.reshape(inputs, (shape[0], *sizes))
 
 
 def _sizes(layer: Layer, target_shape: Any) -> tuple[int, ...]:
@@ -64,14 +64,16 @@ def _sizes(layer: Layer, target_shape: Any) -> tuple[int, ...]:
     return sizes
 
 
-def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...]:
-    """`new` with its -1 worked out from the known sizes, so that an unknown batch stays out of it."""
-    if -1 not in new:
-        return new
+def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | None:
+    """`new` with its -1 worked out where the sizes are known, so that an unknown batch stays out of it; None if it cannot fit."""
     whole, known = product(old), product(tuple(s for s in new if s != -1))
-    if isinstance(whole, int) and isinstance(known, int) and known and whole % known == 0:
-        return tuple(whole // known if size == -1 else size for size in new)
-    return new
+    if not isinstance(whole, int) or not isinstance(known, int):
+        return new
+    if -1 not in new:
+        return new if whole == known else None
+    if not known or whole % known:
+        return None
+    return tuple(whole // known if size == -1 else size for size in new)
 
 
 @keras_class(_HOME)

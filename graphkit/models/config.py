@@ -5,18 +5,21 @@ Source: the format that keras.Model.get_config (Keras 3) writes.
 
 from __future__ import annotations
 
+import inspect
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.errors import SerializationError
+from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
 from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
-from graphkit.ops._dispatch import OPERATIONS
+from graphkit.ops._dispatch import OPERATIONS, OperationRecord
 
 # ----- writing -----
 
@@ -48,9 +51,16 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
     """The envelope of a layer, model or op of a graph."""
     if not isinstance(operation, OpNode):
         return envelope(operation)
-    config = {"name": operation.name, **{k: serialize(v) for k, v in operation.config.items()}}
     record = operation.record
+    config = {"name": operation.name, **{k: serialize(v) for k, v in {**_op_defaults(record), **operation.config}.items()}}
     return {"module": record.module, "class_name": record.class_name, "config": config, "registered_name": record.class_name}
+
+
+@lru_cache(maxsize=1024)
+def _op_defaults(record: OperationRecord) -> Mapping[str, Any]:
+    """The config of an op where nothing is said: Keras writes all of it."""
+    parameters = inspect.signature(record.function).parameters
+    return {k: parameters[k].default for k in record.config if parameters[k].default is not inspect.Parameter.empty}
 
 
 def _serialize_node(node: Node, numbers: Mapping[Node, int]) -> dict[str, Any]:
@@ -246,8 +256,6 @@ def _needed(call: Any) -> list[tuple[str, int]]:
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments without the Nones that Keras records for arguments we do not have."""
     if isinstance(operation, Layer):
-        import inspect
-
         known = inspect.signature(operation.call).parameters
         return {k: v for k, v in kwargs.items() if v is not None or k in known}
     return {k: v for k, v in kwargs.items() if v is not None}
@@ -257,13 +265,22 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
     """A layer, model or op from its envelope."""
     record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
     if record is not None:
-        config = {k: _op_argument(v) for k, v in entry["config"].items() if k != "name" and k in record.config}
-        return OpNode(record, config, entry["config"].get("name"))
+        return OpNode(record, _op_config(record, entry), entry["config"].get("name"))
     try:
-        operation = deserialize(entry)
+        return deserialize(entry)
     except SerializationError as error:
         raise type(error)(f"Layer {entry.get('name')!r} ({entry['class_name']}): {error}") from error
-    return operation
+
+
+def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, Any]:
+    given = {k: v for k, v in entry["config"].items() if k not in ("name", "dtype") or k in record.config}
+    unknown = [k for k, v in given.items() if k not in record.config and v is not None]
+    if unknown:
+        raise SerializationError(
+            f"The op {entry.get('name')!r} ({entry['class_name']}) has the config key {unknown[0]!r} = {str(given[unknown[0]]):.60}, which "
+            f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known are {list(record.config)}."
+        )
+    return {k: _op_argument(v) for k, v in given.items() if k in record.config}
 
 
 def _op_argument(value: Any) -> Any:

@@ -69,7 +69,7 @@ class Sequential(Model):
         self._eager.clear()
         if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             self._make_functional(self._stack[0].nodes[0].output_tensors[0])
-        elif self._stack and isinstance(self._stack[0], Functional):
+        elif len(self._stack) > 1 and isinstance(self._stack[0], (Functional, Sequential)) and self._stack[0].built:
             first = self._stack[0]
             if not isinstance(first.input, (list, dict)):
                 self._make_functional(Input(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype))

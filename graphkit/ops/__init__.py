@@ -1,10 +1,15 @@
 """The ops: Keras' `keras.ops`, over arrays, tracers and symbolic tensors alike."""
 
+from graphkit.ops import random
+from graphkit.ops.arithmetic import *
+from graphkit.ops.convolution import *
+from graphkit.ops.creation import *
 from graphkit.ops.elementwise import *
 from graphkit.ops.indexing import *
 from graphkit.ops.linear import *
 from graphkit.ops.nn import *
 from graphkit.ops.normalization import *
+from graphkit.ops.pooling import *
 from graphkit.ops.probabilities import *
 from graphkit.ops.reduction import *
 from graphkit.ops.shaping import *

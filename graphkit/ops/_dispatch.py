@@ -47,7 +47,7 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            symbolic = _find_symbolic(args) or _find_symbolic(kwargs.values())
+            symbolic = _find_symbolic([args, tuple(kwargs.values())])
             if symbolic is not None:
                 recorded: R = symbolic.record(record, args, kwargs)
                 return recorded

@@ -73,7 +73,7 @@ def ufunc(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
     """The `prepare` of a NumPy ufunc: one call, straight into the output buffer."""
 
     def prepare(out: Any, *arrays: Any) -> Callable[[], Any]:
-        return partial(function, *arrays, out)
+        return partial(function, *arrays, out=out)
 
     return prepare
 

@@ -434,7 +434,7 @@ sigmoid_p = primitive(
 relu_p = primitive(
     "relu",
     same,
-    prepare=lambda out, x: partial(np.maximum, x, np.zeros((), x.dtype), out),
+    prepare=lambda out, x: partial(np.maximum, x, np.zeros((), x.dtype), out=out),
     inplace=(0,),
     vjp=lambda g, out, x: [relu_grad_p.bind(g, out)],
 )

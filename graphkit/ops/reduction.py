@@ -24,7 +24,7 @@ from graphkit.ops.shaping import broadcast_to, reshape, squeeze
 
 # fmt: off
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumsum", "logsumexp", "max", "mean", "min", "prod",
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "logsumexp", "max", "mean", "min", "prod",
     "std", "sum", "var",
 ]
 # fmt: on
@@ -313,6 +313,14 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
     x = reshape(x, (-1,)) if axis is None else x
     return cumsum_p.bind(x, axis=canonical_axis(axis or 0, x.ndim), exclusive=False, reverse=False)
+
+
+@operation("Cumprod")
+def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Running products along `axis` (None: of the flattened tensor). Source: keras.ops.cumprod."""
+    x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
+    x = reshape(x, (-1,)) if axis is None else x
+    return cumprod_p.bind(x, axis=canonical_axis(axis or 0, x.ndim), exclusive=False, reverse=False)
 
 
 @rewrite("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "sum_to")

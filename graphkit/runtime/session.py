@@ -267,4 +267,4 @@ def _variables(model: Any) -> Sequence[Any]:
 
 def model_as_onnx(model: Any) -> Any:
     """A graphkit model as an ONNX message."""
-    return room("onnx").model_to_onnx(model)
+    return room("onnx").model_to_onnx(model, config=False)

@@ -1,1 +1,30 @@
-"""graphkit.saving"""
+"""Models and weights in files: `.keras` archives, `.weights.h5`, `.npz`, JSON. Source: keras.saving (Keras 3)."""
+
+from graphkit.core.serialization import (
+    CustomObjectScope,
+    custom_object_scope,
+    get_custom_objects,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+)
+from graphkit.core.serialization import deserialize as deserialize_keras_object
+from graphkit.core.serialization import serialize as serialize_keras_object
+from graphkit.saving.front import load_model, load_weights, model_from_json, model_to_json, save_model, save_weights
+
+__all__ = [
+    "CustomObjectScope",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "load_model",
+    "load_weights",
+    "model_from_json",
+    "model_to_json",
+    "register_keras_serializable",
+    "save_model",
+    "save_weights",
+    "serialize_keras_object",
+]

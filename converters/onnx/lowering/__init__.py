@@ -10,6 +10,7 @@ from graphkit.converters.onnx.lowering import (
     pooling,
     random,
     reduction,
+    resizing,
     shaping,
 )
 
@@ -23,5 +24,6 @@ __all__ = [
     "pooling",
     "random",
     "reduction",
+    "resizing",
     "shaping",
 ]

@@ -22,10 +22,15 @@ _ODD = (0x7FEB352D, 0x46C3C2B7, 0x3C6EF373, 0x5851F42D)  # multipliers below 2**
 
 
 def _mixed(b: GraphBuilder, h: Any, multiplier: int) -> Any:
-    """One round: multiply modulo 2**32, then add the upper half to the lower one."""
-    modulus = b.constant(np.asarray(_MODULUS, np.int64))
-    h = b.op("Mod", b.op("Mul", h, b.constant(np.asarray(multiplier, np.int64))), modulus)
-    return b.op("Mod", b.op("Add", h, b.op("Div", h, b.constant(np.asarray(1 << 15, np.int64)))), modulus)
+    """One round on integers below 2**32: multiply, then add the middle of the square of the lower 31 bits."""
+
+    def number(value: int) -> str:
+        return b.constant(np.asarray(value, np.int64))
+
+    h = b.op("Mod", b.op("Mul", h, number(multiplier)), number(_MODULUS))
+    low = b.op("Mod", h, number(1 << 31))
+    middle = b.op("Div", b.op("Mul", low, low), number(1 << 15))
+    return b.op("Mod", b.op("Add", b.op("Add", middle, h), number(multiplier)), number(_MODULUS))
 
 
 def _hash(b: GraphBuilder, seed: Operand, count: Any, stream: int) -> Any:
@@ -36,7 +41,7 @@ def _hash(b: GraphBuilder, seed: Operand, count: Any, stream: int) -> Any:
     state = _mixed(b, b.op("Add", _mixed(b, state, _ODD[0]), counter), _ODD[1])
     zero, one = (b.constant(np.asarray(n, np.int64)) for n in (0, 1))
     h = b.op("Add", b.op("Range", zero, count, one), state)
-    for multiplier in (*_ODD, _ODD[0]):
+    for multiplier in _ODD:
         h = _mixed(b, h, multiplier)
     return h
 

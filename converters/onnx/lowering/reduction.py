@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
+from graphkit.converters.onnx.dims import size_scalar
 from graphkit.converters.onnx.registry import lowering
 
 # The opset from which on the axes are an input; before, they are an attribute.
@@ -64,3 +65,16 @@ lowering("argmin")(_position("ArgMin"))
 @lowering("cumsum")
 def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
     return b.op("CumSum", x, b.constant(np.asarray(axis, np.int64)), exclusive=int(exclusive), reverse=int(reverse))
+
+
+@lowering("cumprod")
+def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
+    """ONNX has no running product: each is the product over a copy of the line with ones where it does not reach."""
+    places = b.op("Range", *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))))
+    rank = x.rank
+    mine = b.unsqueeze(places, *range(1, rank - axis + 1))  # the axis of the results
+    theirs = b.unsqueeze(places, *range(1, rank - axis)) if rank - axis > 1 else places  # the axis that is multiplied up
+    compare = {(False, False): "LessOrEqual", (True, False): "Less", (False, True): "GreaterOrEqual", (True, True): "Greater"}
+    reached = b.op(compare[exclusive, reverse], theirs, mine)
+    spread = b.op("Where", reached, b.unsqueeze(x, axis), b.like(x, 1))
+    return reduce(b, "ReduceProd", spread, (axis + 1,), False)

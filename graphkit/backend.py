@@ -1,0 +1,595 @@
+"""`K.`: the backend names of Keras 1 and 2, with their meanings, over graphkit.ops.
+
+    from graphkit import backend as K
+
+Functions work on arrays, inside a Lambda, a loss or a layer, and on symbolic tensors. Source: keras.backend (Keras 2).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops, random
+from graphkit.core import dtypes, layout, names
+from graphkit.core.dims import Dim, product
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.ir.operators import Symbolic, TensorOperators
+from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.variable import Variable
+
+# ----- names that mean the same in ops -----
+
+abs, square, sqrt, exp, log, sign, sin, cos, tanh = (
+    ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign, ops.sin, ops.cos, ops.tanh,
+)  # fmt: skip
+sum, prod, mean, std, var, any, all, logsumexp = (
+    ops.sum, ops.prod, ops.mean, ops.std, ops.var, ops.any, ops.all, ops.logsumexp,
+)  # fmt: skip
+maximum, minimum, pow, round, cast = ops.maximum, ops.minimum, ops.power, ops.round, ops.cast
+equal, not_equal, greater, greater_equal, less, less_equal = (
+    ops.equal, ops.not_equal, ops.greater, ops.greater_equal, ops.less, ops.less_equal,
+)  # fmt: skip
+concatenate, stack, reshape, transpose, squeeze, tile = (
+    ops.concatenate, ops.stack, ops.reshape, ops.transpose, ops.squeeze, ops.tile,
+)  # fmt: skip
+permute_dimensions, reverse, flatten, repeat_elements = ops.transpose, ops.flip, ops.ravel, ops.repeat
+softmax, softplus, softsign, sigmoid, elu, selu = (
+    ops.softmax, ops.softplus, ops.softsign, ops.sigmoid, ops.elu, ops.selu,
+)  # fmt: skip
+zeros_like, ones_like = ops.zeros_like, ops.ones_like
+binary_crossentropy, categorical_crossentropy = ops.binary_crossentropy, ops.categorical_crossentropy
+sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
+shape, ndim, dtype = ops.shape, ops.ndim, ops.dtype
+epsilon, set_epsilon, floatx, set_floatx = dtypes.epsilon, dtypes.set_epsilon, dtypes.floatx, dtypes.set_floatx
+image_data_format, set_image_data_format = layout.image_data_format, layout.set_image_data_format
+name_scope, get_uid = names.name_scope, names.auto_name
+
+# ----- the session -----
+
+_learning_phase: bool | None = None
+
+
+def backend() -> str:
+    """The name of the backend: "numpy"."""
+    return "numpy"
+
+
+def clear_session() -> None:
+    """Forget automatic names and the learning phase. Source: keras.backend.clear_session."""
+    global _learning_phase
+    names.reset_names()
+    _learning_phase = None
+
+
+reset_uids = names.reset_names
+
+
+def learning_phase() -> bool:
+    """Whether the call under way is training; outside of one, what `set_learning_phase` said (False by default)."""
+    from graphkit.layers.context import current_context
+
+    context = current_context()
+    if context is not None and context.training is not None:
+        return bool(context.training)
+    return bool(_learning_phase)
+
+
+def set_learning_phase(value: bool | int) -> None:
+    """Say whether calls that do not say so themselves are training (1) or not (0)."""
+    global _learning_phase
+    if value not in (0, 1):
+        raise InvalidArgumentError(f"set_learning_phase wants 0 or 1, got {value!r}.")
+    _learning_phase = bool(value)
+
+
+def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """`x` while training, else `alt`; either may be a function without arguments."""
+    chosen = x if (learning_phase() if training is None else training) else alt
+    return chosen() if callable(chosen) else chosen
+
+
+def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
+    """`x` unless training, else `alt`."""
+    return in_train_phase(alt, x, training)
+
+
+_ORDERINGS = {"tf": layout.CHANNELS_LAST, "th": layout.CHANNELS_FIRST}
+
+
+def image_dim_ordering() -> str:
+    """Keras 1's name of the data format: "tf" or "th"."""
+    return next(short for short, name in _ORDERINGS.items() if name == image_data_format())
+
+
+def set_image_dim_ordering(dim_ordering: str) -> None:
+    """Set the data format by Keras 1's names."""
+    if dim_ordering not in _ORDERINGS:
+        raise InvalidArgumentError(f"set_image_dim_ordering wants 'tf' or 'th', got {dim_ordering!r}.")
+    set_image_data_format(_ORDERINGS[dim_ordering])
+
+
+# ----- variables and constants -----
+
+
+def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
+    """A variable with this first value, `floatx()` by default."""
+    made = Variable(value() if callable(value) else value, dtype=dtypes.standardize(dtype), name=name)
+    made.constraint = constraint
+    return made
+
+
+def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
+    """A tensor of this value (in this shape), `floatx()` by default."""
+    array = np.asarray(value, dtypes.to_numpy(dtypes.standardize(dtype)))
+    if shape is None:
+        return array
+    return np.full(tuple(shape), array) if array.size == 1 else array.reshape(tuple(shape))
+
+
+def _filled(make: Callable[..., Any], shape: Any, dtype: Any, name: str | None) -> Any:
+    """Keras 2 gave a variable where the shape is known; inside a Lambda a plain tensor is what is meant."""
+    made = make(shape, dtypes.standardize(dtype))
+    return Variable(made, dtype=dtype, name=name) if isinstance(made, np.ndarray) and current_trace() is None else made
+
+
+def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Zeros."""
+    return _filled(ops.zeros, shape, dtype, name)
+
+
+def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
+    """Ones."""
+    return _filled(ops.ones, shape, dtype, name)
+
+
+def eye(size: int, dtype: Any = None, name: str | None = None) -> Any:
+    """The identity matrix."""
+    return _filled(lambda n, kind: ops.eye(n, dtype=kind), size, dtype, name)
+
+
+def placeholder(shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None) -> Any:
+    """An input of the graph: `layers.Input` with this whole shape (batch axis included)."""
+    from graphkit.layers import Input
+
+    if shape is None and ndim is None:
+        raise InvalidArgumentError("placeholder wants shape or ndim.")
+    whole = tuple(shape) if shape is not None else (None,) * int(ndim or 0)
+    return Input(batch_shape=whole, dtype=dtype, name=name)
+
+
+def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> Callable[[Any], Any]:
+    """A function of arrays that computes `outputs` of the graph from its `inputs`."""
+    from graphkit.models import Model
+
+    several = isinstance(outputs, (list, tuple))
+    model = Model(list(inputs), list(outputs) if several else [outputs])
+
+    def call(values: Any) -> Any:
+        made = model(list(values) if len(model.inputs) > 1 else values[0])
+        found = [np.asarray(m) for m in (made if isinstance(made, (list, tuple)) else [made])]
+        return found if several else found[0]
+
+    return call
+
+
+def eval(x: Any) -> Any:
+    """The numbers of a tensor."""
+    return x.numpy() if isinstance(x, Variable) else np.asarray(x)
+
+
+get_value = eval
+
+
+def set_value(x: Variable, value: Any) -> None:
+    """Give a variable a new value."""
+    x.assign(value)
+
+
+def batch_get_value(tensors: Sequence[Any]) -> list[Any]:
+    """The numbers of several tensors."""
+    return [eval(x) for x in tensors]
+
+
+def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
+    """Give several variables new values."""
+    for x, value in tuples:
+        x.assign(value)
+
+
+def count_params(x: Any) -> Any:
+    """The number of elements."""
+    return product(tuple(x.shape))
+
+
+def update(x: Variable, new_x: Any) -> Any:
+    """Give a variable a new value."""
+    return x.assign(new_x)
+
+
+def update_add(x: Variable, increment: Any) -> Any:
+    """Add to a variable."""
+    return x.assign_add(increment)
+
+
+def update_sub(x: Variable, decrement: Any) -> Any:
+    """Subtract from a variable."""
+    return x.assign_sub(decrement)
+
+
+def moving_average_update(x: Variable, value: Any, momentum: float) -> Any:
+    """x = momentum * x + (1 - momentum) * value."""
+    return x.assign(ops.add(ops.multiply(x, momentum), ops.multiply(value, 1 - momentum)))
+
+
+def gradients(loss: Any, variables: Any) -> Any:
+    """The gradients of a scalar tensor, inside a traced function (a Lambda, a loss, `value_and_grad`)."""
+    from graphkit.ir.gradient import gradients as trace_gradients
+
+    if not isinstance(loss, Tracer):
+        raise InvalidTypeError("K.gradients works inside a traced function; elsewhere use graphkit.value_and_grad(fn, variables).")
+    several = isinstance(variables, (list, tuple))
+    found = trace_gradients(loss, list(variables) if several else [variables])
+    return found if several else found[0]
+
+
+def stop_gradient(variables: Any) -> Any:
+    """The tensors, through which no gradient flows."""
+    if isinstance(variables, (list, tuple)):
+        return [ops.stop_gradient(v) for v in variables]
+    return ops.stop_gradient(variables)
+
+
+# ----- what a tensor is -----
+
+
+def int_shape(x: Any) -> tuple[int | None, ...] | None:
+    """The shape, None where a size is not known."""
+    return tuple(None if isinstance(s, Dim) else s for s in ops.shape(x))
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether a layer or Input made `x`. Raises InvalidTypeError for what is no tensor."""
+    if not isinstance(x, (TensorOperators, np.ndarray)):
+        raise InvalidArgumentError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
+    return isinstance(x, Symbolic)
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a tensor."""
+    return ops.is_tensor(x)
+
+
+def is_sparse(tensor: Any) -> bool:
+    """Whether a tensor is sparse; none is."""
+    return False
+
+
+def to_dense(tensor: Any) -> Any:
+    """The tensor itself: all are dense."""
+    return tensor
+
+
+def cast_to_floatx(x: Any) -> Any:
+    """`x` in the default float dtype."""
+    return ops.cast(x, floatx())
+
+
+def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:
+    """The tensor itself; nothing is printed while a program runs."""
+    return x
+
+
+# ----- functions whose arguments differ from those of ops -----
+
+
+def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest element over `axis`."""
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest element over `axis`."""
+    return ops.min(x, axis=axis, keepdims=keepdims)
+
+
+def argmax(x: Any, axis: int = -1) -> Any:
+    """Where the first largest element is along `axis`."""
+    return ops.argmax(x, axis=axis)
+
+
+def argmin(x: Any, axis: int = -1) -> Any:
+    """Where the first smallest element is along `axis`."""
+    return ops.argmin(x, axis=axis)
+
+
+def cumsum(x: Any, axis: int = 0) -> Any:
+    """Running sums along `axis`."""
+    return ops.cumsum(x, axis=axis)
+
+
+def cumprod(x: Any, axis: int = 0) -> Any:
+    """Running products along `axis`."""
+    return ops.cumprod(x, axis=axis)
+
+
+def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") -> Any:
+    """start, start + step, ... below stop; of one argument 0, 1, ..."""
+    if stop is None and isinstance(start, int) and start < 0:
+        start = 0
+    return ops.arange(start, stop, step, dtype=dtype)
+
+
+def clip(x: Any, min_value: Any, max_value: Any) -> Any:
+    """`x` limited to [min_value, max_value]; None is no limit."""
+    if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)) and max_value < min_value:
+        max_value = min_value
+    if min_value is not None and max_value is not None:
+        return ops.clip(x, min_value, max_value)
+    x = x if min_value is None else ops.maximum(x, min_value)
+    return x if max_value is None else ops.minimum(x, max_value)
+
+
+def expand_dims(x: Any, axis: int = -1) -> Any:
+    """A new axis of size 1."""
+    return ops.expand_dims(x, axis)
+
+
+def repeat(x: Any, n: int) -> Any:
+    """(samples, dim) as (samples, n, dim)."""
+    if ndim(x) != 2:
+        raise ShapeError(f"K.repeat wants a tensor of two axes, got {ndim(x)}; K.repeat_elements repeats along an axis.")
+    return ops.repeat(ops.expand_dims(x, 1), n, axis=1)
+
+
+def batch_flatten(x: Any) -> Any:
+    """All axes but the first made one."""
+    inner = tuple(ops.shape(x))[1:]
+    if None in inner:
+        raise ShapeError(f"K.batch_flatten: the sizes after the first of shape {int_shape(x)} must be known; use layers.Flatten.")
+    return ops.reshape(x, (-1, product(inner)))
+
+
+def gather(reference: Any, indices: Any) -> Any:
+    """Rows of `reference`."""
+    return ops.take(reference, indices, axis=0)
+
+
+def one_hot(indices: Any, num_classes: int) -> Any:
+    """1 at each class number, 0 elsewhere."""
+    return ops.one_hot(indices, num_classes)
+
+
+def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
+    """Whether each target is among the `k` best predictions."""
+    return ops.in_top_k(targets, predictions, k)
+
+
+def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+    """relu with a slope below the threshold and a largest value."""
+    from graphkit import activations
+
+    return activations.relu(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
+
+
+def hard_sigmoid(x: Any) -> Any:
+    """0.2 * x + 0.5, limited to [0, 1]: what Keras 1 and 2 call so (`ops.hard_sigmoid` has slope 1/6)."""
+    return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)
+
+
+def l2_normalize(x: Any, axis: Any = None) -> Any:
+    """`x` divided by its Euclidean norm."""
+    return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), 1e-12)))
+
+
+def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
+    """One of two tensors (or of functions that make them), for a scalar, or element by element."""
+    parts = [part() if callable(part) else part for part in (then_expression, else_expression)]
+    missing = ndim(parts[0]) - ndim(condition)
+    if missing < 0:
+        raise ShapeError(f"K.switch: the condition has {ndim(condition)} axes, more than the {ndim(parts[0])} of the expressions.")
+    if missing and ndim(condition):
+        condition = ops.expand_dims(condition, list(range(ndim(condition), ndim(parts[0]))))
+    return ops.where(condition, *parts)
+
+
+# ----- products -----
+
+
+def dot(x: Any, y: Any) -> Any:
+    """The product over the last axis of `x` and the second last of `y`."""
+    return ops.dot(x, y)
+
+
+def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
+    """The product of each sample of `x` with that of `y`, over one axis of each (axis 0 is the batch)."""
+    ranks = ndim(x), ndim(y)
+    if ranks[0] < 2 or ranks[1] < 2:
+        raise ShapeError(f"Cannot do batch_dot on inputs with rank < 2. Received inputs with shapes {int_shape(x)} and {int_shape(y)}.")
+    if axes is None:
+        axes = (ranks[0] - 1, ranks[1] - 1 if ranks[1] == 2 else ranks[1] - 2)
+    pair = [axes, axes] if isinstance(axes, int) else list(axes)
+    if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int):
+        raise InvalidArgumentError(f"Multiple target dimensions are not supported. Expected: None, int, (int, int), Provided: {axes}.")
+    first, second = (a + rank if a < 0 else a for a, rank in zip(pair, ranks, strict=True))
+    if 0 in (first, second):
+        raise InvalidArgumentError("Cannot perform batch_dot over axis 0. If your inputs are not batched, use K.expand_dims(x, 0).")
+    left = [chr(ord("b") + i) for i in range(ranks[0] - 1)]
+    right = [chr(ord("b") + ranks[0] + i) for i in range(ranks[1] - 1)]
+    right[second - 1] = left[first - 1]
+    kept = [i for i in left if i not in right] + [i for i in right if i not in left]
+    made = ops.einsum(f"a{''.join(left)},a{''.join(right)}->a{''.join(kept)}", x, y)
+    return made if kept else ops.expand_dims(made, -1)
+
+
+def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
+    """`x` plus a vector over its channels, or a tensor of the shape of a sample."""
+    first = layout.standardize_data_format(data_format) == layout.CHANNELS_FIRST
+    if ndim(bias) == 1 and first and ndim(x) > 2:
+        bias = ops.reshape(bias, (1, -1) + (1,) * (ndim(x) - 2))
+    elif ndim(bias) > 1 and first:
+        bias = ops.moveaxis(bias, -1, 0)
+    return ops.add(x, bias)
+
+
+# ----- normalisation -----
+
+
+def batch_normalization(x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3) -> Any:
+    """`x` normalised by the given statistics."""
+    vectors = (None if v is None else ops.reshape(v, (-1,)) for v in (mean, var, beta, gamma))
+    return ops.batch_normalization(x, *_in_order(*vectors, axis=axis), epsilon=epsilon)
+
+
+def _in_order(mean: Any, var: Any, beta: Any, gamma: Any, axis: int) -> tuple[Any, ...]:
+    return mean, var, axis, beta, gamma
+
+
+def normalize_batch_in_training(x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3) -> tuple[Any, Any, Any]:
+    """`x` normalised by its own statistics over `reduction_axes`; gives (normalised, mean, variance)."""
+    center, variance = ops.moments(x, axes=list(reduction_axes), keepdims=True)
+    made = ops.multiply(ops.subtract(x, center), ops.rsqrt(ops.add(variance, epsilon)))
+    others = [a for a in range(ndim(x)) if a not in [r % ndim(x) for r in reduction_axes]]
+    sizes = tuple(-1 if a in others[:1] else 1 for a in range(ndim(x)))
+    made = made if gamma is None else ops.multiply(made, ops.reshape(gamma, sizes))
+    made = made if beta is None else ops.add(made, ops.reshape(beta, sizes))
+    places = tuple(reduction_axes)
+    return made, ops.squeeze(center, places), ops.squeeze(variance, places)
+
+
+# ----- random numbers -----
+
+
+def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
+    """Elements set to 0 with chance `level`, the others scaled up."""
+    return random.dropout(x, level, noise_shape=noise_shape, seed=seed)
+
+
+def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Normal numbers."""
+    return random.normal(shape, mean=mean, stddev=stddev, dtype=dtype, seed=seed)
+
+
+def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Numbers evenly from [minval, maxval)."""
+    return random.uniform(shape, minval=minval, maxval=maxval, dtype=dtype, seed=seed)
+
+
+def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+    """Normal numbers within two deviations of the mean."""
+    return random.truncated_normal(shape, mean=mean, stddev=stddev, dtype=dtype, seed=seed)
+
+
+def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
+    """1 with chance `p`, else 0."""
+    return ops.cast(ops.less(random.uniform(shape, seed=seed), p), dtypes.standardize(dtype))
+
+
+random_binomial = random_bernoulli
+
+
+def random_normal_variable(shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None) -> Variable:
+    """A variable of normal numbers."""
+    return variable(random.normal(shape, mean, scale, dtype, seed), dtype=dtype, name=name)
+
+
+def random_uniform_variable(shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None) -> Variable:
+    """A variable of numbers evenly from [low, high)."""
+    return variable(random.uniform(shape, low, high, dtype, seed), dtype=dtype, name=name)
+
+
+# ----- images and sequences -----
+
+
+def conv(x: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
+    """A convolution over as many spatial axes as the tensor has."""
+    return ops.conv(x, kernel, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate)
+
+
+conv1d = conv2d = conv3d = conv
+
+
+def depthwise_conv2d(
+    x: Any, depthwise_kernel: Any, strides: Any = (1, 1), padding: str = "valid", data_format: str | None = None, dilation_rate: Any = (1, 1)
+) -> Any:
+    """A convolution of each channel by itself."""
+    return ops.depthwise_conv(
+        x, depthwise_kernel, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate
+    )
+
+
+_POOLS = {"max": ops.max_pool, "avg": ops.average_pool}
+
+
+def pool2d(
+    x: Any, pool_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: str | None = None, pool_mode: str = "max"
+) -> Any:
+    """The largest or the mean of each window. Raises InvalidArgumentError unless pool_mode is "max" or "avg"."""
+    if pool_mode not in _POOLS:
+        raise InvalidArgumentError(f"Invalid pooling mode: {pool_mode!r}; it must be 'max' or 'avg'.")
+    return _POOLS[pool_mode](x, pool_size, strides=strides, padding=padding, data_format=data_format)
+
+
+pool3d = pool2d
+
+
+def temporal_padding(x: Any, padding: tuple[int, int] = (1, 1)) -> Any:
+    """Zeros before and after along the middle axis of three."""
+    return ops.pad(x, [(0, 0), tuple(padding), (0, 0)])
+
+
+def _spatial_padding(x: Any, padding: Any, data_format: str | None) -> Any:
+    inner = [tuple(pair) for pair in padding]
+    first = layout.standardize_data_format(data_format) == layout.CHANNELS_FIRST
+    return ops.pad(x, [(0, 0), (0, 0), *inner] if first else [(0, 0), *inner, (0, 0)])
+
+
+def spatial_2d_padding(x: Any, padding: Any = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
+    """Zeros around images."""
+    return _spatial_padding(x, padding, data_format)
+
+
+def spatial_3d_padding(x: Any, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
+    """Zeros around volumes."""
+    return _spatial_padding(x, padding, data_format)
+
+
+def map_fn(fn: Callable[[Any], Any], elems: Any, name: str | None = None, dtype: Any = None) -> Any:
+    """`fn` of each slice of `elems` along the first axis, stacked."""
+    return ops.map(fn, elems)
+
+
+def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """`fn(accumulated, slice)` from the first slice to the last."""
+    start, rest = (elems[0], elems[1:]) if initializer is None else (initializer, elems)
+    return ops.scan(lambda carry, x: (fn(carry, x), None), start, rest)[0]
+
+
+def foldr(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, name: str | None = None) -> Any:
+    """`fn(accumulated, slice)` from the last slice to the first."""
+    return foldl(fn, ops.flip(elems, axis=0), initializer)
+
+
+def rnn(
+    step_function: Callable[[Any, Any], Any],
+    inputs: Any,
+    initial_states: Any,
+    go_backwards: bool = False,
+    mask: Any = None,
+    constants: Any = None,
+    unroll: bool = False,
+    input_length: Any = None,
+    time_major: bool = False,
+    zero_output_for_mask: bool = False,
+    return_all_outputs: bool = True,
+) -> Any:
+    """Iterates `step_function(inputs, states) -> (output, new_states)` over time; gives (last output, outputs, last states)."""
+    from graphkit.ops import recurrent
+
+    return recurrent.rnn(
+        step_function, inputs, initial_states, go_backwards=go_backwards, mask=mask, constants=constants, unroll=unroll,
+        input_length=input_length, time_major=time_major, zero_output_for_mask=zero_output_for_mask,
+        return_all_outputs=return_all_outputs,
+    )  # fmt: skip

@@ -1,0 +1,246 @@
+"""Losses of probabilities: cross-entropies, focal ones, Kullback-Leibler divergence, Poisson."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.serialization import keras_class
+from graphkit.losses.loss import HOME, FunctionLoss, dtype_of, like, set_mask
+from graphkit.ops._convert import canonical_axis, shape_of, tensor
+
+_MEAN = "sum_over_batch_size"
+
+
+def _smooth(y_true: Any, amount: float, share: Any) -> Any:
+    """Targets moved a little towards `share`."""
+    return ops.add(ops.multiply(y_true, 1.0 - amount), amount * share) if amount else y_true
+
+
+def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1) -> Any:
+    """Mean over `axis` of -y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred). Source: keras.losses.binary_crossentropy."""
+    y_true, y_pred = like(y_true, y_pred)
+    return ops.mean(ops.binary_crossentropy(_smooth(y_true, label_smoothing, 0.5), y_pred, from_logits=from_logits), axis=axis)
+
+
+def binary_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: Any = -1,
+) -> Any:
+    """binary_crossentropy times (1 - probability of the truth)^gamma. Source: keras.losses.binary_focal_crossentropy."""
+    y_true, y_pred = like(y_true, y_pred)
+    y_true = _smooth(y_true, label_smoothing, 0.5)
+    y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
+    unlike = ops.subtract(1.0, y_true)
+    hit = ops.add(ops.multiply(y_true, y_pred), ops.multiply(unlike, ops.subtract(1.0, y_pred)))
+    values = ops.multiply(ops.power(ops.subtract(1.0, hit), gamma), ops.binary_crossentropy(y_true, y_pred))
+    if apply_class_balancing:
+        values = ops.multiply(values, ops.add(ops.multiply(y_true, alpha), ops.multiply(unlike, 1.0 - alpha)))
+    return ops.mean(values, axis=axis)
+
+
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Any:
+    """-sum(y_true * log(y_pred)) over `axis`, for one-hot targets. Source: keras.losses.categorical_crossentropy."""
+    y_true, y_pred = like(y_true, y_pred)
+    y_true = _smooth(y_true, label_smoothing, 1.0 / shape_of(y_true)[-1]) if label_smoothing else y_true
+    return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+
+
+def categorical_focal_crossentropy(
+    y_true: Any,
+    y_pred: Any,
+    alpha: Any = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> Any:
+    """sum(-y_true * log(y_pred) * alpha * (1 - y_pred)^gamma) over `axis`. Source: keras.losses.categorical_focal_crossentropy."""
+    y_true, y_pred = like(y_true, y_pred)
+    y_true = _smooth(y_true, label_smoothing, 1.0 / shape_of(y_true)[-1]) if label_smoothing else y_true
+    y_pred = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
+    chance = ops.true_divide(y_pred, ops.sum(y_pred, axis=axis, keepdims=True))
+    chance = ops.clip(chance, dtypes.epsilon(), 1.0 - dtypes.epsilon())
+    focus = ops.multiply(ops.power(ops.subtract(1.0, chance), gamma), alpha)
+    return ops.sum(ops.multiply(focus, ops.multiply(ops.negative(y_true), ops.log(chance))), axis=axis)
+
+
+def sparse_categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
+) -> Any:
+    """-log(y_pred[y_true]) along `axis`, for class numbers; `ignore_class` counts as masked.
+
+    Source: keras.losses.sparse_categorical_crossentropy.
+    """
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
+    axis = canonical_axis(axis, len(shape_of(y_pred)))
+    if len(shape_of(y_true)) == len(shape_of(y_pred)) and shape_of(y_true)[axis] == 1:
+        y_true = ops.squeeze(y_true, axis)
+    if ignore_class is None:
+        return ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    valid = ops.not_equal(y_true, ops.cast(ignore_class, dtype_of(y_true)))
+    y_true = ops.where(valid, y_true, ops.cast(0, dtype_of(y_true)))
+    y_pred = ops.where(ops.expand_dims(valid, axis), y_pred, 0.0)
+    values = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
+    return set_mask(ops.where(valid, values, 0.0), valid)
+
+
+def kl_divergence(y_true: Any, y_pred: Any) -> Any:
+    """sum(y_true * log(y_true / y_pred)) over the last axis. Source: keras.losses.kl_divergence."""
+    y_true, y_pred = (ops.clip(y, dtypes.epsilon(), 1.0) for y in like(y_true, y_pred))
+    return ops.sum(ops.multiply(y_true, ops.log(ops.true_divide(y_true, y_pred))), axis=-1)
+
+
+def poisson(y_true: Any, y_pred: Any) -> Any:
+    """mean(y_pred - y_true * log(y_pred)) over the last axis. Source: keras.losses.poisson."""
+    y_true, y_pred = like(y_true, y_pred)
+    logs = ops.log(ops.add(y_pred, dtypes.epsilon()))
+    return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, logs)), axis=-1)
+
+
+def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
+    """(1 - p^q) / q of the true class' probability p; bears wrong labels. Source: keras.losses (Keras 3)."""
+    y_pred = tensor(y_pred)
+    chosen = ops.cast(ops.one_hot(ops.cast(y_true, "int32"), shape_of(y_pred)[-1]), dtype_of(y_pred))
+    chance = ops.sum(ops.multiply(y_pred, chosen), axis=-1)
+    return ops.true_divide(ops.subtract(1.0, ops.power(chance, q)), q)
+
+
+@keras_class(HOME)
+class KLDivergence(FunctionLoss):
+    """kl_divergence. Source: keras.losses.KLDivergence."""
+
+    function, default_name = staticmethod(kl_divergence), "kl_divergence"
+
+
+@keras_class(HOME)
+class Poisson(FunctionLoss):
+    """poisson. Source: keras.losses.Poisson."""
+
+    function, default_name = staticmethod(poisson), "poisson"
+
+
+class _Crossentropy(FunctionLoss):
+    arguments = ("from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = _MEAN,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+@keras_class(HOME)
+class BinaryCrossentropy(_Crossentropy):
+    """binary_crossentropy. Source: keras.losses.BinaryCrossentropy."""
+
+    function, default_name = staticmethod(binary_crossentropy), "binary_crossentropy"
+
+
+@keras_class(HOME)
+class CategoricalCrossentropy(_Crossentropy):
+    """categorical_crossentropy. Source: keras.losses.CategoricalCrossentropy."""
+
+    function, default_name = staticmethod(categorical_crossentropy), "categorical_crossentropy"
+
+
+@keras_class(HOME)
+class SparseCategoricalCrossentropy(FunctionLoss):
+    """sparse_categorical_crossentropy. Source: keras.losses.SparseCategoricalCrossentropy."""
+
+    function, default_name = staticmethod(sparse_categorical_crossentropy), "sparse_categorical_crossentropy"
+    arguments = ("from_logits", "ignore_class", "axis")
+
+    def __init__(
+        self,
+        from_logits: bool = False,
+        ignore_class: int | None = None,
+        reduction: str | None = _MEAN,
+        axis: int = -1,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; Keras leaves the axis out where it is the last one."""
+        config = super().get_config()
+        return config if self.axis != -1 else {k: v for k, v in config.items() if k != "axis"}
+
+
+@keras_class(HOME)
+class BinaryFocalCrossentropy(FunctionLoss):
+    """binary_focal_crossentropy. Source: keras.losses.BinaryFocalCrossentropy."""
+
+    function, default_name = staticmethod(binary_focal_crossentropy), "binary_focal_crossentropy"
+    arguments = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        apply_class_balancing: bool = False,
+        alpha: float = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = _MEAN,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+@keras_class(HOME)
+class CategoricalFocalCrossentropy(FunctionLoss):
+    """categorical_focal_crossentropy. Source: keras.losses.CategoricalFocalCrossentropy."""
+
+    function, default_name = staticmethod(categorical_focal_crossentropy), "categorical_focal_crossentropy"
+    arguments = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
+
+    def __init__(
+        self,
+        alpha: Any = 0.25,
+        gamma: float = 2.0,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        axis: int = -1,
+        reduction: str | None = _MEAN,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.alpha, self.gamma = alpha, gamma
+        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+
+
+@keras_class(HOME)
+class CategoricalGeneralizedCrossEntropy(FunctionLoss):
+    """categorical_generalized_cross_entropy. Source: keras.losses (Keras 3)."""
+
+    function, default_name = staticmethod(categorical_generalized_cross_entropy), "categorical_generalized_cross_entropy"
+    arguments = ("q",)
+
+    def __init__(self, q: float = 0.5, reduction: str | None = _MEAN, name: str | None = None, dtype: Any = None) -> None:
+        if not 0 < q < 1:
+            raise InvalidArgumentError(f"q must be in the interval (0, 1), got q={q}.")
+        super().__init__(reduction, name, dtype)
+        self.q = q

@@ -1,0 +1,131 @@
+"""Losses of numbers: squared, absolute, percentage and logarithmic errors, Huber, log-cosh, cosine similarity."""
+
+from __future__ import annotations
+
+from math import log
+from typing import Any
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.serialization import keras_class
+from graphkit.losses.loss import HOME, FunctionLoss, like, same_rank
+
+
+def _both(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    return same_rank(*like(y_true, y_pred))
+
+
+def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
+    """mean((y_true - y_pred)^2) over the last axis. Source: keras.losses.mean_squared_error."""
+    y_true, y_pred = _both(y_true, y_pred)
+    return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
+
+
+def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
+    """mean(|y_true - y_pred|) over the last axis. Source: keras.losses.mean_absolute_error."""
+    y_true, y_pred = _both(y_true, y_pred)
+    return ops.mean(ops.absolute(ops.subtract(y_true, y_pred)), axis=-1)
+
+
+def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
+    """100 * mean(|y_true - y_pred| / |y_true|) over the last axis. Source: keras.losses.mean_absolute_percentage_error."""
+    y_true, y_pred = _both(y_true, y_pred)
+    relative = ops.true_divide(ops.subtract(y_true, y_pred), ops.maximum(ops.absolute(y_true), dtypes.epsilon()))
+    return ops.multiply(ops.mean(ops.absolute(relative), axis=-1), 100.0)
+
+
+def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
+    """mean((log(y_true + 1) - log(y_pred + 1))^2) over the last axis. Source: keras.losses.mean_squared_logarithmic_error."""
+    first, second = (ops.log(ops.add(ops.maximum(y, dtypes.epsilon()), 1.0)) for y in _both(y_true, y_pred))
+    return ops.mean(ops.square(ops.subtract(first, second)), axis=-1)
+
+
+def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
+    """Squared error / 2 up to `delta`, linear beyond, mean over the last axis. Source: keras.losses.huber."""
+    y_true, y_pred = _both(y_true, y_pred)
+    error = ops.absolute(ops.subtract(y_pred, y_true))
+    linear = ops.subtract(ops.multiply(error, delta), 0.5 * delta * delta)
+    return ops.mean(ops.where(ops.less_equal(error, delta), ops.multiply(ops.square(error), 0.5), linear), axis=-1)
+
+
+def log_cosh(y_true: Any, y_pred: Any) -> Any:
+    """mean(log(cosh(y_pred - y_true))) over the last axis. Source: keras.losses.log_cosh."""
+    y_true, y_pred = _both(y_true, y_pred)
+    error = ops.subtract(y_pred, y_true)
+    return ops.mean(ops.subtract(ops.add(error, ops.softplus(ops.multiply(error, -2.0))), log(2.0)), axis=-1)
+
+
+def _unit(x: Any, axis: Any) -> Any:
+    squares = ops.sum(ops.square(x), axis=axis, keepdims=True)
+    return ops.multiply(x, ops.rsqrt(ops.maximum(squares, 1e-12)))
+
+
+def _cosine(y_true: Any, y_pred: Any, axis: Any = -1) -> Any:
+    y_true, y_pred = _both(y_true, y_pred)
+    return ops.sum(ops.multiply(_unit(y_true, axis), _unit(y_pred, axis)), axis=axis)
+
+
+def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """Minus the cosine of the angle between both, along `axis`. Source: keras.losses.cosine_similarity."""
+    return ops.negative(_cosine(y_true, y_pred, axis))
+
+
+@keras_class(HOME)
+class MeanSquaredError(FunctionLoss):
+    """mean_squared_error. Source: keras.losses.MeanSquaredError."""
+
+    function, default_name = staticmethod(mean_squared_error), "mean_squared_error"
+
+
+@keras_class(HOME)
+class MeanAbsoluteError(FunctionLoss):
+    """mean_absolute_error. Source: keras.losses.MeanAbsoluteError."""
+
+    function, default_name = staticmethod(mean_absolute_error), "mean_absolute_error"
+
+
+@keras_class(HOME)
+class MeanAbsolutePercentageError(FunctionLoss):
+    """mean_absolute_percentage_error. Source: keras.losses.MeanAbsolutePercentageError."""
+
+    function, default_name = staticmethod(mean_absolute_percentage_error), "mean_absolute_percentage_error"
+
+
+@keras_class(HOME)
+class MeanSquaredLogarithmicError(FunctionLoss):
+    """mean_squared_logarithmic_error. Source: keras.losses.MeanSquaredLogarithmicError."""
+
+    function, default_name = staticmethod(mean_squared_logarithmic_error), "mean_squared_logarithmic_error"
+
+
+@keras_class(HOME)
+class LogCosh(FunctionLoss):
+    """log_cosh. Source: keras.losses.LogCosh."""
+
+    function, default_name = staticmethod(log_cosh), "log_cosh"
+
+
+@keras_class(HOME)
+class Huber(FunctionLoss):
+    """huber. Source: keras.losses.Huber."""
+
+    function, default_name, arguments = staticmethod(huber), "huber_loss", ("delta",)
+
+    def __init__(
+        self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.delta = delta
+
+
+@keras_class(HOME)
+class CosineSimilarity(FunctionLoss):
+    """cosine_similarity. Source: keras.losses.CosineSimilarity."""
+
+    function, default_name, arguments = staticmethod(cosine_similarity), "cosine_similarity", ("axis",)
+
+    def __init__(
+        self, axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(reduction, name, dtype)
+        self.axis = axis

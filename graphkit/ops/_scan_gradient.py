@@ -1,0 +1,161 @@
+"""The backward pass of a scan's body: what one step keeps, and the step that runs the other way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Size
+from graphkit.core.errors import GraphError
+from graphkit.ir.gradient import vjp
+from graphkit.ir.primitive import PRIMITIVES
+from graphkit.ir.program import Atom, Equation, Program, Value
+from graphkit.ir.simplify import eliminate_dead, simplify
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer, replay, trace
+
+
+class BodyGradient(NamedTuple):
+    """How a scan is differentiated; the numbers are indexes of the scan's inputs.
+
+    Attributes:
+        forward: the body with further results: what the backward step needs of each step.
+        backward: (cotangents of `carried`, sums for `summed`, cotangents of results, what was kept, `slices`, `constants`)
+            -> (cotangents of `carried`, sums for `summed`, cotangents of `spread`).
+        carried, summed, spread: the float carries, constants and sequences, which get cotangents.
+        slices, constants: the sequences and constants that the backward step reads.
+    """
+
+    forward: Program
+    backward: Program
+    carried: list[int]
+    summed: list[int]
+    spread: list[int]
+    slices: list[int]
+    constants: list[int]
+
+
+def differentiate_body(body: Program, carries: int, sequences: int, has_cotangent: Sequence[bool]) -> BodyGradient:
+    """Split the gradient of a body (of a scan) into what runs with the forward scan and what runs backward."""
+    stop = carries + sequences
+    floats = [i for i, v in enumerate(body.inputs) if dtypes.is_float(v.spec.dtype)]
+    carried = [i for i in floats if i < carries]
+    joint, found = _joint(body, carries, carried, floats, has_cotangent)
+    split = _Split(joint, len(body.inputs), carries, stop, len(body.outputs))
+    position = {v: i for i, v in enumerate(joint.inputs[: len(body.inputs)])}
+    slices = [position[v] for v in split.leaves if v in position and carries <= position[v] < stop]
+    constants = [position[v] for v in split.leaves if v in position and position[v] >= stop]
+    kept = [v for v in split.leaves if position.get(v, -1) < carries]
+    summed = [i for i in floats if i >= stop and i in found]
+    spread = [i for i in floats if carries <= i < stop and i in found]
+    cts = list(joint.inputs[len(body.inputs) :])
+    ordered = [*cts, *kept, *(joint.inputs[i] for i in slices), *(joint.inputs[i] for i in constants)]
+    gradients = list(joint.outputs[len(body.outputs) :])
+    step = eliminate_dead(Program(ordered, (), split.backward, gradients))
+    forward = eliminate_dead(Program(joint.inputs[: len(body.inputs)], (), split.forward, [*joint.outputs[: len(body.outputs)], *kept]))
+    backward = _accumulating(step, len(carried), [joint.inputs[i].spec for i in summed], found, summed, spread, carried)
+    return BodyGradient(forward, backward, carried, summed, spread, slices, constants)
+
+
+def _joint(
+    body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]
+) -> tuple[Program, list[int]]:
+    """One program: the body's outputs, then the gradients of the inputs in the list that is given along."""
+    count = len(body.inputs)
+    results = [i for i, given in enumerate(has_cotangent, carries) if given]
+    specs = [v.spec for v in body.inputs] + [body.outputs[i].spec for i in (*carried, *results)]
+    found: list[int] = []
+
+    def both(*args: Any) -> list[Any]:
+        outputs = replay(body, args[:count])
+        cotangents: list[Any] = [None] * len(outputs)
+        for i, cotangent in zip([*carried, *results], args[count:], strict=True):
+            cotangents[i] = cotangent
+        gradients = vjp(outputs, cotangents, [args[i] for i in floats])
+        there = {i: g for i, g in zip(floats, gradients, strict=True) if g is not None}
+        for i in carried:
+            there.setdefault(i, PRIMITIVES["broadcast_to"].bind(_zero(specs[i].dtype), shape=specs[i].shape))
+        found.extend(sorted(there))
+        return [*outputs, *(there[i] for i in sorted(there))]
+
+    return simplify(trace(both, *specs)), found
+
+
+def _zero(dtype: str) -> Any:
+    from graphkit.ir.tracing import constant
+
+    return constant(0, dtype)
+
+
+class _Split:
+    """Which equations of the joint program run forward, which backward, and which values (`leaves`) pass from one to the other.
+
+    What follows from constants alone, or is a view, is made again rather than kept.
+    """
+
+    def __init__(self, joint: Program, inputs: int, carries: int, stop: int, outputs: int) -> None:
+        self.makers = {v: e for e in joint.equations for v in e.outputs}
+        tainted = set(joint.inputs[inputs:])
+        invariant = set(joint.inputs[stop:inputs])
+        late: set[int] = set()
+        self.forward: list[Equation] = []
+        for number, equation in enumerate(joint.equations):
+            values = [a for a in equation.inputs if isinstance(a, Value)]
+            if any(v in tainted for v in values):
+                tainted.update(equation.outputs)
+                late.add(number)
+                continue
+            self.forward.append(equation)
+            if all(v in invariant for v in values):
+                invariant.update(equation.outputs)
+        self._again: set[int] = set()
+        self._invariant = invariant
+        self.leaves: list[Value] = []
+        for equation in (joint.equations[i] for i in sorted(late)):
+            self._need(equation.inputs, tainted)
+        self._need(joint.outputs[outputs:], tainted)
+        self.backward = [e for i, e in enumerate(joint.equations) if i in late or id(e) in self._again]
+
+    def _need(self, atoms: Sequence[Atom], tainted: set[Value]) -> None:
+        for atom in atoms:
+            if not isinstance(atom, Value) or atom in tainted or atom in self.leaves:
+                continue
+            maker = self.makers.get(atom)
+            if maker is not None and (atom in self._invariant or maker.primitive.view is not None):
+                self._again.add(id(maker))
+                self._need(maker.inputs, tainted)
+            else:
+                self.leaves.append(atom)
+
+
+def _accumulating(
+    step: Program, carried: int, sums: Sequence[TensorSpec], found: list[int], summed: list[int], spread: list[int], carries: list[int]
+) -> Program:
+    """The backward step with running sums of the constants' gradients."""
+    place = {index: number for number, index in enumerate(found)}
+
+    def body(*args: Any) -> list[Any]:
+        cts, totals, rest = args[:carried], args[carried : carried + len(sums)], args[carried + len(sums) :]
+        made = replay(step, [*cts, *rest])
+        grown = [PRIMITIVES["add"].bind(t, made[place[i]]) for t, i in zip(totals, summed, strict=True)]
+        return [*(made[place[i]] for i in carries), *grown, *(made[place[i]] for i in spread)]
+
+    specs = [v.spec for v in step.inputs]
+    return trace(body, *specs[:carried], *sums, *specs[carried:])
+
+
+def widened(out: Sequence[Any], forward: Program, length: Size) -> list[Tracer]:
+    """Let the scan that made `out` run `forward` instead, and give its further results.
+
+    The equation is replaced where it stands: its outputs keep their values, and nothing is computed twice.
+    """
+    current = out[0].trace
+    place = next((i for i, e in enumerate(current.equations) if e.outputs and e.outputs[0] is out[0].value), None)
+    if place is None:
+        raise GraphError("The scan to be differentiated is not part of the trace under way.")
+    old = current.equations[place]
+    count = len(old.outputs)
+    extra = [Value(TensorSpec((length, *a.spec.shape), a.spec.dtype)) for a in forward.outputs[count:]]
+    current.equations[place] = Equation(old.primitive, old.inputs, {**old.params, "body": forward}, (*old.outputs, *extra), old.scope)
+    return [Tracer(current, v) for v in extra]

@@ -1,0 +1,347 @@
+"""More arithmetic of elements, said by the primitives: other logarithms and roots, angles, closeness, differences."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ops._convert import as_float, canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast, show, ufunc
+from graphkit.ops.elementwise import (
+    absolute, add, arctan, cast, ceil, clip, divide, equal, exp, floor, greater_equal, isfinite, isnan, less,
+    less_equal, log, log1p, logical_and, logical_not, logical_or, maximum, minimum, multiply, negative, power, sign, sin, sqrt,
+    square, subtract, true_divide, where,
+)  # fmt: skip
+from graphkit.ops.reduction import all as reduce_all
+from graphkit.ops.shaping import convert_to_tensor, moveaxis, stack
+
+# fmt: off
+__all__ = [
+    "allclose", "arctan2", "cbrt", "convert_to_numpy", "cross", "deg2rad", "diff", "divide_no_nan", "dtype", "exp2", "fabs",
+    "fmax", "fmin", "fmod", "heaviside", "hypot", "is_tensor", "isclose", "isneginf", "isposinf", "isreal", "log10", "log2",
+    "logaddexp", "logaddexp2", "ndim", "rad2deg", "saturate_cast", "select", "signbit", "sinc", "trunc",
+]
+# fmt: on
+
+_LN2 = 0.6931471805599453
+_LN10 = 2.302585092994046
+_PI = 3.141592653589793
+
+# ----- what a tensor is -----
+
+
+def is_tensor(x: Any) -> bool:
+    """Whether `x` is a tensor: an array, a traced or symbolic one, a variable. Source: keras.ops.is_tensor."""
+    from graphkit.ir.operators import TensorOperators
+
+    return isinstance(x, (np.ndarray, TensorOperators))
+
+
+def convert_to_numpy(x: Any) -> Any:
+    """`x` as a NumPy array; a traced tensor has no numbers and raises. Source: keras.ops.convert_to_numpy."""
+    return np.asarray(convert_to_tensor(x))
+
+
+def dtype(x: Any) -> str:
+    """The dtype by Keras' name. Source: keras.ops.dtype."""
+    found = getattr(x, "dtype", None)
+    return found if isinstance(found, str) else dtype_name(tensor(x))
+
+
+def ndim(x: Any) -> int:
+    """The number of axes. Source: keras.ops.ndim."""
+    return len(x.shape) if hasattr(x, "shape") else len(shape_of(tensor(x)))
+
+
+# ----- powers, logarithms, roots -----
+
+
+@operation("Exp2")
+def exp2(x: Any) -> Any:
+    """2 to the power of `x`. Source: keras.ops.exp2."""
+    return exp(multiply(as_float(x), _LN2))
+
+
+@operation("Log2")
+def log2(x: Any) -> Any:
+    """The logarithm to base 2. Source: keras.ops.log2."""
+    return true_divide(log(x), _LN2)
+
+
+@operation("Log10")
+def log10(x: Any) -> Any:
+    """The logarithm to base 10. Source: keras.ops.log10."""
+    return true_divide(log(x), _LN10)
+
+
+@operation("Cbrt")
+def cbrt(x: Any) -> Any:
+    """The cube root, of negative numbers too. Source: keras.ops.cbrt."""
+    x = as_float(x)
+    return multiply(sign(x), power(absolute(x), 1.0 / 3.0))
+
+
+def _log_of_sum(x1: Any, x2: Any, unit: float) -> Any:
+    a, b = promote(x1, x2, to_float=True)
+    top = maximum(a, b)
+    low = minimum(a, b)
+    apart = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
+    return add(top, true_divide(log1p(exp(multiply(apart, unit))), unit))
+
+
+@operation("Logaddexp", tensors="x1 x2")
+def logaddexp(x1: Any, x2: Any) -> Any:
+    """log(exp(x1) + exp(x2)) without overflow. Source: keras.ops.logaddexp."""
+    return _log_of_sum(x1, x2, 1.0)
+
+
+@operation("Logaddexp2", tensors="x1 x2")
+def logaddexp2(x1: Any, x2: Any) -> Any:
+    """log2(2**x1 + 2**x2) without overflow. Source: keras.ops.logaddexp2."""
+    return _log_of_sum(x1, x2, _LN2)
+
+
+@operation("Hypot", tensors="x1 x2")
+def hypot(x1: Any, x2: Any) -> Any:
+    """sqrt(x1^2 + x2^2) without overflow. Source: keras.ops.hypot."""
+    a, b = (absolute(v) for v in promote(x1, x2, to_float=True))
+    top, low = maximum(a, b), minimum(a, b)
+    safe = where(equal(top, 0), 1.0, top)
+    return multiply(top, sqrt(add(square(true_divide(low, safe)), 1.0)))
+
+
+# ----- angles -----
+
+
+def _arctan2(y: Any, x: Any) -> Any:
+    level = equal(x, 0)
+    base = arctan(true_divide(y, where(level, 1.0, x)))
+    turned = where(less(x, 0), where(less(y, 0), subtract(base, _PI), add(base, _PI)), base)
+    return where(level, multiply(sign(y), _PI / 2), turned)
+
+
+def _arctan2_vjp(g: Any, out: Any, y: Any, x: Any) -> list[Callable[[], Any]]:
+    return [
+        lambda: multiply(g, true_divide(x, add(square(x), square(y)))),
+        lambda: negative(multiply(g, true_divide(y, add(square(x), square(y))))),
+    ]
+
+
+arctan2_p = primitive("arctan2", broadcast, prepare=ufunc(np.arctan2), decomposition=_arctan2, vjp=_arctan2_vjp)
+
+
+@operation("Arctan2", tensors="x1 x2")
+def arctan2(x1: Any, x2: Any) -> Any:
+    """The angle of the point (x2, x1), in (-pi, pi]. Source: keras.ops.arctan2."""
+    return arctan2_p.bind(*promote(x1, x2, to_float=True))
+
+
+@operation("Deg2rad")
+def deg2rad(x: Any) -> Any:
+    """Degrees as radians. Source: keras.ops.deg2rad."""
+    return multiply(as_float(x), _PI / 180)
+
+
+@operation("Rad2deg")
+def rad2deg(x: Any) -> Any:
+    """Radians as degrees. Source: keras.ops.rad2deg."""
+    return multiply(as_float(x), 180 / _PI)
+
+
+@operation("Sinc")
+def sinc(x: Any) -> Any:
+    """sin(pi x) / (pi x), 1 at 0. Source: keras.ops.sinc."""
+    x = multiply(as_float(x), _PI)
+    middle = equal(x, 0)
+    return where(middle, 1.0, true_divide(sin(x), where(middle, 1.0, x)))
+
+
+# ----- signs and wholes -----
+
+
+@operation("Fabs")
+def fabs(x: Any) -> Any:
+    """The absolute value as a float. Source: keras.ops.fabs."""
+    return absolute(as_float(x))
+
+
+@operation("Trunc")
+def trunc(x: Any) -> Any:
+    """Without the digits after the point. Source: keras.ops.trunc."""
+    x = tensor(x)
+    return where(less(x, 0), ceil(x), floor(x)) if dtypes.is_float(dtype_name(x)) else x
+
+
+@operation("Fmod", tensors="x1 x2")
+def fmod(x1: Any, x2: Any) -> Any:
+    """The remainder with the sign of `x1`. Source: keras.ops.fmod."""
+    a, b = promote(x1, x2)
+    if not dtypes.is_float(dtype_name(a)):
+        from graphkit.ops.elementwise import mod
+
+        return multiply(sign(a), mod(absolute(a), absolute(b)))
+    return subtract(a, multiply(b, trunc(true_divide(a, b))))
+
+
+@operation("Fmax", tensors="x1 x2")
+def fmax(x1: Any, x2: Any) -> Any:
+    """The larger of two; of a number and NaN the number. Source: keras.ops.fmax."""
+    a, b = promote(x1, x2)
+    return where(_is_nan(a), b, where(_is_nan(b), a, maximum(a, b)))
+
+
+@operation("Fmin", tensors="x1 x2")
+def fmin(x1: Any, x2: Any) -> Any:
+    """The smaller of two; of a number and NaN the number. Source: keras.ops.fmin."""
+    a, b = promote(x1, x2)
+    return where(_is_nan(a), b, where(_is_nan(b), a, minimum(a, b)))
+
+
+def _is_nan(x: Any) -> Any:
+    return isnan(x) if dtypes.is_float(dtype_name(x)) else False
+
+
+@operation("Heaviside", tensors="x1 x2")
+def heaviside(x1: Any, x2: Any) -> Any:
+    """0 below 0, 1 above, `x2` at 0. Source: keras.ops.heaviside."""
+    a, b = promote(x1, x2, to_float=True)
+    return where(equal(a, 0), b, where(less(a, 0), 0.0, where(isnan(a), a, 1.0)))
+
+
+@operation("Signbit")
+def signbit(x: Any) -> Any:
+    """Whether the sign is minus (of -0.0 too). Source: keras.ops.signbit."""
+    x = tensor(x)
+    if not dtypes.is_float(dtype_name(x)):
+        return less(x, 0)
+    return logical_or(less(x, 0), logical_and(equal(x, 0), less(true_divide(1, where(equal(x, 0), x, 1.0)), 0)))
+
+
+@operation("Isposinf")
+def isposinf(x: Any) -> Any:
+    """Whether each element is +infinity. Source: keras.ops.isposinf."""
+    return equal(as_float(x), float("inf"))
+
+
+@operation("Isneginf")
+def isneginf(x: Any) -> Any:
+    """Whether each element is -infinity. Source: keras.ops.isneginf."""
+    return equal(as_float(x), float("-inf"))
+
+
+@operation("Isreal")
+def isreal(x: Any) -> Any:
+    """Whether each element is real: all are, complex tensors do not occur. Source: keras.ops.isreal."""
+    x = tensor(x)
+    return logical_or(equal(x, x), logical_not(equal(x, x)))
+
+
+# ----- closeness -----
+
+
+@operation("Isclose", tensors="x1 x2")
+def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """Whether |x1 - x2| <= atol + rtol * |x2|, element by element. Source: keras.ops.isclose."""
+    a, b = promote(x1, x2, to_float=True)
+    near = less_equal(absolute(subtract(a, b)), add(multiply(absolute(b), rtol), atol))
+    found = logical_or(equal(a, b), logical_and(near, isfinite(b)))
+    return logical_or(found, logical_and(isnan(a), isnan(b))) if equal_nan else found
+
+
+@operation("AllClose", tensors="x1 x2")
+def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """Whether all elements are close. Source: keras.ops.allclose."""
+    return reduce_all(isclose(x1, x2, rtol, atol, equal_nan))
+
+
+# ----- division, casts, choice -----
+
+
+@operation("DivideNoNan", tensors="x1 x2")
+def divide_no_nan(x1: Any, x2: Any) -> Any:
+    """`x1 / x2`, 0 where `x2` is 0. Source: keras.ops.divide_no_nan."""
+    a, b = promote(x1, x2, to_float=True)
+    nothing = equal(b, 0)
+    return where(nothing, 0.0, divide(a, where(nothing, 1.0, b)))
+
+
+@operation("SaturateCast", "core")
+def saturate_cast(x: Any, dtype: Any) -> Any:
+    """`x` in another dtype, limited to what that can hold. Source: keras.ops.saturate_cast."""
+    x, wanted = tensor(x), dtypes.standardize(dtype)
+    if wanted == "bool" or dtype_name(x) == "bool":
+        return cast(x, wanted)
+    kind = dtypes.to_numpy(wanted)
+    info: Any = np.iinfo(kind) if dtypes.is_int(wanted) else np.finfo(kind) if wanted != "bfloat16" else None
+    if info is None or np.can_cast(dtypes.to_numpy(dtype_name(x)), kind, "safe"):
+        return cast(x, wanted)
+    if dtypes.is_int(dtype_name(x)):
+        own = np.iinfo(dtypes.to_numpy(dtype_name(x)))
+        low, high = max(int(own.min), int(info.min)), min(int(own.max), int(info.max))
+        return cast(clip(x, np.asarray(low, kind_of(x)), np.asarray(high, kind_of(x))), wanted)
+    low, high = float(info.min), float(info.max)
+    limited = cast(clip(x, low, high), wanted)
+    if dtypes.is_int(wanted):  # the largest integers are no floats: 2**31 - 1 becomes 2**31
+        limited = where(greater_equal(x, high), np.asarray(info.max, kind), limited)
+    return limited
+
+
+def kind_of(x: Any) -> np.dtype[Any]:
+    """The NumPy dtype of a tensor."""
+    return dtypes.to_numpy(dtype_name(x))
+
+
+@operation("Select", tensors="condlist choicelist default")
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """The first choice whose condition holds, else `default`. Source: keras.ops.select."""
+    if len(condlist) != len(choicelist):
+        raise InvalidArgumentError(f"select: {len(condlist)} conditions for {len(choicelist)} choices.")
+    made = default
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        made = where(condition, choice, made)
+    return made
+
+
+# ----- differences, products of vectors -----
+
+
+@operation("Diff", tensors="a")
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """Each element minus the one before along `axis`, `n` times. Source: keras.ops.diff."""
+    x = tensor(a)
+    axis = canonical_axis(axis, x.ndim)
+    lead = (slice(None),) * axis
+    for _ in range(n):
+        x = subtract(x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))])
+    return x
+
+
+@operation("Cross", tensors="x1 x2")
+def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """The cross product of vectors of 3 (or 2) elements. Source: keras.ops.cross."""
+    a, b = promote(x1, x2)
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    sizes = shape_of(a)[-1], shape_of(b)[-1]
+    if any(size not in (2, 3) for size in sizes):
+        raise ShapeError(f"cross wants vectors of 2 or 3 elements, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
+    (a0, a1, a2), (b0, b1, b2) = (_parts(v) for v in (a, b))
+    last = subtract(multiply(a0, b1), multiply(a1, b0))
+    if sizes == (2, 2):
+        return last
+    first, second = subtract(multiply(a1, b2), multiply(a2, b1)), subtract(multiply(a2, b0), multiply(a0, b2))
+    return moveaxis(stack([first, second, last], axis=-1), -1, axisc)
+
+
+def _parts(v: Any) -> tuple[Any, Any, Any]:
+    x, y = v[..., 0], v[..., 1]
+    return x, y, v[..., 2] if shape_of(v)[-1] == 3 else multiply(x, 0)
+
+

@@ -1,0 +1,217 @@
+"""The `.keras` archive: a zip file (or folder) of metadata.json, config.json, model.weights.h5 and assets.
+
+Source: the files that keras.saving.save_model (Keras 3.15) writes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO, Protocol
+
+from graphkit.core.errors import SerializationError
+from graphkit.layers.layer import Layer
+from graphkit.saving import limits
+from graphkit.saving.files import replacing, replacing_folder
+from graphkit.saving.stores import open_table, write_hdf5, write_npz
+from graphkit.saving.weights import load_state, state_of
+
+CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
+WEIGHTS = {"h5": "model.weights.h5", "npz": "model.weights.npz"}
+KERAS_VERSION = "3.15.1"  # the version of Keras whose format this is; Keras asks for the key
+
+
+class Members(Protocol):
+    """The files of an archive, wherever they are."""
+
+    def names(self) -> list[str]:
+        """The paths of the members."""
+        ...
+
+    def open(self, name: str) -> Path | BinaryIO:
+        """A member to read from."""
+        ...
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of a member, at most `limit`."""
+        ...
+
+
+class ZipMembers:
+    """The members of a zip file, checked for what a bomb or a path traversal would be."""
+
+    def __init__(self, archive: zipfile.ZipFile, what: str) -> None:
+        self._archive, self._what = archive, what
+        infos = archive.infolist()
+        if len(infos) > limits.MAX_ENTRIES:
+            raise SerializationError(f"{what} has {len(infos)} members, more than {limits.MAX_ENTRIES}.")
+        self._infos = {info.filename: info for info in infos}
+        if len(self._infos) != len(infos):
+            raise SerializationError(f"{what} has two members of one name.")
+        for info in infos:
+            check_member_name(info.filename, what)
+            limits.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
+
+    def names(self) -> list[str]:
+        """The paths of the members."""
+        return list(self._infos)
+
+    def open(self, name: str) -> BinaryIO:
+        """A member as a file in memory: HDF5 seeks."""
+        return io.BytesIO(self._bytes(name))
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of a member."""
+        size = self._infos[name].file_size
+        if size > limit:
+            raise SerializationError(f"{self._what}: {name!r} has {size:,} bytes, more than {limit:,}.")
+        return self._bytes(name)
+
+    def _bytes(self, name: str) -> bytes:
+        try:
+            return self._archive.read(self._infos[name])
+        except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
+            raise SerializationError(f"{self._what}: {name!r} cannot be read: {error}.") from None
+        except Exception as error:
+            if type(error).__module__ in ("zlib", "lzma", "bz2"):
+                raise SerializationError(f"{self._what}: {name!r} cannot be unpacked: {error}.") from None
+            raise
+
+
+class FolderMembers:
+    """The files of an unpacked archive."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def names(self) -> list[str]:
+        """The paths of the files."""
+        return [p.relative_to(self._folder).as_posix() for p in self._folder.rglob("*") if p.is_file()]
+
+    def open(self, name: str) -> Path:
+        """The file."""
+        return self._folder / name
+
+    def read(self, name: str, limit: int) -> bytes:
+        """The bytes of a file."""
+        path = self._folder / name
+        if path.stat().st_size > limit:
+            raise SerializationError(f"{str(path)!r} has {path.stat().st_size:,} bytes, more than {limit:,}.")
+        return path.read_bytes()
+
+
+def check_member_name(name: str, what: str) -> None:
+    """Raise SerializationError for a member whose path leads out of the archive."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts or (path.parts and path.parts[0].endswith(":")):
+        raise SerializationError(f"{what} has a member {name!r}, whose path leads out of the archive.")
+
+
+@contextmanager
+def open_archive(path: Path) -> Iterator[Members]:
+    """The members of a `.keras` file or folder."""
+    if path.is_dir():
+        yield FolderMembers(path)
+        return
+    try:
+        archive = zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SerializationError(f"{str(path)!r} is not a readable zip file: {error}.") from None
+    with archive:
+        yield ZipMembers(archive, repr(str(path)))
+
+
+# ----- writing -----
+
+
+def write_archive(path: Path, config: dict[str, Any], model: Layer, overwrite: bool = True, weights_format: str = "h5", zipped: bool = True) -> None:
+    """Write a model: config, weights, optimizer state, assets."""
+    texts = {METADATA: _metadata(), CONFIG: json.dumps(config).encode()}
+    texts.update(_assets(model))
+    if zipped:
+        with replacing(path, overwrite) as part:
+            _write_zip(part, texts, model, weights_format)
+        return
+    with replacing_folder(path, overwrite) as folder:
+        for name, data in texts.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(data)
+        write_weights(folder / WEIGHTS[weights_format], model, weights_format)
+
+
+def _write_zip(part: Path, texts: dict[str, bytes], model: Layer, weights_format: str) -> None:
+    with tempfile.TemporaryDirectory(prefix=part.name, dir=part.parent) as folder, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+        weights = Path(folder) / WEIGHTS[weights_format]
+        write_weights(weights, model, weights_format)
+        for name, data in texts.items():
+            archive.writestr(name, data)
+        archive.write(weights, weights.name)
+
+
+def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> None:
+    """Write the weights and the optimizer's state of a model in Keras 3's layout."""
+    arrays, names = state_of(model)
+    if weights_format == "npz":
+        write_npz(target, arrays)
+    else:
+        write_hdf5(target, arrays, names)
+
+
+def _metadata() -> bytes:
+    from graphkit import __version__
+
+    when = datetime.now().strftime("%Y-%m-%d@%H:%M:%S")  # noqa: DTZ005 (Keras writes local time)
+    return json.dumps({"keras_version": KERAS_VERSION, "date_saved": when, "graphkit_version": __version__}).encode()
+
+
+def _assets(model: Layer) -> dict[str, bytes]:
+    """Files that layers keep beside their weights (vocabularies): `assets/<path of the layer>/<name>`."""
+    from graphkit.saving.paths import stored_objects
+
+    found = {}
+    for path, obj in stored_objects(model):
+        for name, data in (obj.asset_files() if hasattr(obj, "asset_files") else {}).items():
+            found[f"{ASSETS}/{path}/{name}"] = data
+    return found
+
+
+# ----- reading -----
+
+
+def read_config(members: Members, what: str) -> dict[str, Any]:
+    """The config of an archive."""
+    if CONFIG not in members.names():
+        raise SerializationError(f"{what} has no {CONFIG}: it is not a .keras archive. It holds {sorted(members.names())[:10]}.")
+    config = limits.parse_json(members.read(CONFIG, limits.MAX_JSON_BYTES), f"{CONFIG} of {what}")
+    if not isinstance(config, dict):
+        raise SerializationError(f"{CONFIG} of {what} holds a {type(config).__name__}, not an object.")
+    return config
+
+
+def read_state(members: Members, model: Layer, what: str) -> None:
+    """Give a model the weights, optimizer state and assets of an archive."""
+    names = set(members.names())
+    weights = next((name for name in WEIGHTS.values() if name in names), None)
+    if weights is None:
+        raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
+    _load_assets(members, names, model)
+    with open_table(members.open(weights), f"{weights} of {what}") as table:
+        load_state(model, table, what)
+
+
+def _load_assets(members: Members, names: set[str], model: Layer) -> None:
+    from graphkit.saving.paths import stored_objects
+
+    if not any(name.startswith(f"{ASSETS}/") for name in names):
+        return
+    for path, obj in stored_objects(model):
+        start = f"{ASSETS}/{path}/" if path else f"{ASSETS}/"
+        files = {n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES) for n in names if n.startswith(start) and "/" not in n[len(start) :]}
+        if files and hasattr(obj, "load_asset_files"):
+            obj.load_asset_files(files)

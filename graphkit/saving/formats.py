@@ -1,0 +1,102 @@
+"""What kind of file it is, told by its content and not by its name."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from graphkit.core.errors import SerializationError
+from graphkit.saving.stores import HDF5_MAGIC
+
+
+class Kind(NamedTuple):
+    """A format, and the function that reads it: "module:function", called as `read(path, compile=...)`."""
+
+    name: str
+    reader: str
+
+
+KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive")
+HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model")
+JSON = Kind("JSON config", "graphkit.saving.front:read_json")
+
+_KNOWN_ELSEWHERE = {
+    b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
+    b"TFL3": "a TensorFlow Lite file",
+    b"\x1f\x8b": "a gzip file; unpack it first",
+}
+
+
+def kind_of(path: Path) -> Kind:
+    """The format of a file or folder. Raises SerializationError listing the known ones."""
+    if path.is_dir():
+        return _kind_of_folder(path)
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if head.startswith(HDF5_MAGIC):
+        return HDF5
+    if head.startswith(b"PK"):
+        return _kind_of_zip(path)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
+        return JSON
+    return _by_converters(path, head) or _refuse(path, head)
+
+
+def _kind_of_folder(path: Path) -> Kind:
+    if (path / "config.json").is_file():
+        return KERAS
+    if (path / "saved_model.pb").is_file():
+        raise SerializationError(f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX.")
+    raise SerializationError(f"{str(path)!r} is a folder without config.json; {_known()}")
+
+
+def _kind_of_zip(path: Path) -> Kind:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = set(archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise SerializationError(f"{str(path)!r} is not a readable zip file: {error}.") from None
+    if "config.json" in names:
+        return KERAS
+    if any(name.endswith("data.pkl") for name in names):
+        raise SerializationError(f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead.")
+    if names and all(name.endswith(".npy") for name in names):
+        raise SerializationError(f"{str(path)!r} is an npz file of weights, not a model: make the model, then model.load_weights(path).")
+    raise SerializationError(f"{str(path)!r} is a zip file without config.json; {_known()} It holds {sorted(names)[:10]}.")
+
+
+def _by_converters(path: Path, head: bytes) -> Kind | None:
+    """A converter that recognises the first bytes, or failing that the suffix."""
+    found = entry_points(group="graphkit.converters")
+    loaded = [(point, point.load()) for point in found]
+    for point, module in loaded:
+        if hasattr(module, "recognizes") and module.recognizes(head):
+            return Kind(point.name, f"{module.__name__}:load_model")
+    for point, module in loaded:
+        if path.suffix.lower() in getattr(module, "EXTENSIONS", ()) and hasattr(module, "load_model"):
+            return Kind(point.name, f"{module.__name__}:load_model")
+    return None
+
+
+def _refuse(path: Path, head: bytes) -> Kind:
+    for start, name in _KNOWN_ELSEWHERE.items():
+        if head.startswith(start) or head[4:8] == start:
+            raise SerializationError(f"{str(path)!r} is {name}. {_known()}")
+    raise SerializationError(f"{str(path)!r} is of no known format: it starts with {head[:16]!r}. {_known()}")
+
+
+def _known() -> str:
+    others = sorted(point.name for point in entry_points(group="graphkit.converters"))
+    return f"Known are {KERAS.name} (.keras, also unpacked), {HDF5.name}, {JSON.name}{''.join(f', {name}' for name in others)}."
+
+
+def is_older_config(config: Mapping[str, Any]) -> bool:
+    """Whether a model's config is of Keras 1 or 2: its layers' envelopes name no module, or calls are lists."""
+    if "module" in config:
+        return False
+    inner = config.get("config")
+    layers = inner if isinstance(inner, list) else (inner or {}).get("layers", []) if isinstance(inner, Mapping) else []
+    return bool(layers) or isinstance(inner, list)

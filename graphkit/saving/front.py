@@ -1,0 +1,203 @@
+"""The front doors: save and load models and weights. `Model`'s methods and `graphkit.models` come here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
+from graphkit.core.serialization import custom_object_scope, deserialize, envelope, is_envelope
+from graphkit.saving import formats, limits
+from graphkit.saving.files import replacing
+
+_WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
+
+
+# ----- models -----
+
+
+def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:  # noqa: A002 (Keras' name)
+    """Open a model file of any format, told by its content: `.keras` (also unpacked), Keras HDF5, JSON, ONNX, ...
+
+    Args:
+        filepath: the file or folder.
+        custom_objects: classes and functions of your own by the names that the file uses; for a `Lambda` that was saved as
+            code, its function by the layer's name.
+        compile: whether a model that was compiled is compiled again, with its optimizer's state.
+        safe_mode: accepted for Keras' sake; code in files is never run.
+
+    Raises SerializationError (a ValueError) naming file and entry. Source: keras.saving.load_model.
+    """
+    path = _existing(filepath)
+    kind = formats.kind_of(path)
+    module_name, _, function = kind.reader.partition(":")
+    reader = getattr(import_module(module_name), function)
+    with custom_object_scope(custom_objects):
+        return reader(path, compile=compile)
+
+
+def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
+    """Write a whole model, in the format that the suffix names; a path without one and `zipped=False` gives a folder.
+
+    Args:
+        model: a model.
+        filepath: `.keras`, `.h5`, `.json`, `.onnx`.
+        overwrite: False raises InvalidArgumentError where the file is there.
+        zipped: False writes the members of a `.keras` archive into a folder.
+        weights_format: "h5" or "npz", of the weights in the archive.
+
+    The file is written beside its target and takes its name when it is whole. Source: keras.saving.save_model.
+    """
+    path, suffix = Path(filepath), Path(filepath).suffix.lower()
+    kwargs.pop("save_format", None)
+    kwargs.pop("include_optimizer", None)
+    weights_format = kwargs.pop("weights_format", "h5")
+    if suffix == ".onnx":
+        model.export(filepath, **kwargs)
+        return
+    if kwargs:
+        raise InvalidTypeError(f"save_model got arguments that it does not know: {sorted(kwargs)}.")
+    if suffix == ".json":
+        with replacing(path, overwrite) as part:
+            part.write_text(model_to_json(model))
+    elif suffix in (".h5", ".hdf5"):
+        from graphkit.saving.legacy_h5 import write_legacy_model
+
+        write_legacy_model(path, model, overwrite)
+    elif suffix == ".keras" or zipped is False:
+        from graphkit.saving.archive import WEIGHTS, write_archive
+
+        if weights_format not in WEIGHTS:
+            raise InvalidArgumentError(f"weights_format must be one of {list(WEIGHTS)}, got {weights_format!r}.")
+        write_archive(path, model_config(model), model, overwrite, weights_format, zipped is not False)
+    else:
+        raise InvalidArgumentError(
+            f"Invalid filepath extension for saving: {str(filepath)!r}. Please add a `.keras` extension; known are {_WRITERS}."
+        )
+
+
+def read_keras_archive(path: Path, compile: bool = True) -> Any:  # noqa: A002
+    """The model of a `.keras` file or folder."""
+    from graphkit.saving.archive import open_archive, read_config, read_state
+
+    what = repr(str(path))
+    with open_archive(path) as members:
+        config = read_config(members, what)
+        model = model_from_config(config, what)
+        if compile and config.get("compile_config"):
+            model.compile_from_config(config["compile_config"])
+        read_state(members, model, what)
+    return model
+
+
+def read_json(path: Path, compile: bool = True) -> Any:  # noqa: A002
+    """The model of a JSON file, newly initialised."""
+    return _model_from_text(path.read_bytes(), repr(str(path)), compile=compile)
+
+
+# ----- JSON -----
+
+
+def model_config(model: Any) -> dict[str, Any]:
+    """The config of a model as `.keras` files and JSON hold it: its envelope and what `compile` was given."""
+    config = envelope(model)
+    compile_config = model.get_compile_config() if hasattr(model, "get_compile_config") else None
+    config["compile_config"] = compile_config or {}
+    return config
+
+
+def model_to_json(model: Any, **kwargs: Any) -> str:
+    """The config of a model as JSON text; `kwargs` go to `json.dumps`. Source: keras.Model.to_json."""
+    return json.dumps(model_config(model), **kwargs)
+
+
+def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The model of a JSON config, newly initialised. Source: keras.models.model_from_json.
+
+    Raises SerializationError for text that is no config of a model.
+    """
+    if not isinstance(json_string, (str, bytes)):
+        raise InvalidTypeError(f"model_from_json wants the JSON text of a model, got {type(json_string).__name__}.")
+    with custom_object_scope(custom_objects):
+        return _model_from_text(json_string, "the JSON text", compile=True)
+
+
+def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:  # noqa: A002
+    config = limits.parse_json(text, what)
+    if isinstance(config, str):  # JSON within JSON: json.dump(model.to_json(), file)
+        config = limits.parse_json(config, what)
+    if not isinstance(config, dict):
+        raise SerializationError(f"{what} holds a {type(config).__name__}, not the config of a model.")
+    model = model_from_config(config, what)
+    if compile and config.get("compile_config"):
+        model.compile_from_config(config["compile_config"])
+    return model
+
+
+def model_from_config(config: Mapping[str, Any], what: str = "the config") -> Any:
+    """A model from its envelope. Raises SerializationError for what is none."""
+    from graphkit.models.model import Model
+
+    if not is_envelope(config):
+        raise SerializationError(f"{what} is not the config of a model: it has no class_name and config, but {sorted(map(str, config))[:10]}.")
+    if formats.is_older_config(config):
+        from graphkit.saving.legacy_config import model_from_older_config
+
+        return model_from_older_config(config, what)
+    try:
+        model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
+    except RecursionError:
+        raise SerializationError(f"{what} is nested too deeply.") from None
+    if not isinstance(model, Model):
+        raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
+    return model
+
+
+# ----- weights -----
+
+
+def save_weights(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
+    """Write the weights of a model (or layer): `.weights.h5`, `.npz`. Source: keras.Model.save_weights."""
+    path = Path(filepath)
+    if kwargs:
+        raise InvalidTypeError(f"save_weights got arguments that it does not know: {sorted(kwargs)}.")
+    if not path.name.endswith((".h5", ".hdf5", ".npz")):
+        raise InvalidArgumentError(f"The filename must end in `.weights.h5` (or .npz). Received: filepath={str(filepath)!r}")
+    from graphkit.saving.archive import write_weights
+
+    with replacing(path, overwrite) as part:
+        write_weights(part, model, "npz" if path.suffix == ".npz" else "h5")
+
+
+def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> None:
+    """Read weights; nothing is changed unless all fit. Source: keras.Model.load_weights.
+
+    Args:
+        filepath: `.weights.h5`, `.npz`, a `.keras` archive, or an HDF5 file of older Keras.
+        skip_mismatch: leave what does not fit as it is.
+        by_name: match layers by name; the others keep their weights (older HDF5 files only).
+
+    Raises SerializationError naming layer, weight and shapes.
+    """
+    from graphkit.saving.reading import read_weights
+
+    if kwargs:
+        raise InvalidTypeError(f"load_weights got arguments that it does not know: {sorted(kwargs)}.")
+    read_weights(model, _existing(filepath), skip_mismatch, by_name)
+
+
+def _existing(filepath: Any) -> Path:
+    path = Path(filepath)
+    if not path.exists():
+        raise MissingFileError(f"File not found: filepath={str(filepath)!r}. Please ensure the file is there.")
+    return path
+
+
+class MissingFileError(SerializationError, FileNotFoundError):
+    """The file to open is not there (Keras raises ValueError for `.keras` files)."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])

@@ -1,0 +1,33 @@
+"""Bounds on what is read from files, checked before anything is allocated, and JSON read within them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from graphkit.core.errors import SerializationError
+
+MAX_JSON_BYTES = 1 << 29  # half a GiB of config
+MAX_ENTRIES = 1 << 16  # members of an archive
+MAX_OBJECTS = 1 << 20  # groups and datasets of an HDF5 file
+MAX_DEPTH = 100  # groups within groups
+FREE_BYTES = 1 << 24  # what may be declared whatever the file's size
+MAX_RATIO = 1100  # deflate cannot reach more
+
+
+def check_expansion(declared: int, stored: int, what: str) -> None:
+    """Raise SerializationError where a file of `stored` bytes declares more than any packing could hold."""
+    if declared > FREE_BYTES and declared > MAX_RATIO * max(stored, 1):
+        raise SerializationError(f"{what} declares {declared:,} bytes, but the file holds only {stored:,} for it; it is damaged or a decompression bomb.")
+
+
+def parse_json(text: str | bytes, what: str) -> Any:
+    """JSON data from text. Raises SerializationError naming `what` for what is no JSON, too large or nested too deeply."""
+    if len(text) > MAX_JSON_BYTES:
+        raise SerializationError(f"{what} has {len(text):,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise SerializationError(f"{what} is nested too deeply to be a config.") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise SerializationError(f"{what} is not valid JSON: {error}.") from None

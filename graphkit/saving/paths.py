@@ -1,0 +1,99 @@
+"""Where in a weights file the state of each object stands, as Keras 3 lays it out.
+
+The children of models come first, under `layers/`, in the order of `model.layers`; then every attribute that holds a layer, in
+sorted order, private ones last. In a list or dict an object is named by its class in snake_case with a running number. Each
+object stands once, at the first path that leads to it. Source: keras.saving.saving_lib (Keras 3.15), by its files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from graphkit.core.names import NameCounter, to_snake_case
+from graphkit.ir.variable import Variable
+from graphkit.layers.layer import Layer
+from graphkit.models.functional import Functional
+from graphkit.models.model import Model
+from graphkit.models.sequential import Sequential
+
+# Attributes that are no part of the layout: those of the base classes, as Keras skips its own, and references to other objects.
+_BASES = (Layer, Model, Functional, Sequential)
+_SKIPPED = frozenset(
+    {"nodes", "inputs", "outputs", "operations", "layer_graph", "compiled", "graph", "name", "built", "input_spec", "autocast", "dtype_policy"}
+    | {"activity_regularizer", "_weights", "_eager", "_own_losses", "_build_shapes", "_inputs_struct", "_outputs_struct", "_graph_layers"}
+    | {"_trainable", "_input_shape_argument", "_stack", "_functional"}
+)
+
+
+class Stored(NamedTuple):
+    """An object with state of its own, and the path of the group that holds it ("" is the model itself)."""
+
+    path: str
+    obj: Any
+
+
+def stored_objects(model: Layer) -> list[Stored]:
+    """All objects of a model that a weights file has a group for, in the order of the file."""
+    found: list[Stored] = []
+    seen: set[int] = set()
+    stack: list[Stored] = [Stored("", model)]
+    while stack:
+        path, obj = stack.pop()
+        if id(obj) in seen:
+            continue
+        seen.add(id(obj))
+        found.append(Stored(path, obj))
+        stack.extend(reversed(list(_children(path, obj))))
+    optimizer = getattr(model, "optimizer", None) if isinstance(model, Model) else None
+    if optimizer is not None:
+        found.append(Stored("optimizer", optimizer))
+    return found
+
+
+def own_variables(obj: Any) -> list[Variable]:
+    """The variables that stand in an object's own group: trainable ones, then the others."""
+    if not isinstance(obj, Layer):
+        return list(obj.variables)
+    own = [v for v in obj._own_variables if not getattr(v, "is_state", False)]
+    return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+
+
+def _children(path: str, obj: Any) -> Iterator[Stored]:
+    if isinstance(obj, (Functional, Sequential)):
+        yield from _in_container(_join(path, "layers"), obj.layers)
+    for name in _attribute_names(obj):
+        value = _attribute(obj, name)
+        if isinstance(value, Layer):
+            yield Stored(_join(path, name), value)
+        elif isinstance(value, (list, tuple, dict)):
+            yield from _in_container(_join(path, name), value)
+
+
+def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]:
+    counter = NameCounter()
+    for item in container.values() if isinstance(container, dict) else container:
+        if isinstance(item, Layer):
+            yield Stored(_join(path, counter.next(to_snake_case(type(item).__name__))), item)
+        elif isinstance(item, (list, tuple, dict)) and depth < 8:
+            yield from _in_container(_join(path, counter.next("container")), item, depth + 1)
+
+
+def _attribute_names(obj: Any) -> list[str]:
+    names = set(vars(obj)) | {n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)}
+    return sorted((n for n in names - _SKIPPED if not n.startswith("__")), key=lambda n: f"~{n}" if n.startswith("_") else n)
+
+
+def _is_own(cls: type) -> bool:
+    return issubclass(cls, Layer) and cls not in _BASES
+
+
+def _attribute(obj: Any, name: str) -> Any:
+    try:
+        return getattr(obj, name)
+    except Exception:  # noqa: BLE001 (a property that is not defined yet holds no layers)
+        return None
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name

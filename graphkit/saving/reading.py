@@ -1,0 +1,42 @@
+"""Weights from a file of any layout into a model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from graphkit.saving.stores import open_table
+from graphkit.saving.weights import load_state
+
+
+def read_weights(model: Any, path: Path, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Give a model the weights of a file: Keras 3's layout (HDF5, npz, a `.keras` archive) or older Keras' HDF5."""
+    what = repr(str(path))
+    if path.is_dir() or _is_archive(path):
+        from graphkit.saving.archive import open_archive, read_state
+
+        with open_archive(path) as members:
+            read_state(members, model, what)
+        return
+    with open_table(path, what) as table:
+        if _is_legacy(table):
+            from graphkit.saving.legacy_h5 import load_legacy_weights
+
+            load_legacy_weights(model, table, what, skip_mismatch, by_name)
+        else:
+            load_state(model, table, what, skip_mismatch)
+
+
+def _is_archive(path: Path) -> bool:
+    import zipfile
+
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return "config.json" in archive.namelist()
+
+
+def _is_legacy(table: Any) -> bool:
+    return any("layer_names" in table.attributes.get(group, {}) or "layer_names0" in table.attributes.get(group, {}) for group in ("", "model_weights"))
+
+

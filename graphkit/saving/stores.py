@@ -1,0 +1,199 @@
+"""Weights files as flat tables of arrays: HDF5 and npz, read within bounds and without anything that could run."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.errors import SerializationError
+from graphkit.saving import limits
+
+Array = np.ndarray[Any, Any]
+Source = "Path | BinaryIO"
+HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
+
+
+class Entry(NamedTuple):
+    """An array of a file that has not been read yet."""
+
+    path: str
+    shape: tuple[int, ...]
+    read: Any  # () -> Array
+
+
+class Table(NamedTuple):
+    """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
+
+    entries: dict[str, Entry]
+    attributes: dict[str, Mapping[str, Any]]
+
+    def group(self, path: str) -> dict[str, Entry]:
+        """The arrays directly in a group, by the last part of their paths."""
+        start = f"{path}/" if path else ""
+        return {k[len(start) :]: e for k, e in self.entries.items() if k.startswith(start) and "/" not in k[len(start) :]}
+
+
+@contextmanager
+def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
+    """The arrays of an HDF5 or npz file, told apart by content. Raises SerializationError naming `what`."""
+    start = _first_bytes(source)
+    if start.startswith(HDF5_MAGIC):
+        with _open_hdf5(source, what) as file:
+            yield hdf5_table(file, what)
+    elif start.startswith(b"PK"):
+        with _open_zip(source, what) as archive:
+            yield _npz_table(archive, what)
+    else:
+        raise SerializationError(f"{what} is neither an HDF5 nor an npz file: it starts with {start[:8]!r}.")
+
+
+def _first_bytes(source: Path | BinaryIO) -> bytes:
+    if isinstance(source, Path):
+        with source.open("rb") as file:
+            return file.read(8)
+    start = source.read(8)
+    source.seek(0)
+    return start
+
+
+# ----- HDF5 -----
+
+
+@contextmanager
+def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
+    import h5py
+
+    try:
+        file = h5py.File(source, "r")
+    except OSError as error:
+        raise SerializationError(f"{what} is not a readable HDF5 file: {error}.") from None
+    with file:
+        yield file
+
+
+def hdf5_table(file: Any, what: str) -> Table:
+    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet."""
+    import h5py
+
+    table = Table({}, {})
+    seen: set[Any] = set()
+    stack: list[tuple[str, Any, int]] = [("", file, 0)]
+    while stack:
+        path, group, depth = stack.pop()
+        if depth > limits.MAX_DEPTH or len(seen) > limits.MAX_OBJECTS:
+            raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
+        if len(group.attrs):
+            table.attributes[path] = group.attrs
+        for name in group:
+            child_path = f"{path}/{name}" if path else str(name)
+            child = _hard_child(group, name, child_path, what)
+            address = h5py.h5o.get_info(child.id).addr
+            if isinstance(child, h5py.Group):
+                if address in seen:
+                    raise SerializationError(f"{what}: the group {child_path!r} is linked twice.")
+                stack.append((child_path, child, depth + 1))
+            elif isinstance(child, h5py.Dataset):
+                table.entries[child_path] = _hdf5_entry(child, child_path, what)
+            seen.add(address)
+    return table
+
+
+def _hard_child(group: Any, name: str, path: str, what: str) -> Any:
+    import h5py
+
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise SerializationError(f"{what}: {path!r} is a {type(link).__name__}, which may point anywhere; it is not followed.")
+    return group[name]
+
+
+def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
+    if dataset.is_virtual or dataset.external:
+        raise SerializationError(f"{what}: the dataset {path!r} keeps its numbers in another file; it is not read.")
+    if dataset.shape is None:
+        raise SerializationError(f"{what}: the dataset {path!r} is empty.")
+
+    def read() -> Array:
+        limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
+        array = np.asarray(dataset[()])
+        if dataset.attrs.get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
+            return array.view(dtypes.to_numpy("bfloat16"))
+        if array.dtype.kind == "V":
+            raise SerializationError(f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's.")
+        return array
+
+    return Entry(path, tuple(int(s) for s in dataset.shape), read)
+
+
+def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
+    """Write `group -> key -> array` as Keras does: contiguous datasets in `<group>/vars`, whose attribute `name` is the object's."""
+    import h5py
+
+    with h5py.File(target, "w") as file:
+        for path, group in arrays.items():
+            place = file.create_group(f"{path}/vars" if path else "vars")
+            if path in names:
+                place.attrs["name"] = names[path]
+            for key, array in group.items():
+                dataset = place.create_dataset(key, data=array)
+                if dtypes.of_array(array) == "bfloat16":
+                    dataset.attrs["dtype"] = "bfloat16"
+
+
+# ----- npz -----
+
+
+@contextmanager
+def _open_zip(source: Path | BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
+    try:
+        archive = zipfile.ZipFile(source)
+    except (zipfile.BadZipFile, OSError) as error:
+        raise SerializationError(f"{what} is not a readable zip file: {error}.") from None
+    with archive:
+        yield archive
+
+
+def _npz_table(archive: zipfile.ZipFile, what: str) -> Table:
+    """The arrays of an npz file. Keras keeps a dict of arrays for each object there, as a pickle: that is refused."""
+    if len(archive.infolist()) > limits.MAX_ENTRIES:
+        raise SerializationError(f"{what} has {len(archive.infolist())} members, more than {limits.MAX_ENTRIES}.")
+    entries = {}
+    for info in archive.infolist():
+        name = info.filename.removesuffix(".npy")
+        limits.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
+        entries[name] = _npz_entry(archive, info, f"{what}: {info.filename!r}", name)
+    return Table(entries, {})
+
+
+def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name: str) -> Entry:
+    from numpy.lib import format as npy
+
+    with archive.open(info) as member:
+        try:
+            version = npy.read_magic(member)
+            shape, _, dtype = npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
+        except (ValueError, OSError) as error:
+            raise SerializationError(f"{what} is not a NumPy array: {error}.") from None
+    if dtype.hasobject:
+        raise SerializationError(f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5.")
+    if int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
+        raise SerializationError(f"{what} declares the shape {shape}, for which the file is too short.")
+
+    def read() -> Array:
+        return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
+
+    return Entry(name, tuple(shape), read)
+
+
+def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:
+    """Write `group -> key -> array` as an npz file of plain arrays named `<group>/vars/<key>`."""
+    flat = {f"{path}/vars/{key}" if path else f"vars/{key}": array for path, group in arrays.items() for key, array in group.items()}
+    with target.open("wb") as file:
+        np.savez(file, **flat)  # type: ignore[arg-type]

@@ -1,0 +1,142 @@
+"""Weights of a model to and from the table of a file; loading checks everything before it changes anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphkit.core.errors import SerializationError
+from graphkit.core.registry import did_you_mean
+from graphkit.layers.layer import Layer
+from graphkit.saving.paths import Stored, own_variables, stored_objects
+from graphkit.saving.stores import Array, Entry, Table
+
+_NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
+
+
+class Assignment(NamedTuple):
+    """A variable and the array of the file that it is to take."""
+
+    variable: Any
+    entry: Entry
+
+
+# ----- writing -----
+
+
+def state_of(model: Layer) -> tuple[dict[str, dict[str, Array]], dict[str, str]]:
+    """The arrays of a model by group and key, and the names of the objects by group."""
+    arrays: dict[str, dict[str, Array]] = {}
+    names: dict[str, str] = {}
+    for path, obj in stored_objects(model):
+        arrays[path] = _own_state(obj)
+        if isinstance(getattr(obj, "name", None), str):
+            names[path] = obj.name
+    return arrays, names
+
+
+def _own_state(obj: Any) -> dict[str, Array]:
+    if hasattr(obj, "save_own_variables"):
+        store: dict[str, Any] = {}
+        obj.save_own_variables(store)
+        return {key: np.asarray(value) for key, value in store.items()}
+    return {str(i): v.array for i, v in enumerate(own_variables(obj))}
+
+
+# ----- reading -----
+
+
+def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = False) -> None:
+    """Take the numbers of a file in Keras 3's layout.
+
+    Raises SerializationError naming layer, weight and shapes; then no weight has changed. `skip_mismatch` leaves what does not
+    fit as it is.
+    """
+    assignments: list[Assignment] = []
+    custom: list[tuple[Any, dict[str, Entry]]] = []
+    problems: list[str] = []
+    claimed: set[str] = set()
+    for stored in stored_objects(model):
+        group = table.group(f"{stored.path}/vars" if stored.path else "vars")
+        claimed.update(entry.path for entry in group.values())
+        if hasattr(stored.obj, "load_own_variables"):
+            custom.append((stored.obj, group))
+        elif stored.path.split("/")[0] == "optimizer":
+            assignments.extend(_optimizer_assignments(stored, group))
+        else:
+            found, wrong = _assignments(stored, group)
+            problems.extend(wrong)
+            assignments.extend(found if not wrong or skip_mismatch else [])
+    unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
+    if unclaimed and not problems:
+        problems.append(f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for")
+    if problems and not skip_mismatch:
+        raise SerializationError(_message(model, what, problems))
+    _assign(assignments, custom)
+
+
+def _is_no_weight(path: str) -> bool:
+    return any(part in _NOT_WEIGHTS for part in path.split("/"))
+
+
+def _message(model: Layer, what: str, problems: list[str]) -> str:
+    shown = "; ".join(problems[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    return f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed."
+
+
+def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:
+    variables = own_variables(stored.obj)
+    where = f"{type(stored.obj).__name__} layer {stored.obj.name!r}"
+    if len(group) != len(variables):
+        named = [v.name for v in variables]
+        return [], [f"{where} has {len(variables)} weights {named}, the file has {len(group)} at {stored.path or '/'!r}"]
+    found, problems = [], []
+    for index, variable in enumerate(variables):
+        entry = group.get(str(index))
+        if entry is None:
+            problems.append(f"{where}: the file has no number {index} for weight {variable.name!r} at {stored.path!r}, but {sorted(group)}")
+        elif entry.shape != variable.shape:
+            problems.append(f"{where}: weight {variable.name!r} has shape {variable.shape}, the file's {entry.path!r} has {entry.shape}")
+        else:
+            found.append(Assignment(variable, entry))
+    return found, problems
+
+
+def _optimizer_assignments(stored: Stored, group: Mapping[str, Entry]) -> list[Assignment]:
+    """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
+    variables = own_variables(stored.obj)
+    entries = [group.get(str(i)) for i in range(len(variables))]
+    if len(group) != len(variables) or any(e is None or e.shape != v.shape for e, v in zip(entries, variables, strict=True)):
+        if group:
+            import warnings
+
+            warnings.warn(
+                f"The optimizer's state was not loaded: {type(stored.obj).__name__} has {len(variables)} variables, the file {len(group)}.",
+                stacklevel=2,
+            )
+        return []
+    return [Assignment(v, e) for v, e in zip(variables, entries, strict=True) if e is not None]
+
+
+def _assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entry]]]) -> None:
+    """Read everything that can fail to be read, then assign."""
+    arrays = [(a.variable, a.entry.read()) for a in assignments]
+    stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom]
+    for variable, array in arrays:
+        variable.assign(array)
+    for obj, store in stores:
+        obj.load_own_variables(store)
+
+
+def named_weights(model: Layer) -> Iterator[tuple[str, Any]]:
+    """The weights of a model with their paths."""
+    for variable in model.weights:
+        yield variable.path, variable
+
+
+def unknown_layer(name: str, known: list[str]) -> str:
+    """A hint for a layer name that the model lacks."""
+    return did_you_mean(name, known)

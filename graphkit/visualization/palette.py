@@ -1,0 +1,65 @@
+"""The families of layers and their colours. The same colours read well on a white and on a dark page."""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+
+class Colours(NamedTuple):
+    """Of one family: fill of the head, border, text of the head."""
+
+    fill: str
+    line: str
+    text: str
+
+
+FAMILIES: dict[str, Colours] = {
+    "input": Colours("#e2e8f0", "#94a3b8", "#1e293b"),
+    "core": Colours("#dbeafe", "#60a5fa", "#1e3a8a"),
+    "convolution": Colours("#ccfbf1", "#2dd4bf", "#134e4a"),
+    "pooling": Colours("#cffafe", "#22d3ee", "#164e63"),
+    "recurrent": Colours("#ffedd5", "#fb923c", "#7c2d12"),
+    "normalization": Colours("#fef9c3", "#eab308", "#713f12"),
+    "activation": Colours("#fee2e2", "#f87171", "#7f1d1d"),
+    "regularization": Colours("#f1f5f9", "#cbd5e1", "#475569"),
+    "merging": Colours("#dcfce7", "#4ade80", "#14532d"),
+    "attention": Colours("#fce7f3", "#f472b6", "#831843"),
+    "embedding": Colours("#e0e7ff", "#818cf8", "#312e81"),
+    "reshaping": Colours("#f5f5f4", "#a8a29e", "#44403c"),
+    "operation": Colours("#f3e8ff", "#c084fc", "#581c87"),
+    "model": Colours("#ede9fe", "#8b5cf6", "#4c1d95"),
+}
+
+_BY_CLASS = (
+    (r"InputLayer", "input"),
+    (r".*(LSTM|GRU|RNN|Bidirectional|TimeDistributed).*", "recurrent"),
+    (r".*(Attention).*", "attention"),
+    (r".*Embedding.*", "embedding"),
+    (r".*Conv.*", "convolution"),
+    (r".*Pool.*", "pooling"),
+    (r".*(Normalization|SpectralNorm).*", "normalization"),
+    (r"(Spatial|Gaussian|Alpha)?(Dropout|Noise)(1D|2D|3D)?|AlphaDropout|ActivityRegularization", "regularization"),
+    (r"Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Dot|Merge", "merging"),
+    (r"Activation|ReLU|LeakyReLU|PReLU|ELU|ThresholdedReLU|Softmax", "activation"),
+    (r"Flatten|Reshape|Permute|RepeatVector|Cropping\w*|UpSampling\w*|ZeroPadding\w*|Resizing|Rescaling|CenterCrop", "reshaping"),
+)
+
+CALLS = ("#2563eb", "#ea580c", "#059669", "#c026d3", "#ca8a04", "#0891b2", "#dc2626", "#65a30d")
+ARROW = "#7d8a9c"
+FRAME = "#8b93a7"
+BODY_TEXT, BODY_FILL, FAINT_TEXT = "#334155", "#ffffff", "#64748b"
+
+
+def family_of(class_name: str, is_layer: bool, is_model: bool) -> str:
+    """The family of a class by its name; ops and lambdas are "operation", unknown layers "core"."""
+    if is_model:
+        return "model"
+    if not is_layer or class_name == "Lambda":
+        return next((family for pattern, family in _BY_CLASS[-3:-2] if re.fullmatch(pattern, class_name)), "operation")
+    return next((family for pattern, family in _BY_CLASS if re.fullmatch(pattern, class_name)), "core")
+
+
+def call_colour(number: int) -> str:
+    """The colour of the arrows of a shared layer's call."""
+    return CALLS[number % len(CALLS)]

@@ -1,0 +1,162 @@
+"""Layered drawings, second half: where each box stands. After Brandes and Köpf (2001), with ports and box widths.
+
+Vertices are aligned with the median of their neighbours into vertical blocks, four times (from above and below, to the left and
+to the right); each time the blocks are packed; a vertex takes the mean of the two middle positions. Edges that pass several
+rows come out straight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from graphkit.visualization.layering import Segment, Vertex
+
+
+@dataclass(frozen=True, slots=True)
+class Gaps:
+    """Distances in the drawing: between boxes of a row, beside passing edges, between rows."""
+
+    boxes: float = 34.0
+    edges: float = 16.0
+    rows: float = 40.0
+
+    def between(self, a: Vertex, b: Vertex) -> float:
+        """The distance that the middles of two neighbours must keep."""
+        gap = self.boxes if not (a.dummy or b.dummy) else self.edges
+        return (a.width + b.width) / 2 + gap
+
+
+Neighbour = tuple[int, float, float]  # vertex, where the edge meets it, where it meets this one
+
+
+def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps) -> None:
+    """Set every vertex' x."""
+    up: list[list[Neighbour]] = [[] for _ in vertices]
+    down: list[list[Neighbour]] = [[] for _ in vertices]
+    for segment in segments:
+        up[segment.lower].append((segment.upper, segment.upper_at, segment.lower_at))
+        down[segment.upper].append((segment.lower, segment.lower_at, segment.upper_at))
+    for neighbours in (*up, *down):
+        neighbours.sort(key=lambda n: (vertices[n[0]].order, n[1]))
+    conflicts = _conflicts(vertices, up, rows)
+    runs = []
+    for neighbours, ordered in ((up, list(rows)), (down, list(reversed(rows)))):
+        for mirrored in (False, True):
+            runs.append(_run(vertices, neighbours, ordered, conflicts, gaps, mirrored))
+    _align(vertices, runs)
+    for v, vertex in enumerate(vertices):
+        places = sorted(run[v] for run in runs)
+        vertex.x = (places[1] + places[2]) / 2
+
+
+def _conflicts(vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], rows: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
+    """Segments that cross the inner part of a long edge: they give way, so that long edges stay straight."""
+    found: set[tuple[int, int]] = set()
+    for upper, lower in zip(rows, rows[1:], strict=False):
+        start, k0 = 0, -1
+        for number, v in enumerate(lower):
+            inner = _inner_upper(vertices, up, v)
+            if inner is None and number != len(lower) - 1:
+                continue
+            k1 = vertices[inner].order if inner is not None else len(upper)
+            for w in lower[start : number + 1]:
+                for u, _, _ in up[w]:
+                    crosses = vertices[u].order < k0 or vertices[u].order > k1
+                    if crosses and not (vertices[u].dummy and vertices[w].dummy):
+                        found.add((u, w))
+            start, k0 = number + 1, k1
+    return found
+
+
+def _inner_upper(vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], v: int) -> int | None:
+    if not vertices[v].dummy:
+        return None
+    return next((u for u, _, _ in up[v] if vertices[u].dummy), None)
+
+
+def _run(
+    vertices: Sequence[Vertex],
+    neighbours: Sequence[Sequence[Neighbour]],
+    rows: Sequence[Sequence[int]],
+    conflicts: set[tuple[int, int]],
+    gaps: Gaps,
+    mirrored: bool,
+) -> list[float]:
+    """One of the four alignments; `mirrored` works from right to left."""
+    side = -1.0 if mirrored else 1.0
+    ordered = [list(reversed(row)) for row in rows] if mirrored else rows
+    root, shift = _blocks(vertices, neighbours, ordered, conflicts, side)
+    packed = _pack(vertices, ordered, root, shift, gaps)
+    return [side * (packed[root[v]] + shift[v]) for v in range(len(vertices))]
+
+
+def _blocks(
+    vertices: Sequence[Vertex],
+    neighbours: Sequence[Sequence[Neighbour]],
+    rows: Sequence[Sequence[int]],
+    conflicts: set[tuple[int, int]],
+    side: float,
+) -> tuple[list[int], list[float]]:
+    """Each vertex' block (named by its first vertex) and its place right of that one."""
+    root = list(range(len(vertices)))
+    shift = [0.0] * len(vertices)
+    taken = [False] * len(vertices)  # a vertex is followed by at most one in the next row
+    for row in rows:
+        limit = -float("inf")
+        for v in row:
+            near = neighbours[v] if side > 0 else neighbours[v][::-1]
+            middle = len(near) - 1
+            for m in dict.fromkeys((middle // 2, (middle + 1) // 2)) if near else ():
+                u, at_u, at_v = near[m]
+                place = side * vertices[u].order
+                if taken[u] or (u, v) in conflicts or (v, u) in conflicts or place <= limit:
+                    continue
+                taken[u] = True
+                root[v], limit = root[u], place
+                shift[v] = shift[u] + side * (at_u - at_v)
+                break
+    return root, shift
+
+
+def _pack(
+    vertices: Sequence[Vertex], rows: Sequence[Sequence[int]], root: Sequence[int], shift: Sequence[float], gaps: Gaps
+) -> dict[int, float]:
+    """Blocks as far left as their neighbours allow, then as far right as those to the right of them allow."""
+    right: dict[int, dict[int, float]] = {r: {} for r in root}
+    waiting = dict.fromkeys(right, 0)
+    for row in rows:
+        for u, v in zip(row, row[1:], strict=False):
+            a, b = root[u], root[v]
+            distance = gaps.between(vertices[u], vertices[v]) + shift[u] - shift[v]
+            if b not in right[a]:
+                waiting[b] += 1
+            right[a][b] = max(distance, right[a].get(b, -float("inf")))
+    order = [r for r, count in waiting.items() if not count]
+    places = dict.fromkeys(right, 0.0)
+    fixed = {r: False for r in right}
+    for a in order:
+        for b, distance in right[a].items():
+            wanted = places[a] + distance
+            places[b] = max(places[b], wanted) if fixed[b] else wanted
+            fixed[b] = True
+            waiting[b] -= 1
+            if not waiting[b]:
+                order.append(b)
+    for a in reversed(order):
+        if right[a]:
+            places[a] = max(places[a], min(places[b] - distance for b, distance in right[a].items()))
+    return places
+
+
+def _align(vertices: Sequence[Vertex], runs: Sequence[list[float]]) -> None:
+    """Move the four alignments over each other: left ones by the left edge of the narrowest, right ones by its right edge."""
+    extents = []
+    for run in runs:
+        left = min(x - vertex.width / 2 for x, vertex in zip(run, vertices, strict=True))
+        right = max(x + vertex.width / 2 for x, vertex in zip(run, vertices, strict=True))
+        extents.append((left, right))
+    left, right = min(extents, key=lambda e: e[1] - e[0])
+    for number, (run, (own_left, own_right)) in enumerate(zip(runs, extents, strict=True)):
+        delta = right - own_right if number % 2 else left - own_left
+        run[:] = [x + delta for x in run]
