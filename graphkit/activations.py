@@ -193,7 +193,7 @@ def get(identifier: Any) -> Activation:
     found = _built_in(identifier) or resolve(identifier, "keras.activations", "activation function", BY_NAME)
     if not callable(found):
         raise InvalidTypeError(f"Could not interpret activation function identifier: {identifier!r}.")
-    return found  # type: ignore[no-any-return]
+    return found
 
 
 def _built_in(identifier: Any) -> Activation | None:

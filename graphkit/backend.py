@@ -152,7 +152,7 @@ def eye(size: int, dtype: Any = None, name: str | None = None) -> Any:
 
 def placeholder(shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None) -> Any:
     """An input of the graph: `layers.Input` with this whole shape (batch axis included)."""
-    from graphkit.layers import Input
+    from graphkit.layers.input_layer import Input
 
     if shape is None and ndim is None:
         raise InvalidArgumentError("placeholder wants shape or ndim.")
@@ -165,7 +165,7 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> C
     from graphkit.models import Model
 
     several = isinstance(outputs, (list, tuple))
-    model = Model(list(inputs), list(outputs) if several else [outputs])
+    model: Any = Model(list(inputs), list(outputs) if several else [outputs])
 
     def call(values: Any) -> Any:
         made = model(list(values) if len(model.inputs) > 1 else values[0])
@@ -439,12 +439,8 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
 
 def batch_normalization(x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3) -> Any:
     """`x` normalised by the given statistics."""
-    vectors = (None if v is None else ops.reshape(v, (-1,)) for v in (mean, var, beta, gamma))
-    return ops.batch_normalization(x, *_in_order(*vectors, axis=axis), epsilon=epsilon)
-
-
-def _in_order(mean: Any, var: Any, beta: Any, gamma: Any, axis: int) -> tuple[Any, ...]:
-    return mean, var, axis, beta, gamma
+    flat = [None if v is None else ops.reshape(v, (-1,)) for v in (mean, var, beta, gamma)]
+    return ops.batch_normalization(x, flat[0], flat[1], axis, flat[2], flat[3], epsilon)
 
 
 def normalize_batch_in_training(x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3) -> tuple[Any, Any, Any]:

@@ -183,6 +183,8 @@ class GraphBuilder:
         return (back, *others)
 
     def _result_dtype(self, op_type: str, names: Sequence[str], attributes: dict[str, Any]) -> str | None:
+        if op_type in ("If", "Loop", "Scan"):
+            return None  # known to the equation only
         if op_type in RESULT_DTYPES:
             return RESULT_DTYPES[op_type]
         if "dtype" in attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from importlib import import_module
 from typing import Any
 
-from graphkit.converters.onnx import lowering as _lowerings  # noqa: F401 (registers them)
 from graphkit.converters.onnx.builder import GraphBuilder, Operand
 from graphkit.converters.onnx.layout import to_channels_first
 from graphkit.converters.onnx.registry import LOWERINGS, Lowering, find
@@ -19,11 +20,18 @@ from graphkit.ir.tracing import Trace
 Environment = dict[Value, Operand]
 
 
+@cache
+def load_lowerings() -> None:
+    """Register all lowerings (they import this module)."""
+    import_module("graphkit.converters.onnx.lowering")
+
+
 def prepared(program: Program, opset: int) -> Program:
     """The program in the form that is lowered: channels first, composites that ONNX lacks expanded, simplified.
 
     Those without any lowering are expanded before the layout is settled, those whose lowering does not cover the case after.
     """
+    load_lowerings()
     program = _expanded(simplify(program), lambda e: not any(low.since <= opset for low in _ways(e)))
     return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None))
 

@@ -128,7 +128,8 @@ def serialize(obj: Any) -> Any:
 
 
 def envelope(obj: Any) -> dict[str, Any]:
-    """The envelope of an object with a `get_config`."""
+    """The envelope of an object with a `get_config`, or of what its `as_saved` puts in its place."""
+    obj = obj.as_saved() if hasattr(obj, "as_saved") else obj
     cls = type(obj)
     own = "_registered_name" in vars(cls)
     module = getattr(cls, "keras_module", None) if "keras_module" in vars(cls) else None

@@ -10,6 +10,7 @@ from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnsafeCodeError
 from graphkit.core.serialization import custom_object, get_registered_name, keras_class, serialize
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.context import call_context
 from graphkit.layers.layer import Layer
 
 _HOME = "keras.layers"
@@ -67,9 +68,13 @@ class Lambda(Layer):
         return config
 
     @property
-    def has_registered_function(self) -> bool:
-        """Whether the function can be saved by name."""
-        return "_registered_name" in getattr(self.function, "__dict__", {})
+    def saves_graph(self) -> bool:
+        """Whether a file gets the graph of the function's ops: it is not registered, so it has no name that a reader knows."""
+        return "_registered_name" not in getattr(self.function, "__dict__", {})
+
+    def as_saved(self) -> Any:
+        """What stands for this layer in a file: itself, or the model of its ops."""
+        return lambda_as_model(self) if self.saves_graph else self
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -118,7 +123,8 @@ def lambda_as_model(layer: Lambda) -> Any:
     node = layer.nodes[0]
     tensors = nest.flatten(node.args[0])
     inputs = [Input(batch_shape=t.shape, dtype=t.dtype, name=f"{layer.name}_input_{i}" if len(tensors) > 1 else f"{layer.name}_input") for i, t in enumerate(tensors)]
-    outputs = layer.call(nest.pack(node.args[0], inputs))
+    with call_context(training=False):
+        outputs = layer.call(nest.pack(node.args[0], inputs))
     outputs = nest.map_structure(lambda o: o if isinstance(o, SymbolicTensor) else _constant(o, layer), outputs)
     return Functional(nest.pack(node.args[0], inputs), outputs, name=layer.name)
 

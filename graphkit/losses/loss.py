@@ -48,7 +48,7 @@ class Loss(Configurable):
     def _target(self, y_true: Any) -> Any:
         """Class numbers stay integers: a float32 does not hold them all."""
         made = tensor(y_true)
-        return made if dtypes.is_integer(dtype_of(made)) else tensor(made, self.dtype)
+        return made if dtypes.is_int(dtype_of(made)) else tensor(made, self.dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The value of each sample."""

@@ -107,7 +107,8 @@ def _offset(operation: Any) -> int:
     from graphkit.models.functional import Functional
     from graphkit.models.sequential import Sequential
 
-    return 1 if isinstance(operation, Functional) and not isinstance(operation, Sequential) else 0
+    is_graph = isinstance(operation, Functional) or getattr(operation, "saves_graph", False)
+    return 1 if is_graph and not isinstance(operation, Sequential) else 0
 
 
 class _Reference:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NameConflictError, NotBuiltError
+from graphkit.core.names import name_scope
 from graphkit.core.serialization import deserialize, envelope, keras_class
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.input_layer import Input, InputLayer
@@ -76,9 +77,10 @@ class Sequential(Model):
 
     def _make_functional(self, x: Any) -> None:
         source = x
-        for layer in self._stack:
-            if not isinstance(layer, InputLayer):
-                x = layer(x)
+        with name_scope(self.name):
+            for layer in self._stack:
+                if not isinstance(layer, InputLayer):
+                    x = layer(x)
         self._functional = Functional(source, x, name=self.name)
         self.built = True
 
@@ -196,8 +198,9 @@ class Sequential(Model):
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
         """The model with this config."""
         model = cls(name=config.get("name"))
-        for entry in config["layers"]:
-            model.add(deserialize(entry, custom_objects), rebuild=False)
+        with name_scope(model.name):
+            for entry in config["layers"]:
+                model.add(deserialize(entry, custom_objects), rebuild=False)
         model._rebuild()
         if model._functional is None and config.get("build_input_shape") is not None:
             model.build(tuple(config["build_input_shape"]))

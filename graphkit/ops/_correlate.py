@@ -25,6 +25,8 @@ Array = np.ndarray[Any, Any]
 Thunk = Callable[[], Any]
 _CHUNK_BYTES = 384 * 1024  # of gathered windows; with what goes in and out it stays within 1 MB of cache
 _FEW_CHANNELS = 2  # up to here windows are gathered tap by tap, in rows as long as the image is wide
+_SMALL_PRODUCT = 1_000_000  # multiplications up to which OpenBLAS multiplies without copying its operands first
+_SMALL_ROWS = 48  # blocks of fewer rows gain nothing
 
 
 @dataclass(frozen=True)
@@ -261,11 +263,32 @@ def _multiply(
     yield from gathering
     target = out[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]
     product, late = _place(g, chunk, target, buffers)
-    yield partial(np.matmul, matrix, weights, product)
+    blocks = block_count(g, product.shape[-2])
+    yield partial(np.matmul, in_blocks(matrix, blocks), weights, in_blocks(product, blocks))
     if bias is not None:
-        yield partial(np.add, product, bias, product)
+        wide = bias.shape[-1] * bias.shape[-2]
+        product, bias = product.reshape(-1, wide) if g.groups == 1 else product.reshape(g.groups, -1, wide), bias.reshape(-1, 1, wide)
+        yield partial(np.add, product, bias if g.groups > 1 else bias[0], product)
     if late is not None:
         yield partial(np.copyto, *late, casting="unsafe")
+
+
+def block_count(g: Geometry, rows: int) -> int:
+    """Into how many equal blocks of rows a product is cut, so that BLAS takes the short way for each. One: not at all."""
+    limit = _SMALL_PRODUCT // max(g.depth * g.filters, 1)
+    if g.groups > 1 or rows <= limit or limit < _SMALL_ROWS:
+        return 1
+    sizes = [n for n in range(limit, _SMALL_ROWS - 1, -1) if rows % n == 0]
+    return rows // sizes[0] if sizes else 1
+
+
+def in_blocks(matrix: Array, blocks: int) -> Array:
+    """The rows of a matrix as a stack of blocks."""
+    if blocks == 1:
+        return matrix
+    rows, columns = matrix.shape
+    each = rows // blocks
+    return as_strided(matrix, (blocks, each, columns), (matrix.strides[0] * each, *matrix.strides))
 
 
 def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[Array, tuple[Array, Array] | None]:
@@ -297,12 +320,12 @@ def correlate_weights(
             thunks += gathering
             if late is not None:
                 thunks.append(partial(np.copyto, late[1], late[0], casting="unsafe"))
-            place = product[i] if number else sums[i]
-            thunks.append(partial(np.matmul, matrix.swapaxes(-1, -2), right, place))
-            if number:
-                thunks.append(partial(np.add, sums[i], place, sums[i]))
-        shards.append(thunks)
-        parts.append(sums[i])
+            blocks = block_count(g, right.shape[-2])
+            left = in_blocks(matrix, blocks).swapaxes(-1, -2)
+            many = left.shape[0] if blocks > 1 else 0
+            total, place = (sums[i][:many], product[i][:many]) if many else (sums[i][0], product[i][0])
+            if many > filled or (not many and not filled):
+                thunks += [partial(part.fill, 0) for part in sums[i][max(filled, 0) : max(many, 1)]] if number else []
     return shards, parts
 
 

@@ -245,7 +245,7 @@ def isreal(x: Any) -> Any:
 # ----- closeness -----
 
 
-@operation("Isclose", tensors="x1 x2")
+@operation("Isclose", tensors="x1 x2 rtol atol")
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether |x1 - x2| <= atol + rtol * |x2|, element by element. Source: keras.ops.isclose."""
     a, b = promote(x1, x2, to_float=True)
@@ -285,10 +285,10 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
         own = np.iinfo(dtypes.to_numpy(dtype_name(x)))
         low, high = max(int(own.min), int(info.min)), min(int(own.max), int(info.max))
         return cast(clip(x, np.asarray(low, kind_of(x)), np.asarray(high, kind_of(x))), wanted)
-    low, high = float(info.min), float(info.max)
-    limited = cast(clip(x, low, high), wanted)
+    lowest, highest = float(info.min), float(info.max)
+    limited = cast(clip(x, lowest, highest), wanted)
     if dtypes.is_int(wanted):  # the largest integers are no floats: 2**31 - 1 becomes 2**31
-        limited = where(greater_equal(x, high), np.asarray(info.max, kind), limited)
+        limited = where(greater_equal(x, highest), np.asarray(info.max, kind), limited)
     return limited
 
 

@@ -11,7 +11,7 @@ from graphkit.core import dtypes, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir import gradient
-from graphkit.ir.primitive import empty, primitive
+from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Program, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, replay, specialize, trace, trace_body
@@ -39,6 +39,10 @@ def _same_spec(a: TensorSpec, b: TensorSpec) -> bool:
     if a.dtype != b.dtype or a.rank != b.rank:
         return False
     return all(m == n or isinstance(m, Dim) or isinstance(n, Dim) for m, n in zip(a.shape, b.shape, strict=True))
+
+
+def _listed(specs: Sequence[TensorSpec]) -> str:
+    return ", ".join(str(s) for s in specs)
 
 
 def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[TensorSpec]) -> None:
@@ -143,10 +147,6 @@ scan_p = primitive(
 )
 
 
-def _is_eager(*structures: Any) -> bool:
-    return current_trace() is None
-
-
 @operation("Scan", "core", tensors="init xs")
 def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1) -> tuple[Any, Any]:
     """`carry, y = f(carry, x)` for each slice `x` of `xs` along the first axis; gives the last carry and the stacked `y`s.
@@ -164,7 +164,7 @@ def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, r
     init = nest.map_structure(tensor, init)
     leaves = [tensor(x) for x in nest.flatten(xs) if x is not None]
     steps = _length(leaves, length)
-    if _is_eager() or (unroll is True and isinstance(steps, int)):
+    if current_trace() is None or (unroll is True and isinstance(steps, int)):
         return _scan_at_once(f, init, xs, leaves, steps, reverse)
     return _scan_traced(f, init, xs, leaves, steps, reverse)
 
@@ -233,7 +233,7 @@ def _while_abstract(*specs: TensorSpec, test: Program, body: Program, carries: i
     carried, first, second = _split_constants(carries, test_constants, specs)
     decided = _result_specs(test, [*carried, *first])
     if len(decided) != 1 or decided[0].shape != () or decided[0].dtype != "bool":
-        raise ShapeError(f"while_loop: cond must give one bool scalar, got {', '.join(map(str, decided))}.")
+        raise ShapeError(f"while_loop: cond must give one bool scalar, got {_listed(decided)}.")
     _check_carries("while_loop", carried, _result_specs(body, [*carried, *second]))
     return tuple(carried)
 
@@ -354,8 +354,8 @@ def _cond_abstract(predicate: TensorSpec, *specs: TensorSpec, true: Program, fal
     if predicate.shape != ():
         raise ShapeError(f"cond wants a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element.")
     yes, no = _result_specs(true, specs), _result_specs(false, specs)
-    if len(yes) != len(no) or not all(map(_same_spec, yes, no)):
-        raise ShapeError(f"cond: both branches must give tensors of the same shapes and dtypes, got {list(map(str, yes))} and {list(map(str, no))}.")
+    if len(yes) != len(no) or not all(_same_spec(a, b) for a, b in zip(yes, no, strict=True)):
+        raise ShapeError(f"cond: both branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}.")
     return tuple(TensorSpec(_joined(a.shape, b.shape), a.dtype) for a, b in zip(yes, no, strict=True))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
-from graphkit.ir.primitive import primitive
+from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -26,7 +26,7 @@ __all__ = [
 ]
 # fmt: on
 
-_slice = slice
+_slice: Any = slice
 _ORDER = "a position is an integer"
 
 
@@ -88,7 +88,7 @@ def _scatter_add_kernel(out: Any, updates: Any, indices: Any, axis: int, size: i
     np.add.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))
 
 
-scatter_add_p = primitive(
+scatter_add_p: Primitive = primitive(
     "scatter_add",  # zeros with `size` places along `axis`; each slice of the updates is added at its index
     _scatter_add_abstract,
     kernel=_scatter_add_kernel,
@@ -134,7 +134,7 @@ def _scatter_along_kernel(out: Any, updates: Any, indices: Any, axis: int, size:
     np.add.at(out, tuple(grid), updates)
 
 
-scatter_along_axis_p = primitive(
+scatter_along_axis_p: Primitive = primitive(
     "scatter_along_axis",  # zeros with `size` places along `axis`; each element of the updates is added at its index
     lambda updates, indices, axis, size: TensorSpec(
         (*updates.shape[:axis], size, *updates.shape[axis + 1 :]), updates.dtype
@@ -172,7 +172,7 @@ def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
     out[indices] = updates
 
 
-scatter_set_p = primitive(
+scatter_set_p: Primitive = primitive(
     "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
     lambda x, indices, updates: x,
     kernel=_scatter_set_kernel,

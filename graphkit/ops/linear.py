@@ -62,7 +62,7 @@ def _suits_blas(x: Any) -> bool:
     (rows, columns), (row_step, step) = x.shape[-2:], x.strides[-2:]
     plain = step == x.itemsize and row_step >= columns * step and row_step % x.itemsize == 0
     turned = row_step == x.itemsize and step >= rows * row_step and step % x.itemsize == 0
-    return plain or turned or x.size == 0
+    return bool(plain or turned or x.size == 0)
 
 
 def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:

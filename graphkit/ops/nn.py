@@ -132,10 +132,10 @@ def _softplus_step(out: Any, x: Any, scratch: Any) -> None:
     np.add(out, scratch, out=out)
 
 
-softplus_p = _activation(
+softplus_p: Primitive = _activation(
     "softplus",
     lambda x: add(maximum(x, 0), log1p(exp(negative(absolute(x))))),
-    vjp=lambda g, out, x: [multiply(g, sigmoid(x))],
+    vjp=lambda g, out, x: [multiply(g, sigmoid_p.bind(x))],
     **in_blocks(_softplus_step, scratch=1),
 )
 softsign_p = _activation("softsign", lambda x: true_divide(x, add(absolute(x), 1)))

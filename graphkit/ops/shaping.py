@@ -321,7 +321,7 @@ concatenate_p = primitive(
 
 
 @operation("Concatenate", tensors="xs")
-def concatenate(xs: Any, axis: int = -1) -> Any:
+def concatenate(xs: Any, axis: int = 0) -> Any:
     """Tensors joined along an axis that is there. Source: keras.ops.concatenate."""
     tensors = promote(*xs)
     if len(tensors) == 1:
@@ -354,7 +354,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     return [_part(x, axis, start, stop)() for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
 
 
-@operation("Unstack")
+@operation("Unstack", "core")
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
     """The slices along `axis`, as a list. Source: keras.ops.unstack."""
     x = tensor(x)

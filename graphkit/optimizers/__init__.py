@@ -1,1 +1,44 @@
-"""graphkit.optimizers"""
+"""Optimizers, by Keras' names. Source: keras.optimizers (Keras 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core.serialization import classes_of, custom_object_scope, resolve
+from graphkit.core.serialization import serialize as _serialize
+from graphkit.optimizers import schedules
+from graphkit.optimizers.methods import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
+from graphkit.optimizers.optimizer import Optimizer
+
+__all__ = [
+    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "Optimizer", "RMSprop", "SGD",
+    "deserialize", "get", "schedules", "serialize",
+]  # fmt: skip
+
+
+def get(identifier: Any) -> Any:
+    """An optimizer from a name in any case, a config, a class or an object.
+
+    Raises UnknownClassError for an unknown name. Source: keras.optimizers.get.
+    """
+    if isinstance(identifier, str):
+        by_name = {name.lower(): cls for name, cls in classes_of("keras.optimizers").items()}
+        return by_name[identifier.lower()]() if identifier.lower() in by_name else resolve(identifier, "keras.optimizers", "optimizer")
+    if isinstance(identifier, Mapping) and isinstance(identifier.get("class_name"), str):
+        by_name = {name.lower(): cls for name, cls in classes_of("keras.optimizers").items()}
+        found = by_name.get(identifier["class_name"].split(">")[-1].lower())
+        if found is not None:
+            return found.from_config(identifier["config"])
+    return resolve(identifier, "keras.optimizers", "optimizer")
+
+
+def serialize(optimizer: Any) -> Any:
+    """An optimizer as JSON data."""
+    return _serialize(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """An optimizer from its config."""
+    with custom_object_scope(custom_objects):
+        return get(config)

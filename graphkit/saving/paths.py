@@ -74,9 +74,14 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
     counter = NameCounter()
     for item in container.values() if isinstance(container, dict) else container:
         if isinstance(item, Layer):
-            yield Stored(_join(path, counter.next(to_snake_case(type(item).__name__))), item)
+            yield Stored(_join(path, counter.next(_kind(item))), item)
         elif isinstance(item, (list, tuple, dict)) and depth < 8:
             yield from _in_container(_join(path, counter.next("container")), item, depth + 1)
+
+
+def _kind(layer: Layer) -> str:
+    """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
+    return "functional" if getattr(layer, "saves_graph", False) else to_snake_case(type(layer).__name__)
 
 
 def _attribute_names(obj: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from graphkit.converters.onnx.lowering import (
     activations,
+    control,
     convolution,
     elementwise,
     indexing,
@@ -16,6 +17,7 @@ from graphkit.converters.onnx.lowering import (
 
 __all__ = [
     "activations",
+    "control",
     "convolution",
     "elementwise",
     "indexing",

@@ -1,0 +1,356 @@
+"""The base of all optimizers: variables, learning rate, clipping, decay, averages, constraints.
+
+An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes at once.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes, names
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.registry import did_you_mean
+from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
+from graphkit.ir.variable import Variable
+from graphkit.optimizers.schedules import LearningRateSchedule
+
+HOME = "keras.optimizers"
+_IGNORED = ("decay", "is_legacy_optimizer", "jit_compile")
+_SHARED = (
+    "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum", "ema_overwrite_frequency",
+    "loss_scale_factor", "gradient_accumulation_steps",
+)  # fmt: skip
+
+
+class Optimizer(Configurable):
+    """Changes variables by their gradients. A subclass makes its slots in `build` and says the change in `update_step`.
+
+    Args:
+        learning_rate: a float, a `LearningRateSchedule`, or a function without arguments.
+        weight_decay: variables lose this part, times the learning rate, at each step.
+        clipnorm, clipvalue, global_clipnorm: at most one of them: limits of each gradient's norm, of its elements, or of
+            the norm of all gradients together.
+        use_ema, ema_momentum, ema_overwrite_frequency: keep moving averages of the variables; every so many steps (None: at
+            the end of training) they replace the variables.
+        loss_scale_factor: the loss is multiplied by it, the gradients divided.
+        gradient_accumulation_steps: gradients are averaged over so many steps before they are used.
+        name: the name; the class' own in snake case by default.
+
+    `variables` are in Keras' order: iteration, learning rate, averages, then slots. Source: keras.optimizers.Optimizer.
+    """
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    elementwise: ClassVar[bool] = True  # an element's update depends on that element's gradient and slots alone
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: float | None = None,
+        clipnorm: float | None = None,
+        clipvalue: float | None = None,
+        global_clipnorm: float | None = None,
+        use_ema: bool = False,
+        ema_momentum: float = 0.99,
+        ema_overwrite_frequency: int | None = None,
+        loss_scale_factor: float | None = None,
+        gradient_accumulation_steps: int | None = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        learning_rate = self._old_names(kwargs, learning_rate)
+        self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
+        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = weight_decay, clipnorm, clipvalue, global_clipnorm
+        self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
+        self.loss_scale_factor, self.gradient_accumulation_steps = loss_scale_factor, gradient_accumulation_steps
+        self._check()
+        self.built = False
+        self._variables: list[Variable] = []
+        self._indexes: dict[Variable, int] = {}
+        self._trainable: list[Variable] = []
+        self._averages: list[Variable] = []
+        self._accumulators: list[Variable] = []
+        self._slots: dict[str, list[Variable]] = {}
+        self._undecayed: Callable[[Variable], bool] = lambda variable: False
+        self._iterations = self._track(0, "int32", "iteration")
+        self._learning_rate: Any = learning_rate
+        if not callable(learning_rate):
+            self._learning_rate = self._track(float(np.asarray(learning_rate)), dtypes.floatx(), "learning_rate")
+
+    def _old_names(self, kwargs: dict[str, Any], learning_rate: Any) -> Any:
+        if kwargs.pop("decay", None):
+            warnings.warn("Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.", stacklevel=4)
+        for name in _IGNORED:
+            kwargs.pop(name, None)
+        if "lr" in kwargs:
+            learning_rate = kwargs.pop("lr")
+        if kwargs:
+            known = config_names(type(self))
+            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            raise InvalidTypeError(f"Argument(s) not recognized by {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}.")
+        if not callable(learning_rate) and not isinstance(learning_rate, (int, float, np.number, np.ndarray)):
+            raise InvalidArgumentError(
+                "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a function without "
+                f"arguments. Received instead: learning_rate={learning_rate!r}"
+            )
+        return learning_rate
+
+    def _check(self) -> None:
+        clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
+        if sum(v is not None for v in clips.values()) > 1:
+            raise InvalidArgumentError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {clips}")
+        if self.use_ema and not 0 <= self.ema_momentum <= 1:
+            raise InvalidArgumentError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={self.ema_momentum}")
+        steps = self.gradient_accumulation_steps
+        if steps and steps < 2:
+            raise InvalidArgumentError(f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps}")
+
+    # ----- variables -----
+
+    def _track(self, value: Any, dtype: str, name: str) -> Variable:
+        with names.scope_is(self.name):
+            variable = Variable(np.asarray(value, dtypes.to_numpy(dtype)), dtype=dtype, trainable=False, name=name)
+        self._variables.append(variable)
+        return variable
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables of the optimizer, in Keras' order."""
+        return list(self._variables)
+
+    @property
+    def iterations(self) -> Any:
+        """The number of updates so far."""
+        if self.gradient_accumulation_steps:
+            return ops.floor_divide(self._iterations, self.gradient_accumulation_steps)
+        return self._iterations
+
+    @property
+    def learning_rate(self) -> Any:
+        """The learning rate: the variable that holds it, or what the schedule says now."""
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return self._learning_rate(self._iterations)
+        return self._learning_rate() if not isinstance(self._learning_rate, Variable) else self._learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any) -> None:
+        if isinstance(self._learning_rate, Variable) and not callable(value):
+            self._learning_rate.assign(value)
+        elif callable(value):
+            self._variables = [v for v in self._variables if v is not self._learning_rate]
+            self._learning_rate = value
+        else:
+            raise InvalidTypeError(
+                f"{type(self).__name__} was created with a schedule as its learning rate, so it cannot be set to {value!r}. "
+                "Give the optimizer a float learning_rate if it is to be changed."
+            )
+
+    @property
+    def lr(self) -> Any:
+        """The older name of `learning_rate`."""
+        return self.learning_rate
+
+    @lr.setter
+    def lr(self, value: Any) -> None:
+        self.learning_rate = value
+
+    def build(self, variables: Sequence[Variable]) -> None:
+        """Make the slots for these variables, in this order; a second call does nothing."""
+        if self.built:
+            return
+        self._trainable = list(variables)
+        self._indexes = {v: i for i, v in enumerate(self._trainable)}
+        if self.use_ema:
+            self._averages = [self.add_variable_from_reference(v, "average") for v in self._trainable]
+        if self.gradient_accumulation_steps:
+            self._accumulators = [self.add_variable_from_reference(v, "gradient_accumulator") for v in self._trainable]
+        self.make_slots()
+        self.built = True
+
+    def make_slots(self) -> None:
+        """Make the slots; by default those named in the class, side by side for each variable."""
+        self.add_slots(*self.slots)
+
+    def add_slots(self, *slots: str, initial: Mapping[str, float] | None = None) -> None:
+        """Make slots of these names for each variable, zeros unless `initial` says otherwise."""
+        for name in slots:
+            self._slots[name] = []
+        for variable in self._trainable:
+            for name in slots:
+                self._slots[name].append(self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0)))
+
+    def add_variable_from_reference(self, reference_variable: Variable, name: str = "var", initializer: Any = 0.0) -> Variable:
+        """A variable like another one; its name is `<path of the other>_<name>`."""
+        like = reference_variable
+        value = np.full(like.shape, 0 if isinstance(initializer, str) else initializer, dtypes.to_numpy(like.dtype))
+        return self._track(value, like.dtype, f"{like.path.replace('/', '_')}_{name}")
+
+    def slot(self, name: str, variable: Variable) -> Variable:
+        """The slot of this name of a variable."""
+        return self._slots[name][self._indexes[variable]]
+
+    # ----- updating -----
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """Assign new values to `variable` and its slots; both arguments are in its dtype."""
+        raise NotImplementedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
+
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
+        """Update by pairs of gradient and variable; gives the number of updates. Source: keras Optimizer.apply_gradients."""
+        pairs = list(grads_and_vars)
+        self.apply([g for g, _ in pairs], [v for _, v in pairs])
+        return self._iterations
+
+    def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
+        """Update the variables by their gradients; a gradient of None leaves its variable out.
+
+        Raises NotBuiltError if the variables were never said, ShapeError for another number of gradients,
+        InvalidArgumentError for variables that the optimizer was not built for. Source: keras Optimizer.apply.
+        """
+        if not len(grads):
+            return
+        pairs = self._pairs(list(grads), trainable_variables)
+        if self.loss_scale_factor is not None:
+            pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
+        if self.gradient_accumulation_steps:
+            self._accumulate(pairs)
+        else:
+            self._update(pairs)
+        if self.use_ema:
+            self._update_averages()
+        for _, variable in pairs:
+            if variable.constraint is not None:
+                variable.assign(variable.constraint(variable.value))
+        self._iterations.assign(ops.add(self._iterations, 1))
+
+    def _pairs(self, grads: list[Any], variables: Sequence[Variable] | None) -> list[tuple[Any, Variable]]:
+        if variables is None:
+            if not self.built:
+                raise NotBuiltError("apply(grads) without variables needs an optimizer that was built: call optimizer.build(variables) first.")
+            variables = self._trainable
+        variables = list(variables)
+        if len(variables) != len(grads):
+            raise ShapeError(f"apply() got {len(grads)} gradients for {len(variables)} variables.")
+        self.build(variables)
+        unknown = [v.path for v in variables if v not in self._indexes]
+        if unknown:
+            raise InvalidArgumentError(
+                f"Unknown variable: {unknown[0]!r}. Optimizer {self.name!r} was built for {len(self._indexes)} other variables. When "
+                "working with a new set of variables, make a new optimizer, or compile the model again."
+            )
+        missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
+        if len(missing) == len(grads):
+            raise InvalidArgumentError("No gradients provided for any variable: the loss depends on none of them.")
+        if missing:
+            warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=3)
+        return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+
+    def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
+        rate = self.learning_rate
+        grads = self._clipped([g for g, _ in pairs])
+        for gradient, (_, variable) in zip(grads, pairs, strict=True):
+            own_rate = ops.cast(rate, variable.dtype)
+            if self.weight_decay is not None and not self._undecayed(variable):
+                lost = ops.multiply(ops.multiply(variable, self.weight_decay), own_rate)
+                variable.assign(ops.subtract(variable, lost))
+            self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)
+
+    def _accumulate(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
+        """Add the gradients up; every so many steps, use their mean. Both ways are computed and the right one chosen."""
+        steps = self.gradient_accumulation_steps
+        due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+        sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
+        kept = [v for v in (*self._trainable, *self._variables) if v is not self._iterations and v is not self._learning_rate]
+        before = {v: ops.add(v, 0) if not isinstance(v.value, np.ndarray) else v.numpy() for v in kept}
+        self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
+        for variable, old in before.items():
+            variable.assign(ops.where(due, variable.value, old))
+        for total, (_, variable) in zip(sums, pairs, strict=True):
+            self._accumulators[self._indexes[variable]].assign(ops.where(due, 0.0, total))
+
+    def _clipped(self, grads: list[Any]) -> list[Any]:
+        if self.clipvalue:
+            return [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
+        if self.clipnorm:
+            return [self._clip_by_norm(g, self.clipnorm) for g in grads]
+        if self.global_clipnorm:
+            squares = [ops.sum(ops.square(g)) for g in grads]
+            norm = ops.sqrt(ops.sum(ops.stack(squares)))
+            limit = self.global_clipnorm
+            scale = ops.multiply(ops.minimum(ops.true_divide(1.0, norm), 1.0 / limit), limit)
+            scale = ops.add(scale, ops.subtract(norm, norm))  # NaN where the norm is not finite
+            return [ops.multiply(g, scale) for g in grads]
+        return grads
+
+    @staticmethod
+    def _clip_by_norm(gradient: Any, limit: float) -> Any:
+        norm = ops.sqrt(ops.sum(ops.square(gradient)))
+        return ops.true_divide(ops.multiply(gradient, limit), ops.maximum(norm, limit))
+
+    def exclude_from_weight_decay(self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None) -> None:
+        """Leave these variables, and those whose name contains one of `var_names`, out of the weight decay."""
+        if self.built:
+            raise InvalidArgumentError("`exclude_from_weight_decay()` can only be configured before the optimizer is built.")
+        chosen = set(var_list or ())
+        pattern = re.compile("|".join(var_names)) if var_names else None
+        self._undecayed = lambda v: v in chosen or (pattern is not None and pattern.search(v.name) is not None)
+
+    # ----- moving averages -----
+
+    def _update_averages(self) -> None:
+        later = ops.cast(ops.not_equal(self.iterations, 0), "float32")
+        for variable, average in zip(self._trainable, self._averages, strict=True):
+            momentum = ops.cast(ops.multiply(later, self.ema_momentum), variable.dtype)
+            average.assign(ops.add(ops.multiply(momentum, average), ops.multiply(ops.subtract(1.0, momentum), variable)))
+        if self.ema_overwrite_frequency:
+            due = ops.equal(ops.mod(ops.add(self.iterations, 1), self.ema_overwrite_frequency), 0)
+            for variable, average in zip(self._trainable, self._averages, strict=True):
+                variable.assign(ops.where(due, average.value, variable.value))
+
+    def finalize_variable_values(self, var_list: Sequence[Variable] | None = None) -> None:
+        """At the end of training: the moving averages, if any are kept, replace the variables."""
+        if self.use_ema:
+            for variable, average in zip(self._trainable, self._averages, strict=True):
+                variable.assign(average.array)
+
+    # ----- state and config -----
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """Copies of all variables of the optimizer."""
+        return [v.numpy() for v in self._variables]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
+        if not self.built:
+            raise NotBuiltError("set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first.")
+        if len(weights) != len(self._variables):
+            raise ShapeError(f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given.")
+        for variable, weight in zip(self._variables, weights, strict=True):
+            if np.shape(weight) != variable.shape:
+                raise ShapeError(f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}.")
+        for variable, weight in zip(self._variables, weights, strict=True):
+            variable.assign(weight)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON data, in Keras' order."""
+        rate = self._learning_rate
+        shown = float(rate.array) if isinstance(rate, Variable) else serialize(rate)
+        config = {"name": self.name, "learning_rate": shown, **{n: getattr(self, n) for n in _SHARED}}
+        own = [n for n in config_names(type(self)) if n not in config]
+        return {**config, **{n: serialize(getattr(self, n)) for n in own}}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """An optimizer with this config; its variables start anew."""
+        known = {**config}
+        if isinstance(known.get("learning_rate"), Mapping):
+            known["learning_rate"] = deserialize(known["learning_rate"])
+        return cls(**known)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"

@@ -1,0 +1,53 @@
+"""The golden files of fixtures/keras for tests: models saved by real Keras, with inputs and outputs."""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import nest
+
+FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "keras"
+
+
+@lru_cache(maxsize=1)
+def cases() -> dict[str, dict[str, Any]]:
+    """The rows of the index by id."""
+    rows = json.loads((FOLDER / "index.json").read_text())["cases"]
+    return {row["id"]: row for row in rows}
+
+
+def model_file(case: str) -> Path:
+    """The `.keras` file of a case."""
+    return FOLDER / f"{case}.keras"
+
+
+@lru_cache(maxsize=64)
+def arrays(case: str) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a case by name: `in_0`, `out_0`, ..."""
+    with np.load(FOLDER / f"{case}.npz", allow_pickle=False) as file:
+        return dict(file)
+
+
+def numbered(case: str, prefix: str) -> list[np.ndarray[Any, Any]]:
+    """The arrays `prefix0`, `prefix1`, ... of a case."""
+    table = arrays(case)
+    return [table[f"{prefix}{i}"] for i in range(len(table)) if f"{prefix}{i}" in table]
+
+
+def inputs_of(case: str, prefix: str = "in_") -> Any:
+    """The inputs of a case in the model's own structure."""
+    return nest.pack(cases()[case]["input_struct"], numbered(case, prefix))
+
+
+def assert_outputs(case: str, outputs: Any, prefix: str = "out_", rtol: float = 2e-4, atol: float = 2e-5) -> None:
+    """The outputs are those of real Keras."""
+    wanted = numbered(case, prefix)
+    given = nest.flatten(outputs)
+    assert len(given) == len(wanted)
+    for mine, theirs in zip(given, wanted, strict=True):
+        np.testing.assert_allclose(np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=case)

@@ -1,0 +1,79 @@
+"""Real Keras opens what graphkit writes, with the same numbers.
+
+Needs an interpreter with Keras 3: this one, or the one that the environment variable GRAPHKIT_KERAS_PYTHON names.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphkit
+from tests import goldens
+
+pytestmark = pytest.mark.slow
+SCRIPT = Path(__file__).with_name("open_with_keras.py")
+
+# Cases that real Keras cannot open again even from its own file, or that graphkit refuses; none is skipped without a reason.
+KNOWN: dict[str, str] = {}
+
+
+def keras_python() -> str | None:
+    """An interpreter that has Keras, or None."""
+    named = os.environ.get("GRAPHKIT_KERAS_PYTHON")
+    if named:
+        return named
+    return sys.executable if importlib.util.find_spec("keras") else None
+
+
+@pytest.fixture(scope="module")
+def verdicts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
+    """All cases written by graphkit and opened by real Keras, in one process."""
+    python = keras_python()
+    if python is None:
+        pytest.skip("Keras is not importable here; set GRAPHKIT_KERAS_PYTHON to an interpreter that has it")
+    folder = tmp_path_factory.mktemp("written")
+    jobs = [job for case in goldens.cases() for job in written(case, folder)]
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    subprocess.run([python, str(SCRIPT), str(folder / "jobs.json"), str(folder / "verdicts.json")], check=True, capture_output=True)
+    return folder, json.loads((folder / "verdicts.json").read_text())
+
+
+def written(case: str, folder: Path) -> list[dict[str, Any]]:
+    """The case written anew by graphkit as `.keras` and as JSON with weights apart; the jobs to open them."""
+    model: Any = graphkit.models.load_model(goldens.model_file(case))
+    model.save(folder / f"{case}.keras")
+    (folder / f"{case}.json").write_text(model.to_json())
+    np.savez(folder / f"{case}.w.npz", **{f"w_{i}": w for i, w in enumerate(model.get_weights())})
+    np.savez(folder / f"{case}.in.npz", **{f"in_{i}": x for i, x in enumerate(goldens.numbered(case, "in_"))})
+    common = {"inputs": str(folder / f"{case}.in.npz"), "structure": goldens.cases()[case]["input_struct"]}
+    return [
+        {
+            "id": f"{case}.{kind}", "kind": kind, "model": str(folder / f"{case}.{kind}"), "out": str(folder / f"{case}.{kind}.npz"),
+            "weights": str(folder / f"{case}.w.npz") if kind == "json" else None, **common,
+        }
+        for kind in ("keras", "json")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["keras", "json"])
+@pytest.mark.parametrize("case", sorted(goldens.cases()))
+def test_keras_opens_what_graphkit_wrote(case: str, kind: str, verdicts: tuple[Path, dict[str, str]]) -> None:
+    """Outputs, and for compiled models the optimizer's variables, are those of the original file."""
+    folder, said = verdicts
+    assert said[f"{case}.{kind}"] == "ok"
+    with np.load(folder / f"{case}.{kind}.npz") as made:
+        outputs = [made[f"out_{i}"] for i in range(sum(name.startswith("out_") for name in made.files))]
+        state = [made[f"opt_{i}"] for i in range(sum(name.startswith("opt_") for name in made.files))]
+    goldens.assert_outputs(case, outputs)
+    if kind == "keras":
+        for mine, theirs in zip(state, goldens.numbered(case, "opt_"), strict=False):
+            np.testing.assert_array_equal(mine, theirs)
