@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     )
     from graphkit.differentiate import value_and_grad
     from graphkit.front import convert, load
+    from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.ir.variable import Variable
     from graphkit.layers.dtype_policy import DTypePolicy
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
     from graphkit.layers.layer import Layer
-    from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.models import Model, Sequential
 
 __version__ = "0.1.0"
@@ -64,7 +64,7 @@ _NAMES = {
     "value_and_grad": "graphkit.differentiate",
 }
 
-__all__ = sorted([*_MODULES, *_NAMES, "__version__"])  # noqa: PLE0605
+__all__ = sorted([*_MODULES, *_NAMES, "__version__"])
 
 
 def __getattr__(name: str) -> Any:

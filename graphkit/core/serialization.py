@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphkit.core.errors import GraphKitError, InvalidTypeError, NameConflictError, SerializationError, UnknownClassError
+from graphkit.core.errors import GraphKitError, InvalidTypeError, NameConflictError, SerializationError, UnknownClassError, UnsafeCodeError
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -145,6 +145,11 @@ def envelope(obj: Any) -> dict[str, Any]:
     return made
 
 
+def saved_form(obj: Any) -> Any:
+    """The object that stands for `obj` in files: itself, or what its method `saved_as` gives."""
+    return obj.saved_as() if hasattr(obj, "saved_as") else obj
+
+
 def _serialize_function(function: Callable[..., Any]) -> Any:
     name = getattr(function, "__name__", "")
     if "_registered_name" in getattr(function, "__dict__", {}):
@@ -162,11 +167,19 @@ def is_envelope(config: Any) -> bool:
     return isinstance(config, Mapping) and "class_name" in config and "config" in config
 
 
+def _refuse_code(config: Any) -> Any:
+    raise UnsafeCodeError(
+        "The file holds a Python function as bytecode (\"__lambda__\"). graphkit runs no code out of files. Pass the function under the "
+        "name of its layer: custom_objects={name: function}."
+    )
+
+
 _LITERALS: dict[str, Callable[[Any], Any]] = {
     "__numpy__": lambda c: np.array(c["value"], dtype=c["dtype"]),
     "__tensor__": lambda c: np.array(c["value"], dtype=c["dtype"]),
     "__slice__": lambda c: slice(deserialize(c["start"]), deserialize(c["stop"]), deserialize(c["step"])),
     "__ellipsis__": lambda c: Ellipsis,
+    "__lambda__": _refuse_code,
     "__bytes__": lambda c: str(c["value"]).encode("utf-8"),
 }
 

@@ -1,7 +1,7 @@
 """The layer graph: what the person drew. Symbolic tensors, nodes (calls), and the networkx graph of them."""
 
 from graphkit.graph.node import KerasHistory, Node
-from graphkit.graph.operation import OpNode, Operation
+from graphkit.graph.operation import Operation, OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 
 __all__ = ["KerasHistory", "Node", "OpNode", "Operation", "SymbolicTensor"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -139,13 +140,12 @@ class Primitive:
         extra = {"workspace": scratch} if self.workspace is not None else {}
         if self.prepare is not None:
             return self.prepare(out, *arrays, **params, **extra)
-        kernel = self.kernel
-        assert kernel is not None
+        return partial(self._kernel(), out, *arrays, **params, **extra)
 
-        def run() -> None:
-            kernel(out, *arrays, **params, **extra)
-
-        return run
+    def _kernel(self) -> Callable[..., None]:
+        if self.kernel is None:
+            raise InvalidArgumentError(f"Primitive {self.name!r} has no kernel; expand it before it is run.")
+        return self.kernel
 
     def __repr__(self) -> str:
         return f"<Primitive {self.name}>"

@@ -9,8 +9,8 @@ import numpy as np
 
 from graphkit.core import dtypes, names
 from graphkit.core.errors import NotBuiltError, ShapeError
-from graphkit.ir.spec import TensorSpec
 from graphkit.ir.operators import TensorOperators
+from graphkit.ir.spec import TensorSpec
 
 
 class Variable(TensorOperators):
@@ -29,7 +29,7 @@ class Variable(TensorOperators):
     Source: keras.Variable (Keras 3).
     """
 
-    __slots__ = ("_array", "_name", "constraint", "path", "regularizer", "spec", "trainable", "version", "__weakref__")
+    __slots__ = ("__weakref__", "_array", "_name", "constraint", "path", "regularizer", "spec", "trainable", "version")
 
     def __init__(
         self,

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnsafeCodeError
-from graphkit.core.serialization import custom_object, get_registered_name, keras_class, serialize
+from graphkit.core.serialization import custom_object, keras_class, serialize
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.context import call_context
 from graphkit.layers.layer import Layer

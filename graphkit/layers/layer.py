@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache, wraps
+from functools import wraps
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -511,9 +512,14 @@ def _argument_from_config(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
 
 
-@lru_cache(maxsize=4096)
+_CALL_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
+
+
 def _call_signature(cls: type[Layer]) -> inspect.Signature:
-    return inspect.signature(cls.call)
+    known = _CALL_SIGNATURES.get(cls)
+    if known is None:
+        known = _CALL_SIGNATURES[cls] = inspect.signature(cls.call)
+    return known
 
 
 def _holds_tensors(value: Any) -> bool:

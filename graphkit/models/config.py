@@ -14,7 +14,7 @@ from typing import Any
 from graphkit.core import nest
 from graphkit.core.errors import SerializationError
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
+from graphkit.core.serialization import deserialize, envelope, is_envelope, saved_form, serialize
 from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
@@ -160,7 +160,7 @@ class GraphBuilder:
     def add(self, entry: Mapping[str, Any]) -> None:
         """One entry of `layers`."""
         if not is_envelope(entry):
-            raise SerializationError(f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {str(entry):.120}")
+            raise SerializationError(f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {entry!s:.120}")
         operation = operation_from_config(entry)
         name = str(entry.get("name") or operation.name)
         if name in self.operations:
@@ -201,7 +201,7 @@ class GraphBuilder:
 
     def _call(self, name: str, number: int, call: Any) -> None:
         if not isinstance(call, Mapping) or "args" not in call:
-            raise SerializationError(f"Layer {name!r} of model {self.model_name!r}: the inbound node {str(call):.100} has no `args`.")
+            raise SerializationError(f"Layer {name!r} of model {self.model_name!r}: the inbound node {call!s:.100} has no `args`.")
         args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs") or {})
         operation = self.operations[name]
         operation(*args, **_accepted(operation, kwargs))
@@ -278,7 +278,7 @@ def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, A
     unknown = [k for k, v in given.items() if k not in record.config and v is not None]
     if unknown:
         raise SerializationError(
-            f"The op {entry.get('name')!r} ({entry['class_name']}) has the config key {unknown[0]!r} = {str(given[unknown[0]]):.60}, which "
+            f"The op {entry.get('name')!r} ({entry['class_name']}) has the config key {unknown[0]!r} = {given[unknown[0]]!s:.60}, which "
             f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known are {list(record.config)}."
         )
     return {k: _op_argument(v) for k, v in given.items() if k in record.config}

@@ -248,7 +248,10 @@ def _windows(g: Geometry, chunk: Chunk, source: Array) -> Array:
 
 
 def correlate(g: Geometry, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Sequence[Buffers]) -> list[list[Thunk]]:
-    """out = windows of x @ weights (+ bias), as thunks for each thread. `weights` is ([groups,] depth, filters)."""
+    """out = windows of x @ weights (+ bias), as thunks for each thread.
+
+    `weights` is ([groups,] depth, filters); `bias` (groups, n, filters), n times the same, n a divisor of the windows of a row.
+    """
     step = step_of(g, buffers[0].windows.itemsize, len(buffers))
     shards: list[list[Thunk]] = []
     for buffer, chunks in zip(buffers, deal(chunks_of(g, step), len(buffers)), strict=False):
@@ -266,9 +269,9 @@ def _multiply(
     blocks = block_count(g, product.shape[-2])
     yield partial(np.matmul, in_blocks(matrix, blocks), weights, in_blocks(product, blocks))
     if bias is not None:
-        wide = bias.shape[-1] * bias.shape[-2]
-        product, bias = product.reshape(-1, wide) if g.groups == 1 else product.reshape(g.groups, -1, wide), bias.reshape(-1, 1, wide)
-        yield partial(np.add, product, bias if g.groups > 1 else bias[0], product)
+        tiled = bias.reshape(g.groups, 1, -1)
+        long = product.reshape(g.groups, -1, tiled.shape[-1])
+        yield partial(np.add, long, tiled, long)
     if late is not None:
         yield partial(np.copyto, *late, casting="unsafe")
 
@@ -307,26 +310,42 @@ def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[
 def correlate_weights(
     g: Geometry, x: Array, y: Array, sums: Array, product: Array, buffers: Sequence[Buffers]
 ) -> tuple[list[list[Thunk]], list[Array]]:
-    """sums[thread] = windows of x, transposed, @ y over that thread's chunks: the gradient of the weights in parts."""
+    """sums[thread] = windows of x, transposed, @ y over that thread's chunks: the gradient of the weights in parts.
+
+    `product[thread]` has room for one such matrix for each block (see `most_blocks`).
+    """
     step = step_of(g, buffers[0].windows.itemsize, len(buffers))
     shards: list[list[Thunk]] = []
-    parts: list[Array] = []
     for i, chunks in enumerate(deal(chunks_of(g, step), len(buffers))):
-        thunks: list[Thunk] = []
+        shards.append([])
         for number, chunk in enumerate(chunks):
             gathering, matrix = gather(g, chunk, x, buffers[i])
             target = y[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]
             right, late = _place(g, chunk, target, buffers[i])
-            thunks += gathering
-            if late is not None:
-                thunks.append(partial(np.copyto, late[1], late[0], casting="unsafe"))
-            blocks = block_count(g, right.shape[-2])
-            left = in_blocks(matrix, blocks).swapaxes(-1, -2)
-            many = left.shape[0] if blocks > 1 else 0
-            total, place = (sums[i][:many], product[i][:many]) if many else (sums[i][0], product[i][0])
-            if many > filled or (not many and not filled):
-                thunks += [partial(part.fill, 0) for part in sums[i][max(filled, 0) : max(many, 1)]] if number else []
-    return shards, parts
+            copies = [] if late is None else [partial(np.copyto, late[1], late[0], casting="unsafe")]
+            adding = _add_product(g, matrix, right, sums[i], product[i], first=number == 0)
+            shards[i] += [*gathering, *copies, *adding]
+    return shards, list(sums[: len(shards)])
+
+
+def _add_product(g: Geometry, matrix: Array, right: Array, total: Array, product: Array, first: bool) -> list[Thunk]:
+    """total (+)= matrix transposed @ right, in blocks."""
+    blocks = block_count(g, right.shape[-2])
+    left = in_blocks(matrix, blocks).swapaxes(-1, -2)
+    if blocks == 1:
+        if first:
+            return [partial(np.matmul, left, right, total)]
+        return [partial(np.matmul, left, right, product[0]), partial(np.add, total, product[0], total)]
+    thunks: list[Thunk] = [partial(np.matmul, left, in_blocks(right, blocks), product[:blocks])]
+    if first:
+        return [*thunks, partial(np.add.reduce, product[:blocks], 0, None, total)]
+    return [*thunks, *(partial(np.add, total, part, total) for part in product[:blocks])]
+
+
+def most_blocks(g: Geometry, itemsize: int) -> int:
+    """The largest number of blocks that any chunk is cut into."""
+    rows = {g.rows(c.rows) * c.images for c in chunks_of(g, step_of(g, itemsize, threads.num_threads()))}
+    return max((block_count(g, n) for n in rows), default=1)
 
 
 def runner(before: Sequence[Thunk], shards: Sequence[Sequence[Thunk]], after: Sequence[Thunk] = ()) -> Thunk:

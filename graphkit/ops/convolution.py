@@ -112,7 +112,9 @@ def _conv_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec
     y = _conv_abstract(x, kernel, **params)
     common = _geometry_params(params)
     g = _geometry(_last(x, params["data_format"]), _last(y, params["data_format"]), kernel.shape[:-2], **common)  # type: ignore[arg-type]
-    return kernels.scratch_specs([g], x.dtype)
+    made = kernels.scratch_specs([g], x.dtype)
+    width = g.outs[-1] if len(g.outs) > 1 else 1
+    return [*made, TensorSpec((width * g.filters * g.groups,), made[0].dtype)]
 
 
 def _geometry_params(params: Any) -> dict[str, Any]:
@@ -125,8 +127,11 @@ def _conv_prepare(
     x, out = channels_last(x, data_format), channels_last(out, data_format)
     g = _geometry(x.shape, out.shape, kernel.shape[:-2], **params)
     before, weights = _weights(kernel, g, workspace[0])
-    added = bias[0].reshape(g.groups, 1, g.filters) if bias else None
-    added = added[0] if added is not None and g.groups == 1 else added
+    added = None
+    if bias:
+        # one long row of bias for each row of the image: short inner loops would cost more than the additions
+        added = workspace[4].reshape(g.groups, -1, g.filters)
+        before = [*before, partial(np.copyto, added, bias[0].reshape(g.groups, 1, g.filters), casting="unsafe")]
     return kernels.runner(before, kernels.correlate(g, x, weights, added, out, kernels.buffers_of(workspace)))
 
 
@@ -231,10 +236,10 @@ def _kernel_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[Ten
     x, y = specs
     data_format = params["data_format"]
     g = _geometry(_last(x, data_format), _last(y, data_format), params["window"], **_geometry_params(params))
-    specs = kernels.scratch_specs([g], x.dtype)
-    shards = specs[1].shape[0]
-    parts = TensorSpec((shards, *_matrix(g)), specs[0].dtype)
-    return [parts, *specs[1:], parts]
+    _, *buffers = kernels.scratch_specs([g], x.dtype)
+    shards, dtype = buffers[0].shape[0], buffers[0].dtype
+    blocks = kernels.most_blocks(g, dtypes.bits(dtype) // 8)
+    return [TensorSpec((shards, *_matrix(g)), dtype), *buffers, TensorSpec((shards, blocks, *_matrix(g)), dtype)]
 
 
 def _matrix(g: Geometry) -> Ints:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from graphkit.core.names import NameCounter, to_snake_case
+from graphkit.core.serialization import saved_form
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
@@ -82,6 +83,11 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
 def _kind(layer: Layer) -> str:
     """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
     return "functional" if getattr(layer, "saves_graph", False) else to_snake_case(type(layer).__name__)
+
+
+def _class_name(layer: Layer) -> str:
+    """The class that a file names for a layer: a Lambda is a Functional there."""
+    return type(saved_form(layer)).__name__
 
 
 def _attribute_names(obj: Any) -> list[str]:

@@ -1,0 +1,244 @@
+"""A picture with every box, frame and line in its place. Frames are laid out from the inside out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from graphkit.visualization.layering import Link, Vertex
+from graphkit.visualization.layout import Point, lay_out
+from graphkit.visualization.lettering import text_width
+from graphkit.visualization.palette import ARROW, call_colour
+from graphkit.visualization.picture import Arrow, Box, Picture, Port
+
+HEAD, ROW, ROW_PADDING = 28.0, 18.0, 7.0
+TITLE_SIZE, NAME_SIZE, ROW_SIZE = 13.0, 12.0, 11.5
+SIDE = 13.0  # left and right of the text in a box
+_FRAME_TITLE, _FRAME_PADDING = 34.0, 18.0
+_LOOP_ROOM = 34.0
+
+
+@dataclass
+class PlacedBox:
+    """A box and its middle and size."""
+
+    box: Box
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass
+class Line:
+    """A tensor's way: a start, then straight (1 point) or curved (3 points) pieces.
+
+    `head` says whether it ends in an arrow head; `tags` are (text, place) marks of calls of shared layers.
+    """
+
+    start: Point
+    pieces: list[list[Point]]
+    colour: str
+    head: bool
+    hint: str = ""
+    tags: list[tuple[str, Point]] = field(default_factory=list)
+
+
+@dataclass
+class Scene:
+    """All that is drawn. `frames` come before `boxes`, outer ones first."""
+
+    width: float = 0.0
+    height: float = 0.0
+    boxes: list[PlacedBox] = field(default_factory=list)
+    frames: list[PlacedBox] = field(default_factory=list)
+    lines: list[Line] = field(default_factory=list)
+
+    def transform(self, move: Callable[[Point], Point], swap: bool = False) -> None:
+        """Move every point; `swap` exchanges widths and heights."""
+        for placed in (*self.boxes, *self.frames):
+            placed.x, placed.y = move((placed.x, placed.y))
+            if swap:
+                placed.width, placed.height = placed.height, placed.width
+        for line in self.lines:
+            line.start = move(line.start)
+            line.pieces = [[move(p) for p in piece] for piece in line.pieces]
+            line.tags = [(text, move(p)) for text, p in line.tags]
+        if swap:
+            self.width, self.height = self.height, self.width
+
+
+def scene_of(picture: Picture) -> Scene:
+    """Lay out a picture in its direction (`rankdir`)."""
+    rankdir = picture.options.rankdir
+    scene, _, _ = _Builder(picture, rankdir).build()
+    if rankdir in ("BT", "RL"):
+        scene.transform(lambda p: (p[0], scene.height - p[1]))
+    if rankdir in ("LR", "RL"):
+        scene.transform(lambda p: (p[1], p[0]), swap=True)
+    return scene
+
+
+def box_size(box: Box) -> tuple[float, float]:
+    """Width and height for the text of a box."""
+    head = text_width(box.title, TITLE_SIZE, bold=True)
+    head += 7 + text_width(box.name, NAME_SIZE) if box.show_name else 0.0
+    badge = badge_text(box)
+    head += 10 + badge_width(badge) if badge else 0.0
+    body = max((text_width(row, ROW_SIZE) for row in box.rows), default=0.0)
+    height = HEAD + (len(box.rows) * ROW + ROW_PADDING * 1.6 if box.rows else 0.0)
+    return max(72.0, head + 2 * SIDE, body + 2 * SIDE), height
+
+
+def badge_text(box: Box) -> str:
+    """`×2` on a box that stands for two calls, `call 0` on one of several."""
+    if box.call is not None:
+        return f"call {box.call}"
+    return f"×{box.calls}" if box.calls > 1 else ""
+
+
+def badge_width(badge: str) -> float:
+    """The width of the pill around a badge."""
+    return text_width(badge, 11.0, bold=True) + 12
+
+
+class _Builder:
+    """Lays out one picture from top to bottom; the caller turns it afterwards, so sizes are exchanged for LR and RL."""
+
+    def __init__(self, picture: Picture, rankdir: str, entries: list[list[tuple[str, Port]]] | None = None, exits: list[tuple[str, Port]] | None = None) -> None:
+        self.picture, self.rankdir = picture, rankdir
+        self.sideways = rankdir in ("LR", "RL")
+        self.scene = Scene()
+        self.entries, self.exits = entries or [], exits or []
+        self.index = {key: number for number, key in enumerate(picture.boxes)}
+        self.inner: dict[str, tuple[Scene, list[float], list[float]]] = {}
+        self.vertices: list[Vertex] = []
+        self.links: list[Link] = []
+        self.arrows: list[Arrow | None] = []
+
+    def build(self) -> tuple[Scene, list[float], list[float]]:
+        """The scene, and where across it the inputs come in and the outputs go out."""
+        looped = {a.source for a in self.picture.arrows if a.source == a.target}
+        for key, box in self.picture.boxes.items():
+            width, height = self._size(key, box)
+            self.vertices.append(Vertex(width + (2 * _LOOP_ROOM if key in looped else 0.0), height))
+        for arrow in self.picture.arrows:
+            self._add_link(arrow)
+        inlets = [self._add_inlet(users) for users in self.entries]
+        outlets = [self._add_outlet(maker) for maker in self.exits]
+        laid = lay_out(self.vertices, self.links)
+        self.scene.width, self.scene.height = laid.width, laid.height
+        for key, box in self.picture.boxes.items():
+            self._place(key, box, laid.centres[self.index[key]], key in looped)
+        for link, arrow, path in zip(self.links, self.arrows, laid.paths, strict=True):
+            self._draw(link, arrow, path)
+        return self.scene, [laid.centres[v][0] for v in inlets], [laid.centres[v][0] for v in outlets]
+
+    def _size(self, key: str, box: Box) -> tuple[float, float]:
+        if box.inside is None:
+            width, height = box_size(box)
+            return (height, width) if self.sideways else (width, height)
+        inner = _Builder(box.inside, self.rankdir, box.entries, box.exits).build()
+        self.inner[key] = inner
+        before, after, left, right = self._padding()
+        title = text_width(f"{box.title} {box.name} {badge_text(box)}", NAME_SIZE, bold=True) + 40
+        width, height = inner[0].width + left + right, inner[0].height + before + after
+        return (width, max(height, title)) if self.sideways else (max(width, title), height)
+
+    def _padding(self) -> tuple[float, float, float, float]:
+        """Room in a frame: before and after along the flow, left and right across it; the title is at the top of the page."""
+        before, after, left = {"TB": (1, 0, 0), "BT": (0, 1, 0)}.get(self.rankdir, (0, 0, 1))
+        return tuple(_FRAME_TITLE if title else _FRAME_PADDING for title in (before, after, left, 0))  # type: ignore[return-value]
+
+    def _add_link(self, arrow: Arrow) -> None:
+        link = Link(self.index[arrow.source], self.index[arrow.target], source_port=arrow.source_port)
+        if arrow.source in self.inner and self.inner[arrow.source][2]:
+            outlets = self.inner[arrow.source][2]
+            link.source_at = self._inner_at(arrow.source, outlets[min(arrow.source_port[1], len(outlets) - 1)])
+            link.fixed_source = True
+        if arrow.target in self.inner and self.inner[arrow.target][1]:
+            inlets = self.inner[arrow.target][1]
+            link.target_at = self._inner_at(arrow.target, inlets[min(arrow.target_port[1], len(inlets) - 1)])
+            link.fixed_target = True
+        self.links.append(link)
+        self.arrows.append(arrow)
+
+    def _inner_at(self, key: str, x: float) -> float:
+        """A place inside a frame, right of the frame's middle."""
+        return x + self._inner_left(key) - self.vertices[self.index[key]].width / 2
+
+    def _inner_left(self, key: str) -> float:
+        _, _, left, right = self._padding()
+        spare = self.vertices[self.index[key]].width - self.inner[key][0].width - left - right
+        return left + spare / 2
+
+    def _add_inlet(self, users: list[tuple[str, Port]]) -> int:
+        self.vertices.append(Vertex(2.0, 0.0, pin="first"))
+        vertex = len(self.vertices) - 1
+        for key, port in users:
+            self._add_link(Arrow(key, key, (0, 0), port, None, None, ""))
+            self.links[-1].source, self.links[-1].source_port = vertex, "inlet"
+            self.links[-1].source_at, self.links[-1].fixed_source = 0.0, True
+        return vertex
+
+    def _add_outlet(self, maker: tuple[str, Port]) -> int:
+        self.vertices.append(Vertex(2.0, 0.0, pin="last"))
+        vertex = len(self.vertices) - 1
+        key, port = maker
+        self._add_link(Arrow(key, key, port, (0, 0), None, None, "outlet"))
+        self.links[-1].target = vertex
+        self.links[-1].target_at, self.links[-1].fixed_target = 0.0, True
+        return vertex
+
+    def _place(self, key: str, box: Box, centre: Point, looped: bool) -> None:
+        vertex = self.vertices[self.index[key]]
+        width = vertex.width - (2 * _LOOP_ROOM if looped else 0.0)
+        placed = PlacedBox(box, centre[0], centre[1], width, vertex.height)
+        if key not in self.inner:
+            self.scene.boxes.append(placed)
+            return
+        inner = self.inner[key][0]
+        dx, dy = centre[0] - vertex.width / 2 + self._inner_left(key), centre[1] - vertex.height / 2 + self._padding()[0]
+        inner.transform(lambda p: (p[0] + dx, p[1] + dy))
+        self.scene.frames += [placed, *inner.frames]
+        self.scene.boxes += inner.boxes
+        self.scene.lines += inner.lines
+
+    def _draw(self, link: Link, arrow: Arrow | None, path: list[Point] | None) -> None:
+        if arrow is None:
+            return
+        call = arrow.source_call if arrow.source_call is not None else arrow.target_call
+        colour = ARROW if call is None else call_colour(call)
+        if path is None:
+            self.scene.lines.append(self._loop(arrow, colour))
+            return
+        into_frame = arrow.target in self.inner and link.fixed_target
+        line = Line(path[0], _pieces(path), colour, not into_frame and arrow.shape != "outlet", arrow.shape)
+        if arrow.source_call is not None:
+            line.tags.append((str(arrow.source_call), (path[0][0], path[0][1] + 12)))
+        if arrow.target_call is not None:
+            line.tags.append((str(arrow.target_call), (path[-1][0], path[-1][1] - 17)))
+        self.scene.lines.append(line)
+
+    def _loop(self, arrow: Arrow, colour: str) -> Line:
+        """A box that takes its own output: out at one side of its right end and in again at the other."""
+        vertex = self.vertices[self.index[arrow.source]]
+        x, out = vertex.x + vertex.width / 2 - _LOOP_ROOM, vertex.height / 2 - 7
+        bend = x + _LOOP_ROOM * 0.9
+        line = Line((x, vertex.y + out), [[(bend, vertex.y + out), (bend, vertex.y - out), (x, vertex.y - out)]], colour, True, arrow.shape)
+        line.tags.append((f"{arrow.source_call}→{arrow.target_call}", (bend - 6, vertex.y)))
+        return line
+
+
+def _pieces(path: list[Point]) -> list[list[Point]]:
+    """Straight and curved pieces by turns; a curve leaves and arrives along the flow."""
+    pieces: list[list[Point]] = []
+    for number, (a, b) in enumerate(zip(path, path[1:], strict=False)):
+        if abs(a[0] - b[0]) + abs(a[1] - b[1]) < 0.05:
+            continue
+        if number % 2 == 0 or abs(a[0] - b[0]) < 0.05:
+            pieces.append([b])
+        else:
+            middle = (a[1] + b[1]) / 2
+            pieces.append([(a[0], middle), (b[0], middle), b])
+    return pieces
