@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -50,7 +51,7 @@ def keras_like(net: Net, module: str, jit: bool | str = "auto") -> tuple[Round, 
         model.fit(fed, target, batch_size=net.batch, epochs=1 + net.epochs, verbose=0, callbacks=[watch])
         return {"ms": 1000 * watch.seconds / net.steps, "loss": watch.loss}
 
-    return play, int(model.count_params())
+    return play, sum(math.prod(v.shape) for v in model.trainable_variables)
 
 
 def pytorch(net: Net, name: str, compiled: bool) -> tuple[Round, int]:

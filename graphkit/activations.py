@@ -48,7 +48,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """The nearest point of the probability simplex. Source: keras.activations.sparsemax."""
+    """Like softmax, with many outputs exactly 0. Source: keras.activations.sparsemax."""
     return ops.sparsemax(x, axis=axis)
 
 

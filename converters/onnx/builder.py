@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
-from onnx import helper, numpy_helper
-
-from graphkit.core import dtypes
-from graphkit.core.dims import Shape, Size, is_static
 from graphkit.converters.onnx.element_types import (
     NAMES_OF_TYPES,
     RESULT_DTYPES,
@@ -19,11 +15,16 @@ from graphkit.converters.onnx.element_types import (
     computing_dtype,
     element_type,
 )
+from onnx import helper, numpy_helper
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Shape, Size, is_static
 from graphkit.ir.program import Equation
 from graphkit.ir.spec import TensorSpec
 
 if TYPE_CHECKING:
     from graphkit.converters.onnx.relayout import Step
+
     from graphkit.ir.variable import Variable
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -32,12 +33,12 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 class Operand:
     """What a lowering gets for an input: a name in the graph, its spec, and its numbers where they are known.
 
-    `array` is set for literals and for weights that the program does not change; `steps` are the moves (see `relayout`) that
-    led from the weight to it. The initializer is only made when the name is asked for, so a number that ends in an
-    attribute leaves nothing behind.
+    `array` is set for literals and for weights that the program does not change; `fill` for tensors of one number throughout; `steps` are the moves (see `relayout`) that
+    led from the weight to it. The initializer (or what `make` makes) comes only when the name is asked for, so a number that
+    ends in an attribute leaves nothing behind.
     """
 
-    __slots__ = ("_builder", "_name", "array", "spec", "steps", "variable")
+    __slots__ = ("_builder", "_make", "_name", "array", "fill", "spec", "steps", "variable")
 
     def __init__(
         self,
@@ -47,6 +48,8 @@ class Operand:
         array: Array | None = None,
         variable: Variable | None = None,
         steps: tuple[Step, ...] = (),
+        make: Callable[[], str] | None = None,
+        fill: float | None = None,
     ) -> None:
         self._builder = builder
         self._name = name
@@ -54,13 +57,17 @@ class Operand:
         self.array = array
         self.variable = variable
         self.steps = steps
+        self.fill = fill
+        self._make = make
 
     @property
     def name(self) -> str:
         """Its name in the graph."""
         if self._name is None:
-            assert self.array is not None
-            if self.variable is not None:
+            if self.array is None:
+                assert self._make is not None
+                self._name = self._make()
+            elif self.variable is not None:
                 self._name = self._builder.weight(self.variable, self.steps, self.array)
             else:
                 self._name = self._builder.constant(self.array)
@@ -82,9 +89,16 @@ class Operand:
         return self.spec.dtype
 
     @property
+    def is_zero(self) -> bool:
+        """Whether it is known to hold nothing but zeros."""
+        literal = self.array is not None and self.variable is None and self.array.dtype.kind in "fiub" and not self.array.any()
+        return literal or self.fill == 0
+
+    @property
     def number(self) -> float | None:
         """Its one number, if it is a literal of one number."""
-        return float(self.array) if self.array is not None and self.variable is None and self.array.size == 1 else None
+        literal = self.array if self.variable is None else None
+        return float(literal.item()) if literal is not None and literal.size == 1 and literal.dtype.kind in "fiub" else None
 
 
 Input: TypeAlias = "Operand | str | None"
@@ -127,6 +141,7 @@ class GraphBuilder:
             self.weights: dict[str, tuple[Variable, tuple[Step, ...]]] = {}
             self.dim_sources: dict[str, tuple[str, int]] = {}
             self.sizes: dict[Any, str] = {}
+            self.turned: dict[str, tuple[str, tuple[int, ...]]] = {}  # what a Transpose made -> of what, and how
             self._constants: dict[Any, str] = {}
             self._weight_names: dict[Any, str] = {}
 
@@ -274,6 +289,7 @@ class GraphBuilder:
         kept: list[onnx.NodeProto] = []
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
+                _leave_out_unread(node, needed)
                 kept.append(node)
                 needed |= names_read(node)
         self.nodes = kept[::-1]
@@ -325,6 +341,16 @@ class GraphBuilder:
         return Operand(self, spec, array=array, variable=value.variable, steps=(*value.steps, *steps))
 
 
+def _leave_out_unread(node: onnx.NodeProto, needed: set[str]) -> None:
+    """The outputs of a recurrent operator that nobody reads need not be made."""
+    if node.op_type in ("LSTM", "GRU", "RNN"):
+        kept = [name if name in needed else "" for name in node.output]
+        while kept and not kept[-1]:
+            kept.pop()
+        del node.output[:]
+        node.output.extend(kept)
+
+
 def names_read(node: onnx.NodeProto) -> set[str]:
     """The names that a node reads, its sub-graphs included."""
     names = set(node.input)
@@ -337,7 +363,7 @@ def names_read(node: onnx.NodeProto) -> set[str]:
 def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:
     """An array as ONNX' message. Strings are stored as UTF-8."""
     if dtype == "string":
-        texts = [t if isinstance(t, bytes) else str(t).encode() for t in array.ravel()]
+        texts: Any = [t if isinstance(t, bytes) else str(t).encode() for t in array.ravel()]
         return helper.make_tensor(name, onnx.TensorProto.STRING, array.shape, texts)
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
 

@@ -111,7 +111,7 @@ class _Pass:
     def _lifted(self, atom: Atom, rank: int) -> Atom:
         shape = (1,) * (rank - atom.spec.rank) + atom.spec.shape
         if isinstance(atom, Literal):
-            return Literal(atom.array.reshape(shape))  # type: ignore[arg-type]
+            return Literal(atom.array.reshape([int(s) for s in shape if isinstance(s, int)]))
         return self._made("reshape", atom, {"shape": shape}, shape)
 
     def _transposed(self, atom: Atom, axes: Axes, name: str = "") -> Atom:
@@ -276,7 +276,8 @@ def segments(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]] | None
     found: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(old):
-        mine, theirs = [i], []
+        mine = [i]
+        theirs: list[int] = []
         left: Size = old[i]
         right: Size = 1
         i += 1
@@ -302,7 +303,7 @@ def _exceeds(right: Size, left: Size) -> bool:
 
 def _is_multiple(a: Size, b: Size) -> bool:
     if isinstance(b, int):
-        return False if a == 1 else True
+        return a != 1
     return not isinstance(a, int) and a.divided_by(b) is not None
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
-
 from graphkit.converters.onnx.export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.files import read_message
 from graphkit.converters.onnx.relayout import undo_steps
+from onnx import numpy_helper
+
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.core.late import room
@@ -77,7 +77,7 @@ def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
     """The weight's path and its array before the steps of the export."""
     try:
         path, shape, steps = str(row["path"]), tuple(int(s) for s in row["shape"]), [_step(s) for s in row.get("steps", [])]
-        if not steps and array.shape != shape or array.size > 16 * max(int(np.prod(shape)), 1) + 16:
+        if (not steps and array.shape != shape) or array.size > 16 * max(int(np.prod(shape)), 1) + 16:
             raise ValueError(f"the initializer has shape {array.shape}, the table says {shape}")
         return path, undo_steps(array, shape, steps)
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:

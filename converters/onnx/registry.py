@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import NameConflictError
-from graphkit.ir.program import Equation
 from graphkit.core.registry import Registry
+from graphkit.ir.program import Equation
 
 Function = Callable[..., Any]
 Condition = Callable[[Equation], bool]

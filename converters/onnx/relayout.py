@@ -71,20 +71,25 @@ _UNDO: dict[str, Any] = {
 }
 
 
-def _emit_pad(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> str:
-    made: str = b.op("Pad", name, b.ints([before, after]), None, b.ints([axis])) if b.opset >= 18 else _pad_by_rank(b, name, axis, before, after)
-    return made
-
-
-def _pad_by_rank(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> str:
-    """Before opset 18 Pad has no axes; weights that are padded are vectors."""
+def _emit_pad(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> Any:
+    """Weights that are padded are vectors, so the axes (an input since opset 18) need no saying."""
     assert axis == 0
-    made: str = b.op("Pad", name, b.ints([before, after]))
+    return b.op("Pad", name, b.ints([before, after]))
+
+
+def _emit_transpose(b: GraphBuilder, name: str, axes: tuple[int, ...]) -> str:
+    """Transposes in a row are one, or none."""
+    source, before = b.root.turned.get(name, (name, tuple(range(len(axes)))))
+    axes = tuple(before[a] for a in axes)
+    if axes == tuple(range(len(axes))):
+        return source
+    made = str(b.op("Transpose", source, perm=list(axes)))
+    b.root.turned[made] = (source, axes)
     return made
 
 
 _EMIT: dict[str, Any] = {
-    "transpose": lambda b, x, axes: b.op("Transpose", x, perm=list(axes)),
+    "transpose": _emit_transpose,
     "reshape": lambda b, x, shape: b.op("Reshape", x, b.ints(shape)),
     "take": lambda b, x, axis, indices: b.op("Gather", x, b.ints(indices), axis=axis),
     "pad": _emit_pad,

@@ -129,7 +129,7 @@ def serialize(obj: Any) -> Any:
 
 def envelope(obj: Any) -> dict[str, Any]:
     """The envelope of an object with a `get_config`, or of what its `as_saved` puts in its place."""
-    obj = obj.as_saved() if hasattr(obj, "as_saved") else obj
+    obj = saved_form(obj)
     cls = type(obj)
     own = "_registered_name" in vars(cls)
     module = getattr(cls, "keras_module", None) if "keras_module" in vars(cls) else None
@@ -146,8 +146,8 @@ def envelope(obj: Any) -> dict[str, Any]:
 
 
 def saved_form(obj: Any) -> Any:
-    """The object that stands for `obj` in files: itself, or what its method `saved_as` gives."""
-    return obj.saved_as() if hasattr(obj, "saved_as") else obj
+    """The object that stands for `obj` in files: itself, or what its method `as_saved` gives (a Lambda: its graph)."""
+    return obj.as_saved() if hasattr(obj, "as_saved") else obj
 
 
 def _serialize_function(function: Callable[..., Any]) -> Any:

@@ -18,7 +18,7 @@ class LayerGraph:
     """What lies between inputs and outputs.
 
     Attributes:
-        nodes: the calls, each after those it needs (topological, stable: by Keras' depth, then first use).
+        nodes: the calls, each after those it needs: by Keras' depth, within one as met on the way back from the outputs.
         operations: the layers and ops, in Keras' order of `model.layers`.
 
     Raises DisconnectedGraphError if an output needs an input that is not among `inputs`.
@@ -39,7 +39,7 @@ class LayerGraph:
                 finished.insert(0, operation.nodes[index])
         rank = {operation: (-depth, first_use[operation]) for operation, depth in operation_depth.items()}
         self.operations: list[Operation] = sorted(operation_depth, key=lambda o: rank[o])
-        self.nodes: list[Node] = sorted(finished, key=lambda n: (-node_depth[n], first_use[n.operation], n.index))
+        self.nodes: list[Node] = sorted(node_depth, key=lambda n: -node_depth[n])  # stable: within a depth in Keras' order
         self._check_connected()
 
     def _visit(self) -> tuple[list[Node], dict[Operation, int]]:

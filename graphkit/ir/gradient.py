@@ -55,7 +55,8 @@ def grad(program: Program, wrt: Sequence[int] | None = None) -> Program:
 
     def both(*args: Any) -> list[Any]:
         outputs = replay(program, args)
-        found = gradients(outputs[0], [args[i] for i in chosen])
+        is_constant = not isinstance(outputs[0], Tracer)
+        found = [None for _ in chosen] if is_constant else gradients(outputs[0], [args[i] for i in chosen])
         return [*outputs, *(_zeros(args[i]) if g is None else g for i, g in zip(chosen, found, strict=True))]
 
     return trace(both, *(v.spec for v in program.inputs))
@@ -69,10 +70,11 @@ def _backward(current: Trace, targets: list[tuple[Value, Any]], sources: Sequenc
     wanted = {s for s in sources if isinstance(s, Value)}
     _expand_composites(current, {v for v, _ in targets}, wanted)
     path = _path(current.equations, {v for v, _ in targets}, wanted)
+    visited = [e for e, on_path in zip(current.equations, path, strict=True) if on_path]
     cotangents: dict[Value, Any] = {}
-    for value, cotangent in targets:
+    for value, cotangent in targets:  # a value that is a target twice gets an equation that adds up
         _accumulate(cotangents, value, cotangent)
-    for equation in reversed([e for e, on_path in zip(list(current.equations), path, strict=True) if on_path]):
+    for equation in reversed(visited):
         if any(v in cotangents for v in equation.outputs):
             _apply_vjp(current, equation, cotangents, wanted)
     return cotangents
@@ -142,7 +144,7 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
             cotangents.pop(value, None)  # SSA: nothing before this equation reads it
     inputs = [Tracer(current, a) if isinstance(a, Value) else a.array for a in equation.inputs]
     outputs = [Tracer(current, v) for v in equation.outputs]
-    single = len(outputs) == 1
+    single = len(outputs) == 1 and not _gives_tuple(equation)
     with names.scope_is(equation.scope):
         found = rule(given[0] if single else tuple(given), outputs[0] if single else tuple(outputs), *inputs, **equation.params)
         if len(found) != len(inputs):
@@ -151,6 +153,11 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
             if isinstance(atom, Literal) or cotangent is None or not dtypes.is_float(atom.spec.dtype):
                 continue
             _accumulate(cotangents, atom, _fit(equation, cotangent() if callable(cotangent) else cotangent, atom))
+
+
+def _gives_tuple(equation: Equation) -> bool:
+    """Whether the primitive is one of several outputs, of which it may have just one here (a scan, a branch)."""
+    return isinstance(equation.primitive.infer_raw([a.spec for a in equation.inputs], equation.params), tuple)
 
 
 def _rule(equation: Equation) -> Callable[..., Sequence[Any]]:

@@ -160,9 +160,10 @@ class Trace:
 
     def program(self, inputs: Sequence[Tracer], outputs: Sequence[Any]) -> Program:
         """The finished program. Captured values become further inputs, in the order of `captures`."""
+        results = [self.lift(o) for o in outputs]  # first: an output may be captured as it is
         state = [State(v, before, None if now is before else now) for v, (before, now) in self._variables.items()]
         values = [*(t.value for t in inputs), *self.captures.values()]
-        return Program(values, state, self.equations, [self.lift(o) for o in outputs])
+        return Program(values, state, self.equations, results)
 
 
 _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)

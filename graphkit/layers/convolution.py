@@ -12,8 +12,13 @@ from graphkit.core.serialization import keras_class
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 from graphkit.ops._windows import (
-    channel_axis, check_output, image_shape, output_sizes, per_axis, spatial_sizes,
-)  # fmt: skip
+    channel_axis,
+    check_output,
+    image_shape,
+    output_sizes,
+    per_axis,
+    spatial_sizes,
+)
 from graphkit.ops.convolution import conv_with_bias, depthwise_with_bias
 
 _HOME = "keras.layers"

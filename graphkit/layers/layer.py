@@ -11,6 +11,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from graphkit.core import dtypes, names, nest
+from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
 from graphkit.core.registry import did_you_mean
@@ -104,8 +105,12 @@ class Layer(Operation):
             shape, name = (), shape
         wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
+        first = initializers.get(initializer if initializer is not None else default)
+        budget = weight_budget()
+        if budget is not None:  # a file has the numbers
+            first = budget.zeros(tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
         variable = Variable(
-            initializers.get(initializer if initializer is not None else default),
+            first,
             shape=tuple(shape or ()),
             dtype=wanted,
             trainable=trainable,

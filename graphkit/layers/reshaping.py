@@ -114,7 +114,9 @@ def _positive_int(layer: Layer, argument: str, value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
         raise InvalidTypeError(f"Layer {layer.name!r}: expected an integer value for `{argument}`, got {type(value)}.")
     if value <= 0:
-        raise InvalidArgumentError(f"Layer {layer.name!r}: argument `{argument}` should be a positive integer. Received: {argument}={value}")
+        raise InvalidArgumentError(
+            f"Layer {layer.name!r}: argument `{argument}` should be a positive integer. Received: {argument}={value}"
+        )
     return value
 
 

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import Any
 
 from graphkit.core import nest
+from graphkit.core.names import scope_is
 from graphkit.core.errors import SerializationError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, saved_form, serialize
@@ -135,9 +136,10 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
         if key not in config:
             raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
     builder = GraphBuilder(str(config.get("name")))
-    for entry in config["layers"]:
-        builder.add(entry)
-    builder.connect()
+    with scope_is(""):  # its layers were called where the graph was drawn, outside of any layer
+        for entry in config["layers"]:
+            builder.add(entry)
+        builder.connect()
     model = cls(
         inputs=builder.tensors_at(config["input_layers"]),
         outputs=builder.tensors_at(config["output_layers"]),
@@ -213,8 +215,7 @@ class GraphBuilder:
         if not isinstance(value, Mapping):
             return value
         if value.get("class_name") == "__keras_tensor__":
-            name, number, tensor_index = value["config"]["keras_history"]
-            return self.tensor(name, number, tensor_index)
+            return self.tensor(*_history_in(value))
         return deserialize(value) if is_envelope(value) else {k: self._decode(v) for k, v in value.items()}
 
     def tensor(self, name: str, number: int, tensor_index: int) -> Any:
@@ -245,13 +246,21 @@ def _needed(call: Any) -> list[tuple[str, int]]:
         value = stack.pop()
         if isinstance(value, Mapping):
             if value.get("class_name") == "__keras_tensor__":
-                name, number, _ = value["config"]["keras_history"]
-                found.append((name, number))
+                found.append(_history_in(value)[:2])
             else:
                 stack.extend(value.values())
         elif isinstance(value, list):
             stack.extend(value)
     return found
+
+
+def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
+    """The (name, node index, tensor index) of a tensor in JSON."""
+    config = value.get("config")
+    history = config.get("keras_history") if isinstance(config, Mapping) else None
+    if not (isinstance(history, list) and [type(v) for v in history] == [str, int, int]):
+        raise SerializationError(f"A tensor in an inbound node has no keras_history [name, node index, tensor index]: {str(value):.120}")
+    return history[0], history[1], history[2]
 
 
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The ops: Keras' `keras.ops`, over arrays, tracers and symbolic tensors alike."""
 
-from graphkit.ops import random
+from graphkit.ops import random, recurrent, resizing
 from graphkit.ops.arithmetic import *
+from graphkit.ops.attention import *
+from graphkit.ops.control import *
 from graphkit.ops.convolution import *
 from graphkit.ops.creation import *
 from graphkit.ops.elementwise import *
@@ -11,6 +13,8 @@ from graphkit.ops.nn import *
 from graphkit.ops.normalization import *
 from graphkit.ops.pooling import *
 from graphkit.ops.probabilities import *
+from graphkit.ops.recurrent import *
 from graphkit.ops.reduction import *
 from graphkit.ops.shaping import *
 from graphkit.ops.special import *
+from graphkit.ops.statistics import *

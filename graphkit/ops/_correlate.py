@@ -8,6 +8,7 @@ and matrix products.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -115,7 +116,7 @@ def chunks_of(g: Geometry, step: Step) -> list[Chunk]:
 def deal(chunks: Sequence[Chunk], shards: int) -> list[Sequence[Chunk]]:
     """The chunks in `shards` runs of equal length, without empty ones."""
     bounds = [len(chunks) * i // shards for i in range(shards + 1)]
-    return [chunks[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+    return [chunks[a:b] for a, b in itertools.pairwise(bounds) if b > a]
 
 
 class Buffers:
@@ -269,17 +270,22 @@ def _multiply(
     blocks = block_count(g, product.shape[-2])
     yield partial(np.matmul, in_blocks(matrix, blocks), weights, in_blocks(product, blocks))
     if bias is not None:
-        tiled = bias.reshape(g.groups, 1, -1)
-        long = product.reshape(g.groups, -1, tiled.shape[-1])
+        tiled: Array = bias.reshape(g.groups, 1, -1)
+        long: Array = product.reshape(g.groups, -1, tiled.shape[-1])
         yield partial(np.add, long, tiled, long)
     if late is not None:
         yield partial(np.copyto, *late, casting="unsafe")
 
 
 def block_count(g: Geometry, rows: int) -> int:
-    """Into how many equal blocks of rows a product is cut, so that BLAS takes the short way for each. One: not at all."""
-    limit = _SMALL_PRODUCT // max(g.depth * g.filters, 1)
-    if g.groups > 1 or rows <= limit or limit < _SMALL_ROWS:
+    """Into how many blocks of rows the products of a chunk are cut."""
+    return 1 if g.groups > 1 else _blocks(rows, g.depth * g.filters)
+
+
+def _blocks(rows: int, each: int) -> int:
+    """Equal blocks of rows, so that BLAS takes the short way for each product (`each`: multiplications of a row)."""
+    limit = _SMALL_PRODUCT // max(each, 1)
+    if rows <= limit or limit < _SMALL_ROWS:
         return 1
     sizes = [n for n in range(limit, _SMALL_ROWS - 1, -1) if rows % n == 0]
     return rows // sizes[0] if sizes else 1
@@ -300,7 +306,7 @@ def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[
     if g.groups == 1:
         if target.flags.c_contiguous and target.dtype == buffers.product.dtype:
             return target.reshape(rows, g.filters), None
-        product = buffers.product[: rows * g.filters].reshape(rows, g.filters)
+        product: Array = buffers.product[: rows * g.filters].reshape(rows, g.filters)
         return product, (target, product.reshape(target.shape))
     product = buffers.product[: rows * g.filters * g.groups].reshape(g.groups, rows, g.filters)
     split = np.moveaxis(_split_last(target, g.groups), -2, 0)
@@ -346,6 +352,62 @@ def most_blocks(g: Geometry, itemsize: int) -> int:
     """The largest number of blocks that any chunk is cut into."""
     rows = {g.rows(c.rows) * c.images for c in chunks_of(g, step_of(g, itemsize, threads.num_threads()))}
     return max((block_count(g, n) for n in rows), default=1)
+
+
+def scatter_specs(g: Geometry, dtype: str) -> list[TensorSpec]:
+    """Scratch of `scatter`: the weights, then for each thread products, gradients and what they add up to, of one chunk."""
+    made = accumulator_dtype(dtype)
+    outs, images = math.prod(g.outs), scatter_images(g, dtypes.bits(made) // 8)
+    sizes = (outs * g.channels * g.window[-1], outs * g.filters, math.prod(g.sizes) * g.channels)
+    weights = TensorSpec((g.depth * g.filters,), made)
+    return [weights, *(TensorSpec((threads.num_threads(), images * size), made) for size in sizes)]
+
+
+def scatter_images(g: Geometry, itemsize: int) -> int:
+    """Images at a time in `scatter`."""
+    each = max(math.prod(g.outs) * g.channels * g.window[-1] * itemsize, 1)
+    return max(min(_CHUNK_BYTES // each, -(-g.batch // threads.num_threads())), 1)
+
+
+def scatter(
+    g: Geometry, taps: Sequence[tuple[Any, Any]], y: Array, weights: Array, dx: Array, scratch: Sequence[Array]
+) -> list[list[Thunk]]:
+    """dx = what reaches each element: y @ the weights of each tap, added where that tap lay ("col2im").
+
+    `g` is the forward correlation, `weights` is (taps, filters, channels), `taps` are (of the output, of the input) slices.
+    """
+    step = scatter_images(g, weights.itemsize)
+    chunks = [Chunk(i, min(step, g.batch - i), 0, g.outs[0]) for i in range(0, g.batch, step)]
+    return [
+        [t for chunk in own for t in _scatter_chunk(g, taps, chunk, y, weights, dx, [part[i] for part in scratch])]
+        for i, own in enumerate(deal(chunks, len(scratch[0])))
+    ]
+
+
+def _scatter_chunk(
+    g: Geometry, taps: Sequence[tuple[Any, Any]], chunk: Chunk, y: Array, weights: Array, dx: Array, scratch: Sequence[Array]
+) -> Iterator[Thunk]:
+    images = slice(chunk.first, chunk.first + chunk.images)
+    rows, line = g.rows(g.outs[0]) * chunk.images, g.window[-1]
+    blocks = _blocks(rows, g.filters * g.channels)
+    left, target = y[images], dx[images]
+    if not left.flags.c_contiguous or left.dtype != weights.dtype:
+        left = scratch[1][: left.size].reshape(left.shape)
+        yield partial(np.copyto, left, y[images], casting="unsafe")
+    if not target.flags.c_contiguous or target.dtype != weights.dtype:
+        target = scratch[2][: target.size].reshape(target.shape)
+    product = scratch[0][: line * rows * g.channels].reshape(line, blocks, rows // blocks, g.channels)
+    placed = product.reshape(line, chunk.images, *g.outs, g.channels)
+    left = left.reshape(blocks, 1, rows // blocks, g.filters)
+    yield partial(target.fill, 0)
+    for first in range(0, g.taps, line):
+        yield partial(np.matmul, left, weights[first : first + line], product.swapaxes(0, 1))
+        for (to, come), part in zip(taps[first : first + line], placed, strict=True):
+            place = target[come]
+            if place.size:
+                yield partial(np.add, place, part[to], place)
+    if not np.shares_memory(target, dx):
+        yield partial(np.copyto, dx[images], target, casting="unsafe")
 
 
 def runner(before: Sequence[Thunk], shards: Sequence[Sequence[Thunk]], after: Sequence[Thunk] = ()) -> Thunk:

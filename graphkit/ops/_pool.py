@@ -64,7 +64,7 @@ class Pool:
 
     def taps(self, rank: int) -> Iterator[tuple[Slices, Slices]]:
         """(of the output, of the input) for every tap, in the order of the window's elements."""
-        for position in itertools.product(*map(range, self.window)):
+        for position in itertools.product(*map(range, self.window)):  # the last axis runs fastest
             to: list[slice] = [slice(None)] * rank
             come: list[slice] = [slice(None)] * rank
             for i, k in enumerate(position):
@@ -114,10 +114,8 @@ def reduce_windows(pool: Pool, function: Any, lowest: Any, x: Array, out: Array,
     for i, axis in enumerate(pool.axes):
         shape = list(source.shape)
         shape[axis] = pool.outs[i]
-        if i == len(pool.axes) - 1:
-            target = out
-        else:
-            target = between[(i % 2) * half :][: math.prod(shape)].reshape(shape)
+        last = i == len(pool.axes) - 1
+        target = out if last else between[(i % 2) * half :][: math.prod(shape)].reshape(shape)
         thunks += _reduce_axis(pool, i, function, lowest, source, target)
         source = target
     return thunks
@@ -134,14 +132,14 @@ def _reduce_axis(pool: Pool, i: int, function: Any, lowest: Any, source: Array, 
     if len(full) == 1:
         thunks: list[Thunk] = [partial(np.copyto, target, views[0])]
     else:
-        thunks = [partial(function, views[0], views[1], target)]
-        thunks += [partial(function, target, view, target) for view in views[2:]]
+        thunks = [partial(function, views[0], views[1], out=target)]
+        thunks += [partial(function, target, view, out=target) for view in views[2:]]
     return thunks + [_reduce_tap(function, axis, tap, source, target) for tap in rest]
 
 
 def _reduce_tap(function: Any, axis: int, tap: tuple[slice, slice], source: Array, target: Array) -> Thunk:
     to = _along(target, axis, tap[0])
-    return partial(function, to, _along(source, axis, tap[1]), to)
+    return partial(function, to, _along(source, axis, tap[1]), out=to)
 
 
 def _along(array: Array, axis: int, part: slice) -> Array:

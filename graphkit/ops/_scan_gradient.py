@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Size
 from graphkit.core.errors import GraphError
 from graphkit.ir.gradient import vjp
 from graphkit.ir.primitive import PRIMITIVES
@@ -145,17 +144,16 @@ def _accumulating(
     return trace(body, *specs[:carried], *sums, *specs[carried:])
 
 
-def widened(out: Sequence[Any], forward: Program, length: Size) -> list[Tracer]:
-    """Let the scan that made `out` run `forward` instead, and give its further results.
+def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[TensorSpec]) -> list[Tracer]:
+    """Let the equation that made `out` run with further params, and give the further results that it has then.
 
     The equation is replaced where it stands: its outputs keep their values, and nothing is computed twice.
     """
     current = out[0].trace
     place = next((i for i, e in enumerate(current.equations) if e.outputs and e.outputs[0] is out[0].value), None)
     if place is None:
-        raise GraphError("The scan to be differentiated is not part of the trace under way.")
+        raise GraphError("The loop to be differentiated is not part of the trace under way.")
     old = current.equations[place]
-    count = len(old.outputs)
-    extra = [Value(TensorSpec((length, *a.spec.shape), a.spec.dtype)) for a in forward.outputs[count:]]
-    current.equations[place] = Equation(old.primitive, old.inputs, {**old.params, "body": forward}, (*old.outputs, *extra), old.scope)
-    return [Tracer(current, v) for v in extra]
+    made = tuple(Value(s) for s in extra)
+    current.equations[place] = Equation(old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope)
+    return [Tracer(current, v) for v in made]

@@ -119,7 +119,8 @@ def _scan_vjp(
     specs = [TensorSpec.of(i) for i in inputs]
     body = fitted(body, _step_specs(specs, carries, sequences))
     parts = differentiate_body(body, carries, sequences, [cotangent is not None for cotangent in g[carries:]])
-    kept = widened(out, parts.forward, length)
+    further = [TensorSpec((length, *a.spec.shape), a.spec.dtype) for a in parts.forward.outputs[len(out) :]]
+    kept = widened(out, {"body": parts.forward}, further)
     cts = [g[i] if g[i] is not None else _zeros_like(inputs[i]) for i in parts.carried]
     sums = [_zeros_like(inputs[i]) for i in parts.summed]
     stacks = [*(c for c in g[carries:] if c is not None), *kept, *(inputs[i] for i in parts.slices)]

@@ -15,20 +15,31 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, Shape, Size
+from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.core.layout import standardize_data_format
-from graphkit.ir.primitive import primitive
+from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops import _correlate as kernels
-from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import promote, shape_of
 from graphkit.ops._correlate import Array, Geometry, Thunk
 from graphkit.ops._dispatch import operation
+from graphkit.ops._pool import Pool
 from graphkit.ops._rules import show
 from graphkit.ops._windows import (
-    Ints, Padding, channel_axis, channels_last, check_output, image_shape, known_padding, output_sizes, per_axis, reach,
-    resolve_padding, spatial_axes, spatial_sizes,
-)  # fmt: skip
+    Ints,
+    Padding,
+    channel_axis,
+    channels_last,
+    check_output,
+    image_shape,
+    known_padding,
+    output_sizes,
+    per_axis,
+    resolve_padding,
+    spatial_axes,
+    spatial_sizes,
+)
 
 __all__ = ["conv", "conv_transpose", "depthwise_conv", "separable_conv"]
 
@@ -104,7 +115,7 @@ def _last(spec: TensorSpec, data_format: str) -> Ints:
     """The shape with its channels last."""
     rank = spec.rank
     order = (0, *spatial_axes(rank, data_format), channel_axis(rank, data_format))
-    return tuple(spec.shape[a] for a in order)  # type: ignore[misc]
+    return tuple(spec.shape[a] for a in order)
 
 
 def _conv_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
@@ -193,11 +204,21 @@ def _phase_geometries(
     return made
 
 
+def _scatters(g: Geometry) -> bool:
+    """Whether the input's gradient is cheaper added up tap by tap: correlating g would multiply the zeros around it."""
+    plain = g.groups == 1 and g.taps > 1 and set(g.strides) == {1} == set(g.dilation)
+    waste = math.prod(g.sizes) > 1.1 * math.prod(g.outs)
+    return plain and waste and min(g.channels, g.filters) >= 8
+
+
 def _input_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
     g, kernel = specs
     x = _input_grad_abstract(g, kernel, **params)
     data_format = params["data_format"]
     common = _geometry_params(params)
+    forward = _geometry(_last(x, data_format), _last(g, data_format), kernel.shape[:-2], **common)  # type: ignore[arg-type]
+    if _scatters(forward):
+        return kernels.scatter_specs(forward, g.dtype)
     phases = _phase_geometries(_last(x, data_format), _last(g, data_format), kernel.shape[:-2], **common)  # type: ignore[arg-type]
     return kernels.scratch_specs([geometry for _, geometry in phases if geometry.taps], g.dtype)
 
@@ -206,6 +227,9 @@ def _input_grad_prepare(
     out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any
 ) -> Thunk:
     g, out = channels_last(g, data_format), channels_last(out, data_format)
+    forward = _geometry(out.shape, g.shape, kernel.shape[:-2], **params)
+    if _scatters(forward):
+        return _input_grad_scattered(forward, out, g, kernel, workspace)
     before: list[Thunk] = []
     shards: list[list[Thunk]] = []
     used = 0
@@ -220,6 +244,14 @@ def _input_grad_prepare(
         made = kernels.correlate(geometry, g, weights, None, target, kernels.buffers_of(workspace))
         shards = [[*old, *new] for old, new in itertools.zip_longest(shards, made, fillvalue=())]
     return kernels.runner(before, shards)
+
+
+def _input_grad_scattered(g: Geometry, out: Array, y: Array, kernel: Array, workspace: list[Array]) -> Thunk:
+    weights = workspace[0].reshape(g.taps, g.filters, g.channels)
+    source = kernel.reshape(g.taps, g.channels, g.filters).swapaxes(1, 2)
+    pool = Pool(tuple(range(1, out.ndim - 1)), g.sizes, g.outs, g.window, g.strides, g.pads)
+    shards = kernels.scatter(g, list(pool.taps(out.ndim)), y, weights, out, workspace[1:])
+    return kernels.runner([partial(np.copyto, weights, source, casting="unsafe")], shards)
 
 
 def _turned_weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
@@ -294,7 +326,7 @@ def _kernel_grad_vjp(h: Any, out: Any, x: Any, g: Any, window: Ints, **params: A
     ]
 
 
-conv_p = primitive(
+conv_p: Primitive = primitive(
     "conv",  # (x, kernel[, bias]); padding: pairs, or "same" where an unknown size and a stride leave it open
     _conv_abstract,
     prepare=_conv_prepare,
@@ -302,7 +334,7 @@ conv_p = primitive(
     vjp=_conv_vjp,
 )
 
-conv_input_grad_p = primitive(
+conv_input_grad_p: Primitive = primitive(
     "conv_input_grad",  # (g, kernel): what a change of the input of `conv` (of these spatial sizes) does to <g, conv>
     _input_grad_abstract,
     prepare=_input_grad_prepare,
@@ -310,7 +342,7 @@ conv_input_grad_p = primitive(
     vjp=_input_grad_vjp,
 )
 
-conv_kernel_grad_p = primitive(
+conv_kernel_grad_p: Primitive = primitive(
     "conv_kernel_grad",  # (x, g): what a change of the kernel of `conv` does to <g, conv>
     _kernel_grad_abstract,
     prepare=_kernel_grad_prepare,
@@ -331,7 +363,7 @@ def _operands(op: str, inputs: Any, *kernels_: Any) -> tuple[Any, ...]:
     return tensors
 
 
-def _conv(op: str, x: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, groups: int) -> Any:
+def _conv(x: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, groups: int) -> Any:
     rank = x.ndim - 2
     layout = standardize_data_format(data_format)
     moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
@@ -369,7 +401,7 @@ def conv(
     `padding`: "valid", "same", "causal", or pairs (before, after). Raises ShapeError. Source: keras.ops.conv.
     """
     x, k = _operands("conv", inputs, kernel)
-    return _conv("conv", x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
+    return _conv(x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
 
 
 def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
@@ -378,7 +410,7 @@ def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
         return conv(inputs, kernel, **options)
     x, k, b = _operands("conv", inputs, kernel, bias)
     settings = {"strides": 1, "padding": "valid", "data_format": None, "dilation_rate": 1, **options}
-    return _conv("conv", x, k, b, **settings, groups=_groups(x, k, settings["data_format"]))
+    return _conv(x, k, b, **settings, groups=_groups(x, k, settings["data_format"]))
 
 
 def _depthwise_kernel(kernel: Any) -> Any:
@@ -410,7 +442,8 @@ def depthwise_with_bias(
             f"{show(shape_of(x))}, got {show(shape_of(k))}."
         )
     added = operands[2] if bias is not None else None
-    return _conv("depthwise_conv", x, _depthwise_kernel(k), added, strides, padding, data_format, dilation_rate, channels)
+    groups = channels if isinstance(channels, int) else 1
+    return _conv(x, _depthwise_kernel(k), added, strides, padding, data_format, dilation_rate, groups)
 
 
 @operation("SeparableConv", "nn", tensors="inputs depthwise_kernel pointwise_kernel")

@@ -168,7 +168,7 @@ def _unary(name: str, function: Callable[..., Any], vjp: Callable[..., Any] | No
 
 negative_p = _unary("negative", np.negative, lambda g, out, x: [negative(g)])
 abs_p = _unary("abs", np.absolute, lambda g, out, x: [multiply(g, sign(x))])
-sign_p = _unary("sign", np.sign, None, nondiff="a step function has gradient zero almost everywhere")
+sign_p = _unary("sign", np.sign, lambda g, out, x: [None])  # a step: so that |x| has a second derivative, which is zero
 square_p = _unary("square", np.square, lambda g, out, x: [multiply(g, multiply(x, 2))])
 sqrt_p = _unary("sqrt", np.sqrt, lambda g, out, x: [true_divide(multiply(g, 0.5), out)])
 exp_p = _unary("exp", np.exp, lambda g, out, x: [multiply(g, out)])
@@ -272,7 +272,7 @@ def round(x: Any, decimals: int = 0) -> Any:  # noqa: A001 (Keras' name)
         scale = 10.0**decimals
         return true_divide(round_p.bind(multiply(x, scale)), scale)
     x = tensor(x)
-    return round_p.bind(x)
+    return round_p.bind(x) if dtypes.is_float(TensorSpec.of(x).dtype) else x
 
 
 @operation("Reciprocal")

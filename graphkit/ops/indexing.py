@@ -179,6 +179,7 @@ scatter_set_p: Primitive = primitive(
     inplace=(0,),
     vjp=lambda g, out, x, indices, updates: [
         lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
+        None,
         lambda: take_p.bind(g, indices, axis=0),
     ],
 )

@@ -15,7 +15,7 @@ from graphkit.core import dtypes, threads
 from graphkit.core.dims import Shape
 from graphkit.core.errors import ShapeError
 from graphkit.core.layout import standardize_data_format
-from graphkit.ir.primitive import primitive
+from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops import _pool as kernels
 from graphkit.ops._convert import as_float, shape_of, tensor
@@ -24,9 +24,18 @@ from graphkit.ops._dispatch import operation
 from graphkit.ops._pool import Pool
 from graphkit.ops._rules import show
 from graphkit.ops._windows import (
-    Ints, Padding, channel_axis, check_output, image_shape, known_padding, output_sizes, per_axis, resolve_padding,
-    spatial_axes, spatial_sizes,
-)  # fmt: skip
+    Ints,
+    Padding,
+    channel_axis,
+    check_output,
+    image_shape,
+    known_padding,
+    output_sizes,
+    per_axis,
+    resolve_padding,
+    spatial_axes,
+    spatial_sizes,
+)
 
 __all__ = ["average_pool", "max_pool"]
 
@@ -167,7 +176,7 @@ def _mean_grad_prepare(out: Array, g: Array, sizes: Ints, workspace: list[Array]
 
 # ----- primitives -----
 
-max_pool_p = primitive(
+max_pool_p: Primitive = primitive(
     "max_pool",
     _abstract,
     prepare=_max_prepare,
@@ -175,7 +184,7 @@ max_pool_p = primitive(
     vjp=lambda g, out, x, **params: [max_pool_grad_p.bind(g, x, out, **params)],
 )
 
-max_pool_grad_p = primitive(
+max_pool_grad_p: Primitive = primitive(
     "max_pool_grad",  # (g, x, y = max_pool(x)): g where the first maximum of each window stands, zero elsewhere
     _like_input,
     prepare=_max_grad_prepare,
@@ -183,7 +192,7 @@ max_pool_grad_p = primitive(
     vjp=lambda h, out, g, x, y, **params: [max_pool_pick_p.bind(h, x, y, **params), None, None],
 )
 
-max_pool_pick_p = primitive(
+max_pool_pick_p: Primitive = primitive(
     "max_pool_pick",  # (h, x, y = max_pool(x)): h from where the first maximum of each window of x stands
     _like_output,
     prepare=_max_pick_prepare,
@@ -191,7 +200,7 @@ max_pool_pick_p = primitive(
     vjp=lambda g, out, h, x, y, **params: [max_pool_grad_p.bind(g, x, y, **params), None, None],
 )
 
-average_pool_p = primitive(
+average_pool_p: Primitive = primitive(
     "average_pool",
     _abstract,
     prepare=_mean_prepare,
@@ -201,7 +210,7 @@ average_pool_p = primitive(
     ],
 )
 
-average_pool_grad_p = primitive(
+average_pool_grad_p: Primitive = primitive(
     "average_pool_grad",  # (g): each mean's gradient in equal parts to the elements of its window; `sizes` of the input
     _grown,
     prepare=_mean_grad_prepare,

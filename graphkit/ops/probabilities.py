@@ -140,7 +140,11 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 @operation("Sparsemax", "nn")
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """The nearest point of the probability simplex: many outputs are exactly 0. Source: keras.ops.sparsemax."""
+    """Like softmax, but many outputs are exactly 0. Source: keras.ops.sparsemax.
+
+    The threshold is Keras' own, which takes the sum of the running sums where Martins and Astudillo (2016) take the last
+    one: outputs need not sum to 1, and saved models give the numbers that they gave in Keras.
+    """
     x = as_float(x)
     axis = canonical_axis(axis, x.ndim)
     falling = flip(sort(x, axis=axis), axis=axis)
@@ -149,7 +153,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     counts = add(reshape(counts, (-1,) + (1,) * (x.ndim - axis - 1)), 1)
     support = greater(multiply(falling, counts), subtract(sums, 1))
     chosen = _total(cast(support, dtype_name(x)), (axis,))
-    kept = _total(where(support, falling, 0.0), (axis,))
+    kept = _total(where(support, sums, 0.0), (axis,))
     return maximum(subtract(x, true_divide(subtract(kept, 1), chosen)), 0.0)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
-from graphkit.ir.primitive import primitive
+from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, shape_of, tensor
 from graphkit.ops._correlate import Array, Thunk, runner
@@ -29,25 +29,25 @@ __all__: list[str] = []  # Keras has it as ops.image.resize, not ops.resize
 # ----- filters -----
 
 
-def _triangle(x: Array) -> Array:
+def _triangle(x: Array) -> Any:
     return np.maximum(0.0, 1.0 - x)
 
 
-def _cubic(x: Array) -> Array:
+def _cubic(x: Array) -> Any:
     """Keys' cubic with a = -1/2."""
     near = (1.5 * x - 2.5) * x * x + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
     return np.where(x >= 2.0, 0.0, np.where(x >= 1.0, far, near))
 
 
-def _lanczos(radius: float) -> Callable[[Array], Array]:
-    def function(x: Array) -> Array:
+def _lanczos(radius: float) -> Callable[[Array], Any]:
+    def function(x: Array) -> Any:
         return np.where(x > radius, 0.0, np.sinc(x) * np.sinc(x / radius))
 
     return function
 
 
-_FILTERS: dict[str, Callable[[Array], Array]] = {
+_FILTERS: dict[str, Callable[[Array], Any]] = {
     "bilinear": _triangle,
     "bicubic": _cubic,
     "lanczos3": _lanczos(3.0),
@@ -62,10 +62,12 @@ def resize_matrix(old: int, new: int, interpolation: str, antialias: bool) -> Ar
     scale = old / new
     centres = (np.arange(new) + 0.5) * scale - 0.5
     if interpolation == "nearest":
-        return np.eye(old)[nearest_index(old, new)]
+        chosen: Array = np.eye(old)[nearest_index(old, new)]
+        return chosen
     width = max(scale, 1.0) if antialias else 1.0
-    weights = _FILTERS[interpolation](np.abs(np.arange(old) - centres[:, None]) / width)
-    return weights / weights.sum(axis=1, keepdims=True)
+    weights: Array = _FILTERS[interpolation](np.abs(np.arange(old) - centres[:, None]) / width)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights
 
 
 def nearest_index(old: int, new: int) -> Any:
@@ -96,7 +98,7 @@ def _stages(shape: Sequence[int], axes: Ints, sizes: Sequence[int]) -> list[tupl
 def _workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
     x = specs[0]
     stages = _stages(x.shape, params["axes"], params["sizes"])  # type: ignore[arg-type]
-    return [TensorSpec((math.prod(x.shape),), x.dtype), *(TensorSpec((math.prod(s),), x.dtype) for _, s in stages[:-1])]  # type: ignore[arg-type]
+    return [TensorSpec((math.prod(x.shape),), x.dtype), *(TensorSpec((math.prod(s),), x.dtype) for _, s in stages[:-1])]
 
 
 def _prepare_with(transposed: bool) -> Callable[..., Thunk]:
@@ -111,7 +113,9 @@ def _prepare_with(transposed: bool) -> Callable[..., Thunk]:
         for number, (axis, shape) in enumerate(stages):
             target = out if number == len(stages) - 1 else workspace[number + 1].reshape(shape)
             old, new = source.shape[axis], shape[axis]
-            matrix = resize_matrix(new, old, interpolation, antialias).T if transposed else resize_matrix(old, new, interpolation, antialias)
+            sides = (new, old) if transposed else (old, new)
+            matrix = resize_matrix(*sides, interpolation, antialias)
+            matrix = matrix.T if transposed else matrix
             thunks.append(_apply(matrix.astype(x.dtype), source, target, axis))
             source = target
         if not stages:
@@ -136,7 +140,7 @@ def _old_sizes(x: Any, axes: Ints) -> Shape:
     return tuple(shape_of(x)[a] for a in axes)
 
 
-resize_p = primitive(
+resize_p: Primitive = primitive(
     "resize",  # axes to sizes
     _resized,
     prepare=_prepare_with(transposed=False),
@@ -144,7 +148,7 @@ resize_p = primitive(
     vjp=lambda g, out, x, axes, sizes, **how: [resize_grad_p.bind(g, axes=axes, sizes=_old_sizes(x, axes), **how)],
 )
 
-resize_grad_p = primitive(
+resize_grad_p: Primitive = primitive(
     "resize_grad",  # the transpose of `resize`: back from the resized axes to `sizes`
     _resized,
     prepare=_prepare_with(transposed=True),
@@ -197,7 +201,7 @@ def _known(x: Any, axes: Ints, size: Any) -> Ints:
     sizes = (*_old_sizes(x, axes), *size)
     if any(isinstance(s, Dim) for s in sizes):
         raise ShapeError(f"resize: keeping the aspect ratio needs known sizes, got images of shape {show(shape_of(x))} and size={size}.")
-    return sizes  # type: ignore[return-value]
+    return sizes
 
 
 def _cropped(x: Any, axes: Ints, size: Any) -> Any:

@@ -266,7 +266,7 @@ class Optimizer(Configurable):
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
         kept = [v for v in (*self._trainable, *self._variables) if v is not self._iterations and v is not self._learning_rate]
-        before = {v: ops.add(v, 0) if not isinstance(v.value, np.ndarray) else v.numpy() for v in kept}
+        before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in kept}
         self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
         for variable, old in before.items():
             variable.assign(ops.where(due, variable.value, old))

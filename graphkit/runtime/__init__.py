@@ -1,6 +1,6 @@
 """Models run by onnxruntime: sessions, providers, embedding in a service."""
 
-from graphkit.runtime.predictor import Predictor, TensorInfo
-from graphkit.runtime.session import Session, available_providers, installed_runtimes, session_for
+from graphkit.runtime.predictor import Predictor
+from graphkit.runtime.session import Session, TensorInfo, available_providers, installed_runtimes, session_for
 
 __all__ = ["Predictor", "Session", "TensorInfo", "available_providers", "installed_runtimes", "session_for"]

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphkit.core.late import room
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
+from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
 
 Providers: TypeAlias = "str | Sequence[str | tuple[str, Mapping[str, Any]]] | None"
@@ -44,7 +44,7 @@ def installed_runtimes() -> list[str]:
     found = {}
     for distribution in metadata.distributions():
         name = str(distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name == "onnxruntime" or name.startswith("onnxruntime-") and name.removeprefix("onnxruntime-") in _VARIANTS:
+        if name == "onnxruntime" or (name.startswith("onnxruntime-") and name.removeprefix("onnxruntime-") in _VARIANTS):
             found[name] = distribution.version
     return [f"{name} {version}" for name, version in sorted(found.items())]
 
@@ -54,7 +54,7 @@ _VARIANTS = ("gpu", "directml", "openvino", "rocm", "migraphx", "training", "sil
 
 def _onnxruntime() -> Any:
     try:
-        import onnxruntime
+        import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
         raise RuntimeSessionError(f"onnxruntime cannot be imported: {error}. Install it with `pip install onnxruntime`.") from error
     return onnxruntime
@@ -186,7 +186,7 @@ def _to_numpy(value: Any, info: TensorInfo) -> Any:
 
     shape = tuple(value.shape())
     count = int(np.prod(shape, dtype=np.int64))
-    raw = (ctypes.c_uint16 * count).from_address(value.data_ptr())
+    raw = ctypes.string_at(value.data_ptr(), 2 * count)
     return np.frombuffer(raw, np.uint16).copy().view(ml_dtypes.bfloat16).reshape(shape)
 
 

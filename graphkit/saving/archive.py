@@ -19,7 +19,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.files import replacing, replacing_folder
-from graphkit.saving.stores import open_table, write_hdf5, write_npz
+from graphkit.saving.stores import Table, open_table, write_hdf5, write_npz
 from graphkit.saving.weights import load_state, state_of
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
@@ -57,6 +57,7 @@ class ZipMembers:
         for info in infos:
             check_member_name(info.filename, what)
             limits.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
+        limits.check_expansion(sum(i.file_size for i in infos), sum(i.compress_size for i in infos), what)
 
     def names(self) -> list[str]:
         """The paths of the members."""
@@ -194,15 +195,21 @@ def read_config(members: Members, what: str) -> dict[str, Any]:
     return config
 
 
-def read_state(members: Members, model: Layer, what: str) -> None:
-    """Give a model the weights, optimizer state and assets of an archive."""
+@contextmanager
+def open_weights(members: Members, what: str) -> Iterator[Table]:
+    """The arrays of an archive."""
     names = set(members.names())
     weights = next((name for name in WEIGHTS.values() if name in names), None)
     if weights is None:
         raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
-    _load_assets(members, names, model)
     with open_table(members.open(weights), f"{weights} of {what}") as table:
-        load_state(model, table, what)
+        yield table
+
+
+def read_state(members: Members, table: Table, model: Layer, what: str, skip_mismatch: bool = False) -> None:
+    """Give a model the weights, optimizer state and assets of an archive."""
+    _load_assets(members, set(members.names()), model)
+    load_state(model, table, what, skip_mismatch)
 
 
 def _load_assets(members: Members, names: set[str], model: Layer) -> None:

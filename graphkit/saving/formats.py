@@ -13,15 +13,16 @@ from graphkit.saving.stores import HDF5_MAGIC
 
 
 class Kind(NamedTuple):
-    """A format, and the function that reads it: "module:function", called as `read(path, compile=...)`."""
+    """A format, and the function that reads it: "module:function", called as `read(path)`, or with `compile=` where it `compiles`."""
 
     name: str
     reader: str
+    compiles: bool = False
 
 
-KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive")
-HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model")
-JSON = Kind("JSON config", "graphkit.saving.front:read_json")
+KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", compiles=True)
+HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model", compiles=True)
+JSON = Kind("JSON config", "graphkit.saving.front:read_json", compiles=True)
 
 _KNOWN_ELSEWHERE = {
     b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
@@ -50,7 +51,7 @@ def _kind_of_folder(path: Path) -> Kind:
         return KERAS
     if (path / "saved_model.pb").is_file():
         raise SerializationError(f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX.")
-    raise SerializationError(f"{str(path)!r} is a folder without config.json; {_known()}")
+    raise SerializationError(f"{str(path)!r} is a folder without config.json. {_known()}")
 
 
 def _kind_of_zip(path: Path) -> Kind:
@@ -65,7 +66,7 @@ def _kind_of_zip(path: Path) -> Kind:
         raise SerializationError(f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead.")
     if names and all(name.endswith(".npy") for name in names):
         raise SerializationError(f"{str(path)!r} is an npz file of weights, not a model: make the model, then model.load_weights(path).")
-    raise SerializationError(f"{str(path)!r} is a zip file without config.json; {_known()} It holds {sorted(names)[:10]}.")
+    raise SerializationError(f"{str(path)!r} is a zip file without config.json. {_known()} It holds {sorted(names)[:10]}.")
 
 
 def _by_converters(path: Path, head: bytes) -> Kind | None:

@@ -8,6 +8,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope, is_envelope
 from graphkit.saving import formats, limits
@@ -36,7 +37,7 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
     module_name, _, function = kind.reader.partition(":")
     reader = getattr(import_module(module_name), function)
     with custom_object_scope(custom_objects):
-        return reader(path, compile=compile)
+        return reader(path, compile=compile) if kind.compiles else reader(path)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -81,15 +82,17 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
 def read_keras_archive(path: Path, compile: bool = True) -> Any:  # noqa: A002
     """The model of a `.keras` file or folder."""
-    from graphkit.saving.archive import open_archive, read_config, read_state
+    from graphkit.saving.archive import open_archive, open_weights, read_config, read_state
 
     what = repr(str(path))
     with open_archive(path) as members:
         config = read_config(members, what)
-        model = model_from_config(config, what)
-        if compile and config.get("compile_config"):
-            model.compile_from_config(config["compile_config"])
-        read_state(members, model, what)
+        with open_weights(members, what) as table:
+            with weights_from_file(table.nbytes, what):
+                model = model_from_config(config, what)
+            if compile and config.get("compile_config"):
+                model.compile_from_config(config["compile_config"])
+            read_state(members, table, model, what)
     return model
 
 

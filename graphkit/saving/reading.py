@@ -13,10 +13,10 @@ def read_weights(model: Any, path: Path, skip_mismatch: bool = False, by_name: b
     """Give a model the weights of a file: Keras 3's layout (HDF5, npz, a `.keras` archive) or older Keras' HDF5."""
     what = repr(str(path))
     if path.is_dir() or _is_archive(path):
-        from graphkit.saving.archive import open_archive, read_state
+        from graphkit.saving.archive import open_archive, open_weights, read_state
 
-        with open_archive(path) as members:
-            read_state(members, model, what)
+        with open_archive(path) as members, open_weights(members, what) as table:
+            read_state(members, table, model, what, skip_mismatch)
         return
     with open_table(path, what) as table:
         if _is_legacy(table):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +26,7 @@ class Entry(NamedTuple):
 
     path: str
     shape: tuple[int, ...]
+    nbytes: int
     read: Any  # () -> Array
 
 
@@ -33,6 +35,11 @@ class Table(NamedTuple):
 
     entries: dict[str, Entry]
     attributes: dict[str, Mapping[str, Any]]
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all arrays together."""
+        return sum(entry.nbytes for entry in self.entries.values())
 
     def group(self, path: str) -> dict[str, Entry]:
         """The arrays directly in a group, by the last part of their paths."""
@@ -120,8 +127,9 @@ def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
     if dataset.shape is None:
         raise SerializationError(f"{what}: the dataset {path!r} is empty.")
 
+    limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
+
     def read() -> Array:
-        limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
         array = np.asarray(dataset[()])
         if dataset.attrs.get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
             return array.view(dtypes.to_numpy("bfloat16"))
@@ -129,7 +137,7 @@ def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
             raise SerializationError(f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's.")
         return array
 
-    return Entry(path, tuple(int(s) for s in dataset.shape), read)
+    return Entry(path, tuple(int(s) for s in dataset.shape), int(dataset.nbytes), read)
 
 
 def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
@@ -183,13 +191,14 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
             raise SerializationError(f"{what} is not a NumPy array: {error}.") from None
     if dtype.hasobject:
         raise SerializationError(f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5.")
-    if int(np.prod(shape, dtype=object)) * dtype.itemsize > info.file_size:
+    nbytes = math.prod(shape) * dtype.itemsize
+    if nbytes > info.file_size:
         raise SerializationError(f"{what} declares the shape {shape}, for which the file is too short.")
 
     def read() -> Array:
         return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
 
-    return Entry(name, tuple(shape), read)
+    return Entry(name, tuple(shape), nbytes, read)
 
 
 def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:

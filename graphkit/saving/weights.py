@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphkit.core.errors import SerializationError
-from graphkit.core.registry import did_you_mean
 from graphkit.layers.layer import Layer
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
@@ -73,18 +72,19 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     if unclaimed and not problems:
         problems.append(f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for")
     if problems and not skip_mismatch:
-        raise SerializationError(_message(model, what, problems))
-    _assign(assignments, custom)
+        raise report(model, what, problems)
+    assign(assignments, custom)
 
 
 def _is_no_weight(path: str) -> bool:
     return any(part in _NOT_WEIGHTS for part in path.split("/"))
 
 
-def _message(model: Layer, what: str, problems: list[str]) -> str:
+def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
+    """The error for weights that do not fit; it names the first few."""
     shown = "; ".join(problems[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed."
+    return SerializationError(f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed.")
 
 
 def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:
@@ -121,22 +121,11 @@ def _optimizer_assignments(stored: Stored, group: Mapping[str, Entry]) -> list[A
     return [Assignment(v, e) for v, e in zip(variables, entries, strict=True) if e is not None]
 
 
-def _assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entry]]]) -> None:
+def assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entry]]] | None = None) -> None:
     """Read everything that can fail to be read, then assign."""
     arrays = [(a.variable, a.entry.read()) for a in assignments]
-    stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom]
+    stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
         variable.assign(array)
     for obj, store in stores:
         obj.load_own_variables(store)
-
-
-def named_weights(model: Layer) -> Iterator[tuple[str, Any]]:
-    """The weights of a model with their paths."""
-    for variable in model.weights:
-        yield variable.path, variable
-
-
-def unknown_layer(name: str, known: list[str]) -> str:
-    """A hint for a layer name that the model lacks."""
-    return did_you_mean(name, known)

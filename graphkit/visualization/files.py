@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
+from graphkit.saving.files import replacing
+
 
 def write_bytes(path: Any, data: bytes) -> None:
-    """Write a file so that a crash leaves the old one whole."""
-    target = Path(path)
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        umask = os.umask(0)
-        os.umask(umask)
-        os.chmod(beside, 0o666 & ~umask)
-        os.replace(beside, target)
-    except BaseException:
-        os.unlink(beside)
-        raise
+    """Write a file so that a crash leaves the old one whole. Raises SerializationError for a missing folder."""
+    with replacing(Path(path)) as part:
+        part.write_bytes(data)
 
 
 def write_text(path: Any, text: str) -> None:

@@ -69,15 +69,15 @@ def _spread_ports(vertices: Sequence[Vertex], links: Sequence[Link], segments: S
             arriving[link.target].append(link)
         if not link.fixed_source:
             leaving[link.source][link.source_port].append(link)
-    for v, ends in arriving.items():
-        ends.sort(key=lambda e: vertices[e.chain[-2]].order)
-        for link, at in zip(ends, _spread(vertices[v].width, len(ends)), strict=True):
-            link.target_at = at
     for v, ports in leaving.items():
         groups = sorted(ports.values(), key=lambda g: sum(vertices[e.chain[1]].order for e in g) / len(g))
         for group, at in zip(groups, _spread(vertices[v].width, len(groups)), strict=True):
             for link in group:
                 link.source_at = at
+    for v, ends in arriving.items():
+        ends.sort(key=lambda e: (vertices[e.chain[-2]].order, e.source_at if len(e.chain) == 2 else 0.0))
+        for link, at in zip(ends, _spread(vertices[v].width, len(ends)), strict=True):
+            link.target_at = at
     start = 0
     for link in links:
         last = start + len(link.chain) - 2
@@ -86,7 +86,8 @@ def _spread_ports(vertices: Sequence[Vertex], links: Sequence[Link], segments: S
 
 
 def _spread(width: float, count: int) -> list[float]:
-    step = min(_PORT_STEP, max(0.0, width - 2 * _PORT_MARGIN) / max(1, count - 1))
+    margin = min(_PORT_MARGIN, width / 4)
+    step = min(_PORT_STEP, (width - 2 * margin) / max(1, count - 1))
     return [(i - (count - 1) / 2) * step for i in range(count)]
 
 

@@ -45,7 +45,7 @@ _BY_CLASS = (
     (r"Flatten|Reshape|Permute|RepeatVector|Cropping\w*|UpSampling\w*|ZeroPadding\w*|Resizing|Rescaling|CenterCrop", "reshaping"),
 )
 
-CALLS = ("#2563eb", "#ea580c", "#059669", "#c026d3", "#ca8a04", "#0891b2", "#dc2626", "#65a30d")
+CALLS = ("#3b82f6", "#ea580c", "#059669", "#c026d3", "#ca8a04", "#0891b2", "#dc2626", "#65a30d")
 ARROW = "#7d8a9c"
 FRAME = "#8b93a7"
 BODY_TEXT, BODY_FILL, FAINT_TEXT = "#334155", "#ffffff", "#64748b"

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, NotBuiltError
 from graphkit.graph.node import Node
 from graphkit.visualization.palette import family_of
@@ -223,7 +222,7 @@ def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options:
     box = Box(key, kind, operation.name, family_of(kind, isinstance(operation, Layer), is_model(operation)))
     box.calls, box.call, box.show_name = len(nodes), call, options.show_layer_names
     wanted = (
-        (options.show_layer_activations, activation_name(operation)),
+        (options.show_layer_activations, activation_name(operation).removesuffix("linear")),
         (options.show_shapes, _shapes_row(nodes, kind)),
         (options.show_dtype, ", ".join(dict.fromkeys(t.dtype for n in nodes for t in n.output_tensors))),
         (options.show_trainable, trainable_row(operation)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from graphkit.visualization.layering import Link, Vertex
 from graphkit.visualization.layout import Point, lay_out
 from graphkit.visualization.lettering import text_width
-from graphkit.visualization.palette import ARROW, call_colour
+from graphkit.visualization.palette import ARROW, FRAME, call_colour
 from graphkit.visualization.picture import Arrow, Box, Picture, Port
 
 HEAD, ROW, ROW_PADDING = 28.0, 18.0, 7.0
@@ -16,6 +16,7 @@ TITLE_SIZE, NAME_SIZE, ROW_SIZE = 13.0, 12.0, 11.5
 SIDE = 13.0  # left and right of the text in a box
 _FRAME_TITLE, _FRAME_PADDING = 34.0, 18.0
 _LOOP_ROOM = 34.0
+_CALL_STEP = 20.0
 
 
 @dataclass
@@ -42,6 +43,7 @@ class Line:
     head: bool
     hint: str = ""
     tags: list[tuple[str, Point]] = field(default_factory=list)
+    dashed: bool = False
 
 
 @dataclass
@@ -102,6 +104,9 @@ def badge_width(badge: str) -> float:
     return text_width(badge, 11.0, bold=True) + 12
 
 
+_OUTLET = "outlet"
+
+
 class _Builder:
     """Lays out one picture from top to bottom; the caller turns it afterwards, so sizes are exchanged for LR and RL."""
 
@@ -132,6 +137,7 @@ class _Builder:
             self._place(key, box, laid.centres[self.index[key]], key in looped)
         for link, arrow, path in zip(self.links, self.arrows, laid.paths, strict=True):
             self._draw(link, arrow, path)
+        self.scene.lines += _ties(self.scene.boxes)
         return self.scene, [laid.centres[v][0] for v in inlets], [laid.centres[v][0] for v in outlets]
 
     def _size(self, key: str, box: Box) -> tuple[float, float]:
@@ -154,18 +160,20 @@ class _Builder:
         link = Link(self.index[arrow.source], self.index[arrow.target], source_port=arrow.source_port)
         if arrow.source in self.inner and self.inner[arrow.source][2]:
             outlets = self.inner[arrow.source][2]
-            link.source_at = self._inner_at(arrow.source, outlets[min(arrow.source_port[1], len(outlets) - 1)])
+            link.source_at = self._inner_at(arrow.source, outlets[min(arrow.source_port[1], len(outlets) - 1)], arrow.source_call)
             link.fixed_source = True
         if arrow.target in self.inner and self.inner[arrow.target][1]:
             inlets = self.inner[arrow.target][1]
-            link.target_at = self._inner_at(arrow.target, inlets[min(arrow.target_port[1], len(inlets) - 1)])
+            link.target_at = self._inner_at(arrow.target, inlets[min(arrow.target_port[1], len(inlets) - 1)], arrow.target_call)
             link.fixed_target = True
         self.links.append(link)
         self.arrows.append(arrow)
 
-    def _inner_at(self, key: str, x: float) -> float:
-        """A place inside a frame, right of the frame's middle."""
-        return x + self._inner_left(key) - self.vertices[self.index[key]].width / 2
+    def _inner_at(self, key: str, x: float, call: int | None) -> float:
+        """A place inside a frame, right of the frame's middle; the calls of a shared one stand beside each other."""
+        calls = self.picture.boxes[key].calls
+        aside = (call - (calls - 1) / 2) * min(_CALL_STEP, 160.0 / calls) if call is not None and calls > 1 else 0.0
+        return x + self._inner_left(key) - self.vertices[self.index[key]].width / 2 + aside
 
     def _inner_left(self, key: str) -> float:
         _, _, left, right = self._padding()
@@ -185,7 +193,7 @@ class _Builder:
         self.vertices.append(Vertex(2.0, 0.0, pin="last"))
         vertex = len(self.vertices) - 1
         key, port = maker
-        self._add_link(Arrow(key, key, port, (0, 0), None, None, "outlet"))
+        self._add_link(Arrow(key, key, port, (0, 0), None, None, _OUTLET))
         self.links[-1].target = vertex
         self.links[-1].target_at, self.links[-1].fixed_target = 0.0, True
         return vertex
@@ -212,12 +220,15 @@ class _Builder:
         if path is None:
             self.scene.lines.append(self._loop(arrow, colour))
             return
-        into_frame = arrow.target in self.inner and link.fixed_target
-        line = Line(path[0], _pieces(path), colour, not into_frame and arrow.shape != "outlet", arrow.shape)
-        if arrow.source_call is not None:
-            line.tags.append((str(arrow.source_call), (path[0][0], path[0][1] + 12)))
-        if arrow.target_call is not None:
-            line.tags.append((str(arrow.target_call), (path[-1][0], path[-1][1] - 17)))
+        before, after, _, _ = self._padding()
+        if link.source_port == "inlet":
+            path[0] = (path[0][0], path[0][1] - before)
+        if arrow.shape == _OUTLET:
+            path[-1] = (path[-1][0], path[-1][1] + after)
+        runs_on = arrow.target in self.inner and link.fixed_target and arrow.target_call is None
+        line = Line(path[0], _pieces(path), colour, not runs_on and arrow.shape != _OUTLET, arrow.shape.removeprefix(_OUTLET))
+        if not self.picture.options.show_nodes:
+            line.tags = _tags(arrow, path)
         self.scene.lines.append(line)
 
     def _loop(self, arrow: Arrow, colour: str) -> Line:
@@ -228,6 +239,32 @@ class _Builder:
         line = Line((x, vertex.y + out), [[(bend, vertex.y + out), (bend, vertex.y - out), (x, vertex.y - out)]], colour, True, arrow.shape)
         line.tags.append((f"{arrow.source_call}→{arrow.target_call}", (bend - 6, vertex.y)))
         return line
+
+
+def _tags(arrow: Arrow, path: list[Point]) -> list[tuple[str, Point]]:
+    """The numbers of the calls, near the ends of the arrow."""
+    down = 1 if path[-1][1] >= path[0][1] else -1
+    tags = []
+    if arrow.source_call is not None:
+        tags.append((str(arrow.source_call), (path[0][0], path[0][1] + 12 * down)))
+    if arrow.target_call is not None:
+        tags.append((str(arrow.target_call), (path[-1][0], path[-1][1] - 17 * down)))
+    return tags
+
+
+def _ties(boxes: list[PlacedBox]) -> list[Line]:
+    """Dashed lines between the calls of one layer that stand beside each other: they share their weights."""
+    lines = []
+    rows: dict[float, list[PlacedBox]] = {}
+    for placed in boxes:
+        rows.setdefault(round(placed.y, 1), []).append(placed)
+    for row in rows.values():
+        row.sort(key=lambda b: b.x)
+        for a, b in zip(row, row[1:], strict=False):
+            if a.box.call is not None and b.box.call is not None and a.box.name == b.box.name:
+                start, end = (a.x + a.width / 2, a.y), (b.x - b.width / 2, b.y)
+                lines.append(Line(start, [[end]], FRAME, False, f"{a.box.name}: the same weights", dashed=True))
+    return lines
 
 
 def _pieces(path: list[Point]) -> list[list[Point]]:

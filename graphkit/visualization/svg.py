@@ -63,6 +63,7 @@ def draw(scene: Scene, title: str) -> Drawing:
         '<g fill="none" stroke-width="1.5" stroke-linecap="round" stroke-linejoin="round">',
         *(_line(line) for line in scene.lines),
         "</g>",
+        *(_frame_title(f) for f in scene.frames),
         *(_box(b) for b in scene.boxes),
         *(_tag(text, place, line.colour) for line in scene.lines for text, place in line.tags),
         "</g></svg>",
@@ -88,8 +89,9 @@ def _line(line: Line) -> str:
     if line.head and pieces:
         pieces[-1][-1] = (end[0] - along[0] * (_HEAD_LENGTH - 1), end[1] - along[1] * (_HEAD_LENGTH - 1))
     path = f"M{_p(line.start)}" + "".join(("L" if len(piece) == 1 else "C") + " ".join(map(_p, piece)) for piece in pieces)
-    hint = f"<title>{escape(line.hint)}</title>" if line.hint and line.hint != "outlet" else ""
-    drawn = f'<path d="{path}" stroke="{line.colour}">{hint}</path>'
+    hint = f"<title>{escape(line.hint)}</title>" if line.hint else ""
+    dashes = ' stroke-dasharray="3 4"' if line.dashed else ""
+    drawn = f'<path d="{path}" stroke="{line.colour}"{dashes}>{hint}</path>'
     return drawn + (_arrow_head(end, along, line.colour) if line.head else "")
 
 
@@ -168,17 +170,27 @@ def _badge(text: str, right: float, middle: float, colours: palette.Colours) -> 
 
 
 def _frame(placed: PlacedBox) -> str:
-    box, colours = placed.box, palette.FAMILIES["model"]
+    line = palette.FAMILIES["model"].line
     left, top = placed.x - placed.width / 2, placed.y - placed.height / 2
+    return (
+        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(placed.width)}" height="{_n(placed.height)}" rx="12" fill="{line}" '
+        f'fill-opacity="0.07" stroke="{line}" stroke-opacity="0.75" stroke-width="1.3" stroke-dasharray="6 4"/>'
+    )
+
+
+def _frame_title(placed: PlacedBox) -> str:
+    """A label in the frame's corner, over the lines that pass there."""
+    box, colours = placed.box, palette.FAMILIES["model"]
+    left, top = placed.x - placed.width / 2 + 9, placed.y - placed.height / 2 + 8
+    width = text_width(box.name, NAME_SIZE, bold=True) + text_width(box.title, 11) + 27
     badge = badge_text(box)
     parts = [
-        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(placed.width)}" height="{_n(placed.height)}" rx="12" fill="{colours.line}" '
-        f'fill-opacity="0.07" stroke="{colours.line}" stroke-opacity="0.75" stroke-width="1.3" stroke-dasharray="6 4"/>',
-        f'<text x="{_n(left + 14)}" y="{_n(top + 21)}" font-size="{_n(NAME_SIZE)}" font-weight="600" fill="{colours.line}">{escape(box.name)}'
-        f'<tspan dx="7" font-weight="400" fill="{palette.FRAME}">{escape(box.title)}</tspan></text>',
+        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="21" rx="10.5" fill="{colours.fill}" stroke="{colours.line}" stroke-width="1"/>',
+        f'<text x="{_n(left + width / 2)}" y="{_n(top + 14.8)}" font-size="{_n(NAME_SIZE)}" font-weight="600" fill="{colours.text}" '
+        f'text-anchor="middle">{escape(box.name)}<tspan dx="6" font-size="11" font-weight="400" fill-opacity="0.75">{escape(box.title)}</tspan></text>',
     ]
     if badge:
-        parts.append(_badge(badge, left + placed.width - 10, top + 17, colours))
+        parts.append(_badge(badge, left + width + 6 + badge_width(badge), top + 10.5, colours))
     return _group(placed, *parts)
 
 

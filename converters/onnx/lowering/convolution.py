@@ -7,6 +7,7 @@ from typing import Any
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
 from graphkit.converters.onnx.dims import shape_vector
 from graphkit.converters.onnx.registry import lowering
+
 from graphkit.core.dims import Shape, Size
 from graphkit.core.errors import ExportError
 from graphkit.ops._windows import Ints, Padding, reach
@@ -51,9 +52,10 @@ def _conv(
     data_format: str,
 ) -> Any:
     image, pads = (x, padding) if isinstance(padding, str) else cropped(b, x, padding)
+    window = [k for k in kernel.shape[:-2] if isinstance(k, int)]
     return b.op(
-        "Conv", image, channels_first_kernel(b, kernel), *bias,
-        kernel_shape=[int(k) for k in kernel.shape[:-2]], strides=list(strides), dilations=list(dilation), group=groups, **pad_attributes(pads),
+        "Conv", image, channels_first_kernel(b, kernel), *bias, kernel_shape=window, strides=list(strides), dilations=list(dilation),
+        group=groups, **pad_attributes(pads),
     )  # fmt: skip
 
 

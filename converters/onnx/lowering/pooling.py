@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
 from graphkit.converters.onnx.dims import shape_vector
 from graphkit.converters.onnx.lowering.convolution import cropped, pad_attributes, pads_shape, transposed
 from graphkit.converters.onnx.lowering.indexing import zeros
 from graphkit.converters.onnx.registry import lowering
+
 from graphkit.core.dims import Shape, is_static, product
 from graphkit.core.errors import ExportError
 from graphkit.ops._windows import Ints, Padding

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-
 from graphkit.converters.onnx.builder import GraphBuilder, Operand
 from graphkit.converters.onnx.dims import shape_vector, size_scalar, slice_bound
 from graphkit.converters.onnx.registry import lowering
+
 from graphkit.core.dims import Shape, Size
 
 
@@ -34,6 +34,8 @@ def _broadcast_to(b: GraphBuilder, x: Operand, *, shape: Shape) -> Any:
     wanted = [1 if axis >= lead and x.shape[axis - lead] == size else size for axis, size in enumerate(shape)]
     if all(isinstance(s, int) and s == 1 for s in wanted) and lead == 0:
         return b.name_of(x)
+    if x.number is not None:
+        return Operand(b, b.result, make=lambda: str(b.op("Expand", x, shape_vector(b, wanted))), fill=x.number)
     return b.op("Expand", x, shape_vector(b, wanted))
 
 

@@ -1,0 +1,41 @@
+"""The command line: `graphkit summary model.keras`, `graphkit convert old.h5 new.onnx`, `graphkit demo`, ..."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; gives the exit code: 0 done, 1 a script or a check failed, 2 usage or a bad file, 130 interrupted."""
+    from graphkit.cli.commands import parser
+    from graphkit.core.errors import GraphKitError
+
+    arguments = parser().parse_args(list(sys.argv[1:] if argv is None else argv))
+    try:
+        code = arguments.command(arguments)
+        sys.stdout.flush()
+        return int(code or 0)
+    except BrokenPipeError:  # `graphkit summary model.keras | head`
+        sys.stderr.close()
+        return 0
+    except (GraphKitError, OSError) as error:
+        if arguments.debug:
+            raise
+        print(f"graphkit: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        if arguments.debug:
+            raise
+        print("graphkit: interrupted", file=sys.stderr)  # noqa: T201
+        return 130
+
+
+def _one_line(error: BaseException) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is not None:
+        return f"no such file: {error.filename}"
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,217 @@
+"""The commands and their arguments. Each command imports what it needs when it runs, so that --help is quick."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+_ABOUT = """\
+Open, draw, change, train and hand on neural networks as graphs: Keras in, Keras and ONNX out, on NumPy.
+
+examples:
+  graphkit summary model.h5                    the table of layers, of a file of any age
+  graphkit plot model.keras -o model.html      a page to pan, zoom and look into
+  graphkit convert model.h5 model.onnx         for onnxruntime
+  graphkit convert model.onnx model.keras      for Keras
+  graphkit run train.py --epochs 3             a script that says `import keras`, without Keras
+  graphkit demo                                train, save, reload and export a small net, and compare the numbers
+  graphkit doctor                              what is installed, and whether it works
+"""
+
+_SUMMARY = """\
+Print Keras' table of a model: layers, output shapes, parameters, what is connected to what.
+
+FILE is a .keras archive, an .h5 file or a .json config of Keras 1, 2 or 3, or an .onnx file. Nothing in it is executed.
+
+examples:
+  graphkit summary model.keras
+  graphkit summary model.h5 --expand-nested --trainable
+"""
+
+_PLOT = """\
+Draw the graph of a model.
+
+.svg and .html need nothing else; .png and .pdf are drawn by Graphviz, where it is installed; .dot is its source. A layer that is
+called several times is one box, marked with the number of its calls, with an arrow in its own colour for each call; with --nodes
+every call has a box of its own.
+
+examples:
+  graphkit plot model.keras                           writes model.svg
+  graphkit plot model.h5 -o net.html --expand-nested
+  graphkit plot model.onnx -o net.png --rankdir LR
+"""
+
+_CONVERT = """\
+Read a model in one format and write it in another; both are told by content or suffix.
+
+examples:
+  graphkit convert old.h5 new.keras
+  graphkit convert model.keras model.onnx --opset 18
+  graphkit convert model.onnx model.keras
+"""
+
+_RUN = """\
+Run a Python script that imports keras, tensorflow.keras or tf_keras, with graphkit answering to those names.
+
+It holds for this process alone, also where the real packages are installed; nothing is changed on disk. Names that graphkit does
+not have raise an ImportError or AttributeError that says which, and what comes nearest.
+
+examples:
+  graphkit run train.py --epochs 3
+  graphkit run old_keras1_script.py
+"""
+
+_DEMO = """\
+Train a small net on handwritten digits, and check the whole way: a shared convolutional encoder looks at two images; one output
+says whether they show the same digit, the other which digit the left one is. The net is saved as JSON and weights, loaded into a
+fresh model, exported as ONNX and run by onnxruntime; the report compares the three on images that training never saw.
+
+examples:
+  graphkit demo
+  graphkit demo --out /tmp/digits --epochs 4 --seed 7
+"""
+
+_DOCTOR = """\
+Show the versions and settings that matter, warn of known troubles, and train, export and run a tiny net.
+
+The exit code is 1 if something does not work.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of the whole command line."""
+    from graphkit import __version__
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+    top = argparse.ArgumentParser("graphkit", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
+    top.add_argument("--version", action="version", version=f"graphkit {__version__}")
+    top.add_argument("--debug", action="store_true", help="show the traceback of an error")
+    commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    def command(name: str, about: str, short: str, function: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(
+            name, help=short, description=about, parents=[common], formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        made.set_defaults(command=function)
+        return made
+
+    _add_summary(command("summary", _SUMMARY, "print the table of layers", summary))
+    _add_plot(command("plot", _PLOT, "draw the graph", plot))
+    _add_convert(command("convert", _CONVERT, "write a model in another format", convert))
+    _add_run(command("run", _RUN, "run a Keras script on graphkit", run))
+    _add_demo(command("demo", _DEMO, "train and export a small net, and compare the numbers", demo))
+    command("doctor", _DOCTOR, "check the installation", doctor)
+    return top
+
+
+def _add_summary(to: argparse.ArgumentParser) -> None:
+    to.add_argument("file", type=Path, metavar="FILE", help="the model")
+    to.add_argument("--expand-nested", action="store_true", help="also list the layers of models inside")
+    to.add_argument("--trainable", action="store_true", help="show which layers are trained")
+    to.add_argument("--line-length", type=int, metavar="N", help="width of the table in characters")
+
+
+def _add_plot(to: argparse.ArgumentParser) -> None:
+    to.add_argument("file", type=Path, metavar="FILE", help="the model")
+    to.add_argument("-o", "--output", type=Path, metavar="OUT", help="the picture: .svg, .html, .dot, .png, .pdf (default: FILE with .svg)")
+    to.add_argument("--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="which way the data flows (default: TB)")
+    to.add_argument("--expand-nested", action="store_true", help="show what is in models inside")
+    to.add_argument("--nodes", action="store_true", help="one box for each call of a shared layer")
+    to.add_argument("--no-shapes", action="store_true", help="leave the shapes out")
+    to.add_argument("--no-names", action="store_true", help="leave the names of the layers out")
+    to.add_argument("--dtype", action="store_true", help="show dtypes")
+    to.add_argument("--activations", action="store_true", help="show activations")
+    to.add_argument("--trainable", action="store_true", help="show which layers are trained")
+    to.add_argument("--dpi", type=int, default=200, metavar="N", help="resolution of a .png (default: 200)")
+
+
+def _add_convert(to: argparse.ArgumentParser) -> None:
+    to.add_argument("source", type=Path, metavar="SOURCE", help="the model to read")
+    to.add_argument("target", type=Path, metavar="TARGET", help="the file to write: .keras, .h5, .json, .onnx")
+    to.add_argument("--opset", type=int, metavar="N", help="ONNX opset to write (default: 21)")
+
+
+def _add_run(to: argparse.ArgumentParser) -> None:
+    to.add_argument("script", type=Path, metavar="SCRIPT", help="the Python script")
+    to.add_argument("arguments", nargs=argparse.REMAINDER, metavar="...", help="the script's own arguments")
+
+
+def _add_demo(to: argparse.ArgumentParser) -> None:
+    to.add_argument("--out", type=Path, default=Path("graphkit-demo"), metavar="FOLDER", help="where to write (default: graphkit-demo)")
+    to.add_argument("--epochs", type=int, default=None, metavar="N", help="passes over the training pairs")
+    to.add_argument("--seed", type=int, default=0, metavar="N", help="seed of split, weights and batches (default: 0)")
+
+
+# ----- the commands -----
+
+
+def _load(path: Path) -> Any:
+    import graphkit
+
+    if not path.exists():
+        raise FileNotFoundError(2, "no such file", str(path))
+    return graphkit.load(path)
+
+
+def summary(arguments: argparse.Namespace) -> int:
+    """`graphkit summary`."""
+    model = _load(arguments.file)
+    model.summary(line_length=arguments.line_length, expand_nested=arguments.expand_nested, show_trainable=arguments.trainable)
+    return 0
+
+
+def plot(arguments: argparse.Namespace) -> int:
+    """`graphkit plot`."""
+    from graphkit.visualization.plot import plot_model
+
+    target = arguments.output or arguments.file.with_suffix(".svg")
+    plot_model(
+        _load(arguments.file),
+        target,
+        show_shapes=not arguments.no_shapes,
+        show_dtype=arguments.dtype,
+        show_layer_names=not arguments.no_names,
+        rankdir=arguments.rankdir,
+        expand_nested=arguments.expand_nested,
+        dpi=arguments.dpi,
+        show_layer_activations=arguments.activations,
+        show_trainable=arguments.trainable,
+        show_nodes=arguments.nodes,
+    )
+    print(target)  # noqa: T201
+    return 0
+
+
+def convert(arguments: argparse.Namespace) -> int:
+    """`graphkit convert`."""
+    import graphkit
+
+    if not arguments.source.exists():
+        raise FileNotFoundError(2, "no such file", str(arguments.source))
+    options = {} if arguments.opset is None else {"opset": arguments.opset}
+    graphkit.convert(arguments.source, arguments.target, **options)
+    print(arguments.target)  # noqa: T201
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """`graphkit run`."""
+    from graphkit.cli.impersonate import run_script
+
+    return run_script(arguments.script, arguments.arguments)
+
+
+def demo(arguments: argparse.Namespace) -> int:
+    """`graphkit demo`."""
+    from graphkit.cli.demo import run_demo
+
+    return run_demo(arguments.out, arguments.epochs, arguments.seed)
+
+
+def doctor(arguments: argparse.Namespace) -> int:
+    """`graphkit doctor`."""
+    from graphkit.cli.doctor import examine
+
+    return examine()

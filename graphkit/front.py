@@ -1,0 +1,34 @@
+"""graphkit.load and graphkit.convert: any format in, any format out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.saving.front import load_model, save_model
+
+
+def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:  # noqa: A002 (Keras' name)
+    """Open a model file of any format, told by its content and not by its name.
+
+    Args:
+        path: a `.keras` file or folder, an HDF5 file of any Keras, a JSON config, an ONNX file.
+        custom_objects: classes and functions of your own by the names that the file uses.
+        compile: whether a model that was compiled is compiled again.
+
+    Raises SerializationError for what is of no known format; it lists the known ones.
+    """
+    return load_model(path, custom_objects=custom_objects, compile=compile)
+
+
+def convert(source: Any, target: Any, custom_objects: Mapping[str, Any] | None = None, **options: Any) -> Any:
+    """Open `source`, write it in the format that the suffix of `target` names, and give the model.
+
+    Args:
+        source: a file of any format, or a model.
+        target: `.keras`, `.h5`, `.json`, `.onnx`.
+        options: what the writer of the target takes (`opset` for ONNX).
+    """
+    model = source if hasattr(source, "to_json") else load(source, custom_objects, compile=False)
+    save_model(model, target, **options)
+    return model

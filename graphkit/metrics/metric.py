@@ -1,0 +1,202 @@
+"""The base of all metrics: variables that batches are added to, and a result computed from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes, names
+from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
+from graphkit.ir.variable import Variable
+from graphkit.losses.loss import mask_weights, ratio, same_rank
+from graphkit.ops._convert import shape_of, tensor
+
+HOME = "keras.metrics"
+
+
+@keras_class(HOME)
+class Metric(Configurable):
+    """A number over many batches. A subclass says `update_state(y_true, y_pred, sample_weight=None)` and `result()`.
+
+    Both are written with ops and `Variable.assign`, so that an update is traced into the step's program.
+
+    Args:
+        name: the name; the class' own in snake case by default.
+        dtype: what is computed in; `floatx()` by default.
+
+    Source: keras.metrics.Metric.
+    """
+
+    def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
+        self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
+        self._variables: list[Variable] = []
+        self._initial: list[np.ndarray[Any, Any]] = []
+
+    @property
+    def dtype(self) -> str:
+        """What is computed in."""
+        return self._dtype
+
+    @property
+    def variables(self) -> list[Variable]:
+        """The state."""
+        return list(self._variables)
+
+    def add_variable(self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None) -> Variable:
+        """A state variable of this shape, in the metric's dtype by default."""
+        from graphkit.ir.tracing import tracing
+
+        with names.scope_is(self.name), tracing(None):
+            start = np.zeros(tuple(shape)) if initializer in (None, "zeros") else np.asarray(_start(initializer, tuple(shape)))
+            variable = Variable(start, dtype=dtype or self._dtype, trainable=False, name=name)
+        self._variables.append(variable)
+        self._initial.append(variable.numpy())
+        return variable
+
+    add_weight = add_variable
+
+    def reset_state(self) -> None:
+        """Start anew."""
+        for variable, start in zip(self._variables, self._initial, strict=True):
+            variable.assign(start)
+
+    def update_state(self, *args: Any, **kwargs: Any) -> None:
+        """Add a batch."""
+        raise NotImplementedError(f"{type(self).__name__} defines no update_state(...)")
+
+    def result(self) -> Any:
+        """The number so far."""
+        raise NotImplementedError(f"{type(self).__name__} defines no result()")
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Add a batch; gives the number so far."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments as JSON data."""
+        config = super().get_config()
+        return {"name": config.pop("name"), "dtype": config.pop("dtype"), **config}
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+def _start(initializer: Any, shape: tuple[int, ...]) -> Any:
+    from graphkit import initializers
+
+    return initializers.get(initializer)(shape)
+
+
+def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Any], dtype: str) -> tuple[Any, Any]:
+    """One value (and one weight) a sample, as Keras reduces them: weights apply first, further axes are reduced then."""
+    mask = getattr(values, "mask", None)
+    values = tensor(tensor(values), dtype)
+    if sample_weight is not None:
+        sample_weight = mask_weights(tensor(tensor(sample_weight), dtype), mask, dtype, "sum")
+        values, sample_weight = same_rank(values, sample_weight)
+        rank = len(shape_of(sample_weight))
+        values = _reduce_axes(values, rank, reduce)
+        sample_weight = ops.broadcast_to(sample_weight, shape_of(values))
+        values = ops.multiply(values, sample_weight)
+        sample_weight = _reduce_axes(sample_weight, 1, reduce) if rank > 1 else sample_weight
+    return _reduce_axes(values, 1, reduce), sample_weight
+
+
+def _reduce_axes(values: Any, first: int, reduce: Callable[..., Any]) -> Any:
+    axes = tuple(range(first, len(shape_of(values))))
+    return reduce(values, axis=axes) if axes else values
+
+
+@keras_class(HOME)
+class Sum(Metric):
+    """The weighted sum of all values. Source: keras.metrics.Sum."""
+
+    def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable(name="total")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values."""
+        values, _ = samplewise(values, sample_weight, ops.sum, self._dtype)
+        self.total.assign(ops.add(self.total, ops.sum(values)))
+
+    def result(self) -> Any:
+        """The sum."""
+        return ops.cast(self.total, self._dtype)
+
+
+@keras_class(HOME)
+class Mean(Metric):
+    """The weighted mean of all values. Source: keras.metrics.Mean."""
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.total = self.add_variable(name="total")
+        self.count = self.add_variable(name="count")
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        """Add values."""
+        values, weights = samplewise(values, sample_weight, ops.mean, self._dtype)
+        if weights is not None:
+            number = ops.sum(weights)
+        else:
+            number = tensor(shape_of(values)[0] if shape_of(values) else 1, self._dtype)
+        self.total.assign(ops.add(self.total, ops.sum(values)))
+        self.count.assign(ops.add(self.count, number))
+
+    def result(self) -> Any:
+        """The mean; 0 before the first value."""
+        return ratio(self.total.value, self.count.value)
+
+
+@keras_class(HOME)
+class MeanMetricWrapper(Mean):
+    """The weighted mean of a function `(y_true, y_pred, **kwargs)`. Source: keras.metrics.MeanMetricWrapper."""
+
+    def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
+        super().__init__(name or getattr(fn, "__name__", None), dtype)
+        self.fn, self.kwargs = fn, kwargs
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch; a mask of `y_pred` leaves its samples out."""
+        mask = getattr(y_pred, "mask", None)
+        values = self.fn(y_true, y_pred, **self.kwargs)
+        super().update_state(values, mask_weights(sample_weight, mask, self._dtype, "sum"))
+
+    def get_config(self) -> dict[str, Any]:
+        """Name, dtype, the function and its arguments."""
+        return {"name": self.name, "dtype": self.dtype, "fn": serialize(self.fn), **serialize(self.kwargs)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A metric with this config."""
+        return cls(**deserialize(dict(config)))
+
+
+class FunctionMetric(MeanMetricWrapper):
+    """A metric class that is the mean of one function; its further constructor arguments are the function's."""
+
+    function: ClassVar[Callable[..., Any]]
+    default_name: ClassVar[str]
+
+    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
+        self._setup(name, dtype)
+
+    def _setup(self, name: str | None, dtype: Any, **arguments: Any) -> None:
+        for key, value in arguments.items():
+            setattr(self, key, value)
+        super().__init__(type(self).function, name or self.default_name, dtype, **arguments)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments."""
+        return Metric.get_config(self)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A metric with this config."""
+        return cls(**config)

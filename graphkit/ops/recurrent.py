@@ -1,0 +1,599 @@
+"""LSTM, GRU and SimpleRNN over whole sequences: composites over `scan` with kernels and VJPs of their own.
+
+A forward pass that is to be differentiated also gives what the backward pass needs (param `reserve`); the VJP switches that on.
+Gradients of kernels are single products over all steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops import _recurrent_kernels as kernels
+from graphkit.ops._convert import dtype_name, shape_of, tensor
+from graphkit.ops._rules import show
+from graphkit.ops._scan_gradient import widened
+from graphkit.ops.control import scan
+from graphkit.ops.elementwise import add, cast, clip, greater, multiply, sigmoid_p, square, subtract, tanh, where
+from graphkit.ops.linear import matmul
+from graphkit.ops.nn import hard_sigmoid, relu
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.shaping import broadcast_to, concatenate, expand_dims, flip, ones, reshape, split, swapaxes
+
+__all__ = ["gru", "lstm", "simple_rnn"]
+
+# ----- activations that the kernels know: the function, and its slope from the activated value -----
+
+_CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "tanh": (tanh, lambda y: subtract(1, square(y))),
+    "sigmoid": (sigmoid_p.bind, lambda y: subtract(y, square(y))),
+    "relu": (relu, lambda y: cast(greater(y, 0), dtype_name(y))),
+    "linear": (lambda x: x, lambda y: ones(shape_of(y), dtype_name(y))),
+    "hard_sigmoid": (hard_sigmoid, lambda y: multiply(_inside(y), 1 / 6)),
+    "hard_sigmoid_keras2": (lambda x: clip(add(multiply(x, 0.2), 0.5), 0.0, 1.0), lambda y: multiply(_inside(y), 0.2)),
+}
+KNOWN_ACTIVATIONS = tuple(_CURVES)
+
+
+def _inside(y: Any) -> Any:
+    """1 where 0 < y < 1, else 0."""
+    return cast(greater(multiply(y, subtract(1, y)), 0), dtype_name(y))
+
+
+# ----- shared by the three -----
+
+
+def _sizes(x: TensorSpec, recurrent: TensorSpec) -> tuple[Any, Any, Any]:
+    """(batch, steps, units)."""
+    return x.shape[0], x.shape[1], recurrent.shape[0]
+
+
+def _results(x: TensorSpec, recurrent: TensorSpec, states: int, return_sequences: bool) -> tuple[TensorSpec, ...]:
+    batch, steps, units = _sizes(x, recurrent)
+    state = TensorSpec((batch, units), x.dtype)
+    sequence = TensorSpec((batch, steps, units), x.dtype)
+    return (sequence if return_sequences else state, *([state] * states))
+
+
+def _reserve(x: TensorSpec, recurrent: TensorSpec, width: int) -> tuple[TensorSpec, TensorSpec]:
+    """Buffers (time, batch, width * units) and history (batch, time, units + 1)."""
+    batch, steps, units = _sizes(x, recurrent)
+    return TensorSpec((steps, batch, width * units), x.dtype), TensorSpec((batch, steps, units + 1), x.dtype)
+
+
+def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: Sequence[Any], mask: Any) -> None:
+    units = shape_of(recurrent)[0]
+    if x.ndim != 3:
+        raise ShapeError(f"{name}: x must be (batch, time, features), got shape {show(shape_of(x))}.")
+    if shape_of(kernel) != (shape_of(x)[-1], gates * units) or shape_of(recurrent) != (units, gates * units):
+        raise ShapeError(
+            f"{name}: for x of shape {show(shape_of(x))} and {units} units kernel must be ({shape_of(x)[-1]}, {gates * units}) and "
+            f"recurrent_kernel ({units}, {gates * units}), got {show(shape_of(kernel))} and {show(shape_of(recurrent))}."
+        )
+    if any(s.ndim != 2 or shape_of(s)[1] != units for s in states):
+        raise ShapeError(f"{name}: states must be (batch, {units}), got {', '.join(show(shape_of(s)) for s in states)}.")
+    if mask is not None and mask.ndim != 2:
+        raise ShapeError(f"{name}: mask must be (batch, time), got shape {show(shape_of(mask))}.")
+
+
+def _check_activations(name: str, *names: str) -> None:
+    for given in names:
+        if given not in _CURVES:
+            raise InvalidArgumentError(f"{name}: activation must be one of {', '.join(_CURVES)}, got {given!r}. Use layers.RNN for others.")
+
+
+def _prepared(values: Sequence[Any], mask: Any) -> tuple[list[Any], list[Any], str]:
+    """Tensors in one dtype that kernels compute well in, the mask as 0 or 1 tensors, and the dtype to give back."""
+    tensors = [tensor(v) for v in values]
+    dtype = dtype_name(tensors[0])
+    inner = "float32" if dtype in ("float16", "bfloat16") else dtype
+    return [tensor(t, inner) for t in tensors], [] if mask is None else [cast(mask, "bool")], dtype
+
+
+def _state(given: Any, x: Any, units: Any) -> Any:
+    """An initial state: (batch, units), zeros if none is given."""
+    shape = (shape_of(x)[0], units)
+    return broadcast_to(tensor(0 if given is None else given, dtype_name(tensor(x))), shape)
+
+
+def _time_first(x: Any) -> Any:
+    return swapaxes(x, 0, 1)
+
+
+def _kept(new: Any, old: Any, mask: Sequence[Any]) -> Any:
+    """`new` where a step counts, `old` where it is masked; the mask is (batch, 1)."""
+    return where(mask[0], new, old) if mask else new
+
+
+def _mask_steps(mask: Sequence[Any]) -> list[Any]:
+    return [expand_dims(_time_first(m), -1) for m in mask]
+
+
+def _ending(ys: Any, last: Any, go_backwards: bool, return_sequences: bool) -> Any:
+    """The layer's output from the states at their places in time (time first)."""
+    if not return_sequences:
+        return last
+    return _time_first(flip(ys, 0) if go_backwards else ys)
+
+
+def _history(states: Any) -> Any:
+    """States before each step (time first) as (batch, time, units + 1), a one behind each."""
+    rows = _time_first(states)
+    return concatenate([rows, ones((*shape_of(rows)[:2], 1), dtype_name(rows))], axis=-1)
+
+
+def _rows(x: Any) -> Any:
+    """(batch, time, n) as (batch * time, n)."""
+    batch, steps, size = shape_of(x)
+    return reshape(x, (batch * steps, size))
+
+
+def _product(a: Any, b: Any) -> Any:
+    """The sum over batch and time of outer products."""
+    return matmul(swapaxes(_rows(a), 0, 1), _rows(b))
+
+
+def _added(*parts: Any) -> Any:
+    """The sum of the parts that are there, None if none is."""
+    there = [p for p in parts if p is not None]
+    return None if not there else there[0] if len(there) == 1 else add(there[0], there[1])
+
+
+def _cotangents(g: Sequence[Any], like: Any, return_sequences: bool) -> tuple[Any, list[Any]]:
+    """(cotangent of the last state, [cotangent of the sequence])."""
+    if return_sequences:
+        return _or_zeros(g[1], like), [] if g[0] is None else [g[0]]
+    return _or_zeros(_added(g[0], g[1]), like), []
+
+
+def _or_zeros(g: Any, like: Any) -> Any:
+    return broadcast_to(tensor(0, dtype_name(like)), shape_of(like)) if g is None else g
+
+
+def _sequence_steps(sequence: Sequence[Any], go_backwards: bool) -> list[Any]:
+    """Cotangents of the outputs, time first, at the places of their steps."""
+    return [flip(_time_first(s), 0) if go_backwards else _time_first(s) for s in sequence]
+
+
+# ----- LSTM -----
+
+
+def _lstm_abstract(
+    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+) -> tuple[TensorSpec, ...]:
+    return _results(x, recurrent, 2, return_sequences) + (_reserve(x, recurrent, 6) if reserve else ())
+
+
+def _lstm_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    x, kernel, recurrent = specs[:3]
+    batch, steps, units = _sizes(x, recurrent)
+    shapes = [(batch, steps, 4 * units), kernel.shape, (units + 1, 4 * units), (batch, 4 * units), (batch, 2 * units)]
+    if not params["reserve"]:
+        shapes += [(2, batch, 6 * units), (batch, steps, units + 1)]
+    return [TensorSpec(s, x.dtype) for s in shapes]
+
+
+def _lstm_over_scan(
+    x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, c0: Any, *mask: Any,
+    activation: str, recurrent_activation: str, go_backwards: bool, return_sequences: bool, reserve: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    curve, gate = _CURVES[activation][0], _CURVES[recurrent_activation][0]
+    given = _time_first(add(matmul(x, kernel), bias))
+
+    def step(carry: Any, slices: Any) -> Any:
+        (h, c), (projected, *off) = carry, slices
+        i, f, g, o = split(add(projected, matmul(h, recurrent)), 4, axis=-1)
+        i, f, g, o = gate(i), gate(f), curve(g), gate(o)
+        cell = add(multiply(f, c), multiply(i, g))
+        shown = curve(cell)
+        state = multiply(o, shown)
+        kept = [concatenate([o, i, f, g, c, shown], axis=-1), h] if reserve else []
+        state, cell = _kept(state, h, off), _kept(cell, c, off)
+        return (state, cell), [state, *kept]
+
+    (h, c), (ys, *kept) = scan(step, (h0, c0), [given, *_mask_steps(mask)], reverse=go_backwards)
+    more = [kept[0], _history(kept[1])] if reserve else []
+    return (_ending(ys, h, go_backwards, return_sequences), h, c, *more)
+
+
+def _lstm_vjp(
+    g: Any, out: Any, x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, c0: Any, *mask: Any,
+    activation: str, recurrent_activation: str, go_backwards: bool, return_sequences: bool, reserve: bool,
+) -> list[Any]:  # fmt: skip
+    buffers, history = out[3:] if reserve else widened(out, {"reserve": True}, _reserve(_spec(x), _spec(recurrent), 6))
+    dh, sequence = _cotangents(g, h0, return_sequences)
+    dz, dh0, dc0 = lstm_grad_p.bind(
+        dh, _or_zeros(g[2], c0), recurrent, buffers, history, *sequence, *mask,
+        activation=activation, recurrent_activation=recurrent_activation, go_backwards=go_backwards, sequence=bool(sequence),
+    )  # fmt: skip
+    units = shape_of(recurrent)[0]
+    inner = cache(lambda: _product(history, dz))  # the recurrent kernel's gradient, the bias' below it
+    return [
+        lambda: matmul(dz, swapaxes(kernel, 0, 1)), lambda: _product(x, dz), lambda: inner()[:units], lambda: inner()[units],
+        dh0, dc0, *(None for _ in mask),
+    ]  # fmt: skip
+
+
+def _spec(x: Any) -> TensorSpec:
+    return TensorSpec.of(x)
+
+
+lstm_p = primitive(
+    # inputs: x, kernel, recurrent kernel, bias (gates i, f, c, o), h0, c0, and a mask (batch, time) if there is one;
+    # outputs: the sequence (in the order of processing) or the last output, h, c
+    "lstm",
+    _lstm_abstract,
+    prepare=kernels.prepare_lstm,
+    workspace=_lstm_workspace,
+    decomposition=_lstm_over_scan,
+    vjp=_lstm_vjp,
+)
+
+
+def _lstm_grad_abstract(
+    dh: TensorSpec, dc: TensorSpec, recurrent: TensorSpec, buffers: TensorSpec, history: TensorSpec, *others: TensorSpec, **_: Any
+) -> tuple[TensorSpec, ...]:
+    return TensorSpec((*history.shape[:2], recurrent.shape[1]), dh.dtype), dh, dc
+
+
+def _lstm_grad_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    dh, _, recurrent = specs[:3]
+    batch, units = dh.shape
+    shapes = [(batch, 4 * units), (batch, 4 * units), dh.shape, dh.shape, dh.shape, recurrent.shape[::-1]]
+    return [TensorSpec(s, dh.dtype) for s in shapes]
+
+
+def _lstm_grad_over_scan(
+    dh: Any, dc: Any, recurrent: Any, buffers: Any, history: Any, *more: Any,
+    activation: str, recurrent_activation: str, go_backwards: bool, sequence: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    curve, gate = _CURVES[activation][1], _CURVES[recurrent_activation][1]
+    slices = [buffers, *_sequence_steps(more[:1] if sequence else (), go_backwards), *_mask_steps(more[sequence:])]
+
+    def step(carry: Any, given: Any) -> Any:
+        (dh, dc), (buffer, *rest) = carry, given
+        dh = add(dh, rest.pop(0)) if sequence else dh
+        o, i, f, g, c, shown = split(buffer, 6, axis=-1)
+        cell = add(dc, multiply(multiply(dh, o), curve(shown)))
+        parts = [
+            multiply(multiply(cell, g), gate(i)), multiply(multiply(cell, c), gate(f)),
+            multiply(multiply(cell, i), curve(g)), multiply(multiply(dh, shown), gate(o)),
+        ]  # fmt: skip
+        dz = concatenate(parts, axis=-1)
+        dz = _kept(dz, 0, rest)
+        before = matmul(dz, swapaxes(recurrent, 0, 1))
+        return (_kept(before, dh, rest), _kept(multiply(cell, f), dc, rest)), dz
+
+    (dh, dc), dz = scan(step, (dh, dc), slices, reverse=not go_backwards)
+    return _time_first(dz), dh, dc
+
+
+lstm_grad_p = primitive(
+    "lstm_grad",
+    _lstm_grad_abstract,
+    prepare=kernels.prepare_lstm_grad,
+    workspace=_lstm_grad_workspace,
+    decomposition=_lstm_grad_over_scan,
+)
+
+
+def lstm(
+    x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = (None, None), mask: Any = None,
+    activation: str = "tanh", recurrent_activation: str = "sigmoid", go_backwards: bool = False, return_sequences: bool = False,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """An LSTM over a sequence; gives (output, h, c).
+
+    Args:
+        x: (batch, time, features).
+        kernel: (features, 4 units), recurrent_kernel (units, 4 units), bias (4 units) or None; gates i, f, c, o.
+        initial_state: h and c, each (batch, units) or None for zeros.
+        mask: (batch, time), True where a step counts: others keep the state.
+        activation: of the candidate and the output; recurrent_activation: of the gates. Names in KNOWN_ACTIVATIONS.
+        go_backwards: from the last step to the first; the sequence is given in the order of processing.
+        return_sequences: the output of every step (batch, time, units), not of the last one (batch, units).
+
+    Raises ShapeError, InvalidArgumentError. Source: keras.layers.LSTM, ONNX LSTM.
+    """
+    _check_activations("lstm", activation, recurrent_activation)
+    units = tuple(recurrent_kernel.shape)[0]
+    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
+    (x, kernel, recurrent, bias, h, c), masks, dtype = _prepared(
+        [x, kernel, recurrent_kernel, bias, *(_state(s, x, units) for s in initial_state)], mask
+    )
+    _check("lstm", 4, x, kernel, recurrent, [h, c], masks[0] if masks else None)
+    made = lstm_p.bind(
+        x, kernel, recurrent, broadcast_to(bias, (4 * units,)), h, c, *masks, activation=activation,
+        recurrent_activation=recurrent_activation, go_backwards=bool(go_backwards), return_sequences=bool(return_sequences), reserve=False,
+    )  # fmt: skip
+    y, h, c = (cast(m, dtype) for m in made)
+    return y, h, c
+
+
+# ----- GRU -----
+
+
+def _gru_abstract(
+    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+) -> tuple[TensorSpec, ...]:
+    return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 4) if reserve else ())
+
+
+def _gru_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    x, kernel, recurrent = specs[:3]
+    batch, steps, units = _sizes(x, recurrent)
+    wide = 3 * units if params["reset_after"] else 2 * units
+    shapes = [(batch, steps, 3 * units), kernel.shape, (units + 1, wide), (batch, wide), (batch, units), (units, units)]
+    if not params["reserve"]:
+        shapes += [(1, batch, 4 * units), (batch, steps, units + 1)]
+    return [TensorSpec(s, x.dtype) for s in shapes]
+
+
+def _gru_over_scan(
+    x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any, activation: str, recurrent_activation: str,
+    go_backwards: bool, reset_after: bool, return_sequences: bool, reserve: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    curve, gate = _CURVES[activation][0], _CURVES[recurrent_activation][0]
+    units = shape_of(recurrent)[0]
+    given = _time_first(add(matmul(x, kernel), bias[0] if reset_after else bias))
+
+    def step(carry: Any, slices: Any) -> Any:
+        projected, *off = slices
+        xz, xr, xh = split(projected, 3, axis=-1)
+        if reset_after:
+            hz, hr, part = split(add(matmul(carry, recurrent), bias[1]), 3, axis=-1)
+        else:
+            hz, hr = split(matmul(carry, recurrent[:, : 2 * units]), 2, axis=-1)
+        z, r = gate(add(xz, hz)), gate(add(xr, hr))
+        if reset_after:
+            late = multiply(r, part)
+        else:
+            part = multiply(r, carry)
+            late = matmul(part, recurrent[:, 2 * units :])
+        candidate = curve(add(xh, late))
+        state = add(candidate, multiply(z, subtract(carry, candidate)))
+        kept = [concatenate([z, r, candidate, part], axis=-1), carry] if reserve else []
+        state = _kept(state, carry, off)
+        return state, [state, *kept]
+
+    h, (ys, *kept) = scan(step, h0, [given, *_mask_steps(mask)], reverse=go_backwards)
+    more = [kept[0], _history(kept[1])] if reserve else []
+    return (_ending(ys, h, go_backwards, return_sequences), h, *more)
+
+
+def _gru_vjp(
+    g: Any, out: Any, x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any, activation: str, recurrent_activation: str,
+    go_backwards: bool, reset_after: bool, return_sequences: bool, reserve: bool,
+) -> list[Any]:  # fmt: skip
+    buffers, history = out[2:] if reserve else widened(out, {"reserve": True}, _reserve(_spec(x), _spec(recurrent), 4))
+    dh, sequence = _cotangents(g, h0, return_sequences)
+    dz, part, dh0 = gru_grad_p.bind(
+        dh, recurrent, buffers, history, *sequence, *mask, activation=activation, recurrent_activation=recurrent_activation,
+        go_backwards=go_backwards, reset_after=reset_after, sequence=bool(sequence),
+    )  # fmt: skip
+    units = shape_of(recurrent)[0]
+    gates, late = dz[:, :, : 2 * units], dz[:, :, 2 * units :]
+    inner = cache(lambda: _product(history, gates))
+    last = cache(lambda: _product(history, part))
+
+    def recurrent_gradient() -> Any:
+        return concatenate([inner()[:units], last()[:units] if reset_after else _product(part, late)], axis=-1)
+
+    def bias_gradient() -> Any:
+        given = concatenate([inner()[units], reduce_sum(late, axis=(0, 1))], axis=0)
+        if not reset_after:
+            return given
+        return concatenate([expand_dims(given, 0), expand_dims(concatenate([inner()[units], last()[units]], axis=0), 0)], axis=0)
+
+    return [
+        lambda: matmul(dz, swapaxes(kernel, 0, 1)), lambda: _product(x, dz), recurrent_gradient, bias_gradient, dh0, *(None for _ in mask),
+    ]  # fmt: skip
+
+
+gru_p = primitive(
+    # inputs: x, kernel, recurrent kernel, bias (gates z, r, h; (2, 3 units) with reset_after), h0, and a mask if there is one;
+    # outputs: the sequence (in the order of processing) or the last output, h
+    "gru",
+    _gru_abstract,
+    prepare=kernels.prepare_gru,
+    workspace=_gru_workspace,
+    decomposition=_gru_over_scan,
+    vjp=_gru_vjp,
+)
+
+
+def _gru_grad_abstract(
+    dh: TensorSpec, recurrent: TensorSpec, buffers: TensorSpec, history: TensorSpec, *others: TensorSpec, **_: Any
+) -> tuple[TensorSpec, ...]:
+    lead = history.shape[:2]
+    return TensorSpec((*lead, recurrent.shape[1]), dh.dtype), TensorSpec((*lead, recurrent.shape[0]), dh.dtype), dh
+
+
+def _gru_grad_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    dh = specs[0]
+    batch, units = dh.shape
+    shapes = [(batch, 3 * units), dh.shape, dh.shape, dh.shape, (2 * units, units), (units, units)]
+    return [TensorSpec(s, dh.dtype) for s in shapes]
+
+
+def _gru_grad_over_scan(
+    dh: Any, recurrent: Any, buffers: Any, history: Any, *more: Any,
+    activation: str, recurrent_activation: str, go_backwards: bool, reset_after: bool, sequence: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    curve, gate = _CURVES[activation][1], _CURVES[recurrent_activation][1]
+    units = shape_of(recurrent)[0]
+    turned = swapaxes(recurrent, 0, 1)
+    states = _time_first(history[:, :, :units])
+    slices = [buffers, states, *_sequence_steps(more[:1] if sequence else (), go_backwards), *_mask_steps(more[sequence:])]
+
+    def step(carry: Any, given: Any) -> Any:
+        buffer, h, *rest = given
+        dh = add(carry, rest.pop(0)) if sequence else carry
+        z, r, candidate, part = split(buffer, 4, axis=-1)
+        counted = _kept(dh, 0, rest)
+        dz = multiply(multiply(counted, subtract(h, candidate)), gate(z))
+        da = multiply(multiply(counted, subtract(1, z)), curve(candidate))
+        if reset_after:
+            dr, kept = multiply(multiply(da, part), gate(r)), multiply(da, r)
+            late = matmul(kept, turned[2 * units :])
+        else:
+            through = matmul(da, turned[2 * units :])
+            dr, kept = multiply(multiply(through, h), gate(r)), part
+            late = multiply(through, r)
+        gates = concatenate([dz, dr], axis=-1)
+        before = add(add(multiply(counted, z), late), matmul(gates, turned[: 2 * units]))
+        return _kept(before, dh, rest), [concatenate([gates, da], axis=-1), kept]
+
+    dh, (dz, kept) = scan(step, dh, slices, reverse=not go_backwards)
+    return _time_first(dz), _time_first(kept), dh
+
+
+gru_grad_p = primitive(
+    "gru_grad",
+    _gru_grad_abstract,
+    prepare=kernels.prepare_gru_grad,
+    workspace=_gru_grad_workspace,
+    decomposition=_gru_grad_over_scan,
+)
+
+
+def gru(
+    x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = None, mask: Any = None, activation: str = "tanh",
+    recurrent_activation: str = "sigmoid", go_backwards: bool = False, return_sequences: bool = False, reset_after: bool = True,
+) -> tuple[Any, Any]:  # fmt: skip
+    """A GRU over a sequence; gives (output, h). Arguments as in `lstm`; gates z, r, h.
+
+    reset_after: the reset gate acts on the projected state, and bias is (2, 3 units); else on the state, and bias is (3 units).
+
+    Raises ShapeError, InvalidArgumentError. Source: keras.layers.GRU, ONNX GRU.
+    """
+    _check_activations("gru", activation, recurrent_activation)
+    units = tuple(recurrent_kernel.shape)[0]
+    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
+    (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
+    _check("gru", 3, x, kernel, recurrent, [h], masks[0] if masks else None)
+    bias = broadcast_to(bias, (2, 3 * units) if reset_after else (3 * units,))
+    made = gru_p.bind(
+        x, kernel, recurrent, bias, h, *masks, activation=activation, recurrent_activation=recurrent_activation,
+        go_backwards=bool(go_backwards), reset_after=bool(reset_after), return_sequences=bool(return_sequences), reserve=False,
+    )  # fmt: skip
+    return cast(made[0], dtype), cast(made[1], dtype)
+
+
+# ----- SimpleRNN -----
+
+
+def _simple_abstract(
+    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+) -> tuple[TensorSpec, ...]:
+    return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 1) if reserve else ())
+
+
+def _simple_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    x, _, recurrent = specs[:3]
+    batch, steps, units = _sizes(x, recurrent)
+    shapes = [(batch, steps, units), (units + 1, units), (batch, units)]
+    if not params["reserve"]:
+        shapes += [(1, batch, units), (batch, steps, units + 1)]
+    return [TensorSpec(s, x.dtype) for s in shapes]
+
+
+def _simple_over_scan(
+    x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any,
+    activation: str, go_backwards: bool, return_sequences: bool, reserve: bool,
+) -> tuple[Any, ...]:  # fmt: skip
+    curve = _CURVES[activation][0]
+    given = _time_first(add(matmul(x, kernel), bias))
+
+    def step(h: Any, slices: Any) -> Any:
+        projected, *off = slices
+        made = curve(add(projected, matmul(h, recurrent)))
+        state = _kept(made, h, off)
+        return state, [state, *([made, h] if reserve else [])]
+
+    h, (ys, *kept) = scan(step, h0, [given, *_mask_steps(mask)], reverse=go_backwards)
+    more = [kept[0], _history(kept[1])] if reserve else []
+    return (_ending(ys, h, go_backwards, return_sequences), h, *more)
+
+
+def _simple_vjp(
+    g: Any, out: Any, x: Any, kernel: Any, recurrent: Any, bias: Any, h0: Any, *mask: Any,
+    activation: str, go_backwards: bool, return_sequences: bool, reserve: bool,
+) -> list[Any]:  # fmt: skip
+    made, history = out[2:] if reserve else widened(out, {"reserve": True}, _reserve(_spec(x), _spec(recurrent), 1))
+    dh, sequence = _cotangents(g, h0, return_sequences)
+    dz, dh0 = simple_rnn_grad_p.bind(
+        dh, recurrent, made, *sequence, *mask, activation=activation, go_backwards=go_backwards, sequence=bool(sequence)
+    )
+    units = shape_of(recurrent)[0]
+    inner = cache(lambda: _product(history, dz))
+    return [
+        lambda: matmul(dz, swapaxes(kernel, 0, 1)), lambda: _product(x, dz), lambda: inner()[:units], lambda: inner()[units],
+        dh0, *(None for _ in mask),
+    ]  # fmt: skip
+
+
+simple_rnn_p = primitive(
+    # inputs: x, kernel, recurrent kernel, bias, h0, and a mask if there is one; outputs: the sequence or last output, h
+    "simple_rnn",
+    _simple_abstract,
+    prepare=kernels.prepare_simple_rnn,
+    workspace=_simple_workspace,
+    decomposition=_simple_over_scan,
+    vjp=_simple_vjp,
+)
+
+
+def _simple_grad_abstract(
+    dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any
+) -> tuple[TensorSpec, ...]:
+    steps, batch, units = made.shape
+    return TensorSpec((batch, steps, units), dh.dtype), dh
+
+
+def _simple_grad_over_scan(
+    dh: Any, recurrent: Any, made: Any, *more: Any, activation: str, go_backwards: bool, sequence: bool
+) -> tuple[Any, ...]:
+    slices = [made, *_sequence_steps(more[:1] if sequence else (), go_backwards), *_mask_steps(more[sequence:])]
+
+    def step(carry: Any, given: Any) -> Any:
+        own, *rest = given
+        dh = add(carry, rest.pop(0)) if sequence else carry
+        dz = _kept(multiply(dh, _CURVES[activation][1](own)), 0, rest)
+        return _kept(matmul(dz, swapaxes(recurrent, 0, 1)), dh, rest), dz
+
+    dh, dz = scan(step, dh, slices, reverse=not go_backwards)
+    return _time_first(dz), dh
+
+
+simple_rnn_grad_p = primitive(
+    "simple_rnn_grad",
+    _simple_grad_abstract,
+    prepare=kernels.prepare_simple_rnn_grad,
+    workspace=lambda specs, params: [specs[0], specs[0], TensorSpec(specs[1].shape[::-1], specs[0].dtype)],
+    decomposition=_simple_grad_over_scan,
+)
+
+
+def simple_rnn(
+    x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = None, mask: Any = None,
+    activation: str = "tanh", go_backwards: bool = False, return_sequences: bool = False,
+) -> tuple[Any, Any]:  # fmt: skip
+    """A SimpleRNN over a sequence, `h = activation(x @ kernel + bias + h @ recurrent_kernel)`; gives (output, h).
+
+    Arguments as in `lstm`. Raises ShapeError, InvalidArgumentError. Source: keras.layers.SimpleRNN, ONNX RNN.
+    """
+    _check_activations("simple_rnn", activation)
+    units = tuple(recurrent_kernel.shape)[0]
+    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
+    (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
+    _check("simple_rnn", 1, x, kernel, recurrent, [h], masks[0] if masks else None)
+    made = simple_rnn_p.bind(
+        x, kernel, recurrent, broadcast_to(bias, (units,)), h, *masks,
+        activation=activation, go_backwards=bool(go_backwards), return_sequences=bool(return_sequences), reserve=False,
+    )  # fmt: skip
+    return cast(made[0], dtype), cast(made[1], dtype)

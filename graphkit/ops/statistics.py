@@ -1,0 +1,311 @@
+"""Statistics of tensors: averages, medians and quantiles, counts, sums by segment, reductions that skip NaN, norms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, product
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.tracing import Tracer
+from graphkit.ir.variable import Variable
+from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import (
+    absolute, add, cast, equal, floor, isnan, logical_not, minimum, multiply, power, sqrt, square, subtract, true_divide, where,
+)  # fmt: skip
+from graphkit.ops.indexing import one_hot, scatter_add_p, sort, take
+from graphkit.ops.reduction import all as reduce_all
+from graphkit.ops.reduction import any as reduce_any
+from graphkit.ops.reduction import max as reduce_max
+from graphkit.ops.reduction import mean
+from graphkit.ops.reduction import min as reduce_min
+from graphkit.ops.reduction import prod, reduced_shape
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.shaping import arange, broadcast_to, expand_dims, moveaxis, reshape, transpose
+
+# fmt: off
+__all__ = [
+    "average", "bincount", "corrcoef", "isin", "median", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar",
+    "norm", "percentile", "ptp", "quantile", "segment_max", "segment_min", "segment_prod", "segment_sum", "trapezoid",
+]
+# fmt: on
+
+
+@operation("Average", tensors="x weights")
+def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
+    """The mean, each element counted by its weight (a tensor like `x`, or one number along `axis`). Source: keras.ops.average."""
+    if weights is None:
+        return mean(x, axis)
+    x, weights = promote(x, weights, to_float=True)
+    if weights.ndim != x.ndim:
+        if not isinstance(axis, int) or weights.ndim != 1:
+            raise ShapeError(
+                f"average: weights of shape {show(shape_of(weights))} do not fit x of shape {show(shape_of(x))}; give them that "
+                "shape, or one number for each position along an int `axis`."
+            )
+        weights = reshape(weights, tuple(-1 if a == axis % x.ndim else 1 for a in range(x.ndim)))
+    weights = broadcast_to(weights, shape_of(x))
+    return true_divide(reduce_sum(multiply(x, weights), axis), reduce_sum(weights, axis))
+
+
+@operation("Ptp")
+def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest minus the smallest element. Source: keras.ops.ptp."""
+    return subtract(reduce_max(x, axis, keepdims), reduce_min(x, axis, keepdims))
+
+
+# ----- quantiles -----
+
+
+def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, int]:
+    """`x` with `axes` made one last axis and sorted, and that axis' size, which must be known."""
+    rest = [a for a in range(x.ndim) if a not in axes]
+    size = product(tuple(shape_of(x)[a] for a in axes))
+    if isinstance(size, Dim):
+        raise ShapeError(f"A quantile wants axes of known size, got shape {show(shape_of(x))} over axes {axes}.")
+    flat = reshape(transpose(x, [*rest, *axes]), (*(shape_of(x)[a] for a in rest), size))
+    return sort(flat), size
+
+
+def _linear(low: Any, high: Any, share: Any) -> Any:
+    return add(low, multiply(subtract(high, low), share))
+
+
+_QUANTILES: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "linear": _linear,
+    "lower": lambda low, high, share: low,
+    "higher": lambda low, high, share: where(equal(share, 0), low, high),
+    "midpoint": lambda low, high, share: where(equal(share, 0), low, multiply(add(low, high), 0.5)),
+    "nearest": lambda low, high, share: where(subtract(share, 0.5) <= 0, low, high),
+}
+
+
+@operation("Quantile", tensors="x q")
+def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The numbers below which the share `q` of the elements lies, `q`'s axes in front. Source: keras.ops.quantile.
+
+    Raises InvalidArgumentError for an unknown `method`: linear, lower, higher, midpoint, nearest.
+    """
+    if method not in _QUANTILES:
+        raise InvalidArgumentError(f"quantile: method must be one of {', '.join(_QUANTILES)}, got {method!r}.")
+    x = as_float(x)
+    q = tensor(q, dtype_name(x))
+    axes = canonical_axes(axis, x.ndim)
+    ordered, size = _sorted_last(x, axes)
+    place = multiply(q, float(size - 1))
+    below = floor(place)
+    first = cast(below, "int32")
+    low, high = take(ordered, first, axis=-1), take(ordered, minimum(add(first, 1), size - 1), axis=-1)
+    made = _QUANTILES[method](low, high, subtract(place, below))
+    made = moveaxis(made, list(range(made.ndim - q.ndim, made.ndim)), list(range(q.ndim))) if q.ndim else made
+    return reshape(made, (*shape_of(q), *reduced_shape(shape_of(x), axes, True))) if keepdims else made
+
+
+@operation("Percentile", tensors="x q")
+def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """`quantile` with `q` in percent. Source: keras.ops.percentile."""
+    return quantile(x, true_divide(q, 100.0), axis=axis, method=method, keepdims=keepdims)
+
+
+@operation("Median")
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The middle element, or the mean of the two in the middle. Source: keras.ops.median."""
+    return quantile(x, 0.5, axis=axis, keepdims=keepdims)
+
+
+# ----- skipping NaN -----
+
+
+def _without_nan(x: Any, filler: float) -> Any:
+    x = tensor(x)
+    return where(isnan(x), filler, x) if dtypes.is_float(dtype_name(x)) else x
+
+
+@operation("Nansum")
+def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum of what is not NaN. Source: keras.ops.nansum."""
+    return reduce_sum(_without_nan(x, 0.0), axis, keepdims)
+
+
+@operation("Nanprod")
+def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The product of what is not NaN. Source: keras.ops.nanprod."""
+    return prod(_without_nan(x, 1.0), axis, keepdims)
+
+
+def _nan_extreme(x: Any, axis: Any, keepdims: bool, reduce: Callable[..., Any], filler: float) -> Any:
+    x = tensor(x)
+    if not dtypes.is_float(dtype_name(x)):
+        return reduce(x, axis, keepdims)
+    return where(reduce_all(isnan(x), axis, keepdims), float("nan"), reduce(_without_nan(x, filler), axis, keepdims))
+
+
+@operation("Nanmax")
+def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest of what is not NaN. Source: keras.ops.nanmax."""
+    return _nan_extreme(x, axis, keepdims, reduce_max, float("-inf"))
+
+
+@operation("Nanmin")
+def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest of what is not NaN. Source: keras.ops.nanmin."""
+    return _nan_extreme(x, axis, keepdims, reduce_min, float("inf"))
+
+
+@operation("Nanmean")
+def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The mean of what is not NaN. Source: keras.ops.nanmean."""
+    x = as_float(x)
+    present = reduce_sum(cast(logical_not(isnan(x)), dtype_name(x)), axis, keepdims)
+    return true_divide(reduce_sum(_without_nan(x, 0.0), axis, keepdims), present)
+
+
+@operation("Nanvar")
+def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The variance of what is not NaN. Source: keras.ops.nanvar."""
+    x = as_float(x)
+    return nanmean(square(subtract(x, nanmean(x, axis, True))), axis, keepdims)
+
+
+@operation("Nanstd")
+def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The standard deviation of what is not NaN. Source: keras.ops.nanstd."""
+    return sqrt(nanvar(x, axis, keepdims))
+
+
+# ----- counts and segments -----
+
+
+def _highest(x: Any, what: str) -> int:
+    """One more than the largest number, where that is known already."""
+    if isinstance(x, (Tracer, Variable)):
+        raise InvalidArgumentError(f"{what} must be given while a function is traced: the largest number is not known yet.")
+    return int(np.max(x, initial=-1)) + 1
+
+
+@operation("Bincount", tensors="x weights")
+def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
+    """How often each number occurs along the last axis (or the sum of its weights). Source: keras.ops.bincount."""
+    if sparse:
+        raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
+    x = tensor(x)
+    length = int(minlength) if isinstance(x, (Tracer, Variable)) and minlength else max(_highest(x, "bincount: minlength"), int(minlength))
+    kind = "int32" if weights is None else dtype_name(tensor(weights))
+    hits = one_hot(x, length, dtype=kind)
+    if weights is not None:
+        hits = multiply(hits, expand_dims(tensor(weights), -1))
+    return cast(reduce_sum(hits, axis=-2), kind)
+
+
+@operation("IsIn", tensors="x1 x2")
+def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
+    """Whether each element of `x1` is in `x2`. Source: keras.ops.isin."""
+    x1, x2 = promote(x1, x2)
+    found = reduce_any(equal(expand_dims(x1, -1), reshape(x2, (-1,))), axis=-1)
+    return logical_not(found) if invert else found
+
+
+def _count_segments(ids: Any, num_segments: int | None) -> int:
+    return _highest(ids, "num_segments") if num_segments is None else int(num_segments)
+
+
+@operation("SegmentSum", "math", tensors="data segment_ids")
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+    """The sums of the slices of each segment. Source: keras.ops.segment_sum."""
+    ids = cast(segment_ids, "int32")
+    return scatter_add_p.bind(tensor(data), ids, axis=0, size=_count_segments(ids, num_segments))
+
+
+def _segment_extreme(data: Any, ids: Any, num_segments: int | None, reduce: Callable[..., Any], filler: float) -> Any:
+    data, ids = tensor(data), cast(ids, "int32")
+    count = _count_segments(ids, num_segments)
+    own = equal(expand_dims(arange(count), 1), expand_dims(ids, 0))
+    own = expand_dims(own, list(range(2, data.ndim + 1)))
+    if dtypes.is_int(dtype_name(data)):
+        info = np.iinfo(dtypes.to_numpy(dtype_name(data)))
+        filler = int(info.min if filler < 0 else info.max) if filler != 1 else 1
+    return reduce(where(own, expand_dims(data, 0), tensor(filler, dtype_name(data))), axis=1)
+
+
+@operation("SegmentMax", "math", tensors="data segment_ids")
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+    """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
+    return _segment_extreme(data, segment_ids, num_segments, reduce_max, float("-inf"))
+
+
+@operation("SegmentMin", "math", tensors="data segment_ids")
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+    """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
+    return _segment_extreme(data, segment_ids, num_segments, reduce_min, float("inf"))
+
+
+@operation("SegmentProd", "math", tensors="data segment_ids")
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+    """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
+    return _segment_extreme(data, segment_ids, num_segments, prod, 1.0)
+
+
+# ----- norms and the like -----
+
+
+def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:  # noqa: A002 (Keras' name)
+    if ord is None or ord == 2 or ord == "fro":
+        return sqrt(reduce_sum(square(x), axes, keepdims))
+    if ord == float("inf"):
+        return reduce_max(absolute(x), axes, keepdims)
+    if ord == float("-inf"):
+        return reduce_min(absolute(x), axes, keepdims)
+    if ord == 0:
+        return reduce_sum(cast(logical_not(equal(x, 0)), dtype_name(x)), axes, keepdims)
+    if ord == 1:
+        return reduce_sum(absolute(x), axes, keepdims)
+    return power(reduce_sum(power(absolute(x), float(ord)), axes, keepdims), 1.0 / float(ord))
+
+
+# The order of a matrix norm -> (which of the two axes is summed, how the sums are reduced)
+_MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
+    1: (0, reduce_max), -1: (0, reduce_min), float("inf"): (1, reduce_max), float("-inf"): (1, reduce_min),
+}  # fmt: skip
+
+
+@operation("Norm", "linalg")
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 (Keras' name)
+    """The norm of vectors (one axis) or matrices (two); the Euclidean one by default. Source: keras.ops.norm.
+
+    Raises InvalidArgumentError for orders that want singular values.
+    """
+    x = as_float(x)
+    axes = canonical_axes(axis, x.ndim)
+    if len(axes) == 1 or ord is None or ord == "fro":
+        return _vector_norm(x, ord, axes, keepdims)
+    if len(axes) != 2 or ord not in _MATRIX_NORMS:
+        raise InvalidArgumentError(f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 1, -1, inf, -inf are over two.")
+    side, reduce = _MATRIX_NORMS[ord]
+    made = reduce(reduce_sum(absolute(x), axes[side], True), axes, True)
+    return made if keepdims else reshape(made, reduced_shape(shape_of(x), axes, False))
+
+
+@operation("Corrcoef")
+def corrcoef(x: Any) -> Any:
+    """The correlations between the rows. Source: keras.ops.corrcoef."""
+    from graphkit.ops.linear import matmul
+
+    x = as_float(x)
+    low = subtract(x, mean(x, axis=-1, keepdims=True))
+    unit = true_divide(low, sqrt(reduce_sum(square(low), -1, True)))
+    return matmul(unit, transpose(unit))
+
+
+@operation("Trapezoid", tensors="y x")
+def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
+    """The integral of `y` along `axis` by trapezoids. Source: keras.ops.trapezoid."""
+    from graphkit.ops.arithmetic import diff
+
+    y = moveaxis(as_float(y), axis, -1)
+    width = dx if x is None else diff(x if len(np.shape(x)) == 1 else moveaxis(tensor(x), axis, -1))
+    return reduce_sum(multiply(multiply(add(y[..., 1:], y[..., :-1]), 0.5), width), -1)

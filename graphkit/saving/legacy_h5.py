@@ -1,0 +1,194 @@
+"""HDF5 files of Keras before `.keras` archives: whole models (`model_config`, `model_weights`) and weights (`layer_names`).
+
+The order of weights is that of the attributes `layer_names` and `weight_names`, never that of the groups. Source: files written by
+Keras 1 to 3 (`model.save("x.h5")`, `save_weights("x.h5")`).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphkit.core.allocation import weights_from_file
+from graphkit.core.errors import SerializationError
+from graphkit.layers.layer import Layer
+from graphkit.saving import limits
+from graphkit.saving.files import replacing
+from graphkit.saving.stores import Entry, Table, open_table
+from graphkit.saving.weights import Assignment, assign, report
+
+
+class Group(NamedTuple):
+    """The weights of one layer in the file, in the file's order."""
+
+    layer_name: str
+    weight_names: list[str]
+    entries: list[Entry]
+
+
+# ----- reading -----
+
+
+def read_legacy_model(path: Path, compile: bool = True) -> Any:  # noqa: A002 (Keras' name)
+    """The model of a Keras HDF5 file, with its weights; the optimizer's state is left out."""
+    from graphkit.saving.front import model_from_config
+
+    what = repr(str(path))
+    with open_table(path, what) as table:
+        attributes = table.attributes.get("", {})
+        if "model_config" not in attributes:
+            raise SerializationError(
+                f"{what} is an HDF5 file without a model_config: {_what_it_is(table)}. Make the model first, then model.load_weights(path)."
+            )
+        config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
+        if isinstance(config, dict) and "keras_version" in attributes:
+            config.setdefault("keras_version", text_of(attributes["keras_version"]))
+        with weights_from_file(table.nbytes, what):
+            model = model_from_config(config, what)
+        load_legacy_weights(model, table, what)
+        if compile and "training_config" in attributes:
+            _compile(model, limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}"))
+    return model
+
+
+def _what_it_is(table: Table) -> str:
+    if "layer_names" in table.attributes.get("", {}) or any(path.startswith(("layers/", "_layer_checkpoint")) for path in table.entries):
+        return "it holds only weights"
+    return f"it holds {sorted(table.entries)[:5]}"
+
+
+def _compile(model: Any, training: Any) -> None:
+    """Compile as the file says; what this does not understand is left to the user, as Keras does."""
+    import warnings
+
+    try:
+        optimizer = training.get("optimizer_config") or training.get("optimizer")
+        config = {k: training.get(k) for k in ("loss", "metrics", "weighted_metrics", "loss_weights")}
+        model.compile_from_config({"optimizer": optimizer, **config})
+    except Exception as error:  # noqa: BLE001 (the model itself is whole)
+        warnings.warn(f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand.", stacklevel=2)
+
+
+def text_of(value: Any) -> str:
+    """A text attribute: h5py gives str or bytes."""
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+
+
+def load_legacy_weights(model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False) -> None:
+    """Take the weights of a file with `layer_names`. Raises SerializationError naming layer and shapes; then nothing has changed."""
+    groups = weight_groups(table, what)
+    layers = [layer for layer in model.layers if layer_weights(layer)]  # type: ignore[attr-defined]
+    pairs = _by_name(layers, groups) if by_name else _in_order(model, layers, groups, what)
+    assignments: list[Assignment] = []
+    problems: list[str] = []
+    for layer, group in pairs:
+        found, wrong = _fit(layer, group)
+        problems.extend(wrong)
+        assignments.extend([] if wrong else found)
+    if problems and not skip_mismatch:
+        raise report(model, what, problems)
+    assign(assignments)
+
+
+def weight_groups(table: Table, what: str) -> list[Group]:
+    """The layers of a file that have weights, in the order of `layer_names`."""
+    root = "" if "layer_names" in table.attributes.get("", {}) or "layer_names0" in table.attributes.get("", {}) else "model_weights"
+    names = list_attribute(table.attributes.get(root, {}), "layer_names")
+    if names is None:
+        raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
+    groups = []
+    for name in names:
+        path = f"{root}/{name}" if root else name
+        weight_names = list_attribute(table.attributes.get(path, {}), "weight_names") or []
+        missing = [w for w in weight_names if f"{path}/{w}" not in table.entries]
+        if missing:
+            raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
+        if weight_names:
+            groups.append(Group(name, weight_names, [table.entries[f"{path}/{w}"] for w in weight_names]))
+    return groups
+
+
+def list_attribute(attributes: Mapping[str, Any], name: str) -> list[str] | None:
+    """A list of names, also where it was too long for one attribute and was split into `name0`, `name1`, ..."""
+    if name in attributes:
+        return [text_of(v) for v in np.asarray(attributes[name]).reshape(-1).tolist()]
+    parts: list[str] = []
+    number = 0
+    while f"{name}{number}" in attributes:
+        parts.extend(text_of(v) for v in np.asarray(attributes[f"{name}{number}"]).reshape(-1).tolist())
+        number += 1
+    return parts if number else None
+
+
+def layer_weights(layer: Layer) -> list[Any]:
+    """The weights of a layer in the old order: all trainable ones of the layers inside, then all others."""
+    weights = layer.weights
+    return [v for v in weights if v.trainable] + [v for v in weights if not v.trainable]
+
+
+def _in_order(model: Layer, layers: list[Layer], groups: list[Group], what: str) -> list[tuple[Layer, Group]]:
+    if len(layers) != len(groups):
+        raise SerializationError(
+            f"{what} holds weights of {len(groups)} layers {[g.layer_name for g in groups][:12]}, but the model {model.name!r} has "
+            f"{len(layers)} layers with weights {[layer.name for layer in layers][:12]}. No weight was changed."
+        )
+    return list(zip(layers, groups, strict=True))
+
+
+def _by_name(layers: list[Layer], groups: list[Group]) -> list[tuple[Layer, Group]]:
+    known = {layer.name: layer for layer in layers}
+    return [(known[group.layer_name], group) for group in groups if group.layer_name in known]
+
+
+def _fit(layer: Layer, group: Group) -> tuple[list[Assignment], list[str]]:
+    variables = layer_weights(layer)
+    where = f"{type(layer).__name__} layer {layer.name!r}"
+    if len(variables) != len(group.entries):
+        return [], [f"{where} has {len(variables)} weights, the file has {len(group.entries)} for {group.layer_name!r}: {group.weight_names[:8]}"]
+    wrong = [
+        f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}"
+        for v, e, name in zip(variables, group.entries, group.weight_names, strict=True)
+        if v.shape != e.shape
+    ]
+    return [Assignment(v, e) for v, e in zip(variables, group.entries, strict=True)], wrong
+
+
+# ----- writing -----
+
+
+def write_legacy_model(path: Path, model: Any, overwrite: bool = True) -> None:
+    """Write a whole model as Keras 3 writes `model.save("x.h5")`: config, weights, what compile was given."""
+    import h5py
+
+    from graphkit.saving.archive import KERAS_VERSION
+
+    compile_config = model.get_compile_config()
+    with replacing(path, overwrite) as part, h5py.File(part, "w") as file:
+        file.attrs["keras_version"] = KERAS_VERSION
+        file.attrs["backend"] = "graphkit"
+        file.attrs["model_config"] = json.dumps({"class_name": type(model).__name__, "config": model.get_config()})
+        if compile_config:
+            file.attrs["training_config"] = json.dumps({**compile_config, "optimizer_config": compile_config.get("optimizer")})
+        write_groups(file.create_group("model_weights"), model)
+
+
+def write_groups(place: Any, model: Any) -> None:
+    """Write a group a layer, with `layer_names` and `weight_names`."""
+    from graphkit.saving.archive import KERAS_VERSION
+
+    place.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
+    place.attrs["keras_version"] = KERAS_VERSION
+    place.attrs["backend"] = "graphkit"
+    for layer in model.layers:
+        group = place.create_group(layer.name)
+        weights = layer_weights(layer)
+        names = [v.path for v in weights]
+        if len(set(names)) != len(names):
+            names = [f"{index}/{name}" for index, name in enumerate(names)]
+        group.attrs["weight_names"] = np.array([name.encode() for name in names]) if names else np.zeros(0)
+        for name, variable in zip(names, weights, strict=True):
+            group.create_dataset(name, data=variable.array)

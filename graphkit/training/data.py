@@ -1,0 +1,387 @@
+"""Training data in every form that `fit` takes, as batches that are copied straight into a compiled step's input buffers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes, nest
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.registry import did_you_mean
+from graphkit.ir.spec import TensorSpec
+from graphkit.training.step import Layout
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass
+class Leaves:
+    """The arrays of a data set (or of one batch) and where they belong."""
+
+    arrays: list[Array]
+    layout: Layout
+
+    @property
+    def rows(self) -> int:
+        """The number of samples."""
+        return len(self.arrays[0])
+
+    @property
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """The specs of the arrays, whole."""
+        return tuple(TensorSpec.of(a) for a in self.arrays)
+
+    def part(self, start: int, stop: int | None) -> Leaves:
+        """Some of the rows, as views."""
+        return Leaves([a[start:stop] for a in self.arrays], self.layout)
+
+
+# ----- arrays by their places -----
+
+
+def as_array(value: Any, what: str) -> Array:
+    """An array as training takes it: floats in `floatx()`, the rest as it is."""
+    if hasattr(value, "to_numpy"):  # tables
+        value = value.to_numpy()
+    elif hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{what} is ragged: {error}") from None
+    if array.ndim == 0:
+        raise ShapeError(f"{what} must be an array with samples along the first axis, got {type(value).__name__}: {value!r:.60}.")
+    if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
+        raise InvalidTypeError(f"{what} must be an array of numbers, got objects: {value!r:.60}.")
+    if array.dtype.kind == "f" and array.dtype.name != dtypes.floatx():
+        return array.astype(dtypes.to_numpy(dtypes.floatx()))
+    return array.astype(object) if array.dtype.kind in "US" else array
+
+
+def gather(model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Leaves:
+    """The leaves of `x`, `y` and weights, in the model's order.
+
+    Raises InvalidArgumentError or ShapeError, naming the input or output, for what does not fit the model.
+    """
+    x_leaves, x_structure = _inputs(model, x)
+    names = _target_names(model)
+    targets = _aligned(y, names, "y", _outputs_with_loss(model, names))
+    weights = _weights(sample_weight, names, targets)
+    if class_weight is not None:
+        weights = _class_weights(class_weight, targets, sample_weight)
+    arrays = list(x_leaves)
+    places = [_place(arrays, group) for group in (targets, weights)]
+    _check_rows(arrays, len(x_leaves), places)
+    return Leaves(arrays, Layout(x_structure, places[0], places[1]))
+
+
+def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | None, ...]:
+    """Put the arrays of a group behind the others; the same array takes one place only."""
+    places: list[int | None] = []
+    for array in group:
+        known = next((i for i, a in enumerate(arrays) if a is array), None)
+        places.append(None if array is None else len(arrays) if known is None else known)
+        if array is not None and known is None:
+            arrays.append(array)
+    return tuple(places)
+
+
+def _graph(model: Any) -> Any:
+    """The functional graph that says the inputs' names and order, or None for a model that only has `call`."""
+    graph = getattr(model, "_functional", None) or model
+    return graph if hasattr(graph, "_flat_inputs") else None
+
+
+def _inputs(model: Any, x: Any) -> tuple[list[Array], Any]:
+    graph = _graph(model)
+    if x is None:
+        raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
+    if graph is None:
+        structure = x if nest.is_nested(x) and not _is_batch_written_as_list(x) else np.asarray(x)
+        leaves = [as_array(v, "x") for v in nest.flatten(structure)]
+        return leaves, nest.pack(structure, range(len(leaves)))
+    names = graph.input_names
+    raw = x if _is_table(x) is False else np.asarray(x)
+    leaves = [as_array(v, f"Input {n!r}") for n, v in zip(names, graph._flat_inputs(raw), strict=True)]
+    for name, symbolic, leaf in zip(names, graph.inputs, leaves, strict=True):
+        _check_sample(model, name, symbolic.shape, leaf)
+    return leaves, list(range(len(leaves))) if len(leaves) > 1 else 0
+
+
+def _is_table(x: Any) -> bool:
+    return hasattr(x, "to_numpy") and not isinstance(x, np.ndarray)
+
+
+def _is_batch_written_as_list(x: Any) -> bool:
+    return isinstance(x, (list, tuple)) and not any(hasattr(v, "shape") for v in nest.flatten(x))
+
+
+def _check_sample(model: Any, name: str, wanted: tuple[Any, ...], leaf: Array) -> None:
+    given = leaf.shape
+    if len(given) == len(wanted) - 1 and wanted[-1] == 1:
+        given = (*given, 1)
+    if len(given) == len(wanted) + 1 and given[-1] == 1:
+        given = given[:-1]
+    if len(given) != len(wanted) or any(w is not None and w != g for w, g in zip(wanted[1:], given[1:], strict=True)):
+        raise ShapeError(f"Input {name!r} of model {model.name!r} wants shape {wanted}, got an array of shape {leaf.shape}.")
+
+
+def _target_names(model: Any) -> list[str]:
+    from graphkit.training.step import output_names
+
+    graph = _graph(model)
+    return output_names(model, len(graph.outputs)) if graph is not None else []
+
+
+def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
+    """The outputs that have a loss or metric: where fewer targets than outputs are given, they belong to these."""
+    loss = getattr(model.compiled, "loss", None)
+    if isinstance(loss, Mapping):
+        return [i for i, n in enumerate(names) if loss.get(n) is not None]
+    if isinstance(loss, (list, tuple)) and len(loss) == len(names):
+        return [i for i, one in enumerate(loss) if one is not None]
+    return list(range(len(names)))
+
+
+def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) -> list[Array | None]:
+    """One array (or None) for each output."""
+    if given is None:
+        return [None] * max(len(names), 1)
+    if isinstance(given, Mapping):
+        unknown = [k for k in given if k not in names]
+        if unknown and names:
+            raise InvalidArgumentError(f"{what} names {unknown[0]!r}, but the model's outputs are {names}.{did_you_mean(str(unknown[0]), names)}")
+        chosen = names or sorted(given)
+        return [as_array(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
+    if len(names) <= 1:
+        if isinstance(given, (list, tuple)) and len(given) == 1 and hasattr(given[0], "shape") and np.ndim(given[0]):
+            given = given[0]
+        if not names and isinstance(given, (list, tuple)) and any(hasattr(v, "shape") for v in given):
+            return [as_array(v, what) for v in given]
+        if isinstance(given, (list, tuple)) and len(given) > 1 and all(isinstance(v, np.ndarray) and v.ndim for v in given):
+            raise InvalidArgumentError(f"The model has one output, but {what} is a list of {len(given)} arrays.")
+        return [as_array(given, what)]
+    leaves = _output_leaves(given, names, what)
+    if len(leaves) == len(names):
+        return [None if v is None else as_array(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)]
+    if len(leaves) == len(partial):
+        made: list[Array | None] = [None] * len(names)
+        for index, leaf in zip(partial, leaves, strict=True):
+            made[index] = as_array(leaf, f"{what} of output {names[index]!r}")
+        return made
+    raise InvalidArgumentError(f"The model has {len(names)} outputs {names}, but {what} has {len(leaves)} arrays.")
+
+
+def _output_leaves(given: Any, names: Sequence[str], what: str) -> list[Any]:
+    if isinstance(given, (list, tuple)):
+        return list(given) if not any(nest.is_nested(g) for g in given) else nest.flatten(given)
+    raise InvalidArgumentError(f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of as many arrays, got one array.")
+
+
+def _weights(sample_weight: Any, names: list[str], targets: Sequence[Array | None]) -> list[Array | None]:
+    if sample_weight is None:
+        return [None] * len(targets)
+    if not isinstance(sample_weight, (list, tuple, Mapping)) or _is_batch_written_as_list(sample_weight):
+        one = as_array(sample_weight, "sample_weight")
+        made: list[Array | None] = [one if t is not None else None for t in targets]
+    elif isinstance(sample_weight, (list, tuple)) and len(sample_weight) == 1:
+        return _weights(sample_weight[0], names, targets)
+    else:
+        made = _aligned(sample_weight, names, "sample_weight", range(len(names)))
+    return [_check_weight(w, t) for w, t in zip(made, targets, strict=True)]
+
+
+def _check_weight(weight: Array | None, target: Array | None) -> Array | None:
+    if weight is None or target is None:
+        return None
+    if weight.ndim > max(target.ndim, 1) or weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,):
+        raise ShapeError(f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; one weight for each sample is wanted.")
+    return weight.astype(dtypes.to_numpy(dtypes.floatx())) if weight.dtype.kind != "f" else weight
+
+
+def _class_weights(class_weight: Any, targets: Sequence[Array | None], sample_weight: Any) -> list[Array | None]:
+    if sample_weight is not None:
+        raise InvalidArgumentError("You cannot `class_weight` and `sample_weight` at the same time.")
+    if not isinstance(class_weight, Mapping):
+        raise InvalidTypeError(f"class_weight must be a dict from class to weight, got {type(class_weight).__name__}.")
+    if len(targets) != 1 or targets[0] is None:
+        raise InvalidArgumentError("`class_weight` is only supported for Models with a single output.")
+    y = targets[0]
+    if y.ndim > 2:
+        raise ShapeError(f"class_weight wants targets of one class for each sample, got shape {y.shape}.")
+    classes = np.argmax(y, axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.rint(y.reshape(len(y))).astype("int64")
+    weights = np.ones(len(y), dtypes.floatx())
+    for one, weight in class_weight.items():
+        weights[classes == int(one)] = weight
+    return [weights]
+
+
+def _check_rows(arrays: Sequence[Array], inputs: int, places: Sequence[Sequence[int | None]]) -> None:
+    rows = {len(a) for a in arrays}
+    if len(rows) > 1:
+        groups = {"x": arrays[:inputs]}
+        groups.update({n: [arrays[i] for i in p if i is not None] for n, p in zip(("y", "sample_weight"), places, strict=True)})
+        sizes = "\n".join(f"'{n}' sizes: {', '.join(str(len(a)) for a in g)}" for n, g in groups.items() if g)
+        raise InvalidArgumentError(f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{sizes}")
+    if rows == {0}:
+        raise InvalidArgumentError("The data is empty: the arrays have no samples.")
+
+
+# ----- batches -----
+
+
+class Batch:
+    """Rows of the leaves: `index` is a slice or an array of row numbers."""
+
+    __slots__ = ("index", "leaves", "rows")
+
+    def __init__(self, leaves: Leaves, index: Any, rows: int) -> None:
+        self.leaves, self.index, self.rows = leaves, index, rows
+
+    @property
+    def layout(self) -> Layout:
+        """Where the leaves belong."""
+        return self.leaves.layout
+
+    def specs(self) -> tuple[TensorSpec, ...]:
+        """The specs of the batch."""
+        return tuple(TensorSpec((self.rows, *a.shape[1:]), dtypes.of_array(a)) for a in self.leaves.arrays)
+
+    def load(self, buffers: Sequence[Array]) -> None:
+        """Copy the rows into a step's input buffers."""
+        index = self.index
+        if isinstance(index, slice):
+            for array, buffer in zip(self.leaves.arrays, buffers, strict=True):
+                np.copyto(buffer, array[index])
+        else:
+            for array, buffer in zip(self.leaves.arrays, buffers, strict=True):
+                array.take(index, 0, buffer, "clip")
+
+
+class ArraySource:
+    """Batches of arrays in memory, shuffled anew each epoch if wanted."""
+
+    def __init__(self, leaves: Leaves, batch_size: int | None, shuffle: Any = False, seed: int | None = None, steps: int | None = None) -> None:
+        self.leaves = leaves
+        self.batch_size = check_batch_size(batch_size)
+        self.steps = min(-(-leaves.rows // self.batch_size), steps or 1 << 62)
+        self.per_batch = shuffle == "batch"
+        self.shuffle = bool(shuffle)
+        self._random = np.random.default_rng(seed)
+        self._signatures: dict[int, Any] = {}
+
+    def signature(self, batch: Batch) -> Any:
+        """What tells whether two batches have one shape."""
+        return batch.rows
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of one epoch."""
+        rows, size = self.leaves.rows, self.batch_size
+        starts = range(0, self.steps * size, size)
+        if not self.shuffle or self.per_batch:
+            order = self._random.permutation(len(starts)) if self.shuffle else range(len(starts))
+            for number in order:
+                start = starts[number]
+                yield Batch(self.leaves, slice(start, min(start + size, rows)), min(size, rows - start))
+            return
+        order = self._random.permutation(rows)
+        for start in starts:
+            index = order[start : start + size]
+            yield Batch(self.leaves, index, len(index))
+
+
+def check_batch_size(batch_size: Any) -> int:
+    """The batch size, 32 by default. Raises InvalidArgumentError unless it is a positive int."""
+    if batch_size is None:
+        return 32
+    if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size <= 0:
+        raise InvalidArgumentError(f"batch_size must be a positive integer, got {batch_size!r}.")
+    return int(batch_size)
+
+
+class IteratedSource:
+    """Batches from a generator, an iterable of tuples, or an object with `__len__` and `__getitem__` (keras.utils.PyDataset).
+
+    Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+    """
+
+    def __init__(self, model: Any, data: Any, steps: int | None, shuffle: bool = False, class_weight: Any = None, seed: int | None = None) -> None:
+        self._model, self._data, self._class_weight = model, data, class_weight
+        self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
+        self._endless = not self._indexed and iter(data) is data
+        self._iterator: Iterator[Any] | None = None
+        self._random = np.random.default_rng(seed)
+        self._shuffle = shuffle
+        self.steps = steps if steps is not None else len(data) if self._indexed else None
+
+    def signature(self, batch: Batch) -> Any:
+        """What tells whether two batches have one shape."""
+        return batch.specs(), batch.layout.key
+
+    def epoch(self) -> Iterator[Batch]:
+        """The batches of one epoch."""
+        count = 0
+        while self.steps is None or count < self.steps:
+            raw = next(self._items(), _END)
+            if raw is _END:
+                self._iterator = None
+                break
+            count += 1
+            yield self._batch(raw)
+        if not self._endless and self.steps is None or self._indexed:
+            self._iterator = None
+        if hasattr(self._data, "on_epoch_end"):
+            self._data.on_epoch_end()
+
+    def _items(self) -> Iterator[Any]:
+        if self._iterator is None:
+            self._iterator = self._indexed_items() if self._indexed else iter(self._data)
+        return self._iterator
+
+    def _indexed_items(self) -> Iterator[Any]:
+        order: Iterable[Any] = range(len(self._data))
+        if self._shuffle:
+            order = self._random.permutation(len(self._data))
+        return (self._data[int(i)] for i in order)
+
+    def _batch(self, raw: Any) -> Batch:
+        x, y, weight = unpack(raw)
+        leaves = gather(self._model, x, y, weight, self._class_weight)
+        return Batch(leaves, slice(None), leaves.rows)
+
+
+_END = object()
+
+
+def unpack(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of a tuple of one to three parts; anything else is `x`."""
+    if isinstance(data, list) and data and not any(isinstance(d, (int, float)) for d in data):
+        data = tuple(data) if len(data) <= 3 and all(hasattr(d, "shape") or nest.is_nested(d) for d in data) else data
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise InvalidArgumentError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)} parts.")
+    return (*data, *[None] * (3 - len(data)))[0:3]  # type: ignore[return-value]
+
+
+def is_iterated(x: Any) -> bool:
+    """Whether `x` gives batches by itself rather than being arrays."""
+    if x is None or isinstance(x, (np.ndarray, list, tuple, Mapping)) or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+        return False
+    return hasattr(x, "__next__") or hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
+
+
+def split_tail(leaves: Leaves, fraction: float) -> tuple[Leaves, Leaves]:
+    """All but the last part of the samples, and that part. Raises InvalidArgumentError for a fraction outside ]0, 1[."""
+    if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+        raise InvalidArgumentError(f"`validation_split` must be a float between 0 and 1, got {fraction!r}.")
+    at = int(leaves.rows * (1.0 - fraction))
+    if at in (0, leaves.rows):
+        raise InvalidArgumentError(
+            f"Training data contains {leaves.rows} samples, which is not sufficient to split it into a validation and training "
+            f"set as specified by `validation_split={fraction}`. Either provide more data, or a different value."
+        )
+    return leaves.part(0, at), leaves.part(at, None)

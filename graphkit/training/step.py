@@ -1,0 +1,100 @@
+"""The training step as one program: the model, its losses, their gradients, the optimizer and the metrics, traced and compiled.
+
+A step is traced for the shapes of a batch and kept; it is traced again for other shapes, and when a layer's `trainable`
+changes. Then a step is `plan.inputs` filled and `plan.step()` called.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from graphkit import ops
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.engine import Plan, compile_program
+from graphkit.ir.gradient import gradients
+from graphkit.ir.program import Program
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer, trace
+from graphkit.layers.context import call_context
+from graphkit.training.compiled import Compiled
+
+_KEPT = 24  # compiled steps of one model
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the leaves of a batch belong: `x` is a structure of positions; targets and weights have one for each output, or None."""
+
+    x: Any
+    targets: tuple[int | None, ...]
+    weights: tuple[int | None, ...]
+
+    @property
+    def key(self) -> Any:
+        """What tells this layout from others."""
+        return nest.describe(self.x), self.targets, self.weights
+
+
+def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Plan:
+    """The compiled step for batches of these specs, from the ones kept if it is there."""
+    compiled: Compiled = model.compiled
+    key = (training, layout.key, tuple(specs), tuple(layer.trainable for layer in model._walk_layers()))
+    plan = compiled.plans.get(key)
+    if plan is None or not plan.is_current:
+        plan = compile_program(step_program(model, layout, specs, training))
+        compiled.plans[key] = plan
+        while len(compiled.plans) > _KEPT:
+            compiled.plans.pop(next(iter(compiled.plans)))
+    return plan
+
+
+def step_program(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Program:
+    """The program of one step. Its state is the model's, the optimizer's and the metrics'; its output is the loss."""
+    return trace(lambda *leaves: _step(model, layout, leaves, training), *specs)
+
+
+def _step(model: Any, layout: Layout, leaves: Sequence[Any], training: bool) -> Any:
+    compiled: Compiled = model.compiled
+    x = nest.map_structure(lambda i: leaves[i], layout.x)
+    with call_context(training) as context:
+        outputs = nest.flatten(model(x, training=training) if _takes_training(model) else model(x))
+        added = [*context.losses, *model.regularization_losses()]
+    targets, weights = ([None if i is None else leaves[i] for i in where] for where in (layout.targets, layout.weights))
+    compiled.build(targets, outputs, output_names(model, len(outputs)))
+    total = compiled.total_loss(targets, outputs, weights, added, leaves[0].shape[0])
+    if training:
+        _update(model, compiled, total)
+    compiled.update_metrics(targets, outputs, weights)
+    return total
+
+
+def _takes_training(model: Any) -> bool:
+    import inspect
+
+    parameters = inspect.signature(model.call).parameters
+    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _update(model: Any, compiled: Compiled, total: Any) -> None:
+    variables = model.trainable_weights
+    if not variables:
+        raise InvalidArgumentError(
+            f"Model {model.name!r} has no trainable weights, so there is nothing to fit. Set `trainable = True` on a layer, then compile again."
+        )
+    scale = compiled.optimizer.loss_scale_factor
+    target = ops.multiply(total, scale) if scale is not None else total
+    found = gradients(target, variables) if isinstance(target, Tracer) else [None] * len(variables)
+    compiled.optimizer.apply(found, variables)
+
+
+def output_names(model: Any, count: int) -> list[str]:
+    """The names of the outputs in `nest.flatten`'s order: dict keys, or the names of the layers that make them."""
+    graph = getattr(model, "_functional", None) or model
+    structure = getattr(graph, "output", None) if hasattr(graph, "outputs") else None
+    if isinstance(structure, dict) and len(structure) == count:
+        return sorted(structure)
+    names = list(getattr(graph, "output_names", None) or [])
+    return names if len(names) == count else [f"output_{i + 1}" for i in range(count)]

@@ -1,0 +1,398 @@
+"""compile, fit, evaluate, predict and their kin: the functions behind the methods of Model. Source: keras.Model (Keras 3)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import callbacks as callback_module
+from graphkit.core import dtypes, nest
+from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
+from graphkit.core.registry import did_you_mean
+from graphkit.core.seeds import draw_seed
+from graphkit.core.serialization import deserialize
+from graphkit.training.compiled import Compiled, warn_unused
+from graphkit.training.data import (
+    ArraySource, Batch, IteratedSource, Leaves, check_batch_size, gather, is_iterated, split_tail, unpack,
+)  # fmt: skip
+from graphkit.training.step import step_plan
+
+_FIT = {
+    "batch_size": None, "epochs": 1, "verbose": "auto", "callbacks": None, "validation_split": 0.0, "validation_data": None,
+    "shuffle": True, "class_weight": None, "sample_weight": None, "initial_epoch": 0, "steps_per_epoch": None,
+    "validation_steps": None, "validation_batch_size": None, "validation_freq": 1,
+}  # fmt: skip
+_OLD = ("max_queue_size", "workers", "use_multiprocessing")  # arguments of Keras 1 and 2 that mean nothing here
+
+
+# ----- compile -----
+
+
+def compile_model(model: Any, **arguments: Any) -> None:
+    """Keep what `compile` was told as `model.compiled`. Raises InvalidArgumentError or InvalidTypeError for what has no meaning."""
+    known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
+    extra = {k: v for k, v in arguments.items() if k not in known}
+    warn_unused(extra)
+    settings = {
+        "run_eagerly": bool(extra.get("run_eagerly", False)),
+        "steps_per_execution": extra.get("steps_per_execution") or 1,
+        "jit_compile": extra.get("jit_compile", "auto") if extra.get("jit_compile", "auto") is not None else False,
+    }
+    names = getattr(model, "output_names", None)
+    model.compiled = Compiled(**{k: arguments.get(k) for k in known}, output_names=names, **settings)
+    model.stop_training = False
+
+
+def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
+    """Compile as a file's `compile_config` says, and make the optimizer's variables so that their numbers can be read."""
+    from graphkit import losses, metrics, optimizers
+
+    made = dict(config)
+    made["optimizer"] = optimizers.get(config.get("optimizer"))
+    made["loss"] = _each(config.get("loss"), losses.get)
+    for name in ("metrics", "weighted_metrics"):
+        made[name] = _each(config.get(name), metrics.get)
+    known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile")
+    compile_model(model, **{k: v for k, v in made.items() if k in known})
+    if model.built and model.optimizer is not None:
+        model.optimizer.build(model.trainable_weights)
+
+
+def _each(config: Any, get: Any) -> Any:
+    """The objects in a structure of configs; names stay names."""
+    if isinstance(config, Mapping) and "class_name" in config and "config" in config:
+        return get(dict(config))
+    if isinstance(config, Mapping):
+        return {k: _each(v, get) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_each(v, get) for v in config]
+    return deserialize(config)
+
+
+def _compiled(model: Any, method: str, training: bool = False) -> Compiled:
+    compiled = model.compiled
+    if compiled is None:
+        raise NotCompiledError(f"You must call `compile()` before calling `{method}()` of model {model.name!r}.")
+    if training and compiled.optimizer is None:
+        raise NotCompiledError(f"Model {model.name!r} was compiled without an optimizer, so `{method}()` cannot train it.")
+    return compiled  # type: ignore[no-any-return]
+
+
+# ----- fit -----
+
+
+def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
+    """Train for a number of epochs; gives the History.
+
+    Args:
+        x, y: arrays, lists or dicts of them by name; or `x` is a generator, iterable or PyDataset of batches `(x, y[, weights])`.
+        batch_size: 32 by default. epochs: 1. initial_epoch: 0.
+        verbose: "auto", 0 (silent), 1 (progress), 2 (a line each epoch).
+        callbacks: a list of `graphkit.callbacks.Callback`.
+        validation_split: the last part of the arrays is kept for validation, before shuffling.
+        validation_data: `(x, y)` or `(x, y, sample_weight)`, or batches as for `x`.
+        shuffle: whether samples are shuffled each epoch ("batch": whole batches).
+        class_weight: class number -> weight. sample_weight: an array, or one for each output.
+        steps_per_epoch, validation_steps, validation_batch_size, validation_freq: as in Keras.
+
+    Raises NotCompiledError, InvalidArgumentError, ShapeError. Source: keras.Model.fit.
+    """
+    compiled = _compiled(model, "fit", training=True)
+    options = _options(given)
+    source, validation = _sources(model, x, y, options)
+    if options["validation_data"] is not None:
+        validation = _validation_source(model, options)
+    container = _callbacks(model, options, source.steps, validation is not None)
+    model.stop_training = False
+    container.on_train_begin()
+    logs: dict[str, Any] = {}
+    for epoch in range(options["initial_epoch"], options["epochs"]):
+        compiled.reset_metrics()
+        container.on_epoch_begin(epoch)
+        _run_epoch(model, source, container, training=True)
+        logs = compiled.results()
+        if validation is not None and _due(epoch, options["validation_freq"]):
+            logs.update({f"val_{k}": v for k, v in _evaluate(model, validation, container).items()})
+        container.on_epoch_end(epoch, logs)
+        if model.stop_training:
+            break
+    compiled.optimizer.finalize_variable_values(model.trainable_weights)
+    container.on_train_end(logs)
+    model.history = container.history
+    return container.history
+
+
+def _options(given: Mapping[str, Any]) -> dict[str, Any]:
+    unknown = [k for k in given if k not in _FIT and k not in _OLD]
+    if unknown:
+        raise InvalidTypeError(f"fit() got an unexpected keyword argument {unknown[0]!r}.{did_you_mean(unknown[0], _FIT)}")
+    options = {**_FIT, **{k: v for k, v in given.items() if k in _FIT}}
+    for name in ("epochs", "initial_epoch"):
+        if not isinstance(options[name], (int, np.integer)) or options[name] < 0:
+            raise InvalidArgumentError(f"{name} must be a non-negative integer, got {options[name]!r}.")
+    check_batch_size(options["batch_size"])
+    return options
+
+
+def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
+    """The training data, and the part split off for validation."""
+    if is_iterated(x):
+        if y is not None or options["sample_weight"] is not None:
+            raise InvalidArgumentError("When `x` gives batches, `y` and `sample_weight` must be part of them.")
+        if options["validation_split"]:
+            raise InvalidArgumentError("`validation_split` is only supported for arrays, not for batches from a generator or dataset.")
+        return IteratedSource(model, x, options["steps_per_epoch"], bool(options["shuffle"]), options["class_weight"], draw_seed()), None
+    leaves = gather(model, x, y, options["sample_weight"], options["class_weight"])
+    tail = None
+    if options["validation_split"] and options["validation_data"] is None:
+        leaves, kept = split_tail(leaves, options["validation_split"])
+        tail = ArraySource(_without_class_weight(kept, options), options["validation_batch_size"] or options["batch_size"])
+    return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), options["steps_per_epoch"]), tail
+
+
+def _without_class_weight(leaves: Leaves, options: Mapping[str, Any]) -> Leaves:
+    """Classes are weighted in training only."""
+    if options["class_weight"] is None:
+        return leaves
+    layout = leaves.layout
+    gone = {i for i in layout.weights if i is not None}
+    kept = [a for i, a in enumerate(leaves.arrays) if i not in gone]
+    return Leaves(kept, type(layout)(layout.x, layout.targets, (None,) * len(layout.weights)))
+
+
+def _validation_source(model: Any, options: Mapping[str, Any]) -> Any:
+    data = options["validation_data"]
+    if is_iterated(data):
+        return IteratedSource(model, data, options["validation_steps"])
+    if not isinstance(data, (list, tuple)):
+        raise InvalidTypeError(f"validation_data must be a tuple (x, y) or (x, y, sample_weight), got {type(data).__name__}.")
+    leaves = gather(model, *unpack(tuple(data)))
+    size = options["validation_batch_size"] or options["batch_size"]
+    return ArraySource(leaves, size, steps=options["validation_steps"])
+
+
+def _due(epoch: int, frequency: Any) -> bool:
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if isinstance(frequency, (list, tuple, set)):
+        return epoch + 1 in frequency
+    raise InvalidTypeError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency!r}.")
+
+
+def _callbacks(model: Any, options: Mapping[str, Any], steps: int | None, validated: bool) -> Any:
+    given = options["callbacks"]
+    if isinstance(given, callback_module.CallbackList):
+        return given
+    return callback_module.CallbackList(
+        given,
+        add_history=True,
+        add_progbar=options["verbose"] != 0,
+        model=model,
+        verbose=options["verbose"],
+        epochs=options["epochs"],
+        steps=steps,
+    )
+
+
+def _run_epoch(model: Any, source: Any, container: Any, training: bool) -> int:
+    """All batches of one epoch; gives their number."""
+    compiled = model.compiled
+    begin, end = (container.on_train_batch_begin, container.on_train_batch_end) if training else (
+        container.on_test_batch_begin, container.on_test_batch_end
+    )  # fmt: skip
+    watched = container.watches_batches(training)
+    plans: dict[Any, Any] = {}
+    number = -1
+    for number, batch in enumerate(source.epoch()):
+        signature = source.signature(batch)
+        plan = plans.get(signature)
+        if plan is None:
+            plan = plans[signature] = step_plan(model, batch.layout, batch.specs(), training)
+        if watched:
+            begin(number)
+        batch.load(plan.inputs)
+        plan.step()
+        if watched:
+            end(number, compiled.results() if container.wants_logs(training) else None)
+            if model.stop_training and training:
+                break
+    if number < 0:
+        raise InvalidArgumentError("The data gave no batch: a generator that has run out, or an empty data set.")
+    return number + 1
+
+
+# ----- evaluate -----
+
+
+def evaluate(
+    model: Any,
+    x: Any = None,
+    y: Any = None,
+    batch_size: int | None = None,
+    verbose: Any = "auto",
+    sample_weight: Any = None,
+    steps: int | None = None,
+    callbacks: Any = None,
+    return_dict: bool = False,
+    **old: Any,
+) -> Any:
+    """Loss and metrics over data, in the order of Keras (a number alone if there is one), or by name with `return_dict`.
+
+    Source: keras.Model.evaluate.
+    """
+    unknown = [k for k in old if k not in _OLD]
+    if unknown:
+        raise InvalidTypeError(f"evaluate() got an unexpected keyword argument {unknown[0]!r}.")
+    compiled = _compiled(model, "evaluate")
+    if is_iterated(x):
+        source: Any = IteratedSource(model, x, steps)
+    else:
+        source = ArraySource(gather(model, x, y, sample_weight), batch_size, steps=steps)
+    if isinstance(callbacks, callback_module.CallbackList):
+        container = callbacks
+    else:
+        container = callback_module.CallbackList(
+            callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=source.steps
+        )
+    logs = _evaluate(model, source, container)
+    return logs if return_dict else compiled.ordered(logs)
+
+
+def _evaluate(model: Any, source: Any, container: Any) -> dict[str, Any]:
+    model.compiled.reset_metrics()
+    container.on_test_begin()
+    _run_epoch(model, source, container, training=False)
+    logs: dict[str, Any] = model.compiled.results()
+    container.on_test_end(logs)
+    return logs
+
+
+# ----- one batch -----
+
+
+def train_on_batch(
+    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False, **old: Any
+) -> Any:
+    """One training step on one batch; loss and metrics since the last reset. Source: keras.Model.train_on_batch."""
+    _compiled(model, "train_on_batch", training=True)
+    return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
+
+
+def test_on_batch(model: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, **old: Any) -> Any:
+    """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
+    _compiled(model, "test_on_batch")
+    return _on_batch(model, gather(model, x, y, sample_weight), False, return_dict)
+
+
+def _on_batch(model: Any, leaves: Leaves, training: bool, return_dict: bool) -> Any:
+    batch = Batch(leaves, slice(None), leaves.rows)
+    plan = step_plan(model, batch.layout, batch.specs(), training)
+    batch.load(plan.inputs)
+    plan.step()
+    logs = model.compiled.results()
+    return logs if return_dict else model.compiled.ordered(logs)
+
+
+def reset_metrics(model: Any) -> None:
+    """Start the results of `train_on_batch` and `test_on_batch` anew."""
+    _compiled(model, "reset_metrics").reset_metrics()
+
+
+# ----- predict -----
+
+
+def predict(
+    model: Any, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+) -> Any:
+    """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
+    run = inference_callable(model)
+    parts: list[list[Any]] = []
+    structure: Any = None
+    batches = _predict_batches(model, x, batch_size, steps)
+    container = callback_module.CallbackList(callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1])
+    container.on_predict_begin()
+    for number, leaves in enumerate(batches[0]):
+        container.on_predict_batch_begin(number)
+        structure, outputs = run(leaves)
+        parts.append(outputs)
+        container.on_predict_batch_end(number, {"outputs": outputs} if container.wants_logs(None) else None)
+    container.on_predict_end()
+    if not parts:
+        raise InvalidArgumentError("predict: the data gave no batch.")
+    whole = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
+    return nest.pack(structure, whole)
+
+
+def _predict_batches(model: Any, x: Any, batch_size: int | None, steps: int | None) -> tuple[Any, int | None]:
+    if is_iterated(x):
+        source = IteratedSource(model, x, steps)
+        return (batch.leaves for batch in source.epoch()), source.steps
+    leaves = gather(model, x)
+    size = check_batch_size(batch_size)
+    count = min(-(-leaves.rows // size), steps or 1 << 62)
+    return (leaves.part(i * size, (i + 1) * size) for i in range(count)), count
+
+
+def predict_on_batch(model: Any, x: Any) -> Any:
+    """The outputs for one batch. Source: keras.Model.predict_on_batch."""
+    structure, outputs = inference_callable(model)(gather(model, x))
+    return nest.pack(structure, outputs)
+
+
+def inference_callable(model: Any) -> Any:
+    """A function from the leaves of a batch to (structure of the outputs, their leaves).
+
+    It runs the model's session of onnxruntime; models that cannot be said in ONNX, and those without a graph, run on the
+    NumPy engine.
+    """
+    graph = getattr(model, "_functional", None) or model
+    session = _session(model) if hasattr(graph, "_flat_inputs") else None
+    if session is None:
+        return lambda leaves: _on_engine(model, leaves)
+    from graphkit.runtime.predictor import check_array
+
+    structure = nest.map_structure(lambda t: 0, graph.output)
+    infos = session.session.inputs[: len(graph.inputs)]
+
+    def run(leaves: Leaves) -> tuple[Any, list[Any]]:
+        arrays = [_ranked(a, len(i.shape)) for a, i in zip(leaves.arrays, infos, strict=True)]
+        return structure, session.run({i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)})
+
+    return run
+
+
+def _session(model: Any) -> Any:
+    try:
+        from graphkit.runtime.session import session_for
+
+        return session_for(model)
+    except ExportError as error:
+        warnings.warn(f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=4)
+        return None
+
+
+def _ranked(array: Any, rank: int) -> Any:
+    """Keras adds or drops a last axis of size 1."""
+    if array.ndim == rank - 1:
+        return array[..., None]
+    return array[..., 0] if array.ndim == rank + 1 and array.shape[-1] == 1 else array
+
+
+def _number(array: Any, dtype: str) -> Any:
+    """Inputs are cast to what the model wants, as Keras does."""
+    return array if dtype == "string" or dtypes.of_array(array) == dtype else array.astype(dtypes.to_numpy(dtype))
+
+
+def _on_engine(model: Any, leaves: Leaves) -> tuple[Any, list[Any]]:
+    x = nest.map_structure(lambda i: leaves.arrays[i], leaves.layout.x)
+    outputs = model(x)
+    return nest.map_structure(lambda t: 0, outputs), [np.asarray(o) for o in nest.flatten(outputs)]
+
+
+__all__: Sequence[str] = [
+    "compile_from_config", "compile_model", "evaluate", "fit", "inference_callable", "predict", "predict_on_batch",
+    "reset_metrics", "test_on_batch", "train_on_batch",
+]  # fmt: skip
