@@ -4,8 +4,9 @@ The module itself is the converter that the entry-point group "graphkit.converte
 """
 
 from graphkit.converters.onnx.export import export_model, model_to_onnx, program_to_onnx
+from graphkit.converters.onnx.files import is_too_large, write_model
 from graphkit.converters.onnx.reader import load_model
 
 EXTENSIONS = (".onnx",)
 
-__all__ = ["EXTENSIONS", "export_model", "load_model", "model_to_onnx", "program_to_onnx"]
+__all__ = ["EXTENSIONS", "export_model", "is_too_large", "load_model", "model_to_onnx", "program_to_onnx", "write_model"]

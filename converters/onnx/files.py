@@ -18,7 +18,7 @@ _ROOM = 1 << 24  # for what is not weights, when the size is estimated
 
 def write_model(message: onnx.ModelProto, path: Path, *, external_data: bool | None = None, check: bool = True) -> Path:
     """Write a message to `path`; a crash leaves the old file whole. Raises ExportError for what the checker refuses."""
-    apart = _weights_size(message) > PROTOBUF_LIMIT - _ROOM if external_data is None else external_data
+    apart = is_too_large(message) if external_data is None else external_data
     if not path.parent.is_dir():
         raise ExportError(f"Cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
     if not apart and check:
@@ -48,8 +48,9 @@ def check_model(message: onnx.ModelProto | Path) -> None:
         raise ExportError(f"onnx.checker refuses the exported model; this is a defect of graphkit, please report it: {error}") from error
 
 
-def _weights_size(message: onnx.ModelProto) -> int:
-    return sum(len(t.raw_data) for t in message.graph.initializer)
+def is_too_large(message: onnx.ModelProto) -> bool:
+    """Whether a message cannot be one file: protobuf ends at 2 GB."""
+    return sum(len(t.raw_data) for t in message.graph.initializer) > PROTOBUF_LIMIT - _ROOM
 
 
 def _put_weights_apart(message: onnx.ModelProto, name: str) -> str:

@@ -58,6 +58,8 @@ from graphkit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from graphkit.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
+from graphkit.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from graphkit.layers.reshaping import (
     Cropping1D,
     Cropping2D,
@@ -73,6 +75,7 @@ from graphkit.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from graphkit.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 # Keras' other names of the same classes
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D

@@ -18,7 +18,7 @@ from graphkit.core import threads
 from graphkit.ops._correlate import Array, Thunk, runner
 from graphkit.ops._windows import Ints, Pairs
 
-_CHUNK_BYTES = 256 * 1024
+_CHUNK_BYTES = 512 * 1024
 Slices = tuple[slice, ...]
 
 
@@ -32,6 +32,7 @@ class Pool:
     window: Ints
     strides: Ints
     pads: Pairs
+    dilation: Ints = ()  # of depthwise convolutions, which slide in the same way; () is none
 
     @property
     def is_padded(self) -> bool:
@@ -57,6 +58,7 @@ class Pool:
     def tap(self, i: int, k: int) -> tuple[slice, slice]:
         """(of the output, of the input): which windows along the i-th axis have their k-th element inside, and where."""
         n, o, s, before = self.sizes[i], self.outs[i], self.strides[i], self.pads[i][0]
+        k = k * self.dilation[i] if self.dilation else k
         low = min(max(-((k - before) // s), 0), o)
         high = max(min((n - 1 + before - k) // s + 1, o), low)
         first = low * s + k - before

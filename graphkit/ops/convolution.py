@@ -21,6 +21,7 @@ from graphkit.core.layout import standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops import _correlate as kernels
+from graphkit.ops import _depthwise as depthwise
 from graphkit.ops._convert import promote, shape_of
 from graphkit.ops._correlate import Array, Geometry, Thunk
 from graphkit.ops._dispatch import operation
@@ -123,6 +124,8 @@ def _conv_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec
     y = _conv_abstract(x, kernel, **params)
     common = _geometry_params(params)
     g = _geometry(_last(x, params["data_format"]), _last(y, params["data_format"]), kernel.shape[:-2], **common)  # type: ignore[arg-type]
+    if depthwise.applies(g):
+        return depthwise.scratch_specs(g, x.dtype)
     made = kernels.scratch_specs([g], x.dtype)
     width = g.outs[-1] if len(g.outs) > 1 else 1
     return [*made, TensorSpec((width * g.filters * g.groups,), made[0].dtype)]
@@ -137,6 +140,8 @@ def _conv_prepare(
 ) -> Thunk:
     x, out = channels_last(x, data_format), channels_last(out, data_format)
     g = _geometry(x.shape, out.shape, kernel.shape[:-2], **params)
+    if depthwise.applies(g):
+        return kernels.runner(*depthwise.convolve(g, x, kernel, bias[0] if bias else None, out, workspace))
     before, weights = _weights(kernel, g, workspace[0])
     added = None
     if bias:
@@ -217,6 +222,8 @@ def _input_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[Tens
     data_format = params["data_format"]
     common = _geometry_params(params)
     forward = _geometry(_last(x, data_format), _last(g, data_format), kernel.shape[:-2], **common)  # type: ignore[arg-type]
+    if depthwise.applies(forward):
+        return depthwise.scratch_specs(forward, g.dtype)
     if _scatters(forward):
         return kernels.scatter_specs(forward, g.dtype)
     phases = _phase_geometries(_last(x, data_format), _last(g, data_format), kernel.shape[:-2], **common)  # type: ignore[arg-type]
@@ -228,6 +235,8 @@ def _input_grad_prepare(
 ) -> Thunk:
     g, out = channels_last(g, data_format), channels_last(out, data_format)
     forward = _geometry(out.shape, g.shape, kernel.shape[:-2], **params)
+    if depthwise.applies(forward):
+        return kernels.runner(*depthwise.input_gradient(forward, g, kernel, out, workspace))
     if _scatters(forward):
         return _input_grad_scattered(forward, out, g, kernel, workspace)
     before: list[Thunk] = []
@@ -268,6 +277,8 @@ def _kernel_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[Ten
     x, y = specs
     data_format = params["data_format"]
     g = _geometry(_last(x, data_format), _last(y, data_format), params["window"], **_geometry_params(params))
+    if depthwise.applies(g):
+        return depthwise.scratch_specs(g, x.dtype)
     _, *buffers = kernels.scratch_specs([g], x.dtype)
     shards, dtype = buffers[0].shape[0], buffers[0].dtype
     blocks = kernels.most_blocks(g, dtypes.bits(dtype) // 8)
@@ -283,6 +294,8 @@ def _kernel_grad_prepare(
 ) -> Thunk:
     x, y = channels_last(x, data_format), channels_last(y, data_format)
     g = _geometry(x.shape, y.shape, window, **params)
+    if depthwise.applies(g):
+        return kernels.runner(*depthwise.kernel_gradient(g, x, y, out, workspace))
     sums, product = workspace[0], workspace[4]
     shards, parts = kernels.correlate_weights(g, x, y, sums, product, kernels.buffers_of(workspace))
     if not parts:

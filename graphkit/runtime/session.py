@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -122,10 +123,12 @@ class Session:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
         wanted = resolve_providers(providers)
-        try:
-            self.raw = ort.InferenceSession(_source(model), options, providers=wanted)
-        except Exception as error:
-            raise RuntimeSessionError(f"onnxruntime refuses the model: {error}") from error
+        with tempfile.TemporaryDirectory(prefix="graphkit-") as folder:
+            source = _source(model, folder)
+            try:
+                self.raw = ort.InferenceSession(source, options, providers=wanted)
+            except Exception as error:
+                raise RuntimeSessionError(f"onnxruntime refuses the model: {error}") from error
         self.providers: list[str] = list(self.raw.get_providers())
         self._insist(wanted, providers)
         self.inputs = [_info(node) for node in self.raw.get_inputs()]
@@ -190,7 +193,8 @@ def _to_numpy(value: Any, info: TensorInfo) -> Any:
     return np.frombuffer(raw, np.uint16).copy().view(ml_dtypes.bfloat16).reshape(shape)
 
 
-def _source(model: Any) -> Any:
+def _source(model: Any, folder: str) -> Any:
+    """What onnxruntime opens: a path, or bytes. A message over protobuf's limit goes through a file in `folder`."""
     if isinstance(model, (str, Path)):
         path = Path(model)
         if not path.is_file():
@@ -198,10 +202,12 @@ def _source(model: Any) -> Any:
         return str(path)
     if isinstance(model, (bytes, bytearray)):
         return bytes(model)
-    serialize = getattr(model, "SerializeToString", None)
-    if serialize is None:
+    if not hasattr(model, "SerializeToString"):
         raise InvalidTypeError(f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}.")
-    return serialize()
+    converter = room("onnx")
+    if converter.is_too_large(model):
+        return str(converter.write_model(model, Path(folder) / "model.onnx", external_data=True, check=False))
+    return model.SerializeToString()
 
 
 def _info(node: Any) -> TensorInfo:

@@ -126,5 +126,5 @@ def test_onnxruntime_agrees_with_keras_at_two_batch_sizes(case: str, tmp_path: P
         return session.run(None, dict(zip(names, [*feeds, *states], strict=True)))[: len(numbered(case, "out_"))]
 
     assert_outputs(case, run("in_"), predicted, rtol=4e-4, atol=4e-5)
-    if case in WITH_BATCH_3:
+    if case in WITH_BATCH_3 and predicted == "out_":
         assert_outputs(case, run("in3_"), "out3_", rtol=4e-4, atol=4e-5)

@@ -56,7 +56,7 @@ CONFIGURATIONS = [
 ]
 
 
-@pytest.fixture(params=[(1, 256 * 1024), (2, 256 * 1024), (2, 100)], ids=["one thread", "two threads", "image by image"])
+@pytest.fixture(params=[(1, 512 * 1024), (2, 512 * 1024), (2, 100)], ids=["one thread", "two threads", "image by image"])
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The ways that the work is dealt out."""
     count, size = request.param

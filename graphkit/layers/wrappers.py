@@ -1,0 +1,269 @@
+"""Layers around layers: TimeDistributed, Bidirectional."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from graphkit import ops
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import deserialize, keras_class, serialize
+from graphkit.layers.layer import Layer
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class Wrapper(Layer):
+    """The base of layers around another one, kept in `layer`. Source: keras.layers.Wrapper."""
+
+    def __init__(self, layer: Any, **kwargs: Any) -> None:
+        if not isinstance(layer, Layer):
+            raise InvalidArgumentError(
+                f"Please initialize `{type(self).__name__}` layer with a layer instance. Received: {layer!r} ({type(layer).__name__})."
+            )
+        super().__init__(**kwargs)
+        self.layer = layer
+
+    def build(self, input_shape: Any = None) -> None:
+        """Build the layer inside."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+    def _serialize_argument(self, name: str) -> Any:
+        return serialize(self.layer) if name == "layer" else super()._serialize_argument(name)
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The wrapper with the layer of an envelope."""
+        config = dict(config)
+        return cls(deserialize(config.pop("layer")), **config)
+
+
+@keras_class(_HOME)
+class TimeDistributed(Wrapper):
+    """A layer or model applied to each step: (batch, time, ...) is taken as batch * time samples. Source: keras.layers.TimeDistributed."""
+
+    supports_masking = True
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer inside for one step."""
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
+            raise ShapeError(
+                "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 dimensions, received: "
+                f"{input_shape} (layer {self.name!r})."
+            )
+        if not self.layer.built:
+            self.layer.build((input_shape[0], *input_shape[2:]))
+
+    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+        """The outputs of all steps, (batch, time, ...)."""
+        batch, steps = ops.shape(inputs)[:2]
+        self._check_mask(inputs, mask)
+        kwargs: dict[str, Any] = {}
+        parameters = inspect.signature(self.layer.call).parameters
+        if "training" in parameters and training is not None:
+            kwargs["training"] = training
+        if "mask" in parameters and mask is not None and mask.ndim > 2:
+            kwargs["mask"] = _flattened(mask)
+        made = self.layer(_flattened(inputs), **kwargs)
+        return nest.map_structure(lambda y: ops.reshape(y, (batch, steps, *ops.shape(y)[1:])), made)
+
+    def _check_mask(self, inputs: Any, mask: Any) -> None:
+        if mask is None:
+            return
+        given, wanted = ops.shape(mask), ops.shape(inputs)
+        if len(given) < 2:
+            raise ShapeError(
+                "The `mask` passed to the `TimeDistributed` layer must be at least 2D (e.g., `(batch_size, timesteps)`), but it has "
+                f"{len(given)} dimension(s) with shape {given}."
+            )
+        if any(isinstance(g, int) and isinstance(w, int) and g != w for g, w in zip(given[:2], wanted[:2], strict=True)):
+            raise ShapeError(
+                f"The `mask` passed to the `TimeDistributed` layer has a shape {given} that is incompatible with the input shape {wanted}. "
+                "The first two dimensions of the mask (batch size and timesteps) must match the input's first two dimensions. "
+                f"Expected mask shape prefix: ({wanted[0]}, {wanted[1]})."
+            )
+
+
+def _flattened(x: Any) -> Any:
+    """(batch, time, ...) as (batch * time, ...)."""
+    batch, steps, *rest = ops.shape(x)
+    return ops.reshape(x, (batch * steps, *rest))
+
+
+_MERGE: dict[str | None, Callable[[Any, Any], Any]] = {
+    "concat": lambda a, b: ops.concatenate([a, b], axis=-1),
+    "sum": lambda a, b: a + b,
+    "mul": lambda a, b: a * b,
+    "ave": lambda a, b: (a + b) / 2,
+    None: lambda a, b: (a, b),
+}
+_SHARED = ("stateful", "return_sequences", "return_state")
+
+
+@keras_class(_HOME)
+class Bidirectional(Layer):
+    """A recurrent layer run forward and, as a second layer, backward over time.
+
+    Args:
+        layer: an RNN, LSTM, GRU, ...; it is copied, with the name `forward_<name>`.
+        merge_mode: how both outputs are joined: "concat", "sum", "mul", "ave", or None for both.
+        weights: initial weights of both, forward first.
+        backward_layer: the layer of the other direction; a copy of `layer` that goes the other way by default.
+
+    Source: keras.layers.Bidirectional.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None, **kwargs: Any
+    ) -> None:
+        _check_layers(layer, backward_layer)
+        if merge_mode not in _MERGE:
+            raise InvalidArgumentError(
+                f'Invalid merge mode. Received: {merge_mode}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}'
+            )
+        super().__init__(**kwargs)
+        self.merge_mode = merge_mode
+        self.forward_layer = _copied(layer, "forward_")
+        self.backward_layer = backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
+        self._check_directions()
+        for inner in (self.forward_layer, self.backward_layer):
+            if getattr(inner, "zero_output_for_mask", None) is not None:  # or flipping would spread outputs over masked steps
+                inner.zero_output_for_mask = inner.return_sequences
+        self.stateful, self.return_sequences, self.return_state = layer.stateful, layer.return_sequences, layer.return_state
+        self.input_spec = layer.input_spec
+        self._initial_weights = weights
+
+    def _check_directions(self) -> None:
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise InvalidArgumentError(
+                "Forward layer and backward layer should have different `go_backwards` value. Received: "
+                f"forward_layer.go_backwards {forward.go_backwards}, backward_layer.go_backwards={backward.go_backwards}"
+            )
+        for name in _SHARED:
+            first, second = getattr(forward, name), getattr(backward, name)
+            if first != second:
+                raise InvalidArgumentError(
+                    f'Forward layer and backward layer are expected to have the same value for attribute "{name}", got "{first}" for '
+                    f'forward layer and "{second}" for backward layer'
+                )
+
+    @property
+    def layer(self) -> Any:
+        """The forward layer."""
+        return self.forward_layer
+
+    def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
+        """Build both layers."""
+        for inner in (self.forward_layer, self.backward_layer):
+            if not inner.built:
+                inner.build(sequences_shape)
+        if self._initial_weights:
+            self.set_weights(self._initial_weights)
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Build for the shapes in a config."""
+        if config.get("input_shape") is not None and not self.built:
+            self.build(tuple(config["input_shape"]))
+        else:
+            super().build_from_config(config)
+
+    def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(sequences, (list, tuple)) and len(sequences) > 1 and all(hasattr(s, "shape") for s in sequences):
+            kwargs["initial_state"] = list(sequences[1:])
+            sequences = sequences[0]
+        return super().__call__(sequences, *args, **kwargs)
+
+    def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
+        """The joined outputs; with return_state then the states of the forward layer and of the backward layer."""
+        first, second = self._halves(initial_state)
+        forward = self._run(self.forward_layer, sequences, first, mask, training)
+        backward = self._run(self.backward_layer, sequences, second, mask, training)
+        states: tuple[Any, ...] = ()
+        if self.return_state:
+            states = (*forward[1:], *backward[1:])
+            forward, backward = forward[0], backward[0]
+        if self.return_sequences:
+            backward = ops.flip(backward, axis=1)
+        forward, backward = ops.cast(forward, self.compute_dtype), ops.cast(backward, self.compute_dtype)
+        joined = _MERGE[self.merge_mode](forward, backward)
+        if not self.return_state:
+            return joined
+        return (*joined, *states) if self.merge_mode is None else (joined, *states)
+
+    def _halves(self, initial_state: Any) -> tuple[Any, Any]:
+        if initial_state is None:
+            return None, None
+        given = list(initial_state)
+        half = len(given) // 2
+        if len(given) % 2:
+            raise ShapeError(f"Layer {self.name!r} wants an even number of initial states, forward ones first; got {len(given)}.")
+        return given[:half], given[half:]
+
+    @staticmethod
+    def _run(layer: Any, sequences: Any, initial_state: Any, mask: Any, training: bool | None) -> Any:
+        parameters = inspect.signature(layer.call).parameters
+        given = {"initial_state": initial_state, "mask": mask, "training": training}
+        return layer(sequences, **{k: v for k, v in given.items() if v is not None and k in parameters})
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The inputs' mask for sequences, none for states."""
+        mask = nest.flatten(previous_mask)[0] if self.return_sequences and previous_mask is not None else None
+        masks = [mask] if self.merge_mode is not None else [mask, mask]
+        if self.return_state:
+            masks += [None] * (2 * len(nest.flatten(self.forward_layer.state_size)))
+        return masks if len(masks) > 1 else mask
+
+    @property
+    def states(self) -> tuple[Any, ...] | None:
+        """The states of stateful layers, forward first."""
+        forward, backward = self.forward_layer.states, self.backward_layer.states
+        return (*forward, *backward) if forward and backward else None
+
+    def reset_state(self) -> None:
+        """Set the states of stateful layers to zero."""
+        if not self.stateful:
+            raise InvalidArgumentError(f"Layer {self.name!r} must be stateful to reset its states.")
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    def reset_states(self) -> None:
+        """Set the states of stateful layers to zero."""
+        self.reset_state()
+
+    def get_config(self) -> dict[str, Any]:
+        """The config with the envelopes of both layers."""
+        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
+        inner = {"layer": serialize(self.forward_layer), "backward_layer": serialize(self.backward_layer)}
+        return {**base, "merge_mode": self.merge_mode, **inner}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The wrapper with the layers of their envelopes."""
+        config = dict(config)
+        config["layer"] = deserialize(config["layer"])
+        if config.get("backward_layer") is not None:
+            config["backward_layer"] = deserialize(config["backward_layer"])
+        return cls(**config)
+
+
+def _check_layers(layer: Any, backward_layer: Any) -> None:
+    if not isinstance(layer, Layer):
+        raise InvalidArgumentError(f"Please initialize `Bidirectional` layer with a `Layer` instance. Received: {layer!r}")
+    if backward_layer is not None and not isinstance(backward_layer, Layer):
+        raise InvalidArgumentError(f"`backward_layer` need to be a `Layer` instance. Received: {backward_layer!r}")
+    missing = [n for n in ("go_backwards", *_SHARED) if not hasattr(layer, n)]
+    if missing:
+        raise InvalidArgumentError(f"`Bidirectional` wants a recurrent layer; {type(layer).__name__} has no attribute {missing[0]!r}.")
+
+
+def _copied(layer: Any, prefix: str, **changed: Any) -> Any:
+    """A layer with the same config, without weights."""
+    config = {**layer.get_config(), "name": prefix + layer.name.removeprefix(prefix), **changed}
+    return type(layer).from_config(config)

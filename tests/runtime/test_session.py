@@ -1,0 +1,109 @@
+"""Sessions: the providers asked for and got, and one session a model while its weights stay."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphkit import layers
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError
+from graphkit.models import Model
+from graphkit.runtime import available_providers, installed_runtimes, session, session_for
+from graphkit.runtime.session import resolve_providers
+
+X = np.ones((2, 3), np.float32)
+
+
+def small_model() -> Any:
+    x = layers.Input((3,), name="x")
+    return Model(x, layers.Dense(2, name="dense")(x))
+
+
+def test_providers_go_by_short_and_full_names_with_options() -> None:
+    assert resolve_providers("CPU") == ["CPUExecutionProvider"]
+    assert resolve_providers(["cpu"]) == ["CPUExecutionProvider"]
+    assert resolve_providers([("CPUExecutionProvider", {"use_arena": "1"})]) == [("CPUExecutionProvider", {"use_arena": "1"})]
+    assert resolve_providers(None)[-1] == "CPUExecutionProvider"
+    assert "CPUExecutionProvider" in available_providers()
+
+
+def test_a_provider_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(session, "available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.raises(RuntimeSessionError, match=r"'CUDA' is not available .* has: CPUExecutionProvider\. For CUDA install onnxruntime-gpu"):
+        resolve_providers("CUDA")
+    with pytest.raises(RuntimeSessionError, match="'CPUU' is not available.*Did you mean 'CPU'"):
+        resolve_providers("CPUU")
+    with pytest.raises(InvalidArgumentError, match="providers is empty"):
+        resolve_providers([])
+    with pytest.raises(InvalidTypeError, match="A provider is a name"):
+        resolve_providers([3])  # type: ignore[list-item]
+
+
+def test_a_provider_that_could_not_start_is_an_error_not_a_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    import onnxruntime
+
+    class Fallen:
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            pass
+
+        def get_providers(self) -> list[str]:
+            return ["CPUExecutionProvider"]
+
+    monkeypatch.setattr(session, "available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
+    with pytest.raises(RuntimeSessionError, match="'CUDAExecutionProvider' could not start .* fell back to CPUExecutionProvider"):
+        session.Session(b"", "CUDA")
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, True])
+def test_threads_are_a_positive_integer(threads: Any) -> None:
+    with pytest.raises(InvalidArgumentError, match="threads must be a positive integer or None"):
+        session.Session(b"", "CPU", threads)
+
+
+def test_two_runtimes_side_by_side_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Installed:
+        def __init__(self, name: str, version: str) -> None:
+            self.metadata, self.version = {"Name": name}, version
+
+    found = [Installed("onnxruntime", "1.20"), Installed("onnxruntime_gpu", "1.21"), Installed("onnxruntime-extensions", "1")]
+    monkeypatch.setattr(metadata, "distributions", lambda: found)
+    assert installed_runtimes() == ["onnxruntime 1.20", "onnxruntime-gpu 1.21"]
+
+
+def test_a_session_is_kept_until_a_weight_changes() -> None:
+    model = small_model()
+    first = session_for(model)
+    assert session_for(model) is first
+    before = first.run({"x": X})[0]
+    np.testing.assert_allclose(before, np.asarray(model(X)), rtol=1e-5)
+    model.set_weights([w + 1 for w in model.get_weights()])
+    second = session_for(model)
+    assert second is not first
+    np.testing.assert_allclose(second.run({"x": X})[0], np.asarray(model(X)), rtol=1e-5)
+
+
+def test_each_setting_has_its_session() -> None:
+    model = small_model()
+    assert session_for(model, "CPU", 1) is not session_for(model, "CPU", 2)
+    assert session_for(model, "CPU", 1) is session_for(model, "CPU", 1)
+
+
+def test_sessions_go_with_their_model() -> None:
+    import gc
+
+    model = small_model()
+    session_for(model)
+    count = len(session._sessions)
+    del model
+    gc.collect()
+    assert len(session._sessions) < count
+
+
+def test_onnxruntimes_words_come_with_the_shapes() -> None:
+    kept = session_for(small_model())
+    with pytest.raises(RuntimeSessionError, match=r"could not run the model on x \(2, 5\)"):
+        kept.run({"x": np.ones((2, 5), np.float32)})
