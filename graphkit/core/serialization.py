@@ -332,7 +332,7 @@ def _class_by_name(name: str, module: str, kind: str, functions: Mapping[str, An
     if found is None:
         known = sorted({*classes, *by_snake, *functions})
         raise UnknownClassError(
-            f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass a {kind} of your own as an object, or register it "
+            f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass your own as an object, or register it "
             "with @graphkit.saving.register_keras_serializable()."
         )
     return found

@@ -307,6 +307,7 @@ class Layer(Operation):
             return self._call_symbolic(args, kwargs)
         if current_trace() is not None:
             return self._call_traced(args, kwargs)
+        self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -358,7 +359,7 @@ class Layer(Operation):
         return default if isinstance(default, bool) else None
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        self._refuse_wrong_leaves(args, kwargs)
+        self._refuse_wrong_leaves(args)
         added, tensors = self._prepare_call(args, kwargs)
         context = current_context()
         if context is None or context.training is None:  # recorded as Keras records it: the call's own default
@@ -379,7 +380,7 @@ class Layer(Operation):
             return SymbolicTensor(x.spec.shape, self.compute_dtype, x.name)
         return x
 
-    def _refuse_wrong_leaves(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(

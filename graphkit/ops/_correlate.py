@@ -260,9 +260,7 @@ def correlate(g: Geometry, x: Array, weights: Array, bias: Array | None, out: Ar
     return shards
 
 
-def _multiply(
-    g: Geometry, chunk: Chunk, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Buffers
-) -> Iterator[Thunk]:
+def _multiply(g: Geometry, chunk: Chunk, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Buffers) -> Iterator[Thunk]:
     gathering, matrix = gather(g, chunk, x, buffers)
     yield from gathering
     target = out[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]

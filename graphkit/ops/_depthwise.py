@@ -48,7 +48,9 @@ def _spread(g: Geometry, kernel: Array, store: Array) -> tuple[Thunk, Array]:
     return partial(np.copyto, spread, source, casting="unsafe"), spread
 
 
-def convolve(g: Geometry, x: Array, kernel: Array, bias: Array | None, out: Array, scratch: Sequence[Array]) -> tuple[list[Thunk], list[list[Thunk]]]:
+def convolve(
+    g: Geometry, x: Array, kernel: Array, bias: Array | None, out: Array, scratch: Sequence[Array]
+) -> tuple[list[Thunk], list[list[Thunk]]]:
     """out = x convolved (+ bias), as thunks that come first and thunks for each thread."""
     first, weights = _spread(g, kernel, scratch[0])
     taps = _taps(g)

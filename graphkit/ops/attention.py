@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 from graphkit.core import dtypes
+from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -48,7 +49,9 @@ def dot_product_attention(
         raise ShapeError(f"dot_product_attention: query, key and value must be (batch, time, heads, size), got {shapes}.")
     kind = dtypes.result_type(dtype_name(query), "float32")
     size = shape_of(query)[-1]
-    factor = 1.0 / math.sqrt(size) if scale is None else scale
+    if scale is None and isinstance(size, Dim):
+        raise ShapeError(f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given.")
+    factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
     scores = multiply(cast(einsum("btnh,bsnh->bnts", query, key), kind), tensor(factor, kind))
     if bias is not None:
         scores = cast(add(scores, bias), kind)

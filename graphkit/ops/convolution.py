@@ -107,9 +107,7 @@ def _geometry(
     """The geometry of the convolution from x to y, both channels-last."""
     sizes, outs = tuple(x_shape[1:-1]), tuple(y_shape[1:-1])
     pads = known_padding(padding, sizes, window, strides, dilation)
-    return Geometry(
-        x_shape[0], sizes, outs, window, strides, dilation, pads, groups, x_shape[-1] // groups, y_shape[-1] // groups
-    )
+    return Geometry(x_shape[0], sizes, outs, window, strides, dilation, pads, groups, x_shape[-1] // groups, y_shape[-1] // groups)
 
 
 def _last(spec: TensorSpec, data_format: str) -> Ints:
@@ -135,9 +133,7 @@ def _geometry_params(params: Any) -> dict[str, Any]:
     return {k: params[k] for k in ("strides", "padding", "dilation", "groups")}
 
 
-def _conv_prepare(
-    out: Array, x: Array, kernel: Array, *bias: Array, data_format: str, workspace: list[Array], **params: Any
-) -> Thunk:
+def _conv_prepare(out: Array, x: Array, kernel: Array, *bias: Array, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
     x, out = channels_last(x, data_format), channels_last(out, data_format)
     g = _geometry(x.shape, out.shape, kernel.shape[:-2], **params)
     if depthwise.applies(g):
@@ -230,9 +226,7 @@ def _input_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[Tens
     return kernels.scratch_specs([geometry for _, geometry in phases if geometry.taps], g.dtype)
 
 
-def _input_grad_prepare(
-    out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any
-) -> Thunk:
+def _input_grad_prepare(out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
     g, out = channels_last(g, data_format), channels_last(out, data_format)
     forward = _geometry(out.shape, g.shape, kernel.shape[:-2], **params)
     if depthwise.applies(forward):
@@ -289,9 +283,7 @@ def _matrix(g: Geometry) -> Ints:
     return (g.depth, g.filters) if g.groups == 1 else (g.groups, g.depth, g.filters)
 
 
-def _kernel_grad_prepare(
-    out: Array, x: Array, y: Array, window: Ints, data_format: str, workspace: list[Array], **params: Any
-) -> Thunk:
+def _kernel_grad_prepare(out: Array, x: Array, y: Array, window: Ints, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
     x, y = channels_last(x, data_format), channels_last(y, data_format)
     g = _geometry(x.shape, y.shape, window, **params)
     if depthwise.applies(g):
@@ -406,9 +398,7 @@ def _groups(x: Any, kernel: Any, data_format: Any) -> int:
 
 
 @operation("Conv", "nn", tensors="inputs kernel")
-def conv(
-    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
-) -> Any:
+def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1) -> Any:
     """Convolution of `inputs` (batch, *spatial, channels) with `kernel` (*window, channels / groups, filters).
 
     `padding`: "valid", "same", "causal", or pairs (before, after). Raises ShapeError. Source: keras.ops.conv.

@@ -205,9 +205,7 @@ average_pool_p: Primitive = primitive(
     _abstract,
     prepare=_mean_prepare,
     workspace=_reduce_workspace,
-    vjp=lambda g, out, x, **params: [
-        average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)
-    ],
+    vjp=lambda g, out, x, **params: [average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)],
 )
 
 average_pool_grad_p: Primitive = primitive(

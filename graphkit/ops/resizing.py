@@ -102,9 +102,7 @@ def _workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
 
 
 def _prepare_with(transposed: bool) -> Callable[..., Thunk]:
-    def prepare(
-        out: Array, x: Array, axes: Ints, sizes: Ints, interpolation: str, antialias: bool, workspace: list[Array]
-    ) -> Thunk:
+    def prepare(out: Array, x: Array, axes: Ints, sizes: Ints, interpolation: str, antialias: bool, workspace: list[Array]) -> Thunk:
         source = workspace[0].reshape(x.shape)
         thunks: list[Thunk] = [partial(np.copyto, source, x)]
         if x.flags.c_contiguous:

@@ -82,7 +82,7 @@ def _resolve(item: Any, available: Sequence[str]) -> Any:
     full = {short.lower(): long for short, long in SHORT_NAMES.items()}.get(name.lower(), name)
     if full not in available:
         have = ", ".join(available)
-        hint = did_you_mean(name, [*SHORT_NAMES, *available])
+        hint = did_you_mean(name, [*SHORT_NAMES, *available]) if full not in SHORT_NAMES.values() else ""
         gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if full == SHORT_NAMES["CUDA"] else ""
         raise RuntimeSessionError(f"Provider {name!r} is not available in this onnxruntime, which has: {have}.{hint}{gpu}")
     return (full, dict(options)) if options else full

@@ -123,7 +123,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case("Weights of another number", "small_model().set_weights([np.zeros((4, 2))])"),
         Case("A weight of another shape", "small_model().set_weights([np.zeros((4, 3)), np.zeros(2)])"),
         Case("A variable assigned another shape", 'graphkit.Variable(np.zeros(3), name="v").assign(np.zeros(4))'),
-        Case("A Sequential that knows no shape", 'Sequential([Dense(2)], name="s").summary()'),
+        Case("A Sequential that knows no shape", 'Sequential([Dense(2)], name="s").count_params()'),
     ],
     "Training": [
         Case("fit before compile", "small_model().fit(x, y, verbose=0)"),

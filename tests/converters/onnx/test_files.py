@@ -26,7 +26,7 @@ def small_model() -> Any:
     y = layers.BatchNormalization(name="norm")(y)
     y = layers.Flatten(name="flatten")(y)
     dense = layers.Dense(4, name="dense")
-    return Model(x, [dense(y), layers.Softmax(name="softmax")(dense(y))], name="small")
+    return Model(x, [dense(y), layers.Activation("softmax", name="softmax")(dense(y))], name="small")
 
 
 @pytest.fixture
