@@ -14,6 +14,8 @@ from typing import Any
 HERE = pathlib.Path(__file__).resolve().parent
 BACKENDS = {"keras-tensorflow": "tensorflow", "keras-tensorflow-nojit": "tensorflow", "keras-jax": "jax"}
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+Answers = dict[str, list[dict[str, Any]]]
+"""By engine, the rounds."""
 PEER_VARIABLE = "GRAPHKIT_PEER_PYTHON"
 
 
@@ -92,9 +94,9 @@ def start(engines: Sequence[str], peer: str | None, script: str, *arguments: str
     return workers
 
 
-def rounds(workers: Sequence[Worker], count: int) -> dict[str, list[dict[str, Any]]]:
+def rounds(workers: Sequence[Worker], count: int) -> Answers:
     """Interleaved rounds: every worker once, then every worker again."""
-    answers: dict[str, list[dict[str, Any]]] = {w.engine: [] for w in workers}
+    answers: Answers = {w.engine: [] for w in workers}
     for _ in range(count):
         for worker in workers:
             answers[worker.engine].append(worker.ask())
@@ -103,9 +105,14 @@ def rounds(workers: Sequence[Worker], count: int) -> dict[str, list[dict[str, An
     return answers
 
 
-def medians(answers: dict[str, list[dict[str, Any]]], key: str) -> dict[str, float]:
+def medians(answers: Answers, key: str) -> dict[str, float]:
     """The median of one field, by engine."""
     return {engine: statistics.median(a[key] for a in rows) for engine, rows in answers.items() if rows}
+
+
+def fastest(answers: Answers, key: str) -> dict[str, float]:
+    """The least of one field, by engine: what a shared machine disturbs least."""
+    return {engine: min(a[key] for a in rows) for engine, rows in answers.items() if rows}
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

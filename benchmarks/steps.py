@@ -12,7 +12,7 @@ import pathlib
 import platform
 
 from nets import NETS
-from peers import bound, markdown, medians, number, peer_argument, rounds, start
+from peers import bound, fastest, markdown, medians, number, peer_argument, rounds, start
 
 ENGINES = ("graphkit", "keras-tensorflow", "keras-jax", "torch")
 
@@ -36,21 +36,24 @@ def row(name: str, engines: list[str], found: dict[str, float]) -> list[str]:
     return [name, *[number(found.get(engine)) for engine in engines], ratio]
 
 
+def table(title: str, engines: list[str], found: dict[str, dict[str, float]]) -> str:
+    """A titled table with a line for each net."""
+    rows = [row(name, engines, values) for name, values in found.items()]
+    return f"{title}\n\n{markdown(['net', *engines, 'graphkit / best peer'], rows)}\n"
+
+
 def main() -> None:
     """Measure and print."""
     args = arguments()
     bound(args.cores)
-    engines, rows, everything = args.engines.split(","), [], {}
-    for name in args.nets.split(","):
-        answers = rounds(start(engines, args.peer_python, "worker.py", name), args.rounds)
-        everything[name] = answers
-        rows.append(row(name, engines, medians(answers, "ms")))
-    print(
-        f"ms/step, median of {args.rounds} rounds, {args.cores} cores, {platform.processor() or platform.machine()}\n"
-    )
-    print(markdown(["net", *engines, "graphkit / best peer"], rows))
+    engines = args.engines.split(",")
+    answers = {n: rounds(start(engines, args.peer_python, "worker.py", n), args.rounds) for n in args.nets.split(",")}
+    machine = f"{args.cores} cores, {platform.processor() or platform.machine()}"
+    for title, pick in (("median", medians), ("fastest", fastest)):
+        found = {name: pick(rows, "ms") for name, rows in answers.items()}
+        print(table(f"ms/step, {title} of {args.rounds} rounds, {machine}", engines, found))
     if args.json:
-        args.json.write_text(json.dumps(everything, indent=1) + "\n")
+        args.json.write_text(json.dumps(answers, indent=1) + "\n")
 
 
 if __name__ == "__main__":

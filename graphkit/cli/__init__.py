@@ -11,6 +11,7 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 0 done, 1 a script or a check failed, 2 usage or a bad file, 130 interrupted."""
     from graphkit.cli.commands import parser
+    from graphkit.cli.terminal import complain
     from graphkit.core.errors import GraphKitError
 
     arguments = parser().parse_args(list(sys.argv[1:] if argv is None else argv))
@@ -24,12 +25,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (GraphKitError, OSError) as error:
         if arguments.debug:
             raise
-        print(f"graphkit: error: {_one_line(error)}", file=sys.stderr)  # noqa: T201
+        complain(f"graphkit: error: {_one_line(error)}")
         return 2
     except KeyboardInterrupt:
         if arguments.debug:
             raise
-        print("graphkit: interrupted", file=sys.stderr)  # noqa: T201
+        complain("graphkit: interrupted")
         return 130
 
 

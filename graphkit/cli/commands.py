@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from graphkit.cli.terminal import say
+
 _ABOUT = """\
 Open, draw, change, train and hand on neural networks as graphs: Keras in, Keras and ONNX out, on NumPy.
 
@@ -180,7 +182,7 @@ def plot(arguments: argparse.Namespace) -> int:
         show_trainable=arguments.trainable,
         show_nodes=arguments.nodes,
     )
-    print(target)  # noqa: T201
+    say(str(target))
     return 0
 
 
@@ -192,7 +194,7 @@ def convert(arguments: argparse.Namespace) -> int:
         raise FileNotFoundError(2, "no such file", str(arguments.source))
     options = {} if arguments.opset is None else {"opset": arguments.opset}
     graphkit.convert(arguments.source, arguments.target, **options)
-    print(arguments.target)  # noqa: T201
+    say(str(arguments.target))
     return 0
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any
 
+from graphkit.cli.terminal import complain
 from graphkit.core.errors import GraphKitError, NameConflictError
 from graphkit.core.registry import did_you_mean
 
@@ -290,7 +291,7 @@ def run_script(script: Path, arguments: Sequence[str] = ()) -> int:
 def _exit_code(stop: SystemExit) -> int:
     if stop.code is None or isinstance(stop.code, int):
         return stop.code or 0
-    print(stop.code, file=sys.stderr)  # noqa: T201
+    complain(str(stop.code))
     return 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
@@ -487,6 +488,12 @@ class Layer(Operation):
             if weights and any(w is value for w in weights):
                 weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
         super().__setattr__(name, value)
+
+
+def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
+    """A layer out of the config of the one that holds it: its weights are named below that one."""
+    with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
+        return deserialize(config)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:

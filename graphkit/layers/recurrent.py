@@ -8,12 +8,12 @@ from typing import Any
 from graphkit import activations, ops
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import config_names, deserialize, get_registered_name, keras_class, serialize
+from graphkit.core.serialization import config_names, get_registered_name, keras_class, serialize
 from graphkit.ir.tracing import infer_specs
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
+from graphkit.layers.layer import Layer, inner_layer
 from graphkit.layers.recurrent_cells import (
     GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, call_cell, check_cell, states_of, steady_dropout,
 )  # fmt: skip
@@ -226,7 +226,7 @@ class RNN(Layer):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The layer with the cell of an envelope."""
         config = dict(config)
-        return cls(deserialize(config.pop("cell")), **config)
+        return cls(inner_layer(config, config.pop("cell")), **config)
 
 
 def _like(state_size: Any) -> Any:

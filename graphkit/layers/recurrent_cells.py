@@ -388,7 +388,7 @@ class StackedRNNCells(Layer):
     def from_config(cls, config: Any) -> Any:
         """Cells made of their envelopes."""
         config = dict(config)
-        return cls([deserialize(c) for c in config.pop("cells")], **config)
+        return cls([inner_layer(config, c) for c in config.pop("cells")], **config)
 
 
 def call_cell(cell: Any, inputs: Any, states: list[Any], training: bool) -> tuple[Any, list[Any]]:

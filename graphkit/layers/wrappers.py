@@ -9,8 +9,8 @@ from typing import Any
 from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import deserialize, keras_class, serialize
-from graphkit.layers.layer import Layer
+from graphkit.core.serialization import keras_class, serialize
+from graphkit.layers.layer import Layer, inner_layer
 
 _HOME = "keras.layers"
 
@@ -39,7 +39,7 @@ class Wrapper(Layer):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The wrapper with the layer of an envelope."""
         config = dict(config)
-        return cls(deserialize(config.pop("layer")), **config)
+        return cls(inner_layer(config, config.pop("layer")), **config)
 
 
 @keras_class(_HOME)
@@ -247,9 +247,9 @@ class Bidirectional(Layer):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The wrapper with the layers of their envelopes."""
         config = dict(config)
-        config["layer"] = deserialize(config["layer"])
+        config["layer"] = inner_layer(config, config["layer"])
         if config.get("backward_layer") is not None:
-            config["backward_layer"] = deserialize(config["backward_layer"])
+            config["backward_layer"] = inner_layer(config, config["backward_layer"])
         return cls(**config)
 
 

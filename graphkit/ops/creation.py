@@ -152,8 +152,7 @@ def logspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0
 ) -> Any:
     """`base` to the powers of `linspace(start, stop)`. Source: keras.ops.logspace."""
-    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, axis=axis))
-    return made if dtype is None else cast(made, dtype)
+    return power(float(base), linspace(start, stop, num, endpoint=endpoint, dtype=dtype, axis=axis))
 
 
 @operation("Geomspace", tensors="start stop")
@@ -161,8 +160,9 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """`num` numbers of equal ratio from `start` to `stop` (both positive). Source: keras.ops.geomspace."""
     from graphkit.ops.elementwise import exp, log
 
-    made = exp(linspace(log(start), log(stop), num, endpoint=endpoint, axis=axis))
-    return made if dtype is None else cast(made, dtype)
+    if dtype is not None:
+        start, stop = cast(start, dtype), cast(stop, dtype)
+    return exp(linspace(log(start), log(stop), num, endpoint=endpoint, axis=axis))
 
 
 @operation("Meshgrid", tensors="x")

@@ -109,7 +109,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 @operation("Percentile", tensors="x q")
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """`quantile` with `q` in percent. Source: keras.ops.percentile."""
-    return quantile(x, true_divide(q, 100.0), axis=axis, method=method, keepdims=keepdims)
+    return quantile(x, q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0), axis=axis, method=method, keepdims=keepdims)
 
 
 @operation("Median")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 import weakref
@@ -133,6 +132,7 @@ class Session:
         self._insist(wanted, providers)
         self.inputs = [_info(node) for node in self.raw.get_inputs()]
         self.outputs = [_info(node) for node in self.raw.get_outputs()]
+        self._needs_binding = any(t.dtype == "bfloat16" for t in (*self.inputs, *self.outputs))
         self.metadata: dict[str, str] = dict(self.raw.get_modelmeta().custom_metadata_map)
 
     def _insist(self, wanted: Sequence[Any], asked: Providers) -> None:
@@ -146,17 +146,12 @@ class Session:
 
     def run(self, feeds: Mapping[str, Any]) -> list[Any]:
         """All outputs for these inputs. Raises RuntimeSessionError with onnxruntime's words."""
-        plain = {name: _plain(array) for name, array in feeds.items()}
         try:
-            if any(array is None for array in plain.values()) or self._has_bfloat16():
-                return self._run_bound(feeds)
-            return list(self.raw.run(None, plain))
+            made: list[Any] = self._run_bound(feeds) if self._needs_binding else self.raw.run(None, feeds)
+            return made
         except Exception as error:
             shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in feeds.items())
             raise RuntimeSessionError(f"onnxruntime could not run the model on {shapes}: {error}") from error
-
-    def _has_bfloat16(self) -> bool:
-        return any(t.dtype == "bfloat16" for t in (*self.inputs, *self.outputs))
 
     def _run_bound(self, feeds: Mapping[str, Any]) -> list[Any]:
         """By I/O binding: the way for dtypes that NumPy does not have by itself."""
@@ -173,11 +168,6 @@ class Session:
             binding.bind_output(info.name)
         self.raw.run_with_iobinding(binding)
         return [_to_numpy(v, info) for v, info in zip(binding.get_outputs(), self.outputs, strict=True)]
-
-
-def _plain(array: Any) -> Any:
-    """The array as NumPy alone knows it; None for bfloat16, which it does not."""
-    return None if getattr(array, "dtype", None) is not None and array.dtype.name == "bfloat16" else array
 
 
 def _to_numpy(value: Any, info: TensorInfo) -> Any:
@@ -219,21 +209,43 @@ def _info(node: Any) -> TensorInfo:
 # ----- one session a model -----
 
 
-class ModelSession(NamedTuple):
-    """The session of a graphkit model, and the variables that each run changes (recurrent states)."""
+class ModelSession:
+    """The session of a graphkit model as its weights are now.
 
-    session: Session
-    states: tuple[Any, ...]
-    key: Any
+    Attributes:
+        session: the session itself.
+        states: the variables that each run changes (recurrent states); they are read from and written back.
+    """
+
+    def __init__(self, model: Any, providers: Providers, threads: int | None) -> None:
+        program = model.program(training=False)
+        message = room("onnx").program_to_onnx(program, model.input_names, model.output_names, name=model.name)
+        self.session = Session(message, providers, threads)
+        self.states = tuple(s.variable for s in program.state if s.after is not None)
+        self._state_names = [info.name for info in self.session.inputs[len(program.inputs) :]]
+        self._weights = tuple(s.variable for s in program.state if s.after is None)
+        self._versions = tuple(v.version for v in self._weights)
+        self._graph = _graph_of(model)
+
+    def is_current(self, model: Any) -> bool:
+        """Whether neither the weights that inference reads nor the graph of layers are others by now."""
+        return self._graph is _graph_of(model) and self._versions == tuple([v.version for v in self._weights])
 
     def run(self, feeds: Mapping[str, Any]) -> list[Any]:
-        """The model's outputs for these inputs; states are read from the variables and written back."""
-        own = {v.path: v.array for v in self.states}
-        results = self.session.run({**feeds, **own} if own else feeds)
+        """The model's outputs for these inputs."""
+        if not self.states:
+            return self.session.run(feeds)
+        own = {name: v.array for name, v in zip(self._state_names, self.states, strict=True)}
+        results = self.session.run({**feeds, **own})
         count = len(results) - len(self.states)
         for variable, value in zip(self.states, results[count:], strict=True):
             variable.assign(value)
         return results[:count]
+
+
+def _graph_of(model: Any) -> Any:
+    """What changes when layers are added or taken away: the functional graph inside a Sequential (None: it never changes)."""
+    return getattr(model, "_functional", None)
 
 
 _sessions: weakref.WeakKeyDictionary[Any, dict[Any, ModelSession]] = weakref.WeakKeyDictionary()
@@ -241,34 +253,16 @@ _lock = threading.RLock()
 
 
 def session_for(model: Any, providers: Providers = None, threads: int | None = None) -> ModelSession:
-    """The session on a graphkit model's inference program; kept until a weight changes.
+    """The session on a graphkit model's inference program, kept until a weight or the graph changes.
 
-    A weight counts as changed when its `version` is another one, or the model has other weights. Variables that the
-    inference itself changes do not count.
+    A weight counts as changed when its `version` is another one. Variables that inference itself changes do not count.
     """
     settings = (repr(providers), threads)
     with _lock:
         kept = _sessions.setdefault(model, {}).get(settings)
-        if kept is not None and kept.key == weights_key(model, kept.states):
-            return kept
-        session = Session(model_as_onnx(model), providers, threads)
-        paths = json.loads(session.metadata.get(STATE_KEY, "[]"))
-        by_path = {v.path: v for v in _variables(model)}
-        states = tuple(by_path[path] for path in paths)
-        made = ModelSession(session, states, weights_key(model, states))
-        _sessions[model][settings] = made
-        return made
-
-
-def weights_key(model: Any, states: Sequence[Any] = ()) -> tuple[tuple[int, int], ...]:
-    """What tells the present numbers of a model's weights from others."""
-    skipped = {id(v) for v in states}
-    return tuple((id(v), v.version) for v in _variables(model) if id(v) not in skipped)
-
-
-def _variables(model: Any) -> Sequence[Any]:
-    own = getattr(model, "variables", None)
-    return list(own if own is not None else model.weights)
+        if kept is None or not kept.is_current(model):
+            kept = _sessions[model][settings] = ModelSession(model, providers, threads)
+        return kept
 
 
 def model_as_onnx(model: Any) -> Any:

@@ -64,7 +64,7 @@ def test_free_sizes_stay_free() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="layer 'max_pooling2d' must be 'valid' or 'same'. Received: padding=causal"):
+    with pytest.raises(InvalidArgumentError, match=r"layer 'max_pooling2d' must be 'valid' or 'same'\. Received: padding=causal"):
         layers.MaxPooling2D(padding="causal")
     with pytest.raises(InvalidArgumentError, match="`pool_size` argument must be a tuple of 2 integers"):
         layers.MaxPooling2D((2, 2, 2))

@@ -10,7 +10,7 @@ import pytest
 
 from graphkit import layers
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError
-from graphkit.models import Model
+from graphkit.models import Model, Sequential
 from graphkit.runtime import available_providers, installed_runtimes, session, session_for
 from graphkit.runtime.session import resolve_providers
 
@@ -84,6 +84,14 @@ def test_a_session_is_kept_until_a_weight_changes() -> None:
     second = session_for(model)
     assert second is not first
     np.testing.assert_allclose(second.run({"x": X})[0], np.asarray(model(X)), rtol=1e-5)
+
+
+def test_a_session_is_made_anew_when_layers_are_added() -> None:
+    model = Sequential([layers.Input((3,), name="x"), layers.Dense(2, name="dense")])
+    first = session_for(model)
+    model.add(layers.Dense(5, name="more"))
+    assert session_for(model) is not first
+    assert session_for(model).run({"x": X})[0].shape == (2, 5)
 
 
 def test_each_setting_has_its_session() -> None:

@@ -1,0 +1,173 @@
+"""`graphkit doctor`: what is installed, known troubles, and a short test of the whole way."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Callable, Iterator
+from importlib import metadata
+from typing import Any
+
+from graphkit.cli.terminal import say
+
+_PACKAGES = ("numpy", "networkx", "onnx", "onnxruntime", "onnxruntime-gpu", "h5py", "rich", "ml_dtypes")
+_OPTIONAL = ("onnxruntime-gpu",)
+_THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def examine() -> int:
+    """Print the report; 0 if all is well, 1 if something does not work."""
+    from graphkit import __version__
+
+    say(f"graphkit {__version__}")
+    troubles: list[str] = []
+    for title, lines in (("system", _system), ("packages", _packages), ("onnxruntime", _runtime), ("converters", _converters), ("drawing", _drawing)):
+        say(f"\n{title}")
+        try:
+            for name, value, trouble in lines():
+                say(f"  {name:<22} {value}")
+                if trouble:
+                    troubles.append(trouble)
+        except Exception as error:  # the report goes on: that a part cannot even be asked is what it is for
+            troubles.append(f"{title}: {type(error).__name__}: {error}")
+    say("\nself test")
+    for name, check in _checks():
+        started = time.perf_counter()
+        try:
+            result = check()
+            say(f"  {name:<22} ok, {result} ({time.perf_counter() - started:.2f} s)")
+        except Exception as error:  # as above
+            say(f"  {name:<22} FAILED")
+            troubles.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            break
+    say()
+    for trouble in troubles:
+        say(f"! {trouble}")
+    say(f"{len(troubles)} trouble{'s' if len(troubles) != 1 else ''} found." if troubles else "All well.")
+    return 1 if troubles else 0
+
+
+Line = tuple[str, str, str]  # what, how it is, what is wrong with that
+
+
+def _system() -> Iterator[Line]:
+    from graphkit.core.threads import num_threads
+
+    yield "python", f"{platform.python_version()} ({sys.executable})", "" if sys.version_info >= (3, 11) else "Python 3.11 or later is needed."
+    yield "platform", platform.platform(), ""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    yield "cores", f"{usable} usable of {os.cpu_count()}", ""
+    yield "graphkit's threads", str(num_threads()), ""
+    yield "BLAS", _blas(), ""
+    for name in _THREAD_VARIABLES:
+        if name in os.environ:
+            yield name, os.environ[name], ""
+
+
+def _blas() -> str:
+    import numpy as np
+
+    config: Any = np.show_config(mode="dicts")
+    blas = (config or {}).get("Build Dependencies", {}).get("blas", {})
+    from graphkit.core import threads
+
+    control = threads._blas_control()
+    count = f", {control[0]()} threads" if control is not None else ", threads not known"
+    return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip() + count
+
+
+def _packages() -> Iterator[Line]:
+    for name in _PACKAGES:
+        version = _version(name)
+        if version is None and name in (*_OPTIONAL, "onnxruntime"):
+            other = "onnxruntime" if name in _OPTIONAL else "onnxruntime-gpu"
+            missing = _version(other) is None and name == "onnxruntime"
+            if name == "onnxruntime":
+                yield name, "not installed", "onnxruntime is not installed: pip install onnxruntime" if missing else ""
+        elif version is None:
+            yield name, "not installed", f"{name} is not installed: pip install {name}"
+        else:
+            yield name, version, ""
+
+
+def _version(name: str) -> str | None:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _runtime() -> Iterator[Line]:
+    from graphkit.runtime import available_providers, installed_runtimes
+
+    found = installed_runtimes()
+    trouble = ""
+    if len(found) > 1:
+        trouble = (
+            f"{' and '.join(found)} are installed together; they overwrite each other's files, and which one answers is chance. "
+            "Uninstall both, then install one."
+        )
+    yield "distributions", ", ".join(found) or "none", trouble
+    yield "providers", ", ".join(available_providers()), ""
+
+
+def _converters() -> Iterator[Line]:
+    found = sorted(metadata.entry_points(group="graphkit.converters"), key=lambda e: e.name)
+    for entry in found:
+        try:
+            entry.load()
+            yield entry.name, entry.value, ""
+        except Exception as error:  # a broken plug-in of someone else's is a finding
+            yield entry.name, f"{entry.value}: FAILED", f"converter {entry.name!r} cannot be imported: {type(error).__name__}: {error}"
+    if not found:
+        yield "none", "", "no converters are registered: reinstall graphkit (pip install graphkit)"
+
+
+def _drawing() -> Iterator[Line]:
+    yield ".svg, .html", "built in", ""
+    program = shutil.which("dot")
+    yield ".png, .pdf (Graphviz)", program or "not installed: `dot` is not on the PATH; only needed for .png and .pdf", ""
+
+
+def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
+    """Train, export, run: a net of two layers on eight rows."""
+    state: dict[str, Any] = {}
+
+    def train() -> str:
+        import numpy as np
+
+        from graphkit import layers
+        from graphkit.models import Model
+
+        inputs = layers.Input((4,), name="doctor_input")
+        hidden = layers.Dense(8, activation="tanh")(inputs)
+        model = Model(inputs, layers.Dense(1, activation="sigmoid")(hidden))
+        model.compile(optimizer="adam", loss="binary_crossentropy")
+        x = np.random.default_rng(0).normal(size=(32, 4)).astype("float32")
+        y = (x.sum(axis=1, keepdims=True) > 0).astype("float32")
+        losses = model.fit(x, y, epochs=3, batch_size=8, verbose=0).history["loss"]
+        if not losses[-1] < losses[0]:
+            raise ArithmeticError(f"the loss does not fall: {losses}")
+        state.update(model=model, x=x)
+        return f"loss {losses[0]:.3f} to {losses[-1]:.3f}"
+
+    def export() -> str:
+        from graphkit.runtime import Predictor
+
+        state["predictor"] = Predictor(state["model"])
+        return state["predictor"].providers[0]
+
+    def agree() -> str:
+        import numpy as np
+
+        difference = float(np.max(np.abs(np.asarray(state["model"](state["x"])) - state["predictor"](state["x"]))))
+        if not difference < 1e-5:
+            raise ArithmeticError(f"graphkit and onnxruntime differ by {difference:.2g}")
+        return f"difference {difference:.1e}"
+
+    yield "train", train
+    yield "export to ONNX", export
+    yield "run by onnxruntime", agree
