@@ -29,7 +29,7 @@ def main() -> None:
         images, labels = data["images"][..., None].astype("float32") / 16, data["labels"].astype("int32")
     model = classifier()
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-    model.fit(images[:1400], labels[:1400], epochs=6, batch_size=32, verbose=0)
+    model.fit(images[:1400], labels[:1400], epochs=10, batch_size=32, verbose=0)
 
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / "digits.onnx"

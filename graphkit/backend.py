@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops, random
-from graphkit.core import dtypes, layout, names
+from graphkit.core import dtypes, layout, names, nest
 from graphkit.core.dims import Dim, product
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.operators import Symbolic, TensorOperators
@@ -508,7 +508,7 @@ conv1d = conv2d = conv3d = conv
 
 
 def depthwise_conv2d(
-    x: Any, depthwise_kernel: Any, strides: Any = (1, 1), padding: str = "valid", data_format: str | None = None, dilation_rate: Any = (1, 1)
+    x: Any, depthwise_kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
 ) -> Any:
     """A convolution of each channel by itself."""
     return ops.depthwise_conv(
@@ -582,10 +582,36 @@ def rnn(
     return_all_outputs: bool = True,
 ) -> Any:
     """Iterates `step_function(inputs, states) -> (output, new_states)` over time; gives (last output, outputs, last states)."""
-    from graphkit.ops import recurrent
+    xs = [x if time_major else ops.swapaxes(x, 0, 1) for x in nest.flatten(inputs)]
+    states, more = list(initial_states), list(constants or ())
+    steps = [_mask_steps(mask, time_major)] if mask is not None else []
 
-    return recurrent.rnn(
-        step_function, inputs, initial_states, go_backwards=go_backwards, mask=mask, constants=constants, unroll=unroll,
-        input_length=input_length, time_major=time_major, zero_output_for_mask=zero_output_for_mask,
-        return_all_outputs=return_all_outputs,
-    )  # fmt: skip
+    def one(slices: Sequence[Any], before: Sequence[Any]) -> tuple[Any, list[Any]]:
+        output, after = step_function(nest.pack(inputs, slices), [*before, *more])
+        return output, list(after)
+
+    def step(carry: Sequence[Any], slices: Sequence[Any]) -> Any:
+        last, before = carry[0], list(carry[1:])
+        output, after = one(slices[: len(xs)], before)
+        if steps:
+            kept = ops.zeros_like(output) if zero_output_for_mask else last
+            output = _where_counted(slices[-1], output, kept)
+            after = [_where_counted(slices[-1], new, old) for new, old in zip(after, before, strict=True)]
+        return [output, *after], [output]
+
+    first = one([x[0] for x in xs], states)[0]
+    carried, (outputs,) = ops.scan(step, [ops.zeros_like(first), *states], [*xs, *steps], reverse=go_backwards)
+    outputs = ops.flip(outputs, axis=0) if go_backwards else outputs
+    outputs = outputs if return_all_outputs else outputs[-1:]
+    return carried[0], outputs if time_major else ops.swapaxes(outputs, 0, 1), list(carried[1:])
+
+
+def _mask_steps(mask: Any, time_major: bool) -> Any:
+    """A mask (batch, time) as one (batch, 1) for each step."""
+    steps = ops.cast(mask if time_major else ops.swapaxes(mask, 0, 1), "bool")
+    return ops.expand_dims(steps, -1) if ndim(steps) == 2 else steps
+
+
+def _where_counted(counts: Any, new: Any, old: Any) -> Any:
+    wider = ndim(new) - ndim(counts)
+    return ops.where(ops.expand_dims(counts, list(range(2, 2 + wider))) if wider > 0 else counts, new, old)

@@ -31,7 +31,7 @@ def test_a_function_of_your_own_is_taken_as_it_is() -> None:
 
 
 def test_an_unknown_name_is_answered_with_the_nearest() -> None:
-    with pytest.raises(UnknownClassError, match="Unknown activation function: 'rleu'. Did you mean 'relu'"):
+    with pytest.raises(UnknownClassError, match=r"Unknown activation function: 'rleu'\. Did you mean 'relu'"):
         activations.get("rleu")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import graphkit.ops as ops
-from graphkit import backend as K  # noqa: N812 (what everybody calls it)
+from graphkit import backend as K
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.spec import spec
 from graphkit.ir.tracing import replay, trace
@@ -95,7 +95,7 @@ def test_the_phase_is_that_of_the_call_or_what_was_set() -> None:
 def test_gradients_work_inside_a_traced_function() -> None:
     program = trace(lambda x: K.gradients(K.sum(K.square(x)), x), spec(2))
     np.testing.assert_allclose(replay(program, [np.array([1.0, 2.0], np.float32)])[0], [2, 4])
-    with pytest.raises(InvalidTypeError, match="elsewhere use graphkit.value_and_grad"):
+    with pytest.raises(InvalidTypeError, match=r"elsewhere use graphkit\.value_and_grad"):
         K.gradients(np.zeros(()), [])
 
 
@@ -137,3 +137,37 @@ def test_data_formats_answer_to_keras_1_names() -> None:
         K.set_image_data_format("channels_last")
     with pytest.raises(InvalidArgumentError, match="wants 'tf' or 'th'"):
         K.set_image_dim_ordering("caffe")
+
+
+def _leaky(x: Any, states: Any) -> Any:
+    h = x + states[0] * 0.5
+    return h, [h]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+def test_rnn_iterates_a_step_over_time(backwards: bool) -> None:
+    x = R.standard_normal((2, 4, 3))
+    last, outputs, (state,) = K.rnn(_leaky, x, [np.zeros((2, 3))], go_backwards=backwards)
+    h, wanted = np.zeros((2, 3)), []
+    for t in reversed(range(4)) if backwards else range(4):
+        h = x[:, t] + 0.5 * h
+        wanted.append(h)
+    np.testing.assert_allclose(outputs, np.stack(wanted, axis=1))
+    np.testing.assert_allclose(last, h)
+    np.testing.assert_allclose(state, h)
+
+
+def test_rnn_keeps_states_and_outputs_where_a_step_is_masked() -> None:
+    x, mask = np.ones((1, 3, 1)), np.array([[True, False, True]])
+    _, outputs, (state,) = K.rnn(_leaky, x, [np.zeros((1, 1))], mask=mask)
+    np.testing.assert_allclose(outputs[0, :, 0], [1, 1, 1.5])
+    _, outputs, _ = K.rnn(_leaky, x, [np.zeros((1, 1))], mask=mask, zero_output_for_mask=True)
+    np.testing.assert_allclose(outputs[0, :, 0], [1, 0, 1.5])
+    np.testing.assert_allclose(state, [[1.5]])
+
+
+def test_rnn_traces() -> None:
+    x = R.standard_normal((2, 4, 3))
+    program = trace(lambda a: K.rnn(_leaky, a, [ops.zeros_like(a[:, 0])])[1], spec(2, 4, 3, dtype="float64"))
+    program.check()
+    np.testing.assert_allclose(replay(program, [x])[0], K.rnn(_leaky, x, [np.zeros((2, 3))])[1])

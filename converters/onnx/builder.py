@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import onnx
+from onnx import helper, numpy_helper
+
 from graphkit.converters.onnx.element_types import (
     NAMES_OF_TYPES,
     RESULT_DTYPES,
@@ -15,8 +18,6 @@ from graphkit.converters.onnx.element_types import (
     computing_dtype,
     element_type,
 )
-from onnx import helper, numpy_helper
-
 from graphkit.core import dtypes
 from graphkit.core.dims import Shape, Size, is_static
 from graphkit.ir.program import Equation
@@ -24,7 +25,6 @@ from graphkit.ir.spec import TensorSpec
 
 if TYPE_CHECKING:
     from graphkit.converters.onnx.relayout import Step
-
     from graphkit.ir.variable import Variable
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -33,9 +33,9 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 class Operand:
     """What a lowering gets for an input: a name in the graph, its spec, and its numbers where they are known.
 
-    `array` is set for literals and for weights that the program does not change; `fill` for tensors of one number throughout; `steps` are the moves (see `relayout`) that
-    led from the weight to it. The initializer (or what `make` makes) comes only when the name is asked for, so a number that
-    ends in an attribute leaves nothing behind.
+    `array` is set for literals and for weights that the program does not change, `fill` for tensors of one number throughout;
+    `steps` are the moves (see `relayout`) that led from the weight to it. The initializer (or what `make` makes) comes only
+    when the name is asked for, so a number that ends in an attribute leaves nothing behind.
     """
 
     __slots__ = ("_builder", "_make", "_name", "array", "fill", "spec", "steps", "variable")
@@ -251,8 +251,7 @@ class GraphBuilder:
         """An initializer with these numbers; equal ones are one."""
         made = np.asarray(array, None if dtype is None else dtypes.to_numpy(dtype))
         name_of_dtype = dtypes.of_array(made)
-        content = made.tobytes() if not made.dtype.hasobject else tuple(made.ravel().tolist())
-        key = (name_of_dtype, made.shape, content)
+        key = (name_of_dtype, made.shape, _content(made))
         known = self.root._constants.get(key)
         if known is not None:
             return known
@@ -366,6 +365,13 @@ def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:
         texts: Any = [t if isinstance(t, bytes) else str(t).encode() for t in array.ravel()]
         return helper.make_tensor(name, onnx.TensorProto.STRING, array.shape, texts)
     return numpy_helper.from_array(np.ascontiguousarray(array).reshape(array.shape), name)
+
+
+def _content(array: Array) -> Any:
+    """What tells the numbers of an array from others: themselves, or a digest where they are many."""
+    if array.dtype.hasobject:
+        return tuple(array.ravel().tolist())
+    return array.tobytes() if array.nbytes <= 1 << 12 else hashlib.blake2b(np.ascontiguousarray(array)).digest()
 
 
 def _constant_name(array: Array, dtype: str) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 from graphkit.converters.onnx.builder import GraphBuilder, Operand
 from graphkit.converters.onnx.layout import to_channels_first
 from graphkit.converters.onnx.registry import LOWERINGS, Lowering, find
-
 from graphkit.core.errors import ExportError, GraphKitError
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.gradient import expand_in_place

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from onnx import helper
+
 from graphkit.converters.onnx.builder import GraphBuilder, Operand, value_info
 from graphkit.converters.onnx.driver import lower_equations, operand_of, prepared
 from graphkit.converters.onnx.files import write_model
-from onnx import helper
-
 from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx import numpy_helper
+
 from graphkit.converters.onnx.export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.files import read_message
 from graphkit.converters.onnx.relayout import undo_steps
-from onnx import numpy_helper
-
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.core.late import room

@@ -40,8 +40,10 @@ class Loss(Configurable):
         """The reduced loss. A mask of `y_pred` leaves its samples out."""
         mask = getattr(y_pred, "mask", None)
         y_pred = nest.map_structure(lambda t: tensor(t, self.dtype), y_pred)
-        values = self.call(nest.map_structure(self._target, y_true), y_pred)
-        own = getattr(values, "mask", None)
+        y_true = nest.map_structure(self._target, y_true)
+        values = self.call(y_true, y_pred)
+        own = self.own_mask(y_true, values)
+        own = getattr(values, "mask", None) if own is None else own
         mask = own if mask is None else mask if own is None else ops.logical_and(mask, own)
         return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
@@ -49,6 +51,10 @@ class Loss(Configurable):
         """Class numbers stay integers: a float32 does not hold them all."""
         made = tensor(y_true)
         return made if dtypes.is_int(dtype_of(made)) else tensor(made, self.dtype)
+
+    def own_mask(self, y_true: Any, values: Any) -> Any:
+        """Which samples count by the loss' own rule; None for all."""
+        return None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The value of each sample."""
@@ -181,11 +187,11 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
     weights = mask_weights(weights, mask, dtype, reduction)
     if weights is not None:
         values, weights = same_rank(values, weights)
-        if len(shape_of(weights)) > len(shape_of(values)):
+        if len(shape_of(weights)) > len(shape_of(values)) > 0:
             raise ShapeError(
                 f"sample_weight has shape {shape_of(weights)}, more axes than the loss values of shape {shape_of(values)} that it weights."
             )
-        values = ops.multiply(values, _trailing(weights, len(shape_of(values))))
+        values = ops.multiply(values, _trailing(weights, len(shape_of(values))) if shape_of(values) else weights)
     if reduction in (None, "none") or shape_of(values) == ():
         return values
     total = ops.sum(values)

@@ -179,6 +179,12 @@ class SparseCategoricalCrossentropy(FunctionLoss):
         super().__init__(reduction, name, dtype)
         self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
 
+    def own_mask(self, y_true: Any, values: Any) -> Any:
+        """Samples of the class to ignore do not count."""
+        if self.ignore_class is None:
+            return None
+        return ops.reshape(ops.not_equal(y_true, ops.cast(self.ignore_class, dtype_of(y_true))), shape_of(values))
+
     def get_config(self) -> dict[str, Any]:
         """The config; Keras leaves the axis out where it is the last one."""
         config = super().get_config()

@@ -119,3 +119,7 @@ class Circle(FunctionLoss):
     ) -> None:
         super().__init__(reduction, name, dtype)
         self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal
+
+    def own_mask(self, y_true: Any, values: Any) -> Any:
+        """Samples without any pair do not count."""
+        return ops.greater(values, 0)

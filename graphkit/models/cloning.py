@@ -10,6 +10,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.input_layer import Input, InputLayer
+from graphkit.layers.lambda_ import Lambda
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
@@ -37,8 +38,23 @@ def _copy_layer(layer: Layer) -> Layer:
     if isinstance(layer, (Functional, Sequential)):
         copied: Layer = clone_model(layer)
         return copied
+    if isinstance(layer, Lambda):
+        return _copy_lambda(layer)
     made: Layer = type(layer).from_config(layer.get_config())
     return made
+
+
+def _copy_lambda(layer: Lambda) -> Lambda:
+    """With the function itself: a config could only name it."""
+    return Lambda(
+        layer.function,
+        output_shape=layer.output_shape_argument,
+        mask=layer.mask,
+        arguments=layer.arguments,
+        name=layer.name,
+        trainable=layer.trainable,
+        dtype=layer.dtype_policy,
+    )
 
 
 def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Sequential:

@@ -3,6 +3,7 @@
 from graphkit.ops import random, recurrent, resizing
 from graphkit.ops.arithmetic import *
 from graphkit.ops.attention import *
+from graphkit.ops.batch_norm import *
 from graphkit.ops.control import *
 from graphkit.ops.convolution import *
 from graphkit.ops.creation import *

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -43,3 +43,28 @@ def horner(coefficients: tuple[float, ...], x: Any, out: Any) -> None:
     np.add(out, constants[0], out=out)
 
 
+# ----- rows: blocks along the first axis -----
+
+ROW_BLOCK = 1 << 15  # elements that are worked on at a time
+
+
+def row_blocks(x: Any) -> Iterator[slice]:
+    """Slices of the first axis of about `ROW_BLOCK` elements each."""
+    rows = max(1, ROW_BLOCK // max(1, x[0].size if len(x) else 1))
+    return (slice(start, start + rows) for start in range(0, len(x), rows))
+
+
+def channel_sums(block: Any, channels: int) -> Any:
+    """The sums of (before, channels, after) for each channel; BLAS adds rows faster than a reduction does."""
+    if block.shape[2] == 1:
+        sums = np.matmul(np.ones((1, len(block)), block.dtype), block[:, :, 0])
+        return np.add.reduce(sums.reshape(-1, channels).astype(np.float64), axis=0)
+    return np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+
+
+def row_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
+    """Scratch for one block of rows, or for one row where that is longer."""
+    axis = params["axis"]
+    sizes: list[int] = [int(s) for s in specs[0].shape]  # type: ignore[arg-type]  # kernels see known sizes only
+    row = int(np.prod(sizes[axis:], dtype=np.int64))
+    return [TensorSpec((max(row, ROW_BLOCK),), specs[0].dtype)]

@@ -26,6 +26,8 @@ Array = np.ndarray[Any, Any]
 Thunk = Callable[[], Any]
 _CHUNK_BYTES = 384 * 1024  # of gathered windows; with what goes in and out it stays within 1 MB of cache
 _FEW_CHANNELS = 2  # up to here windows are gathered tap by tap, in rows as long as the image is wide
+# Where a whole row of a strided operand fits twice into a ufunc's buffer, NumPy copies it there and back, at three times the cost.
+_UFUNC_BUFFER = 512
 _SMALL_PRODUCT = 1_000_000  # multiplications up to which OpenBLAS multiplies without copying its operands first
 _SMALL_ROWS = 48  # blocks of fewer rows gain nothing
 
@@ -427,7 +429,11 @@ def _sequence(thunks: Sequence[Thunk]) -> Thunk:
     fixed = tuple(thunks)
 
     def run() -> None:
-        for thunk in fixed:
-            thunk()
+        before = np.setbufsize(_UFUNC_BUFFER)
+        try:
+            for thunk in fixed:
+                thunk()
+        finally:
+            np.setbufsize(before)
 
     return run

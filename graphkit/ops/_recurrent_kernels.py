@@ -1,8 +1,9 @@
 """NumPy kernels of LSTM, GRU and SimpleRNN, forward and backward.
 
-The inputs of all steps are projected by one product; a step is then one product with the state and a few calls on buffers
-that fit the cache. Everything a step touches is sliced once, when the kernel is prepared. The state's history has a column
-of ones behind it, so that the product adds the bias, and the same product backward gives the bias' gradient.
+A step is one product with its inputs, one with the state (and a one behind it, for the bias), and a few calls on buffers that
+fit the cache. Buffers are (gates * units, batch): gates stand one behind the other in memory, and NumPy runs
+through several of them in one piece, four times as fast as through columns of a wider array. Everything a step touches is
+sliced once, when the kernel is prepared. Gradients of weights are left to one product over all steps, outside.
 
 Orders of gates: Keras' are i, f, c, o (LSTM) and z, r, h (GRU). Buffers of an LSTM step hold o, i, f, g, the cell state before
 and the activated cell state after: neighbours are what one call can treat together.
@@ -63,7 +64,7 @@ KNOWN: dict[str, tuple[Callable[[Array], Any], Callable[[Array, Array], Any]]] =
     "hard_sigmoid_keras2": _hard_sigmoid(0.2),
 }
 
-# ----- the order of steps -----
+# ----- what the three share -----
 
 
 def order_of(steps: int, go_backwards: bool) -> list[int]:
@@ -71,30 +72,23 @@ def order_of(steps: int, go_backwards: bool) -> list[int]:
     return list(range(steps))[::-1] if go_backwards else list(range(steps))
 
 
-def write_sequence(y: Array, history: Array, last: Array, go_backwards: bool) -> None:
-    """The states after each step, in the order of processing, from the states before each step and the last one."""
-    units = last.shape[-1]
-    y[:, :-1] = history[:, -2::-1, :units] if go_backwards else history[:, 1:, :units]
-    y[:, -1] = last
-
-
 class Mask:
     """Which steps have masked samples, found out anew at each run."""
 
     def __init__(self, mask: Sequence[Array]) -> None:
-        self._mask = mask[0] if mask else None
-        self.off = np.empty((*mask[0].shape, 1), bool) if mask else None
+        self._mask = mask[0].T if mask else None
+        self._off = np.empty((self._mask.shape[0], 1, self._mask.shape[1]), bool) if self._mask is not None else None
 
     def read(self) -> list[bool] | None:
         """For each position in time whether any sample is masked; None without a mask."""
-        if self._mask is None or self.off is None:
+        if self._mask is None or self._off is None:
             return None
-        np.logical_not(self._mask, out=self.off[:, :, 0])
-        return self.off.any(axis=(0, 2)).tolist()  # type: ignore[no-any-return]
+        np.logical_not(self._mask, out=self._off[:, 0])
+        return self._off.any(axis=(1, 2)).tolist()  # type: ignore[no-any-return]
 
     def at(self, time: int) -> Any:
-        """The masked samples of a step, (batch, 1)."""
-        return None if self.off is None else self.off[:, time]
+        """The masked samples of a step, (1, batch)."""
+        return None if self._off is None else self._off[time]
 
 
 class Flush:
@@ -120,18 +114,38 @@ class Flush:
         return time % 4 == 0
 
 
-def _constants(dtype: Any) -> tuple[Array, Array]:
-    return np.asarray(0.5, dtype), np.asarray(1, dtype)
+class States:
+    """The state of each sample with a one behind it, and where the states after each step go."""
+
+    def __init__(
+        self, column: Array, units: int, order: Sequence[int], y: Array | None, history: Array | None
+    ) -> None:
+        self.column, self.now = column, column[:units]
+        self._history = history
+        before = [[] if history is None else [history[:, t, :units].T] for t in order]
+        outputs = [[] if y is None else [y[:, n].T] for n in range(len(order))]
+        self.targets = [a + b for a, b in zip(outputs, [*before[1:], []], strict=True)] if order else []
+        self._first = before[0] if before else []
+
+    def start(self, h0: Array) -> None:
+        """Set the state that the first step sees."""
+        np.copyto(self.now, h0.T)
+        self.column[-1] = 1
+        for target in self._first:
+            np.copyto(target, self.now)
+        if self._history is not None:
+            self._history[:, :, -1] = 1
 
 
 # ----- LSTM -----
 
 
-def _into_buffer_order(target: Array, source: Array, units: int, scale: float) -> None:
-    """Keras' i, f, c, o as o, i, f, c; the sigmoid gates scaled."""
-    np.multiply(source[..., 3 * units :], scale, out=target[..., :units])
-    np.multiply(source[..., : 2 * units], scale, out=target[..., units : 3 * units])
-    np.copyto(target[..., 3 * units :], source[..., 2 * units : 3 * units])
+def _into_buffer_order(target: Array, part: Array, units: int, scale: float) -> None:
+    """Keras' columns i, f, c, o as rows o, i, f, c; the sigmoid gates scaled."""
+    rows = part.T
+    np.multiply(rows[3 * units :], scale, out=target[:units])
+    np.multiply(rows[: 2 * units], scale, out=target[units : 3 * units])
+    np.copyto(target[3 * units :], rows[2 * units : 3 * units])
 
 
 def prepare_lstm(
@@ -140,51 +154,44 @@ def prepare_lstm(
 ) -> Thunk:  # fmt: skip
     """LSTM forward. Sigmoid and tanh gates become one tanh: sigmoid(2a) = tanh(a) / 2 + 1/2, the weights are scaled before."""
     y, h_last, c_last = out[:3]
-    projected, weights, inner, total, pair = workspace[:5]
-    buffers, history = (out[3], out[4]) if reserve else workspace[5:]
+    weights, inner, projected, column, pair, state = workspace[:6]
+    buffers, history = (out[3], out[4]) if reserve else (workspace[6], None)
     units = h_last.shape[-1]
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
-    scale = 0.5 if joint else 1.0
     order = order_of(x.shape[1], go_backwards)
     masks = Mask(mask)
-    half, _ = _constants(x.dtype)
+    states = States(column, units, order, y if return_sequences else None, history)
     curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
+    last_cell = np.empty((units, h_last.shape[0]), x.dtype)
+    owned = [buffers[t] if reserve else buffers[n % 2] for n, t in enumerate(order)]
+    cells = [own[4 * units : 5 * units] for own in owned] + [last_cell]
 
     def slices(number: int) -> tuple[Any, ...]:
-        time = order[number]
-        own = buffers[time] if reserve else buffers[number % 2]
-        last = number == len(order) - 1
-        after = buffers[order[number + 1]] if reserve and not last else buffers[(number + 1) % 2]
-        cell = c_last if last else after[:, 4 * units : 5 * units]
-        state = h_last if last else history[:, order[number + 1], :units]
-        gates, sigmoids, candidate = own[:, : 4 * units], own[:, : 3 * units], own[:, 3 * units : 4 * units]
-        doors, filled = own[:, units : 3 * units], own[:, 3 * units : 5 * units]
+        own, time = owned[number], order[number]
         return (
-            history[:, time], projected[:, time], gates, sigmoids, candidate, doors, filled, own[:, :units],
-            own[:, 4 * units : 5 * units], cell, own[:, 5 * units :], state, history[:, time, :units], masks.at(time), time,
+            x[:, time].T, own[: 4 * units], own[: 3 * units], own[3 * units : 4 * units], own[units : 3 * units],
+            own[3 * units : 5 * units], own[:units], cells[number], cells[number + 1], own[5 * units :], states.targets[number],
+            masks.at(time), time,
         )  # fmt: skip
 
     steps = [slices(n) for n in range(len(order))]
-    first, second = pair[:, :units], pair[:, units:]
-    rows, flat = x.reshape(-1, x.shape[-1]), projected.reshape(-1, 4 * units)
+    first, second = pair[:units], pair[units:]
+    h = states.now
+    half = np.asarray(0.5, x.dtype)
     matmul, add, multiply, tanh, copyto = np.matmul, np.add, np.multiply, np.tanh, np.copyto
 
     def run() -> None:
+        scale = 0.5 if joint else 1.0
         _into_buffer_order(weights, kernel, units, scale)
-        _into_buffer_order(inner[:units], recurrent, units, scale)
-        _into_buffer_order(inner[units], bias, units, scale)
-        matmul(rows, weights, out=flat)
+        _into_buffer_order(inner[:, :units], recurrent, units, scale)
+        _into_buffer_order(inner[:, units:], bias[None], units, scale)
+        states.start(h0)
+        copyto(cells[0], c0.T)
         masked = masks.read()
-        if not steps:
-            copyto(h_last, h0)
-            copyto(c_last, c0)
-        else:
-            history[:, :, units] = 1
-            copyto(steps[0][12], h0)
-            copyto(steps[0][8], c0)
-        for before, given, gates, sigmoids, candidate, doors, filled, o, c, cell, tc, state, h, off, time in steps:
-            matmul(before, inner, out=total)
-            add(total, given, out=gates)
+        for given, gates, sigmoids, candidate, doors, filled, o, c, cell, tc, after, off, time in steps:
+            matmul(weights, given, out=projected)
+            matmul(inner, column, out=gates)
+            add(gates, projected, out=gates)
             if joint:
                 tanh(gates, out=gates)
                 multiply(sigmoids, half, out=sigmoids)
@@ -199,14 +206,19 @@ def prepare_lstm(
             else:
                 copyto(tc, cell)
                 curve(tc)
-            multiply(o, tc, out=state)
-            if masked is not None and masked[time]:
-                copyto(cell, c, where=off)
+            if masked is None or not masked[time]:
+                multiply(o, tc, out=h)
+            else:
+                multiply(o, tc, out=state)
                 copyto(state, h, where=off)
+                copyto(cell, c, where=off)
+                copyto(h, state)
+            for target in after:
+                copyto(target, h)
+        copyto(h_last, h.T)
+        copyto(c_last, cells[-1].T)
         if not return_sequences:
             copyto(y, h_last)
-        elif steps:
-            write_sequence(y, history, h_last, go_backwards)
 
     return run
 
@@ -216,42 +228,38 @@ def prepare_lstm_grad(
     activation: str, recurrent_activation: str, go_backwards: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
     """LSTM backward: cotangents of the gates before activation, in Keras' order, and of the initial states."""
-    dz, dh, dc = out
-    slope, spread, k, kept_h, kept_c, rotated = workspace
+    dz, dh_first, dc_first = out
+    slope, spread, k, dh, dc, kept_h, kept_c, turned = workspace
     dy = more[0] if sequence else None
-    units = dh.shape[-1]
+    units, batch = dh.shape
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
-    _, one = _constants(dz.dtype)
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
     curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
-    batch = dh.shape[0]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
         own, target = buffers[time], dz[:, time]
-        filled = own.reshape(batch, 6, units)[:, 3:5]
+        parts = own.reshape(6, units, batch)
         return (
-            None if dy is None else dy[:, number], own[:, 5 * units :], own[:, :units], own[:, : 4 * units],
-            own[:, : 3 * units], own[:, 3 * units : 4 * units], filled, own[:, units : 2 * units], own[:, 2 * units : 3 * units],
-            target, target[:, : 3 * units], target[:, 3 * units :], masks.at(time), time,
+            None if dy is None else dy[:, number].T, parts[5], parts[0], own[: 4 * units], own[: 3 * units], parts[3], parts[3:5],
+            parts[1], parts[2], target[:, : 3 * units].T, target[:, 3 * units :].T, masks.at(time), time,
         )  # fmt: skip
 
     steps = [slices(n) for n in range(len(order))][::-1]
-    spread_o, spread_doors = spread[:, :units], spread.reshape(batch, 4, units)[:, 1:3]
-    spread_g, spread_rest = spread[:, 3 * units :], spread[:, units:]
-    slope_sigmoids, slope_g = slope[:, : 3 * units], slope[:, 3 * units :]
-    slope_o, slope_rest = slope[:, :units], slope[:, units:]
-    dc_wide = dc[:, None, :]
-    flush = Flush(dh, dc)
+    spread_parts = spread.reshape(4, units, batch)
+    spread_o, spread_doors, spread_g, spread_rest = spread_parts[0], spread_parts[1:3], spread_parts[3], spread[units:]
+    slope_sigmoids, slope_g = slope[: 3 * units], slope[3 * units :]
+    flush, one = Flush(dh, dc), np.asarray(1, dz.dtype)
     matmul, add, multiply, subtract, copyto = np.matmul, np.add, np.multiply, np.subtract, np.copyto
 
     def run() -> None:
-        copyto(dh, dh_last)
-        copyto(dc, dc_last)
-        copyto(rotated, recurrent.T)
+        copyto(dh, dh_last.T)
+        copyto(dc, dc_last.T)
+        copyto(turned[:, :units], recurrent[:, 3 * units :])
+        copyto(turned[:, units:], recurrent[:, : 3 * units])
         masked = masks.read()
-        for given, tc, o, gates, sigmoids, g, filled, i, f, target, target_rest, target_o, off, time in steps:
+        for given, tc, o, gates, sigmoids, g, filled, i, f, target_rest, target_o, off, time in steps:
             if given is not None:
                 add(dh, given, out=dh)
             if flush.is_due(time):
@@ -274,22 +282,40 @@ def prepare_lstm_grad(
             multiply(k, dh, out=k)
             add(dc, k, out=dc)
             multiply(dh, tc, out=spread_o)
-            multiply(filled, dc_wide, out=spread_doors)
+            multiply(filled, dc, out=spread_doors)
             multiply(i, dc, out=spread_g)
-            multiply(spread_rest, slope_rest, out=target_rest)
-            multiply(spread_o, slope_o, out=target_o)
+            multiply(spread, slope, out=spread)
             multiply(dc, f, out=dc)
             if hidden:
-                copyto(target, 0, where=off)
+                copyto(spread, 0, where=off)
                 copyto(dc, kept_c, where=off)
-            matmul(target, rotated, out=dh)
+            copyto(target_rest, spread_rest)
+            copyto(target_o, spread_o)
+            matmul(turned, spread, out=dh)
             if hidden:
                 copyto(dh, kept_h, where=off)
+        copyto(dh_first, dh.T)
+        copyto(dc_first, dc.T)
 
     return run
 
 
-# ----- GRU: buffers of a step hold z, r, the candidate, and the state's part of the candidate -----
+# ----- GRU: buffers of a step hold the candidate, z, r, and the state's part of the candidate -----
+
+
+def _load_gru(
+    weights: Array, inner: Array, kernel: Array, recurrent: Array, bias: Array, units: int, scale: float, reset_after: bool
+) -> None:
+    """Inputs give rows for the candidate, z and r; the state for z and r, and with reset_after its part of the candidate."""
+    two = 2 * units
+    of_gates = bias[0, :two] + bias[1, :two] if reset_after else bias[:two]
+    np.copyto(weights[:units], kernel[:, two:].T)
+    np.multiply(kernel[:, :two].T, scale, out=weights[units:])
+    np.multiply(recurrent[:, :two].T, scale, out=inner[:two, :units])
+    np.multiply(of_gates, scale, out=inner[:two, units])
+    if reset_after:
+        inner[two:, :units] = recurrent[:, two:].T
+        inner[two:, units] = bias[1, two:]
 
 
 def prepare_gru(
@@ -298,59 +324,42 @@ def prepare_gru(
 ) -> Thunk:  # fmt: skip
     """GRU forward; with reset_after the bias is (2, 3 units): of the inputs, of the state."""
     y, h_last = out[:2]
-    projected, weights, inner, total, work, late = workspace[:6]
-    buffers, history = (out[2], out[3]) if reserve else workspace[6:]
+    weights, inner, projected, column, work, late = workspace[:6]
+    buffers, history = (out[2], out[3]) if reserve else (workspace[6], None)
     units = h_last.shape[-1]
+    two = 2 * units
     joint = recurrent_activation == "sigmoid"
-    scale = 0.5 if joint else 1.0
     order = order_of(x.shape[1], go_backwards)
     masks = Mask(mask)
-    half, _ = _constants(x.dtype)
+    states = States(column, units, order, y if return_sequences else None, history)
     curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
-    wide = 3 * units if reset_after else 2 * units  # what the state is projected to at once
-    two = 2 * units
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
         own = buffers[time] if reserve else buffers[0]
-        last = number == len(order) - 1
-        state = h_last if last else history[:, order[number + 1], :units]
         return (
-            history[:, time], history[:, time, :units], projected[:, time, :two], projected[:, time, two:], own[:, :two],
-            own[:, :units], own[:, units:two], own[:, two : 3 * units], own[:, 3 * units :], state, masks.at(time), time,
+            x[:, time].T, own[units : units + len(inner)], own[units : 3 * units], own[units:two], own[two : 3 * units],
+            own[:units], own[3 * units :],
+            states.targets[number], masks.at(time), time,
         )  # fmt: skip
 
     steps = [slices(n) for n in range(len(order))]
-    rows, flat = x.reshape(-1, x.shape[-1]), projected.reshape(-1, 3 * units)
-    total_gates, total_state = total[:, :two], total[:, two:]
+    h = states.now
+    half, offset = np.asarray(0.5, x.dtype), np.empty((units, 1), x.dtype)
+    projected_late, projected_gates = projected[:units], projected[units:]
     matmul, add, multiply, subtract, tanh, copyto = np.matmul, np.add, np.multiply, np.subtract, np.tanh, np.copyto
 
-    def load() -> None:
-        multiply(kernel[:, :two], scale, out=weights[:, :two])
-        copyto(weights[:, two:], kernel[:, two:])
-        multiply(recurrent[:, :two], scale, out=inner[:units, :two])
-        copyto(inner[:units, two:], recurrent[:, two:wide])
-        given = bias[0] if reset_after else bias
-        of_gates = bias[0, :two] + bias[1, :two] if reset_after else bias[:two]
-        multiply(of_gates, scale, out=inner[units, :two])
-        if reset_after:
-            copyto(inner[units, two:], bias[1, two:])
-        else:
-            copyto(late, recurrent[:, two:])
-        matmul(rows, weights, out=flat)
-        add(projected[:, :, two:], given[two:], out=projected[:, :, two:])
-
     def run() -> None:
-        load()
+        _load_gru(weights, inner, kernel, recurrent, bias, units, 0.5 if joint else 1.0, reset_after)
+        copyto(offset, (bias[0] if reset_after else bias)[two:, None])
+        if not reset_after:
+            copyto(late, recurrent[:, two:].T)
+        states.start(h0)
         masked = masks.read()
-        if not steps:
-            copyto(h_last, h0)
-        else:
-            history[:, :, units] = 1
-            copyto(steps[0][1], h0)
-        for before, h, given, given_late, gates, z, r, candidate, part, state, off, time in steps:
-            matmul(before, inner, out=total)
-            add(total_gates, given, out=gates)
+        for given, of_state, gates, z, r, candidate, part, after, off, time in steps:
+            matmul(weights, given, out=projected)
+            matmul(inner, column, out=of_state)
+            add(gates, projected_gates, out=gates)
             if joint:
                 tanh(gates, out=gates)
                 multiply(gates, half, out=gates)
@@ -358,22 +367,24 @@ def prepare_gru(
             else:
                 gate_curve(gates)
             if reset_after:
-                copyto(part, total_state)
                 multiply(r, part, out=work)
             else:
                 multiply(r, h, out=part)
-                matmul(part, late, out=work)
-            add(work, given_late, out=candidate)
+                matmul(late, part, out=work)
+            add(work, offset, out=work)
+            add(projected_late, work, out=candidate)
             curve(candidate)
             subtract(h, candidate, out=work)
             multiply(work, z, out=work)
-            add(work, candidate, out=state)
+            add(work, candidate, out=work)
             if masked is not None and masked[time]:
-                copyto(state, h, where=off)
+                copyto(work, h, where=off)
+            copyto(h, work)
+            for target in after:
+                copyto(target, h)
+        copyto(h_last, h.T)
         if not return_sequences:
             copyto(y, h_last)
-        elif steps:
-            write_sequence(y, history, h_last, go_backwards)
 
     return run
 
@@ -386,35 +397,34 @@ def prepare_gru_grad(
 
     Without reset_after the second output is not a cotangent but the reset state, which the recurrent kernel's gradient wants.
     """
-    dz, part, dh = out
-    slope, work, through, kept, rotated, late = workspace
+    dz, part, dh_first = out
+    slope, spread, work, through, dh, kept, h = workspace
     dy = more[0] if sequence else None
-    units = dh.shape[-1]
+    units = dh.shape[0]
     two = 2 * units
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
     curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
+    of_gates, of_late = recurrent[:, :two], recurrent[:, two:]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
-        own, target = buffers[time], dz[:, time]
+        own = buffers[time]
         return (
-            None if dy is None else dy[:, number], history[:, time, :units], own[:, :two], own[:, :units], own[:, units:two],
-            own[:, two : 3 * units], own[:, 3 * units :], target, target[:, :two], target[:, :units], target[:, units:two],
-            target[:, two:], part[:, time], masks.at(time), time,
+            None if dy is None else dy[:, number].T, history[:, time, :units].T, own[units : 3 * units], own[units:two],
+            own[two : 3 * units], own[:units], own[3 * units :], dz[:, time].T, part[:, time].T, masks.at(time), time,
         )  # fmt: skip
 
     steps = [slices(n) for n in range(len(order))][::-1]
-    slope_gates, slope_late = slope[:, :two], slope[:, two:]
+    slope_gates, slope_late = slope[:two], slope[two:]
+    d_gates, d_z, d_r, d_late = spread[:two], spread[:units], spread[units:two], spread[two:]
     flush = Flush(dh)
     matmul, add, multiply, subtract, copyto = np.matmul, np.add, np.multiply, np.subtract, np.copyto
 
     def run() -> None:
-        copyto(dh, dh_last)
-        copyto(rotated, recurrent[:, :two].T)
-        copyto(late, recurrent[:, two:].T)
+        copyto(dh, dh_last.T)
         masked = masks.read()
-        for given, h, gates, z, r, candidate, own_part, target, t_gates, t_z, t_r, t_late, t_part, off, time in steps:
+        for given, before, gates, z, r, candidate, own_part, target, target_part, off, time in steps:
             if given is not None:
                 add(dh, given, out=dh)
             if flush.is_due(time):
@@ -423,29 +433,32 @@ def prepare_gru_grad(
             if hidden:
                 copyto(kept, dh)
                 copyto(dh, 0, where=off)
+            copyto(h, before)
             gate_curve(gates, slope_gates)
             curve(candidate, slope_late)
             subtract(h, candidate, out=work)
-            multiply(work, dh, out=t_z)
+            multiply(work, dh, out=d_z)
             multiply(dh, z, out=work)  # what reaches the state before directly
             subtract(dh, work, out=through)
-            multiply(through, slope_late, out=t_late)
+            multiply(through, slope_late, out=d_late)
             if reset_after:
-                multiply(t_late, own_part, out=t_r)
-                multiply(t_late, r, out=t_part)
-                matmul(t_part, late, out=through)
-                add(work, through, out=work)
+                multiply(d_late, own_part, out=d_r)
+                multiply(d_late, r, out=h)
+                matmul(of_late, h, out=through)
+                copyto(target_part, h)
             else:
-                matmul(t_late, late, out=through)
-                multiply(through, h, out=t_r)
+                matmul(of_late, d_late, out=through)
+                multiply(through, h, out=d_r)
                 multiply(through, r, out=through)
-                add(work, through, out=work)
-                copyto(t_part, own_part)
-            multiply(t_gates, slope_gates, out=t_gates)
-            matmul(t_gates, rotated, out=dh)
+                copyto(target_part, own_part)
+            add(work, through, out=work)
+            multiply(d_gates, slope_gates, out=d_gates)
+            copyto(target, spread)
+            matmul(of_gates, d_gates, out=dh)
             add(dh, work, out=dh)
             if hidden:
                 copyto(dh, kept, where=off)
+        copyto(dh_first, dh.T)
 
     return run
 
@@ -459,43 +472,38 @@ def prepare_simple_rnn(
 ) -> Thunk:  # fmt: skip
     """SimpleRNN forward; reserves the outputs of the steps before masking, and the states before them."""
     y, h_last = out[:2]
-    projected, inner, total = workspace[:3]
-    made, history = (out[2], out[3]) if reserve else workspace[3:]
+    weights, inner, projected, column = workspace[:4]
+    made, history = (out[2], out[3]) if reserve else (workspace[4], None)
     units = h_last.shape[-1]
     order = order_of(x.shape[1], go_backwards)
     masks = Mask(mask)
+    states = States(column, units, order, y if return_sequences else None, history)
     curve = KNOWN[activation][0]
-
-    def slices(number: int) -> tuple[Any, ...]:
-        time = order[number]
-        state = h_last if number == len(order) - 1 else history[:, order[number + 1], :units]
-        own = made[time] if reserve else made[0]
-        return history[:, time], history[:, time, :units], projected[:, time], own, state, masks.at(time), time
-
-    steps = [slices(n) for n in range(len(order))]
-    rows, flat = x.reshape(-1, x.shape[-1]), projected.reshape(-1, units)
+    steps = [
+        (x[:, t].T, made[t] if reserve else made[0], states.targets[n], masks.at(t), t) for n, t in enumerate(order)
+    ]
+    h = states.now
 
     def run() -> None:
-        np.copyto(inner[:units], recurrent)
-        np.copyto(inner[units], bias)
-        np.matmul(rows, kernel, out=flat)
+        np.copyto(weights, kernel.T)
+        np.copyto(inner[:, :units], recurrent.T)
+        np.copyto(inner[:, units], bias)
+        states.start(h0)
         masked = masks.read()
-        if not steps:
-            np.copyto(h_last, h0)
-        else:
-            history[:, :, units] = 1
-            np.copyto(steps[0][1], h0)
-        for before, h, given, own, state, off, time in steps:
-            np.matmul(before, inner, out=total)
-            np.add(total, given, out=own)
+        for given, own, after, off, time in steps:
+            np.matmul(weights, given, out=projected)
+            np.matmul(inner, column, out=own)
+            np.add(own, projected, out=own)
             curve(own)
-            np.copyto(state, own)
             if masked is not None and masked[time]:
-                np.copyto(state, h, where=off)
+                np.copyto(h, own, where=np.logical_not(off))
+            else:
+                np.copyto(h, own)
+            for target in after:
+                np.copyto(target, h)
+        np.copyto(h_last, h.T)
         if not return_sequences:
             np.copyto(y, h_last)
-        elif steps:
-            write_sequence(y, history, h_last, go_backwards)
 
     return run
 
@@ -505,20 +513,17 @@ def prepare_simple_rnn_grad(
     activation: str, go_backwards: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
     """SimpleRNN backward: cotangents before activation, and of the initial state."""
-    dz, dh = out
-    slope, kept, rotated = workspace
+    dz, dh_first = out
+    slope, dh, kept = workspace
     dy = more[0] if sequence else None
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
     curve = KNOWN[activation][1]
-    steps = [
-        (None if dy is None else dy[:, n], made[order[n]], dz[:, order[n]], masks.at(order[n]), order[n]) for n in range(len(order))
-    ][::-1]
+    steps = [(None if dy is None else dy[:, n].T, made[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][::-1]
     flush = Flush(dh)
 
     def run() -> None:
-        np.copyto(dh, dh_last)
-        np.copyto(rotated, recurrent.T)
+        np.copyto(dh, dh_last.T)
         masked = masks.read()
         for given, own, target, off, time in steps:
             if given is not None:
@@ -529,11 +534,13 @@ def prepare_simple_rnn_grad(
             if hidden:
                 np.copyto(kept, dh)
             curve(own, slope)
-            np.multiply(dh, slope, out=target)
+            np.multiply(dh, slope, out=slope)
             if hidden:
-                np.copyto(target, 0, where=off)
-            np.matmul(target, rotated, out=dh)
+                np.copyto(slope, 0, where=off)
+            np.copyto(target, slope)
+            np.matmul(recurrent, slope, out=dh)
             if hidden:
                 np.copyto(dh, kept, where=off)
+        np.copyto(dh_first, dh.T)
 
     return run

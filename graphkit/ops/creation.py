@@ -15,11 +15,35 @@ from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of,
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
-    add, cast, equal, greater, greater_equal, isinf, isnan, less, logical_and, multiply, power, subtract, true_divide, where,
+    add,
+    cast,
+    equal,
+    greater,
+    greater_equal,
+    isinf,
+    isnan,
+    less,
+    logical_and,
+    multiply,
+    power,
+    subtract,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.reduction import reduce_sum_p
 from graphkit.ops.shaping import (
-    arange, broadcast_to, concatenate, expand_dims, flip, full, full_like, moveaxis, reshape, split, swapaxes, zeros,
+    arange,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    flip,
+    full,
+    full_like,
+    moveaxis,
+    reshape,
+    split,
+    swapaxes,
+    zeros,
 )  # fmt: skip
 
 # fmt: off

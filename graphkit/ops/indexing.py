@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,10 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
-from graphkit.ops.elementwise import add, cast, equal, less, less_equal, multiply, where
+from graphkit.ops.elementwise import add, cast, equal, less, less_equal, multiply
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import reduce_sum_p
-from graphkit.ops.shaping import arange, broadcast_to, concatenate, expand_dims, flip, moveaxis, reshape, squeeze
+from graphkit.ops.shaping import arange, broadcast_to, expand_dims, reshape
 
 # fmt: off
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
 ]
 # fmt: on
 
-_slice: Any = slice
+_slice = builtins.slice
 _ORDER = "a position is an integer"
 
 
@@ -227,7 +228,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 
 @operation("Slice", "core", tensors="inputs start_indices")
-def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:  # noqa: A001 (Keras' name)
+def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     """The part of `inputs` of this shape that begins at `start_indices`. Source: keras.ops.slice."""
     x = tensor(inputs)
     for axis, length in enumerate(shape):
@@ -308,7 +309,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 
 @operation("TopK", "math")
-def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:  # noqa: A002 (Keras' name)
+def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """The `k` largest elements along the last axis, largest first, and their positions (int32). Source: keras.ops.top_k."""
     values, indices = top_k_p.bind(tensor(x), k=int(k))
     return values, indices

@@ -13,8 +13,27 @@ from graphkit.ops._convert import as_float, canonical_axis, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, same
 from graphkit.ops.elementwise import (
-    absolute, add, clip, clip_p, exp, expm1, greater, greater_equal, log1p, maximum, minimum, multiply, negative, relu_p,
-    sigmoid_p, sqrt, square, subtract, tanh, true_divide, where,
+    absolute,
+    add,
+    clip,
+    clip_p,
+    exp,
+    expm1,
+    greater,
+    greater_equal,
+    log1p,
+    maximum,
+    minimum,
+    multiply,
+    negative,
+    relu_p,
+    sigmoid_p,
+    sqrt,
+    square,
+    subtract,
+    tanh,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.shaping import split
 from graphkit.ops.special import erf, erf_step

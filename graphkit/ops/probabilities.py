@@ -15,7 +15,21 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, canonical_axes, canonical_axis, dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, same, show
-from graphkit.ops.elementwise import add, cast, clip, exp, greater, log, maximum, multiply, negative, stop_gradient, subtract, true_divide, where
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    clip,
+    exp,
+    greater,
+    log,
+    maximum,
+    multiply,
+    negative,
+    stop_gradient,
+    subtract,
+    true_divide,
+    where,
+)
 from graphkit.ops.indexing import sort, take_along_axis
 from graphkit.ops.nn import log_sigmoid
 from graphkit.ops.reduction import cumsum, reduce_max_p, reduce_sum_p, reduced_shape

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
-from graphkit.core import dtypes
+from graphkit.core.dims import Shape
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
@@ -61,9 +61,9 @@ def _results(x: TensorSpec, recurrent: TensorSpec, states: int, return_sequences
 
 
 def _reserve(x: TensorSpec, recurrent: TensorSpec, width: int) -> tuple[TensorSpec, TensorSpec]:
-    """Buffers (time, batch, width * units) and history (batch, time, units + 1)."""
+    """Buffers (time, width * units, batch) and history (batch, time, units + 1)."""
     batch, steps, units = _sizes(x, recurrent)
-    return TensorSpec((steps, batch, width * units), x.dtype), TensorSpec((batch, steps, units + 1), x.dtype)
+    return TensorSpec((steps, width * units, batch), x.dtype), TensorSpec((batch, steps, units + 1), x.dtype)
 
 
 def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: Sequence[Any], mask: Any) -> None:
@@ -127,6 +127,16 @@ def _history(states: Any) -> Any:
     return concatenate([rows, ones((*shape_of(rows)[:2], 1), dtype_name(rows))], axis=-1)
 
 
+def _buffer(gates: Sequence[Any]) -> Any:
+    """Gates (batch, units) one behind the other, as the kernels keep them."""
+    return swapaxes(concatenate(list(gates), axis=-1), 0, 1)
+
+
+def _gates(buffer: Any, count: int) -> list[Any]:
+    """The gates (batch, units) in a buffer."""
+    return split(swapaxes(buffer, 0, 1), count, axis=-1)
+
+
 def _rows(x: Any) -> Any:
     """(batch, time, n) as (batch * time, n)."""
     batch, steps, size = shape_of(x)
@@ -170,11 +180,14 @@ def _lstm_abstract(
 
 
 def _lstm_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
-    x, kernel, recurrent = specs[:3]
-    batch, steps, units = _sizes(x, recurrent)
-    shapes = [(batch, steps, 4 * units), kernel.shape, (units + 1, 4 * units), (batch, 4 * units), (batch, 2 * units)]
+    x, _, recurrent = specs[:3]
+    batch, _, units = _sizes(x, recurrent)
+    features, rows = x.shape[-1], 4 * units
+    shapes: list[Shape] = [
+        (rows, features), (rows, units + 1), (rows, batch), (units + 1, batch), (2 * units, batch), (units, batch),
+    ]  # fmt: skip
     if not params["reserve"]:
-        shapes += [(2, batch, 6 * units), (batch, steps, units + 1)]
+        shapes.append((2, 6 * units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]
 
 
@@ -192,7 +205,7 @@ def _lstm_over_scan(
         cell = add(multiply(f, c), multiply(i, g))
         shown = curve(cell)
         state = multiply(o, shown)
-        kept = [concatenate([o, i, f, g, c, shown], axis=-1), h] if reserve else []
+        kept = [_buffer([o, i, f, g, c, shown]), h] if reserve else []
         state, cell = _kept(state, h, off), _kept(cell, c, off)
         return (state, cell), [state, *kept]
 
@@ -244,7 +257,8 @@ def _lstm_grad_abstract(
 def _lstm_grad_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     dh, _, recurrent = specs[:3]
     batch, units = dh.shape
-    shapes = [(batch, 4 * units), (batch, 4 * units), dh.shape, dh.shape, dh.shape, recurrent.shape[::-1]]
+    state = (units, batch)
+    shapes = [(4 * units, batch), (4 * units, batch), state, state, state, state, state, recurrent.shape]
     return [TensorSpec(s, dh.dtype) for s in shapes]
 
 
@@ -258,7 +272,7 @@ def _lstm_grad_over_scan(
     def step(carry: Any, given: Any) -> Any:
         (dh, dc), (buffer, *rest) = carry, given
         dh = add(dh, rest.pop(0)) if sequence else dh
-        o, i, f, g, c, shown = split(buffer, 6, axis=-1)
+        o, i, f, g, c, shown = _gates(buffer, 6)
         cell = add(dc, multiply(multiply(dh, o), curve(shown)))
         parts = [
             multiply(multiply(cell, g), gate(i)), multiply(multiply(cell, c), gate(f)),
@@ -324,12 +338,15 @@ def _gru_abstract(
 
 
 def _gru_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
-    x, kernel, recurrent = specs[:3]
-    batch, steps, units = _sizes(x, recurrent)
-    wide = 3 * units if params["reset_after"] else 2 * units
-    shapes = [(batch, steps, 3 * units), kernel.shape, (units + 1, wide), (batch, wide), (batch, units), (units, units)]
+    x, _, recurrent = specs[:3]
+    batch, _, units = _sizes(x, recurrent)
+    features, rows = x.shape[-1], 3 * units
+    inner = rows if params["reset_after"] else 2 * units
+    shapes: list[Shape] = [
+        (rows, features), (inner, units + 1), (rows, batch), (units + 1, batch), (units, batch), (units, units),
+    ]  # fmt: skip
     if not params["reserve"]:
-        shapes += [(1, batch, 4 * units), (batch, steps, units + 1)]
+        shapes.append((1, 4 * units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]
 
 
@@ -356,7 +373,7 @@ def _gru_over_scan(
             late = matmul(part, recurrent[:, 2 * units :])
         candidate = curve(add(xh, late))
         state = add(candidate, multiply(z, subtract(carry, candidate)))
-        kept = [concatenate([z, r, candidate, part], axis=-1), carry] if reserve else []
+        kept = [_buffer([candidate, z, r, part]), carry] if reserve else []
         state = _kept(state, carry, off)
         return state, [state, *kept]
 
@@ -416,7 +433,8 @@ def _gru_grad_abstract(
 def _gru_grad_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     dh = specs[0]
     batch, units = dh.shape
-    shapes = [(batch, 3 * units), dh.shape, dh.shape, dh.shape, (2 * units, units), (units, units)]
+    state = (units, batch)
+    shapes = [(3 * units, batch), (3 * units, batch), state, state, state, state, state]
     return [TensorSpec(s, dh.dtype) for s in shapes]
 
 
@@ -433,7 +451,7 @@ def _gru_grad_over_scan(
     def step(carry: Any, given: Any) -> Any:
         buffer, h, *rest = given
         dh = add(carry, rest.pop(0)) if sequence else carry
-        z, r, candidate, part = split(buffer, 4, axis=-1)
+        candidate, z, r, part = _gates(buffer, 4)
         counted = _kept(dh, 0, rest)
         dz = multiply(multiply(counted, subtract(h, candidate)), gate(z))
         da = multiply(multiply(counted, subtract(1, z)), curve(candidate))
@@ -495,10 +513,10 @@ def _simple_abstract(
 
 def _simple_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
-    batch, steps, units = _sizes(x, recurrent)
-    shapes = [(batch, steps, units), (units + 1, units), (batch, units)]
+    batch, _, units = _sizes(x, recurrent)
+    shapes: list[Shape] = [(units, x.shape[-1]), (units, units + 1), (units, batch), (units + 1, batch)]
     if not params["reserve"]:
-        shapes += [(1, batch, units), (batch, steps, units + 1)]
+        shapes.append((1, units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]
 
 
@@ -513,7 +531,7 @@ def _simple_over_scan(
         projected, *off = slices
         made = curve(add(projected, matmul(h, recurrent)))
         state = _kept(made, h, off)
-        return state, [state, *([made, h] if reserve else [])]
+        return state, [state, *([_buffer([made]), h] if reserve else [])]
 
     h, (ys, *kept) = scan(step, h0, [given, *_mask_steps(mask)], reverse=go_backwards)
     more = [kept[0], _history(kept[1])] if reserve else []
@@ -551,7 +569,7 @@ simple_rnn_p = primitive(
 def _simple_grad_abstract(
     dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any
 ) -> tuple[TensorSpec, ...]:
-    steps, batch, units = made.shape
+    steps, units, batch = made.shape
     return TensorSpec((batch, steps, units), dh.dtype), dh
 
 
@@ -563,7 +581,7 @@ def _simple_grad_over_scan(
     def step(carry: Any, given: Any) -> Any:
         own, *rest = given
         dh = add(carry, rest.pop(0)) if sequence else carry
-        dz = _kept(multiply(dh, _CURVES[activation][1](own)), 0, rest)
+        dz = _kept(multiply(dh, _CURVES[activation][1](swapaxes(own, 0, 1))), 0, rest)
         return _kept(matmul(dz, swapaxes(recurrent, 0, 1)), dh, rest), dz
 
     dh, dz = scan(step, dh, slices, reverse=not go_backwards)
@@ -574,7 +592,7 @@ simple_rnn_grad_p = primitive(
     "simple_rnn_grad",
     _simple_grad_abstract,
     prepare=kernels.prepare_simple_rnn_grad,
-    workspace=lambda specs, params: [specs[0], specs[0], TensorSpec(specs[1].shape[::-1], specs[0].dtype)],
+    workspace=lambda specs, params: [TensorSpec(specs[0].shape[::-1], specs[0].dtype)] * 3,
     decomposition=_simple_grad_over_scan,
 )
 

@@ -1,5 +1,8 @@
 """Reductions over axes: sums, means, extremes, logic, positions of extremes, running sums."""
 
+# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# mypy: disable-error-code="has-type"
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -18,7 +21,7 @@ from graphkit.ops._convert import as_float, canonical_axes, canonical_axis, dtyp
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
-    add, cast, equal, exp, log, logical_not, maximum, multiply, sqrt, square, stop_gradient, subtract, true_divide,
+    absolute, add, cast, equal, exp, log, logical_not, maximum, multiply, sqrt, square, stop_gradient, subtract, true_divide, where,
 )  # fmt: skip
 from graphkit.ops.shaping import broadcast_to, reshape, squeeze
 
@@ -146,11 +149,17 @@ def _ordered(x: Any) -> Any:
 
 _builtin_any = any
 sum = _axes_op("Sum", reduce_sum_p, _summable, "The sum")
-prod = _axes_op("Prod", reduce_prod_p, _summable, "The product")
 amax = _axes_op("Amax", reduce_max_p, _any_tensor, "The largest element")
 amin = _axes_op("Amin", reduce_min_p, _any_tensor, "The smallest element")
 all = _axes_op("All", reduce_all_p, _boolean, "Whether all elements hold")
 any = _axes_op("Any", reduce_any_p, _boolean, "Whether any element holds")
+
+
+@operation("Prod")
+def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
+    """The product over `axis` (all axes by default). Source: keras.ops.prod."""
+    x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
+    return reduce_prod_p.bind(x, axes=canonical_axes(axis, x.ndim), keepdims=bool(keepdims))
 
 
 @operation("Max", tensors="x")
@@ -229,6 +238,7 @@ def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow. Source: keras.ops.logsumexp."""
     x = as_float(x)
     top = stop_gradient(max(x, axis, True))
+    top = where(equal(absolute(top), np.inf), 0.0, top)  # rows of -inf alone
     total = add(log(sum(exp(subtract(x, top)), axis, True)), top)
     return total if keepdims else squeeze(total, canonical_axes(axis, x.ndim))
 

@@ -1,5 +1,8 @@
 """Ops that move numbers without changing them: reshape, transpose, slice, join, pad, repeat; and making new tensors."""
 
+# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# mypy: disable-error-code="has-type"
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -53,6 +56,7 @@ def size(x: Any) -> Any:
     return product(shape_of(tensor(x)))
 
 
+@operation("ConvertToTensor", "core")
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
     """`x` as a tensor of `dtype`. Source: keras.ops.convert_to_tensor."""
     return tensor(x, None if dtype is None else dtypes.standardize(dtype))
@@ -300,7 +304,8 @@ def _concatenate_abstract(*specs: TensorSpec, axis: int) -> TensorSpec:
 
 
 def _concatenate_vjp(g: Any, out: Any, *xs: Any, axis: int) -> list[Any]:
-    parts, start = [], 0
+    parts: list[Any] = []
+    start: Size = 0
     for x in xs:
         size = shape_of(x)[axis]
         parts.append(_part(g, axis, start, start + size))
@@ -425,7 +430,8 @@ def get_item(x: Any, key: Any) -> Any:
     keys = _spell_out_ellipsis(keys, x.ndim)
     chosen: dict[int, tuple[Size, Size, int]] = {}
     gathers: list[tuple[int, Any]] = []
-    dropped, new_axes = set(), []
+    dropped: set[int] = set()
+    new_axes: list[int] = []
     axis = 0
     for item in keys:
         if item is None:
@@ -489,8 +495,9 @@ def _canonical_index(index: int, size: Size, axis: int, whole: Shape) -> Size:
 def _canonical_slice(item: slice, size: Size) -> tuple[Size, Size, int]:
     step = 1 if item.step is None else int(item.step)
     if isinstance(size, int) and not isinstance(item.start, Dim) and not isinstance(item.stop, Dim):
-        start, stop, step = item.indices(size)
-        return (start, stop, step) if step < 0 else (start, max(start, stop), step)
+        begin, end, step = item.indices(size)
+        return (begin, end, step) if step < 0 else (begin, max(begin, end), step)
+    start: Size
     if step < 0:
         start = size - 1 if item.start is None else _from_end(item.start, size)
         return start, -1 if item.stop is None else _from_end(item.stop, size), step

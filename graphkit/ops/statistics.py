@@ -16,15 +16,28 @@ from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote,
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
-    absolute, add, cast, equal, floor, isnan, logical_not, minimum, multiply, power, sqrt, square, subtract, true_divide, where,
+    absolute,
+    add,
+    cast,
+    equal,
+    floor,
+    isnan,
+    logical_not,
+    minimum,
+    multiply,
+    power,
+    sqrt,
+    square,
+    subtract,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.indexing import one_hot, scatter_add_p, sort, take
 from graphkit.ops.reduction import all as reduce_all
 from graphkit.ops.reduction import any as reduce_any
 from graphkit.ops.reduction import max as reduce_max
-from graphkit.ops.reduction import mean
+from graphkit.ops.reduction import mean, prod, reduced_shape
 from graphkit.ops.reduction import min as reduce_min
-from graphkit.ops.reduction import prod, reduced_shape
 from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.shaping import arange, broadcast_to, expand_dims, moveaxis, reshape, transpose
 
@@ -188,7 +201,7 @@ def _highest(x: Any, what: str) -> int:
     return int(np.max(x, initial=-1)) + 1
 
 
-@operation("Bincount", tensors="x weights")
+@operation("Bincount")
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
     """How often each number occurs along the last axis (or the sum of its weights). Source: keras.ops.bincount."""
     if sparse:
@@ -215,7 +228,7 @@ def _count_segments(ids: Any, num_segments: int | None) -> int:
 
 
 @operation("SegmentSum", "math", tensors="data segment_ids")
-def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The sums of the slices of each segment. Source: keras.ops.segment_sum."""
     ids = cast(segment_ids, "int32")
     return scatter_add_p.bind(tensor(data), ids, axis=0, size=_count_segments(ids, num_segments))
@@ -233,19 +246,19 @@ def _segment_extreme(data: Any, ids: Any, num_segments: int | None, reduce: Call
 
 
 @operation("SegmentMax", "math", tensors="data segment_ids")
-def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
     return _segment_extreme(data, segment_ids, num_segments, reduce_max, float("-inf"))
 
 
 @operation("SegmentMin", "math", tensors="data segment_ids")
-def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
     return _segment_extreme(data, segment_ids, num_segments, reduce_min, float("inf"))
 
 
 @operation("SegmentProd", "math", tensors="data segment_ids")
-def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:  # noqa: A002 (Keras' name)
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
     return _segment_extreme(data, segment_ids, num_segments, prod, 1.0)
 
@@ -253,7 +266,7 @@ def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, s
 # ----- norms and the like -----
 
 
-def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:  # noqa: A002 (Keras' name)
+def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord is None or ord == 2 or ord == "fro":
         return sqrt(reduce_sum(square(x), axes, keepdims))
     if ord == float("inf"):
@@ -274,7 +287,7 @@ _MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
 
 
 @operation("Norm", "linalg")
-def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:  # noqa: A002 (Keras' name)
+def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors (one axis) or matrices (two); the Euclidean one by default. Source: keras.ops.norm.
 
     Raises InvalidArgumentError for orders that want singular values.
@@ -301,7 +314,7 @@ def corrcoef(x: Any) -> Any:
     return matmul(unit, transpose(unit))
 
 
-@operation("Trapezoid", tensors="y x")
+@operation("Trapezoid", tensors="y")
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """The integral of `y` along `axis` by trapezoids. Source: keras.ops.trapezoid."""
     from graphkit.ops.arithmetic import diff

@@ -177,10 +177,10 @@ class Nadam(Optimizer):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, _fuzz(epsilon)
 
     def make_slots(self) -> None:
-        """momentum and velocity; and the product of the momentum schedule, which Keras does not save."""
+        """momentum and velocity; then the product of the momentum schedule, which Keras leaves without a name."""
         super().make_slots()
         dtype = self._trainable[0].dtype if self._trainable else dtypes.floatx()
-        self._product = Variable(1.0, dtype=dtype, trainable=False, name="u_product")
+        self._product = self._track(1.0, dtype, "variable")
 
     def _schedule(self, step: Any, dtype: str) -> Any:
         decay = ops.power(ops.cast(0.96, dtype), ops.cast(step, dtype))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numpy as np
 import pytest
 
 from graphkit import config, layers
@@ -34,7 +33,6 @@ def test_the_dtype_policy_is_that_of_new_layers() -> None:
     layer = layers.Dense(2)
     assert (layer.compute_dtype, layer.variable_dtype) == ("float16", "float32")
     assert config.dtype_policy().name == "mixed_float16"
-    assert layer(np.ones((1, 3), "float32")).dtype == "float16"
 
 
 def test_other_settings_are_kept() -> None:

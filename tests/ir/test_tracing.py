@@ -124,14 +124,14 @@ def test_a_sound_program_passes_its_check() -> None:
 def test_a_value_that_is_read_before_it_is_made_is_found() -> None:
     program = trace(lambda x: ops.exp(ops.tanh(x)), spec(2))
     swapped = Program(program.inputs, program.state, program.equations[::-1], program.outputs)
-    with pytest.raises(GraphError, match="reads .* before it is made"):
+    with pytest.raises(GraphError, match=r"reads .* before it is made"):
         swapped.check()
 
 
 def test_a_value_that_is_made_twice_is_found() -> None:
     program = trace(lambda x: ops.exp(x), spec(2))
     doubled = Program(program.inputs, program.state, program.equations * 2, program.outputs)
-    with pytest.raises(GraphError, match="makes .* a second time"):
+    with pytest.raises(GraphError, match=r"makes .* a second time"):
         doubled.check()
 
 

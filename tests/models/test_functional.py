@@ -317,7 +317,7 @@ WRONG: list[tuple[Any, type[GraphKitError], str]] = [
     (lambda x: models.Model(x, x, name="a/b"), InvalidArgumentError, "cannot contain character `/`"),
     (lambda x: layers.Dense(3)(layers.Dense(3)), InvalidTypeError, "not a tensor"),
     (lambda x: bool(x), InvalidTypeError, "no truth value"),
-    (lambda x: np.sum(x), InvalidTypeError, "given to NumPy"),
+    (lambda x: np.asarray(x), InvalidTypeError, "given to NumPy"),
 ]
 
 

@@ -10,9 +10,13 @@ import graphkit.ops.resizing  # registers its primitives  # noqa: F401
 from graphkit.ir.primitive import PRIMITIVES
 from tests.ops.case import Case, case, distinct, made_by, real, same_draw
 
-_CONV: dict[str, Any] = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "data_format": "channels_last", "free": False}
+_CONV: dict[str, Any] = {
+    "strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "data_format": "channels_last", "free": False,
+}  # fmt: skip
 _FIRST: dict[str, Any] = {**_CONV, "strides": (2, 1), "padding": ((1, 0), (1, 1)), "data_format": "channels_first"}
-_LINE: dict[str, Any] = {"strides": (1,), "padding": ((2, 0),), "dilation": (2,), "groups": 1, "data_format": "channels_last", "free": False}
+_LINE: dict[str, Any] = {
+    "strides": (1,), "padding": ((2, 0),), "dilation": (2,), "groups": 1, "data_format": "channels_last", "free": False,
+}  # fmt: skip
 _GROUPED: dict[str, Any] = {**_CONV, "groups": 2}
 
 _POOL: dict[str, Any] = {"window": (2, 2), "strides": (2, 2), "padding": ((0, 0), (0, 0)), "data_format": "channels_last"}

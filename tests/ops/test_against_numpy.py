@@ -13,7 +13,7 @@ import graphkit.ops as ops
 R = np.random.Generator(np.random.Philox(3))
 X, Y = R.standard_normal((3, 4)), R.standard_normal((3, 4)) * 2
 Z, V, M = R.standard_normal((2, 3, 4)), R.standard_normal(4), R.standard_normal((4, 5))
-P, I = np.abs(X) + 0.1, np.arange(12, dtype=np.int32).reshape(3, 4) - 5
+P, N = np.abs(X) + 0.1, np.arange(12, dtype=np.int32).reshape(3, 4) - 5
 T = np.array([1, 0, 3], np.int32)
 HOLES = np.array([[1.0, np.nan, 2.0], [np.nan, 3.0, -1.0]])
 SPECIAL = np.array([0.0, -0.0, 1e-30, np.inf, -np.inf, np.nan])
@@ -25,7 +25,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "matmul of a row": lambda o: o.matmul(V, M),
     "matmul of a column": lambda o: o.matmul(Z, V),
     "matmul of vectors": lambda o: o.matmul(V, V),
-    "matmul of integers": lambda o: o.matmul(I, I.T),
+    "matmul of integers": lambda o: o.matmul(N, N.T),
     "dot": lambda o: o.dot(Z, M),
     "dot of many axes": lambda o: o.dot(X, R.standard_normal((2, 4, 3)) * 0 + 1),
     "dot with a scalar": lambda o: o.dot(X, np.float64(2)),
@@ -57,7 +57,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "digitize": lambda o: o.digitize(X, np.array([-1.0, 0.0, 1.0])),
     "bincount": lambda o: o.bincount(T),
     "bincount with weights": lambda o: o.bincount(T, weights=np.array([0.5, 1.0, 2.0])),
-    "isin": lambda o: o.isin(I, T),
+    "isin": lambda o: o.isin(N, T),
     # making
     "eye": lambda o: o.eye(3, 4, k=1, dtype="float64"),
     "tri": lambda o: o.tri(3, 4, k=-1, dtype="float64"),
@@ -134,7 +134,7 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "cumsum of the flattened": lambda o: o.cumsum(X),
     "var": lambda o: o.var(X, axis=0),
     "std": lambda o: o.std(X, keepdims=True),
-    "count_nonzero": lambda o: o.count_nonzero(I, axis=1),
+    "count_nonzero": lambda o: o.count_nonzero(N, axis=1),
     "norm": lambda o: (o.norm if hasattr(o, "norm") else o.linalg.norm)(X, axis=1),
     "norm of order 1": lambda o: (o.norm if hasattr(o, "norm") else o.linalg.norm)(X, ord=1, axis=0),
     "norm of a matrix": lambda o: (o.norm if hasattr(o, "norm") else o.linalg.norm)(X, ord=np.inf, axis=(0, 1)),
@@ -152,22 +152,22 @@ def test_the_op_computes_what_numpy_does(name: str) -> None:
 # Keras' rules for dtypes; found by calling keras.ops (3.x) on the same arguments.
 _BOOL, _U8, _HALF, _F32 = X > 0, np.arange(6, dtype=np.uint8).reshape(2, 3), X.astype(np.float16), X.astype(np.float32)
 DTYPES: dict[str, tuple[Callable[[], Any], str]] = {
-    "exp of integers is a float": (lambda: ops.exp(I), "float32"),
-    "sum of integers": (lambda: ops.sum(I), "int32"),
+    "exp of integers is a float": (lambda: ops.exp(N), "float32"),
+    "sum of integers": (lambda: ops.sum(N), "int32"),
     "sum of small unsigned integers": (lambda: ops.sum(_U8), "uint32"),
     "sum of booleans": (lambda: ops.sum(_BOOL), "int32"),
-    "mean of integers": (lambda: ops.mean(I), "float32"),
-    "integer and Python float": (lambda: ops.add(I, 1.5), "float32"),
-    "integer and half": (lambda: ops.add(I, _HALF), "float16"),
+    "mean of integers": (lambda: ops.mean(N), "float32"),
+    "integer and Python float": (lambda: ops.add(N, 1.5), "float32"),
+    "integer and half": (lambda: ops.add(N, _HALF), "float16"),
     "half and Python float": (lambda: ops.multiply(_HALF, 2.0), "float16"),
-    "uint8 and int32": (lambda: ops.multiply(_U8, I[:2, :3]), "int32"),
-    "integers divided": (lambda: ops.true_divide(I, 2), "float32"),
-    "integers divided down": (lambda: ops.floor_divide(I, 2), "int32"),
-    "where of integer and float": (lambda: ops.where(_BOOL, I, 1.0), "float32"),
+    "uint8 and int32": (lambda: ops.multiply(_U8, N[:2, :3]), "int32"),
+    "integers divided": (lambda: ops.true_divide(N, 2), "float32"),
+    "integers divided down": (lambda: ops.floor_divide(N, 2), "int32"),
+    "where of integer and float": (lambda: ops.where(_BOOL, N, 1.0), "float32"),
     "booleans multiplied by floats": (lambda: ops.multiply(_BOOL, _F32), "float32"),
     "argmax": (lambda: ops.argmax(_F32), "int32"),
-    "round of integers": (lambda: ops.round(I), "int32"),
-    "int8 products": (lambda: ops.matmul(I.astype(np.int8), I.T.astype(np.int8)), "int32"),
+    "round of integers": (lambda: ops.round(N), "int32"),
+    "int8 products": (lambda: ops.matmul(N.astype(np.int8), N.T.astype(np.int8)), "int32"),
     "arange of integers": (lambda: ops.arange(5), "int32"),
     "arange of floats": (lambda: ops.arange(0.0, 1.0, 0.25), "float32"),
     "one_hot": (lambda: ops.one_hot(T, 4), "float32"),

@@ -7,7 +7,7 @@ import pytest
 
 import graphkit.ops as ops
 from graphkit.errors import InvalidArgumentError, ShapeError
-from graphkit.ops.normalization import batch_normalization_training
+from graphkit.ops import batch_normalization_training
 
 R = np.random.Generator(np.random.Philox(9))
 

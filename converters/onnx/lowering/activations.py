@@ -6,7 +6,6 @@ from typing import Any
 
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
 from graphkit.converters.onnx.registry import lowering
-
 from graphkit.ir.program import Equation
 
 

@@ -7,10 +7,9 @@ from typing import Any
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
 from graphkit.converters.onnx.dims import shape_vector
 from graphkit.converters.onnx.registry import lowering
-
 from graphkit.core.dims import Shape, Size
 from graphkit.core.errors import ExportError
-from graphkit.ops._windows import Ints, Padding, reach
+from graphkit.ops._windows import Ints, Padding, reach, resolve_padding
 
 
 def channels_first_kernel(b: GraphBuilder, kernel: Operand) -> Any:
@@ -72,8 +71,8 @@ def _conv_input_grad(
     groups: int,
     data_format: str,
 ) -> Any:
-    pads = _known_pads(padding, strides)
-    window: Ints = tuple(int(k) for k in kernel.shape[:-2])  # type: ignore[arg-type]
+    window: Ints = tuple(k for k in kernel.shape[:-2] if isinstance(k, int))
+    pads = pads_of(padding, sizes, window, strides, dilation)
     return transposed(b, g, channels_first_kernel(b, kernel), g.shape, sizes, window, strides, pads, dilation, groups)
 
 
@@ -105,13 +104,15 @@ def transposed(
     return b.op("Pad", whole, shape_vector(b, [0, 0, *(-low for low in before), 0, 0, *(-high for high in after)]))
 
 
-def _known_pads(padding: Padding, strides: Ints) -> Any:
-    if isinstance(padding, str):
+def pads_of(padding: Padding, sizes: Shape, window: Ints, strides: Ints, dilation: Ints) -> Any:
+    """The pairs of a padding. Raises ExportError for "same" where it depends on a size that is not known."""
+    pads = resolve_padding(padding, sizes, window, strides, dilation)
+    if isinstance(pads, str):
         raise ExportError(
-            'the gradient of a strided convolution with padding="same" over an unknown size has pads that ONNX cannot compute. '
+            'the gradient of strided windows with padding="same" over an unknown size has pads that are no polynomial of it. '
             "Give the input a fixed size"
         )
-    return padding
+    return pads
 
 
 @lowering("conv_kernel_grad")
@@ -128,16 +129,22 @@ def _conv_kernel_grad(
     data_format: str,
 ) -> Any:
     """A convolution of x with g for its kernel, batch and channels exchanged, strides and dilations exchanged."""
-    pads = _known_pads(padding, strides)
-    image, pads = cropped(b, x, pads)
-    channels, filters, rank = int(x.shape[1]), int(g.shape[1]), len(window)  # type: ignore[arg-type]
-    left = _grouped(b, image, x, pads_shape(x.shape, padding), groups, channels // groups, (2, 1, 0))
-    right = _grouped(b, g, g, g.shape, groups, filters // groups, (1, 2, 0))
-    made = b.op("Conv", *_folded(b, left, right, x, g, groups, pads_shape(x.shape, padding)), group=groups,
+    known = pads_of(padding, x.shape[2:], window, strides, dilation)
+    image, pads = cropped(b, x, known)
+    cut = pads_shape(x.shape, known)
+    channels, filters, rank = _known(x.shape[1]), _known(g.shape[1]), len(window)
+    left = _grouped(b, image, cut, groups, channels // groups, (2, 1, 0))
+    right = _grouped(b, g, g.shape, groups, filters // groups, (1, 2, 0))
+    made = b.op("Conv", *_folded(b, left, right, x, g, groups, cut), group=groups,
                 strides=list(dilation), dilations=list(strides), **pad_attributes(pads))  # fmt: skip
     axes = list(range(2, 2 + rank))
     made = b.op("Slice", made, b.ints([0] * rank), b.ints(window), b.ints(axes))
     return b.transpose(made, (*axes, 0, 1))
+
+
+def _known(size: Size) -> int:
+    assert isinstance(size, int)
+    return size
 
 
 def pads_shape(shape: Shape, padding: Any) -> Shape:
@@ -145,7 +152,7 @@ def pads_shape(shape: Shape, padding: Any) -> Shape:
     return (*shape[:2], *(n + min(low, 0) + min(high, 0) for n, (low, high) in zip(shape[2:], padding, strict=True)))
 
 
-def _grouped(b: GraphBuilder, value: Input, like: Operand, shape: Shape, groups: int, each: int, order: Ints) -> Any:
+def _grouped(b: GraphBuilder, value: Input, shape: Shape, groups: int, each: int, order: Ints) -> Any:
     """(n, groups * each, *sizes) as (each, groups, n, *sizes) or (groups, each, n, *sizes)."""
     split: Shape = (shape[0], groups, each, *shape[2:])
     return b.transpose(b.reshape(value, shape, split), (*order, *range(3, len(split))))
@@ -153,7 +160,7 @@ def _grouped(b: GraphBuilder, value: Input, like: Operand, shape: Shape, groups:
 
 def _folded(b: GraphBuilder, left: Any, right: Any, x: Operand, g: Operand, groups: int, cut: Shape) -> tuple[Any, Any]:
     """The grouped forms as image (channels / groups, groups * n, ...) and kernel (filters, n, ...)."""
-    channels, filters = int(x.shape[1]) // groups, int(g.shape[1]) // groups  # type: ignore[arg-type]
+    channels, filters = _known(x.shape[1]) // groups, _known(g.shape[1]) // groups
     n: Size = x.shape[0]
     image = b.reshape(left, (channels, groups, n, *cut[2:]), (channels, groups * n, *cut[2:]))
     kernel = b.reshape(right, (groups, filters, n, *g.shape[2:]), (groups * filters, n, *g.shape[2:]))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand, to_tensor
 from graphkit.converters.onnx.dims import shape_vector, size_vector
 from graphkit.converters.onnx.registry import lowering
-
 from graphkit.core import dtypes
 from graphkit.core.dims import Shape, Size, is_static
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from graphkit.converters.onnx.builder import GraphBuilder, Operand
 from graphkit.converters.onnx.registry import lowering
-
 from graphkit.ir.program import Equation
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
 from graphkit.converters.onnx.dims import shape_vector
-from graphkit.converters.onnx.lowering.convolution import cropped, pad_attributes, pads_shape, transposed
+from graphkit.converters.onnx.lowering.convolution import cropped, pad_attributes, pads_of, pads_shape, transposed
 from graphkit.converters.onnx.lowering.indexing import zeros
 from graphkit.converters.onnx.registry import lowering
-
 from graphkit.core.dims import Shape, is_static, product
 from graphkit.core.errors import ExportError
 from graphkit.ops._windows import Ints, Padding
@@ -67,18 +67,14 @@ def _average_pool_grad(
     b: GraphBuilder, g: Operand, *, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str
 ) -> Any:
     """Each gradient, divided by the elements in its window, goes to all of them: a transposed convolution with ones."""
-    if isinstance(padding, str):
-        raise ExportError(
-            'the gradient of a strided pooling with padding="same" over an unknown size has pads that ONNX cannot compute. '
-            "Give the input a fixed size"
-        )
+    ones = (1,) * len(window)
+    pads = pads_of(padding, sizes, window, strides, ones)
     dtype = np.dtype(np.float64 if g.dtype == "float64" else np.float32)
-    counts = _counts(b, sizes, window, strides, padding, dtype)
+    counts = _counts(b, sizes, window, strides, pads, dtype)
     each = b.op("Div", g, b.cast(counts, g.dtype))
     flat: Shape = (g.shape[0] * g.shape[1], 1, *g.shape[2:])
     kernel = b.cast(b.constant(np.ones((1, 1, *window), dtype)), g.dtype)
-    ones = (1,) * len(window)
-    spread = transposed(b, b.reshape(each, g.shape, flat), kernel, flat, sizes, window, strides, padding, ones, 1)
+    spread = transposed(b, b.reshape(each, g.shape, flat), kernel, flat, sizes, window, strides, pads, ones, 1)
     return b.reshape(spread, (*flat[:2], *sizes), (*g.shape[:2], *sizes))
 
 

@@ -10,11 +10,11 @@ import math
 from typing import Any
 
 import numpy as np
+
 from graphkit.converters.onnx.builder import GraphBuilder, Operand
 from graphkit.converters.onnx.dims import size_scalar
 from graphkit.converters.onnx.lowering.activations import inverse_erf
 from graphkit.converters.onnx.registry import limitation, lowering
-
 from graphkit.core.dims import Shape, product
 
 _MODULUS = 2**32

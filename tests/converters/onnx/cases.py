@@ -15,7 +15,20 @@ from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import trace
-from graphkit.ops import arithmetic, control, convolution, indexing, linear, nn, normalization, pooling, probabilities, recurrent, resizing
+from graphkit.ops import (
+    arithmetic,
+    batch_norm,
+    control,
+    convolution,
+    indexing,
+    linear,
+    nn,
+    normalization,
+    pooling,
+    probabilities,
+    recurrent,
+    resizing,
+)
 from tests.converters.onnx.comparing import sample
 
 SIZES: Mapping[str, int] = {"b": 2, "t": 5, "h": 7, "w": 6}
@@ -234,10 +247,10 @@ RESIZING = [
 
 _VECTORS = ", 4, 4"
 NORMALIZATION = [
-    case("batch_normalization", lambda x, m, v: normalization.batch_normalization(x, m, ops.square(v), 1), "b 4 t" + _VECTORS),
-    case("batch_normalization, last axis", lambda x, m, v: normalization.batch_normalization(x, m, ops.square(v), -1), "b t 4" + _VECTORS),
-    case("batch_normalization_training", lambda x, s, o: list(normalization.batch_normalization_training(x, -1, o, s)), "b t 4" + _VECTORS),
-    case("batch_normalization_grad", lambda x, s, o: normalization.batch_normalization_training(x, -1, o, s)[0], "b t 4" + _VECTORS,
+    case("batch_normalization", lambda x, m, v: batch_norm.batch_normalization(x, m, ops.square(v), 1), "b 4 t" + _VECTORS),
+    case("batch_normalization, last axis", lambda x, m, v: batch_norm.batch_normalization(x, m, ops.square(v), -1), "b t 4" + _VECTORS),
+    case("batch_normalization_training", lambda x, s, o: list(batch_norm.batch_normalization_training(x, -1, o, s)), "b t 4" + _VECTORS),
+    case("batch_normalization_grad", lambda x, s, o: batch_norm.batch_normalization_training(x, -1, o, s)[0], "b t 4" + _VECTORS,
          gradient=True, tolerance=1e-3),
     case("layer_normalization", lambda x, g, o: normalization.layer_normalization(x, g, o), "b t 4" + _VECTORS),
     case("layer_normalization_grad", lambda x, g, o: normalization.layer_normalization(x, g, o), "b t 4" + _VECTORS,

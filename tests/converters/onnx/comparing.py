@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+
 from graphkit.converters.onnx import program_to_onnx
 from graphkit.converters.onnx.files import check_model
-
 from graphkit.core import dtypes
 from graphkit.engine import run
 from graphkit.ir.program import Program

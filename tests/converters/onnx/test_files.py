@@ -12,11 +12,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from graphkit import layers
-from graphkit.converters.onnx import export_model, files, load_model, model_to_onnx
+from graphkit.converters.onnx import export_model, files, load_model, model_to_onnx, recognizes
 from graphkit.converters.onnx.export import CONFIG_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.relayout import apply_steps, undo_steps
 from graphkit.core.errors import ExportError, SerializationError, UnknownNameError
 from graphkit.models import Model
+from graphkit.models import load_model as open_any
 from graphkit.runtime import Predictor
 
 
@@ -105,7 +106,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(model: Any, tmp_pa
 
 
 def test_a_missing_folder_is_named(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="the folder '.*nowhere' does not exist"):
+    with pytest.raises(ExportError, match=r"the folder '.*nowhere' does not exist"):
         export_model(model, tmp_path / "nowhere" / "m.onnx")
 
 
@@ -185,3 +186,14 @@ def test_the_config_rides_in_the_metadata(model: Any) -> None:
 def test_every_step_of_a_weight_can_be_undone(steps: list[Any]) -> None:
     array = np.arange(120).reshape(2, 3, 4, 5)
     assert (undo_steps(apply_steps(array, steps), array.shape, steps) == array).all()
+
+
+def test_files_are_recognised_by_their_first_bytes(model: Any, tmp_path: Path) -> None:
+    assert recognizes(export_model(model, tmp_path / "m.onnx").read_bytes()[:16])
+    assert recognizes(foreign(tmp_path).read_bytes()[:16])
+    assert not any(recognizes(head) for head in (b"", b"PK\x03\x04", b"\x89HDF", b'{"a": 1}', b"\x08"))
+
+
+def test_the_front_door_opens_an_export(model: Any, tmp_path: Path) -> None:
+    path = export_model(model, tmp_path / "renamed.model")
+    assert_same(open_any(path)(IMAGES), model(IMAGES))

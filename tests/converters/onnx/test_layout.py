@@ -15,8 +15,8 @@ from graphkit.core.dims import Dim
 from graphkit.ir.spec import spec
 from graphkit.ir.tracing import trace
 from graphkit.ir.variable import Variable
+from graphkit.ops import batch_normalization
 from graphkit.ops.convolution import conv, conv_with_bias
-from graphkit.ops.normalization import batch_normalization
 from graphkit.ops.pooling import max_pool
 from tests.converters.onnx.comparing import parity
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import numpy as np
+from onnx import numpy_helper
 
 from graphkit.converters.onnx import program_to_onnx
 from graphkit.converters.onnx.export import WEIGHTS_KEY
@@ -14,7 +15,6 @@ from graphkit.ir.spec import spec
 from graphkit.ir.tracing import trace
 from graphkit.ir.variable import Variable
 from graphkit.ops.recurrent import gru, lstm
-from onnx import numpy_helper
 
 _rng = np.random.default_rng(0)
 

@@ -1,0 +1,362 @@
+"""Metrics of true and false positives and negatives over thresholds: counts, precision, recall, AUC. Source: keras.metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.ir.variable import Variable
+from graphkit.losses.loss import ratio, same_rank
+from graphkit.metrics.metric import HOME, Metric
+from graphkit.ops._convert import shape_of, tensor
+
+_BELOW_ALL = -1e10
+_COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
+
+
+def parse_thresholds(thresholds: Any, default: float) -> list[float]:
+    """The thresholds as a list. Raises InvalidArgumentError for one outside [0, 1]."""
+    if thresholds is None:
+        return [default]
+    made = [float(t) for t in (thresholds if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds])]
+    wrong = [t for t in made if not 0 <= t <= 1]
+    if wrong:
+        raise InvalidArgumentError(f"Threshold values must be in [0, 1]. Received: {wrong}")
+    return made
+
+
+def even_thresholds(count: int) -> list[float]:
+    """`count` thresholds from 0 to 1, the first of them below 0 so that a prediction of 0 is above it, the last above 1."""
+    fuzz = dtypes.epsilon()
+    return [-fuzz, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + fuzz]
+
+
+class _Confusion(Metric):
+    """Keeps some of the four counts, one for each threshold (and label)."""
+
+    def _keep(self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None) -> None:
+        self._cuts = np.asarray(thresholds, "float32")
+        shape = (len(self._cuts),) if labels is None else (len(self._cuts), labels)
+        self._kept: dict[str, Variable] = {n: self.add_variable(shape, name=n) for n in names}
+
+    def _count(
+        self, y_true: Any, y_pred: Any, weight: Any, top_k: int | None = None, class_id: int | None = None, by_label: bool = False
+    ) -> None:
+        """Add a batch."""
+        y_true, y_pred = same_rank(tensor(tensor(y_true), self.dtype), tensor(tensor(y_pred), self.dtype))
+        if shape_of(y_true) != shape_of(y_pred):
+            raise ShapeError(f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have one shape.")
+        weight = None if weight is None else _spread(tensor(tensor(weight), self.dtype), shape_of(y_pred))
+        if top_k is not None:
+            y_pred = _only_top(y_pred, top_k)
+        if class_id is not None:
+            y_true, y_pred = y_true[..., class_id], y_pred[..., class_id]
+            weight = None if weight is None else weight[..., class_id]
+        positive = ops.cast(ops.cast(y_true, "bool"), self.dtype)
+        whole = ops.ones_like(positive) if weight is None else weight
+        positive = positive if weight is None else ops.multiply(positive, weight)
+        self._add(positive, ops.subtract(whole, positive), y_pred, by_label)
+
+    def _add(self, positive: Any, negative: Any, y_pred: Any, by_label: bool) -> None:
+        if by_label:
+            above = ops.cast(ops.greater(ops.expand_dims(y_pred, 0), self._cuts[:, None, None]), self.dtype)
+            over: Callable[[Any], Any] = lambda t: ops.sum(ops.multiply(above, ops.expand_dims(t, 0)), axis=1)  # noqa: E731
+            total: Callable[[Any], Any] = lambda t: ops.sum(t, axis=0)  # noqa: E731
+        else:
+            above = ops.cast(ops.greater(ops.reshape(y_pred, (1, -1)), self._cuts[:, None]), self.dtype)
+            over = lambda t: ops.squeeze(ops.matmul(above, ops.reshape(t, (-1, 1))), -1)  # noqa: E731
+            total = ops.sum
+        found = {"true_positives": over(positive), "false_positives": over(negative)}
+        found["false_negatives"] = ops.subtract(total(positive), found["true_positives"])
+        found["true_negatives"] = ops.subtract(total(negative), found["false_positives"])
+        for name, variable in self._kept.items():
+            variable.assign(ops.add(variable, found[name]))
+
+    def _values(self, *names: str) -> list[Any]:
+        return [self._kept[n].value for n in names]
+
+    def _rate(self, part: str, rest: str) -> Any:
+        """part / (part + rest)."""
+        a, b = self._values(part, rest)
+        return ratio(a, ops.add(a, b))
+
+    def _single(self, value: Any) -> Any:
+        return value[0] if len(self._cuts) == 1 else value
+
+
+def _spread(weight: Any, shape: tuple[Any, ...]) -> Any:
+    rank = len(shape_of(weight))
+    if rank < len(shape):
+        weight = ops.reshape(weight, (*shape_of(weight), *([1] * (len(shape) - rank))))
+    return ops.broadcast_to(weight, shape)
+
+
+def _only_top(y_pred: Any, k: int) -> Any:
+    """Everything but the k largest of each row below all thresholds."""
+    least = ops.top_k(y_pred, k)[0][..., k - 1 : k]
+    return ops.where(ops.greater_equal(y_pred, least), y_pred, _BELOW_ALL)
+
+
+class _OneCount(_Confusion):
+    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
+        super().__init__(dtype, name)
+        self.thresholds = thresholds
+        self._keep([self._condition], parse_thresholds(thresholds, 0.5))
+
+    _condition = ""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        self._count(y_true, y_pred, sample_weight)
+
+    def result(self) -> Any:
+        """The count, or one for each threshold."""
+        return self._single(self._values(self._condition)[0])
+
+
+@keras_class(HOME)
+class TruePositives(_OneCount):
+    """The number of true positives. Source: keras.metrics.TruePositives."""
+
+    _condition = "true_positives"
+
+
+@keras_class(HOME)
+class FalsePositives(_OneCount):
+    """The number of false positives. Source: keras.metrics.FalsePositives."""
+
+    _condition = "false_positives"
+
+
+@keras_class(HOME)
+class TrueNegatives(_OneCount):
+    """The number of true negatives. Source: keras.metrics.TrueNegatives."""
+
+    _condition = "true_negatives"
+
+
+@keras_class(HOME)
+class FalseNegatives(_OneCount):
+    """The number of false negatives. Source: keras.metrics.FalseNegatives."""
+
+    _condition = "false_negatives"
+
+
+class _Fraction(_Confusion):
+    _rest = ""
+
+    def __init__(
+        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(dtype, name)
+        self.thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
+        cuts = parse_thresholds(thresholds, 0.5 if top_k is None else _BELOW_ALL)
+        self._keep(["true_positives", self._rest], cuts)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        self._count(y_true, y_pred, sample_weight, self.top_k, self.class_id)
+
+    def result(self) -> Any:
+        """The fraction, or one for each threshold."""
+        return self._single(self._rate("true_positives", self._rest))
+
+
+@keras_class(HOME)
+class Precision(_Fraction):
+    """True positives among all that were called positive. Source: keras.metrics.Precision."""
+
+    _rest = "false_positives"
+
+
+@keras_class(HOME)
+class Recall(_Fraction):
+    """True positives among all that are positive. Source: keras.metrics.Recall."""
+
+    _rest = "false_negatives"
+
+
+class _BestAt(_Confusion):
+    """The best of one rate where another one reaches a value."""
+
+    _wanted: tuple[str, str] = ("", "")
+    _given: tuple[str, str] = ("", "")
+
+    def _setup(self, value: float, what: str, num_thresholds: int, class_id: int | None) -> None:
+        if not 0 <= value <= 1:
+            raise InvalidArgumentError(f"Argument `{what}` must be in the range [0, 1]. Received: {what}={value}")
+        if num_thresholds <= 0:
+            raise InvalidArgumentError(f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}")
+        self.num_thresholds, self.class_id, self._value = num_thresholds, class_id, value
+        self._keep(_COUNTS, [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds))
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        self._count(y_true, y_pred, sample_weight, class_id=self.class_id)
+
+    def result(self) -> Any:
+        """The best rate; 0 if the value is never reached."""
+        reached = ops.greater_equal(self._rate(*self._given), self._value)
+        return ops.max(ops.where(reached, self._rate(*self._wanted), 0.0))
+
+
+_RECALL = ("true_positives", "false_negatives")
+_PRECISION = ("true_positives", "false_positives")
+_SPECIFICITY = ("true_negatives", "false_positives")
+
+
+@keras_class(HOME)
+class SensitivityAtSpecificity(_BestAt):
+    """The best sensitivity where the specificity reaches a value. Source: keras.metrics.SensitivityAtSpecificity."""
+
+    _wanted, _given = _RECALL, _SPECIFICITY
+
+    def __init__(
+        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(dtype, name)
+        self.specificity = specificity
+        self._setup(specificity, "specificity", num_thresholds, class_id)
+
+
+@keras_class(HOME)
+class SpecificityAtSensitivity(_BestAt):
+    """The best specificity where the sensitivity reaches a value. Source: keras.metrics.SpecificityAtSensitivity."""
+
+    _wanted, _given = _SPECIFICITY, _RECALL
+
+    def __init__(
+        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(dtype, name)
+        self.sensitivity = sensitivity
+        self._setup(sensitivity, "sensitivity", num_thresholds, class_id)
+
+
+@keras_class(HOME)
+class PrecisionAtRecall(_BestAt):
+    """The best precision where the recall reaches a value. Source: keras.metrics.PrecisionAtRecall."""
+
+    _wanted, _given = _PRECISION, _RECALL
+
+    def __init__(
+        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(dtype, name)
+        self.recall = recall
+        self._setup(recall, "recall", num_thresholds, class_id)
+
+
+@keras_class(HOME)
+class RecallAtPrecision(_BestAt):
+    """The best recall where the precision reaches a value. Source: keras.metrics.RecallAtPrecision."""
+
+    _wanted, _given = _RECALL, _PRECISION
+
+    def __init__(
+        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(dtype, name)
+        self.precision = precision
+        self._setup(precision, "precision", num_thresholds, class_id)
+
+
+@keras_class(HOME)
+class AUC(_Confusion):
+    """The area under the ROC or precision-recall curve, by a sum over thresholds. Source: keras.metrics.AUC."""
+
+    def __init__(
+        self,
+        num_thresholds: int = 200,
+        curve: str = "ROC",
+        summation_method: str = "interpolation",
+        name: str | None = None,
+        dtype: Any = None,
+        thresholds: Sequence[float] | None = None,
+        multi_label: bool = False,
+        num_labels: int | None = None,
+        label_weights: Any = None,
+        from_logits: bool = False,
+    ) -> None:
+        super().__init__(dtype, name)
+        if curve not in ("ROC", "PR", "PRGAIN") or summation_method not in ("interpolation", "minoring", "majoring"):
+            raise InvalidArgumentError(f"AUC: unknown curve={curve!r} or summation_method={summation_method!r}.")
+        if thresholds is None and num_thresholds <= 1:
+            raise InvalidArgumentError(f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}")
+        if num_labels and not multi_label:
+            raise InvalidArgumentError("`num_labels` is needed only when `multi_label` is True.")
+        self.curve, self.summation_method, self.thresholds = curve, summation_method, None if thresholds is None else list(thresholds)
+        self.num_thresholds = num_thresholds if thresholds is None else len(self.thresholds or ()) + 2
+        self.multi_label, self.num_labels, self.label_weights, self.from_logits = multi_label, num_labels, label_weights, from_logits
+        self._kept = {}
+        if not multi_label or num_labels:
+            self._build(num_labels)
+
+    def _build(self, labels: int | None) -> None:
+        fuzz = dtypes.epsilon()
+        own = self.thresholds
+        cuts = even_thresholds(self.num_thresholds) if own is None else [-fuzz, *sorted(own), 1.0 + fuzz]
+        self._keep(_COUNTS, cuts, labels if self.multi_label else None)
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        if not self._kept:
+            self._build(shape_of(y_pred)[1])
+        y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
+        if self.label_weights is not None and not self.multi_label:
+            labels = tensor(np.asarray(self.label_weights, self.dtype))
+            weight = _spread(labels[None], shape_of(y_pred))
+            sample_weight = weight if sample_weight is None else ops.multiply(weight, _spread(tensor(tensor(sample_weight), self.dtype), shape_of(y_pred)))
+        self._count(y_true, y_pred, sample_weight, by_label=self.multi_label)
+
+    def result(self) -> Any:
+        """The area."""
+        if not self._kept:
+            return 0.0
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._over_labels(self._interpolated())
+        x, y = self._points()
+        heights = {
+            "interpolation": lambda: ops.true_divide(ops.add(y[:-1], y[1:]), 2.0),
+            "minoring": lambda: ops.minimum(y[:-1], y[1:]),
+            "majoring": lambda: ops.maximum(y[:-1], y[1:]),
+        }[self.summation_method]()
+        return self._over_labels(ops.multiply(ops.subtract(x[:-1], x[1:]), heights))
+
+    def _points(self) -> tuple[Any, Any]:
+        recall = self._rate(*_RECALL)
+        if self.curve == "ROC":
+            return self._rate("false_positives", "true_negatives"), recall
+        if self.curve == "PR":
+            return recall, self._rate(*_PRECISION)
+        tp, fp, tn, fn = self._values(*_COUNTS)
+        scale, none = ratio(ops.add(tp, fn), ops.add(tn, fp)), ops.equal(tp, 0.0)
+        gains = [ops.subtract(1.0, ops.multiply(scale, ratio(part, tp))) for part in (fn, fp)]
+        return ops.maximum(ops.where(none, 0.0, gains[0]), 0.0), ops.maximum(ops.where(none, 1.0, gains[1]), 0.0)
+
+    def _interpolated(self) -> Any:
+        """Davis and Goadrich's interpolation of precision between thresholds."""
+        tp, fp, fn = self._values("true_positives", "false_positives", "false_negatives")
+        p = ops.add(tp, fp)
+        gained = ops.subtract(tp[:-1], tp[1:])
+        slope = ratio(gained, ops.maximum(ops.subtract(p[:-1], p[1:]), 0.0))
+        intercept = ops.subtract(tp[1:], ops.multiply(slope, p[1:]))
+        both = ops.logical_and(ops.greater(p[:-1], 0.0), ops.greater(p[1:], 0.0))
+        growth = ops.where(both, ratio(p[:-1], ops.maximum(p[1:], 0.0)), 1.0)
+        area = ops.multiply(slope, ops.add(gained, ops.multiply(intercept, ops.log(growth))))
+        return ratio(area, ops.maximum(ops.add(tp[1:], fn[1:]), 0.0))
+
+    def _over_labels(self, parts: Any) -> Any:
+        if not self.multi_label:
+            return ops.sum(parts)
+        areas = ops.sum(parts, axis=0)
+        if self.label_weights is None:
+            return ops.mean(areas)
+        weights = tensor(np.asarray(self.label_weights, self.dtype))
+        return ratio(ops.sum(ops.multiply(areas, weights)), ops.sum(weights))

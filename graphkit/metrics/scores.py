@@ -1,0 +1,333 @@
+"""F-scores, R2, correlations, intersection over union. Source: keras.metrics (Keras 3)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.ir.variable import Variable
+from graphkit.losses.loss import same_rank
+from graphkit.metrics.metric import HOME, FunctionMetric, Metric
+from graphkit.ops._convert import shape_of, tensor
+
+
+def _two_axes(metric: Metric, y_true: Any, y_pred: Any) -> None:
+    if len(shape_of(y_true)) != 2 or len(shape_of(y_pred)) != 2:
+        raise ShapeError(
+            f"{type(metric).__name__} expects 2D inputs with shape (batch_size, output_dim), got y_pred of shape {shape_of(y_pred)} and "
+            f"y_true of shape {shape_of(y_true)}."
+        )
+
+
+@keras_class(HOME)
+class FBetaScore(Metric):
+    """The weighted harmonic mean of precision and recall, by class or averaged. Source: keras.metrics.FBetaScore."""
+
+    _names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+
+    def __init__(
+        self,
+        average: str | None = None,
+        beta: float = 1.0,
+        threshold: float | None = None,
+        name: str | None = "fbeta_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        if average not in (None, "micro", "macro", "weighted"):
+            raise InvalidArgumentError(f"Invalid `average`: expected None, 'micro', 'macro' or 'weighted', got {average!r}.")
+        if not isinstance(beta, float) or beta <= 0:
+            raise InvalidArgumentError(f"Invalid `beta`: expected a float > 0, got {beta!r}.")
+        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
+            raise InvalidArgumentError(f"Invalid `threshold`: expected a float in ]0, 1], got {threshold!r}.")
+        self.average, self.beta, self.threshold = average, beta, threshold
+        self._sums: list[Variable] = []
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        y_true, y_pred = (tensor(tensor(y), self.dtype) for y in (y_true, y_pred))
+        _two_axes(self, y_true, y_pred)
+        axis = None if self.average == "micro" else 0
+        if not self._sums:
+            shape = () if axis is None else shape_of(y_pred)[1:]
+            self._sums = [self.add_variable(shape, name=n) for n in self._names]
+        chosen = self._chosen(y_pred)
+        weight = None if sample_weight is None else ops.reshape(tensor(tensor(sample_weight), self.dtype), (-1, 1))
+        wrong, missed = ops.multiply(chosen, ops.subtract(1.0, y_true)), ops.multiply(ops.subtract(1.0, chosen), y_true)
+        for variable, part in zip(self._sums, (ops.multiply(chosen, y_true), wrong, missed, y_true), strict=True):
+            part = part if weight is None else ops.multiply(part, weight)
+            variable.assign(ops.add(variable, ops.sum(part, axis=axis)))
+
+    def _chosen(self, y_pred: Any) -> Any:
+        """1 where the output says yes: above the threshold, or the largest of its row."""
+        if self.threshold is not None:
+            return ops.cast(ops.greater(y_pred, self.threshold), self.dtype)
+        top = ops.greater_equal(y_pred, ops.max(y_pred, axis=-1, keepdims=True))
+        return ops.cast(ops.logical_and(top, ops.greater(ops.absolute(y_pred), 1e-9)), self.dtype)
+
+    def result(self) -> Any:
+        """The score."""
+        if not self._sums:
+            return 0.0
+        hits, wrong, missed, weights = (v.value for v in self._sums)
+        fuzz, square = dtypes.epsilon(), self.beta**2
+        precision = ops.true_divide(hits, ops.add(ops.add(hits, wrong), fuzz))
+        recall = ops.true_divide(hits, ops.add(ops.add(hits, missed), fuzz))
+        under = ops.add(ops.add(ops.multiply(precision, square), recall), fuzz)
+        score = ops.multiply(ops.true_divide(ops.multiply(precision, recall), under), 1 + square)
+        if self.average == "weighted":
+            return ops.sum(ops.multiply(score, ops.true_divide(weights, ops.add(ops.sum(weights), fuzz))))
+        return score if self.average is None else ops.mean(score)
+
+
+@keras_class(HOME)
+class F1Score(FBetaScore):
+    """The harmonic mean of precision and recall. Source: keras.metrics.F1Score."""
+
+    def __init__(
+        self, average: str | None = None, threshold: float | None = None, name: str | None = "f1_score", dtype: Any = None
+    ) -> None:
+        super().__init__(average, 1.0, threshold, name, dtype)
+
+
+@keras_class(HOME)
+class R2Score(Metric):
+    """1 - residual / variance. Source: keras.metrics.R2Score."""
+
+    def __init__(
+        self,
+        class_aggregation: str | None = "uniform_average",
+        num_regressors: int = 0,
+        name: str | None = "r2_score",
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(dtype, name)
+        if class_aggregation not in (None, "uniform_average", "variance_weighted_average") or num_regressors < 0:
+            raise InvalidArgumentError(f"R2Score: class_aggregation={class_aggregation!r} or num_regressors={num_regressors} has no meaning.")
+        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
+        self.num_samples = self.add_variable(name="num_samples")
+        self._sums: list[Variable] = []
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        y_true, y_pred = same_rank(*(tensor(tensor(y), self.dtype) for y in (y_true, y_pred)))
+        _two_axes(self, y_true, y_pred)
+        if not self._sums:
+            self._sums = [self.add_variable(shape_of(y_pred)[1:], name=n) for n in ("squared_sum", "sum", "residual", "count")]
+        weight = tensor(tensor(1.0 if sample_weight is None else sample_weight), self.dtype)
+        weight = ops.reshape(weight, (-1, 1)) if len(shape_of(weight)) == 1 else weight
+        weight = ops.broadcast_to(weight, shape_of(y_true))
+        scaled = ops.multiply(y_true, weight)
+        residual = ops.multiply(ops.square(ops.subtract(y_true, y_pred)), weight)
+        for variable, part in zip(self._sums, (ops.multiply(y_true, scaled), scaled, residual, weight), strict=True):
+            variable.assign(ops.add(variable, ops.sum(part, axis=0)))
+        elements = int(np.prod([int(s) for s in shape_of(y_true)]))
+        self.num_samples.assign(ops.add(self.num_samples, float(elements)))
+
+    def result(self) -> Any:
+        """The score."""
+        if not self._sums:
+            return 0.0
+        squares, total, residual, number = (v.value for v in self._sums)
+        spread = ops.subtract(squares, ops.multiply(total, ops.true_divide(total, number)))
+        raw = ops.subtract(1.0, ops.true_divide(residual, spread))
+        raw = ops.where(ops.isinf(raw), 0.0, raw)
+        if self.class_aggregation == "variance_weighted_average":
+            score = ops.true_divide(ops.sum(ops.multiply(spread, raw)), ops.sum(spread))
+        else:
+            score = raw if self.class_aggregation is None else ops.mean(raw)
+        rest = float(self.num_samples.array) - self.num_regressors - 1
+        if self.num_regressors and rest > 0:
+            score = ops.subtract(1.0, ops.multiply(ops.subtract(1.0, score), (float(self.num_samples.array) - 1) / rest))
+        return score
+
+
+def _centred(x: Any, axis: Any) -> Any:
+    return ops.subtract(x, ops.mean(x, axis=axis, keepdims=True))
+
+
+def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """The correlation of both along `axis`. Source: keras.metrics.pearson_correlation."""
+    first, second = (_normalized(_centred(tensor(y), axis), axis) for y in (y_true, y_pred))
+    return ops.sum(ops.multiply(first, second), axis=axis)
+
+
+def _normalized(x: Any, axis: Any) -> Any:
+    return ops.true_divide(x, ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12)))
+
+
+def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
+    """Lin's concordance of both along `axis`. Source: keras.metrics.concordance_correlation."""
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
+    true, pred = _centred(y_true, axis), _centred(y_pred, axis)
+    apart = ops.square(ops.subtract(ops.mean(y_true, axis=axis, keepdims=True), ops.mean(y_pred, axis=axis, keepdims=True)))
+    spread = ops.add(ops.mean(ops.square(true), axis=axis, keepdims=True), ops.mean(ops.square(pred), axis=axis, keepdims=True))
+    return ops.mean(
+        ops.true_divide(ops.multiply(ops.multiply(true, pred), 2.0), ops.add(ops.add(spread, apart), dtypes.epsilon())), axis=axis
+    )
+
+
+@keras_class(HOME)
+class PearsonCorrelation(FunctionMetric):
+    """Mean correlation. Source: keras.metrics.PearsonCorrelation."""
+
+    function, default_name = staticmethod(pearson_correlation), "pearson_correlation"
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        self._setup(name, dtype, axis=axis)
+
+
+@keras_class(HOME)
+class ConcordanceCorrelation(FunctionMetric):
+    """Mean concordance. Source: keras.metrics.ConcordanceCorrelation."""
+
+    function, default_name = staticmethod(concordance_correlation), "concordance_correlation"
+
+    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
+        self._setup(name, dtype, axis=axis)
+
+
+class _Overlap(Metric):
+    """Keeps the confusion matrix of classes."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None,
+        dtype: Any,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        super().__init__("int32" if dtype in (None, "int") else dtype, name)
+        if max(target_class_ids) >= num_classes:
+            raise InvalidArgumentError(f"Target class id {max(target_class_ids)} is out of range, which is [0, {num_classes}).")
+        self.num_classes, self.target_class_ids, self.ignore_class = num_classes, list(target_class_ids), ignore_class
+        self.sparse_y_true, self.sparse_y_pred, self.axis = sparse_y_true, sparse_y_pred, axis
+        self.total_cm = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        true = self._classes(y_true, self.sparse_y_true)
+        pred = self._classes(y_pred, self.sparse_y_pred)
+        inside = ops.logical_and(self._inside(true), self._inside(pred))
+        if self.ignore_class is not None:
+            inside = ops.logical_and(inside, ops.not_equal(true, self.ignore_class))
+        weight = ops.cast(inside, "float32")
+        if sample_weight is not None:
+            own = ops.reshape(ops.cast(ops.cast(sample_weight, self.dtype), "float32"), (-1,))
+            weight = ops.multiply(weight, own)
+        rows, columns = (ops.one_hot(ops.where(inside, c, ops.zeros_like(c)), self.num_classes) for c in (true, pred))
+        rows = ops.multiply(ops.cast(rows, "float32"), ops.expand_dims(weight, -1))
+        found = ops.matmul(ops.transpose(rows), ops.cast(columns, "float32"))
+        self.total_cm.assign(ops.add(self.total_cm, ops.cast(found, self.dtype)))
+
+    def _classes(self, y: Any, sparse: bool) -> Any:
+        y = tensor(y)
+        y = y if sparse else ops.argmax(y, axis=self.axis)
+        return ops.reshape(ops.cast(y, "int32"), (-1,))
+
+    def _inside(self, classes: Any) -> Any:
+        return ops.logical_and(ops.greater_equal(classes, 0), ops.less(classes, self.num_classes))
+
+    def result(self) -> Any:
+        """The mean over the target classes that occur."""
+        matrix = ops.cast(self.total_cm, "float32")
+        hits = ops.sum(ops.multiply(matrix, np.eye(self.num_classes, dtype="float32")), axis=0)
+        union = ops.subtract(ops.add(ops.sum(matrix, axis=0), ops.sum(matrix, axis=1)), hits)
+        hits, union = (ops.take(t, np.asarray(self.target_class_ids, "int32"), axis=0) for t in (hits, union))
+        there, fuzz = ops.greater(union, 1e-9), dtypes.epsilon()
+        parts = ops.where(there, ops.true_divide(hits, ops.add(union, fuzz)), 0.0)
+        return ops.true_divide(ops.sum(parts), ops.add(ops.sum(ops.cast(there, "float32")), fuzz))
+
+
+@keras_class(HOME)
+class IoU(_Overlap):
+    """Intersection over union of chosen classes. Source: keras.metrics.IoU."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+
+@keras_class(HOME)
+class BinaryIoU(_Overlap):
+    """Intersection over union of two classes told apart by a threshold. Source: keras.metrics.BinaryIoU."""
+
+    def __init__(
+        self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str | None = None, dtype: Any = None
+    ) -> None:
+        super().__init__(2, target_class_ids, name, dtype)
+        self.threshold = threshold
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Add a batch."""
+        above = ops.greater_equal(ops.cast(y_pred, "float32"), self.threshold)
+        super().update_state(y_true, ops.cast(above, "int32"), sample_weight)
+
+
+@keras_class(HOME)
+class MeanIoU(_Overlap):
+    """Intersection over union, mean over all classes. Source: keras.metrics.MeanIoU."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_true: bool = True,
+        sparse_y_pred: bool = True,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+
+
+@keras_class(HOME)
+class OneHotIoU(_Overlap):
+    """IoU for one-hot targets. Source: keras.metrics.OneHotIoU."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        target_class_ids: Sequence[int],
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+
+
+@keras_class(HOME)
+class OneHotMeanIoU(_Overlap):
+    """MeanIoU for one-hot targets. Source: keras.metrics.OneHotMeanIoU."""
+
+    def __init__(
+        self,
+        num_classes: int,
+        name: str | None = None,
+        dtype: Any = None,
+        ignore_class: int | None = None,
+        sparse_y_pred: bool = False,
+        axis: int = -1,
+    ) -> None:
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, False, sparse_y_pred, axis)

@@ -1,0 +1,264 @@
+"""Batch normalisation: with given statistics, and with those of the batch itself, whose gradient is a kernel of its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.dims import Dim
+from graphkit.core.errors import ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._blocks import ROW_BLOCK, channel_sums, row_blocks, row_workspace
+from graphkit.ops._convert import as_float, canonical_axis, dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import add, multiply, rsqrt, square, subtract, true_divide
+from graphkit.ops.reduction import reduce_mean_p, reduce_sum_p, spread
+from graphkit.ops.shaping import expand_dims, ones, squeeze, zeros
+
+__all__ = ["batch_normalization", "batch_normalization_training"]
+
+
+def _along(vector: Any, rank: int, axis: int) -> Any:
+    """A vector over `axis`, ready to be broadcast against a tensor of this rank."""
+    return expand_dims(vector, [a for a in range(rank) if a != axis])
+
+
+# ----- batch normalisation with given statistics -----
+
+
+def _batch_norm(x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> Any:
+    inverse = multiply(rsqrt(add(variance, epsilon)), scale)
+    shift = subtract(offset, multiply(mean, inverse))
+    return add(multiply(x, _along(inverse, x.ndim, axis)), _along(shift, x.ndim, axis))
+
+
+def _three_axes(x: Any, axis: int) -> Any:
+    """A contiguous array as (before, channels, after); few channels stand several times, for the sake of long inner loops."""
+    before, channels = int(np.prod(x.shape[:axis], dtype=np.int64)), x.shape[axis]
+    after = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
+    if after == 1:
+        while before % 2 == 0 and before and channels < 1024:
+            before, channels = before // 2, channels * 2
+    return np.ascontiguousarray(x).reshape(before, channels, after)
+
+
+def _repeated(vector: Any, flat: Any) -> Any:
+    """A vector of channels as often as `_three_axes` repeats them, ready to be broadcast."""
+    return np.tile(vector, flat.shape[1] // len(vector))[:, None]
+
+
+def _scale_and_shift(out: Any, x: Any, scale: Any, shift: Any) -> None:
+    for part in row_blocks(x):
+        np.multiply(x[part], scale, out=out[part])
+        np.add(out[part], shift, out=out[part])
+
+
+def _batch_norm_kernel(
+    out: Any, x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis: int, epsilon: float
+) -> None:
+    inverse = scale / np.sqrt(variance + np.asarray(epsilon, x.dtype))
+    shift = offset - mean * inverse
+    if out.flags.c_contiguous:
+        flat = _three_axes(x, axis)
+        _scale_and_shift(_three_axes(out, axis), flat, _repeated(inverse, flat), _repeated(shift, flat))
+        return
+    spread_out = (slice(None),) + (None,) * (x.ndim - axis - 1)
+    np.multiply(x, inverse[spread_out], out=out)
+    np.add(out, shift[spread_out], out=out)
+
+
+batch_normalization_p = primitive(
+    "batch_normalization",
+    lambda x, mean, variance, scale, offset, axis, epsilon: x,
+    kernel=_batch_norm_kernel,
+    decomposition=_batch_norm,
+)
+
+
+@operation("BatchNorm", "nn", tensors="x mean variance offset scale")
+def batch_normalization(
+    x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> Any:
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, the statistics being vectors over `axis`.
+
+    Raises ShapeError where they do not fit `axis`. Source: keras.ops.batch_normalization; ONNX BatchNormalization.
+    """
+    x = as_float(x)
+    dtype = dtype_name(x)
+    axis = canonical_axis(axis, x.ndim)
+    vectors = _channel_vectors(x, axis, mean=mean, variance=variance, scale=scale, offset=offset)
+    return batch_normalization_p.bind(x, *(tensor(v, dtype) for v in vectors), axis=axis, epsilon=float(epsilon))
+
+
+def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
+    """Vectors over the channels; a missing scale is ones, a missing offset zeros. Raises ShapeError where one does not fit."""
+    channels = shape_of(x)[axis]
+    made = []
+    for name, vector in given.items():
+        if vector is None:
+            vector = (ones if name == "scale" else zeros)((channels,), dtype_name(x))
+        if not isinstance(channels, Dim) and shape_of(vector) != (channels,):
+            raise ShapeError(
+                f"batch_normalization: {name} must have shape ({channels},), one number for each channel of axis {axis} of "
+                f"{show(shape_of(x))}; got {show(shape_of(vector))}."
+            )
+        made.append(vector)
+    return made
+
+
+# ----- batch normalisation with the statistics of the batch itself -----
+
+
+def _train_abstract(x: TensorSpec, scale: TensorSpec, offset: TensorSpec, axis: int, epsilon: float) -> tuple[TensorSpec, ...]:
+    return x, scale, scale
+
+
+def _others(x: Any, axis: int) -> tuple[int, ...]:
+    return tuple(a for a in range(x.ndim) if a != axis)
+
+
+def _train(x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
+    axes = _others(x, axis)
+    center = reduce_mean_p.bind(x, axes=axes, keepdims=True)
+    low = subtract(x, center)
+    variance = reduce_mean_p.bind(square(low), axes=axes, keepdims=False)
+    inverse = multiply(rsqrt(add(variance, epsilon)), scale)
+    y = add(multiply(low, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
+    return y, squeeze(center, axes), variance
+
+
+def _scratch_block(x: Any, scratch: Any) -> Any:
+    rows = max(1, ROW_BLOCK // max(1, x[0].size if len(x) else 1))
+    return scratch[: rows * x.shape[1] * x.shape[2]].reshape(rows, *x.shape[1:])
+
+
+def _train_kernel(
+    out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    y, center, variance = out
+    flat = _three_axes(x, axis)
+    scratch = _scratch_block(flat, workspace[0])
+    channels = len(scale)
+    count = max(1, flat.size // max(1, channels))
+    total = np.zeros(channels)
+    for part in row_blocks(flat):
+        total += channel_sums(flat[part], channels)
+    np.copyto(center, total / count, casting="unsafe")
+    total[:] = 0
+    middle = _repeated(center, flat)
+    for part in row_blocks(flat):
+        low = scratch[: len(flat[part])]
+        np.subtract(flat[part], middle, out=low)
+        np.square(low, out=low)
+        total += channel_sums(low, channels)
+    np.copyto(variance, total / count, casting="unsafe")
+    _batch_norm_kernel(y, x, center, variance, scale, offset, axis, epsilon)
+
+
+def _train_vjp(g: Any, out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> list[Any]:
+    g_y, g_mean, g_variance = g
+    _, center, variance = out
+    found: list[Any] = [None, None, None]
+    if g_y is not None:
+        found = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
+    if g_mean is not None or g_variance is not None:
+        found[0] = _statistics_cotangent(found[0], g_mean, g_variance, x, center, axis)
+    return found
+
+
+def _statistics_cotangent(dx: Any, g_mean: Any, g_variance: Any, x: Any, center: Any, axis: int) -> Any:
+    """What the mean and the variance themselves hand back to x."""
+    from graphkit.ops.reduction import count
+
+    each = true_divide(1.0, count(x, _others(x, axis)))
+    if g_mean is not None:
+        part = _along(multiply(g_mean, each), x.ndim, axis)
+        dx = part if dx is None else add(dx, part)
+    if g_variance is not None:
+        part = multiply(subtract(x, _along(center, x.ndim, axis)), _along(multiply(g_variance, multiply(each, 2.0)), x.ndim, axis))
+        dx = part if dx is None else add(dx, part)
+    return spread(dx, x, (), True)
+
+
+def _train_grad(
+    g: Any, x: Any, center: Any, variance: Any, scale: Any, axis: int, epsilon: float
+) -> tuple[Any, Any, Any]:
+    axes, rank = _others(x, axis), x.ndim
+    inverse = rsqrt(add(variance, epsilon))
+    unit = multiply(subtract(x, _along(center, rank, axis)), _along(inverse, rank, axis))
+    d_offset = reduce_sum_p.bind(g, axes=axes, keepdims=False)
+    d_scale = reduce_sum_p.bind(multiply(g, unit), axes=axes, keepdims=False)
+    mean_g = reduce_mean_p.bind(g, axes=axes, keepdims=True)
+    mean_gu = reduce_mean_p.bind(multiply(g, unit), axes=axes, keepdims=True)
+    rest = subtract(subtract(g, mean_g), multiply(unit, mean_gu))
+    return multiply(rest, _along(multiply(scale, inverse), rank, axis)), d_scale, d_offset
+
+
+def _train_grad_kernel(
+    out: Any, g: Any, x: Any, center: Any, variance: Any, scale: Any, axis: int, epsilon: float, workspace: list[Any]
+) -> None:
+    dx, d_scale, d_offset = out
+    if not dx.flags.c_contiguous:
+        whole = np.empty(dx.shape, dx.dtype)
+        _train_grad_kernel((whole, d_scale, d_offset), g, x, center, variance, scale, axis, epsilon, workspace)
+        np.copyto(dx, whole)
+        return
+    flat_g, flat_x, flat_dx = (_three_axes(a, axis) for a in (g, x, dx))
+    scratch = _scratch_block(flat_x, workspace[0])
+    inverse = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
+    channels = len(scale)
+    sum_g, sum_gx = np.zeros(channels), np.zeros(channels)
+    middle = _repeated(center, flat_x)
+    for part in row_blocks(flat_x):
+        low = scratch[: len(flat_x[part])]
+        np.subtract(flat_x[part], middle, out=low)
+        np.multiply(low, flat_g[part], out=low)
+        sum_gx += channel_sums(low, channels)
+        sum_g += channel_sums(flat_g[part], channels)
+    np.copyto(d_offset, sum_g, casting="unsafe")
+    np.copyto(d_scale, sum_gx * inverse, casting="unsafe")
+    # dx = a * g - b * (x - mean) - c, channel by channel
+    count = max(1, flat_x.size // max(1, channels))
+    a = scale * inverse
+    b, c = a * inverse * inverse * sum_gx / count, a * sum_g / count
+    a, b, c = (_repeated(v.astype(x.dtype), flat_x) for v in (a, b, c - b * center))
+    for part in row_blocks(flat_x):
+        low, target = scratch[: len(flat_x[part])], flat_dx[part]
+        np.multiply(flat_x[part], b, out=low)
+        np.multiply(flat_g[part], a, out=target)
+        np.subtract(target, low, out=target)
+        np.subtract(target, c, out=target)
+
+
+batch_norm_grad_p = primitive(
+    "batch_normalization_grad",  # cotangents of x, scale and offset
+    lambda g, x, center, variance, scale, axis, epsilon: (x, scale, scale),
+    kernel=_train_grad_kernel,
+    workspace=lambda specs, params: row_workspace(specs[1:], params),
+    decomposition=_train_grad,
+)
+batch_normalization_training_p = primitive(
+    "batch_normalization_training",
+    _train_abstract,
+    kernel=_train_kernel,
+    workspace=row_workspace,
+    decomposition=_train,
+    vjp=_train_vjp,
+)
+
+
+def batch_normalization_training(
+    x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
+) -> tuple[Any, Any, Any]:
+    """`x` normalised by its own mean and variance over all axes but `axis`; gives (y, mean, variance).
+
+    Raises ShapeError where `scale` or `offset` do not fit. The same as `moments` and `batch_normalization`, in one step.
+    """
+    x = as_float(x)
+    axis = canonical_axis(axis, x.ndim)
+    vectors = [tensor(v, dtype_name(x)) for v in _channel_vectors(x, axis, scale=scale, offset=offset)]
+    y, center, variance = batch_normalization_training_p.bind(x, *vectors, axis=axis, epsilon=float(epsilon))
+    return y, center, variance
