@@ -371,7 +371,7 @@ def _content(array: Array) -> Any:
     """What tells the numbers of an array from others: themselves, or a digest where they are many."""
     if array.dtype.hasobject:
         return tuple(array.ravel().tolist())
-    return array.tobytes() if array.nbytes <= 1 << 12 else hashlib.blake2b(np.ascontiguousarray(array)).digest()
+    return array.tobytes() if array.nbytes <= 1 << 12 else hashlib.blake2b(np.ascontiguousarray(array).tobytes()).digest()
 
 
 def _constant_name(array: Array, dtype: str) -> str:

@@ -341,8 +341,8 @@ class Layer(Operation):
     def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}
         parameters = _call_signature(type(self)).parameters
-        for number, (name, value) in enumerate(tensors.items()):
-            mask_name = "mask" if len(tensors) == 1 or (number == 0 and "mask" in parameters and f"{name}_mask" not in parameters) else f"{name}_mask"
+        for name, value in tensors.items():
+            mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"  # Keras' rule
             if mask_name in parameters and arguments.get(mask_name) is None:
                 masks = nest.map_structure(lambda t: getattr(t, "mask", None), value)
                 if any(m is not None for m in nest.flatten(masks)):

@@ -9,13 +9,20 @@ from graphkit import activations, ops
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import config_names, get_registered_name, keras_class, serialize
-from graphkit.ir.tracing import infer_specs
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import trace_body
 from graphkit.ir.variable import Variable
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer, inner_layer
 from graphkit.layers.recurrent_cells import (
-    GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, call_cell, check_cell, states_of, steady_dropout,
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+    call_cell,
+    check_cell,
+    states_of,
+    steady_dropout,
 )  # fmt: skip
 from graphkit.ops.recurrent import KNOWN_ACTIVATIONS, gru, lstm, simple_rnn
 
@@ -126,9 +133,12 @@ class RNN(Layer):
     # ----- calling -----
 
     def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        """The layer on a sequence, or on a list of a sequence and initial states."""
         if isinstance(sequences, (list, tuple)) and len(sequences) > 1 and all(hasattr(s, "shape") for s in sequences):
             if args or kwargs.get("initial_state") is not None:
-                raise InvalidArgumentError(f"Layer {self.name!r} was given initial states twice: in the list of inputs and as initial_state.")
+                raise InvalidArgumentError(
+                    f"Layer {self.name!r} was given initial states twice: in the list of inputs and as initial_state."
+                )
             kwargs["initial_state"] = nest.pack(_like(self.state_size), sequences[1:])
             sequences = sequences[0]
         return super().__call__(sequences, *args, **kwargs)
@@ -201,7 +211,7 @@ class RNN(Layer):
             return call_cell(self.cell, x, nest.pack(states, leaves), training)[0]
 
         first = TensorSpec(tuple(steps.shape[1:]), steps.dtype)
-        spec = infer_specs(one, [first, *(TensorSpec.of(s) for s in flat)], {})
+        spec = trace_body(one, [first, *(TensorSpec.of(s) for s in flat)])[0].outputs[0].spec
         return spec.shape, spec.dtype
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -249,7 +259,7 @@ class _BuiltInRNN(RNN):
     """A layer with a cell of its own: the cell's hyper-parameters are the layer's, and the sequence runs as one op."""
 
     cell_class: type[Any]
-    unsaved = ("use_cudnn",)
+    unsaved: tuple[str, ...] = ("use_cudnn",)
 
     def _init_cell(self, scope: dict[str, Any], kwargs: dict[str, Any]) -> None:
         """`scope` holds the constructor's local names."""
@@ -265,7 +275,11 @@ class _BuiltInRNN(RNN):
 
     def __getattr__(self, name: str) -> Any:
         cell = self.__dict__.get("cell")
-        if cell is not None and not name.startswith("_") and (name in config_names(type(cell)) or name in ("kernel", "recurrent_kernel", "bias")):
+        if (
+            cell is not None
+            and not name.startswith("_")
+            and (name in config_names(type(cell)) or name in ("kernel", "recurrent_kernel", "bias"))
+        ):
             return getattr(cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 

@@ -11,8 +11,8 @@ import numpy as np
 from graphkit import activations, constraints, initializers, ops, random, regularizers
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import deserialize, keras_class, serialize
-from graphkit.layers.layer import Layer
+from graphkit.core.serialization import keras_class, serialize
+from graphkit.layers.layer import Layer, inner_layer
 
 _HOME = "keras.layers"
 _BASE = ("name", "trainable", "dtype", "activity_regularizer")
@@ -143,7 +143,7 @@ class _GatedCell(DropoutRNNCell, Layer):
         if not training:
             return inputs, state
         masks = self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(state)
-        return tuple(x if m is None else x * m for x, m in zip((inputs, state), masks, strict=True))  # type: ignore[return-value]
+        return tuple(x if m is None else x * m for x, m in zip((inputs, state), masks, strict=True))
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Zeros, one for each state."""

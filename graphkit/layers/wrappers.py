@@ -48,7 +48,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Build the layer inside for one step."""
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
             raise ShapeError(
@@ -175,6 +175,7 @@ class Bidirectional(Layer):
             super().build_from_config(config)
 
     def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
+        """The layer on a sequence, or on a list of a sequence and initial states."""
         if isinstance(sequences, (list, tuple)) and len(sequences) > 1 and all(hasattr(s, "shape") for s in sequences):
             kwargs["initial_state"] = list(sequences[1:])
             sequences = sequences[0]

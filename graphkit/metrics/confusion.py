@@ -40,10 +40,10 @@ def even_thresholds(count: int) -> list[float]:
 class _Confusion(Metric):
     """Keeps some of the four counts, one for each threshold (and label)."""
 
-    def _keep(self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None) -> None:
+    def _keep(self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None, shown: str | None = None) -> None:
         self._cuts = np.asarray(thresholds, "float32")
         shape = (len(self._cuts),) if labels is None else (len(self._cuts), labels)
-        self._kept: dict[str, Variable] = {n: self.add_variable(shape, name=n) for n in names}
+        self._kept: dict[str, Variable] = {n: self.add_variable(shape, name=shown or n) for n in names}
 
     def _count(
         self, y_true: Any, y_pred: Any, weight: Any, top_k: int | None = None, class_id: int | None = None, by_label: bool = False
@@ -107,7 +107,7 @@ class _OneCount(_Confusion):
     def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
         self.thresholds = thresholds
-        self._keep([self._condition], parse_thresholds(thresholds, 0.5))
+        self._keep([self._condition], parse_thresholds(thresholds, 0.5), shown="accumulator")
 
     _condition = ""
 

@@ -55,11 +55,9 @@ def row_blocks(x: Any) -> Iterator[slice]:
 
 
 def channel_sums(block: Any, channels: int) -> Any:
-    """The sums of (before, channels, after) for each channel; BLAS adds rows faster than a reduction does."""
-    if block.shape[2] == 1:
-        sums = np.matmul(np.ones((1, len(block)), block.dtype), block[:, :, 0])
-        return np.add.reduce(sums.reshape(-1, channels).astype(np.float64), axis=0)
-    return np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+    """The sums of (before, channels, after) for each channel, which may stand several times in a row; in float64."""
+    sums = np.add.reduce(block[:, :, 0], axis=0) if block.shape[2] == 1 else np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+    return np.add.reduce(sums.reshape(-1, channels).astype(np.float64), axis=0)
 
 
 def row_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:

@@ -43,9 +43,10 @@ def _taps(g: Geometry) -> list[tuple[Slices, Slices]]:
 
 def _spread(g: Geometry, kernel: Array, store: Array) -> tuple[Thunk, Array]:
     """The kernel as (taps, multiplier, width of the output, channels): long inner loops instead of short ones."""
-    spread = store.reshape(g.taps, g.filters, g.outs[-1], g.groups)
-    source = kernel.reshape(g.taps, 1, g.groups, g.filters).transpose(0, 3, 1, 2)
-    return partial(np.copyto, spread, source, casting="unsafe"), spread
+    spread = store.reshape(*g.window, g.filters, g.outs[-1], g.groups)
+    source = np.moveaxis(kernel.reshape(*g.window, 1, g.groups, g.filters), -1, len(g.window))
+    first = partial(np.copyto, spread, source, casting="unsafe")
+    return first, spread.reshape(g.taps, g.filters, g.outs[-1], g.groups)
 
 
 def convolve(

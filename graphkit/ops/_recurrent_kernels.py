@@ -84,7 +84,8 @@ class Mask:
         if self._mask is None or self._off is None:
             return None
         np.logical_not(self._mask, out=self._off[:, 0])
-        return self._off.any(axis=(1, 2)).tolist()  # type: ignore[no-any-return]
+        found: list[bool] = list(self._off.any(axis=(1, 2)))
+        return found
 
     def at(self, time: int) -> Any:
         """The masked samples of a step, (1, batch)."""
@@ -117,9 +118,7 @@ class Flush:
 class States:
     """The state of each sample with a one behind it, and where the states after each step go."""
 
-    def __init__(
-        self, column: Array, units: int, order: Sequence[int], y: Array | None, history: Array | None
-    ) -> None:
+    def __init__(self, column: Array, units: int, order: Sequence[int], y: Array | None, history: Array | None) -> None:
         self.column, self.now = column, column[:units]
         self._history = history
         before = [[] if history is None else [history[:, t, :units].T] for t in order]
@@ -479,9 +478,7 @@ def prepare_simple_rnn(
     masks = Mask(mask)
     states = States(column, units, order, y if return_sequences else None, history)
     curve = KNOWN[activation][0]
-    steps = [
-        (x[:, t].T, made[t] if reserve else made[0], states.targets[n], masks.at(t), t) for n, t in enumerate(order)
-    ]
+    steps = [(x[:, t].T, made[t] if reserve else made[0], states.targets[n], masks.at(t), t) for n, t in enumerate(order)]
     h = states.now
 
     def run() -> None:

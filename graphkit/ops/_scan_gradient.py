@@ -57,9 +57,7 @@ def differentiate_body(body: Program, carries: int, sequences: int, has_cotangen
     return BodyGradient(forward, backward, carried, summed, spread, slices, constants)
 
 
-def _joint(
-    body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]
-) -> tuple[Program, list[int]]:
+def _joint(body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]) -> tuple[Program, list[int]]:
     """One program: the body's outputs, then the gradients of the inputs in the list that is given along."""
     count = len(body.inputs)
     results = [i for i, given in enumerate(has_cotangent, carries) if given]

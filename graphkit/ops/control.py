@@ -48,7 +48,9 @@ def _listed(specs: Sequence[TensorSpec]) -> str:
 def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[TensorSpec]) -> None:
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         if not _same_spec(old, new):
-            raise ShapeError(f"{what}: what is carried must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}.")
+            raise ShapeError(
+                f"{what}: what is carried must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}."
+            )
 
 
 # ----- scan -----
@@ -67,9 +69,7 @@ def _scan_abstract(*specs: TensorSpec, body: Program, carries: int, sequences: i
     return (*specs[:carries], *(TensorSpec((length, *s.shape), s.dtype) for s in made[carries:]))
 
 
-def _prepare_scan(
-    out: Any, *arrays: Any, body: Program, carries: int, sequences: int, length: int, reverse: bool
-) -> Callable[[], None]:
+def _prepare_scan(out: Any, *arrays: Any, body: Program, carries: int, sequences: int, length: int, reverse: bool) -> Callable[[], None]:
     """The body is compiled once; each step copies a slice in and the results out."""
     from graphkit.engine import compile_program
 
@@ -112,9 +112,7 @@ def _moves(targets: Sequence[Any], sources: Sequence[Any]) -> list[tuple[Any, An
     return [*aside, *late]
 
 
-def _scan_vjp(
-    g: Any, out: Any, *inputs: Any, body: Program, carries: int, sequences: int, length: Size, reverse: bool
-) -> list[Any]:
+def _scan_vjp(g: Any, out: Any, *inputs: Any, body: Program, carries: int, sequences: int, length: Size, reverse: bool) -> list[Any]:
     """A scan the other way, over what the forward one keeps for it."""
     specs = [TensorSpec.of(i) for i in inputs]
     body = fitted(body, _step_specs(specs, carries, sequences))
@@ -331,7 +329,9 @@ def _while_traced(test: Any, step: Any, given: tuple[Any, ...], limit: int | Non
 
     test_program, first, _ = trace_body(holds, specs)
     body_program, second, _ = trace_body(advance, specs)
-    made = while_loop_p.bind(*carried, *first, *second, test=test_program, body=body_program, carries=len(carried), test_constants=len(first))
+    made = while_loop_p.bind(
+        *carried, *first, *second, test=test_program, body=body_program, carries=len(carried), test_constants=len(first)
+    )
     result: tuple[Any, ...] = unpack(made)
     return result
 
@@ -462,7 +462,7 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
 
 @operation("Map", "core", tensors="xs")
-def map(f: Callable[[Any], Any], xs: Any) -> Any:  # noqa: A001 (Keras' name)
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """`f` of each slice of `xs` along the first axis, stacked. Source: keras.ops.map."""
     return scan(lambda _, x: ((), f(x)), (), xs)[1]
 

@@ -251,10 +251,10 @@ def _input_grad_prepare(out: Array, g: Array, kernel: Array, sizes: Ints, data_f
 
 def _input_grad_scattered(g: Geometry, out: Array, y: Array, kernel: Array, workspace: list[Array]) -> Thunk:
     weights = workspace[0].reshape(g.taps, g.filters, g.channels)
-    source = kernel.reshape(g.taps, g.channels, g.filters).swapaxes(1, 2)
+    first = partial(np.copyto, weights.reshape(*g.window, g.filters, g.channels), kernel.swapaxes(-1, -2), casting="unsafe")
     pool = Pool(tuple(range(1, out.ndim - 1)), g.sizes, g.outs, g.window, g.strides, g.pads)
     shards = kernels.scatter(g, list(pool.taps(out.ndim)), y, weights, out, workspace[1:])
-    return kernels.runner([partial(np.copyto, weights, source, casting="unsafe")], shards)
+    return kernels.runner([first], shards)
 
 
 def _turned_weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:

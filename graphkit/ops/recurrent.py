@@ -314,7 +314,7 @@ def lstm(
     Raises ShapeError, InvalidArgumentError. Source: keras.layers.LSTM, ONNX LSTM.
     """
     _check_activations("lstm", activation, recurrent_activation)
-    units = tuple(recurrent_kernel.shape)[0]
+    units = recurrent_kernel.shape[0]
     bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
     (x, kernel, recurrent, bias, h, c), masks, dtype = _prepared(
         [x, kernel, recurrent_kernel, bias, *(_state(s, x, units) for s in initial_state)], mask
@@ -490,7 +490,7 @@ def gru(
     Raises ShapeError, InvalidArgumentError. Source: keras.layers.GRU, ONNX GRU.
     """
     _check_activations("gru", activation, recurrent_activation)
-    units = tuple(recurrent_kernel.shape)[0]
+    units = recurrent_kernel.shape[0]
     bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
     (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
     _check("gru", 3, x, kernel, recurrent, [h], masks[0] if masks else None)
@@ -566,9 +566,7 @@ simple_rnn_p = primitive(
 )
 
 
-def _simple_grad_abstract(
-    dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any
-) -> tuple[TensorSpec, ...]:
+def _simple_grad_abstract(dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any) -> tuple[TensorSpec, ...]:
     steps, units, batch = made.shape
     return TensorSpec((batch, steps, units), dh.dtype), dh
 
@@ -606,7 +604,7 @@ def simple_rnn(
     Arguments as in `lstm`. Raises ShapeError, InvalidArgumentError. Source: keras.layers.SimpleRNN, ONNX RNN.
     """
     _check_activations("simple_rnn", activation)
-    units = tuple(recurrent_kernel.shape)[0]
+    units = recurrent_kernel.shape[0]
     bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
     (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
     _check("simple_rnn", 1, x, kernel, recurrent, [h], masks[0] if masks else None)

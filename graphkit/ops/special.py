@@ -18,10 +18,10 @@ __all__ = ["erf", "erfc", "erfinv"]
 _TWO_OVER_ROOT_PI = 1.1283791670955126
 _ROOT_PI_OVER_TWO = 0.8862269254527580
 
-# float32: erf(x) = x P(x^2) / Q(x^2) up to the x beyond which it rounds to 1; least squares of the relative error.
-_P32 = (1.12837916961, 0.185058755204, 0.0543043684497, 0.003844760705, 0.000379784904999, 4.69135249968e-06, -1.3217995307e-08)
-_Q32 = (1.0, 0.497337472269, 0.113904590187, 0.0154527240551, 0.00130686006274, 6.3179059617e-05)
-_ONE_BEYOND = 3.92
+# float32: erf(x) = tanh(x P(x^2) / Q(x^2)) up to the x beyond which it rounds to 1; least squares of erf's relative error.
+_P32 = (1.128379168, 0.2800453356, 0.04279409419, 0.002193809749)
+_Q32 = (1.0, 0.1571038882, 0.02380166106, 0.000328249609)
+_ONE_BEYOND = 5.0
 
 # float64: W. J. Cody, "Rational Chebyshev approximations for the error function", Math. Comp. 23 (1969), constant term first.
 _A = (3.20937758913846947e03, 3.77485237685302021e02, 1.13864154151050156e02, 3.16112374387056560e00, 1.85777706184603153e-1)
@@ -48,15 +48,14 @@ _ONE_OVER_ROOT_PI = 5.6418958354775628695e-1
 def erf_float32(out: Any, x: Any, u: Any, q: Any) -> None:
     """erf of a block of float32; `u` and `q` are scratch."""
     limit = np.float32(_ONE_BEYOND)
-    np.maximum(x, -limit, out=out)  # NaN stays NaN here and below
+    np.maximum(x, -limit, out=out)  # NaN stays NaN
     np.minimum(out, limit, out=out)
     np.multiply(out, out, out=u)
     horner(_Q32, u, q)
     np.divide(out, q, out=out)
     horner(_P32, u, q)
     np.multiply(out, q, out=out)
-    np.maximum(out, np.float32(-1), out=out)
-    np.minimum(out, np.float32(1), out=out)
+    np.tanh(out, out=out)
 
 
 def _ratio(top: tuple[float, ...], bottom: tuple[float, ...], x: Any) -> Any:

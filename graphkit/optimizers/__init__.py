@@ -8,11 +8,11 @@ from typing import Any
 from graphkit.core.serialization import classes_of, custom_object_scope, resolve
 from graphkit.core.serialization import serialize as _serialize
 from graphkit.optimizers import schedules
-from graphkit.optimizers.methods import SGD, Adadelta, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
+from graphkit.optimizers.methods import SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
 from graphkit.optimizers.optimizer import Optimizer
 
 __all__ = [
-    "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "Optimizer", "RMSprop", "SGD",
+    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "Optimizer", "RMSprop", "SGD",
     "deserialize", "get", "schedules", "serialize",
 ]  # fmt: skip
 

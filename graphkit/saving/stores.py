@@ -7,6 +7,8 @@ import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -30,7 +32,8 @@ class Entry(NamedTuple):
     read: Any  # () -> Array
 
 
-class Table(NamedTuple):
+@dataclass(frozen=True)
+class Table:
     """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
 
     entries: dict[str, Entry]
@@ -41,10 +44,18 @@ class Table(NamedTuple):
         """The bytes of all arrays together."""
         return sum(entry.nbytes for entry in self.entries.values())
 
+    @cached_property
+    def _groups(self) -> dict[str, dict[str, Entry]]:
+        """The arrays by group; asked for only when all entries are there."""
+        groups: dict[str, dict[str, Entry]] = {}
+        for path, entry in self.entries.items():
+            group, _, name = path.rpartition("/")
+            groups.setdefault(group, {})[name] = entry
+        return groups
+
     def group(self, path: str) -> dict[str, Entry]:
         """The arrays directly in a group, by the last part of their paths."""
-        start = f"{path}/" if path else ""
-        return {k[len(start) :]: e for k, e in self.entries.items() if k.startswith(start) and "/" not in k[len(start) :]}
+        return self._groups.get(path, {})
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.spec import TensorSpec
-from graphkit.training.step import Layout
+from graphkit.training.step import Layout, graph_of, output_names
 
 Array = np.ndarray[Any, Any]
 
@@ -67,7 +67,7 @@ def gather(model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_w
     Raises InvalidArgumentError or ShapeError, naming the input or output, for what does not fit the model.
     """
     x_leaves, x_structure = _inputs(model, x)
-    names = _target_names(model)
+    names = output_names(model)
     targets = _aligned(y, names, "y", _outputs_with_loss(model, names))
     weights = _weights(sample_weight, names, targets)
     if class_weight is not None:
@@ -89,14 +89,8 @@ def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | No
     return tuple(places)
 
 
-def _graph(model: Any) -> Any:
-    """The functional graph that says the inputs' names and order, or None for a model that only has `call`."""
-    graph = getattr(model, "_functional", None) or model
-    return graph if hasattr(graph, "_flat_inputs") else None
-
-
 def _inputs(model: Any, x: Any) -> tuple[list[Array], Any]:
-    graph = _graph(model)
+    graph = graph_of(model)
     if x is None:
         raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
     if graph is None:
@@ -127,13 +121,6 @@ def _check_sample(model: Any, name: str, wanted: tuple[Any, ...], leaf: Array) -
         given = given[:-1]
     if len(given) != len(wanted) or any(w is not None and w != g for w, g in zip(wanted[1:], given[1:], strict=True)):
         raise ShapeError(f"Input {name!r} of model {model.name!r} wants shape {wanted}, got an array of shape {leaf.shape}.")
-
-
-def _target_names(model: Any) -> list[str]:
-    from graphkit.training.step import output_names
-
-    graph = _graph(model)
-    return output_names(model, len(graph.outputs)) if graph is not None else []
 
 
 def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:

@@ -16,10 +16,12 @@ from graphkit.core.errors import InvalidArgumentError
 from graphkit.engine import Plan, compile_program
 from graphkit.ir.gradient import gradients
 from graphkit.ir.program import Program
+from graphkit.ir.simplify import expand_composites, simplify
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace
 from graphkit.layers.context import call_context
 from graphkit.training.compiled import Compiled
+from graphkit.training.fusion import fuse
 
 _KEPT = 24  # compiled steps of one model
 
@@ -44,7 +46,8 @@ def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training:
     key = (training, layout.key, tuple(specs), tuple(layer.trainable for layer in model._walk_layers()))
     plan = compiled.plans.get(key)
     if plan is None or not plan.is_current:
-        plan = compile_program(step_program(model, layout, specs, training))
+        program = expand_composites(simplify(step_program(model, layout, specs, training)), keep=lambda p: p.has_kernel)
+        plan = compile_program(fuse(simplify(program)))
         compiled.plans[key] = plan
         while len(compiled.plans) > _KEPT:
             compiled.plans.pop(next(iter(compiled.plans)))
@@ -90,11 +93,17 @@ def _update(model: Any, compiled: Compiled, total: Any) -> None:
     compiled.optimizer.apply(found, variables)
 
 
-def output_names(model: Any, count: int) -> list[str]:
+def graph_of(model: Any) -> Any:
+    """The functional graph of a model, or None while there is none (a Sequential before its first data, a class with `call`)."""
+    graph = model.__dict__.get("_functional") if "_functional" in model.__dict__ else model
+    return graph if hasattr(type(graph), "_flat_inputs") else None
+
+
+def output_names(model: Any, count: int | None = None) -> list[str]:
     """The names of the outputs in `nest.flatten`'s order: dict keys, or the names of the layers that make them."""
-    graph = getattr(model, "_functional", None) or model
-    structure = getattr(graph, "output", None) if hasattr(graph, "outputs") else None
-    if isinstance(structure, dict) and len(structure) == count:
-        return sorted(structure)
-    names = list(getattr(graph, "output_names", None) or [])
-    return names if len(names) == count else [f"output_{i + 1}" for i in range(count)]
+    graph = graph_of(model)
+    if graph is None:
+        return [f"output_{i + 1}" for i in range(count or 0)]
+    if isinstance(graph.output, dict) and len(graph.output) == len(graph.outputs):
+        return sorted(graph.output)
+    return list(graph.output_names)

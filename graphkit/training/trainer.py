@@ -18,7 +18,7 @@ from graphkit.training.compiled import Compiled, warn_unused
 from graphkit.training.data import (
     ArraySource, Batch, IteratedSource, Leaves, check_batch_size, gather, is_iterated, split_tail, unpack,
 )  # fmt: skip
-from graphkit.training.step import step_plan
+from graphkit.training.step import graph_of, output_names, step_plan
 
 _FIT = {
     "batch_size": None, "epochs": 1, "verbose": "auto", "callbacks": None, "validation_split": 0.0, "validation_data": None,
@@ -41,7 +41,7 @@ def compile_model(model: Any, **arguments: Any) -> None:
         "steps_per_execution": extra.get("steps_per_execution") or 1,
         "jit_compile": extra.get("jit_compile", "auto") if extra.get("jit_compile", "auto") is not None else False,
     }
-    names = getattr(model, "output_names", None)
+    names = output_names(model) or None
     model.compiled = Compiled(**{k: arguments.get(k) for k in known}, output_names=names, **settings)
     model.stop_training = False
 
@@ -109,7 +109,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
     model.stop_training = False
     container.on_train_begin()
     logs: dict[str, Any] = {}
-    for epoch in range(options["initial_epoch"], options["epochs"]):
+    for epoch in range(_first_epoch(model, options), options["epochs"]):
         compiled.reset_metrics()
         container.on_epoch_begin(epoch)
         _run_epoch(model, source, container, training=True)
@@ -123,6 +123,12 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
     container.on_train_end(logs)
     model.history = container.history
     return container.history
+
+
+def _first_epoch(model: Any, options: Mapping[str, Any]) -> int:
+    """Where training starts: a callback may have taken up an earlier training."""
+    first = model.__dict__.pop("_initial_epoch", None)
+    return int(options["initial_epoch"] if first is None else first)
 
 
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -348,8 +354,8 @@ def inference_callable(model: Any) -> Any:
     It runs the model's session of onnxruntime; models that cannot be said in ONNX, and those without a graph, run on the
     NumPy engine.
     """
-    graph = getattr(model, "_functional", None) or model
-    session = _session(model) if hasattr(graph, "_flat_inputs") else None
+    graph = graph_of(model)
+    session = _session(model) if graph is not None else None
     if session is None:
         return lambda leaves: _on_engine(model, leaves)
     from graphkit.runtime.predictor import check_array

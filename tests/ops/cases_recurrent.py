@@ -40,7 +40,7 @@ def _forward() -> list[Case]:
 
 
 def _kept(width: int) -> tuple[Draw, Draw]:
-    return real(_STEPS, _BATCH, width * _UNITS, low=0.1, high=0.9), real(_BATCH, _STEPS, _UNITS + 1)
+    return real(_STEPS, width * _UNITS, _BATCH, low=0.1, high=0.9), real(_BATCH, _STEPS, _UNITS + 1)
 
 
 def _backward() -> list[Case]:

@@ -127,6 +127,29 @@ def test_strided_views_are_read_right() -> None:
         np.testing.assert_allclose(made.bind(*args, **more, **params), made.bind(*(a.copy() for a in args), **more, **params))
 
 
+@pytest.mark.parametrize(("groups", "each", "filters"), [(1, 9, 8), (2, 3, 4), (4, 1, 8)])
+def test_a_bound_kernel_reads_its_inputs_anew_each_time(groups: int, each: int, filters: int) -> None:
+    """Strided inputs are views into living arrays: what is bound must not keep a copy of them."""
+    x = normal(2, 6, 6, 2 * groups * each)[..., ::2]
+    kernel = normal(2, 2, 2 * each, 2 * filters).transpose(1, 0, 2, 3)[:, :, ::2, ::2]
+    g = normal(2, 5, 5, 2 * filters)[..., ::2]
+    params = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": groups, "data_format": "channels_last"}
+    for name, args, more in (
+        ("conv", (x, kernel), {}),
+        ("conv_input_grad", (g, kernel), {"sizes": (6, 6)}),
+        ("conv_kernel_grad", (x, g), {"window": (2, 2)}),
+    ):
+        made, params_ = PRIMITIVES[name], {**params, **more}
+        specs = [TensorSpec.of(a) for a in args]
+        out = np.empty(made.infer(specs, params_)[0].shape)
+        run = made.thunk(out, args, params_, [np.empty(s.shape) for s in made.scratch(specs, params_)])  # type: ignore[arg-type]
+        for _ in range(2):
+            run()
+            np.testing.assert_allclose(out, made.bind(*(a.copy() for a in args), **params_))
+            for a in args:
+                a *= 2
+
+
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_dtype_stays(dtype: str) -> None:
     x, kernel = normal(1, 4, 4, 2).astype(dtype), normal(2, 2, 2, 3).astype(dtype)

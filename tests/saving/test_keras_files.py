@@ -49,6 +49,8 @@ def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
     """Where two configs differ, apart from what is explained."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
         keys = [k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")]
+        if "training" not in theirs and mine.get("training") is False:
+            keys.remove("training")  # a recurrent layer with initial_state: Keras leaves out the default that it writes elsewhere
         found = [f"{path}.{k}: {'only Keras' if k in theirs else 'only graphkit'}" for k in keys if (k in theirs) != (k in mine)]
         return found + [d for k in keys if k in theirs and k in mine for d in differences(theirs[k], mine[k], f"{path}.{k}")]
     if isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):

@@ -74,7 +74,8 @@ def test_three_epochs_give_the_history_weights_and_optimizer_state_of_keras(row:
         np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=LOOSE.get(row["id"], 2e-5))
     for found, wanted in zip(slots, arrays(case.data, "opt"), strict=True):
         np.testing.assert_allclose(found, wanted, rtol=1e-3, atol=2e-5)
-    assert [v.path for v in case.model.optimizer.variables][2:] == row["optimizer_variables"][2:]
+    paths = [v.path.split("/")[-1] for v in case.model.optimizer.variables]
+    assert paths == [p.split("/")[-1] for p in row["optimizer_variables"]]
 
 
 @pytest.mark.parametrize("row", CASES, ids=IDS)
