@@ -70,5 +70,5 @@ def is_traceback_filtering_enabled() -> bool:
 def enable_unsafe_deserialization() -> None:
     """Refused with InvalidArgumentError: graphkit never runs code out of files."""
     raise InvalidArgumentError(
-        "graphkit never runs code out of files, so there is nothing to enable. Pass functions and classes with custom_objects={name: object}."
+        "graphkit never runs code out of files, so there is nothing to enable. Pass functions and classes by custom_objects={name: object}."
     )

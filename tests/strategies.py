@@ -64,7 +64,13 @@ def _recurrent(draw: Draw) -> Any:
 def _conv(rank: int) -> Callable[[Draw], Any]:
     def make(draw: Draw) -> Any:
         cls = layers.Conv1D if rank == 1 else layers.Conv2D
-        return cls(_sizes(draw), draw.randint(1, 3), strides=draw.randint(1, 2), padding="same", activation=draw.choice(_ACTIVATIONS))
+        return cls(
+            _sizes(draw),
+            draw.randint(1, 3),
+            strides=draw.randint(1, 2),
+            padding="same",
+            activation=draw.choice(_ACTIVATIONS),
+        )
 
     return make
 
@@ -211,7 +217,9 @@ def model_of(draw: Draw, steps: int, seed: int) -> Drawn:
     last = builder.loose_ends()[-4:]
     model: Any = models.Model(sources, _structure(draw, last, [f"out_{i}" for i in range(len(last))]))
     rng = np.random.default_rng(seed)
-    model.set_weights([np.abs(rng.normal(size=w.shape)) * 0.3 + 0.1 if "variance" in w.path else rng.normal(size=w.shape) * 0.4 for w in model.weights])
+    model.set_weights(
+        [np.abs(rng.normal(size=w.shape)) * 0.3 + 0.1 if "variance" in w.path else rng.normal(size=w.shape) * 0.4 for w in model.weights]
+    )
     return Drawn(model, seed)
 
 

@@ -34,7 +34,22 @@ ALLOWED = {
     ("ir", "ops"): "x + y on tracers and the gradient's sums are said with ops; imported when first used",
     ("layers", "models"): "a Lambda is saved as a model of its ops; imported when first used",
 }
-HEAVY = ("networkx", "onnx", "onnxruntime", "h5py", "rich", "ml_dtypes", "PIL", "pandas", "starlette", "uvicorn", "tensorflow", "torch", "jax", "keras")
+HEAVY = (
+    "networkx",
+    "onnx",
+    "onnxruntime",
+    "h5py",
+    "rich",
+    "ml_dtypes",
+    "PIL",
+    "pandas",
+    "starlette",
+    "uvicorn",
+    "tensorflow",
+    "torch",
+    "jax",
+    "keras",
+)
 
 
 def sources(folder: Path) -> Iterator[tuple[str, Path, ast.Module]]:
@@ -96,7 +111,9 @@ def test_every_exception_of_the_rule_is_needed() -> None:
 
 
 def test_graphkit_does_not_import_its_converters() -> None:
-    wrong = [f"{path.name}:{line}" for _, path, tree in sources(PACKAGE) for target, line, _ in imported_rooms(tree) if target == "converters"]
+    wrong = [
+        f"{path.name}:{line}" for _, path, tree in sources(PACKAGE) for target, line, _ in imported_rooms(tree) if target == "converters"
+    ]
 
     assert wrong == []
 
@@ -112,7 +129,13 @@ def test_heavy_modules_are_imported_inside_functions() -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("statement", ["import graphkit", "import graphkit; graphkit.layers.Dense; graphkit.models.Model; graphkit.ops.exp; graphkit.saving"])
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import graphkit",
+        "import graphkit; graphkit.layers.Dense; graphkit.models.Model; graphkit.ops.exp; graphkit.saving",
+    ],
+)
 def test_heavy_modules_are_not_loaded_by_an_import(statement: str) -> None:
     code = f"import sys; {statement}; print([m for m in {HEAVY!r} if m in sys.modules])"
 
@@ -158,11 +181,17 @@ def tracked_texts() -> Iterator[Path]:
     folders = ("graphkit", "converters", "tests", "docs", "examples", "benchmarks", "fixtures", ".github")
     for path in [*ROOT.glob("*"), *(p for f in folders for p in (ROOT / f).rglob("*"))]:
         inside = path.relative_to(ROOT).parts
-        if path.is_file() and path.suffix in (".py", ".md", ".toml", ".yml", ".yaml", ".json", ".txt", ".cfg") and "__pycache__" not in inside:
+        if (
+            path.is_file()
+            and path.suffix in (".py", ".md", ".toml", ".yml", ".yaml", ".json", ".txt", ".cfg")
+            and "__pycache__" not in inside
+        ):
             yield path
 
 
 def test_no_module_is_named_utils_or_bears_a_version() -> None:
-    wrong = [p.name for p in PACKAGE.rglob("*.py") if re.search(r"_v\d|helpers?|misc", p.stem) or (p.stem == "utils" and p.parent != PACKAGE)]
+    wrong = [
+        p.name for p in PACKAGE.rglob("*.py") if re.search(r"_v\d|helpers?|misc", p.stem) or (p.stem == "utils" and p.parent != PACKAGE)
+    ]
 
     assert wrong == []

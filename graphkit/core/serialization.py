@@ -13,7 +13,14 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from graphkit.core.errors import GraphKitError, InvalidTypeError, NameConflictError, SerializationError, UnknownClassError, UnsafeCodeError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidTypeError,
+    NameConflictError,
+    SerializationError,
+    UnknownClassError,
+    UnsafeCodeError,
+)
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -57,7 +64,7 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
         if inspect.isclass(obj) and not hasattr(obj, "get_config"):
             raise InvalidTypeError(f"Cannot register {obj.__name__}: a serializable class needs a get_config() method.")
         _REGISTERED[key] = obj
-        obj._registered_name = key  # type: ignore[attr-defined]
+        setattr(obj, "_registered_name", key)  # noqa: B010 (a class or a function)
         return obj
 
     return add
@@ -153,7 +160,12 @@ def saved_form(obj: Any) -> Any:
 def _serialize_function(function: Callable[..., Any]) -> Any:
     name = getattr(function, "__name__", "")
     if "_registered_name" in getattr(function, "__dict__", {}):
-        return {"module": "builtins", "class_name": "function", "config": get_registered_name(function), "registered_name": "function"}
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": get_registered_name(function),
+            "registered_name": "function",
+        }
     if name == "<lambda>" or not name:
         raise SerializationError(
             "A lambda cannot be written into a file: no code is stored. Name the function and register it with "
@@ -169,7 +181,7 @@ def is_envelope(config: Any) -> bool:
 
 def _refuse_code(config: Any) -> Any:
     raise UnsafeCodeError(
-        "The file holds a Python function as bytecode (\"__lambda__\"). graphkit runs no code out of files. Pass the function under the "
+        'The file holds a Python function as bytecode ("__lambda__"). graphkit runs no code out of files. Pass the function under the '
         "name of its layer: custom_objects={name: function}."
     )
 
@@ -215,7 +227,9 @@ def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
         raise
     except (GraphKitError, TypeError, KeyError) as error:
         name = inner.get("name") if isinstance(inner, Mapping) else None
-        raise SerializationError(f"{config['class_name']} {name or ''!r} cannot be made from its config: {type(error).__name__}: {error}") from error
+        raise SerializationError(
+            f"{config['class_name']} {name or ''!r} cannot be made from its config: {type(error).__name__}: {error}"
+        ) from error
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
         obj.build_from_config(deserialize(build_config))

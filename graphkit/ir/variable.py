@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,19 @@ from graphkit.core import dtypes, names
 from graphkit.core.errors import NotBuiltError, ShapeError
 from graphkit.ir.operators import TensorOperators
 from graphkit.ir.spec import TensorSpec
+
+
+_autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", default=None)
+
+
+@contextmanager
+def autocast_scope(dtype: str | None) -> Iterator[None]:
+    """Ops see float variables in this dtype; None leaves them as they are."""
+    token = _autocast_dtype.set(dtype)
+    try:
+        yield
+    finally:
+        _autocast_dtype.reset(token)
 
 
 class Variable(TensorOperators):
@@ -29,7 +44,7 @@ class Variable(TensorOperators):
     Source: keras.Variable (Keras 3).
     """
 
-    __slots__ = ("__weakref__", "_array", "_name", "constraint", "path", "regularizer", "spec", "trainable", "version")
+    __slots__ = ("__weakref__", "_array", "_name", "autocast", "constraint", "path", "regularizer", "spec", "trainable", "version")
 
     def __init__(
         self,
@@ -45,6 +60,7 @@ class Variable(TensorOperators):
         self.trainable = bool(trainable)
         self.regularizer: Any = None
         self.constraint: Callable[[Any], Any] | None = None
+        self.autocast = True
         self.version = 0
         self._array = _first_value(initializer, shape, dtype, self.path)
         self.spec = TensorSpec.of(self._array)
@@ -87,6 +103,15 @@ class Variable(TensorOperators):
 
         trace = current_trace()
         return self._array if trace is None else trace.read(self)
+
+    def as_tensor(self) -> Any:
+        """The variable as ops see it: itself, or cast to the compute dtype of the layer that is under way."""
+        dtype = _autocast_dtype.get()
+        if dtype is None or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
+            return self
+        from graphkit.ir.primitive import PRIMITIVES
+
+        return PRIMITIVES["cast"].bind(self, dtype=dtype)
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """A copy of the numbers."""

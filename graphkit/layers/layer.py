@@ -21,7 +21,7 @@ from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, tracing
-from graphkit.ir.variable import Variable
+from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers import dtype_policy as policies
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
@@ -51,6 +51,7 @@ class Layer(Operation):
     """
 
     supports_masking: ClassVar[bool] = False
+    uses_batch_statistics: ClassVar[bool] = False  # whether, in training, samples of a batch influence each other
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class Layer(Operation):
             trainable=trainable,
             name=name,
         )
+        variable.autocast = autocast
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(variable)
@@ -238,6 +240,10 @@ class Layer(Operation):
     def dtype(self) -> str:
         """The dtype of the weights."""
         return self.variable_dtype
+
+    def _autocast_dtype(self) -> str | None:
+        """What ops are to see the weights in, where that is not what they are kept in."""
+        return self.compute_dtype if self.autocast and self.compute_dtype != self.variable_dtype else None
 
     def _autocast_tensor(self, x: Any) -> Any:
         if isinstance(x, Variable):
@@ -372,7 +378,7 @@ class Layer(Operation):
         return outputs
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with names.name_scope(self.name), call_context():
+        with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
             return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
 
     def _autocast_symbolic(self, x: Any) -> Any:
@@ -394,7 +400,7 @@ class Layer(Operation):
         kwargs = {**kwargs, **added}
         training = kwargs.get("training") if isinstance(kwargs.get("training"), bool) else None
         args = tuple(nest.map_structure(self._autocast_tensor, a) for a in args)
-        with names.name_scope(self.name), call_context(training) as context:
+        with names.name_scope(self.name), call_context(training) as context, autocast_scope(self._autocast_dtype()):
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
                 context.losses.extend(self.activity_regularizer(o) for o in nest.flatten(outputs) if o is not None)

@@ -24,6 +24,7 @@ class BatchNormalization(Layer):
     """
 
     supports_masking = True
+    uses_batch_statistics = True
 
     def __init__(
         self,

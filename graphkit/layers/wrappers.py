@@ -68,8 +68,19 @@ class TimeDistributed(Wrapper):
             kwargs["training"] = training
         if "mask" in parameters and mask is not None and mask.ndim > 2:
             kwargs["mask"] = _flattened(mask)
+        if training and isinstance(steps, int) and any(layer.uses_batch_statistics for layer in self.layer._walk_layers()):
+            return self._step_by_step(inputs, steps, kwargs)
         made = self.layer(_flattened(inputs), **kwargs)
         return nest.map_structure(lambda y: ops.reshape(y, (batch, steps, *ops.shape(y)[1:])), made)
+
+    def _step_by_step(self, inputs: Any, steps: int, kwargs: dict[str, Any]) -> Any:
+        """Each step a batch of its own: what a layer learns of the batch must not mix the steps."""
+        mask = kwargs.pop("mask", None)
+        made = []
+        for step in range(steps):
+            own = {} if mask is None else {"mask": ops.reshape(mask, (-1, steps, *ops.shape(mask)[1:]))[:, step]}
+            made.append(self.layer(inputs[:, step], **kwargs, **own))
+        return nest.map_structure(lambda *parts: ops.stack(parts, axis=1), *made)
 
     def _check_mask(self, inputs: Any, mask: Any) -> None:
         if mask is None:

@@ -12,10 +12,10 @@ from functools import lru_cache
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.names import scope_is
 from graphkit.core.errors import SerializationError
+from graphkit.core.names import scope_is
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import deserialize, envelope, is_envelope, saved_form, serialize
+from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
 from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
@@ -53,8 +53,16 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
     if not isinstance(operation, OpNode):
         return envelope(operation)
     record = operation.record
-    config = {"name": operation.name, **{k: serialize(v) for k, v in {**_op_defaults(record), **operation.config}.items()}}
-    return {"module": record.module, "class_name": record.class_name, "config": config, "registered_name": record.class_name}
+    config = {
+        "name": operation.name,
+        **{k: serialize(v) for k, v in {**_op_defaults(record), **operation.config}.items()},
+    }
+    return {
+        "module": record.module,
+        "class_name": record.class_name,
+        "config": config,
+        "registered_name": record.class_name,
+    }
 
 
 @lru_cache(maxsize=1024)
@@ -259,7 +267,7 @@ def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
     config = value.get("config")
     history = config.get("keras_history") if isinstance(config, Mapping) else None
     if not (isinstance(history, list) and [type(v) for v in history] == [str, int, int]):
-        raise SerializationError(f"A tensor in an inbound node has no keras_history [name, node index, tensor index]: {str(value):.120}")
+        raise SerializationError(f"A tensor in an inbound node has no keras_history [name, node index, tensor index]: {value!s:.120}")
     return history[0], history[1], history[2]
 
 

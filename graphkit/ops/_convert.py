@@ -19,6 +19,8 @@ _SCALARS = (bool, int, float, complex)
 
 def tensor(value: Any, dtype: str | None = None) -> Any:
     """`value` as a tensor: tracers and variables stay; Python numbers and lists become arrays of Keras' default dtypes."""
+    if isinstance(value, Variable):
+        value = value.as_tensor()
     if isinstance(value, (Tracer, Variable)):
         return value if dtype is None or value.dtype == dtype else cast_to(value, dtype)
     if isinstance(value, Dim):
@@ -71,9 +73,9 @@ def dtype_of(value: Any) -> Any:
         return float
     if isinstance(value, Dim):
         return int
-    if isinstance(value, (Tracer, Variable)):
+    if isinstance(value, Tracer):
         return value.dtype
-    return dtypes.of_array(tensor(value))
+    return dtype_name(tensor(value))
 
 
 def promote(*values: Any, to_float: bool = False) -> tuple[Any, ...]:

@@ -84,7 +84,7 @@ class Mask:
         if self._mask is None or self._off is None:
             return None
         np.logical_not(self._mask, out=self._off[:, 0])
-        found: list[bool] = list(self._off.any(axis=(1, 2)))
+        found: list[bool] = np.asarray(self._off.any(axis=(1, 2))).tolist()
         return found
 
     def at(self, time: int) -> Any:

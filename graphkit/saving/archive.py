@@ -131,7 +131,14 @@ def open_archive(path: Path) -> Iterator[Members]:
 # ----- writing -----
 
 
-def write_archive(path: Path, config: dict[str, Any], model: Layer, overwrite: bool = True, weights_format: str = "h5", zipped: bool = True) -> None:
+def write_archive(
+    path: Path,
+    config: dict[str, Any],
+    model: Layer,
+    overwrite: bool = True,
+    weights_format: str = "h5",
+    zipped: bool = True,
+) -> None:
     """Write a model: config, weights, optimizer state, assets."""
     texts = {METADATA: _metadata(), CONFIG: json.dumps(config).encode()}
     texts.update(_assets(model))
@@ -147,7 +154,10 @@ def write_archive(path: Path, config: dict[str, Any], model: Layer, overwrite: b
 
 
 def _write_zip(part: Path, texts: dict[str, bytes], model: Layer, weights_format: str) -> None:
-    with tempfile.TemporaryDirectory(prefix=part.name, dir=part.parent) as folder, zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
+    with (
+        tempfile.TemporaryDirectory(prefix=part.name, dir=part.parent) as folder,
+        zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive,
+    ):
         weights = Path(folder) / WEIGHTS[weights_format]
         write_weights(weights, model, weights_format)
         for name, data in texts.items():
@@ -167,7 +177,7 @@ def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> Non
 def _metadata() -> bytes:
     from graphkit import __version__
 
-    when = datetime.now().strftime("%Y-%m-%d@%H:%M:%S")  # noqa: DTZ005 (Keras writes local time)
+    when = datetime.now().strftime("%Y-%m-%d@%H:%M:%S")
     return json.dumps({"keras_version": KERAS_VERSION, "date_saved": when, "graphkit_version": __version__}).encode()
 
 
@@ -219,6 +229,8 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
         return
     for path, obj in stored_objects(model):
         start = f"{ASSETS}/{path}/" if path else f"{ASSETS}/"
-        files = {n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES) for n in names if n.startswith(start) and "/" not in n[len(start) :]}
+        files = {
+            n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES) for n in names if n.startswith(start) and "/" not in n[len(start) :]
+        }
         if files and hasattr(obj, "load_asset_files"):
             obj.load_asset_files(files)

@@ -20,7 +20,7 @@ _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
 # ----- models -----
 
 
-def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:  # noqa: A002 (Keras' name)
+def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """Open a model file of any format, told by its content: `.keras` (also unpacked), Keras HDF5, JSON, ONNX, ...
 
     Args:
@@ -80,7 +80,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         )
 
 
-def read_keras_archive(path: Path, compile: bool = True) -> Any:  # noqa: A002
+def read_keras_archive(path: Path, compile: bool = True) -> Any:
     """The model of a `.keras` file or folder."""
     from graphkit.saving.archive import open_archive, open_weights, read_config, read_state
 
@@ -96,7 +96,7 @@ def read_keras_archive(path: Path, compile: bool = True) -> Any:  # noqa: A002
     return model
 
 
-def read_json(path: Path, compile: bool = True) -> Any:  # noqa: A002
+def read_json(path: Path, compile: bool = True) -> Any:
     """The model of a JSON file, newly initialised."""
     return _model_from_text(path.read_bytes(), repr(str(path)), compile=compile)
 
@@ -128,7 +128,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
         return _model_from_text(json_string, "the JSON text", compile=True)
 
 
-def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:  # noqa: A002
+def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
     config = limits.parse_json(text, what)
     if isinstance(config, str):  # JSON within JSON: json.dump(model.to_json(), file)
         config = limits.parse_json(config, what)
@@ -145,7 +145,9 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
     from graphkit.models.model import Model
 
     if not is_envelope(config):
-        raise SerializationError(f"{what} is not the config of a model: it has no class_name and config, but {sorted(map(str, config))[:10]}.")
+        raise SerializationError(
+            f"{what} is not the config of a model: it has no class_name and config, but {sorted(map(str, config))[:10]}."
+        )
     if formats.is_older_config(config):
         from graphkit.saving.legacy_config import model_from_older_config
 

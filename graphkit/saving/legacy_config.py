@@ -14,13 +14,43 @@ from graphkit.saving.old_activations import hard_sigmoid_keras2
 
 Config = dict[str, Any]
 
-_MODELS = {"Model": "Functional", "Functional": "Functional", "Container": "Functional", "Network": "Functional", "Sequential": "Sequential"}
+_MODELS = {
+    "Model": "Functional",
+    "Functional": "Functional",
+    "Container": "Functional",
+    "Network": "Functional",
+    "Sequential": "Sequential",
+}
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
-_RENAMED = {"BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization", "LSTMV2": "LSTM", "GRUV2": "GRU"}
+_RENAMED = {
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "LSTMV2": "LSTM",
+    "GRUV2": "GRU",
+}
 # Keys that say nothing about the numbers, or what Keras 3 always does.
-_DROPPED = frozenset({"implementation", "time_major", "ragged", "sparse", "input_dtype", "keras_version", "backend", "experimental_run_tf_function"})
+_DROPPED = frozenset(
+    {
+        "implementation",
+        "time_major",
+        "ragged",
+        "sparse",
+        "input_dtype",
+        "keras_version",
+        "backend",
+        "experimental_run_tf_function",
+    }
+)
 _DROPPED_OF = {
-    "BatchNormalization": {"fused", "renorm", "renorm_clipping", "renorm_momentum", "virtual_batch_size", "adjustment", "mode"},
+    "BatchNormalization": {
+        "fused",
+        "renorm",
+        "renorm_clipping",
+        "renorm_momentum",
+        "virtual_batch_size",
+        "adjustment",
+        "mode",
+    },
     "DepthwiseConv2D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "DepthwiseConv1D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "Conv2DTranspose": {"groups"},
@@ -52,7 +82,12 @@ def upgraded(entry: Mapping[str, Any]) -> Config:
     if name in _MODELS:
         return _model(_MODELS[name], entry)
     name = _RENAMED.get(name, name)
-    made: Config = {"module": "keras.layers", "class_name": name, "config": _layer_config(name, entry["config"]), "registered_name": None}
+    made: Config = {
+        "module": "keras.layers",
+        "class_name": name,
+        "config": _layer_config(name, entry["config"]),
+        "registered_name": None,
+    }
     return made
 
 
@@ -60,7 +95,11 @@ def _model(class_name: str, entry: Mapping[str, Any]) -> Config:
     config = entry["config"]
     if class_name == "Sequential":
         config = {"layers": config} if isinstance(config, list) else dict(config)
-        config = {"name": config.get("name"), "layers": [_renamed_layer(e) for e in config["layers"]], "build_input_shape": config.get("build_input_shape")}
+        config = {
+            "name": config.get("name"),
+            "layers": [_renamed_layer(e) for e in config["layers"]],
+            "build_input_shape": config.get("build_input_shape"),
+        }
     else:
         config = _functional(config)
     return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
@@ -68,7 +107,7 @@ def _model(class_name: str, entry: Mapping[str, Any]) -> Config:
 
 def _renamed_layer(entry: Mapping[str, Any]) -> Config:
     if not is_envelope(entry):
-        raise SerializationError(f"An entry of `layers` has no class_name and config: {str(entry):.120}")
+        raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     return upgraded(entry)
 
 
@@ -123,7 +162,7 @@ def _functional(config: Mapping[str, Any]) -> Config:
 
 def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
     """By nested model, the number of its first call: 1 where its own construction counts as its node 0."""
-    calls = {e.get("name"): len(e.get("inbound_nodes") or []) for e in entries if e["class_name"] in _MODELS}
+    calls = {str(e.get("name")): len(e.get("inbound_nodes") or []) for e in entries if e["class_name"] in _MODELS}
     used: dict[str, set[int]] = {name: set() for name in calls}
     stack: list[Any] = [e.get("inbound_nodes") for e in entries] + [config["input_layers"], config["output_layers"]]
     while stack:
@@ -140,7 +179,9 @@ def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]
 
 
 def _is_reference(value: Any) -> bool:
-    return isinstance(value, (list, tuple)) and len(value) in (3, 4) and isinstance(value[0], str) and all(type(v) is int for v in value[1:3])
+    return (
+        isinstance(value, (list, tuple)) and len(value) in (3, 4) and isinstance(value[0], str) and all(type(v) is int for v in value[1:3])
+    )
 
 
 def _ends(references: Any, offsets: Mapping[str, int], models: set[str]) -> Any:
@@ -155,7 +196,10 @@ def _ends(references: Any, offsets: Mapping[str, int], models: set[str]) -> Any:
 
 def _tensor(reference: Any, offsets: Mapping[str, int]) -> Config:
     name, number, tensor_index = reference[:3]
-    return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, number - offsets.get(name, 0), tensor_index]}}
+    return {
+        "class_name": "__keras_tensor__",
+        "config": {"keras_history": [name, number - offsets.get(name, 0), tensor_index]},
+    }
 
 
 def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
@@ -169,7 +213,10 @@ def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
     if len(tensors) == 1:
         return {"args": tensors, "kwargs": kwargs}
     if class_name in _RECURRENT:
-        return {"args": tensors[:1], "kwargs": {**kwargs, "initial_state": tensors[1:] if len(tensors) > 2 else tensors[1]}}
+        return {
+            "args": tensors[:1],
+            "kwargs": {**kwargs, "initial_state": tensors[1:] if len(tensors) > 2 else tensors[1]},
+        }
     return {"args": [tensors], "kwargs": kwargs}
 
 

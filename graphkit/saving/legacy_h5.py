@@ -33,7 +33,7 @@ class Group(NamedTuple):
 # ----- reading -----
 
 
-def read_legacy_model(path: Path, compile: bool = True) -> Any:  # noqa: A002 (Keras' name)
+def read_legacy_model(path: Path, compile: bool = True) -> Any:
     """The model of a Keras HDF5 file, with its weights; the optimizer's state is left out."""
     from graphkit.saving.front import model_from_config
 
@@ -69,7 +69,7 @@ def _compile(model: Any, training: Any) -> None:
         optimizer = training.get("optimizer_config") or training.get("optimizer")
         config = {k: training.get(k) for k in ("loss", "metrics", "weighted_metrics", "loss_weights")}
         model.compile_from_config({"optimizer": optimizer, **config})
-    except Exception as error:  # noqa: BLE001 (the model itself is whole)
+    except Exception as error:
         warnings.warn(f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand.", stacklevel=2)
 
 
@@ -148,7 +148,9 @@ def _fit(layer: Layer, group: Group) -> tuple[list[Assignment], list[str]]:
     variables = layer_weights(layer)
     where = f"{type(layer).__name__} layer {layer.name!r}"
     if len(variables) != len(group.entries):
-        return [], [f"{where} has {len(variables)} weights, the file has {len(group.entries)} for {group.layer_name!r}: {group.weight_names[:8]}"]
+        return [], [
+            f"{where} has {len(variables)} weights, the file has {len(group.entries)} for {group.layer_name!r}: {group.weight_names[:8]}"
+        ]
     wrong = [
         f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}"
         for v, e, name in zip(variables, group.entries, group.weight_names, strict=True)

@@ -18,7 +18,9 @@ MAX_RATIO = 100  # Keras stores without packing; deflated weights reach 1.1
 def check_expansion(declared: int, stored: int, what: str) -> None:
     """Raise SerializationError where a file of `stored` bytes declares far more than weights can be packed into."""
     if declared > FREE_BYTES and declared > MAX_RATIO * max(stored, 1):
-        raise SerializationError(f"{what} declares {declared:,} bytes, but the file holds only {stored:,} for it; it is damaged or a decompression bomb.")
+        raise SerializationError(
+            f"{what} declares {declared:,} bytes, but the file holds only {stored:,} for it; it is damaged or a decompression bomb."
+        )
 
 
 def parse_json(text: str | bytes, what: str) -> Any:

@@ -21,8 +21,30 @@ from graphkit.models.sequential import Sequential
 # Attributes that are no part of the layout: those of the base classes, as Keras skips its own, and references to other objects.
 _BASES = (Layer, Model, Functional, Sequential)
 _SKIPPED = frozenset(
-    {"nodes", "inputs", "outputs", "operations", "layer_graph", "compiled", "graph", "name", "built", "input_spec", "autocast", "dtype_policy"}
-    | {"activity_regularizer", "_weights", "_eager", "_own_losses", "_build_shapes", "_inputs_struct", "_outputs_struct", "_graph_layers"}
+    {
+        "nodes",
+        "inputs",
+        "outputs",
+        "operations",
+        "layer_graph",
+        "compiled",
+        "graph",
+        "name",
+        "built",
+        "input_spec",
+        "autocast",
+        "dtype_policy",
+    }
+    | {
+        "activity_regularizer",
+        "_weights",
+        "_eager",
+        "_own_losses",
+        "_build_shapes",
+        "_inputs_struct",
+        "_outputs_struct",
+        "_graph_layers",
+    }
     | {"_trainable", "_input_shape_argument", "_stack", "_functional"}
 )
 
@@ -102,7 +124,7 @@ def _is_own(cls: type) -> bool:
 def _attribute(obj: Any, name: str) -> Any:
     try:
         return getattr(obj, name)
-    except Exception:  # noqa: BLE001 (a property that is not defined yet holds no layers)
+    except Exception:
         return None
 
 

@@ -16,12 +16,10 @@ from graphkit.core.errors import InvalidArgumentError
 from graphkit.engine import Plan, compile_program
 from graphkit.ir.gradient import gradients
 from graphkit.ir.program import Program
-from graphkit.ir.simplify import expand_composites, simplify
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace
 from graphkit.layers.context import call_context
 from graphkit.training.compiled import Compiled
-from graphkit.training.fusion import fuse
 
 _KEPT = 24  # compiled steps of one model
 
@@ -46,8 +44,7 @@ def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training:
     key = (training, layout.key, tuple(specs), tuple(layer.trainable for layer in model._walk_layers()))
     plan = compiled.plans.get(key)
     if plan is None or not plan.is_current:
-        program = expand_composites(simplify(step_program(model, layout, specs, training)), keep=lambda p: p.has_kernel)
-        plan = compile_program(fuse(simplify(program)))
+        plan = compile_program(step_program(model, layout, specs, training))
         compiled.plans[key] = plan
         while len(compiled.plans) > _KEPT:
             compiled.plans.pop(next(iter(compiled.plans)))

@@ -23,7 +23,7 @@ def test_floatx_is_the_dtype_of_new_inputs() -> None:
     config.set_floatx("float64")
 
     assert layers.Input((3,)).dtype == "float64"
-    with pytest.raises(DTypeError, match="float dtype|one of"):
+    with pytest.raises(DTypeError, match=r"float dtype|one of"):
         config.set_floatx("int32")
 
 

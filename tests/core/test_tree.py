@@ -16,7 +16,14 @@ Point = namedtuple("Point", "x y")
 
 @pytest.mark.parametrize(
     ("structure", "leaves"),
-    [(1, [1]), ([1, (2, 3)], [1, 2, 3]), ({"b": 1, "a": [2]}, [2, 1]), (Point(1, [2]), [1, 2]), ([], []), (None, [None])],
+    [
+        (1, [1]),
+        ([1, (2, 3)], [1, 2, 3]),
+        ({"b": 1, "a": [2]}, [2, 1]),
+        (Point(1, [2]), [1, 2]),
+        ([], []),
+        (None, [None]),
+    ],
 )
 def test_leaves_come_in_keras_order_and_go_back(structure: Any, leaves: list[Any]) -> None:
     assert tree.flatten(structure) == leaves

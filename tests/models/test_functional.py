@@ -46,7 +46,10 @@ def test_the_output_of_a_layer_that_was_called_twice_is_ill_defined() -> None:
     dense = layers.Dense(4, name="lstm_1")
     first, second = dense(a), dense(b)
 
-    with pytest.raises(AttributeError, match='Layer lstm_1 has multiple inbound nodes, hence the notion of "layer output" is ill-defined'):
+    with pytest.raises(
+        AttributeError,
+        match='Layer lstm_1 has multiple inbound nodes, hence the notion of "layer output" is ill-defined',
+    ):
         dense.output  # noqa: B018
     assert dense.get_output_at(0) is first
     assert dense.get_output_at(1) is second
@@ -278,7 +281,12 @@ def test_operators_on_symbolic_tensors_are_nodes() -> None:
     data = batch(2, 4)
 
     np.testing.assert_allclose(model(data), (2 * data[:, 1:] + 1).mean(-1, keepdims=True), rtol=1e-6)
-    assert [o.class_name for o in model.operations if hasattr(o, "class_name")] == ["GetItem", "Multiply", "Add", "Mean"]
+    assert [o.class_name for o in model.operations if hasattr(o, "class_name")] == [
+        "GetItem",
+        "Multiply",
+        "Add",
+        "Mean",
+    ]
     again: Any = models.model_from_json(model.to_json())
     np.testing.assert_array_equal(again(data), model(data))
 
@@ -348,7 +356,7 @@ def test_too_few_inputs_are_counted() -> None:
 def test_a_layer_that_is_not_there_comes_with_a_hint() -> None:
     model = encoder()
 
-    with pytest.raises(UnknownNameError, match="No such layer: encoder_im.*Did you mean 'encoder_in'"):
+    with pytest.raises(UnknownNameError, match=r"No such layer: encoder_im.*Did you mean 'encoder_in'"):
         model.get_layer("encoder_im")
     with pytest.raises(ValueError, match="only has 3 layers"):
         model.get_layer(index=3)

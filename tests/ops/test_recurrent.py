@@ -12,7 +12,7 @@ from graphkit import ops
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.engine import run
 from graphkit.ir.gradient import grad
-from graphkit.ir.simplify import expand_composites
+from graphkit.ir.simplify import expand_composites, simplify
 from graphkit.ir.spec import TensorSpec, spec
 from graphkit.ir.tracing import specialize, trace
 from graphkit.ops.recurrent import KNOWN_ACTIVATIONS
@@ -90,7 +90,7 @@ def test_the_backward_kernels_compute_their_loops(kind: str) -> None:
 @pytest.mark.parametrize("kind", FORWARD)
 @pytest.mark.parametrize("activation", KNOWN_ACTIVATIONS)
 def test_every_known_activation_has_a_kernel_like_its_formula(kind: str, activation: str) -> None:
-    arrays = _arrays(kind)
+    arrays = [0.3 * a for a in _arrays(kind)]  # linear gates let a state grow without bound
     options = {"activation": activation, "recurrent_activation": activation}
     program = trace(_score(kind, **options), *map(TensorSpec.of, arrays))
     expanded = expand_composites(program, keep=lambda p: p.name not in FORWARD)
@@ -135,7 +135,7 @@ def test_no_reserve_is_kept_without_a_gradient() -> None:
 def test_the_inputs_get_a_gradient_only_where_it_is_wanted() -> None:
     arrays = _arrays("lstm")
     program = trace(_score("lstm"), *map(TensorSpec.of, arrays))
-    matmuls = [sum(e.primitive.name == "matmul" for e in grad(program, wrt).equations) for wrt in ([1], [0, 1])]
+    matmuls = [sum(e.primitive.name == "matmul" for e in simplify(grad(program, wrt)).equations) for wrt in ([1], [0, 1])]
 
     assert matmuls[1] == matmuls[0] + 1
 

@@ -131,7 +131,19 @@ def test_a_layer_may_write_its_own_variables(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, 3, 2.5, "text", [1, [2, None]], {"a": {"b": 1}}, slice(1, None, 2), Ellipsis, b"bytes", np.arange(6, dtype="int32").reshape(2, 3)],
+    [
+        None,
+        True,
+        3,
+        2.5,
+        "text",
+        [1, [2, None]],
+        {"a": {"b": 1}},
+        slice(1, None, 2),
+        Ellipsis,
+        b"bytes",
+        np.arange(6, dtype="int32").reshape(2, 3),
+    ],
 )
 def test_values_come_back_from_their_config(value: Any) -> None:
     again = saving.deserialize_keras_object(saving.serialize_keras_object(value))

@@ -65,7 +65,11 @@ def test_an_archive_may_be_a_folder(tmp_path: Path, weights_format: str) -> None
     for _ in range(2):  # the second replaces the first
         model.save(tmp_path / "folder", zipped=False, weights_format=weights_format)
 
-    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == ["config.json", "metadata.json", archive.WEIGHTS[weights_format]]
+    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
+        "config.json",
+        "metadata.json",
+        archive.WEIGHTS[weights_format],
+    ]
     np.testing.assert_array_equal(graphkit.load(tmp_path / "folder")(X), model(X))
     assert [p.name for p in tmp_path.iterdir()] == ["folder"]
 
@@ -158,7 +162,9 @@ def test_overwrite_false_keeps_the_file(tmp_path: Path) -> None:
         net().save(tmp_path / "m.keras", overwrite=False)
 
 
-@pytest.mark.parametrize(("name", "message"), [("m.tf", "`.keras` extension"), ("m", "`.keras` extension"), ("no/m.keras", "does not exist")])
+@pytest.mark.parametrize(
+    ("name", "message"), [("m.tf", "`.keras` extension"), ("m", "`.keras` extension"), ("no/m.keras", "does not exist")]
+)
 def test_a_target_that_cannot_be_is_refused(tmp_path: Path, name: str, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         net().save(tmp_path / name)

@@ -61,14 +61,24 @@ def functional(nested_index: int) -> dict[str, Any]:
     inner = {
         "name": "inner",
         "layers": [
-            {"class_name": "InputLayer", "name": "i", "config": {"batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "name": "i"}, "inbound_nodes": []},
+            {
+                "class_name": "InputLayer",
+                "name": "i",
+                "config": {"batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "name": "i"},
+                "inbound_nodes": [],
+            },
             {**dense("d", 3), "name": "d", "inbound_nodes": [[["i", 0, 0, {}]]]},
         ],
         "input_layers": [["i", 0, 0]],
         "output_layers": [["d", 0, 0]],
     }
     inputs = [
-        {"class_name": "InputLayer", "name": n, "config": {"batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "name": n}, "inbound_nodes": []}
+        {
+            "class_name": "InputLayer",
+            "name": n,
+            "config": {"batch_input_shape": [None, 4], "dtype": "float32", "sparse": False, "name": n},
+            "inbound_nodes": [],
+        }
         for n in ("a", "b")
     ]
     calls = [[["a", 0, 0, {}]], [["b", 0, 0, {}]]]
@@ -97,7 +107,10 @@ def test_calls_of_nested_models_count_from_0_or_1(tmp_path: Path, nested_index: 
 
 
 def test_hard_sigmoid_means_what_it_meant(tmp_path: Path) -> None:
-    config = {"class_name": "Sequential", "config": [dense("d", 1, batch_input_shape=[None, 1], activation="hard_sigmoid", use_bias=False)]}
+    config = {
+        "class_name": "Sequential",
+        "config": [dense("d", 1, batch_input_shape=[None, 1], activation="hard_sigmoid", use_bias=False)],
+    }
     path = write_h5(tmp_path / "m.h5", config, {"d": {"d/kernel:0": np.ones((1, 1), "float32")}})
 
     model = graphkit.load(path)

@@ -112,7 +112,10 @@ BAD_WEIGHTS = [
     (hdf5_with(virtual), "another file"),
     (hdf5_with(huge), "declares 4,000,000,000,000 bytes"),
     (hdf5_with(text), "not a number's"),
-    (hdf5_with(wrong_shape), r"'head': weight 'kernel' has shape \(4, 2\), the file's 'layers/dense/vars/0' has \(5, 2\)"),
+    (
+        hdf5_with(wrong_shape),
+        r"'head': weight 'kernel' has shape \(4, 2\), the file's 'layers/dense/vars/0' has \(5, 2\)",
+    ),
     (hdf5_with(too_many), "layers/dense_1/vars/0, which the model has no place for"),
 ]
 
@@ -135,7 +138,10 @@ BAD_CONFIGS = [
     (config_with(b'"units": 2', b'"units": 2, "frobnicate": 3'), "'head'.*frobnicate"),
     (config_with(b'["x", 0, 0]', b'["y", 0, 0]'), r"nothing in the file makes y\[0\]"),
     (config_with(b'"keras_history": ["x", 0, 0]', b'"keras_history": 7'), "no keras_history"),
-    (config_with(b'"inbound_nodes": [{', b'"inbound_nodes": ["x", {'), "'head' of model 'net': the inbound node x has no `args`"),
+    (
+        config_with(b'"inbound_nodes": [{', b'"inbound_nodes": ["x", {'),
+        "'head' of model 'net': the inbound node x has no `args`",
+    ),
     (config_with(b'"name": "head", "inbound', b'"name": "x", "inbound'), "two layers named 'x'"),
     (config_with(b'"output_layers"', b'"outputs"'), "no 'output_layers'"),
 ]
