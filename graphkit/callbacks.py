@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
-from graphkit.training.progress import ProgbarLogger
+from graphkit.training.progress import ProgbarLogger, say
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
@@ -204,7 +204,7 @@ class TerminateOnNaN(Callback):
         """Look at the loss."""
         loss = (logs or {}).get("loss")
         if loss is not None and not np.isfinite(loss):
-            print(f"Batch {batch}: Invalid loss, terminating training")
+            say(f"Batch {batch}: Invalid loss, terminating training")
             self.model.stop_training = True
 
 
@@ -224,7 +224,7 @@ class _Monitor(Callback):
     def _better(self, value: float, than: Any) -> bool:
         if than is None:
             return not math.isnan(value)
-        return value - self.min_delta > than if self._rises else value - self.min_delta < than
+        return bool(value - self.min_delta > than if self._rises else value - self.min_delta < than)
 
     def _value(self, logs: Logs) -> Any:
         value = (logs or {}).get(self.monitor)
@@ -292,10 +292,10 @@ class EarlyStopping(_Monitor):
     def on_train_end(self, logs: Logs = None) -> None:
         """Say that it stopped; take the best weights back."""
         if self.stopped_epoch and self.verbose:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
 
@@ -346,7 +346,7 @@ class ReduceLROnPlateau(_Monitor):
         new = max(old * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = new
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+            say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
         self.cooldown_counter, self.wait = self.cooldown, 0
 
 
@@ -368,7 +368,7 @@ class LearningRateScheduler(Callback):
             raise InvalidTypeError(f"The output of the `schedule` function should be a float. Got: {rate!r}")
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
 
 class CSVLogger(Callback):
@@ -393,8 +393,9 @@ class CSVLogger(Callback):
         logs = logs or {}
         if self._writer is None:
             self._keys = sorted(logs)
-            missing = [k for k in (f"val_{k}" for k in self._keys) if k not in self._keys and not any(n.startswith("val_") for n in self._keys)]
-            self._writer = csv.DictWriter(self._file, ["epoch", *self._keys, *missing], delimiter=self.separator, restval="NA", extrasaction="ignore")
+            validated = any(k.startswith("val_") for k in self._keys)
+            columns = ["epoch", *self._keys, *([] if validated else [f"val_{k}" for k in self._keys])]  # validation may come later
+            self._writer = csv.DictWriter(self._file, columns, delimiter=self.separator, restval="NA", extrasaction="ignore")
             if not self._headed:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch, **{k: _cell(v) for k, v in logs.items()}})
@@ -437,7 +438,8 @@ class ModelCheckpoint(_Monitor):
             raise InvalidArgumentError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
         if save_weights_only and not self.filepath.endswith((".weights.h5", ".h5", ".npz", ".hdf5")):
             raise InvalidArgumentError(
-                f"When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in `.weights.h5`. Received: filepath={filepath}"
+                "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in `.weights.h5`. "
+                f"Received: filepath={filepath}"
             )
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
@@ -462,13 +464,13 @@ class ModelCheckpoint(_Monitor):
             value = self._value(logs)
             if value is None or not self._better(value, self.best):
                 if self.verbose > 0 and value is not None:
-                    print(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
+                    say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
                 return
             if self.verbose > 0:
-                print(f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}")
+                say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}")
             self.best = value
         elif self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: saving model to {path}")
+            say(f"\nEpoch {epoch + 1}: saving model to {path}")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
@@ -478,9 +480,11 @@ class ModelCheckpoint(_Monitor):
     def _path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
         fields = {**logs, "epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1})}
         try:
-            return self.filepath.format(**fields)
+            return str(self.filepath.format(**fields))
         except KeyError as error:
-            raise InvalidArgumentError(f"Failed to format this callback filepath: {self.filepath!r}. Reason: {error} is not among {sorted(fields)}.") from None
+            raise InvalidArgumentError(
+                f"Failed to format this callback filepath: {self.filepath!r}. Reason: {error} is not among {sorted(fields)}."
+            ) from None
 
 
 class BackupAndRestore(Callback):

@@ -6,7 +6,7 @@ import random as _random
 import sys
 from collections.abc import Iterable
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,8 +14,14 @@ from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.seeds import set_session_seed
 from graphkit.core.serialization import (
-    custom_object_scope, get_registered_name, get_registered_object, register_keras_serializable,
+    custom_object_scope,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
 )  # fmt: skip
+
+if TYPE_CHECKING:
+    from graphkit.visualization import model_to_dot, plot_model
 
 Array = np.ndarray[Any, Any]
 
@@ -51,7 +57,8 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
     """Vectors along `axis` divided by their norm; zero vectors stay. Source: keras.utils.normalize."""
     array = np.asarray(x)
     norm = np.atleast_1d(np.linalg.norm(array, order, axis))
-    return array / np.expand_dims(np.where(norm == 0, 1, norm), axis)
+    made: Array = array / np.expand_dims(np.where(norm == 0, 1, norm), axis)
+    return made
 
 
 def set_random_seed(seed: int) -> None:
@@ -91,7 +98,7 @@ def split_dataset(
         raise InvalidArgumentError(f"split_dataset: left_size={left_size} and right_size={right_size} do not fit {total} samples.")
     order = np.random.default_rng(seed).permutation(total) if shuffle else np.arange(total)
     first, second = order[:left], order[left : left + right]
-    return tuple(nest.pack(dataset, [a[part] for a in leaves]) for part in (first, second))  # type: ignore[return-value]
+    return tuple(nest.pack(dataset, [a[part] for a in leaves]) for part in (first, second))
 
 
 def _part(size: Any, total: int) -> int:

@@ -15,9 +15,10 @@ from graphkit.core.errors import SerializationError
 
 Array = np.ndarray[Any, Any]
 
-_EPOCHS = 10
+_EPOCHS = 3
 _BATCH = 64
-_PAIRS = 2  # matching pairs, and as many others, for each training image
+_RATE = 3e-3
+_PAIRS = 4  # matching pairs, and as many others, for each training image
 _HELD_OUT = 0.2
 _AGREEMENT = 1e-5
 _BATCH_LATENCY = 256
@@ -105,22 +106,23 @@ def make_pairs(images: Array, labels: Array, part: Array, each: int, random: np.
 
 
 def build() -> Any:
-    """The encoder, called on both images; how near the codes are; which digit the left one is."""
+    """The encoder and the code, called on both images; how near the codes are; which digit the left image shows."""
     from graphkit import layers
     from graphkit.models import Model
 
     image = layers.Input((8, 8, 1), name="image")
     x = layers.Conv2D(16, 3, padding="same", activation="relu")(image)
     x = layers.Conv2D(32, 3, strides=2, padding="same", activation="relu")(x)
+    x = layers.Conv2D(48, 3, padding="same", activation="relu")(x)
     x = layers.Flatten()(x)
-    x = layers.Dropout(0.3)(x)
-    x = layers.Dense(64, activation="relu")(x)
-    encoder = Model(image, layers.Dense(32, activation="sigmoid", name="code")(x), name="encoder")
+    encoder = Model(image, layers.Dense(64, activation="relu", name="features")(x), name="encoder")
 
     left, right = layers.Input((8, 8, 1), name="left"), layers.Input((8, 8, 1), name="right")
-    left_code, right_code = encoder(left), encoder(right)
-    same = layers.Lambda(exponent_neg_manhattan_distance, name="same")([left_code, right_code])
-    digit = layers.Dense(10, activation="softmax", name="digit")(left_code)
+    left_features, right_features = encoder(left), encoder(right)
+    code = layers.Dense(12, activation="sigmoid", name="code")
+    same = layers.Lambda(exponent_neg_manhattan_distance, name="same")([code(left_features), code(right_features)])
+    kept = layers.Dropout(0.3)(left_features)
+    digit = layers.Dense(10, activation="softmax", name="digit")(kept)
     return Model([left, right], [same, digit], name="digits")
 
 
@@ -139,11 +141,11 @@ def fit(model: Any, pairs: Pairs, epochs: int) -> float:
     from graphkit import optimizers
 
     steps = epochs * -(-len(pairs.same) // _BATCH)
-    schedule = optimizers.schedules.CosineDecay(2e-3, steps, alpha=0.02)
+    schedule = optimizers.schedules.CosineDecay(_RATE, steps, alpha=0.02)
     model.compile(
         optimizer=optimizers.Adam(schedule),
         loss={"same": "binary_crossentropy", "digit": "sparse_categorical_crossentropy"},
-        loss_weights={"same": 1.0, "digit": 0.5},
+        loss_weights={"same": 1.0, "digit": 1.0},
         metrics={"same": ["accuracy"], "digit": ["accuracy"]},
     )
     started = time.perf_counter()

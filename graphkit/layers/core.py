@@ -1,8 +1,9 @@
-"""The core layers: Dense, Activation, Dropout, Embedding, Masking, Identity."""
+"""The core layers: Dense, EinsumDense, Activation, Dropout, Embedding, Masking, Identity."""
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, NamedTuple
 
 from graphkit import activations, constraints, initializers, ops, random, regularizers
 from graphkit.core.errors import InvalidArgumentError, ShapeError
@@ -222,3 +223,163 @@ class ActivityRegularization(Layer):
     def get_config(self) -> dict[str, Any]:
         """The config; the regularizer follows from l1 and l2."""
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
+
+
+@keras_class(_HOME)
+class EinsumDense(Layer):
+    """activation(einsum(equation, x, kernel) + bias). Source: keras.layers.EinsumDense.
+
+    Args:
+        equation: "abc,cd->abd", "...x,xy->...y" or "ab...,bc->ac...": inputs, kernel, outputs.
+        output_shape: an int or a shape without the batch axis (and without what `...` stands for); None where the inputs say it.
+        bias_axes: the letters of the output that the bias has; None for no bias.
+    """
+
+    def __init__(
+        self,
+        equation: str,
+        output_shape: Any,
+        activation: Any = None,
+        bias_axes: str | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.equation = equation
+        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
+        self.bias_axes = bias_axes
+        self.activation = activations.get(activation)
+        self.kernel_initializer = initializers.get(kernel_initializer)
+        self.bias_initializer = initializers.get(bias_initializer)
+        self.kernel_regularizer = regularizers.get(kernel_regularizer)
+        self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the kernel and the bias, of the sizes that the equation's letters have."""
+        terms = _EinsumTerms.of(self)
+        inputs, outputs = terms.sizes(self, tuple(input_shape))
+        self.kernel = self.add_weight(
+            name="kernel",
+            shape=tuple(_known_size(self, letter, outputs, inputs) for letter in terms.kernel),
+            initializer=self._fans(terms),
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+        )
+        self.bias = None
+        if self.bias_axes is not None:
+            self.bias = self.add_weight(
+                name="bias",
+                shape=self._bias_shape(terms, outputs, len(input_shape)),
+                initializer=self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+            )
+        self.input_spec = InputSpec(ndim=len(input_shape))
+
+    def _fans(self, terms: _EinsumTerms) -> Any:
+        """The kernel's initializer, told which axes are the units that come in and which are those that go out."""
+        given = self.kernel_initializer
+        if not isinstance(given, initializers.VarianceScaling) or (given.input_axes is not None and given.output_axes is not None):
+            return given
+        going = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]
+        coming = [i for i in range(len(terms.kernel)) if i not in going]
+        return type(given).from_config({**given.get_config(), "seed": given.seed, "input_axes": coming, "output_axes": going})
+
+    def _bias_shape(self, terms: _EinsumTerms, outputs: dict[str, int | None], rank: int) -> tuple[int, ...]:
+        axes = str(self.bias_axes)
+        wrong = [letter for letter in axes if letter not in terms.outputs]
+        if wrong:
+            raise InvalidArgumentError(
+                f"Bias dimension '{wrong[0]}' was requested, but is not part of the output spec '{terms.outputs}' (layer {self.name!r})."
+            )
+        last = terms.outputs[min(terms.outputs.index(letter) for letter in axes) :]
+        behind = rank - len(terms.inputs) if terms.dots == "right" else 0
+        return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * behind)
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The output."""
+        x = ops.einsum(self.equation, inputs, self.kernel)
+        if self.bias is not None:
+            x = x + self.bias
+        return x if self.activation is None else self.activation(x)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; `output_shape` stands first, as Keras writes it."""
+        config = super().get_config()
+        base = {name: config.pop(name) for name in ("name", "trainable", "dtype")}
+        return {**base, "output_shape": config.pop("output_shape"), **config}
+
+    def _serialize_argument(self, name: str) -> Any:
+        return list(self.partial_output_shape) if name == "output_shape" else super()._serialize_argument(name)
+
+
+class _EinsumTerms(NamedTuple):
+    """The letters of an EinsumDense's equation, and on which side `...` stands."""
+
+    inputs: str
+    kernel: str
+    outputs: str
+    dots: str | None
+
+    @classmethod
+    def of(cls, layer: EinsumDense) -> _EinsumTerms:
+        equation = layer.equation.replace(" ", "")
+        for dots, pattern in _EQUATIONS.items():
+            found = re.fullmatch(pattern, equation)
+            if found:
+                terms = cls(*found.groups(), dots=dots)
+                strange = [i for i in terms.outputs + terms.kernel if i not in terms.inputs and (i not in terms.kernel or i not in terms.outputs)]
+                if strange:
+                    raise InvalidArgumentError(
+                        f"Letter {strange[0]!r} of equation {layer.equation!r} of layer {layer.name!r} stands in the kernel or the output "
+                        "only: each must stand in two of inputs, kernel and output."
+                    )
+                return terms
+        raise InvalidArgumentError(
+            f"Invalid einsum equation '{layer.equation}' of layer {layer.name!r}. Equations must be in the form [X],[Y]->[Z], "
+            "...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
+        )
+
+    def sizes(self, layer: EinsumDense, shape: tuple[int | None, ...]) -> tuple[dict[str, int | None], dict[str, int | None]]:
+        """The size of each letter of the inputs and of the outputs, None where unknown."""
+        more = len(shape) - len(self.inputs)
+        if more < 0 or (more and self.dots is None):
+            raise ShapeError(f"Equation {layer.equation!r} of layer {layer.name!r} does not fit inputs of shape {shape}.")
+        left = more if self.dots == "left" else 0
+        whole = (*shape[: max(1, left)], *layer.partial_output_shape)
+        if len(whole) != left + len(self.outputs):
+            raise ShapeError(
+                f"`output_shape` {layer.partial_output_shape} of layer {layer.name!r} does not fit the output {self.outputs!r} of "
+                f"equation {layer.equation!r}; leave out the batch axis and what ... stands for."
+            )
+        inputs = dict(zip(self.inputs, shape[left:], strict=False))
+        outputs = dict(zip(self.outputs, whole[left:], strict=True))
+        for letter, size in outputs.items():
+            if size is not None and inputs.get(letter, size) != size:
+                raise ShapeError(
+                    f"Input shape and output shape do not match at shared dimension '{letter}' of layer {layer.name!r}. Input shape is "
+                    f"{inputs[letter]}, and output shape is {size}."
+                )
+        return inputs, outputs
+
+
+_EQUATIONS: dict[str | None, str] = {
+    None: r"([a-zA-Z]+),([a-zA-Z]+)->([a-zA-Z]+)",
+    "left": r"\.\.\.([a-zA-Z]+),([a-zA-Z]+)->\.\.\.([a-zA-Z]+)",
+    "right": r"([a-zA-Z]{2,})\.\.\.,([a-zA-Z]+)->([a-zA-Z]+)\.\.\.",
+}
+
+
+def _known_size(layer: Layer, letter: str, *tables: dict[str, int | None]) -> int:
+    """The size of a letter in the first table that knows it."""
+    found = next((table[letter] for table in tables if table.get(letter) is not None), None)
+    if found is None:
+        raise ShapeError(f"Layer {layer.name!r}: the size of letter {letter!r} must be known, by the inputs or by `output_shape`.")
+    return found

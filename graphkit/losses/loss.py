@@ -116,9 +116,7 @@ class FunctionLoss(Loss):
 def check_reduction(reduction: str | None) -> str | None:
     """The reduction. Raises InvalidArgumentError if there is none of this name."""
     if reduction not in REDUCTIONS:
-        raise InvalidArgumentError(
-            f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}"
-        )
+        raise InvalidArgumentError(f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}")
     return reduction
 
 
@@ -159,6 +157,14 @@ def count(x: Any, dtype: str) -> Any:
     for size in shape_of(x):
         total = total * size
     return tensor(total, dtype)
+
+
+def known_shape(x: Any) -> tuple[int, ...]:
+    """The shape, its sizes ints. Raises ShapeError where one is not known."""
+    shape = shape_of(x)
+    if any(not isinstance(s, int) for s in shape):
+        raise ShapeError(f"A tensor of shape {shape} was given where all sizes must be known.")
+    return shape  # type: ignore[return-value]
 
 
 def ratio(a: Any, b: Any) -> Any:

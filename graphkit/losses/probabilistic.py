@@ -6,7 +6,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import HOME, FunctionLoss, dtype_of, like, set_mask
 from graphkit.ops._convert import canonical_axis, shape_of, tensor
@@ -17,6 +17,13 @@ _MEAN = "sum_over_batch_size"
 def _smooth(y_true: Any, amount: float, share: Any) -> Any:
     """Targets moved a little towards `share`."""
     return ops.add(ops.multiply(y_true, 1.0 - amount), amount * share) if amount else y_true
+
+
+def _classes(x: Any) -> int:
+    size = shape_of(x)[-1]
+    if not isinstance(size, int):
+        raise ShapeError(f"The number of classes must be known, got a tensor of shape {shape_of(x)}.")
+    return size
 
 
 def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1) -> Any:
@@ -47,12 +54,10 @@ def binary_focal_crossentropy(
     return ops.mean(values, axis=axis)
 
 
-def categorical_crossentropy(
-    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
-) -> Any:
+def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any:
     """-sum(y_true * log(y_pred)) over `axis`, for one-hot targets. Source: keras.losses.categorical_crossentropy."""
     y_true, y_pred = like(y_true, y_pred)
-    y_true = _smooth(y_true, label_smoothing, 1.0 / shape_of(y_true)[-1]) if label_smoothing else y_true
+    y_true = _smooth(y_true, label_smoothing, 1.0 / _classes(y_true)) if label_smoothing else y_true
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
 
 
@@ -67,7 +72,7 @@ def categorical_focal_crossentropy(
 ) -> Any:
     """sum(-y_true * log(y_pred) * alpha * (1 - y_pred)^gamma) over `axis`. Source: keras.losses.categorical_focal_crossentropy."""
     y_true, y_pred = like(y_true, y_pred)
-    y_true = _smooth(y_true, label_smoothing, 1.0 / shape_of(y_true)[-1]) if label_smoothing else y_true
+    y_true = _smooth(y_true, label_smoothing, 1.0 / _classes(y_true)) if label_smoothing else y_true
     y_pred = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
     chance = ops.true_divide(y_pred, ops.sum(y_pred, axis=axis, keepdims=True))
     chance = ops.clip(chance, dtypes.epsilon(), 1.0 - dtypes.epsilon())
@@ -111,7 +116,7 @@ def poisson(y_true: Any, y_pred: Any) -> Any:
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
     """(1 - p^q) / q of the true class' probability p; bears wrong labels. Source: keras.losses (Keras 3)."""
     y_pred = tensor(y_pred)
-    chosen = ops.cast(ops.one_hot(ops.cast(y_true, "int32"), shape_of(y_pred)[-1]), dtype_of(y_pred))
+    chosen = ops.cast(ops.one_hot(ops.cast(y_true, "int32"), _classes(y_pred)), dtype_of(y_pred))
     chance = ops.sum(ops.multiply(y_pred, chosen), axis=-1)
     return ops.true_divide(ops.subtract(1.0, ops.power(chance, q)), q)
 

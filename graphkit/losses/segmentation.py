@@ -53,9 +53,7 @@ def circle(
     far_part = ops.multiply(ops.multiply(far, ops.subtract(1.0 - margin, distance)), gamma)
     low = float("-inf")
     values = ops.softplus(
-        ops.add(
-            ops.logsumexp(ops.where(alike, near_part, low), axis=1), ops.logsumexp(ops.where(unlike, far_part, low), axis=1)
-        )
+        ops.add(ops.logsumexp(ops.where(alike, near_part, low), axis=1), ops.logsumexp(ops.where(unlike, far_part, low), axis=1))
     )
     return set_mask(values, ops.greater(values, 0))
 

@@ -12,7 +12,7 @@ from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.variable import Variable
-from graphkit.losses.loss import ratio, same_rank
+from graphkit.losses.loss import known_shape, ratio, same_rank
 from graphkit.metrics.metric import HOME, Metric
 from graphkit.ops._convert import shape_of, tensor
 
@@ -51,7 +51,9 @@ class _Confusion(Metric):
         """Add a batch."""
         y_true, y_pred = same_rank(tensor(tensor(y_true), self.dtype), tensor(tensor(y_pred), self.dtype))
         if shape_of(y_true) != shape_of(y_pred):
-            raise ShapeError(f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have one shape.")
+            raise ShapeError(
+                f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have one shape."
+            )
         weight = None if weight is None else _spread(tensor(tensor(weight), self.dtype), shape_of(y_pred))
         if top_k is not None:
             y_pred = _only_top(y_pred, top_k)
@@ -307,12 +309,15 @@ class AUC(_Confusion):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
         if not self._kept:
-            self._build(shape_of(y_pred)[1])
+            self._build(known_shape(y_pred)[1])
         y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
         if self.label_weights is not None and not self.multi_label:
             labels = tensor(np.asarray(self.label_weights, self.dtype))
             weight = _spread(labels[None], shape_of(y_pred))
-            sample_weight = weight if sample_weight is None else ops.multiply(weight, _spread(tensor(tensor(sample_weight), self.dtype), shape_of(y_pred)))
+            if sample_weight is not None:
+                own = _spread(tensor(tensor(sample_weight), self.dtype), shape_of(y_pred))
+                weight = ops.multiply(weight, own)
+            sample_weight = weight
         self._count(y_true, y_pred, sample_weight, by_label=self.multi_label)
 
     def result(self) -> Any:

@@ -142,10 +142,8 @@ class Mean(Metric):
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
         values, weights = samplewise(values, sample_weight, ops.mean, self._dtype)
-        if weights is not None:
-            number = ops.sum(weights)
-        else:
-            number = tensor(shape_of(values)[0] if shape_of(values) else 1, self._dtype)
+        rows = shape_of(values)[0] if shape_of(values) else 1
+        number = tensor(rows, self._dtype) if weights is None else ops.sum(weights)
         self.total.assign(ops.add(self.total, ops.sum(values)))
         self.count.assign(ops.add(self.count, number))
 
@@ -162,7 +160,7 @@ class MeanMetricWrapper(Mean):
         super().__init__(name or getattr(fn, "__name__", None), dtype)
         self.fn, self.kwargs = fn, kwargs
 
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch; a mask of `y_pred` leaves its samples out."""
         mask = getattr(y_pred, "mask", None)
         values = self.fn(y_true, y_pred, **self.kwargs)

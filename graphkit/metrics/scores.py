@@ -12,7 +12,7 @@ from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.variable import Variable
-from graphkit.losses.loss import same_rank
+from graphkit.losses.loss import count, known_shape, same_rank
 from graphkit.metrics.metric import HOME, FunctionMetric, Metric
 from graphkit.ops._convert import shape_of, tensor
 
@@ -55,7 +55,7 @@ class FBetaScore(Metric):
         _two_axes(self, y_true, y_pred)
         axis = None if self.average == "micro" else 0
         if not self._sums:
-            shape = () if axis is None else shape_of(y_pred)[1:]
+            shape = () if axis is None else known_shape(y_pred)[1:]
             self._sums = [self.add_variable(shape, name=n) for n in self._names]
         chosen = self._chosen(y_pred)
         weight = None if sample_weight is None else ops.reshape(tensor(tensor(sample_weight), self.dtype), (-1, 1))
@@ -109,7 +109,9 @@ class R2Score(Metric):
     ) -> None:
         super().__init__(dtype, name)
         if class_aggregation not in (None, "uniform_average", "variance_weighted_average") or num_regressors < 0:
-            raise InvalidArgumentError(f"R2Score: class_aggregation={class_aggregation!r} or num_regressors={num_regressors} has no meaning.")
+            raise InvalidArgumentError(
+                f"R2Score: class_aggregation={class_aggregation!r} or num_regressors={num_regressors} has no meaning."
+            )
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable(name="num_samples")
         self._sums: list[Variable] = []
@@ -119,7 +121,7 @@ class R2Score(Metric):
         y_true, y_pred = same_rank(*(tensor(tensor(y), self.dtype) for y in (y_true, y_pred)))
         _two_axes(self, y_true, y_pred)
         if not self._sums:
-            self._sums = [self.add_variable(shape_of(y_pred)[1:], name=n) for n in ("squared_sum", "sum", "residual", "count")]
+            self._sums = [self.add_variable(known_shape(y_pred)[1:], name=n) for n in ("squared_sum", "sum", "residual", "count")]
         weight = tensor(tensor(1.0 if sample_weight is None else sample_weight), self.dtype)
         weight = ops.reshape(weight, (-1, 1)) if len(shape_of(weight)) == 1 else weight
         weight = ops.broadcast_to(weight, shape_of(y_true))
@@ -127,8 +129,7 @@ class R2Score(Metric):
         residual = ops.multiply(ops.square(ops.subtract(y_true, y_pred)), weight)
         for variable, part in zip(self._sums, (ops.multiply(y_true, scaled), scaled, residual, weight), strict=True):
             variable.assign(ops.add(variable, ops.sum(part, axis=0)))
-        elements = int(np.prod([int(s) for s in shape_of(y_true)]))
-        self.num_samples.assign(ops.add(self.num_samples, float(elements)))
+        self.num_samples.assign(ops.add(self.num_samples, count(y_true, self.dtype)))
 
     def result(self) -> Any:
         """The score."""

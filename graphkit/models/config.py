@@ -275,8 +275,12 @@ def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments without the Nones that Keras records for arguments we do not have."""
     if isinstance(operation, Layer):
         known = inspect.signature(operation.call).parameters
-        return {k: v for k, v in kwargs.items() if v is not None or k in known}
+        return {k: v for k, v in kwargs.items() if k in known or not _says_nothing(v)}
     return {k: v for k, v in kwargs.items() if v is not None}
+
+
+def _says_nothing(value: Any) -> bool:
+    return all(leaf is None for leaf in nest.flatten(value))
 
 
 def operation_from_config(entry: Mapping[str, Any]) -> Any:

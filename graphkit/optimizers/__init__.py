@@ -12,8 +12,23 @@ from graphkit.optimizers.methods import SGD, Adadelta, Adafactor, Adagrad, Adam,
 from graphkit.optimizers.optimizer import Optimizer
 
 __all__ = [
-    "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "Nadam", "Optimizer", "RMSprop", "SGD",
-    "deserialize", "get", "schedules", "serialize",
+    "SGD",
+    "Adadelta",
+    "Adafactor",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Ftrl",
+    "Lamb",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
 ]  # fmt: skip
 
 

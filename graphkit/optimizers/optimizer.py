@@ -231,7 +231,9 @@ class Optimizer(Configurable):
     def _pairs(self, grads: list[Any], variables: Sequence[Variable] | None) -> list[tuple[Any, Variable]]:
         if variables is None:
             if not self.built:
-                raise NotBuiltError("apply(grads) without variables needs an optimizer that was built: call optimizer.build(variables) first.")
+                raise NotBuiltError(
+                    "apply(grads) without variables needs an optimizer that was built: call optimizer.build(variables) first."
+                )
             variables = self._trainable
         variables = list(variables)
         if len(variables) != len(grads):

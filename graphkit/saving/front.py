@@ -144,6 +144,10 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
     """A model from its envelope. Raises SerializationError for what is none."""
     from graphkit.models.model import Model
 
+    if "keras_model" in config and not is_envelope(config):
+        config = config["keras_model"]
+    if not is_envelope(config) and "layers" in config:  # what get_config() gives, without its class
+        config = {"class_name": "Functional" if "output_layers" in config else "Sequential", "config": config}
     if not is_envelope(config):
         raise SerializationError(
             f"{what} is not the config of a model: it has no class_name and config, but {sorted(map(str, config))[:10]}."

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import SerializationError, UnsafeCodeError
 from graphkit.core.serialization import deserialize, is_envelope
 from graphkit.saving.old_activations import hard_sigmoid_keras2
 
@@ -63,8 +63,16 @@ _DROPPED_OF = {
 }
 # What was true where a key is missing, and is not Keras 3's default.
 _OLD_DEFAULTS: dict[str, Config] = {"GRU": {"reset_after": False}, "GRUCell": {"reset_after": False}}
+_MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
+    "sum": ("Add", {}),
+    "mul": ("Multiply", {}),
+    "ave": ("Average", {}),
+    "max": ("Maximum", {}),
+    "concat": ("Concatenate", {"axis": "concat_axis"}),
+    "dot": ("Dot", {"axes": "dot_axes"}),
+    "cos": ("Dot", {"axes": "dot_axes"}),
+}
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D", "Bidirectional")
-_OLD_GATES = {"LSTM": "hard_sigmoid", "GRU": "hard_sigmoid", "ConvLSTM2D": "hard_sigmoid"}  # before Keras 2.3
 
 
 def model_from_older_config(config: Mapping[str, Any], what: str) -> Any:
@@ -81,6 +89,8 @@ def upgraded(entry: Mapping[str, Any]) -> Config:
     name = str(entry["class_name"])
     if name in _MODELS:
         return _model(_MODELS[name], entry)
+    if name == "Merge":
+        return _merge(entry["config"])
     name = _RENAMED.get(name, name)
     made: Config = {
         "module": "keras.layers",
@@ -89,6 +99,21 @@ def upgraded(entry: Mapping[str, Any]) -> Config:
         "registered_name": None,
     }
     return made
+
+
+def _merge(config: Mapping[str, Any]) -> Config:
+    """Keras 1's Merge, which Keras 2 still wrote up to 2.1, as the layer of its mode."""
+    mode = config.get("mode")
+    if config.get("mode_type") not in (None, "raw") or mode not in _MERGE_MODES:
+        raise UnsafeCodeError(
+            f"Layer {config.get('name')!r} (Merge) joins its inputs by a function that the file holds as code ({config.get('mode_type')}); "
+            "graphkit runs no code out of files."
+        )
+    class_name, arguments = _MERGE_MODES[mode]
+    made = {"name": config.get("name"), **{new: config[old] for new, old in arguments.items() if old in config}}
+    if mode == "cos":
+        made["normalize"] = True
+    return {"module": "keras.layers", "class_name": class_name, "config": made, "registered_name": None}
 
 
 def _model(class_name: str, entry: Mapping[str, Any]) -> Config:

@@ -14,7 +14,7 @@ from graphkit.core import nest
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
-from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, same_rank
+from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, known_shape, same_rank
 from graphkit.metrics.metric import Mean, MeanMetricWrapper, Metric
 from graphkit.ops._convert import shape_of
 
@@ -104,7 +104,9 @@ class Compiled:
             raise InvalidTypeError(f"compile: optimizer must be a name or an Optimizer, got {type(self.optimizer).__name__}.")
         for given, argument in ((self.user_metrics, "metrics"), (self.weighted_metrics, "weighted_metrics")):
             if given is not None and not isinstance(given, (list, tuple, Mapping)):
-                raise InvalidTypeError(f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r}")
+                raise InvalidTypeError(
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r}"
+                )
             for leaf in nest.flatten(given) if given else ():
                 if isinstance(leaf, str) and leaf.lower() not in (*_ACCURACY, *_CROSSENTROPY):
                     _named(metrics, leaf, argument)
@@ -141,7 +143,9 @@ class Compiled:
             entries = entries if isinstance(entries, (list, tuple)) else [entries]
             own = own if isinstance(own, (list, tuple)) else [own] * len(entries)
             if len(own) != len(entries):
-                raise InvalidArgumentError(f"`loss_weights` must match the number of losses, got {len(entries)} losses and {len(own)} weights.")
+                raise InvalidArgumentError(
+                    f"`loss_weights` must match the number of losses, got {len(entries)} losses and {len(own)} weights."
+                )
             for identifier, weight in zip(entries, own, strict=True):
                 if identifier is None:
                     continue
@@ -182,7 +186,8 @@ class Compiled:
             if len(flat) == count:
                 return flat
             raise InvalidArgumentError(
-                f"compile: {argument} has {len(given)} entries for the {count} outputs {names}; give one entry for each output, or a dict by output name."
+                f"compile: {argument} has {len(given)} entries for the {count} outputs {names}; give one entry for each output, "
+                "or a dict by output name."
             )
         return [given] * count
 
@@ -221,7 +226,9 @@ class Compiled:
         for part in parts[1:]:
             total = ops.add(total, part)
         if shape_of(total) != ():
-            raise ShapeError(f"The loss must be a scalar, got shape {shape_of(total)}; a loss with reduction='none' cannot be trained with.")
+            raise ShapeError(
+                f"The loss must be a scalar, got shape {shape_of(total)}; a loss with reduction='none' cannot be trained with."
+            )
         self.loss_tracker.update_state(total, sample_weight=ops.cast(rows, "float32"))
         return total
 
@@ -347,7 +354,7 @@ def _own_function(loss: Loss) -> str | None:
 
 def _kind(target: Any, output: Any) -> str:
     """What sort of classes these are: "binary", "sparse" or "categorical"."""
-    t, p = shape_of(target), shape_of(output)
+    t, p = known_shape(target), known_shape(output)
     if p[-1:] == (1,):
         return "binary"
     return "sparse" if len(t) < len(p) or (t[-1:] == (1,) and p[-1] > 1) else "categorical"
@@ -379,7 +386,7 @@ def _resolve_loss(identifier: Any, target: Any, output: Any) -> Loss:
 
 def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
     if isinstance(identifier, str) and identifier.lower() in _ACCURACY:
-        return _ACCURACIES[_kind(target, output)](name=identifier)  # type: ignore[call-arg]
+        return _ACCURACIES[_kind(target, output)](name=identifier)
     if isinstance(identifier, str) and identifier.lower() in _CROSSENTROPY:
         found: Any = MeanMetricWrapper(_CROSSENTROPIES[_kind(target, output)], name=identifier)
     else:
@@ -387,13 +394,11 @@ def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
     if not isinstance(found, Metric):
         if not callable(found):
             raise InvalidTypeError(f"compile: a metric must be a name, a Metric or a function (y_true, y_pred), got {identifier!r}.")
-        if isinstance(found, Loss):
-            found = MeanMetricWrapper(found.call, name=found.name)
-        else:
-            found = MeanMetricWrapper(found)
+        found = MeanMetricWrapper(found.call if isinstance(found, Loss) else found, name=getattr(found, "name", None))
     if isinstance(identifier, str):
         found.name = identifier
-    return found
+    metric: Metric = found
+    return metric
 
 
 def warn_unused(settings: Mapping[str, Any]) -> None:

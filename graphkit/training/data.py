@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ import numpy as np
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
+from graphkit.core.threads import num_threads, run_all
 from graphkit.ir.spec import TensorSpec
 from graphkit.training.step import Layout, graph_of, output_names
 
 Array = np.ndarray[Any, Any]
+_THREADED = 1 << 21  # bytes of a batch from which on it is copied on several threads
 
 
 @dataclass
@@ -140,7 +143,8 @@ def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) ->
     if isinstance(given, Mapping):
         unknown = [k for k in given if k not in names]
         if unknown and names:
-            raise InvalidArgumentError(f"{what} names {unknown[0]!r}, but the model's outputs are {names}.{did_you_mean(str(unknown[0]), names)}")
+            hint = did_you_mean(str(unknown[0]), names)
+            raise InvalidArgumentError(f"{what} names {unknown[0]!r}, but the model's outputs are {names}.{hint}")
         chosen = names or sorted(given)
         return [as_array(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
     if len(names) <= 1:
@@ -165,7 +169,9 @@ def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) ->
 def _output_leaves(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, (list, tuple)):
         return list(given) if not any(nest.is_nested(g) for g in given) else nest.flatten(given)
-    raise InvalidArgumentError(f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of as many arrays, got one array.")
+    raise InvalidArgumentError(
+        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of as many arrays, got one array."
+    )
 
 
 def _weights(sample_weight: Any, names: list[str], targets: Sequence[Array | None]) -> list[Array | None]:
@@ -184,8 +190,10 @@ def _weights(sample_weight: Any, names: list[str], targets: Sequence[Array | Non
 def _check_weight(weight: Array | None, target: Array | None) -> Array | None:
     if weight is None or target is None:
         return None
-    if weight.ndim > max(target.ndim, 1) or weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,):
-        raise ShapeError(f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; one weight for each sample is wanted.")
+    if weight.ndim > max(target.ndim, 1) or (weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,)):
+        raise ShapeError(
+            f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; give one weight a sample."
+        )
     return weight.astype(dtypes.to_numpy(dtypes.floatx())) if weight.dtype.kind != "f" else weight
 
 
@@ -238,20 +246,38 @@ class Batch:
         return tuple(TensorSpec((self.rows, *a.shape[1:]), dtypes.of_array(a)) for a in self.leaves.arrays)
 
     def load(self, buffers: Sequence[Array]) -> None:
-        """Copy the rows into a step's input buffers."""
-        index = self.index
-        if isinstance(index, slice):
-            for array, buffer in zip(self.leaves.arrays, buffers, strict=True):
-                np.copyto(buffer, array[index])
-        else:
-            for array, buffer in zip(self.leaves.arrays, buffers, strict=True):
-                array.take(index, 0, buffer, "clip")
+        """Copy the rows into a step's input buffers, on several threads where that pays."""
+        pairs = list(zip(self.leaves.arrays, buffers, strict=True))
+        if sum(b.nbytes for b in buffers) < _THREADED or num_threads() == 1:
+            for array, buffer in pairs:
+                _copy_rows(array, self.index, buffer)
+            return
+        half = -(-self.rows // num_threads())
+        cuts = [slice(start, start + half) for start in range(0, self.rows, half)]
+        run_all([partial(_copy_rows, array, _cut(self.index, cut), buffer[cut]) for array, buffer in pairs for cut in cuts])
+
+
+def _copy_rows(array: Array, index: Any, buffer: Array) -> None:
+    if isinstance(index, slice):
+        np.copyto(buffer, array[index])
+    else:
+        array.take(index, 0, buffer, "clip")
+
+
+def _cut(index: Any, cut: slice) -> Any:
+    if not isinstance(index, slice):
+        return index[cut]
+    first = index.start or 0
+    stop = first + cut.stop
+    return slice(first + cut.start, stop if index.stop is None else min(index.stop, stop))
 
 
 class ArraySource:
     """Batches of arrays in memory, shuffled anew each epoch if wanted."""
 
-    def __init__(self, leaves: Leaves, batch_size: int | None, shuffle: Any = False, seed: int | None = None, steps: int | None = None) -> None:
+    def __init__(
+        self, leaves: Leaves, batch_size: int | None, shuffle: Any = False, seed: int | None = None, steps: int | None = None
+    ) -> None:
         self.leaves = leaves
         self.batch_size = check_batch_size(batch_size)
         self.steps = min(-(-leaves.rows // self.batch_size), steps or 1 << 62)
@@ -295,7 +321,9 @@ class IteratedSource:
     Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
     """
 
-    def __init__(self, model: Any, data: Any, steps: int | None, shuffle: bool = False, class_weight: Any = None, seed: int | None = None) -> None:
+    def __init__(
+        self, model: Any, data: Any, steps: int | None, shuffle: bool = False, class_weight: Any = None, seed: int | None = None
+    ) -> None:
         self._model, self._data, self._class_weight = model, data, class_weight
         self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
         self._endless = not self._indexed and iter(data) is data
@@ -318,7 +346,7 @@ class IteratedSource:
                 break
             count += 1
             yield self._batch(raw)
-        if not self._endless and self.steps is None or self._indexed:
+        if (not self._endless and self.steps is None) or self._indexed:
             self._iterator = None
         if hasattr(self._data, "on_epoch_end"):
             self._data.on_epoch_end()
@@ -351,7 +379,8 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         return data, None, None
     if not 1 <= len(data) <= 3:
         raise InvalidArgumentError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)} parts.")
-    return (*data, *[None] * (3 - len(data)))[0:3]  # type: ignore[return-value]
+    x, y, weight = [*data, None, None][:3]
+    return x, y, weight
 
 
 def is_iterated(x: Any) -> bool:

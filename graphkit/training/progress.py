@@ -53,7 +53,7 @@ class ProgbarLogger:
         """Say which epoch it is."""
         epochs = self.params.get("epochs") or 1
         if epochs > 1:
-            print(f"Epoch {epoch + 1}/{epochs}")
+            say(f"Epoch {epoch + 1}/{epochs}")
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -131,7 +131,13 @@ class ProgbarLogger:
         bar = " ━━━━━━━━━━━━━━━━━━━━" if self.params.get("verbose") == 1 else " -"
         parts = [f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_step(spent / steps)}"]
         results = show(logs)
-        print(" - ".join([*parts, results]) if results else parts[0], flush=True)
+        say(" - ".join([*parts, results]) if results else parts[0])
+
+
+def say(text: str) -> None:
+    """A line for whoever watches the training."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def per_step(seconds: float) -> str:

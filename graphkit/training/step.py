@@ -82,7 +82,8 @@ def _update(model: Any, compiled: Compiled, total: Any) -> None:
     variables = model.trainable_weights
     if not variables:
         raise InvalidArgumentError(
-            f"Model {model.name!r} has no trainable weights, so there is nothing to fit. Set `trainable = True` on a layer, then compile again."
+            f"Model {model.name!r} has no trainable weights, so there is nothing to fit. Set `trainable = True` on a layer, then "
+            "compile again."
         )
     scale = compiled.optimizer.loss_scale_factor
     target = ops.multiply(total, scale) if scale is not None else total

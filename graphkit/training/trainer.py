@@ -16,7 +16,15 @@ from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
 from graphkit.training.compiled import Compiled, warn_unused
 from graphkit.training.data import (
-    ArraySource, Batch, IteratedSource, Leaves, check_batch_size, gather, is_iterated, split_tail, unpack,
+    ArraySource,
+    Batch,
+    IteratedSource,
+    Leaves,
+    check_batch_size,
+    gather,
+    is_iterated,
+    split_tail,
+    unpack,
 )  # fmt: skip
 from graphkit.training.step import graph_of, output_names, step_plan
 
@@ -287,7 +295,7 @@ def train_on_batch(
     return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
 
 
-def test_on_batch(model: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, **old: Any) -> Any:
+def test_on_batch(model: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, **old: Any) -> Any:  # noqa: PT028
     """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
     _compiled(model, "test_on_batch")
     return _on_batch(model, gather(model, x, y, sample_weight), False, return_dict)

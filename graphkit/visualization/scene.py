@@ -245,7 +245,7 @@ def _tags(arrow: Arrow, path: list[Point]) -> list[tuple[str, Point]]:
     """The numbers of the calls, near the ends of the arrow."""
     down = 1 if path[-1][1] >= path[0][1] else -1
     tags = []
-    if arrow.source_call is not None:
+    if arrow.source_call is not None and arrow.source_call != arrow.target_call:  # one mark is enough where both agree
         tags.append((str(arrow.source_call), (path[0][0], path[0][1] + 12 * down)))
     if arrow.target_call is not None:
         tags.append((str(arrow.target_call), (path[-1][0], path[-1][1] - 17 * down)))

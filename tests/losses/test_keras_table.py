@@ -54,7 +54,7 @@ def test_the_gradient_is_that_of_keras(row: dict[str, Any]) -> None:
 def test_the_config_makes_the_same_loss_again(row: dict[str, Any]) -> None:
     loss = made(row)
     again = losses.deserialize(losses.serialize(loss))
-    y_true, y_pred, weight = data(row)
+    y_true, y_pred, _ = data(row)
     assert type(again) is type(loss)
     assert again.get_config() == loss.get_config()
     np.testing.assert_array_equal(again(y_true, y_pred), loss(y_true, y_pred))

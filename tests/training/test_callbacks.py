@@ -126,7 +126,7 @@ def test_backup_and_restore_goes_on_where_training_was_cut_off(tmp_path: Path) -
     cut = model()
     cut.set_weights(first)
     backup = callbacks.BackupAndRestore(tmp_path)
-    with pytest.raises(KeyboardInterrupt, match="^$"):
+    with pytest.raises(KeyboardInterrupt, match=r"^$"):
         cut.fit(X, Y, epochs=4, shuffle=False, callbacks=[backup, CutOff()], verbose=0)
     fresh = model()
     history = fresh.fit(X, Y, epochs=4, shuffle=False, callbacks=[callbacks.BackupAndRestore(tmp_path)], verbose=0)

@@ -294,7 +294,11 @@ WRONG = [
     (lambda m: m.fit(X, Y, validation_split=1.5), ValueError, "`validation_split` must be a float between 0 and 1, got 1.5"),
     (lambda m: m.fit(X[:, :2], Y), ValueError, r"Input 'x' of model .* wants shape \(None, 3\), got an array of shape \(10, 2\)"),
     (lambda m: m.fit(X, [Y, Y]), ValueError, "one output, but y is a list of 2 arrays"),
-    (lambda m: m.fit(X, np.zeros((10, 4))), ValueError, r"Loss 'mse' of output 'out', target of shape \(10, 4\), output of shape \(10, 1\)"),
+    (
+        lambda m: m.fit(X, np.zeros((10, 4))),
+        ValueError,
+        r"Loss 'mse' of output 'out', target of shape \(10, 4\), output of shape \(10, 1\)",
+    ),
     (lambda m: m.fit(X, Y, sample_weight=np.ones((10, 3, 2))), ValueError, "sample_weight has shape"),
     (lambda m: m.fit(X, Y, class_weight={0: 1.0}, sample_weight=np.ones(10)), ValueError, "at the same time"),
     (lambda m: m.fit(X), ValueError, "Output 'out' has a loss, but no target"),
@@ -334,3 +338,24 @@ def test_fit_before_compile_and_without_trainable_weights_say_so() -> None:
     model.trainable = False
     with pytest.raises(ValueError, match="has no trainable weights"):
         model.fit(X, Y, verbose=0)
+
+
+def test_large_batches_are_copied_whole_on_several_threads() -> None:
+    from graphkit.core.threads import num_threads, set_num_threads
+    from graphkit.training.data import ArraySource, gather
+
+    model = dense(features=30000)
+    x = np.arange(50 * 30000, dtype="float32").reshape(50, 30000)
+    before = num_threads()
+    try:
+        set_num_threads(3)
+        for shuffle in (False, True):
+            seen = []
+            for batch in ArraySource(gather(model, x, np.zeros((50, 1))), 20, shuffle, seed=1).epoch():
+                buffers = [np.empty((batch.rows, 30000), "float32"), np.empty((batch.rows, 1), "float32")]
+                batch.load(buffers)
+                seen.append(buffers[0])
+            found = np.concatenate(seen)
+            np.testing.assert_array_equal(found[np.argsort(found[:, 0])], x)
+    finally:
+        set_num_threads(before)
