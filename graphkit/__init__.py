@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         runtime,
@@ -46,7 +47,7 @@ __version__ = "0.1.0"
 
 _MODULES = (
     "activations", "backend", "callbacks", "config", "constraints", "engine", "errors", "initializers", "ir",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "random", "regularizers", "runtime", "saving", "tree",
+    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "runtime", "saving", "tree",
     "utils", "visualization",
 )  # fmt: skip
 

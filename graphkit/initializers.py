@@ -169,7 +169,7 @@ class VarianceScaling(RandomInitializer):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
         generator = self.generator()
@@ -181,8 +181,10 @@ class VarianceScaling(RandomInitializer):
         return _cast(generator.normal(0.0, math.sqrt(variance), tuple(shape)), dtype)
 
 
-def compute_fans(shape: Sequence[int]) -> tuple[float, float]:
-    """(inputs, outputs) of one unit for a weight of this shape; kernels are (spatial..., in, out)."""
+def compute_fans(shape: Sequence[int], input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
+    """(inputs, outputs) of one unit for a weight of this shape; kernels are (spatial..., in, out) unless the axes are given."""
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
     if not shape:
         return 1, 1
     if len(shape) == 1:

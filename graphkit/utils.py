@@ -27,11 +27,15 @@ Array = np.ndarray[Any, Any]
 
 __all__ = [
     "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope", "get_registered_name",
-    "get_registered_object", "model_to_dot", "normalize", "plot_model", "register_keras_serializable", "set_random_seed",
+    "get_registered_object", "model_to_dot", "normalize", "pad_sequences", "plot_model", "register_keras_serializable", "set_random_seed",
     "split_dataset", "to_categorical",
 ]  # fmt: skip
 
-_LAZY = {"plot_model": "graphkit.visualization", "model_to_dot": "graphkit.visualization"}
+_LAZY = {
+    "model_to_dot": "graphkit.visualization",
+    "pad_sequences": "graphkit.preprocessing.sequence",
+    "plot_model": "graphkit.visualization",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -72,9 +72,9 @@ _MODULES: dict[str, tuple[str, ...]] = {
     },
     "legacy": _LAYERS,
     "legacy.layers": _LAYERS,
-    "preprocessing": ("graphkit.utils",),
-    "preprocessing.sequence": ("graphkit.utils",),
-    "preprocessing.text": ("graphkit.cli.old_text",),
+    "preprocessing": ("graphkit.preprocessing",),
+    "preprocessing.sequence": ("graphkit.preprocessing.sequence",),
+    "preprocessing.text": ("graphkit.preprocessing.text",),
     "utils": _UTILS,
     **{f"utils.{name}": _UTILS for name in ("data_utils", "generic_utils", "io_utils", "layer_utils", "np_utils", "vis_utils")},
 }  # fmt: skip

@@ -142,7 +142,7 @@ def envelope(obj: Any) -> dict[str, Any]:
     module = getattr(cls, "keras_module", None) if "keras_module" in vars(cls) else None
     made = {
         "module": module or cls.__module__,
-        "class_name": cls.__name__,
+        "class_name": vars(cls).get("keras_class_name", cls.__name__),
         "config": obj.get_config(),
         "registered_name": get_registered_name(cls) if own else vars(cls).get("keras_registered_name", None if module else cls.__name__),
     }

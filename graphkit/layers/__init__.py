@@ -1,5 +1,7 @@
 """The layers, by Keras' public names."""
 
+from graphkit.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from graphkit.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
 from graphkit.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -17,6 +19,7 @@ from graphkit.layers.core import (
     ActivityRegularization,
     Dense,
     Dropout,
+    EinsumDense,
     Embedding,
     Identity,
     Masking,
@@ -43,7 +46,14 @@ from graphkit.layers.merging import (
     multiply,
     subtract,
 )
-from graphkit.layers.normalization import BatchNormalization, LayerNormalization
+from graphkit.layers.normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    SpectralNormalization,
+    UnitNormalization,
+)
 from graphkit.layers.pooling import (
     AveragePooling1D,
     AveragePooling2D,
@@ -60,6 +70,14 @@ from graphkit.layers.pooling import (
 )
 from graphkit.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from graphkit.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
+from graphkit.layers.regularization import (
+    AlphaDropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
 from graphkit.layers.reshaping import (
     Cropping1D,
     Cropping2D,
@@ -85,3 +103,4 @@ GlobalAvgPool1D, GlobalAvgPool2D, GlobalAvgPool3D = GlobalAveragePooling1D, Glob
 GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMaxPooling2D, GlobalMaxPooling3D
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
+GroupQueryAttention = GroupedQueryAttention

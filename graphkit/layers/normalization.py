@@ -1,14 +1,15 @@
-"""Normalization layers: batch and layer normalization."""
+"""Normalization layers: over the batch, the layer, groups, by root mean square, to unit length."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from graphkit import constraints, initializers, ops, regularizers
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
+from graphkit.layers.wrappers import Wrapper
 from graphkit.ops._convert import canonical_axis
 
 _HOME = "keras.layers"
@@ -213,3 +214,173 @@ class LayerNormalization(Layer):
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
         config = super().get_config()
         return {**config, "rms_scaling": True} if self.rms_scaling else config
+
+
+@keras_class(_HOME)
+class GroupNormalization(Layer):
+    """Normalizes each sample over groups of the channels (Wu and He 2018, arXiv:1803.08494). Source: keras.layers.GroupNormalization.
+
+    Args:
+        groups: how many; -1 makes each channel one of its own (instance normalization).
+        axis: of the channels.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        groups: int = 32,
+        axis: int = -1,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        beta_constraint: Any = None,
+        gamma_constraint: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(groups, int) or (groups <= 0 and groups != -1):
+            raise InvalidArgumentError(
+                f"Received an invalid value for argument `groups` of layer {self.name!r}, expected a positive integer (or `-1` for instance "
+                f"normalization). Received: groups={groups}"
+            )
+        self.autocast = False
+        self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
+        self.beta_initializer = initializers.get(beta_initializer)
+        self.gamma_initializer = initializers.get(gamma_initializer)
+        self.beta_regularizer = regularizers.get(beta_regularizer)
+        self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
+
+    def build(self, input_shape: Any) -> None:
+        """Make gamma and beta, vectors over the channels."""
+        axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
+        size = input_shape[axis]
+        if size is None:
+            raise ShapeError(f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+        self.groups = size if self.groups == -1 else self.groups
+        if size % self.groups:
+            raise ShapeError(f"Layer {self.name!r}: {size} channels cannot be cut into {self.groups} groups of one size.")
+        self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
+        self.gamma = self.beta = None
+        if self.scale:
+            self.gamma = self.add_weight(
+                name="gamma", shape=(size,), initializer=self.gamma_initializer, regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint, autocast=False,
+            )  # fmt: skip
+        if self.center:
+            self.beta = self.add_weight(
+                name="beta", shape=(size,), initializer=self.beta_initializer, regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint, autocast=False,
+            )  # fmt: skip
+
+    def call(self, inputs: Any) -> Any:
+        """The normalized inputs."""
+        shape = ops.shape(inputs)
+        axis = canonical_axis(self.axis, len(shape))
+        part = shape[axis] // self.groups
+        dtype = "float64" if inputs.dtype == "float64" else "float32"  # half floats overflow in the squares
+        x = ops.reshape(ops.cast(inputs, dtype), (*shape[:axis], self.groups, part, *shape[axis + 1 :]))
+        mean, variance = ops.moments(x, axes=[a for a in range(1, len(shape) + 1) if a != axis], keepdims=True)
+        spread = (*[1] * axis, self.groups, part, *[1] * (len(shape) - axis - 1))
+        factor = ops.rsqrt(variance + self.epsilon)
+        if self.gamma is not None:
+            factor = factor * ops.reshape(ops.cast(self.gamma, dtype), spread)
+        made = (x - mean) * factor
+        if self.beta is not None:
+            made = made + ops.reshape(ops.cast(self.beta, dtype), spread)
+        return ops.cast(ops.reshape(made, shape), self.compute_dtype)
+
+
+@keras_class(_HOME)
+class RMSNormalization(Layer):
+    """Divides by the root mean square over `axis`, times a learned scale (arXiv:1910.07467). Source: keras.layers.RMSNormalization."""
+
+    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale, of the shape of the axes that are normalized."""
+        self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        shape = tuple(input_shape[canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}")] for a in self.axis)
+        if None in shape:
+            raise ShapeError(f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+        self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
+
+    def call(self, x: Any) -> Any:
+        """The normalized inputs."""
+        return ops.rms_normalization(x, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
+
+
+@keras_class(_HOME)
+class UnitNormalization(Layer):
+    """Divides by the L2 norm over `axis` (an int or several). Source: keras.layers.UnitNormalization."""
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise InvalidTypeError(f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. Received: axis={axis!r}")
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def call(self, inputs: Any) -> Any:
+        """The inputs as vectors of length 1."""
+        return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
+
+
+@keras_class(_HOME)
+class SpectralNormalization(Wrapper):
+    """While training, divides the kernel (or embeddings) of the layer inside by its largest singular value (arXiv:1802.05957).
+
+    The value is approached by `power_iterations` steps from a vector that is kept. Source: keras.layers.SpectralNormalization.
+    """
+
+    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
+        super().__init__(layer, **kwargs)
+        if power_iterations <= 0:
+            raise InvalidArgumentError(
+                f"`power_iterations` of layer {self.name!r} should be greater than zero. Received: `power_iterations={power_iterations}`"
+            )
+        self.power_iterations = power_iterations
+
+    def build(self, input_shape: Any) -> None:
+        """Build the layer inside and make the vector."""
+        super().build(input_shape)
+        self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
+        kernel = getattr(self.layer, "kernel", None)
+        self.kernel = kernel if kernel is not None else getattr(self.layer, "embeddings", None)
+        if self.kernel is None:
+            raise InvalidArgumentError(f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings' (layer {self.name!r}).")
+        self.vector_u = self.add_weight(
+            name="vector_u",
+            shape=(1, self.kernel.shape[-1]),
+            initializer=initializers.TruncatedNormal(stddev=0.02),
+            trainable=False,
+            dtype=self.kernel.dtype,
+        )
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """The outputs of the layer inside; while training its kernel is normalized first."""
+        if training:
+            self._normalize()
+        return ops.cast(self.layer(inputs), inputs.dtype)
+
+    def _normalize(self) -> None:
+        kernel, u = self.kernel.value, self.vector_u.value
+        matrix = ops.reshape(kernel, (-1, self.kernel.shape[-1]))
+        blank = ops.all(ops.equal(kernel, 0))  # then there is no direction to follow
+        unit, v = u, None
+        for _ in range(self.power_iterations):
+            v = ops.normalize(ops.matmul(unit, ops.transpose(matrix)), axis=None)
+            unit = ops.normalize(ops.matmul(v, matrix), axis=None)
+        unit, v = ops.stop_gradient(unit), ops.stop_gradient(v)
+        sigma = ops.matmul(ops.matmul(v, matrix), ops.transpose(unit))
+        self.vector_u.assign(ops.where(blank, u, unit))
+        self.kernel.assign(ops.reshape(kernel / ops.where(blank, 1.0, sigma), self.kernel.shape))

@@ -281,6 +281,8 @@ class _BuiltInRNN(RNN):
             and (name in config_names(type(cell)) or name in ("kernel", "recurrent_kernel", "bias"))
         ):
             return getattr(cell, name)
+        if hasattr(type(self), name):  # a property that raised: say again what it said
+            return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _run(self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool) -> tuple[Any, list[Any]]:

@@ -66,6 +66,12 @@ def _reserve(x: TensorSpec, recurrent: TensorSpec, width: int) -> tuple[TensorSp
     return TensorSpec((steps, width * units, batch), x.dtype), TensorSpec((batch, steps, units + 1), x.dtype)
 
 
+def _step_shapes(x: TensorSpec, recurrent: TensorSpec, width: Any, inner: Any) -> list[Shape]:
+    """Scratch of every forward kernel: weights of inputs and state, all projected inputs, those of a step both ways, the state."""
+    batch, steps, units = _sizes(x, recurrent)
+    return [(x.shape[-1], width), (inner, units + 1), (batch, steps, width), (batch, width), (width, batch), (units + 1, batch)]
+
+
 def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: Sequence[Any], mask: Any) -> None:
     units = shape_of(recurrent)[0]
     if x.ndim != 3:
@@ -182,10 +188,7 @@ def _lstm_abstract(
 def _lstm_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
     batch, _, units = _sizes(x, recurrent)
-    features, rows = x.shape[-1], 4 * units
-    shapes: list[Shape] = [
-        (rows, features), (rows, units + 1), (rows, batch), (units + 1, batch), (2 * units, batch), (units, batch),
-    ]  # fmt: skip
+    shapes = [*_step_shapes(x, recurrent, 4 * units, 4 * units), (2 * units, batch), (units, batch)]
     if not params["reserve"]:
         shapes.append((2, 6 * units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]
@@ -340,11 +343,8 @@ def _gru_abstract(
 def _gru_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
     batch, _, units = _sizes(x, recurrent)
-    features, rows = x.shape[-1], 3 * units
-    inner = rows if params["reset_after"] else 2 * units
-    shapes: list[Shape] = [
-        (rows, features), (inner, units + 1), (rows, batch), (units + 1, batch), (units, batch), (units, units),
-    ]  # fmt: skip
+    inner = 3 * units if params["reset_after"] else 2 * units
+    shapes = [*_step_shapes(x, recurrent, 3 * units, inner), (units, batch), (units, units)]
     if not params["reserve"]:
         shapes.append((1, 4 * units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]
@@ -514,7 +514,7 @@ def _simple_abstract(
 def _simple_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
     batch, _, units = _sizes(x, recurrent)
-    shapes: list[Shape] = [(units, x.shape[-1]), (units, units + 1), (units, batch), (units + 1, batch)]
+    shapes = _step_shapes(x, recurrent, units, units)
     if not params["reserve"]:
         shapes.append((1, units, batch))
     return [TensorSpec(s, x.dtype) for s in shapes]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
 from graphkit.ir.variable import Variable
+from graphkit.optimizers.arena import LARGEST, Arena
 from graphkit.optimizers.schedules import LearningRateSchedule
 
 HOME = "keras.optimizers"
@@ -76,6 +78,7 @@ class Optimizer(Configurable):
         self._averages: list[Variable] = []
         self._accumulators: list[Variable] = []
         self._slots: dict[str, list[Variable]] = {}
+        self._arena: Arena | None = None
         self._undecayed: Callable[[Variable], bool] = lambda variable: False
         self._iterations = self._track(0, "int32", "iteration")
         self._learning_rate: Any = learning_rate
@@ -192,7 +195,29 @@ class Optimizer(Configurable):
 
     def slot(self, name: str, variable: Variable) -> Variable:
         """The slot of this name of a variable."""
+        if self._arena is not None and variable is self._arena.flat:
+            return self._arena.slots[name]
         return self._slots[name][self._indexes[variable]]
+
+    def packed(self) -> AbstractContextManager[None]:
+        """Inside, traced updates change small variables together; see `graphkit.optimizers.arena`."""
+        if self._arena is None or not self._arena.is_current:
+            members = [v for v in self._trainable if self._may_pack(v)]
+            self._arena = None
+            if len(members) > 1:
+                slots = {n: [self.slot(n, m) for m in members] for n in self._slots}
+                self._arena = Arena(members, slots)
+        return self._arena.used() if self._arena is not None else nullcontext()
+
+    def _may_pack(self, variable: Variable) -> bool:
+        plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
+        return plain and small and variable.constraint is None and not (self.weight_decay is not None and self._undecayed(variable))
+
+    def touch(self) -> None:
+        """Say that a compiled step has changed the variables."""
+        if self._arena is not None:
+            self._arena.touch()
 
     # ----- updating -----
 
@@ -255,7 +280,8 @@ class Optimizer(Configurable):
     def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         rate = self.learning_rate
         grads = self._clipped([g for g, _ in pairs])
-        for gradient, (_, variable) in zip(grads, pairs, strict=True):
+        pairs = [(gradient, variable) for gradient, (_, variable) in zip(grads, pairs, strict=True)]
+        for gradient, variable in self._arena.gather(pairs) if self._arena is not None else pairs:
             own_rate = ops.cast(rate, variable.dtype)
             if self.weight_decay is not None and not self._undecayed(variable):
                 lost = ops.multiply(ops.multiply(variable, self.weight_decay), own_rate)

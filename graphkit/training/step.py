@@ -7,6 +7,7 @@ changes. Then a step is `plan.inputs` filled and `plan.step()` called.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +45,10 @@ def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training:
     key = (training, layout.key, tuple(specs), tuple(layer.trainable for layer in model._walk_layers()))
     plan = compiled.plans.get(key)
     if plan is None or not plan.is_current:
-        plan = compile_program(step_program(model, layout, specs, training))
+        if training and model.built:
+            compiled.optimizer.build(model.trainable_weights)
+        with compiled.optimizer.packed() if training else nullcontext():
+            plan = compile_program(step_program(model, layout, specs, training))
         compiled.plans[key] = plan
         while len(compiled.plans) > _KEPT:
             compiled.plans.pop(next(iter(compiled.plans)))
@@ -65,9 +69,9 @@ def _step(model: Any, layout: Layout, leaves: Sequence[Any], training: bool) -> 
     targets, weights = ([None if i is None else leaves[i] for i in where] for where in (layout.targets, layout.weights))
     compiled.build(targets, outputs, output_names(model, len(outputs)))
     total = compiled.total_loss(targets, outputs, weights, added, leaves[0].shape[0])
-    if training:
-        _update(model, compiled, total)
     compiled.update_metrics(targets, outputs, weights)
+    if training:
+        _update(model, compiled, total)  # last: nothing reads a weight after its update
     return total
 
 

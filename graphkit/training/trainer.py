@@ -233,6 +233,8 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool) -> int:
             end(number, compiled.results() if container.wants_logs(training) else None)
             if model.stop_training and training:
                 break
+    if training:
+        compiled.optimizer.touch()
     if number < 0:
         raise InvalidArgumentError("The data gave no batch: a generator that has run out, or an empty data set.")
     return number + 1
@@ -306,6 +308,8 @@ def _on_batch(model: Any, leaves: Leaves, training: bool, return_dict: bool) -> 
     plan = step_plan(model, batch.layout, batch.specs(), training)
     batch.load(plan.inputs)
     plan.step()
+    if training:
+        model.compiled.optimizer.touch()
     logs = model.compiled.results()
     return logs if return_dict else model.compiled.ordered(logs)
 

@@ -1,4 +1,4 @@
-"""`keras.preprocessing.text` of Keras 1 and 2: words to integers, for scripts that `graphkit run` runs."""
+"""Words to integers, by the names of Keras 2's keras.preprocessing.text."""
 
 from __future__ import annotations
 

@@ -1,0 +1,513 @@
+"""Attention: multi-head and grouped-query with weights of their own, dot-product and additive without."""
+
+from __future__ import annotations
+
+import math
+import string
+from collections.abc import Sequence
+from typing import Any
+
+from graphkit import initializers, ops, random, regularizers
+from graphkit import constraints as weight_constraints
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.serialization import keras_class, serialize
+from graphkit.layers.activation import Softmax
+from graphkit.layers.core import Dropout, EinsumDense, check_positive
+from graphkit.layers.layer import Layer
+
+_HOME = "keras.layers"
+
+
+# ----- masks -----
+
+
+def _causal_mask(queries: Any, keys: Any) -> Any:
+    """bool (1, queries, keys): a query sees the keys up to its own place."""
+    return ops.expand_dims(ops.tri(queries, keys, dtype="bool"), 0)
+
+
+def _window_mask(queries: Any, keys: Any, width: int) -> Any:
+    """bool (1, queries, keys): a query sees the keys less than `width` places away, on both sides."""
+    rows = ops.reshape(ops.arange(queries, dtype="int32"), (1, queries, 1))
+    columns = ops.reshape(ops.arange(keys, dtype="int32"), (1, 1, keys))
+    return ops.less(ops.absolute(rows - columns), width)
+
+
+def _all_of(masks: Sequence[Any]) -> Any:
+    """Where all masks are True; None where there is none."""
+    joined = None
+    for mask in masks:
+        if mask is not None:
+            joined = mask if joined is None else ops.logical_and(joined, mask)
+    return joined
+
+
+def _as_bool(mask: Any, axis: int | None = None) -> Any:
+    if mask is None:
+        return None
+    mask = ops.cast(mask, "bool")
+    return mask if axis is None else ops.expand_dims(mask, axis)
+
+
+class _HeadAttention(Layer):
+    """What multi-head and grouped-query attention have in common: four projections, masks, softmax, dropout, a gate.
+
+    Subclasses set `_factor` (1 / sqrt(head size)) and, in `build`, the projections and `_set_attention`.
+    """
+
+    supports_masking = True
+    _config_order: tuple[str, ...] = ()
+
+    def _set_arguments(self, arguments: dict[str, Any]) -> None:
+        """Keep what both constructors take."""
+        window = arguments["sliding_window"]
+        if window is not None and (not isinstance(window, int) or window <= 0):
+            raise InvalidArgumentError(
+                f"`sliding_window` of layer {self.name!r} must be `None` or a positive integer. Received: sliding_window={window}"
+            )
+        if arguments["flash_attention"] and arguments["dropout"] > 0.0:
+            raise InvalidArgumentError(
+                f"Dropout is not supported when flash attention is enabled. Please set dropout of layer {self.name!r} to 0.0 to use flash attention."
+            )
+        for name in ("dropout", "use_bias", "use_gate", "sliding_window", "flash_attention", "seed"):
+            setattr(self, name, arguments[name])
+        self.kernel_initializer = initializers.get(arguments["kernel_initializer"])
+        self.bias_initializer = initializers.get(arguments["bias_initializer"])
+        self.kernel_regularizer = regularizers.get(arguments["kernel_regularizer"])
+        self.bias_regularizer = regularizers.get(arguments["bias_regularizer"])
+        self._projection_regularizer = regularizers.get(arguments["activity_regularizer"])  # of the projections, as in Keras
+        self.kernel_constraint = weight_constraints.get(arguments["kernel_constraint"])
+        self.bias_constraint = weight_constraints.get(arguments["bias_constraint"])
+
+    def _projection(self, name: str, equation: str, output_shape: Sequence[Any], bias_axes: str, input_shape: Any, **more: Any) -> EinsumDense:
+        made = EinsumDense(
+            equation,
+            output_shape=tuple(output_shape),
+            bias_axes=bias_axes if self.use_bias else None,
+            name=name,
+            kernel_initializer=_fresh(self.kernel_initializer),
+            bias_initializer=_fresh(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            activity_regularizer=self._projection_regularizer,
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+            dtype=self.dtype_policy,
+            **more,
+        )
+        made.build(input_shape)
+        return made
+
+    def _set_attention(self, rank: int, axes: tuple[int, ...]) -> None:
+        """The equations and layers for projected tensors (batch, ..., heads, size) of this rank, attending over `axes`."""
+        self._scores_equation, self._values_equation = _attention_equations(rank, axes)
+        self._scores_rank = rank - 1 + len(axes)
+        self._mask_axis = -2 * len(axes) - 1  # where the heads go in a mask
+        self._softmax = Softmax(axis=tuple(range(-len(axes), 0)), dtype=self.dtype_policy)
+        self._dropout_layer = Dropout(rate=self.dropout, dtype=self.dtype_policy, seed=self.seed)
+
+    def call(
+        self,
+        query: Any,
+        value: Any,
+        key: Any = None,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        return_attention_scores: bool = False,
+        training: bool | None = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """The output (batch, query axes, features), and the scores (batch, heads, query axes, key axes) if they are wanted."""
+        key = value if key is None else key
+        mask = self._compute_attention_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+        gate = self._gate_dense(query) if self.use_gate else None
+        projected = self._heads(self._query_dense(query), self._key_dense(key), self._value_dense(value))
+        output, scores = self._compute_attention(*projected, mask, training, return_attention_scores)
+        output = self._output_dense(output if gate is None else output * gate)
+        return (output, scores) if return_attention_scores else output
+
+    def _heads(self, query: Any, key: Any, value: Any) -> tuple[Any, Any, Any]:
+        return query, key, value
+
+    def _compute_attention_mask(
+        self,
+        query: Any,
+        value: Any,
+        query_mask: Any = None,
+        value_mask: Any = None,
+        key_mask: Any = None,
+        attention_mask: Any = None,
+        use_causal_mask: bool = False,
+    ) -> Any:
+        """bool (batch, queries, keys), or None: all masks together."""
+        lengths = ops.shape(query)[1], ops.shape(value)[1]
+        return _all_of(
+            [
+                _as_bool(attention_mask),
+                _as_bool(query_mask, -1),
+                _as_bool(value_mask, -2),
+                _as_bool(key_mask, -2),
+                _causal_mask(*lengths) if use_causal_mask else None,
+                _window_mask(*lengths, self.sliding_window) if self.sliding_window is not None else None,
+            ]
+        )
+
+    def _compute_attention(
+        self, query: Any, key: Any, value: Any, attention_mask: Any = None, training: bool | None = None, return_attention_scores: bool = False
+    ) -> tuple[Any, Any]:
+        """Attention over projected tensors (batch, ..., heads, size); gives (output, scores or None). Subclasses may have their own."""
+        if self.flash_attention and return_attention_scores:
+            raise InvalidArgumentError(
+                "Returning attention scores is not supported when flash attention is enabled. Please disable flash attention of layer "
+                f"{self.name!r} to access attention scores."
+            )
+        mask = self._mask_with_heads(attention_mask)
+        if self.dropout == 0 and not return_attention_scores and len(query.shape) == 4:
+            return ops.dot_product_attention(query, key, value, mask=mask, scale=self._factor), None
+        scores = self._softmax(ops.einsum(self._scores_equation, query * self._factor, key), mask=mask)
+        kept = self._dropout_layer(scores, training=training) if self.dropout > 0 else scores
+        return ops.einsum(self._values_equation, kept, value), scores
+
+    def _mask_with_heads(self, mask: Any) -> Any:
+        """The mask with as many axes as the scores: those that it lacks stand where the heads do."""
+        if mask is None:
+            return None
+        for _ in range(self._scores_rank - len(mask.shape)):
+            mask = ops.expand_dims(mask, self._mask_axis)
+        return mask
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The query's mask."""
+        return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, in Keras' order."""
+        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
+        return {**base, **{name: self._serialize_argument(name) for name in self._config_order}}
+
+    def _serialize_argument(self, name: str) -> Any:
+        held = {"activity_regularizer": "_projection_regularizer", "output_shape": "_output_shape"}
+        return super()._serialize_argument(held.get(name, name))
+
+
+def _fresh(initializer: Any) -> Any:
+    """A copy that draws numbers of its own, unless it has a seed."""
+    return type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
+
+
+def _attention_equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
+    """The einsums (query, key -> scores) and (scores, value -> output).
+
+    Queries are (batch axes and attention axes in any order, heads, size), scores (batch axes, heads, query axes, key axes).
+    """
+    query = string.ascii_lowercase[:rank]
+    others = string.ascii_lowercase[rank:]
+    key = "".join(others[axes.index(i)] if i in axes else letter for i, letter in enumerate(query))
+    alone = "".join(letter for i, letter in enumerate(query[:-1]) if i not in axes)
+    scores = alone + "".join(query[i] for i in axes) + "".join(key[i] for i in axes)
+    return f"{query},{key}->{scores}", f"{scores},{key}->{query}"
+
+
+def _check_shapes(layer: Layer, value_shape: Any, key_shape: Any) -> None:
+    if tuple(value_shape[1:-1]) != tuple(key_shape[1:-1]):
+        raise ShapeError(
+            f"All dimensions of `value` and `key` of layer {layer.name!r}, except the last one, must be equal. Received: "
+            f"value_shape={tuple(value_shape)} and key_shape={tuple(key_shape)}"
+        )
+
+
+_COMMON_CONFIG = (
+    "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
+    "bias_constraint", "seed",
+)  # fmt: skip
+
+
+@keras_class(_HOME)
+class MultiHeadAttention(_HeadAttention):
+    """Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762). Source: keras.layers.MultiHeadAttention.
+
+    query (batch, T, n), value and key (batch, S, m), or with further axes; output (batch, T, n), or (batch, T, *output_shape).
+
+    Args:
+        num_heads: how many heads.
+        key_dim: the size of a head for query and key.
+        value_dim: for value; `key_dim` by default.
+        dropout: of the scores, while training.
+        output_shape: of the output behind the query axes; the query's features by default.
+        attention_axes: the axes to attend over; all but batch and features by default.
+        sliding_window: a query sees only keys less than this many places away.
+        flash_attention: accepted; there is one kernel.
+        use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
+    """
+
+    _config_order = (
+        "num_heads", "key_dim", "value_dim", "dropout", "use_bias", "use_gate", "output_shape", "attention_axes", "sliding_window",
+        *_COMMON_CONFIG,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        num_heads: int,
+        key_dim: int,
+        value_dim: int | None = None,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        output_shape: Any = None,
+        attention_axes: Any = None,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        arguments = dict(locals())
+        super().__init__(**kwargs)
+        check_positive(self, "num_heads", num_heads)
+        check_positive(self, "key_dim", key_dim)
+        if value_dim is not None:
+            check_positive(self, "value_dim", value_dim)
+        self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
+        self._output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape) if output_shape else None
+        if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
+            raise InvalidArgumentError(f"`attention_axes` of layer {self.name!r} must be an int, list, or tuple. Received: {attention_axes!r}")
+        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes) if attention_axes else None
+        self._set_arguments(arguments)
+        self._factor = 1.0 / math.sqrt(float(key_dim))
+
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+        """Make the projections of query, key, value and output, and of the gate."""
+        key_shape = value_shape if key_shape is None else key_shape
+        _check_shapes(self, value_shape, key_shape)
+        rank = len(query_shape)
+        self._query_dense = self._into_heads("query", query_shape, self.key_dim)
+        self._key_dense = self._into_heads("key", key_shape, self.key_dim)
+        if self.use_gate:
+            self._gate_dense = self._into_heads("gate", query_shape, self.value_dim, activation="sigmoid")
+        self._value_dense = self._into_heads("value", value_shape, self.value_dim)
+        given = self.attention_axes or tuple(range(1, rank - 1))
+        self.attention_axes = tuple(axis % rank for axis in given)
+        self._set_attention(rank + 1, self.attention_axes)
+        self._output_dense = self._out_of_heads(query_shape)
+
+    def _into_heads(self, name: str, shape: Any, size: int, **more: Any) -> EinsumDense:
+        free = string.ascii_lowercase[: len(shape) - 1]
+        lengths = [None] * (len(shape) - 2)
+        return self._projection(name, f"{free}x,xyz->{free}yz", [*lengths, self.num_heads, size], "yz", shape, **more)
+
+    def _out_of_heads(self, query_shape: Any) -> EinsumDense:
+        letters = string.ascii_lowercase
+        free = letters[: len(query_shape) - 1]
+        made = self._output_shape or (query_shape[-1],)
+        last = letters[len(free) : len(free) + len(made)]
+        lengths = [None] * (len(query_shape) - 2)
+        shape = (*query_shape[:-1], self.num_heads, self.value_dim)
+        return self._projection("attention_output", f"{free}yz,yz{last}->{free}{last}", [*lengths, *made], last, shape)
+
+    @property
+    def query_dense(self) -> EinsumDense:
+        """The projection of the query."""
+        return self._query_dense
+
+    @property
+    def key_dense(self) -> EinsumDense:
+        """The projection of the key."""
+        return self._key_dense
+
+    @property
+    def value_dense(self) -> EinsumDense:
+        """The projection of the value."""
+        return self._value_dense
+
+    @property
+    def output_dense(self) -> EinsumDense:
+        """The projection of the heads' outputs."""
+        return self._output_dense
+
+
+@keras_class(_HOME, "GroupQueryAttention")
+class GroupedQueryAttention(_HeadAttention):
+    """Attention whose query heads share key and value heads in groups (Ainslie et al. 2023, arXiv:2305.13245).
+
+    query (batch, T, n), value and key (batch, S, n); output (batch, T, n). Source: keras.layers.GroupQueryAttention.
+
+    Args:
+        head_dim: the size of a head.
+        num_query_heads: a multiple of `num_key_value_heads`.
+        num_key_value_heads: how many heads key and value have.
+
+    The others are those of MultiHeadAttention.
+    """
+
+    keras_class_name = "GroupQueryAttention"
+    _config_order = (
+        "head_dim", "num_query_heads", "num_key_value_heads", "use_bias", "use_gate", "sliding_window", "dropout", *_COMMON_CONFIG,
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        arguments = dict(locals())
+        super().__init__(**kwargs)
+        check_positive(self, "head_dim", head_dim)
+        check_positive(self, "num_query_heads", num_query_heads)
+        check_positive(self, "num_key_value_heads", num_key_value_heads)
+        if num_query_heads % num_key_value_heads:
+            raise InvalidArgumentError(
+                f"`num_query_heads` must be divisible by `num_key_value_heads`. Received: {num_query_heads} and {num_key_value_heads} "
+                f"(layer {self.name!r})."
+            )
+        self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
+        self._set_arguments(arguments)
+        self._factor = 1.0 / math.sqrt(float(head_dim))
+
+    def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
+        """Make the projections of query, key, value and output, and of the gate."""
+        key_shape = value_shape if key_shape is None else key_shape
+        _check_shapes(self, value_shape, key_shape)
+        self._query_dense = self._into_heads("query", query_shape, self.num_query_heads)
+        self._key_dense = self._into_heads("key", key_shape, self.num_key_value_heads)
+        if self.use_gate:
+            self._gate_dense = self._into_heads("gate", query_shape, self.num_query_heads, activation="sigmoid")
+        self._value_dense = self._into_heads("value", value_shape, self.num_key_value_heads)
+        self._set_attention(4, (1,))
+        features = query_shape[-1]
+        shape = (None, None, self.num_query_heads, self.head_dim)
+        self._output_dense = self._projection("attention_output", "bquh,uhm->bqm", (None, features), "m", shape)
+
+    def _into_heads(self, name: str, shape: Any, heads: int, **more: Any) -> EinsumDense:
+        return self._projection(name, "bqm,muh->bquh", (None, heads, self.head_dim), "uh", shape, **more)
+
+    def _heads(self, query: Any, key: Any, value: Any) -> tuple[Any, Any, Any]:
+        times = self.num_query_heads // self.num_key_value_heads
+        return query, ops.repeat(key, times, axis=2), ops.repeat(value, times, axis=2)
+
+
+# ----- without projections -----
+
+
+@keras_class(_HOME)
+class Attention(Layer):
+    """Dot-product attention (Luong et al. 2015): call it on [query, value] or [query, value, key]. Source: keras.layers.Attention.
+
+    query (batch, T, n), value (batch, S, m), key (batch, S, n), the value by default; output (batch, T, m).
+
+    Args:
+        use_scale: learn a factor of the scores.
+        score_mode: "dot", or "concat": the sum of tanh(query + key) over the features, times a learned factor.
+        dropout: of the scores, while training.
+        seed: of the dropout.
+    """
+
+    supports_masking = True
+
+    def __init__(self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if score_mode not in ("dot", "concat"):
+            raise InvalidArgumentError(
+                f"Invalid value for argument score_mode of layer {self.name!r}. Expected one of {{'dot', 'concat'}}. Received: score_mode={score_mode}"
+            )
+        self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
+        if dropout > 0:
+            self.seed_generator = random.SeedGenerator(seed)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the factors."""
+        self._check_list("inputs", input_shape)
+        self.scale = self.concat_score_weight = None
+        if self.use_scale:
+            self.scale = self.add_weight(name="scale", shape=(), initializer="ones")
+        if self.score_mode == "concat":
+            self.concat_score_weight = self.add_weight(name="concat_score_weight", shape=(), initializer="ones")
+
+    def _check_list(self, argument: str, given: Any) -> None:
+        if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} layer {self.name!r} must be called on a list of {argument}, namely [query, value] or "
+                f"[query, value, key]. Received: {argument}={given}."
+            )
+
+    def _calculate_scores(self, query: Any, key: Any) -> Any:
+        """(batch, T, S)."""
+        if self.score_mode == "dot":
+            scores = ops.matmul(query, ops.swapaxes(key, -2, -1))
+            return scores if self.scale is None else scores * self.scale
+        pairs = _pairs(query, key)
+        return self.concat_score_weight * ops.sum(ops.tanh(pairs if self.scale is None else self.scale * pairs), axis=-1)
+
+    def call(
+        self, inputs: Any, mask: Any = None, training: bool = False, return_attention_scores: bool = False, use_causal_mask: bool = False
+    ) -> Any:
+        """The output, and the scores (batch, T, S) if they are wanted."""
+        self._check_list("inputs", inputs)
+        query, value = inputs[0], inputs[1]
+        key = inputs[2] if len(inputs) > 2 else value
+        query_mask, value_mask = (mask[0], mask[1]) if mask else (None, None)
+        scores = self._calculate_scores(query, key)
+        lengths = ops.shape(scores)[-2:]
+        seen = _all_of([_as_bool(value_mask, -2), _causal_mask(*lengths) if use_causal_mask else None])
+        if seen is not None:
+            scores = ops.where(seen, scores, scores - (65504.0 if scores.dtype == "float16" else 1.0e9))
+        weights = ops.softmax(scores, axis=-1)
+        if training and self.dropout > 0:
+            weights = random.dropout(weights, self.dropout, seed=self.seed_generator)
+        output = ops.matmul(weights, value)
+        if query_mask is not None:
+            output = ops.where(_as_bool(query_mask, -1), output, 0.0)
+        return (output, weights) if return_attention_scores else output
+
+    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+        """The query's mask."""
+        return previous_mask[0] if previous_mask else None
+
+
+@keras_class(_HOME)
+class AdditiveAttention(Attention):
+    """Attention whose scores are the sum of scale * tanh(query + key) over the features (Bahdanau et al. 2014).
+
+    Call it on [query, value] or [query, value, key]. Source: keras.layers.AdditiveAttention.
+    """
+
+    def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
+
+    def build(self, input_shape: Any) -> None:
+        """Make the scale, a vector over the features."""
+        self._check_list("inputs", input_shape)
+        self.scale = None
+        if self.use_scale:
+            self.scale = self.add_weight(name="scale", shape=(input_shape[0][-1],), initializer="glorot_uniform")
+
+    def _calculate_scores(self, query: Any, key: Any) -> Any:
+        curve = ops.tanh(_pairs(query, key))
+        return ops.sum(curve if self.scale is None else self.scale * curve, axis=-1)
+
+
+def _pairs(query: Any, key: Any) -> Any:
+    """query + key for all pairs of places, (batch, T, S, features)."""
+    return ops.expand_dims(query, -2) + ops.expand_dims(key, -3)

@@ -1,0 +1,124 @@
+"""Complex numbers: their parts, angles, conjugates; pairs of real numbers read as complex ones and back."""
+
+# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# mypy: disable-error-code="has-type"
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.errors import DTypeError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.arithmetic import arctan2
+from graphkit.ops.elementwise import cos, identity_p, isnan, less, multiply, sin, where
+from graphkit.ops.shaping import stack
+
+__all__ = ["angle", "conj", "conjugate", "imag", "polar", "real", "view_as_complex", "view_as_real"]
+
+_PARTS = {"complex64": "float32", "complex128": "float64"}
+_WHOLES = {part: whole for whole, part in _PARTS.items()}
+_COMPLEX = "gradients flow through real tensors only"
+
+
+def _is_complex(x: Any) -> bool:
+    return dtype_name(x) in dtypes.COMPLEX
+
+
+def _part_of(x: TensorSpec) -> TensorSpec:
+    return TensorSpec(x.shape, _PARTS[x.dtype])
+
+
+real_p = primitive("real", _part_of, kernel=lambda out, x: np.copyto(out, x.real), nondiff=_COMPLEX)
+imag_p = primitive("imag", _part_of, kernel=lambda out, x: np.copyto(out, x.imag), nondiff=_COMPLEX)
+conj_p = primitive("conj", lambda x: x, kernel=lambda out, x: np.conjugate(x, out=out), nondiff=_COMPLEX)
+
+
+def _complex_kernel(out: Any, re: Any, im: Any) -> None:
+    out.real = re
+    out.imag = im
+
+
+complex_p = primitive(
+    "complex",  # two real tensors of one shape as one complex tensor
+    lambda re, im: TensorSpec(re.shape, _WHOLES[re.dtype]),
+    kernel=_complex_kernel,
+    nondiff=_COMPLEX,
+)
+
+
+@operation("Real")
+def real(x: Any) -> Any:
+    """The real part; a real tensor itself. Source: keras.ops.real."""
+    x = tensor(x)
+    return real_p.bind(x) if _is_complex(x) else identity_p.bind(x)
+
+
+@operation("Imag")
+def imag(x: Any) -> Any:
+    """The imaginary part; zeros for a real tensor. Source: keras.ops.imag."""
+    x = tensor(x)
+    return imag_p.bind(x) if _is_complex(x) else multiply(x, 0)
+
+
+def _conjugate(x: Any) -> Any:
+    x = tensor(x)
+    return conj_p.bind(x) if _is_complex(x) else identity_p.bind(x)
+
+
+@operation("Conj")
+def conj(x: Any) -> Any:
+    """With the sign of the imaginary part turned. Source: keras.ops.conj."""
+    return _conjugate(x)
+
+
+@operation("Conjugate")
+def conjugate(x: Any) -> Any:
+    """With the sign of the imaginary part turned. Source: keras.ops.conjugate."""
+    return _conjugate(x)
+
+
+@operation("Angle")
+def angle(x: Any) -> Any:
+    """The angle in the complex plane, in radians; of a real number 0 or pi. Source: keras.ops.angle."""
+    x = tensor(x)
+    if _is_complex(x):
+        return arctan2(imag_p.bind(x), real_p.bind(x))
+    x = as_float(x)
+    return where(isnan(x), x, where(less(x, 0), np.pi, 0.0))
+
+
+@operation("Polar", "nn", tensors="abs_ angle")
+def polar(abs_: Any, angle: Any) -> Any:
+    """The complex numbers of these magnitudes and angles. Source: keras.ops.polar."""
+    size, turn = promote(abs_, angle, to_float=True)
+    return _joined(multiply(size, cos(turn)), multiply(size, sin(turn)))
+
+
+def _joined(re: Any, im: Any) -> Any:
+    if dtype_name(re) not in _WHOLES:
+        re, im = cast_to(re, "float32"), cast_to(im, "float32")
+    return complex_p.bind(re, im)
+
+
+@operation("ViewAsComplex", "math")
+def view_as_complex(x: Any) -> Any:
+    """(..., 2) real numbers as (...) complex ones. Raises ShapeError otherwise. Source: keras.ops.view_as_complex."""
+    x = as_float(x)
+    if _is_complex(x):
+        raise DTypeError(f"view_as_complex wants real numbers, got {dtype_name(x)}.")
+    if x.ndim < 1 or shape_of(x)[-1] != 2:
+        raise ShapeError(f"view_as_complex: the last axis must hold real and imaginary part, got shape {show(shape_of(x))}.")
+    return _joined(x[..., 0], x[..., 1])
+
+
+@operation("ViewAsReal", "math")
+def view_as_real(x: Any) -> Any:
+    """(...) complex numbers as (..., 2) real ones. Source: keras.ops.view_as_real."""
+    return stack([real(x), imag(x)], axis=-1)
