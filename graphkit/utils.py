@@ -21,6 +21,7 @@ from graphkit.core.serialization import (
 )  # fmt: skip
 
 if TYPE_CHECKING:
+    from graphkit.preprocessing.sequence import pad_sequences
     from graphkit.visualization import model_to_dot, plot_model
 
 Array = np.ndarray[Any, Any]

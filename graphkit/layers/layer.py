@@ -403,9 +403,15 @@ class Layer(Operation):
         with names.name_scope(self.name), call_context(training) as context, autocast_scope(self._autocast_dtype()):
             outputs = self.call(*args, **kwargs)
             if self.activity_regularizer is not None:
-                context.losses.extend(self.activity_regularizer(o) for o in nest.flatten(outputs) if o is not None)
+                context.losses.extend(self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None)
             self._set_masks(tensors, outputs)
         return outputs
+
+    def _activity_penalty(self, output: Any) -> Any:
+        """The penalty for a sample of the batch on average, as in Keras."""
+        from graphkit import ops
+
+        return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
 
     def _set_masks(self, tensors: Mapping[str, Any], outputs: Any) -> None:
         """Let the layer say which mask travels on with its outputs."""

@@ -102,6 +102,10 @@ class Model(Layer):
         """The outputs for one batch. Source: keras.Model.predict_on_batch."""
         return room("training").predict_on_batch(self, x)
 
+    def reset_metrics(self) -> None:
+        """Set the metrics' states to zero. Source: keras.Model.reset_metrics."""
+        room("training").reset_metrics(self)
+
     @property
     def optimizer(self) -> Any:
         """The optimizer that `compile` was given, or None."""

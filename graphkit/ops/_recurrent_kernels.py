@@ -1,9 +1,9 @@
 """NumPy kernels of LSTM, GRU and SimpleRNN, forward and backward.
 
 The inputs of all steps are projected by one product. A step is then one product with the state (and a one behind it, for the
-bias), and a few calls on buffers that fit the cache. Buffers are (gates * units, batch): gates stand one behind the other in memory, and NumPy runs
-through several of them in one piece, four times as fast as through columns of a wider array. Everything a step touches is
-sliced once, when the kernel is prepared. Gradients of weights are left to one product over all steps, outside.
+bias), and a few calls on buffers that fit the cache. Buffers are (gates * units, batch): gates stand one behind the other in
+memory, and NumPy runs through several of them in one piece, four times as fast as through columns of a wider array. Everything
+a step touches is sliced once, when the kernel is prepared. Gradients of weights are left to one product over all steps, outside.
 
 Orders of gates: Keras' are i, f, c, o (LSTM) and z, r, h (GRU). Buffers of an LSTM step hold o, i, f, g, the cell state before
 and the activated cell state after: neighbours are what one call can treat together.

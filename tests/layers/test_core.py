@@ -63,7 +63,7 @@ def test_masking_zeroes_masked_steps_and_sets_the_mask() -> None:
     np.testing.assert_array_equal(mask, [[1, 0, 1]])
 
 
-def test_activity_regularizer_adds_to_the_losses_of_the_call() -> None:
+def test_activity_regularizer_adds_to_the_losses_of_the_call_per_sample() -> None:
     from graphkit.layers.context import call_context
 
     layer = layers.ActivityRegularization(l2=0.5)
@@ -73,9 +73,9 @@ def test_activity_regularizer_adds_to_the_losses_of_the_call() -> None:
             layer(x)
             return sum(context.losses[1:], context.losses[0])
 
-    x = np.array([[1.0, 2.0]], "float32")
+    x = np.array([[1.0, 2.0], [0.0, 3.0]], "float32")
     value, _ = gk.value_and_grad(penalty, [])(x)
-    np.testing.assert_allclose(value, 2.5)
+    np.testing.assert_allclose(value, 0.5 * (1 + 4 + 9) / 2)  # for a sample on average
 
 
 def test_config_is_read_off_the_constructor() -> None:
