@@ -16,7 +16,9 @@ Activation = Callable[..., Any]
 
 
 @operation("ReLU", "keras.src.activations.activations")
-def _relu_with_arguments(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
+def _relu_with_arguments(
+    x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0
+) -> Any:
     return capped_relu(x, negative_slope, max_value, threshold)
 
 

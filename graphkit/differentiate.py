@@ -31,7 +31,9 @@ def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) 
     wanted = list(variables)
     for variable in wanted:
         if not isinstance(variable, Variable):
-            raise InvalidTypeError(f"value_and_grad wants graphkit.Variable objects to differentiate by, got {type(variable).__name__}.")
+            raise InvalidTypeError(
+                f"value_and_grad wants graphkit.Variable objects to differentiate by, got {type(variable).__name__}."
+            )
 
     def both(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
         leaves = nest.flatten([list(args), kwargs])
@@ -43,7 +45,9 @@ def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) 
         def step(inner_args: Any, inner_kwargs: Any) -> list[Any]:
             value = function(*inner_args, **inner_kwargs)
             if tuple(getattr(value, "shape", ())) != ():
-                raise ShapeError(f"value_and_grad: the function must give a scalar, got shape {tuple(value.shape)}. Sum or average it.")
+                raise ShapeError(
+                    f"value_and_grad: the function must give a scalar, got shape {tuple(value.shape)}. Sum or average it."
+                )
             grads = gradients(value, wanted) if isinstance(value, Tracer) else [None] * len(wanted)
             found.extend(g is not None for g in grads)
             return [value, *(g for g in grads if g is not None)]
@@ -54,5 +58,3 @@ def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) 
         return value, [next(iterator) if there else None for there in found]
 
     return both
-
-

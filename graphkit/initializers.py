@@ -84,7 +84,9 @@ class Identity(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array. Raises ShapeError unless it has two axes."""
         if len(shape) != 2:
-            raise ShapeError(f"Identity matrix initializer can only be used for 2D matrices. Received: shape={tuple(shape)} of rank {len(shape)}.")
+            raise ShapeError(
+                f"Identity matrix initializer can only be used for 2D matrices. Received: shape={tuple(shape)} of rank {len(shape)}."
+            )
         return _cast(self.gain * np.eye(*shape), dtype)
 
 
@@ -160,7 +162,9 @@ class VarianceScaling(RandomInitializer):
         if mode not in _MODES:
             raise InvalidArgumentError(f"Invalid `mode` argument: {mode!r}. Please use one of {_MODES}")
         if distribution.lower() not in _DISTRIBUTIONS:
-            raise InvalidArgumentError(f"Invalid `distribution` argument: {distribution!r}. Please use one of {_DISTRIBUTIONS}")
+            raise InvalidArgumentError(
+                f"Invalid `distribution` argument: {distribution!r}. Please use one of {_DISTRIBUTIONS}"
+            )
         self.scale, self.mode, self.distribution = scale, mode, distribution.lower().replace("normal", "normal")
         self.input_axes, self.output_axes = input_axes, output_axes
         if self.distribution == "normal":
@@ -226,7 +230,9 @@ class Orthogonal(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array. Raises ShapeError for fewer than two axes."""
         if len(shape) < 2:
-            raise ShapeError(f"The tensor to initialize must be at least two-dimensional. Received: shape={tuple(shape)} of rank {len(shape)}.")
+            raise ShapeError(
+                f"The tensor to initialize must be at least two-dimensional. Received: shape={tuple(shape)} of rank {len(shape)}."
+            )
         rows, columns = math.prod(shape[:-1]), shape[-1]
         flat = self.generator().standard_normal((max(rows, columns), min(rows, columns)))
         q, r = np.linalg.qr(flat)

@@ -23,7 +23,9 @@ def _factor(value: Any, name: str) -> float:
     if value is None:
         return 0.0
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= float(value) < float("inf"):
-        raise InvalidArgumentError(f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}")
+        raise InvalidArgumentError(
+            f"Invalid value for argument {name}: expected a non-negative float. Received: {name}={value}"
+        )
     return float(value)
 
 
@@ -74,13 +76,17 @@ class OrthogonalRegularizer(Regularizer):
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
-            raise InvalidArgumentError(f"Invalid value for argument mode: expected 'rows' or 'columns'. Received: mode={mode!r}")
+            raise InvalidArgumentError(
+                f"Invalid value for argument mode: expected 'rows' or 'columns'. Received: mode={mode!r}"
+            )
         self.factor, self.mode = _factor(factor, "factor"), mode
 
     def __call__(self, x: Any) -> Any:
         """The penalty. Raises ShapeError unless x has two axes."""
         if len(x.shape) != 2:
-            raise ShapeError(f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={tuple(x.shape)}")
+            raise ShapeError(
+                f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={tuple(x.shape)}"
+            )
         axis = 1 if self.mode == "rows" else 0
         unit = x / ops.sqrt(ops.maximum(ops.sum(ops.square(x), axis=axis, keepdims=True), 1e-12))
         product = ops.matmul(unit, ops.transpose(unit)) if axis else ops.matmul(ops.transpose(unit), unit)

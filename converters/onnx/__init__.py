@@ -3,9 +3,9 @@
 The module itself is the converter that the entry-point group "graphkit.converters" names: `export_model`, `load_model`.
 """
 
-from graphkit.converters.onnx.export import export_model, model_to_onnx, program_to_onnx
-from graphkit.converters.onnx.files import is_too_large, write_model
-from graphkit.converters.onnx.reader import load_model
+from .export import export_model, model_to_onnx, program_to_onnx
+from .files import is_too_large, write_model
+from .reader import load_model
 
 EXTENSIONS = (".onnx",)
 

@@ -10,7 +10,12 @@ import numpy as np
 import onnx
 from onnx import helper, numpy_helper
 
-from graphkit.converters.onnx.element_types import (
+from graphkit.core import dtypes
+from graphkit.core.dims import Shape, Size, is_static
+from graphkit.ir.program import Equation
+from graphkit.ir.spec import TensorSpec
+
+from .element_types import (
     NAMES_OF_TYPES,
     RESULT_DTYPES,
     RESULT_LIKE_INPUT,
@@ -18,14 +23,11 @@ from graphkit.converters.onnx.element_types import (
     computing_dtype,
     element_type,
 )
-from graphkit.core import dtypes
-from graphkit.core.dims import Shape, Size, is_static
-from graphkit.ir.program import Equation
-from graphkit.ir.spec import TensorSpec
 
 if TYPE_CHECKING:
-    from graphkit.converters.onnx.relayout import Step
     from graphkit.ir.variable import Variable
+
+    from .relayout import Step
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
@@ -299,13 +301,13 @@ class GraphBuilder:
 
     def shape(self, sizes: Sequence[Size]) -> str:
         """A shape as a vector of int64, worked out from the graph's inputs where it is not known."""
-        from graphkit.converters.onnx.dims import shape_vector
+        from .dims import shape_vector
 
         return shape_vector(self, sizes)
 
     def reshape(self, value: Input, old: Shape, new: Shape) -> Any:
         """`value` of shape `old` in the shape `new`."""
-        from graphkit.converters.onnx.dims import reshape_target
+        from .dims import reshape_target
 
         if old == new:
             return value
@@ -331,7 +333,7 @@ class GraphBuilder:
 
     def relayout(self, value: Input, *steps: Step) -> Any:
         """`value` with its elements moved by `steps`: here and now for weights and literals, by nodes otherwise."""
-        from graphkit.converters.onnx.relayout import apply_steps, emit_steps
+        from .relayout import apply_steps, emit_steps
 
         if not isinstance(value, Operand) or value.array is None:
             return emit_steps(self, value, steps)

@@ -11,7 +11,7 @@ from graphkit.core.dims import Dim, Shape, Size, is_static
 from graphkit.core.errors import ExportError
 
 if TYPE_CHECKING:
-    from graphkit.converters.onnx.builder import GraphBuilder
+    from .builder import GraphBuilder
 
 INT64_MAX = int(np.iinfo(np.int64).max)
 INT64_MIN = int(np.iinfo(np.int64).min)

@@ -7,15 +7,16 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.layout import to_channels_first
-from graphkit.converters.onnx.registry import LOWERINGS, Lowering, find
 from graphkit.core.errors import ExportError, GraphKitError
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.gradient import expand_in_place
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
 from graphkit.ir.simplify import simplify
 from graphkit.ir.tracing import Trace
+
+from .builder import GraphBuilder, Operand
+from .layout import to_channels_first
+from .registry import LOWERINGS, Lowering, find
 
 Environment = dict[Value, Operand]
 

@@ -13,14 +13,15 @@ from typing import Any
 import onnx
 from onnx import helper
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand, value_info
-from graphkit.converters.onnx.driver import lower_equations, operand_of, prepared
-from graphkit.converters.onnx.files import write_model
 from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value
 from graphkit.ir.simplify import simplify
 from graphkit.ir.spec import TensorSpec
+
+from .builder import GraphBuilder, Operand, value_info
+from .driver import lower_equations, operand_of, prepared
+from .files import write_model
 
 OPSET = 21
 OLDEST_OPSET = 17

@@ -8,7 +8,11 @@ import zlib
 from pathlib import Path
 
 import onnx
-from onnx.external_data_helper import convert_model_to_external_data, load_external_data_for_model, write_external_data_tensors
+from onnx.external_data_helper import (
+    convert_model_to_external_data,
+    load_external_data_for_model,
+    write_external_data_tensors,
+)
 
 from graphkit.core.errors import ExportError, SerializationError
 

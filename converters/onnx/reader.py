@@ -11,12 +11,13 @@ import numpy as np
 import onnx
 from onnx import numpy_helper
 
-from graphkit.converters.onnx.export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
-from graphkit.converters.onnx.files import read_message
-from graphkit.converters.onnx.relayout import undo_steps
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError, UnknownNameError
 from graphkit.core.late import room
+
+from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
+from .files import read_message
+from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
 _MAX_TABLE = 1 << 28  # characters of JSON that are looked at

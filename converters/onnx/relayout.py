@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 
 if TYPE_CHECKING:
-    from graphkit.converters.onnx.builder import GraphBuilder, Input
+    from .builder import GraphBuilder, Input
 
 Step: TypeAlias = "tuple[Any, ...]"
 Array: TypeAlias = "np.ndarray[Any, Any]"

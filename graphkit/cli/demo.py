@@ -57,8 +57,8 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
     say(f"{len(training)} images to learn from ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n")
     seconds = fit(model, train, epochs or _EPOCHS)
     say()
-    report = {"training_seconds": round(seconds, 2), "epochs": epochs or _EPOCHS, "seed": seed, "held_out_images": len(held_out)}
-    report |= save_and_compare(model, test, folder)
+    about = {"training_seconds": round(seconds, 2), "epochs": epochs or _EPOCHS, "seed": seed, "held_out_images": len(held_out)}
+    report: dict[str, Any] = about | save_and_compare(model, test, folder)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     say(as_text(report, folder))
     return 0 if max(report["largest_difference"].values()) <= _AGREEMENT else 1
@@ -171,7 +171,7 @@ def save_and_compare(model: Any, test: Pairs, folder: Path) -> dict[str, Any]:
     model.summary(line_length=110, expand_nested=True, print_fn=lambda text, **_: lines.append(text))
     (folder / "summary.txt").write_text("\n".join(lines), encoding="utf-8")
 
-    reloaded = model_from_json((folder / "model.json").read_text())
+    reloaded: Any = model_from_json((folder / "model.json").read_text())
     reloaded.load_weights(folder / "model.weights.h5")
     predictor = Predictor(folder / "model.onnx")
     engines: dict[str, Callable[[list[Array]], Any]] = {"graphkit": model, "reloaded": reloaded, "onnxruntime": predictor}
@@ -248,4 +248,5 @@ def _table(header: list[str] | None, rows: list[list[str]]) -> list[str]:
     """Columns under each other: the first to the left, the others to the right."""
     shown = ([header] if header else []) + rows
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
-    return ["  " + "  ".join(c.ljust(w) if not i else c.rjust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))) for row in shown]
+    padded = ([c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in shown)
+    return ["  " + "  ".join(row) for row in padded]

@@ -14,7 +14,7 @@ from typing import Any
 from graphkit.cli.terminal import say
 
 _PACKAGES = ("numpy", "networkx", "onnx", "onnxruntime", "onnxruntime-gpu", "h5py", "rich", "ml_dtypes")
-_OPTIONAL = ("onnxruntime-gpu",)
+_EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is enough
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -24,7 +24,7 @@ def examine() -> int:
 
     say(f"graphkit {__version__}")
     troubles: list[str] = []
-    for title, lines in (("system", _system), ("packages", _packages), ("onnxruntime", _runtime), ("converters", _converters), ("drawing", _drawing)):
+    for title, lines in _PARTS.items():
         say(f"\n{title}")
         try:
             for name, value, trouble in lines():
@@ -56,7 +56,7 @@ Line = tuple[str, str, str]  # what, how it is, what is wrong with that
 def _system() -> Iterator[Line]:
     from graphkit.core.threads import num_threads
 
-    yield "python", f"{platform.python_version()} ({sys.executable})", "" if sys.version_info >= (3, 11) else "Python 3.11 or later is needed."
+    yield "python", f"{platform.python_version()} ({sys.executable})", ""
     yield "platform", platform.platform(), ""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     yield "cores", f"{usable} usable of {os.cpu_count()}", ""
@@ -82,15 +82,10 @@ def _blas() -> str:
 def _packages() -> Iterator[Line]:
     for name in _PACKAGES:
         version = _version(name)
-        if version is None and name in (*_OPTIONAL, "onnxruntime"):
-            other = "onnxruntime" if name in _OPTIONAL else "onnxruntime-gpu"
-            missing = _version(other) is None and name == "onnxruntime"
-            if name == "onnxruntime":
-                yield name, "not installed", "onnxruntime is not installed: pip install onnxruntime" if missing else ""
-        elif version is None:
-            yield name, "not installed", f"{name} is not installed: pip install {name}"
-        else:
+        if version is not None:
             yield name, version, ""
+        elif not any(_version(other) for other in _EITHER.get(name, ())):
+            yield name, "not installed", f"{name} is not installed: pip install {name}"
 
 
 def _version(name: str) -> str | None:
@@ -132,6 +127,15 @@ def _drawing() -> Iterator[Line]:
     yield ".png, .pdf (Graphviz)", program or "not installed: `dot` is not on the PATH; only needed for .png and .pdf", ""
 
 
+_PARTS: dict[str, Callable[[], Iterator[Line]]] = {
+    "system": _system,
+    "packages": _packages,
+    "onnxruntime": _runtime,
+    "converters": _converters,
+    "drawing": _drawing,
+}
+
+
 def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
     """Train, export, run: a net of two layers on eight rows."""
     state: dict[str, Any] = {}
@@ -158,7 +162,7 @@ def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
         from graphkit.runtime import Predictor
 
         state["predictor"] = Predictor(state["model"])
-        return state["predictor"].providers[0]
+        return str(state["predictor"].providers[0])
 
     def agree() -> str:
         import numpy as np

@@ -172,7 +172,7 @@ class _Front(ModuleType):
             names.update(getattr(module, "__all__", None) or (n for n in dir(module) if not n.startswith("_")))
         prefix = f"{self._part}." if self._part else ""
         if self._kind == "keras":
-            names.update(m.removeprefix(prefix) for m in _MODULES if m.startswith(prefix) and m != prefix and "." not in m.removeprefix(prefix))
+            names.update(m.removeprefix(prefix).split(".")[0] for m in _MODULES if m.startswith(prefix))
         return sorted(n for n in names if n and not n.startswith("_"))
 
     def _missing(self, name: str, caller: Any) -> Exception:
@@ -250,6 +250,9 @@ def impersonating() -> Iterator[None]:
 
     Raises NameConflictError if one of them was imported before: its objects would mix with ours.
     """
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):  # it lasts already
+        yield
+        return
     taken = [name for name in _ROOTS if name in sys.modules]
     if taken:
         raise NameConflictError(f"{', '.join(taken)} is imported in this process already; graphkit cannot answer to that name too.")
@@ -275,17 +278,22 @@ def run_script(script: Path, arguments: Sequence[str] = ()) -> int:
     sys.path.insert(0, str(script.resolve().parent))
     try:
         with impersonating():
-            runpy.run_path(str(script), run_name="__main__")
+            return _run(str(script))
+    finally:
+        sys.argv, sys.path[:] = argv, path
+
+
+def _run(script: str) -> int:
+    try:
+        runpy.run_path(script, run_name="__main__")
         return 0
     except SystemExit as stop:
         return _exit_code(stop)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the script's own failure: shown as Python shows it
-        _show(error, str(script))
+        _show(error, script)
         return 1
-    finally:
-        sys.argv, sys.path[:] = argv, path
 
 
 def _exit_code(stop: SystemExit) -> int:

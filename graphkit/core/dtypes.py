@@ -21,7 +21,14 @@ COMPLEX = ("complex64", "complex128")
 ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, "string")
 
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
-_ALIASES = {"half": "float16", "float": "float32", "double": "float64", "int": "int32", "object": "string", "str": "string"}
+_ALIASES = {
+    "half": "float16",
+    "float": "float32",
+    "double": "float64",
+    "int": "int32",
+    "object": "string",
+    "str": "string",
+}
 
 _floatx = "float32"
 _epsilon = 1e-7

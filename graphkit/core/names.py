@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-_BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z0-9]+)")
+_BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
 
 

@@ -33,7 +33,9 @@ class Registry(Generic[T]):
         try:
             return self._entries[name]
         except KeyError:
-            raise UnknownNameError(f"There is no {self.kind} named {name!r}.{did_you_mean(name, self._entries)}") from None
+            raise UnknownNameError(
+                f"There is no {self.kind} named {name!r}.{did_you_mean(name, self._entries)}"
+            ) from None
 
     def __contains__(self, name: object) -> bool:
         return name in self._entries

@@ -144,7 +144,9 @@ def envelope(obj: Any) -> dict[str, Any]:
         "module": module or cls.__module__,
         "class_name": vars(cls).get("keras_class_name", cls.__name__),
         "config": obj.get_config(),
-        "registered_name": get_registered_name(cls) if own else vars(cls).get("keras_registered_name", None if module else cls.__name__),
+        "registered_name": get_registered_name(cls)
+        if own
+        else vars(cls).get("keras_registered_name", None if module else cls.__name__),
     }
     build_config = obj.get_build_config() if hasattr(obj, "get_build_config") else None
     if build_config is not None:

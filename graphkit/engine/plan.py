@@ -79,7 +79,9 @@ class Plan:
         """Copy arrays into the input buffers. Raises ShapeError if one does not fit."""
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays, strict=True)):
             if np.shape(array) != buffer.shape:
-                raise ShapeError(f"Input {number} of the compiled program has shape {buffer.shape}, got {np.shape(array)}.")
+                raise ShapeError(
+                    f"Input {number} of the compiled program has shape {buffer.shape}, got {np.shape(array)}."
+                )
             np.copyto(buffer, array, casting="unsafe")
 
     @property
@@ -105,7 +107,9 @@ class _Compiler:
     def __init__(self, program: Program) -> None:
         for value in program.inputs:
             if not value.spec.is_static:
-                raise ShapeError(f"The engine compiles for known sizes; an input has spec {value.spec}. Use `specialize` first.")
+                raise ShapeError(
+                    f"The engine compiles for known sizes; an input has spec {value.spec}. Use `specialize` first."
+                )
         self.program = program
         self.pool = Pool()
         self.arrays: dict[Value, Array] = {}
@@ -216,7 +220,9 @@ class _Compiler:
         if value not in self.targets:
             return None
         array, before = self.targets[value]
-        reads_before = [i for i, a in enumerate(equation.inputs) if isinstance(a, Value) and self.roots.get(a, a) is before]
+        reads_before = [
+            i for i, a in enumerate(equation.inputs) if isinstance(a, Value) and self.roots.get(a, a) is before
+        ]
         alone = all(equation.inputs[i] is before and i in equation.primitive.inplace for i in reads_before)
         if not alone or self.last.get(before, -1) > index or self._shown_elsewhere(before):
             return None
@@ -272,5 +278,3 @@ def _copier(target: Array, source: Array) -> Thunk:
         np.copyto(target, source)
 
     return copy
-
-

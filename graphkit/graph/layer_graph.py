@@ -24,7 +24,9 @@ class LayerGraph:
     Raises DisconnectedGraphError if an output needs an input that is not among `inputs`.
     """
 
-    def __init__(self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor], owner: str = "model") -> None:
+    def __init__(
+        self, inputs: Sequence[SymbolicTensor], outputs: Sequence[SymbolicTensor], owner: str = "model"
+    ) -> None:
         self.inputs = list(inputs)
         self.outputs = list(outputs)
         self._owner = owner
@@ -39,7 +41,9 @@ class LayerGraph:
                 finished.insert(0, operation.nodes[index])
         rank = {operation: (-depth, first_use[operation]) for operation, depth in operation_depth.items()}
         self.operations: list[Operation] = sorted(operation_depth, key=lambda o: rank[o])
-        self.nodes: list[Node] = sorted(node_depth, key=lambda n: -node_depth[n])  # stable: within a depth in Keras' order
+        self.nodes: list[Node] = sorted(
+            node_depth, key=lambda n: -node_depth[n]
+        )  # stable: within a depth in Keras' order
         self._check_connected()
 
     def _visit(self) -> tuple[list[Node], dict[Operation, int]]:
@@ -51,7 +55,9 @@ class LayerGraph:
             self._visit_from(output, stop, finished, first_use)
         return list(finished), first_use
 
-    def _visit_from(self, output: SymbolicTensor, stop: set[Any], finished: dict[Node, None], first_use: dict[Operation, int]) -> None:
+    def _visit_from(
+        self, output: SymbolicTensor, stop: set[Any], finished: dict[Node, None], first_use: dict[Operation, int]
+    ) -> None:
         in_progress: dict[Node, None] = {}
         stack: list[tuple[Node, Iterator[SymbolicTensor]]] = []
 
@@ -61,7 +67,9 @@ class LayerGraph:
             if node in finished:
                 return
             if node in in_progress:
-                raise CycleError(f"The graph has a cycle: {' -> '.join(str(n.key) for n in in_progress)} -> {node.key}.")
+                raise CycleError(
+                    f"The graph has a cycle: {' -> '.join(str(n.key) for n in in_progress)} -> {node.key}."
+                )
             first_use.setdefault(operation, len(first_use))
             in_progress[node] = None
             stack.append((node, iter(() if tensor in stop else node.input_tensors)))
@@ -139,7 +147,9 @@ class LayerGraph:
 
 def _history(tensor: SymbolicTensor) -> Any:
     if tensor.history is None:
-        raise DisconnectedGraphError(f"{tensor!r} was not made by Input(...) or a layer, so a model cannot be made of it.")
+        raise DisconnectedGraphError(
+            f"{tensor!r} was not made by Input(...) or a layer, so a model cannot be made of it."
+        )
     return tensor.history
 
 

@@ -33,12 +33,17 @@ class Operation:
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """What the operation computes, said with ops."""
-        raise NotImplementedError(f"{type(self).__name__} defines no call(); say there what it computes, with graphkit.ops.")
+        raise NotImplementedError(
+            f"{type(self).__name__} defines no call(); say there what it computes, with graphkit.ops."
+        )
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The structure of specs that a call on tensors like these gives; nothing is recorded."""
         scratch = Trace()
-        leaves = [scratch.input(a.spec, a.name) if isinstance(a, SymbolicTensor) else a for a in nest.flatten([list(args), kwargs])]
+        leaves = [
+            scratch.input(a.spec, a.name) if isinstance(a, SymbolicTensor) else a
+            for a in nest.flatten([list(args), kwargs])
+        ]
         traced_args, traced_kwargs = nest.pack([list(args), dict(kwargs)], leaves)
         with tracing(scratch):
             result = self.call(*traced_args, **traced_kwargs)
@@ -152,6 +157,7 @@ class OpNode(Operation):
         return OpNode(record, config)(*tensors)
 
     def __call__(self, *tensors: Any, **kwargs: Any) -> Any:
+        """Record a call on symbolic tensors, or compute."""
         if not any(isinstance(t, SymbolicTensor) for t in nest.flatten([list(tensors), kwargs])):
             return self.call(*tensors, **kwargs)
         return self.add_node(tensors, dict(kwargs), self.infer(tensors, kwargs))

@@ -85,7 +85,9 @@ class SymbolicTensor(Symbolic):
         return iter([self[i] for i in range(size)])
 
     def __bool__(self) -> bool:
-        raise InvalidTypeError(f"A symbolic tensor has no truth value: {self!r}. Use ops.where or ops.cond instead of `if`.")
+        raise InvalidTypeError(
+            f"A symbolic tensor has no truth value: {self!r}. Use ops.where or ops.cond instead of `if`."
+        )
 
     def __float__(self) -> float:
         raise InvalidTypeError(f"A symbolic tensor has no numbers yet: {self!r}.")

@@ -146,9 +146,13 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
     outputs = [Tracer(current, v) for v in equation.outputs]
     single = len(outputs) == 1 and not _gives_tuple(equation)
     with names.scope_is(equation.scope):
-        found = rule(given[0] if single else tuple(given), outputs[0] if single else tuple(outputs), *inputs, **equation.params)
+        found = rule(
+            given[0] if single else tuple(given), outputs[0] if single else tuple(outputs), *inputs, **equation.params
+        )
         if len(found) != len(inputs):
-            raise GraphError(f"The VJP of {equation.primitive.name!r} gave {len(found)} cotangents for {len(inputs)} inputs.")
+            raise GraphError(
+                f"The VJP of {equation.primitive.name!r} gave {len(found)} cotangents for {len(inputs)} inputs."
+            )
         for atom, cotangent in zip(equation.inputs, found, strict=True):
             if isinstance(atom, Literal) or cotangent is None or not dtypes.is_float(atom.spec.dtype):
                 continue

@@ -12,7 +12,10 @@ def _ops() -> Any:
 
 
 class TensorOperators:
-    """Mixin that maps Python's operators to `graphkit.ops`. `==` is identity, so that tensors can be dict keys; `!=` is elementwise, as in Keras."""
+    """Mixin that maps Python's operators to `graphkit.ops`.
+
+    `==` is identity, so that tensors can be dict keys; `!=` is elementwise, as in Keras.
+    """
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy arrays on the left leave the operation to us

@@ -79,7 +79,9 @@ class Primitive:
         if self.vjp is not None and self.nondiff is not None:
             raise InvalidArgumentError(f"Primitive {self.name!r} has a VJP and a reason for having none.")
         if self.vjp is None and self.nondiff is None and self.decomposition is None:
-            raise InvalidArgumentError(f"Primitive {self.name!r} needs a VJP, or `nondiff` with the reason for having none.")
+            raise InvalidArgumentError(
+                f"Primitive {self.name!r} needs a VJP, or `nondiff` with the reason for having none."
+            )
 
     @property
     def is_composite(self) -> bool:
@@ -135,7 +137,9 @@ class Primitive:
         """The scratch arrays that the kernel wants for these inputs."""
         return self.workspace(specs, params) if self.workspace is not None else []
 
-    def thunk(self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]) -> Callable[[], Any]:
+    def thunk(
+        self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]
+    ) -> Callable[[], Any]:
         """A function without arguments that computes from these buffers into these buffers."""
         extra = {"workspace": scratch} if self.workspace is not None else {}
         if self.prepare is not None:

@@ -123,7 +123,9 @@ class Program:
                     raise GraphError(f"{where} reads {atom!r} before it is made.")
             specs = equation.primitive.infer([a.spec for a in equation.inputs], equation.params)
             if list(specs) != [v.spec for v in equation.outputs]:
-                raise GraphError(f"{where} says {[str(v.spec) for v in equation.outputs]}, its rule {[str(s) for s in specs]}.")
+                raise GraphError(
+                    f"{where} says {[str(v.spec) for v in equation.outputs]}, its rule {[str(s) for s in specs]}."
+                )
             for value in equation.outputs:
                 _make(made, value, where)
         for atom in self.results():

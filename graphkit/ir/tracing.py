@@ -111,13 +111,17 @@ class Trace:
     def write(self, variable: Variable, value: Any) -> Any:
         """Record the new value of a variable."""
         if self.parent is not None:
-            raise InvalidTypeError(f"Variable {variable.path!r} cannot be assigned inside the body of a loop or branch; carry it.")
+            raise InvalidTypeError(
+                f"Variable {variable.path!r} cannot be assigned inside the body of a loop or branch; carry it."
+            )
         from graphkit import ops
 
         value = ops.cast(value, variable.dtype)
         spec = TensorSpec.of(value)
         if spec.shape != variable.shape:
-            raise ShapeError(f"Variable {variable.path!r} has shape {variable.shape}; a value of shape {spec.shape} cannot be assigned to it.")
+            raise ShapeError(
+                f"Variable {variable.path!r} has shape {variable.shape}; a value of shape {spec.shape} cannot be assigned to it."
+            )
         self.read(variable)
         self._variables[variable][1] = self.lift(value)
         return value

@@ -14,7 +14,6 @@ from graphkit.core.errors import NotBuiltError, ShapeError
 from graphkit.ir.operators import TensorOperators
 from graphkit.ir.spec import TensorSpec
 
-
 _autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", default=None)
 
 
@@ -44,7 +43,18 @@ class Variable(TensorOperators):
     Source: keras.Variable (Keras 3).
     """
 
-    __slots__ = ("__weakref__", "_array", "_name", "autocast", "constraint", "path", "regularizer", "spec", "trainable", "version")
+    __slots__ = (
+        "__weakref__",
+        "_array",
+        "_name",
+        "autocast",
+        "constraint",
+        "path",
+        "regularizer",
+        "spec",
+        "trainable",
+        "version",
+    )
 
     def __init__(
         self,
@@ -129,7 +139,9 @@ class Variable(TensorOperators):
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:
-            raise ShapeError(f"Variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it.")
+            raise ShapeError(
+                f"Variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it."
+            )
         np.copyto(self._array, array, casting="unsafe")
         self.version += 1
         return self._array

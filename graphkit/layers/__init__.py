@@ -14,6 +14,7 @@ from graphkit.layers.convolution import (
     SeparableConv1D,
     SeparableConv2D,
 )
+from graphkit.layers.convolutional_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from graphkit.layers.core import (
     Activation,
     ActivityRegularization,
@@ -55,6 +56,12 @@ from graphkit.layers.normalization import (
     UnitNormalization,
 )
 from graphkit.layers.pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveAveragePooling3D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
+    AdaptiveMaxPooling3D,
     AveragePooling1D,
     AveragePooling2D,
     AveragePooling3D,
@@ -68,6 +75,7 @@ from graphkit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from graphkit.layers.preprocessing.numerical import CategoryEncoding, Discretization, Normalization, Rescaling
 from graphkit.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from graphkit.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from graphkit.layers.regularization import (
@@ -93,6 +101,7 @@ from graphkit.layers.reshaping import (
     ZeroPadding2D,
     ZeroPadding3D,
 )
+from graphkit.layers.reversible_embedding import ReversibleEmbedding
 from graphkit.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 # Keras' other names of the same classes

@@ -7,8 +7,8 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from graphkit import initializers, ops, random, regularizers
 from graphkit import constraints as weight_constraints
+from graphkit import initializers, ops, random, regularizers
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class, serialize
 from graphkit.layers.activation import Softmax

@@ -17,7 +17,9 @@ _HOME = "keras.layers"
 def check_positive(layer: Layer, argument: str, value: Any) -> None:
     """Raise InvalidArgumentError unless `value` is a positive int."""
     if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(f"Received an invalid value for `{argument}` of layer {layer.name!r}, expected a positive integer. Received: {argument}={value}")
+        raise InvalidArgumentError(
+            f"Received an invalid value for `{argument}` of layer {layer.name!r}, expected a positive integer. Received: {argument}={value}"
+        )
 
 
 @keras_class(_HOME)
@@ -57,7 +59,9 @@ class Dense(Layer):
         """Make kernel (n, units) and bias (units,)."""
         size = input_shape[-1]
         if size is None:
-            raise ShapeError(f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         self.kernel = self.add_weight(
             name="kernel",
             shape=(size, self.units),
@@ -108,7 +112,10 @@ class Dropout(Layer):
     def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise InvalidArgumentError(f"Invalid value received for argument `rate` of layer {self.name!r}. Expected a float value between 0 and 1. Received: rate={rate}")
+            raise InvalidArgumentError(
+                f"Invalid value received for argument `rate` of layer {self.name!r}. "
+                f"Expected a float value between 0 and 1. Received: rate={rate}"
+            )
         self.rate, self.seed, self.noise_shape = rate, seed, noise_shape
         if rate > 0:
             self.seed_generator = random.SeedGenerator(seed)
@@ -286,11 +293,15 @@ class EinsumDense(Layer):
     def _fans(self, terms: _EinsumTerms) -> Any:
         """The kernel's initializer, told which axes are the units that come in and which are those that go out."""
         given = self.kernel_initializer
-        if not isinstance(given, initializers.VarianceScaling) or (given.input_axes is not None and given.output_axes is not None):
+        if not isinstance(given, initializers.VarianceScaling) or (
+            given.input_axes is not None and given.output_axes is not None
+        ):
             return given
         going = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]
         coming = [i for i in range(len(terms.kernel)) if i not in going]
-        return type(given).from_config({**given.get_config(), "seed": given.seed, "input_axes": coming, "output_axes": going})
+        return type(given).from_config(
+            {**given.get_config(), "seed": given.seed, "input_axes": coming, "output_axes": going}
+        )
 
     def _bias_shape(self, terms: _EinsumTerms, outputs: dict[str, int | None], rank: int) -> tuple[int, ...]:
         axes = str(self.bias_axes)
@@ -335,7 +346,11 @@ class _EinsumTerms(NamedTuple):
             found = re.fullmatch(pattern, equation)
             if found:
                 terms = cls(*found.groups(), dots=dots)
-                strange = [i for i in terms.outputs + terms.kernel if i not in terms.inputs and (i not in terms.kernel or i not in terms.outputs)]
+                strange = [
+                    i
+                    for i in terms.outputs + terms.kernel
+                    if i not in terms.inputs and (i not in terms.kernel or i not in terms.outputs)
+                ]
                 if strange:
                     raise InvalidArgumentError(
                         f"Letter {strange[0]!r} of equation {layer.equation!r} of layer {layer.name!r} stands in the kernel or the output "
@@ -347,11 +362,15 @@ class _EinsumTerms(NamedTuple):
             "...[X],[Y]->...[Z], or [X]...,[Y]->[Z]...."
         )
 
-    def sizes(self, layer: EinsumDense, shape: tuple[int | None, ...]) -> tuple[dict[str, int | None], dict[str, int | None]]:
+    def sizes(
+        self, layer: EinsumDense, shape: tuple[int | None, ...]
+    ) -> tuple[dict[str, int | None], dict[str, int | None]]:
         """The size of each letter of the inputs and of the outputs, None where unknown."""
         more = len(shape) - len(self.inputs)
         if more < 0 or (more and self.dots is None):
-            raise ShapeError(f"Equation {layer.equation!r} of layer {layer.name!r} does not fit inputs of shape {shape}.")
+            raise ShapeError(
+                f"Equation {layer.equation!r} of layer {layer.name!r} does not fit inputs of shape {shape}."
+            )
         left = more if self.dots == "left" else 0
         whole = (*shape[: max(1, left)], *layer.partial_output_shape)
         if len(whole) != left + len(self.outputs):
@@ -381,5 +400,7 @@ def _known_size(layer: Layer, letter: str, *tables: dict[str, int | None]) -> in
     """The size of a letter in the first table that knows it."""
     found = next((table[letter] for table in tables if table.get(letter) is not None), None)
     if found is None:
-        raise ShapeError(f"Layer {layer.name!r}: the size of letter {letter!r} must be known, by the inputs or by `output_shape`.")
+        raise ShapeError(
+            f"Layer {layer.name!r}: the size of letter {letter!r} must be known, by the inputs or by `output_shape`."
+        )
     return found

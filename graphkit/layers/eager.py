@@ -28,6 +28,7 @@ class EagerCalls:
         self._plans: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The layer's result on arrays."""
         leaves = [_leaf(v) for v in nest.flatten([list(args), kwargs])]
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
         specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
@@ -37,7 +38,12 @@ class EagerCalls:
 
     def _plan(self, args: tuple[Any, ...], kwargs: dict[str, Any], specs: list[Any]) -> tuple[Any, Any]:
         context = current_context()
-        key = (nest.describe([list(args), kwargs]), tuple(_hashable(s) for s in specs), context and context.training, self._switches())
+        key = (
+            nest.describe([list(args), kwargs]),
+            tuple(_hashable(s) for s in specs),
+            context and context.training,
+            self._switches(),
+        )
         known = self._plans.get(key)
         if known is not None and known[0].is_current:
             self._plans.move_to_end(key)

@@ -37,7 +37,9 @@ class InputLayer(Layer):
             shape = kwargs.pop("input_shape")
         super().__init__(name=name, **kwargs)
         if sparse or ragged:
-            raise InvalidArgumentError(f"Input {self.name!r}: sparse and ragged tensors are not supported; pass dense arrays.")
+            raise InvalidArgumentError(
+                f"Input {self.name!r}: sparse and ragged tensors are not supported; pass dense arrays."
+            )
         if input_tensor is not None:
             _check_symbolic(input_tensor, self.name)
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype

@@ -33,11 +33,18 @@ class Lambda(Layer):
     """
 
     def __init__(
-        self, function: Callable[..., Any], output_shape: Any = None, mask: Any = None, arguments: Any = None, **kwargs: Any
+        self,
+        function: Callable[..., Any],
+        output_shape: Any = None,
+        mask: Any = None,
+        arguments: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if not callable(function):
-            raise InvalidTypeError(f"Lambda {self.name!r} wants a function, got {type(function).__name__}: {function!r:.80}.")
+            raise InvalidTypeError(
+                f"Lambda {self.name!r} wants a function, got {type(function).__name__}: {function!r:.80}."
+            )
         self.function = function
         self.output_shape_argument = output_shape
         self.mask = mask
@@ -87,7 +94,11 @@ class Lambda(Layer):
         for key in ("mask", "output_shape"):
             if isinstance(config.get(key), Mapping):
                 config[key] = _known_function(config, config[key])
-        arguments = {k: v for k, v in config.items() if k not in ("module", "function_type", "output_shape_type", "output_shape_module")}
+        arguments = {
+            k: v
+            for k, v in config.items()
+            if k not in ("module", "function_type", "output_shape_type", "output_shape_module")
+        }
         return super().from_config(arguments)
 
 
@@ -122,7 +133,14 @@ def lambda_as_model(layer: Lambda) -> Any:
         raise InvalidTypeError(f"Lambda {layer.name!r} has never been called, so its graph is not known.")
     node = layer.nodes[0]
     tensors = nest.flatten(node.args[0])
-    inputs = [Input(batch_shape=t.shape, dtype=t.dtype, name=f"{layer.name}_input_{i}" if len(tensors) > 1 else f"{layer.name}_input") for i, t in enumerate(tensors)]
+    inputs = [
+        Input(
+            batch_shape=t.shape,
+            dtype=t.dtype,
+            name=f"{layer.name}_input_{i}" if len(tensors) > 1 else f"{layer.name}_input",
+        )
+        for i, t in enumerate(tensors)
+    ]
     with call_context(training=False):
         outputs = layer.call(nest.pack(node.args[0], inputs))
     outputs = nest.map_structure(lambda o: o if isinstance(o, SymbolicTensor) else _constant(o, layer), outputs)
@@ -130,7 +148,9 @@ def lambda_as_model(layer: Lambda) -> Any:
 
 
 def _constant(value: Any, layer: Lambda) -> Any:
-    raise InvalidTypeError(f"Lambda {layer.name!r} gives {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph.")
+    raise InvalidTypeError(
+        f"Lambda {layer.name!r} gives {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph."
+    )
 
 
 _MERGE_WARNING = (
@@ -165,10 +185,16 @@ def Merge(  # noqa: N802 (Keras 1's name)
 
     warnings.warn(_MERGE_WARNING, UserWarning, stacklevel=2)
     if callable(mode):
-        layer: Any = Lambda(mode, output_shape=output_shape, mask=output_mask, arguments=arguments, name=name or _auto("merge"))
+        layer: Any = Lambda(
+            mode, output_shape=output_shape, mask=output_mask, arguments=arguments, name=name or _auto("merge")
+        )
     elif mode in _MODES:
         cls = getattr(merging, _MODES[mode])
-        extra = {"concat": {"axis": concat_axis}, "dot": {"axes": dot_axes}, "cos": {"axes": dot_axes, "normalize": True}}.get(mode, {})
+        extra = {
+            "concat": {"axis": concat_axis},
+            "dot": {"axes": dot_axes},
+            "cos": {"axes": dot_axes, "normalize": True},
+        }.get(mode, {})
         layer = cls(**extra, name=name or _auto("merge"))
     else:
         raise InvalidArgumentError(f"Merge: unknown mode {mode!r}; known are {sorted(_MODES)} and functions.")

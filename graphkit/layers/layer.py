@@ -64,7 +64,9 @@ class Layer(Operation):
         **kwargs: Any,
     ) -> None:
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise InvalidArgumentError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}")
+            raise InvalidArgumentError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
+            )
         super().__init__(name or names.auto_name(names.to_snake_case(type(self).__name__)))
         from graphkit import regularizers
 
@@ -205,7 +207,9 @@ class Layer(Operation):
     def count_params(self) -> int:
         """The number of elements of all weights. Raises NotBuiltError before there are any."""
         if not self.built:
-            raise NotBuiltError(f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params().")
+            raise NotBuiltError(
+                f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params()."
+            )
         return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
@@ -217,10 +221,14 @@ class Layer(Operation):
         own = self.weights
         arrays = [np.asarray(w) for w in weights]
         if len(arrays) != len(own):
-            raise ShapeError(f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given.")
+            raise ShapeError(
+                f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given."
+            )
         for variable, array in zip(own, arrays, strict=True):
             if array.shape != variable.shape:
-                raise ShapeError(f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}.")
+                raise ShapeError(
+                    f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}."
+                )
         for variable, array in zip(own, arrays, strict=True):
             variable.assign(array)
 
@@ -309,6 +317,7 @@ class Layer(Operation):
     # ----- calling -----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Record a node for symbolic tensors, emit equations while tracing, compute on arrays."""
         leaves = nest.flatten([list(args), kwargs])
         if any(isinstance(a, SymbolicTensor) for a in leaves):
             return self._call_symbolic(args, kwargs)
@@ -322,7 +331,9 @@ class Layer(Operation):
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
-            raise InvalidTypeError(f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It takes {signature}.") from None
+            raise InvalidTypeError(
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It takes {signature}."
+            ) from None
         arguments = dict(bound.arguments)
         arguments.pop("self")
         return arguments
@@ -330,7 +341,11 @@ class Layer(Operation):
     def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         """Check and build; gives the further keyword arguments (masks, training) and the tensor arguments by name."""
         arguments = self._bind(args, kwargs)
-        tensors = {k: v for k, v in arguments.items() if _holds_tensors(v) and k not in ("mask", "training") and not k.endswith("_mask")}
+        tensors = {
+            k: v
+            for k, v in arguments.items()
+            if _holds_tensors(v) and k not in ("mask", "training") and not k.endswith("_mask")
+        }
         self._check_inputs(tensors)
         self._build_for(arguments, tensors)
         return self._added_arguments(arguments, tensors), tensors
@@ -339,7 +354,9 @@ class Layer(Operation):
         if self.input_spec is None or not tensors:
             return
         leaves = [t for t in nest.flatten(next(iter(tensors.values()))) if hasattr(t, "shape")]
-        specs = self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec] * min(1, len(leaves))
+        specs = (
+            self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec] * min(1, len(leaves))
+        )
         for index, (spec, leaf) in enumerate(zip(specs, leaves, strict=False)):
             if isinstance(spec, InputSpec):
                 spec.check(tuple(leaf.shape), self.name, index)
@@ -383,7 +400,13 @@ class Layer(Operation):
 
     def _autocast_symbolic(self, x: Any) -> Any:
         floats = dtypes.is_float
-        if isinstance(x, SymbolicTensor) and self.autocast and floats(x.dtype) and floats(self.compute_dtype) and x.dtype != self.compute_dtype:
+        if (
+            isinstance(x, SymbolicTensor)
+            and self.autocast
+            and floats(x.dtype)
+            and floats(self.compute_dtype)
+            and x.dtype != self.compute_dtype
+        ):
             return SymbolicTensor(x.spec.shape, self.compute_dtype, x.name)
         return x
 
@@ -427,7 +450,11 @@ class Layer(Operation):
         computed = self.compute_mask(inputs, masks)
         flat = nest.flatten(computed) if computed is not None else [None] * len(leaves)
         for output, mask in zip(leaves, flat, strict=False):
-            if mask is not None and isinstance(output, (Tracer, SymbolicTensor)) and not any(output is t for t in nest.flatten(inputs)):
+            if (
+                mask is not None
+                and isinstance(output, (Tracer, SymbolicTensor))
+                and not any(output is t for t in nest.flatten(inputs))
+            ):
                 output.mask = mask
 
     def _makes_masks(self) -> bool:
@@ -440,7 +467,9 @@ class Layer(Operation):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
         added, _ = self._prepare_call(args, kwargs)
-        return nest.map_structure(lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, {**kwargs, **added}))
+        return nest.map_structure(
+            lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, {**kwargs, **added})
+        )
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape (or structure of shapes) of the outputs for inputs of this shape."""
@@ -606,5 +635,3 @@ def _pop_shape_argument(cls: type[Layer], kwargs: dict[str, Any]) -> tuple[int |
         lead = (given["input_length"],) if "input_length" in given else ()
         return (batch, *lead, given["input_dim"])
     return None
-
-

@@ -25,26 +25,36 @@ class Merge(Layer):
         """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
         shapes = input_shape if isinstance(input_shape, list) else None
         if not shapes or not all(isinstance(s, tuple) for s in shapes):
-            raise InvalidArgumentError(f"A merge layer ({self.name!r}) should be called on a list of inputs. Received: input_shape={input_shape} (not a list of shapes)")
+            raise InvalidArgumentError(
+                f"A merge layer ({self.name!r}) should be called on a list of inputs. "
+                f"Received: input_shape={input_shape} (not a list of shapes)"
+            )
         if self.exact_count is not None and len(shapes) != self.exact_count:
             raise InvalidArgumentError(
-                f"A `{type(self).__name__}` layer ({self.name!r}) should be called on exactly {self.exact_count} inputs. Received: {len(shapes)} inputs."
+                f"A `{type(self).__name__}` layer ({self.name!r}) should be called on exactly {self.exact_count} inputs. "
+                f"Received: {len(shapes)} inputs."
             )
         self._check_shapes(shapes)
 
     def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
         batches = {s[0] for s in shapes if s and s[0] is not None}
         if len(batches) > 1:
-            raise ShapeError(f"Cannot merge tensors with different batch sizes in layer {self.name!r}. Received tensors with shapes {shapes}")
+            raise ShapeError(
+                f"Cannot merge tensors with different batch sizes in layer {self.name!r}. Received tensors with shapes {shapes}"
+            )
         try:
             reduce(_joined_shape, [s[1:] for s in shapes])
         except ShapeError:
-            raise ShapeError(f"Inputs of layer {self.name!r} have incompatible shapes. Received shapes {shapes}") from None
+            raise ShapeError(
+                f"Inputs of layer {self.name!r} have incompatible shapes. Received shapes {shapes}"
+            ) from None
 
     def call(self, inputs: Any) -> Any:
         """The merged tensor."""
         if not isinstance(inputs, (list, tuple)):
-            raise InvalidTypeError(f"A merge layer should be called on a list of inputs. Layer {self.name!r} received: {inputs!r}")
+            raise InvalidTypeError(
+                f"A merge layer should be called on a list of inputs. Layer {self.name!r} received: {inputs!r}"
+            )
         return self.merge(_same_rank(list(inputs)))
 
     def merge(self, inputs: list[Any]) -> Any:
@@ -160,7 +170,8 @@ class Concatenate(Merge):
             problem = any(len(sizes) > 1 for sizes in rest)
         if problem:
             raise ShapeError(
-                f"A `Concatenate` layer ({self.name!r}) requires inputs with matching shapes except for the concatenation axis {self.axis}. "
+                f"A `Concatenate` layer ({self.name!r}) requires inputs with matching shapes "
+                f"except for the concatenation axis {self.axis}. "
                 f"Received: input_shape={shapes}"
             )
 
@@ -175,7 +186,11 @@ class Concatenate(Merge):
         rank = len(inputs[0].shape)
         axis = canonical_axis(self.axis, rank)
         spread = [_mask_like(x, m) for x, m in zip(inputs, previous_mask, strict=True)]
-        return ops.all(ops.concatenate(spread, axis=axis), axis=-1) if axis == rank - 1 else ops.any(ops.concatenate(spread, axis=axis), axis=-1)
+        return (
+            ops.all(ops.concatenate(spread, axis=axis), axis=-1)
+            if axis == rank - 1
+            else ops.any(ops.concatenate(spread, axis=axis), axis=-1)
+        )
 
 
 def _mask_like(x: Any, mask: Any) -> Any:
@@ -195,9 +210,13 @@ class Dot(Merge):
 
     def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        valid = isinstance(axes, int) or (isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes))
+        valid = isinstance(axes, int) or (
+            isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
+        )
         if not valid:
-            raise InvalidTypeError(f"Invalid type for argument `axes` of layer {self.name!r}: it should be an int or a list of two ints. Received: axes={axes}")
+            raise InvalidTypeError(
+                f"Invalid type for argument `axes` of layer {self.name!r}: it should be an int or a list of two ints. Received: axes={axes}"
+            )
         self.axes, self.normalize = axes, normalize
 
     def _axes_for(self, x1: Any, x2: Any) -> tuple[int, int]:
@@ -274,5 +293,3 @@ def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
 def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
     """Dot(axes, **kwargs)(inputs). Source: keras.layers.dot."""
     return Dot(axes=axes, **kwargs)(inputs)
-
-

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.input_spec import InputSpec
@@ -170,3 +170,78 @@ class GlobalAveragePooling3D(_GlobalPooling):
     """The mean of a volume. Source: keras.layers.GlobalAveragePooling3D."""
 
     rank, function = 3, "mean"
+
+
+class _AdaptivePooling(Layer):
+    """Windows that cover the input, as many along each axis as the output is to have; they may overlap by one element."""
+
+    rank: ClassVar[int] = 0
+    function: ClassVar[str] = ""
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_size = per_axis(output_size, self.rank, "output_size")
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def call(self, inputs: Any) -> Any:
+        """The pooled inputs; their spatial sizes must be known."""
+        for axis, size in zip(spatial_axes(self.rank + 2, self.data_format), self.output_size, strict=True):
+            inputs = self._pool_axis(inputs, axis, size)
+        return inputs
+
+    def _pool_axis(self, x: Any, axis: int, size: int) -> Any:
+        """One axis at a time: windows of an axis have one of two lengths, of each of which there is a moving one."""
+        length = x.shape[axis]
+        if not isinstance(length, int):
+            raise ShapeError(f"Layer {self.name!r} ({type(self).__name__}) needs known spatial sizes, got inputs of shape {tuple(x.shape)}.")
+        spans = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
+        pool = getattr(ops, self.function)
+        if length % size == 0:
+            shape = (*ops.shape(x)[:axis], size, length // size, *ops.shape(x)[axis + 1 :])
+            return pool(ops.reshape(x, shape), axis=axis + 1)
+        before = (slice(None),) * axis
+        parts = [pool(x[(*before, slice(start, stop))], axis=axis, keepdims=True) for start, stop in spans]
+        return ops.concatenate(parts, axis=axis)
+
+
+@keras_class(_HOME)
+class AdaptiveAveragePooling1D(_AdaptivePooling):
+    """Means over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveAveragePooling1D."""
+
+    rank, function = 1, "mean"
+
+
+@keras_class(_HOME)
+class AdaptiveAveragePooling2D(_AdaptivePooling):
+    """Means over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveAveragePooling2D."""
+
+    rank, function = 2, "mean"
+
+
+@keras_class(_HOME)
+class AdaptiveAveragePooling3D(_AdaptivePooling):
+    """Means over volumes of any size. Source: keras.layers.AdaptiveAveragePooling3D."""
+
+    rank, function = 3, "mean"
+
+
+@keras_class(_HOME)
+class AdaptiveMaxPooling1D(_AdaptivePooling):
+    """Maxima over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveMaxPooling1D."""
+
+    rank, function = 1, "max"
+
+
+@keras_class(_HOME)
+class AdaptiveMaxPooling2D(_AdaptivePooling):
+    """Maxima over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveMaxPooling2D."""
+
+    rank, function = 2, "max"
+
+
+@keras_class(_HOME)
+class AdaptiveMaxPooling3D(_AdaptivePooling):
+    """Maxima over volumes of any size. Source: keras.layers.AdaptiveMaxPooling3D."""
+
+    rank, function = 3, "max"

@@ -68,7 +68,11 @@ class TimeDistributed(Wrapper):
             kwargs["training"] = training
         if "mask" in parameters and mask is not None and mask.ndim > 2:
             kwargs["mask"] = _flattened(mask)
-        if training and isinstance(steps, int) and any(layer.uses_batch_statistics for layer in self.layer._walk_layers()):
+        if (
+            training
+            and isinstance(steps, int)
+            and any(layer.uses_batch_statistics for layer in self.layer._walk_layers())
+        ):
             return self._step_by_step(inputs, steps, kwargs)
         made = self.layer(_flattened(inputs), **kwargs)
         return nest.map_structure(lambda y: ops.reshape(y, (batch, steps, *ops.shape(y)[1:])), made)
@@ -91,7 +95,9 @@ class TimeDistributed(Wrapper):
                 "The `mask` passed to the `TimeDistributed` layer must be at least 2D (e.g., `(batch_size, timesteps)`), but it has "
                 f"{len(given)} dimension(s) with shape {given}."
             )
-        if any(isinstance(g, int) and isinstance(w, int) and g != w for g, w in zip(given[:2], wanted[:2], strict=True)):
+        if any(
+            isinstance(g, int) and isinstance(w, int) and g != w for g, w in zip(given[:2], wanted[:2], strict=True)
+        ):
             raise ShapeError(
                 f"The `mask` passed to the `TimeDistributed` layer has a shape {given} that is incompatible with the input shape {wanted}. "
                 "The first two dimensions of the mask (batch size and timesteps) must match the input's first two dimensions. "
@@ -131,7 +137,12 @@ class Bidirectional(Layer):
     supports_masking = True
 
     def __init__(
-        self, layer: Any, merge_mode: str | None = "concat", weights: Any = None, backward_layer: Any = None, **kwargs: Any
+        self,
+        layer: Any,
+        merge_mode: str | None = "concat",
+        weights: Any = None,
+        backward_layer: Any = None,
+        **kwargs: Any,
     ) -> None:
         _check_layers(layer, backward_layer)
         if merge_mode not in _MERGE:
@@ -141,12 +152,20 @@ class Bidirectional(Layer):
         super().__init__(**kwargs)
         self.merge_mode = merge_mode
         self.forward_layer = _copied(layer, "forward_")
-        self.backward_layer = backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
+        self.backward_layer = (
+            backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
+        )
         self._check_directions()
         for inner in (self.forward_layer, self.backward_layer):
-            if getattr(inner, "zero_output_for_mask", None) is not None:  # or flipping would spread outputs over masked steps
+            if (
+                getattr(inner, "zero_output_for_mask", None) is not None
+            ):  # or flipping would spread outputs over masked steps
                 inner.zero_output_for_mask = inner.return_sequences
-        self.stateful, self.return_sequences, self.return_state = layer.stateful, layer.return_sequences, layer.return_state
+        self.stateful, self.return_sequences, self.return_state = (
+            layer.stateful,
+            layer.return_sequences,
+            layer.return_state,
+        )
         self.input_spec = layer.input_spec
         self._initial_weights = weights
 
@@ -215,7 +234,9 @@ class Bidirectional(Layer):
         given = list(initial_state)
         half = len(given) // 2
         if len(given) % 2:
-            raise ShapeError(f"Layer {self.name!r} wants an even number of initial states, forward ones first; got {len(given)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} wants an even number of initial states, forward ones first; got {len(given)}."
+            )
         return given[:half], given[half:]
 
     @staticmethod
@@ -267,12 +288,16 @@ class Bidirectional(Layer):
 
 def _check_layers(layer: Any, backward_layer: Any) -> None:
     if not isinstance(layer, Layer):
-        raise InvalidArgumentError(f"Please initialize `Bidirectional` layer with a `Layer` instance. Received: {layer!r}")
+        raise InvalidArgumentError(
+            f"Please initialize `Bidirectional` layer with a `Layer` instance. Received: {layer!r}"
+        )
     if backward_layer is not None and not isinstance(backward_layer, Layer):
         raise InvalidArgumentError(f"`backward_layer` need to be a `Layer` instance. Received: {backward_layer!r}")
     missing = [n for n in ("go_backwards", *_SHARED) if not hasattr(layer, n)]
     if missing:
-        raise InvalidArgumentError(f"`Bidirectional` wants a recurrent layer; {type(layer).__name__} has no attribute {missing[0]!r}.")
+        raise InvalidArgumentError(
+            f"`Bidirectional` wants a recurrent layer; {type(layer).__name__} has no attribute {missing[0]!r}."
+        )
 
 
 def _copied(layer: Any, prefix: str, **changed: Any) -> Any:

@@ -137,8 +137,16 @@ def get(identifier: Any) -> Any:
     Raises UnknownClassError for an unknown name. Source: keras.losses.get.
     """
     if isinstance(identifier, str):
-        return custom_object(identifier) or FUNCTIONS.get(identifier) or resolve(identifier, "keras.losses", "loss", FUNCTIONS)
-    if isinstance(identifier, dict) and identifier.get("class_name") == "function" and identifier.get("config") in FUNCTIONS:
+        return (
+            custom_object(identifier)
+            or FUNCTIONS.get(identifier)
+            or resolve(identifier, "keras.losses", "loss", FUNCTIONS)
+        )
+    if (
+        isinstance(identifier, dict)
+        and identifier.get("class_name") == "function"
+        and identifier.get("config") in FUNCTIONS
+    ):
         return FUNCTIONS[identifier["config"]]
     return resolve(identifier, "keras.losses", "loss", FUNCTIONS)
 

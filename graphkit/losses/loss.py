@@ -31,7 +31,9 @@ class Loss(Configurable):
     Raises InvalidArgumentError for another reduction. Source: keras.losses.Loss.
     """
 
-    def __init__(self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None) -> None:
+    def __init__(
+        self, name: str | None = None, reduction: str | None = "sum_over_batch_size", dtype: Any = None
+    ) -> None:
         self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
         self.reduction = check_reduction(reduction)
         self.dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
@@ -104,7 +106,9 @@ class FunctionLoss(Loss):
     default_name: ClassVar[str]
     arguments: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
         super().__init__(name or self.default_name, reduction, dtype)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -116,7 +120,9 @@ class FunctionLoss(Loss):
 def check_reduction(reduction: str | None) -> str | None:
     """The reduction. Raises InvalidArgumentError if there is none of this name."""
     if reduction not in REDUCTIONS:
-        raise InvalidArgumentError(f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}")
+        raise InvalidArgumentError(
+            f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}"
+        )
     return reduction
 
 

@@ -26,10 +26,14 @@ def _classes(x: Any) -> int:
     return size
 
 
-def binary_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1) -> Any:
+def binary_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1
+) -> Any:
     """Mean over `axis` of -y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred). Source: keras.losses.binary_crossentropy."""
     y_true, y_pred = like(y_true, y_pred)
-    return ops.mean(ops.binary_crossentropy(_smooth(y_true, label_smoothing, 0.5), y_pred, from_logits=from_logits), axis=axis)
+    return ops.mean(
+        ops.binary_crossentropy(_smooth(y_true, label_smoothing, 0.5), y_pred, from_logits=from_logits), axis=axis
+    )
 
 
 def binary_focal_crossentropy(
@@ -54,7 +58,9 @@ def binary_focal_crossentropy(
     return ops.mean(values, axis=axis)
 
 
-def categorical_crossentropy(y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1) -> Any:
+def categorical_crossentropy(
+    y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
+) -> Any:
     """-sum(y_true * log(y_pred)) over `axis`, for one-hot targets. Source: keras.losses.categorical_crossentropy."""
     y_true, y_pred = like(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 1.0 / _classes(y_true)) if label_smoothing else y_true
@@ -247,10 +253,15 @@ class CategoricalFocalCrossentropy(FunctionLoss):
 class CategoricalGeneralizedCrossEntropy(FunctionLoss):
     """categorical_generalized_cross_entropy. Source: keras.losses (Keras 3)."""
 
-    function, default_name = staticmethod(categorical_generalized_cross_entropy), "categorical_generalized_cross_entropy"
+    function, default_name = (
+        staticmethod(categorical_generalized_cross_entropy),
+        "categorical_generalized_cross_entropy",
+    )
     arguments = ("q",)
 
-    def __init__(self, q: float = 0.5, reduction: str | None = _MEAN, name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, q: float = 0.5, reduction: str | None = _MEAN, name: str | None = None, dtype: Any = None
+    ) -> None:
         if not 0 < q < 1:
             raise InvalidArgumentError(f"q must be in the interval (0, 1), got q={q}.")
         super().__init__(reduction, name, dtype)

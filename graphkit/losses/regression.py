@@ -112,7 +112,11 @@ class Huber(FunctionLoss):
     function, default_name, arguments = staticmethod(huber), "huber_loss", ("delta",)
 
     def __init__(
-        self, delta: float = 1.0, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+        self,
+        delta: float = 1.0,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(reduction, name, dtype)
         self.delta = delta
@@ -124,6 +128,8 @@ class CosineSimilarity(FunctionLoss):
 
     function, default_name, arguments = staticmethod(cosine_similarity), "cosine_similarity", ("axis",)
 
-    def __init__(self, axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None) -> None:
+    def __init__(
+        self, axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
+    ) -> None:
         super().__init__(reduction, name, dtype)
         self.axis = axis

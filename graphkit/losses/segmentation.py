@@ -53,7 +53,10 @@ def circle(
     far_part = ops.multiply(ops.multiply(far, ops.subtract(1.0 - margin, distance)), gamma)
     low = float("-inf")
     values = ops.softplus(
-        ops.add(ops.logsumexp(ops.where(alike, near_part, low), axis=1), ops.logsumexp(ops.where(unlike, far_part, low), axis=1))
+        ops.add(
+            ops.logsumexp(ops.where(alike, near_part, low), axis=1),
+            ops.logsumexp(ops.where(unlike, far_part, low), axis=1),
+        )
     )
     return set_mask(values, ops.greater(values, 0))
 
@@ -76,7 +79,9 @@ class Dice(FunctionLoss):
 
     function, default_name, arguments = staticmethod(dice), "dice", ("axis",)
 
-    def __init__(self, reduction: str | None = _MEAN, name: str | None = None, axis: Any = None, dtype: Any = None) -> None:
+    def __init__(
+        self, reduction: str | None = _MEAN, name: str | None = None, axis: Any = None, dtype: Any = None
+    ) -> None:
         super().__init__(reduction, name, dtype)
         self.axis = axis
 

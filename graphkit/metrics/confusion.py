@@ -40,13 +40,21 @@ def even_thresholds(count: int) -> list[float]:
 class _Confusion(Metric):
     """Keeps some of the four counts, one for each threshold (and label)."""
 
-    def _keep(self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None, shown: str | None = None) -> None:
+    def _keep(
+        self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None, shown: str | None = None
+    ) -> None:
         self._cuts = np.asarray(thresholds, "float32")
         shape = (len(self._cuts),) if labels is None else (len(self._cuts), labels)
         self._kept: dict[str, Variable] = {n: self.add_variable(shape, name=shown or n) for n in names}
 
     def _count(
-        self, y_true: Any, y_pred: Any, weight: Any, top_k: int | None = None, class_id: int | None = None, by_label: bool = False
+        self,
+        y_true: Any,
+        y_pred: Any,
+        weight: Any,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        by_label: bool = False,
     ) -> None:
         """Add a batch."""
         y_true, y_pred = same_rank(tensor(tensor(y_true), self.dtype), tensor(tensor(y_pred), self.dtype))
@@ -154,7 +162,12 @@ class _Fraction(_Confusion):
     _rest = ""
 
     def __init__(
-        self, thresholds: Any = None, top_k: int | None = None, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        thresholds: Any = None,
+        top_k: int | None = None,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
         self.thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
@@ -194,7 +207,9 @@ class _BestAt(_Confusion):
         if not 0 <= value <= 1:
             raise InvalidArgumentError(f"Argument `{what}` must be in the range [0, 1]. Received: {what}={value}")
         if num_thresholds <= 0:
-            raise InvalidArgumentError(f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}")
+            raise InvalidArgumentError(
+                f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
+            )
         self.num_thresholds, self.class_id, self._value = num_thresholds, class_id, value
         self._keep(_COUNTS, [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds))
 
@@ -220,7 +235,12 @@ class SensitivityAtSpecificity(_BestAt):
     _wanted, _given = _RECALL, _SPECIFICITY
 
     def __init__(
-        self, specificity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        specificity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
         self.specificity = specificity
@@ -234,7 +254,12 @@ class SpecificityAtSensitivity(_BestAt):
     _wanted, _given = _SPECIFICITY, _RECALL
 
     def __init__(
-        self, sensitivity: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        sensitivity: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
         self.sensitivity = sensitivity
@@ -248,7 +273,12 @@ class PrecisionAtRecall(_BestAt):
     _wanted, _given = _PRECISION, _RECALL
 
     def __init__(
-        self, recall: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        recall: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
         self.recall = recall
@@ -262,7 +292,12 @@ class RecallAtPrecision(_BestAt):
     _wanted, _given = _RECALL, _PRECISION
 
     def __init__(
-        self, precision: float, num_thresholds: int = 200, class_id: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        precision: float,
+        num_thresholds: int = 200,
+        class_id: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(dtype, name)
         self.precision = precision
@@ -290,12 +325,23 @@ class AUC(_Confusion):
         if curve not in ("ROC", "PR", "PRGAIN") or summation_method not in ("interpolation", "minoring", "majoring"):
             raise InvalidArgumentError(f"AUC: unknown curve={curve!r} or summation_method={summation_method!r}.")
         if thresholds is None and num_thresholds <= 1:
-            raise InvalidArgumentError(f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}")
+            raise InvalidArgumentError(
+                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
+            )
         if num_labels and not multi_label:
             raise InvalidArgumentError("`num_labels` is needed only when `multi_label` is True.")
-        self.curve, self.summation_method, self.thresholds = curve, summation_method, None if thresholds is None else list(thresholds)
+        self.curve, self.summation_method, self.thresholds = (
+            curve,
+            summation_method,
+            None if thresholds is None else list(thresholds),
+        )
         self.num_thresholds = num_thresholds if thresholds is None else len(self.thresholds or ()) + 2
-        self.multi_label, self.num_labels, self.label_weights, self.from_logits = multi_label, num_labels, label_weights, from_logits
+        self.multi_label, self.num_labels, self.label_weights, self.from_logits = (
+            multi_label,
+            num_labels,
+            label_weights,
+            from_logits,
+        )
         self._kept = {}
         if not multi_label or num_labels:
             self._build(num_labels)

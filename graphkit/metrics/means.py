@@ -98,7 +98,9 @@ class BinaryCrossentropy(FunctionMetric):
 
     function, default_name = staticmethod(losses.binary_crossentropy), "binary_crossentropy"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0) -> None:
+    def __init__(
+        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0
+    ) -> None:
         self._setup(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing)
 
 
@@ -109,7 +111,12 @@ class CategoricalCrossentropy(FunctionMetric):
     function, default_name = staticmethod(losses.categorical_crossentropy), "categorical_crossentropy"
 
     def __init__(
-        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0, axis: int = -1
+        self,
+        name: str | None = None,
+        dtype: Any = None,
+        from_logits: bool = False,
+        label_smoothing: float = 0,
+        axis: int = -1,
     ) -> None:
         self._setup(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
 

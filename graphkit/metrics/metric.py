@@ -46,12 +46,18 @@ class Metric(Configurable):
         """The state."""
         return list(self._variables)
 
-    def add_variable(self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None) -> Variable:
+    def add_variable(
+        self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+    ) -> Variable:
         """A state variable of this shape, in the metric's dtype by default."""
         from graphkit.ir.tracing import tracing
 
         with names.scope_is(self.name), tracing(None):
-            start = np.zeros(tuple(shape)) if initializer in (None, "zeros") else np.asarray(_start(initializer, tuple(shape)))
+            start = (
+                np.zeros(tuple(shape))
+                if initializer in (None, "zeros")
+                else np.asarray(_start(initializer, tuple(shape)))
+            )
             variable = Variable(start, dtype=dtype or self._dtype, trainable=False, name=name)
         self._variables.append(variable)
         self._initial.append(variable.numpy())

@@ -41,7 +41,9 @@ class FBetaScore(Metric):
     ) -> None:
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
-            raise InvalidArgumentError(f"Invalid `average`: expected None, 'micro', 'macro' or 'weighted', got {average!r}.")
+            raise InvalidArgumentError(
+                f"Invalid `average`: expected None, 'micro', 'macro' or 'weighted', got {average!r}."
+            )
         if not isinstance(beta, float) or beta <= 0:
             raise InvalidArgumentError(f"Invalid `beta`: expected a float > 0, got {beta!r}.")
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
@@ -91,7 +93,11 @@ class F1Score(FBetaScore):
     """The harmonic mean of precision and recall. Source: keras.metrics.F1Score."""
 
     def __init__(
-        self, average: str | None = None, threshold: float | None = None, name: str | None = "f1_score", dtype: Any = None
+        self,
+        average: str | None = None,
+        threshold: float | None = None,
+        name: str | None = "f1_score",
+        dtype: Any = None,
     ) -> None:
         super().__init__(average, 1.0, threshold, name, dtype)
 
@@ -121,7 +127,9 @@ class R2Score(Metric):
         y_true, y_pred = same_rank(*(tensor(tensor(y), self.dtype) for y in (y_true, y_pred)))
         _two_axes(self, y_true, y_pred)
         if not self._sums:
-            self._sums = [self.add_variable(known_shape(y_pred)[1:], name=n) for n in ("squared_sum", "sum", "residual", "count")]
+            self._sums = [
+                self.add_variable(known_shape(y_pred)[1:], name=n) for n in ("squared_sum", "sum", "residual", "count")
+            ]
         weight = tensor(tensor(1.0 if sample_weight is None else sample_weight), self.dtype)
         weight = ops.reshape(weight, (-1, 1)) if len(shape_of(weight)) == 1 else weight
         weight = ops.broadcast_to(weight, shape_of(y_true))
@@ -145,7 +153,9 @@ class R2Score(Metric):
             score = raw if self.class_aggregation is None else ops.mean(raw)
         rest = float(self.num_samples.array) - self.num_regressors - 1
         if self.num_regressors and rest > 0:
-            score = ops.subtract(1.0, ops.multiply(ops.subtract(1.0, score), (float(self.num_samples.array) - 1) / rest))
+            score = ops.subtract(
+                1.0, ops.multiply(ops.subtract(1.0, score), (float(self.num_samples.array) - 1) / rest)
+            )
         return score
 
 
@@ -167,10 +177,15 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """Lin's concordance of both along `axis`. Source: keras.metrics.concordance_correlation."""
     y_true, y_pred = tensor(y_true), tensor(y_pred)
     true, pred = _centred(y_true, axis), _centred(y_pred, axis)
-    apart = ops.square(ops.subtract(ops.mean(y_true, axis=axis, keepdims=True), ops.mean(y_pred, axis=axis, keepdims=True)))
-    spread = ops.add(ops.mean(ops.square(true), axis=axis, keepdims=True), ops.mean(ops.square(pred), axis=axis, keepdims=True))
+    apart = ops.square(
+        ops.subtract(ops.mean(y_true, axis=axis, keepdims=True), ops.mean(y_pred, axis=axis, keepdims=True))
+    )
+    spread = ops.add(
+        ops.mean(ops.square(true), axis=axis, keepdims=True), ops.mean(ops.square(pred), axis=axis, keepdims=True)
+    )
     return ops.mean(
-        ops.true_divide(ops.multiply(ops.multiply(true, pred), 2.0), ops.add(ops.add(spread, apart), dtypes.epsilon())), axis=axis
+        ops.true_divide(ops.multiply(ops.multiply(true, pred), 2.0), ops.add(ops.add(spread, apart), dtypes.epsilon())),
+        axis=axis,
     )
 
 
@@ -210,7 +225,9 @@ class _Overlap(Metric):
     ) -> None:
         super().__init__("int32" if dtype in (None, "int") else dtype, name)
         if max(target_class_ids) >= num_classes:
-            raise InvalidArgumentError(f"Target class id {max(target_class_ids)} is out of range, which is [0, {num_classes}).")
+            raise InvalidArgumentError(
+                f"Target class id {max(target_class_ids)} is out of range, which is [0, {num_classes})."
+            )
         self.num_classes, self.target_class_ids, self.ignore_class = num_classes, list(target_class_ids), ignore_class
         self.sparse_y_true, self.sparse_y_pred, self.axis = sparse_y_true, sparse_y_pred, axis
         self.total_cm = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
@@ -273,7 +290,11 @@ class BinaryIoU(_Overlap):
     """Intersection over union of two classes told apart by a threshold. Source: keras.metrics.BinaryIoU."""
 
     def __init__(
-        self, target_class_ids: Sequence[int] = (0, 1), threshold: float = 0.5, name: str | None = None, dtype: Any = None
+        self,
+        target_class_ids: Sequence[int] = (0, 1),
+        threshold: float = 0.5,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(2, target_class_ids, name, dtype)
         self.threshold = threshold

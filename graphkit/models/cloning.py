@@ -70,7 +70,9 @@ def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Lay
 def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Layer], Layer]) -> Functional:
     given = nest.flatten(input_tensors) if input_tensors is not None else [None] * len(model.inputs)
     if len(given) != len(model.inputs):
-        raise InvalidArgumentError(f"clone_model: model {model.name!r} has {len(model.inputs)} inputs, input_tensors has {len(given)}.")
+        raise InvalidArgumentError(
+            f"clone_model: model {model.name!r} has {len(model.inputs)} inputs, input_tensors has {len(given)}."
+        )
     tensors: dict[SymbolicTensor, Any] = {}
     for old, new, name in zip(model.inputs, given, model.input_names, strict=True):
         tensors[old] = Input(batch_shape=old.shape, dtype=old.dtype, name=name) if new is None else new
@@ -80,7 +82,9 @@ def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Lay
             continue
         if node.operation not in copies:
             copies[node.operation] = _copy_operation(node.operation, make)
-        args, kwargs = nest.map_structure(lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs])
+        args, kwargs = nest.map_structure(
+            lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
+        )
         made = [t for t in nest.flatten(copies[node.operation](*args, **kwargs)) if isinstance(t, SymbolicTensor)]
         tensors.update(zip(node.output_tensors, made, strict=True))
     inputs, outputs = (nest.map_structure(tensors.__getitem__, s) for s in (model.input, model.output))

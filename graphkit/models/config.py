@@ -170,7 +170,9 @@ class GraphBuilder:
     def add(self, entry: Mapping[str, Any]) -> None:
         """One entry of `layers`."""
         if not is_envelope(entry):
-            raise SerializationError(f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {entry!s:.120}")
+            raise SerializationError(
+                f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {entry!s:.120}"
+            )
         operation = operation_from_config(entry)
         name = str(entry.get("name") or operation.name)
         if name in self.operations:
@@ -211,7 +213,9 @@ class GraphBuilder:
 
     def _call(self, name: str, number: int, call: Any) -> None:
         if not isinstance(call, Mapping) or "args" not in call:
-            raise SerializationError(f"Layer {name!r} of model {self.model_name!r}: the inbound node {call!s:.100} has no `args`.")
+            raise SerializationError(
+                f"Layer {name!r} of model {self.model_name!r}: the inbound node {call!s:.100} has no `args`."
+            )
         args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs") or {})
         operation = self.operations[name]
         operation(*args, **_accepted(operation, kwargs))
@@ -230,7 +234,9 @@ class GraphBuilder:
         """A tensor by its history. Raises SerializationError if there is no such one."""
         made = self.outputs.get((name, number))
         if made is None or not 0 <= tensor_index < len(made):
-            raise SerializationError(f"Model {self.model_name!r} refers to {[name, number, tensor_index]}, which no layer makes.")
+            raise SerializationError(
+                f"Model {self.model_name!r} refers to {[name, number, tensor_index]}, which no layer makes."
+            )
         return made[tensor_index]
 
     def tensors_at(self, references: Any) -> Any:
@@ -267,7 +273,9 @@ def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
     config = value.get("config")
     history = config.get("keras_history") if isinstance(config, Mapping) else None
     if not (isinstance(history, list) and [type(v) for v in history] == [str, int, int]):
-        raise SerializationError(f"A tensor in an inbound node has no keras_history [name, node index, tensor index]: {value!s:.120}")
+        raise SerializationError(
+            f"A tensor in an inbound node has no keras_history [name, node index, tensor index]: {value!s:.120}"
+        )
     return history[0], history[1], history[2]
 
 

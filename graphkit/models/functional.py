@@ -130,7 +130,9 @@ class Functional(Model):
         return nest.pack(self._outputs_struct, [tensors[t] for t in self.outputs])
 
     def _run_node(self, node: Node, tensors: dict[SymbolicTensor, Any]) -> None:
-        args, kwargs = nest.map_structure(lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs])
+        args, kwargs = nest.map_structure(
+            lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
+        )
         context = current_context()
         if "training" in kwargs and context is not None and context.training is not None:
             kwargs["training"] = context.training  # the call that is under way decides, not the one that drew the graph
@@ -143,7 +145,12 @@ class Functional(Model):
         if isinstance(inputs, Mapping):
             return self._inputs_from_dict(inputs)
         flat = nest.flatten(inputs)
-        if len(flat) != len(self.inputs) and isinstance(inputs, (list, tuple)) and len(self.inputs) == 1 and not _any_tensor(flat):
+        if (
+            len(flat) != len(self.inputs)
+            and isinstance(inputs, (list, tuple))
+            and len(self.inputs) == 1
+            and not _any_tensor(flat)
+        ):
             flat = [np.asarray(inputs)]  # a batch written as nested lists
         if len(flat) != len(self.inputs):
             raise InvalidArgumentError(
@@ -196,7 +203,9 @@ class Functional(Model):
         if not fits:
             shown = tuple(s if isinstance(s, int) else None for s in given)
             name = symbolic.history.operation.name if symbolic.history is not None else symbolic.name
-            raise ShapeError(f"Input {name!r} of model {self.name!r} expects shape {symbolic.shape}, but got an input of shape {shown}.")
+            raise ShapeError(
+                f"Input {name!r} of model {self.name!r} expects shape {symbolic.shape}, but got an input of shape {shown}."
+            )
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The masks of the outputs travel on the tensors themselves."""
@@ -302,17 +311,25 @@ def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
     if all(t.history is not None and isinstance(t.history.operation, InputLayer) for t in flat):
         return inputs, outputs
     if any(t.history is None for t in flat):
-        raise GraphError(f"A model's inputs must come from Input(...) or from layers; {[t for t in flat if t.history is None]!r} were made by hand.")
+        raise GraphError(
+            f"A model's inputs must come from Input(...) or from layers; {[t for t in flat if t.history is None]!r} were made by hand."
+        )
     tensors: dict[Any, Any] = {}
     for tensor_ in flat:
         operation = tensor_.history.operation
-        fresh = tensor_ if isinstance(operation, InputLayer) else Input(batch_shape=tensor_.shape, dtype=tensor_.dtype, name=_input_name(tensor_))
+        fresh = (
+            tensor_
+            if isinstance(operation, InputLayer)
+            else Input(batch_shape=tensor_.shape, dtype=tensor_.dtype, name=_input_name(tensor_))
+        )
         tensors[tensor_] = fresh
     graph = LayerGraph(flat, nest.flatten(outputs), "the new model")
     for node in graph.nodes:
         if all(t in tensors for t in node.output_tensors):
             continue
-        args, kwargs = nest.map_structure(lambda a: tensors.get(a, a) if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs])
+        args, kwargs = nest.map_structure(
+            lambda a: tensors.get(a, a) if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
+        )
         made = [t for t in nest.flatten(node.operation(*args, **kwargs)) if isinstance(t, SymbolicTensor)]  # type: ignore[operator]
         tensors.update(zip(node.output_tensors, made, strict=True))
     return nest.map_structure(tensors.__getitem__, inputs), nest.map_structure(tensors.__getitem__, outputs)

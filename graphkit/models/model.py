@@ -20,6 +20,7 @@ class Model(Layer):
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """A Functional where inputs and outputs are given."""
         if cls is Model and _is_functional_call(args, kwargs):
             from graphkit.models.functional import Functional
 
@@ -32,7 +33,8 @@ class Model(Layer):
 
             if not isinstance(self, Functional):
                 raise InvalidTypeError(
-                    f"{type(self).__name__}() got positional arguments, but it is not made of inputs and outputs; give name= and trainable=."
+                    f"{type(self).__name__}() got positional arguments, but it is not made of inputs and outputs; "
+                    "give name= and trainable=."
                 )
         super().__init__(**kwargs)
         self.compiled: Any = None
@@ -49,7 +51,9 @@ class Model(Layer):
             raise InvalidArgumentError("get_layer wants either a name or an index.")
         if index is not None:
             if not -len(layers) <= index < len(layers):
-                raise InvalidArgumentError(f"Was asked to retrieve layer at index {index} but model {self.name!r} only has {len(layers)} layers.")
+                raise InvalidArgumentError(
+                    f"Was asked to retrieve layer at index {index} but model {self.name!r} only has {len(layers)} layers."
+                )
             return layers[index]
         for layer in layers:
             if layer.name == name:
@@ -75,7 +79,13 @@ class Model(Layer):
         Source: keras.Model.compile.
         """
         room("training").compile_model(
-            self, optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics, weighted_metrics=weighted_metrics, **kwargs
+            self,
+            optimizer=optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            **kwargs,
         )
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
@@ -86,9 +96,18 @@ class Model(Layer):
         """Loss and metrics on data. Source: keras.Model.evaluate."""
         return room("training").evaluate(self, x, y, **_named_batch(kwargs))
 
-    def predict(self, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None) -> Any:
+    def predict(
+        self,
+        x: Any,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Any = None,
+    ) -> Any:
         """The outputs for `x`, by onnxruntime, batch by batch. Source: keras.Model.predict."""
-        return room("training").predict(self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks)
+        return room("training").predict(
+            self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
+        )
 
     def train_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
         """One training step. Source: keras.Model.train_on_batch."""
@@ -196,7 +215,12 @@ class NoSuchLayerError(UnknownNameError, ValueError):
 
 
 def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    return len(args) >= 2 or (len(args) == 1 and ("outputs" in kwargs or "output" in kwargs)) or "inputs" in kwargs or "input" in kwargs
+    return (
+        len(args) >= 2
+        or (len(args) == 1 and ("outputs" in kwargs or "output" in kwargs))
+        or "inputs" in kwargs
+        or "input" in kwargs
+    )
 
 
 def _named_batch(kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -204,5 +228,3 @@ def _named_batch(kwargs: dict[str, Any]) -> dict[str, Any]:
     if "nb_epoch" in kwargs:
         kwargs["epochs"] = kwargs.pop("nb_epoch")
     return kwargs
-
-

@@ -37,17 +37,25 @@ class Sequential(Model):
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
         """Put a layer on top. Raises InvalidTypeError for what is no layer, NameConflictError for a name that is taken."""
-        if isinstance(layer, SymbolicTensor) and layer.history is not None and isinstance(layer.history.operation, InputLayer):
+        if (
+            isinstance(layer, SymbolicTensor)
+            and layer.history is not None
+            and isinstance(layer.history.operation, InputLayer)
+        ):
             layer = layer.history.operation
         if not isinstance(layer, Layer):
-            raise InvalidTypeError(f"Only instances of Layer can be added to a Sequential model. Received: {layer!r} (of type {type(layer)})")
+            raise InvalidTypeError(
+                f"Only instances of Layer can be added to a Sequential model. Received: {layer!r} (of type {type(layer)})"
+            )
         if any(other.name == layer.name for other in self._stack):
             raise NameConflictError(
                 f"All layers added to a Sequential model should have unique names. Name {layer.name!r} is already the name of a layer "
                 f"in model {self.name!r}."
             )
         if isinstance(layer, InputLayer) and self._stack:
-            raise InvalidArgumentError(f"Sequential model {self.name!r} has already been configured to have an input; {layer.name!r} comes too late.")
+            raise InvalidArgumentError(
+                f"Sequential model {self.name!r} has already been configured to have an input; {layer.name!r} comes too late."
+            )
         if not self._stack and not isinstance(layer, InputLayer) and layer._input_shape_argument is not None:
             self._stack.append(Input(batch_shape=layer._input_shape_argument).history.operation)
         self._stack.append(layer)
@@ -89,7 +97,9 @@ class Sequential(Model):
         if self._functional is not None:
             return
         if input_shape is None:
-            raise NotBuiltError(f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...).")
+            raise NotBuiltError(
+                f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...)."
+            )
         self._make_functional(Input(batch_shape=tuple(input_shape)))
 
     def _graph(self) -> Functional:

@@ -4,11 +4,15 @@ from graphkit.ops import random, recurrent, resizing
 from graphkit.ops.arithmetic import *
 from graphkit.ops.attention import *
 from graphkit.ops.batch_norm import *
+from graphkit.ops.bitwise import *
+from graphkit.ops.complex import *
 from graphkit.ops.control import *
 from graphkit.ops.convolution import *
 from graphkit.ops.creation import *
 from graphkit.ops.elementwise import *
+from graphkit.ops.fourier import *
 from graphkit.ops.indexing import *
+from graphkit.ops.linalg import *
 from graphkit.ops.linear import *
 from graphkit.ops.nn import *
 from graphkit.ops.normalization import *

@@ -3,20 +3,96 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._attention_kernels import FLOOR, prepare_attention, prepare_attention_grad, scratch
 from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import show
+from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.creation import tri
-from graphkit.ops.elementwise import add, cast, logical_and, multiply, where
+from graphkit.ops.elementwise import add, cast, exp, logical_and, multiply, stop_gradient, subtract, true_divide, where
 from graphkit.ops.linear import einsum
 from graphkit.ops.probabilities import softmax
+from graphkit.ops.reduction import reduce_max_p, reduce_sum_p
+from graphkit.ops.shaping import squeeze, stack
 
 __all__ = ["dot_product_attention"]
+
+# ----- the composite: query (batch, queries, heads, size), key (batch, keys, heads, size), value (batch, keys, heads, width) -----
+
+
+def _attention_abstract(query: TensorSpec, key: TensorSpec, value: TensorSpec, *mask: TensorSpec, scale: float) -> tuple[TensorSpec, ...]:
+    batch, queries, heads, _ = query.shape
+    if mask:
+        broadcast_shapes(mask[0].shape, (batch, heads, queries, key.shape[1]))
+    return TensorSpec((batch, queries, heads, value.shape[3]), query.dtype), TensorSpec((2, batch, heads, queries), query.dtype)
+
+
+def _scores(query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> Any:
+    """(batch, heads, queries, keys)."""
+    made = einsum("btnh,bsnh->bnts", multiply(query, scale), key)
+    return where(mask[0], made, tensor(FLOOR, dtype_name(made))) if mask else made
+
+
+def _attention(query: Any, key: Any, value: Any, *mask: Any, scale: float) -> tuple[Any, Any]:
+    scores = _scores(query, key, mask, scale)
+    top = stop_gradient(reduce_max_p.bind(scores, axes=(3,), keepdims=True))
+    total = reduce_sum_p.bind(exp(subtract(scores, top)), axes=(3,), keepdims=True)
+    output = einsum("bnts,bsnh->btnh", softmax(scores, axis=-1), value)
+    return output, stack([squeeze(top, 3), squeeze(true_divide(1.0, total), 3)], axis=0)
+
+
+def _attention_vjp(g: Any, out: Any, query: Any, key: Any, value: Any, *mask: Any, scale: float) -> list[Any]:
+    if g[0] is None:  # the statistics are there for the gradient only
+        return [None] * (3 + len(mask))
+    return [*attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale), *[None] * len(mask)]
+
+
+def _attention_grad(
+    g: Any, query: Any, key: Any, value: Any, output: Any, statistics: Any, *mask: Any, scale: float
+) -> tuple[Any, Any, Any]:
+    weights = softmax(_scores(query, key, mask, scale), axis=-1)
+    onto = einsum("btnh,bsnh->bnts", g, value)
+    slope = multiply(weights, subtract(onto, reduce_sum_p.bind(multiply(weights, onto), axes=(3,), keepdims=True)))
+    if mask:
+        slope = where(mask[0], slope, 0.0)
+    d_query = multiply(einsum("bnts,bsnh->btnh", slope, key), scale)
+    d_key = multiply(einsum("bnts,btnh->bsnh", slope, query), scale)
+    return d_query, d_key, einsum("bnts,btnh->bsnh", weights, g)
+
+
+attention_grad_p = primitive(
+    "attention_grad",  # cotangents of query, key and value; of the cotangent, the inputs, and what `attention` gave
+    lambda g, query, key, value, output, statistics, *mask, scale: (query, key, value),
+    prepare=prepare_attention_grad,
+    workspace=lambda specs, params: scratch(2, specs[1:], params),
+    decomposition=_attention_grad,
+)
+attention_p = primitive(
+    "attention",  # the output (batch, queries, heads, width) and, for the gradient, (2, batch, heads, queries) of the scores' rows
+    _attention_abstract,
+    prepare=prepare_attention,
+    workspace=partial(scratch, 1),
+    decomposition=_attention,
+    vjp=_attention_vjp,
+)
+
+
+def _is_plain(query: Any, key: Any, value: Any, mask: Any) -> bool:
+    """Whether nothing but the mask is broadcast, and no axis of the scores comes from the mask alone."""
+    (batch, queries, heads, size), (b, keys, n, h) = shape_of(query), shape_of(key)
+    if (b, n, h) != (batch, heads, size) or shape_of(value)[:3] != (b, keys, n):
+        return False
+    if mask is None:
+        return True
+    whole = (batch, heads, queries, keys)
+    return mask.ndim <= 4 and broadcast_shapes(shape_of(mask), whole) == whole
 
 
 @operation("DotProductAttention", "nn", tensors="query key value bias mask scale")
@@ -52,13 +128,16 @@ def dot_product_attention(
     if scale is None and isinstance(size, Dim):
         raise ShapeError(f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given.")
     factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
-    scores = multiply(cast(einsum("btnh,bsnh->bnts", query, key), kind), tensor(factor, kind))
-    if bias is not None:
-        scores = cast(add(scores, bias), kind)
     allowed = None if mask is None else cast(mask, "bool")
     if is_causal:
         before = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
         allowed = before if allowed is None else logical_and(allowed, before)
+    if bias is None and isinstance(factor, (int, float)) and kind == dtype_name(query) and _is_plain(query, key, value, allowed):
+        masks = () if allowed is None else (allowed,)
+        return attention_p.bind(query, key, value, *masks, scale=float(factor))[0]
+    scores = multiply(cast(einsum("btnh,bsnh->bnts", query, key), kind), tensor(factor, kind))
+    if bias is not None:
+        scores = cast(add(scores, bias), kind)
     if allowed is not None:
-        scores = where(allowed, scores, tensor(-0.7 * 3.4028234663852886e38, kind))
+        scores = where(allowed, scores, tensor(FLOOR, kind))
     return einsum("bnts,bsnh->btnh", cast(softmax(scores, axis=-1), dtype_name(value)), value)

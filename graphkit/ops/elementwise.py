@@ -251,7 +251,7 @@ def absolute(x: Any) -> Any:
     return abs_p.bind(tensor(x))
 
 
-def abs(x: Any) -> Any:  # noqa: A001 (Keras' name)
+def abs(x: Any) -> Any:
     """The absolute value. Source: keras.ops.abs."""
     return absolute(x)
 
@@ -269,7 +269,7 @@ def square(x: Any) -> Any:
 
 
 @operation("Round")
-def round(x: Any, decimals: int = 0) -> Any:  # noqa: A001 (Keras' name)
+def round(x: Any, decimals: int = 0) -> Any:
     """Rounded to `decimals`, halves to even. Source: keras.ops.round."""
     if decimals:
         scale = 10.0**decimals

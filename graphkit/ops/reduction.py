@@ -21,7 +21,21 @@ from graphkit.ops._convert import as_float, canonical_axes, canonical_axis, dtyp
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
-    absolute, add, cast, equal, exp, log, logical_not, maximum, multiply, sqrt, square, stop_gradient, subtract, true_divide, where,
+    absolute,
+    add,
+    cast,
+    equal,
+    exp,
+    log,
+    logical_not,
+    maximum,
+    multiply,
+    sqrt,
+    square,
+    stop_gradient,
+    subtract,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.shaping import broadcast_to, reshape, squeeze
 

@@ -21,7 +21,7 @@ from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
 from graphkit.ops._convert import canonical_axes, canonical_axis, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import broadcast_sizes, copy, show
+from graphkit.ops._rules import broadcast_sizes, show
 
 # fmt: off
 __all__ = [

@@ -8,7 +8,20 @@ from typing import Any
 from graphkit.core.serialization import classes_of, custom_object_scope, resolve
 from graphkit.core.serialization import serialize as _serialize
 from graphkit.optimizers import schedules
-from graphkit.optimizers.methods import SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Ftrl, Lamb, Lion, Nadam, RMSprop
+from graphkit.optimizers.methods import (
+    SGD,
+    Adadelta,
+    Adafactor,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    Ftrl,
+    Lamb,
+    Lion,
+    Nadam,
+    RMSprop,
+)
 from graphkit.optimizers.optimizer import Optimizer
 
 __all__ = [
@@ -39,7 +52,11 @@ def get(identifier: Any) -> Any:
     """
     if isinstance(identifier, str):
         by_name = {name.lower(): cls for name, cls in classes_of("keras.optimizers").items()}
-        return by_name[identifier.lower()]() if identifier.lower() in by_name else resolve(identifier, "keras.optimizers", "optimizer")
+        return (
+            by_name[identifier.lower()]()
+            if identifier.lower() in by_name
+            else resolve(identifier, "keras.optimizers", "optimizer")
+        )
     if isinstance(identifier, Mapping) and isinstance(identifier.get("class_name"), str):
         by_name = {name.lower(): cls for name, cls in classes_of("keras.optimizers").items()}
         found = by_name.get(identifier["class_name"].split(">")[-1].lower())

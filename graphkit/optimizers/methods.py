@@ -47,7 +47,9 @@ class SGD(Optimizer):
             return
         slot = self.slot("momentum", variable)
         speed = slot.assign(ops.subtract(ops.multiply(slot, self.momentum), step))
-        variable.assign(ops.add(variable, ops.subtract(ops.multiply(speed, self.momentum), step) if self.nesterov else speed))
+        variable.assign(
+            ops.add(variable, ops.subtract(ops.multiply(speed, self.momentum), step) if self.nesterov else speed)
+        )
 
 
 @keras_class(HOME)
@@ -117,7 +119,9 @@ class Adam(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """The update."""
         step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
-        rest_1, rest_2 = (ops.subtract(1.0, ops.power(ops.cast(b, variable.dtype), step)) for b in (self.beta_1, self.beta_2))
+        rest_1, rest_2 = (
+            ops.subtract(1.0, ops.power(ops.cast(b, variable.dtype), step)) for b in (self.beta_1, self.beta_2)
+        )
         alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
         mean = _towards(self.slot("momentum", variable), gradient, 1 - self.beta_1)
         power = _towards(self.slot("velocity", variable), ops.square(gradient), 1 - self.beta_2)
@@ -154,7 +158,12 @@ class Adamax(Optimizer):
     slots = ("momentum", "norm")
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, _fuzz(epsilon)
@@ -177,7 +186,12 @@ class Nadam(Optimizer):
     slots = ("momentum", "velocity")
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, _fuzz(epsilon)
@@ -202,20 +216,26 @@ class Nadam(Optimizer):
         dtype = variable.dtype
         now, then = (self._schedule(ops.add(self.iterations, k), dtype) for k in (1, 2))
         product = ops.cast(self._product, dtype)
-        rest_2 = ops.subtract(1.0, ops.power(ops.cast(self.beta_2, dtype), ops.cast(ops.add(self.iterations, 1), dtype)))
+        rest_2 = ops.subtract(
+            1.0, ops.power(ops.cast(self.beta_2, dtype), ops.cast(ops.add(self.iterations, 1), dtype))
+        )
         mean = _towards(self.slot("momentum", variable), gradient, 1 - self.beta_1)
         power = _towards(self.slot("velocity", variable), ops.square(gradient), 1 - self.beta_2)
         ahead = ops.true_divide(ops.multiply(mean, then), ops.subtract(1.0, ops.multiply(product, then)))
         here = ops.true_divide(ops.multiply(gradient, ops.subtract(1.0, now)), ops.subtract(1.0, product))
         root = ops.add(ops.sqrt(ops.true_divide(power, rest_2)), self.epsilon)
-        variable.assign(ops.subtract(variable, ops.true_divide(ops.multiply(ops.add(ahead, here), learning_rate), root)))
+        variable.assign(
+            ops.subtract(variable, ops.true_divide(ops.multiply(ops.add(ahead, here), learning_rate), root))
+        )
 
 
 @keras_class(HOME)
 class Adagrad(Optimizer):
     """Steps divided by the root of the sum of all squares so far. Source: keras.optimizers.Adagrad."""
 
-    def __init__(self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7, **kwargs: Any) -> None:
+    def __init__(
+        self, learning_rate: Any = 0.001, initial_accumulator_value: float = 0.1, epsilon: float = 1e-7, **kwargs: Any
+    ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.initial_accumulator_value, self.epsilon = initial_accumulator_value, _fuzz(epsilon)
 
@@ -268,7 +288,10 @@ class Ftrl(Optimizer):
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.learning_rate_power, self.initial_accumulator_value = learning_rate_power, initial_accumulator_value
-        self.l1_regularization_strength, self.l2_regularization_strength = l1_regularization_strength, l2_regularization_strength
+        self.l1_regularization_strength, self.l2_regularization_strength = (
+            l1_regularization_strength,
+            l2_regularization_strength,
+        )
         self.l2_shrinkage_regularization_strength, self.beta = l2_shrinkage_regularization_strength, beta
         self._check_signs()
 
@@ -280,7 +303,9 @@ class Ftrl(Optimizer):
             if getattr(self, name) < 0:
                 raise InvalidArgumentError(f"`{name}` needs to be positive or zero, got {getattr(self, name)}.")
         if self.learning_rate_power > 0:
-            raise InvalidArgumentError(f"`learning_rate_power` needs to be negative or zero, got {self.learning_rate_power}.")
+            raise InvalidArgumentError(
+                f"`learning_rate_power` needs to be negative or zero, got {self.learning_rate_power}."
+            )
 
     def make_slots(self) -> None:
         """accumulator and linear, side by side."""
@@ -329,7 +354,12 @@ class Lamb(Optimizer):
     elementwise = False
 
     def __init__(
-        self, learning_rate: Any = 0.001, beta_1: float = 0.9, beta_2: float = 0.999, epsilon: float = 1e-7, **kwargs: Any
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **kwargs: Any,
     ) -> None:
         super().__init__(learning_rate, **kwargs)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, _fuzz(epsilon)
@@ -337,7 +367,9 @@ class Lamb(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """The update."""
         step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
-        rest_1, rest_2 = (ops.subtract(1.0, ops.power(ops.cast(b, variable.dtype), step)) for b in (self.beta_1, self.beta_2))
+        rest_1, rest_2 = (
+            ops.subtract(1.0, ops.power(ops.cast(b, variable.dtype), step)) for b in (self.beta_1, self.beta_2)
+        )
         mean = _towards(self.slot("momentum", variable), gradient, 1 - self.beta_1)
         power = _towards(self.slot("velocity", variable), ops.square(gradient), 1 - self.beta_2)
         root = ops.add(ops.sqrt(ops.true_divide(power, rest_2)), self.epsilon)
@@ -373,7 +405,11 @@ class Adafactor(Optimizer):
         self._slots = {"row": [], "column": [], "velocity": []}
         for variable in self._trainable:
             shape = variable.shape
-            shapes = {"row": shape[:-1], "column": (*shape[:-2], *shape[-1:])} if len(shape) > 1 else {"row": (), "column": ()}
+            shapes = (
+                {"row": shape[:-1], "column": (*shape[:-2], *shape[-1:])}
+                if len(shape) > 1
+                else {"row": (), "column": ()}
+            )
             for name, size in shapes.items():
                 dtype = variable.dtype if len(shape) > 1 else "int32"  # nothing is kept there, but Keras saves it
                 self._slots[name].append(self._track(np.zeros(size), dtype, variable.name))
@@ -382,7 +418,9 @@ class Adafactor(Optimizer):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """The update."""
         step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
-        rate = ops.multiply(ops.maximum(_root_mean(variable.value), self.epsilon_2), ops.minimum(learning_rate, ops.rsqrt(step)))
+        rate = ops.multiply(
+            ops.maximum(_root_mean(variable.value), self.epsilon_2), ops.minimum(learning_rate, ops.rsqrt(step))
+        )
         keep = ops.subtract(1.0, ops.power(step, self.beta_2_decay))
         squares = ops.add(ops.square(gradient), self.epsilon_1)
         velocity = self.slot("velocity", variable)

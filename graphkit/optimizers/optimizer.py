@@ -67,7 +67,12 @@ class Optimizer(Configurable):
     ) -> None:
         learning_rate = self._old_names(kwargs, learning_rate)
         self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
-        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = weight_decay, clipnorm, clipvalue, global_clipnorm
+        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = (
+            weight_decay,
+            clipnorm,
+            clipvalue,
+            global_clipnorm,
+        )
         self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
         self.loss_scale_factor, self.gradient_accumulation_steps = loss_scale_factor, gradient_accumulation_steps
         self._check()
@@ -87,7 +92,10 @@ class Optimizer(Configurable):
 
     def _old_names(self, kwargs: dict[str, Any], learning_rate: Any) -> Any:
         if kwargs.pop("decay", None):
-            warnings.warn("Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.", stacklevel=4)
+            warnings.warn(
+                "Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.",
+                stacklevel=4,
+            )
         for name in _IGNORED:
             kwargs.pop(name, None)
         if "lr" in kwargs:
@@ -95,7 +103,9 @@ class Optimizer(Configurable):
         if kwargs:
             known = config_names(type(self))
             hints = "".join(did_you_mean(k, known) for k in kwargs)
-            raise InvalidTypeError(f"Argument(s) not recognized by {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}.")
+            raise InvalidTypeError(
+                f"Argument(s) not recognized by {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
+            )
         if not callable(learning_rate) and not isinstance(learning_rate, (int, float, np.number, np.ndarray)):
             raise InvalidArgumentError(
                 "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a function without "
@@ -106,9 +116,13 @@ class Optimizer(Configurable):
     def _check(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
         if sum(v is not None for v in clips.values()) > 1:
-            raise InvalidArgumentError(f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {clips}")
+            raise InvalidArgumentError(
+                f"Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: {clips}"
+            )
         if self.use_ema and not 0 <= self.ema_momentum <= 1:
-            raise InvalidArgumentError(f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={self.ema_momentum}")
+            raise InvalidArgumentError(
+                f"`ema_momentum` must be in the range [0, 1]. Received: ema_momentum={self.ema_momentum}"
+            )
         steps = self.gradient_accumulation_steps
         if steps and steps < 2:
             raise InvalidArgumentError(f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps}")
@@ -185,9 +199,13 @@ class Optimizer(Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0)))
+                self._slots[name].append(
+                    self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
+                )
 
-    def add_variable_from_reference(self, reference_variable: Variable, name: str = "var", initializer: Any = 0.0) -> Variable:
+    def add_variable_from_reference(
+        self, reference_variable: Variable, name: str = "var", initializer: Any = 0.0
+    ) -> Variable:
         """A variable like another one; its name is `<path of the other>_<name>`."""
         like = reference_variable
         value = np.full(like.shape, 0 if isinstance(initializer, str) else initializer, dtypes.to_numpy(like.dtype))
@@ -212,7 +230,12 @@ class Optimizer(Configurable):
     def _may_pack(self, variable: Variable) -> bool:
         plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
-        return plain and small and variable.constraint is None and not (self.weight_decay is not None and self._undecayed(variable))
+        return (
+            plain
+            and small
+            and variable.constraint is None
+            and not (self.weight_decay is not None and self._undecayed(variable))
+        )
 
     def touch(self) -> None:
         """Say that a compiled step has changed the variables."""
@@ -293,7 +316,11 @@ class Optimizer(Configurable):
         steps = self.gradient_accumulation_steps
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
-        kept = [v for v in (*self._trainable, *self._variables) if v is not self._iterations and v is not self._learning_rate]
+        kept = [
+            v
+            for v in (*self._trainable, *self._variables)
+            if v is not self._iterations and v is not self._learning_rate
+        ]
         before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in kept}
         self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
         for variable, old in before.items():
@@ -320,10 +347,14 @@ class Optimizer(Configurable):
         norm = ops.sqrt(ops.sum(ops.square(gradient)))
         return ops.true_divide(ops.multiply(gradient, limit), ops.maximum(norm, limit))
 
-    def exclude_from_weight_decay(self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None) -> None:
+    def exclude_from_weight_decay(
+        self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
+    ) -> None:
         """Leave these variables, and those whose name contains one of `var_names`, out of the weight decay."""
         if self.built:
-            raise InvalidArgumentError("`exclude_from_weight_decay()` can only be configured before the optimizer is built.")
+            raise InvalidArgumentError(
+                "`exclude_from_weight_decay()` can only be configured before the optimizer is built."
+            )
         chosen = set(var_list or ())
         pattern = re.compile("|".join(var_names)) if var_names else None
         self._undecayed = lambda v: v in chosen or (pattern is not None and pattern.search(v.name) is not None)
@@ -334,7 +365,9 @@ class Optimizer(Configurable):
         later = ops.cast(ops.not_equal(self.iterations, 0), "float32")
         for variable, average in zip(self._trainable, self._averages, strict=True):
             momentum = ops.cast(ops.multiply(later, self.ema_momentum), variable.dtype)
-            average.assign(ops.add(ops.multiply(momentum, average), ops.multiply(ops.subtract(1.0, momentum), variable)))
+            average.assign(
+                ops.add(ops.multiply(momentum, average), ops.multiply(ops.subtract(1.0, momentum), variable))
+            )
         if self.ema_overwrite_frequency:
             due = ops.equal(ops.mod(ops.add(self.iterations, 1), self.ema_overwrite_frequency), 0)
             for variable, average in zip(self._trainable, self._averages, strict=True):
@@ -355,12 +388,18 @@ class Optimizer(Configurable):
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
         if not self.built:
-            raise NotBuiltError("set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first.")
+            raise NotBuiltError(
+                "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
+            )
         if len(weights) != len(self._variables):
-            raise ShapeError(f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given.")
+            raise ShapeError(
+                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+            )
         for variable, weight in zip(self._variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
-                raise ShapeError(f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}.")
+                raise ShapeError(
+                    f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
+                )
         for variable, weight in zip(self._variables, weights, strict=True):
             variable.assign(weight)
 

@@ -18,7 +18,9 @@ _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 def text_to_word_sequence(text: str, filters: str = _FILTERS, lower: bool = True, split: str = " ") -> list[str]:
     """The words of a text, without the characters in `filters`."""
     text = text.lower() if lower else text
-    return [word for word in text.translate(str.maketrans(dict.fromkeys(filters, split))).split(split) if word]
+    for letter in filters:
+        text = text.replace(letter, split)
+    return [word for word in text.split(split) if word]
 
 
 def hashing_trick(text: str, n: int, hash_function: Any = None, **kwargs: Any) -> list[int]:

@@ -68,7 +68,8 @@ class Predictor:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
             raise InvalidArgumentError(f"batch_size must be a positive integer or None, got {batch_size!r}.")
         parts = [
-            self._run({n: a[start : start + batch_size] for n, a in feeds.items()}) for start in range(0, rows, batch_size)
+            self._run({n: a[start : start + batch_size] for n, a in feeds.items()})
+            for start in range(0, rows, batch_size)
         ]
         return self._pack([np.concatenate(column) for column in zip(*parts, strict=True)])
 
@@ -85,7 +86,9 @@ class Predictor:
         if isinstance(given, Mapping):
             for name in given:
                 if name not in names:
-                    raise UnknownNameError(f"The model has no input {name!r}; its inputs are {names}.{did_you_mean(name, names)}")
+                    raise UnknownNameError(
+                        f"The model has no input {name!r}; its inputs are {names}.{did_you_mean(name, names)}"
+                    )
             missing = [name for name in names if name not in given]
             if missing:
                 raise InvalidArgumentError(f"Input {missing[0]!r} is missing; the model's inputs are {names}.")
@@ -97,7 +100,9 @@ class Predictor:
 
     def _rows(self, feeds: Mapping[str, Any]) -> int | None:
         """The rows of the batch; None if the inputs have none to divide by."""
-        if any(not a.ndim for a in feeds.values()) or any(i.shape[:1] != (None,) for i in (*self.inputs, *self.outputs)):
+        if any(not a.ndim for a in feeds.values()) or any(
+            i.shape[:1] != (None,) for i in (*self.inputs, *self.outputs)
+        ):
             return None
         counts = {name: len(array) for name, array in feeds.items()}
         if len(set(counts.values())) > 1:
@@ -134,8 +139,12 @@ def check_array(value: Any, info: TensorInfo) -> Any:
     except ValueError as error:
         raise ShapeError(f"Input {info.name!r} is ragged: {error}. It wants shape {_show(info.shape)}.") from None
     array = _cast(array, info)
-    if array.ndim != len(info.shape) or any(w is not None and w != s for w, s in zip(info.shape, array.shape, strict=False)):
-        raise ShapeError(f"Input {info.name!r} wants shape {_show(info.shape)}, got {_show(array.shape)}.{_shape_hint(array, info)}")
+    if array.ndim != len(info.shape) or any(
+        w is not None and w != s for w, s in zip(info.shape, array.shape, strict=False)
+    ):
+        raise ShapeError(
+            f"Input {info.name!r} wants shape {_show(info.shape)}, got {_show(array.shape)}.{_shape_hint(array, info)}"
+        )
     return array
 
 
@@ -173,5 +182,7 @@ def _cast_integers(array: Any, info: TensorInfo, wanted: Any) -> Any:
         limits = np.iinfo(wanted)
         low, high = int(array.min()), int(array.max())
         if low < limits.min or high > limits.max:
-            raise DTypeError(f"Input {info.name!r} wants {info.dtype}, which cannot hold {low if low < limits.min else high}.")
+            raise DTypeError(
+                f"Input {info.name!r} wants {info.dtype}, which cannot hold {low if low < limits.min else high}."
+            )
     return array.astype(wanted)

@@ -44,7 +44,9 @@ def installed_runtimes() -> list[str]:
     found = {}
     for distribution in metadata.distributions():
         name = str(distribution.metadata["Name"] or "").lower().replace("_", "-")
-        if name == "onnxruntime" or (name.startswith("onnxruntime-") and name.removeprefix("onnxruntime-") in _VARIANTS):
+        if name == "onnxruntime" or (
+            name.startswith("onnxruntime-") and name.removeprefix("onnxruntime-") in _VARIANTS
+        ):
             found[name] = distribution.version
     return [f"{name} {version}" for name, version in sorted(found.items())]
 
@@ -56,7 +58,9 @@ def _onnxruntime() -> Any:
     try:
         import onnxruntime  # type: ignore[import-untyped, unused-ignore]
     except ImportError as error:
-        raise RuntimeSessionError(f"onnxruntime cannot be imported: {error}. Install it with `pip install onnxruntime`.") from error
+        raise RuntimeSessionError(
+            f"onnxruntime cannot be imported: {error}. Install it with `pip install onnxruntime`."
+        ) from error
     return onnxruntime
 
 
@@ -70,7 +74,9 @@ def resolve_providers(wanted: Providers) -> list[Any]:
         return [name for name in _BEST if name in available]
     asked = [wanted] if isinstance(wanted, str) else list(wanted)
     if not asked:
-        raise InvalidArgumentError('providers is empty; name at least one, such as "CPU", or pass None for the best available.')
+        raise InvalidArgumentError(
+            'providers is empty; name at least one, such as "CPU", or pass None for the best available.'
+        )
     return [_resolve(item, available) for item in asked]
 
 
@@ -83,7 +89,9 @@ def _resolve(item: Any, available: Sequence[str]) -> Any:
         have = ", ".join(available)
         hint = did_you_mean(name, [*SHORT_NAMES, *available]) if full not in SHORT_NAMES.values() else ""
         gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if full == SHORT_NAMES["CUDA"] else ""
-        raise RuntimeSessionError(f"Provider {name!r} is not available in this onnxruntime, which has: {have}.{hint}{gpu}")
+        raise RuntimeSessionError(
+            f"Provider {name!r} is not available in this onnxruntime, which has: {have}.{hint}{gpu}"
+        )
     return (full, dict(options)) if options else full
 
 
@@ -193,7 +201,9 @@ def _source(model: Any, folder: str) -> Any:
     if isinstance(model, (bytes, bytearray)):
         return bytes(model)
     if not hasattr(model, "SerializeToString"):
-        raise InvalidTypeError(f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}.")
+        raise InvalidTypeError(
+            f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
+        )
     converter = room("onnx")
     if converter.is_too_large(model):
         return str(converter.write_model(model, Path(folder) / "model.onnx", external_data=True, check=False))

@@ -90,7 +90,12 @@ class Compiled:
         **settings: Any,
     ) -> None:
         self.optimizer = optimizers.get(optimizer)
-        self.loss, self.loss_weights, self.user_metrics, self.weighted_metrics = loss, loss_weights, metrics, weighted_metrics
+        self.loss, self.loss_weights, self.user_metrics, self.weighted_metrics = (
+            loss,
+            loss_weights,
+            metrics,
+            weighted_metrics,
+        )
         self.settings = settings
         self.output_names = list(output_names) if output_names is not None else None
         self.loss_tracker = Mean(name="loss")
@@ -101,7 +106,9 @@ class Compiled:
 
     def _check_names(self) -> None:
         if self.optimizer is not None and not isinstance(self.optimizer, optimizers.Optimizer):
-            raise InvalidTypeError(f"compile: optimizer must be a name or an Optimizer, got {type(self.optimizer).__name__}.")
+            raise InvalidTypeError(
+                f"compile: optimizer must be a name or an Optimizer, got {type(self.optimizer).__name__}."
+            )
         for given, argument in ((self.user_metrics, "metrics"), (self.weighted_metrics, "weighted_metrics")):
             if given is not None and not isinstance(given, (list, tuple, Mapping)):
                 raise InvalidTypeError(
@@ -150,9 +157,15 @@ class Compiled:
                 if identifier is None:
                     continue
                 if targets[index] is None:
-                    raise InvalidArgumentError(f"Output {self.output_names[index]!r} has a loss, but no target (y) was given for it.")
+                    raise InvalidArgumentError(
+                        f"Output {self.output_names[index]!r} has a loss, but no target (y) was given for it."
+                    )
                 loss = _resolve_loss(identifier, targets[index], outputs[index])
-                made.append(OutputLoss(index, self.output_names[index] if several or len(entries) == 1 else loss.name, loss, weight))
+                made.append(
+                    OutputLoss(
+                        index, self.output_names[index] if several or len(entries) == 1 else loss.name, loss, weight
+                    )
+                )
         return made
 
     def _weights(self, given: Sequence[Any]) -> list[Any]:
@@ -203,14 +216,20 @@ class Compiled:
                 if identifier is None:
                     continue
                 if targets[index] is None:
-                    raise InvalidArgumentError(f"Output {self.output_names[index]!r} has metrics, but no target (y) was given for it.")
+                    raise InvalidArgumentError(
+                        f"Output {self.output_names[index]!r} has metrics, but no target (y) was given for it."
+                    )
                 metric = _resolve_metric(identifier, targets[index], outputs[index])
-                made.append(OutputMetric(index, self.output_names[index] if several else None, metric, argument != "metrics"))
+                made.append(
+                    OutputMetric(index, self.output_names[index] if several else None, metric, argument != "metrics")
+                )
         return made
 
     # ----- in a step -----
 
-    def total_loss(self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any], added: Sequence[Any], rows: Any) -> Any:
+    def total_loss(
+        self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any], added: Sequence[Any], rows: Any
+    ) -> Any:
         """The loss to minimise, traced: losses of outputs, weighted, and penalties; the means of the epoch are updated."""
         assert self.output_losses is not None
         parts: list[Any] = []
@@ -221,7 +240,9 @@ class Compiled:
             parts.append(value if entry.weight is None else ops.multiply(value, float(entry.weight)))
         parts += [ops.sum(a) for a in added]
         if not parts:
-            raise InvalidArgumentError("No loss to compute. Provide a `loss` argument in `compile()`, or add losses in layers.")
+            raise InvalidArgumentError(
+                "No loss to compute. Provide a `loss` argument in `compile()`, or add losses in layers."
+            )
         total = parts[0]
         for part in parts[1:]:
             total = ops.add(total, part)
@@ -258,9 +279,15 @@ class Compiled:
         else:
             a, b = same_rank(target, output)
             fits = shape_of(a) == shape_of(b)
-            hint = " For class numbers use sparse_categorical_crossentropy." if function == "categorical_crossentropy" else ""
+            hint = (
+                " For class numbers use sparse_categorical_crossentropy."
+                if function == "categorical_crossentropy"
+                else ""
+            )
         if not fits:
-            raise ShapeError(f"{self._where(entry, target, output)}: the shapes do not fit, a target of shape {wanted} is wanted.{hint}")
+            raise ShapeError(
+                f"{self._where(entry, target, output)}: the shapes do not fit, a target of shape {wanted} is wanted.{hint}"
+            )
 
     def update_metrics(self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> None:
         """Add the batch to the metrics, traced."""
@@ -380,8 +407,12 @@ def _resolve_loss(identifier: Any, target: Any, output: Any) -> Loss:
     if isinstance(found, Loss):
         return found
     if not callable(found):
-        raise InvalidTypeError(f"compile: a loss must be a name, a Loss or a function (y_true, y_pred), got {identifier!r}.")
-    return LossFunctionWrapper(found, name=identifier if isinstance(identifier, str) else getattr(found, "__name__", None))
+        raise InvalidTypeError(
+            f"compile: a loss must be a name, a Loss or a function (y_true, y_pred), got {identifier!r}."
+        )
+    return LossFunctionWrapper(
+        found, name=identifier if isinstance(identifier, str) else getattr(found, "__name__", None)
+    )
 
 
 def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
@@ -393,7 +424,9 @@ def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
         found = metrics.get(identifier)
     if not isinstance(found, Metric):
         if not callable(found):
-            raise InvalidTypeError(f"compile: a metric must be a name, a Metric or a function (y_true, y_pred), got {identifier!r}.")
+            raise InvalidTypeError(
+                f"compile: a metric must be a name, a Metric or a function (y_true, y_pred), got {identifier!r}."
+            )
         found = MeanMetricWrapper(found.call if isinstance(found, Loss) else found, name=getattr(found, "name", None))
     if isinstance(identifier, str):
         found.name = identifier
@@ -405,7 +438,16 @@ def warn_unused(settings: Mapping[str, Any]) -> None:
     """Say what of `compile` has no meaning here."""
     unknown = [k for k in settings if k not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")]
     if unknown:
-        known = ["optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile"]
+        known = [
+            "optimizer",
+            "loss",
+            "loss_weights",
+            "metrics",
+            "weighted_metrics",
+            "run_eagerly",
+            "steps_per_execution",
+            "jit_compile",
+        ]
         hints = "".join(did_you_mean(k, known) for k in unknown)
         raise InvalidTypeError(f"compile() got unexpected arguments {unknown}.{hints}")
     if settings.get("run_eagerly"):

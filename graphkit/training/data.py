@@ -56,7 +56,9 @@ def as_array(value: Any, what: str) -> Array:
     except ValueError as error:
         raise ShapeError(f"{what} is ragged: {error}") from None
     if array.ndim == 0:
-        raise ShapeError(f"{what} must be an array with samples along the first axis, got {type(value).__name__}: {value!r:.60}.")
+        raise ShapeError(
+            f"{what} must be an array with samples along the first axis, got {type(value).__name__}: {value!r:.60}."
+        )
     if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
         raise InvalidTypeError(f"{what} must be an array of numbers, got objects: {value!r:.60}.")
     if array.dtype.kind == "f" and array.dtype.name != dtypes.floatx():
@@ -123,7 +125,9 @@ def _check_sample(model: Any, name: str, wanted: tuple[Any, ...], leaf: Array) -
     if len(given) == len(wanted) + 1 and given[-1] == 1:
         given = given[:-1]
     if len(given) != len(wanted) or any(w is not None and w != g for w, g in zip(wanted[1:], given[1:], strict=True)):
-        raise ShapeError(f"Input {name!r} of model {model.name!r} wants shape {wanted}, got an array of shape {leaf.shape}.")
+        raise ShapeError(
+            f"Input {name!r} of model {model.name!r} wants shape {wanted}, got an array of shape {leaf.shape}."
+        )
 
 
 def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
@@ -152,12 +156,18 @@ def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) ->
             given = given[0]
         if not names and isinstance(given, (list, tuple)) and any(hasattr(v, "shape") for v in given):
             return [as_array(v, what) for v in given]
-        if isinstance(given, (list, tuple)) and len(given) > 1 and all(isinstance(v, np.ndarray) and v.ndim for v in given):
+        if (
+            isinstance(given, (list, tuple))
+            and len(given) > 1
+            and all(isinstance(v, np.ndarray) and v.ndim for v in given)
+        ):
             raise InvalidArgumentError(f"The model has one output, but {what} is a list of {len(given)} arrays.")
         return [as_array(given, what)]
     leaves = _output_leaves(given, names, what)
     if len(leaves) == len(names):
-        return [None if v is None else as_array(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)]
+        return [
+            None if v is None else as_array(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)
+        ]
     if len(leaves) == len(partial):
         made: list[Array | None] = [None] * len(names)
         for index, leaf in zip(partial, leaves, strict=True):
@@ -190,7 +200,9 @@ def _weights(sample_weight: Any, names: list[str], targets: Sequence[Array | Non
 def _check_weight(weight: Array | None, target: Array | None) -> Array | None:
     if weight is None or target is None:
         return None
-    if weight.ndim > max(target.ndim, 1) or (weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,)):
+    if weight.ndim > max(target.ndim, 1) or (
+        weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,)
+    ):
         raise ShapeError(
             f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; give one weight a sample."
         )
@@ -218,9 +230,13 @@ def _check_rows(arrays: Sequence[Array], inputs: int, places: Sequence[Sequence[
     rows = {len(a) for a in arrays}
     if len(rows) > 1:
         groups = {"x": arrays[:inputs]}
-        groups.update({n: [arrays[i] for i in p if i is not None] for n, p in zip(("y", "sample_weight"), places, strict=True)})
+        groups.update(
+            {n: [arrays[i] for i in p if i is not None] for n, p in zip(("y", "sample_weight"), places, strict=True)}
+        )
         sizes = "\n".join(f"'{n}' sizes: {', '.join(str(len(a)) for a in g)}" for n, g in groups.items() if g)
-        raise InvalidArgumentError(f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{sizes}")
+        raise InvalidArgumentError(
+            f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{sizes}"
+        )
     if rows == {0}:
         raise InvalidArgumentError("The data is empty: the arrays have no samples.")
 
@@ -254,7 +270,9 @@ class Batch:
             return
         half = -(-self.rows // num_threads())
         cuts = [slice(start, start + half) for start in range(0, self.rows, half)]
-        run_all([partial(_copy_rows, array, _cut(self.index, cut), buffer[cut]) for array, buffer in pairs for cut in cuts])
+        run_all(
+            [partial(_copy_rows, array, _cut(self.index, cut), buffer[cut]) for array, buffer in pairs for cut in cuts]
+        )
 
 
 def _copy_rows(array: Array, index: Any, buffer: Array) -> None:
@@ -276,7 +294,12 @@ class ArraySource:
     """Batches of arrays in memory, shuffled anew each epoch if wanted."""
 
     def __init__(
-        self, leaves: Leaves, batch_size: int | None, shuffle: Any = False, seed: int | None = None, steps: int | None = None
+        self,
+        leaves: Leaves,
+        batch_size: int | None,
+        shuffle: Any = False,
+        seed: int | None = None,
+        steps: int | None = None,
     ) -> None:
         self.leaves = leaves
         self.batch_size = check_batch_size(batch_size)
@@ -322,7 +345,13 @@ class IteratedSource:
     """
 
     def __init__(
-        self, model: Any, data: Any, steps: int | None, shuffle: bool = False, class_weight: Any = None, seed: int | None = None
+        self,
+        model: Any,
+        data: Any,
+        steps: int | None,
+        shuffle: bool = False,
+        class_weight: Any = None,
+        seed: int | None = None,
     ) -> None:
         self._model, self._data, self._class_weight = model, data, class_weight
         self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
@@ -378,14 +407,21 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
     if not isinstance(data, tuple):
         return data, None, None
     if not 1 <= len(data) <= 3:
-        raise InvalidArgumentError(f"A batch must be (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)} parts.")
+        raise InvalidArgumentError(
+            f"A batch must be (x,), (x, y) or (x, y, sample_weight), got a tuple of {len(data)} parts."
+        )
     x, y, weight = [*data, None, None][:3]
     return x, y, weight
 
 
 def is_iterated(x: Any) -> bool:
     """Whether `x` gives batches by itself rather than being arrays."""
-    if x is None or isinstance(x, (np.ndarray, list, tuple, Mapping)) or hasattr(x, "__array__") or hasattr(x, "to_numpy"):
+    if (
+        x is None
+        or isinstance(x, (np.ndarray, list, tuple, Mapping))
+        or hasattr(x, "__array__")
+        or hasattr(x, "to_numpy")
+    ):
         return False
     return hasattr(x, "__next__") or hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 

@@ -109,7 +109,13 @@ class ProgbarLogger:
         if self.params.get("verbose") == 1 and sys.stdout.isatty():
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-            self._bar = Progress(MofNCompleteColumn(), BarColumn(20), TimeElapsedColumn(), TextColumn("{task.description}"), transient=True)
+            self._bar = Progress(
+                MofNCompleteColumn(),
+                BarColumn(20),
+                TimeElapsedColumn(),
+                TextColumn("{task.description}"),
+                transient=True,
+            )
             self._bar.start()
             self._task = self._bar.add_task("", total=self.params.get("steps"))
 
@@ -129,7 +135,9 @@ class ProgbarLogger:
         steps = self._seen or 1
         spent = time.perf_counter() - self._started
         bar = " ━━━━━━━━━━━━━━━━━━━━" if self.params.get("verbose") == 1 else " -"
-        parts = [f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_step(spent / steps)}"]
+        parts = [
+            f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_step(spent / steps)}"
+        ]
         results = show(logs)
         say(" - ".join([*parts, results]) if results else parts[0])
 

@@ -63,7 +63,16 @@ def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
     made["loss"] = _each(config.get("loss"), losses.get)
     for name in ("metrics", "weighted_metrics"):
         made[name] = _each(config.get(name), metrics.get)
-    known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile")
+    known = (
+        "optimizer",
+        "loss",
+        "loss_weights",
+        "metrics",
+        "weighted_metrics",
+        "run_eagerly",
+        "steps_per_execution",
+        "jit_compile",
+    )
     compile_model(model, **{k: v for k, v in made.items() if k in known})
     if model.built and model.optimizer is not None:
         model.optimizer.build(model.trainable_weights)
@@ -85,7 +94,9 @@ def _compiled(model: Any, method: str, training: bool = False) -> Compiled:
     if compiled is None:
         raise NotCompiledError(f"You must call `compile()` before calling `{method}()` of model {model.name!r}.")
     if training and compiled.optimizer is None:
-        raise NotCompiledError(f"Model {model.name!r} was compiled without an optimizer, so `{method}()` cannot train it.")
+        raise NotCompiledError(
+            f"Model {model.name!r} was compiled without an optimizer, so `{method}()` cannot train it."
+        )
     return compiled  # type: ignore[no-any-return]
 
 
@@ -142,7 +153,9 @@ def _first_epoch(model: Any, options: Mapping[str, Any]) -> int:
 def _options(given: Mapping[str, Any]) -> dict[str, Any]:
     unknown = [k for k in given if k not in _FIT and k not in _OLD]
     if unknown:
-        raise InvalidTypeError(f"fit() got an unexpected keyword argument {unknown[0]!r}.{did_you_mean(unknown[0], _FIT)}")
+        raise InvalidTypeError(
+            f"fit() got an unexpected keyword argument {unknown[0]!r}.{did_you_mean(unknown[0], _FIT)}"
+        )
     options = {**_FIT, **{k: v for k, v in given.items() if k in _FIT}}
     for name in ("epochs", "initial_epoch"):
         if not isinstance(options[name], (int, np.integer)) or options[name] < 0:
@@ -157,13 +170,19 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
         if y is not None or options["sample_weight"] is not None:
             raise InvalidArgumentError("When `x` gives batches, `y` and `sample_weight` must be part of them.")
         if options["validation_split"]:
-            raise InvalidArgumentError("`validation_split` is only supported for arrays, not for batches from a generator or dataset.")
-        return IteratedSource(model, x, options["steps_per_epoch"], bool(options["shuffle"]), options["class_weight"], draw_seed()), None
+            raise InvalidArgumentError(
+                "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
+            )
+        return IteratedSource(
+            model, x, options["steps_per_epoch"], bool(options["shuffle"]), options["class_weight"], draw_seed()
+        ), None
     leaves = gather(model, x, y, options["sample_weight"], options["class_weight"])
     tail = None
     if options["validation_split"] and options["validation_data"] is None:
         leaves, kept = split_tail(leaves, options["validation_split"])
-        tail = ArraySource(_without_class_weight(kept, options), options["validation_batch_size"] or options["batch_size"])
+        tail = ArraySource(
+            _without_class_weight(kept, options), options["validation_batch_size"] or options["batch_size"]
+        )
     return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), options["steps_per_epoch"]), tail
 
 
@@ -182,7 +201,9 @@ def _validation_source(model: Any, options: Mapping[str, Any]) -> Any:
     if is_iterated(data):
         return IteratedSource(model, data, options["validation_steps"])
     if not isinstance(data, (list, tuple)):
-        raise InvalidTypeError(f"validation_data must be a tuple (x, y) or (x, y, sample_weight), got {type(data).__name__}.")
+        raise InvalidTypeError(
+            f"validation_data must be a tuple (x, y) or (x, y, sample_weight), got {type(data).__name__}."
+        )
     leaves = gather(model, *unpack(tuple(data)))
     size = options["validation_batch_size"] or options["batch_size"]
     return ArraySource(leaves, size, steps=options["validation_steps"])
@@ -290,14 +311,27 @@ def _evaluate(model: Any, source: Any, container: Any) -> dict[str, Any]:
 
 
 def train_on_batch(
-    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, return_dict: bool = False, **old: Any
+    model: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    return_dict: bool = False,
+    **old: Any,
 ) -> Any:
     """One training step on one batch; loss and metrics since the last reset. Source: keras.Model.train_on_batch."""
     _compiled(model, "train_on_batch", training=True)
     return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
 
 
-def test_on_batch(model: Any, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False, **old: Any) -> Any:  # noqa: PT028
+def test_on_batch(
+    model: Any,
+    x: Any,
+    y: Any = None,  # noqa: PT028
+    sample_weight: Any = None,  # noqa: PT028
+    return_dict: bool = False,  # noqa: PT028
+    **old: Any,
+) -> Any:
     """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
     _compiled(model, "test_on_batch")
     return _on_batch(model, gather(model, x, y, sample_weight), False, return_dict)
@@ -323,14 +357,21 @@ def reset_metrics(model: Any) -> None:
 
 
 def predict(
-    model: Any, x: Any, batch_size: int | None = None, verbose: Any = "auto", steps: int | None = None, callbacks: Any = None
+    model: Any,
+    x: Any,
+    batch_size: int | None = None,
+    verbose: Any = "auto",
+    steps: int | None = None,
+    callbacks: Any = None,
 ) -> Any:
     """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
     run = inference_callable(model)
     parts: list[list[Any]] = []
     structure: Any = None
     batches = _predict_batches(model, x, batch_size, steps)
-    container = callback_module.CallbackList(callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1])
+    container = callback_module.CallbackList(
+        callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1]
+    )
     container.on_predict_begin()
     for number, leaves in enumerate(batches[0]):
         container.on_predict_batch_begin(number)
@@ -377,7 +418,9 @@ def inference_callable(model: Any) -> Any:
 
     def run(leaves: Leaves) -> tuple[Any, list[Any]]:
         arrays = [_ranked(a, len(i.shape)) for a, i in zip(leaves.arrays, infos, strict=True)]
-        return structure, session.run({i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)})
+        return structure, session.run(
+            {i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)}
+        )
 
     return run
 
@@ -388,7 +431,9 @@ def _session(model: Any) -> Any:
 
         return session_for(model)
     except ExportError as error:
-        warnings.warn(f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=4)
+        warnings.warn(
+            f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=4
+        )
         return None
 
 

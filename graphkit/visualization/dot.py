@@ -31,7 +31,7 @@ class Dot:
 
     __str__ = to_string
 
-    def create(self, format: str = "png", prog: str = "dot") -> bytes:  # noqa: A002 (pydot's name)
+    def create(self, format: str = "png", prog: str = "dot") -> bytes:
         """The drawing's bytes, by Graphviz. Raises ExportError if the program is missing or fails."""
         program = shutil.which(prog)
         if program is None:
@@ -45,7 +45,7 @@ class Dot:
             raise ExportError(f"Graphviz' {prog!r} failed on this graph: {done.stderr.decode(errors='replace').strip()[:500]}")
         return done.stdout
 
-    def write(self, path: Any, format: str = "png", prog: str = "dot") -> None:  # noqa: A002 (pydot's name)
+    def write(self, path: Any, format: str = "png", prog: str = "dot") -> None:
         """Write a picture file; "raw" or "dot" writes the DOT text."""
         from graphkit.visualization.files import write_bytes
 
@@ -68,7 +68,8 @@ def to_dot(picture: Picture, dpi: int = 200) -> Dot:
     """The picture in DOT."""
     lines = [
         "digraph model {",
-        f'  graph [rankdir={picture.options.rankdir}, dpi={int(dpi)}, nodesep=0.35, ranksep=0.5, bgcolor="white", compound=true, fontname="Helvetica"];',
+        f"  graph [rankdir={picture.options.rankdir}, dpi={int(dpi)}, nodesep=0.35, ranksep=0.5];",
+        '  graph [bgcolor="white", compound=true, fontname="Helvetica"];',
         '  node [shape=plain, fontname="Helvetica", fontsize=12];',
         f'  edge [color="{palette.ARROW}", penwidth=1.3, arrowsize=0.7, fontname="Helvetica", fontsize=10];',
         *_body(picture, "  "),
@@ -128,7 +129,8 @@ def _label(box: Box) -> str:
     mark = f"  <b>{escape(badge)}</b>" if badge else ""
     head = f'<tr><td bgcolor="{colours.fill}"><font color="{colours.text}"><b>{escape(box.title)}</b>{name}{mark}</font></td></tr>'
     rows = "".join(f'<tr><td><font point-size="11" color="{palette.BODY_TEXT}">{escape(row)}</font></td></tr>' for row in box.rows)
-    return f'<table border="1" color="{colours.line}" cellborder="0" cellspacing="0" cellpadding="6" style="rounded" bgcolor="white">{head}{rows}</table>'
+    frame = f'border="1" color="{colours.line}" cellborder="0" cellspacing="0" cellpadding="6" style="rounded" bgcolor="white"'
+    return f"<table {frame}>{head}{rows}</table>"
 
 
 def _quoted(text: str) -> str:

@@ -23,7 +23,8 @@ body { margin: 0; height: 100vh; overflow: hidden; background: var(--page); colo
        background: var(--card); border: 1px solid var(--line); border-radius: 10px; box-shadow: 0 2px 10px #0002; }
 #bar b { margin: 0 6px 0 4px; }
 #bar input { width: 190px; }
-#bar input, #bar button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 7px; padding: 4px 9px; }
+#bar input, #bar button { font: inherit; color: inherit; background: transparent; border: 1px solid var(--line);
+                          border-radius: 7px; padding: 4px 9px; }
 #bar button { cursor: pointer; min-width: 30px; }
 #bar button:hover, #bar input:focus { border-color: var(--mark); outline: none; }
 #facts { position: absolute; top: 14px; right: 14px; width: 330px; max-height: calc(100vh - 28px); overflow: auto; padding: 14px 16px;
@@ -40,7 +41,7 @@ body { margin: 0; height: 100vh; overflow: hidden; background: var(--page); colo
 _SCRIPT = """
 const boxes = JSON.parse(document.getElementById("boxes").textContent);
 const view = document.getElementById("view"), svg = view.querySelector("svg"), facts = document.getElementById("facts");
-svg.querySelectorAll("title").forEach(t => { if (t.parentNode.classList && t.parentNode.classList.contains("gk-box")) t.remove(); });
+svg.querySelectorAll(".gk-box > title").forEach(t => t.remove());
 const full = svg.viewBox.baseVal, size = {w: full.width, h: full.height};
 let box = {x: 0, y: 0, w: size.w, h: size.h}, held = null;
 const show = () => svg.setAttribute("viewBox", `${box.x} ${box.y} ${box.w} ${box.h}`);
@@ -56,7 +57,10 @@ function zoom(factor, px, py) {
   box = {w: view.clientWidth * wanted, h: view.clientHeight * wanted, x: x - px * wanted, y: y - py * wanted};
   show();
 }
-view.addEventListener("wheel", e => { e.preventDefault(); zoom(Math.exp(e.deltaY * (e.ctrlKey ? .01 : .0015)), e.clientX, e.clientY); }, {passive: false});
+view.addEventListener("wheel", e => {
+  e.preventDefault();
+  zoom(Math.exp(e.deltaY * (e.ctrlKey ? .01 : .0015)), e.clientX, e.clientY);
+}, {passive: false});
 view.addEventListener("pointerdown", e => { held = {x: e.clientX, y: e.clientY, moved: false}; });
 addEventListener("pointermove", e => {
   if (!held) return;
@@ -82,7 +86,12 @@ function tell(key) {
 }
 svg.addEventListener("pointerover", e => { const g = e.target.closest(".gk-box"); if (g && !held) tell(g.dataset.key); });
 svg.addEventListener("pointerout", e => { if (e.target.closest(".gk-box") && !held) tell(pinned); });
-svg.addEventListener("click", e => { if (held && held.moved) return; const g = e.target.closest(".gk-box"); pinned = g ? g.dataset.key : null; tell(pinned); });
+svg.addEventListener("click", e => {
+  if (held && held.moved) return;
+  const g = e.target.closest(".gk-box");
+  pinned = g ? g.dataset.key : null;
+  tell(pinned);
+});
 const find = document.getElementById("find");
 find.addEventListener("input", () => {
   const wanted = find.value.trim().toLowerCase();

@@ -70,15 +70,15 @@ def turn_back_edges(count: int, links: Sequence[Link]) -> None:
         stack = [(start, iter(outgoing[start]))]
         while stack:
             vertex, rest = stack[-1]
-            link = next(rest, None)
-            if link is None:
+            following = next(rest, None)
+            if following is None:
                 state[vertex] = 2
                 stack.pop()
-            elif state[link.target] == 1:
-                back.append(link)
-            elif state[link.target] == 0:
-                state[link.target] = 1
-                stack.append((link.target, iter(outgoing[link.target])))
+            elif state[following.target] == 1:
+                back.append(following)
+            elif state[following.target] == 0:
+                state[following.target] = 1
+                stack.append((following.target, iter(outgoing[following.target])))
     for link in back:
         link.reversed = True
         link.source, link.target = link.target, link.source

@@ -6,7 +6,15 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from graphkit.visualization.layering import Link, Segment, Vertex, assign_ranks, order_rows, split_long_links, turn_back_edges
+from graphkit.visualization.layering import (
+    Link,
+    Segment,
+    Vertex,
+    assign_ranks,
+    order_rows,
+    split_long_links,
+    turn_back_edges,
+)
 from graphkit.visualization.placement import Gaps, place
 
 Point = tuple[float, float]
@@ -97,7 +105,9 @@ def _to_corner(vertices: Sequence[Vertex]) -> None:
         vertex.x -= left
 
 
-def _set_heights(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps) -> list[tuple[float, float]]:
+def _set_heights(
+    vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps
+) -> list[tuple[float, float]]:
     """Set every vertex' y; gives the upper and lower bound of each row. Rows with far-reaching edges below get more room."""
     reach = [0.0] * len(rows)
     for segment in segments:

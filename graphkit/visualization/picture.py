@@ -166,18 +166,21 @@ class _Drawer:
                 continue
             self.picture.arrows.append(
                 Arrow(
-                    self.key(source), self.key(node),
-                    (self.numbers[source], tensor_index), (self.numbers[node], slot),
-                    self._shared(source), self._shared(node),
+                    self.key(source),
+                    self.key(node),
+                    (self.numbers[source], tensor_index),
+                    (self.numbers[node], slot),
+                    self._shared(source),
+                    self._shared(node),
                     f"{show_shape(tensor.shape)} {tensor.dtype}",
-                )  # fmt: skip
+                )
             )
 
     def entries(self) -> list[list[tuple[str, Port]]]:
         """For each input of the model: the boxes inside that take it first."""
         found: list[list[tuple[str, Port]]] = []
         for tensor in self.model.inputs:
-            operation, index, tensor_index = tensor.history
+            operation, index, _ = tensor.history
             if operation not in self.hidden:
                 found.append([(self.key(operation.nodes[index]), (0, -1))])
                 continue
@@ -206,17 +209,17 @@ def _hidden_inputs(model: Any) -> set[Any]:
     """The input layers of a stack inside another model say nothing new."""
     from graphkit.models import Sequential
 
-    if not isinstance(model, Sequential) or any(o.history.operation in _operations(model.inputs) for o in model.outputs):
+    if not isinstance(model, Sequential) or _operations(model.inputs) & _operations(model.outputs):
         return set()
     return _operations(model.inputs)
 
 
-def _operations(tensors: list[Any]) -> set[Any]:
+def _operations(tensors: Any) -> set[Any]:
     return {t.history.operation for t in tensors}
 
 
 def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options: Options) -> Box:
-    from graphkit.layers import Layer
+    from graphkit.layers.layer import Layer
 
     kind = class_name(operation)
     box = Box(key, kind, operation.name, family_of(kind, isinstance(operation, Layer), is_model(operation)))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from graphkit.visualization.layering import Segment, Vertex
 
@@ -37,8 +38,8 @@ def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequenc
     for segment in segments:
         up[segment.lower].append((segment.upper, segment.upper_at, segment.lower_at))
         down[segment.upper].append((segment.lower, segment.lower_at, segment.upper_at))
-    for neighbours in (*up, *down):
-        neighbours.sort(key=lambda n: (vertices[n[0]].order, n[1]))
+    for near in (*up, *down):
+        near.sort(key=lambda n: (vertices[n[0]].order, n[1]))
     conflicts = _conflicts(vertices, up, rows)
     runs = []
     for neighbours, ordered in ((up, list(rows)), (down, list(reversed(rows)))):
@@ -53,7 +54,7 @@ def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequenc
 def _conflicts(vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], rows: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
     """Segments that cross the inner part of a long edge: they give way, so that long edges stay straight."""
     found: set[tuple[int, int]] = set()
-    for upper, lower in zip(rows, rows[1:], strict=False):
+    for upper, lower in pairwise(rows):
         start, k0 = 0, -1
         for number, v in enumerate(lower):
             inner = _inner_upper(vertices, up, v)
@@ -126,7 +127,7 @@ def _pack(
     right: dict[int, dict[int, float]] = {r: {} for r in root}
     waiting = dict.fromkeys(right, 0)
     for row in rows:
-        for u, v in zip(row, row[1:], strict=False):
+        for u, v in pairwise(row):
             a, b = root[u], root[v]
             distance = gaps.between(vertices[u], vertices[v]) + shift[u] - shift[v]
             if b not in right[a]:
@@ -134,7 +135,7 @@ def _pack(
             right[a][b] = max(distance, right[a].get(b, -float("inf")))
     order = [r for r, count in waiting.items() if not count]
     places = dict.fromkeys(right, 0.0)
-    fixed = {r: False for r in right}
+    fixed = dict.fromkeys(right, False)
     for a in order:
         for b, distance in right[a].items():
             wanted = places[a] + distance

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from graphkit.visualization.layering import Link, Vertex
 from graphkit.visualization.layout import Point, lay_out
@@ -110,16 +111,22 @@ _OUTLET = "outlet"
 class _Builder:
     """Lays out one picture from top to bottom; the caller turns it afterwards, so sizes are exchanged for LR and RL."""
 
-    def __init__(self, picture: Picture, rankdir: str, entries: list[list[tuple[str, Port]]] | None = None, exits: list[tuple[str, Port]] | None = None) -> None:
+    def __init__(
+        self,
+        picture: Picture,
+        rankdir: str,
+        entries: Sequence[list[tuple[str, Port]]] = (),
+        exits: Sequence[tuple[str, Port]] = (),
+    ) -> None:
         self.picture, self.rankdir = picture, rankdir
         self.sideways = rankdir in ("LR", "RL")
         self.scene = Scene()
-        self.entries, self.exits = entries or [], exits or []
+        self.entries, self.exits = entries, exits
         self.index = {key: number for number, key in enumerate(picture.boxes)}
         self.inner: dict[str, tuple[Scene, list[float], list[float]]] = {}
         self.vertices: list[Vertex] = []
         self.links: list[Link] = []
-        self.arrows: list[Arrow | None] = []
+        self.arrows: list[Arrow] = []
 
     def build(self) -> tuple[Scene, list[float], list[float]]:
         """The scene, and where across it the inputs come in and the outputs go out."""
@@ -212,9 +219,7 @@ class _Builder:
         self.scene.boxes += inner.boxes
         self.scene.lines += inner.lines
 
-    def _draw(self, link: Link, arrow: Arrow | None, path: list[Point] | None) -> None:
-        if arrow is None:
-            return
+    def _draw(self, link: Link, arrow: Arrow, path: list[Point] | None) -> None:
         call = arrow.source_call if arrow.source_call is not None else arrow.target_call
         colour = ARROW if call is None else call_colour(call)
         if path is None:
@@ -260,7 +265,7 @@ def _ties(boxes: list[PlacedBox]) -> list[Line]:
         rows.setdefault(round(placed.y, 1), []).append(placed)
     for row in rows.values():
         row.sort(key=lambda b: b.x)
-        for a, b in zip(row, row[1:], strict=False):
+        for a, b in pairwise(row):
             if a.box.call is not None and b.box.call is not None and a.box.name == b.box.name:
                 start, end = (a.x + a.width / 2, a.y), (b.x - b.width / 2, b.y)
                 lines.append(Line(start, [[end]], FRAME, False, f"{a.box.name}: the same weights", dashed=True))
@@ -270,7 +275,7 @@ def _ties(boxes: list[PlacedBox]) -> list[Line]:
 def _pieces(path: list[Point]) -> list[list[Point]]:
     """Straight and curved pieces by turns; a curve leaves and arrives along the flow."""
     pieces: list[list[Point]] = []
-    for number, (a, b) in enumerate(zip(path, path[1:], strict=False)):
+    for number, (a, b) in enumerate(pairwise(path)):
         if abs(a[0] - b[0]) + abs(a[1] - b[1]) < 0.05:
             continue
         if number % 2 == 0 or abs(a[0] - b[0]) < 0.05:

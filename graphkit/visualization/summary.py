@@ -6,9 +6,10 @@ import math
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.graph.node import Node
 
@@ -84,7 +85,7 @@ def is_chain(nodes: Sequence[Node]) -> bool:
     """Whether the calls follow one another, one input each, and no layer is called twice."""
     if len({n.operation for n in nodes}) != len(nodes) or any(len(n.input_tensors) > 1 for n in nodes):
         return False
-    return all(after.parent_nodes == [before] for before, after in zip(nodes, nodes[1:], strict=False))
+    return all(after.parent_nodes == [before] for before, after in pairwise(nodes))
 
 
 def is_functional(model: Any) -> bool:
@@ -169,8 +170,8 @@ class _Table:
             table.add_row(*row)
         console.print(Text(f'Model: "{self.model.name}"', style="bold"))
         console.print(table)
-        for label, number, size in self.totals():
-            console.print(Text.assemble((f" {label}: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable_size(size)})"))
+        for label, number, bytes_taken in self.totals():
+            console.print(Text.assemble((f" {label}: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable_size(bytes_taken)})"))
 
     def rows(self) -> Iterator[list[Any]]:
         """The cells of the table, layer by layer."""
@@ -264,11 +265,7 @@ def output_shapes(layer: Any, node: Node | None = None) -> list[tuple[int | None
         made = layer.compute_output_shape(*shapes.values())
     except (ValueError, TypeError, NotImplementedError):
         return []
-    return [tuple(made)] if isinstance(made, tuple) else [tuple(s) for s in nest.flatten(nest.map_structure(_as_leaf, made))]
-
-
-def _as_leaf(shape: Any) -> Any:
-    return shape
+    return [made] if isinstance(made, tuple) else [tuple(shape) for shape in (made.values() if isinstance(made, dict) else made)]
 
 
 def column_widths(columns: Sequence[Column], line_length: int) -> list[int]:

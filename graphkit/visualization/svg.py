@@ -73,7 +73,7 @@ def draw(scene: Scene, title: str) -> Drawing:
 
 def _n(number: float) -> str:
     """A coordinate with at most one decimal."""
-    return f"{number:.1f}".removesuffix(".0")
+    return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: no "-0"
 
 
 def _p(point: Point) -> str:
@@ -107,8 +107,9 @@ def _tag(text: str, place: Point, colour: str) -> str:
     half = max(8.0, text_width(text, 10, bold=True) / 2 + 4)
     x, y = place
     return (
-        f'<rect x="{_n(x - half)}" y="{_n(y - 8)}" width="{_n(2 * half)}" height="16" rx="8" fill="#ffffff" stroke="{colour}" stroke-width="1.2"/>'
-        f'<text x="{_n(x)}" y="{_n(y + 3.6)}" font-size="10" font-weight="600" fill="{colour}" text-anchor="middle">{escape(text)}</text>'
+        f'<rect x="{_n(x - half)}" y="{_n(y - 8)}" width="{_n(2 * half)}" height="16" rx="8" fill="#ffffff" stroke="{colour}" '
+        f'stroke-width="1.2"/><text x="{_n(x)}" y="{_n(y + 3.6)}" font-size="10" font-weight="600" fill="{colour}" '
+        f'text-anchor="middle">{escape(text)}</text>'
     )
 
 
@@ -163,8 +164,8 @@ def _head_text(placed: PlacedBox, left: float, top: float, colours: palette.Colo
 def _badge(text: str, right: float, middle: float, colours: palette.Colours) -> str:
     width = badge_width(text)
     return (
-        f'<rect x="{_n(right - width)}" y="{_n(middle - 9)}" width="{_n(width)}" height="18" rx="9" fill="{colours.text}" fill-opacity="0.88"/>'
-        f'<text x="{_n(right - width / 2)}" y="{_n(middle + 3.9)}" font-size="11" font-weight="600" fill="#ffffff" '
+        f'<rect x="{_n(right - width)}" y="{_n(middle - 9)}" width="{_n(width)}" height="18" rx="9" fill="{colours.text}" '
+        f'fill-opacity="0.88"/><text x="{_n(right - width / 2)}" y="{_n(middle + 3.9)}" font-size="11" font-weight="600" fill="#ffffff" '
         f'text-anchor="middle">{escape(text)}</text>'
     )
 
@@ -185,9 +186,10 @@ def _frame_title(placed: PlacedBox) -> str:
     width = text_width(box.name, NAME_SIZE, bold=True) + text_width(box.title, 11) + 27
     badge = badge_text(box)
     parts = [
-        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="21" rx="10.5" fill="{colours.fill}" stroke="{colours.line}" stroke-width="1"/>',
+        f'<rect x="{_n(left)}" y="{_n(top)}" width="{_n(width)}" height="21" rx="10.5" fill="{colours.fill}" stroke="{colours.line}"/>',
         f'<text x="{_n(left + width / 2)}" y="{_n(top + 14.8)}" font-size="{_n(NAME_SIZE)}" font-weight="600" fill="{colours.text}" '
-        f'text-anchor="middle">{escape(box.name)}<tspan dx="6" font-size="11" font-weight="400" fill-opacity="0.75">{escape(box.title)}</tspan></text>',
+        f'text-anchor="middle">{escape(box.name)}<tspan dx="6" font-size="11" font-weight="400" fill-opacity="0.75">{escape(box.title)}'
+        "</tspan></text>",
     ]
     if badge:
         parts.append(_badge(badge, left + width + 6 + badge_width(badge), top + 10.5, colours))

@@ -75,5 +75,5 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 
 def test_missing_digits_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "__file__", "/nowhere/graphkit/cli/demo.py")
-    with pytest.raises(SerializationError, match="The demo's digits are not there: .*clone the repository"):
+    with pytest.raises(SerializationError, match=r"The demo's digits are not there: .*clone the repository"):
         demo.load_digits()

@@ -126,8 +126,11 @@ def test_what_is_missing_is_named_with_what_comes_nearest(statement: str, kind: 
 
 
 def test_scripts_may_ask_whether_a_name_is_there() -> None:
-    code = "import keras\nthere = hasattr(keras.layers, 'NoSuchLayer')\ntry:\n    from keras.layers import NoSuchLayer\nexcept ImportError:\n    tried = True\n"
-    names = run(code)
+    names = run(
+        "import keras\n"
+        "there = hasattr(keras.layers, 'NoSuchLayer')\n"
+        "try:\n    from keras.layers import NoSuchLayer\nexcept ImportError:\n    tried = True\n"
+    )
 
     assert names["there"] is False
     assert names["tried"] is True

@@ -53,7 +53,10 @@ class Case(NamedTuple):
 
 SECTIONS: dict[str, list[Case]] = {
     "Drawing a graph": [
-        Case("An input is missing", 'a, b = Input((4,), name="a"), Input((4,), name="b")\nModel(a, Add(name="sum")([a, b]))'),
+        Case(
+            "An input is missing",
+            'a, b = Input((4,), name="a"), Input((4,), name="b")\nModel(a, Add(name="sum")([a, b]))',
+        ),
         Case("Not a tensor among the inputs", "Model(np.zeros((2, 4)), Input((4,)))"),
         Case("Not a tensor among the outputs", "a = Input((4,))\nModel(a, [Dense(2)(a), None])"),
         Case("No outputs at all", "Model(Input((4,)), [])"),
@@ -66,7 +69,10 @@ SECTIONS: dict[str, list[Case]] = {
         Case("`.output` of a shared layer", 'd = Dense(2, name="d")\nd(Input((4,)))\nd(Input((4,)))\nd.output'),
         Case("`.input` of a layer never called", 'Dense(2, name="d").input'),
         Case("A node that is not there", 'd = Dense(2, name="d")\nd(Input((4,)))\nd.get_output_at(1)'),
-        Case("`input_shape` of calls that differ", 'f = Flatten(name="f")\nf(Input((4, 2)))\nf(Input((4, 3)))\nf.input_shape'),
+        Case(
+            "`input_shape` of calls that differ",
+            'f = Flatten(name="f")\nf(Input((4, 2)))\nf(Input((4, 3)))\nf.input_shape',
+        ),
         Case("A layer name that is not there", 'small_model().get_layer("ouy")'),
         Case("A layer index that is not there", "small_model().get_layer(index=7)"),
         Case("Input without a shape", "Input()"),
@@ -110,7 +116,9 @@ SECTIONS: dict[str, list[Case]] = {
         Case("Reshape to another number of elements", 'Reshape((3, 3), name="r")(Input((8,)))'),
         Case("Permute with an axis missing", 'Permute((1, 3), name="p")(Input((4, 2)))'),
         Case("A recurrent layer on two axes", 'LSTM(4, name="l")(Input((8,)))'),
-        Case("Batch normalization over an axis that is not there", 'BatchNormalization(axis=3, name="bn")(Input((4,)))'),
+        Case(
+            "Batch normalization over an axis that is not there", 'BatchNormalization(axis=3, name="bn")(Input((4,)))'
+        ),
         Case("ops: shapes that do not broadcast", "ops.add(np.zeros(3), np.zeros(4))"),
         Case("ops: a product of shapes that do not fit", "ops.matmul(np.zeros((2, 3)), np.zeros((4, 5)))"),
         Case("ops: an axis that is not there", "ops.sum(np.zeros((2, 3)), axis=2)"),
@@ -129,24 +137,48 @@ SECTIONS: dict[str, list[Case]] = {
         Case("fit before compile", "small_model().fit(x, y, verbose=0)"),
         Case("An unknown optimizer", 'small_model().compile("adamm", "mse")'),
         Case("An unknown loss", 'small_model().compile("adam", "msee")'),
-        Case("An unknown metric", 'small_model().compile("adam", "mse", metrics=["acuracy"])\ngraphkit.metrics.get("acuracy")'),
+        Case(
+            "An unknown metric",
+            'small_model().compile("adam", "mse", metrics=["acuracy"])\ngraphkit.metrics.get("acuracy")',
+        ),
         Case("Inputs and targets of different length", "compiled().fit(x, y[:5], verbose=0)"),
         Case("Targets of another shape", "compiled().fit(x, np.zeros((8, 3)), verbose=0)"),
         Case("No data", "compiled().fit(x[:0], y[:0], verbose=0)"),
         Case("A batch size of zero", "compiled().fit(x, y, batch_size=0, verbose=0)"),
         Case("A validation split beyond 1", "compiled().fit(x, y, validation_split=1.5, verbose=0)"),
-        Case("A loss for an output that is not there", 'small_model().compile("sgd", {"oot": "mse"})\ncompiled().fit(x, {"oot": y}, verbose=0)'),
-        Case("A gradient that is no scalar's", "v = graphkit.Variable(np.ones(3))\ngraphkit.value_and_grad(lambda: v * 2, [v])()"),
+        Case(
+            "A loss for an output that is not there",
+            'small_model().compile("sgd", {"oot": "mse"})\ncompiled().fit(x, {"oot": y}, verbose=0)',
+        ),
+        Case(
+            "A gradient that is no scalar's",
+            "v = graphkit.Variable(np.ones(3))\ngraphkit.value_and_grad(lambda: v * 2, [v])()",
+        ),
         Case("A gradient by an array", "graphkit.value_and_grad(lambda: 1.0, [np.ones(3)])"),
     ],
     "Files and export": [
         Case("A file that is not there", 'graphkit.models.load_model("missing.keras")'),
-        Case("A file that is no model", 'Path("notes.keras").write_text("hello")\ngraphkit.models.load_model("notes.keras")'),
+        Case(
+            "A file that is no model",
+            'Path("notes.keras").write_text("hello")\ngraphkit.models.load_model("notes.keras")',
+        ),
         Case("JSON that is none", 'graphkit.models.model_from_json("{\\"class_name\\": ")'),
-        Case("A class that nobody registered", 'text = small_model().to_json().replace("\\"Dense\\"", "\\"Dance\\"")\ngraphkit.models.model_from_json(text)'),
-        Case("A reference to a layer that is not in the file", 'text = small_model().to_json().replace("[\\"a\\", 0, 0]", "[\\"z\\", 0, 0]")\ngraphkit.models.model_from_json(text)'),
-        Case("Weights for another model", 'small_model().save_weights("w.weights.h5")\ntwo_inputs().load_weights("w.weights.h5")'),
-        Case("An existing file, overwrite=False", 'small_model().save("m.keras")\nsmall_model().save("m.keras", overwrite=False)'),
+        Case(
+            "A class that nobody registered",
+            'text = small_model().to_json().replace("\\"Dense\\"", "\\"Dance\\"")\ngraphkit.models.model_from_json(text)',
+        ),
+        Case(
+            "A reference to a layer that is not in the file",
+            'text = small_model().to_json().replace("[\\"a\\", 0, 0]", "[\\"z\\", 0, 0]")\ngraphkit.models.model_from_json(text)',
+        ),
+        Case(
+            "Weights for another model",
+            'small_model().save_weights("w.weights.h5")\ntwo_inputs().load_weights("w.weights.h5")',
+        ),
+        Case(
+            "An existing file, overwrite=False",
+            'small_model().save("m.keras")\nsmall_model().save("m.keras", overwrite=False)',
+        ),
         Case("A suffix that says nothing", 'small_model().save("model.xyz")'),
         Case("An opset that is too old", 'small_model().export("m.onnx", opset=9)'),
         Case("Another export format", 'small_model().export("m.pb", format="tf_saved_model")'),
@@ -163,7 +195,12 @@ def run(code: str) -> Exception:
 
     reset_names()
     names: dict[str, object] = {}
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(io.StringIO()),
+        warnings.catch_warnings(),
+    ):
         warnings.simplefilter("ignore")
         exec(compile(PREAMBLE, "preamble", "exec"), names)
         try:
@@ -184,9 +221,9 @@ def page() -> str:
     count = sum(len(cases) for cases in SECTIONS.values())
     parts = [
         "# What graphkit says to wrong uses\n",
-        f"{count} mistakes and their messages. Every exception is a `graphkit.errors.GraphKitError` and also the builtin that one would catch "
-        "(`ValueError`, `TypeError`, `AttributeError`, `KeyError`, ...). A test runs each of them; `python -m tests.docs.error_cases` writes "
-        "this page.\n",
+        f"{count} mistakes and their messages. Every exception is a `graphkit.errors.GraphKitError` and also the builtin that "
+        "one would catch (`ValueError`, `TypeError`, `AttributeError`, `KeyError`, ...). A test runs each of them; "
+        "`python -m tests.docs.error_cases` writes this page.\n",
         f"All start with:\n\n```python\n{PREAMBLE.strip()}\n```\n",
     ]
     for section, cases in SECTIONS.items():

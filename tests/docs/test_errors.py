@@ -20,7 +20,9 @@ def test_wrong_use_gets_a_typed_error_that_says_what_came(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.title.replace(" ", "_"))
 def test_page_shows_the_message(case: Case) -> None:
-    assert describe(case) in PAGE.read_text(encoding="utf-8"), "write docs/errors.md anew: python -m tests.docs.error_cases"
+    assert describe(case) in PAGE.read_text(encoding="utf-8"), (
+        "write docs/errors.md anew: python -m tests.docs.error_cases"
+    )
 
 
 def test_there_are_at_least_sixty_cases() -> None:

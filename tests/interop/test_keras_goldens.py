@@ -62,7 +62,10 @@ def check_gradients(case: str, prefix: str, training: bool | None) -> None:
     inputs = [gk.Variable(x) if f"{prefix}gx_{i}" in table else x for i, x in enumerate(numbered(case, "in_"))]
     structure = nest.pack(cases()[case]["input_struct"], inputs)
     variables = [*model.trainable_variables, *(x for x in inputs if isinstance(x, gk.Variable))]
-    wanted = [*numbered(case, f"{prefix}gw_"), *(table[k] for k in sorted(table, key=_number) if k.startswith(f"{prefix}gx_"))]
+    wanted = [
+        *numbered(case, f"{prefix}gw_"),
+        *(table[k] for k in sorted(table, key=_number) if k.startswith(f"{prefix}gx_")),
+    ]
 
     _, gradients = gk.value_and_grad(lambda: cosine_loss(model(structure, training=training)), variables)()
 
@@ -117,7 +120,10 @@ def test_onnxruntime_agrees_with_keras_at_two_batch_sizes(case: str, tmp_path: P
     def run(prefix: str) -> list[Any]:
         feeds = numbered(case, prefix)
         names = [i.name for i in session.get_inputs()]
-        states = [np.zeros([2 if not isinstance(d, int) else d for d in i.shape], "float32") for i in session.get_inputs()[len(feeds) :]]
+        states = [
+            np.zeros([2 if not isinstance(d, int) else d for d in i.shape], "float32")
+            for i in session.get_inputs()[len(feeds) :]
+        ]
         return session.run(None, dict(zip(names, [*feeds, *states], strict=True)))[: len(numbered(case, "out_"))]
 
     assert_outputs(case, run("in_"), predicted, rtol=4e-4, atol=4e-5)

@@ -43,7 +43,9 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
     folder = tmp_path_factory.mktemp("written")
     jobs = [job for case in goldens.cases() for job in written(case, folder)]
     (folder / "jobs.json").write_text(json.dumps(jobs))
-    subprocess.run([python, str(SCRIPT), str(folder / "jobs.json"), str(folder / "verdicts.json")], check=True, capture_output=True)
+    subprocess.run(
+        [python, str(SCRIPT), str(folder / "jobs.json"), str(folder / "verdicts.json")], check=True, capture_output=True
+    )
     return folder, json.loads((folder / "verdicts.json").read_text())
 
 

@@ -114,16 +114,28 @@ def test_mixed_precision_computes_in_half() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [
-        ("Conv2D", {"filters": 0}, r"Invalid value for argument `filters` of layer 'conv2d'.*strictly positive.*filters=0"),
+        (
+            "Conv2D",
+            {"filters": 0},
+            r"Invalid value for argument `filters` of layer 'conv2d'.*strictly positive.*filters=0",
+        ),
         ("Conv2D", {"filters": 2.5}, "argument `filters`"),
         ("Conv2D", {"groups": 0}, "argument `groups`"),
         ("Conv2D", {"groups": 3}, "number of filters must be evenly divisible by the number of groups"),
         ("Conv2D", {"kernel_size": (3,)}, "`kernel_size` argument must be a tuple of 2 integers"),
         ("Conv2D", {"kernel_size": (3, 0)}, r"do not satisfy `value > 0`"),
-        ("Conv2D", {"strides": 2, "dilation_rate": 2}, "`strides > 1` not supported in conjunction with `dilation_rate > 1`"),
+        (
+            "Conv2D",
+            {"strides": 2, "dilation_rate": 2},
+            "`strides > 1` not supported in conjunction with `dilation_rate > 1`",
+        ),
         ("Conv2D", {"padding": "causal"}, "padding=causal"),
         ("Conv2D", {"data_format": "NHWC"}, "data_format=NHWC"),
-        ("Conv2DTranspose", {"strides": 2, "output_padding": 2}, "`output_padding` must be strictly less than `strides`"),
+        (
+            "Conv2DTranspose",
+            {"strides": 2, "output_padding": 2},
+            "`output_padding` must be strictly less than `strides`",
+        ),
         ("DepthwiseConv2D", {"depth_multiplier": 0}, "argument `depth_multiplier`"),
     ],
 )
@@ -137,7 +149,11 @@ def test_wrong_arguments_are_refused(name: str, options: dict[str, Any], message
     [
         ({}, (8, 3), r'layer "conv2d" is incompatible with the layer: expected ndim=4, found ndim=3'),
         ({"kernel_size": 5}, (4, 4, 3), r"layer 'conv2d' \(Conv2D\): Computed output size would be zero or negative"),
-        ({"groups": 2}, (8, 8, 3), "number of input channels must be evenly divisible by the number of groups.*'conv2d' has 3"),
+        (
+            {"groups": 2},
+            (8, 8, 3),
+            "number of input channels must be evenly divisible by the number of groups.*'conv2d' has 3",
+        ),
         ({}, (8, 8, None), "channel axis .* of the inputs to layer 'conv2d' must be known"),
     ],
 )

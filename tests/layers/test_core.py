@@ -97,7 +97,7 @@ def test_trainable_reaches_the_layers_inside() -> None:
 
     inner.trainable = False
 
-    assert [w.path for w in outer.trainable_weights] == ["dense_1/kernel", "dense_1/bias"]
+    assert [w.path for w in outer.trainable_weights] == ["sequential_1/dense_1/kernel", "sequential_1/dense_1/bias"]
     assert len(outer.weights) == 4
 
 

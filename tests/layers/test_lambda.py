@@ -51,13 +51,22 @@ def test_graph_of_a_lambda_is_a_model() -> None:
 
     graph = lambda_as_model(model.get_layer("distance"))
 
-    assert [o.class_name for o in graph.operations if hasattr(o, "class_name")] == ["Subtract", "Absolute", "Sum", "Negative", "Exp"]
+    assert [o.class_name for o in graph.operations if hasattr(o, "class_name")] == [
+        "Subtract",
+        "Absolute",
+        "Sum",
+        "Negative",
+        "Exp",
+    ]
 
 
 def test_code_in_a_config_is_refused() -> None:
-    config = {"name": "evil", "function": {"class_name": "__lambda__", "config": {"code": "AAAA", "defaults": None, "closure": None}}}
+    config = {
+        "name": "evil",
+        "function": {"class_name": "__lambda__", "config": {"code": "AAAA", "defaults": None, "closure": None}},
+    }
 
-    with pytest.raises(UnsafeCodeError, match="'evil'.*custom_objects"):
+    with pytest.raises(UnsafeCodeError, match=r"'evil'.*custom_objects"):
         layers.Lambda.from_config(config)
 
 

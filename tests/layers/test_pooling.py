@@ -64,11 +64,15 @@ def test_free_sizes_stay_free() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match=r"layer 'max_pooling2d' must be 'valid' or 'same'\. Received: padding=causal"):
+    with pytest.raises(
+        InvalidArgumentError, match=r"layer 'max_pooling2d' must be 'valid' or 'same'\. Received: padding=causal"
+    ):
         layers.MaxPooling2D(padding="causal")
     with pytest.raises(InvalidArgumentError, match="`pool_size` argument must be a tuple of 2 integers"):
         layers.MaxPooling2D((2, 2, 2))
     with pytest.raises(ShapeError, match="expected ndim=4, found ndim=3"):
         layers.GlobalMaxPooling2D()(layers.Input((4, 4)))
-    with pytest.raises(ShapeError, match=r"layer 'max_pooling2d.*' \(MaxPooling2D\): Computed output size would be zero or negative"):
+    with pytest.raises(
+        ShapeError, match=r"layer 'max_pooling2d.*' \(MaxPooling2D\): Computed output size would be zero or negative"
+    ):
         layers.MaxPooling2D(5)(layers.Input((4, 4, 3)))

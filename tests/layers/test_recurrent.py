@@ -31,7 +31,9 @@ def test_outputs_are_those_of_keras(case: str) -> None:
 def _cosine_loss(outputs: Any) -> Any:
     """The loss that the golden files' gradients are of."""
     terms = [
-        ops.sum(ops.cast(y, "float32") * ops.cos(ops.reshape(ops.arange(int(np.prod(y.shape)), dtype="float32"), y.shape)))
+        ops.sum(
+            ops.cast(y, "float32") * ops.cos(ops.reshape(ops.arange(int(np.prod(y.shape)), dtype="float32"), y.shape))
+        )
         for y in nest.flatten(outputs)
     ]
     return sum(terms[1:], start=terms[0])
@@ -65,7 +67,9 @@ def test_the_layer_computes_what_a_loop_over_its_cell_does(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["LSTM", "GRU", "SimpleRNN"])
-@pytest.mark.parametrize("options", [{}, {"go_backwards": True}, {"return_sequences": True}, {"zero_output_for_mask": True}])
+@pytest.mark.parametrize(
+    "options", [{}, {"go_backwards": True}, {"return_sequences": True}, {"zero_output_for_mask": True}]
+)
 def test_the_fast_way_and_the_loop_over_the_cell_agree_under_masks(name: str, options: dict[str, Any]) -> None:
     x, mask = _sequences(3, 6, 2), RNG.uniform(size=(3, 6)) > 0.4
     fast = getattr(layers, name)(4, **options)

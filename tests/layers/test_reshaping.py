@@ -71,7 +71,9 @@ def test_padding_and_cropping_undo_each_other(rank: int, pairs: Any, data_format
 def test_padding_and_cropping_of_time() -> None:
     x = numbers(1, 4, 2)
     np.testing.assert_array_equal(layers.ZeroPadding1D((2, 1))(x), np.pad(x, ((0, 0), (2, 1), (0, 0))))
-    np.testing.assert_array_equal(layers.ZeroPadding1D(1, data_format="channels_first")(x), np.pad(x, ((0, 0), (0, 0), (1, 1))))
+    np.testing.assert_array_equal(
+        layers.ZeroPadding1D(1, data_format="channels_first")(x), np.pad(x, ((0, 0), (0, 0), (1, 1)))
+    )
     np.testing.assert_array_equal(layers.Cropping1D((2, 1))(x), x[:, 2:3])
     np.testing.assert_array_equal(layers.Cropping1D((1, 0))(x), x[:, 1:])
 
@@ -122,7 +124,12 @@ def test_config(name: str, options: dict[str, Any], keys: list[str]) -> None:
         ("RepeatVector", {"n": 0}, InvalidArgumentError, "`n` should be a positive integer. Received: n=0"),
         ("UpSampling1D", {"size": -1}, InvalidArgumentError, "`size` should be a positive integer"),
         ("UpSampling2D", {"interpolation": "area"}, InvalidArgumentError, "interpolation=area"),
-        ("Permute", {"dims": (0, 1)}, InvalidArgumentError, "must be consecutive and start from 1. Received dims=\\(0, 1\\)"),
+        (
+            "Permute",
+            {"dims": (0, 1)},
+            InvalidArgumentError,
+            "must be consecutive and start from 1. Received dims=\\(0, 1\\)",
+        ),
         ("Reshape", {"target_shape": (-1, -1)}, InvalidArgumentError, "at most one of them -1"),
         ("Reshape", {"target_shape": (2.5,)}, InvalidArgumentError, "must hold integers"),
         ("ZeroPadding2D", {"padding": (1, 2, 3)}, InvalidArgumentError, "should be an int, or have 2 elements"),
@@ -130,13 +137,17 @@ def test_config(name: str, options: dict[str, Any], keys: list[str]) -> None:
         ("Cropping2D", {"cropping": -1}, InvalidArgumentError, "cannot be negative. Received: cropping=-1"),
     ],
 )
-def test_wrong_arguments_are_refused(name: str, options: dict[str, Any], error: type[GraphKitError], message: str) -> None:
+def test_wrong_arguments_are_refused(
+    name: str, options: dict[str, Any], error: type[GraphKitError], message: str
+) -> None:
     with pytest.raises(error, match=message):
         getattr(layers, name)(**options)
 
 
 def test_inputs_that_do_not_fit_are_refused() -> None:
-    with pytest.raises(ShapeError, match=r"total size of the tensor must be unchanged. Layer 'reshape'.*\(None, 6, 2\).*\(5,\)"):
+    with pytest.raises(
+        ShapeError, match=r"total size of the tensor must be unchanged. Layer 'reshape'.*\(None, 6, 2\).*\(5,\)"
+    ):
         layers.Reshape((5,))(layers.Input((6, 2)))
     with pytest.raises(ShapeError, match=r"total size of the tensor must be unchanged"):
         layers.Reshape((5, -1))(numbers(1, 6, 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -26,7 +27,7 @@ def overlaps(boxes: list[Vertex]) -> list[tuple[Vertex, Vertex]]:
     found = []
     for row in rows.values():
         row.sort(key=lambda b: b.x)
-        found += [(a, b) for a, b in zip(row, row[1:], strict=False) if b.x - a.x < (a.width + b.width) / 2 + 15]
+        found += [(a, b) for a, b in pairwise(row) if b.x - a.x < (a.width + b.width) / 2 + 15]
     return found
 
 

@@ -207,7 +207,7 @@ def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SerializationError, match="folder .* does not exist"):
+    with pytest.raises(SerializationError, match=r"folder .* does not exist"):
         plot_model(siamese(), tmp_path / "no" / "m.svg")
 
 
@@ -216,7 +216,9 @@ def test_a_direction_that_is_none_is_refused() -> None:
         plot_model(siamese(), rankdir="UP")
 
 
-@pytest.mark.parametrize(("given", "message"), [({"layer_range": ["a", "b"]}, "no longer supported"), ({"colour": 1}, "Unrecognized keyword")])
+@pytest.mark.parametrize(
+    ("given", "message"), [({"layer_range": ["a", "b"]}, "no longer supported"), ({"colour": 1}, "Unrecognized keyword")]
+)
 def test_unknown_arguments_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         plot_model(siamese(), **given)

@@ -1,11 +1,15 @@
 """Lowerings: one function for each primitive that ONNX knows, by family. Importing this package registers them all."""
 
-from graphkit.converters.onnx.lowering import (
+from . import (
     activations,
+    bitwise,
+    complex,
     control,
     convolution,
     elementwise,
+    fourier,
     indexing,
+    linalg,
     linear,
     normalization,
     pooling,
@@ -18,10 +22,14 @@ from graphkit.converters.onnx.lowering import (
 
 __all__ = [
     "activations",
+    "bitwise",
+    "complex",
     "control",
     "convolution",
     "elementwise",
+    "fourier",
     "indexing",
+    "linalg",
     "linear",
     "normalization",
     "pooling",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
-from graphkit.converters.onnx.registry import lowering
 from graphkit.ir.program import Equation
+
+from ..builder import GraphBuilder, Input, Operand
+from ..registry import lowering
 
 
 @lowering("leaky_relu")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core import dtypes
+
+from ..builder import GraphBuilder, Input, Operand
+from ..registry import lowering
 
 _OPERATORS = {"bitwise_and": ("BitwiseAnd", "And"), "bitwise_or": ("BitwiseOr", "Or"), "bitwise_xor": ("BitwiseXor", "Xor")}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from graphkit.converters.onnx.registry import limitation
+from ..registry import limitation
 
 limitation(
     "onnxruntime computes with real numbers only; keep real and imaginary part as two tensors (ops.fft takes and gives such pairs)",

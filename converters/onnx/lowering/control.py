@@ -9,14 +9,15 @@ import numpy as np
 import onnx
 from onnx import helper
 
-from graphkit.converters.onnx import driver
-from graphkit.converters.onnx.builder import GraphBuilder, Operand, value_info
-from graphkit.converters.onnx.dims import size_scalar
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Size
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops.control import fitted
+
+from .. import driver
+from ..builder import GraphBuilder, Operand, value_info
+from ..dims import size_scalar
+from ..registry import lowering
 
 
 class Body:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
-from graphkit.converters.onnx.dims import shape_vector
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape, Size
 from graphkit.core.errors import ExportError
 from graphkit.ops._windows import Ints, Padding, reach, resolve_padding
+
+from ..builder import GraphBuilder, Input, Operand
+from ..dims import shape_vector
+from ..registry import lowering
 
 
 def channels_first_kernel(b: GraphBuilder, kernel: Operand) -> Any:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core import dtypes
+
+from ..builder import GraphBuilder, Operand
+from ..registry import lowering
 
 # primitive -> ONNX operator of the same inputs, without attributes
 DIRECT: dict[str, str] = {

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.registry import lowering
+from ..builder import GraphBuilder, Operand
+from ..registry import lowering
 
 
 @lowering("fft")

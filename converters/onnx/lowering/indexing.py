@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand, to_tensor
-from graphkit.converters.onnx.dims import shape_vector, size_vector
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core import dtypes
 from graphkit.core.dims import Shape, Size, is_static
+
+from ..builder import GraphBuilder, Input, Operand, to_tensor
+from ..dims import shape_vector, size_vector
+from ..registry import lowering
 
 
 def _positions(b: GraphBuilder, indices: Operand, *, wide: bool = False) -> Input:

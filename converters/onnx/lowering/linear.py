@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape, is_static, product
 from graphkit.ir.program import Equation
+
+from ..builder import GraphBuilder, Operand
+from ..registry import lowering
 
 
 @lowering("matmul")

@@ -6,14 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
-from graphkit.converters.onnx.dims import shape_vector
-from graphkit.converters.onnx.lowering.convolution import cropped, pad_attributes, pads_of, pads_shape, transposed
-from graphkit.converters.onnx.lowering.indexing import zeros
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape, is_static, product
 from graphkit.core.errors import ExportError
 from graphkit.ops._windows import Ints, Padding
+
+from ..builder import GraphBuilder, Input, Operand
+from ..dims import shape_vector
+from ..registry import lowering
+from .convolution import cropped, pad_attributes, pads_of, pads_shape, transposed
+from .indexing import zeros
 
 
 def _pool(b: GraphBuilder, op_type: str, x: Operand, window: Ints, strides: Ints, padding: Padding, **more: Any) -> Any:

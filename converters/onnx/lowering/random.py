@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.dims import size_scalar
-from graphkit.converters.onnx.lowering.activations import inverse_erf
-from graphkit.converters.onnx.registry import limitation, lowering
 from graphkit.core.dims import Shape, product
+
+from ..builder import GraphBuilder, Operand
+from ..dims import size_scalar
+from ..registry import limitation, lowering
+from .activations import inverse_erf
 
 _MODULUS = 2**32
 _ODD = (0x7FEB352D, 0x46C3C2B7, 0x3C6EF373, 0x5851F42D)  # multipliers below 2**31

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape
 from graphkit.ir.program import Equation
+
+from ..builder import GraphBuilder, Operand
+from ..registry import lowering
 
 # activation -> operator's name, alpha, beta
 _ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {

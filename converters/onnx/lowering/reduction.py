@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Input, Operand
-from graphkit.converters.onnx.dims import size_scalar
-from graphkit.converters.onnx.registry import lowering
+from ..builder import GraphBuilder, Input, Operand
+from ..dims import size_scalar
+from ..registry import lowering
 
 # The opset from which on the axes are an input; before, they are an attribute.
 AXES_INPUT_SINCE = {"ReduceSum": 13}

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.dims import shape_vector, size_scalar
-from graphkit.converters.onnx.lowering.reduction import reduce
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape, Size, is_static
 from graphkit.ops._windows import Ints
 from graphkit.ops.resizing import resize_matrix
+
+from ..builder import GraphBuilder, Operand
+from ..dims import shape_vector, size_scalar
+from ..registry import lowering
+from .reduction import reduce
 
 # interpolation -> attributes of Resize, where onnxruntime's numbers are the engine's (half_pixel is the default transformation)
 _MODES: dict[str, dict[str, Any]] = {

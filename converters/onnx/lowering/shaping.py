@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.dims import shape_vector, size_scalar, slice_bound
-from graphkit.converters.onnx.registry import lowering
 from graphkit.core.dims import Shape, Size
+
+from ..builder import GraphBuilder, Operand
+from ..dims import shape_vector, size_scalar, slice_bound
+from ..registry import lowering
 
 
 @lowering("size")

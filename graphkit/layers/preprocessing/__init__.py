@@ -1,0 +1,1 @@
+"""Preprocessing layers: numbers, categories, text, images, sound. `graphkit.layers` gathers their names."""

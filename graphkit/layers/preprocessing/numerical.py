@@ -1,0 +1,300 @@
+"""Layers over numbers: Rescaling, Normalization, Discretization, CategoryEncoding."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.core.serialization import deserialize, keras_class, serialize
+from graphkit.layers.layer import Layer
+from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class Rescaling(Layer):
+    """inputs * scale + offset. Source: keras.layers.Rescaling."""
+
+    supports_masking = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def call(self, inputs: Any) -> Any:
+        """The rescaled inputs, in the compute dtype."""
+        dtype = self.compute_dtype
+        scale, offset = (ops.cast(np.asarray(v, np.float64), dtype) for v in (self.scale, self.offset))
+        if scale.ndim and standardize_data_format(None) != CHANNELS_LAST:
+            scale = scale.reshape((*scale.shape, *[1] * (3 - scale.ndim)))
+        return ops.cast(inputs, dtype) * scale + offset
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The layer; scale and offset may be arrays."""
+        return cls(**{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))})
+
+
+@keras_class(_HOME)
+class Normalization(Layer):
+    """(inputs - mean) / sqrt(variance), along the axes that are kept. Source: keras.layers.Normalization.
+
+    Args:
+        axis: the axes that each have a mean and variance of their own; None for one mean of everything.
+        mean: given, or learned by `adapt`.
+        variance: given with `mean`.
+        invert: the other way: inputs * sqrt(variance) + mean.
+    """
+
+    supports_masking = True
+
+    def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        self.invert = invert
+        self.input_mean, self.input_variance = mean, variance
+        if (mean is None) != (variance is None):
+            raise InvalidArgumentError(
+                f"When setting values directly, both `mean` and `variance` must be set (layer {self.name!r}). Received: mean={mean} and variance={variance}"
+            )
+        if mean is not None and (np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)):
+            raise ShapeError(
+                f"`mean` and `variance` of layer {self.name!r} must have one shape of at most {len(self.axis)} axes (axis={self.axis}). "
+                f"Received: shapes {np.shape(mean)} and {np.shape(variance)}."
+            )
+
+    def build(self, input_shape: Any) -> None:
+        """Make mean, variance and count, unless mean and variance were given."""
+        rank = len(input_shape)
+        if any(not -rank <= a < rank for a in self.axis):
+            raise ShapeError(f"All `axis` values of layer {self.name!r} must be in [-{rank}, {rank}) for inputs of shape {tuple(input_shape)}, got {self.axis}.")
+        kept = sorted(a % rank for a in self.axis)
+        if any(input_shape[a] is None for a in kept):
+            raise ShapeError(
+                f"All `axis` values to be kept must have a known shape (layer {self.name!r}). Received axis={self.axis}, inputs.shape={tuple(input_shape)}"
+            )
+        self._shape = tuple(input_shape)
+        self._reduced = tuple(a for a in range(rank) if a not in kept)
+        self._broadcast = tuple(input_shape[a] if a in kept else 1 for a in range(rank))
+        if self.input_mean is None:
+            shape = tuple(input_shape[a] for a in kept)
+            self.adapt_mean = self.add_weight(name="mean", shape=shape, initializer="zeros", trainable=False)
+            self.adapt_variance = self.add_weight(name="variance", shape=shape, initializer="ones", trainable=False)
+            self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
+
+    def _statistics(self) -> tuple[Any, Any]:
+        """Mean and variance, of a shape that broadcasts with the inputs."""
+        if self.input_mean is None:
+            return tuple(ops.cast(ops.reshape(v, self._broadcast), self.compute_dtype) for v in (self.adapt_mean, self.adapt_variance))  # type: ignore[return-value]
+        made = []
+        for value in (self.input_mean, self.input_variance):
+            array = np.asarray(value, dtypes.to_numpy(self.compute_dtype))
+            kept = [a for a in range(len(self._broadcast)) if a not in self._reduced]
+            shape = [1] * len(self._broadcast)
+            for axis, size in zip(kept[len(kept) - array.ndim :], array.shape, strict=True):
+                shape[axis] = size
+            made.append(np.broadcast_to(array.reshape(shape), self._broadcast))
+        return made[0], made[1]
+
+    @property
+    def mean(self) -> Any:
+        """The mean, of a shape that broadcasts with the inputs; None before the layer is built."""
+        return self._statistics()[0] if self.built else None
+
+    @property
+    def variance(self) -> Any:
+        """The variance."""
+        return self._statistics()[1] if self.built else None
+
+    def adapt(self, data: Any) -> None:
+        """Learn mean and variance of an array, or of an iterable of batches. Source: keras.layers.Normalization.adapt."""
+        batches = iter([data]) if hasattr(data, "shape") else _batches(data)
+        first = next(batches, None)
+        if first is None:
+            raise InvalidArgumentError(f"adapt() of layer {self.name!r} received an empty iterable (no batches). Expected at least one batch.")
+        if not self.built:
+            self.build(tuple(first.shape))
+        if self.input_mean is not None:
+            raise InvalidArgumentError(f"Layer {self.name!r} was given `mean` and `variance`: there is nothing for adapt() to learn.")
+        self._learn(itertools.chain([first], batches))
+
+    def _learn(self, batches: Iterable[Any]) -> None:
+        mean, variance, count = np.zeros(self.adapt_mean.shape), np.zeros(self.adapt_mean.shape), 0
+        for batch in batches:
+            array = np.asarray(batch, np.float64)
+            self._check_batch(array.shape)
+            own = math.prod(array.shape[a] for a in self._reduced)
+            count += own
+            weight = own / count
+            moved = mean * (1 - weight) + array.mean(axis=self._reduced) * weight
+            spread = array.var(axis=self._reduced) + (array.mean(axis=self._reduced) - moved) ** 2
+            variance = (variance + (mean - moved) ** 2) * (1 - weight) + spread * weight
+            mean = moved
+        self.adapt_mean.assign(mean)
+        self.adapt_variance.assign(variance)
+
+    def _check_batch(self, shape: tuple[int, ...]) -> None:
+        if len(shape) != len(self._broadcast) or any(s not in (1, n) for n, s in zip(shape, self._broadcast, strict=True)):
+            raise ShapeError(f"Layer {self.name!r} was built with input_shape={self._shape}, but adapt() is being called with data of shape {shape}.")
+
+    def call(self, inputs: Any) -> Any:
+        """The normalized inputs."""
+        inputs = ops.cast(inputs, self.compute_dtype)
+        mean, variance = self._statistics()
+        deviation = ops.maximum(ops.sqrt(variance), dtypes.epsilon())
+        return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; mean and variance only where they were given."""
+        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
+        given = {n: None if v is None else np.asarray(v).tolist() for n, v in (("mean", self.input_mean), ("variance", self.input_variance))}
+        return {**base, "axis": list(self.axis), "invert": self.invert, **given}
+
+    def _serialize_argument(self, name: str) -> Any:
+        return None if name in ("mean", "variance") else super()._serialize_argument(name)
+
+
+def _batches(data: Any) -> Iterator[Any]:
+    """The arrays of an iterable of batches; of (x, y) batches the x."""
+    if not isinstance(data, Iterable):
+        raise InvalidTypeError(f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator).")
+    for batch in data:
+        array = batch[0] if isinstance(batch, tuple) else batch
+        yield array if hasattr(array, "shape") else np.asarray(array)
+
+
+# ----- categories -----
+
+
+@keras_class(_HOME)
+class Discretization(Layer):
+    """The number of the bin that each input falls into. Source: keras.layers.Discretization.
+
+    Args:
+        bin_boundaries: [b0, b1, ...]: bin 0 is below b0, bin 1 is b0 <= x < b1, and so on.
+        num_bins: instead: the boundaries are learned by `adapt`, as quantiles.
+        epsilon: how coarse `adapt` may be.
+        output_mode: "int", "one_hot", "multi_hot" or "count".
+    """
+
+    def __init__(
+        self,
+        bin_boundaries: Any = None,
+        num_bins: int | None = None,
+        epsilon: float = 0.01,
+        output_mode: str = "int",
+        sparse: bool = False,
+        dtype: Any = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        refuse_sparse(self, sparse)
+        if (num_bins is None) == (bin_boundaries is None) or (num_bins is not None and num_bins < 0):
+            raise InvalidArgumentError(
+                f"Layer {self.name!r} needs either `bin_boundaries` or a `num_bins` >= 0. Received: num_bins={num_bins} and bin_boundaries={bin_boundaries}"
+            )
+        self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in bin_boundaries]
+        self.num_bins, self.epsilon, self.sparse = num_bins, epsilon, False
+        self.output_mode = _mode(self, output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.summary = np.zeros((2, 0), np.float32)
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the boundaries of an array, or of (the first `steps` of) an iterable of batches."""
+        if self.num_bins is None:
+            raise InvalidArgumentError(
+                f"Cannot adapt layer {self.name!r}, a Discretization layer that has been initialized with `bin_boundaries`: use `num_bins` instead."
+            )
+        self.reset_state()
+        batches = [data] if hasattr(data, "shape") else itertools.islice(_batches(data), steps)
+        for batch in batches:
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Take a batch into the summary."""
+        values = np.sort(np.asarray(data, np.float32).reshape(-1))
+        step = max(values.size * self.epsilon, 1)
+        chosen = values[int(step - 1) :: int(step)]
+        merged = np.concatenate([np.stack([chosen, np.full_like(chosen, step)]), self.summary], axis=1)
+        self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
+
+    def finalize_state(self) -> None:
+        """Turn the summary into boundaries."""
+        if self.num_bins is not None:
+            self.bin_boundaries = _compressed(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
+
+    def reset_state(self) -> None:
+        """Forget what was learned."""
+        self.summary = np.zeros((2, 0), np.float32)
+
+    def call(self, inputs: Any) -> Any:
+        """Bin numbers (int32), or their encoding in the compute dtype."""
+        if self.bin_boundaries is None:
+            raise NotBuiltError(f"You need to either pass the `bin_boundaries` argument of layer {self.name!r} at construction time or call `adapt(dataset)`.")
+        bins = ops.digitize(inputs, np.asarray(self.bin_boundaries, np.float32))
+        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, the dtype as a plain name as Keras has it here."""
+        names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse")
+        return {**{n: serialize(getattr(self, n)) for n in names}, "name": self.name, "dtype": self.dtype}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """The layer; one that was adapted has both boundaries and a number of bins."""
+        given = {k: v for k, v in config.items() if k != "trainable"}
+        learned = given.pop("bin_boundaries", None) if given.get("num_bins") is not None else None
+        layer = cls(**given)
+        if learned is not None:
+            layer.bin_boundaries = [float(b) for b in learned]
+        return layer
+
+
+_mode = output_mode  # the constructors have an argument of that name
+
+
+def _compressed(summary: Any, epsilon: float) -> Any:
+    """A summary (values, weights) of at most about 1/epsilon values, by interpolation between the cumulative weights."""
+    if summary.shape[1] * epsilon < 1:
+        return summary
+    percents = epsilon + np.arange(0.0, 1.0, epsilon)
+    weights = summary[1].cumsum()
+    shares = weights / weights[-1]
+    values, reached = np.interp(percents, shares, summary[0]), np.interp(percents, shares, weights)
+    return np.stack([values, np.diff(reached, prepend=0)]).astype(np.float32)
+
+
+@keras_class(_HOME)
+class CategoryEncoding(Layer):
+    """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
+
+    def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        refuse_sparse(self, sparse)
+        if not isinstance(num_tokens, int) or num_tokens < 1:
+            raise InvalidArgumentError(f"`num_tokens` of layer {self.name!r} must be set to an integer >= 1. Received: num_tokens={num_tokens}.")
+        self.num_tokens, self.sparse = num_tokens, False
+        self.output_mode = _mode(self, output_mode, ("count", "one_hot", "multi_hot"))
+
+    def call(self, inputs: Any, count_weights: Any = None) -> Any:
+        """The encoding; `count_weights`, of the inputs' shape, says how much each counts."""
+        if count_weights is not None:
+            if self.output_mode != "count":
+                raise InvalidArgumentError(f"`count_weights` is not used when `output_mode` is not 'count' (layer {self.name!r}). Received: {self.output_mode!r}")
+            count_weights = ops.cast(count_weights, self.compute_dtype)
+        indices = ops.cast(inputs, "int32")
+        return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, without `sparse`."""
+        return {n: v for n, v in super().get_config().items() if n != "sparse"}

@@ -1,0 +1,472 @@
+"""Linear algebra: systems of equations, determinants, factors, eigenvalues, singular values; `ops.linalg` as Keras has it.
+
+Leading axes are batches. What elimination can compute is said with ops too (`elimination`), so it exports anywhere.
+"""
+
+# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# mypy: disable-error-code="has-type"
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape
+from graphkit.core.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_of
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast_shapes, show
+from graphkit.ops.elementwise import (
+    absolute,
+    add,
+    cast,
+    divide,
+    equal,
+    greater,
+    log,
+    multiply,
+    negative,
+    reciprocal,
+    sign,
+    subtract,
+    where,
+)  # fmt: skip
+from graphkit.ops.elimination import cholesky_factor, identity_matrix, lu_factors, qr_factors, solved, triangle
+from graphkit.ops.linear import matmul
+from graphkit.ops.reduction import max as reduce_max
+from graphkit.ops.reduction import prod
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.shaping import arange, broadcast_to, expand_dims, squeeze, swapaxes, zeros_like
+
+# fmt: off
+__all__ = [
+    "cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "logdet", "lstsq", "lu_factor", "matrix_rank", "pinv", "qr",
+    "slogdet", "solve", "solve_triangular", "svd",
+]
+# fmt: on
+
+
+def _matrices(what: str, x: Any, square: bool = True) -> Any:
+    """`x` as a float tensor of matrices. Raises ShapeError."""
+    x = as_float(x)
+    sizes = shape_of(x)
+    if x.ndim < 2:
+        raise ShapeError(f"{what}: expected input to have rank >= 2. Received input with shape {show(sizes)}.")
+    if square and sizes[-1] != sizes[-2] and not any(isinstance(s, Dim) for s in sizes[-2:]):
+        raise ShapeError(f"{what}: expected square matrices (..., n, n). Received input with shape {show(sizes)}.")
+    return x
+
+
+def _turned(x: Any) -> Any:
+    return swapaxes(x, -1, -2)
+
+
+def _wide(x: Any) -> Any:
+    """LAPACK has no half floats."""
+    return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
+
+
+def _each(function: Callable[..., Any], *arrays: Any) -> Any:
+    """`function` of the matrices; NaN where a matrix is singular, as an infinity would come from a division by zero."""
+    try:
+        return function(*arrays)
+    except np.linalg.LinAlgError:
+        lead = np.broadcast_shapes(*(a.shape[:-2] for a in arrays))
+        spread = [np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays]
+        if not lead:
+            return np.nan
+        return np.stack([np.broadcast_to(_each(function, *row), spread[-1].shape[1:]) for row in zip(*spread, strict=True)])
+
+
+# ----- systems of equations -----
+
+
+def _solve_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
+    n, m = a.shape[-1], b.shape[-2]
+    if n != m and isinstance(n, int) and isinstance(m, int):
+        raise ShapeError(f"solve: matrices of shape {show(a.shape)} do not fit right sides of shape {show(b.shape)}.")
+    return TensorSpec((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
+
+
+def _solve_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
+    def right() -> Any:
+        return solve_p.bind(_turned(a), g)
+
+    return [lambda: negative(matmul(right(), _turned(out))), right]
+
+
+solve_p = primitive(
+    "solve",  # (..., n, n) and (..., n, k)
+    _solve_abstract,
+    kernel=lambda out, a, b: np.copyto(out, _each(np.linalg.solve, _wide(a), _wide(b)), casting="unsafe"),
+    decomposition=solved,
+    vjp=_solve_vjp,
+)
+
+
+def _right_side(a: Any, b: Any) -> tuple[Any, Any, bool]:
+    """Both in one dtype, and whether `b` was one vector for each matrix, which is a column then."""
+    a, b = promote(a, b, to_float=True)
+    is_vector = b.ndim == a.ndim - 1
+    return a, expand_dims(b, -1) if is_vector else b, is_vector
+
+
+@operation("Solve", "linalg", tensors="a b")
+def solve(a: Any, b: Any) -> Any:
+    """x with `a x = b`; `b` is (..., n) or (..., n, k). Raises ShapeError. Source: keras.ops.solve."""
+    a, b, is_vector = _right_side(_matrices("solve", a), b)
+    made = solve_p.bind(a, b)
+    return squeeze(made, -1) if is_vector else made
+
+
+@operation("SolveTriangular", "linalg", tensors="a b")
+def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
+    """x with `a x = b`, of `a` only the upper (`lower`: lower) triangle counts. Source: keras.ops.solve_triangular."""
+    a, b, is_vector = _right_side(_matrices("solve_triangular", a), b)
+    made = solve_p.bind(triangle(a, lower), b)
+    return squeeze(made, -1) if is_vector else made
+
+
+@operation("Inv", "linalg")
+def inv(x: Any) -> Any:
+    """The inverse matrices. Raises ShapeError unless they are square. Source: keras.ops.inv."""
+    return _inverse(_matrices("inv", x))
+
+
+def _inverse(x: Any) -> Any:
+    return solve_p.bind(x, broadcast_to(identity_matrix(shape_of(x)[-1], dtype_name(x)), shape_of(x)))
+
+
+# ----- determinants -----
+
+
+def _diagonal(x: Any) -> Any:
+    rows, columns = expand_dims(arange(shape_of(x)[-2]), 1), arange(shape_of(x)[-1])
+    return reduce_sum(where(equal(rows, columns), x, 0), axis=-1)
+
+
+def _parity(pivots: Any, dtype: str) -> Any:
+    """-1 for an odd number of exchanges."""
+    stays = equal(pivots, arange(shape_of(pivots)[-1]))
+    return prod(where(stays, np.ones((), dtypes.to_numpy(dtype)), -1), axis=-1)
+
+
+def _det(x: Any) -> Any:
+    factors, pivots = lu_factors(x)
+    return multiply(prod(_diagonal(factors), axis=-1), _parity(pivots, dtype_name(x)))
+
+
+def _slogdet(x: Any) -> tuple[Any, Any]:
+    factors, pivots = lu_factors(x)
+    diagonal = _diagonal(factors)
+    return multiply(prod(sign(diagonal), axis=-1), _parity(pivots, dtype_name(x))), reduce_sum(log(absolute(diagonal)), axis=-1)
+
+
+def _spread(x: Any) -> Any:
+    return expand_dims(x, [-2, -1])
+
+
+def _numbers(x: TensorSpec) -> TensorSpec:
+    return TensorSpec(x.shape[:-2], x.dtype)
+
+
+def _slogdet_kernel(out: Any, x: Any) -> None:
+    for target, source in zip(out, np.linalg.slogdet(_wide(x)), strict=True):
+        np.copyto(target, source, casting="unsafe")
+
+
+det_p = primitive(
+    "det",
+    _numbers,
+    kernel=lambda out, x: np.copyto(out, np.linalg.det(_wide(x)), casting="unsafe"),
+    decomposition=_det,
+    vjp=lambda g, out, x: [multiply(_spread(multiply(g, out)), _turned(_inverse(x)))],
+)
+slogdet_p = primitive(
+    "slogdet",
+    lambda x: (_numbers(x), _numbers(x)),
+    kernel=_slogdet_kernel,
+    decomposition=_slogdet,
+    vjp=lambda g, out, x: [None if g[1] is None else multiply(_spread(g[1]), _turned(_inverse(x)))],
+)
+
+
+@operation("Det", "linalg")
+def det(x: Any) -> Any:
+    """The determinants. Raises ShapeError unless the matrices are square. Source: keras.ops.det."""
+    return det_p.bind(_matrices("det", x))
+
+
+@operation("Slogdet")
+def slogdet(x: Any) -> tuple[Any, Any]:
+    """The signs of the determinants and the logarithms of their absolute values. Source: keras.ops.slogdet."""
+    sign_, size = slogdet_p.bind(_matrices("slogdet", x))
+    return sign_, size
+
+
+@operation("Logdet", "math")
+def logdet(x: Any) -> Any:
+    """The logarithms of the determinants' absolute values. Source: keras.ops.logdet."""
+    return slogdet_p.bind(_matrices("logdet", x))[1]
+
+
+# ----- factors -----
+
+
+def _cholesky_kernel(out: Any, x: Any) -> None:
+    try:
+        np.copyto(out, np.linalg.cholesky(_wide(x)), casting="unsafe")
+    except np.linalg.LinAlgError:
+        raise InvalidArgumentError(
+            "Cholesky decomposition failed. The input might not be a valid positive definite matrix."
+        ) from None
+
+
+def _cholesky_vjp(g: Any, out: Any, x: Any) -> list[Any]:
+    """L^-T phi(L^T g) L^-1, made symmetric; phi keeps the lower triangle and half of the diagonal."""
+    inner = triangle(matmul(_turned(out), triangle(g, lower=True)), lower=True)
+    n = shape_of(x)[-1]
+    inner = multiply(inner, subtract(1, multiply(identity_matrix(n, dtype_name(x)), 0.5)))
+    left = solve_p.bind(_turned(out), inner)
+    made = _turned(solve_p.bind(_turned(out), _turned(left)))
+    return [multiply(add(made, _turned(made)), 0.5)]
+
+
+cholesky_p = primitive("cholesky", lambda x: x, kernel=_cholesky_kernel, decomposition=cholesky_factor, vjp=_cholesky_vjp)
+
+
+@operation("Cholesky", "linalg")
+def cholesky(x: Any, upper: bool = False) -> Any:
+    """The triangular L with L L^T = x (`upper`: U with U^T U = x); x is symmetric and positive definite.
+
+    Raises ShapeError unless the matrices are square, InvalidArgumentError unless positive definite. Source: keras.ops.cholesky.
+    """
+    made = cholesky_p.bind(_matrices("cholesky", x))
+    return _turned(made) if upper else made
+
+
+@operation("CholeskyInverse", "linalg")
+def cholesky_inverse(x: Any, upper: bool = False) -> Any:
+    """The inverse of the matrices whose factor by `cholesky` is `x`. Source: keras.ops.cholesky_inverse."""
+    x = triangle(_matrices("cholesky_inverse", x), lower=not upper)
+    side = _inverse(x)
+    return matmul(side, _turned(side)) if upper else matmul(_turned(side), side)
+
+
+def _smaller(rows: Any, columns: Any) -> Any:
+    if isinstance(rows, int) and isinstance(columns, int):
+        return min(rows, columns)
+    return columns if rows == columns or isinstance(rows, int) else rows
+
+
+def _lu_abstract(x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
+    return x, TensorSpec((*x.shape[:-2], _smaller(*x.shape[-2:])), "int32")
+
+
+def _lu_kernel(out: Any, x: Any) -> None:
+    factors, pivots = out
+    np.copyto(factors, x)
+    for index in np.ndindex(x.shape[:-2]):
+        _factor_in_place(factors[index], pivots[index])
+
+
+def _factor_in_place(a: Any, pivots: Any) -> None:
+    for k in range(min(a.shape)):
+        pivots[k] = pivot = k + int(np.argmax(np.abs(a[k:, k])))
+        a[[k, pivot]] = a[[pivot, k]]
+        if a[k, k] != 0:
+            a[k + 1 :, k] /= a[k, k]
+            a[k + 1 :, k + 1 :] -= np.outer(a[k + 1 :, k], a[k, k + 1 :])
+
+
+lu_factor_p = primitive("lu_factor", _lu_abstract, kernel=_lu_kernel, decomposition=lu_factors)
+
+
+@operation("LuFactor", "linalg")
+def lu_factor(x: Any) -> tuple[Any, Any]:
+    """L (without its diagonal of ones) and U in one tensor, and the row exchanged in each step, int32. Source: keras.ops.lu_factor."""
+    factors, pivots = lu_factor_p.bind(_matrices("lu_factor", x, square=False))
+    return factors, pivots
+
+
+def _qr_abstract(x: TensorSpec, complete: bool) -> tuple[TensorSpec, TensorSpec]:
+    *lead, m, n = x.shape
+    inner = m if complete else _smaller(m, n)
+    return TensorSpec((*lead, m, inner), x.dtype), TensorSpec((*lead, inner, n), x.dtype)
+
+
+def _qr_kernel(out: Any, x: Any, complete: bool) -> None:
+    for target, source in zip(out, np.linalg.qr(_wide(x), mode="complete" if complete else "reduced"), strict=True):
+        np.copyto(target, source, casting="unsafe")
+
+
+qr_p = primitive("qr", _qr_abstract, kernel=_qr_kernel, decomposition=qr_factors)
+
+
+@operation("Qr", "linalg")
+def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
+    """Q with orthonormal columns and R upper triangular, Q R = x; `mode` "reduced" or "complete". Source: keras.ops.qr."""
+    if mode not in ("reduced", "complete"):
+        raise InvalidArgumentError(
+            f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}"
+        )
+    q, r = qr_p.bind(_matrices("qr", x, square=False), complete=mode == "complete")
+    return q, r
+
+
+# ----- eigenvalues and singular values -----
+
+
+def _pair_kernel(function: Callable[..., Any]) -> Callable[..., None]:
+    def kernel(out: Any, x: Any, **params: Any) -> None:
+        for target, source in zip(out, function(_wide(x), **params), strict=True):
+            np.copyto(target, source, casting="unsafe")
+
+    return kernel
+
+
+def _eigh_vjp(g: Any, out: Any, x: Any) -> list[Any]:
+    """V (diag(g_w) + F * (V^T g_V)) V^T with F_ij = 1 / (w_j - w_i) off the diagonal."""
+    values, vectors = out
+    n = shape_of(x)[-1]
+    inner: Any = zeros_like(x) if g[0] is None else multiply(identity_matrix(n, dtype_name(x)), expand_dims(g[0], -2))
+    if g[1] is not None:
+        gaps = subtract(expand_dims(values, -2), expand_dims(values, -1))
+        same = equal(gaps, 0)
+        inner = add(inner, where(same, 0, divide(matmul(_turned(vectors), g[1]), where(same, 1, gaps))))
+    made = matmul(matmul(vectors, inner), _turned(vectors))
+    return [multiply(add(made, _turned(made)), 0.5)]
+
+
+eigh_p = primitive(
+    "eigh",  # of symmetric matrices
+    lambda x: (TensorSpec(x.shape[:-1], x.dtype), x),
+    kernel=_pair_kernel(lambda x: np.linalg.eigh((x + np.swapaxes(x, -1, -2)) / 2)),
+    vjp=_eigh_vjp,
+)
+
+
+def _eig_abstract(x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
+    whole = "complex128" if x.dtype == "float64" else "complex64"
+    return TensorSpec(x.shape[:-1], whole), TensorSpec(x.shape, whole)
+
+
+eig_p = primitive(
+    "eig", _eig_abstract, kernel=_pair_kernel(np.linalg.eig), nondiff="its results are complex; symmetric matrices have ops.eigh"
+)
+
+
+@operation("Eigh", "linalg")
+def eigh(x: Any) -> tuple[Any, Any]:
+    """The eigenvalues, rising, and eigenvectors (columns) of symmetric matrices. Source: keras.ops.eigh."""
+    values, vectors = eigh_p.bind(_matrices("eigh", x))
+    return values, vectors
+
+
+@operation("Eig", "linalg")
+def eig(x: Any) -> tuple[Any, Any]:
+    """The eigenvalues and eigenvectors (columns) of square matrices, complex. Source: keras.ops.eig."""
+    values, vectors = eig_p.bind(_matrices("eig", x))
+    return values, vectors
+
+
+def _svd_abstract(x: TensorSpec, full: bool) -> tuple[TensorSpec, TensorSpec, TensorSpec]:
+    *lead, m, n = x.shape
+    k = _smaller(m, n)
+    shapes: Sequence[Shape] = ((*lead, m, m if full else k), (*lead, k), (*lead, n if full else k, n))
+    u, s, v = (TensorSpec(shape, x.dtype) for shape in shapes)
+    return u, s, v
+
+
+def _svd_vjp(g: Any, out: Any, x: Any, full: bool) -> list[Any]:
+    """For distinct singular values; with F_ij = 1 / (s_j^2 - s_i^2) off the diagonal. Source: Townsend, 2016."""
+    u, s, vt = out
+    m, n = shape_of(x)[-2:]
+    if full and m != n and (g[0] is not None or g[2] is not None):
+        raise NotDifferentiableError("There is no gradient through svd(full_matrices=True) of matrices that are not square.")
+    k = _smaller(m, n)
+    if full and m != n:
+        u, vt = u[..., :k], vt[..., :k, :]
+    unit = identity_matrix(k, dtype_name(x))
+    squares = multiply(s, s)
+    gaps = subtract(expand_dims(squares, -2), expand_dims(squares, -1))
+    same = equal(gaps, 0)
+    spread = where(same, 0, reciprocal(where(same, 1, gaps)))
+    across, down = expand_dims(s, -2), expand_dims(s, -1)
+    inner: Any = zeros_like(multiply(unit, across)) if g[0] is g[1] is g[2] else multiply(unit, 0.0 if g[1] is None else expand_dims(g[1], -2))
+    outside: Any = None
+    if g[0] is not None:
+        skew = matmul(_turned(u), g[0])
+        inner = add(inner, multiply(multiply(spread, subtract(skew, _turned(skew))), across))
+        rest = subtract(g[0], matmul(u, skew))
+        outside = matmul(divide(rest, across), vt)
+    if g[2] is not None:
+        skew = matmul(vt, _turned(g[2]))
+        inner = add(inner, multiply(down, multiply(spread, subtract(skew, _turned(skew)))))
+        rest = subtract(g[2], matmul(_turned(skew), vt))
+        more = matmul(u, divide(rest, down))
+        outside = more if outside is None else add(outside, more)
+    made = matmul(matmul(u, inner), vt)
+    return [made if outside is None else add(made, outside)]
+
+
+svd_p = primitive(
+    "svd", _svd_abstract, kernel=_pair_kernel(lambda x, full: np.linalg.svd(x, full_matrices=full)), vjp=_svd_vjp
+)
+
+
+@operation("SVD", "linalg")
+def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
+    """U, the singular values (falling), V^T with U diag(s) V^T = x; only the values without `compute_uv`. Source: keras.ops.svd."""
+    u, s, v = svd_p.bind(_matrices("svd", x, square=False), full=bool(full_matrices and compute_uv))
+    return (u, s, v) if compute_uv else s
+
+
+def _epsilon(x: Any) -> float:
+    return float(np.finfo(_wide(np.empty((), dtypes.to_numpy(dtype_name(x)))).dtype).eps)
+
+
+def _longest(x: Any, what: str) -> int:
+    sizes = shape_of(x)[-2:]
+    if any(isinstance(s, Dim) for s in sizes):
+        raise ShapeError(f"{what} wants matrices of known size, got shape {show(shape_of(x))}.")
+    return max(int(s) for s in sizes if isinstance(s, int))
+
+
+@operation("MatrixRank", "linalg")
+def matrix_rank(x: Any, tol: Any = None) -> Any:
+    """How many singular values are above `tol` (by default a share of the largest), int32. Source: keras.ops.matrix_rank."""
+    x = _matrices("matrix_rank", x, square=False)
+    s = svd_p.bind(x, full=False)[1]
+    limit = multiply(reduce_max(s, axis=-1, keepdims=True), _longest(x, "matrix_rank") * _epsilon(x)) if tol is None else tol
+    return reduce_sum(cast(greater(s, limit), "int32"), axis=-1)
+
+
+def _inverted(s: Any, rcond: Any) -> Any:
+    """1 / s, 0 for the singular values that count as 0."""
+    kept = greater(s, multiply(reduce_max(s, axis=-1, keepdims=True), rcond))
+    return where(kept, divide(1, where(kept, s, 1)), 0)
+
+
+@operation("Pinv", "linalg")
+def pinv(x: Any, rcond: Any = None) -> Any:
+    """The inverse of Moore and Penrose; singular values below `rcond` times the largest are 0. Source: keras.ops.pinv."""
+    x = _matrices("pinv", x, square=False)
+    rcond = 10.0 * _longest(x, "pinv") * _epsilon(x) if rcond is None else rcond
+    u, s, vt = svd_p.bind(x, full=False)
+    return matmul(multiply(_turned(vt), expand_dims(_inverted(s, rcond), -2)), _turned(u))
+
+
+@operation("Lstsq", "linalg", tensors="a b")
+def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
+    """The x of least length for which |a x - b| is least; `b` is (m,) or (m, k). Source: keras.ops.lstsq."""
+    a, b, is_vector = _right_side(_matrices("lstsq", a, square=False), b)
+    rcond = _longest(a, "lstsq") * _epsilon(a) if rcond is None else rcond
+    u, s, vt = svd_p.bind(a, full=False)
+    made = matmul(_turned(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_turned(u), b)))
+    return squeeze(made, -1) if is_vector else made
