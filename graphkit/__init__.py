@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         saving,
         tree,
         utils,
+        visualization,
     )
     from graphkit.differentiate import value_and_grad
     from graphkit.front import convert, load
@@ -44,12 +45,6 @@ if TYPE_CHECKING:
     from graphkit.models import Model, Sequential
 
 __version__ = "0.1.0"
-
-_MODULES = (
-    "activations", "backend", "callbacks", "config", "constraints", "engine", "errors", "initializers", "ir",
-    "layers", "losses", "metrics", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "runtime", "saving", "tree",
-    "utils", "visualization",
-)  # fmt: skip
 
 _NAMES = {
     "DTypePolicy": "graphkit.layers.dtype_policy",
@@ -65,15 +60,51 @@ _NAMES = {
     "value_and_grad": "graphkit.differentiate",
 }
 
-__all__ = sorted([*_MODULES, *_NAMES, "__version__"])
+__all__ = [
+    "DTypePolicy",
+    "Input",
+    "InputSpec",
+    "KerasTensor",
+    "Layer",
+    "Model",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "backend",
+    "callbacks",
+    "config",
+    "constraints",
+    "convert",
+    "engine",
+    "errors",
+    "initializers",
+    "ir",
+    "layers",
+    "load",
+    "losses",
+    "metrics",
+    "models",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "random",
+    "regularizers",
+    "runtime",
+    "saving",
+    "tree",
+    "utils",
+    "value_and_grad",
+    "visualization",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return import_module(f"graphkit.{name}")
     place = _NAMES.get(name)
     if place is None:
-        raise AttributeError(f"module 'graphkit' has no attribute {name!r}")
+        if name not in __all__ or name.startswith("_"):
+            raise AttributeError(f"module 'graphkit' has no attribute {name!r}")
+        return import_module(f"graphkit.{name}")
     module, attribute = place if isinstance(place, tuple) else (place, name)
     value = getattr(import_module(module), attribute)
     globals()[name] = value

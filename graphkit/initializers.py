@@ -87,7 +87,7 @@ class Identity(Initializer):
             raise ShapeError(
                 f"Identity matrix initializer can only be used for 2D matrices. Received: shape={tuple(shape)} of rank {len(shape)}."
             )
-        return _cast(self.gain * np.eye(*shape), dtype)
+        return _cast(self.gain * np.eye(shape[0], shape[1]), dtype)
 
 
 @keras_class(_HOME, "normal", "random_normal")

@@ -148,7 +148,7 @@ class Dim:
         return [(c, m) for m, c in self._terms.items()]
 
     def __str__(self) -> str:
-        parts = []
+        parts: list[str] = []
         for monomial, coefficient in sorted(self._terms.items(), key=lambda t: (-len(t[0]), str(t[0]))):
             factors = [_atom_str(atom) for atom in monomial]
             if not factors or abs(coefficient) != 1:

@@ -80,7 +80,7 @@ def _numpy_name(dtype: Any) -> str:
     if policy is not None:
         return str(policy)
     try:
-        return np.dtype(dtype).name
+        return str(np.dtype(dtype).name)
     except TypeError:
         return repr(dtype)
 
@@ -91,7 +91,8 @@ def to_numpy(dtype: str) -> np.dtype[Any]:
     if dtype == "bfloat16":
         import ml_dtypes
 
-        return np.dtype(ml_dtypes.bfloat16)
+        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
+        return bfloat16
     if dtype == "string":
         return np.dtype(object)
     return np.dtype(dtype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,11 +27,11 @@ class Pool:
         """(array of this spec, the block that it lives in)."""
         dtype = dtypes.to_numpy(spec.dtype)
         if dtype.hasobject:
-            return np.empty(spec.shape, dtype), np.empty(0, np.uint8)  # type: ignore[arg-type]
-        count = int(np.prod(spec.shape, dtype=np.int64))  # type: ignore[arg-type]
+            return np.empty(spec.shape, dtype), np.empty(0, np.uint8)
+        count = math.prod(int(size) for size in spec.shape)  # type: ignore[arg-type]
         needed = max(count * dtype.itemsize, 1)
         block = self._fitting(needed)
-        return block[: count * dtype.itemsize].view(dtype).reshape(spec.shape), block  # type: ignore[arg-type]
+        return block[: count * dtype.itemsize].view(dtype).reshape(spec.shape), block
 
     def _fitting(self, needed: int) -> Array:
         fits = [i for i, block in enumerate(self._free) if needed <= block.size <= 4 * needed + 4096]

@@ -92,7 +92,7 @@ class SymbolicTensor(Symbolic):
     def __float__(self) -> float:
         raise InvalidTypeError(f"A symbolic tensor has no numbers yet: {self!r}.")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidTypeError(

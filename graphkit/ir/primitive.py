@@ -173,4 +173,4 @@ def as_array(value: Any) -> Array:
 
 def empty(spec: TensorSpec) -> Array:
     """An uninitialised array of this spec."""
-    return np.empty(spec.shape, dtypes.to_numpy(spec.dtype))  # type: ignore[arg-type]
+    return np.empty(spec.shape, dtypes.to_numpy(spec.dtype))

@@ -67,7 +67,7 @@ class Tracer(TensorOperators):
     def __float__(self) -> float:
         raise InvalidTypeError(f"The numbers of a traced tensor ({self.spec}) are not known while the graph is made.")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidTypeError(
@@ -92,7 +92,7 @@ class Trace:
         """A new input of the program."""
         return Tracer(self, Value(spec, name))
 
-    def read(self, variable: Variable) -> Tracer:
+    def read(self, variable: Variable) -> Any:
         """The present value of a variable."""
         if self.parent is not None:
             return self._capture(self.parent.read(variable))

@@ -83,7 +83,8 @@ class Variable(TensorOperators):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, all sizes known."""
-        return self._array.shape
+        shape: tuple[int, ...] = self._array.shape
+        return shape
 
     @property
     def ndim(self) -> int:

@@ -1,5 +1,8 @@
 """Models: functional graphs, Sequential, cloning."""
 
+from typing import Any
+
+from graphkit.core.late import room
 from graphkit.models.cloning import clone_model
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
@@ -8,22 +11,16 @@ from graphkit.models.sequential import Sequential
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-def load_model(*args: object, **kwargs: object) -> object:
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
     """Open a model file of any format; see `graphkit.saving.load_model`."""
-    from graphkit.core.late import room
-
-    return room("saving").load_model(*args, **kwargs)
+    return room("saving").load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
 
 
-def save_model(*args: object, **kwargs: object) -> object:
+def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
     """Save a model; see `graphkit.saving.save_model`."""
-    from graphkit.core.late import room
-
-    return room("saving").save_model(*args, **kwargs)
+    room("saving").save_model(model, filepath, overwrite=overwrite, **kwargs)
 
 
-def model_from_json(*args: object, **kwargs: object) -> object:
+def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     """A model from its JSON config; see `graphkit.saving.model_from_json`."""
-    from graphkit.core.late import room
-
-    return room("saving").model_from_json(*args, **kwargs)
+    return room("saving").model_from_json(json_string, custom_objects=custom_objects)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NameConflictError, NotBuiltError
-from graphkit.core.names import name_scope
+from graphkit.core.names import auto_name, name_scope
 from graphkit.core.serialization import deserialize, envelope, keras_class
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.input_layer import Input, InputLayer
@@ -85,6 +85,7 @@ class Sequential(Model):
 
     def _make_functional(self, x: Any) -> None:
         source = x
+        auto_name("functional")  # Keras' inner graph takes a name of its own, so the numbers of later models are the same
         with name_scope(self.name):
             for layer in self._stack:
                 if not isinstance(layer, InputLayer):

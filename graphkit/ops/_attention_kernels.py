@@ -1,14 +1,14 @@
 """Attention and its gradient in blocks of scores that stay in the cache: they are never in memory as a whole.
 
-Forward keeps two numbers for each row of scores, its maximum and 1 / the sum of its powers; backward makes the
-probabilities again from them.
+Forward keeps one number for each row of scores, the logarithm of the sum of its powers, from which backward makes the
+probabilities again. Scores of ordinary size are raised without taking the row's maximum off first. All views are made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,149 +16,174 @@ from graphkit.core import threads
 from graphkit.ir.spec import TensorSpec
 
 Array = np.ndarray[Any, Any]
-BLOCK = 1 << 16  # scores that are worked on at a time
+Thunk = Callable[[], Any]
+BLOCK = 1 << 17  # scores that are worked on at a time
 FLOOR = -0.7 * 3.4028234663852886e38  # what a masked score becomes
+_ORDINARY = 60.0  # powers of scores up to this, and sums of them, are far from the limits of float32
 
 
-def _heads_and_rows(shape: Sequence[int], keys: int) -> tuple[int, int]:
-    """How many heads, and how many queries of each, make a block; `shape` is (batch, heads, queries, size)."""
-    _, heads, queries, _ = shape
-    whole = max(queries * keys, 1)
-    if whole <= BLOCK:
-        return max(1, min(heads, BLOCK // whole)), max(queries, 1)
-    return 1, max(1, BLOCK // max(keys, 1))
+class Cut(NamedTuple):
+    """How many heads, and how many queries of each, make a block."""
+
+    heads: int
+    queries: int
+
+    @classmethod
+    def of(cls, heads: int, queries: int, keys: int, matrices: int) -> Cut:
+        """Blocks of which `matrices` fit the cache."""
+        limit, whole = max(BLOCK // matrices, 1), max(queries * keys, 1)
+        if whole <= limit:
+            return cls(max(1, min(heads, limit // whole)), max(queries, 1))
+        return cls(1, max(1, limit // max(keys, 1)))
 
 
 def scratch(matrices: int, specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
-    """For each thread so many blocks of scores, and a block of queries; query and key come first."""
-    batch, queries, heads, size = (int(s) for s in specs[0].shape)  # type: ignore[arg-type]  # kernels see known sizes only
+    """For each thread so many blocks of scores, and two of queries; specs of query, key and value come first."""
+    _, queries, heads, size = (int(s) for s in specs[0].shape)  # type: ignore[arg-type]  # kernels see known sizes only
     keys, width = int(specs[1].shape[1]), int(specs[2].shape[3])  # type: ignore[arg-type]
-    per_head, rows = _heads_and_rows((batch, heads, queries, size), keys)
-    sizes = [*[per_head * rows * keys] * matrices, per_head * rows * max(size, width)]
+    cut = Cut.of(heads, queries, keys, matrices)
+    rows = cut.heads * cut.queries
+    sizes = [*[rows * keys] * matrices, rows * size, rows * max(width, 1)]
     return [TensorSpec((threads.num_threads(), s), specs[0].dtype) for s in sizes]
 
 
-def _heads_first(x: Array) -> Array:
-    return x.transpose(0, 2, 1, 3)
+def _heads_first(*tensors: Array) -> Iterator[Array]:
+    return (x.transpose(0, 2, 1, 3) for x in tensors)
 
 
 def _shaped(flat: Array, *shape: int) -> Array:
     return flat[: int(np.prod(shape))].reshape(shape)
 
 
-def _dealt(tasks: list[Callable[[Sequence[Array]], None]], workspace: Sequence[Array], work: int) -> Callable[[], None]:
-    """The tasks on as many threads as there are scratch arrays; one thread where it is not worth it."""
-    shards = len(workspace[0]) if work >= BLOCK else 1
-    runs = [partial(_one_by_one, tasks[i::shards], [w[i] for w in workspace]) for i in range(shards)]
-    return runs[0] if shards == 1 else partial(threads.run_all, runs)
+def _on_threads(shards: Sequence[Sequence[Thunk]], work: int) -> Thunk:
+    """The shards side by side; one after another where there is little to do."""
+    runs = [partial(_all, shard) for shard in shards if shard]
+    return partial(threads.run_all, runs) if work >= BLOCK // 4 else partial(_all, runs)
 
 
-def _one_by_one(tasks: Sequence[Callable[[Sequence[Array]], None]], buffers: Sequence[Array]) -> None:
-    for task in tasks:
-        task(buffers)
+def _all(thunks: Sequence[Thunk]) -> None:
+    for thunk in thunks:
+        thunk()
 
 
-def _fill_scores(scores: Array, query: Array, key: Array, hidden: Array | None) -> None:
-    """Scores of queries that are scaled already; those that the mask hides become `FLOOR`."""
-    np.matmul(query, key.swapaxes(1, 2), out=scores)
-    if hidden is not None:
-        np.copyto(scores, scores.dtype.type(FLOOR), where=hidden)
+def _hide(scores: Array, seen: Array | None, instead: float) -> None:
+    if seen is not None:
+        np.copyto(scores, scores.dtype.type(instead), where=~seen)
 
 
-def prepare_attention(out: Any, query: Array, key: Array, value: Array, *mask: Array, scale: float, workspace: list[Array]) -> Callable[[], None]:
+def _whole_mask(mask: Sequence[Array], shape: tuple[int, ...], keys: int) -> Array | None:
+    return np.broadcast_to(mask[0], (*shape[:3], keys)) if mask else None
+
+
+# ----- forward -----
+
+
+def prepare_attention(out: Any, query: Array, key: Array, value: Array, *mask: Array, scale: float, workspace: list[Array]) -> Thunk:
     """The engine's thunk of `attention`."""
-    q, k, v, made = (_heads_first(x) for x in (query, key, value, out[0]))
-    top, inverse = out[1]
+    made, q, k, v = _heads_first(out[0], query, key, value)
     batch, heads, queries, _ = q.shape
     keys = k.shape[2]
-    seen = np.broadcast_to(mask[0], (batch, heads, queries, keys)) if mask else None
-    factor = q.dtype.type(scale)
+    seen = _whole_mask(mask, q.shape, keys)
+    cut, factor, ones = Cut.of(heads, queries, keys, 1), q.dtype.type(scale), np.ones(keys, q.dtype)
+    shards: list[list[Thunk]] = [[] for _ in workspace[0]]
+    for i, h, r in ((i, h, r) for i in range(batch) for h in range(0, heads, cut.heads) for r in range(0, queries, cut.queries)):
+        shard = (i * heads // cut.heads + h // cut.heads + r // cut.queries) % len(shards)
+        head, at = slice(h, h + cut.heads), (i, slice(h, h + cut.heads), slice(r, r + cut.queries))
+        part = q[at]
+        scores = _shaped(workspace[0][shard], *part.shape[:2], keys)
+        scaled = _shaped(workspace[1][shard], *part.shape)
+        sums = _shaped(workspace[2][shard], *part.shape[:2])
+        covered = None if seen is None else seen[at]
+        shards[shard] += [
+            partial(np.multiply, part, factor, scaled),
+            partial(np.matmul, scaled, k[i, head].swapaxes(1, 2), scores),
+            partial(_raise, scores, covered, ones, sums, out[1][at]),
+            partial(np.matmul, scores, v[i, head], made[at]),
+            partial(_finish, made[at], sums, out[1][at]),
+        ]
+    return _on_threads(shards, batch * heads * queries * keys)
 
-    def block(i: int, head: slice, row: slice, buffers: Sequence[Array]) -> None:
-        part, given = made[i, head, row], q[i, head, row]
-        scores = _shaped(buffers[0], *given.shape[:2], keys)
-        scaled = _shaped(buffers[1], *given.shape)
-        highest, total = top[i, head, row], inverse[i, head, row]
-        np.multiply(given, factor, out=scaled)
-        _fill_scores(scores, scaled, k[i, head], None if seen is None else ~seen[i, head, row])
-        np.maximum.reduce(scores, axis=2, out=highest)
-        np.subtract(scores, highest[..., None], out=scores)
-        np.exp(scores, out=scores)
-        np.add.reduce(scores, axis=2, out=total)
-        np.reciprocal(total, out=total)
-        np.matmul(scores, v[i, head], out=part)
-        np.multiply(part, total[..., None], out=part)
 
-    per_head, rows = _heads_and_rows(q.shape, keys)
-    tasks: list[Callable[[Sequence[Array]], None]] = [
-        partial(block, i, slice(h, h + per_head), slice(r, r + rows))
-        for i in range(batch)
-        for h in range(0, heads, per_head)
-        for r in range(0, queries, rows)
-    ]
-    return _dealt(tasks, workspace, batch * heads * queries * keys)
+def _raise(scores: Array, seen: Array | None, ones: Array, sums: Array, top: Array) -> None:
+    """Scores become powers of e; `sums` are their sums, `top` what was taken off each row before."""
+    _hide(scores, seen, FLOOR)
+    if seen is None and scores.min() > -_ORDINARY and scores.max() < _ORDINARY:
+        top.fill(0)
+    else:
+        np.maximum.reduce(scores, axis=2, out=top)
+        np.subtract(scores, top[..., None], out=scores)
+    np.exp(scores, out=scores)
+    np.matmul(scores, ones, out=sums)
+
+
+def _finish(output: Array, sums: Array, logarithms: Array) -> None:
+    """Divide by the sums, and note their logarithm; it has the row's top in it already."""
+    np.divide(output, sums[..., None], out=output)
+    np.log(sums, out=sums)
+    np.add(logarithms, sums, out=logarithms)
+
+
+# ----- backward -----
 
 
 def prepare_attention_grad(
-    out: Any,
-    cotangent: Array,
-    query: Array,
-    key: Array,
-    value: Array,
-    output: Array,
-    statistics: Array,
-    *mask: Array,
-    scale: float,
-    workspace: list[Array],
-) -> Callable[[], None]:
+    out: Any, cotangent: Array, query: Array, key: Array, value: Array, output: Array, logarithms: Array, *mask: Array,
+    scale: float, workspace: list[Array],
+) -> Thunk:  # fmt: skip
     """The engine's thunk of `attention_grad`."""
-    q, k, v, o, g = (_heads_first(x) for x in (query, key, value, output, cotangent))
-    dq, dk, dv = (_heads_first(x) for x in out)
-    top, inverse = statistics
+    dq, dk, dv, g, q, k, v, o = _heads_first(*out, cotangent, query, key, value, output)
     batch, heads, queries, _ = q.shape
     keys = k.shape[2]
-    seen = np.broadcast_to(mask[0], (batch, heads, queries, keys)) if mask else None
-    factor = q.dtype.type(scale)
-    per_head, rows = _heads_and_rows(q.shape, keys)
-
-    def block(i: int, head: slice, row: slice, buffers: Sequence[Array]) -> None:
-        given, came = q[i, head, row], g[i, head, row]
-        first, second = (_shaped(b, *given.shape[:2], keys) for b in buffers[:2])
-        hidden = None if seen is None else ~seen[i, head, row]
-        scaled = _shaped(buffers[2], *given.shape)
-        product = _shaped(buffers[2], *came.shape)
-        np.multiply(came, o[i, head, row], out=product)
-        slope = np.add.reduce(product, axis=2, keepdims=True)
-        np.multiply(given, factor, out=scaled)
-        _fill_scores(first, scaled, k[i, head], hidden)
-        np.subtract(first, top[i, head, row, None], out=first)
-        np.exp(first, out=first)
-        np.multiply(first, inverse[i, head, row, None], out=first)
-        _sum_up(dv[i, head], first.swapaxes(1, 2), came, row.start == 0)
-        np.matmul(came, v[i, head].swapaxes(1, 2), out=second)
-        np.subtract(second, slope, out=second)
-        np.multiply(second, first, out=second)
-        if hidden is not None:
-            np.copyto(second, second.dtype.type(0), where=hidden)
-        _sum_up(dk[i, head], second.swapaxes(1, 2), scaled, row.start == 0)
-        np.matmul(second, k[i, head], out=dq[i, head, row])
-        np.multiply(dq[i, head, row], factor, out=dq[i, head, row])
-
-    def head_blocks(i: int, head: slice, buffers: Sequence[Array]) -> None:
-        for start in range(0, queries, rows):
-            block(i, head, slice(start, start + rows), buffers)
-
     if not queries:
-        return lambda: [x.fill(0) for x in out]  # type: ignore[return-value]
-    tasks: list[Callable[[Sequence[Array]], None]] = [
-        partial(head_blocks, i, slice(h, h + per_head)) for i in range(batch) for h in range(0, heads, per_head)
-    ]
-    return _dealt(tasks, workspace, batch * heads * queries * keys)
+        return lambda: [x.fill(0) for x in out]
+    seen = _whole_mask(mask, q.shape, keys)
+    cut, factor = Cut.of(heads, queries, keys, 2), q.dtype.type(scale)
+    shards: list[list[Thunk]] = [[] for _ in workspace[0]]
+    for number, (i, h) in enumerate((i, h) for i in range(batch) for h in range(0, heads, cut.heads)):
+        shard, head = number % len(shards), (i, slice(h, h + cut.heads))
+        keyed, valued = k[head], v[head]
+        for r in range(0, queries, cut.queries):  # one shard: they add up
+            at = (*head, slice(r, r + cut.queries))
+            part, came = q[at], g[at]
+            powers, slopes = (_shaped(w[shard], *part.shape[:2], keys) for w in workspace[:2])
+            scaled, weighed = _shaped(workspace[2][shard], *part.shape), _shaped(workspace[3][shard], *came.shape)
+            covered = None if seen is None else seen[at]
+            product = np.matmul if not r else _add_matmul
+            shards[shard] += [
+                partial(np.multiply, part, factor, scaled),
+                partial(np.matmul, scaled, keyed.swapaxes(1, 2), powers),
+                partial(_raise_again, powers, covered, logarithms[at], came, weighed),
+                partial(product, powers.swapaxes(1, 2), weighed, dv[head]),
+                partial(np.matmul, weighed, valued.swapaxes(1, 2), slopes),
+                partial(_slopes, slopes, powers, covered, weighed, o[at]),
+                partial(product, slopes.swapaxes(1, 2), scaled, dk[head]),
+                partial(np.matmul, slopes, keyed, dq[at]),
+                partial(np.multiply, dq[at], factor, dq[at]),
+            ]
+    return _on_threads(shards, batch * heads * queries * keys)
 
 
-def _sum_up(target: Array, a: Array, b: Array, is_first: bool) -> None:
-    """The product of `a` and `b` into `target`, or onto it."""
-    if is_first:
-        np.matmul(a, b, out=target)
-    else:
-        np.add(target, np.matmul(a, b), out=target)
+def _raise_again(scores: Array, seen: Array | None, logarithms: Array, cotangent: Array, weighed: Array) -> None:
+    """Scores become probabilities, or powers where the cotangent can be divided by their sums instead."""
+    _hide(scores, seen, FLOOR)
+    if np.abs(logarithms).max() < _ORDINARY:
+        np.multiply(cotangent, np.exp(-logarithms)[..., None], out=weighed)
+        np.exp(scores, out=scores)
+        return
+    np.copyto(weighed, cotangent)
+    np.subtract(scores, logarithms[..., None], out=scores)
+    np.exp(scores, out=scores)
+    if seen is not None:  # rows with nothing to see: the floor swallows the logarithm of how many there are
+        scores[logarithms <= FLOOR / 2] = 1 / scores.shape[2]
+
+
+def _slopes(slopes: Array, powers: Array, seen: Array | None, weighed: Array, output: Array) -> None:
+    """The cotangent of the scores out of that of the probabilities; `weighed` is used up."""
+    np.multiply(weighed, output, out=weighed)
+    np.subtract(slopes, np.add.reduce(weighed, axis=2, keepdims=True), out=slopes)
+    np.multiply(slopes, powers, out=slopes)
+    _hide(slopes, seen, 0.0)
+
+
+def _add_matmul(a: Array, b: Array, out: Array) -> None:
+    np.add(out, np.matmul(a, b), out=out)

@@ -16,11 +16,11 @@ from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.creation import tri
-from graphkit.ops.elementwise import add, cast, exp, logical_and, multiply, stop_gradient, subtract, true_divide, where
+from graphkit.ops.elementwise import add, cast, exp, log, logical_and, multiply, stop_gradient, subtract, where
 from graphkit.ops.linear import einsum
 from graphkit.ops.probabilities import softmax
 from graphkit.ops.reduction import reduce_max_p, reduce_sum_p
-from graphkit.ops.shaping import squeeze, stack
+from graphkit.ops.shaping import squeeze
 
 __all__ = ["dot_product_attention"]
 
@@ -31,7 +31,7 @@ def _attention_abstract(query: TensorSpec, key: TensorSpec, value: TensorSpec, *
     batch, queries, heads, _ = query.shape
     if mask:
         broadcast_shapes(mask[0].shape, (batch, heads, queries, key.shape[1]))
-    return TensorSpec((batch, queries, heads, value.shape[3]), query.dtype), TensorSpec((2, batch, heads, queries), query.dtype)
+    return TensorSpec((batch, queries, heads, value.shape[3]), query.dtype), TensorSpec((batch, heads, queries), query.dtype)
 
 
 def _scores(query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> Any:
@@ -45,17 +45,17 @@ def _attention(query: Any, key: Any, value: Any, *mask: Any, scale: float) -> tu
     top = stop_gradient(reduce_max_p.bind(scores, axes=(3,), keepdims=True))
     total = reduce_sum_p.bind(exp(subtract(scores, top)), axes=(3,), keepdims=True)
     output = einsum("bnts,bsnh->btnh", softmax(scores, axis=-1), value)
-    return output, stack([squeeze(top, 3), squeeze(true_divide(1.0, total), 3)], axis=0)
+    return output, squeeze(add(top, log(total)), 3)
 
 
 def _attention_vjp(g: Any, out: Any, query: Any, key: Any, value: Any, *mask: Any, scale: float) -> list[Any]:
-    if g[0] is None:  # the statistics are there for the gradient only
+    if g[0] is None:  # the logarithms are there for the gradient only
         return [None] * (3 + len(mask))
     return [*attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale), *[None] * len(mask)]
 
 
 def _attention_grad(
-    g: Any, query: Any, key: Any, value: Any, output: Any, statistics: Any, *mask: Any, scale: float
+    g: Any, query: Any, key: Any, value: Any, output: Any, logarithms: Any, *mask: Any, scale: float
 ) -> tuple[Any, Any, Any]:
     weights = softmax(_scores(query, key, mask, scale), axis=-1)
     onto = einsum("btnh,bsnh->bnts", g, value)
@@ -75,7 +75,7 @@ attention_grad_p = primitive(
     decomposition=_attention_grad,
 )
 attention_p = primitive(
-    "attention",  # the output (batch, queries, heads, width) and, for the gradient, (2, batch, heads, queries) of the scores' rows
+    "attention",  # the output (batch, queries, heads, width) and, for the gradient, the log of the sum of each row's powers
     _attention_abstract,
     prepare=prepare_attention,
     workspace=partial(scratch, 1),

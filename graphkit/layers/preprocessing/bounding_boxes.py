@@ -1,0 +1,80 @@
+"""Boxes around things in images: Keras' formats, and boxes that follow what is done to the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit import ops
+from graphkit.core.errors import InvalidArgumentError
+
+# format -> (the axes in the order of the numbers, how the two numbers of an axis are given)
+_FORMATS = {
+    "xyxy": ("xy", "ends"),
+    "yxyx": ("yx", "ends"),
+    "xywh": ("xy", "start"),
+    "center_xywh": ("xy", "center"),
+    "center_yxhw": ("yx", "center"),
+}
+FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
+
+
+def check_format(name: Any, layer: str) -> None:
+    """Raise InvalidArgumentError for a format that Keras does not have."""
+    if name is not None and name not in FORMATS:
+        raise InvalidArgumentError(f"Layer {layer!r}: bounding_box_format={name!r} is unknown; known are {', '.join(FORMATS)}.")
+
+
+def _numbers(boxes: Any) -> list[Any]:
+    return [boxes[..., i] for i in range(4)]
+
+
+def _scale(size: Any, relative: bool, dtype: str) -> Any:
+    return ops.cast(size, dtype) if relative else 1.0
+
+
+def to_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
+    """Boxes (..., 4) of a format as left, top, right, bottom in pixels."""
+    axes, kind = _FORMATS[form.removeprefix("rel_")]
+    relative = form.startswith("rel_")
+    numbers = _numbers(boxes)
+    ends: dict[str, tuple[Any, Any]] = {}
+    for index, axis in enumerate(axes):
+        one, two = numbers[index], numbers[index + 2]
+        low = one - two / 2 if kind == "center" else one
+        high = two if kind == "ends" else low + two
+        factor = _scale(width if axis == "x" else height, relative, boxes.dtype)
+        ends[axis] = low * factor, high * factor
+    return ops.stack([ends["x"][0], ends["y"][0], ends["x"][1], ends["y"][1]], axis=-1)
+
+
+def from_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
+    """The way back."""
+    axes, kind = _FORMATS[form.removeprefix("rel_")]
+    relative = form.startswith("rel_")
+    left, top, right, bottom = _numbers(boxes)
+    first, second = [], []
+    for axis in axes:
+        low, high = (left, right) if axis == "x" else (top, bottom)
+        factor = _scale(width if axis == "x" else height, relative, boxes.dtype)
+        first.append(((low + high) / 2 if kind == "center" else low) / factor)
+        second.append((high if kind == "ends" else high - low) / factor)
+    return ops.stack([*first, *second], axis=-1)
+
+
+def clipped(boxes: Any, height: Any, width: Any) -> Any:
+    """Boxes (batch, n, 4) in pixels, cut at the image's borders; those that nothing is left of become all -1."""
+    height, width = ops.cast(height, boxes.dtype), ops.cast(width, boxes.dtype)
+    left, top, right, bottom = _numbers(boxes)
+    left, right = (ops.minimum(ops.maximum(v, 0), width) for v in (left, right))
+    top, bottom = (ops.minimum(ops.maximum(v, 0), height) for v in (top, bottom))
+    cut = ops.stack([left, top, right, bottom], axis=-1)
+    empty = ops.expand_dims(ops.less_equal((right - left) * (bottom - top), 0), -1)
+    return ops.where(empty, ops.full_like(cut, -1.0), cut)
+
+
+def around(boxes: Any, mapped: Any) -> Any:
+    """The boxes around the corners of boxes, each sent through `mapped(x, y) -> (x, y)`."""
+    left, top, right, bottom = _numbers(boxes)
+    corners = [mapped(x, y) for x, y in ((left, top), (right, top), (left, bottom), (right, bottom))]
+    xs, ys = (ops.stack([c[i] for c in corners], axis=-1) for i in (0, 1))
+    return ops.stack([ops.min(xs, -1), ops.min(ys, -1), ops.max(xs, -1), ops.max(ys, -1)], axis=-1)

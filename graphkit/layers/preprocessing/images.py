@@ -1,0 +1,484 @@
+"""Image layers: their common base, and those without chance (Resizing, CenterCrop, contrast by histograms)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from graphkit import ops, random
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.core.serialization import keras_class
+from graphkit.layers.layer import Layer
+from graphkit.layers.preprocessing import bounding_boxes as boxes_of
+from graphkit.ops.resizing import INTERPOLATIONS, resize
+
+_HOME = "keras.layers"
+Range = tuple[float, float]
+_MASKS, _BOXES = "segmentation_masks", "bounding_boxes"
+
+
+def factor_range(layer: Layer, name: str, value: Any, bounds: Range, low: float | None = None) -> Range:
+    """What a `factor` means: a pair as it is, a number f as (low or -f, f), not below the bounds.
+
+    Raises InvalidArgumentError for anything else and beyond the bounds.
+    """
+    pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, (int, float)) for v in value)
+    if pair and value[0] <= bounds[1] and value[1] >= bounds[0]:
+        first, last = sorted(value)
+        return first, last
+    if isinstance(value, (int, float)) and not isinstance(value, bool) and bounds[0] <= value <= bounds[1]:
+        return max(-abs(value), bounds[0]) if low is None else low, abs(value)
+    raise InvalidArgumentError(
+        f"The `{name}` argument of layer {layer.name!r} should be a number (or a list of two numbers) in the range "
+        f"[{bounds[0]}, {bounds[1]}]. Received: {name}={value}"
+    )
+
+
+def value_range_of(layer: Layer, value: Any) -> list[float]:
+    """(lowest, highest) value of a pixel. Raises InvalidArgumentError unless it is a pair."""
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise InvalidArgumentError(
+            f"The `value_range` argument of layer {layer.name!r} should be a list of two numbers. Received: value_range={value}"
+        )
+    return sorted(value)
+
+
+def rescaled(x: Any, old: Any, new: Any) -> Any:
+    """Values of one range as values of another."""
+    if tuple(old) == tuple(new):
+        return x
+    return (x - old[0]) / (old[1] - old[0]) * (new[1] - new[0]) + new[0]
+
+
+class ImageLayer(Layer):
+    """A layer over images (batch, h, w, channels) or one image, or over a dict of images and what belongs to them.
+
+    The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}).
+    A subclass says what it draws for a batch (`draw`) and what it does to images (`change`); where the picture moves
+    (`moves`), masks and boxes move with it.
+    """
+
+    moves: ClassVar[bool] = False
+    always: ClassVar[bool] = False  # at inference too
+    bounds: ClassVar[Range] = (-1.0, 1.0)
+    unsaved: ClassVar[tuple[str, ...]] = ()
+    seed: Any
+    value_range: Any
+
+    def __init__(self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        boxes_of.check_format(bounding_box_format, self.name)
+        self.data_format, self.bounding_box_format = standardize_data_format(data_format), bounding_box_format
+
+    def _set_seed(self, seed: Any) -> None:
+        self.seed = seed
+        self.generator = random.SeedGenerator(seed)
+
+    # ----- what subclasses say -----
+
+    def draw(self, images: Any) -> Any:
+        """The random part for a batch of images: any structure of tensors."""
+        return None
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The changed images (batch, ...); `masks` says that they are masks, whose values must not be mixed."""
+        raise NotImplementedError
+
+    def change_labels(self, labels: Any, drawn: Any) -> Any:
+        """The labels of the changed images."""
+        return labels
+
+    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
+        """Where boxes (batch, n, 4), left, top, right, bottom in pixels, are in the changed images."""
+        return boxes
+
+    # ----- Keras' names of the parts -----
+
+    def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
+        """What is drawn for this batch."""
+        images = data["images"] if isinstance(data, Mapping) else data
+        return self.draw(self._batch(images)) if training or self.always else None
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The images, changed if training."""
+        if not (training or self.always):
+            return images
+        return self._of_rank(images, self.change(self._batch(images), transformation))
+
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The labels, changed if training."""
+        return self.change_labels(labels, transformation) if training or self.always else labels
+
+    def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The masks, moved as the images are."""
+        if not self.moves or not (training or self.always):
+            return segmentation_masks
+        return self._of_rank(segmentation_masks, self.change(self._batch(segmentation_masks), transformation, masks=True))
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
+        """The boxes, moved as the images (of this shape) are."""
+        if not (training or self.always):
+            return bounding_boxes
+        height, width = image_shape
+        new_height, new_width = self.new_sizes(height, width)
+        form = str(self.bounding_box_format)
+        boxes = ops.cast(bounding_boxes["boxes"], self.compute_dtype)
+        single = boxes.ndim == 2
+        pixels = boxes_of.to_xyxy(ops.expand_dims(boxes, 0) if single else boxes, form, height, width)
+        moved = boxes_of.clipped(self.change_boxes(pixels, transformation, height, width), new_height, new_width)
+        made = boxes_of.from_xyxy(moved, form, new_height, new_width)
+        return {**bounding_boxes, "boxes": ops.squeeze(made, 0) if single else made}
+
+    def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """Height and width of the changed images."""
+        return height, width
+
+    # ----- the call -----
+
+    def call(self, data: Any, training: bool = True) -> Any:
+        """The images, or the dict with everything in it, changed."""
+        if not isinstance(data, Mapping):
+            return self._cast(self.transform_images(self._cast(data), self.get_random_transformation(data, training), training))
+        drawn = self.get_random_transformation(data, training)
+        made = {**data, "images": self._cast(self.transform_images(self._cast(data["images"]), drawn, training))}
+        if "labels" in data:
+            made["labels"] = self.transform_labels(data["labels"], drawn, training)
+        if _MASKS in data:
+            made[_MASKS] = self.transform_segmentation_masks(data[_MASKS], drawn, training)
+        if _BOXES in data:
+            made[_BOXES] = self._boxes(data, drawn, training)
+        return made
+
+    def _boxes(self, data: Mapping[str, Any], drawn: Any, training: bool) -> Any:
+        if not self.bounding_box_format:
+            raise InvalidArgumentError(
+                "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box format. Pass a "
+                f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
+            )
+        if not self.moves:
+            return data[_BOXES]
+        return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
+
+    def _cast(self, images: Any) -> Any:
+        return ops.cast(images, self.compute_dtype)
+
+    def _batch(self, images: Any) -> Any:
+        """A batch, of one image perhaps. Raises ShapeError for other ranks than 3 and 4."""
+        if images.ndim not in (3, 4):
+            raise ShapeError(
+                f"Expected image tensor to have rank 3 (single image) or 4 (batch of images). Received by layer {self.name!r}: "
+                f"shape {tuple(images.shape)}"
+            )
+        return images if images.ndim == 4 else ops.expand_dims(images, 0)
+
+    def _of_rank(self, like: Any, images: Any) -> Any:
+        return images if like.ndim == 4 else ops.squeeze(images, 0)
+
+    # ----- the axes -----
+
+    @property
+    def _last(self) -> bool:
+        return self.data_format == CHANNELS_LAST
+
+    @property
+    def spatial(self) -> tuple[int, int]:
+        """The axes of height and width."""
+        return (1, 2) if self._last else (2, 3)
+
+    @property
+    def channels(self) -> int:
+        """The axis of the channels."""
+        return 3 if self._last else 1
+
+    def sizes(self, images: Any) -> tuple[Any, Any]:
+        """Height and width of a batch: ints, or symbolic where they are not known."""
+        shape = ops.shape(images)
+        return shape[self.spatial[0]], shape[self.spatial[1]]
+
+    # ----- config -----
+
+    def get_config(self) -> dict[str, Any]:
+        """The config: Keras has the data format first, and the boxes' format only where there is one."""
+        config = super().get_config()
+        base = {n: config.pop(n) for n in ("name", "trainable", "dtype")} | {"data_format": self.data_format}
+        if self.bounding_box_format is not None:
+            base["bounding_box_format"] = self.bounding_box_format
+        return {**base, **{n: v for n, v in config.items() if n not in (*base, *self.unsaved, "bounding_box_format")}}
+
+
+# ----- sizes -----
+
+
+class _Sized(ImageLayer):
+    """Images of another size."""
+
+    moves, always = True, True
+    height: int
+    width: int
+
+    def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
+        """The wanted ones."""
+        return self.height, self.width
+
+    def _window(self, images: Any, top: Any, left: Any) -> Any:
+        """The part of the wanted size that begins there (less of it at the borders)."""
+        key: list[Any] = [slice(None)] * 4
+        for axis, start, size in zip(self.spatial, (top, left), (self.height, self.width), strict=True):
+            key[axis] = slice(start, start + size)
+        return images[tuple(key)]
+
+
+@keras_class(_HOME)
+class Resizing(_Sized):
+    """Images resized to (height, width), at inference too. Source: keras.layers.Resizing.
+
+    Args:
+        height: of the result.
+        width: of the result.
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
+        crop_to_aspect_ratio: cut the image to the wanted ratio first.
+        pad_to_aspect_ratio: pad it (with `fill_value`) to the wanted ratio first.
+        antialias: use a wider filter when making smaller.
+    """
+
+    def __init__(
+        self,
+        height: int,
+        width: int,
+        interpolation: str = "bilinear",
+        crop_to_aspect_ratio: bool = False,
+        pad_to_aspect_ratio: bool = False,
+        fill_mode: str = "constant",
+        fill_value: float = 0.0,
+        antialias: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        if interpolation not in INTERPOLATIONS:
+            raise InvalidArgumentError(f"Layer {self.name!r}: `interpolation` must be one of {INTERPOLATIONS}, got {interpolation!r}.")
+        self.height, self.width, self.interpolation = height, width, interpolation
+        self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
+        self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The resized images."""
+        return resize(
+            images,
+            (self.height, self.width),
+            interpolation="nearest" if masks else self.interpolation,
+            antialias=self.antialias,
+            crop_to_aspect_ratio=self.crop_to_aspect_ratio,
+            pad_to_aspect_ratio=self.pad_to_aspect_ratio,
+            fill_mode=self.fill_mode,
+            fill_value=self.fill_value,
+            data_format=self.data_format,
+        )
+
+    def _cast(self, images: Any) -> Any:
+        """Integer images stay integer: rounded, and cut to their range."""
+        return images
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The resized images, of the dtype that they came in."""
+        made, dtype = super().transform_images(images, transformation, training), images.dtype
+        name = dtypes.standardize(dtype)
+        if dtypes.standardize(made.dtype) == name:
+            return made
+        if dtypes.is_int(name):
+            info = dtypes.to_numpy(name)
+            import numpy as np
+
+            made = ops.clip(ops.round(made), int(np.iinfo(info).min), int(np.iinfo(info).max))
+        return ops.cast(made, name)
+
+    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
+        """Scaled, and shifted by what is cut off or padded."""
+        scale_y, scale_x = self.height / ops.cast(height, boxes.dtype), self.width / ops.cast(width, boxes.dtype)
+        if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
+            scale_x = scale_y = ops.maximum(scale_x, scale_y) if self.crop_to_aspect_ratio else ops.minimum(scale_x, scale_y)
+        sign = -1.0 if self.crop_to_aspect_ratio else 1.0
+        down = sign * ops.floor(sign * (self.height - ops.cast(height, boxes.dtype) * scale_y) / 2)
+        right = sign * ops.floor(sign * (self.width - ops.cast(width, boxes.dtype) * scale_x) / 2)
+        return ops.stack([boxes[..., i] * s + o for i, (s, o) in enumerate([(scale_x, right), (scale_y, down)] * 2)], axis=-1)
+
+
+@keras_class(_HOME)
+class CenterCrop(_Sized):
+    """The middle (height, width) of images, at inference too; smaller ones are resized. Source: keras.layers.CenterCrop."""
+
+    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        self.height, self.width = height, width
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The middle."""
+        height, width = self.sizes(images)
+        if self._is_smaller(height, width):
+            return resize(images, (self.height, self.width), crop_to_aspect_ratio=True, data_format=self.data_format)
+        return self._window(images, (height - self.height) // 2, (width - self.width) // 2)
+
+    def _is_smaller(self, height: Any, width: Any) -> bool:
+        return (isinstance(height, int) and height < self.height) or (isinstance(width, int) and width < self.width)
+
+    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
+        """Shifted, or scaled where the images are."""
+        if self._is_smaller(height, width):
+            scaled = Resizing(self.height, self.width, crop_to_aspect_ratio=True)
+            return scaled.change_boxes(boxes, None, height, width)
+        left, top = ((width - self.width) // 2, (height - self.height) // 2)
+        return ops.stack([boxes[..., i] - ops.cast(left if i % 2 == 0 else top, boxes.dtype) for i in range(4)], axis=-1)
+
+
+@keras_class(_HOME)
+class MaxNumBoundingBoxes(ImageLayer):
+    """Exactly `max_number` boxes and labels for each image: cut off, or filled up with -1. Source: keras.layers.MaxNumBoundingBoxes."""
+
+    moves, always, unsaved = True, True, ("fill_value",)
+
+    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.max_number, self.fill_value = int(max_number), int(fill_value)
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The images as they are."""
+        return images
+
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
+        """The boxes and labels, `max_number` of them."""
+        return {**bounding_boxes, **{n: self._of_number(bounding_boxes[n]) for n in ("boxes", "labels")}}
+
+    def _of_number(self, x: Any) -> Any:
+        single = x.ndim == (2 if x.shape[-1] == 4 and x.ndim == 2 else 1)
+        axis = 0 if single and x.ndim < 3 and not (x.ndim == 2 and x.shape[-1] != 4) else 1
+        x = x[(slice(None),) * axis + (slice(0, self.max_number),)]
+        missing = self.max_number - x.shape[axis]
+        widths = [(0, missing if a == axis else 0) for a in range(x.ndim)]
+        return ops.pad(x, widths, constant_values=self.fill_value) if missing else x
+
+
+# ----- contrast -----
+
+
+@keras_class(_HOME)
+class AutoContrast(ImageLayer):
+    """Each image's values stretched over the whole range, at inference too. Source: keras.layers.AutoContrast."""
+
+    always = True
+
+    def __init__(self, value_range: Any = (0, 255), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.value_range = value_range_of(self, value_range)
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The stretched images; those of one value stay."""
+        low = ops.min(images, axis=self.spatial, keepdims=True)
+        width = ops.max(images, axis=self.spatial, keepdims=True) - low
+        flat = ops.equal(width, 0)
+        share = (images - low) / ops.where(flat, ops.ones_like(width), width)
+        return ops.where(flat, images, rescaled(share, (0.0, 1.0), self.value_range))
+
+
+@keras_class(_HOME)
+class Equalization(ImageLayer):
+    """While training, values spread so that each occurs about as often (a batch's channel by channel). Source: keras.layers.Equalization."""
+
+    def __init__(self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        self.value_range, self.bins = value_range_of(self, value_range), bins
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The equalized images."""
+        number = images.shape[self.channels]
+        if not isinstance(number, int):
+            raise ShapeError(f"Layer {self.name!r} must know the number of channels, got images of shape {tuple(images.shape)}.")
+        parts = ops.split(rescaled(images, self.value_range, (0, 255)), number, axis=self.channels)
+        return rescaled(ops.concatenate([self._channel(p) for p in parts], axis=self.channels), (0, 255), self.value_range)
+
+    def _channel(self, x: Any) -> Any:
+        """By the cumulative histogram, which serves as a table from old values to new ones."""
+        places = ops.cast(ops.clip(x * ((self.bins - 1) / 255.0), 0, self.bins - 1), "int32")
+        counts = ops.cast(ops.bincount(ops.reshape(places, (-1,)), minlength=self.bins), x.dtype)
+        reached = ops.cumsum(counts)
+        first = ops.min(ops.where(ops.greater(reached, 0), reached, ops.full_like(reached, float("inf"))))
+        rest = reached[-1] - first
+        table = ops.clip(ops.round((reached - first) * 255.0 / ops.where(ops.equal(rest, 0), ops.ones_like(rest), rest)), 0, 255)
+        alone = ops.less_equal(ops.count_nonzero(counts), 1)
+        return ops.where(alone, x, ops.take(table, places))
+
+
+@keras_class(_HOME)
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """Values equalized in each tile of a grid, mixed between the tiles (CLAHE), at inference too.
+
+    Args:
+        value_range: of the pixels.
+        clip_limit: how many times the mean count a bin may have before it is cut.
+        tile_grid_size: (rows, columns) of tiles.
+
+    Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
+    """
+
+    always = True
+
+    def __init__(
+        self, value_range: Any = (0, 255), clip_limit: float = 4.0, tile_grid_size: Any = (8, 8), data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tuple(tile_grid_size)
+
+    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+        """The equalized images; height, width and channels must be known."""
+        x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
+        if any(not isinstance(s, int) for s in x.shape[1:]):
+            raise ShapeError(f"Layer {self.name!r} needs known heights, widths and channels, got images of shape {tuple(images.shape)}.")
+        made = rescaled(self._equalized(rescaled(x, self.value_range, (0, 255))), (0, 255), self.value_range)
+        return made if self._last else ops.transpose(made, (0, 3, 1, 2))
+
+    def _equalized(self, x: Any) -> Any:
+        _, height, width, channels = x.shape
+        rows, columns = self.tile_grid_size
+        tall, wide = -(-height // rows), -(-width // columns)
+        padded = ops.pad(x, [(0, 0), (0, tall * rows - height), (0, wide * columns - width), (0, 0)], mode="symmetric")
+        values = ops.cast(ops.clip(padded, 0, 255), "int32")
+        batch = ops.shape(x)[0]
+        tiles = ops.transpose(ops.reshape(values, (batch, rows, tall, columns, wide, channels)), (0, 1, 3, 5, 2, 4))
+        tables = self._tables(ops.reshape(tiles, (batch, rows, columns, channels, tall * wide)), tall * wide)
+        tables = ops.pad(tables, [(0, 0), (1, 1), (1, 1), (0, 0), (0, 0)], mode="edge")
+        made = self._between(ops.reshape(tables, (batch, (rows + 2) * (columns + 2) * channels * 256)), values, (tall, wide, channels))
+        return made[:, :height, :width, :]
+
+    def _tables(self, tiles: Any, size: int) -> Any:
+        """For each tile the new value of each of the 256 old ones."""
+        counts = ops.sum(ops.one_hot(tiles, 256), axis=-2)
+        if self.clip_limit > 0:
+            cut = ops.minimum(counts, self.clip_limit * size / 256.0)
+            counts = cut + ops.sum(counts - cut, axis=-1, keepdims=True) / 256.0
+        reached = ops.cumsum(counts, axis=-1)
+        first = ops.min(reached, axis=-1, keepdims=True)
+        rest = size - first
+        return ops.clip((reached - first) * 255.0 / ops.where(ops.equal(rest, 0), ops.ones_like(rest), rest), 0, 255)
+
+    def _between(self, tables: Any, values: Any, sizes: tuple[int, int, int]) -> Any:
+        """Each pixel by the tables of the four nearest tiles."""
+        import numpy as np
+
+        tall, wide, channels = sizes
+        rows, columns = self.tile_grid_size
+        places, shares = [], []
+        for length, number in ((tall, rows), (wide, columns)):
+            at = (np.arange(length * number) - length / 2.0) / length + 1.0
+            low = np.floor(at)
+            places.append([np.clip(low + i, 0, number + 1).astype(np.int32) for i in (0, 1)])
+            shares.append([(1 - (at - low)).astype(np.float32), (at - low).astype(np.float32)])
+        channel = np.arange(channels, dtype=np.int32)
+        total: Any = 0.0
+        for i in (0, 1):
+            for j in (0, 1):
+                tile = (places[0][i][:, None] * (columns + 2) + places[1][j][None, :])[..., None] * channels + channel
+                index = ops.reshape(values + tile * 256, (ops.shape(values)[0], tall * rows * wide * columns * channels))
+                looked = ops.reshape(ops.take_along_axis(tables, index, axis=1), ops.shape(values))
+                total = total + looked * (shares[0][i][:, None] * shares[1][j][None, :])[..., None]
+        return total

@@ -1,0 +1,497 @@
+"""Images: cropping, padding, patches, filters, and moving their pixels; `ops.image` as Keras has it.
+
+Images are (height, width, channels) or a batch of them; `data_format="channels_first"` puts the channels first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Size
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.ops import random
+from graphkit.ops._convert import as_float, cast_to, dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.color import channels_axis, gaussian, hsv_to_rgb, images_of, rgb_to_grayscale, rgb_to_hsv, ssim
+from graphkit.ops.convolution import depthwise_conv
+from graphkit.ops.elementwise import (
+    absolute, add, cast, clip, equal, floor, floor_divide, greater_equal, less, less_equal, logical_and, maximum, mod, multiply,
+    negative, reciprocal, sign, sin, subtract, true_divide, where,
+)  # fmt: skip
+from graphkit.ops.indexing import take
+from graphkit.ops.linalg import solve
+from graphkit.ops.linear import einsum
+from graphkit.ops.patches import _per_axis, padded_same, windows
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.resizing import resize
+from graphkit.ops.shaping import (
+    arange, broadcast_to, concatenate, expand_dims, get_item, moveaxis, ones_like, pad, reshape, squeeze, stack, transpose, unstack,
+    zeros_like,
+)  # fmt: skip
+
+# fmt: off
+__all__ = [
+    "affine_transform", "crop_images", "elastic_transform", "extract_patches", "extract_patches_3d", "gaussian_blur", "hsv_to_rgb",
+    "map_coordinates", "pad_images", "perspective_transform", "resize", "rgb_to_grayscale", "rgb_to_hsv", "scale_and_translate",
+    "sobel_edges", "ssim",
+]
+# fmt: on
+
+# ----- cropping and padding -----
+
+
+def _spatial(x: Any, data_format: Any) -> tuple[int, int]:
+    """The axes of height and width."""
+    first = x.ndim - 3 if standardize_data_format(data_format) == CHANNELS_LAST else x.ndim - 2
+    return first, first + 1
+
+
+def _two_of_three(names: tuple[str, str, str], values: tuple[Any, Any, Any]) -> None:
+    told = ", ".join(f"{n}={v}" for n, v in zip(names, values, strict=True))
+    if values.count(None) != 1:
+        raise InvalidArgumentError(f"Must specify exactly two of {', '.join(names)}. Received: {told}")
+    for name, value in zip(names, values, strict=True):
+        if isinstance(value, int) and value < 0:
+            raise InvalidArgumentError(f"{name} must be >= 0. Received: {name}={value}")
+
+
+def _not_negative(name: str, value: Size) -> Size:
+    if isinstance(value, int) and value < 0:
+        raise InvalidArgumentError(f"{name} must be >= 0. Received: {name}={value}")
+    return value
+
+
+@operation("PadImages", "image", tensors="images")
+def pad_images(
+    images: Any,
+    top_padding: Any = None,
+    left_padding: Any = None,
+    bottom_padding: Any = None,
+    right_padding: Any = None,
+    target_height: Any = None,
+    target_width: Any = None,
+    data_format: Any = None,
+) -> Any:
+    """Zeros around images; two of (top, bottom, target height), and of (left, right, target width), say how many.
+
+    Raises InvalidArgumentError otherwise. Source: keras.ops.image.pad_images.
+    """
+    x = images_of(images)
+    _two_of_three(("top_padding", "bottom_padding", "target_height"), (top_padding, bottom_padding, target_height))
+    _two_of_three(("left_padding", "right_padding", "target_width"), (left_padding, right_padding, target_width))
+    widths: list[tuple[Any, Any]] = [(0, 0)] * x.ndim
+    sides = (("top", "bottom", top_padding, bottom_padding, target_height), ("left", "right", left_padding, right_padding, target_width))
+    for axis, (first, last, before, after, target) in zip(_spatial(x, data_format), sides, strict=True):
+        size = shape_of(x)[axis]
+        if target is not None and isinstance(size, Dim):
+            raise ShapeError(f"pad_images: a target size wants images of known size, got shape {show(shape_of(x))}.")
+        before = target - after - size if before is None else before
+        after = target - before - size if after is None else after
+        widths[axis] = _not_negative(f"{first}_padding", before), _not_negative(f"{last}_padding", after)
+    return pad(x, widths)
+
+
+@operation("CropImages", "image", tensors="images")
+def crop_images(
+    images: Any,
+    top_cropping: Any = None,
+    left_cropping: Any = None,
+    bottom_cropping: Any = None,
+    right_cropping: Any = None,
+    target_height: Any = None,
+    target_width: Any = None,
+    data_format: Any = None,
+) -> Any:
+    """Images without their rims; two of (top, bottom, target height), and of (left, right, target width), say how much.
+
+    Raises InvalidArgumentError otherwise. Source: keras.ops.image.crop_images.
+    """
+    x = images_of(images)
+    _two_of_three(("top_cropping", "bottom_cropping", "target_height"), (top_cropping, bottom_cropping, target_height))
+    _two_of_three(("left_cropping", "right_cropping", "target_width"), (left_cropping, right_cropping, target_width))
+    key: list[Any] = [slice(None)] * x.ndim
+    sides = (("top", "height", top_cropping, bottom_cropping, target_height), ("left", "width", left_cropping, right_cropping, target_width))
+    for axis, (first, what, before, after, target) in zip(_spatial(x, data_format), sides, strict=True):
+        size = shape_of(x)[axis]
+        before = size - target - after if before is None else before
+        target = size - after - before if target is None else target
+        start, length = _not_negative(f"{first}_cropping", before), _not_negative(f"target_{what}", target)
+        key[axis] = slice(start, start + length)
+    return get_item(x, tuple(key))
+
+
+# ----- patches -----
+
+
+def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, padding: str, data_format: Any) -> Any:
+    if not isinstance(size, (int, np.integer)) and len(size) != rank:
+        raise InvalidTypeError(f"Invalid `size` argument. Expected an int or a tuple of length {rank}. Received: size={size}")
+    sizes = _per_axis(size, rank, "size")
+    moves = sizes if not strides else _per_axis(strides, rank, "strides")
+    steps = _per_axis(dilation_rate, rank, "dilation_rate")
+    if padding not in ("valid", "same"):
+        raise InvalidArgumentError(f"extract_patches: padding must be 'valid' or 'same', got {padding!r}.")
+    if x.ndim not in (rank + 1, rank + 2):
+        raise ShapeError(f"extract_patches: {rank} spatial axes and channels, or a batch of that, expected; got shape {show(shape_of(x))}.")
+    is_single = x.ndim == rank + 1
+    x = expand_dims(x, 0) if is_single else x
+    is_last = standardize_data_format(data_format) == CHANNELS_LAST
+    x = x if is_last else moveaxis(x, 1, -1)
+    if padding == "same":
+        x = padded_same(x, 1, sizes, moves, steps)
+    made = windows(x, 1, sizes, moves, steps)  # (batch, n0, k0, n1, k1, ..., channels)
+    counts, inside = range(1, 2 * rank, 2), range(2, 2 * rank + 1, 2)
+    made = transpose(made, (0, *counts, *inside, 2 * rank + 1))
+    shape = shape_of(made)
+    made = reshape(made, (*shape[: rank + 1], int(np.prod(sizes)) * shape[-1]))
+    made = made if is_last else moveaxis(made, -1, 1)
+    return squeeze(made, 0) if is_single else made
+
+
+@operation("ExtractPatches", "image", tensors="images")
+def extract_patches(
+    images: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: Any = None
+) -> Any:
+    """The windows of images, the numbers of each as channels; of volumes if `size` has 3 numbers. Source: keras.ops.image.extract_patches."""
+    rank = 3 if not isinstance(size, (int, np.integer)) and len(size) == 3 else 2
+    return _patches(tensor(images), rank, size, strides, dilation_rate, padding, data_format)
+
+
+def extract_patches_3d(
+    volumes: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: Any = None
+) -> Any:
+    """The windows of volumes, the numbers of each as channels. Source: keras.ops.image.extract_patches_3d."""
+    sizes = (size,) * 3 if isinstance(size, int) else size
+    return extract_patches(volumes, sizes, strides, dilation_rate, padding, data_format)
+
+
+# ----- filters -----
+
+
+def _filtered(x: Any, kernel: Any, data_format: Any) -> Any:
+    """Each channel of a batch of images convolved with one kernel, zeros around."""
+    channels = shape_of(x)[channels_axis(data_format)]
+    if isinstance(channels, Dim):
+        raise ShapeError(f"A filter wants a known number of channels, got shape {show(shape_of(x))}.")
+    taps = np.asarray(kernel, dtypes.to_numpy(dtype_name(x)))[:, :, None, None]
+    return depthwise_conv(x, np.repeat(taps, channels, axis=2), padding="same", data_format=data_format)
+
+
+@operation("GaussianBlur", "image", tensors="images")
+def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: Any = None) -> Any:
+    """Images blurred by a bell curve; the second number is for the height, as in Keras. Source: keras.ops.image.gaussian_blur."""
+    x = images_of(images)
+    kernel = np.outer(gaussian(kernel_size[1], float(sigma[1])), gaussian(kernel_size[0], float(sigma[0])))
+    made = _filtered(expand_dims(x, 0) if x.ndim == 3 else x, kernel, data_format)
+    return squeeze(made, 0) if x.ndim == 3 else made
+
+
+_SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
+
+
+@operation("SobelEdges", "image", tensors="images")
+def sobel_edges(images: Any, data_format: Any = None) -> Any:
+    """The slopes (dy, dx) of images along a new last axis, by Sobel's filters, zeros around. Source: keras.ops.image.sobel_edges."""
+    x = images_of(images)
+    if x.ndim != 4:
+        raise ShapeError(f"sobel_edges wants a batch of images, got shape {show(shape_of(x))}.")
+    return stack([_filtered(x, kernel, data_format) for kernel in (_SOBEL.T, _SOBEL)], axis=-1)
+
+
+# ----- reading pixels anywhere -----
+
+
+def _mirrored(index: Any, size: Size) -> Any:
+    reach = size - 1
+    return absolute(subtract(mod(add(index, reach), reach * 2), reach))
+
+
+_FIXERS: dict[str, Callable[[Any, Size], Any]] = {
+    "constant": lambda index, size: index,
+    "nearest": lambda index, size: clip(index, 0, size - 1),
+    "wrap": lambda index, size: mod(index, size),
+    "mirror": _mirrored,
+    "reflect": lambda index, size: floor_divide(subtract(_mirrored(add(multiply(index, 2), 1), size * 2 + 1), 1), 2),
+}
+
+
+def _half_away(x: Any) -> Any:
+    """The nearest whole number, halves away from zero."""
+    return multiply(sign(x), floor(add(absolute(x), 0.5)))
+
+
+def _corners(coordinate: Any, order: int) -> list[tuple[Any, Any]]:
+    """(index, weight) of the elements that a coordinate reads along its axis."""
+    if order == 0:
+        return [(cast(_half_away(coordinate), "int32"), None)]
+    low = floor(coordinate)
+    share = subtract(coordinate, low)
+    index = cast(low, "int32")
+    return [(index, subtract(1.0, share)), (add(index, 1), share)]
+
+
+def _sampled(flat: Any, sizes: tuple[Size, ...], coordinates: list[Any], order: int, mode: str, fill: Any, base: Any = None) -> Any:
+    """Elements of `flat` (all positions of `sizes` in one axis, then features) at `coordinates`, one tensor for each of the sizes.
+
+    `base` is added to each position: where an image of a batch begins. Positions beyond the rim are read as `mode` says.
+    """
+    features = flat.ndim - 1
+    parts: list[tuple[Any, Any, Any]] = [(base, None, None)]  # position, weight, whether inside
+    for coordinate, size in zip(coordinates, sizes, strict=True):
+        grown = []
+        for index, weight in _corners(coordinate, order):
+            inside = logical_and(greater_equal(index, 0), less(index, size)) if mode == "constant" else None
+            fixed = clip(index, 0, size - 1) if mode == "constant" else _FIXERS[mode](index, size)
+            for position, total, valid in parts:
+                grown.append((
+                    fixed if position is None else add(multiply(position, size), fixed),
+                    weight if total is None else multiply(total, weight),
+                    inside if valid is None else logical_and(valid, inside),
+                ))
+        parts = grown
+    made: Any = None
+    for position, weight, valid in parts:
+        value = take(flat, position, axis=0)
+        if valid is not None:
+            value = where(_behind(valid, features), value, fill)
+        if weight is not None:
+            value = multiply(cast_to(value, dtype_name(weight)), _behind(weight, features))
+        made = value if made is None else add(made, value)
+    return made
+
+
+def _behind(x: Any, count: int) -> Any:
+    return x if not count else expand_dims(x, list(range(x.ndim, x.ndim + count)))
+
+
+def _restored(made: Any, dtype: str) -> Any:
+    """Back in the images' own dtype; integers are rounded."""
+    if dtype_name(made) == dtype:
+        return made
+    return cast(made if dtypes.is_float(dtype) else _half_away(made), dtype)
+
+
+def _one_of(name: str, value: Any, known: Any) -> None:
+    if value not in known:
+        raise InvalidArgumentError(f"Invalid value for argument `{name}`. Expected one of {sorted(known)}. Received: {name}={value}")
+
+
+@operation("MapCoordinates", "image", tensors="inputs coordinates")
+def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0) -> Any:
+    """The numbers of `inputs` at `coordinates` (rank of inputs, ...), the nearest ones (order 0) or between neighbours (order 1).
+
+    `fill_mode` says what is beyond the rim: constant, nearest, wrap, mirror, reflect. Source: keras.ops.image.map_coordinates.
+    """
+    x, places = tensor(inputs), as_float(tensor(coordinates))
+    if shape_of(places)[0] != x.ndim:
+        raise ShapeError(
+            "First dim of `coordinates` must be the same as the rank of `inputs`. "
+            f"Received inputs with shape: {show(shape_of(x))} and coordinate leading dim of {shape_of(places)[0]}"
+        )
+    if places.ndim < 2:
+        raise ShapeError(f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {show(shape_of(places))}")
+    _one_of("fill_mode", fill_mode, _FIXERS)
+    _one_of("order", order, (0, 1))
+    made = _sampled(reshape(x, (-1,)), shape_of(x), unstack(places, x.ndim), order, fill_mode, tensor(fill_value, dtype_name(x)))
+    return _restored(made, dtype_name(x))
+
+
+_ORDERS = {"nearest": 0, "bilinear": 1}
+
+
+def _moved(images: Any, coordinates: Callable[[Any, Any], tuple[Any, Any]], order: int, mode: str, fill: Any, data_format: Any) -> Any:
+    """Images (batch) read at the (y, x) that `coordinates` gives for the grids of rows and columns, both (batch or 1, h, w)."""
+    is_last = standardize_data_format(data_format) == CHANNELS_LAST
+    x = images if is_last else moveaxis(images, 1, -1)
+    batch, height, width, channels = shape_of(x)
+    dtype = dtypes.result_type(dtype_name(x), float)
+    rows, columns = cast(reshape(arange(height), (1, -1, 1)), dtype), cast(reshape(arange(width), (1, 1, -1)), dtype)
+    y, across = (broadcast_to(v, (batch, height, width)) for v in coordinates(rows, columns))
+    base = broadcast_to(reshape(arange(batch), (-1, 1, 1)), (batch, height, width))
+    flat = reshape(x, (batch * height * width, channels))
+    made = _restored(_sampled(flat, (height, width), [y, across], order, mode, tensor(fill, dtype_name(x)), base), dtype_name(x))
+    return made if is_last else moveaxis(made, -1, 1)
+
+
+@operation("AffineTransform", "image", tensors="images transform")
+def affine_transform(
+    images: Any,
+    transform: Any,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0,
+    data_format: Any = None,
+) -> Any:
+    """Images moved by `transform` = [a0, a1, a2, b0, b1, b2, c0, c1]: the pixel (x, y) comes from (a0 x + a1 y + a2,
+    b0 x + b1 y + b2) / (c0 x + c1 y + 1). Source: keras.ops.image.affine_transform.
+    """
+    _one_of("interpolation", interpolation, _ORDERS)
+    _one_of("fill_mode", fill_mode, _FIXERS)
+    x, numbers = images_of(images), as_float(transform)
+    if numbers.ndim not in (1, 2):
+        raise ShapeError(
+            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of transforms). "
+            f"Received input with shape: transform.shape={show(shape_of(numbers))}"
+        )
+    is_single = x.ndim == 3
+    made = _moved(
+        expand_dims(x, 0) if is_single else x, _projection(numbers), _ORDERS[interpolation], fill_mode, fill_value, data_format
+    )
+    return squeeze(made, 0) if is_single else made
+
+
+def _projection(numbers: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
+    """Where the pixels of a grid come from, by 8 numbers (one transform, or one for each image)."""
+    rows = numbers if numbers.ndim == 2 else expand_dims(numbers, 0)
+    a0, a1, a2, b0, b1, b2, c0, c1 = (reshape(part, (-1, 1, 1)) for part in unstack(rows, 8, axis=1))
+
+    def coordinates(y: Any, x: Any) -> tuple[Any, Any]:
+        scale = add(add(multiply(c0, x), multiply(c1, y)), 1.0)
+        across = true_divide(add(add(multiply(a0, x), multiply(a1, y)), a2), scale)
+        return true_divide(add(add(multiply(b0, x), multiply(b1, y)), b2), scale), across
+
+    return coordinates
+
+
+@operation("PerspectiveTransform", "image", tensors="images start_points end_points")
+def perspective_transform(
+    images: Any, start_points: Any, end_points: Any, interpolation: str = "bilinear", fill_value: float = 0, data_format: Any = None
+) -> Any:
+    """Images moved so that the four `start_points` (4, 2), as (x, y), come to the `end_points`; or (batch, 4, 2) of each.
+
+    Source: keras.ops.image.perspective_transform.
+    """
+    _one_of("interpolation", interpolation, _ORDERS)
+    x, start, end = images_of(images), tensor(start_points, "float32"), tensor(end_points, "float32")
+    for name, points in (("start_points", start), ("end_points", end)):
+        if shape_of(points)[-2:] != (4, 2) or points.ndim not in (2, 3):
+            raise ShapeError(
+                f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: {show(shape_of(points))}"
+            )
+    if shape_of(start) != shape_of(end):
+        raise ShapeError(
+            "start_points and end_points must have the same shape. "
+            f"Received start_points.shape={show(shape_of(start))}, end_points.shape={show(shape_of(end))}"
+        )
+    start, end = (p if p.ndim == 3 else expand_dims(p, 0) for p in (start, end))
+    is_single = x.ndim == 3
+    made = _moved(
+        expand_dims(x, 0) if is_single else x, _projection(_homography(start, end)), _ORDERS[interpolation], "constant", fill_value,
+        data_format,
+    )  # fmt: skip
+    return squeeze(made, 0) if is_single else made
+
+
+def _homography(start: Any, end: Any) -> Any:
+    """The 8 numbers of the projections that take each end point to its start point."""
+    start_x, start_y, end_x, end_y = start[..., 0], start[..., 1], end[..., 0], end[..., 1]
+    ones, none = ones_like(end_x), zeros_like(end_x)
+
+    def tail(value: Any) -> list[Any]:
+        return [negative(multiply(value, end_x)), negative(multiply(value, end_y))]
+
+    above = stack([end_x, end_y, ones, none, none, none, *tail(start_x)], axis=-1)
+    below = stack([none, none, none, end_x, end_y, ones, *tail(start_y)], axis=-1)
+    return solve(concatenate([above, below], axis=1), concatenate([start_x, start_y], axis=-1))
+
+
+@operation("ElasticTransform", "image", tensors="images")
+def elastic_transform(
+    images: Any,
+    alpha: float = 20.0,
+    sigma: float = 5.0,
+    interpolation: str = "bilinear",
+    fill_mode: str = "reflect",
+    fill_value: float = 0.0,
+    seed: Any = None,
+    data_format: Any = None,
+) -> Any:
+    """Images whose pixels are moved by smooth random amounts, as strong as `alpha`, as smooth as `sigma`.
+
+    Source: keras.ops.image.elastic_transform; the random numbers are other ones.
+    """
+    _one_of("interpolation", interpolation, _ORDERS)
+    _one_of("fill_mode", fill_mode, _FIXERS)
+    x = images_of(images)
+    is_single = x.ndim == 3
+    batched = expand_dims(x, 0) if is_single else x
+    rows, columns = _spatial(batched, data_format)
+    size = int(6 * sigma) | 1
+    shape = (shape_of(batched)[0], shape_of(batched)[rows], shape_of(batched)[columns], 1)
+    noise = multiply(random.normal(shape, dtype=dtypes.result_type(dtype_name(x), float), seed=seed), sigma)
+    shift = multiply(squeeze(gaussian_blur(noise, (size, size), (sigma, sigma), data_format="channels_last"), -1), alpha)
+    made = _moved(
+        batched, lambda y, across: (add(y, shift), add(across, shift)), _ORDERS[interpolation], fill_mode, fill_value, data_format
+    )
+    return squeeze(made, 0) if is_single else made
+
+
+# ----- scaling by any factor -----
+
+
+def _triangle(x: Any) -> Any:
+    return maximum(subtract(1.0, x), 0.0)
+
+
+def _cubic(x: Any) -> Any:
+    near = add(multiply(multiply(subtract(multiply(x, 1.5), 2.5), x), x), 1.0)
+    far = add(multiply(subtract(multiply(add(multiply(x, -0.5), 2.5), x), 4.0), x), 2.0)
+    return where(greater_equal(x, 2.0), 0.0, where(greater_equal(x, 1.0), far, near))
+
+
+def _lanczos(radius: float) -> Callable[[Any], Any]:
+    def function(x: Any) -> Any:
+        top = multiply(multiply(sin(multiply(x, np.pi)), sin(multiply(x, np.pi / radius))), radius)
+        is_middle = less_equal(x, 1e-3)
+        made = where(is_middle, 1.0, true_divide(top, where(is_middle, 1.0, multiply(multiply(x, x), np.pi**2))))
+        return where(less_equal(x, radius), made, 0.0)
+
+    return function
+
+
+_METHODS: dict[str, Callable[[Any], Any]] = {
+    **dict.fromkeys(("linear", "bilinear", "trilinear"), _triangle),
+    **dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic),
+    "lanczos3": _lanczos(3.0),
+    "lanczos5": _lanczos(5.0),
+}
+
+
+def _scaling_matrix(old: Size, new: Size, scale: Any, shift: Any, method: str, antialias: bool) -> Any:
+    """(old, new) weights: pixel centres are scaled about the corner, then moved."""
+    dtype = dtype_name(scale)
+    step = reciprocal(scale)
+    width = maximum(step, 1.0) if antialias else 1.0
+    centres = subtract(multiply(subtract(add(cast(arange(new), dtype), 0.5), shift), step), 0.5)
+    weights = _METHODS[method](true_divide(absolute(subtract(centres, expand_dims(cast(arange(old), dtype), 1))), width))
+    total = reduce_sum(weights, axis=0, keepdims=True)
+    tiny = 1000.0 * float(np.finfo(np.float32).eps)
+    weights = where(less_equal(absolute(total), tiny), 0.0, true_divide(weights, where(equal(total, 0), 1.0, total)))
+    seen = logical_and(greater_equal(centres, -0.5), less_equal(centres, subtract(tensor(old, dtype), 0.5)))
+    return where(seen, weights, 0.0)
+
+
+@operation("ScaleAndTranslate", "image", tensors="images output_shape scale translation")
+def scale_and_translate(
+    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
+) -> Any:
+    """Images of `output_shape`, scaled and then moved along `spatial_dims` by factors and amounts that may be tensors.
+
+    `method`: linear, cubic, lanczos3, lanczos5. Source: keras.ops.image.scale_and_translate.
+    """
+    _one_of("method", method, _METHODS)
+    x = as_float(images)
+    scale, translation = as_float(scale), as_float(translation)
+    for number, dim in enumerate(spatial_dims):
+        axis = dim % x.ndim
+        matrix = _scaling_matrix(
+            shape_of(x)[axis], output_shape[axis], scale[number], translation[number], method, antialias
+        )
+        x = moveaxis(einsum("...i,ij->...j", moveaxis(x, axis, -1), cast(matrix, dtype_name(x))), -1, axis)
+    return x

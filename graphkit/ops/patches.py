@@ -1,0 +1,244 @@
+"""Windows of images laid side by side and added back; depth into space and space into depth; pools of a given output size."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape, Size, product
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import add, multiply
+from graphkit.ops.indexing import scatter_add_p, take
+from graphkit.ops.linear import einsum
+from graphkit.ops.reduction import max as reduce_max
+from graphkit.ops.shaping import arange, expand_dims, moveaxis, pad, reshape, transpose
+
+# fmt: off
+__all__ = [
+    "adaptive_average_pool", "adaptive_max_pool", "depth_to_space", "fold", "rearrange", "space_to_depth", "unfold",
+]
+# fmt: on
+
+# ----- windows along axes -----
+
+
+def _per_axis(value: Any, rank: int, where_: str) -> tuple[int, ...]:
+    made = (int(value),) * rank if isinstance(value, (int, np.integer)) else tuple(int(v) for v in value)
+    if len(made) != rank:
+        raise InvalidArgumentError(f"{where_} must be an int or {rank} of them, got {value!r}.")
+    return made
+
+
+def _places(count: Size, window: int, stride: int, dilation: int) -> Any:
+    """(count, window): where the elements of each window stand."""
+    starts = arange(count)
+    starts = multiply(expand_dims(starts, 1), stride)
+    return add(starts, np.arange(window, dtype=np.int32) * dilation)
+
+
+def _window_count(size: Size, window: int, stride: int, dilation: int) -> Size:
+    return (size - (window - 1) * dilation - 1) // stride + 1
+
+
+def windows(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
+    """Each axis from `first` on as two: the windows along it, and the elements in a window."""
+    for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
+        axis = first + 2 * number
+        count = _window_count(shape_of(x)[axis], window, stride, step)
+        if isinstance(count, int) and count < 1:
+            raise ShapeError(f"A window of {window} (dilation {step}) does not fit into axis {axis} of shape {show(shape_of(x))}.")
+        x = take(x, _places(count, window, stride, step), axis=axis)
+    return x
+
+
+def padded_same(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
+    """`x` with zeros around, so that there are ceil(size / stride) windows. Raises ShapeError for unknown sizes with strides."""
+    widths = [(0, 0)] * x.ndim
+    for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
+        size, reach = shape_of(x)[first + number], (window - 1) * step + 1
+        if isinstance(size, Dim) and stride != 1:
+            raise ShapeError(f"padding='same' with strides {tuple(strides)} wants known sizes, got shape {show(shape_of(x))}.")
+        total = reach - 1 if isinstance(size, Dim) else max((-(-size // stride) - 1) * stride + reach - size, 0)
+        widths[first + number] = (total // 2, total - total // 2)
+    return pad(x, widths)
+
+
+@operation("Unfold", "nn")
+def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """The windows of images (batch, channels, h, w) as columns: (batch, channels * window, windows). Source: keras.ops.unfold."""
+    x = tensor(x)
+    if x.ndim != 4:
+        raise ShapeError(f"unfold wants images (batch, channels, height, width), got shape {show(shape_of(x))}.")
+    sizes, steps, moves = (_per_axis(v, 2, n) for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride")))
+    around = _per_axis(padding, 2, "padding")
+    x = pad(x, [(0, 0), (0, 0), *((p, p) for p in around)])
+    made = transpose(windows(x, 2, sizes, moves, steps), (0, 1, 3, 5, 2, 4))
+    batch, channels, *_, rows, columns = shape_of(made)
+    return reshape(made, (batch, channels * sizes[0] * sizes[1], rows * columns))
+
+
+@operation("Fold", "nn")
+def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
+    """Columns of windows (as from `unfold`) laid back and added up: (batch, channels, *output_size). Source: keras.ops.fold."""
+    x = tensor(x)
+    if x.ndim != 3:
+        raise ShapeError(f"fold wants columns (batch, channels * window, windows), got shape {show(shape_of(x))}.")
+    out, sizes = _per_axis(output_size, 2, "output_size"), _per_axis(kernel_size, 2, "kernel_size")
+    steps, around, moves = _per_axis(dilation, 2, "dilation"), _per_axis(padding, 2, "padding"), _per_axis(stride, 2, "stride")
+    wide = [o + 2 * p for o, p in zip(out, around, strict=True)]
+    counts = [_window_count(w, k, s, d) for w, k, s, d in zip(wide, sizes, moves, steps, strict=True)]
+    batch, depth, columns = shape_of(x)
+    if isinstance(columns, int) and columns != product(tuple(counts)):
+        raise ShapeError(f"fold: output_size={out} has {product(tuple(counts))} windows, the columns have shape {show(shape_of(x))}.")
+    made = reshape(x, (batch, depth // (sizes[0] * sizes[1]), *sizes, *counts))
+    made = transpose(made, (0, 1, 4, 2, 5, 3))  # windows and elements of an axis side by side
+    for axis in (2, 3):
+        places = _places(counts[axis - 2], sizes[axis - 2], moves[axis - 2], steps[axis - 2])
+        made = scatter_add_p.bind(made, places, axis=axis, size=wide[axis - 2])
+    return made[:, :, around[0] : wide[0] - around[0], around[1] : wide[1] - around[1]]
+
+
+# ----- depth and space -----
+
+
+def _image(what: str, x: Any, data_format: str) -> tuple[Any, bool]:
+    x = tensor(x)
+    if x.ndim != 4:
+        raise ShapeError(f"{what} wants a batch of images (4 axes), got shape {show(shape_of(x))}.")
+    return x, standardize_data_format(data_format) == CHANNELS_LAST
+
+
+def _divisible(what: str, size: Size, by: int, shape: Shape) -> Size:
+    if isinstance(size, int) and size % by:
+        raise ShapeError(f"{what}: {size} of shape {show(shape)} is no multiple of {by}.")
+    return size // by
+
+
+@operation("DepthToSpace", "nn")
+def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Channels laid out as blocks of block_size x block_size pixels. Raises ShapeError. Source: keras.ops.depth_to_space."""
+    x, is_last = _image("depth_to_space", x, data_format)
+    n, *rest = shape_of(x)
+    h, w, c = rest if is_last else (rest[1], rest[2], rest[0])
+    depth = _divisible("depth_to_space", c, block_size**2, shape_of(x))
+    if is_last:
+        made = transpose(reshape(x, (n, h, w, block_size, block_size, depth)), (0, 1, 3, 2, 4, 5))
+        return reshape(made, (n, h * block_size, w * block_size, depth))
+    made = transpose(reshape(x, (n, depth, block_size, block_size, h, w)), (0, 1, 4, 2, 5, 3))
+    return reshape(made, (n, depth, h * block_size, w * block_size))
+
+
+@operation("SpaceToDepth", "nn")
+def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
+    """Blocks of block_size x block_size pixels as channels. Raises ShapeError. Source: keras.ops.space_to_depth."""
+    x, is_last = _image("space_to_depth", x, data_format)
+    n, *rest = shape_of(x)
+    h, w, c = rest if is_last else (rest[1], rest[2], rest[0])
+    rows, columns = (_divisible("space_to_depth", s, block_size, shape_of(x)) for s in (h, w))
+    if is_last:
+        made = transpose(reshape(x, (n, rows, block_size, columns, block_size, c)), (0, 1, 3, 2, 4, 5))
+        return reshape(made, (n, rows, columns, c * block_size**2))
+    made = transpose(reshape(x, (n, c, rows, block_size, columns, block_size)), (0, 1, 3, 5, 2, 4))
+    return reshape(made, (n, c * block_size**2, rows, columns))
+
+
+# ----- pools whose output size is given -----
+
+
+def _bounds(size: int, count: int) -> list[tuple[int, int]]:
+    """[start, stop) of `count` windows that cover `size` elements."""
+    return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
+
+
+def _average_axis(x: Any, axis: int, count: int) -> Any:
+    matrix = np.zeros((shape_of(x)[axis], count), dtypes.to_numpy(dtype_name(x)))
+    for i, (start, stop) in enumerate(_bounds(len(matrix), count)):
+        matrix[start:stop, i] = 1.0 / (stop - start)
+    return moveaxis(einsum("...i,ij->...j", moveaxis(x, axis, -1), matrix), -1, axis)
+
+
+def _max_axis(x: Any, axis: int, count: int) -> Any:
+    """Windows shorter than the longest one name their last element again."""
+    bounds = _bounds(int(shape_of(x)[axis]), count)
+    longest = max(stop - start for start, stop in bounds)
+    places = np.array([[min(start + k, stop - 1) for k in range(longest)] for start, stop in bounds], np.int32)
+    return reduce_max(take(x, places, axis=axis), axis=axis + 1)
+
+
+def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along: Callable[[Any, int, int], Any]) -> Any:
+    x = as_float(inputs)
+    if not 3 <= x.ndim <= 5:
+        raise ShapeError(f"{what}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}.")
+    first = 1 if standardize_data_format(data_format) == CHANNELS_LAST else 2
+    for number, count in enumerate(_per_axis(output_size, x.ndim - 2, "output_size")):
+        if isinstance(shape_of(x)[first + number], Dim):
+            raise ShapeError(f"{what} wants spatial axes of known size, got shape {show(shape_of(x))}.")
+        x = along(x, first + number, count)
+    return x
+
+
+@operation("AdaptiveAveragePool", "nn", tensors="inputs")
+def adaptive_average_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any:
+    """The means over as many windows as `output_size` says for each spatial axis. Source: keras.ops.adaptive_average_pool."""
+    return _adaptive("adaptive_average_pool", inputs, output_size, data_format, _average_axis)
+
+
+@operation("AdaptiveMaxPool", "nn", tensors="inputs")
+def adaptive_max_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any:
+    """The maxima over as many windows as `output_size` says for each spatial axis. Source: keras.ops.adaptive_max_pool."""
+    return _adaptive("adaptive_max_pool", inputs, output_size, data_format, _max_axis)
+
+
+# ----- rearrange -----
+
+
+def _groups(side: str, pattern: str) -> list[list[str]]:
+    """`"b (h w) c"` as [["b"], ["h", "w"], ["c"]]."""
+    tokens = re.findall(r"\w+|\([\w\s]*\)", side)
+    if re.sub(r"\w+|\([\w\s]*\)|\s", "", side):
+        raise InvalidArgumentError(f"rearrange: {pattern!r} must be names and groups in parentheses, on both sides of ->.")
+    return [token.strip("()").split() for token in tokens]
+
+
+def _axis_sizes(given: list[list[str]], shape: Shape, lengths: dict[str, Any], pattern: str) -> dict[str, Size]:
+    if len(given) != len(shape):
+        raise ShapeError(f"rearrange: {pattern!r} names {len(given)} axes on its left, the tensor has shape {show(shape)}.")
+    sizes: dict[str, Size] = {name: int(length) for name, length in lengths.items()}
+    for group, size in zip(given, shape, strict=True):
+        open_ones = [name for name in group if name not in sizes]
+        if len(open_ones) > 1:
+            raise InvalidArgumentError(f"rearrange: the sizes of {open_ones} in {pattern!r} are not known; give all but one.")
+        known = product(tuple(sizes[name] for name in group if name in sizes))
+        if open_ones:
+            sizes[open_ones[0]] = size if known == 1 else size // known
+        if isinstance(size, int) and product(tuple(sizes[name] for name in group)) != size:
+            raise ShapeError(f"rearrange: ({' '.join(group)}) of {pattern!r} does not fit the size {size} of shape {show(shape)}.")
+    return sizes
+
+
+@operation("Rearrange", "keras.src.ops.einops", tensors="tensor pattern axes_lengths")
+def rearrange(tensor: Any, pattern: str, **axes_lengths: Any) -> Any:
+    """Axes in another order, split or joined: `rearrange(x, "b (h p) c -> b h (p c)", p=2)`.
+
+    Raises InvalidArgumentError for a pattern that cannot be read, ShapeError where sizes do not fit. Source: keras.ops.rearrange.
+    """
+    left, arrow, right = pattern.partition("->")
+    given, wanted = _groups(left, pattern), _groups(right, pattern)
+    names, order = ([name for group in side for name in group] for side in (given, wanted))
+    if not arrow or sorted(names) != sorted(order) or len(set(names)) != len(names):
+        raise InvalidArgumentError(f"rearrange: both sides of {pattern!r} must name the same axes, each once.")
+    x = as_tensor(tensor)
+    sizes = _axis_sizes(given, shape_of(x), axes_lengths, pattern)
+    x = transpose(reshape(x, tuple(sizes[name] for name in names)), [names.index(name) for name in order])
+    return reshape(x, tuple(product(tuple(sizes[name] for name in group)) for group in wanted))
+
+
+as_tensor = tensor  # `rearrange` has an argument of that name
