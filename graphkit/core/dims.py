@@ -196,3 +196,11 @@ def product(shape: Shape) -> Size:
     for size in shape:
         total = total * size
     return total
+
+
+def static_size(shape: Shape) -> int:
+    """The number of elements of a shape whose sizes are all known."""
+    total = product(shape)
+    if isinstance(total, Dim):
+        raise TypeError(f"The shape {shape} has unknown sizes.")
+    return total

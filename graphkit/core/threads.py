@@ -9,7 +9,8 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from queue import SimpleQueue
@@ -79,16 +80,38 @@ def run_all(tasks: Sequence[Task]) -> None:
         for task in tasks:
             task()
         return
-    blas = _blas_control()
-    before = blas[0]() if blas else 1
     try:
-        if before != 1 and blas:
-            blas[1](1)
-        _run_on_workers(tasks)
+        with single_blas():
+            _run_on_workers(tasks)
     finally:
-        if before != 1 and blas:
-            blas[1](before)
         _busy.release()
+
+
+_holders = 0
+_held = threading.Lock()
+_before = 1
+
+
+@contextmanager
+def single_blas() -> Iterator[None]:
+    """BLAS works on one thread inside; the number of before comes back when the last holder leaves."""
+    global _holders, _before
+    blas = _blas_control()
+    if blas is None or num_threads() == 1:
+        yield
+        return
+    with _held:
+        if _holders == 0:
+            _before = blas[0]()
+            blas[1](1)
+        _holders += 1
+    try:
+        yield
+    finally:
+        with _held:
+            _holders -= 1
+            if _holders == 0:
+                blas[1](_before)
 
 
 def _run_on_workers(tasks: Sequence[Task]) -> None:

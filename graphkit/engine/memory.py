@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from graphkit.core import dtypes
+from graphkit.core.dims import static_size
 from graphkit.ir.program import Atom, Equation, Program, Value
 from graphkit.ir.spec import TensorSpec
 
@@ -28,7 +28,7 @@ class Pool:
         dtype = dtypes.to_numpy(spec.dtype)
         if dtype.hasobject:
             return np.empty(spec.shape, dtype), np.empty(0, np.uint8)
-        count = math.prod(int(size) for size in spec.shape)  # type: ignore[arg-type]
+        count = static_size(spec.shape)
         needed = max(count * dtype.itemsize, 1)
         block = self._fitting(needed)
         return block[: count * dtype.itemsize].view(dtype).reshape(spec.shape), block

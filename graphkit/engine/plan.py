@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.errors import ShapeError
+from graphkit.core.threads import single_blas
 from graphkit.engine.memory import Array, Pool, last_readers, may_overwrite, values_of
 from graphkit.ir.primitive import empty
 from graphkit.ir.program import Atom, Equation, Literal, Program, Value
@@ -50,7 +51,7 @@ class Plan:
 
     def step(self) -> None:
         """Compute once from the input buffers into the output buffers and the variables."""
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), single_blas():
             for thunk in self._thunks:
                 thunk()
         for variable in self._variables:
@@ -59,7 +60,7 @@ class Plan:
     def profile(self, steps: int = 10) -> list[tuple[str, int, float]]:
         """(primitive, calls in a step, milliseconds in a step), the dearest first; computes `steps` steps to find out."""
         spent: dict[str, list[float]] = {}
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), single_blas():
             for _ in range(steps):
                 for label, thunk in zip(self._labels, self._thunks, strict=True):
                     start = perf_counter()

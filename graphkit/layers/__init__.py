@@ -75,6 +75,38 @@ from graphkit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from graphkit.layers.preprocessing.augmentation import (
+    RandomCrop,
+    RandomElasticTransform,
+    RandomFlip,
+    RandomPerspective,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+    RandomZoom,
+)
+from graphkit.layers.preprocessing.color import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomGaussianBlur,
+    RandomGrayscale,
+    RandomHue,
+    RandomInvert,
+    RandomPosterization,
+    RandomSaturation,
+    RandomSharpness,
+    Solarization,
+)
+from graphkit.layers.preprocessing.images import (
+    AutoContrast,
+    CenterCrop,
+    ContrastLimitedAdaptiveHistogramEqualization,
+    Equalization,
+    MaxNumBoundingBoxes,
+    Resizing,
+)
+from graphkit.layers.preprocessing.mixing import AugMix, CutMix, MixUp, RandAugment, RandomColorJitter, RandomErasing
 from graphkit.layers.preprocessing.numerical import CategoryEncoding, Discretization, Normalization, Rescaling
 from graphkit.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from graphkit.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells

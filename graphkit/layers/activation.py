@@ -19,7 +19,8 @@ def _not_negative(layer: Layer, **given: Any) -> None:
     for argument, value in given.items():
         if value is None or value < 0:
             raise InvalidArgumentError(
-                f"{argument} of a {type(layer).__name__} layer cannot be None or a negative value. Received: {argument}={value} (layer {layer.name!r})"
+                f"{argument} of a {type(layer).__name__} layer cannot be None or a negative value. "
+                f"Received: {argument}={value} (layer {layer.name!r})"
             )
 
 
@@ -60,7 +61,10 @@ class LeakyReLU(Layer):
 
 @keras_class(_HOME)
 class PReLU(Layer):
-    """x where positive, else alpha * x with a learned alpha for each feature; along `shared_axes` it is the same. Source: keras.layers.PReLU."""
+    """x where positive, else alpha * x, alpha learned for each feature; it is the same along `shared_axes`.
+
+    Source: keras.layers.PReLU.
+    """
 
     supports_masking = True
 
@@ -76,7 +80,8 @@ class PReLU(Layer):
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
         self.alpha_constraint = constraints.get(alpha_constraint)
-        self.shared_axes = shared_axes if shared_axes is None else list(shared_axes) if isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        given = shared_axes if shared_axes is None or isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        self.shared_axes = None if given is None else list(given)
 
     def build(self, input_shape: Any) -> None:
         """Make alpha, of the inputs' shape without the batch axis and with 1 for shared axes."""
@@ -85,8 +90,8 @@ class PReLU(Layer):
         shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
         if None in shape:
             raise ShapeError(
-                f"All axes of the inputs to layer {self.name!r} that are not in `shared_axes` must be known, got shape {tuple(input_shape)}, "
-                f"shared_axes={self.shared_axes}."
+                f"All axes of the inputs to layer {self.name!r} that are not in `shared_axes` must be known, got shape "
+                f"{tuple(input_shape)}, shared_axes={self.shared_axes}."
             )
         self.alpha = self.add_weight(
             name="alpha",
@@ -143,6 +148,6 @@ class Softmax(Layer):
         )
         if not fits:
             raise ShapeError(
-                f"The `mask` must be broadcastable to `inputs` of layer {self.name!r}. Each mask dimension must be 1 or match the corresponding "
-                f"input dimension. Received: inputs.shape={shape}, mask.shape={mask}"
+                f"The `mask` must be broadcastable to `inputs` of layer {self.name!r}. Each mask dimension must be 1 or match the "
+                f"corresponding input dimension. Received: inputs.shape={shape}, mask.shape={mask}"
             )

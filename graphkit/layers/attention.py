@@ -57,6 +57,18 @@ class _HeadAttention(Layer):
 
     supports_masking = True
     _config_order: tuple[str, ...] = ()
+    dropout: float
+    use_bias: bool
+    use_gate: bool
+    sliding_window: int | None
+    flash_attention: bool | None
+    seed: int | None
+    _factor: float
+    _query_dense: EinsumDense
+    _key_dense: EinsumDense
+    _gate_dense: EinsumDense
+    _value_dense: EinsumDense
+    _output_dense: EinsumDense
 
     def _set_arguments(self, arguments: dict[str, Any]) -> None:
         """Keep what both constructors take."""
@@ -67,7 +79,8 @@ class _HeadAttention(Layer):
             )
         if arguments["flash_attention"] and arguments["dropout"] > 0.0:
             raise InvalidArgumentError(
-                f"Dropout is not supported when flash attention is enabled. Please set dropout of layer {self.name!r} to 0.0 to use flash attention."
+                "Dropout is not supported when flash attention is enabled. Please set dropout to 0.0 to use flash attention. "
+                f"(layer {self.name!r})"
             )
         for name in ("dropout", "use_bias", "use_gate", "sliding_window", "flash_attention", "seed"):
             setattr(self, name, arguments[name])
@@ -79,7 +92,9 @@ class _HeadAttention(Layer):
         self.kernel_constraint = weight_constraints.get(arguments["kernel_constraint"])
         self.bias_constraint = weight_constraints.get(arguments["bias_constraint"])
 
-    def _projection(self, name: str, equation: str, output_shape: Sequence[Any], bias_axes: str, input_shape: Any, **more: Any) -> EinsumDense:
+    def _projection(
+        self, name: str, equation: str, output_shape: Sequence[Any], bias_axes: str, input_shape: Any, **more: Any
+    ) -> EinsumDense:
         made = EinsumDense(
             equation,
             output_shape=tuple(output_shape),
@@ -155,7 +170,13 @@ class _HeadAttention(Layer):
         )
 
     def _compute_attention(
-        self, query: Any, key: Any, value: Any, attention_mask: Any = None, training: bool | None = None, return_attention_scores: bool = False
+        self,
+        query: Any,
+        key: Any,
+        value: Any,
+        attention_mask: Any = None,
+        training: bool | None = None,
+        return_attention_scores: bool = False,
     ) -> tuple[Any, Any]:
         """Attention over projected tensors (batch, ..., heads, size); gives (output, scores or None). Subclasses may have their own."""
         if self.flash_attention and return_attention_scores:
@@ -278,7 +299,9 @@ class MultiHeadAttention(_HeadAttention):
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
         self._output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape) if output_shape else None
         if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
-            raise InvalidArgumentError(f"`attention_axes` of layer {self.name!r} must be an int, list, or tuple. Received: {attention_axes!r}")
+            raise InvalidArgumentError(
+                f"`attention_axes` of layer {self.name!r} must be an int, list, or tuple. Received: {attention_axes!r}"
+            )
         self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes) if attention_axes else None
         self._set_arguments(arguments)
         self._factor = 1.0 / math.sqrt(float(key_dim))
@@ -426,11 +449,14 @@ class Attention(Layer):
 
     supports_masking = True
 
-    def __init__(self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
             raise InvalidArgumentError(
-                f"Invalid value for argument score_mode of layer {self.name!r}. Expected one of {{'dot', 'concat'}}. Received: score_mode={score_mode}"
+                f"Invalid value for argument score_mode of layer {self.name!r}. Expected one of {{'dot', 'concat'}}. "
+                f"Received: score_mode={score_mode}"
             )
         self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
         if dropout > 0:

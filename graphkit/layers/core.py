@@ -345,7 +345,7 @@ class _EinsumTerms(NamedTuple):
         for dots, pattern in _EQUATIONS.items():
             found = re.fullmatch(pattern, equation)
             if found:
-                terms = cls(*found.groups(), dots=dots)
+                terms = cls(found[1], found[2], found[3], dots)
                 strange = [
                     i
                     for i in terms.outputs + terms.kernel

@@ -245,8 +245,8 @@ class GroupNormalization(Layer):
         super().__init__(**kwargs)
         if not isinstance(groups, int) or (groups <= 0 and groups != -1):
             raise InvalidArgumentError(
-                f"Received an invalid value for argument `groups` of layer {self.name!r}, expected a positive integer (or `-1` for instance "
-                f"normalization). Received: groups={groups}"
+                f"Received an invalid value for argument `groups` of layer {self.name!r}, expected a positive integer (or `-1` for "
+                f"instance normalization). Received: groups={groups}"
             )
         self.autocast = False
         self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
@@ -327,7 +327,9 @@ class UnitNormalization(Layer):
     def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
-            raise InvalidTypeError(f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. Received: axis={axis!r}")
+            raise InvalidTypeError(
+                f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. Received: axis={axis!r}"
+            )
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 
     def call(self, inputs: Any) -> Any:
@@ -350,14 +352,16 @@ class SpectralNormalization(Wrapper):
             )
         self.power_iterations = power_iterations
 
-    def build(self, input_shape: Any) -> None:
+    def build(self, input_shape: Any = None) -> None:
         """Build the layer inside and make the vector."""
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
-        kernel = getattr(self.layer, "kernel", None)
-        self.kernel = kernel if kernel is not None else getattr(self.layer, "embeddings", None)
+        held = [getattr(self.layer, name, None) for name in ("kernel", "embeddings")]
+        self.kernel: Any = held[0] if held[0] is not None else held[1]
         if self.kernel is None:
-            raise InvalidArgumentError(f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings' (layer {self.name!r}).")
+            raise InvalidArgumentError(
+                f"{type(self.layer).__name__} object has no attribute 'kernel' nor 'embeddings' (layer {self.name!r})."
+            )
         self.vector_u = self.add_weight(
             name="vector_u",
             shape=(1, self.kernel.shape[-1]),

@@ -12,10 +12,11 @@ and the activated cell state after: neighbours are what one call can treat toget
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
+
+from graphkit.ops._blas import product
 
 Array = np.ndarray[Any, Any]
 Thunk = Callable[[], None]
@@ -141,8 +142,8 @@ def projection(x: Array, weights: Array, out: Array) -> Thunk:
     """The product of all inputs (batch, time, n) with the weights (n, m), at once."""
     rows = x.reshape(-1, x.shape[-1])
     if not np.shares_memory(rows, x):  # strides that rows cannot have
-        return partial(np.matmul, x, weights, out)
-    return partial(np.matmul, rows, weights, out.reshape(-1, out.shape[-1]))
+        return product(out, x, weights)
+    return product(out.reshape(-1, out.shape[-1]), rows, weights)
 
 
 # ----- LSTM -----

@@ -20,7 +20,7 @@ from graphkit.ops.elementwise import add, cast, exp, log, logical_and, multiply,
 from graphkit.ops.linear import einsum
 from graphkit.ops.probabilities import softmax
 from graphkit.ops.reduction import reduce_max_p, reduce_sum_p
-from graphkit.ops.shaping import squeeze
+from graphkit.ops.shaping import expand_dims, squeeze
 
 __all__ = ["dot_product_attention"]
 
@@ -49,9 +49,26 @@ def _attention(query: Any, key: Any, value: Any, *mask: Any, scale: float) -> tu
 
 
 def _attention_vjp(g: Any, out: Any, query: Any, key: Any, value: Any, *mask: Any, scale: float) -> list[Any]:
-    if g[0] is None:  # the logarithms are there for the gradient only
-        return [None] * (3 + len(mask))
-    return [*attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale), *[None] * len(mask)]
+    none = [None] * len(mask)
+    if g[0] is None:
+        return [*_logarithm_grad(g[1], query, key, mask, scale), None, *none]
+    found = list(attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale))
+    if g[1] is not None:
+        found[:2] = (add(a, b) for a, b in zip(found[:2], _logarithm_grad(g[1], query, key, mask, scale), strict=True))
+    return [*found, *none]
+
+
+def _onto_scores(slope: Any, query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> tuple[Any, Any]:
+    """The cotangents of query and key out of that of the scores."""
+    if mask:
+        slope = where(mask[0], slope, 0.0)
+    d_query = multiply(einsum("bnts,bsnh->btnh", slope, key), scale)
+    return d_query, multiply(einsum("bnts,btnh->bsnh", slope, query), scale)
+
+
+def _logarithm_grad(g: Any, query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> tuple[Any, Any]:
+    weights = softmax(_scores(query, key, mask, scale), axis=-1)
+    return _onto_scores(multiply(weights, expand_dims(g, 3)), query, key, mask, scale)
 
 
 def _attention_grad(
@@ -60,10 +77,7 @@ def _attention_grad(
     weights = softmax(_scores(query, key, mask, scale), axis=-1)
     onto = einsum("btnh,bsnh->bnts", g, value)
     slope = multiply(weights, subtract(onto, reduce_sum_p.bind(multiply(weights, onto), axes=(3,), keepdims=True)))
-    if mask:
-        slope = where(mask[0], slope, 0.0)
-    d_query = multiply(einsum("bnts,bsnh->btnh", slope, key), scale)
-    d_key = multiply(einsum("bnts,btnh->bsnh", slope, query), scale)
+    d_query, d_key = _onto_scores(slope, query, key, mask, scale)
     return d_query, d_key, einsum("bnts,btnh->bsnh", weights, g)
 
 

@@ -383,8 +383,12 @@ select_p = primitive(
 
 
 @operation("Where", tensors="condition x1 x2")
-def where(condition: Any, x1: Any, x2: Any) -> Any:
-    """`x1` where `condition` holds, else `x2`; all three are broadcast. Source: keras.ops.where."""
+def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
+    """`x1` where `condition` holds, else `x2`, all broadcast; without both the positions where it holds. Source: keras.ops.where."""
+    if x1 is None and x2 is None:
+        from graphkit.ops.counting import nonzero
+
+        return nonzero(condition)
     x1, x2 = promote(x1, x2)
     return select_p.bind(cast(condition, "bool"), x1, x2)
 

@@ -158,7 +158,7 @@ def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, pad
 def extract_patches(
     images: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: Any = None
 ) -> Any:
-    """The windows of images, the numbers of each as channels; of volumes if `size` has 3 numbers. Source: keras.ops.image.extract_patches."""
+    """The windows of images, the numbers of each as channels; of volumes for 3 sizes. Source: keras.ops.image.extract_patches."""
     rank = 3 if not isinstance(size, (int, np.integer)) and len(size) == 3 else 2
     return _patches(tensor(images), rank, size, strides, dilation_rate, padding, data_format)
 
@@ -328,8 +328,10 @@ def affine_transform(
     fill_value: float = 0,
     data_format: Any = None,
 ) -> Any:
-    """Images moved by `transform` = [a0, a1, a2, b0, b1, b2, c0, c1]: the pixel (x, y) comes from (a0 x + a1 y + a2,
-    b0 x + b1 y + b2) / (c0 x + c1 y + 1). Source: keras.ops.image.affine_transform.
+    """Images moved by `transform` = [a0, a1, a2, b0, b1, b2, c0, c1], one for all images or (batch, 8).
+
+    The pixel (x, y) comes from (a0 x + a1 y + a2, b0 x + b1 y + b2) / (c0 x + c1 y + 1).
+    Source: keras.ops.image.affine_transform.
     """
     _one_of("interpolation", interpolation, _ORDERS)
     _one_of("fill_mode", fill_mode, _FIXERS)

@@ -370,8 +370,11 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 
 
 @operation("MultiHot", "nn", tensors="inputs")
-def multi_hot(inputs: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Any:
+def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Any:
     """1 at each class number that a row names, 0 elsewhere. Source: keras.ops.multi_hot."""
+    num_classes = num_classes or kwargs.pop("num_tokens", None)  # Keras' older name
+    if num_classes is None:
+        raise InvalidArgumentError("multi_hot: the argument `num_classes` must be given.")
     x = tensor(inputs)
     hot = one_hot(x, num_classes, axis=axis, dtype=dtype, sparse=sparse)
     return reduce_max(hot, axis=1 if x.ndim > 1 else 0)

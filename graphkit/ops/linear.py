@@ -12,6 +12,8 @@ from graphkit.core.dims import Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
+from graphkit.ops._blas import product as product_into
+from graphkit.ops._blas import suits_blas
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, broadcast_sizes, show
@@ -42,11 +44,16 @@ def _differ(a: Size, b: Size) -> bool:
 def _prepare_matmul(out: Any, a: Any, b: Any) -> Callable[[], Any]:
     if out.dtype.itemsize == 2 and out.dtype.kind not in "iu":
         return partial(_matmul_in_float32, out, a, b)
-    if b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and out.flags.c_contiguous:  # one product instead of one a batch
+    if (
+        b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and out.flags.c_contiguous
+    ):  # one product instead of one a batch
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
-    copies = [(np.empty(x.shape, x.dtype), x) for x in (a, b) if not _suits_blas(x)]
-    if not copies:
-        return partial(np.matmul, a, b, out)
+    return product_into(out, a, b) if suits_blas(a) and suits_blas(b) else _through_copies(out, a, b)
+
+
+def _through_copies(out: Any, a: Any, b: Any) -> Callable[[], Any]:
+    """A product of operands whose strides BLAS does not take."""
+    copies = [(np.empty(x.shape, x.dtype), x) for x in (a, b) if not suits_blas(x)]
     a, b = (next((new for new, old in copies if old is x), x) for x in (a, b))
 
     def run() -> None:
@@ -55,14 +62,6 @@ def _prepare_matmul(out: Any, a: Any, b: Any) -> Callable[[], Any]:
         np.matmul(a, b, out)
 
     return run
-
-
-def _suits_blas(x: Any) -> bool:
-    """Whether BLAS takes these strides; NumPy multiplies others (such as broadcast ones) by a plain loop."""
-    (rows, columns), (row_step, step) = x.shape[-2:], x.strides[-2:]
-    plain = step == x.itemsize and row_step >= columns * step and row_step % x.itemsize == 0
-    turned = row_step == x.itemsize and step >= rows * row_step and step % x.itemsize == 0
-    return bool(plain or turned or x.size == 0)
 
 
 def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
@@ -279,7 +278,9 @@ def parse_subscripts(subscripts: str, shapes: list[Shape]) -> tuple[list[str], s
         target = extra + "".join(sorted(i for i in set(letters) if letters.count(i) == 1 and i not in extra))
     wrong = [i for i in target if i not in "".join(terms) or target.count(i) > 1]
     if wrong:
-        raise InvalidArgumentError(f"einsum: letter {wrong[0]!r} of the target of {subscripts!r} must stand once, and in a term.")
+        raise InvalidArgumentError(
+            f"einsum: letter {wrong[0]!r} of the target of {subscripts!r} must stand once, and in a term."
+        )
     return terms, target
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._blocks import in_blocks
 from graphkit.ops._convert import as_float, canonical_axis, tensor
 from graphkit.ops._dispatch import operation
@@ -398,3 +399,6 @@ def capped_relu(x: Any, negative_slope: float = 0.0, max_value: float | None = N
     return subtract(kept, multiply(relu(subtract(threshold, x)), negative_slope))
 
 
+
+
+__getattr__ = namespace(__name__, NN)  # the layers' ops that stand in other modules: `ops.nn.conv`, as in Keras

@@ -54,12 +54,17 @@ def _rows_of(x: Any, axis: int) -> Any:
     return np.ascontiguousarray(x).reshape(-1, width)
 
 
+def _row_sums(x: Any) -> Any:
+    """The sums of rows as a column: a product with ones, since NumPy's own reduction of short rows is slow."""
+    return np.matmul(x, np.ones((x.shape[1], 1), x.dtype))
+
+
 def _center(target: Any, x: Any, squares: Any, epsilon: float) -> Any:
     """Rows minus their means into `target`; gives 1 / sqrt(variance + epsilon) of each row."""
     width = x.shape[1]
-    np.subtract(x, np.add.reduce(x, axis=1, keepdims=True) / x.dtype.type(width), out=target)
+    np.subtract(x, _row_sums(x) / x.dtype.type(width), out=target)
     np.multiply(target, target, out=squares)
-    variance = np.add.reduce(squares, axis=1, keepdims=True) / x.dtype.type(width)
+    variance = _row_sums(squares) / x.dtype.type(width)
     return 1 / np.sqrt(variance + x.dtype.type(epsilon))
 
 
@@ -110,9 +115,9 @@ def _layer_norm_grad_kernel(
         sum_gamma += channel_sums(product[:, :, None], len(sum_gamma))
         sum_beta += channel_sums(given[:, :, None], len(sum_beta))
         np.multiply(product, gain, out=product)
-        slope = np.add.reduce(product, axis=1, keepdims=True) / width
+        slope = _row_sums(product) / width
         np.multiply(given, gain, out=block)
-        np.subtract(block, np.add.reduce(block, axis=1, keepdims=True) / width, out=block)
+        np.subtract(block, _row_sums(block) / width, out=block)
         np.multiply(unit, slope, out=unit)
         np.subtract(block, unit, out=block)
         np.multiply(block, inverse, out=block)

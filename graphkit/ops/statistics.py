@@ -89,7 +89,7 @@ def _linear(low: Any, high: Any, share: Any) -> Any:
     return add(low, multiply(subtract(high, low), share))
 
 
-_QUANTILES: dict[str, Callable[[Any, Any, Any], Any]] = {
+interpolations: dict[str, Callable[[Any, Any, Any], Any]] = {
     "linear": _linear,
     "lower": lambda low, high, share: low,
     "higher": lambda low, high, share: where(equal(share, 0), low, high),
@@ -104,8 +104,8 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 
     Raises InvalidArgumentError for an unknown `method`: linear, lower, higher, midpoint, nearest.
     """
-    if method not in _QUANTILES:
-        raise InvalidArgumentError(f"quantile: method must be one of {', '.join(_QUANTILES)}, got {method!r}.")
+    if method not in interpolations:
+        raise InvalidArgumentError(f"quantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
     x = as_float(x)
     q = tensor(q, dtype_name(x))
     axes = canonical_axes(axis, x.ndim)
@@ -114,7 +114,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     below = floor(place)
     first = cast(below, "int32")
     low, high = take(ordered, first, axis=-1), take(ordered, minimum(add(first, 1), size - 1), axis=-1)
-    made = _QUANTILES[method](low, high, subtract(place, below))
+    made = interpolations[method](low, high, subtract(place, below))
     made = moveaxis(made, list(range(made.ndim - q.ndim, made.ndim)), list(range(q.ndim))) if q.ndim else made
     return reshape(made, (*shape_of(q), *reduced_shape(shape_of(x), axes, True))) if keepdims else made
 
@@ -290,14 +290,18 @@ _MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors (one axis) or matrices (two); the Euclidean one by default. Source: keras.ops.norm.
 
-    Raises InvalidArgumentError for orders that want singular values.
+    Raises InvalidArgumentError for an unknown order.
     """
     x = as_float(x)
     axes = canonical_axes(axis, x.ndim)
+    if len(axes) == 2 and ord in (2, -2, "nuc"):
+        from graphkit.ops.linalg import singular_norm
+
+        return singular_norm(x, ord, axes, keepdims)
     if len(axes) == 1 or ord is None or ord == "fro":
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) != 2 or ord not in _MATRIX_NORMS:
-        raise InvalidArgumentError(f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 1, -1, inf, -inf are over two.")
+        raise InvalidArgumentError(f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf are over two.")
     side, reduce = _MATRIX_NORMS[ord]
     made = reduce(reduce_sum(absolute(x), axes[side], True), axes, True)
     return made if keepdims else reshape(made, reduced_shape(shape_of(x), axes, False))

@@ -62,6 +62,7 @@ class ImageLayer(Layer):
 
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # at inference too
+    augments: ClassVar[bool] = True  # in a model that is called without saying whether it trains: leave the images alone
     bounds: ClassVar[Range] = (-1.0, 1.0)
     unsaved: ClassVar[tuple[str, ...]] = ()
     seed: Any

@@ -17,6 +17,7 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import trace
 from graphkit.ops import (
     arithmetic,
+    attention,
     batch_norm,
     control,
     convolution,
@@ -31,7 +32,7 @@ from graphkit.ops import (
 )
 from tests.converters.onnx.comparing import sample
 
-SIZES: Mapping[str, int] = {"b": 2, "t": 5, "h": 7, "w": 6}
+SIZES: Mapping[str, int] = {"b": 2, "t": 5, "s": 6, "h": 7, "w": 6}
 
 
 @dataclass(frozen=True)
@@ -256,6 +257,10 @@ NORMALIZATION = [
     case("layer_normalization_grad", lambda x, g, o: normalization.layer_normalization(x, g, o), "b t 4" + _VECTORS,
          gradient=True, tolerance=1e-3),
     case("rms_normalization", lambda x, g: normalization.rms_normalization(x, g), "b t 4, 4"),
+    case("attention", lambda q, k, v: attention.dot_product_attention(q, k, v), "b t 2 4, b s 2 4, b s 2 3"),
+    case("causal attention", lambda q, v: attention.dot_product_attention(q, q, v, is_causal=True), "b t 2 4, b t 2 3"),
+    case("attention_grad", lambda q, k, v: attention.dot_product_attention(q, k, v), "b t 2 4, b s 2 4, b s 2 3", gradient=True,
+         tolerance=1e-3),
 ]  # fmt: skip
 
 

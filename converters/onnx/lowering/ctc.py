@@ -1,0 +1,7 @@
+"""Decoding of label sequences."""
+
+from __future__ import annotations
+
+from graphkit.converters.onnx.registry import limitation
+
+limitation("it keeps a growing set of label sequences; decode the exported logits outside, or greedily", "ctc_beam_search")

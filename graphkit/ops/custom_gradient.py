@@ -1,0 +1,79 @@
+"""Functions that bring their own gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import wraps
+from inspect import Parameter, signature
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.program import Program
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import current_trace, replay, trace_body
+from graphkit.ops._convert import dtype_name, shape_of, tensor
+from graphkit.ops.shaping import broadcast_to
+
+__all__ = ["custom_gradient"]
+
+
+def _kernel(out: Any, *arrays: Any, backward: Program, results: int, args: int) -> None:
+    for target, source in zip(out, arrays[:results], strict=True):
+        np.copyto(target, source)
+
+
+def _vjp(g: Any, out: Any, *inputs: Any, backward: Program, results: int, args: int) -> list[Any]:
+    given = [broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)]
+    found = replay(backward, [*given, *inputs[results + args :]])
+    return [None] * results + found + [None] * (len(inputs) - results - args)
+
+
+custom_gradient_p = primitive(
+    # inputs: results of the function, its arguments, what its gradient reads; outputs: the results;
+    # backward: (cotangents, what it reads) -> a cotangent for each argument
+    "custom_gradient",
+    lambda *specs, backward, results, args: tuple(specs[:results]),
+    kernel=_kernel,
+    vjp=_vjp,
+)
+
+
+def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorator for `f(*args) -> (result, gradient)`, where `gradient(upstream)` gives the cotangent of each argument.
+
+    `gradient` may also take `upstream` as a keyword. Raises InvalidArgumentError if it gives another number of cotangents.
+    Source: keras.ops.custom_gradient.
+    """
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result, gradient = f(*args, **kwargs)
+        if current_trace() is None:
+            return result
+        outputs = [tensor(o) for o in nest.flatten(result)]
+        sources = [tensor(a) for a in nest.flatten(list(args))]
+        backward, captured, _ = trace_body(_backward(f, gradient, sources), [TensorSpec.of(o) for o in outputs])
+        made = custom_gradient_p.bind(*outputs, *sources, *captured, backward=backward, results=len(outputs), args=len(sources))
+        return nest.pack(result, made)
+
+    return call
+
+
+def _backward(f: Any, gradient: Callable[..., Any], sources: Sequence[Any]) -> Callable[..., list[Any]]:
+    parameters = signature(gradient).parameters
+    by_keyword = "upstream" in parameters and parameters["upstream"].kind is Parameter.KEYWORD_ONLY
+
+    def body(*upstream: Any) -> list[Any]:
+        named = by_keyword and not any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values())
+        made = gradient(upstream=upstream[0]) if named else gradient(*upstream)
+        found = list(made) if isinstance(made, (list, tuple)) else [made]
+        if len(found) != len(sources):
+            name = getattr(f, "__name__", "f")
+            raise InvalidArgumentError(f"custom_gradient: the gradient of {name} gave {len(found)} cotangents for {len(sources)} arguments.")
+        return [tensor(c, dtype_name(s)) for c, s in zip(found, sources, strict=True)]
+
+    return body

@@ -1,0 +1,97 @@
+"""Numbers that may be missing: running sums, positions and quantiles that skip NaN."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.ops._convert import as_float, canonical_axes, dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops.elementwise import add, cast, equal, floor, isnan, logical_not, maximum, minimum, multiply, subtract, true_divide, where
+from graphkit.ops.indexing import sort, take_along_axis
+from graphkit.ops.reduction import all as reduce_all
+from graphkit.ops.reduction import argmax, argmin, cumprod, cumsum, reduced_shape
+from graphkit.ops.reduction import sum as reduce_sum
+from graphkit.ops.shaping import broadcast_to, moveaxis, reshape, transpose
+from graphkit.ops.statistics import interpolations
+
+__all__ = ["nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmedian", "nanpercentile", "nanquantile"]
+
+
+def _filled(x: Any, filler: float) -> Any:
+    x = tensor(x)
+    return where(isnan(x), filler, x) if dtypes.is_float(dtype_name(x)) else x
+
+
+@operation("Nancumsum")
+def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Running sums along `axis` (None: of the flattened tensor), NaN as 0. Source: keras.ops.nancumsum."""
+    return cumsum(_filled(x, 0.0), axis, dtype)
+
+
+@operation("Nancumprod")
+def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
+    """Running products along `axis` (None: of the flattened tensor), NaN as 1. Source: keras.ops.nancumprod."""
+    return cumprod(_filled(x, 1.0), axis, dtype)
+
+
+def _position(x: Any, axis: int | None, keepdims: bool, find: Callable[..., Any], filler: float) -> Any:
+    x = tensor(x)
+    found = find(_filled(x, filler), axis, keepdims)
+    return where(reduce_all(isnan(x), axis, keepdims), -1, found) if dtypes.is_float(dtype_name(x)) else found
+
+
+@operation("Nanargmax")
+def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where the largest number is that is not NaN, int32; -1 where all are NaN. Source: keras.ops.nanargmax."""
+    return _position(x, axis, keepdims, argmax, float("-inf"))
+
+
+@operation("Nanargmin")
+def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
+    """Where the smallest number is that is not NaN, int32; -1 where all are NaN. Source: keras.ops.nanargmin."""
+    return _position(x, axis, keepdims, argmin, float("inf"))
+
+
+@operation("Nanquantile", tensors="x q")
+def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """The numbers below which the share `q` of what is not NaN lies, `q`'s axes in front. Source: keras.ops.nanquantile.
+
+    Raises InvalidArgumentError for an unknown `method`: linear, lower, higher, midpoint, nearest.
+    """
+    if method not in interpolations:
+        raise InvalidArgumentError(f"nanquantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
+    x = as_float(x)
+    q = tensor(q, dtype_name(x))
+    axes = canonical_axes(axis, x.ndim)
+    rest = [a for a in range(x.ndim) if a not in axes]
+    front = tuple(shape_of(x)[a] for a in rest)
+    flat = reshape(transpose(x, [*rest, *axes]), (*front, -1))
+    missing = isnan(flat)
+    count = reduce_sum(cast(logical_not(missing), dtype_name(x)), axis=-1, keepdims=True)
+    ordered = sort(where(missing, float("inf"), flat))
+    shares = reshape(q, (-1,))
+    place = multiply(broadcast_to(shares, (*front, shape_of(shares)[0])), subtract(count, 1.0))
+    below = floor(maximum(place, 0.0))
+    first = cast(below, "int32")
+    last = cast(maximum(subtract(count, 1.0), 0.0), "int32")
+    low = take_along_axis(ordered, first, axis=-1)
+    high = take_along_axis(ordered, minimum(add(first, 1), last), axis=-1)
+    made = where(equal(count, 0), float("nan"), interpolations[method](low, high, subtract(place, below)))
+    made = reshape(moveaxis(made, -1, 0), (*shape_of(q), *front))
+    return reshape(made, (*shape_of(q), *reduced_shape(shape_of(x), axes, True))) if keepdims else made
+
+
+@operation("Nanpercentile", tensors="x q")
+def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
+    """`nanquantile` with `q` in percent. Source: keras.ops.nanpercentile."""
+    share = q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0)
+    return nanquantile(x, share, axis=axis, method=method, keepdims=keepdims)
+
+
+@operation("Nanmedian")
+def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The middle of what is not NaN, or the mean of the two in the middle. Source: keras.ops.nanmedian."""
+    return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)

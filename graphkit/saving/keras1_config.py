@@ -1,0 +1,165 @@
+"""Layer configs of Keras 1 in the words of Keras 2.
+
+Keys are known by their names and not by the file's version, which files before Keras 1.1 do not say: a config of Keras 2 comes
+out as it went in. Source: files of Keras 1.0 to 1.2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Config = dict[str, Any]
+
+CLASSES = {
+    "Convolution1D": "Conv1D",
+    "Convolution2D": "Conv2D",
+    "Convolution3D": "Conv3D",
+    "AtrousConvolution1D": "Conv1D",
+    "AtrousConvolution2D": "Conv2D",
+    "AtrousConv1D": "Conv1D",
+    "AtrousConv2D": "Conv2D",
+    "Deconvolution2D": "Conv2DTranspose",
+    "Deconvolution3D": "Conv3DTranspose",
+    "SeparableConvolution1D": "SeparableConv1D",
+    "SeparableConvolution2D": "SeparableConv2D",
+    "TimeDistributedDense": "Dense",
+}
+_KEYS = {
+    "init": "kernel_initializer",
+    "W_regularizer": "kernel_regularizer",
+    "W_constraint": "kernel_constraint",
+    "b_regularizer": "bias_regularizer",
+    "b_constraint": "bias_constraint",
+    "U_regularizer": "recurrent_regularizer",
+    "bias": "use_bias",
+    "inner_init": "recurrent_initializer",
+    "inner_activation": "recurrent_activation",
+    "forget_bias_init": "unit_forget_bias",
+    "dropout_W": "dropout",
+    "dropout_U": "recurrent_dropout",
+    "p": "rate",
+    "sigma": "stddev",
+    "output_dim": "units",
+    "nb_filter": "filters",
+    "filter_length": "kernel_size",
+    "border_mode": "padding",
+    "dim_ordering": "data_format",
+    "subsample": "strides",
+    "subsample_length": "strides",
+    "stride": "strides",
+    "pool_length": "pool_size",
+    "atrous_rate": "dilation_rate",
+}
+# By class, where a key has another meaning; None drops it.
+_KEYS_OF: dict[str, dict[str, str | None]] = {
+    "Embedding": {
+        "init": "embeddings_initializer",
+        "W_regularizer": "embeddings_regularizer",
+        "W_constraint": "embeddings_constraint",
+        "output_dim": "output_dim",
+        "dropout": None,
+    },
+    "PReLU": {"init": "alpha_initializer"},
+    "ParametricSoftplus": {"init": "alpha_initializer"},
+    "BatchNormalization": {"init": "gamma_initializer", "gamma_init": "gamma_initializer", "beta_init": "beta_initializer"},
+    "SeparableConv2D": {"init": "depthwise_initializer"},
+    "SeparableConv1D": {"init": "depthwise_initializer"},
+    "UpSampling1D": {"length": "size"},
+    "Conv2DTranspose": {"output_shape": None},
+    "Conv3DTranspose": {"output_shape": None},
+}
+_DATA_FORMATS = {"th": "channels_first", "tf": "channels_last"}
+_KERNEL_AXES = (("nb_row", "nb_col"), ("kernel_dim1", "kernel_dim2", "kernel_dim3"))
+_CONSTRAINT_KEYS = {"m": "max_value", "low": "min_value", "high": "max_value"}
+_REGULARIZERS = {"WeightRegularizer", "ActivityRegularizer", "L1L2Regularizer", "L1L2"}
+_SEQUENCES = ("LSTM", "GRU", "SimpleRNN", "Conv1D", "CuDNNLSTM", "CuDNNGRU")
+
+
+def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Config]:
+    """Class and config of a layer as Keras 2 would name them."""
+    name = CLASSES.get(class_name, class_name)
+    own = _KEYS_OF.get(name, {})
+    made: Config = {}
+    for key, value in config.items():
+        new = own[key] if key in own else _KEYS.get(key, key)
+        if new is not None and (new not in made or value is not None):
+            made[new] = _VALUES.get(new, _same)(value)
+    for axes in _KERNEL_AXES:
+        if all(axis in made for axis in axes):
+            made["kernel_size"] = [made.pop(axis) for axis in axes]
+    if isinstance(made.get("padding"), Mapping) or _is_list_of(made.get("padding"), 4):
+        made["padding"] = _margins(made["padding"])
+    _name_input_shape(name, made)
+    return name, made
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _data_format(value: Any) -> Any:
+    return _DATA_FORMATS.get(value, value) if isinstance(value, str) else value
+
+
+def _regularizer(value: Any) -> Any:
+    if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
+        return value
+    if value["name"] not in _REGULARIZERS:
+        return None  # EigenvalueRegularizer and its like say nothing about what the model computes
+    return {"class_name": "L1L2", "config": {"l1": float(value.get("l1") or 0.0), "l2": float(value.get("l2") or 0.0)}}
+
+
+def _constraint(value: Any) -> Any:
+    if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
+        return {"class_name": _CONSTRAINTS.get(value, value), "config": {}} if isinstance(value, str) else value
+    inner = {_CONSTRAINT_KEYS.get(k, k): v for k, v in value.items() if k != "name"}
+    return {"class_name": _CONSTRAINTS.get(value["name"], value["name"]), "config": inner}
+
+
+_CONSTRAINTS = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm", "max_norm": "MaxNorm", "non_neg": "NonNeg", "unit_norm": "UnitNorm"}
+_INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform"}
+
+
+def _initializer(value: Any) -> Any:
+    return _INITIALIZERS.get(value, value) if isinstance(value, str) else value
+
+
+def _forget_bias(value: Any) -> Any:
+    return value in ("one", "ones") if isinstance(value, str) else value
+
+
+_VALUES: dict[str, Callable[[Any], Any]] = {
+    "data_format": _data_format,
+    "unit_forget_bias": _forget_bias,
+    **{f"{weight}_regularizer": _regularizer for weight in ("kernel", "bias", "recurrent", "embeddings", "activity", "gamma", "beta", "alpha")},
+    **{f"{weight}_constraint": _constraint for weight in ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha")},
+    **{f"{weight}_initializer": _initializer for weight in ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha", "depthwise")},
+}
+
+
+def _is_list_of(value: Any, length: int) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) == length and all(isinstance(v, int) for v in value)
+
+
+def _margins(padding: Any) -> Any:
+    """ZeroPadding2D's four margins, as a list or by names, as pairs; 1D padding by names likewise."""
+    if isinstance(padding, Mapping):
+        if "left_pad" in padding and "top_pad" not in padding:
+            return [padding.get("left_pad", 0), padding.get("right_pad", 0)]
+        padding = [padding.get(side, 0) for side in ("top_pad", "bottom_pad", "left_pad", "right_pad")]
+    return [list(padding[:2]), list(padding[2:])]
+
+
+def _name_input_shape(class_name: str, config: Config) -> None:
+    """`input_dim` and `input_length` of a first layer as `batch_input_shape`; elsewhere they say nothing."""
+    length = config.pop("input_length", None)
+    if class_name == "Embedding":
+        if length is not None and "batch_input_shape" not in config:
+            config["batch_input_shape"] = [None, *(length if isinstance(length, (list, tuple)) else [length])]
+        return
+    size = config.get("input_dim")
+    if class_name in ("MaxoutDense", "Highway") or "input_dim" in config:
+        config.pop("input_dim", None)
+    if isinstance(size, int) and "batch_input_shape" not in config:
+        config["batch_input_shape"] = [None, length, size] if class_name in _SEQUENCES else [None, size]
