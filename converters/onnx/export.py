@@ -206,6 +206,8 @@ def _message(
 ) -> onnx.ModelProto:
     graph = helper.make_graph(b.nodes, name, inputs, outputs, list(b.initializers.values()))
     imports = [helper.make_opsetid("", b.opset)]
+    if any(node.domain == "ai.onnx.ml" for node in b.nodes):
+        imports.append(helper.make_opsetid("ai.onnx.ml", 3))
     message = helper.make_model(
         graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports), producer_name="graphkit"
     )

@@ -15,7 +15,7 @@ from graphkit.core.errors import SerializationError
 
 Array = np.ndarray[Any, Any]
 
-_EPOCHS = 3
+_EPOCHS = 5
 _BATCH = 64
 _RATE = 3e-3
 _PAIRS = 4  # matching pairs, and as many others, for each training image

@@ -1,6 +1,7 @@
-"""Weights that a file will fill: while a model is made from a file, they start as zeros, and no more of them than the file holds.
+"""How much weight a config may ask for: of a few bytes it can ask for terabytes.
 
-A config of a few bytes can ask for weights of terabytes; the file's own size says what can be meant.
+Where a file has the numbers, weights start as zeros, and there are no more of them than the file holds. A config alone gets newly
+initialised weights, up to what a machine may have.
 """
 
 from __future__ import annotations
@@ -18,23 +19,22 @@ _SLACK = 1 << 24  # what a model may have beyond the file: states, shared weight
 
 
 class WeightBudget:
-    """How many bytes of weights may still be made."""
+    """How many bytes of weights may still be made, and whether a file has their numbers."""
 
-    def __init__(self, limit: int, what: str) -> None:
-        self._left, self._limit, self._what = limit, limit, what
+    def __init__(self, limit: int, what: str, limited_by: str, from_file: bool) -> None:
+        self._left, self._what, self._limited_by, self._from_file = limit, what, limited_by, from_file
 
-    def zeros(self, shape: Sequence[int], dtype: np.dtype[Any], path: str) -> np.ndarray[Any, Any]:
-        """An array of zeros. Raises SerializationError where the model asks for more than the file can hold."""
+    def first_values(self, initializer: Any, shape: Sequence[int], dtype: np.dtype[Any], path: str) -> Any:
+        """Zeros where a file has the numbers, else the initializer. Raises SerializationError where the model asks for too much."""
         size = dtype.itemsize
         for axis in shape:
             size *= int(axis)
         self._left -= size
         if self._left < 0:
             raise SerializationError(
-                f"The config of {self._what} asks for a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but its weights file has "
-                f"only {self._limit:,} bytes in all."
+                f"The config of {self._what} asks for a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
             )
-        return np.zeros(tuple(shape), dtype)
+        return np.zeros(tuple(shape), dtype) if self._from_file else initializer
 
 
 _budget: ContextVar[WeightBudget | None] = ContextVar("graphkit_weight_budget", default=None)
@@ -48,7 +48,22 @@ def weight_budget() -> WeightBudget | None:
 @contextmanager
 def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
     """Inside, weights start as zeros: their numbers come from a file whose arrays have `declared_bytes` in all."""
-    token = _budget.set(WeightBudget(2 * declared_bytes + _SLACK, what))
+    limit = 2 * declared_bytes + _SLACK
+    token = _budget.set(WeightBudget(limit, what, f"its weights file has only {declared_bytes:,} bytes in all", from_file=True))
+    try:
+        yield
+    finally:
+        _budget.reset(token)
+
+
+@contextmanager
+def initial_weights_within(limit: int, what: str) -> Iterator[None]:
+    """Inside, a config may ask for `limit` bytes of newly initialised weights; a budget that is there already holds on."""
+    if _budget.get() is not None:
+        yield
+        return
+    said = f"without a weights file at most {limit:,} bytes are made; build a model of this size in Python"
+    token = _budget.set(WeightBudget(limit, what, said, from_file=False))
     try:
         yield
     finally:

@@ -111,8 +111,8 @@ class Layer(Operation):
         default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
         first = initializers.get(initializer if initializer is not None else default)
         budget = weight_budget()
-        if budget is not None:  # a file has the numbers
-            first = budget.zeros(tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
+        if budget is not None:
+            first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
         variable = Variable(
             first,
             shape=tuple(shape or ()),

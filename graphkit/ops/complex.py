@@ -16,7 +16,7 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
-from graphkit.ops.arithmetic import arctan2
+from graphkit.ops.arithmetic import arctan2, hypot
 from graphkit.ops.elementwise import cos, identity_p, isnan, less, multiply, sin, where
 from graphkit.ops.shaping import stack
 
@@ -51,6 +51,11 @@ complex_p = primitive(
     kernel=_complex_kernel,
     nondiff=_COMPLEX,
 )
+
+
+def magnitude(x: Any) -> Any:
+    """The absolute value of complex numbers."""
+    return hypot(real_p.bind(x), imag_p.bind(x))
 
 
 @operation("Real")

@@ -113,7 +113,7 @@ Beam = tuple[tuple[int, ...], float]
 
 def _beams(steps: Any, width: int, blank: int) -> list[Beam]:
     """The best label sequences with the logarithms of their probabilities, best first; equal ones in order of their labels."""
-    state = {(): (-np.inf, 0.0)}  # labels -> logarithm of the probability that it ends (with its last label, with a blank)
+    state: dict[tuple[int, ...], tuple[float, float]] = {(): (-np.inf, 0.0)}  # labels -> logarithm of the probability that it ends (with its last label, with a blank)
     for row in steps:
         grown: dict[tuple[int, ...], list[float]] = {}
 
@@ -131,9 +131,9 @@ def _beams(steps: Any, width: int, blank: int) -> list[Beam]:
                     join((*path, label), 0, masked + score)
                 else:
                     join((*path, label), 0, float(np.logaddexp(own, masked)) + score)
-        best = sorted(grown.items(), key=lambda item: (-np.logaddexp(*item[1]), item[0]))[:width]
+        best = sorted(grown.items(), key=lambda item: (-np.logaddexp(item[1][0], item[1][1]), item[0]))[:width]
         state = {path: (pair[0], pair[1]) for path, pair in best}
-    totals = [(path, float(np.logaddexp(*pair))) for path, pair in state.items()]
+    totals = [(path, float(np.logaddexp(pair[0], pair[1]))) for path, pair in state.items()]
     return sorted(totals, key=lambda item: (-item[1], item[0]))
 
 

@@ -248,7 +248,12 @@ def negative(x: Any) -> Any:
 @operation("Absolute")
 def absolute(x: Any) -> Any:
     """The absolute value. Source: keras.ops.absolute."""
-    return abs_p.bind(tensor(x))
+    x = tensor(x)
+    if TensorSpec.of(x).dtype in dtypes.COMPLEX:
+        from graphkit.ops.complex import magnitude
+
+        return magnitude(x)
+    return abs_p.bind(x)
 
 
 def abs(x: Any) -> Any:

@@ -159,15 +159,17 @@ def _bounds(size: int, count: int) -> list[tuple[int, int]]:
 
 
 def _average_axis(x: Any, axis: int, count: int) -> Any:
-    matrix = np.zeros((shape_of(x)[axis], count), dtypes.to_numpy(dtype_name(x)))
-    for i, (start, stop) in enumerate(_bounds(len(matrix), count)):
+    size: Any = shape_of(x)[axis]
+    matrix = np.zeros((size, count), dtypes.to_numpy(dtype_name(x)))
+    for i, (start, stop) in enumerate(_bounds(size, count)):
         matrix[start:stop, i] = 1.0 / (stop - start)
     return moveaxis(einsum("...i,ij->...j", moveaxis(x, axis, -1), matrix), -1, axis)
 
 
 def _max_axis(x: Any, axis: int, count: int) -> Any:
     """Windows shorter than the longest one name their last element again."""
-    bounds = _bounds(int(shape_of(x)[axis]), count)
+    size: Any = shape_of(x)[axis]
+    bounds = _bounds(size, count)
     longest = max(stop - start for start, stop in bounds)
     places = np.array([[min(start + k, stop - 1) for k in range(longest)] for start, stop in bounds], np.int32)
     return reduce_max(take(x, places, axis=axis), axis=axis + 1)
@@ -216,7 +218,7 @@ def _axis_sizes(given: list[list[str]], shape: Shape, lengths: dict[str, Any], p
         open_ones = [name for name in group if name not in sizes]
         if len(open_ones) > 1:
             raise InvalidArgumentError(f"rearrange: the sizes of {open_ones} in {pattern!r} are not known; give all but one.")
-        known = product(tuple(sizes[name] for name in group if name in sizes))
+        known: Any = product(tuple(sizes[name] for name in group if name in sizes))
         if open_ones:
             sizes[open_ones[0]] = size if known == 1 else size // known
         if isinstance(size, int) and product(tuple(sizes[name] for name in group)) != size:

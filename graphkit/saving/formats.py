@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -93,11 +92,3 @@ def _known() -> str:
     others = sorted(point.name for point in entry_points(group="graphkit.converters"))
     return f"Known are {KERAS.name} (.keras, also unpacked), {HDF5.name}, {JSON.name}{''.join(f', {name}' for name in others)}."
 
-
-def is_older_config(config: Mapping[str, Any]) -> bool:
-    """Whether a model's config is of Keras 1 or 2: its layers' envelopes name no module, or calls are lists."""
-    if "module" in config:
-        return False
-    inner = config.get("config")
-    layers = inner if isinstance(inner, list) else (inner or {}).get("layers", []) if isinstance(inner, Mapping) else []
-    return bool(layers) or isinstance(inner, list)

@@ -8,12 +8,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from graphkit.core.allocation import weights_from_file
+from graphkit.core.allocation import initial_weights_within, weights_from_file
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
-from graphkit.core.serialization import custom_object_scope, deserialize, envelope, is_envelope
+from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats, limits
 from graphkit.saving.files import replacing
 
+MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
 _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
 
 
@@ -129,11 +130,9 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
 
 def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
-    config = limits.parse_json(text, what)
-    if isinstance(config, str):  # JSON within JSON: json.dump(model.to_json(), file)
-        config = limits.parse_json(config, what)
-    if not isinstance(config, dict):
-        raise SerializationError(f"{what} holds a {type(config).__name__}, not the config of a model.")
+    from graphkit.saving.wrapped import unwrapped
+
+    config = unwrapped(limits.parse_json(text, what), what)
     model = model_from_config(config, what)
     if compile and config.get("compile_config"):
         model.compile_from_config(config["compile_config"])
@@ -144,22 +143,18 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
     """A model from its envelope. Raises SerializationError for what is none."""
     from graphkit.models.model import Model
 
-    if "keras_model" in config and not is_envelope(config):
-        config = config["keras_model"]
-    if not is_envelope(config) and "layers" in config:  # what get_config() gives, without its class
-        config = {"class_name": "Functional" if "output_layers" in config else "Sequential", "config": config}
-    if not is_envelope(config):
-        raise SerializationError(
-            f"{what} is not the config of a model: it has no class_name and config, but {sorted(map(str, config))[:10]}."
-        )
-    if formats.is_older_config(config):
-        from graphkit.saving.legacy_config import model_from_older_config
+    from graphkit.saving.legacy_config import is_older_config, model_from_older_config
+    from graphkit.saving.wrapped import unwrapped
 
-        return model_from_older_config(config, what)
-    try:
-        model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
-    except RecursionError:
-        raise SerializationError(f"{what} is nested too deeply.") from None
+    config = unwrapped(config, what)
+    with initial_weights_within(MAX_INITIAL_BYTES, what):
+        if is_older_config(config):
+            model = model_from_older_config(config, what)
+        else:
+            try:
+                model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
+            except RecursionError:
+                raise SerializationError(f"{what} is nested too deeply.") from None
     if not isinstance(model, Model):
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model

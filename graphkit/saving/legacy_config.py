@@ -1,20 +1,25 @@
-"""Configs of Keras 2 and tf.keras rewritten as Keras 3's, so that one reader reads both.
+"""Configs of Keras 1, Keras 2 and tf.keras rewritten as Keras 3's, so that one reader reads all.
 
-What changed is held in tables. Source: files of Keras 2.0 to 2.15.
+What changed is held in tables. The words of Keras 1 are first put into those of Keras 2 (`keras1_config`); graphs are rewritten in
+`legacy_graph`. Source: files of Keras 1.0 to 2.15.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
 from typing import Any
 
-from graphkit.core.errors import SerializationError, UnsafeCodeError
-from graphkit.core.serialization import deserialize, is_envelope
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
+from graphkit.saving import tensorflow_ops
+from graphkit.saving.keras1_config import in_keras2_words
 from graphkit.saving.old_activations import hard_sigmoid_keras2
 
 Config = dict[str, Any]
 
-_MODELS = {
+MODELS = {
     "Model": "Functional",
     "Functional": "Functional",
     "Container": "Functional",
@@ -22,16 +27,21 @@ _MODELS = {
     "Sequential": "Sequential",
 }
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
-_RENAMED = {
-    "BatchNormalizationV1": "BatchNormalization",
-    "BatchNormalizationV2": "BatchNormalization",
-    "LSTMV2": "LSTM",
-    "GRUV2": "GRU",
+# Classes that are another class with certain arguments.
+_RENAMED: dict[str, tuple[str, Config]] = {
+    "BatchNormalizationV1": ("BatchNormalization", {}),
+    "BatchNormalizationV2": ("BatchNormalization", {}),
+    "SyncBatchNormalization": ("BatchNormalization", {}),
+    "LSTMV2": ("LSTM", {}),
+    "GRUV2": ("GRU", {}),
+    "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
+    "CuDNNGRU": ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}),
 }
 # Keys that say nothing about the numbers, or what Keras 3 always does.
 _DROPPED = frozenset(
     {
         "implementation",
+        "consume_less",
         "time_major",
         "ragged",
         "sparse",
@@ -39,6 +49,8 @@ _DROPPED = frozenset(
         "keras_version",
         "backend",
         "experimental_run_tf_function",
+        "enable_caching_device",
+        "_use_input_spec_as_call_signature",
     }
 )
 _DROPPED_OF = {
@@ -49,7 +61,7 @@ _DROPPED_OF = {
         "renorm_momentum",
         "virtual_batch_size",
         "adjustment",
-        "mode",
+        "synchronized",
     },
     "DepthwiseConv2D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "DepthwiseConv1D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
@@ -60,9 +72,17 @@ _DROPPED_OF = {
     "SeparableConv1D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "Flatten": {"keepdims"},
     "Embedding": {"input_length"},
+    "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
+    "Attention": {"causal"},
+    "AdditiveAttention": {"causal"},
 }
 # What was true where a key is missing, and is not Keras 3's default.
-_OLD_DEFAULTS: dict[str, Config] = {"GRU": {"reset_after": False}, "GRUCell": {"reset_after": False}}
+_OLD_DEFAULTS: dict[str, Config] = {
+    "GRU": {"reset_after": False},
+    "GRUCell": {"reset_after": False},
+    **{name: {"data_format": "channels_last"} for name in ("Flatten", "Conv1D", "SeparableConv1D")},
+    **{name: {"data_format": "channels_last"} for name in ("MaxPooling1D", "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D")},
+}
 _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "sum": ("Add", {}),
     "mul": ("Multiply", {}),
@@ -72,182 +92,266 @@ _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "dot": ("Dot", {"axes": "dot_axes"}),
     "cos": ("Dot", {"axes": "dot_axes"}),
 }
-_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D", "Bidirectional")
+_INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell")
+_ALWAYS_KNOWN = {"name", "trainable", "dtype", "autocast", "activity_regularizer", "batch_input_shape", "batch_shape", "input_shape"}
+# Keras' classes that graphkit does not build may still come: their configs are left for whoever has the class.
+_SPATIAL = (
+    *(f"{kind}{n}D" for n in (2, 3) for kind in ("Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")),
+    *(f"{kind}{n}D" for n in (2, 3) for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "LocallyConnected")),
+    *("Conv2DTranspose", "Conv3DTranspose", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"),
+)
+
+
+# ----- front door -----
+
+
+def is_older_config(config: Mapping[str, Any]) -> bool:
+    """Whether a model's config is of Keras 1, Keras 2 or tf.keras: by its version, or else by what only those wrote."""
+    version = str(config.get("keras_version") or "")
+    if version[:1].isdigit():
+        return int(version.split(".")[0]) < 3
+    return is_envelope(config) and any(_is_marked(entry) for entry in _entries(config))
 
 
 def model_from_older_config(config: Mapping[str, Any], what: str) -> Any:
-    """The model of a config of Keras 2. Raises SerializationError naming the layer for what has no counterpart."""
-    if str(config.get("keras_version", "2")).startswith("1"):
-        raise SerializationError(f"{what} was written by Keras {config['keras_version']}; configs of Keras 1 are not read yet.")
-    return deserialize(upgraded(config))
+    """The model of an older config. Raises SerializationError naming the layer for what has no counterpart."""
+    try:
+        return deserialize(rewritten(_with_data_formats(config)))
+    except RecursionError:
+        raise SerializationError(f"{what} is nested too deeply.") from None
 
 
 def upgraded(entry: Mapping[str, Any]) -> Config:
     """A layer's or model's envelope as Keras 3 writes it; one that is already is left as it is."""
-    if "module" in entry:
-        return dict(entry)
+    return rewritten(entry) if any(_is_marked(e) for e in _entries(entry)) or "module" not in entry else dict(entry)
+
+
+def _is_marked(entry: Mapping[str, Any]) -> bool:
+    """Whether only Keras before 3 wrote an entry of `layers` so."""
+    config = entry.get("config")
+    if isinstance(config, Mapping) and ("batch_input_shape" in config or "input_dtype" in config):
+        return True
+    nodes = entry.get("inbound_nodes")
+    return bool(nodes) and not (isinstance(nodes, list) and isinstance(nodes[0], Mapping) and "args" in nodes[0]) or "module" not in entry
+
+
+def _entries(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The layers inside a model's envelope, also within wrappers, or the single layer that it is."""
+    stack: list[Any] = [entry]
+    while stack:
+        value = stack.pop()
+        inner = layers_in(value)
+        if inner is None:
+            yield value
+            wrapped = value["config"].get("layer") if isinstance(value["config"], Mapping) else None
+            inner = [wrapped]
+        stack.extend(e for e in reversed(inner) if is_envelope(e))
+
+
+def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
+    """The entries of `layers` of a model, also of the models that a Merge joins; None for a layer."""
+    config = entry.get("config")
+    if isinstance(config, list):
+        return config
+    if isinstance(config, Mapping) and isinstance(config.get("layers"), list):
+        return list(config["layers"])
+    return None
+
+
+def rewritten(entry: Mapping[str, Any]) -> Config:
+    """An envelope of older Keras as Keras 3 writes it."""
+    from graphkit.saving.legacy_graph import functional, sequential
+
+    if not is_envelope(entry):
+        raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     name = str(entry["class_name"])
-    if name in _MODELS:
-        return _model(_MODELS[name], entry)
+    if name in MODELS and layers_in(entry) is not None:
+        return sequential(entry) if MODELS[name] == "Sequential" else functional(entry)
     if name == "Merge":
         return _merge(entry["config"])
-    name = _RENAMED.get(name, name)
-    made: Config = {
-        "module": "keras.layers",
-        "class_name": name,
-        "config": _layer_config(name, entry["config"]),
-        "registered_name": None,
-    }
+    if name == "Lambda":
+        return _lambda(entry["config"])
+    if name in tensorflow_ops.CLASSES:
+        raise SerializationError(f"Layer {entry['config'].get('name')!r} ({name}) is an op of TensorFlow outside of a graph.")
+    if not isinstance(entry["config"], Mapping):
+        raise SerializationError(f"The config of {name} must be an object, got {type(entry['config']).__name__}.")
+    return _layer(name, entry)
+
+
+def model_envelope(class_name: str, config: Config) -> Config:
+    """The envelope of a model."""
+    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
+
+
+# ----- layers -----
+
+
+def _layer(name: str, entry: Mapping[str, Any]) -> Config:
+    known = classes_of("keras.layers")
+    keras_name, config = in_keras2_words(name, entry["config"])
+    keras_name, fixed = _RENAMED.get(keras_name, (keras_name, {}))
+    own = entry.get("registered_name") or custom_object(name) is not None
+    if own or keras_name not in known:
+        return _foreign(name, entry)
+    made = {**_layer_config(keras_name, config), **fixed}
+    _drop_unknown(keras_name, known[keras_name], made)
+    return {"module": "keras.layers", "class_name": keras_name, "config": made, "registered_name": None}
+
+
+def _foreign(name: str, entry: Mapping[str, Any]) -> Config:
+    """A class that is not Keras': its config is its own affair."""
+    registered = entry.get("registered_name") or (name if ">" in name else None)
+    module = entry.get("module") or ""
+    return {"module": module, "class_name": name.split(">")[-1], "config": dict(entry["config"]), "registered_name": registered}
+
+
+def _layer_config(class_name: str, config: Mapping[str, Any]) -> Config:
+    dropped = _DROPPED | _DROPPED_OF.get(class_name, set())
+    if class_name == "InputLayer" and "input_dtype" in config:
+        config = {"dtype": config["input_dtype"], **config}
+    made = {key: _value(key, value) for key, value in config.items() if key not in dropped}
+    for key, value in _OLD_DEFAULTS.get(class_name, {}).items():
+        if made.get(key) is None:
+            made[key] = value
+    _mend(class_name, made)
     return made
+
+
+def _mend(class_name: str, made: Config) -> None:
+    """What is said otherwise, or only makes sense elsewhere."""
+    if class_name == "InputLayer":
+        made["batch_shape"] = made.pop("batch_input_shape", made.get("batch_shape"))
+        made.pop("type_spec", None)
+    elif "int" in str(made.get("dtype")) or made.get("dtype") in ("bool", "string"):
+        made.pop("dtype")  # Keras up to 2.0 noted the dtype of the inputs there
+    if class_name == "BatchNormalization":
+        _mend_normalization(made)
+    if class_name == "LeakyReLU" and "alpha" in made:
+        made["negative_slope"] = made.pop("alpha")
+    if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
+        inner = made["layer"]["config"].get("batch_input_shape")
+        if inner is not None:
+            made["batch_input_shape"] = inner
+
+
+def _mend_normalization(made: Config) -> None:
+    if isinstance(made.get("axis"), (list, tuple)):
+        made["axis"] = made["axis"][0]
+    mode = made.pop("mode", 0)
+    if mode:
+        raise SerializationError(
+            f"Layer {made.get('name')!r} (BatchNormalization) has mode={mode} of Keras 1 ("
+            + ("each sample by itself" if mode == 1 else "the statistics of the batch, also in inference")
+            + "), which no later Keras has. Build the model anew with LayerNormalization, or mode=0, and load its weights by name."
+        )
+
+
+def _value(key: str, value: Any) -> Any:
+    if key.endswith("activation") and _function_name(value) == "hard_sigmoid":
+        return hard_sigmoid_keras2
+    if isinstance(value, Mapping):
+        return _mapping(key, value)
+    if key == "cells" and isinstance(value, list):
+        return [rewritten(cell) for cell in value]
+    return value
+
+
+def _function_name(value: Any) -> Any:
+    if is_envelope(value):
+        return value["config"] if value["class_name"] == "function" else None
+    return value if isinstance(value, str) else None
+
+
+def _mapping(key: str, value: Mapping[str, Any]) -> Any:
+    if value.get("type") == "ndarray" and "value" in value:  # numbers of NumPy as Keras 2 wrote them
+        return value["value"]
+    if value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value:
+        return list(value["items"])
+    if not is_envelope(value):
+        return value
+    if key == "dtype":
+        inner = value["config"]
+        return inner.get("name", "float32") if isinstance(inner, Mapping) else str(inner)
+    if key in _INNER_LAYERS:
+        return rewritten(value)
+    if key.endswith("initializer") and isinstance(value["config"], Mapping):
+        return {**value, "config": _initializer_config(value["config"])}
+    return value
+
+
+def _initializer_config(config: Mapping[str, Any]) -> Config:
+    made = {k: _value("", v) for k, v in config.items() if k != "dtype"}
+    if made.get("distribution") == "normal":  # Keras 2's word for it
+        made["distribution"] = "truncated_normal"
+    return made
+
+
+def _drop_unknown(name: str, cls: Any, config: Config) -> None:
+    """Keys that graphkit's class does not take: they are left out with a warning where they say anything."""
+    if name == "InputLayer":
+        known = {"batch_shape", "dtype", "name", "shape", "batch_size", "optional"}
+    else:
+        known = {*config_names(cls), *_ALWAYS_KNOWN}
+    for key in [k for k in config if k not in known]:
+        value = config.pop(key)
+        if value not in (None, False, 0, 0.0, "", [], {}):
+            warnings.warn(f"Layer {config.get('name')!r} ({name}): {key}={value!s:.60} of its file is not known here and is left out.", stacklevel=2)
 
 
 def _merge(config: Mapping[str, Any]) -> Config:
     """Keras 1's Merge, which Keras 2 still wrote up to 2.1, as the layer of its mode."""
     mode = config.get("mode")
     if config.get("mode_type") not in (None, "raw") or mode not in _MERGE_MODES:
-        raise UnsafeCodeError(
-            f"Layer {config.get('name')!r} (Merge) joins its inputs by a function that the file holds as code ({config.get('mode_type')}); "
-            "graphkit runs no code out of files."
-        )
+        function = mode if config.get("mode_type") == "function" else None
+        return _lambda({"name": config.get("name"), "function": function, "function_type": config.get("mode_type"), "arguments": config.get("arguments")})
     class_name, arguments = _MERGE_MODES[mode]
     made = {"name": config.get("name"), **{new: config[old] for new, old in arguments.items() if old in config}}
+    if class_name == "Dot" and isinstance(made.get("axes"), list):
+        made["axes"] = [a[0] if isinstance(a, list) and len(a) == 1 else a for a in made["axes"]]
     if mode == "cos":
         made["normalize"] = True
     return {"module": "keras.layers", "class_name": class_name, "config": made, "registered_name": None}
 
 
-def _model(class_name: str, entry: Mapping[str, Any]) -> Config:
-    config = entry["config"]
-    if class_name == "Sequential":
-        config = {"layers": config} if isinstance(config, list) else dict(config)
-        config = {
-            "name": config.get("name"),
-            "layers": [_renamed_layer(e) for e in config["layers"]],
-            "build_input_shape": config.get("build_input_shape"),
-        }
-    else:
-        config = _functional(config)
-    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
+def _lambda(config: Mapping[str, Any]) -> Config:
+    """A Lambda without its code: the function is found under a name, or the layer refuses to be made."""
+    function: Any = config.get("function")
+    if config.get("function_type") == "function" and isinstance(function, str):
+        function = {"class_name": "function", "config": function}
+    elif not is_envelope(function):
+        function = {"class_name": "__lambda__", "config": {"code": "", "defaults": None, "closure": None}}
+    made: Config = {"name": config.get("name"), "trainable": config.get("trainable", True), "function": function}
+    made["arguments"] = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    made.update({key: config[key] for key in ("batch_input_shape",) if config.get(key)})
+    if config.get("output_shape_type", "raw") == "raw" and isinstance(config.get("output_shape"), list):
+        made["output_shape"] = config["output_shape"]
+    return {"module": "keras.layers", "class_name": "Lambda", "config": made, "registered_name": None}
 
 
-def _renamed_layer(entry: Mapping[str, Any]) -> Config:
-    if not is_envelope(entry):
-        raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
-    return upgraded(entry)
+# ----- data formats -----
 
 
-# ----- layers -----
+def _with_data_formats(config: Mapping[str, Any]) -> Config:
+    """A copy in which each layer over space says its data format.
 
-
-def _layer_config(class_name: str, config: Mapping[str, Any]) -> Config:
-    dropped = _DROPPED | _DROPPED_OF.get(class_name, set())
-    made = {key: _value(key, value) for key, value in config.items() if key not in dropped}
-    made = {**_OLD_DEFAULTS.get(class_name, {}), **made}
-    if class_name == "InputLayer":
-        made["batch_shape"] = made.pop("batch_input_shape", made.get("batch_shape"))
-    if class_name == "BatchNormalization" and isinstance(made.get("axis"), (list, tuple)):
-        made["axis"] = made["axis"][0]
-    return made
-
-
-def _value(key: str, value: Any) -> Any:
-    if value == "hard_sigmoid" and key.endswith("activation"):
-        return hard_sigmoid_keras2
-    if not is_envelope(value):
-        return value
-    if key in ("layer", "backward_layer", "cell", "forward_layer"):
-        return upgraded(value)
-    if key.endswith("initializer") and isinstance(value["config"], Mapping):
-        return {**value, "config": {k: v for k, v in value["config"].items() if k != "dtype"}}
-    return value
-
-
-# ----- graphs -----
-
-
-def _functional(config: Mapping[str, Any]) -> Config:
-    entries = [dict(e) for e in config["layers"]]
-    offsets = _offsets(entries, config)
-    layers = []
-    for entry in entries:
-        made = _renamed_layer(entry)
-        made["name"] = entry.get("name") or made["config"].get("name")
-        made["config"].setdefault("name", made["name"])
-        made["inbound_nodes"] = [_call(made["class_name"], node, offsets) for node in entry.get("inbound_nodes") or []]
-        layers.append(made)
-    models = {e["name"] for e in layers if e["class_name"] == "Functional"}
-    return {
-        "name": config.get("name"),
-        "trainable": config.get("trainable", True),
-        "layers": layers,
-        "input_layers": _ends(config["input_layers"], offsets, models),
-        "output_layers": _ends(config["output_layers"], offsets, models),
-    }
-
-
-def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
-    """By nested model, the number of its first call: 1 where its own construction counts as its node 0."""
-    calls = {str(e.get("name")): len(e.get("inbound_nodes") or []) for e in entries if e["class_name"] in _MODELS}
-    used: dict[str, set[int]] = {name: set() for name in calls}
-    stack: list[Any] = [e.get("inbound_nodes") for e in entries] + [config["input_layers"], config["output_layers"]]
-    while stack:
-        value = stack.pop()
-        if _is_reference(value):
-            if value[0] in used:
-                used[value[0]].add(value[1])
-            stack.extend(value[3:])
-        elif isinstance(value, (list, tuple)):
-            stack.extend(value)
-        elif isinstance(value, Mapping):
-            stack.extend(value.values())
-    return {name: 1 if max(used[name], default=0) >= calls[name] or (used[name] and 0 not in used[name]) else 0 for name in calls}
-
-
-def _is_reference(value: Any) -> bool:
-    return (
-        isinstance(value, (list, tuple)) and len(value) in (3, 4) and isinstance(value[0], str) and all(type(v) is int for v in value[1:3])
-    )
-
-
-def _ends(references: Any, offsets: Mapping[str, int], models: set[str]) -> Any:
-    if _is_reference(references):
-        name, number, tensor_index = references[:3]
-        return [name, number - offsets.get(name, 0) + (1 if name in models else 0), tensor_index]
-    if isinstance(references, Mapping):
-        return {k: _ends(v, offsets, models) for k, v in references.items()}
-    made = [_ends(r, offsets, models) for r in references]
-    return made[0] if len(made) == 1 else made
-
-
-def _tensor(reference: Any, offsets: Mapping[str, int]) -> Config:
-    name, number, tensor_index = reference[:3]
-    return {
-        "class_name": "__keras_tensor__",
-        "config": {"keras_history": [name, number - offsets.get(name, 0), tensor_index]},
-    }
-
-
-def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
-    """`[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`."""
-    if isinstance(node, Mapping):
-        return node
-    references = [node] if _is_reference(node) else list(node)
-    kwargs = dict(references[0][3]) if references and len(references[0]) > 3 else {}
-    kwargs = {k: _argument(v, offsets) for k, v in kwargs.items() if k != "name"}
-    tensors = [_tensor(r, offsets) for r in references]
-    if len(tensors) == 1:
-        return {"args": tensors, "kwargs": kwargs}
-    if class_name in _RECURRENT:
-        return {
-            "args": tensors[:1],
-            "kwargs": {**kwargs, "initial_state": tensors[1:] if len(tensors) > 2 else tensors[1]},
-        }
-    return {"args": [tensors], "kwargs": kwargs}
-
-
-def _argument(value: Any, offsets: Mapping[str, int]) -> Any:
-    if _is_reference(value):
-        return _tensor(value, offsets)
-    if isinstance(value, list):
-        return [_argument(v, offsets) for v in value]
-    return value
+    Where a file does not say it, the setting of that machine was meant: what the layers before it say, or failing that those after it.
+    """
+    copy: Config = deepcopy(dict(config))
+    silent: list[Config] = []
+    latest: Any = None
+    for entry in _entries(copy):
+        name, words = in_keras2_words(str(entry["class_name"]), entry["config"]) if isinstance(entry.get("config"), Mapping) else ("", {})
+        if name not in _SPATIAL:
+            continue
+        given = words.get("data_format")
+        if given in ("channels_first", "channels_last"):
+            latest = given
+            for waiting in silent:
+                waiting["data_format"] = given
+            silent.clear()
+        else:
+            entry["config"].pop("dim_ordering", None)  # type: ignore[attr-defined]
+            if latest is None:
+                silent.append(entry["config"])  # type: ignore[arg-type]
+            entry["config"]["data_format"] = latest or "channels_last"  # type: ignore[index]
+    return copy

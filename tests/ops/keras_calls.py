@@ -28,6 +28,7 @@ BYTES = _draw.integers(0, 255, (3, 8), dtype=np.uint8)
 X, Y = _real(3, 4), _real(3, 4)
 HOLES = np.where(_real(4, 5) > 0.8, np.float32(np.nan), _real(4, 5)).astype(np.float32)
 HOLES[2] = np.nan
+SHARES = np.array([0.2, 0.7], np.float32)
 SQUARE = _real(2, 3, 3) + 2 * np.eye(3, dtype=np.float32)
 DEFINITE = (SQUARE @ SQUARE.transpose(0, 2, 1) + np.eye(3, dtype=np.float32)).astype(np.float32)
 TALL, WIDE, VECTORS = _real(4, 3), _real(3, 5), _real(2, 3)
@@ -71,8 +72,11 @@ NUMERIC: dict[str, Call] = {
     "view_as_real": lambda ops: ops.view_as_real(ops.polar(X, Y)),
     "view_as_complex": lambda ops: ops.view_as_complex(_real_pairs()),
     "cdist": lambda ops: ops.cdist(X, Y),
-    **{f"correlate {mode}": (lambda ops, mode=mode: ops.correlate(SIGNAL[0, :9], SIGNAL[1, :4], mode)) for mode in ("valid", "same", "full")},
-    **{f"correlate turned {mode}": (lambda ops, mode=mode: ops.correlate(SIGNAL[0, :4], SIGNAL[1, :9], mode)) for mode in ("valid", "same", "full")},
+    **{
+        f"correlate {n} {m} {mode}": (lambda ops, n=n, m=m, mode=mode: ops.correlate(SIGNAL[0, :n], SIGNAL[1, :m], mode))
+        for n, m in ((9, 4), (4, 9))
+        for mode in ("valid", "same", "full")
+    },
     **_each("bartlett blackman hamming hanning", 7),
     "kaiser": lambda ops: ops.kaiser(8, 5.0),
     "psnr": lambda ops: ops.psnr(X, Y, 2.0),
@@ -90,7 +94,7 @@ MISSING: dict[str, Call] = {
     "nanmedian of all": lambda ops: ops.nanmedian(HOLES),
     "nancumsum flat": lambda ops: ops.nancumsum(HOLES),
     **{
-        f"nanquantile {method}": (lambda ops, method=method: ops.nanquantile(HOLES, np.array([0.2, 0.7], np.float32), axis=1, method=method))
+        f"nanquantile {method}": (lambda ops, method=method: ops.nanquantile(HOLES, SHARES, axis=1, method=method))
         for method in ("linear", "lower", "higher", "midpoint", "nearest")
     },
     "nanquantile keepdims": lambda ops: ops.nanquantile(HOLES, 0.3, axis=0, keepdims=True),

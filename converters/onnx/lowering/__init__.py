@@ -20,6 +20,7 @@ from . import (
     reduction,
     resizing,
     shaping,
+    strings,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "reduction",
     "resizing",
     "shaping",
+    "strings",
 ]

@@ -319,7 +319,25 @@ RECURRENT = [
     case("gru, reset before", lambda x, k, r, b: list(recurrent.gru(x, k, r, b, reset_after=False)), "b t 3, 3 12, 4 12, 12"),
 ]
 
+REST = [
+    *(case(n, _bound(n), "b 3:int32, 3:int32") for n in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")),
+    *(case(f"{n} of flags", _bound(n), "b 3:bool, 3:bool") for n in ("bitwise_and", "bitwise_or", "bitwise_xor")),
+    case("bitwise_not", _bound("bitwise_not"), "b 3:int32"),
+    *(case(n, _bound(n), "b 3:int32, 3:int32", arrays=(np.arange(-3, 3, dtype=np.int32).reshape(2, 3), np.array([1, 0, 3], np.int32)))
+      for n in ("left_shift", "right_shift")),
+    *(case(f"fft inverse={i}", lambda *xs, i=i: list(_bound("fft", inverse=i)(*xs)), "b t 6, b t 6") for i in (False, True)),
+    case("custom_gradient", ops.custom_gradient(lambda x: (ops.sin(x), lambda upstream: upstream)), "b 3"),
+    case("custom_gradient, backwards", ops.custom_gradient(lambda x: (ops.sin(x), lambda upstream: upstream * x)), "b 3", gradient=True),
+    case("i0", ops.i0, "b 3"),
+    case("solve", ops.solve, "b 3 3, b 3 2", tolerance=2e-3),
+    case("det", ops.det, "b 3 3"),
+    case("slogdet", lambda x: list(ops.slogdet(x)), "b 3 3"),
+    case("cholesky", lambda x: ops.cholesky(ops.add(ops.matmul(x, ops.swapaxes(x, 1, 2)), np.eye(3, dtype=np.float32))), "b 3 3"),
+    case("lu_factor", lambda x: list(ops.lu_factor(x)), "b 3 3"),
+    case("qr", lambda x: list(ops.qr(x)), "b 4 3", tolerance=1e-3),
+]  # fmt: skip
+
 CASES: list[Case] = [
     *ELEMENTWISE, *ACTIVATIONS, *REDUCTIONS, *SHAPING, *INDEXING, *LINEAR, *CONVOLUTION, *RESIZING, *NORMALIZATION, *CONTROL,
-    *RECURRENT,
+    *RECURRENT, *REST,
 ]  # fmt: skip

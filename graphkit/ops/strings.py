@@ -1,0 +1,228 @@
+"""Strings: look-ups in tables, hashes, texts cut into words. What preprocessing layers need; Keras has no public ops for it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.dims import Size
+from graphkit.core.errors import DTypeError, ShapeError
+from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ops._convert import tensor
+from graphkit.ops._hashing import fingerprint, sip_hash
+
+__all__: list[str] = []
+
+_DISCRETE = "strings and integers have no gradient"
+PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
+_REMOVED = str.maketrans("", "", PUNCTUATION)
+_LOWERED = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # ASCII only, as TensorFlow does it
+_SPACES = re.compile(r"[ \t\n\v\f\r]+")
+
+
+def text_of(value: Any) -> str:
+    """A string of an array as text; bytes are UTF-8."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _each(function: Callable[[Any], Any]) -> Callable[..., None]:
+    """A kernel that computes one element from one element."""
+
+    def kernel(out: Any, x: Any, **params: Any) -> None:
+        flat = [function(v, **params) for v in x.ravel()]
+        made = np.empty(len(flat), out.dtype)
+        made[:] = flat
+        np.copyto(out, made.reshape(out.shape))
+
+    return kernel
+
+
+def _of_dtype(x: TensorSpec, wanted: Sequence[str], what: str) -> None:
+    if x.dtype not in wanted:
+        raise DTypeError(f"{what} wants a tensor of dtype {' or '.join(wanted)}, got {x.dtype}.")
+
+
+# ----- tables -----
+
+
+def _table_dtype(values: tuple[Any, ...]) -> str:
+    return "string" if values and isinstance(values[0], str) else "int64"
+
+
+def _looked_up(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
+    _of_dtype(x, (_table_dtype(keys),), "table_lookup")
+    return TensorSpec(x.shape, _table_dtype((default,)))
+
+
+@lru_cache(maxsize=256)
+def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
+    return dict(zip(keys, values, strict=True))
+
+
+def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> None:
+    table, read = _table(keys, values), text_of if x.dtype.kind in "OSU" else int
+    made = np.empty(x.size, out.dtype)
+    made[:] = [table.get(read(v), default) for v in x.ravel()]
+    np.copyto(out, made.reshape(out.shape))
+
+
+table_lookup_p: Primitive = primitive("table_lookup", _looked_up, kernel=_lookup_kernel, nondiff=_DISCRETE)
+
+
+def table_lookup(x: Any, keys: Sequence[Any], values: Sequence[Any], default: Any) -> Any:
+    """The value of each element's key, `default` where there is none. Keys and values are strings or integers (int64)."""
+    return table_lookup_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default)
+
+
+# ----- hashes -----
+
+
+def _strings_of(x: TensorSpec, **_: Any) -> TensorSpec:
+    if x.dtype not in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
+        raise DTypeError(f"integers can be written as strings, not {x.dtype}.")
+    return TensorSpec(x.shape, "string")
+
+
+def _hashed(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
+    _of_dtype(x, ("string",), "string_hash")
+    return TensorSpec(x.shape, "uint64")
+
+
+def _hash_one(value: Any, key: tuple[int, int] | None) -> int:
+    data = value if isinstance(value, bytes) else str(value).encode()
+    return fingerprint(data) if key is None else sip_hash(data, key)
+
+
+def _hash_kernel(out: Any, x: Any, key: tuple[int, int] | None) -> None:
+    made = np.fromiter((_hash_one(v, key) for v in x.ravel()), np.uint64, x.size)
+    np.copyto(out, made.reshape(out.shape))
+
+
+as_string_p = primitive("as_string", _strings_of, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
+string_hash_p = primitive("string_hash", _hashed, kernel=_hash_kernel, nondiff=_DISCRETE)
+
+
+def as_string(x: Any) -> Any:
+    """Integers as decimal strings."""
+    return as_string_p.bind(tensor(x))
+
+
+def string_hash(x: Any, key: Any = None) -> Any:
+    """A 64-bit hash (uint64) of each string: FarmHash's fingerprint, or SipHash under a key of two integers."""
+    return string_hash_p.bind(tensor(x), key=None if key is None else (int(key[0]), int(key[1])))
+
+
+# ----- texts -----
+
+
+def tokens_of(text: str, lower: bool, strip: bool, split: str | None, ngrams: tuple[int, ...] | None) -> list[str]:
+    """The tokens of one text."""
+    text = text.translate(_LOWERED) if lower else text
+    text = text.translate(_REMOVED) if strip else text
+    words = [text] if split is None else list(text) if split == "character" else [w for w in _SPACES.split(text) if w]
+    if ngrams is None:
+        return words
+    return [" ".join(words[i : i + n]) for n in ngrams for i in range(len(words) - n + 1)]
+
+
+def _rows(x: Any, steps: dict[str, Any]) -> Iterator[list[str]]:
+    """The tokens of each sample of (batch,), (batch, 1), or without a split (batch, n)."""
+    if steps["split"] is None and x.ndim > 1:
+        whole = {**steps, "ngrams": None}
+        for row in x.reshape(len(x), -1):
+            words = [t for v in row for t in tokens_of(text_of(v), **whole)]
+            yield words if steps["ngrams"] is None else _joined(words, steps["ngrams"])
+        return
+    for value in x.ravel():
+        yield tokens_of(text_of(value), **steps)
+
+
+def _joined(words: list[str], ngrams: tuple[int, ...]) -> list[str]:
+    return [" ".join(words[i : i + n]) for n in ngrams for i in range(len(words) - n + 1)]
+
+
+def _text_spec(width: str) -> Callable[..., TensorSpec]:
+    def abstract(x: TensorSpec, *, split: str | None, **params: Any) -> TensorSpec:
+        _of_dtype(x, ("string",), "a text")
+        if x.rank not in (1, 2) or (split is not None and x.rank == 2 and x.shape[1] != 1):
+            raise ShapeError(f"Texts that are split have the shape (batch,) or (batch, 1), got {x}.")
+        return TensorSpec((x.shape[0], params[width]), "int64")
+
+    return abstract
+
+
+def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Any) -> None:
+    table = _table(keys, values)
+    out[...] = 0
+    for row, words in zip(out, _rows(x, steps), strict=True):
+        found = [table.get(w, default) for w in words[:length]]
+        row[: len(found)] = found
+
+
+def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> None:
+    table = _table(keys, values)
+    out[...] = 0
+    for row, words in zip(out, _rows(x, steps), strict=True):
+        for word in words:
+            index = table.get(word, default)
+            if 0 <= index < depth:
+                row[index] += 1
+
+
+text_indices_p = primitive("text_indices", _text_spec("length"), kernel=_indices_kernel, nondiff=_DISCRETE)
+text_counts_p = primitive("text_counts", _text_spec("depth"), kernel=_counts_kernel, nondiff=_DISCRETE)
+
+
+def text_indices(x: Any, keys: Any, values: Any, default: int, length: Size, **steps: Any) -> Any:
+    """The tokens of texts (batch,) as indices (batch, length), by a table; cut off, or filled up with 0.
+
+    `steps` are `lower` (ASCII letters), `strip` (punctuation), `split` ("whitespace", "character" or None), `ngrams` (sizes or None).
+    """
+    return text_indices_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default, length=length, **steps)
+
+
+def text_counts(x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> Any:
+    """How often each index below `depth` occurs among the tokens of texts (batch,): (batch, depth)."""
+    return text_counts_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default, depth=depth, **steps)
+
+
+# ----- arithmetic of hashes -----
+
+_MIX = np.asarray(0xC6A4A7935BD1E995, np.uint64)
+_CROSS_SEED = np.asarray(0xDECAFCAFFE, np.uint64)
+
+
+def hash_bucket(hashes: Any, number: int) -> Any:
+    """uint64 hashes modulo a number, as int64; said with signed integers, which every runtime can divide."""
+    from graphkit.ops.arithmetic import mod
+    from graphkit.ops.bitwise import bitwise_and, right_shift
+    from graphkit.ops.elementwise import cast
+
+    one = np.asarray(1, np.uint64)
+    half, odd = cast(right_shift(hashes, one), "int64"), cast(bitwise_and(hashes, one), "int64")
+    return mod(mod(half, np.asarray(number, np.int64)) * np.asarray(2, np.int64) + odd, np.asarray(number, np.int64))
+
+
+def crossed_hash(features: Sequence[Any]) -> Any:
+    """One uint64 hash for several features of one shape (integers as they are, strings by their fingerprint).
+
+    TensorFlow's `tf.sparse.cross_hashed` before the modulo.
+    """
+    from graphkit.ops.bitwise import bitwise_xor, right_shift
+    from graphkit.ops.elementwise import cast, multiply
+
+    def shift_mix(x: Any) -> Any:
+        return bitwise_xor(x, right_shift(x, np.asarray(47, np.uint64)))
+
+    result: Any = _CROSS_SEED
+    for feature in features:
+        x = tensor(feature)
+        word = string_hash(x) if TensorSpec.of(x).dtype == "string" else cast(cast(x, "int64"), "uint64")
+        result = bitwise_xor(bitwise_xor(result, _MIX), multiply(shift_mix(multiply(word, _MIX)), _MIX))
+        result = shift_mix(multiply(shift_mix(multiply(result, _MIX)), _MIX))
+    return result

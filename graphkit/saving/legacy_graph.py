@@ -1,0 +1,241 @@
+"""Models of older Keras as those of Keras 3: lists of layers, calls, and a Sequential that begins by merging others."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import is_envelope
+from graphkit.saving import tensorflow_ops
+from graphkit.saving.legacy_config import MODELS, layers_in, model_envelope, rewritten
+
+Config = dict[str, Any]
+
+_RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D", "Bidirectional")
+_CONSTANT = "_CONSTANT_VALUE"
+
+
+# ----- Sequential -----
+
+
+def sequential(entry: Mapping[str, Any]) -> Config:
+    """A Sequential: up to Keras 2.2.0 its config is a list."""
+    config = entry["config"]
+    config = {"layers": config} if isinstance(config, list) else dict(config)
+    layers = config["layers"]
+    if layers and is_envelope(layers[0]) and layers[0]["class_name"] == "Merge" and layers_in(layers[0]):
+        return functional({"class_name": "Functional", "config": _merged(str(config.get("name") or entry.get("name") or "sequential_1"), layers)})
+    made = {
+        "name": config.get("name") or entry.get("name"),
+        "layers": [rewritten(e) for e in layers],
+        "build_input_shape": config.get("build_input_shape") or (entry.get("build_config") or {}).get("input_shape"),
+    }
+    if config.get("trainable") is False:
+        made["trainable"] = False
+    return model_envelope("Sequential", made)
+
+
+def _merged(name: str, layers: list[Any]) -> Config:
+    """A Sequential whose first layer merges models, as the graph that it is. Layers of one name are one layer, as in Keras 1."""
+    graph = _Chain()
+    ends = []
+    for branch in layers_in(layers[0]) or []:
+        ends.append(graph.branch(branch))
+    merge = {"class_name": "Merge", "config": {k: v for k, v in layers[0]["config"].items() if k != "layers"}}
+    end = graph.call(merge, ends)
+    for layer in layers[1:]:
+        end = graph.call(layer, [end])
+    return {"name": name, "layers": list(graph.entries.values()), "input_layers": graph.inputs, "output_layers": [end]}
+
+
+class _Chain:
+    """Collects layers and their calls into one functional config."""
+
+    def __init__(self) -> None:
+        self.entries: dict[str, Config] = {}
+        self.inputs: list[list[Any]] = []
+
+    def branch(self, entry: Mapping[str, Any]) -> list[Any]:
+        """The layers of a model that is merged; gives its output."""
+        if MODELS.get(str(entry["class_name"])) == "Sequential":
+            return self._stack(layers_in(entry) or [])
+        if MODELS.get(str(entry["class_name"])) == "Functional":
+            for layer in layers_in(entry) or []:
+                self.entries.setdefault(layer["name"], dict(layer))
+            self.inputs += [r for r in entry["config"]["input_layers"] if r not in self.inputs]
+            return list(entry["config"]["output_layers"][0])
+        return self._stack([entry])
+
+    def _stack(self, layers: list[Any]) -> list[Any]:
+        first = layers[0]
+        if first["class_name"] == "Merge" and layers_in(first):
+            ends = [self.branch(b) for b in layers_in(first) or []]
+            merge = {"class_name": "Merge", "config": {k: v for k, v in first["config"].items() if k != "layers"}}
+            end, layers = self.call(merge, ends), layers[1:]
+        elif first["class_name"] == "InputLayer":
+            end, layers = self._input(first["config"]["name"], first["config"]), layers[1:]
+        else:
+            end = self._input(f"{_name_of(first)}_input", first["config"])
+        for layer in layers:
+            end = self.call(layer, [end])
+        return end
+
+    def _input(self, name: str, config: Mapping[str, Any]) -> list[Any]:
+        from graphkit.saving.keras1_config import in_keras2_words
+
+        shape = in_keras2_words("Dense", config)[1].get("batch_input_shape") if "batch_input_shape" not in config else config["batch_input_shape"]
+        if shape is None:
+            raise SerializationError(f"Layer {name.removesuffix('_input')!r} begins a model that is merged, and its config does not say its input shape.")
+        inner = {"name": name, "batch_input_shape": shape, "dtype": config.get("input_dtype") or "float32"}
+        self.entries.setdefault(name, {"class_name": "InputLayer", "name": name, "config": inner, "inbound_nodes": []})
+        if [name, 0, 0] not in self.inputs:
+            self.inputs.append([name, 0, 0])
+        return [name, 0, 0]
+
+    def call(self, entry: Mapping[str, Any], tensors: list[list[Any]]) -> list[Any]:
+        """One call of a layer; gives its output."""
+        name = _name_of(entry)
+        made = self.entries.setdefault(name, {**entry, "name": name, "inbound_nodes": []})
+        made["inbound_nodes"] = [*made["inbound_nodes"], tensors]
+        return [name, len(made["inbound_nodes"]) - 1, 0]
+
+
+def _name_of(entry: Mapping[str, Any]) -> str:
+    config = entry.get("config")
+    name = config.get("name") if isinstance(config, Mapping) else entry.get("name")
+    if not name:
+        raise SerializationError(f"A layer of class {entry.get('class_name')} in a merged model has no name.")
+    return str(name)
+
+
+# ----- graphs -----
+
+
+def functional(entry: Mapping[str, Any]) -> Config:
+    """A graph of layers."""
+    config = entry["config"]
+    for key in ("layers", "input_layers", "output_layers"):
+        if key not in config:
+            raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
+    entries = [dict(e) for e in config["layers"]]
+    offsets = _offsets(entries, config)
+    layers = [_graph_entry(e, offsets) for e in entries]
+    models = {e["name"] for e in layers if e["class_name"] == "Functional"}
+    made = {
+        "name": config.get("name") or entry.get("name"),
+        "trainable": config.get("trainable", True),
+        "layers": layers,
+        "input_layers": _ends(config["input_layers"], offsets, models),
+        "output_layers": _ends(config["output_layers"], offsets, models),
+    }
+    return model_envelope("Functional", made)
+
+
+def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
+    nodes = entry.get("inbound_nodes") or []
+    if not is_envelope(entry):
+        raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
+    if entry["class_name"] in tensorflow_ops.CLASSES:
+        return tensorflow_ops.as_operation(entry, [_call("", node, offsets) for node in nodes])
+    made = rewritten(entry)
+    made["name"] = entry.get("name") or made["config"].get("name")
+    if made["config"].get("name") is None:
+        made["config"]["name"] = made["name"]
+    made["inbound_nodes"] = [_call(made["class_name"], node, offsets) for node in nodes]
+    return made
+
+
+def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
+    """By nested model, the number of its first call: 1 where its own construction counts as its node 0."""
+    calls = {str(e.get("name")): len(e.get("inbound_nodes") or []) for e in entries if e.get("class_name") in MODELS}
+    used: dict[str, set[int]] = {name: set() for name in calls}
+    stack: list[Any] = [e.get("inbound_nodes") for e in entries] + [config["input_layers"], config["output_layers"]]
+    while stack:
+        value = stack.pop()
+        if is_reference(value):
+            if value[0] in used:
+                used[value[0]].add(value[1])
+            stack.extend(value[3:])
+        elif isinstance(value, (list, tuple)):
+            stack.extend(value)
+        elif isinstance(value, Mapping):
+            stack.extend(value.values())
+    return {name: 1 if max(used[name], default=0) >= calls[name] or (used[name] and 0 not in used[name]) else 0 for name in calls}
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a value is ["layer", node index, tensor index] or one with kwargs."""
+    return (
+        isinstance(value, (list, tuple)) and len(value) in (3, 4) and isinstance(value[0], str) and all(type(v) is int for v in value[1:3])
+    )
+
+
+def _is_constant(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and len(value) in (3, 4) and value[0] == _CONSTANT
+
+
+def _ends(references: Any, offsets: Mapping[str, int], models: set[str]) -> Any:
+    if is_reference(references):
+        name, number, tensor_index = references[:3]
+        return [name, number - offsets.get(name, 0) + (1 if name in models else 0), tensor_index]
+    if isinstance(references, Mapping):
+        return {k: _ends(v, offsets, models) for k, v in references.items()}
+    made = [_ends(r, offsets, models) for r in references]
+    return made[0] if len(made) == 1 else made
+
+
+def _tensor(reference: Any, offsets: Mapping[str, int]) -> Any:
+    if _is_constant(reference):
+        return _argument(reference[2], offsets)
+    name, number, tensor_index = reference[:3]
+    return {
+        "class_name": "__keras_tensor__",
+        "config": {"keras_history": [name, number - offsets.get(name, 0), tensor_index]},
+    }
+
+
+def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
+    """`[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`; a structure of tensors keeps its form."""
+    if isinstance(node, Mapping) and "args" in node:
+        return node
+    single = is_reference(node) or _is_constant(node)
+    leaves = [node] if single else _leaves(node)
+    kwargs = dict(leaves[0][3]) if leaves and len(leaves[0]) > 3 and isinstance(leaves[0][3], Mapping) else {}
+    kwargs = {k: _argument(v, offsets) for k, v in kwargs.items() if k != "name"}
+    if single:
+        return {"args": [_tensor(node, offsets)], "kwargs": kwargs}
+    tensors = _structure(node, offsets)
+    if isinstance(tensors, list) and len(tensors) == 1:
+        return {"args": tensors, "kwargs": kwargs}
+    if class_name in _RECURRENT and isinstance(tensors, list):
+        states = tensors[1:] if len(tensors) > 2 else tensors[1]
+        return {"args": tensors[:1], "kwargs": {**kwargs, "initial_state": states}}
+    return {"args": [tensors], "kwargs": kwargs}
+
+
+def _leaves(node: Any) -> list[Any]:
+    if is_reference(node) or _is_constant(node):
+        return [node]
+    items = node.values() if isinstance(node, Mapping) else node
+    if isinstance(items, (str, int, float)) or items is None:
+        raise SerializationError(f"An inbound node holds {node!s:.80}, which is no reference to a tensor.")
+    return [leaf for item in items for leaf in _leaves(item)]
+
+
+def _structure(node: Any, offsets: Mapping[str, int]) -> Any:
+    if is_reference(node) or _is_constant(node):
+        return _tensor(node, offsets)
+    if isinstance(node, Mapping):
+        return {k: _structure(v, offsets) for k, v in node.items()}
+    return [_structure(v, offsets) for v in node]
+
+
+def _argument(value: Any, offsets: Mapping[str, int]) -> Any:
+    if is_reference(value) or _is_constant(value):
+        return _tensor(value, offsets)
+    if isinstance(value, list):
+        return [_argument(v, offsets) for v in value]
+    if isinstance(value, Mapping) and value.get("class_name") == "__tuple__":
+        return [_argument(v, offsets) for v in value.get("items", [])]
+    return value

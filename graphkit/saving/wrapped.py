@@ -1,0 +1,60 @@
+"""The config of a model out of whatever somebody put it into: JSON in JSON, an object with other keys, get_config() alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import is_envelope
+from graphkit.saving import limits
+
+_MAX_WRAPS = 8
+_CONTEXT = ("keras_version", "backend")
+
+
+def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
+    """The envelope of a model. Raises SerializationError for what holds none."""
+    found, context = config, {}
+    for _ in range(_MAX_WRAPS):
+        if isinstance(found, (str, bytes)):
+            found = limits.parse_json(found, what)
+            continue
+        if not isinstance(found, (Mapping, list)):
+            raise SerializationError(f"{what} holds a {type(found).__name__}, not the config of a model.")
+        if isinstance(found, Mapping):
+            context = {**{k: found[k] for k in _CONTEXT if k in found}, **context}
+        if is_envelope(found):
+            return {**context, **found}
+        inner = _one_step_in(found)
+        if inner is None:
+            break
+        found = inner
+    shown = sorted(map(str, found))[:10] if isinstance(found, Mapping) else type(found).__name__
+    raise SerializationError(f"{what} is not the config of a model: it has no class_name and config, but {shown}.")
+
+
+def _one_step_in(found: Any) -> Any:
+    if isinstance(found, list):  # the config of a Sequential of Keras 1
+        return {"class_name": "Sequential", "config": found} if found and all(is_envelope(e) for e in found) else None
+    if isinstance(found.get("layers"), list):  # what get_config() gives, without its class
+        return {"class_name": "Functional" if "output_layers" in found else "Sequential", "config": found}
+    candidates = [v for v in found.values() if _may_hold_model(v)]
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def _may_hold_model(value: Any) -> bool:
+    """Whether an entry of an unknown object is a model: `{"keras_model": {...}, "classes": [...]}`."""
+    if isinstance(value, str):
+        return value.lstrip()[:1] == "{" and '"class_name"' in value
+    if not isinstance(value, Mapping):
+        return False
+    return is_envelope(value) and _has_layers(value["config"]) or _has_layers(value) or _may_hold_one(value)
+
+
+def _may_hold_one(value: Mapping[str, Any]) -> bool:
+    return sum(isinstance(v, Mapping) and is_envelope(v) and _has_layers(v["config"]) for v in value.values()) == 1
+
+
+def _has_layers(config: Any) -> bool:
+    return isinstance(config, list) or isinstance(config, Mapping) and isinstance(config.get("layers"), list)
