@@ -31,6 +31,12 @@ class NameCounter:
         self._used[prefix] += 1
         return f"{prefix}_{number}" if number else prefix
 
+    def take(self, name: str) -> None:
+        """A name of this form that came from elsewhere is not given again."""
+        prefix, _, number = name.rpartition("_")
+        prefix, count = (prefix, int(number) + 1) if prefix and number.isdecimal() else (name, 1)
+        self._used[prefix] = max(self._used[prefix], count)
+
     def clear(self) -> None:
         """Start counting anew."""
         self._used.clear()
@@ -42,6 +48,11 @@ _automatic = NameCounter()
 def auto_name(prefix: str) -> str:
     """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
     return _automatic.next(prefix)
+
+
+def take_name(name: str) -> None:
+    """Give this name to nobody automatically: a file has brought it."""
+    _automatic.take(name)
 
 
 def reset_names() -> None:

@@ -149,12 +149,13 @@ class OpNode(Operation):
         bound = inspect.signature(record.function).bind(*args, **kwargs)
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
         config.update(config.pop("kwargs", {}))
+        named = bound.arguments.pop(record.keywords, {}) if record.keywords else {}
         tensors: list[Any] = []
         for name in record.tensors:
             if name in bound.arguments:
                 given = bound.arguments[name]
                 tensors.extend(given if name == _spread(record) else [given])
-        return OpNode(record, config)(*tensors)
+        return OpNode(record, config)(*tensors, **named)
 
     def __call__(self, *tensors: Any, **kwargs: Any) -> Any:
         """Record a call on symbolic tensors, or compute."""

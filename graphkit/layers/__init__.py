@@ -25,6 +25,7 @@ from graphkit.layers.core import (
     Identity,
     Masking,
 )
+from graphkit.layers.foreign import FlaxLayer, JaxLayer, TFSMLayer, TorchModuleWrapper
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.lambda_ import Lambda, Merge, merge
@@ -75,6 +76,7 @@ from graphkit.layers.pooling import (
     MaxPooling2D,
     MaxPooling3D,
 )
+from graphkit.layers.preprocessing.audio import MelSpectrogram, STFTSpectrogram
 from graphkit.layers.preprocessing.augmentation import (
     RandomCrop,
     RandomElasticTransform,
@@ -98,6 +100,7 @@ from graphkit.layers.preprocessing.color import (
     RandomSharpness,
     Solarization,
 )
+from graphkit.layers.preprocessing.hashing import HashedCrossing, Hashing
 from graphkit.layers.preprocessing.images import (
     AutoContrast,
     CenterCrop,
@@ -106,8 +109,10 @@ from graphkit.layers.preprocessing.images import (
     MaxNumBoundingBoxes,
     Resizing,
 )
+from graphkit.layers.preprocessing.lookup import IntegerLookup, StringLookup, TextVectorization
 from graphkit.layers.preprocessing.mixing import AugMix, CutMix, MixUp, RandAugment, RandomColorJitter, RandomErasing
 from graphkit.layers.preprocessing.numerical import CategoryEncoding, Discretization, Normalization, Rescaling
+from graphkit.layers.preprocessing.pipeline import Pipeline
 from graphkit.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from graphkit.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells
 from graphkit.layers.regularization import (

@@ -328,7 +328,8 @@ class UnitNormalization(Layer):
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
             raise InvalidTypeError(
-                f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. Received: axis={axis!r}"
+                f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. "
+                f"Received: axis={axis!r}"
             )
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
 

@@ -47,7 +47,10 @@ class GaussianNoise(Layer):
 
 @keras_class(_HOME)
 class GaussianDropout(Layer):
-    """While training, inputs are multiplied by normal noise of mean 1 and deviation sqrt(rate / (1 - rate)). Source: keras.layers.GaussianDropout."""
+    """While training, inputs are multiplied by normal noise of mean 1 and deviation sqrt(rate / (1 - rate)).
+
+    Source: keras.layers.GaussianDropout.
+    """
 
     supports_masking = True
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.errors import SerializationError
-from graphkit.core.names import scope_is
+from graphkit.core.names import scope_is, take_name
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
 from graphkit.graph.node import Node
@@ -295,7 +295,9 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
     """A layer, model or op from its envelope."""
     record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
     if record is not None:
-        return OpNode(record, _op_config(record, entry), entry["config"].get("name"))
+        made = OpNode(record, _op_config(record, entry), entry["config"].get("name"))
+        take_name(made.name)  # masks that are made while the file is read are ops too
+        return made
     try:
         return deserialize(entry)
     except SerializationError as error:

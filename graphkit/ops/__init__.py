@@ -1,6 +1,6 @@
 """The ops: Keras' `keras.ops`, over arrays, tracers and symbolic tensors alike."""
 
-from graphkit.ops import image, numpy, random, recurrent, resizing
+from graphkit.ops import image, numpy, random, recurrent, resizing, strings
 from graphkit.ops.arithmetic import *
 from graphkit.ops.attention import *
 from graphkit.ops.batch_norm import *

@@ -25,6 +25,7 @@ class OperationRecord(NamedTuple):
     function: Callable[..., Any]
     tensors: tuple[str, ...]
     config: tuple[str, ...]
+    keywords: str = ""  # the `**name` that belongs to the call, not to the config (rearrange's axes_lengths)
 
 
 OPERATIONS: Registry[OperationRecord] = Registry("operation")
@@ -43,7 +44,9 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
         module = family if "." in family else f"keras.src.ops.{family}"
         names = tuple(tensors.split())
-        config = tuple(n for n in inspect.signature(function).parameters if n not in names)
+        parameters = inspect.signature(function).parameters
+        config = tuple(n for n in parameters if n not in names)
+        keywords = next((n for n in names if parameters[n].kind is inspect.Parameter.VAR_KEYWORD), "")
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,7 +56,7 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
                 return recorded
             return function(*args, **kwargs)
 
-        record = OperationRecord(class_name, module, call, names, config)
+        record = OperationRecord(class_name, module, call, names, config, keywords)
         OPERATIONS.add(f"{module}>{class_name}", record)
         return call
 

@@ -15,7 +15,21 @@ from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import log10
 from graphkit.ops.convolution import conv
 from graphkit.ops.elementwise import (
-    absolute, add, cast, clip, equal, greater, less, maximum, minimum, mod, multiply, square, subtract, true_divide, where,
+    absolute,
+    add,
+    cast,
+    clip,
+    equal,
+    greater,
+    less,
+    maximum,
+    minimum,
+    mod,
+    multiply,
+    square,
+    subtract,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.reduction import mean
 from graphkit.ops.reduction import sum as reduce_sum

@@ -34,7 +34,10 @@ def _numbers(what: str, x: Any, instead: str) -> Any:
 
 @operation("Nonzero")
 def nonzero(x: Any) -> tuple[Any, ...]:
-    """The positions of what is not zero, int32, a tensor for each axis. Raises InvalidTypeError while tracing. Source: keras.ops.nonzero."""
+    """The positions of what is not zero, int32, a tensor for each axis.
+
+    Raises InvalidTypeError while tracing. Source: keras.ops.nonzero.
+    """
     array = _numbers("nonzero", x, "Use ops.where(x != 0, ...) to choose element by element.")
     return tuple(places.astype(np.int32) for places in np.nonzero(array))
 
@@ -85,7 +88,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
     if not isinstance(bins, (int, np.integer)) or bins < 1:
         raise InvalidArgumentError(f"Argument `bins` should be a positive integer. Received: bins={bins}")
     if range is not None and (len(range) != 2 or range[1] < range[0]):
-        raise InvalidArgumentError(f"Argument `range` must be a tuple of two values, the first not above the second. Received: range={range}")
+        raise InvalidArgumentError(f"Argument `range` must be two values, the first not above the second. Received: range={range}")
     x = as_float(x)
     if x.ndim != 1:
         raise ShapeError(f"histogram: the input tensor must be 1-dimensional. Received: input.shape={show(shape_of(x))}")
@@ -118,7 +121,10 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
 
 @operation("Argpartition")
 def argpartition(x: Any, kth: int, axis: int | None = -1) -> Any:
-    """Positions with the `kth` smallest element at its place and no larger one before it, int32: all in order. Source: keras.ops.argpartition."""
+    """Positions with the `kth` smallest element at its place and no larger one before it, int32; here all are in order.
+
+    Source: keras.ops.argpartition.
+    """
     made = argsort(x, axis=axis)
     size = shape_of(made)[0 if axis is None else axis]
     if isinstance(size, int) and not -size <= kth < size:

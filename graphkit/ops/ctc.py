@@ -13,7 +13,18 @@ from graphkit.ops._convert import dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops.arithmetic import logaddexp
 from graphkit.ops.control import scan
-from graphkit.ops.elementwise import add, cast, equal, greater_equal, less, logical_or, multiply, negative, subtract, where
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    equal,
+    greater_equal,
+    less,
+    logical_or,
+    multiply,
+    negative,
+    subtract,
+    where,
+)
 from graphkit.ops.indexing import argsort, one_hot, take_along_axis
 from graphkit.ops.probabilities import log_softmax
 from graphkit.ops.reduction import argmax
@@ -93,8 +104,8 @@ def _greedy(scores: Any, lengths: Any, merge_repeated: bool, mask_index: int) ->
     return expand_dims(made, 0), expand_dims(negative(total), -1)
 
 
-def _beam_abstract(scores: TensorSpec, lengths: TensorSpec, beam_width: int, top_paths: int, mask_index: int) -> tuple[TensorSpec, TensorSpec]:
-    batch, steps, _ = scores.shape
+def _beam_abstract(scores: TensorSpec, lengths: TensorSpec, top_paths: int, **_: int) -> tuple[TensorSpec, TensorSpec]:
+    batch, steps = scores.shape[:2]
     return TensorSpec((top_paths, batch, steps), "int32"), TensorSpec((batch, top_paths), scores.dtype)
 
 
@@ -113,7 +124,8 @@ Beam = tuple[tuple[int, ...], float]
 
 def _beams(steps: Any, width: int, blank: int) -> list[Beam]:
     """The best label sequences with the logarithms of their probabilities, best first; equal ones in order of their labels."""
-    state: dict[tuple[int, ...], tuple[float, float]] = {(): (-np.inf, 0.0)}  # labels -> logarithm of the probability that it ends (with its last label, with a blank)
+    # labels -> logarithms of the probabilities that they end with their last label, with a blank
+    state: dict[tuple[int, ...], tuple[float, float]] = {(): (-np.inf, 0.0)}
     for row in steps:
         grown: dict[tuple[int, ...], list[float]] = {}
 

@@ -73,7 +73,7 @@ def _backward(f: Any, gradient: Callable[..., Any], sources: Sequence[Any]) -> C
         found = list(made) if isinstance(made, (list, tuple)) else [made]
         if len(found) != len(sources):
             name = getattr(f, "__name__", "f")
-            raise InvalidArgumentError(f"custom_gradient: the gradient of {name} gave {len(found)} cotangents for {len(sources)} arguments.")
+            raise InvalidArgumentError(f"custom_gradient: the gradient of {name} gave {len(found)} cotangents, not {len(sources)}.")
         return [tensor(c, dtype_name(s)) for c, s in zip(found, sources, strict=True)]
 
     return body

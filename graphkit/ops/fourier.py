@@ -208,7 +208,8 @@ def istft(
         raise ShapeError(f"Input `x` must have at least 2 dimensions. Received shape: {show(shape_of(re))}")
     weights = _window(window, int(sequence_length), int(fft_length), dtype_name(re))
     pieces = multiply(irfft((re, im), fft_length), weights)
-    signal, total = _overlapped(pieces, sequence_stride), _overlapped(broadcast_to(multiply(weights, weights), shape_of(pieces)), sequence_stride)
+    signal = _overlapped(pieces, sequence_stride)
+    total = _overlapped(broadcast_to(multiply(weights, weights), shape_of(pieces)), sequence_stride)
     signal = where(total <= 1e-10, signal, true_divide(signal, where(equal(total, 0), 1.0, total)))
     start = fft_length // 2 if center else 0
     if length is not None:

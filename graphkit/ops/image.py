@@ -21,8 +21,27 @@ from graphkit.ops._rules import show
 from graphkit.ops.color import channels_axis, gaussian, hsv_to_rgb, images_of, rgb_to_grayscale, rgb_to_hsv, ssim
 from graphkit.ops.convolution import depthwise_conv
 from graphkit.ops.elementwise import (
-    absolute, add, cast, clip, equal, floor, floor_divide, greater_equal, less, less_equal, logical_and, maximum, mod, multiply,
-    negative, reciprocal, sign, sin, subtract, true_divide, where,
+    absolute,
+    add,
+    cast,
+    clip,
+    equal,
+    floor,
+    floor_divide,
+    greater_equal,
+    less,
+    less_equal,
+    logical_and,
+    maximum,
+    mod,
+    multiply,
+    negative,
+    reciprocal,
+    sign,
+    sin,
+    subtract,
+    true_divide,
+    where,
 )  # fmt: skip
 from graphkit.ops.indexing import take
 from graphkit.ops.linalg import solve
@@ -31,7 +50,19 @@ from graphkit.ops.patches import _per_axis, padded_same, windows
 from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.resizing import resize
 from graphkit.ops.shaping import (
-    arange, broadcast_to, concatenate, expand_dims, get_item, moveaxis, ones_like, pad, reshape, squeeze, stack, transpose, unstack,
+    arange,
+    broadcast_to,
+    concatenate,
+    expand_dims,
+    get_item,
+    moveaxis,
+    ones_like,
+    pad,
+    reshape,
+    squeeze,
+    stack,
+    transpose,
+    unstack,
     zeros_like,
 )  # fmt: skip
 
@@ -116,7 +147,10 @@ def crop_images(
     _two_of_three(("top_cropping", "bottom_cropping", "target_height"), (top_cropping, bottom_cropping, target_height))
     _two_of_three(("left_cropping", "right_cropping", "target_width"), (left_cropping, right_cropping, target_width))
     key: list[Any] = [slice(None)] * x.ndim
-    sides = (("top", "height", top_cropping, bottom_cropping, target_height), ("left", "width", left_cropping, right_cropping, target_width))
+    sides = (
+        ("top", "height", top_cropping, bottom_cropping, target_height),
+        ("left", "width", left_cropping, right_cropping, target_width),
+    )
     for axis, (first, what, before, after, target) in zip(_spatial(x, data_format), sides, strict=True):
         size = shape_of(x)[axis]
         before = size - target - after if before is None else before

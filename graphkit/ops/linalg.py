@@ -13,14 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
-from graphkit.ir.gradient import vjp
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import current_trace, replay, trace_structured
-from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
@@ -39,6 +37,7 @@ from graphkit.ops.elementwise import (
     where,
 )  # fmt: skip
 from graphkit.ops.elimination import cholesky_factor, identity_matrix, lu_factors, qr_factors, solved, triangle
+from graphkit.ops.forward import jvp
 from graphkit.ops.linear import matmul
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import min as reduce_min
@@ -484,36 +483,3 @@ def singular_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> An
     reduce = {2: reduce_max, -2: reduce_min, "nuc": reduce_sum}[ord]
     made = reduce(svd_p.bind(moveaxis(x, list(axes), [-2, -1]), full=False)[1], axis=-1)
     return expand_dims(made, list(axes)) if keepdims else made
-
-
-# ----- forward derivatives -----
-
-
-@operation("JVP", "linalg", tensors="fun primals tangents")
-def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
-    """`fun(*primals)` and its derivative along `tangents`; with `has_aux` also the second of the two things that `fun` gives.
-
-    The gradient along u is linear in u, so its own gradient is the derivative forwards. Source: keras.ops.jvp.
-    """
-    points, steps = ([tensor(v) for v in values] for values in (primals, tangents))
-    if [shape_of(p) for p in points] != [shape_of(t) for t in steps]:
-        raise ShapeError("jvp: each of `tangents` must have the shape of its primal.")
-    if current_trace() is not None:
-        return _jvp_traced(fun, points, steps, has_aux)
-    count = len(points)
-    specs = [TensorSpec.of(v) for v in (*points, *steps)]
-    program, structure = trace_structured(lambda *args: _jvp_traced(fun, args[:count], args[count:], has_aux), *specs)
-    return nest.map_structure(lambda i, values=replay(program, [*points, *steps]): values[i], structure)
-
-
-def _jvp_traced(fun: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any:
-    made = fun(*primals)
-    result, aux = made if has_aux else (made, None)
-    outputs = nest.flatten(result)
-    nothing = multiply(reduce_sum(primals[0]), 0)
-    along = [broadcast_to(cast(nothing, dtype_name(o)), shape_of(o)) for o in outputs]
-    found = vjp(outputs, along, list(primals))
-    terms = [reduce_sum(multiply(g, t)) for g, t in zip(found, tangents, strict=True) if g is not None]
-    derivatives = vjp(terms, [np.ones((), dtypes.to_numpy(dtype_name(t))) for t in terms], along)
-    steps = nest.pack(result, [zeros_like(o) if d is None else d for o, d in zip(outputs, derivatives, strict=True)])
-    return (result, steps, aux) if has_aux else (result, steps)

@@ -9,7 +9,20 @@ from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.ops._convert import as_float, canonical_axes, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops.elementwise import add, cast, equal, floor, isnan, logical_not, maximum, minimum, multiply, subtract, true_divide, where
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    equal,
+    floor,
+    isnan,
+    logical_not,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+    true_divide,
+    where,
+)
 from graphkit.ops.indexing import sort, take_along_axis
 from graphkit.ops.reduction import all as reduce_all
 from graphkit.ops.reduction import argmax, argmin, cumprod, cumsum, reduced_shape

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphkit.ir.primitive import Primitive, primitive
-from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._blocks import in_blocks
 from graphkit.ops._convert import as_float, canonical_axis, tensor
 from graphkit.ops._dispatch import operation
+from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._rules import broadcast, same
 from graphkit.ops.elementwise import (
     absolute,

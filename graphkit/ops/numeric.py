@@ -184,7 +184,7 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = None, signature: st
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(a, (Tracer, Symbolic)) for a in (*args, *kwargs.values())):
-            raise InvalidTypeError("vectorize calls its function for each element, which a traced tensor has not yet; use ops.vectorized_map.")
+            raise InvalidTypeError("vectorize calls its function for each element; use ops.vectorized_map on traced tensors.")
         return made(*args, **kwargs)
 
     return call

@@ -301,7 +301,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if len(axes) == 1 or ord is None or ord == "fro":
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) != 2 or ord not in _MATRIX_NORMS:
-        raise InvalidArgumentError(f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf are over two.")
+        raise InvalidArgumentError(
+            f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf are over two."
+        )
     side, reduce = _MATRIX_NORMS[ord]
     made = reduce(reduce_sum(absolute(x), axes[side], True), axes, True)
     return made if keepdims else reshape(made, reduced_shape(shape_of(x), axes, False))

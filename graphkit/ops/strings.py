@@ -199,7 +199,7 @@ _CROSS_SEED = np.asarray(0xDECAFCAFFE, np.uint64)
 
 def hash_bucket(hashes: Any, number: int) -> Any:
     """uint64 hashes modulo a number, as int64; said with signed integers, which every runtime can divide."""
-    from graphkit.ops.arithmetic import mod
+    from graphkit.ops.elementwise import mod
     from graphkit.ops.bitwise import bitwise_and, right_shift
     from graphkit.ops.elementwise import cast
 

@@ -205,6 +205,15 @@ def read_config(members: Members, what: str) -> dict[str, Any]:
     return config
 
 
+def read_version(members: Members, what: str) -> dict[str, str]:
+    """The version of Keras that wrote an archive, as {"keras_version": ...}; nothing where it does not say."""
+    if METADATA not in members.names():
+        return {}
+    found = limits.parse_json(members.read(METADATA, limits.MAX_JSON_BYTES), f"{METADATA} of {what}")
+    version = found.get("keras_version") if isinstance(found, dict) else None
+    return {"keras_version": version} if isinstance(version, str) else {}
+
+
 @contextmanager
 def open_weights(members: Members, what: str) -> Iterator[Table]:
     """The arrays of an archive."""

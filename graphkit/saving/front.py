@@ -83,11 +83,11 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 
 def read_keras_archive(path: Path, compile: bool = True) -> Any:
     """The model of a `.keras` file or folder."""
-    from graphkit.saving.archive import open_archive, open_weights, read_config, read_state
+    from graphkit.saving.archive import open_archive, open_weights, read_config, read_state, read_version
 
     what = repr(str(path))
     with open_archive(path) as members:
-        config = read_config(members, what)
+        config = {**read_version(members, what), **read_config(members, what)}
         with open_weights(members, what) as table:
             with weights_from_file(table.nbytes, what):
                 model = model_from_config(config, what)

@@ -131,8 +131,10 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
     config = entry.get("config")
     if isinstance(config, Mapping) and ("batch_input_shape" in config or "input_dtype" in config):
         return True
+    if "module" not in entry:
+        return True
     nodes = entry.get("inbound_nodes")
-    return bool(nodes) and not (isinstance(nodes, list) and isinstance(nodes[0], Mapping) and "args" in nodes[0]) or "module" not in entry
+    return isinstance(nodes, list) and bool(nodes) and (isinstance(nodes[0], list) or isinstance(nodes[0], Mapping) and "args" not in nodes[0])
 
 
 def _entries(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

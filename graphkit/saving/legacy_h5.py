@@ -18,6 +18,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.files import replacing
+from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
 from graphkit.saving.stores import Entry, Table, open_table
 from graphkit.saving.weights import Assignment, assign, report
 
@@ -78,15 +79,34 @@ def text_of(value: Any) -> str:
     return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
-def load_legacy_weights(model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False) -> None:
+def load_legacy_weights(
+    model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False, placeholders: bool = False
+) -> None:
     """Take the weights of a file with `layer_names`. Raises SerializationError naming layer and shapes; then nothing has changed."""
     groups = weight_groups(table, what)
+    dialect = dialect_of([n for g in groups for n in g.weight_names], *_origin(table))
+    assign_groups(model, groups, dialect, what, skip_mismatch, by_name or placeholders)
+
+
+def _origin(table: Table) -> tuple[str | None, str | None]:
+    """The attributes `keras_version` and `backend`, of the file or of its weights."""
+    found: list[str | None] = []
+    for key in ("keras_version", "backend"):
+        values = [text_of(a[key]) for a in (table.attributes.get(g, {}) for g in ("", "model_weights")) if key in a]
+        found.append(values[0] if values else None)
+    return found[0], found[1]
+
+
+def assign_groups(
+    model: Layer, groups: list[Group], dialect: Dialect, what: str, skip_mismatch: bool = False, by_name: bool = False
+) -> None:
+    """Give the layers of a model the arrays of these groups."""
     layers = [layer for layer in model.layers if layer_weights(layer)]  # type: ignore[attr-defined]
-    pairs = _by_name(layers, groups) if by_name else _in_order(model, layers, groups, what)
+    pairs = _by_name(layers, groups) if by_name else _matched(model, layers, groups, what)
     assignments: list[Assignment] = []
     problems: list[str] = []
     for layer, group in pairs:
-        found, wrong = _fit(layer, group)
+        found, wrong = _fit(layer, group, dialect)
         problems.extend(wrong)
         assignments.extend([] if wrong else found)
     if problems and not skip_mismatch:
@@ -103,7 +123,7 @@ def weight_groups(table: Table, what: str) -> list[Group]:
     groups = []
     for name in names:
         path = f"{root}/{name}" if root else name
-        weight_names = list_attribute(table.attributes.get(path, {}), "weight_names") or []
+        weight_names = [n for n in list_attribute(table.attributes.get(path, {}), "weight_names") or [] if not is_no_weight(n)]
         missing = [w for w in weight_names if f"{path}/{w}" not in table.entries]
         if missing:
             raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
@@ -130,13 +150,26 @@ def layer_weights(layer: Layer) -> list[Any]:
     return [v for v in weights if v.trainable] + [v for v in weights if not v.trainable]
 
 
-def _in_order(model: Layer, layers: list[Layer], groups: list[Group], what: str) -> list[tuple[Layer, Group]]:
-    if len(layers) != len(groups):
-        raise SerializationError(
-            f"{what} holds weights of {len(groups)} layers {[g.layer_name for g in groups][:12]}, but the model {model.name!r} has "
-            f"{len(layers)} layers with weights {[layer.name for layer in layers][:12]}. No weight was changed."
-        )
-    return list(zip(layers, groups, strict=True))
+def _matched(model: Layer, layers: list[Layer], groups: list[Group], what: str) -> list[tuple[Layer, Group]]:
+    """Layers and groups by name where both have the same names, else in order; also with the models inside taken apart."""
+    for candidates in (layers, _taken_apart(layers)):
+        if len(candidates) == len(groups):
+            if {layer.name for layer in candidates} == {g.layer_name for g in groups}:
+                return _by_name(candidates, groups)
+            return list(zip(candidates, groups, strict=True))
+    raise SerializationError(
+        f"{what} holds weights of {len(groups)} layers {[g.layer_name for g in groups][:12]}, but the model {model.name!r} has "
+        f"{len(layers)} layers with weights {[layer.name for layer in layers][:12]}. No weight was changed."
+    )
+
+
+def _taken_apart(layers: list[Layer]) -> list[Layer]:
+    """The layers, those of models inside instead of the models."""
+    found: list[Layer] = []
+    for layer in layers:
+        inner = getattr(layer, "layers", None)
+        found += _taken_apart([i for i in inner if layer_weights(i)]) if isinstance(inner, list) else [layer]
+    return found
 
 
 def _by_name(layers: list[Layer], groups: list[Group]) -> list[tuple[Layer, Group]]:
@@ -144,19 +177,13 @@ def _by_name(layers: list[Layer], groups: list[Group]) -> list[tuple[Layer, Grou
     return [(known[group.layer_name], group) for group in groups if group.layer_name in known]
 
 
-def _fit(layer: Layer, group: Group) -> tuple[list[Assignment], list[str]]:
-    variables = layer_weights(layer)
+def _fit(layer: Layer, group: Group, dialect: Dialect) -> tuple[list[Assignment], list[str]]:
     where = f"{type(layer).__name__} layer {layer.name!r}"
-    if len(variables) != len(group.entries):
-        return [], [
-            f"{where} has {len(variables)} weights, the file has {len(group.entries)} for {group.layer_name!r}: {group.weight_names[:8]}"
-        ]
-    wrong = [
-        f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}"
-        for v, e, name in zip(variables, group.entries, group.weight_names, strict=True)
-        if v.shape != e.shape
-    ]
-    return [Assignment(v, e) for v, e in zip(variables, group.entries, strict=True)], wrong
+    found = paired(layer, group.weight_names, group.entries, dialect)
+    if isinstance(found, str):
+        return [], [f"{where} {found} for {group.layer_name!r}"]
+    wrong = [f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}" for v, e, name in found if v.shape != e.shape]
+    return [Assignment(v, e) for v, e, _ in found], wrong
 
 
 # ----- writing -----

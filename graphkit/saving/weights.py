@@ -9,6 +9,7 @@ import numpy as np
 
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
+from graphkit.saving.dialects import canonical
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
 
@@ -53,6 +54,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     Raises SerializationError naming layer, weight and shapes; then no weight has changed. `skip_mismatch` leaves what does not
     fit as it is.
     """
+    table = canonical(table)
     assignments: list[Assignment] = []
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []

@@ -1,11 +1,13 @@
-"""Batch and layer normalization."""
+"""Normalization over the batch, the layer, groups and singular values."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import graphkit as gk
 from graphkit import layers, ops
+from graphkit.core.errors import ShapeError
 
 RNG = np.random.default_rng(2)
 
@@ -74,3 +76,22 @@ def test_training_gradients_flow_through_the_statistics() -> None:
     _, (gradient,) = gk.value_and_grad(lambda: ops.sum(layer(x, training=True) * weights), [x])()
 
     np.testing.assert_allclose(gradient.sum(0), 0, atol=1e-4)  # shifting a batch changes nothing
+
+
+def test_spectral_normalization_brings_the_largest_singular_value_to_one() -> None:
+    layer = layers.SpectralNormalization(layers.Dense(4, kernel_initializer="glorot_normal"), power_iterations=50)
+    x = RNG.normal(size=(2, 6)).astype("float32")
+    layer(x, training=True)
+
+    np.testing.assert_allclose(np.linalg.svd(layer.layer.kernel.numpy())[1][0], 1, rtol=1e-4)
+    assert [v.path.split("/", 1)[1] for v in layer.weights] == ["dense/kernel", "vector_u", "dense/bias"]
+
+
+def test_spectral_normalization_leaves_a_kernel_of_zeros() -> None:
+    layer = layers.SpectralNormalization(layers.Dense(4, kernel_initializer="zeros"))
+    np.testing.assert_array_equal(layer(np.ones((2, 6), "float32"), training=True), np.zeros((2, 4)))
+
+
+def test_groups_must_divide_the_channels() -> None:
+    with pytest.raises(ShapeError, match="groups of one size"):
+        layers.GroupNormalization(4).build((None, 6))

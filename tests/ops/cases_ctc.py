@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 import graphkit.ops.ctc  # registers its primitives  # noqa: F401
 from tests.ops.case import Case, case, fixed, real
-
-import numpy as np
 
 CASES: list[Case] = [
     case(

@@ -51,7 +51,7 @@ def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: 
     """The strings (batch,), or (batch, n) where nothing is split, changed as the layer says."""
     name = b.op("Reshape", x, b.ints([-1]))
     if lower:
-        name = b.op("StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1)
+        name = b.op("StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1, locale="C")  # ASCII, as TensorFlow
         b.root.dtypes[name] = "string"
     if strip:
         for sign in PUNCTUATION:

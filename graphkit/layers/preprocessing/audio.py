@@ -1,0 +1,237 @@
+"""Layers over sound: STFTSpectrogram (trainable, by convolutions) and MelSpectrogram."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import DTypeError, InvalidArgumentError
+from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.core.serialization import keras_class
+from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.layer import Layer
+
+_HOME = "keras.layers"
+Array = np.ndarray[Any, Any]
+
+# window -> the factors of 1, cos t, cos 2t, ... (t from 0 to 2 pi), with alternating signs
+_COSINE_WINDOWS = {
+    "boxcar": (1.0,),
+    "hann": (0.5, 0.5),
+    "hamming": (0.54, 0.46),
+    "blackman": (0.42, 0.5, 0.08),
+    "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
+    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
+    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
+}
+
+
+def window_of(window: Any, length: int, periodic: bool, layer: str) -> Array | None:
+    """The window (length,) by name, or the given numbers. Raises InvalidArgumentError for an unknown name or a wrong length."""
+    if window is None:
+        return None
+    if not isinstance(window, str):
+        given = np.asarray(window, np.float64)
+        if given.shape != (length,):
+            raise InvalidArgumentError(f"The shape of `window` of layer {layer!r} must be [{length}]. Received: window shape={given.shape}")
+        return given
+    steps = length if periodic else length - 1
+    turns = np.arange(length) * (2 * np.pi / max(steps, 1))
+    if window in ("bartlett", "triang"):
+        return np.bartlett(length + periodic)[:length]
+    if window not in _COSINE_WINDOWS:
+        raise InvalidArgumentError(
+            f"`window`={window!r} of layer {layer!r} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett. Give the numbers as an array."
+        )
+    terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
+    return np.asarray(np.sum(terms, axis=0))
+
+
+@keras_class(_HOME)
+class STFTSpectrogram(Layer):
+    """The short-time Fourier transform of signals (batch, time, channels), by two trainable kernels.
+
+    Args:
+        mode: "log", "magnitude", "psd", "real", "imag", "angle" or "stft".
+        frame_length: of a piece; `frame_step` (half of it) is how far pieces lie apart, `fft_length` (the next power of two)
+            how long they are padded to be.
+        window: a name, the numbers or None; `periodic` and `scaling` ("density", "spectrum", None) belong to it.
+        padding: "valid" or "same".
+        expand_dims: frequencies and channels as two axes rather than one.
+
+    Source: keras.layers.STFTSpectrogram.
+    """
+
+    def __init__(
+        self,
+        mode: str = "log",
+        frame_length: int = 256,
+        frame_step: int | None = None,
+        fft_length: int | None = None,
+        window: Any = "hann",
+        periodic: bool = False,
+        scaling: str | None = "density",
+        padding: str = "valid",
+        expand_dims: bool = False,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        wrong = {
+            "frame_step": frame_step is not None and not 1 <= frame_step <= frame_length,
+            "fft_length": fft_length is not None and fft_length < frame_length,
+            "mode": mode not in ("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
+            "scaling": scaling not in (None, "density", "spectrum"),
+            "padding": padding not in ("valid", "same"),
+        }
+        given = {"frame_step": frame_step, "fft_length": fft_length, "mode": mode, "scaling": scaling, "padding": padding}
+        name = next((n for n, bad in wrong.items() if bad), None)
+        if name is not None:
+            raise InvalidArgumentError(f"Layer {self.name!r} (STFTSpectrogram): `{name}`={given[name]!r} does not fit (frame_length={frame_length}).")
+        if fft_length is not None and fft_length & -fft_length != fft_length:
+            warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft_length}", stacklevel=2)
+        self.mode, self.frame_length, self.frame_step, self.fft_length = mode, frame_length, frame_step, fft_length
+        self._step = frame_step or frame_length // 2
+        self._bins = (fft_length or 2 ** math.ceil(math.log2(frame_length))) // 2 + 1
+        self.window, self.periodic, self.scaling, self.padding, self.expand_dims = window, periodic, scaling, padding, expand_dims
+        window_of(window, frame_length, periodic, self.name)
+        self.data_format = standardize_data_format(data_format)
+        self.input_spec = InputSpec(ndim=3)
+
+    def build(self, input_shape: Any) -> None:
+        """Make real_kernel and imag_kernel (frame_length, 1, frequencies), as far as the mode needs them."""
+        shape = (self.frame_length, 1, self._bins)
+        if self.mode != "imag":
+            self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier(np.cos))
+        if self.mode != "real":
+            self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier(np.sin))
+
+    def _fourier(self, wave: Callable[[Any], Any]) -> Callable[..., Array]:
+        """The initializer of a kernel: waves under the window."""
+
+        def make(shape: Any, dtype: Any = None) -> Array:
+            turns = np.arange(self.frame_length)[:, None] * np.arange(self._bins) / ((self._bins - 1) * 2)
+            kernel = wave(-2 * np.pi * turns)
+            window = window_of(self.window, self.frame_length, self.periodic, self.name)
+            if window is not None:
+                scales = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
+                kernel = kernel * window[:, None] / scales[self.scaling]
+            return np.asarray(kernel.reshape(shape)).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
+
+        return make
+
+    def call(self, inputs: Any) -> Any:
+        """The spectrogram: (batch, pieces, channels * frequencies) for channels_last."""
+        if not dtypes.is_float(dtypes.standardize(inputs.dtype)):
+            raise DTypeError(f"Layer {self.name!r}: invalid input type. Expected a float one. Received: input type={inputs.dtype}")
+        real = self._transformed(inputs, self.real_kernel) if self.mode != "imag" else None
+        imag = self._transformed(inputs, self.imag_kernel) if self.mode != "real" else None
+        if self.mode in ("real", "imag"):
+            return self._arranged(real if imag is None else imag)
+        if self.mode == "angle":
+            return self._arranged(ops.arctan2(imag, real))
+        if self.mode == "stft":
+            return self._arranged(ops.concatenate([real, imag], axis=2))
+        power = ops.square(real) + ops.square(imag)
+        if self.mode == "psd":
+            return self._arranged(power + ops.pad(power[:, :, 1:-1, :], [(0, 0), (0, 0), (1, 1), (0, 0)]))
+        least = dtypes.epsilon()
+        magnitude = self._arranged(ops.sqrt(ops.maximum(power, least)))
+        return magnitude if self.mode == "magnitude" else ops.log(ops.maximum(magnitude, least))
+
+    def _transformed(self, inputs: Any, kernel: Any) -> Any:
+        """(batch, channels, frequencies, pieces): every channel by itself."""
+        x = ops.transpose(inputs, (0, 2, 1)) if self.data_format == CHANNELS_LAST else inputs
+        batch, channels, time = ops.shape(x)
+        pieces = ops.conv(
+            ops.reshape(x, (batch * channels, time, 1)), ops.cast(kernel, inputs.dtype), self._step, self.padding, CHANNELS_LAST
+        )
+        return ops.transpose(ops.reshape(pieces, (batch, channels, ops.shape(pieces)[1], self._bins)), (0, 1, 3, 2))
+
+    def _arranged(self, x: Any) -> Any:
+        last = self.data_format == CHANNELS_LAST
+        if self.expand_dims:
+            return ops.transpose(x, (0, 3, 2, 1) if last else (0, 1, 3, 2))
+        batch, channels, bins, pieces = ops.shape(x)
+        flat = ops.reshape(x, (batch, channels * bins, pieces))
+        return ops.transpose(flat, (0, 2, 1)) if last else flat
+
+
+@keras_class(_HOME)
+class MelSpectrogram(Layer):
+    """Signals (time,) or (batch, time) as the energies (num_mel_bins, pieces) of bands as wide as the ear hears them.
+
+    Args:
+        fft_length: of a transform; `sequence_length` (the same) of a piece, `sequence_stride` between pieces.
+        window: "hann", "hamming", the numbers or None.
+        sampling_rate: of the signal, in Hz; bands lie between `min_freq` and `max_freq` (half of it).
+        power_to_db: decibels below `ref_power`, at most `top_db` below the largest.
+        mag_exp: the exponent of the magnitudes: 1 energy, 2 power.
+        min_power: smaller powers are taken as this.
+
+    Source: keras.layers.MelSpectrogram.
+    """
+
+    def __init__(
+        self,
+        fft_length: int = 2048,
+        sequence_stride: int = 512,
+        sequence_length: int | None = None,
+        window: Any = "hann",
+        sampling_rate: int = 16000,
+        num_mel_bins: int = 128,
+        min_freq: float = 20.0,
+        max_freq: float | None = None,
+        power_to_db: bool = True,
+        top_db: float = 80.0,
+        mag_exp: float = 2.0,
+        min_power: float = 1e-10,
+        ref_power: float = 1.0,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.fft_length, self.sequence_stride, self.sequence_length = fft_length, sequence_stride, sequence_length or fft_length
+        if self.fft_length < self.sequence_length:
+            raise InvalidArgumentError(
+                f"`fft_length` of layer {self.name!r} must be greater than or equal to `sequence_length`. Received: "
+                f"`sequence_length`={self.sequence_length}, `fft_length`={fft_length}."
+            )
+        self.window, self.sampling_rate, self.num_mel_bins = window, sampling_rate, num_mel_bins
+        self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)
+        self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
+        self.min_power, self.ref_power = min_power, ref_power
+
+    def call(self, inputs: Any) -> Any:
+        """The spectrogram, in the compute dtype."""
+        dtype = self.compute_dtype if self.compute_dtype in ("float32", "float64") else "float32"
+        real, imag = ops.stft(ops.cast(inputs, dtype), self.sequence_length, self.sequence_stride, self.fft_length, self.window, center=True)
+        energy = ops.square(real) + ops.square(imag)
+        magnitude = energy if self.mag_exp == 2 else ops.power(ops.sqrt(energy), self.mag_exp)
+        bands = ops.matmul(magnitude, ops.cast(self._bands(), dtype))
+        if self.power_to_db:
+            bands = self._decibels(bands)
+        return ops.cast(ops.swapaxes(bands, -1, -2), self.compute_dtype)
+
+    def _decibels(self, power: Any) -> Any:
+        reference = 10.0 * math.log10(max(abs(self.ref_power), self.min_power))
+        level = 10.0 * ops.log10(ops.maximum(power, self.min_power)) - reference
+        return ops.maximum(level, ops.max(level) - self.top_db)
+
+    def _bands(self) -> Array:
+        """(fft_length // 2 + 1, num_mel_bins): triangles over the frequencies, evenly spaced on the mel scale."""
+
+        def mel(hertz: Any) -> Any:
+            return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
+
+        at = mel(np.linspace(0.0, self.sampling_rate / 2.0, self.fft_length // 2 + 1))[:, None]
+        edges = np.linspace(mel(self.min_freq), mel(self.max_freq), self.num_mel_bins + 2)
+        low, middle, high = edges[:-2], edges[1:-1], edges[2:]
+        bands = np.maximum(0.0, np.minimum((at - low) / (middle - low), (high - at) / (high - middle)))
+        bands[0] = 0.0  # the constant part
+        return np.asarray(bands)

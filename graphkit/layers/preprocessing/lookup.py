@@ -1,0 +1,595 @@
+"""Layers that turn categories into indices by a vocabulary: StringLookup, IntegerLookup, TextVectorization."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.ir.tracing import current_trace
+from graphkit.layers.layer import Layer
+from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
+from graphkit.ops.strings import as_string, hash_bucket, string_hash, table_lookup, text_counts, text_indices, text_of, tokens_of
+
+_HOME = "keras.layers"
+_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+_VOCABULARY = "vocabulary.txt"
+
+
+def salt_of(layer: Layer, salt: Any) -> list[int] | None:
+    """The key of a salted hash: two integers; one stands for both."""
+    if salt is None:
+        return None
+    pair = [salt, salt] if isinstance(salt, int) else list(salt) if isinstance(salt, (list, tuple)) else []
+    if len(pair) != 2 or not all(isinstance(s, int) for s in pair):
+        raise InvalidArgumentError(f"The `salt` argument of layer {layer.name!r} can only be two integers or one. Received: salt={salt}.")
+    return pair
+
+
+class _Vocabulary:
+    """Counts tokens, and documents that have them, for `adapt`."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[Any] = Counter()
+        self.documents: Counter[Any] = Counter()
+        self.number = 0
+
+    def add(self, rows: Iterable[list[Any]]) -> None:
+        """Take samples, each a list of tokens."""
+        for row in rows:
+            self.counts.update(row)
+            self.documents.update(set(row))
+            self.number += 1
+
+    def most_frequent(self, without: tuple[Any, ...]) -> list[Any]:
+        """The tokens, the most frequent first; equally frequent ones in falling order."""
+        ranked = ((n, t.encode() if isinstance(t, str) else t, t) for t, n in self.counts.items() if t not in without)
+        return [t for _, _, t in sorted(ranked, key=lambda item: item[:2], reverse=True)]
+
+    def inverse_frequencies(self, tokens: list[Any]) -> Any:
+        """log(1 + documents / (1 + documents with the token))."""
+        return np.log(1 + self.number / (1 + np.array([self.documents[t] for t in tokens], np.float64)))
+
+
+class IndexLookup(Layer):
+    """The common part: a vocabulary, indices for what is not in it, encodings.
+
+    Indices (mode "int"): 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
+    """
+
+    kind: ClassVar[type] = str  # of a token
+    autocast_tokens = False
+
+    def _configure(self, arguments: dict[str, Any], extra: dict[str, Any]) -> None:
+        for name, value in arguments.items():
+            setattr(self, name, value)
+        known_size = extra.pop("vocabulary_size", None)
+        self._given = bool(extra.pop("has_input_vocabulary", self.vocabulary is not None))
+        super().__init__(name=arguments["name"], **extra)
+        self.salt = salt_of(self, self.salt)
+        refuse_sparse(self, self.sparse)
+        self.output_mode = output_mode(self, self.output_mode, ("int",) if self.invert else _MODES)
+        self._check()
+        self.input_vocabulary = self.vocabulary if not isinstance(self.vocabulary, str) else None
+        self.input_idf_weights = self.idf_weights
+        self._tokens: list[Any] = []
+        self._seen = _Vocabulary()
+        self._size: int | None = known_size
+        self._idf: Any = None
+        if self.vocabulary is not None:
+            self.set_vocabulary(self.vocabulary, self.idf_weights)
+
+    max_tokens: int | None
+    num_oov_indices: int
+    mask_token: Any
+    oov_token: Any
+    vocabulary: Any
+    idf_weights: Any
+    invert: bool
+    output_mode: str
+    pad_to_max_tokens: bool
+    sparse: bool
+    oov_method: str
+    salt: Any
+
+    def _check(self) -> None:
+        wrong = {
+            "max_tokens": self.max_tokens is not None and self.max_tokens <= 1,
+            "pad_to_max_tokens": self.pad_to_max_tokens and self.max_tokens is None,
+            "num_oov_indices": self.num_oov_indices < 0,
+            "oov_method": self.oov_method not in ("floormod", "farmhash"),
+            "idf_weights": (self.idf_weights is not None) != (self.output_mode == "tf_idf" and self.vocabulary is not None),
+        }
+        name = next((n for n, bad in wrong.items() if bad), None)
+        if name is not None:
+            raise InvalidArgumentError(
+                f"Layer {self.name!r}: `{name}`={getattr(self, name)!r} does not fit. `max_tokens` must be greater than 1, "
+                "`pad_to_max_tokens` needs it, `num_oov_indices` must not be negative, `oov_method` is 'floormod' or 'farmhash', and "
+                "`idf_weights` belong to a given vocabulary in mode 'tf_idf'."
+            )
+
+    # ----- the vocabulary -----
+
+    @property
+    def _oov_start(self) -> int:
+        return 1 if self.mask_token is not None and self.output_mode == "int" else 0
+
+    @property
+    def _token_start(self) -> int:
+        return self._oov_start + self.num_oov_indices
+
+    def vocabulary_size(self) -> int:
+        """The number of indices: tokens, mask and unknown ones."""
+        return len(self._tokens) + self._token_start
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
+        """The token of each index."""
+        special = [self.mask_token] * self._oov_start + [self.oov_token] * self.num_oov_indices
+        return [*(special if include_special_tokens else ()), *self._tokens]
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Take these tokens, with or without the special ones in front. Raises InvalidArgumentError for repeated or misplaced ones."""
+        if isinstance(vocabulary, str):
+            vocabulary = self._read(vocabulary)
+        tokens = [self._token(t) for t in np.asarray(vocabulary).ravel().tolist()]
+        if not tokens:
+            raise InvalidArgumentError(f"Cannot set an empty vocabulary (layer {self.name!r}). Received: vocabulary={vocabulary}")
+        special = [self.mask_token] * self._oov_start + [self.oov_token] * self.num_oov_indices
+        found = bool(special) and tokens[: len(special)] == special
+        own = tokens[len(special) :] if found else tokens
+        self._check_tokens(own, special)
+        self._set_tokens(own)
+        if self.output_mode == "tf_idf" and idf_weights is not None:
+            self._set_idf(np.asarray(idf_weights, np.float64), len(tokens), found)
+
+    def _check_tokens(self, tokens: list[Any], special: list[Any]) -> None:
+        repeated = [t for t, n in Counter(tokens).items() if n > 1]
+        if repeated:
+            raise InvalidArgumentError(
+                f"The vocabulary passed to layer {self.name!r} has at least one repeated term. Please uniquify it. The repeated terms are: {repeated[:10]}"
+            )
+        reserved = [t for t in (self.mask_token, self.oov_token if self.invert else None) if t is not None and t in tokens]
+        if reserved:
+            raise InvalidArgumentError(
+                f"Found reserved token {reserved[0]!r} at an unexpected location in the vocabulary of layer {self.name!r}. Leave the mask and "
+                f"OOV tokens out, or have them at the start in precisely this order: {special}."
+            )
+        size = len(tokens) + self._token_start
+        if self.max_tokens is not None and size > self.max_tokens:
+            raise InvalidArgumentError(
+                f"Attempted to set a vocabulary larger than the maximum vocab size (layer {self.name!r}). Received vocabulary size is {size}; "
+                f"`max_tokens` is {self.max_tokens}."
+            )
+
+    def _set_tokens(self, tokens: list[Any]) -> None:
+        self._tokens, self._size = tokens, len(tokens) + self._token_start
+        self._eager.clear()
+
+    def _set_idf(self, weights: Any, expected: int, found: bool) -> None:
+        if weights.ndim != 1 or len(weights) != expected:
+            raise ShapeError(f"`idf_weights` of layer {self.name!r} must have one axis and the vocabulary's length {expected}, got shape {weights.shape}.")
+        front = 0 if found else self._token_start
+        back = self.max_tokens - front - len(weights) if self.pad_to_max_tokens and self.max_tokens else 0
+        padded = np.pad(weights, (front, back), constant_values=((weights.mean(), 0.0),))
+        self._idf = padded.astype(dtypes.to_numpy(dtypes.floatx()))
+
+    def _read(self, path: str) -> list[Any]:
+        if self.output_mode == "tf_idf":
+            raise InvalidArgumentError(f"output_mode 'tf_idf' of layer {self.name!r} does not support loading a vocabulary from file.")
+        with open(path, encoding="utf-8") as file:
+            return [self._token(line.rstrip("\n")) for line in file]
+
+    def _token(self, value: Any) -> Any:
+        return text_of(value) if self.kind is str else int(value)
+
+    # ----- adapt -----
+
+    def adapt(self, data: Any, steps: int | None = None) -> None:
+        """Learn the vocabulary of an array or list, or of (the first `steps` of) an iterable of batches."""
+        self.reset_state()
+        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+            array = np.asarray(batch)
+            self.update_state(array[:, None] if array.ndim == 1 else array)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Take a batch of samples into account."""
+        array = np.asarray(data)
+        self.count_rows([[self._token(v) for v in row.ravel().tolist()] for row in (array.reshape(1, -1) if array.ndim < 2 else array)])
+
+    def count_rows(self, rows: list[list[Any]]) -> None:
+        """Take samples that are lists of tokens into account."""
+        if self._given:
+            raise InvalidArgumentError(
+                f"Cannot adapt layer {self.name!r} after setting a static vocabulary via `vocabulary` argument or `set_vocabulary()` method."
+            )
+        self._seen.add(rows)
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary out of what was seen."""
+        if self._given or not self._seen.counts:
+            return
+        tokens = self._seen.most_frequent((self.mask_token, self.oov_token))
+        if self.max_tokens is not None:
+            tokens = tokens[: self.max_tokens - self._token_start]
+        self._set_tokens(tokens)
+        if self.output_mode == "tf_idf":
+            self._set_idf(self._seen.inverse_frequencies(tokens), len(tokens), False)
+        self.reset_state()
+
+    def reset_state(self) -> None:
+        """Forget what was seen."""
+        self._seen = _Vocabulary()
+
+    # ----- looking up -----
+
+    def table(self) -> tuple[list[Any], list[Any], Any]:
+        """(keys, values, default)."""
+        indices = list(range(self._token_start, self._token_start + len(self._tokens)))
+        tokens = list(self._tokens)
+        if self.mask_token is not None:
+            tokens.insert(0, self.mask_token)
+            indices.insert(0, 0 if self.output_mode == "int" else -1)
+        if self.invert:
+            return indices, tokens, self.oov_token
+        return tokens, indices, self._oov_start if self.num_oov_indices == 1 else -1
+
+    def _depth(self) -> int:
+        depth = self.max_tokens if self.pad_to_max_tokens else self._size
+        if depth is None:
+            raise NotBuiltError(
+                f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, layer {self.name!r} must have its vocabulary "
+                "before it is called. Either pass a `vocabulary` argument to the layer, or call `adapt` with some sample data."
+            )
+        return depth
+
+    def call(self, inputs: Any) -> Any:
+        """Indices (int64), tokens (with invert), or an encoding."""
+        if self.output_mode != "int":
+            self._depth()
+        if not self._tokens:
+            raise NotBuiltError(f"Layer {self.name!r} has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data.")
+        x = inputs if inputs.dtype == "string" or getattr(inputs.dtype, "kind", "") in ("O", "U", "S") else ops.cast(inputs, "int64")
+        found = self._with_unknown(x, table_lookup(x, *self.table()))
+        return found if self.output_mode == "int" else self.encoded(found)
+
+    def _with_unknown(self, x: Any, found: Any) -> Any:
+        """Where there are several indices for unknown tokens: one by the token's hash or remainder."""
+        if self.invert or self.num_oov_indices <= 1:
+            return found
+        bins = np.asarray(self.num_oov_indices, np.int64)
+        if self.kind is str or self.oov_method == "farmhash":
+            bucket = hash_bucket(string_hash(x if self.kind is str else as_string(x), self.salt), self.num_oov_indices)
+        else:
+            bucket = ops.mod(x, bins)
+        known = ops.not_equal(found, np.asarray(-1, np.int64))
+        if self.mask_token is not None and self.output_mode != "int":  # the mask's index is -1 as well
+            known = ops.logical_or(known, ops.equal(table_lookup(x, [self.mask_token], [1], 0), np.asarray(1, np.int64)))
+        return ops.where(known, found, bucket + np.asarray(self._oov_start, np.int64))
+
+    def encoded(self, indices: Any) -> Any:
+        """Indices as the output mode says."""
+        counts = encode(indices, "count" if self.output_mode == "tf_idf" else self.output_mode, self._depth(), "int64")
+        return self.weighted(counts)
+
+    def weighted(self, counts: Any) -> Any:
+        """Counts, in mode tf_idf times the weights of the tokens."""
+        if self.output_mode != "tf_idf":
+            return counts
+        if self._idf is None:
+            raise NotBuiltError(f"Layer {self.name!r} has no `idf_weights` yet: pass them with the vocabulary, or call `adapt`.")
+        return ops.cast(counts, dtypes.floatx()) * self._idf
+
+    # ----- config and files -----
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """Nothing to build."""
+        return {}
+
+    def _lookup_config(self, *names: str) -> dict[str, Any]:
+        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
+        own = {n: getattr(self, n) for n in names}
+        return {**base, **own}
+
+    def _given_values(self) -> dict[str, Any]:
+        listed = (("idf_weights", self.input_idf_weights), ("vocabulary", self.input_vocabulary))
+        return {n: None if v is None else np.asarray(v).tolist() for n, v in listed} | {"vocabulary_size": self._size}
+
+    def _serialize_argument(self, name: str) -> Any:
+        return None if name in ("vocabulary", "idf_weights") else super()._serialize_argument(name)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """The weights of mode tf_idf."""
+        if self._idf is not None:
+            store["idf_weights"] = self._idf
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """The weights of mode tf_idf."""
+        if "idf_weights" in store:
+            self._idf = np.asarray(store["idf_weights"])
+
+    def asset_files(self) -> dict[str, bytes]:
+        """The vocabulary as lines, if it was learned; a given one is in the config."""
+        if self.input_vocabulary is not None or not self._tokens:
+            return {}
+        return {_VOCABULARY: "\n".join(map(str, self.get_vocabulary())).encode()}
+
+    def load_asset_files(self, files: Mapping[str, bytes]) -> None:
+        """Take the vocabulary out of its file."""
+        if self.input_vocabulary is None and _VOCABULARY in files:
+            lines = files[_VOCABULARY].decode("utf-8").split("\n")
+            try:
+                self._set_tokens([self._token(line) for line in lines][self._token_start :])
+            except ValueError:
+                raise SerializationError(f"The vocabulary of layer {self.name!r} has lines that are no integers.") from None
+
+
+_NOT_OWN = ("self", "kwargs", "__class__")
+
+
+@keras_class(_HOME)
+class StringLookup(IndexLookup):
+    """Strings as indices, or encodings, by a vocabulary; with `invert` indices as strings. Source: keras.layers.StringLookup."""
+
+    oov_method = "floormod"
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: Any = None,
+        oov_token: Any = "[UNK]",
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        pad_to_max_tokens: bool = False,
+        sparse: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        salt: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        self.oov_method = kwargs.pop("oov_method", "floormod")
+        self._configure({k: v for k, v in locals().items() if k not in _NOT_OWN}, kwargs)
+
+    encoding: str
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, in Keras' order."""
+        first = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse", "pad_to_max_tokens")
+        rest = {n: getattr(self, n) for n in ("oov_method", "salt", "encoding")}
+        return {**self._lookup_config(*first), **self._given_values(), **rest}
+
+
+@keras_class(_HOME)
+class IntegerLookup(IndexLookup):
+    """Integers as indices, or encodings, by a vocabulary; with `invert` the other way. Source: keras.layers.IntegerLookup."""
+
+    kind = int
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        num_oov_indices: int = 1,
+        mask_token: Any = None,
+        oov_token: Any = -1,
+        vocabulary: Any = None,
+        vocabulary_dtype: str = "int64",
+        idf_weights: Any = None,
+        invert: bool = False,
+        output_mode: str = "int",
+        sparse: bool = False,
+        pad_to_max_tokens: bool = False,
+        oov_method: str = "floormod",
+        salt: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if vocabulary_dtype != "int64":
+            raise InvalidArgumentError(f"`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {vocabulary_dtype!r}")
+        self._configure({k: v for k, v in locals().items() if k not in _NOT_OWN}, kwargs)
+
+    vocabulary_dtype: str
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, in Keras' order."""
+        first = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse", "pad_to_max_tokens")
+        rest = {"oov_method": self.oov_method, "salt": self.salt}
+        return {**self._lookup_config(*first, "vocabulary_dtype"), **self._given_values(), **rest}
+
+
+@keras_class(_HOME)
+class TextVectorization(Layer):
+    """Texts cut into tokens, the tokens looked up in a vocabulary. Input (batch,) or (batch, 1) of strings.
+
+    Args:
+        max_tokens: how many indices there are at most.
+        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation" or None.
+        split: "whitespace", "character" or None.
+        ngrams: n for sequences of 1 to n tokens, or a tuple of the lengths.
+        output_mode: "int", "multi_hot", "count" or "tf_idf".
+        output_sequence_length: of the indices; in a model it must be given, since a plan's shapes are fixed.
+
+    Source: keras.layers.TextVectorization.
+    """
+
+    def __init__(
+        self,
+        max_tokens: int | None = None,
+        standardize: Any = "lower_and_strip_punctuation",
+        split: Any = "whitespace",
+        ngrams: Any = None,
+        output_mode: str = "int",
+        output_sequence_length: int | None = None,
+        pad_to_max_tokens: bool = False,
+        vocabulary: Any = None,
+        idf_weights: Any = None,
+        sparse: bool = False,
+        ragged: bool = False,
+        encoding: str = "utf-8",
+        name: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        given = kwargs.pop("has_input_vocabulary", vocabulary is not None)
+        size = kwargs.pop("vocabulary_size", None)
+        super().__init__(name=name, **kwargs)
+        known = {"standardize": ("lower_and_strip_punctuation", "lower", "strip_punctuation", None), "split": ("whitespace", "character", None)}
+        for argument, value in (("standardize", standardize), ("split", split)):
+            if value not in known[argument]:
+                raise InvalidArgumentError(
+                    f"`{argument}` of layer {self.name!r} must be one of {known[argument]}: functions over strings cannot be traced. "
+                    f"Received: {value!r}. Change the texts before they reach the layer."
+                )
+        if ragged:
+            raise InvalidArgumentError(f"`ragged=True` of layer {self.name!r}: graphkit has dense tensors only. Leave `ragged` out.")
+        self.standardize, self.split, self.ragged, self.encoding = standardize, split, False, encoding
+        self.ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
+        self.output_sequence_length = output_sequence_length
+        self._lookup_layer = StringLookup(
+            max_tokens=max_tokens,
+            vocabulary=vocabulary,
+            idf_weights=idf_weights,
+            pad_to_max_tokens=pad_to_max_tokens,
+            mask_token="",
+            output_mode=output_mode,
+            sparse=sparse,
+            has_input_vocabulary=given,
+            encoding=encoding,
+            vocabulary_size=size,
+        )
+        self.output_mode = self._lookup_layer.output_mode
+        if self.output_mode != "int" and output_sequence_length is not None:
+            raise InvalidArgumentError(f"`output_sequence_length` must not be set if `output_mode` of layer {self.name!r} is not 'int'.")
+
+    def build(self, input_shape: Any = None) -> None:
+        """Nothing to make."""
+
+    def _steps(self) -> dict[str, Any]:
+        kind = self.standardize or ""
+        ngrams = tuple(range(1, self.ngrams + 1)) if isinstance(self.ngrams, int) else self.ngrams
+        return {"lower": kind.startswith("lower"), "strip": "strip" in kind, "split": self.split, "ngrams": ngrams}
+
+    # ----- the vocabulary -----
+
+    def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
+        """Learn the vocabulary of an array or list of texts, or of an iterable of batches."""
+        self._lookup_layer.reset_state()
+        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data: Any) -> None:
+        """Take a batch of texts into account."""
+        array = np.asarray(data, object)
+        rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
+        self._lookup_layer.count_rows([[t for v in row for t in tokens_of(text_of(v), **self._steps())] for row in rows])
+
+    def finalize_state(self) -> None:
+        """Make the vocabulary out of what was seen."""
+        self._lookup_layer.finalize_state()
+        self._eager.clear()
+
+    def reset_state(self) -> None:
+        """Forget what was seen."""
+        self._lookup_layer.reset_state()
+
+    def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
+        """Take these tokens."""
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
+        self._eager.clear()
+
+    def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
+        """The token of each index."""
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
+
+    def vocabulary_size(self) -> int:
+        """The number of indices."""
+        return self._lookup_layer.vocabulary_size()
+
+    # ----- the call -----
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The layer on texts, also on a list of strings; without a fixed length the longest text decides."""
+        if isinstance(inputs, (str, list)) and all(isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))):
+            inputs = np.asarray(inputs, object)
+        plain = isinstance(inputs, np.ndarray) and current_trace() is None
+        if plain and inputs.ndim == 0:
+            return self(inputs.reshape(1))[0]
+        if plain and self.output_mode == "int" and self.output_sequence_length is None:
+            return self._indices(inputs, self._longest(inputs))
+        return super().__call__(inputs, *args, **kwargs)
+
+    def _longest(self, texts: Any) -> int:
+        rows = texts.reshape(len(texts), -1)
+        return max((sum(len(tokens_of(text_of(v), **self._steps())) for v in row) for row in rows), default=0)
+
+    def call(self, inputs: Any) -> Any:
+        """Indices (batch, length), or an encoding (batch, depth)."""
+        lookup = self._lookup_layer
+        if self.output_mode == "int":
+            if self.output_sequence_length is None:
+                raise ShapeError(
+                    f"Layer {self.name!r} (TextVectorization) inside a model needs `output_sequence_length`: without it the number of tokens "
+                    "would depend on the texts."
+                )
+            return self._indices(inputs, self.output_sequence_length)
+        if self.output_mode == "one_hot":
+            raise InvalidTypeError(f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'.")
+        counts = text_counts(inputs, *lookup.table(), lookup._depth(), **self._steps())
+        if self.output_mode == "multi_hot":
+            return ops.cast(ops.greater(counts, 0), "int64")
+        return lookup.weighted(counts)
+
+    def _indices(self, inputs: Any, length: int) -> Any:
+        if not self._lookup_layer._tokens:
+            raise NotBuiltError(f"Layer {self.name!r} has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data.")
+        return text_indices(inputs, *self._lookup_layer.table(), length, **self._steps())
+
+    # ----- config and files -----
+
+    def get_config(self) -> dict[str, Any]:
+        """The config, in Keras' order."""
+        lookup = self._lookup_layer
+        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
+        own = {n: getattr(self, n) for n in ("standardize", "split", "ngrams", "output_mode", "output_sequence_length")}
+        own["ngrams"] = list(self.ngrams) if isinstance(self.ngrams, tuple) else self.ngrams
+        rest = {"pad_to_max_tokens": lookup.pad_to_max_tokens, "sparse": False, "ragged": False}
+        values = {**lookup._given_values(), "vocabulary_size": lookup.vocabulary_size()}
+        vocabulary = {n: values[n] for n in ("vocabulary", "idf_weights")}
+        return {
+            **base,
+            "max_tokens": lookup.max_tokens,
+            **own,
+            **rest,
+            **vocabulary,
+            "encoding": self.encoding,
+            "vocabulary_size": values["vocabulary_size"],
+        }
+
+    def _serialize_argument(self, name: str) -> Any:
+        return getattr(self, name, None)
+
+    def save_own_variables(self, store: dict[str, Any]) -> None:
+        """Those of the look-up."""
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store: Mapping[str, Any]) -> None:
+        """Those of the look-up."""
+        self._lookup_layer.load_own_variables(store)
+
+    def asset_files(self) -> dict[str, bytes]:
+        """Those of the look-up."""
+        return self._lookup_layer.asset_files()
+
+    def load_asset_files(self, files: Mapping[str, bytes]) -> None:
+        """Those of the look-up."""
+        self._lookup_layer.load_asset_files(files)
+        self._eager.clear()

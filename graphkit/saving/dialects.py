@@ -1,0 +1,59 @@
+"""Archives whose weights stand at other paths than Keras 3 puts them, with their paths as Keras 3 would write them.
+
+- Saved on Windows by some versions: back-slashes within the names of groups.
+- tf.keras 2.12 and 2.13: `_layer_checkpoint_dependencies` instead of `layers`, and a layer with weights is counted twice, so that the
+  numbers of one class have gaps (conv2d, conv2d_2, conv2d_4).
+- tf.keras to 2.15: MultiHeadAttention keeps `_query_dense` where Keras 3 keeps `query_dense`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from graphkit.saving.stores import Table
+
+_ROOT = "_layer_checkpoint_dependencies"
+_PRIVATE = {f"_{name}": name for name in ("query_dense", "key_dense", "value_dense", "output_dense")}
+_NUMBERED = re.compile(r"^(.*?)(?:_(\d+))?$")
+
+
+def canonical(table: Table) -> Table:
+    """The table by the paths of Keras 3; itself where nothing is to be done."""
+    slashed = {path: path.replace("\\", "/") for path in table.entries}
+    numbers = _numbers(slashed.values())
+    renamed = {path: _renamed(new, numbers) for path, new in slashed.items()}
+    if all(path == new for path, new in renamed.items()):
+        return table
+    return Table({renamed[path]: entry for path, entry in table.entries.items()}, table.attributes)
+
+
+def _numbers(paths: Iterable[str]) -> dict[str, str]:
+    """By the path of a layer under the root of 2.12, its name with a number without gaps."""
+    found: dict[tuple[str, str], dict[int, str]] = {}
+    for path in paths:
+        parts = path.split("/")
+        for at, part in enumerate(parts[:-1]):
+            if part == _ROOT:
+                stem, number = _split(parts[at + 1])
+                found.setdefault(("/".join(parts[: at + 1]), stem), {})[number] = parts[at + 1]
+    return {
+        f"{parent}/{names[number]}": f"{stem}_{rank}" if rank else stem
+        for (parent, stem), names in found.items()
+        for rank, number in enumerate(sorted(names))
+    }
+
+
+def _split(name: str) -> tuple[str, int]:
+    match = _NUMBERED.match(name)
+    assert match is not None
+    return match.group(1), int(match.group(2) or 0)
+
+
+def _renamed(path: str, numbers: dict[str, str]) -> str:
+    parts = path.split("/")
+    made = []
+    for at, part in enumerate(parts):
+        new = numbers.get("/".join(parts[: at + 1]), part)
+        made.append("layers" if new == _ROOT else _PRIVATE.get(new, new))
+    return "/".join(made)

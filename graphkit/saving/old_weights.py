@@ -1,0 +1,194 @@
+"""Weights of Keras 1, Theano and CuDNN as those of Keras 3: gates in one matrix, kernels as (space..., in, out).
+
+What a file's arrays are is told by their names and shapes. Nothing is read here: an entry stands for the array that it will give.
+Source: the layouts of Keras 1.0 to 2.2, and keras 2's saving of CuDNNLSTM and CuDNNGRU.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphkit.layers.layer import Layer
+from graphkit.saving.stores import Array, Entry
+
+
+class Dialect(NamedTuple):
+    """What holds for all weights of a file."""
+
+    keras1: bool  # kernels of channels_first layers stand as (out, in, space...), gates apart
+    flipped: bool  # Theano convolves, all others correlate: the kernels are mirrored
+
+
+_KERAS1_NAME = re.compile(r"_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)(_\d+)?(:\d+)?$")
+_GATE = re.compile(r"_([WUb])_([a-z])(_\d+)?(:\d+)?$")
+_GATES = {"LSTMCell": ("icfo", "ifco"), "GRUCell": ("zrh", "zrh")}  # Keras 1's order in the file, Keras 3's in one matrix
+_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")
+_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM2DCell")
+
+
+def dialect_of(names: Sequence[str], version: str | None, backend: str | None) -> Dialect:
+    """The dialect of a file, from its weights' names and the attributes `keras_version` and `backend`, which Keras 1 lacks.
+
+    TensorFlow's variables are called "..._W:0", Theano's "..._W": so a file of Keras 1 does say where it was trained.
+    """
+    own = [n for n in names if _KERAS1_NAME.search(n)]
+    keras1 = version.startswith(("0", "1")) if version else bool(own) and len(own) == len(names)
+    theano = backend == "theano" if backend else keras1 and bool(own) and not any(n.endswith(":0") for n in own)
+    return Dialect(keras1, theano)
+
+
+def is_no_weight(name: str) -> bool:
+    """Whether an array of a file is the state of a random generator."""
+    return _NO_WEIGHT.search(name) is not None
+
+
+def paired(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> list[tuple[Any, Entry, str]] | str:
+    """Each weight of a layer (or model) with the array that it takes and that one's name; or what does not fit, in words.
+
+    A file has first the trainable weights of all layers inside, then the others; those of a frozen layer count as not trainable.
+    """
+    first = ""
+    for heed_frozen in (True, False):
+        found = _pair(layer, names, entries, dialect, heed_frozen)
+        if not isinstance(found, str) and all(v.shape == e.shape for v, e, _ in found):
+            return found
+        first = first or found  # type: ignore[assignment]
+    return first
+
+
+def _pair(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect, heed_frozen: bool) -> list[tuple[Any, Entry, str]] | str:
+    found: list[tuple[Any, Entry, str]] = []
+    at = 0
+    for leaf, variables in _sections(layer, heed_frozen):
+        count, made = _modern(leaf, variables, names[at:], entries[at:], dialect)
+        if len(made) != len(variables):
+            break
+        found += [(v, e, names[at + min(i, count - 1)]) for i, (v, e) in enumerate(zip(variables, made, strict=True))]
+        at += count
+    wanted = [v for _, variables in _sections(layer, heed_frozen) for v in variables]
+    if at != len(entries) or len(found) != len(wanted):
+        return f"has {len(wanted)} weights {[v.name for v in wanted][:8]}, the file has {len(entries)}: {list(names[:8])}"
+    return found
+
+
+def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any]]]:
+    """The layers inside with their weights, in the order of older files."""
+    seen: set[int] = set()
+    leaves = [(leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()]
+    for trainable in (True, False):
+        for leaf, own in leaves:
+            frozen = heed_frozen and not leaf.trainable
+            ordered = [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+            chosen = [v for v in ordered if (v.trainable and not frozen) == trainable and id(v) not in seen]
+            seen.update(map(id, chosen))
+            if chosen:
+                yield leaf, chosen
+
+
+def _modern(leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> tuple[int, list[Entry]]:
+    """How many arrays of the file a layer takes, and its weights made of them."""
+    kind = type(leaf).__name__
+    if kind in _GATES and len(variables) >= 2:
+        gates = _split_gates(kind, names, entries)
+        if gates is not None:
+            return gates
+    own = list(entries[: len(variables)])
+    if kind in _GATES and len(own) == 3:
+        own = _from_cudnn(own, len(_GATES[kind][1]))
+    if kind in _CONVOLUTIONS and own:
+        own[0] = _kernel(leaf, own[0], dialect)
+    elif kind in ("SeparableConv1D", "SeparableConv2D") and dialect.keras1 and _channels_first(leaf):
+        own[:2] = [_derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]]
+    return len(variables), own
+
+
+# ----- gates -----
+
+
+def _split_gates(kind: str, names: Sequence[str], entries: Sequence[Entry]) -> tuple[int, list[Entry]] | None:
+    """Keras 1's W, U and b of each gate, joined; None where the file has them joined already."""
+    in_file, joined = _GATES[kind]
+    count = 3 * len(in_file)
+    if len(entries) < count:
+        return None
+    keys = [_gate_of(name) for name in names[:count]]
+    if sorted(map(str, keys)) != sorted(str((w, g)) for w in "WUb" for g in in_file):
+        return None
+    at = {key: entries[i] for i, key in enumerate(keys)}
+    return count, [_joined([at[weight, gate] for gate in joined]) for weight in "WUb"]
+
+
+def _gate_of(name: str) -> tuple[str, str] | None:
+    match = _GATE.search(name)
+    return (match.group(1), match.group(2)) if match else None
+
+
+def _joined(parts: list[Entry]) -> Entry:
+    shape = (*parts[0].shape[:-1], sum(p.shape[-1] for p in parts))
+    return _derived(parts, shape, lambda arrays: np.concatenate(arrays, axis=-1))
+
+
+def _from_cudnn(entries: list[Entry], gates: int) -> list[Entry]:
+    """Weights of CuDNNLSTM and CuDNNGRU: known by a bias for the inputs and one for the state behind each other."""
+    kernel, recurrent, bias = entries
+    if len(recurrent.shape) != 2 or bias.shape != (2 * gates * recurrent.shape[0],):
+        return entries
+    units = recurrent.shape[0]
+
+    def input_kernel(arrays: list[Array]) -> Array:  # each gate's (units, in) matrix stands under the shape (in, units)
+        parts = np.split(arrays[0], gates, axis=1)
+        return np.concatenate([np.ascontiguousarray(p).reshape(units, -1).T for p in parts], axis=1)
+
+    def state_kernel(arrays: list[Array]) -> Array:
+        return np.concatenate([p.T for p in np.split(arrays[0], gates, axis=1)], axis=1)
+
+    made = [_derived([kernel], kernel.shape, input_kernel), _derived([recurrent], recurrent.shape, state_kernel)]
+    if gates == 4:
+        return [*made, _derived([bias], (gates * units,), lambda arrays: arrays[0].reshape(2, -1).sum(axis=0))]
+    return [*made, _derived([bias], (2, gates * units), lambda arrays: arrays[0].reshape(2, -1))]
+
+
+# ----- kernels -----
+
+
+def _kernel(leaf: Layer, entry: Entry, dialect: Dialect) -> Entry:
+    made = entry
+    rank = len(entry.shape) - 2
+    if dialect.keras1 and type(leaf).__name__ == "Conv1D" and rank == 2:
+        made = _flat_kernel(leaf, entry)
+    elif dialect.keras1 and rank > 0:
+        transposed = type(leaf).__name__.endswith("Transpose")
+        space = tuple(range(2, 2 + rank))
+        axes = (*space, *((0, 1) if transposed else (1, 0))) if _channels_first(leaf) else None
+        if axes is None and transposed:
+            axes = (*range(rank), rank + 1, rank)
+        if axes is not None:
+            made = _derived([entry], _permuted(entry.shape, axes), lambda arrays: arrays[0].transpose(axes))
+    if dialect.flipped:
+        axes_ = tuple(range(len(made.shape) - 2))
+        made = _derived([made], made.shape, lambda arrays: np.flip(arrays[0], axes_))
+    return made
+
+
+def _flat_kernel(leaf: Any, entry: Entry) -> Entry:
+    """Conv1D of Keras 1 was a Conv2D: (length, 1, in, out), before 1.1 (out, in, length, 1)."""
+    shape = entry.shape
+    if shape[0] == leaf.kernel_size[0] and shape[1] == 1 and shape[3] == leaf.filters:
+        return _derived([entry], (shape[0], *shape[2:]), lambda arrays: arrays[0][:, 0])
+    return _derived([entry], (shape[2], shape[1], shape[0]), lambda arrays: arrays[0].transpose(2, 3, 1, 0)[:, 0])
+
+
+def _channels_first(leaf: Any) -> bool:
+    return getattr(leaf, "data_format", None) == "channels_first"
+
+
+def _permuted(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
+    return tuple(shape[a] for a in axes)
+
+
+def _derived(sources: list[Entry], shape: tuple[int, ...], convert: Callable[[list[Array]], Array]) -> Entry:
+    return Entry(sources[0].path, shape, sum(s.nbytes for s in sources), lambda: np.ascontiguousarray(convert([s.read() for s in sources])))
