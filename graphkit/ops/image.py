@@ -25,30 +25,24 @@ from graphkit.ops.elementwise import (
     add,
     cast,
     clip,
-    equal,
     floor,
     floor_divide,
     greater_equal,
     less,
-    less_equal,
     logical_and,
-    maximum,
     mod,
     multiply,
     negative,
-    reciprocal,
     sign,
-    sin,
     subtract,
     true_divide,
     where,
 )  # fmt: skip
 from graphkit.ops.indexing import take
 from graphkit.ops.linalg import solve
-from graphkit.ops.linear import einsum
 from graphkit.ops.patches import _per_axis, padded_same, windows
-from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.resizing import resize
+from graphkit.ops.scaling import scale_and_translate
 from graphkit.ops.shaping import (
     arange,
     broadcast_to,
@@ -466,68 +460,3 @@ def elastic_transform(
         batched, lambda y, across: (add(y, shift), add(across, shift)), _ORDERS[interpolation], fill_mode, fill_value, data_format
     )
     return squeeze(made, 0) if is_single else made
-
-
-# ----- scaling by any factor -----
-
-
-def _triangle(x: Any) -> Any:
-    return maximum(subtract(1.0, x), 0.0)
-
-
-def _cubic(x: Any) -> Any:
-    near = add(multiply(multiply(subtract(multiply(x, 1.5), 2.5), x), x), 1.0)
-    far = add(multiply(subtract(multiply(add(multiply(x, -0.5), 2.5), x), 4.0), x), 2.0)
-    return where(greater_equal(x, 2.0), 0.0, where(greater_equal(x, 1.0), far, near))
-
-
-def _lanczos(radius: float) -> Callable[[Any], Any]:
-    def function(x: Any) -> Any:
-        top = multiply(multiply(sin(multiply(x, np.pi)), sin(multiply(x, np.pi / radius))), radius)
-        is_middle = less_equal(x, 1e-3)
-        made = where(is_middle, 1.0, true_divide(top, where(is_middle, 1.0, multiply(multiply(x, x), np.pi**2))))
-        return where(less_equal(x, radius), made, 0.0)
-
-    return function
-
-
-_METHODS: dict[str, Callable[[Any], Any]] = {
-    **dict.fromkeys(("linear", "bilinear", "trilinear"), _triangle),
-    **dict.fromkeys(("cubic", "bicubic", "tricubic"), _cubic),
-    "lanczos3": _lanczos(3.0),
-    "lanczos5": _lanczos(5.0),
-}
-
-
-def _scaling_matrix(old: Size, new: Size, scale: Any, shift: Any, method: str, antialias: bool) -> Any:
-    """(old, new) weights: pixel centres are scaled about the corner, then moved."""
-    dtype = dtype_name(scale)
-    step = reciprocal(scale)
-    width = maximum(step, 1.0) if antialias else 1.0
-    centres = subtract(multiply(subtract(add(cast(arange(new), dtype), 0.5), shift), step), 0.5)
-    weights = _METHODS[method](true_divide(absolute(subtract(centres, expand_dims(cast(arange(old), dtype), 1))), width))
-    total = reduce_sum(weights, axis=0, keepdims=True)
-    tiny = 1000.0 * float(np.finfo(np.float32).eps)
-    weights = where(less_equal(absolute(total), tiny), 0.0, true_divide(weights, where(equal(total, 0), 1.0, total)))
-    seen = logical_and(greater_equal(centres, -0.5), less_equal(centres, subtract(tensor(old, dtype), 0.5)))
-    return where(seen, weights, 0.0)
-
-
-@operation("ScaleAndTranslate", "image", tensors="images output_shape scale translation")
-def scale_and_translate(
-    images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
-) -> Any:
-    """Images of `output_shape`, scaled and then moved along `spatial_dims` by factors and amounts that may be tensors.
-
-    `method`: linear, cubic, lanczos3, lanczos5. Source: keras.ops.image.scale_and_translate.
-    """
-    _one_of("method", method, _METHODS)
-    x = as_float(images)
-    scale, translation = as_float(scale), as_float(translation)
-    for number, dim in enumerate(spatial_dims):
-        axis = dim % x.ndim
-        matrix = _scaling_matrix(
-            shape_of(x)[axis], output_shape[axis], scale[number], translation[number], method, antialias
-        )
-        x = moveaxis(einsum("...i,ij->...j", moveaxis(x, axis, -1), cast(matrix, dtype_name(x))), -1, axis)
-    return x

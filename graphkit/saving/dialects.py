@@ -25,7 +25,7 @@ def canonical(table: Table) -> Table:
     renamed = {path: _renamed(new, numbers) for path, new in slashed.items()}
     if all(path == new for path, new in renamed.items()):
         return table
-    return Table({renamed[path]: entry for path, entry in table.entries.items()}, table.attributes)
+    return Table({renamed[path]: entry._replace(path=renamed[path]) for path, entry in table.entries.items()}, table.attributes)
 
 
 def _numbers(paths: Iterable[str]) -> dict[str, str]:
@@ -52,8 +52,9 @@ def _split(name: str) -> tuple[str, int]:
 
 def _renamed(path: str, numbers: dict[str, str]) -> str:
     parts = path.split("/")
-    made = []
+    made: list[str] = []
     for at, part in enumerate(parts):
         new = numbers.get("/".join(parts[: at + 1]), part)
-        made.append("layers" if new == _ROOT else _PRIVATE.get(new, new))
+        of_attention = bool(made) and made[-1].startswith("multi_head_attention")  # grouped queries keep theirs private
+        made.append("layers" if new == _ROOT else _PRIVATE.get(new, new) if of_attention else new)
     return "/".join(made)

@@ -61,15 +61,13 @@ def from_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
     return ops.stack([*first, *second], axis=-1)
 
 
-def clipped(boxes: Any, height: Any, width: Any) -> Any:
-    """Boxes (batch, n, 4) in pixels, cut at the image's borders; those that nothing is left of become all -1."""
+def clipped(boxes: Any, height: Any, width: Any) -> tuple[Any, Any]:
+    """(boxes (batch, n, 4) in pixels, cut at the image's borders; which of them (batch, n) have an area left)."""
     height, width = ops.cast(height, boxes.dtype), ops.cast(width, boxes.dtype)
     left, top, right, bottom = _numbers(boxes)
     left, right = (ops.minimum(ops.maximum(v, 0), width) for v in (left, right))
     top, bottom = (ops.minimum(ops.maximum(v, 0), height) for v in (top, bottom))
-    cut = ops.stack([left, top, right, bottom], axis=-1)
-    empty = ops.expand_dims(ops.less_equal((right - left) * (bottom - top), 0), -1)
-    return ops.where(empty, ops.full_like(cut, -1.0), cut)
+    return ops.stack([left, top, right, bottom], axis=-1), ops.greater((right - left) * (bottom - top), 0)
 
 
 def around(boxes: Any, mapped: Any) -> Any:

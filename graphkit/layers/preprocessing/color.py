@@ -210,7 +210,7 @@ class RandomGaussianBlur(_Unit):
 
     Args:
         factor: the chance that an image is smoothed.
-        kernel_size: (height, width) of the window, odd.
+        kernel_size: (width, height) of the window, odd.
         sigma: the range of the deviation, within [0, 1].
     """
 
@@ -232,14 +232,15 @@ class RandomGaussianBlur(_Unit):
         self.sigma = factor_range(self, "sigma", sigma, self.bounds)
 
     def draw(self, images: Any) -> Any:
-        """(which images, deviations along height and width)."""
+        """(which images, deviations along width and height)."""
         return self.chosen(images), self.uniform((2,), *self.sigma, "float32") + 1e-6
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The smoothed images."""
         chosen, deviations = drawn
         x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
-        soft = blurred(x, *(gaussian(size, deviations[i]) for i, size in enumerate(self.kernel_size)))
+        along, down = (gaussian(size, deviations[i]) for i, size in enumerate(self.kernel_size))
+        soft = blurred(x, down, along)
         made = self._clipped(ops.where(chosen, soft, x))
         return made if self._last else ops.transpose(made, (0, 3, 1, 2))
 

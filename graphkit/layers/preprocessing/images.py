@@ -119,7 +119,7 @@ class ImageLayer(Layer):
         return self._of_rank(segmentation_masks, self.change(self._batch(segmentation_masks), transformation, masks=True))
 
     def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
-        """The boxes, moved as the images (of this shape) are."""
+        """The boxes, moved as the images (of this shape) are; labels of those that are outside then become -1."""
         if not (training or self.always):
             return bounding_boxes
         height, width = image_shape
@@ -128,9 +128,12 @@ class ImageLayer(Layer):
         boxes = ops.cast(bounding_boxes["boxes"], self.compute_dtype)
         single = boxes.ndim == 2
         pixels = boxes_of.to_xyxy(ops.expand_dims(boxes, 0) if single else boxes, form, height, width)
-        moved = boxes_of.clipped(self.change_boxes(pixels, transformation, height, width), new_height, new_width)
-        made = boxes_of.from_xyxy(moved, form, new_height, new_width)
-        return {**bounding_boxes, "boxes": ops.squeeze(made, 0) if single else made}
+        moved, there = boxes_of.clipped(self.change_boxes(pixels, transformation, height, width), new_height, new_width)
+        made = {"boxes": boxes_of.from_xyxy(moved, form, new_height, new_width)}
+        if "labels" in bounding_boxes:
+            labels = bounding_boxes["labels"]
+            made["labels"] = ops.where(there, labels, ops.full_like(labels, -1))
+        return {**bounding_boxes, **{n: ops.squeeze(v, 0) if single and v.ndim > (1 if n == "boxes" else 0) else v for n, v in made.items()}}
 
     def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
         """Height and width of the changed images."""
