@@ -1,6 +1,7 @@
 """The layers, by Keras' public names."""
 
 from graphkit.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from graphkit.layers.applications import CustomScaleLayer, LayerScale
 from graphkit.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
 from graphkit.layers.convolution import (
     Conv1D,

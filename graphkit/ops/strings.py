@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.dims import Size
-from graphkit.core.errors import DTypeError, ShapeError
+from graphkit.core.errors import DTypeError, NotBuiltError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import tensor
@@ -19,6 +19,7 @@ from graphkit.ops._hashing import fingerprint, sip_hash
 __all__: list[str] = []
 
 _DISCRETE = "strings and integers have no gradient"
+NO_VOCABULARY = "A look-up layer has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data."
 PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 _REMOVED = str.maketrans("", "", PUNCTUATION)
 _LOWERED = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # ASCII only, as TensorFlow does it
@@ -55,12 +56,15 @@ def _table_dtype(values: tuple[Any, ...]) -> str:
 
 
 def _looked_up(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
-    _of_dtype(x, (_table_dtype(keys),), "table_lookup")
+    _of_dtype(x, (_table_dtype(keys),) if keys else ("string", "int64"), "table_lookup")
     return TensorSpec(x.shape, _table_dtype((default,)))
 
 
 @lru_cache(maxsize=256)
 def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
+    """The table as a dict. An empty one stands for a vocabulary that is still to come: shapes can be told, values cannot."""
+    if not keys:
+        raise NotBuiltError(NO_VOCABULARY)
     return dict(zip(keys, values, strict=True))
 
 

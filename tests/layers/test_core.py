@@ -141,3 +141,20 @@ def test_custom_layer_traces_like_our_own() -> None:
     np.testing.assert_allclose(model(np.ones((2, 3))), 2.5)
     _, (gradient,) = gk.value_and_grad(lambda: ops.sum(model(np.ones((2, 3), "float32"))), model.trainable_weights)()
     assert float(gradient) == 6.0
+
+
+def test_layers_of_keras_applications_are_known_by_their_modules() -> None:
+    config = {
+        "module": "keras.src.applications.convnext",
+        "class_name": "LayerScale",
+        "config": {"name": "scale", "init_values": 0.5, "projection_dim": 3},
+        "registered_name": "LayerScale",
+    }
+    from graphkit.core.serialization import deserialize, envelope
+
+    scale = deserialize(config)
+    np.testing.assert_array_equal(scale(np.ones((2, 3), "float32")), np.full((2, 3), 0.5))
+    assert envelope(scale)["module"] == config["module"]
+    assert envelope(scale)["registered_name"] == "LayerScale"
+    joined = layers.CustomScaleLayer(scale=0.1)([np.ones((1, 2), "float32"), np.ones((1, 2), "float32")])
+    np.testing.assert_allclose(joined, 1.1)

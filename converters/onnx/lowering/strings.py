@@ -8,8 +8,9 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from graphkit.core.errors import ExportError
 from graphkit.ir.program import Equation
-from graphkit.ops.strings import PUNCTUATION
+from graphkit.ops.strings import NO_VOCABULARY, PUNCTUATION
 
 from ..builder import GraphBuilder, Operand
 from ..dims import shape_vector
@@ -22,6 +23,8 @@ _KINDS = {str: "strings", int: "int64s"}
 
 def _encoded(b: GraphBuilder, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> str:
     """LabelEncoder (ai.onnx.ml): values by key."""
+    if not keys:
+        raise ExportError(NO_VOCABULARY)
     key, value = _KINDS[type(keys[0])], _KINDS[type(default)]
     named = {f"keys_{key}": list(keys), f"values_{value}": list(values), f"default_{value.removesuffix('s')}": default}
     made: str = b.op("LabelEncoder", x, domain="ai.onnx.ml", **named)
@@ -96,7 +99,8 @@ def _text_indices(
     b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: int, lower: bool, strip: bool, split: Any, ngrams: Any
 ) -> Any:
     tokens = _tokens(b, x, lower, strip, split)
-    found = _encoded(b, tokens, keys, values, default) if "" in keys else _encoded(b, tokens, ("", *keys), (0, *values), default)
+    table = (keys, values) if "" in keys or not keys else (("", *keys), (0, *values))
+    found = _encoded(b, tokens, *table, default)
     filling = b.op("ConstantOfShape", shape_vector(b, b.result.shape), value=helper.make_tensor("value", onnx.TensorProto.INT64, [1], [0]))
     whole = b.op("Concat", found, filling, axis=1)
     return b.op("Slice", whole, b.ints([0]), b.ints([length]), b.ints([1]))
@@ -109,7 +113,7 @@ def _text_counts(
     """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
     tokens = _tokens(b, x, lower, strip, split)
     pairs = [(k, v if 0 <= v < depth else depth) for k, v in zip(keys, values, strict=True) if k != ""]
-    table = [*pairs, ("", depth)]
+    table = [*pairs, ("", depth)] if keys else []
     found = _encoded(b, tokens, tuple(k for k, _ in table), tuple(v for _, v in table), default if 0 <= default < depth else depth)
     hot = b.op("OneHot", found, b.constant(np.asarray(depth + 1, np.int64)), b.constant(np.asarray([0, 1], np.int64)), axis=-1)
     counts = b.op("ReduceSum", hot, b.ints([1]), keepdims=0)

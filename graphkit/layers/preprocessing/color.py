@@ -95,6 +95,8 @@ class _Hsv(_Unit):
 class RandomSaturation(_Hsv):
     """The saturation times f / (1 - f); f = 0.5 changes nothing. Source: keras.layers.RandomSaturation."""
 
+    bounds: ClassVar[Range] = (-1.0, 1.0)
+
     def draw(self, images: Any) -> Any:
         """What the saturations are multiplied by."""
         factor = super().draw(images)

@@ -231,15 +231,18 @@ class IndexLookup(Layer):
     # ----- looking up -----
 
     def table(self) -> tuple[list[Any], list[Any], Any]:
-        """(keys, values, default)."""
+        """(keys, values, default); without keys as long as there is no vocabulary."""
+        default = self.oov_token if self.invert else self._oov_start if self.num_oov_indices == 1 else -1
+        if not self._tokens:
+            return [], [], default
         indices = list(range(self._token_start, self._token_start + len(self._tokens)))
         tokens = list(self._tokens)
         if self.mask_token is not None:
             tokens.insert(0, self.mask_token)
             indices.insert(0, 0 if self.output_mode == "int" else -1)
         if self.invert:
-            return indices, tokens, self.oov_token
-        return tokens, indices, self._oov_start if self.num_oov_indices == 1 else -1
+            return indices, tokens, default
+        return tokens, indices, default
 
     def _depth(self) -> int:
         depth = self.max_tokens if self.pad_to_max_tokens else self._size
@@ -254,8 +257,6 @@ class IndexLookup(Layer):
         """Indices (int64), tokens (with invert), or an encoding."""
         if self.output_mode != "int":
             self._depth()
-        if not self._tokens:
-            raise NotBuiltError(f"Layer {self.name!r} has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data.")
         x = inputs if inputs.dtype == "string" or getattr(inputs.dtype, "kind", "") in ("O", "U", "S") else ops.cast(inputs, "int64")
         found = self._with_unknown(x, table_lookup(x, *self.table()))
         return found if self.output_mode == "int" else self.encoded(found)
@@ -283,9 +284,8 @@ class IndexLookup(Layer):
         """Counts, in mode tf_idf times the weights of the tokens."""
         if self.output_mode != "tf_idf":
             return counts
-        if self._idf is None:
-            raise NotBuiltError(f"Layer {self.name!r} has no `idf_weights` yet: pass them with the vocabulary, or call `adapt`.")
-        return ops.cast(counts, dtypes.floatx()) * self._idf
+        counts = ops.cast(counts, dtypes.floatx())
+        return counts if self._idf is None else counts * self._idf  # as long as there are none, there is no vocabulary either
 
     # ----- config and files -----
 
@@ -549,8 +549,6 @@ class TextVectorization(Layer):
         return lookup.weighted(counts)
 
     def _indices(self, inputs: Any, length: int) -> Any:
-        if not self._lookup_layer._tokens:
-            raise NotBuiltError(f"Layer {self.name!r} has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data.")
         return text_indices(inputs, *self._lookup_layer.table(), length, **self._steps())
 
     # ----- config and files -----

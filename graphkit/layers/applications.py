@@ -1,0 +1,50 @@
+"""The two layer classes that only the nets of keras.applications use; files name them by the modules where Keras keeps them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit import initializers
+from graphkit.core.serialization import keras_class
+from graphkit.layers.layer import Layer
+
+
+@keras_class("keras.src.applications.convnext")
+class LayerScale(Layer):
+    """A learned factor for each channel (Touvron et al. 2021, arXiv:2103.17239). Source: keras.applications.convnext.
+
+    Args:
+        init_values: what the factors start with.
+        projection_dim: the number of channels.
+    """
+
+    keras_registered_name = "LayerScale"
+
+    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.init_values, self.projection_dim = init_values, projection_dim
+
+    def build(self, input_shape: Any) -> None:
+        """Make the factors."""
+        self.gamma = self.add_weight(
+            name="variable", shape=(self.projection_dim,), initializer=initializers.Constant(self.init_values)
+        )
+
+    def call(self, inputs: Any) -> Any:
+        """The scaled inputs."""
+        return inputs * self.gamma
+
+
+@keras_class("keras.src.applications.inception_resnet_v2")
+class CustomScaleLayer(Layer):
+    """inputs[0] + scale * inputs[1]. Source: keras.applications.inception_resnet_v2."""
+
+    keras_registered_name = "CustomScaleLayer"
+
+    def __init__(self, scale: float, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, inputs: Any) -> Any:
+        """The sum."""
+        return inputs[0] + inputs[1] * self.scale

@@ -1,0 +1,83 @@
+"""Layers of a file whose class is not here: they keep their place, name and config, so that the model can be looked at.
+
+Inside `placeholders(...)` a layer that cannot be made becomes one; elsewhere its error stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from graphkit.core import nest
+from graphkit.core.errors import SerializationError, UnknownClassError
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.layers.layer import Layer
+
+Shapes = Mapping[tuple[str, int], tuple[Any, ...]]
+_shapes: ContextVar[Shapes | None] = ContextVar("graphkit_placeholder_shapes", default=None)
+
+
+class Placeholder(Layer):
+    """A layer of a class that graphkit does not have. Calling it on arrays raises UnknownClassError; it has no weights.
+
+    Its output is said to have the shape that the file gives it, or else that of its first input.
+
+    Attributes:
+        original_config: the config as it stands in the file.
+        reason: why the layer itself could not be made, and what to do.
+    """
+
+    original_config: Mapping[str, Any]
+    reason: str
+    output_shapes: tuple[tuple[Any, ...], ...]
+
+    def call(self, *args: Any, **kwargs: Any) -> Any:
+        """Raise UnknownClassError."""
+        raise UnknownClassError(f"Layer {self.name!r} ({type(self).__name__}) is a placeholder and computes nothing. {self.reason}")
+
+    def _infer_output(self, args: Any, kwargs: Any) -> Any:
+        tensors = [t for t in nest.flatten([list(args), kwargs]) if isinstance(t, SymbolicTensor)]
+        if not self.output_shapes:
+            return tensors[0].spec
+        batch = tensors[0].spec.shape[:1]
+        specs = [TensorSpec((*batch, *(f"{self.name}_axis{a}" if s is None else s for a, s in enumerate(shape[1:], 1))), tensors[0].dtype) for shape in self.output_shapes]
+        return specs[0] if len(specs) == 1 else specs
+
+    def get_config(self) -> dict[str, Any]:
+        """The config as it stands in the file."""
+        return dict(self.original_config)
+
+
+@contextmanager
+def placeholders(shapes: Shapes) -> Iterator[None]:
+    """Inside, layers that cannot be made become placeholders. `shapes` has outputs by (layer name, tensor index) as far as known."""
+    token = _shapes.set(shapes)
+    try:
+        yield
+    finally:
+        _shapes.reset(token)
+
+
+def placeholder_for(entry: Mapping[str, Any], error: SerializationError) -> Placeholder | None:
+    """What stands for a layer that could not be made; None where its error is to stand."""
+    shapes = _shapes.get()
+    config = entry.get("config")
+    if shapes is None or not isinstance(config, Mapping):
+        return None
+    name = str(entry.get("name") or config.get("name") or entry["class_name"])
+    cls: Any = type(str(entry["class_name"]), (Placeholder,), {"keras_module": entry.get("module"), "keras_registered_name": entry.get("registered_name")})
+    made: Placeholder = cls(name=name)
+    made.original_config, made.reason = config, str(error)
+    made.output_shapes = tuple(shapes[name, i] for i in range(sum(n == name for n, _ in shapes)) if (name, i) in shapes)
+    shape = config.get("batch_input_shape")
+    made._input_shape_argument = tuple(shape) if shape else None
+    made.built = True
+    return made
+
+
+def placeholders_in(model: Layer) -> list[Placeholder]:
+    """The placeholders of a model, also in models inside."""
+    return [layer for layer in model._walk_layers() if isinstance(layer, Placeholder)]
