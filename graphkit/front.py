@@ -8,17 +8,18 @@ from typing import Any
 from graphkit.saving.front import load_model, save_model
 
 
-def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True) -> Any:
+def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, placeholders: bool = False) -> Any:
     """Open a model file of any format, told by its content and not by its name.
 
     Args:
         path: a `.keras` file or folder, an HDF5 file of any Keras, a JSON config, an ONNX file.
         custom_objects: classes and functions of your own by the names that the file uses.
         compile: whether a model that was compiled is compiled again.
+        placeholders: let layers of unknown classes keep their place, to look at the model; it cannot be called then.
 
     Raises SerializationError for what is of no known format; it lists the known ones.
     """
-    return load_model(path, custom_objects=custom_objects, compile=compile)
+    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders)
 
 
 def convert(source: Any, target: Any, custom_objects: Mapping[str, Any] | None = None, **options: Any) -> Any:

@@ -21,6 +21,15 @@ examples:
   graphkit doctor                              what is installed, and whether it works
 """
 
+_INSPECT = """\
+Say what is in a model file, and what it would take to load it: format, version of Keras, layers, parameters, classes that are not
+Keras', functions stored as code. No weights are loaded, and nothing in the file is executed.
+
+examples:
+  graphkit inspect model.h5
+  graphkit inspect model.keras --json
+"""
+
 _SUMMARY = """\
 Print Keras' table of a model: layers, output shapes, parameters, what is connected to what.
 
@@ -99,6 +108,7 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(command=function)
         return made
 
+    _add_inspect(command("inspect", _INSPECT, "say what is in a file, without loading it", inspect))
     _add_summary(command("summary", _SUMMARY, "print the table of layers", summary))
     _add_plot(command("plot", _PLOT, "draw the graph", plot))
     _add_convert(command("convert", _CONVERT, "write a model in another format", convert))
@@ -106,6 +116,11 @@ def parser() -> argparse.ArgumentParser:
     _add_demo(command("demo", _DEMO, "train and export a small net, and compare the numbers", demo))
     command("doctor", _DOCTOR, "check the installation", doctor)
     return top
+
+
+def _add_inspect(to: argparse.ArgumentParser) -> None:
+    to.add_argument("file", type=Path, metavar="FILE", help="the file")
+    to.add_argument("--json", action="store_true", help="print the report as JSON")
 
 
 def _add_summary(to: argparse.ArgumentParser) -> None:
@@ -154,7 +169,18 @@ def _load(path: Path) -> Any:
 
     if not path.exists():
         raise FileNotFoundError(2, "no such file", str(path))
-    return graphkit.load(path)
+    return graphkit.load(path, placeholders=True)
+
+
+def inspect(arguments: argparse.Namespace) -> int:
+    """`graphkit inspect`."""
+    import json
+
+    from graphkit.saving.inspection import inspect_file, report_as_text
+
+    report = inspect_file(arguments.file)
+    say(json.dumps(report, indent=1) if arguments.json else report_as_text(report))
+    return 0
 
 
 def summary(arguments: argparse.Namespace) -> int:

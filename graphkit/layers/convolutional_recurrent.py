@@ -61,9 +61,12 @@ class ConvLSTMCell(DropoutRNNCell, Layer):
             kind = next((k for k in _KINDS if name.endswith(k)), None)
             setattr(self, name, value if kind is None else _KINDS[kind].get(value))
         if not isinstance(filters, int) or filters <= 0:
-            raise InvalidArgumentError(f"`filters` of layer {self.name!r} must be a positive integer. Received: filters={filters}")
+            raise InvalidArgumentError(
+                f"`filters` of layer {self.name!r} must be a positive integer. Received: filters={filters}"
+            )
         self.kernel_size, self.strides, self.dilation_rate = (
-            per_axis(v, rank, n) for n, v in (("kernel_size", kernel_size), ("strides", strides), ("dilation_rate", dilation_rate))
+            per_axis(v, rank, n)
+            for n, v in (("kernel_size", kernel_size), ("strides", strides), ("dilation_rate", dilation_rate))
         )
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise InvalidArgumentError(
@@ -94,7 +97,9 @@ class ConvLSTMCell(DropoutRNNCell, Layer):
                 "ConvLSTM layers only support static input shapes for the spatial dimensions and channels. Received invalid input shape "
                 f"of a step: {tuple(inputs_shape)} (layer {self.name!r})."
             )
-        self._state_sizes = output_sizes(tuple(spatial), self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        self._state_sizes = output_sizes(
+            tuple(spatial), self.kernel_size, self.strides, self.dilation_rate, self.padding
+        )
         self.kernel = self._weight("kernel", (*self.kernel_size, channels, 4 * self.filters))
         self.recurrent_kernel = self._weight("recurrent_kernel", (*self.kernel_size, self.filters, 4 * self.filters))
         self.bias = self._weight("bias", (4 * self.filters,)) if self.use_bias else None
@@ -104,7 +109,9 @@ class ConvLSTMCell(DropoutRNNCell, Layer):
         return self.add_weight(
             name=name,
             shape=shape,
-            initializer=self._first_bias if name == "bias" and self.unit_forget_bias else getattr(self, f"{kind}_initializer"),
+            initializer=self._first_bias
+            if name == "bias" and self.unit_forget_bias
+            else getattr(self, f"{kind}_initializer"),
             regularizer=getattr(self, f"{kind}_regularizer"),
             constraint=getattr(self, f"{kind}_constraint"),
         )
@@ -132,7 +139,11 @@ class ConvLSTMCell(DropoutRNNCell, Layer):
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
         """Zeros, two images for each sample."""
-        sizes = (*self._state_sizes, self.filters) if self.data_format == CHANNELS_LAST else (self.filters, *self._state_sizes)
+        sizes = (
+            (*self._state_sizes, self.filters)
+            if self.data_format == CHANNELS_LAST
+            else (self.filters, *self._state_sizes)
+        )
         return [ops.zeros((batch_size, *sizes), dtype=self.compute_dtype) for _ in range(2)]
 
 
@@ -174,9 +185,17 @@ class _ConvLSTM(RNN):
     ) -> None:
         scope = dict(locals())
         own = {n: scope[n] for n in config_names(ConvLSTMCell) if n in scope}
-        cell = ConvLSTMCell(self.rank, **own, name="conv_lstm_cell", dtype=kwargs.get("dtype"), trainable=kwargs.get("trainable", True))
+        cell = ConvLSTMCell(
+            self.rank, **own, name="conv_lstm_cell", dtype=kwargs.get("dtype"), trainable=kwargs.get("trainable", True)
+        )
         super().__init__(
-            cell, return_sequences, return_state, go_backwards, stateful, activity_regularizer=activity_regularizer, **kwargs
+            cell,
+            return_sequences,
+            return_state,
+            go_backwards,
+            stateful,
+            activity_regularizer=activity_regularizer,
+            **kwargs,
         )
         self.input_spec = InputSpec(ndim=self.rank + 3)
 

@@ -11,6 +11,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from graphkit.core import nest
+from graphkit.core.dims import Dim
 from graphkit.core.errors import SerializationError, UnknownClassError
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
@@ -36,15 +37,20 @@ class Placeholder(Layer):
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Raise UnknownClassError."""
-        raise UnknownClassError(f"Layer {self.name!r} ({type(self).__name__}) is a placeholder and computes nothing. {self.reason}")
+        raise UnknownClassError(
+            f"Layer {self.name!r} ({type(self).__name__}) is a placeholder and computes nothing. {self.reason}"
+        )
 
     def _infer_output(self, args: Any, kwargs: Any) -> Any:
         tensors = [t for t in nest.flatten([list(args), kwargs]) if isinstance(t, SymbolicTensor)]
         if not self.output_shapes:
             return tensors[0].spec
         batch = tensors[0].spec.shape[:1]
-        specs = [TensorSpec((*batch, *(f"{self.name}_axis{a}" if s is None else s for a, s in enumerate(shape[1:], 1))), tensors[0].dtype) for shape in self.output_shapes]
+        specs = [TensorSpec((*batch, *self._sizes(shape[1:])), tensors[0].dtype) for shape in self.output_shapes]
         return specs[0] if len(specs) == 1 else specs
+
+    def _sizes(self, shape: tuple[Any, ...]) -> list[Any]:
+        return [Dim.named(f"{self.name}_axis{axis}") if size is None else size for axis, size in enumerate(shape, 1)]
 
     def get_config(self) -> dict[str, Any]:
         """The config as it stands in the file."""
@@ -68,7 +74,8 @@ def placeholder_for(entry: Mapping[str, Any], error: SerializationError) -> Plac
     if shapes is None or not isinstance(config, Mapping):
         return None
     name = str(entry.get("name") or config.get("name") or entry["class_name"])
-    cls: Any = type(str(entry["class_name"]), (Placeholder,), {"keras_module": entry.get("module"), "keras_registered_name": entry.get("registered_name")})
+    home = {"keras_module": entry.get("module"), "keras_registered_name": entry.get("registered_name")}
+    cls: Any = type(str(entry["class_name"]), (Placeholder,), home)
     made: Placeholder = cls(name=name)
     made.original_config, made.reason = config, str(error)
     made.output_shapes = tuple(shapes[name, i] for i in range(sum(n == name for n, _ in shapes)) if (name, i) in shapes)

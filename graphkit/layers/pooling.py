@@ -23,7 +23,12 @@ class _Pooling(Layer):
     function: ClassVar[str] = ""
 
     def __init__(
-        self, pool_size: Any = 2, strides: Any = None, padding: str = "valid", data_format: str | None = None, **kwargs: Any
+        self,
+        pool_size: Any = 2,
+        strides: Any = None,
+        padding: str = "valid",
+        data_format: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.pool_size = per_axis(pool_size, self.rank, "pool_size")
@@ -53,7 +58,9 @@ class _Pooling(Layer):
     def get_config(self) -> dict[str, Any]:
         """The config, its keys in Keras' order."""
         config = super().get_config()
-        return {key: config[key] for key in ("name", "trainable", "dtype", "pool_size", "padding", "strides", "data_format")}
+        return {
+            key: config[key] for key in ("name", "trainable", "dtype", "pool_size", "padding", "strides", "data_format")
+        }
 
 
 @keras_class(_HOME, "MaxPool1D")
@@ -194,7 +201,9 @@ class _AdaptivePooling(Layer):
         """One axis at a time: windows of an axis have one of two lengths, of each of which there is a moving one."""
         length = x.shape[axis]
         if not isinstance(length, int):
-            raise ShapeError(f"Layer {self.name!r} ({type(self).__name__}) needs known spatial sizes, got inputs of shape {tuple(x.shape)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} ({type(self).__name__}) needs known spatial sizes, got inputs of shape {tuple(x.shape)}."
+            )
         spans = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
         pool = getattr(ops, self.function)
         if length % size == 0:

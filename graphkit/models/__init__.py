@@ -11,9 +11,9 @@ from graphkit.models.sequential import Sequential
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True) -> Any:
+def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True, placeholders: bool = False) -> Any:
     """Open a model file of any format; see `graphkit.saving.load_model`."""
-    return room("saving").load_model(filepath, custom_objects=custom_objects, compile=compile, safe_mode=safe_mode)
+    return room("saving").load_model(filepath, custom_objects, compile, safe_mode, placeholders)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:

@@ -20,6 +20,7 @@ from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
+from graphkit.layers.placeholder import placeholder_for
 from graphkit.ops._dispatch import OPERATIONS, OperationRecord
 
 # ----- writing -----
@@ -301,7 +302,11 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
     try:
         return deserialize(entry)
     except SerializationError as error:
-        raise type(error)(f"Layer {entry.get('name')!r} ({entry['class_name']}): {error}") from error
+        stand_in = placeholder_for(entry, error)
+        if stand_in is not None:
+            return stand_in
+        name = entry.get("name") or (entry["config"].get("name") if isinstance(entry["config"], Mapping) else None)
+        raise type(error)(f"Layer {name!r} ({entry['class_name']}): {error}") from error
 
 
 def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NameConflictError, NotBuiltError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NameConflictError,
+    NotBuiltError,
+    SerializationError,
+)
 from graphkit.core.names import auto_name, name_scope
-from graphkit.core.serialization import deserialize, envelope, keras_class
+from graphkit.core.serialization import custom_object_scope, envelope, is_envelope, keras_class
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
@@ -208,10 +214,14 @@ class Sequential(Model):
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
         """The model with this config."""
+        from graphkit.models.config import operation_from_config
+
         model = cls(name=config.get("name"))
-        with name_scope(model.name):
+        with name_scope(model.name), custom_object_scope(custom_objects):
             for entry in config["layers"]:
-                model.add(deserialize(entry, custom_objects), rebuild=False)
+                if not is_envelope(entry):
+                    raise SerializationError(f"An entry of `layers` of {model.name!r} has no class_name and config: {entry!s:.120}")
+                model.add(operation_from_config(entry), rebuild=False)
         model._rebuild()
         if model._functional is None and config.get("build_input_shape") is not None:
             model.build(tuple(config["build_input_shape"]))

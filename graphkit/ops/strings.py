@@ -22,7 +22,9 @@ _DISCRETE = "strings and integers have no gradient"
 NO_VOCABULARY = "A look-up layer has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data."
 PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 _REMOVED = str.maketrans("", "", PUNCTUATION)
-_LOWERED = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # ASCII only, as TensorFlow does it
+_LOWERED = str.maketrans(
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
+)  # ASCII only, as TensorFlow does it
 _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
 
@@ -164,7 +166,7 @@ def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, leng
     table = _table(keys, values)
     out[...] = 0
     for row, words in zip(out, _rows(x, steps), strict=True):
-        found = [table.get(w, default) for w in words[:length]]
+        found = [table.get(w, default) if w else 0 for w in words[:length]]
         row[: len(found)] = found
 
 
@@ -174,7 +176,7 @@ def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth
     for row, words in zip(out, _rows(x, steps), strict=True):
         for word in words:
             index = table.get(word, default)
-            if 0 <= index < depth:
+            if word and 0 <= index < depth:
                 row[index] += 1
 
 
@@ -183,11 +185,13 @@ text_counts_p = primitive("text_counts", _text_spec("depth"), kernel=_counts_ker
 
 
 def text_indices(x: Any, keys: Any, values: Any, default: int, length: Size, **steps: Any) -> Any:
-    """The tokens of texts (batch,) as indices (batch, length), by a table; cut off, or filled up with 0.
+    """The tokens of texts (batch,) as indices (batch, length), by a table; cut off, or filled up with 0. An empty token is 0.
 
     `steps` are `lower` (ASCII letters), `strip` (punctuation), `split` ("whitespace", "character" or None), `ngrams` (sizes or None).
     """
-    return text_indices_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default, length=length, **steps)
+    return text_indices_p.bind(
+        tensor(x), keys=tuple(keys), values=tuple(values), default=default, length=length, **steps
+    )
 
 
 def text_counts(x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> Any:
@@ -203,9 +207,8 @@ _CROSS_SEED = np.asarray(0xDECAFCAFFE, np.uint64)
 
 def hash_bucket(hashes: Any, number: int) -> Any:
     """uint64 hashes modulo a number, as int64; said with signed integers, which every runtime can divide."""
-    from graphkit.ops.elementwise import mod
     from graphkit.ops.bitwise import bitwise_and, right_shift
-    from graphkit.ops.elementwise import cast
+    from graphkit.ops.elementwise import cast, mod
 
     one = np.asarray(1, np.uint64)
     half, odd = cast(right_shift(hashes, one), "int64"), cast(bitwise_and(hashes, one), "int64")

@@ -11,6 +11,7 @@ from graphkit.core.serialization import (
 from graphkit.core.serialization import deserialize as deserialize_keras_object
 from graphkit.core.serialization import serialize as serialize_keras_object
 from graphkit.saving.front import load_model, load_weights, model_from_json, model_to_json, save_model, save_weights
+from graphkit.saving.inspection import inspect_file
 
 __all__ = [
     "CustomObjectScope",
@@ -19,6 +20,7 @@ __all__ = [
     "get_custom_objects",
     "get_registered_name",
     "get_registered_object",
+    "inspect_file",
     "load_model",
     "load_weights",
     "model_from_json",

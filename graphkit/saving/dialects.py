@@ -25,7 +25,9 @@ def canonical(table: Table) -> Table:
     renamed = {path: _renamed(new, numbers) for path, new in slashed.items()}
     if all(path == new for path, new in renamed.items()):
         return table
-    return Table({renamed[path]: entry._replace(path=renamed[path]) for path, entry in table.entries.items()}, table.attributes)
+    return Table(
+        {renamed[path]: entry._replace(path=renamed[path]) for path, entry in table.entries.items()}, table.attributes
+    )
 
 
 def _numbers(paths: Iterable[str]) -> dict[str, str]:

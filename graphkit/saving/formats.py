@@ -5,7 +5,7 @@ from __future__ import annotations
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from graphkit.core.errors import SerializationError
 from graphkit.saving.stores import HDF5_MAGIC

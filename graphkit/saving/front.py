@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, Seriali
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats, limits
 from graphkit.saving.files import replacing
+from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
 _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
@@ -21,7 +23,13 @@ _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
 # ----- models -----
 
 
-def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, safe_mode: bool = True) -> Any:
+def load_model(
+    filepath: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    placeholders: bool = False,
+) -> Any:
     """Open a model file of any format, told by its content: `.keras` (also unpacked), Keras HDF5, JSON, ONNX, ...
 
     Args:
@@ -30,6 +38,8 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
             code, its function by the layer's name.
         compile: whether a model that was compiled is compiled again, with its optimizer's state.
         safe_mode: accepted for Keras' sake; code in files is never run.
+        placeholders: let layers whose class (or Lambda whose function) is not known keep their place, name and config: the model
+            can be summarised, drawn and searched, and calling it raises UnknownClassError.
 
     Raises SerializationError (a ValueError) naming file and entry. Source: keras.saving.load_model.
     """
@@ -37,8 +47,8 @@ def load_model(filepath: Any, custom_objects: Mapping[str, Any] | None = None, c
     kind = formats.kind_of(path)
     module_name, _, function = kind.reader.partition(":")
     reader = getattr(import_module(module_name), function)
-    with custom_object_scope(custom_objects):
-        return reader(path, compile=compile) if kind.compiles else reader(path)
+    with custom_object_scope(custom_objects), allowing_placeholders() if placeholders else nullcontext():
+        return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -142,11 +152,11 @@ def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
 def model_from_config(config: Mapping[str, Any], what: str = "the config") -> Any:
     """A model from its envelope. Raises SerializationError for what is none."""
     from graphkit.models.model import Model
-
     from graphkit.saving.legacy_config import is_older_config, model_from_older_config
     from graphkit.saving.wrapped import unwrapped
 
     config = unwrapped(config, what)
+    note_shapes(config)
     with initial_weights_within(MAX_INITIAL_BYTES, what):
         if is_older_config(config):
             model = model_from_older_config(config, what)

@@ -62,7 +62,11 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
     },
     "PReLU": {"init": "alpha_initializer"},
     "ParametricSoftplus": {"init": "alpha_initializer"},
-    "BatchNormalization": {"init": "gamma_initializer", "gamma_init": "gamma_initializer", "beta_init": "beta_initializer"},
+    "BatchNormalization": {
+        "init": "gamma_initializer",
+        "gamma_init": "gamma_initializer",
+        "beta_init": "beta_initializer",
+    },
     "SeparableConv2D": {"init": "depthwise_initializer"},
     "SeparableConv1D": {"init": "depthwise_initializer"},
     "UpSampling1D": {"length": "size"},
@@ -117,7 +121,8 @@ def _constraint(value: Any) -> Any:
     return {"class_name": _CONSTRAINTS.get(value["name"], value["name"]), "config": inner}
 
 
-_CONSTRAINTS = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm", "max_norm": "MaxNorm", "non_neg": "NonNeg", "unit_norm": "UnitNorm"}
+_CONSTRAINTS = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"}
+_WEIGHTS = ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha", "depthwise", "activity")
 _INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform"}
 
 
@@ -132,9 +137,9 @@ def _forget_bias(value: Any) -> Any:
 _VALUES: dict[str, Callable[[Any], Any]] = {
     "data_format": _data_format,
     "unit_forget_bias": _forget_bias,
-    **{f"{weight}_regularizer": _regularizer for weight in ("kernel", "bias", "recurrent", "embeddings", "activity", "gamma", "beta", "alpha")},
-    **{f"{weight}_constraint": _constraint for weight in ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha")},
-    **{f"{weight}_initializer": _initializer for weight in ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha", "depthwise")},
+    **{f"{weight}_regularizer": _regularizer for weight in _WEIGHTS},
+    **{f"{weight}_constraint": _constraint for weight in _WEIGHTS},
+    **{f"{weight}_initializer": _initializer for weight in _WEIGHTS},
 }
 
 

@@ -28,7 +28,7 @@ MODELS = {
 }
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 # Classes that are another class with certain arguments.
-_RENAMED: dict[str, tuple[str, Config]] = {
+RENAMED: dict[str, tuple[str, Config]] = {
     "BatchNormalizationV1": ("BatchNormalization", {}),
     "BatchNormalizationV2": ("BatchNormalization", {}),
     "SyncBatchNormalization": ("BatchNormalization", {}),
@@ -81,7 +81,10 @@ _OLD_DEFAULTS: dict[str, Config] = {
     "GRU": {"reset_after": False},
     "GRUCell": {"reset_after": False},
     **{name: {"data_format": "channels_last"} for name in ("Flatten", "Conv1D", "SeparableConv1D")},
-    **{name: {"data_format": "channels_last"} for name in ("MaxPooling1D", "AveragePooling1D", "GlobalMaxPooling1D", "GlobalAveragePooling1D")},
+    **{
+        f"{kind}Pooling1D": {"data_format": "channels_last"}
+        for kind in ("Max", "Average", "GlobalMax", "GlobalAverage")
+    },
 }
 _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "sum": ("Add", {}),
@@ -93,11 +96,28 @@ _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "cos": ("Dot", {"axes": "dot_axes"}),
 }
 _INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell")
-_ALWAYS_KNOWN = {"name", "trainable", "dtype", "autocast", "activity_regularizer", "batch_input_shape", "batch_shape", "input_shape"}
+_ALWAYS_KNOWN = {
+    "name",
+    "trainable",
+    "dtype",
+    "autocast",
+    "activity_regularizer",
+    "batch_input_shape",
+    "batch_shape",
+    "input_shape",
+}
 # Keras' classes that graphkit does not build may still come: their configs are left for whoever has the class.
 _SPATIAL = (
-    *(f"{kind}{n}D" for n in (2, 3) for kind in ("Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")),
-    *(f"{kind}{n}D" for n in (2, 3) for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "LocallyConnected")),
+    *(
+        f"{kind}{n}D"
+        for n in (2, 3)
+        for kind in ("Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")
+    ),
+    *(
+        f"{kind}{n}D"
+        for n in (2, 3)
+        for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "LocallyConnected")
+    ),
     *("Conv2DTranspose", "Conv3DTranspose", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"),
 )
 
@@ -134,7 +154,11 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
     if "module" not in entry:
         return True
     nodes = entry.get("inbound_nodes")
-    return isinstance(nodes, list) and bool(nodes) and (isinstance(nodes[0], list) or isinstance(nodes[0], Mapping) and "args" not in nodes[0])
+    return (
+        isinstance(nodes, list)
+        and bool(nodes)
+        and (isinstance(nodes[0], list) or (isinstance(nodes[0], Mapping) and "args" not in nodes[0]))
+    )
 
 
 def _entries(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -174,7 +198,9 @@ def rewritten(entry: Mapping[str, Any]) -> Config:
     if name == "Lambda":
         return _lambda(entry["config"])
     if name in tensorflow_ops.CLASSES:
-        raise SerializationError(f"Layer {entry['config'].get('name')!r} ({name}) is an op of TensorFlow outside of a graph.")
+        raise SerializationError(
+            f"Layer {entry['config'].get('name')!r} ({name}) is an op of TensorFlow outside of a graph."
+        )
     if not isinstance(entry["config"], Mapping):
         raise SerializationError(f"The config of {name} must be an object, got {type(entry['config']).__name__}.")
     return _layer(name, entry)
@@ -191,7 +217,7 @@ def model_envelope(class_name: str, config: Config) -> Config:
 def _layer(name: str, entry: Mapping[str, Any]) -> Config:
     known = classes_of("keras.layers")
     keras_name, config = in_keras2_words(name, entry["config"])
-    keras_name, fixed = _RENAMED.get(keras_name, (keras_name, {}))
+    keras_name, fixed = RENAMED.get(keras_name, (keras_name, {}))
     own = entry.get("registered_name") or custom_object(name) is not None
     if own or keras_name not in known:
         return _foreign(name, entry)
@@ -204,7 +230,12 @@ def _foreign(name: str, entry: Mapping[str, Any]) -> Config:
     """A class that is not Keras': its config is its own affair."""
     registered = entry.get("registered_name") or (name if ">" in name else None)
     module = entry.get("module") or ""
-    return {"module": module, "class_name": name.split(">")[-1], "config": dict(entry["config"]), "registered_name": registered}
+    return {
+        "module": module,
+        "class_name": name.split(">")[-1],
+        "config": dict(entry["config"]),
+        "registered_name": registered,
+    }
 
 
 def _layer_config(class_name: str, config: Mapping[str, Any]) -> Config:
@@ -297,7 +328,8 @@ def _drop_unknown(name: str, cls: Any, config: Config) -> None:
     for key in [k for k in config if k not in known]:
         value = config.pop(key)
         if value not in (None, False, 0, 0.0, "", [], {}):
-            warnings.warn(f"Layer {config.get('name')!r} ({name}): {key}={value!s:.60} of its file is not known here and is left out.", stacklevel=2)
+            said = f"Layer {config.get('name')!r} ({name}): {key}={value!s:.60} of its file is not known here and is left out."
+            warnings.warn(said, stacklevel=2)
 
 
 def _merge(config: Mapping[str, Any]) -> Config:
@@ -305,7 +337,8 @@ def _merge(config: Mapping[str, Any]) -> Config:
     mode = config.get("mode")
     if config.get("mode_type") not in (None, "raw") or mode not in _MERGE_MODES:
         function = mode if config.get("mode_type") == "function" else None
-        return _lambda({"name": config.get("name"), "function": function, "function_type": config.get("mode_type"), "arguments": config.get("arguments")})
+        said = {"function": function, "function_type": config.get("mode_type"), "arguments": config.get("arguments")}
+        return _lambda({"name": config.get("name"), **said})
     class_name, arguments = _MERGE_MODES[mode]
     made = {"name": config.get("name"), **{new: config[old] for new, old in arguments.items() if old in config}}
     if class_name == "Dot" and isinstance(made.get("axes"), list):
@@ -342,7 +375,11 @@ def _with_data_formats(config: Mapping[str, Any]) -> Config:
     silent: list[Config] = []
     latest: Any = None
     for entry in _entries(copy):
-        name, words = in_keras2_words(str(entry["class_name"]), entry["config"]) if isinstance(entry.get("config"), Mapping) else ("", {})
+        name, words = (
+            in_keras2_words(str(entry["class_name"]), entry["config"])
+            if isinstance(entry.get("config"), Mapping)
+            else ("", {})
+        )
         if name not in _SPATIAL:
             continue
         given = words.get("data_format")
@@ -352,8 +389,8 @@ def _with_data_formats(config: Mapping[str, Any]) -> Config:
                 waiting["data_format"] = given
             silent.clear()
         else:
-            entry["config"].pop("dim_ordering", None)  # type: ignore[attr-defined]
+            entry["config"].pop("dim_ordering", None)
             if latest is None:
-                silent.append(entry["config"])  # type: ignore[arg-type]
-            entry["config"]["data_format"] = latest or "channels_last"  # type: ignore[index]
+                silent.append(entry["config"])
+            entry["config"]["data_format"] = latest or "channels_last"
     return copy

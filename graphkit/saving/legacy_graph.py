@@ -25,7 +25,8 @@ def sequential(entry: Mapping[str, Any]) -> Config:
     config = {"layers": config} if isinstance(config, list) else dict(config)
     layers = config["layers"]
     if layers and is_envelope(layers[0]) and layers[0]["class_name"] == "Merge" and layers_in(layers[0]):
-        return functional({"class_name": "Functional", "config": _merged(str(config.get("name") or entry.get("name") or "sequential_1"), layers)})
+        name = str(config.get("name") or entry.get("name") or "sequential_1")
+        return functional({"class_name": "Functional", "config": _merged(name, layers)})
     made = {
         "name": config.get("name") or entry.get("name"),
         "layers": [rewritten(e) for e in layers],
@@ -84,9 +85,12 @@ class _Chain:
     def _input(self, name: str, config: Mapping[str, Any]) -> list[Any]:
         from graphkit.saving.keras1_config import in_keras2_words
 
-        shape = in_keras2_words("Dense", config)[1].get("batch_input_shape") if "batch_input_shape" not in config else config["batch_input_shape"]
+        shape = config.get("batch_input_shape") or in_keras2_words("Dense", config)[1].get("batch_input_shape")
         if shape is None:
-            raise SerializationError(f"Layer {name.removesuffix('_input')!r} begins a model that is merged, and its config does not say its input shape.")
+            first = name.removesuffix("_input")
+            raise SerializationError(
+                f"Layer {first!r} begins a model that is merged, and its config does not say its input shape."
+            )
         inner = {"name": name, "batch_input_shape": shape, "dtype": config.get("input_dtype") or "float32"}
         self.entries.setdefault(name, {"class_name": "InputLayer", "name": name, "config": inner, "inbound_nodes": []})
         if [name, 0, 0] not in self.inputs:
@@ -161,13 +165,19 @@ def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]
             stack.extend(value)
         elif isinstance(value, Mapping):
             stack.extend(value.values())
-    return {name: 1 if max(used[name], default=0) >= calls[name] or (used[name] and 0 not in used[name]) else 0 for name in calls}
+    return {
+        name: 1 if max(used[name], default=0) >= calls[name] or (used[name] and 0 not in used[name]) else 0
+        for name in calls
+    }
 
 
 def is_reference(value: Any) -> bool:
     """Whether a value is ["layer", node index, tensor index] or one with kwargs."""
     return (
-        isinstance(value, (list, tuple)) and len(value) in (3, 4) and isinstance(value[0], str) and all(type(v) is int for v in value[1:3])
+        isinstance(value, (list, tuple))
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and all(type(v) is int for v in value[1:3])
     )
 
 

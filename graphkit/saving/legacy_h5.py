@@ -16,6 +16,7 @@ import numpy as np
 from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
+from graphkit.layers.placeholder import placeholders_in
 from graphkit.saving import limits
 from graphkit.saving.files import replacing
 from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
@@ -80,12 +81,13 @@ def text_of(value: Any) -> str:
 
 
 def load_legacy_weights(
-    model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False, placeholders: bool = False
+    model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False
 ) -> None:
     """Take the weights of a file with `layer_names`. Raises SerializationError naming layer and shapes; then nothing has changed."""
     groups = weight_groups(table, what)
     dialect = dialect_of([n for g in groups for n in g.weight_names], *_origin(table))
-    assign_groups(model, groups, dialect, what, skip_mismatch, by_name or placeholders)
+    lenient = bool(placeholders_in(model))
+    assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
 
 
 def _origin(table: Table) -> tuple[str | None, str | None]:
@@ -182,7 +184,11 @@ def _fit(layer: Layer, group: Group, dialect: Dialect) -> tuple[list[Assignment]
     found = paired(layer, group.weight_names, group.entries, dialect)
     if isinstance(found, str):
         return [], [f"{where} {found} for {group.layer_name!r}"]
-    wrong = [f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}" for v, e, name in found if v.shape != e.shape]
+    wrong = [
+        f"{where}: weight {v.name!r} has shape {v.shape}, the file's {name!r} has {e.shape}"
+        for v, e, name in found
+        if v.shape != e.shape
+    ]
     return [Assignment(v, e) for v, e, _ in found], wrong
 
 

@@ -23,9 +23,14 @@ class Dialect(NamedTuple):
     flipped: bool  # Theano convolves, all others correlate: the kernels are mirrored
 
 
-_KERAS1_NAME = re.compile(r"_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)(_\d+)?(:\d+)?$")
+_KERAS1_NAME = re.compile(
+    r"_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)(_\d+)?(:\d+)?$"
+)
 _GATE = re.compile(r"_([WUb])_([a-z])(_\d+)?(:\d+)?$")
-_GATES = {"LSTMCell": ("icfo", "ifco"), "GRUCell": ("zrh", "zrh")}  # Keras 1's order in the file, Keras 3's in one matrix
+_GATES = {
+    "LSTMCell": ("icfo", "ifco"),
+    "GRUCell": ("zrh", "zrh"),
+}  # Keras 1's order in the file, Keras 3's in one matrix
 _NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")
 _CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM2DCell")
 
@@ -46,7 +51,9 @@ def is_no_weight(name: str) -> bool:
     return _NO_WEIGHT.search(name) is not None
 
 
-def paired(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> list[tuple[Any, Entry, str]] | str:
+def paired(
+    layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
+) -> list[tuple[Any, Entry, str]] | str:
     """Each weight of a layer (or model) with the array that it takes and that one's name; or what does not fit, in words.
 
     A file has first the trainable weights of all layers inside, then the others; those of a frozen layer count as not trainable.
@@ -60,7 +67,9 @@ def paired(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect
     return first
 
 
-def _pair(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect, heed_frozen: bool) -> list[tuple[Any, Entry, str]] | str:
+def _pair(
+    layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect, heed_frozen: bool
+) -> list[tuple[Any, Entry, str]] | str:
     found: list[tuple[Any, Entry, str]] = []
     at = 0
     for leaf, variables in _sections(layer, heed_frozen):
@@ -71,14 +80,18 @@ def _pair(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect:
         at += count
     wanted = [v for _, variables in _sections(layer, heed_frozen) for v in variables]
     if at != len(entries) or len(found) != len(wanted):
-        return f"has {len(wanted)} weights {[v.name for v in wanted][:8]}, the file has {len(entries)}: {list(names[:8])}"
+        return (
+            f"has {len(wanted)} weights {[v.name for v in wanted][:8]}, the file has {len(entries)}: {list(names[:8])}"
+        )
     return found
 
 
 def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any]]]:
     """The layers inside with their weights, in the order of older files."""
     seen: set[int] = set()
-    leaves = [(leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()]
+    leaves = [
+        (leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()
+    ]
     for trainable in (True, False):
         for leaf, own in leaves:
             frozen = heed_frozen and not leaf.trainable
@@ -89,7 +102,9 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
                 yield leaf, chosen
 
 
-def _modern(leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> tuple[int, list[Entry]]:
+def _modern(
+    leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
+) -> tuple[int, list[Entry]]:
     """How many arrays of the file a layer takes, and its weights made of them."""
     kind = type(leaf).__name__
     if kind in _GATES and len(variables) >= 2:
@@ -102,7 +117,9 @@ def _modern(leaf: Layer, variables: list[Any], names: Sequence[str], entries: Se
     if kind in _CONVOLUTIONS and own:
         own[0] = _kernel(leaf, own[0], dialect)
     elif kind in ("SeparableConv1D", "SeparableConv2D") and dialect.keras1 and _channels_first(leaf):
-        own[:2] = [_derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]]
+        own[:2] = [
+            _derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]
+        ]
     return len(variables), own
 
 
@@ -191,4 +208,9 @@ def _permuted(shape: tuple[int, ...], axes: Sequence[int]) -> tuple[int, ...]:
 
 
 def _derived(sources: list[Entry], shape: tuple[int, ...], convert: Callable[[list[Array]], Array]) -> Entry:
-    return Entry(sources[0].path, shape, sum(s.nbytes for s in sources), lambda: np.ascontiguousarray(convert([s.read() for s in sources])))
+    return Entry(
+        sources[0].path,
+        shape,
+        sum(s.nbytes for s in sources),
+        lambda: np.ascontiguousarray(convert([s.read() for s in sources])),
+    )

@@ -31,7 +31,11 @@ class Form(NamedTuple):
 
 
 def _unary(argument: str, **ops: str) -> dict[str, Form]:
-    return {f"{family}.{name}" if family else name: Form(op, (argument,)) for key, op in ops.items() for family, name in [_split(key)]}
+    return {
+        f"{family}.{name}" if family else name: Form(op, (argument,))
+        for key, op in ops.items()
+        for family, name in [_split(key)]
+    }
 
 
 def _split(key: str) -> tuple[str, str]:
@@ -165,7 +169,9 @@ def _operation(entry: Mapping[str, Any], call: Mapping[str, Any], where: str) ->
         function, args, kwargs = str(config.get("function")), list(call["args"]), dict(call["kwargs"])
     function = function.removeprefix("compat.v1.").removeprefix("tf.")
     if function == "__operators__.getitem":
-        return _entry("numpy.GetItem", name, {}, [args[0], _slices(kwargs.get("slice_spec", args[1] if len(args) > 1 else None))])
+        return _entry(
+            "numpy.GetItem", name, {}, [args[0], _slices(kwargs.get("slice_spec", args[1] if len(args) > 1 else None))]
+        )
     form = FUNCTIONS.get(function)
     if form is None:
         raise SerializationError(
@@ -187,13 +193,22 @@ def _by_form(form: Form, function: str, name: str, args: list[Any], kwargs: dict
             config[new] = _VALUES.get(new, _same)(value)
         elif key not in ("name", *form.ignored) and value not in (None, False) and (key, value) not in _HARMLESS:
             raise SerializationError(f"{where}: the argument {key}={value!s:.60} of tf.{function} is not known here.")
-    if form.op == "numpy.Split" and isinstance(config["indices_or_sections"], list):  # TensorFlow gives sizes, NumPy places
+    if form.op == "numpy.Split" and isinstance(
+        config["indices_or_sections"], list
+    ):  # TensorFlow gives sizes, NumPy places
         sizes = config["indices_or_sections"]
         config["indices_or_sections"] = [sum(sizes[: i + 1]) for i in range(len(sizes) - 1)]
     return _entry(form.op, name, config, tensors)
 
 
-_HARMLESS = {("antialias", False), ("batch_dims", 0), ("constant_values", 0), ("constant_values", 0.0), ("on_value", 1), ("off_value", 0)}
+_HARMLESS = {
+    ("antialias", False),
+    ("batch_dims", 0),
+    ("constant_values", 0),
+    ("constant_values", 0.0),
+    ("on_value", 1),
+    ("off_value", 0),
+}
 
 
 def _same(value: Any) -> Any:
@@ -225,7 +240,8 @@ def _slices(spec: Any) -> Any:
 # ----- NodeDefs -----
 
 _NODES: dict[str, str] = {
-    "Add": "math.add", "AddV2": "math.add", "BiasAdd": "nn.bias_add", "Sub": "math.subtract", "Mul": "math.multiply", "RealDiv": "math.divide",
+    "Add": "math.add", "AddV2": "math.add", "BiasAdd": "nn.bias_add", "Sub": "math.subtract", "Mul": "math.multiply",
+    "RealDiv": "math.divide",
     "Div": "math.divide", "FloorDiv": "math.floordiv", "FloorMod": "math.floormod", "Pow": "math.pow", "Maximum": "math.maximum",
     "Minimum": "math.minimum", "Equal": "math.equal", "NotEqual": "math.not_equal", "Less": "math.less", "LessEqual": "math.less_equal",
     "Greater": "math.greater", "GreaterEqual": "math.greater_equal", "Abs": "math.abs", "Neg": "math.negative", "Exp": "math.exp",
@@ -266,7 +282,9 @@ def _from_node_def(config: Mapping[str, Any], call: Mapping[str, Any], where: st
             raise SerializationError(f"{where}: its node_def is not JSON: {node:.80}") from None
     if not isinstance(node, Mapping) or node.get("op") not in _NODES:
         op = node.get("op") if isinstance(node, Mapping) else node
-        raise SerializationError(f"{where} is the op {op!r} of TensorFlow, which graphkit does not know as an op of Keras.")
+        raise SerializationError(
+            f"{where} is the op {op!r} of TensorFlow, which graphkit does not know as an op of Keras."
+        )
     op = str(node["op"])
     inputs = _node_inputs(config.get("constants") or {}, call["args"])
     attributes = node.get("attr") or {}
@@ -293,7 +311,16 @@ def _node_inputs(constants: Mapping[str, Any], tensors: list[Any]) -> list[Any]:
     return [known[i] if i in known else next(waiting) for i in range(len(flat) + len(known))]
 
 
-_TYPES = {"DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16", "DT_INT32": "int32", "DT_INT64": "int64", "DT_BOOL": "bool", "DT_UINT8": "uint8"}
+_TYPES = {
+    "DT_FLOAT": "float32", "DT_DOUBLE": "float64", "DT_HALF": "float16", "DT_INT32": "int32", "DT_INT64": "int64",
+    "DT_BOOL": "bool", "DT_UINT8": "uint8",
+}  # fmt: skip
+_ATTRIBUTE_KINDS: dict[str, Callable[[Any], Any]] = {
+    "i": int,
+    "f": float,
+    "b": bool,
+    "type": lambda t: _TYPES.get(t, t),
+}
 
 
 def _attribute(value: Any) -> Any:
@@ -303,23 +330,27 @@ def _attribute(value: Any) -> Any:
     kind, inner = next(iter(value.items()))
     if kind == "list":
         return [int(i) for i in (inner or {}).get("i", [])] or None
-    return {"i": int, "f": float, "b": bool, "type": lambda t: _TYPES.get(t, t)}.get(kind, _same)(inner)
+    return _ATTRIBUTE_KINDS.get(kind, _same)(inner)
 
 
 def _strided(bounds: list[Any], attributes: Mapping[str, Any], where: str) -> list[Any]:
     """The slices of a StridedSlice with constant bounds. Its masks are bit fields, one bit an axis."""
     if len(bounds) != 3 or not all(isinstance(b, list) for b in bounds):
         raise SerializationError(f"{where}: a StridedSlice whose bounds are computed is not known here.")
-    masks = {k: int(_attribute(attributes.get(k, {})) or 0) for k in ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")}
+    masks = {
+        k: int(_attribute(attributes.get(f"{k}_mask", {})) or 0)
+        for k in ("begin", "end", "ellipsis", "new_axis", "shrink_axis")
+    }
     made: list[Any] = []
     for axis, (begin, end, step) in enumerate(zip(*bounds, strict=True)):
         bit = 1 << axis
-        if masks["ellipsis_mask"] & bit:
+        if masks["ellipsis"] & bit:
             made.append({"class_name": "__ellipsis__"})
-        elif masks["new_axis_mask"] & bit:
+        elif masks["new_axis"] & bit:
             made.append(None)
-        elif masks["shrink_axis_mask"] & bit:
+        elif masks["shrink_axis"] & bit:
             made.append(begin)
         else:
-            made.append({"start": None if masks["begin_mask"] & bit else begin, "stop": None if masks["end_mask"] & bit else end, "step": step})
+            start, stop = (None if masks[k] & bit else v for k, v in (("begin", begin), ("end", end)))
+            made.append({"start": start, "stop": stop, "step": step})
     return made

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
+from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.dialects import canonical
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
@@ -60,6 +61,8 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     problems: list[str] = []
     claimed: set[str] = set()
     for stored in stored_objects(model):
+        if isinstance(stored.obj, Placeholder):
+            continue
         group = table.group(f"{stored.path}/vars" if stored.path else "vars")
         claimed.update(entry.path for entry in group.values())
         if hasattr(stored.obj, "load_own_variables"):
@@ -73,7 +76,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
     if unclaimed and not problems:
         problems.append(f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for")
-    if problems and not skip_mismatch:
+    if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
     assign(assignments, custom)
 

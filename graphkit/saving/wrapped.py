@@ -15,7 +15,8 @@ _CONTEXT = ("keras_version", "backend")
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
     """The envelope of a model. Raises SerializationError for what holds none."""
-    found, context = config, {}
+    found = config
+    context: dict[str, Any] = {}
     for _ in range(_MAX_WRAPS):
         if isinstance(found, (str, bytes)):
             found = limits.parse_json(found, what)
@@ -25,7 +26,7 @@ def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
         if isinstance(found, Mapping):
             context = {**{k: found[k] for k in _CONTEXT if k in found}, **context}
         if is_envelope(found):
-            return {**context, **found}
+            return {**context, **dict(found)}
         inner = _one_step_in(found)
         if inner is None:
             break
@@ -49,7 +50,7 @@ def _may_hold_model(value: Any) -> bool:
         return value.lstrip()[:1] == "{" and '"class_name"' in value
     if not isinstance(value, Mapping):
         return False
-    return is_envelope(value) and _has_layers(value["config"]) or _has_layers(value) or _may_hold_one(value)
+    return (is_envelope(value) and _has_layers(value["config"])) or _has_layers(value) or _may_hold_one(value)
 
 
 def _may_hold_one(value: Mapping[str, Any]) -> bool:
@@ -57,4 +58,4 @@ def _may_hold_one(value: Mapping[str, Any]) -> bool:
 
 
 def _has_layers(config: Any) -> bool:
-    return isinstance(config, list) or isinstance(config, Mapping) and isinstance(config.get("layers"), list)
+    return isinstance(config, list) or (isinstance(config, Mapping) and isinstance(config.get("layers"), list))

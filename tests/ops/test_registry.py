@@ -52,6 +52,9 @@ def _evaluate(made: Case, arrays: list[Any]) -> list[Any]:
 
 def assert_close(found: Any, wanted: Any, rtol: float, atol: float) -> None:
     """Equal within the tolerances, NaN where NaN is wanted."""
+    if np.asarray(wanted).dtype == object:  # strings
+        assert np.asarray(found).tolist() == np.asarray(wanted).tolist()
+        return
     np.testing.assert_allclose(np.asarray(found), np.asarray(wanted), rtol=rtol, atol=atol, equal_nan=True)
 
 

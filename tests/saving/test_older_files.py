@@ -59,7 +59,9 @@ def test_an_older_file_gives_its_outputs(case: str, tmp_path: Path) -> None:
 def test_an_older_file_can_be_saved_as_a_new_one(case: str, tmp_path: Path) -> None:
     opened(case, tmp_path).save(tmp_path / "new.keras")
 
-    for got, wanted in zip(answers(graphkit.load(tmp_path / "new.keras"), arrays(case, "in_")), arrays(case, "out_"), strict=True):
+    for got, wanted in zip(
+        answers(graphkit.load(tmp_path / "new.keras"), arrays(case, "in_")), arrays(case, "out_"), strict=True
+    ):
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
 
 
@@ -67,7 +69,9 @@ def test_an_older_file_can_be_saved_as_a_new_one(case: str, tmp_path: Path) -> N
 
 
 def sequential(*layers: dict[str, Any], version: str | None = "1.2.2") -> str:
-    return json.dumps({"class_name": "Sequential", "config": list(layers), **({"keras_version": version} if version else {})})
+    return json.dumps(
+        {"class_name": "Sequential", "config": list(layers), **({"keras_version": version} if version else {})}
+    )
 
 
 def layer(class_name: str, name: str, **config: Any) -> dict[str, Any]:
@@ -93,12 +97,19 @@ def test_regularizers_and_constraints_of_keras_1_keep_their_numbers() -> None:
 
     assert dense.kernel_regularizer.get_config() == {"l1": 0.0, "l2": 0.125}
     assert dense.kernel_constraint.get_config()["max_value"] == 2.0
-    assert (dense.bias_constraint.get_config()["min_value"], dense.bias_constraint.get_config()["max_value"]) == (0.25, 0.75)
+    assert (dense.bias_constraint.get_config()["min_value"], dense.bias_constraint.get_config()["max_value"]) == (
+        0.25,
+        0.75,
+    )
 
 
-@pytest.mark.parametrize("initializer", ["<lambda>", "uniform", "normal", "zero", "one", "he_normal", "orthogonal", "glorot_normal"])
+@pytest.mark.parametrize(
+    "initializer", ["<lambda>", "uniform", "normal", "zero", "one", "he_normal", "orthogonal", "glorot_normal"]
+)
 def test_initializers_of_keras_1_are_known(initializer: str) -> None:
-    model: Any = graphkit.models.model_from_json(sequential(layer("Dense", "d", **first(output_dim=3, init=initializer))))
+    model: Any = graphkit.models.model_from_json(
+        sequential(layer("Dense", "d", **first(output_dim=3, init=initializer)))
+    )
 
     assert model.count_params() == 15
 
@@ -125,13 +136,27 @@ def test_four_margins_of_zero_padding(padding: Any) -> None:
 
 
 def test_an_atrous_convolution_is_a_dilated_one() -> None:
-    config = {"nb_filter": 2, "nb_row": 3, "nb_col": 3, "atrous_rate": [2, 2], "dim_ordering": "tf", "batch_input_shape": [None, 9, 9, 1]}
+    config = {
+        "nb_filter": 2,
+        "nb_row": 3,
+        "nb_col": 3,
+        "atrous_rate": [2, 2],
+        "dim_ordering": "tf",
+        "batch_input_shape": [None, 9, 9, 1],
+    }
 
-    assert graphkit.models.model_from_json(sequential(layer("AtrousConvolution2D", "a", **config))).output_shape == (None, 5, 5, 2)
+    assert graphkit.models.model_from_json(sequential(layer("AtrousConvolution2D", "a", **config))).output_shape == (
+        None,
+        5,
+        5,
+        2,
+    )
 
 
 def test_samples_wise_normalization_of_keras_1_is_refused_by_name() -> None:
-    text = sequential(layer("BatchNormalization", "bn", mode=1, axis=-1, epsilon=1e-3, momentum=0.9, batch_input_shape=[None, 4]))
+    text = sequential(
+        layer("BatchNormalization", "bn", mode=1, axis=-1, epsilon=1e-3, momentum=0.9, batch_input_shape=[None, 4])
+    )
 
     with pytest.raises(SerializationError, match=r"'bn' \(BatchNormalization\) has mode=1 of Keras 1"):
         graphkit.models.model_from_json(text)
@@ -144,7 +169,9 @@ def test_an_unknown_key_is_left_out_with_a_warning() -> None:
 
 def test_an_unknown_class_is_named_with_its_layer() -> None:
     with pytest.raises(UnknownClassError, match=r"'odd'.*'Capsule'"):
-        graphkit.models.model_from_json(sequential(layer("Dense", "d", **first(output_dim=3)), layer("Capsule", "odd", units=3), version="2.1.6"))
+        graphkit.models.model_from_json(
+            sequential(layer("Dense", "d", **first(output_dim=3)), layer("Capsule", "odd", units=3), version="2.1.6")
+        )
 
 
 @pytest.mark.parametrize("function", [["4wEAAA==", None, None], "\u00e3\u0001", "4wEAAA=="])
@@ -173,7 +200,12 @@ WRAPS = {
     "under a key": lambda c: {"keras_model": c, "classes": ["a", "b"], "mean": 0.5},
     "a string under a key": lambda c: {"model": json.dumps(c), "when": "2017"},
     "get_config of a Sequential": lambda c: c["config"],
-    "with what compile was given": lambda c: {**c, "loss": "mse", "optimizer": {"name": "SGD", "lr": 0.01}, "loss_weights": None},
+    "with what compile was given": lambda c: {
+        **c,
+        "loss": "mse",
+        "optimizer": {"name": "SGD", "lr": 0.01},
+        "loss_weights": None,
+    },
 }
 
 
@@ -191,16 +223,30 @@ def test_what_holds_no_config_is_said_to(wrapped: Any) -> None:
 
 
 def test_a_config_that_asks_for_terabytes_is_refused_before_they_are_made() -> None:
-    text = sequential(layer("Dense", "d", **first(output_dim=2_000_000_000)), layer("Dense", "e", output_dim=2_000_000_000))
+    text = sequential(
+        layer("Dense", "d", **first(output_dim=2_000_000_000)), layer("Dense", "e", output_dim=2_000_000_000)
+    )
 
-    with pytest.raises(SerializationError, match=r"weight 'd/kernel' of shape \(4, 2000000000\) \(32,000,000,000 bytes\)"):
+    with pytest.raises(
+        SerializationError, match=r"weight 'd/kernel' of shape \(4, 2000000000\) \(32,000,000,000 bytes\)"
+    ):
         graphkit.models.model_from_json(text)
 
 
 TENSORFLOW = [
     ("TFOpLambda", {"function": "signal.stft"}, ["d", 0, 0, {}], r"'op' \(TFOpLambda\) is the function tf.signal.stft"),
-    ("TFOpLambda", {"function": "math.reduce_sum"}, ["d", 0, 0, {"odd": 3}], "the argument odd=3 of tf.math.reduce_sum is not known"),
-    ("TensorFlowOpLayer", {"node_def": {"op": "Frob"}, "constants": {}}, [["d", 0, 0, {}]], "is the op 'Frob' of TensorFlow"),
+    (
+        "TFOpLambda",
+        {"function": "math.reduce_sum"},
+        ["d", 0, 0, {"odd": 3}],
+        "the argument odd=3 of tf.math.reduce_sum is not known",
+    ),
+    (
+        "TensorFlowOpLayer",
+        {"node_def": {"op": "Frob"}, "constants": {}},
+        [["d", 0, 0, {}]],
+        "is the op 'Frob' of TensorFlow",
+    ),
     ("TensorFlowOpLayer", {"node_def": "{", "constants": {}}, [["d", 0, 0, {}]], "its node_def is not JSON"),
 ]
 
@@ -209,9 +255,19 @@ def with_operation(class_name: str, config: dict[str, Any], call: Any) -> str:
     graph = {
         "name": "net",
         "layers": [
-            {"class_name": "InputLayer", "name": "x", "config": {"name": "x", "batch_input_shape": [None, 3], "dtype": "float32"}, "inbound_nodes": []},
+            {
+                "class_name": "InputLayer",
+                "name": "x",
+                "config": {"name": "x", "batch_input_shape": [None, 3], "dtype": "float32"},
+                "inbound_nodes": [],
+            },
             {**layer("Activation", "d", activation="linear"), "name": "d", "inbound_nodes": [[["x", 0, 0, {}]]]},
-            {"class_name": class_name, "name": "op", "config": {"name": "op", "trainable": True, "dtype": "float32", **config}, "inbound_nodes": [call]},
+            {
+                "class_name": class_name,
+                "name": "op",
+                "config": {"name": "op", "trainable": True, "dtype": "float32", **config},
+                "inbound_nodes": [call],
+            },
         ],
         "input_layers": [["x", 0, 0]],
         "output_layers": [["op", 0, 0]],
@@ -220,7 +276,9 @@ def with_operation(class_name: str, config: dict[str, Any], call: Any) -> str:
 
 
 @pytest.mark.parametrize(("class_name", "config", "call", "message"), TENSORFLOW)
-def test_an_op_of_tensorflow_that_is_not_known_is_named(class_name: str, config: dict[str, Any], call: Any, message: str) -> None:
+def test_an_op_of_tensorflow_that_is_not_known_is_named(
+    class_name: str, config: dict[str, Any], call: Any, message: str
+) -> None:
     with pytest.raises(SerializationError, match=message):
         graphkit.models.model_from_json(with_operation(class_name, config, call))
 
@@ -231,7 +289,11 @@ NODES: list[tuple[Any, dict[str, Any], Any]] = [
     ({"op": "Sub", "name": "op"}, {"0": 1.0}, lambda x: 1 - x),
     ({"op": "Mean", "name": "op", "attr": {"keep_dims": {"b": True}}}, {"1": -1}, lambda x: x.mean(-1, keepdims=True)),
     ({"op": "Squeeze", "name": "op", "attr": {"squeeze_dims": {"list": {"i": ["1"]}}}}, {}, None),
-    ({"op": "StridedSlice", "name": "op", "attr": STRIDED}, {"1": [0, 1], "2": [0, 0], "3": [1, 1]}, lambda x: x[:, 1:]),
+    (
+        {"op": "StridedSlice", "name": "op", "attr": STRIDED},
+        {"1": [0, 1], "2": [0, 0], "3": [1, 1]},
+        lambda x: x[:, 1:],
+    ),
     ({"op": "Cast", "name": "op", "attr": {"DstT": {"type": "DT_INT32"}}}, {}, lambda x: x.astype("int32")),
     ({"op": "Reshape", "name": "op"}, {"1": [-1, 1, 3]}, lambda x: x.reshape(-1, 1, 3)),
     (json.dumps({"op": "Relu", "name": "op"}), {}, lambda x: np.maximum(x, 0)),

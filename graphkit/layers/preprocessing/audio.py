@@ -39,7 +39,9 @@ def window_of(window: Any, length: int, periodic: bool, layer: str) -> Array | N
     if not isinstance(window, str):
         given = np.asarray(window, np.float64)
         if given.shape != (length,):
-            raise InvalidArgumentError(f"The shape of `window` of layer {layer!r} must be [{length}]. Received: window shape={given.shape}")
+            raise InvalidArgumentError(
+                f"The shape of `window` of layer {layer!r} must be [{length}]. Received: window shape={given.shape}"
+            )
         return given
     steps = length if periodic else length - 1
     turns = np.arange(length) * (2 * np.pi / max(steps, 1))
@@ -47,7 +49,8 @@ def window_of(window: Any, length: int, periodic: bool, layer: str) -> Array | N
         return np.bartlett(length + periodic)[:length]
     if window not in _COSINE_WINDOWS:
         raise InvalidArgumentError(
-            f"`window`={window!r} of layer {layer!r} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett. Give the numbers as an array."
+            f"`window`={window!r} of layer {layer!r} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett. Give the "
+            "numbers as an array."
         )
     terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
     return np.asarray(np.sum(terms, axis=0))
@@ -90,16 +93,32 @@ class STFTSpectrogram(Layer):
             "scaling": scaling not in (None, "density", "spectrum"),
             "padding": padding not in ("valid", "same"),
         }
-        given = {"frame_step": frame_step, "fft_length": fft_length, "mode": mode, "scaling": scaling, "padding": padding}
+        given = {
+            "frame_step": frame_step,
+            "fft_length": fft_length,
+            "mode": mode,
+            "scaling": scaling,
+            "padding": padding,
+        }
         name = next((n for n, bad in wrong.items() if bad), None)
         if name is not None:
-            raise InvalidArgumentError(f"Layer {self.name!r} (STFTSpectrogram): `{name}`={given[name]!r} does not fit (frame_length={frame_length}).")
+            raise InvalidArgumentError(
+                f"Layer {self.name!r} (STFTSpectrogram): `{name}`={given[name]!r} does not fit (frame_length={frame_length})."
+            )
         if fft_length is not None and fft_length & -fft_length != fft_length:
-            warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft_length}", stacklevel=2)
+            warnings.warn(
+                f"`fft_length` is recommended to be a power of two. Received fft_length={fft_length}", stacklevel=2
+            )
         self.mode, self.frame_length, self.frame_step, self.fft_length = mode, frame_length, frame_step, fft_length
         self._step = frame_step or frame_length // 2
         self._bins = (fft_length or 2 ** math.ceil(math.log2(frame_length))) // 2 + 1
-        self.window, self.periodic, self.scaling, self.padding, self.expand_dims = window, periodic, scaling, padding, expand_dims
+        self.window, self.periodic, self.scaling, self.padding, self.expand_dims = (
+            window,
+            periodic,
+            scaling,
+            padding,
+            expand_dims,
+        )
         window_of(window, frame_length, periodic, self.name)
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=3)
@@ -129,7 +148,9 @@ class STFTSpectrogram(Layer):
     def call(self, inputs: Any) -> Any:
         """The spectrogram: (batch, pieces, channels * frequencies) for channels_last."""
         if not dtypes.is_float(dtypes.standardize(inputs.dtype)):
-            raise DTypeError(f"Layer {self.name!r}: invalid input type. Expected a float one. Received: input type={inputs.dtype}")
+            raise DTypeError(
+                f"Layer {self.name!r}: invalid input type. Expected a float one. Received: input type={inputs.dtype}"
+            )
         real = self._transformed(inputs, self.real_kernel) if self.mode != "imag" else None
         imag = self._transformed(inputs, self.imag_kernel) if self.mode != "real" else None
         if self.mode in ("real", "imag"):
@@ -150,7 +171,11 @@ class STFTSpectrogram(Layer):
         x = ops.transpose(inputs, (0, 2, 1)) if self.data_format == CHANNELS_LAST else inputs
         batch, channels, time = ops.shape(x)
         pieces = ops.conv(
-            ops.reshape(x, (batch * channels, time, 1)), ops.cast(kernel, inputs.dtype), self._step, self.padding, CHANNELS_LAST
+            ops.reshape(x, (batch * channels, time, 1)),
+            ops.cast(kernel, inputs.dtype),
+            self._step,
+            self.padding,
+            CHANNELS_LAST,
         )
         return ops.transpose(ops.reshape(pieces, (batch, channels, ops.shape(pieces)[1], self._bins)), (0, 1, 3, 2))
 
@@ -196,7 +221,11 @@ class MelSpectrogram(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.fft_length, self.sequence_stride, self.sequence_length = fft_length, sequence_stride, sequence_length or fft_length
+        self.fft_length, self.sequence_stride, self.sequence_length = (
+            fft_length,
+            sequence_stride,
+            sequence_length or fft_length,
+        )
         if self.fft_length < self.sequence_length:
             raise InvalidArgumentError(
                 f"`fft_length` of layer {self.name!r} must be greater than or equal to `sequence_length`. Received: "
@@ -210,7 +239,14 @@ class MelSpectrogram(Layer):
     def call(self, inputs: Any) -> Any:
         """The spectrogram, in the compute dtype."""
         dtype = self.compute_dtype if self.compute_dtype in ("float32", "float64") else "float32"
-        real, imag = ops.stft(ops.cast(inputs, dtype), self.sequence_length, self.sequence_stride, self.fft_length, self.window, center=True)
+        real, imag = ops.stft(
+            ops.cast(inputs, dtype),
+            self.sequence_length,
+            self.sequence_stride,
+            self.fft_length,
+            self.window,
+            center=True,
+        )
         energy = ops.square(real) + ops.square(imag)
         magnitude = energy if self.mag_exp == 2 else ops.power(ops.sqrt(energy), self.mag_exp)
         bands = ops.matmul(magnitude, ops.cast(self._bands(), dtype))

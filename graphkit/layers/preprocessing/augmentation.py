@@ -49,11 +49,19 @@ class RandomFlip(RandomLayer):
 
     moves = True
 
-    def __init__(self, mode: str = "horizontal_and_vertical", seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        mode: str = "horizontal_and_vertical",
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self._set_seed(seed)
         if mode not in ("horizontal", "vertical", "horizontal_and_vertical"):
-            raise InvalidArgumentError(f"Layer {self.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {mode!r}.")
+            raise InvalidArgumentError(
+                f"Layer {self.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {mode!r}."
+            )
         self.mode = mode
 
     def draw(self, images: Any) -> Any:
@@ -86,7 +94,13 @@ class RandomCrop(_Sized, RandomLayer):
     always = False
 
     def __init__(
-        self, height: int, width: int, seed: int | None = None, data_format: str | None = None, name: str | None = None, **kwargs: Any
+        self,
+        height: int,
+        width: int,
+        seed: int | None = None,
+        data_format: str | None = None,
+        name: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, name=name, **kwargs)
         self._set_seed(seed if seed is not None else seeds.draw_seed())
@@ -96,9 +110,14 @@ class RandomCrop(_Sized, RandomLayer):
         """The window's corner (top, left)."""
         height, width = self.sizes(images)
         if not isinstance(height, int) or not isinstance(width, int):
-            raise ShapeError(f"Layer {self.name!r} (RandomCrop) needs known heights and widths, got images of shape {tuple(images.shape)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} (RandomCrop) needs known heights and widths, got images of shape {tuple(images.shape)}."
+            )
         if height > self.height and width > self.width:
-            return tuple(ops.cast(self.uniform((), 0.0, old - new + 1, "float32"), "int32") for old, new in ((height, self.height), (width, self.width)))
+            return tuple(
+                ops.cast(self.uniform((), 0.0, old - new + 1, "float32"), "int32")
+                for old, new in ((height, self.height), (width, self.width))
+            )
         crop_height = max(min(height, int(float(width * self.height) / self.width)), 1)
         crop_width = max(min(width, int(float(height * self.width) / self.height)), 1)
         return int((height - crop_height) / 2), int((width - crop_width) / 2)
@@ -108,7 +127,9 @@ class RandomCrop(_Sized, RandomLayer):
         top, left = drawn
         if isinstance(top, int):
             part = self._window(images, top, left)
-            return resize(part, (self.height, self.width), "nearest" if masks else "bilinear", data_format=self.data_format)
+            return resize(
+                part, (self.height, self.width), "nearest" if masks else "bilinear", data_format=self.data_format
+            )
         for axis, start, size in zip(self.spatial, drawn, (self.height, self.width), strict=True):
             images = ops.take(images, start + ops.arange(size, dtype="int32"), axis=axis)
         return images
@@ -161,7 +182,7 @@ class _Affine(_Warp):
     def half_sizes(self, images: Any) -> tuple[Any, Any]:
         """The middle of the images: (x, y)."""
         height, width = self.sizes(images)
-        return tuple((ops.cast(s, "float32") - 1.0) / 2.0 for s in (width, height))  # type: ignore[return-value]
+        return tuple((ops.cast(s, "float32") - 1.0) / 2.0 for s in (width, height))
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The mapped images."""
@@ -222,14 +243,20 @@ class RandomTranslation(_Affine):
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.height_factor, self.width_factor = height_factor, width_factor
-        self._ranges = [factor_range(self, n, v, self.bounds) for n, v in (("width_factor", width_factor), ("height_factor", height_factor))]
+        self._ranges = [
+            factor_range(self, n, v, self.bounds)
+            for n, v in (("width_factor", width_factor), ("height_factor", height_factor))
+        ]
         self._set_seed(seed)
         self._set_filling(fill_mode, fill_value, interpolation)
 
     def matrix(self, images: Any) -> list[Any]:
         """A shift."""
         height, width = self.sizes(images)
-        right, down = (self.of_batch(images, *r) * ops.cast(s, "float32") for r, s in zip(self._ranges, (width, height), strict=True))
+        right, down = (
+            self.of_batch(images, *r) * ops.cast(s, "float32")
+            for r, s in zip(self._ranges, (width, height), strict=True)
+        )
         return [1.0, 0.0, -right, 0.0, 1.0, -down]
 
 
@@ -279,7 +306,9 @@ class RandomShear(_Affine):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.x_factor, self.y_factor = (factor_range(self, n, v, (-1.0, 1.0)) for n, v in (("x_factor", x_factor), ("y_factor", y_factor)))
+        self.x_factor, self.y_factor = (
+            factor_range(self, n, v, (-1.0, 1.0)) for n, v in (("x_factor", x_factor), ("y_factor", y_factor))
+        )
         self._set_seed(seed)
         self._set_filling(fill_mode, fill_value, interpolation)
 
@@ -309,7 +338,9 @@ class RandomPerspective(_Warp):
         super().__init__(data_format=data_format, **kwargs)
         self.factor = factor_range(self, "factor", factor, self.bounds)
         if not 0.0 <= scale <= 1.0:
-            raise InvalidArgumentError(f"The `scale` argument of layer {self.name!r} should be a number in the range [0, 1]. Received: scale={scale}")
+            raise InvalidArgumentError(
+                f"The `scale` argument of layer {self.name!r} should be a number in the range [0, 1]. Received: scale={scale}"
+            )
         self.scale = scale
         self._set_seed(seed)
         self._set_filling("constant", fill_value, interpolation)
@@ -377,7 +408,9 @@ class RandomElasticTransform(_Warp):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.factor, self.scale = (factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale)))
+        self.factor, self.scale = (
+            factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale))
+        )
         self.value_range = value_range
         self._set_seed(seed)
         self._set_filling(fill_mode, fill_value, interpolation)
@@ -386,7 +419,9 @@ class RandomElasticTransform(_Warp):
         """(which images, shifts along height and width (2, batch, h, w))."""
         height, width = self.sizes(images)
         if not isinstance(height, int) or not isinstance(width, int):
-            raise ShapeError(f"Layer {self.name!r} needs known heights and widths, got images of shape {tuple(images.shape)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} needs known heights and widths, got images of shape {tuple(images.shape)}."
+            )
         strength = self.uniform((), *self.scale, "float32")
         noise = random.normal((2, self.batch_size(images), height, width), dtype="float32", seed=self.generator)
         reach = max(1, int(3 * 0.05 * min(height, width) * self.scale[1]))
@@ -400,7 +435,10 @@ class RandomElasticTransform(_Warp):
         chosen, shifts = drawn
         x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
         shape = ops.shape(x)
-        grids = [ops.reshape(ops.arange(shape[a], dtype="float32"), [-1 if i == a else 1 for i in range(4)]) for a in range(4)]
+        grids = [
+            ops.reshape(ops.arange(shape[a], dtype="float32"), [-1 if i == a else 1 for i in range(4)])
+            for a in range(4)
+        ]
         zeros = ops.zeros(shape, "float32")
         moved = [g + zeros for g in grids]
         for axis in (1, 2):

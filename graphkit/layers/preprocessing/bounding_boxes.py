@@ -21,7 +21,9 @@ FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
 def check_format(name: Any, layer: str) -> None:
     """Raise InvalidArgumentError for a format that Keras does not have."""
     if name is not None and name not in FORMATS:
-        raise InvalidArgumentError(f"Layer {layer!r}: bounding_box_format={name!r} is unknown; known are {', '.join(FORMATS)}.")
+        raise InvalidArgumentError(
+            f"Layer {layer!r}: bounding_box_format={name!r} is unknown; known are {', '.join(FORMATS)}."
+        )
 
 
 def _numbers(boxes: Any) -> list[Any]:

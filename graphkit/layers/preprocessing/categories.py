@@ -17,7 +17,8 @@ def output_mode(layer: Layer, mode: Any, allowed: Sequence[str]) -> str:
     wanted = _OLD_MODES.get(mode, mode) if isinstance(mode, str) else mode
     if wanted not in allowed:
         raise InvalidArgumentError(
-            f"Unknown value for argument `output_mode` of layer {layer.name!r}: {mode!r}. {type(layer).__name__} knows {', '.join(map(repr, allowed))}."
+            f"Unknown value for argument `output_mode` of layer {layer.name!r}: {mode!r}. {type(layer).__name__} knows "
+            f"{', '.join(map(repr, allowed))}."
         )
     return str(wanted)
 
@@ -25,7 +26,9 @@ def output_mode(layer: Layer, mode: Any, allowed: Sequence[str]) -> str:
 def refuse_sparse(layer: Layer, sparse: Any) -> None:
     """Raise InvalidArgumentError for `sparse=True`: there are dense tensors only."""
     if sparse:
-        raise InvalidArgumentError(f"`sparse=True` of layer {layer.name!r}: graphkit has dense tensors only. Leave `sparse` out.")
+        raise InvalidArgumentError(
+            f"`sparse=True` of layer {layer.name!r}: graphkit has dense tensors only. Leave `sparse` out."
+        )
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:
@@ -46,5 +49,6 @@ def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any =
         return ops.max(ops.one_hot(indices, depth, dtype=dtype), axis=axis)
     if count_weights is None:
         return ops.cast(ops.sum(ops.one_hot(indices, depth, dtype=dtype), axis=axis), dtype)
-    return ops.sum(ops.one_hot(indices, depth, dtype=count_weights.dtype) * ops.expand_dims(count_weights, -1), axis=axis)
-
+    return ops.sum(
+        ops.one_hot(indices, depth, dtype=count_weights.dtype) * ops.expand_dims(count_weights, -1), axis=axis
+    )

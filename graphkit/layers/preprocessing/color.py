@@ -69,7 +69,14 @@ class RandomContrast(_Unit):
 class RandomColorDegeneration(_Color):
     """Images mixed with their grey version. Source: keras.layers.RandomColorDegeneration."""
 
-    def __init__(self, factor: Any, value_range: Any = _BYTE, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = _BYTE,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
@@ -81,11 +88,18 @@ class RandomColorDegeneration(_Color):
 class _Hsv(_Unit):
     """Images changed in hue or saturation."""
 
-    def __init__(self, factor: Any, value_range: Any = _BYTE, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = _BYTE,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
     def _hsv(self, images: Any) -> list[Any]:
-        return ops.split(image.rgb_to_hsv(images, data_format=self.data_format), 3, axis=self.channels)  # type: ignore[no-any-return]
+        return ops.split(image.rgb_to_hsv(images, data_format=self.data_format), 3, axis=self.channels)
 
     def _rgb(self, parts: list[Any]) -> Any:
         return image.hsv_to_rgb(ops.concatenate(parts, axis=self.channels), data_format=self.data_format)
@@ -129,7 +143,12 @@ class RandomInvert(_Unit):
     """Each image turned into its negative, with a chance drawn from `factor`. Source: keras.layers.RandomInvert."""
 
     def __init__(
-        self, factor: Any = 1.0, value_range: Any = _BYTE, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+        self,
+        factor: Any = 1.0,
+        value_range: Any = _BYTE,
+        seed: int | None = None,
+        data_format: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
@@ -148,10 +167,14 @@ class RandomGrayscale(RandomLayer):
 
     unsaved = ("seed",)
 
-    def __init__(self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         if not 0 <= factor <= 1:
-            raise InvalidArgumentError(f"`factor` of layer {self.name!r} should be between 0 and 1. Received: factor={factor}")
+            raise InvalidArgumentError(
+                f"`factor` of layer {self.name!r} should be between 0 and 1. Received: factor={factor}"
+            )
         self.factor = factor
         self._set_seed(seed)
 
@@ -170,7 +193,14 @@ class RandomPosterization(RandomLayer):
 
     bounds: ClassVar[Range] = (1, 8)
 
-    def __init__(self, factor: Any, value_range: Any = _BYTE, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = _BYTE,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.factor = factor_range(self, "factor", factor, self.bounds)
         self.value_range = value_range_of(self, value_range)
@@ -192,7 +222,14 @@ class RandomPosterization(RandomLayer):
 class RandomSharpness(_Unit):
     """Images between smoothed (0), as they are (0.5) and sharpened (1). Source: keras.layers.RandomSharpness."""
 
-    def __init__(self, factor: Any, value_range: Any = _BYTE, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        factor: Any,
+        value_range: Any = _BYTE,
+        data_format: str | None = None,
+        seed: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
@@ -229,7 +266,9 @@ class RandomGaussianBlur(_Unit):
         super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
         sizes = tuple(kernel_size) if isinstance(kernel_size, (list, tuple)) else (kernel_size, kernel_size)
         if len(sizes) != 2 or any(not isinstance(s, int) or s % 2 == 0 for s in sizes):
-            raise InvalidArgumentError(f"kernel_size of layer {self.name!r} must be an odd number, or two. Received: kernel_size={kernel_size}")
+            raise InvalidArgumentError(
+                f"kernel_size of layer {self.name!r} must be an odd number, or two. Received: kernel_size={kernel_size}"
+            )
         self.kernel_size = sizes
         self.sigma = factor_range(self, "sigma", sigma, self.bounds)
 
@@ -272,7 +311,9 @@ class Solarization(RandomLayer):
 
     def draw(self, images: Any) -> Any:
         """(what is added, the threshold), in 0..255."""
-        return tuple(self.each(images, low, high * 255.0) for low, high in (self.addition_factor, self.threshold_factor))
+        return tuple(
+            self.each(images, low, high * 255.0) for low, high in (self.addition_factor, self.threshold_factor)
+        )
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The solarized images."""

@@ -34,19 +34,29 @@ class Hashing(Layer):
     """
 
     def __init__(
-        self, num_bins: int, mask_value: Any = None, salt: Any = None, output_mode: str = "int", sparse: bool = False, **kwargs: Any
+        self,
+        num_bins: int,
+        mask_value: Any = None,
+        salt: Any = None,
+        output_mode: str = "int",
+        sparse: bool = False,
+        **kwargs: Any,
     ) -> None:
         if kwargs.get("dtype") is None:
             kwargs["dtype"] = "int64" if output_mode == "int" else dtypes.floatx()
         super().__init__(**kwargs)
         refuse_sparse(self, sparse)
         if not isinstance(num_bins, int) or num_bins <= 0:
-            raise InvalidArgumentError(f"The `num_bins` for layer {self.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={num_bins}.")
+            raise InvalidArgumentError(
+                f"The `num_bins` for layer {self.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={num_bins}."
+            )
         self.num_bins, self.mask_value, self.sparse = num_bins, mask_value, False
         self.salt = salt_of(self, salt)
         self.output_mode = _mode(self, output_mode, ("int", "one_hot", "multi_hot", "count"))
         if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
-            raise InvalidArgumentError(f"When `output_mode='int'`, `dtype` of layer {self.name!r} should be 'int32' or 'int64'. Received: {self.compute_dtype}")
+            raise InvalidArgumentError(
+                f"When `output_mode='int'`, `dtype` of layer {self.name!r} should be 'int32' or 'int64'. Received: {self.compute_dtype}"
+            )
 
     def call(self, inputs: Any) -> Any:
         """The bins, or their encoding."""
@@ -59,7 +69,11 @@ class Hashing(Layer):
         bins = hash_bucket(string_hash(x, self.salt), self.num_bins - 1 if masked else self.num_bins)
         if not masked:
             return bins
-        mask = np.asarray(str(self.mask_value), object) if kind == "string" else np.asarray(self.mask_value, dtypes.to_numpy(kind))
+        mask = (
+            np.asarray(str(self.mask_value), object)
+            if kind == "string"
+            else np.asarray(self.mask_value, dtypes.to_numpy(kind))
+        )
         return ops.where(ops.equal(inputs, mask), ops.zeros_like(bins), bins + np.asarray(1, np.int64))
 
 
@@ -68,7 +82,13 @@ class HashedCrossing(Layer):
     """The bin of each combination of several integer or string features. Source: keras.layers.HashedCrossing."""
 
     def __init__(
-        self, num_bins: int, output_mode: str = "int", sparse: bool = False, name: str | None = None, dtype: Any = None, **kwargs: Any
+        self,
+        num_bins: int,
+        output_mode: str = "int",
+        sparse: bool = False,
+        name: str | None = None,
+        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
         if output_mode == "int" and dtype is None:
             dtype = "int64"
@@ -80,17 +100,25 @@ class HashedCrossing(Layer):
     def call(self, inputs: Any) -> Any:
         """The bins, or one-hot vectors, for tensors of one shape: (), (batch,) or (batch, 1)."""
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
-            raise InvalidArgumentError(f"`HashedCrossing` should be called on a list of at least two inputs (layer {self.name!r}). Received: inputs={inputs}")
+            raise InvalidArgumentError(
+                f"`HashedCrossing` should be called on a list of at least two inputs (layer {self.name!r}). Received: inputs={inputs}"
+            )
         specs = [TensorSpec.of(x) for x in inputs]
         first = specs[0].shape
         if any(s.shape != first for s in specs) or len(first) > 2 or (len(first) == 2 and first[1] != 1):
             raise ShapeError(
-                f"All `HashedCrossing` inputs should have one shape, `()`, `(batch_size,)` or `(batch_size, 1)`. Received by layer {self.name!r}: "
+                "All `HashedCrossing` inputs should have one shape, `()`, `(batch_size,)` or `(batch_size, 1)`. Received by layer "
+                f"{self.name!r}: "
                 f"{[tuple(x.shape) for x in inputs]}"
             )
         if not all(s.dtype == "string" or dtypes.is_int(s.dtype) for s in specs):
-            raise DTypeError(f"All `HashedCrossing` inputs should have an integer or string dtype. Received by layer {self.name!r}: {[s.dtype for s in specs]}")
-        return encode(hash_bucket(crossed_hash(inputs), self.num_bins), self.output_mode, self.num_bins, self.compute_dtype)
+            raise DTypeError(
+                f"All `HashedCrossing` inputs should have an integer or string dtype. Received by layer {self.name!r}: "
+                f"{[s.dtype for s in specs]}"
+            )
+        return encode(
+            hash_bucket(crossed_hash(inputs), self.num_bins), self.output_mode, self.num_bins, self.compute_dtype
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The config, the dtype as a plain name as Keras has it here."""

@@ -62,7 +62,9 @@ class ImageLayer(Layer):
 
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # at inference too
-    augments: ClassVar[bool] = True  # in a model that is called without saying whether it trains: leave the images alone
+    augments: ClassVar[bool] = (
+        True  # in a model that is called without saying whether it trains: leave the images alone
+    )
     bounds: ClassVar[Range] = (-1.0, 1.0)
     unsaved: ClassVar[tuple[str, ...]] = ()
     seed: Any
@@ -112,13 +114,19 @@ class ImageLayer(Layer):
         """The labels, changed if training."""
         return self.change_labels(labels, transformation) if training or self.always else labels
 
-    def transform_segmentation_masks(self, segmentation_masks: Any, transformation: Any = None, training: bool = True) -> Any:
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
         """The masks, moved as the images are."""
         if not self.moves or not (training or self.always):
             return segmentation_masks
-        return self._of_rank(segmentation_masks, self.change(self._batch(segmentation_masks), transformation, masks=True))
+        return self._of_rank(
+            segmentation_masks, self.change(self._batch(segmentation_masks), transformation, masks=True)
+        )
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
+    ) -> Any:
         """The boxes, moved as the images (of this shape) are; labels of those that are outside then become -1."""
         if not (training or self.always):
             return bounding_boxes
@@ -133,7 +141,10 @@ class ImageLayer(Layer):
         if "labels" in bounding_boxes:
             labels = bounding_boxes["labels"]
             made["labels"] = ops.where(there, labels, ops.full_like(labels, -1))
-        return {**bounding_boxes, **{n: ops.squeeze(v, 0) if single and v.ndim > (1 if n == "boxes" else 0) else v for n, v in made.items()}}
+        return {
+            **bounding_boxes,
+            **{n: ops.squeeze(v, 0) if single and v.ndim > (1 if n == "boxes" else 0) else v for n, v in made.items()},
+        }
 
     def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
         """Height and width of the changed images."""
@@ -144,7 +155,9 @@ class ImageLayer(Layer):
     def call(self, data: Any, training: bool = True) -> Any:
         """The images, or the dict with everything in it, changed."""
         if not isinstance(data, Mapping):
-            return self._cast(self.transform_images(self._cast(data), self.get_random_transformation(data, training), training))
+            return self._cast(
+                self.transform_images(self._cast(data), self.get_random_transformation(data, training), training)
+            )
         drawn = self.get_random_transformation(data, training)
         made = {**data, "images": self._cast(self.transform_images(self._cast(data["images"]), drawn, training))}
         if "labels" in data:
@@ -262,7 +275,9 @@ class Resizing(_Sized):
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         if interpolation not in INTERPOLATIONS:
-            raise InvalidArgumentError(f"Layer {self.name!r}: `interpolation` must be one of {INTERPOLATIONS}, got {interpolation!r}.")
+            raise InvalidArgumentError(
+                f"Layer {self.name!r}: `interpolation` must be one of {INTERPOLATIONS}, got {interpolation!r}."
+            )
         self.height, self.width, self.interpolation = height, width, interpolation
         self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
         self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
@@ -302,11 +317,15 @@ class Resizing(_Sized):
         """Scaled, and shifted by what is cut off or padded."""
         scale_y, scale_x = self.height / ops.cast(height, boxes.dtype), self.width / ops.cast(width, boxes.dtype)
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            scale_x = scale_y = ops.maximum(scale_x, scale_y) if self.crop_to_aspect_ratio else ops.minimum(scale_x, scale_y)
+            scale_x = scale_y = (
+                ops.maximum(scale_x, scale_y) if self.crop_to_aspect_ratio else ops.minimum(scale_x, scale_y)
+            )
         sign = -1.0 if self.crop_to_aspect_ratio else 1.0
         down = sign * ops.floor(sign * (self.height - ops.cast(height, boxes.dtype) * scale_y) / 2)
         right = sign * ops.floor(sign * (self.width - ops.cast(width, boxes.dtype) * scale_x) / 2)
-        return ops.stack([boxes[..., i] * s + o for i, (s, o) in enumerate([(scale_x, right), (scale_y, down)] * 2)], axis=-1)
+        return ops.stack(
+            [boxes[..., i] * s + o for i, (s, o) in enumerate([(scale_x, right), (scale_y, down)] * 2)], axis=-1
+        )
 
 
 @keras_class(_HOME)
@@ -333,7 +352,9 @@ class CenterCrop(_Sized):
             scaled = Resizing(self.height, self.width, crop_to_aspect_ratio=True)
             return scaled.change_boxes(boxes, None, height, width)
         left, top = ((width - self.width) // 2, (height - self.height) // 2)
-        return ops.stack([boxes[..., i] - ops.cast(left if i % 2 == 0 else top, boxes.dtype) for i in range(4)], axis=-1)
+        return ops.stack(
+            [boxes[..., i] - ops.cast(left if i % 2 == 0 else top, boxes.dtype) for i in range(4)], axis=-1
+        )
 
 
 @keras_class(_HOME)
@@ -350,7 +371,9 @@ class MaxNumBoundingBoxes(ImageLayer):
         """The images as they are."""
         return images
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
+    ) -> Any:
         """The boxes and labels, `max_number` of them."""
         return {**bounding_boxes, **{n: self._of_number(bounding_boxes[n]) for n in ("boxes", "labels")}}
 
@@ -387,9 +410,11 @@ class AutoContrast(ImageLayer):
 
 @keras_class(_HOME)
 class Equalization(ImageLayer):
-    """While training, values spread so that each occurs about as often (a batch's channel by channel). Source: keras.layers.Equalization."""
+    """While training, values spread so that each occurs about as often, channel by channel. Source: keras.layers.Equalization."""
 
-    def __init__(self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.value_range, self.bins = value_range_of(self, value_range), bins
 
@@ -397,9 +422,13 @@ class Equalization(ImageLayer):
         """The equalized images."""
         number = images.shape[self.channels]
         if not isinstance(number, int):
-            raise ShapeError(f"Layer {self.name!r} must know the number of channels, got images of shape {tuple(images.shape)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} must know the number of channels, got images of shape {tuple(images.shape)}."
+            )
         parts = ops.split(rescaled(images, self.value_range, (0, 255)), number, axis=self.channels)
-        return rescaled(ops.concatenate([self._channel(p) for p in parts], axis=self.channels), (0, 255), self.value_range)
+        return rescaled(
+            ops.concatenate([self._channel(p) for p in parts], axis=self.channels), (0, 255), self.value_range
+        )
 
     def _channel(self, x: Any) -> Any:
         """By the cumulative histogram, which serves as a table from old values to new ones."""
@@ -408,7 +437,9 @@ class Equalization(ImageLayer):
         reached = ops.cumsum(counts)
         first = ops.min(ops.where(ops.greater(reached, 0), reached, ops.full_like(reached, float("inf"))))
         rest = reached[-1] - first
-        table = ops.clip(ops.round((reached - first) * 255.0 / ops.where(ops.equal(rest, 0), ops.ones_like(rest), rest)), 0, 255)
+        table = ops.clip(
+            ops.round((reached - first) * 255.0 / ops.where(ops.equal(rest, 0), ops.ones_like(rest), rest)), 0, 255
+        )
         alone = ops.less_equal(ops.count_nonzero(counts), 1)
         return ops.where(alone, x, ops.take(table, places))
 
@@ -428,7 +459,12 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     always = True
 
     def __init__(
-        self, value_range: Any = (0, 255), clip_limit: float = 4.0, tile_grid_size: Any = (8, 8), data_format: str | None = None, **kwargs: Any
+        self,
+        value_range: Any = (0, 255),
+        clip_limit: float = 4.0,
+        tile_grid_size: Any = (8, 8),
+        data_format: str | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tuple(tile_grid_size)
@@ -437,7 +473,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         """The equalized images; height, width and channels must be known."""
         x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
         if any(not isinstance(s, int) for s in x.shape[1:]):
-            raise ShapeError(f"Layer {self.name!r} needs known heights, widths and channels, got images of shape {tuple(images.shape)}.")
+            raise ShapeError(
+                f"Layer {self.name!r} needs known heights, widths and channels, got images of shape {tuple(images.shape)}."
+            )
         made = rescaled(self._equalized(rescaled(x, self.value_range, (0, 255))), (0, 255), self.value_range)
         return made if self._last else ops.transpose(made, (0, 3, 1, 2))
 
@@ -451,7 +489,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         tiles = ops.transpose(ops.reshape(values, (batch, rows, tall, columns, wide, channels)), (0, 1, 3, 5, 2, 4))
         tables = self._tables(ops.reshape(tiles, (batch, rows, columns, channels, tall * wide)), tall * wide)
         tables = ops.pad(tables, [(0, 0), (1, 1), (1, 1), (0, 0), (0, 0)], mode="edge")
-        made = self._between(ops.reshape(tables, (batch, (rows + 2) * (columns + 2) * channels * 256)), values, (tall, wide, channels))
+        made = self._between(
+            ops.reshape(tables, (batch, (rows + 2) * (columns + 2) * channels * 256)), values, (tall, wide, channels)
+        )
         return made[:, :height, :width, :]
 
     def _tables(self, tiles: Any, size: int) -> Any:
@@ -482,7 +522,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         for i in (0, 1):
             for j in (0, 1):
                 tile = (places[0][i][:, None] * (columns + 2) + places[1][j][None, :])[..., None] * channels + channel
-                index = ops.reshape(values + tile * 256, (ops.shape(values)[0], tall * rows * wide * columns * channels))
+                index = ops.reshape(
+                    values + tile * 256, (ops.shape(values)[0], tall * rows * wide * columns * channels)
+                )
                 looked = ops.reshape(ops.take_along_axis(tables, index, axis=1), ops.shape(values))
                 total = total + looked * (shares[0][i][:, None] * shares[1][j][None, :])[..., None]
         return total

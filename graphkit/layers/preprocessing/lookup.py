@@ -16,7 +16,16 @@ from graphkit.core.serialization import keras_class
 from graphkit.ir.tracing import current_trace
 from graphkit.layers.layer import Layer
 from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
-from graphkit.ops.strings import as_string, hash_bucket, string_hash, table_lookup, text_counts, text_indices, text_of, tokens_of
+from graphkit.ops.strings import (
+    as_string,
+    hash_bucket,
+    string_hash,
+    table_lookup,
+    text_counts,
+    text_indices,
+    text_of,
+    tokens_of,
+)
 
 _HOME = "keras.layers"
 _MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
@@ -29,7 +38,9 @@ def salt_of(layer: Layer, salt: Any) -> list[int] | None:
         return None
     pair = [salt, salt] if isinstance(salt, int) else list(salt) if isinstance(salt, (list, tuple)) else []
     if len(pair) != 2 or not all(isinstance(s, int) for s in pair):
-        raise InvalidArgumentError(f"The `salt` argument of layer {layer.name!r} can only be two integers or one. Received: salt={salt}.")
+        raise InvalidArgumentError(
+            f"The `salt` argument of layer {layer.name!r} can only be two integers or one. Received: salt={salt}."
+        )
     return pair
 
 
@@ -105,7 +116,8 @@ class IndexLookup(Layer):
             "pad_to_max_tokens": self.pad_to_max_tokens and self.max_tokens is None,
             "num_oov_indices": self.num_oov_indices < 0,
             "oov_method": self.oov_method not in ("floormod", "farmhash"),
-            "idf_weights": (self.idf_weights is not None) != (self.output_mode == "tf_idf" and self.vocabulary is not None),
+            "idf_weights": (self.idf_weights is not None)
+            != (self.output_mode == "tf_idf" and self.vocabulary is not None),
         }
         name = next((n for n, bad in wrong.items() if bad), None)
         if name is not None:
@@ -140,7 +152,9 @@ class IndexLookup(Layer):
             vocabulary = self._read(vocabulary)
         tokens = [self._token(t) for t in np.asarray(vocabulary).ravel().tolist()]
         if not tokens:
-            raise InvalidArgumentError(f"Cannot set an empty vocabulary (layer {self.name!r}). Received: vocabulary={vocabulary}")
+            raise InvalidArgumentError(
+                f"Cannot set an empty vocabulary (layer {self.name!r}). Received: vocabulary={vocabulary}"
+            )
         special = [self.mask_token] * self._oov_start + [self.oov_token] * self.num_oov_indices
         found = bool(special) and tokens[: len(special)] == special
         own = tokens[len(special) :] if found else tokens
@@ -153,18 +167,23 @@ class IndexLookup(Layer):
         repeated = [t for t, n in Counter(tokens).items() if n > 1]
         if repeated:
             raise InvalidArgumentError(
-                f"The vocabulary passed to layer {self.name!r} has at least one repeated term. Please uniquify it. The repeated terms are: {repeated[:10]}"
+                f"The vocabulary passed to layer {self.name!r} has at least one repeated term. Please uniquify it. The repeated "
+                f"terms are: {repeated[:10]}"
             )
-        reserved = [t for t in (self.mask_token, self.oov_token if self.invert else None) if t is not None and t in tokens]
+        reserved = [
+            t for t in (self.mask_token, self.oov_token if self.invert else None) if t is not None and t in tokens
+        ]
         if reserved:
             raise InvalidArgumentError(
-                f"Found reserved token {reserved[0]!r} at an unexpected location in the vocabulary of layer {self.name!r}. Leave the mask and "
+                f"Found reserved token {reserved[0]!r} at an unexpected location in the vocabulary of layer {self.name!r}. Leave "
+                "the mask and "
                 f"OOV tokens out, or have them at the start in precisely this order: {special}."
             )
         size = len(tokens) + self._token_start
         if self.max_tokens is not None and size > self.max_tokens:
             raise InvalidArgumentError(
-                f"Attempted to set a vocabulary larger than the maximum vocab size (layer {self.name!r}). Received vocabulary size is {size}; "
+                f"Attempted to set a vocabulary larger than the maximum vocab size (layer {self.name!r}). Received vocabulary size "
+                f"is {size}; "
                 f"`max_tokens` is {self.max_tokens}."
             )
 
@@ -174,7 +193,10 @@ class IndexLookup(Layer):
 
     def _set_idf(self, weights: Any, expected: int, found: bool) -> None:
         if weights.ndim != 1 or len(weights) != expected:
-            raise ShapeError(f"`idf_weights` of layer {self.name!r} must have one axis and the vocabulary's length {expected}, got shape {weights.shape}.")
+            raise ShapeError(
+                f"`idf_weights` of layer {self.name!r} must have one axis and the vocabulary's length {expected}, got shape "
+                f"{weights.shape}."
+            )
         front = 0 if found else self._token_start
         back = self.max_tokens - front - len(weights) if self.pad_to_max_tokens and self.max_tokens else 0
         padded = np.pad(weights, (front, back), constant_values=((weights.mean(), 0.0),))
@@ -182,7 +204,9 @@ class IndexLookup(Layer):
 
     def _read(self, path: str) -> list[Any]:
         if self.output_mode == "tf_idf":
-            raise InvalidArgumentError(f"output_mode 'tf_idf' of layer {self.name!r} does not support loading a vocabulary from file.")
+            raise InvalidArgumentError(
+                f"output_mode 'tf_idf' of layer {self.name!r} does not support loading a vocabulary from file."
+            )
         with open(path, encoding="utf-8") as file:
             return [self._token(line.rstrip("\n")) for line in file]
 
@@ -202,13 +226,19 @@ class IndexLookup(Layer):
     def update_state(self, data: Any) -> None:
         """Take a batch of samples into account."""
         array = np.asarray(data)
-        self.count_rows([[self._token(v) for v in row.ravel().tolist()] for row in (array.reshape(1, -1) if array.ndim < 2 else array)])
+        self.count_rows(
+            [
+                [self._token(v) for v in row.ravel().tolist()]
+                for row in (array.reshape(1, -1) if array.ndim < 2 else array)
+            ]
+        )
 
     def count_rows(self, rows: list[list[Any]]) -> None:
         """Take samples that are lists of tokens into account."""
         if self._given:
             raise InvalidArgumentError(
-                f"Cannot adapt layer {self.name!r} after setting a static vocabulary via `vocabulary` argument or `set_vocabulary()` method."
+                f"Cannot adapt layer {self.name!r} after setting a static vocabulary via `vocabulary` argument or "
+                "`set_vocabulary()` method."
             )
         self._seen.add(rows)
 
@@ -257,7 +287,11 @@ class IndexLookup(Layer):
         """Indices (int64), tokens (with invert), or an encoding."""
         if self.output_mode != "int":
             self._depth()
-        x = inputs if inputs.dtype == "string" or getattr(inputs.dtype, "kind", "") in ("O", "U", "S") else ops.cast(inputs, "int64")
+        x = (
+            inputs
+            if inputs.dtype == "string" or getattr(inputs.dtype, "kind", "") in ("O", "U", "S")
+            else ops.cast(inputs, "int64")
+        )
         found = self._with_unknown(x, table_lookup(x, *self.table()))
         return found if self.output_mode == "int" else self.encoded(found)
 
@@ -272,7 +306,9 @@ class IndexLookup(Layer):
             bucket = ops.mod(x, bins)
         known = ops.not_equal(found, np.asarray(-1, np.int64))
         if self.mask_token is not None and self.output_mode != "int":  # the mask's index is -1 as well
-            known = ops.logical_or(known, ops.equal(table_lookup(x, [self.mask_token], [1], 0), np.asarray(1, np.int64)))
+            known = ops.logical_or(
+                known, ops.equal(table_lookup(x, [self.mask_token], [1], 0), np.asarray(1, np.int64))
+            )
         return ops.where(known, found, bucket + np.asarray(self._oov_start, np.int64))
 
     def encoded(self, indices: Any) -> Any:
@@ -285,7 +321,9 @@ class IndexLookup(Layer):
         if self.output_mode != "tf_idf":
             return counts
         counts = ops.cast(counts, dtypes.floatx())
-        return counts if self._idf is None else counts * self._idf  # as long as there are none, there is no vocabulary either
+        return (
+            counts if self._idf is None else counts * self._idf
+        )  # as long as there are none, there is no vocabulary either
 
     # ----- config and files -----
 
@@ -328,7 +366,9 @@ class IndexLookup(Layer):
             try:
                 self._set_tokens([self._token(line) for line in lines][self._token_start :])
             except ValueError:
-                raise SerializationError(f"The vocabulary of layer {self.name!r} has lines that are no integers.") from None
+                raise SerializationError(
+                    f"The vocabulary of layer {self.name!r} has lines that are no integers."
+                ) from None
 
 
 _NOT_OWN = ("self", "kwargs", "__class__")
@@ -364,7 +404,16 @@ class StringLookup(IndexLookup):
 
     def get_config(self) -> dict[str, Any]:
         """The config, in Keras' order."""
-        first = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse", "pad_to_max_tokens")
+        first = (
+            "invert",
+            "max_tokens",
+            "num_oov_indices",
+            "oov_token",
+            "mask_token",
+            "output_mode",
+            "sparse",
+            "pad_to_max_tokens",
+        )
         rest = {n: getattr(self, n) for n in ("oov_method", "salt", "encoding")}
         return {**self._lookup_config(*first), **self._given_values(), **rest}
 
@@ -394,14 +443,25 @@ class IntegerLookup(IndexLookup):
         **kwargs: Any,
     ) -> None:
         if vocabulary_dtype != "int64":
-            raise InvalidArgumentError(f"`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {vocabulary_dtype!r}")
+            raise InvalidArgumentError(
+                f"`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {vocabulary_dtype!r}"
+            )
         self._configure({k: v for k, v in locals().items() if k not in _NOT_OWN}, kwargs)
 
     vocabulary_dtype: str
 
     def get_config(self) -> dict[str, Any]:
         """The config, in Keras' order."""
-        first = ("invert", "max_tokens", "num_oov_indices", "oov_token", "mask_token", "output_mode", "sparse", "pad_to_max_tokens")
+        first = (
+            "invert",
+            "max_tokens",
+            "num_oov_indices",
+            "oov_token",
+            "mask_token",
+            "output_mode",
+            "sparse",
+            "pad_to_max_tokens",
+        )
         rest = {"oov_method": self.oov_method, "salt": self.salt}
         return {**self._lookup_config(*first, "vocabulary_dtype"), **self._given_values(), **rest}
 
@@ -441,7 +501,10 @@ class TextVectorization(Layer):
         given = kwargs.pop("has_input_vocabulary", vocabulary is not None)
         size = kwargs.pop("vocabulary_size", None)
         super().__init__(name=name, **kwargs)
-        known = {"standardize": ("lower_and_strip_punctuation", "lower", "strip_punctuation", None), "split": ("whitespace", "character", None)}
+        known = {
+            "standardize": ("lower_and_strip_punctuation", "lower", "strip_punctuation", None),
+            "split": ("whitespace", "character", None),
+        }
         for argument, value in (("standardize", standardize), ("split", split)):
             if value not in known[argument]:
                 raise InvalidArgumentError(
@@ -449,7 +512,9 @@ class TextVectorization(Layer):
                     f"Received: {value!r}. Change the texts before they reach the layer."
                 )
         if ragged:
-            raise InvalidArgumentError(f"`ragged=True` of layer {self.name!r}: graphkit has dense tensors only. Leave `ragged` out.")
+            raise InvalidArgumentError(
+                f"`ragged=True` of layer {self.name!r}: graphkit has dense tensors only. Leave `ragged` out."
+            )
         self.standardize, self.split, self.ragged, self.encoding = standardize, split, False, encoding
         self.ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
         self.output_sequence_length = output_sequence_length
@@ -467,7 +532,9 @@ class TextVectorization(Layer):
         )
         self.output_mode = self._lookup_layer.output_mode
         if self.output_mode != "int" and output_sequence_length is not None:
-            raise InvalidArgumentError(f"`output_sequence_length` must not be set if `output_mode` of layer {self.name!r} is not 'int'.")
+            raise InvalidArgumentError(
+                f"`output_sequence_length` must not be set if `output_mode` of layer {self.name!r} is not 'int'."
+            )
 
     def build(self, input_shape: Any = None) -> None:
         """Nothing to make."""
@@ -490,7 +557,9 @@ class TextVectorization(Layer):
         """Take a batch of texts into account."""
         array = np.asarray(data, object)
         rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
-        self._lookup_layer.count_rows([[t for v in row for t in tokens_of(text_of(v), **self._steps())] for row in rows])
+        self._lookup_layer.count_rows(
+            [[t for v in row for t in tokens_of(text_of(v), **self._steps())] for row in rows]
+        )
 
     def finalize_state(self) -> None:
         """Make the vocabulary out of what was seen."""
@@ -518,7 +587,9 @@ class TextVectorization(Layer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer on texts, also on a list of strings; without a fixed length the longest text decides."""
-        if isinstance(inputs, (str, list)) and all(isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))):
+        if isinstance(inputs, (str, list)) and all(
+            isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))
+        ):
             inputs = np.asarray(inputs, object)
         plain = isinstance(inputs, np.ndarray) and current_trace() is None
         if plain and inputs.ndim == 0:
@@ -537,12 +608,15 @@ class TextVectorization(Layer):
         if self.output_mode == "int":
             if self.output_sequence_length is None:
                 raise ShapeError(
-                    f"Layer {self.name!r} (TextVectorization) inside a model needs `output_sequence_length`: without it the number of tokens "
+                    f"Layer {self.name!r} (TextVectorization) inside a model needs `output_sequence_length`: without it the number of "
+                    "tokens "
                     "would depend on the texts."
                 )
             return self._indices(inputs, self.output_sequence_length)
         if self.output_mode == "one_hot":
-            raise InvalidTypeError(f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'.")
+            raise InvalidTypeError(
+                f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'."
+            )
         counts = text_counts(inputs, *lookup.table(), lookup._depth(), **self._steps())
         if self.output_mode == "multi_hot":
             return ops.cast(ops.greater(counts, 0), "int64")

@@ -48,7 +48,11 @@ class RandomColorJitter(RandomLayer):
         self._parts = []
         for name, kind in kinds.items():
             factor = getattr(self, f"{name}_factor")
-            part = None if factor is None else kind(factor, value_range=value_range, seed=seed, data_format=data_format, dtype=self.dtype_policy)
+            part = (
+                None
+                if factor is None
+                else kind(factor, value_range=value_range, seed=seed, data_format=data_format, dtype=self.dtype_policy)
+            )
             setattr(self, f"random_{name}", part)
             self._parts += [part] if part is not None else []
 
@@ -70,12 +74,17 @@ class _OfLayers(RandomLayer):
     bounds: ClassVar[Range] = (0.0, 1.0)
     interpolation: str
 
-    def _make_layers(self, kwargs: dict[str, Any]) -> dict[str, Any]:
+    def _make_layers(self) -> dict[str, Any]:
         """The layers by the names of their attributes."""
-        common = {"data_format": self.data_format, "dtype": self.dtype_policy, "bounding_box_format": self.bounding_box_format}
+        common = {
+            "data_format": self.data_format,
+            "dtype": self.dtype_policy,
+            "bounding_box_format": self.bounding_box_format,
+        }
         seeded = {**common, "seed": self.seed}
-        ranged = {"value_range": self.value_range}
-        factor, moved = self.factor, {**seeded, "interpolation": self.interpolation}
+        ranged: dict[str, Any] = {"value_range": self.value_range}
+        factor = self.factor
+        moved: dict[str, Any] = {**seeded, "interpolation": self.interpolation}
         return {
             "random_shear": RandomShear(factor, factor, **moved),
             "random_translation": RandomTranslation(factor, factor, **moved),
@@ -119,7 +128,7 @@ class RandAugment(_OfLayers):
         self.value_range, self.num_ops, self.interpolation = value_range, num_ops, interpolation
         self.factor = factor_range(self, "factor", factor, self.bounds)
         self._set_seed(seed)
-        self._keep_layers(self._make_layers(kwargs))
+        self._keep_layers(self._make_layers())
 
     def draw(self, images: Any) -> Any:
         """(the numbers of the layers, what each layer draws)."""
@@ -168,15 +177,19 @@ class AugMix(_OfLayers):
         self.num_chains, self.chain_depth, self.alpha, self.all_ops = num_chains, chain_depth, alpha, all_ops
         self.factor = factor_range(self, "factor", factor, self.bounds)
         self._set_seed(seed)
-        colors = () if all_ops else ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
-        self._keep_layers({n: layer for n, layer in self._make_layers(kwargs).items() if n not in colors})
+        colors = (
+            () if all_ops else ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
+        )
+        self._keep_layers({n: layer for n, layer in self._make_layers().items() if n not in colors})
 
     def draw(self, images: Any) -> Any:
         """(weights of the chains, weight of the images, the layers' numbers in the chains, what the layers draw there)."""
         weights = random.gamma((self.num_chains,), self.alpha, seed=self.generator)
         own = random.beta((), self.alpha, self.alpha, seed=self.generator)
         numbers = random.randint((self.num_chains, self.chain_depth), 0, len(self._choices) + 1, seed=self.generator)
-        draws = [[[x.draw(images) for x in self._choices] for _ in range(self.chain_depth)] for _ in range(self.num_chains)]
+        draws = [
+            [[x.draw(images) for x in self._choices] for _ in range(self.chain_depth)] for _ in range(self.num_chains)
+        ]
         return weights / ops.sum(weights), own, numbers, draws
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
@@ -215,14 +228,18 @@ class MixUp(RandomLayer):
 
     moves = True
 
-    def __init__(self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.alpha = alpha
         self._set_seed(seed)
 
     def draw(self, images: Any) -> Any:
         """(whom each image is mixed with, its own weight)."""
-        return _shuffled(self, images), random.beta((self.batch_size(images),), self.alpha, self.alpha, seed=self.generator)
+        return _shuffled(self, images), random.beta(
+            (self.batch_size(images),), self.alpha, self.alpha, seed=self.generator
+        )
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The mixed images."""
@@ -233,7 +250,9 @@ class MixUp(RandomLayer):
         """The mixed labels."""
         return self.change(ops.cast(labels, self.compute_dtype), drawn)
 
-    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None) -> Any:
+    def transform_bounding_boxes(
+        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
+    ) -> Any:
         """The boxes of both images."""
         if not training:
             return bounding_boxes
@@ -266,7 +285,9 @@ class CutMix(_Windows):
 
     moves = True
 
-    def __init__(self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(data_format=data_format, **kwargs)
         self.factor = factor_range(self, "factor", factor, self.bounds)
         self._set_seed(seed)
@@ -274,7 +295,9 @@ class CutMix(_Windows):
     def draw(self, images: Any) -> Any:
         """(whose rectangle each image gets, the rectangles, the weight that is left)."""
         alpha = self.uniform((), *self.factor) + 1e-6
-        kept = random.beta((self.batch_size(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator)
+        kept = random.beta(
+            (self.batch_size(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator
+        )
         side = ops.sqrt(1.0 - kept)
         inside, area = self.windows(images, (side, side))
         return _shuffled(self, images), inside, 1.0 - area
@@ -312,7 +335,9 @@ class RandomErasing(_Windows):
         **kwargs: Any,
     ) -> None:
         super().__init__(data_format=data_format, **kwargs)
-        self.factor, self.scale = (factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale)))
+        self.factor, self.scale = (
+            factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale))
+        )
         self.fill_value, self.value_range = fill_value, value_range
         self._set_seed(seed)
 
@@ -325,7 +350,9 @@ class RandomErasing(_Windows):
     def _filling(self, images: Any) -> Any:
         low, high = self.value_range
         if self.fill_value is None:
-            return ops.clip(random.normal(ops.shape(images), dtype=self.compute_dtype, seed=self.generator) * high, low, high)
+            return ops.clip(
+                random.normal(ops.shape(images), dtype=self.compute_dtype, seed=self.generator) * high, low, high
+            )
         shape = [-1 if a == self.channels else 1 for a in range(4)]
         return ops.clip(ops.reshape(ops.cast(self.fill_value, self.compute_dtype), shape), low, high)
 

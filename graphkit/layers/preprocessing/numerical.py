@@ -41,7 +41,9 @@ class Rescaling(Layer):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The layer; scale and offset may be arrays."""
-        return cls(**{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))})
+        return cls(
+            **{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))}
+        )
 
 
 @keras_class(_HOME)
@@ -57,14 +59,17 @@ class Normalization(Layer):
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         self.invert = invert
         self.input_mean, self.input_variance = mean, variance
         if (mean is None) != (variance is None):
             raise InvalidArgumentError(
-                f"When setting values directly, both `mean` and `variance` must be set (layer {self.name!r}). Received: mean={mean} and variance={variance}"
+                f"When setting values directly, both `mean` and `variance` must be set (layer {self.name!r}). Received: "
+                f"mean={mean} and variance={variance}"
             )
         if mean is not None and (np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)):
             raise ShapeError(
@@ -76,11 +81,15 @@ class Normalization(Layer):
         """Make mean, variance and count, unless mean and variance were given."""
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
-            raise ShapeError(f"All `axis` values of layer {self.name!r} must be in [-{rank}, {rank}) for inputs of shape {tuple(input_shape)}, got {self.axis}.")
+            raise ShapeError(
+                f"All `axis` values of layer {self.name!r} must be in [-{rank}, {rank}) for inputs of shape {tuple(input_shape)}, "
+                f"got {self.axis}."
+            )
         kept = sorted(a % rank for a in self.axis)
         if any(input_shape[a] is None for a in kept):
             raise ShapeError(
-                f"All `axis` values to be kept must have a known shape (layer {self.name!r}). Received axis={self.axis}, inputs.shape={tuple(input_shape)}"
+                f"All `axis` values to be kept must have a known shape (layer {self.name!r}). Received axis={self.axis}, "
+                f"inputs.shape={tuple(input_shape)}"
             )
         self._shape = tuple(input_shape)
         self._reduced = tuple(a for a in range(rank) if a not in kept)
@@ -94,7 +103,10 @@ class Normalization(Layer):
     def _statistics(self) -> tuple[Any, Any]:
         """Mean and variance, of a shape that broadcasts with the inputs."""
         if self.input_mean is None:
-            return tuple(ops.cast(ops.reshape(v, self._broadcast), self.compute_dtype) for v in (self.adapt_mean, self.adapt_variance))  # type: ignore[return-value]
+            return tuple(
+                ops.cast(ops.reshape(v, self._broadcast), self.compute_dtype)
+                for v in (self.adapt_mean, self.adapt_variance)
+            )
         made = []
         for value in (self.input_mean, self.input_variance):
             array = np.asarray(value, dtypes.to_numpy(self.compute_dtype))
@@ -120,11 +132,15 @@ class Normalization(Layer):
         batches = iter([data]) if hasattr(data, "shape") else _batches(data)
         first = next(batches, None)
         if first is None:
-            raise InvalidArgumentError(f"adapt() of layer {self.name!r} received an empty iterable (no batches). Expected at least one batch.")
+            raise InvalidArgumentError(
+                f"adapt() of layer {self.name!r} received an empty iterable (no batches). Expected at least one batch."
+            )
         if not self.built:
             self.build(tuple(first.shape))
         if self.input_mean is not None:
-            raise InvalidArgumentError(f"Layer {self.name!r} was given `mean` and `variance`: there is nothing for adapt() to learn.")
+            raise InvalidArgumentError(
+                f"Layer {self.name!r} was given `mean` and `variance`: there is nothing for adapt() to learn."
+            )
         self._learn(itertools.chain([first], batches))
 
     def _learn(self, batches: Iterable[Any]) -> None:
@@ -143,8 +159,12 @@ class Normalization(Layer):
         self.adapt_variance.assign(variance)
 
     def _check_batch(self, shape: tuple[int, ...]) -> None:
-        if len(shape) != len(self._broadcast) or any(s not in (1, n) for n, s in zip(shape, self._broadcast, strict=True)):
-            raise ShapeError(f"Layer {self.name!r} was built with input_shape={self._shape}, but adapt() is being called with data of shape {shape}.")
+        if len(shape) != len(self._broadcast) or any(
+            s not in (1, n) for n, s in zip(shape, self._broadcast, strict=True)
+        ):
+            raise ShapeError(
+                f"Layer {self.name!r} was built with input_shape={self._shape}, but adapt() is being called with data of shape {shape}."
+            )
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
@@ -156,7 +176,10 @@ class Normalization(Layer):
     def get_config(self) -> dict[str, Any]:
         """The config; mean and variance only where they were given."""
         base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
-        given = {n: None if v is None else np.asarray(v).tolist() for n, v in (("mean", self.input_mean), ("variance", self.input_variance))}
+        given = {
+            n: None if v is None else np.asarray(v).tolist()
+            for n, v in (("mean", self.input_mean), ("variance", self.input_variance))
+        }
         return {**base, "axis": list(self.axis), "invert": self.invert, **given}
 
     def _serialize_argument(self, name: str) -> Any:
@@ -166,7 +189,9 @@ class Normalization(Layer):
 def _batches(data: Any) -> Iterator[Any]:
     """The arrays of an iterable of batches; of (x, y) batches the x."""
     if not isinstance(data, Iterable):
-        raise InvalidTypeError(f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator).")
+        raise InvalidTypeError(
+            f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator)."
+        )
     for batch in data:
         array = batch[0] if isinstance(batch, tuple) else batch
         yield array if hasattr(array, "shape") else np.asarray(array)
@@ -200,7 +225,8 @@ class Discretization(Layer):
         refuse_sparse(self, sparse)
         if (num_bins is None) == (bin_boundaries is None) or (num_bins is not None and num_bins < 0):
             raise InvalidArgumentError(
-                f"Layer {self.name!r} needs either `bin_boundaries` or a `num_bins` >= 0. Received: num_bins={num_bins} and bin_boundaries={bin_boundaries}"
+                f"Layer {self.name!r} needs either `bin_boundaries` or a `num_bins` >= 0. Received: num_bins={num_bins} and "
+                f"bin_boundaries={bin_boundaries}"
             )
         self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in bin_boundaries]
         self.num_bins, self.epsilon, self.sparse = num_bins, epsilon, False
@@ -211,7 +237,8 @@ class Discretization(Layer):
         """Learn the boundaries of an array, or of (the first `steps` of) an iterable of batches."""
         if self.num_bins is None:
             raise InvalidArgumentError(
-                f"Cannot adapt layer {self.name!r}, a Discretization layer that has been initialized with `bin_boundaries`: use `num_bins` instead."
+                f"Cannot adapt layer {self.name!r}, a Discretization layer that has been initialized with `bin_boundaries`: use "
+                "`num_bins` instead."
             )
         self.reset_state()
         batches = [data] if hasattr(data, "shape") else itertools.islice(_batches(data), steps)
@@ -239,7 +266,10 @@ class Discretization(Layer):
     def call(self, inputs: Any) -> Any:
         """Bin numbers (int32), or their encoding in the compute dtype."""
         if self.bin_boundaries is None:
-            raise NotBuiltError(f"You need to either pass the `bin_boundaries` argument of layer {self.name!r} at construction time or call `adapt(dataset)`.")
+            raise NotBuiltError(
+                f"You need to either pass the `bin_boundaries` argument of layer {self.name!r} at construction time or call "
+                "`adapt(dataset)`."
+            )
         bins = ops.digitize(inputs, np.asarray(self.bin_boundaries, np.float32))
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
@@ -278,11 +308,15 @@ def _compressed(summary: Any, epsilon: float) -> Any:
 class CategoryEncoding(Layer):
     """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
 
-    def __init__(self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any) -> None:
+    def __init__(
+        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         refuse_sparse(self, sparse)
         if not isinstance(num_tokens, int) or num_tokens < 1:
-            raise InvalidArgumentError(f"`num_tokens` of layer {self.name!r} must be set to an integer >= 1. Received: num_tokens={num_tokens}.")
+            raise InvalidArgumentError(
+                f"`num_tokens` of layer {self.name!r} must be set to an integer >= 1. Received: num_tokens={num_tokens}."
+            )
         self.num_tokens, self.sparse = num_tokens, False
         self.output_mode = _mode(self, output_mode, ("count", "one_hot", "multi_hot"))
 
@@ -290,7 +324,9 @@ class CategoryEncoding(Layer):
         """The encoding; `count_weights`, of the inputs' shape, says how much each counts."""
         if count_weights is not None:
             if self.output_mode != "count":
-                raise InvalidArgumentError(f"`count_weights` is not used when `output_mode` is not 'count' (layer {self.name!r}). Received: {self.output_mode!r}")
+                raise InvalidArgumentError(
+                    f"`count_weights` is not used when `output_mode` is not 'count' (layer {self.name!r}). Received: {self.output_mode!r}"
+                )
             count_weights = ops.cast(count_weights, self.compute_dtype)
         indices = ops.cast(inputs, "int32")
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)

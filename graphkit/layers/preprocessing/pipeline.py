@@ -45,7 +45,9 @@ class Pipeline(Layer):
         """The pipeline of these layers. Raises SerializationError if there is no list of them."""
         layers = config.get("layers")
         if not isinstance(layers, (list, tuple)):
-            raise SerializationError(f"`Pipeline` config must contain a `layers` key mapping to a list of serialized layers. Received layers={layers}.")
+            raise SerializationError(
+                f"`Pipeline` config must contain a `layers` key mapping to a list of serialized layers. Received layers={layers}."
+            )
         return cls([inner_layer(config, layer) for layer in layers], name=config.get("name"))
 
 

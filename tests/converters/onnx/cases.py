@@ -29,6 +29,7 @@ from graphkit.ops import (
     probabilities,
     recurrent,
     resizing,
+    strings,
 )
 from tests.converters.onnx.comparing import sample
 
@@ -319,6 +320,8 @@ RECURRENT = [
     case("gru, reset before", lambda x, k, r, b: list(recurrent.gru(x, k, r, b, reset_after=False)), "b t 3, 3 12, 4 12, 12"),
 ]
 
+_TEXT: dict[str, Any] = {"lower": True, "strip": True, "ngrams": None}
+
 REST = [
     *(case(n, _bound(n), "b 3:int32, 3:int32") for n in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")),
     *(case(f"{n} of flags", _bound(n), "b 3:bool, 3:bool") for n in ("bitwise_and", "bitwise_or", "bitwise_xor")),
@@ -335,6 +338,11 @@ REST = [
     case("cholesky", lambda x: ops.cholesky(ops.add(ops.matmul(x, ops.swapaxes(x, 1, 2)), np.eye(3, dtype=np.float32))), "b 3 3"),
     case("lu_factor", lambda x: list(ops.lu_factor(x)), "b 3 3"),
     case("qr", lambda x: list(ops.qr(x)), "b 4 3", tolerance=1e-3),
+    case("table_lookup", lambda x: strings.table_lookup(strings.as_string(x), ["1", "2"], [5, 6], -1), "b 3:int32"),
+    *(case(f"text_indices split={s}", lambda x, s=s: strings.text_indices(x, ["b", "d"], [2, 3], 1, 4, **_TEXT, split=s), "b 1:string",
+           arrays=(np.array([["A, b!  c\t d"], [""]], object),)) for s in (None, "whitespace")),
+    case("text_counts", lambda x: strings.text_counts(x, ["b", "d"], [2, 3], 1, 4, **_TEXT, split="whitespace"), "b 1:string",
+         arrays=(np.array([["A, b!  c\n d"], [""]], object),)),
 ]  # fmt: skip
 
 CASES: list[Case] = [

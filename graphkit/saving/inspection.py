@@ -1,0 +1,208 @@
+"""What is in a model file, and what it would take to open it. Neither weights nor any code are loaded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import classes_of, custom_object, is_envelope
+from graphkit.ops._dispatch import OPERATIONS
+from graphkit.saving import formats, limits
+from graphkit.saving.keras1_config import CLASSES as KERAS1_CLASSES
+from graphkit.saving.legacy_config import MODELS, RENAMED, layers_in
+from graphkit.saving.stores import Table, open_table
+from graphkit.saving.tensorflow_ops import CLASSES as TENSORFLOW_CLASSES
+from graphkit.saving.wrapped import unwrapped
+
+Report = dict[str, Any]
+_OLD = {*MODELS, *KERAS1_CLASSES, *RENAMED, *TENSORFLOW_CLASSES, "Merge", "InputLayer"}
+
+
+def inspect_file(path: Any) -> Report:
+    """What a file holds, without its weights.
+
+    Returns a dict of plain data: `path`, `format`, `keras_version` (None where the file does not say), `model` (its class and name),
+    `layers` (a list of {"name", "class", "parameters"}; a layer inside another is "outer/inner", parameters are None where the file
+    does not say), `classes` (how often each), `parameters`, `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded).
+
+    Raises SerializationError for a file of no known format, or one that is damaged.
+    """
+    where = Path(path)
+    if not where.exists():
+        raise SerializationError(f"File not found: {str(path)!r}.")
+    kind = formats.kind_of(where)
+    readers = {formats.KERAS: _archive, formats.HDF5: _hdf5, formats.JSON: _json}
+    report: Report = {
+        "path": str(path),
+        "format": kind.name,
+        "keras_version": None,
+        "model": None,
+        "layers": [],
+        "parameters": None,
+    }
+    if kind in readers:
+        report.update(readers[kind](where, repr(str(path))))
+    report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
+    report.setdefault("custom_classes", [])
+    report.setdefault("lambdas", [])
+    report["needs"] = [*report.pop("needs", []), *_needs(report)]
+    return report
+
+
+def _archive(path: Path, what: str) -> Report:
+    from graphkit.saving.archive import open_archive, open_weights, read_config, read_version
+
+    with open_archive(path) as members:
+        config = {**read_version(members, what), **read_config(members, what)}
+        with open_weights(members, what) as table:
+            weights = {p: e.shape for p, e in table.entries.items() if not p.startswith("optimizer")}
+    report = _of_config(config, what)
+    return {**report, "parameters": sum(map(prod, weights.values()))}
+
+
+def _json(path: Path, what: str) -> Report:
+    report = _of_config(limits.parse_json(path.read_bytes(), what), what)
+    return {**report, "needs": ["its weights stand in another file: model.load_weights(path)"]}
+
+
+def _hdf5(path: Path, what: str) -> Report:
+    from graphkit.saving.legacy_h5 import text_of
+
+    with open_table(path, what) as table:
+        attributes = table.attributes.get("", {})
+        by_layer = _parameters_by_layer(table, what)
+        if "model_config" not in attributes:
+            return _of_weights(table, by_layer)
+        config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
+        if "keras_version" in attributes and isinstance(config, dict):
+            config.setdefault("keras_version", text_of(attributes["keras_version"]))
+    report = _of_config(config, what)
+    for layer in report["layers"]:
+        layer["parameters"] = by_layer.get(layer["name"], None if "/" in layer["name"] else 0)
+    return {**report, "parameters": sum(by_layer.values())}
+
+
+def _of_weights(table: Table, by_layer: dict[str, int]) -> Report:
+    """A file of weights alone."""
+    from graphkit.saving.legacy_h5 import text_of
+
+    version = next((text_of(a["keras_version"]) for a in table.attributes.values() if "keras_version" in a), None)
+    total = sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer"))
+    layers = [{"name": name, "class": None, "parameters": count} for name, count in by_layer.items()]
+    return {
+        "format": "weights without a model (HDF5)",
+        "keras_version": version,
+        "layers": layers,
+        "parameters": total,
+        "needs": ["the model that these weights belong to: make it, then model.load_weights(path)"],
+    }
+
+
+def _parameters_by_layer(table: Table, what: str) -> dict[str, int]:
+    from graphkit.saving.legacy_h5 import weight_groups
+
+    try:
+        groups = weight_groups(table, what)
+    except SerializationError:
+        return {}
+    return {g.layer_name: sum(prod(e.shape) for e in g.entries) for g in groups}
+
+
+# ----- configs -----
+
+
+def _of_config(config: Any, what: str) -> Report:
+    found = unwrapped(config, what)
+    custom: list[str] = []
+    lambdas: list[str] = []
+    layers = []
+    for name, entry in _layers(found, ""):
+        class_name = str(entry["class_name"])
+        layers.append({"name": name, "class": class_name, "parameters": None})
+        if _holds_code(entry):
+            lambdas.append(name)
+        elif not _is_known(entry):
+            custom.append(class_name)
+    model_name = found["config"].get("name") if isinstance(found["config"], Mapping) else None
+    if layers_in(found) is None:
+        custom.append(str(found["class_name"]))
+    return {
+        "keras_version": found.get("keras_version"),
+        "model": {"class": found["class_name"], "name": model_name},
+        "layers": layers,
+        "custom_classes": sorted(set(custom)),
+        "lambdas": lambdas,
+    }
+
+
+def _layers(entry: Mapping[str, Any], parent: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """All layers by path, those of models and wrappers inside behind their own."""
+    stack = [(parent, e) for e in reversed(layers_in(entry) or []) if is_envelope(e)]
+    while stack:
+        above, layer = stack.pop()
+        config = layer["config"]
+        own = str(
+            layer.get("name") or (config.get("name") if isinstance(config, Mapping) else None) or layer["class_name"]
+        )
+        name = f"{above}/{own}" if above else own
+        yield name, layer
+        inner = list(layers_in(layer) or [])
+        if isinstance(config, Mapping):
+            inner += [config[key] for key in ("layer", "backward_layer") if key in config]
+        stack.extend((name, e) for e in reversed(inner) if is_envelope(e))
+
+
+def _holds_code(entry: Mapping[str, Any]) -> bool:
+    config = entry["config"]
+    if not isinstance(config, Mapping) or custom_object(str(config.get("name"))) is not None:
+        return False
+    if entry["class_name"] == "Merge":
+        return config.get("mode_type") not in (None, "raw")
+    if entry["class_name"] != "Lambda":
+        return False
+    function = config.get("function")
+    if not isinstance(function, Mapping) or function.get("class_name") != "function":
+        return True
+    return custom_object(str(function.get("config"))) is None
+
+
+def _is_known(entry: Mapping[str, Any]) -> bool:
+    name, module = str(entry["class_name"]), str(entry.get("module") or "")
+    if custom_object(name) is not None or f"{module}>{name}" in OPERATIONS:
+        return True
+    if module and module.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
+        return False
+    return name in classes_of("keras.layers") or name in _OLD
+
+
+def _needs(report: Report) -> list[str]:
+    needs = [f"the class {name}: custom_objects={{{name!r}: YourClass}}" for name in report["custom_classes"]]
+    for name in report["lambdas"]:
+        needs.append(f"the function of {name!r}, stored as code: custom_objects={{{name.split('/')[-1]!r}: function}}")
+    return needs
+
+
+def report_as_text(report: Report) -> str:
+    """A report to read."""
+    model = report["model"] or {}
+    lines = [
+        f"{report['path']}: {report['format']}",
+        f"  Keras version   {report['keras_version'] or 'not said'}",
+        f"  model           {model.get('class') or '-'} {model.get('name') or ''}".rstrip(),
+        f"  parameters      {'not said' if report['parameters'] is None else format(report['parameters'], ',')}",
+        f"  layers          {len(report['layers'])}",
+    ]
+    lines += [
+        f"    {count:4d} {name}"
+        for name, count in sorted(report["classes"].items(), key=lambda c: (-c[1], str(c[0])))
+        if name
+    ]
+    lines += [
+        "  to load it, give:" if report["needs"] else "  loads as it is",
+        *(f"    {need}" for need in report["needs"]),
+    ]
+    return "\n".join(lines)

@@ -1,0 +1,23 @@
+"""Cases of strings: tables, hashes, texts."""
+
+from __future__ import annotations
+
+import graphkit.ops.strings  # registers its primitives  # noqa: F401
+from tests.ops.case import Case, case, value, whole
+
+_WORDS = value([["a", "b"], ["zebra", ""]], object)
+_TEXTS = value(["Foo bar, foo!", "", "  baz\tBAR "], object)
+_TABLE = {"keys": ("", "foo", "bar"), "values": (0, 2, 3), "default": 1}
+_STEPS = {"lower": True, "strip": True, "split": "whitespace", "ngrams": None}
+
+CASES: list[Case] = [
+    case("table_lookup", _WORDS, keys=("a", "zebra"), values=(3, 4), default=-1),
+    case("table_lookup", value([3, 9, 4], "int64"), keys=(3, 4), values=(10, 20), default=0),
+    case("as_string", whole(2, 3, low=-9, high=99), exact=False),
+    case("string_hash", _WORDS, key=None),
+    case("string_hash", _WORDS, key=(17, 5)),
+    case("text_indices", _TEXTS, **_TABLE, length=4, **_STEPS),
+    case("text_indices", _TEXTS, **_TABLE, length=2, **{**_STEPS, "strip": False}),
+    case("text_counts", _TEXTS, **{**_TABLE, "values": (-1, 2, 3)}, depth=4, **_STEPS),
+    case("text_counts", _WORDS, keys=("a", "b"), values=(1, 2), default=0, depth=3, **{**_STEPS, "split": None}),
+]
