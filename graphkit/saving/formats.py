@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from graphkit.core.errors import SerializationError
 from graphkit.saving.stores import HDF5_MAGIC
+from graphkit.saving.wrapped import looks_like_yaml
 
 
 class Kind(NamedTuple):
@@ -21,7 +22,7 @@ class Kind(NamedTuple):
 
 KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", compiles=True)
 HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model", compiles=True)
-JSON = Kind("JSON config", "graphkit.saving.front:read_json", compiles=True)
+JSON = Kind("JSON or YAML config", "graphkit.saving.front:read_json", compiles=True)
 
 _KNOWN_ELSEWHERE = {
     b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
@@ -41,6 +42,8 @@ def kind_of(path: Path) -> Kind:
     if head.startswith(b"PK"):
         return _kind_of_zip(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
+        return JSON
+    if looks_like_yaml(head[:200].decode("utf-8", "replace")):
         return JSON
     return _by_converters(path, head) or _refuse(path, head)
 

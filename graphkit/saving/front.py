@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -10,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.allocation import initial_weights_within, weights_from_file
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
-from graphkit.saving import formats, limits
+from graphkit.saving import formats
 from graphkit.saving.files import replacing
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
@@ -102,9 +103,21 @@ def read_keras_archive(path: Path, compile: bool = True) -> Any:
             with weights_from_file(table.nbytes, what):
                 model = model_from_config(config, what)
             if compile and config.get("compile_config"):
-                model.compile_from_config(config["compile_config"])
+                _compile(model, config)
             read_state(members, table, model, what)
     return model
+
+
+def _compile(model: Any, config: Mapping[str, Any]) -> None:
+    """Compile as a file says. What tf.keras wrote and is not understood is left to the user, with a warning."""
+    if not str(config.get("keras_version") or "3").startswith(("0", "1", "2")):
+        model.compile_from_config(config["compile_config"])
+        return
+    try:
+        model.compile_from_config(config["compile_config"])
+    except Exception as error:
+        said = f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand."
+        warnings.warn(said, stacklevel=2)
 
 
 def read_json(path: Path, compile: bool = True) -> Any:
@@ -140,12 +153,12 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 
 
 def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
-    from graphkit.saving.wrapped import unwrapped
+    from graphkit.saving.wrapped import parse_config, unwrapped
 
-    config = unwrapped(limits.parse_json(text, what), what)
+    config = unwrapped(parse_config(text, what), what)
     model = model_from_config(config, what)
     if compile and config.get("compile_config"):
-        model.compile_from_config(config["compile_config"])
+        _compile(model, config)
     return model
 
 
@@ -158,13 +171,23 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
     config = unwrapped(config, what)
     note_shapes(config)
     with initial_weights_within(MAX_INITIAL_BYTES, what):
-        if is_older_config(config):
-            model = model_from_older_config(config, what)
-        else:
-            try:
+        try:
+            if is_older_config(config):
+                model = model_from_older_config(config)
+            else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
-            except RecursionError:
-                raise SerializationError(f"{what} is nested too deeply.") from None
+        except GraphKitError:
+            raise
+        except RecursionError:
+            raise SerializationError(f"{what} is nested too deeply.") from None
+        except (
+            TypeError,
+            ValueError,
+            KeyError,
+            IndexError,
+            AttributeError,
+        ) as error:  # what a malformed config leads to
+            raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
     if not isinstance(model, Model):
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model
@@ -179,7 +202,9 @@ def save_weights(model: Any, filepath: Any, overwrite: bool = True, **kwargs: An
     if kwargs:
         raise InvalidTypeError(f"save_weights got arguments that it does not know: {sorted(kwargs)}.")
     if not path.name.endswith((".h5", ".hdf5", ".npz")):
-        raise InvalidArgumentError(f"The filename must end in `.weights.h5` (or .npz). Received: filepath={str(filepath)!r}")
+        raise InvalidArgumentError(
+            f"The filename must end in `.weights.h5` (or .npz). Received: filepath={str(filepath)!r}"
+        )
     from graphkit.saving.archive import write_weights
 
     with replacing(path, overwrite) as part:

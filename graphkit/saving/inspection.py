@@ -16,7 +16,7 @@ from graphkit.saving.keras1_config import CLASSES as KERAS1_CLASSES
 from graphkit.saving.legacy_config import MODELS, RENAMED, layers_in
 from graphkit.saving.stores import Table, open_table
 from graphkit.saving.tensorflow_ops import CLASSES as TENSORFLOW_CLASSES
-from graphkit.saving.wrapped import unwrapped
+from graphkit.saving.wrapped import parse_config, unwrapped
 
 Report = dict[str, Any]
 _OLD = {*MODELS, *KERAS1_CLASSES, *RENAMED, *TENSORFLOW_CLASSES, "Merge", "InputLayer"}
@@ -65,7 +65,7 @@ def _archive(path: Path, what: str) -> Report:
 
 
 def _json(path: Path, what: str) -> Report:
-    report = _of_config(limits.parse_json(path.read_bytes(), what), what)
+    report = _of_config(parse_config(path.read_bytes(), what), what)
     return {**report, "needs": ["its weights stand in another file: model.load_weights(path)"]}
 
 

@@ -133,12 +133,9 @@ def is_older_config(config: Mapping[str, Any]) -> bool:
     return is_envelope(config) and any(_is_marked(entry) for entry in _entries(config))
 
 
-def model_from_older_config(config: Mapping[str, Any], what: str) -> Any:
+def model_from_older_config(config: Mapping[str, Any]) -> Any:
     """The model of an older config. Raises SerializationError naming the layer for what has no counterpart."""
-    try:
-        return deserialize(rewritten(_with_data_formats(config)))
-    except RecursionError:
-        raise SerializationError(f"{what} is nested too deeply.") from None
+    return deserialize(rewritten(_with_data_formats(config)))
 
 
 def upgraded(entry: Mapping[str, Any]) -> Config:

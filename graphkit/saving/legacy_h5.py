@@ -19,6 +19,7 @@ from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import placeholders_in
 from graphkit.saving import limits
 from graphkit.saving.files import replacing
+from graphkit.saving.input_shape import build_from_weights
 from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
 from graphkit.saving.stores import Entry, Table, open_table
 from graphkit.saving.weights import Assignment, assign, report
@@ -51,6 +52,7 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
             config.setdefault("keras_version", text_of(attributes["keras_version"]))
         with weights_from_file(table.nbytes, what):
             model = model_from_config(config, what)
+            build_from_weights(model, [e.shape for g in weight_groups(table, what) for e in g.entries], what)
         load_legacy_weights(model, table, what)
         if compile and "training_config" in attributes:
             _compile(model, limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}"))

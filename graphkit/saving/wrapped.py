@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,31 @@ from graphkit.saving import limits
 
 _MAX_WRAPS = 8
 _CONTEXT = ("keras_version", "backend")
+
+
+_YAML = re.compile(r"(?:---\s*)?(?:backend|class_name|config|keras_version)\s*:", re.ASCII)
+
+
+def looks_like_yaml(text: str) -> bool:
+    """Whether a text begins as `to_yaml()` of Keras 1 and 2 did."""
+    return _YAML.match(text.lstrip("\ufeff \t\r\n")) is not None
+
+
+def parse_config(text: str | bytes, what: str) -> Any:
+    """The data of a JSON text, or of a YAML text of older Keras. Raises SerializationError for what is neither."""
+    head = text[:200].decode("utf-8", "replace") if isinstance(text, bytes) else text[:200]
+    if not looks_like_yaml(head):
+        return limits.parse_json(text, what)
+    from graphkit.saving.yaml_config import parse_yaml
+
+    if len(text) > limits.MAX_YAML_BYTES:
+        raise SerializationError(
+            f"{what} has {len(text):,} bytes; a YAML config has at most {limits.MAX_YAML_BYTES:,}."
+        )
+    try:
+        return parse_yaml(text.decode("utf-8") if isinstance(text, bytes) else text, what)
+    except UnicodeDecodeError as error:
+        raise SerializationError(f"{what} is not valid YAML: {error}.") from None
 
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:

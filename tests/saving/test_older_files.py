@@ -12,6 +12,7 @@ import pytest
 
 import graphkit
 from graphkit.errors import SerializationError, UnknownClassError, UnsafeCodeError
+from graphkit.saving.yaml_config import parse_yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy"
 CASES = sorted(p.stem for p in FOLDER.glob("*.npz"))
@@ -306,3 +307,125 @@ def test_node_defs_become_ops(node: Any, constants: dict[str, Any], wanted: Any)
     x = np.array([[1.5, -2.0, 3.0], [-0.5, 4.0, 0.0]], "float32")
 
     np.testing.assert_allclose(graphkit.models.model_from_json(text)(x), wanted(x))
+
+
+# ----- input shapes that the file does not say -----
+
+
+def without_shape(folder: Path, first: Any, *rest: Any) -> tuple[Path, Any]:
+    """A Sequential in a file of Keras 2 that does not say its input shape, and the model itself."""
+    import h5py
+
+    model = graphkit.models.Sequential([first, *rest])
+    config = model.get_config()
+    config.pop("build_input_shape")
+    config["layers"] = [
+        {"class_name": e["class_name"], "config": e["config"]}
+        for e in config["layers"]
+        if e["class_name"] != "InputLayer"
+    ]
+    model.save(folder / "m.h5")
+    with h5py.File(folder / "m.h5", "r+") as file:
+        file.attrs["keras_version"] = "2.2.4"
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
+    return folder / "m.h5", model
+
+
+L = graphkit.layers
+SHAPELESS = [
+    ((5,), lambda: [L.Activation("tanh"), L.Dense(3), L.Dense(2)]),
+    ((4, 3), lambda: [L.LSTM(2, return_sequences=True), L.LSTM(3)]),
+    ((4, 3), lambda: [L.Bidirectional(L.SimpleRNN(2)), L.Dense(3)]),
+    ((8, 8, 3), lambda: [L.Conv2D(2, 3), L.GlobalAveragePooling2D(), L.Dense(2)]),
+]
+
+
+@pytest.mark.parametrize(("shape", "stack"), SHAPELESS)
+def test_an_input_shape_is_told_by_the_first_weights(shape: tuple[int, ...], stack: Any, tmp_path: Path) -> None:
+    path, model = without_shape(tmp_path, L.Input(shape), *stack())
+    x = np.random.default_rng(0).normal(size=(2, *shape)).astype("float32")
+
+    np.testing.assert_allclose(graphkit.load(path)(x), model(x), rtol=1e-5, atol=1e-6)
+
+
+def test_an_input_shape_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
+    path, _ = without_shape(tmp_path, L.Input((4, 4, 1)), L.Flatten(), L.Dense(2))
+
+    with pytest.raises(SerializationError, match=r"does not say the input shape.*Input\(shape\)"):
+        graphkit.load(path)
+
+
+# ----- YAML -----
+
+YAML = """\
+backend: tensorflow
+class_name: Sequential
+config:
+- class_name: Dense
+  config:
+    activation: relu
+    batch_input_shape: &id001 !!python/tuple [null, 4]
+    bias: true
+    name: d
+    output_dim: 3
+    W_regularizer: {l1: 0.0, l2: 0.5, name: WeightRegularizer}
+- class_name: Reshape
+  config:
+    name: r
+    target_shape: !!python/tuple
+    - 1
+    - 3
+    trainable: true
+  note: *id001
+keras_version: 1.2.2
+"""
+
+
+def test_a_yaml_config_is_read_as_plain_data(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(YAML)
+
+    for model in (graphkit.load(tmp_path / "m.yaml"), graphkit.models.model_from_json(YAML)):
+        assert model.output_shape == (None, 1, 3)
+        assert model.layers[0].kernel_regularizer.get_config() == {"l1": 0.0, "l2": 0.5}
+
+
+@pytest.mark.parametrize(
+    "tag", ["!!python/object/apply:os.system", "!!python/name:os.system", "!!python/object:x.Y", "!odd"]
+)
+def test_tags_that_run_code_are_refused(tag: str) -> None:
+    with pytest.raises(UnsafeCodeError, match="tags can run code"):
+        graphkit.models.model_from_json(f"backend: tensorflow\nclass_name: {tag} [ls]\nconfig: []\n")
+
+
+SCALARS = {
+    "a: 'it''s: # fine'": "it's: # fine",
+    'a: "x\\xE3\\n\\"y\\"\\\n  \\ z"': 'x\xe3\n"y" z',
+    "a: -1.0e-07": -1e-7,
+    "a: [1, [2, {b: c}], ~]": [1, [2, {"b": "c"}], None],
+    "a:\n- - 1\n  - 2\n- b: 3\n  c: {}": [[1, 2], {"b": 3, "c": {}}],
+    "a: long words\n  that go on": "long words that go on",
+    "a:\nb: 1": None,
+    "a: [1,\n  2]": [1, 2],
+}
+
+
+@pytest.mark.parametrize("text", SCALARS)
+def test_values_of_yaml(text: str) -> None:
+    assert parse_yaml(text, "the text")["a"] == SCALARS[text]
+
+
+@pytest.mark.parametrize(
+    "text", ["a: *nowhere", "a: [1", "a: |\n  x", "a: {b", "a: 'x", " a: 1\nb: 2", 'a: "\\q"', "a: [1] 2"]
+)
+def test_what_is_no_yaml_of_keras_is_refused_with_its_line(text: str) -> None:
+    with pytest.raises(SerializationError, match=r"the text is not YAML that Keras wrote: line \d"):
+        parse_yaml(text, "the text")
+
+
+def test_aliases_that_multiply_are_refused() -> None:
+    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
+        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
+    )
+
+    with pytest.raises(SerializationError, match="unfolds to more than"):
+        parse_yaml(bomb, "the text")

@@ -76,7 +76,7 @@ class _OfLayers(RandomLayer):
 
     def _make_layers(self) -> dict[str, Any]:
         """The layers by the names of their attributes."""
-        common = {
+        common: dict[str, Any] = {
             "data_format": self.data_format,
             "dtype": self.dtype_policy,
             "bounding_box_format": self.bounding_box_format,

@@ -1,0 +1,356 @@
+"""Preprocessing layers: numbers of real Keras (golden file), identity at inference, masks and boxes, files, ONNX, errors."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from graphkit import layers, models, ops
+from graphkit.core.serialization import deserialize, serialize
+from graphkit.errors import (
+    ExportError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    SerializationError,
+    ShapeError,
+)
+from graphkit.layers.preprocessing.bounding_boxes import FORMATS, from_xyxy, to_xyxy
+
+GOLDEN = json.loads((Path(__file__).resolve().parent.parent.parent / "fixtures" / "preprocessing.json").read_text())
+IMAGES = np.array(GOLDEN["images"], np.float32)
+CORPUS = np.array(["the cat sat on the mat", "the dog sat", "a cat, and a dog!", "THE END."], object)
+TEXTS = ("StringLookup", "TextVectorization", "Hashing")
+
+
+def _row_id(row: dict[str, Any]) -> str:
+    return f"{row['layer']}-{json.dumps(row['config'])}"[:90]
+
+
+def _array(row: dict[str, Any], values: Any) -> Any:
+    array = np.array(values)
+    kinds = {"U": object, "i": np.int64, "f": np.float32}
+    return array.astype(kinds[array.dtype.kind])
+
+
+@pytest.mark.parametrize("row", GOLDEN["plain"], ids=_row_id)
+def test_outputs_are_those_of_keras(row: dict[str, Any]) -> None:
+    layer = getattr(layers, row["layer"])(**row["config"])
+    if row["adapted"] is not None:
+        layer.adapt(_array(row, row["adapted"]))
+    made = np.asarray(layer(_array(row, row["inputs"])))
+    assert made.shape == tuple(row["shape"])
+    assert made.dtype.kind == np.dtype(row["dtype"]).kind
+    np.testing.assert_allclose(made.ravel(), row["outputs"], rtol=1e-3, atol=2e-3)
+
+
+def _drawn(value: Any) -> Any:
+    """What a row says that is drawn, in the form that the layers have it in."""
+
+    def four(values: Any) -> Any:
+        array = np.array(values)
+        return array.astype(np.float32 if array.dtype.kind == "f" else bool).reshape(-1, 1, 1, 1)
+
+    if isinstance(value, list):
+        return four(value)
+    if "map" in value:
+        return np.array(value["map"], np.float32)
+    if "pair" in value:
+        return [four(v) for v in value["pair"]]
+    return [four(value["chosen"]), *(np.array(v, np.float32) for v in value["rest"])]
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize("row", GOLDEN["changes"], ids=_row_id)
+def test_changes_are_those_of_keras(row: dict[str, Any], data_format: str) -> None:
+    layer = getattr(layers, row["layer"])(**row["config"], data_format=data_format)
+    turned = (0, 3, 1, 2) if data_format == "channels_first" else (0, 1, 2, 3)
+    made = np.asarray(layer.transform_images(np.ascontiguousarray(IMAGES.transpose(turned)), _drawn(row["drawn"])))
+    made = made.transpose(np.argsort(turned))
+    np.testing.assert_allclose(made.ravel(), row["outputs"], rtol=1e-3, atol=3e-2)
+
+
+AUGMENTATION: dict[str, dict[str, Any]] = {
+    "RandomFlip": {}, "RandomCrop": {"height": 4, "width": 5}, "RandomRotation": {"factor": 0.2}, "RandomZoom": {"height_factor": 0.3},
+    "RandomTranslation": {"height_factor": 0.2, "width_factor": 0.3}, "RandomShear": {"x_factor": 0.3, "y_factor": 0.2},
+    "RandomPerspective": {}, "RandomElasticTransform": {}, "RandomBrightness": {"factor": 0.3}, "RandomContrast": {"factor": 0.4},
+    "RandomColorDegeneration": {"factor": (0.2, 0.8)}, "RandomSaturation": {"factor": (0.6, 0.9)}, "RandomHue": {"factor": (0.2, 0.5)},
+    "RandomInvert": {"factor": (1.0, 1.0)}, "RandomGrayscale": {"factor": 1.0}, "RandomPosterization": {"factor": (2, 4)},
+    "RandomSharpness": {"factor": (0.6, 0.9)}, "RandomGaussianBlur": {"factor": (1.0, 1.0)},
+    "Solarization": {"addition_factor": 0.3, "threshold_factor": 0.3}, "RandomErasing": {"factor": (1.0, 1.0)}, "MixUp": {"alpha": 5.0},
+    "CutMix": {"factor": (1.0, 1.0)}, "Equalization": {}, "RandAugment": {}, "AugMix": {},
+    "RandomColorJitter": {"brightness_factor": 0.2, "contrast_factor": 0.2, "saturation_factor": 0.2, "hue_factor": 0.2},
+}  # fmt: skip
+augmentation = pytest.mark.parametrize("name", AUGMENTATION)
+
+
+def _made(name: str, seed: int = 3, **more: Any) -> Any:
+    seeded = {} if name == "Equalization" else {"seed": seed}
+    return getattr(layers, name)(**AUGMENTATION[name], **seeded, **more)
+
+
+def _trained(name: str, seed: int) -> Any:
+    made = np.asarray(_made(name, seed)(IMAGES, training=True))
+    assert np.isfinite(made).all()
+    return made
+
+
+def _differs(made: Any) -> bool:
+    return made.shape != IMAGES.shape or not np.allclose(made, IMAGES)
+
+
+@augmentation
+def test_augmentation_changes_images_only_while_training(name: str) -> None:
+    np.testing.assert_array_equal(_made(name)(IMAGES, training=False), IMAGES)
+    assert any(_differs(_trained(name, seed)) for seed in range(8))  # chance may leave both images alone
+
+
+@augmentation
+def test_the_same_seed_draws_the_same(name: str) -> None:
+    np.testing.assert_array_equal(_made(name)(IMAGES, training=True), _made(name)(IMAGES, training=True))
+
+
+@augmentation
+def test_one_image_and_channels_first(name: str) -> None:
+    one = np.asarray(_made(name)(IMAGES[0], training=True))
+    first = np.asarray(
+        _made(name, data_format="channels_first")(np.ascontiguousarray(IMAGES.transpose(0, 3, 1, 2)), training=True)
+    )
+    assert (one.ndim, first.shape[1]) == (3, 3)
+
+
+@augmentation
+def test_augmentation_survives_its_config(name: str) -> None:
+    layer = _made(name)
+    again = deserialize(serialize(layer))
+    assert again.get_config() == layer.get_config()
+
+
+def test_a_model_predicts_without_augmentation() -> None:
+    model = models.Sequential(
+        [layers.Input((6, 7, 3)), layers.RandomFlip(), layers.RandomRotation(0.2), layers.Rescaling(0.5)]
+    )
+    np.testing.assert_allclose(model.predict(IMAGES, verbose=0), IMAGES / 2)
+    np.testing.assert_allclose(model(IMAGES), IMAGES / 2)
+    assert not np.allclose(model(IMAGES, training=True), IMAGES / 2)
+
+
+# ----- what belongs to images -----
+
+BOXES = np.array([[[1, 1, 4, 5], [2, 3, 6, 6]], [[0, 0, 7, 6], [5, 1, 6, 3]]], np.float32)
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_box_formats_lead_back(form: str) -> None:
+    made = to_xyxy(from_xyxy(BOXES, form, 6, 7), form, 6, 7)
+    np.testing.assert_allclose(made, BOXES, atol=1e-5)
+
+
+def test_boxes_masks_and_labels_follow_a_flip() -> None:
+    layer = layers.RandomFlip("horizontal", bounding_box_format="xyxy")
+    layer.draw = lambda images: np.ones((2, 1, 1, 1), bool)
+    data = {
+        "images": IMAGES,
+        "segmentation_masks": IMAGES[..., :1],
+        "bounding_boxes": {"boxes": BOXES, "labels": np.ones((2, 2))},
+    }
+    made = layer({**data, "labels": np.eye(2, dtype=np.float32)}, training=True)
+    np.testing.assert_allclose(made["images"], IMAGES[:, :, ::-1])
+    np.testing.assert_allclose(made["segmentation_masks"], IMAGES[:, :, ::-1, :1])
+    np.testing.assert_allclose(made["bounding_boxes"]["boxes"][0, 0], [3, 1, 6, 5])
+    np.testing.assert_allclose(made["labels"], np.eye(2))
+
+
+def test_a_box_that_leaves_the_image_loses_its_label() -> None:
+    made = layers.CenterCrop(2, 2, bounding_box_format="xyxy")(
+        {"images": IMAGES, "bounding_boxes": {"boxes": BOXES, "labels": np.ones((2, 2))}}
+    )
+    np.testing.assert_allclose(made["bounding_boxes"]["labels"], [[1, 1], [1, -1]])
+
+
+def test_resizing_keeps_the_dtype_of_integers() -> None:
+    made = layers.Resizing(3, 3)(IMAGES.astype(np.uint8))
+    assert made.dtype == np.uint8
+
+
+def test_labels_are_mixed_with_the_images() -> None:
+    made = layers.MixUp(alpha=3.0, seed=1)({"images": IMAGES, "labels": np.eye(2, dtype=np.float32)}, training=True)
+    np.testing.assert_allclose(np.sum(made["labels"], axis=1), 1, rtol=1e-5)
+
+
+def test_a_number_of_boxes() -> None:
+    layer = layers.MaxNumBoundingBoxes(3, bounding_box_format="xyxy")
+    made = layer({"images": IMAGES, "bounding_boxes": {"boxes": BOXES, "labels": np.ones((2, 2), np.float32)}})[
+        "bounding_boxes"
+    ]
+    assert made["boxes"].shape == (2, 3, 4)
+    np.testing.assert_allclose(made["labels"], [[1, 1, -1]] * 2)
+
+
+# ----- vocabularies in files and in ONNX -----
+
+
+def _text_model(**config: Any) -> Any:
+    layer = layers.TextVectorization(**config)
+    layer.adapt(CORPUS)
+    texts = layers.Input((1,), dtype="string")
+    return models.Model(texts, layer(texts))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"output_sequence_length": 4},
+        {"output_sequence_length": 9, "standardize": "lower"},
+        {"output_mode": "tf_idf"},
+        {"output_mode": "multi_hot", "standardize": None},
+        {"output_mode": "count", "split": None},
+    ],
+)
+def test_texts_in_onnx_and_files(config: dict[str, Any], tmp_path: Path) -> None:
+    model, texts = _text_model(**config), CORPUS[:, None]
+    wanted = np.asarray(model(texts))
+    model.save(tmp_path / "m.keras")
+    np.testing.assert_allclose(models.load_model(tmp_path / "m.keras")(texts), wanted)
+    model.export(str(tmp_path / "m.onnx"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    np.testing.assert_allclose(session.run(None, {session.get_inputs()[0].name: texts})[0], wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "config", [{"ngrams": 2, "output_mode": "count"}, {"split": "character", "output_sequence_length": 3}]
+)
+def test_what_onnx_cannot_cut_is_refused_by_name(config: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=r"text_vectorization.*ONNX has no operator"):
+        _text_model(**config).export(str(tmp_path / "m.onnx"))
+
+
+def test_hashes_of_strings_are_refused_in_onnx(tmp_path: Path) -> None:
+    words = layers.Input((2,), dtype="string")
+    with pytest.raises(ExportError, match=r"'string_hash' of layer 'hashing.*' cannot be written as ONNX"):
+        models.Model(words, layers.Hashing(5)(words)).export(str(tmp_path / "m.onnx"))
+
+
+def test_integers_are_crossed_in_onnx_too(tmp_path: Path) -> None:
+    one, two = layers.Input((1,), dtype="int64"), layers.Input((1,), dtype="int64")
+    model = models.Model([one, two], layers.HashedCrossing(1009)([one, two]))
+    feeds = [np.array([[2], [0], [-3]]), np.array([[1], [2], [9]])]
+    model.export(str(tmp_path / "m.onnx"))
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+    found = session.run(None, dict(zip([i.name for i in session.get_inputs()], feeds, strict=True)))[0]
+    np.testing.assert_array_equal(found, model(feeds))
+
+
+def test_a_learned_vocabulary_is_kept_beside_the_weights(tmp_path: Path) -> None:
+    layer = layers.StringLookup()
+    layer.adapt(np.array([["b", "a"], ["a", "c"]], object))
+    words = layers.Input((2,), dtype="string")
+    models.Model(words, layer(words)).save(tmp_path / "m.keras")
+    again = models.load_model(tmp_path / "m.keras")
+    assert again.layers[-1].get_vocabulary() == ["[UNK]", "a", "c", "b"]
+
+
+# ----- pipelines -----
+
+
+def test_a_pipeline_is_its_layers() -> None:
+    pipeline = layers.Pipeline([layers.Rescaling(0.5), layers.RandomInvert(value_range=(0, 100))])
+    np.testing.assert_allclose(pipeline(IMAGES, training=False), IMAGES / 2)
+    again = deserialize(serialize(pipeline))
+    np.testing.assert_allclose(again(IMAGES, training=False), IMAGES / 2)
+
+
+# ----- errors -----
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "message"),
+    [
+        ("Normalization", {"mean": 1.0}, "both `mean` and `variance` must be set"),
+        ("Discretization", {}, "needs either `bin_boundaries` or a `num_bins`"),
+        ("CategoryEncoding", {"num_tokens": 0}, "must be set to an integer >= 1"),
+        ("CategoryEncoding", {"num_tokens": 3, "sparse": True}, "has dense tensors only"),
+        ("StringLookup", {"output_mode": "many"}, "Unknown value for argument `output_mode`"),
+        ("StringLookup", {"vocabulary": ["a", "a"]}, "at least one repeated term"),
+        ("StringLookup", {"vocabulary": ["a", "b"], "max_tokens": 2}, "larger than the maximum vocab size"),
+        ("IntegerLookup", {"max_tokens": 1}, "`max_tokens` must be greater than 1"),
+        ("TextVectorization", {"standardize": str.lower}, "functions over strings cannot be traced"),
+        ("TextVectorization", {"ragged": True}, "graphkit has dense tensors only"),
+        ("Hashing", {"num_bins": 0}, "cannot be `None` or non-positive"),
+        ("Hashing", {"num_bins": 3, "salt": "x"}, "can only be two integers or one"),
+        ("RandomFlip", {"mode": "sideways"}, "`mode` must be 'horizontal'"),
+        ("RandomRotation", {"factor": 3}, "`factor` argument of layer .* in the range"),
+        ("RandomRotation", {"factor": 0.1, "fill_mode": "mirror"}, "`fill_mode` must be one of"),
+        ("RandomBrightness", {"factor": 0.1, "value_range": 3}, "should be a list of two numbers"),
+        ("RandomGaussianBlur", {"kernel_size": 4}, "must be an odd number"),
+        ("RandomPerspective", {"scale": 2.0}, "`scale` argument of layer"),
+        ("RandomGrayscale", {"factor": 2}, "should be between 0 and 1"),
+        ("Resizing", {"height": 2, "width": 2, "interpolation": "area"}, "`interpolation` must be one of"),
+        ("CenterCrop", {"height": 2, "width": 2, "bounding_box_format": "x"}, "bounding_box_format='x' is unknown"),
+        ("STFTSpectrogram", {"mode": "x"}, "`mode`='x' does not fit"),
+        ("STFTSpectrogram", {"window": "x"}, "`window`='x' of layer"),
+        (
+            "MelSpectrogram",
+            {"fft_length": 8, "sequence_length": 9},
+            "must be greater than or equal to `sequence_length`",
+        ),
+    ],
+)
+def test_wrong_arguments(name: str, config: dict[str, Any], message: str) -> None:
+    with pytest.raises(InvalidArgumentError, match=message):
+        getattr(layers, name)(**config)
+
+
+@pytest.mark.parametrize("name", ["TorchModuleWrapper", "JaxLayer", "FlaxLayer", "TFSMLayer"])
+def test_layers_of_other_frameworks_say_why_not(name: str) -> None:
+    with pytest.raises(InvalidTypeError, match=f"{name} wraps .* which graphkit does not run"):
+        getattr(layers, name)()
+
+
+def test_a_lookup_needs_a_vocabulary() -> None:
+    with pytest.raises(NotBuiltError, match="has no vocabulary yet"):
+        layers.StringLookup()(np.array(["a"], object))
+
+
+def test_a_given_vocabulary_is_not_learned_again() -> None:
+    with pytest.raises(InvalidArgumentError, match="after setting a static vocabulary"):
+        layers.StringLookup(vocabulary=["a"]).adapt(np.array(["b"], object))
+
+
+def test_boxes_need_a_format() -> None:
+    with pytest.raises(InvalidArgumentError, match="you didn't specify a bounding box format"):
+        layers.CenterCrop(2, 2)({"images": IMAGES, "bounding_boxes": {"boxes": BOXES}})
+
+
+def test_images_have_three_or_four_axes() -> None:
+    with pytest.raises(ShapeError, match=r"rank 3 .* or 4"):
+        layers.RandomFlip()(IMAGES[0, 0], training=True)
+
+
+def test_texts_in_a_model_need_a_length() -> None:
+    layer = layers.TextVectorization(vocabulary=["a"])
+    with pytest.raises(ShapeError, match="needs `output_sequence_length`"):
+        layer(layers.Input((1,), dtype="string"))
+
+
+def test_a_pipeline_needs_layers() -> None:
+    with pytest.raises(SerializationError, match="must contain a `layers` key"):
+        layers.Pipeline.from_config({"name": "p"})
+
+
+def test_a_reversible_embedding_leads_back() -> None:
+    layer = layers.ReversibleEmbedding(5, 3, logit_soft_cap=2.0)
+    rows = layer(np.array([[1, 2]]))
+    table = np.asarray(layer.embeddings)
+    wanted = 2 * np.tanh(np.asarray(rows) @ table.T / 2)
+    np.testing.assert_allclose(layer(rows, reverse=True), wanted, rtol=1e-5)
+    assert layers.ReversibleEmbedding(5, 3, tie_weights=False, mask_zero=True)(ops.ones((1, 2), "int32")).shape == (
+        1,
+        2,
+        3,
+    )
