@@ -38,7 +38,7 @@ class _Convolution(Layer):
         self.padding = str(padding).lower()
         if self.padding not in self.paddings:
             raise InvalidArgumentError(
-                f"The `padding` argument of layer {self.name!r} must be one of {set(self.paddings)}. Received: padding={padding}"
+                f"The `padding` argument of layer {self.name!r} must be one of {self.paddings}. Received: padding={padding}"
             )
         self.data_format = standardize_data_format(data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)

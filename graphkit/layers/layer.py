@@ -385,14 +385,21 @@ class Layer(Operation):
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._refuse_wrong_leaves(args)
         added, tensors = self._prepare_call(args, kwargs)
-        context = current_context()
-        if context is None or context.training is None:  # recorded as Keras records it: the call's own default
-            kwargs = {**kwargs, **added}
-        else:
-            kwargs = {**kwargs, **{k: v for k, v in added.items() if k != "training"}}
-        outputs = self.add_node(args, kwargs, self._infer_output(args, kwargs))
+        specs = self._infer_output(args, {**kwargs, **added})
+        outputs = self.add_node(args, {**kwargs, **self._recorded(added, tensors)}, specs)
         self._set_masks(tensors, outputs)
         return outputs
+
+    def _recorded(self, added: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """What a node keeps of the arguments that were not given, as Keras does: a mask where there is one tensor.
+
+        The masks of several tensors travel on the tensors when the model runs. `training` is the call's own default.
+        """
+        if len(tensors) != 1 or nest.is_nested(next(iter(tensors.values()))):
+            return {}
+        context = current_context()
+        said = context is not None and context.training is not None
+        return {k: v for k, v in added.items() if not (said and k == "training")}
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
