@@ -104,7 +104,9 @@ def one_hot(random: np.random.Generator, count: int) -> Array:
 
 
 NETS: dict[str, Net] = {
-    "mlp": Net(mlp, lambda r, n: ([floats(r, n, 784)], one_hot(r, n)), 128, 200, "rmsprop", "categorical_crossentropy", 3),
+    "mlp": Net(
+        mlp, lambda r, n: ([floats(r, n, 784)], one_hot(r, n)), 128, 200, "rmsprop", "categorical_crossentropy", 3
+    ),
     "siamese": Net(
         siamese,
         lambda r, n: ([floats(r, n, 280, 256), floats(r, n, 280, 256)], r.integers(0, 2, (n, 1)).astype("float32")),
@@ -113,8 +115,12 @@ NETS: dict[str, Net] = {
         "rmsprop",
         "binary_crossentropy",
     ),
-    "cnn": Net(cnn, lambda r, n: ([floats(r, n, 28, 28, 1)], one_hot(r, n)), 128, 20, "adam", "categorical_crossentropy"),
-    "resnet20": Net(resnet20, lambda r, n: ([floats(r, n, 32, 32, 3)], one_hot(r, n)), 64, 8, "adam", "categorical_crossentropy"),
+    "cnn": Net(
+        cnn, lambda r, n: ([floats(r, n, 28, 28, 1)], one_hot(r, n)), 128, 20, "adam", "categorical_crossentropy"
+    ),
+    "resnet20": Net(
+        resnet20, lambda r, n: ([floats(r, n, 32, 32, 3)], one_hot(r, n)), 64, 8, "adam", "categorical_crossentropy"
+    ),
     "transformer": Net(
         transformer,
         lambda r, n: ([r.integers(0, 20000, (n, 200), dtype="int32")], r.integers(0, 2, (n,), dtype="int32")),

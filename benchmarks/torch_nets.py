@@ -22,7 +22,9 @@ class Residual(nn.Module):
         self.norms = nn.ModuleList([nn.BatchNorm2d(filters, 1e-3, 0.01) for _ in range(2)])
         self.shortcut = nn.Sequential()
         if stride != 1 or inputs != filters:
-            self.shortcut = nn.Sequential(nn.Conv2d(inputs, filters, 1, stride, bias=False), nn.BatchNorm2d(filters, 1e-3, 0.01))
+            self.shortcut = nn.Sequential(
+                nn.Conv2d(inputs, filters, 1, stride, bias=False), nn.BatchNorm2d(filters, 1e-3, 0.01)
+            )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """The block."""

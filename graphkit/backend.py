@@ -150,7 +150,9 @@ def eye(size: int, dtype: Any = None, name: str | None = None) -> Any:
     return _filled(lambda n, kind: ops.eye(n, dtype=kind), size, dtype, name)
 
 
-def placeholder(shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None) -> Any:
+def placeholder(
+    shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None
+) -> Any:
     """An input of the graph: `layers.Input` with this whole shape (batch axis included)."""
     from graphkit.layers.input_layer import Input
 
@@ -229,7 +231,9 @@ def gradients(loss: Any, variables: Any) -> Any:
     from graphkit.ir.gradient import gradients as trace_gradients
 
     if not isinstance(loss, Tracer):
-        raise InvalidTypeError("K.gradients works inside a traced function; elsewhere use graphkit.value_and_grad(fn, variables).")
+        raise InvalidTypeError(
+            "K.gradients works inside a traced function; elsewhere use graphkit.value_and_grad(fn, variables)."
+        )
     several = isinstance(variables, (list, tuple))
     found = trace_gradients(loss, list(variables) if several else [variables])
     return found if several else found[0]
@@ -253,7 +257,9 @@ def int_shape(x: Any) -> tuple[int | None, ...] | None:
 def is_keras_tensor(x: Any) -> bool:
     """Whether a layer or Input made `x`. Raises InvalidTypeError for what is no tensor."""
     if not isinstance(x, (TensorOperators, np.ndarray)):
-        raise InvalidArgumentError(f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance.")
+        raise InvalidArgumentError(
+            f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance."
+        )
     return isinstance(x, Symbolic)
 
 
@@ -340,7 +346,9 @@ def expand_dims(x: Any, axis: int = -1) -> Any:
 def repeat(x: Any, n: int) -> Any:
     """(samples, dim) as (samples, n, dim)."""
     if ndim(x) != 2:
-        raise ShapeError(f"K.repeat wants a tensor of two axes, got {ndim(x)}; K.repeat_elements repeats along an axis.")
+        raise ShapeError(
+            f"K.repeat wants a tensor of two axes, got {ndim(x)}; K.repeat_elements repeats along an axis."
+        )
     return ops.repeat(ops.expand_dims(x, 1), n, axis=1)
 
 
@@ -348,7 +356,9 @@ def batch_flatten(x: Any) -> Any:
     """All axes but the first made one."""
     inner = tuple(ops.shape(x))[1:]
     if None in inner:
-        raise ShapeError(f"K.batch_flatten: the sizes after the first of shape {int_shape(x)} must be known; use layers.Flatten.")
+        raise ShapeError(
+            f"K.batch_flatten: the sizes after the first of shape {int_shape(x)} must be known; use layers.Flatten."
+        )
     return ops.reshape(x, (-1, product(inner)))
 
 
@@ -389,7 +399,9 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
     parts = [part() if callable(part) else part for part in (then_expression, else_expression)]
     missing = ndim(parts[0]) - ndim(condition)
     if missing < 0:
-        raise ShapeError(f"K.switch: the condition has {ndim(condition)} axes, more than the {ndim(parts[0])} of the expressions.")
+        raise ShapeError(
+            f"K.switch: the condition has {ndim(condition)} axes, more than the {ndim(parts[0])} of the expressions."
+        )
     if missing and ndim(condition):
         condition = ops.expand_dims(condition, list(range(ndim(condition), ndim(parts[0]))))
     return ops.where(condition, *parts)
@@ -407,15 +419,21 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
     """The product of each sample of `x` with that of `y`, over one axis of each (axis 0 is the batch)."""
     ranks = ndim(x), ndim(y)
     if ranks[0] < 2 or ranks[1] < 2:
-        raise ShapeError(f"Cannot do batch_dot on inputs with rank < 2. Received inputs with shapes {int_shape(x)} and {int_shape(y)}.")
+        raise ShapeError(
+            f"Cannot do batch_dot on inputs with rank < 2. Received inputs with shapes {int_shape(x)} and {int_shape(y)}."
+        )
     if axes is None:
         axes = (ranks[0] - 1, ranks[1] - 1 if ranks[1] == 2 else ranks[1] - 2)
     pair = [axes, axes] if isinstance(axes, int) else list(axes)
     if len(pair) != 2 or not isinstance(pair[0], int) or not isinstance(pair[1], int):
-        raise InvalidArgumentError(f"Multiple target dimensions are not supported. Expected: None, int, (int, int), Provided: {axes}.")
+        raise InvalidArgumentError(
+            f"Multiple target dimensions are not supported. Expected: None, int, (int, int), Provided: {axes}."
+        )
     first, second = (a + rank if a < 0 else a for a, rank in zip(pair, ranks, strict=True))
     if 0 in (first, second):
-        raise InvalidArgumentError("Cannot perform batch_dot over axis 0. If your inputs are not batched, use K.expand_dims(x, 0).")
+        raise InvalidArgumentError(
+            "Cannot perform batch_dot over axis 0. If your inputs are not batched, use K.expand_dims(x, 0)."
+        )
     left = [chr(ord("b") + i) for i in range(ranks[0] - 1)]
     right = [chr(ord("b") + ranks[0] + i) for i in range(ranks[1] - 1)]
     right[second - 1] = left[first - 1]
@@ -437,13 +455,17 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
 # ----- normalisation -----
 
 
-def batch_normalization(x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3) -> Any:
+def batch_normalization(
+    x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3
+) -> Any:
     """`x` normalised by the given statistics."""
     flat = [None if v is None else ops.reshape(v, (-1,)) for v in (mean, var, beta, gamma)]
     return ops.batch_normalization(x, flat[0], flat[1], axis, flat[2], flat[3], epsilon)
 
 
-def normalize_batch_in_training(x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3) -> tuple[Any, Any, Any]:
+def normalize_batch_in_training(
+    x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3
+) -> tuple[Any, Any, Any]:
     """`x` normalised by its own statistics over `reduction_axes`; gives (normalised, mean, variance)."""
     center, variance = ops.moments(x, axes=list(reduction_axes), keepdims=True)
     made = ops.multiply(ops.subtract(x, center), ops.rsqrt(ops.add(variance, epsilon)))
@@ -486,12 +508,16 @@ def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = 
 random_binomial = random_bernoulli
 
 
-def random_normal_variable(shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None) -> Variable:
+def random_normal_variable(
+    shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None
+) -> Variable:
     """A variable of normal numbers."""
     return variable(random.normal(shape, mean, scale, dtype, seed), dtype=dtype, name=name)
 
 
-def random_uniform_variable(shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None) -> Variable:
+def random_uniform_variable(
+    shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None
+) -> Variable:
     """A variable of numbers evenly from [low, high)."""
     return variable(random.uniform(shape, low, high, dtype, seed), dtype=dtype, name=name)
 
@@ -499,7 +525,14 @@ def random_uniform_variable(shape: Any, low: float, high: float, dtype: Any = No
 # ----- images and sequences -----
 
 
-def conv(x: Any, kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1) -> Any:
+def conv(
+    x: Any,
+    kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
+) -> Any:
     """A convolution over as many spatial axes as the tensor has."""
     return ops.conv(x, kernel, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate)
 
@@ -508,7 +541,12 @@ conv1d = conv2d = conv3d = conv
 
 
 def depthwise_conv2d(
-    x: Any, depthwise_kernel: Any, strides: Any = 1, padding: str = "valid", data_format: str | None = None, dilation_rate: Any = 1
+    x: Any,
+    depthwise_kernel: Any,
+    strides: Any = 1,
+    padding: str = "valid",
+    data_format: str | None = None,
+    dilation_rate: Any = 1,
 ) -> Any:
     """A convolution of each channel by itself."""
     return ops.depthwise_conv(
@@ -520,7 +558,12 @@ _POOLS = {"max": ops.max_pool, "avg": ops.average_pool}
 
 
 def pool2d(
-    x: Any, pool_size: Any, strides: Any = (1, 1), padding: str = "valid", data_format: str | None = None, pool_mode: str = "max"
+    x: Any,
+    pool_size: Any,
+    strides: Any = (1, 1),
+    padding: str = "valid",
+    data_format: str | None = None,
+    pool_mode: str = "max",
 ) -> Any:
     """The largest or the mean of each window. Raises InvalidArgumentError unless pool_mode is "max" or "avg"."""
     if pool_mode not in _POOLS:

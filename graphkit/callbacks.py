@@ -143,7 +143,9 @@ class CallbackList:
             callback.set_params(dict(self.params))
             if model is not None:
                 callback.set_model(model)
-        self._watchers = {kind: [c for c in self.callbacks if _overrides(c, hooks)] for kind, hooks in _BATCH_HOOKS.items()}
+        self._watchers = {
+            kind: [c for c in self.callbacks if _overrides(c, hooks)] for kind, hooks in _BATCH_HOOKS.items()
+        }
 
     def append(self, callback: Any) -> None:
         """Add one."""
@@ -192,7 +194,9 @@ class LambdaCallback(Callback):
         super().__init__()
         for name, function in functions.items():
             if not hasattr(Callback, name):
-                raise InvalidTypeError(f"LambdaCallback has no {name!r}; known are {[n for n in dir(Callback) if n.startswith('on_')]}.")
+                raise InvalidTypeError(
+                    f"LambdaCallback has no {name!r}; known are {[n for n in dir(Callback) if n.startswith('on_')]}."
+                )
             if function is not None:
                 setattr(self, name, function)
 
@@ -239,10 +243,25 @@ class _Monitor(Callback):
 
 def _rises(name: str) -> bool:
     """Whether a result of this name is better when it is higher."""
-    lowers = ("loss", "error", "mse", "mae", "mape", "msle", "rmse", "crossentropy", "divergence", "hinge", "poisson", "false_")
+    lowers = (
+        "loss",
+        "error",
+        "mse",
+        "mae",
+        "mape",
+        "msle",
+        "rmse",
+        "crossentropy",
+        "divergence",
+        "hinge",
+        "poisson",
+        "false_",
+    )
     if any(word in name for word in lowers):
         return False
-    return any(word in name for word in ("acc", "auc", "precision", "recall", "score", "iou", "f1", "similarity", "true_"))
+    return any(
+        word in name for word in ("acc", "auc", "precision", "recall", "score", "iou", "f1", "similarity", "true_")
+    )
 
 
 class EarlyStopping(_Monitor):
@@ -316,7 +335,13 @@ class ReduceLROnPlateau(_Monitor):
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
             raise InvalidArgumentError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
-        self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = factor, patience, verbose, cooldown, min_lr
+        self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = (
+            factor,
+            patience,
+            verbose,
+            cooldown,
+            min_lr,
+        )
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
@@ -394,8 +419,14 @@ class CSVLogger(Callback):
         if self._writer is None:
             self._keys = sorted(logs)
             validated = any(k.startswith("val_") for k in self._keys)
-            columns = ["epoch", *self._keys, *([] if validated else [f"val_{k}" for k in self._keys])]  # validation may come later
-            self._writer = csv.DictWriter(self._file, columns, delimiter=self.separator, restval="NA", extrasaction="ignore")
+            columns = [
+                "epoch",
+                *self._keys,
+                *([] if validated else [f"val_{k}" for k in self._keys]),
+            ]  # validation may come later
+            self._writer = csv.DictWriter(
+                self._file, columns, delimiter=self.separator, restval="NA", extrasaction="ignore"
+            )
             if not self._headed:
                 self._writer.writeheader()
         self._writer.writerow({"epoch": epoch, **{k: _cell(v) for k, v in logs.items()}})
@@ -435,7 +466,9 @@ class ModelCheckpoint(_Monitor):
         self.best, self.period = initial_value_threshold, old.pop("period", 1)
         self._seen, self._epoch = 0, 0
         if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise InvalidArgumentError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+            raise InvalidArgumentError(
+                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values"
+            )
         if save_weights_only and not self.filepath.endswith((".weights.h5", ".h5", ".npz", ".hdf5")):
             raise InvalidArgumentError(
                 "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in `.weights.h5`. "
@@ -467,7 +500,9 @@ class ModelCheckpoint(_Monitor):
                     say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
                 return
             if self.verbose > 0:
-                say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}")
+                say(
+                    f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}"
+                )
             self.best = value
         elif self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: saving model to {path}")

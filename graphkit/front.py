@@ -8,7 +8,9 @@ from typing import Any
 from graphkit.saving.front import load_model, save_model
 
 
-def load(path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, placeholders: bool = False) -> Any:
+def load(
+    path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, placeholders: bool = False
+) -> Any:
     """Open a model file of any format, told by its content and not by its name.
 
     Args:

@@ -39,7 +39,9 @@ def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *struc
 def _up_to(shallow: Any, structure: Any) -> list[Any]:
     if isinstance(shallow, Mapping):
         if set(shallow) != set(structure):
-            raise InvalidArgumentError(f"Structures differ: keys {sorted(map(str, shallow))} and {sorted(map(str, structure))}.")
+            raise InvalidArgumentError(
+                f"Structures differ: keys {sorted(map(str, shallow))} and {sorted(map(str, structure))}."
+            )
         return [leaf for key in sorted(shallow) for leaf in _up_to(shallow[key], structure[key])]
     if isinstance(shallow, (list, tuple)):
         if not isinstance(structure, (list, tuple)) or len(shallow) != len(structure):
@@ -78,12 +80,16 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
 def assert_same_structure(a: Any, b: Any) -> None:
     """Raise InvalidArgumentError unless both are of one form."""
     if not _same(a, b):
-        raise InvalidArgumentError(f"`a` and `b` don't have the same structure: a={nest.describe(a)}, b={nest.describe(b)}.")
+        raise InvalidArgumentError(
+            f"`a` and `b` don't have the same structure: a={nest.describe(a)}, b={nest.describe(b)}."
+        )
 
 
 def _same(a: Any, b: Any) -> bool:
     if isinstance(a, Mapping) or isinstance(b, Mapping):
-        return isinstance(a, Mapping) and isinstance(b, Mapping) and set(a) == set(b) and all(_same(a[k], b[k]) for k in a)
+        return (
+            isinstance(a, Mapping) and isinstance(b, Mapping) and set(a) == set(b) and all(_same(a[k], b[k]) for k in a)
+        )
     if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
         return type(a) is type(b) and len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
     return True
@@ -93,7 +99,9 @@ def assert_same_paths(a: Any, b: Any) -> None:
     """Raise InvalidArgumentError unless the same keys and indices lead to the leaves; list and tuple count as one."""
     paths = [{path for path, _ in flatten_with_path(s)} for s in (a, b)]
     if paths[0] != paths[1]:
-        raise InvalidArgumentError(f"`a` and `b` don't have the same paths: a={nest.describe(a)}, b={nest.describe(b)}.")
+        raise InvalidArgumentError(
+            f"`a` and `b` don't have the same paths: a={nest.describe(a)}, b={nest.describe(b)}."
+        )
 
 
 def lists_to_tuples(structure: Any) -> Any:

@@ -69,7 +69,9 @@ def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
 def set_random_seed(seed: int) -> None:
     """Make everything random follow from `seed`: Python, NumPy, weights, dropout, shuffling. Source: keras.utils.set_random_seed."""
     if not isinstance(seed, int):
-        raise InvalidArgumentError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
+        raise InvalidArgumentError(
+            f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})"
+        )
     _random.seed(seed)
     np.random.seed(seed)
     set_session_seed(seed)
@@ -95,12 +97,20 @@ def split_dataset(
     if len(rows) != 1:
         raise ShapeError(f"split_dataset: the arrays must have equally many samples, got {sorted(rows)}.")
     total = rows.pop()
-    left = _part(left_size, total) if left_size is not None else total - _part(right_size, total) if right_size is not None else None
+    left = (
+        _part(left_size, total)
+        if left_size is not None
+        else total - _part(right_size, total)
+        if right_size is not None
+        else None
+    )
     if left is None:
         raise InvalidArgumentError("split_dataset needs `left_size` or `right_size`.")
     right = _part(right_size, total) if right_size is not None else total - left
     if left < 0 or right < 0 or left + right > total:
-        raise InvalidArgumentError(f"split_dataset: left_size={left_size} and right_size={right_size} do not fit {total} samples.")
+        raise InvalidArgumentError(
+            f"split_dataset: left_size={left_size} and right_size={right_size} do not fit {total} samples."
+        )
     order = np.random.default_rng(seed).permutation(total) if shuffle else np.arange(total)
     first, second = order[:left], order[left : left + right]
     return tuple(nest.pack(dataset, [a[part] for a in leaves]) for part in (first, second))
@@ -153,12 +163,20 @@ class Progbar:
         stateful_metrics: Iterable[str] | None = None,
         unit_name: str = "step",
     ) -> None:
-        self.target, self.width, self.verbose, self.interval, self.unit_name = target, width, verbose, interval, unit_name
+        self.target, self.width, self.verbose, self.interval, self.unit_name = (
+            target,
+            width,
+            verbose,
+            interval,
+            unit_name,
+        )
         self.stateful_metrics = set(stateful_metrics or ())
         self._sums: dict[str, list[float]] = {}
         self._seen = 0
 
-    def update(self, current: int, values: Iterable[tuple[str, float]] | None = None, finalize: bool | None = None) -> None:
+    def update(
+        self, current: int, values: Iterable[tuple[str, float]] | None = None, finalize: bool | None = None
+    ) -> None:
         """Show that `current` steps are done; values are averaged over steps, unless stateful."""
         for name, value in values or ():
             if name in self.stateful_metrics:

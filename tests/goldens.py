@@ -50,4 +50,6 @@ def assert_outputs(case: str, outputs: Any, prefix: str = "out_", rtol: float = 
     given = nest.flatten(outputs)
     assert len(given) == len(wanted)
     for mine, theirs in zip(given, wanted, strict=True):
-        np.testing.assert_allclose(np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=case)
+        np.testing.assert_allclose(
+            np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=case
+        )

@@ -28,7 +28,11 @@ class Drawn(NamedTuple):
 
         def array(tensor: SymbolicTensor) -> Any:
             shape = tuple(batch if axis == 0 else size or 5 for axis, size in enumerate(tensor.shape))
-            return rng.integers(0, 6, shape).astype(tensor.dtype) if tensor.dtype == "int32" else rng.normal(size=shape).astype("float32")
+            return (
+                rng.integers(0, 6, shape).astype(tensor.dtype)
+                if tensor.dtype == "int32"
+                else rng.normal(size=shape).astype("float32")
+            )
 
         from graphkit.core import nest
 
@@ -159,7 +163,9 @@ class _Builder:
         if None in x.shape[1:]:
             y = x
         name = self.draw.choice(MERGES)
-        return getattr(layers, name)()([x, y] if name == "Subtract" else [x, y, *([x] if self.draw.choice((True, False)) else [])])
+        return getattr(layers, name)()(
+            [x, y] if name == "Subtract" else [x, y, *([x] if self.draw.choice((True, False)) else [])]
+        )
 
     def shared(self) -> Any:
         """A layer that is there already, on another tensor of the shape that it knows."""
@@ -218,7 +224,10 @@ def model_of(draw: Draw, steps: int, seed: int) -> Drawn:
     model: Any = models.Model(sources, _structure(draw, last, [f"out_{i}" for i in range(len(last))]))
     rng = np.random.default_rng(seed)
     model.set_weights(
-        [np.abs(rng.normal(size=w.shape)) * 0.3 + 0.1 if "variance" in w.path else rng.normal(size=w.shape) * 0.4 for w in model.weights]
+        [
+            np.abs(rng.normal(size=w.shape)) * 0.3 + 0.1 if "variance" in w.path else rng.normal(size=w.shape) * 0.4
+            for w in model.weights
+        ]
     )
     return Drawn(model, seed)
 

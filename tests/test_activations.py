@@ -75,7 +75,9 @@ def test_relu_with_arguments_has_a_slope_a_threshold_and_a_largest_value() -> No
     np.testing.assert_allclose(activations.relu(x, negative_slope=0.1), [-0.2, 0.5, 1.5, 9])
     np.testing.assert_allclose(activations.relu(x, max_value=6), [0, 0.5, 1.5, 6])
     np.testing.assert_allclose(activations.relu(x, threshold=1.0), [0, 0, 1.5, 9])
-    np.testing.assert_allclose(activations.relu(x, negative_slope=0.1, max_value=2.0, threshold=1.0), [-0.3, -0.05, 1.5, 2])
+    np.testing.assert_allclose(
+        activations.relu(x, negative_slope=0.1, max_value=2.0, threshold=1.0), [-0.3, -0.05, 1.5, 2]
+    )
 
 
 def test_gelu_is_the_exact_one_by_default() -> None:

@@ -61,8 +61,15 @@ def sources(folder: Path) -> Iterator[tuple[str, Path, ast.Module]]:
 
 def imported_rooms(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
     """(room of graphkit, line, inside a function) for every import of ours, those for type checkers left out."""
-    skipped = {id(n) for block in ast.walk(tree) if isinstance(block, ast.If) and _is_type_checking(block.test) for n in ast.walk(block)}
-    inner = {id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)}
+    skipped = {
+        id(n)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and _is_type_checking(block.test)
+        for n in ast.walk(block)
+    }
+    inner = {
+        id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)
+    }
     for node in ast.walk(tree):
         if id(node) in skipped:
             continue
@@ -112,7 +119,10 @@ def test_every_exception_of_the_rule_is_needed() -> None:
 
 def test_graphkit_does_not_import_its_converters() -> None:
     wrong = [
-        f"{path.name}:{line}" for _, path, tree in sources(PACKAGE) for target, line, _ in imported_rooms(tree) if target == "converters"
+        f"{path.name}:{line}"
+        for _, path, tree in sources(PACKAGE)
+        for target, line, _ in imported_rooms(tree)
+        if target == "converters"
     ]
 
     assert wrong == []
@@ -147,7 +157,11 @@ def test_heavy_modules_are_not_loaded_by_an_import(statement: str) -> None:
 def test_the_package_list_is_the_folders() -> None:
     """A folder that pyproject forgets is missing from the wheel."""
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folders = {_package_name(path.parent) for folder in ("graphkit", "converters") for path in (ROOT / folder).rglob("__init__.py")}
+    folders = {
+        _package_name(path.parent)
+        for folder in ("graphkit", "converters")
+        for path in (ROOT / folder).rglob("__init__.py")
+    }
 
     assert sorted(setup["packages"]) == sorted(folders)
 
@@ -191,7 +205,21 @@ def tracked_texts() -> Iterator[Path]:
 
 def test_no_module_is_named_utils_or_bears_a_version() -> None:
     wrong = [
-        p.name for p in PACKAGE.rglob("*.py") if re.search(r"_v\d|helpers?|misc", p.stem) or (p.stem == "utils" and p.parent != PACKAGE)
+        p.name
+        for p in PACKAGE.rglob("*.py")
+        if re.search(r"_v\d|helpers?|misc", p.stem) or (p.stem == "utils" and p.parent != PACKAGE)
     ]
 
     assert wrong == []
+
+
+def test_the_public_layers_are_listed() -> None:
+    """`graphkit.layers.__all__` names what the module offers: type checkers take nothing else."""
+    from graphkit import layers
+    from graphkit.core.serialization import classes_of
+
+    offered = {n for n, v in vars(layers).items() if not n.startswith("_") and getattr(v, "__module__", "").startswith("graphkit")}
+
+    assert len(set(layers.__all__)) == len(layers.__all__)
+    assert set(layers.__all__) == offered
+    assert {c.__name__ for c in classes_of("keras.layers").values()} <= offered | {"Wrapper"}

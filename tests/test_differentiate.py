@@ -13,7 +13,9 @@ from graphkit.errors import InvalidTypeError, NotDifferentiableError, ShapeError
 def test_it_takes_the_functions_arguments() -> None:
     w = gk.Variable(np.array([2.0, 3.0]))
 
-    value, (gradient,) = gk.value_and_grad(lambda x, scale: ops.sum(w * x) * scale, [w])(np.array([4.0, 5.0], "float32"), scale=10.0)
+    value, (gradient,) = gk.value_and_grad(lambda x, scale: ops.sum(w * x) * scale, [w])(
+        np.array([4.0, 5.0], "float32"), scale=10.0
+    )
 
     assert float(value) == 230
     assert gradient.tolist() == [40, 50]
@@ -48,7 +50,9 @@ def test_gradient_of_a_gradient() -> None:
         (lambda: gk.value_and_grad(lambda: 1.0, [np.ones(2)]), InvalidTypeError, "Variable"),
         (lambda: (lambda v: gk.value_and_grad(lambda: v * 2, [v])())(gk.Variable(np.ones(2))), ShapeError, "scalar"),
         (
-            lambda: (lambda v: gk.value_and_grad(lambda: ops.sum(ops.nextafter(v, 2.0)), [v])())(gk.Variable(np.ones(2))),
+            lambda: (lambda v: gk.value_and_grad(lambda: ops.sum(ops.nextafter(v, 2.0)), [v])())(
+                gk.Variable(np.ones(2))
+            ),
             NotDifferentiableError,
             "nextafter",
         ),

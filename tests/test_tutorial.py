@@ -31,7 +31,10 @@ DISTANCES = """
 sides = np.random.default_rng(0).normal(size=(2, 4, 50)).astype('float32')
 distances = Model([left_output, right_output], malstm_distance)(list(sides))
 """
-AFTER = {"merge_by_function": DISTANCES, "distance_of_list": DISTANCES}  # at once: the function gets another meaning later
+AFTER = {
+    "merge_by_function": DISTANCES,
+    "distance_of_list": DISTANCES,
+}  # at once: the function gets another meaning later
 WARNING = (
     "The `Merge` layer is deprecated and will be removed after 08/2017. Use instead layers from `keras.layers.merge`, "
     "e.g. `add`, `concatenate`, etc."
@@ -114,7 +117,9 @@ def test_the_distance_is_of_shape_one_and_right(block: str, played: dict[str, di
     left, right = after["sides"]
 
     assert after["malstm_distance"].shape == (None, 1)
-    np.testing.assert_allclose(after["distances"], np.exp(-np.abs(left - right).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(
+        after["distances"], np.exp(-np.abs(left - right).sum(axis=1, keepdims=True)), rtol=1e-4, atol=1e-12
+    )
 
 
 def test_the_shared_layer_has_two_nodes_and_one_set_of_weights(played: dict[str, dict[str, Any]]) -> None:
@@ -150,7 +155,11 @@ def test_the_blocks_are_one_script(tmp_path: Path, capfd: pytest.CaptureFixture[
     for block in BLOCKS:
         code = block.read_text()
         parts.append(BEFORE.get(title(block), ""))
-        parts.append(code.replace("\nlstm.output\n", "\ntry:\n    lstm.output\nexcept AttributeError as error:\n    print(error)\n"))
+        parts.append(
+            code.replace(
+                "\nlstm.output\n", "\ntry:\n    lstm.output\nexcept AttributeError as error:\n    print(error)\n"
+            )
+        )
     script = tmp_path / "tutorial.py"
     script.write_text("\n".join(parts))
 

@@ -93,14 +93,23 @@ class Operand:
     @property
     def is_zero(self) -> bool:
         """Whether it is known to hold nothing but zeros."""
-        literal = self.array is not None and self.variable is None and self.array.dtype.kind in "fiub" and not self.array.any()
+        literal = (
+            self.array is not None
+            and self.variable is None
+            and self.array.dtype.kind in "fiub"
+            and not self.array.any()
+        )
         return literal or self.fill == 0
 
     @property
     def number(self) -> float | None:
         """Its one number, if it is a literal of one number."""
         literal = self.array if self.variable is None else None
-        return float(literal.item()) if literal is not None and literal.size == 1 and literal.dtype.kind in "fiub" else None
+        return (
+            float(literal.item())
+            if literal is not None and literal.size == 1 and literal.dtype.kind in "fiub"
+            else None
+        )
 
 
 Input: TypeAlias = "Operand | str | None"
@@ -178,17 +187,24 @@ class GraphBuilder:
         own = self._own_dtype(op_type, names)
         wanted = computing_dtype(op_type, own) if own is not None else None
         if wanted is None or wanted == own:
-            return self._node(op_type, names, outputs, domain, attributes, self._result_dtype(op_type, names, attributes))
+            return self._node(
+                op_type, names, outputs, domain, attributes, self._result_dtype(op_type, names, attributes)
+            )
         return self._computed_in(op_type, names, outputs, attributes, str(own), wanted)
 
     def _own_dtype(self, op_type: str, names: Sequence[str]) -> str | None:
         typed = TYPED_INPUTS.get(op_type, (0,))
         return self.root.dtypes.get(names[typed[0]]) if names and len(names) > typed[0] else None
 
-    def _computed_in(self, op_type: str, names: Sequence[str], outputs: int, attributes: Any, own: str, wanted: str) -> Any:
+    def _computed_in(
+        self, op_type: str, names: Sequence[str], outputs: int, attributes: Any, own: str, wanted: str
+    ) -> Any:
         """The node with casts around it, for a dtype that onnxruntime has no kernel for."""
         typed = TYPED_INPUTS.get(op_type, range(len(names)))
-        cast = [self.cast(n, wanted) if n and i in typed and self.root.dtypes.get(n) == own else n for i, n in enumerate(names)]
+        cast = [
+            self.cast(n, wanted) if n and i in typed and self.root.dtypes.get(n) == own else n
+            for i, n in enumerate(names)
+        ]
         made = self._node(op_type, cast, outputs, "", attributes, self._result_dtype(op_type, cast, attributes))
         if RESULT_DTYPES.get(op_type) is not None:
             return made
@@ -212,7 +228,13 @@ class GraphBuilder:
         return self.root.dtypes.get(names[source]) if len(names) > source else None
 
     def _node(
-        self, op_type: str, names: Sequence[str], outputs: int, domain: str, attributes: dict[str, Any], dtype: str | None
+        self,
+        op_type: str,
+        names: Sequence[str],
+        outputs: int,
+        domain: str,
+        attributes: dict[str, Any],
+        dtype: str | None,
     ) -> Any:
         node_name = self.root.names.unique(f"{self.scope}/{op_type}" if self.scope else op_type)
         made = [self.root.names.unique(f"{node_name}:{i}") for i in range(outputs)]
@@ -373,7 +395,9 @@ def _content(array: Array) -> Any:
     """What tells the numbers of an array from others: themselves, or a digest where they are many."""
     if array.dtype.hasobject:
         return tuple(array.ravel().tolist())
-    return array.tobytes() if array.nbytes <= 1 << 12 else hashlib.blake2b(np.ascontiguousarray(array).tobytes()).digest()
+    return (
+        array.tobytes() if array.nbytes <= 1 << 12 else hashlib.blake2b(np.ascontiguousarray(array).tobytes()).digest()
+    )
 
 
 def _constant_name(array: Array, dtype: str) -> str:

@@ -119,7 +119,9 @@ def reshape_target(b: GraphBuilder, old: Shape, new: Shape) -> tuple[str, bool]:
     """The `shape` input of Reshape, and whether it needs `allowzero`: 0 copies an axis, one -1 is what is left."""
     if any(size == 0 for size in new):
         return shape_vector(b, new), True
-    says: list[Size] = [0 if isinstance(s, Dim) and axis < len(old) and old[axis] == s else s for axis, s in enumerate(new)]
+    says: list[Size] = [
+        0 if isinstance(s, Dim) and axis < len(old) and old[axis] == s else s for axis, s in enumerate(new)
+    ]
     unknown = [axis for axis, size in enumerate(says) if isinstance(size, Dim)]
     if not unknown:
         return b.ints(int(s) for s in says if isinstance(s, int)), False

@@ -88,12 +88,16 @@ def _lower(b: GraphBuilder, equation: Equation, operands: list[Operand]) -> tupl
     except GraphKitError:
         raise
     except Exception as error:
-        raise ExportError(f"{_where(equation)} could not be written as ONNX: {type(error).__name__}: {error}") from error
+        raise ExportError(
+            f"{_where(equation)} could not be written as ONNX: {type(error).__name__}: {error}"
+        ) from error
     return made if isinstance(made, tuple) else (made,)
 
 
 def _where(equation: Equation) -> str:
-    return f"{equation.primitive.name!r} of layer {equation.scope!r}" if equation.scope else f"{equation.primitive.name!r}"
+    return (
+        f"{equation.primitive.name!r} of layer {equation.scope!r}" if equation.scope else f"{equation.primitive.name!r}"
+    )
 
 
 def _why_not(equation: Equation, opset: int) -> str:
@@ -105,7 +109,9 @@ def _why_not(equation: Equation, opset: int) -> str:
         return f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}."
     later = [low.since for low in entry.lowerings if low.since > opset]
     if later:
-        return f"{_where(equation)} needs opset {min(later)}; opset {opset} was asked for. Export with opset={min(later)}."
+        return (
+            f"{_where(equation)} needs opset {min(later)}; opset {opset} was asked for. Export with opset={min(later)}."
+        )
     return f"{_where(equation)} with {dict(equation.params)} has no form in ONNX."
 
 

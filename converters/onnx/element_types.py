@@ -68,7 +68,10 @@ TYPED_INPUTS: dict[str, tuple[int, ...]] = {
 
 # The operators whose first output is not of the type of their first input.
 RESULT_DTYPES: dict[str, str] = {
-    **dict.fromkeys(["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"], "bool"),
+    **dict.fromkeys(
+        ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"],
+        "bool",
+    ),
     **dict.fromkeys(["Shape", "Size", "ArgMax", "ArgMin", "NonZero"], "int64"),
 }
 RESULT_LIKE_INPUT: dict[str, int] = {"Where": 1, "OneHot": 2}

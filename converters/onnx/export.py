@@ -62,7 +62,9 @@ def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, con
     """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata."""
     program = model.program(training=training)
     metadata = {**_config(model), EXTRA_KEY: json.dumps(_unread(model, program))} if config else {}
-    return program_to_onnx(program, model.input_names, model.output_names, opset=opset, name=model.name, metadata=metadata)
+    return program_to_onnx(
+        program, model.input_names, model.output_names, opset=opset, name=model.name, metadata=metadata
+    )
 
 
 def _config(model: Any) -> dict[str, str]:
@@ -132,14 +134,18 @@ def _changed(program: Program) -> list[State]:
 
 def _input_names(b: GraphBuilder, program: Program, given: Sequence[str] | None) -> list[str]:
     if given is not None and len(given) != len(program.inputs):
-        raise InvalidArgumentError(f"input_names has {len(given)} names for {len(program.inputs)} inputs: {list(given)}.")
+        raise InvalidArgumentError(
+            f"input_names has {len(given)} names for {len(program.inputs)} inputs: {list(given)}."
+        )
     wanted = given if given is not None else [v.name or "input" for v in program.inputs]
     return [b.names.unique(n) for n in wanted]
 
 
 def _output_names(b: GraphBuilder, program: Program, given: Sequence[str] | None) -> list[str]:
     if given is not None and len(given) != len(program.outputs):
-        raise InvalidArgumentError(f"output_names has {len(given)} names for {len(program.outputs)} outputs: {list(given)}.")
+        raise InvalidArgumentError(
+            f"output_names has {len(given)} names for {len(program.outputs)} outputs: {list(given)}."
+        )
     own = list(given) if given is not None else ["output"] * len(program.outputs)
     return [b.names.unique(n) for n in (*own, *(f"{s.variable.path}:updated" for s in _changed(program)))]
 

@@ -49,7 +49,9 @@ def check_model(message: onnx.ModelProto | Path) -> None:
     try:
         onnx.checker.check_model(message if isinstance(message, onnx.ModelProto) else str(message), full_check=True)
     except Exception as error:
-        raise ExportError(f"onnx.checker refuses the exported model; this is a defect of graphkit, please report it: {error}") from error
+        raise ExportError(
+            f"onnx.checker refuses the exported model; this is a defect of graphkit, please report it: {error}"
+        ) from error
 
 
 def is_too_large(message: onnx.ModelProto) -> bool:

@@ -33,7 +33,9 @@ def to_channels_first(program: Program) -> Program:
         run.scope = equation.scope
         rule = _rule_of(equation)
         if rule is None or not rule(run, equation):
-            run.emit(equation.primitive, [run.plain(a) for a in equation.inputs], equation.params, equation.outputs, equation)
+            run.emit(
+                equation.primitive, [run.plain(a) for a in equation.inputs], equation.params, equation.outputs, equation
+            )
     state = [State(s.variable, s.before, None if s.after is None else run.plain(s.after)) for s in program.state]
     return simplify(Program(program.inputs, state, run.equations, [run.plain(o) for o in program.outputs]))
 
@@ -66,7 +68,9 @@ class _Pass:
         self._turned: dict[tuple[Any, Axes], Atom] = {}
         self._plain: dict[Value, Atom] = {}
 
-    def emit(self, primitive: Any, inputs: Sequence[Atom], params: Any, outputs: Sequence[Value], like: Equation) -> None:
+    def emit(
+        self, primitive: Any, inputs: Sequence[Atom], params: Any, outputs: Sequence[Value], like: Equation
+    ) -> None:
         """Add an equation in the scope of `like`."""
         self.equations.append(Equation(primitive, tuple(inputs), params, tuple(outputs), like.scope))
 
@@ -162,7 +166,10 @@ def _spatial(run: _Pass, equation: Equation) -> bool:
     images = _SPATIAL[equation.primitive.name]
     rank = equation.inputs[0].spec.rank
     back = inverse(_to_first(rank))
-    inputs = [run.arranged(a, back) if i in images and a.spec.rank == rank else run.plain(a) for i, a in enumerate(equation.inputs)]
+    inputs = [
+        run.arranged(a, back) if i in images and a.spec.rank == rank else run.plain(a)
+        for i, a in enumerate(equation.inputs)
+    ]
     params = {**equation.params, "data_format": "channels_first"}
     if equation.primitive.name == "conv_kernel_grad":  # its output is a kernel, not an image
         run.emit(equation.primitive, inputs, params, equation.outputs, equation)
@@ -180,7 +187,11 @@ def _is_pointwise(equation: Equation) -> bool:
     primitive = equation.primitive
     if primitive.name in _POINTWISE_NAMES:
         return True
-    return primitive.abstract in _POINTWISE and not {"axis", "axes"} & set(equation.params) and primitive.name not in _RULES
+    return (
+        primitive.abstract in _POINTWISE
+        and not {"axis", "axes"} & set(equation.params)
+        and primitive.name not in _RULES
+    )
 
 
 def _pointwise(run: _Pass, equation: Equation) -> bool:
@@ -288,7 +299,9 @@ def segments(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]] | None
                 left, mine, i = left * old[i], [*mine, i], i + 1
             else:
                 return None
-        while j < len(new) and new[j] == 1 and (i == len(old) or old[i] != 1):  # a new axis of size 1 goes with the one before
+        while (
+            j < len(new) and new[j] == 1 and (i == len(old) or old[i] != 1)
+        ):  # a new axis of size 1 goes with the one before
             theirs, j = [*theirs, j], j + 1
         found.append((mine, theirs))
     return found if j == len(new) else None
@@ -334,7 +347,9 @@ def _reshape(run: _Pass, equation: Equation) -> bool:
 
 _RULES: dict[str, Rule] = {
     **dict.fromkeys(_SPATIAL, _spatial),
-    **dict.fromkeys(("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "reduce_all", "reduce_any"), _reduction),
+    **dict.fromkeys(
+        ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "reduce_all", "reduce_any"), _reduction
+    ),
     **dict.fromkeys(("argmax", "argmin"), _reduction),
     **dict.fromkeys(("softmax", "log_softmax", "softmax_grad", "log_softmax_grad"), _along("axes")),
     **dict.fromkeys(("cumsum", "cumprod"), _along("axis")),

@@ -54,7 +54,9 @@ def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[
     for name, row in _table(entries, WEIGHTS_KEY).items():
         tensor = initializers.get(name)
         if tensor is None:
-            raise SerializationError(f"The table of weights names an initializer {name!r} that the graph does not have.")
+            raise SerializationError(
+                f"The table of weights names an initializer {name!r} that the graph does not have."
+            )
         arrays.setdefault(*_one_weight(name, row, numpy_helper.to_array(tensor)))
     for path, row in _table(entries, EXTRA_KEY).items():
         arrays[path] = _listed(path, row)
@@ -77,7 +79,11 @@ def _table(entries: Mapping[str, str], key: str) -> dict[str, Any]:
 def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
     """The weight's path and its array before the steps of the export."""
     try:
-        path, shape, steps = str(row["path"]), tuple(int(s) for s in row["shape"]), [_step(s) for s in row.get("steps", [])]
+        path, shape, steps = (
+            str(row["path"]),
+            tuple(int(s) for s in row["shape"]),
+            [_step(s) for s in row.get("steps", [])],
+        )
         if (not steps and array.shape != shape) or array.size > 16 * max(int(np.prod(shape)), 1) + 16:
             raise ValueError(f"the initializer has shape {array.shape}, the table says {shape}")
         return path, undo_steps(array, shape, steps)
@@ -105,8 +111,12 @@ def _set_weights(model: Any, arrays: Mapping[str, Any], where: str) -> None:
         array = arrays.get(variable.path)
         if array is None:
             if any(variable is w for w in model.weights):
-                raise SerializationError(f"{where!r} has no weight for {variable.path!r}; it has {sorted(arrays)[:20]}.")
+                raise SerializationError(
+                    f"{where!r} has no weight for {variable.path!r}; it has {sorted(arrays)[:20]}."
+                )
             continue
         if tuple(array.shape) != tuple(variable.shape):
-            raise SerializationError(f"Weight {variable.path!r} has shape {variable.shape}; {where!r} has one of shape {array.shape}.")
+            raise SerializationError(
+                f"Weight {variable.path!r} has shape {variable.shape}; {where!r} has one of shape {array.shape}."
+            )
         variable.assign(array)

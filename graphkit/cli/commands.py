@@ -95,7 +95,9 @@ def parser() -> argparse.ArgumentParser:
     from graphkit import __version__
 
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error")
+    common.add_argument(
+        "--debug", action="store_true", default=argparse.SUPPRESS, help="show the traceback of an error"
+    )
     top = argparse.ArgumentParser("graphkit", description=_ABOUT, formatter_class=argparse.RawDescriptionHelpFormatter)
     top.add_argument("--version", action="version", version=f"graphkit {__version__}")
     top.add_argument("--debug", action="store_true", help="show the traceback of an error")
@@ -132,8 +134,16 @@ def _add_summary(to: argparse.ArgumentParser) -> None:
 
 def _add_plot(to: argparse.ArgumentParser) -> None:
     to.add_argument("file", type=Path, metavar="FILE", help="the model")
-    to.add_argument("-o", "--output", type=Path, metavar="OUT", help="the picture: .svg, .html, .dot, .png, .pdf (default: FILE with .svg)")
-    to.add_argument("--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="which way the data flows (default: TB)")
+    to.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        metavar="OUT",
+        help="the picture: .svg, .html, .dot, .png, .pdf (default: FILE with .svg)",
+    )
+    to.add_argument(
+        "--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="which way the data flows (default: TB)"
+    )
     to.add_argument("--expand-nested", action="store_true", help="show what is in models inside")
     to.add_argument("--nodes", action="store_true", help="one box for each call of a shared layer")
     to.add_argument("--no-shapes", action="store_true", help="leave the shapes out")
@@ -156,7 +166,13 @@ def _add_run(to: argparse.ArgumentParser) -> None:
 
 
 def _add_demo(to: argparse.ArgumentParser) -> None:
-    to.add_argument("--out", type=Path, default=Path("graphkit-demo"), metavar="FOLDER", help="where to write (default: graphkit-demo)")
+    to.add_argument(
+        "--out",
+        type=Path,
+        default=Path("graphkit-demo"),
+        metavar="FOLDER",
+        help="where to write (default: graphkit-demo)",
+    )
     to.add_argument("--epochs", type=int, default=None, metavar="N", help="passes over the training pairs")
     to.add_argument("--seed", type=int, default=0, metavar="N", help="seed of split, weights and batches (default: 0)")
 
@@ -186,7 +202,9 @@ def inspect(arguments: argparse.Namespace) -> int:
 def summary(arguments: argparse.Namespace) -> int:
     """`graphkit summary`."""
     model = _load(arguments.file)
-    model.summary(line_length=arguments.line_length, expand_nested=arguments.expand_nested, show_trainable=arguments.trainable)
+    model.summary(
+        line_length=arguments.line_length, expand_nested=arguments.expand_nested, show_trainable=arguments.trainable
+    )
     return 0
 
 

@@ -54,10 +54,17 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
     train, test = (make_pairs(images, labels, part, _PAIRS, random) for part in (training, held_out))
     model = build()
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"{len(training)} images to learn from ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n")
+    say(
+        f"{len(training)} images to learn from ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n"
+    )
     seconds = fit(model, train, epochs or _EPOCHS)
     say()
-    about = {"training_seconds": round(seconds, 2), "epochs": epochs or _EPOCHS, "seed": seed, "held_out_images": len(held_out)}
+    about = {
+        "training_seconds": round(seconds, 2),
+        "epochs": epochs or _EPOCHS,
+        "seed": seed,
+        "held_out_images": len(held_out),
+    }
     report: dict[str, Any] = about | save_and_compare(model, test, folder)
     (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
     say(as_text(report, folder))
@@ -174,14 +181,22 @@ def save_and_compare(model: Any, test: Pairs, folder: Path) -> dict[str, Any]:
     reloaded: Any = model_from_json((folder / "model.json").read_text())
     reloaded.load_weights(folder / "model.weights.h5")
     predictor = Predictor(folder / "model.onnx")
-    engines: dict[str, Callable[[list[Array]], Any]] = {"graphkit": model, "reloaded": reloaded, "onnxruntime": predictor}
+    engines: dict[str, Callable[[list[Array]], Any]] = {
+        "graphkit": model,
+        "reloaded": reloaded,
+        "onnxruntime": predictor,
+    }
     batch = [test.left, test.right]
     outputs = {name: [np.asarray(o) for o in run(batch)] for name, run in engines.items()}
     return {
         "accuracy": {name: accuracy(found, test) for name, found in outputs.items()},
-        "largest_difference": {name: _difference(outputs["graphkit"], outputs[name]) for name in ("reloaded", "onnxruntime")},
+        "largest_difference": {
+            name: _difference(outputs["graphkit"], outputs[name]) for name in ("reloaded", "onnxruntime")
+        },
         "milliseconds": {name: _latencies(engines[name], batch) for name in ("graphkit", "onnxruntime")},
-        "bytes": {p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.name.startswith(("model.", "summary."))},
+        "bytes": {
+            p.name: p.stat().st_size for p in sorted(folder.iterdir()) if p.name.startswith(("model.", "summary."))
+        },
         "parameters": model.count_params(),
         "provider": predictor.providers[0],
     }
@@ -232,7 +247,10 @@ def as_text(report: dict[str, Any], folder: Path) -> str:
                 ["same digit or not", *(f"{accuracies[n]['same']:.2%}" for n in accuracies)],
                 ["which digit", *(f"{accuracies[n]['digit']:.2%}" for n in accuracies)],
                 ["largest difference", "", *(f"{d:.1e}" for d in differences.values())],
-                *([f"time for {n}", f"{times['graphkit'][n]:.2f} ms", "", f"{times['onnxruntime'][n]:.2f} ms"] for n in names),
+                *(
+                    [f"time for {n}", f"{times['graphkit'][n]:.2f} ms", "", f"{times['onnxruntime'][n]:.2f} ms"]
+                    for n in names
+                ),
             ],
         ),
         "",
@@ -248,5 +266,7 @@ def _table(header: list[str] | None, rows: list[list[str]]) -> list[str]:
     """Columns under each other: the first to the left, the others to the right."""
     shown = ([header] if header else []) + rows
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
-    padded = ([c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in shown)
+    padded = (
+        [c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(zip(row, widths, strict=True))] for row in shown
+    )
     return ["  " + "  ".join(row) for row in padded]

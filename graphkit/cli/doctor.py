@@ -116,7 +116,11 @@ def _converters() -> Iterator[Line]:
             entry.load()
             yield entry.name, entry.value, ""
         except Exception as error:  # a broken plug-in of someone else's is a finding
-            yield entry.name, f"{entry.value}: FAILED", f"converter {entry.name!r} cannot be imported: {type(error).__name__}: {error}"
+            yield (
+                entry.name,
+                f"{entry.value}: FAILED",
+                f"converter {entry.name!r} cannot be imported: {type(error).__name__}: {error}",
+            )
     if not found:
         yield "none", "", "no converters are registered: reinstall graphkit (pip install graphkit)"
 
@@ -124,7 +128,11 @@ def _converters() -> Iterator[Line]:
 def _drawing() -> Iterator[Line]:
     yield ".svg, .html", "built in", ""
     program = shutil.which("dot")
-    yield ".png, .pdf (Graphviz)", program or "not installed: `dot` is not on the PATH; only needed for .png and .pdf", ""
+    yield (
+        ".png, .pdf (Graphviz)",
+        program or "not installed: `dot` is not on the PATH; only needed for .png and .pdf",
+        "",
+    )
 
 
 _PARTS: dict[str, Callable[[], Iterator[Line]]] = {

@@ -227,7 +227,9 @@ class _Finder(MetaPathFinder, Loader):
             return None
         if _table_entry(fullname) is None:
             known = [f"{h}.{m}" for h in _HOMES for m in _MODULES if m and fullname.startswith(h)]
-            raise MissingModuleError(f"graphkit has no module {fullname}.{did_you_mean(fullname, known)}", name=fullname)
+            raise MissingModuleError(
+                f"graphkit has no module {fullname}.{did_you_mean(fullname, known)}", name=fullname
+            )
         return ModuleSpec(fullname, self, origin="graphkit", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
@@ -255,7 +257,9 @@ def impersonating() -> Iterator[None]:
         return
     taken = [name for name in _ROOTS if name in sys.modules]
     if taken:
-        raise NameConflictError(f"{', '.join(taken)} is imported in this process already; graphkit cannot answer to that name too.")
+        raise NameConflictError(
+            f"{', '.join(taken)} is imported in this process already; graphkit cannot answer to that name too."
+        )
     finder = _Finder()
     sys.meta_path.insert(0, finder)
     try:

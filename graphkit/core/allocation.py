@@ -49,7 +49,9 @@ def weight_budget() -> WeightBudget | None:
 def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
     """Inside, weights start as zeros: their numbers come from a file whose arrays have `declared_bytes` in all."""
     limit = 2 * declared_bytes + _SLACK
-    token = _budget.set(WeightBudget(limit, what, f"its weights file has only {declared_bytes:,} bytes in all", from_file=True))
+    token = _budget.set(
+        WeightBudget(limit, what, f"its weights file has only {declared_bytes:,} bytes in all", from_file=True)
+    )
     try:
         yield
     finally:

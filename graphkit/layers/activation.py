@@ -30,7 +30,9 @@ class ReLU(Layer):
 
     supports_masking = True
 
-    def __init__(self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any) -> None:
+    def __init__(
+        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         _not_negative(self, negative_slope=negative_slope, threshold=threshold)
         if max_value is not None:
@@ -39,7 +41,9 @@ class ReLU(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
-        return capped_relu(inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold)
+        return capped_relu(
+            inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
+        )
 
 
 @keras_class(_HOME)
@@ -100,7 +104,9 @@ class PReLU(Layer):
             regularizer=self.alpha_regularizer,
             constraint=self.alpha_constraint,
         )
-        self.input_spec = InputSpec(ndim=rank, axes={a: input_shape[a] for a in range(1, rank) if shared and a not in shared})
+        self.input_spec = InputSpec(
+            ndim=rank, axes={a: input_shape[a] for a in range(1, rank) if shared and a not in shared}
+        )
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
@@ -144,7 +150,8 @@ class Softmax(Layer):
 
     def _check_mask(self, shape: tuple[Any, ...], mask: tuple[Any, ...]) -> None:
         fits = len(mask) <= len(shape) and all(
-            not isinstance(m, int) or not isinstance(s, int) or m in (1, s) for m, s in zip(mask[::-1], shape[::-1], strict=False)
+            not isinstance(m, int) or not isinstance(s, int) or m in (1, s)
+            for m, s in zip(mask[::-1], shape[::-1], strict=False)
         )
         if not fits:
             raise ShapeError(

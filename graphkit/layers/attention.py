@@ -88,7 +88,9 @@ class _HeadAttention(Layer):
         self.bias_initializer = initializers.get(arguments["bias_initializer"])
         self.kernel_regularizer = regularizers.get(arguments["kernel_regularizer"])
         self.bias_regularizer = regularizers.get(arguments["bias_regularizer"])
-        self._projection_regularizer = regularizers.get(arguments["activity_regularizer"])  # of the projections, as in Keras
+        self._projection_regularizer = regularizers.get(
+            arguments["activity_regularizer"]
+        )  # of the projections, as in Keras
         self.kernel_constraint = weight_constraints.get(arguments["kernel_constraint"])
         self.bias_constraint = weight_constraints.get(arguments["bias_constraint"])
 
@@ -136,7 +138,9 @@ class _HeadAttention(Layer):
     ) -> Any:
         """The output (batch, query axes, features), and the scores (batch, heads, query axes, key axes) if they are wanted."""
         key = value if key is None else key
-        mask = self._compute_attention_mask(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+        mask = self._compute_attention_mask(
+            query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
+        )
         gate = self._gate_dense(query) if self.use_gate else None
         projected = self._heads(self._query_dense(query), self._key_dense(key), self._value_dense(value))
         output, scores = self._compute_attention(*projected, mask, training, return_attention_scores)
@@ -215,7 +219,9 @@ class _HeadAttention(Layer):
 
 def _fresh(initializer: Any) -> Any:
     """A copy that draws numbers of its own, unless it has a seed."""
-    return type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
+    return (
+        type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
+    )
 
 
 def _attention_equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
@@ -297,12 +303,16 @@ class MultiHeadAttention(_HeadAttention):
         if value_dim is not None:
             check_positive(self, "value_dim", value_dim)
         self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
-        self._output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape) if output_shape else None
+        self._output_shape = (
+            (output_shape,) if isinstance(output_shape, int) else tuple(output_shape) if output_shape else None
+        )
         if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
             raise InvalidArgumentError(
                 f"`attention_axes` of layer {self.name!r} must be an int, list, or tuple. Received: {attention_axes!r}"
             )
-        self.attention_axes = (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes) if attention_axes else None
+        self.attention_axes = (
+            (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes) if attention_axes else None
+        )
         self._set_arguments(arguments)
         self._factor = 1.0 / math.sqrt(float(key_dim))
 
@@ -450,7 +460,12 @@ class Attention(Layer):
     supports_masking = True
 
     def __init__(
-        self, use_scale: bool = False, score_mode: str = "dot", dropout: float = 0.0, seed: int | None = None, **kwargs: Any
+        self,
+        use_scale: bool = False,
+        score_mode: str = "dot",
+        dropout: float = 0.0,
+        seed: int | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if score_mode not in ("dot", "concat"):
@@ -484,10 +499,17 @@ class Attention(Layer):
             scores = ops.matmul(query, ops.swapaxes(key, -2, -1))
             return scores if self.scale is None else scores * self.scale
         pairs = _pairs(query, key)
-        return self.concat_score_weight * ops.sum(ops.tanh(pairs if self.scale is None else self.scale * pairs), axis=-1)
+        return self.concat_score_weight * ops.sum(
+            ops.tanh(pairs if self.scale is None else self.scale * pairs), axis=-1
+        )
 
     def call(
-        self, inputs: Any, mask: Any = None, training: bool = False, return_attention_scores: bool = False, use_causal_mask: bool = False
+        self,
+        inputs: Any,
+        mask: Any = None,
+        training: bool = False,
+        return_attention_scores: bool = False,
+        use_causal_mask: bool = False,
     ) -> Any:
         """The output, and the scores (batch, T, S) if they are wanted."""
         self._check_list("inputs", inputs)

@@ -80,7 +80,9 @@ class _Convolution(Layer):
     def _check_output(self, input_shape: Any) -> None:
         """Raise ShapeError, naming the layer, if the window is larger than the input."""
         shape = tuple(Dim.named("size") if s is None else s for s in input_shape)
-        outs = output_sizes(spatial_sizes(shape, self.data_format), self.kernel_size, self.strides, self.dilation_rate, self.padding)
+        outs = output_sizes(
+            spatial_sizes(shape, self.data_format), self.kernel_size, self.strides, self.dilation_rate, self.padding
+        )
         where = f"layer {self.name!r} ({type(self).__name__})"
         check_output(where, outs, shape, self.kernel_size, self.strides, self.dilation_rate, self.padding)
 

@@ -72,10 +72,16 @@ class BatchNormalization(Layer):
         axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
         size = input_shape[axis]
         if size is None:
-            raise ShapeError(f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
-        self.gamma = self._vector("gamma", size, self.scale, self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint)
-        self.beta = self._vector("beta", size, self.center, self.beta_initializer, self.beta_regularizer, self.beta_constraint)
+        self.gamma = self._vector(
+            "gamma", size, self.scale, self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint
+        )
+        self.beta = self._vector(
+            "beta", size, self.center, self.beta_initializer, self.beta_regularizer, self.beta_constraint
+        )
         self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
         self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
         if self.renorm:
@@ -87,7 +93,12 @@ class BatchNormalization(Layer):
         if not wanted:
             return None
         return self.add_weight(
-            name=name, shape=(size,), initializer=initializer, regularizer=regularizer, constraint=constraint, autocast=False
+            name=name,
+            shape=(size,),
+            initializer=initializer,
+            regularizer=regularizer,
+            constraint=constraint,
+            autocast=False,
         )
 
     def _statistic(self, name: str, size: int, initializer: Any) -> Any:
@@ -103,10 +114,18 @@ class BatchNormalization(Layer):
         axis = canonical_axis(self.axis, len(inputs.shape))
         if not (training and self.trainable):
             return ops.batch_normalization(
-                inputs, self.moving_mean, self.moving_variance, axis, offset=self.beta, scale=self.gamma, epsilon=self.epsilon
+                inputs,
+                self.moving_mean,
+                self.moving_variance,
+                axis,
+                offset=self.beta,
+                scale=self.gamma,
+                epsilon=self.epsilon,
             )
         if mask is None and not self.renorm:
-            outputs, mean, variance = ops.batch_normalization_training(inputs, axis, self.beta, self.gamma, self.epsilon)
+            outputs, mean, variance = ops.batch_normalization_training(
+                inputs, axis, self.beta, self.gamma, self.epsilon
+            )
             self._move(self.moving_mean, mean, self.momentum)
             self._move(self.moving_variance, variance, self.momentum)
             return outputs
@@ -177,7 +196,9 @@ class LayerNormalization(Layer):
         rms_scaling = kwargs.pop("rms_scaling", False)
         super().__init__(**kwargs)
         if not isinstance(axis, (int, list, tuple)):
-            raise InvalidArgumentError(f"Expected an int or a list/tuple of ints for `axis` of layer {self.name!r}. Received: {axis!r}")
+            raise InvalidArgumentError(
+                f"Expected an int or a list/tuple of ints for `axis` of layer {self.name!r}. Received: {axis!r}"
+            )
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon, self.center, self.scale, self.rms_scaling = epsilon, center, scale, bool(rms_scaling)
         self.beta_initializer = initializers.get(beta_initializer)
@@ -193,7 +214,9 @@ class LayerNormalization(Layer):
         axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in given)
         shape = tuple(input_shape[a] for a in axes)
         if None in shape:
-            raise ShapeError(f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         self.gamma = self.beta = None
         if self.scale or self.rms_scaling:
             self.gamma = self.add_weight(
@@ -208,7 +231,9 @@ class LayerNormalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
-        return ops.layer_normalization(inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling)
+        return ops.layer_normalization(
+            inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
+        )
 
     def get_config(self) -> dict[str, Any]:
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
@@ -262,10 +287,14 @@ class GroupNormalization(Layer):
         axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
         size = input_shape[axis]
         if size is None:
-            raise ShapeError(f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         self.groups = size if self.groups == -1 else self.groups
         if size % self.groups:
-            raise ShapeError(f"Layer {self.name!r}: {size} channels cannot be cut into {self.groups} groups of one size.")
+            raise ShapeError(
+                f"Layer {self.name!r}: {size} channels cannot be cut into {self.groups} groups of one size."
+            )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
         self.gamma = self.beta = None
         if self.scale:
@@ -308,9 +337,13 @@ class RMSNormalization(Layer):
     def build(self, input_shape: Any) -> None:
         """Make the scale, of the shape of the axes that are normalized."""
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
-        shape = tuple(input_shape[canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}")] for a in self.axis)
+        shape = tuple(
+            input_shape[canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}")] for a in self.axis
+        )
         if None in shape:
-            raise ShapeError(f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
 
     def call(self, x: Any) -> Any:

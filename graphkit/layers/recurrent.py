@@ -100,7 +100,8 @@ class RNN(Layer):
                 f"(layer {self.name!r}). Give Input(batch_shape=...)."
             )
         self.states = nest.map_structure(
-            lambda v: Variable(v, dtype=self.variable_dtype, trainable=False, name="rnn_state"), self.get_initial_state(shape[0])
+            lambda v: Variable(v, dtype=self.variable_dtype, trainable=False, name="rnn_state"),
+            self.get_initial_state(shape[0]),
         )
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
@@ -179,7 +180,9 @@ class RNN(Layer):
             raise ShapeError(f"Layer {self.name!r} wants {len(self.state_size)} initial states, got {len(nested)}.")
         return [nest.map_structure(lambda s: ops.cast(s, self.compute_dtype), s) for s in nested]
 
-    def _run(self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool) -> tuple[Any, list[Any]]:
+    def _run(
+        self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
+    ) -> tuple[Any, list[Any]]:
         """(output, last states)."""
         with steady_dropout(self.cell, sequences[:, 0], states) if training else steady_dropout(None, None, None):
             return self._scan(sequences, states, mask, training)
@@ -198,7 +201,9 @@ class RNN(Layer):
                 after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)
             return (after, output), output if self.return_sequences else None
 
-        (states, last), ys = ops.scan(step, (states, nothing), [steps, *flags], reverse=self.go_backwards, unroll=self.unroll or 1)
+        (states, last), ys = ops.scan(
+            step, (states, nothing), [steps, *flags], reverse=self.go_backwards, unroll=self.unroll or 1
+        )
         if not self.return_sequences:
             return last, states
         return ops.swapaxes(ops.flip(ys, 0) if self.go_backwards else ys, 0, 1), states
@@ -265,7 +270,10 @@ class _BuiltInRNN(RNN):
         """`scope` holds the constructor's local names."""
         own = [n for n in config_names(self.cell_class) if n in scope]
         cell = self.cell_class(
-            **{n: scope[n] for n in own}, dtype=kwargs.get("dtype"), trainable=kwargs.get("trainable", True), name=self.cell_name
+            **{n: scope[n] for n in own},
+            dtype=kwargs.get("dtype"),
+            trainable=kwargs.get("trainable", True),
+            name=self.cell_name,
         )
         loop = {n: scope[n] for n in _LOOP if n in scope}
         RNN.__init__(self, cell, **loop, activity_regularizer=scope["activity_regularizer"], **kwargs)
@@ -285,7 +293,9 @@ class _BuiltInRNN(RNN):
             return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def _run(self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool) -> tuple[Any, list[Any]]:
+    def _run(
+        self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
+    ) -> tuple[Any, list[Any]]:
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
         usual = type(cell) is self.cell_class and None not in names.values() and sequences.ndim == 3

@@ -102,7 +102,9 @@ class _GatedCell(DropoutRNNCell, Layer):
         """Keep the constructor's arguments under their names. Raises InvalidArgumentError for a wrong size."""
         units = arguments["units"]
         if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units <= 0:
-            raise InvalidArgumentError(f"Received an invalid value for argument `units`, expected a positive integer, got {units}.")
+            raise InvalidArgumentError(
+                f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
+            )
         for name, value in arguments.items():
             kind = next((k for k in _KINDS if name.endswith(k)), None)
             setattr(self, name, value if kind is None else _KINDS[kind].get(value))
@@ -117,7 +119,9 @@ class _GatedCell(DropoutRNNCell, Layer):
         """Make kernel (n, gates * units), recurrent_kernel (units, gates * units) and bias."""
         size = input_shape[-1]
         if size is None:
-            raise ShapeError(f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}.")
+            raise ShapeError(
+                f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
         width = self.gates * self.units
         self.kernel = self._weight("kernel", (size, width))
         self.recurrent_kernel = self._weight("recurrent_kernel", (self.units, width), "recurrent")
@@ -250,7 +254,9 @@ class GRUCell(_GatedCell):
         nested = nest.is_nested(states)
         before = states[0] if nested else states
         x, h = self._dropped(inputs, before, training)
-        given, of_state = (self.bias[0], self.bias[1]) if self.bias is not None and self.reset_after else (self.bias, None)
+        given, of_state = (
+            (self.bias[0], self.bias[1]) if self.bias is not None and self.reset_after else (self.bias, None)
+        )
         projected = ops.matmul(x, self.kernel)
         projected = projected if given is None else projected + given
         z, r, candidate = ops.split(projected, 3, axis=-1)
@@ -313,7 +319,11 @@ class LSTMCell(_GatedCell):
 
         def with_open_forget_gate(shape: Any, dtype: Any = None) -> Any:
             one = initializers.get("ones")
-            parts = [own((self.units,), dtype=dtype), one((self.units,), dtype=dtype), own((2 * self.units,), dtype=dtype)]
+            parts = [
+                own((self.units,), dtype=dtype),
+                one((self.units,), dtype=dtype),
+                own((2 * self.units,), dtype=dtype),
+            ]
             return ops.concatenate(parts, axis=0)
 
         return with_open_forget_gate
@@ -331,7 +341,14 @@ class LSTMCell(_GatedCell):
     def get_config(self) -> dict[str, Any]:
         """The config, in Keras' order."""
         config = super().get_config()
-        order = [*(k for k in _BASE if k in config), "units", "activation", "recurrent_activation", "use_bias", "unit_forget_bias"]
+        order = [
+            *(k for k in _BASE if k in config),
+            "units",
+            "activation",
+            "recurrent_activation",
+            "use_bias",
+            "unit_forget_bias",
+        ]
         return {k: config[k] for k in [*order, *(k for k in config if k not in order)]}
 
 

@@ -42,7 +42,9 @@ class GaussianNoise(Layer):
         """The inputs, with noise while training."""
         if not training or self.stddev == 0:
             return inputs
-        return inputs + random.normal(ops.shape(inputs), stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator)
+        return inputs + random.normal(
+            ops.shape(inputs), stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator
+        )
 
 
 @keras_class(_HOME)
@@ -66,7 +68,9 @@ class GaussianDropout(Layer):
         if not training or self.rate == 0:
             return inputs
         deviation = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
-        return inputs * random.normal(ops.shape(inputs), 1.0, deviation, dtype=self.compute_dtype, seed=self.seed_generator)
+        return inputs * random.normal(
+            ops.shape(inputs), 1.0, deviation, dtype=self.compute_dtype, seed=self.seed_generator
+        )
 
 
 @keras_class(_HOME)
@@ -87,7 +91,11 @@ class AlphaDropout(Layer):
         if not training or self.rate == 0:
             return inputs
         whole = ops.shape(inputs)
-        noise = whole if self.noise_shape is None else tuple(whole[i] if n is None else n for i, n in enumerate(self.noise_shape))
+        noise = (
+            whole
+            if self.noise_shape is None
+            else tuple(whole[i] if n is None else n for i, n in enumerate(self.noise_shape))
+        )
         kept = ops.greater_equal(random.uniform(noise, seed=self.seed_generator), self.rate)
         spread = (1 - self.rate) * (1 + self.rate * _SELU_FLOOR**2)
         scale = spread**-0.5 if spread > 0 else math.inf
@@ -132,7 +140,12 @@ class _SpatialDropoutOfImages(_SpatialDropout):
     """One that takes a data format."""
 
     def __init__(
-        self, rate: float, data_format: str | None = None, seed: int | None = None, name: str | None = None, dtype: Any = None
+        self,
+        rate: float,
+        data_format: str | None = None,
+        seed: int | None = None,
+        name: str | None = None,
+        dtype: Any = None,
     ) -> None:
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = standardize_data_format(data_format)

@@ -126,7 +126,9 @@ def _pairs(layer: Layer, argument: str, value: Any, rank: int) -> Any:
         return per_axis(value, 2, argument, allow_zero=True)
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
-            raise InvalidArgumentError(f"`{argument}` of layer {layer.name!r} cannot be negative. Received: {argument}={value}.")
+            raise InvalidArgumentError(
+                f"`{argument}` of layer {layer.name!r} cannot be negative. Received: {argument}={value}."
+            )
         return ((value, value),) * rank
     if not isinstance(value, (list, tuple)) or len(value) != rank:
         raise InvalidArgumentError(
@@ -275,7 +277,9 @@ class UpSampling2D(_UpSampling):
 
     rank = 2
 
-    def __init__(self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any) -> None:
+    def __init__(
+        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.data_format = standardize_data_format(data_format)
         self.size = per_axis(size, 2, "size")

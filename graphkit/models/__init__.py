@@ -11,7 +11,9 @@ from graphkit.models.sequential import Sequential
 __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
-def load_model(filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True, placeholders: bool = False) -> Any:
+def load_model(
+    filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True, placeholders: bool = False
+) -> Any:
     """Open a model file of any format; see `graphkit.saving.load_model`."""
     return room("saving").load_model(filepath, custom_objects, compile, safe_mode, placeholders)
 

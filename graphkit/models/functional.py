@@ -137,7 +137,9 @@ class Functional(Model):
         if "training" in kwargs and context is not None and context.training is not None:
             kwargs["training"] = context.training  # the call that is under way decides, not the one that drew the graph
         elif "training" in kwargs and getattr(node.operation, "augments", False):
-            kwargs["training"] = False  # what was recorded is only such a layer's default: nothing is augmented unless training
+            kwargs["training"] = (
+                False  # what was recorded is only such a layer's default: nothing is augmented unless training
+            )
         outputs = nest.flatten(node.operation(*args, **kwargs))  # type: ignore[operator]
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))

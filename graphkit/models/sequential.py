@@ -91,7 +91,9 @@ class Sequential(Model):
 
     def _make_functional(self, x: Any) -> None:
         source = x
-        auto_name("functional")  # Keras' inner graph takes a name of its own, so the numbers of later models are the same
+        auto_name(
+            "functional"
+        )  # Keras' inner graph takes a name of its own, so the numbers of later models are the same
         with name_scope(self.name):
             for layer in self._stack:
                 if not isinstance(layer, InputLayer):
@@ -220,7 +222,9 @@ class Sequential(Model):
         with name_scope(model.name), custom_object_scope(custom_objects):
             for entry in config["layers"]:
                 if not is_envelope(entry):
-                    raise SerializationError(f"An entry of `layers` of {model.name!r} has no class_name and config: {entry!s:.120}")
+                    raise SerializationError(
+                        f"An entry of `layers` of {model.name!r} has no class_name and config: {entry!s:.120}"
+                    )
                 model.add(operation_from_config(entry), rebuild=False)
         model._rebuild()
         if model._functional is None and config.get("build_input_shape") is not None:

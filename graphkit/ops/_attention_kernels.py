@@ -78,7 +78,9 @@ def _whole_mask(mask: Sequence[Array], shape: tuple[int, ...], keys: int) -> Arr
 # ----- forward -----
 
 
-def prepare_attention(out: Any, query: Array, key: Array, value: Array, *mask: Array, scale: float, workspace: list[Array]) -> Thunk:
+def prepare_attention(
+    out: Any, query: Array, key: Array, value: Array, *mask: Array, scale: float, workspace: list[Array]
+) -> Thunk:
     """The engine's thunk of `attention`."""
     made, q, k, v = _heads_first(out[0], query, key, value)
     batch, heads, queries, _ = q.shape
@@ -86,7 +88,9 @@ def prepare_attention(out: Any, query: Array, key: Array, value: Array, *mask: A
     seen = _whole_mask(mask, q.shape, keys)
     cut, factor, ones = Cut.of(heads, queries, keys, 1), q.dtype.type(scale), np.ones(keys, q.dtype)
     shards: list[list[Thunk]] = [[] for _ in workspace[0]]
-    for i, h, r in ((i, h, r) for i in range(batch) for h in range(0, heads, cut.heads) for r in range(0, queries, cut.queries)):
+    for i, h, r in (
+        (i, h, r) for i in range(batch) for h in range(0, heads, cut.heads) for r in range(0, queries, cut.queries)
+    ):
         shard = (i * heads // cut.heads + h // cut.heads + r // cut.queries) % len(shards)
         head, at = slice(h, h + cut.heads), (i, slice(h, h + cut.heads), slice(r, r + cut.queries))
         part = q[at]

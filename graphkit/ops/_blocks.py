@@ -56,7 +56,11 @@ def row_blocks(x: Any) -> Iterator[slice]:
 
 def channel_sums(block: Any, channels: int) -> Any:
     """The sums of (before, channels, after) for each channel, which may stand several times in a row; in float64."""
-    sums = np.add.reduce(block[:, :, 0], axis=0) if block.shape[2] == 1 else np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+    sums = (
+        np.add.reduce(block[:, :, 0], axis=0)
+        if block.shape[2] == 1
+        else np.add.reduce(np.add.reduce(block, axis=2), axis=0)
+    )
     return np.add.reduce(sums.reshape(-1, channels).astype(np.float64), axis=0)
 
 

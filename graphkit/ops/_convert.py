@@ -46,8 +46,14 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
     try:
         array = as_array(value)
     except ValueError as error:
-        raise ShapeError(f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: {error}.") from None
-    if array.dtype == object and not isinstance(value, (np.ndarray, str)) and not all(isinstance(v, (str, bytes)) for v in array.flat):
+        raise ShapeError(
+            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: {error}."
+        ) from None
+    if (
+        array.dtype == object
+        and not isinstance(value, (np.ndarray, str))
+        and not all(isinstance(v, (str, bytes)) for v in array.flat)
+    ):
         raise InvalidTypeError(f"Expected a tensor or something array-like, got {type(value).__name__}: {value!r:.80}.")
     if isinstance(value, (list, tuple)):  # literals written in Python get Keras' default dtypes
         default = {"f": dtypes.floatx(), "i": "int32"}.get(array.dtype.kind)

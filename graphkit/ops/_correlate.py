@@ -60,7 +60,9 @@ class Geometry:
     @property
     def is_padded(self) -> bool:
         """Whether any window reaches beyond the image."""
-        ends = ((o - 1) * s + k for o, s, k in zip(self.outs, self.strides, reach(self.window, self.dilation), strict=True))
+        ends = (
+            (o - 1) * s + k for o, s, k in zip(self.outs, self.strides, reach(self.window, self.dilation), strict=True)
+        )
         return any(b > 0 or end - b > n for (b, _), end, n in zip(self.pads, ends, self.sizes, strict=True))
 
     @property
@@ -193,7 +195,9 @@ def gather(g: Geometry, chunk: Chunk, x: Array, buffers: Buffers) -> tuple[list[
     if g.by_tap:
         held = buffers.windows[: rows * g.depth].reshape(*g.window, g.channels, chunk.images, chunk.rows, *g.outs[1:])
         order = (*range(rank + 1, 2 * rank + 2), *range(rank + 1))
-        return [*thunks, partial(np.copyto, held, seen.transpose(order), casting="unsafe")], held.reshape(g.depth, rows).T
+        return [*thunks, partial(np.copyto, held, seen.transpose(order), casting="unsafe")], held.reshape(
+            g.depth, rows
+        ).T
     flat = buffers.windows[: rows * g.depth * g.groups]
     if g.groups == 1:
         held = flat.reshape(seen.shape)
@@ -250,7 +254,9 @@ def _windows(g: Geometry, chunk: Chunk, source: Array) -> Array:
 # ----- the three products -----
 
 
-def correlate(g: Geometry, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Sequence[Buffers]) -> list[list[Thunk]]:
+def correlate(
+    g: Geometry, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Sequence[Buffers]
+) -> list[list[Thunk]]:
     """out = windows of x @ weights (+ bias), as thunks for each thread.
 
     `weights` is ([groups,] depth, filters); `bias` (groups, n, filters), n times the same, n a divisor of the windows of a row.
@@ -262,7 +268,9 @@ def correlate(g: Geometry, x: Array, weights: Array, bias: Array | None, out: Ar
     return shards
 
 
-def _multiply(g: Geometry, chunk: Chunk, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Buffers) -> Iterator[Thunk]:
+def _multiply(
+    g: Geometry, chunk: Chunk, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Buffers
+) -> Iterator[Thunk]:
     gathering, matrix = gather(g, chunk, x, buffers)
     yield from gathering
     target = out[chunk.first : chunk.first + chunk.images, chunk.top : chunk.top + chunk.rows]
@@ -385,7 +393,13 @@ def scatter(
 
 
 def _scatter_chunk(
-    g: Geometry, taps: Sequence[tuple[Any, Any]], chunk: Chunk, y: Array, weights: Array, dx: Array, scratch: Sequence[Array]
+    g: Geometry,
+    taps: Sequence[tuple[Any, Any]],
+    chunk: Chunk,
+    y: Array,
+    weights: Array,
+    dx: Array,
+    scratch: Sequence[Array],
 ) -> Iterator[Thunk]:
     images = slice(chunk.first, chunk.first + chunk.images)
     rows, line = g.rows(g.outs[0]) * chunk.images, g.window[-1]

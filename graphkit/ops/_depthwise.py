@@ -29,16 +29,23 @@ def scratch_specs(g: Geometry, dtype: str) -> list[TensorSpec]:
     images = _step(g, dtypes.bits(made) // 8)
     rows = images * math.prod(g.outs)
     sizes = (shards, rows * g.groups), (2 * shards, g.taps * g.filters * g.groups), (rows,)
-    return [TensorSpec((g.taps * g.filters * g.outs[-1] * g.groups,), made), *(TensorSpec(size, made) for size in sizes)]
+    return [
+        TensorSpec((g.taps * g.filters * g.outs[-1] * g.groups,), made),
+        *(TensorSpec(size, made) for size in sizes),
+    ]
 
 
 def _step(g: Geometry, itemsize: int) -> int:
-    return chunk_images((g.batch, 3, *g.outs, g.groups), itemsize)  # an input, an output and a product stay in the cache
+    return chunk_images(
+        (g.batch, 3, *g.outs, g.groups), itemsize
+    )  # an input, an output and a product stay in the cache
 
 
 def _taps(g: Geometry) -> list[tuple[Slices, Slices]]:
     rank = len(g.outs)
-    return list(Pool(tuple(range(1, rank + 1)), g.sizes, g.outs, g.window, g.strides, g.pads, g.dilation).taps(rank + 2))
+    return list(
+        Pool(tuple(range(1, rank + 1)), g.sizes, g.outs, g.window, g.strides, g.pads, g.dilation).taps(rank + 2)
+    )
 
 
 def _spread(g: Geometry, kernel: Array, store: Array) -> tuple[Thunk, Array]:
@@ -61,7 +68,11 @@ def convolve(
         for j in range(g.filters):
             target = out[part][..., j :: g.filters]
             product = scratch[1][shard][: target.size].reshape(target.shape)
-            thunks.append(partial(target.fill, 0) if bias is None else partial(np.copyto, target, bias[j :: g.filters], casting="unsafe"))
+            thunks.append(
+                partial(target.fill, 0)
+                if bias is None
+                else partial(np.copyto, target, bias[j :: g.filters], casting="unsafe")
+            )
             for (to, come), weight in zip(taps, weights[:, j], strict=True):
                 made, place = product[to], target[to]
                 if place.size:
@@ -72,7 +83,9 @@ def convolve(
     return [first], sharded(g.batch, _step(g, scratch[1].itemsize), len(scratch[1]), make)
 
 
-def input_gradient(g: Geometry, y: Array, kernel: Array, dx: Array, scratch: Sequence[Array]) -> tuple[list[Thunk], list[list[Thunk]]]:
+def input_gradient(
+    g: Geometry, y: Array, kernel: Array, dx: Array, scratch: Sequence[Array]
+) -> tuple[list[Thunk], list[list[Thunk]]]:
     """dx = what reaches each element of the input from y."""
     first, weights = _spread(g, kernel, scratch[0])
     taps = _taps(g)

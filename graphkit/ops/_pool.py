@@ -148,7 +148,9 @@ def _along(array: Array, axis: int, part: slice) -> Array:
     return array[(slice(None),) * axis + (part,)]
 
 
-def scatter_max(pool: Pool, g: Array, x: Array, y: Array, dx: Array, left: Array, share: Array, hit: Array) -> list[Thunk]:
+def scatter_max(
+    pool: Pool, g: Array, x: Array, y: Array, dx: Array, left: Array, share: Array, hit: Array
+) -> list[Thunk]:
     """dx = g at the first element of each window that equals its maximum y. Scratch arrays are like g, `hit` is bool."""
     thunks: list[Thunk] = [] if pool.is_tiling else [partial(dx.fill, 0)]
     thunks.append(partial(np.copyto, left, g))
@@ -169,7 +171,9 @@ def scatter_max(pool: Pool, g: Array, x: Array, y: Array, dx: Array, left: Array
     return thunks
 
 
-def pick_max(pool: Pool, h: Array, x: Array, y: Array, out: Array, share: Array, hit: Array, open_: Array) -> list[Thunk]:
+def pick_max(
+    pool: Pool, h: Array, x: Array, y: Array, out: Array, share: Array, hit: Array, open_: Array
+) -> list[Thunk]:
     """out = h at the first element of each window of x that equals its maximum y."""
     thunks: list[Thunk] = [partial(out.fill, 0), partial(open_.fill, True)]
     for to, come in pool.taps(x.ndim):
@@ -192,8 +196,20 @@ def spread_mean(pool: Pool, g: Array, weight: Array, dx: Array, share: Array) ->
     for to, come in pool.taps(dx.ndim):
         target, part = dx[come], share[to]
         if part.size:
-            thunks.append(partial(np.copyto, target, part) if pool.is_disjoint else partial(np.add, target, part, target))
+            thunks.append(
+                partial(np.copyto, target, part) if pool.is_disjoint else partial(np.add, target, part, target)
+            )
     return thunks
 
 
-__all__ = ["Pool", "between_size", "chunk_images", "pick_max", "reduce_windows", "runner", "scatter_max", "sharded", "spread_mean"]
+__all__ = [
+    "Pool",
+    "between_size",
+    "chunk_images",
+    "pick_max",
+    "reduce_windows",
+    "runner",
+    "scatter_max",
+    "sharded",
+    "spread_mean",
+]

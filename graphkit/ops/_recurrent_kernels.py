@@ -315,7 +315,14 @@ def prepare_lstm_grad(
 
 
 def _load_gru(
-    weights: Array, inner: Array, kernel: Array, recurrent: Array, bias: Array, units: int, scale: float, reset_after: bool
+    weights: Array,
+    inner: Array,
+    kernel: Array,
+    recurrent: Array,
+    bias: Array,
+    units: int,
+    scale: float,
+    reset_after: bool,
 ) -> None:
     """Inputs give rows for the candidate, z and r; the state for z and r, and with reset_after its part of the candidate."""
     two = 2 * units
@@ -492,7 +499,10 @@ def prepare_simple_rnn(
     masks = Mask(mask)
     states = States(column, units, order, y if return_sequences else None, history)
     curve = KNOWN[activation][0]
-    steps = [(projections[:, t], made[t] if reserve else made[0], states.targets[n], masks.at(t), t) for n, t in enumerate(order)]
+    steps = [
+        (projections[:, t], made[t] if reserve else made[0], states.targets[n], masks.at(t), t)
+        for n, t in enumerate(order)
+    ]
     h, project = states.now, projection(x, weights, projections)
 
     def run() -> None:
@@ -532,7 +542,9 @@ def prepare_simple_rnn_grad(
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
     curve = KNOWN[activation][1]
-    steps = [(None if dy is None else dy[:, n].T, made[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][::-1]
+    steps = [(None if dy is None else dy[:, n].T, made[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][
+        ::-1
+    ]
     flush = Flush(dh)
 
     def run() -> None:

@@ -52,12 +52,16 @@ def differentiate_body(body: Program, carries: int, sequences: int, has_cotangen
     ordered = [*cts, *kept, *(joint.inputs[i] for i in slices), *(joint.inputs[i] for i in constants)]
     gradients = list(joint.outputs[len(body.outputs) :])
     step = eliminate_dead(Program(ordered, (), split.backward, gradients))
-    forward = eliminate_dead(Program(joint.inputs[: len(body.inputs)], (), split.forward, [*joint.outputs[: len(body.outputs)], *kept]))
+    forward = eliminate_dead(
+        Program(joint.inputs[: len(body.inputs)], (), split.forward, [*joint.outputs[: len(body.outputs)], *kept])
+    )
     backward = _accumulating(step, len(carried), [joint.inputs[i].spec for i in summed], found, summed, spread, carried)
     return BodyGradient(forward, backward, carried, summed, spread, slices, constants)
 
 
-def _joint(body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]) -> tuple[Program, list[int]]:
+def _joint(
+    body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]
+) -> tuple[Program, list[int]]:
     """One program: the body's outputs, then the gradients of the inputs in the list that is given along."""
     count = len(body.inputs)
     results = [i for i, given in enumerate(has_cotangent, carries) if given]
@@ -127,7 +131,13 @@ class _Split:
 
 
 def _accumulating(
-    step: Program, carried: int, sums: Sequence[TensorSpec], found: list[int], summed: list[int], spread: list[int], carries: list[int]
+    step: Program,
+    carried: int,
+    sums: Sequence[TensorSpec],
+    found: list[int],
+    summed: list[int],
+    spread: list[int],
+    carries: list[int],
 ) -> Program:
     """The backward step with running sums of the constants' gradients."""
     place = {index: number for number, index in enumerate(found)}
@@ -153,5 +163,7 @@ def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[Tenso
         raise GraphError("The loop to be differentiated is not part of the trace under way.")
     old = current.equations[place]
     made = tuple(Value(s) for s in extra)
-    current.equations[place] = Equation(old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope)
+    current.equations[place] = Equation(
+        old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope
+    )
     return [Tracer(current, v) for v in made]

@@ -82,7 +82,9 @@ def resolve_padding(padding: Any, sizes: Shape, window: Ints, strides: Ints, dil
     if word == "causal":
         return tuple((span - 1, 0) for span in spans)
     if word != "same":
-        raise InvalidArgumentError(f"`padding` must be one of 'valid', 'same', 'causal'. Received: padding={padding!r}.")
+        raise InvalidArgumentError(
+            f"`padding` must be one of 'valid', 'same', 'causal'. Received: padding={padding!r}."
+        )
     pairs = []
     for size, span, stride in zip(sizes, spans, strides, strict=True):
         if stride == 1:
@@ -111,7 +113,9 @@ def known_padding(padding: Padding, sizes: Shape, window: Ints, strides: Ints, d
     return pads
 
 
-def check_output(op: str, outs: Shape, shape: Shape, window: Ints, strides: Ints, dilation: Ints, padding: Padding) -> None:
+def check_output(
+    op: str, outs: Shape, shape: Shape, window: Ints, strides: Ints, dilation: Ints, padding: Padding
+) -> None:
     """Raise ShapeError in Keras' words if a window is larger than what it slides over."""
     if any(isinstance(size, int) and size <= 0 for size in outs):
         raise ShapeError(

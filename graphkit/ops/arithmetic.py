@@ -389,7 +389,9 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
     sizes = shape_of(a)[-1], shape_of(b)[-1]
     if any(size not in (2, 3) for size in sizes):
-        raise ShapeError(f"cross wants vectors of 2 or 3 elements, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
+        raise ShapeError(
+            f"cross wants vectors of 2 or 3 elements, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
+        )
     (a0, a1, a2), (b0, b1, b2) = (_parts(v) for v in (a, b))
     last = subtract(multiply(a0, b1), multiply(a1, b0))
     if sizes == (2, 2):
@@ -401,5 +403,3 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
 def _parts(v: Any) -> tuple[Any, Any, Any]:
     x, y = v[..., 0], v[..., 1]
     return x, y, v[..., 2] if shape_of(v)[-1] == 3 else multiply(x, 0)
-
-

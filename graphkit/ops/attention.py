@@ -27,11 +27,15 @@ __all__ = ["dot_product_attention"]
 # ----- the composite: query (batch, queries, heads, size), key (batch, keys, heads, size), value (batch, keys, heads, width) -----
 
 
-def _attention_abstract(query: TensorSpec, key: TensorSpec, value: TensorSpec, *mask: TensorSpec, scale: float) -> tuple[TensorSpec, ...]:
+def _attention_abstract(
+    query: TensorSpec, key: TensorSpec, value: TensorSpec, *mask: TensorSpec, scale: float
+) -> tuple[TensorSpec, ...]:
     batch, queries, heads, _ = query.shape
     if mask:
         broadcast_shapes(mask[0].shape, (batch, heads, queries, key.shape[1]))
-    return TensorSpec((batch, queries, heads, value.shape[3]), query.dtype), TensorSpec((batch, heads, queries), query.dtype)
+    return TensorSpec((batch, queries, heads, value.shape[3]), query.dtype), TensorSpec(
+        (batch, heads, queries), query.dtype
+    )
 
 
 def _scores(query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> Any:
@@ -132,21 +136,32 @@ def dot_product_attention(
     Raises ShapeError unless the three have four axes. Source: keras.ops.dot_product_attention.
     """
     if attn_logits_soft_cap is not None or flash_attention:
-        raise InvalidArgumentError("dot_product_attention: flash_attention and attn_logits_soft_cap are not available here.")
+        raise InvalidArgumentError(
+            "dot_product_attention: flash_attention and attn_logits_soft_cap are not available here."
+        )
     query, key, value = promote(query, key, value, to_float=True)
     if not query.ndim == key.ndim == value.ndim == 4:
         shapes = ", ".join(show(shape_of(t)) for t in (query, key, value))
-        raise ShapeError(f"dot_product_attention: query, key and value must be (batch, time, heads, size), got {shapes}.")
+        raise ShapeError(
+            f"dot_product_attention: query, key and value must be (batch, time, heads, size), got {shapes}."
+        )
     kind = dtypes.result_type(dtype_name(query), "float32")
     size = shape_of(query)[-1]
     if scale is None and isinstance(size, Dim):
-        raise ShapeError(f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given.")
+        raise ShapeError(
+            f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given."
+        )
     factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
     allowed = None if mask is None else cast(mask, "bool")
     if is_causal:
         before = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
         allowed = before if allowed is None else logical_and(allowed, before)
-    if bias is None and isinstance(factor, (int, float)) and kind == dtype_name(query) and _is_plain(query, key, value, allowed):
+    if (
+        bias is None
+        and isinstance(factor, (int, float))
+        and kind == dtype_name(query)
+        and _is_plain(query, key, value, allowed)
+    ):
         masks = () if allowed is None else (allowed,)
         return attention_p.bind(query, key, value, *masks, scale=float(factor))[0]
     scores = multiply(cast(einsum("btnh,bsnh->bnts", query, key), kind), tensor(factor, kind))

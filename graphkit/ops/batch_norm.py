@@ -112,7 +112,9 @@ def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
 # ----- batch normalisation with the statistics of the batch itself -----
 
 
-def _train_abstract(x: TensorSpec, scale: TensorSpec, offset: TensorSpec, axis: int, epsilon: float) -> tuple[TensorSpec, ...]:
+def _train_abstract(
+    x: TensorSpec, scale: TensorSpec, offset: TensorSpec, axis: int, epsilon: float
+) -> tuple[TensorSpec, ...]:
     return x, scale, scale
 
 
@@ -135,9 +137,7 @@ def _scratch_block(x: Any, scratch: Any) -> Any:
     return scratch[: rows * x.shape[1] * x.shape[2]].reshape(rows, *x.shape[1:])
 
 
-def _train_kernel(
-    out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float, workspace: list[Any]
-) -> None:
+def _train_kernel(out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float, workspace: list[Any]) -> None:
     y, center, variance = out
     flat = _three_axes(x, axis)
     scratch = _scratch_block(flat, workspace[0])
@@ -178,7 +178,9 @@ def _statistics_cotangent(dx: Any, g_mean: Any, g_variance: Any, x: Any, center:
         part = _along(multiply(g_mean, each), x.ndim, axis)
         dx = part if dx is None else add(dx, part)
     if g_variance is not None:
-        part = multiply(subtract(x, _along(center, x.ndim, axis)), _along(multiply(g_variance, multiply(each, 2.0)), x.ndim, axis))
+        part = multiply(
+            subtract(x, _along(center, x.ndim, axis)), _along(multiply(g_variance, multiply(each, 2.0)), x.ndim, axis)
+        )
         dx = part if dx is None else add(dx, part)
     return spread(dx, x, (), True)
 

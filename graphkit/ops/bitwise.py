@@ -44,7 +44,9 @@ def _integers(where_: str, *values: Any) -> tuple[Any, ...]:
     """The values as integers (or bools) of one dtype. Raises DTypeError for floats."""
     made = promote(*values)
     if not (dtypes.is_int(dtype_name(made[0])) or dtype_name(made[0]) == "bool"):
-        raise DTypeError(f"{where_} wants integers or bools, got {dtype_name(made[0])}; cast them with ops.cast(x, 'int32').")
+        raise DTypeError(
+            f"{where_} wants integers or bools, got {dtype_name(made[0])}; cast them with ops.cast(x, 'int32')."
+        )
     return made
 
 
@@ -74,9 +76,13 @@ def _shift_op(class_name: str, name: str, made: Primitive, meaning: str) -> Call
     return operation(class_name, tensors="x y")(function)
 
 
-bitwise_left_shift = _shift_op("BitwiseLeftShift", "bitwise_left_shift", left_shift_p, "`x` times 2**y by moving its bits")
+bitwise_left_shift = _shift_op(
+    "BitwiseLeftShift", "bitwise_left_shift", left_shift_p, "`x` times 2**y by moving its bits"
+)
 left_shift = _shift_op("LeftShift", "left_shift", left_shift_p, "`x` times 2**y by moving its bits")
-bitwise_right_shift = _shift_op("BitwiseRightShift", "bitwise_right_shift", right_shift_p, "`x // 2**y`; the sign stays")
+bitwise_right_shift = _shift_op(
+    "BitwiseRightShift", "bitwise_right_shift", right_shift_p, "`x // 2**y`; the sign stays"
+)
 right_shift = _shift_op("RightShift", "right_shift", right_shift_p, "`x // 2**y`; the sign stays")
 
 

@@ -73,7 +73,10 @@ def rgb_to_grayscale(images: Any, data_format: Any = None) -> Any:
         return x
     weights = np.array([0.2989, 0.5870, 0.1140]).reshape((-1,) + (1,) * (-axis - 1))
     floats = cast(x, dtypes.result_type(dtype_name(x), float))
-    return cast(reduce_sum(multiply(floats, weights.astype(dtypes.to_numpy(dtype_name(floats)))), axis=axis, keepdims=True), dtype_name(x))
+    return cast(
+        reduce_sum(multiply(floats, weights.astype(dtypes.to_numpy(dtype_name(floats)))), axis=axis, keepdims=True),
+        dtype_name(x),
+    )
 
 
 def _planes(x: Any, axis: int) -> list[Any]:

@@ -119,7 +119,9 @@ def view_as_complex(x: Any) -> Any:
     if _is_complex(x):
         raise DTypeError(f"view_as_complex wants real numbers, got {dtype_name(x)}.")
     if x.ndim < 1 or shape_of(x)[-1] != 2:
-        raise ShapeError(f"view_as_complex: the last axis must hold real and imaginary part, got shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"view_as_complex: the last axis must hold real and imaginary part, got shape {show(shape_of(x))}."
+        )
     return _joined(x[..., 0], x[..., 1])
 
 

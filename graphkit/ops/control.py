@@ -63,13 +63,17 @@ def _step_specs(specs: Sequence[TensorSpec], carries: int, sequences: int) -> li
     return [*specs[:carries], *slices, *specs[stop:]]
 
 
-def _scan_abstract(*specs: TensorSpec, body: Program, carries: int, sequences: int, length: Size, reverse: bool) -> tuple[TensorSpec, ...]:
+def _scan_abstract(
+    *specs: TensorSpec, body: Program, carries: int, sequences: int, length: Size, reverse: bool
+) -> tuple[TensorSpec, ...]:
     made = _result_specs(body, _step_specs(specs, carries, sequences))
     _check_carries("scan", specs[:carries], made[:carries])
     return (*specs[:carries], *(TensorSpec((length, *s.shape), s.dtype) for s in made[carries:]))
 
 
-def _prepare_scan(out: Any, *arrays: Any, body: Program, carries: int, sequences: int, length: int, reverse: bool) -> Callable[[], None]:
+def _prepare_scan(
+    out: Any, *arrays: Any, body: Program, carries: int, sequences: int, length: int, reverse: bool
+) -> Callable[[], None]:
     """The body is compiled once; each step copies a slice in and the results out."""
     from graphkit.engine import compile_program
 
@@ -77,7 +81,10 @@ def _prepare_scan(out: Any, *arrays: Any, body: Program, carries: int, sequences
     stop = carries + sequences
     xs = list(zip(plan.inputs[carries:stop], arrays[carries:stop], strict=True))
     ys = list(zip(out[carries:], plan.outputs[carries:], strict=True))
-    once = [*zip(plan.inputs[:carries], arrays[:carries], strict=True), *zip(plan.inputs[stop:], arrays[stop:], strict=True)]
+    once = [
+        *zip(plan.inputs[:carries], arrays[:carries], strict=True),
+        *zip(plan.inputs[stop:], arrays[stop:], strict=True),
+    ]
     finals = list(zip(out[:carries], plan.inputs[:carries], strict=True))
     moves = _moves(plan.inputs[:carries], plan.outputs[:carries])
     order = range(length - 1, -1, -1) if reverse else range(length)
@@ -112,7 +119,9 @@ def _moves(targets: Sequence[Any], sources: Sequence[Any]) -> list[tuple[Any, An
     return [*aside, *late]
 
 
-def _scan_vjp(g: Any, out: Any, *inputs: Any, body: Program, carries: int, sequences: int, length: Size, reverse: bool) -> list[Any]:
+def _scan_vjp(
+    g: Any, out: Any, *inputs: Any, body: Program, carries: int, sequences: int, length: Size, reverse: bool
+) -> list[Any]:
     """A scan the other way, over what the forward one keeps for it."""
     specs = [TensorSpec.of(i) for i in inputs]
     body = fitted(body, _step_specs(specs, carries, sequences))
@@ -147,7 +156,9 @@ scan_p = primitive(
 
 
 @operation("Scan", "core", tensors="init xs")
-def scan(f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1) -> tuple[Any, Any]:
+def scan(
+    f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1
+) -> tuple[Any, Any]:
     """`carry, y = f(carry, x)` for each slice `x` of `xs` along the first axis; gives the last carry and the stacked `y`s.
 
     Args:
@@ -206,7 +217,9 @@ def _scan_traced(f: Any, init: Any, xs: Any, leaves: Sequence[Any], steps: Size,
         carry, y = f(nest.pack(init, args[: len(carried)]), slices)
         after = nest.flatten(carry)
         if len(after) != len(carried):
-            raise ShapeError(f"scan: f must give a carry like `init`, {nest.describe(init)}, got {nest.describe(carry)}.")
+            raise ShapeError(
+                f"scan: f must give a carry like `init`, {nest.describe(init)}, got {nest.describe(carry)}."
+            )
         after = [tensor(a, s.dtype) for a, s in zip(after, specs[: len(carried)], strict=True)]
         ys = [] if y is None else nest.flatten(y)
         shapes.append(None if y is None or all(leaf is None for leaf in ys) else y)
@@ -214,7 +227,14 @@ def _scan_traced(f: Any, init: Any, xs: Any, leaves: Sequence[Any], steps: Size,
 
     body, captured, _ = trace_body(step, specs)
     made = scan_p.bind(
-        *carried, *leaves, *captured, body=body, carries=len(carried), sequences=len(leaves), length=steps, reverse=bool(reverse)
+        *carried,
+        *leaves,
+        *captured,
+        body=body,
+        carries=len(carried),
+        sequences=len(leaves),
+        length=steps,
+        reverse=bool(reverse),
     )
     last = nest.pack(init, made[: len(carried)])
     return last, None if shapes[0] is None else nest.pack(shapes[0], made[len(carried) :])
@@ -228,7 +248,9 @@ def _split_constants(count: int, test_constants: int, values: Sequence[Any]) -> 
     return list(values[:count]), list(values[count:middle]), list(values[middle:])
 
 
-def _while_abstract(*specs: TensorSpec, test: Program, body: Program, carries: int, test_constants: int) -> tuple[TensorSpec, ...]:
+def _while_abstract(
+    *specs: TensorSpec, test: Program, body: Program, carries: int, test_constants: int
+) -> tuple[TensorSpec, ...]:
     carried, first, second = _split_constants(carries, test_constants, specs)
     decided = _result_specs(test, [*carried, *first])
     if len(decided) != 1 or decided[0].shape != () or decided[0].dtype != "bool":
@@ -237,7 +259,9 @@ def _while_abstract(*specs: TensorSpec, test: Program, body: Program, carries: i
     return tuple(carried)
 
 
-def _prepare_while(out: Any, *arrays: Any, test: Program, body: Program, carries: int, test_constants: int) -> Callable[[], None]:
+def _prepare_while(
+    out: Any, *arrays: Any, test: Program, body: Program, carries: int, test_constants: int
+) -> Callable[[], None]:
     from graphkit.engine import compile_program
 
     carried, first, second = _split_constants(carries, test_constants, arrays)
@@ -279,7 +303,9 @@ while_loop_p = primitive(
 
 
 @operation("WhileLoop", "core", tensors="loop_vars")
-def while_loop(cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None) -> Any:
+def while_loop(
+    cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
+) -> Any:
     """`loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds, at most `maximum_iterations` times.
 
     Gives the last `loop_vars` in their structure (a list or tuple; a single tensor stays single). There is no gradient.
@@ -305,7 +331,10 @@ def _while_at_once(test: Any, step: Any, values: tuple[Any, ...], limit: int | N
     count = 0
     while (limit is None or count < limit) and bool(np.asarray(test(*values))):
         made = step(*values)
-        values = tuple(nest.map_structure(lambda new, old: tensor(new, dtype_name(old)), n, o) for n, o in zip(made, values, strict=True))
+        values = tuple(
+            nest.map_structure(lambda new, old: tensor(new, dtype_name(old)), n, o)
+            for n, o in zip(made, values, strict=True)
+        )
         count += 1
     return values
 
@@ -345,7 +374,9 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     if all(isinstance(bound, (int, np.integer, Dim)) for bound in (lower, upper)):
         return scan(lambda value, i: (body_fun(i, value), None), init_val, arange(lower, upper, dtype="int32"))[0]
     start, stop = tensor(lower, "int32"), tensor(upper, "int32")
-    return while_loop(lambda i, value: less(i, stop), lambda i, value: (add(i, 1), body_fun(i, value)), (start, init_val))[1]
+    return while_loop(
+        lambda i, value: less(i, stop), lambda i, value: (add(i, 1), body_fun(i, value)), (start, init_val)
+    )[1]
 
 
 # ----- cond -----
@@ -353,10 +384,14 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
 def _cond_abstract(predicate: TensorSpec, *specs: TensorSpec, true: Program, false: Program) -> tuple[TensorSpec, ...]:
     if predicate.shape != ():
-        raise ShapeError(f"cond wants a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element.")
+        raise ShapeError(
+            f"cond wants a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element."
+        )
     yes, no = _result_specs(true, specs), _result_specs(false, specs)
     if len(yes) != len(no) or not all(_same_spec(a, b) for a, b in zip(yes, no, strict=True)):
-        raise ShapeError(f"cond: both branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}.")
+        raise ShapeError(
+            f"cond: both branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}."
+        )
     return tuple(TensorSpec(_joined(a.shape, b.shape), a.dtype) for a, b in zip(yes, no, strict=True))
 
 
@@ -425,7 +460,9 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     yes, read_by_yes, structure = trace_body(_tensors_of(true_fn), [])
     no, read_by_no, other = trace_body(_tensors_of(false_fn), [])
     if nest.describe(structure) != nest.describe(other):
-        raise InvalidTypeError(f"cond: the branches give different structures, {nest.describe(structure)} and {nest.describe(other)}.")
+        raise InvalidTypeError(
+            f"cond: the branches give different structures, {nest.describe(structure)} and {nest.describe(other)}."
+        )
     operands = {t.value: t for t in (*read_by_yes, *read_by_no)}
     true = _taking(yes, [t.value for t in read_by_yes], operands)
     false = _taking(no, [t.value for t in read_by_no], operands)
@@ -440,7 +477,9 @@ def _tensors_of(function: Callable[[], Any]) -> Callable[[], Any]:
 def _taking(program: Program, read: Sequence[Value], operands: dict[Value, Any]) -> Program:
     """The branch with an input for each operand, whether it reads it or not."""
     own = dict(zip(read, program.inputs, strict=True))
-    return Program([own.get(v) or Value(v.spec, v.name) for v in operands], program.state, program.equations, program.outputs)
+    return Program(
+        [own.get(v) or Value(v.spec, v.name) for v in operands], program.state, program.equations, program.outputs
+    )
 
 
 @operation("Switch", "core", tensors="index operands")
@@ -482,7 +521,9 @@ def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = F
     leaves = [tensor(leaf) for leaf in nest.flatten(elems)]
     size = shape_of(leaves[0])[axis]
     if isinstance(size, Dim):
-        raise ShapeError(f"associative_scan wants a known size of axis {axis}, got shape {show(shape_of(leaves[0]))}. Use ops.scan.")
+        raise ShapeError(
+            f"associative_scan wants a known size of axis {axis}, got shape {show(shape_of(leaves[0]))}. Use ops.scan."
+        )
     if reverse:
         leaves = [flip(leaf, axis) for leaf in leaves]
     step = 1

@@ -70,7 +70,14 @@ def _same_dtype(op: str, *specs: TensorSpec) -> str:
 
 
 def _conv_abstract(
-    x: TensorSpec, kernel: TensorSpec, *bias: TensorSpec, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+    x: TensorSpec,
+    kernel: TensorSpec,
+    *bias: TensorSpec,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
 ) -> TensorSpec:
     _check_operands("conv", x, kernel.shape, groups, data_format)
     window: Ints = kernel.shape[:-2]  # type: ignore[assignment]
@@ -82,7 +89,14 @@ def _conv_abstract(
 
 
 def _input_grad_abstract(
-    g: TensorSpec, kernel: TensorSpec, sizes: Shape, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+    g: TensorSpec,
+    kernel: TensorSpec,
+    sizes: Shape,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
 ) -> TensorSpec:
     channels = kernel.shape[-2] * groups
     shape = image_shape(g.shape[0], sizes, channels, data_format)
@@ -90,7 +104,14 @@ def _input_grad_abstract(
 
 
 def _kernel_grad_abstract(
-    x: TensorSpec, g: TensorSpec, window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int, data_format: str
+    x: TensorSpec,
+    g: TensorSpec,
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
+    data_format: str,
 ) -> TensorSpec:
     axis = channel_axis(x.rank, data_format)
     channels = x.shape[axis]
@@ -102,12 +123,20 @@ def _kernel_grad_abstract(
 
 
 def _geometry(
-    x_shape: Sequence[int], y_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int
+    x_shape: Sequence[int],
+    y_shape: Sequence[int],
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
 ) -> Geometry:
     """The geometry of the convolution from x to y, both channels-last."""
     sizes, outs = tuple(x_shape[1:-1]), tuple(y_shape[1:-1])
     pads = known_padding(padding, sizes, window, strides, dilation)
-    return Geometry(x_shape[0], sizes, outs, window, strides, dilation, pads, groups, x_shape[-1] // groups, y_shape[-1] // groups)
+    return Geometry(
+        x_shape[0], sizes, outs, window, strides, dilation, pads, groups, x_shape[-1] // groups, y_shape[-1] // groups
+    )
 
 
 def _last(spec: TensorSpec, data_format: str) -> Ints:
@@ -133,7 +162,9 @@ def _geometry_params(params: Any) -> dict[str, Any]:
     return {k: params[k] for k in ("strides", "padding", "dilation", "groups")}
 
 
-def _conv_prepare(out: Array, x: Array, kernel: Array, *bias: Array, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
+def _conv_prepare(
+    out: Array, x: Array, kernel: Array, *bias: Array, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
     x, out = channels_last(x, data_format), channels_last(out, data_format)
     g = _geometry(x.shape, out.shape, kernel.shape[:-2], **params)
     if depthwise.applies(g):
@@ -186,13 +217,21 @@ def _phases(size: int, out: int, window: int, stride: int, dilation: int, before
 
 
 def _phase_geometries(
-    x_shape: Sequence[int], g_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, dilation: Ints, groups: int
+    x_shape: Sequence[int],
+    g_shape: Sequence[int],
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    dilation: Ints,
+    groups: int,
 ) -> list[tuple[tuple[_Phase, ...], Geometry]]:
     """For each combination of phases of the axes the correlation of g that gives the input's gradient there."""
     pads = known_padding(padding, tuple(x_shape[1:-1]), window, strides, dilation)
     axes = [
         _phases(n, o, k, s, d, before)
-        for n, o, k, s, d, (before, _) in zip(x_shape[1:-1], g_shape[1:-1], window, strides, dilation, pads, strict=True)
+        for n, o, k, s, d, (before, _) in zip(
+            x_shape[1:-1], g_shape[1:-1], window, strides, dilation, pads, strict=True
+        )
     ]
     ones = (1,) * len(window)
     made = []
@@ -226,7 +265,9 @@ def _input_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[Tens
     return kernels.scratch_specs([geometry for _, geometry in phases if geometry.taps], g.dtype)
 
 
-def _input_grad_prepare(out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
+def _input_grad_prepare(
+    out: Array, g: Array, kernel: Array, sizes: Ints, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
     g, out = channels_last(g, data_format), channels_last(out, data_format)
     forward = _geometry(out.shape, g.shape, kernel.shape[:-2], **params)
     if depthwise.applies(forward):
@@ -251,7 +292,9 @@ def _input_grad_prepare(out: Array, g: Array, kernel: Array, sizes: Ints, data_f
 
 def _input_grad_scattered(g: Geometry, out: Array, y: Array, kernel: Array, workspace: list[Array]) -> Thunk:
     weights = workspace[0].reshape(g.taps, g.filters, g.channels)
-    first = partial(np.copyto, weights.reshape(*g.window, g.filters, g.channels), kernel.swapaxes(-1, -2), casting="unsafe")
+    first = partial(
+        np.copyto, weights.reshape(*g.window, g.filters, g.channels), kernel.swapaxes(-1, -2), casting="unsafe"
+    )
     pool = Pool(tuple(range(1, out.ndim - 1)), g.sizes, g.outs, g.window, g.strides, g.pads)
     shards = kernels.scatter(g, list(pool.taps(out.ndim)), y, weights, out, workspace[1:])
     return kernels.runner([first], shards)
@@ -283,7 +326,9 @@ def _matrix(g: Geometry) -> Ints:
     return (g.depth, g.filters) if g.groups == 1 else (g.groups, g.depth, g.filters)
 
 
-def _kernel_grad_prepare(out: Array, x: Array, y: Array, window: Ints, data_format: str, workspace: list[Array], **params: Any) -> Thunk:
+def _kernel_grad_prepare(
+    out: Array, x: Array, y: Array, window: Ints, data_format: str, workspace: list[Array], **params: Any
+) -> Thunk:
     x, y = channels_last(x, data_format), channels_last(y, data_format)
     g = _geometry(x.shape, y.shape, window, **params)
     if depthwise.applies(g):
@@ -368,7 +413,9 @@ def _operands(op: str, inputs: Any, *kernels_: Any) -> tuple[Any, ...]:
     return tensors
 
 
-def _conv(x: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, groups: int) -> Any:
+def _conv(
+    x: Any, kernel: Any, bias: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any, groups: int
+) -> Any:
     rank = x.ndim - 2
     layout = standardize_data_format(data_format)
     moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
@@ -393,12 +440,16 @@ def _groups(x: Any, kernel: Any, data_format: Any) -> int:
         )
     groups = channels // each
     if groups and filters % groups:
-        raise ShapeError(f"conv: the kernel's {filters} filters are no multiple of the {groups} groups (input {channels} channels).")
+        raise ShapeError(
+            f"conv: the kernel's {filters} filters are no multiple of the {groups} groups (input {channels} channels)."
+        )
     return max(groups, 1)
 
 
 @operation("Conv", "nn", tensors="inputs kernel")
-def conv(inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1) -> Any:
+def conv(
+    inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
+) -> Any:
     """Convolution of `inputs` (batch, *spatial, channels) with `kernel` (*window, channels / groups, filters).
 
     `padding`: "valid", "same", "causal", or pairs (before, after). Raises ShapeError. Source: keras.ops.conv.
@@ -433,7 +484,13 @@ def depthwise_conv(
 
 
 def depthwise_with_bias(
-    inputs: Any, kernel: Any, bias: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
+    inputs: Any,
+    kernel: Any,
+    bias: Any,
+    strides: Any = 1,
+    padding: Any = "valid",
+    data_format: Any = None,
+    dilation_rate: Any = 1,
 ) -> Any:
     """`depthwise_conv` with `bias` added in the same pass; None is no bias. For layers."""
     operands = _operands("depthwise_conv", inputs, kernel, *([] if bias is None else [bias]))
@@ -464,7 +521,9 @@ def separable_conv(
     return conv(between, pointwise_kernel, 1, "valid", data_format, 1)
 
 
-def transposed_axis(window: int, stride: int, dilation: int, padding: str, output_padding: int | None) -> tuple[int, int]:
+def transposed_axis(
+    window: int, stride: int, dilation: int, padding: str, output_padding: int | None
+) -> tuple[int, int]:
     """(before, total): what of the full result, of size (n - 1) * stride + span, is cut off in front, and altogether.
 
     A negative total adds positions behind. Keras: without `output_padding` the size is n * stride for "same" and
@@ -494,14 +553,18 @@ def conv_transpose(
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     word = str(padding).lower()
     if word not in ("valid", "same"):
-        raise InvalidArgumentError(f"The `padding` argument must be one of 'valid', 'same'. Received: padding={padding}")
+        raise InvalidArgumentError(
+            f"The `padding` argument must be one of 'valid', 'same'. Received: padding={padding}"
+        )
     if k.ndim != x.ndim or shape_of(k)[-1] != shape_of(x)[channel_axis(x.ndim, layout)]:
         raise ShapeError(
             f"conv_transpose: the kernel must have shape (*window, filters, channels) with as many channels as the input of shape "
             f"{show(shape_of(x))} ({layout}), got {show(shape_of(k))}."
         )
     moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
-    extra = (None,) * rank if output_padding is None else per_axis(output_padding, rank, "output_padding", allow_zero=True)
+    extra = (
+        (None,) * rank if output_padding is None else per_axis(output_padding, rank, "output_padding", allow_zero=True)
+    )
     window: Ints = shape_of(k)[:-2]  # type: ignore[assignment]
     pads, sizes = [], []
     for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, moves, dilation, extra, strict=True):

@@ -61,9 +61,17 @@ def unique(
     array = _numbers("unique", x, "Do it to the arrays before the model.")
     found = np.unique(array, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
     values, first, inverse, counts = found
-    parts = [first.astype(np.int32), inverse.astype(np.int32).reshape(array.shape if axis is None else -1), counts.astype(np.int32)]
+    parts = [
+        first.astype(np.int32),
+        inverse.astype(np.int32).reshape(array.shape if axis is None else -1),
+        counts.astype(np.int32),
+    ]
     if size is not None:
-        values, first, counts = _sized(values, axis or 0, size, fill_value), _sized(parts[0], 0, size, None), _sized(parts[2], 0, size, 0)
+        values, first, counts = (
+            _sized(values, axis or 0, size, fill_value),
+            _sized(parts[0], 0, size, None),
+            _sized(parts[2], 0, size, 0),
+        )
         parts = [first, parts[1], counts]
     wanted = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
     return (values, *wanted) if wanted else values
@@ -88,11 +96,17 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
     if not isinstance(bins, (int, np.integer)) or bins < 1:
         raise InvalidArgumentError(f"Argument `bins` should be a positive integer. Received: bins={bins}")
     if range is not None and (len(range) != 2 or range[1] < range[0]):
-        raise InvalidArgumentError(f"Argument `range` must be two values, the first not above the second. Received: range={range}")
+        raise InvalidArgumentError(
+            f"Argument `range` must be two values, the first not above the second. Received: range={range}"
+        )
     x = as_float(x)
     if x.ndim != 1:
-        raise ShapeError(f"histogram: the input tensor must be 1-dimensional. Received: input.shape={show(shape_of(x))}")
-    low, high = (reduce_min(x), reduce_max(x)) if range is None else promote(*(tensor(float(r), dtype_name(x)) for r in range))
+        raise ShapeError(
+            f"histogram: the input tensor must be 1-dimensional. Received: input.shape={show(shape_of(x))}"
+        )
+    low, high = (
+        (reduce_min(x), reduce_max(x)) if range is None else promote(*(tensor(float(r), dtype_name(x)) for r in range))
+    )
     flat = equal(low, high)
     low, high = where(flat, subtract(low, 0.5), low), where(flat, add(high, 0.5), high)
     edges = linspace(low, high, int(bins) + 1, dtype=dtype_name(x))

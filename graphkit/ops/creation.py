@@ -161,7 +161,9 @@ def linspace(
     parts = max(1, num - 1 if endpoint else num)
     step = true_divide(subtract(stop, start), parts)
     if _is_static(start, stop):
-        made = np.linspace(np.asarray(start, np.float64), np.asarray(stop, np.float64), num, endpoint=endpoint, axis=axis)
+        made = np.linspace(
+            np.asarray(start, np.float64), np.asarray(stop, np.float64), num, endpoint=endpoint, axis=axis
+        )
         made = made.astype(dtypes.to_numpy(kind))
         return (made, step) if retstep else made
     share = np.arange(num).reshape((-1,) + (1,) * start.ndim) / parts
@@ -377,8 +379,7 @@ def kron(x1: Any, x2: Any) -> Any:
     rank = max(a.ndim, b.ndim)
     a, b = (reshape(v, (1,) * (rank - v.ndim) + shape_of(v)) for v in (a, b))
     spaced = multiply(
-        reshape(a, tuple(s for size in shape_of(a) for s in (size, 1))), reshape(b, tuple(s for size in shape_of(b) for s in (1, size)))
+        reshape(a, tuple(s for size in shape_of(a) for s in (size, 1))),
+        reshape(b, tuple(s for size in shape_of(b) for s in (1, size))),
     )
     return reshape(spaced, tuple(m * n for m, n in zip(shape_of(a), shape_of(b), strict=True)))
-
-

@@ -80,8 +80,10 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 
     xs = (swapaxes(emit, 0, 1), swapaxes(blank, 0, 1), swapaxes(padded, 0, 1))
     (phi, emitted), _ = scan(step, (first_phi, never), xs)
-    count = one_hot(cast(target_length, "int32"), labels + 1, dtype=dtype) if isinstance(labels, int) else cast(
-        equal(arange(labels + 1), expand_dims(cast(target_length, "int32"), -1)), dtype
+    count = (
+        one_hot(cast(target_length, "int32"), labels + 1, dtype=dtype)
+        if isinstance(labels, int)
+        else cast(equal(arange(labels + 1), expand_dims(cast(target_length, "int32"), -1)), dtype)
     )
     return negative(reduce_sum(multiply(_added(phi, emitted), count), axis=-1))
 
@@ -129,7 +131,9 @@ def _beams(steps: Any, width: int, blank: int) -> list[Beam]:
     for row in steps:
         grown: dict[tuple[int, ...], list[float]] = {}
 
-        def join(path: tuple[int, ...], place: int, score: float, grown: dict[tuple[int, ...], list[float]] = grown) -> None:
+        def join(
+            path: tuple[int, ...], place: int, score: float, grown: dict[tuple[int, ...], list[float]] = grown
+        ) -> None:
             pair = grown.setdefault(path, [-np.inf, -np.inf])
             pair[place] = float(np.logaddexp(pair[place], score))
 

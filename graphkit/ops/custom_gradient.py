@@ -27,7 +27,9 @@ def _kernel(out: Any, *arrays: Any, backward: Program, results: int, args: int) 
 
 
 def _vjp(g: Any, out: Any, *inputs: Any, backward: Program, results: int, args: int) -> list[Any]:
-    given = [broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)]
+    given = [
+        broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
+    ]
     found = replay(backward, [*given, *inputs[results + args :]])
     return [None] * results + found + [None] * (len(inputs) - results - args)
 
@@ -57,7 +59,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         outputs = [tensor(o) for o in nest.flatten(result)]
         sources = [tensor(a) for a in nest.flatten(list(args))]
         backward, captured, _ = trace_body(_backward(f, gradient, sources), [TensorSpec.of(o) for o in outputs])
-        made = custom_gradient_p.bind(*outputs, *sources, *captured, backward=backward, results=len(outputs), args=len(sources))
+        made = custom_gradient_p.bind(
+            *outputs, *sources, *captured, backward=backward, results=len(outputs), args=len(sources)
+        )
         return nest.pack(result, made)
 
     return call
@@ -73,7 +77,9 @@ def _backward(f: Any, gradient: Callable[..., Any], sources: Sequence[Any]) -> C
         found = list(made) if isinstance(made, (list, tuple)) else [made]
         if len(found) != len(sources):
             name = getattr(f, "__name__", "f")
-            raise InvalidArgumentError(f"custom_gradient: the gradient of {name} gave {len(found)} cotangents, not {len(sources)}.")
+            raise InvalidArgumentError(
+                f"custom_gradient: the gradient of {name} gave {len(found)} cotangents, not {len(sources)}."
+            )
         return [tensor(c, dtype_name(s)) for c, s in zip(found, sources, strict=True)]
 
     return body

@@ -202,7 +202,11 @@ def _rsqrt_kernel(out: Any, x: Any) -> None:
 
 
 rsqrt_p = primitive(
-    "rsqrt", same, kernel=_rsqrt_kernel, inplace=(0,), vjp=lambda g, out, x: [multiply(multiply(g, -0.5), true_divide(out, x))]
+    "rsqrt",
+    same,
+    kernel=_rsqrt_kernel,
+    inplace=(0,),
+    vjp=lambda g, out, x: [multiply(multiply(g, -0.5), true_divide(out, x))],
 )
 
 
@@ -468,7 +472,12 @@ relu_grad_p = primitive(
 
 
 def _is_constant(atom: Atom, number: float) -> bool:
-    return isinstance(atom, Literal) and atom.array.size == 1 and atom.array.dtype.kind in "fiu" and float(atom.array.item()) == number
+    return (
+        isinstance(atom, Literal)
+        and atom.array.size == 1
+        and atom.array.dtype.kind in "fiu"
+        and float(atom.array.item()) == number
+    )
 
 
 @rewrite("multiply", "divide", "add", "subtract", "power")

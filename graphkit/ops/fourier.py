@@ -63,7 +63,9 @@ def _pair(x: Any) -> tuple[Any, Any]:
             f"shape. Received: x[0].shape = {show(shape_of(re))}, x[1].shape = {show(shape_of(im))}"
         )
     if not all(dtypes.is_float(dtype_name(part)) for part in (re, im)):
-        raise DTypeError(f"Real and imaginary part must be of a float dtype, got {dtype_name(re)} and {dtype_name(im)}.")
+        raise DTypeError(
+            f"Real and imaginary part must be of a float dtype, got {dtype_name(re)} and {dtype_name(im)}."
+        )
     return re, im
 
 
@@ -164,7 +166,9 @@ def _window(window: Any, length: int, fft_length: int, dtype: str) -> Any:
         window = level - (1 - level) * np.cos(2 * np.pi * np.arange(length) / length)
     made = tensor(window, dtype)
     if shape_of(made) != (length,):
-        raise ShapeError(f"The shape of `window` must be equal to [sequence_length]. Received: window shape={show(shape_of(made))}")
+        raise ShapeError(
+            f"The shape of `window` must be equal to [sequence_length]. Received: window shape={show(shape_of(made))}"
+        )
     before = (fft_length - length) // 2
     return pad(made, [(before, fft_length - length - before)])
 
@@ -180,7 +184,9 @@ def stft(
     """
     x = tensor(x)
     if dtype_name(x) not in ("float32", "float64"):
-        raise InvalidTypeError(f"Invalid input type. Expected `float32` or `float64`. Received: input type={dtype_name(x)}")
+        raise InvalidTypeError(
+            f"Invalid input type. Expected `float32` or `float64`. Received: input type={dtype_name(x)}"
+        )
     weights = _window(window, int(sequence_length), int(fft_length), dtype_name(x))
     if center:
         x = pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")

@@ -111,7 +111,10 @@ def pad_images(
     _two_of_three(("top_padding", "bottom_padding", "target_height"), (top_padding, bottom_padding, target_height))
     _two_of_three(("left_padding", "right_padding", "target_width"), (left_padding, right_padding, target_width))
     widths: list[tuple[Any, Any]] = [(0, 0)] * x.ndim
-    sides = (("top", "bottom", top_padding, bottom_padding, target_height), ("left", "right", left_padding, right_padding, target_width))
+    sides = (
+        ("top", "bottom", top_padding, bottom_padding, target_height),
+        ("left", "right", left_padding, right_padding, target_width),
+    )
     for axis, (first, last, before, after, target) in zip(_spatial(x, data_format), sides, strict=True):
         size = shape_of(x)[axis]
         if target is not None and isinstance(size, Dim):
@@ -159,14 +162,18 @@ def crop_images(
 
 def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, padding: str, data_format: Any) -> Any:
     if not isinstance(size, (int, np.integer)) and len(size) != rank:
-        raise InvalidTypeError(f"Invalid `size` argument. Expected an int or a tuple of length {rank}. Received: size={size}")
+        raise InvalidTypeError(
+            f"Invalid `size` argument. Expected an int or a tuple of length {rank}. Received: size={size}"
+        )
     sizes = _per_axis(size, rank, "size")
     moves = sizes if not strides else _per_axis(strides, rank, "strides")
     steps = _per_axis(dilation_rate, rank, "dilation_rate")
     if padding not in ("valid", "same"):
         raise InvalidArgumentError(f"extract_patches: padding must be 'valid' or 'same', got {padding!r}.")
     if x.ndim not in (rank + 1, rank + 2):
-        raise ShapeError(f"extract_patches: {rank} spatial axes and channels, or a batch of that, expected; got shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"extract_patches: {rank} spatial axes and channels, or a batch of that, expected; got shape {show(shape_of(x))}."
+        )
     is_single = x.ndim == rank + 1
     x = expand_dims(x, 0) if is_single else x
     is_last = standardize_data_format(data_format) == CHANNELS_LAST
@@ -192,7 +199,12 @@ def extract_patches(
 
 
 def extract_patches_3d(
-    volumes: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: Any = None
+    volumes: Any,
+    size: Any,
+    strides: Any = None,
+    dilation_rate: Any = 1,
+    padding: str = "valid",
+    data_format: Any = None,
 ) -> Any:
     """The windows of volumes, the numbers of each as channels. Source: keras.ops.image.extract_patches_3d."""
     sizes = (size,) * 3 if isinstance(size, int) else size
@@ -264,7 +276,9 @@ def _corners(coordinate: Any, order: int) -> list[tuple[Any, Any]]:
     return [(index, subtract(1.0, share)), (add(index, 1), share)]
 
 
-def _sampled(flat: Any, sizes: tuple[Size, ...], coordinates: list[Any], order: int, mode: str, fill: Any, base: Any = None) -> Any:
+def _sampled(
+    flat: Any, sizes: tuple[Size, ...], coordinates: list[Any], order: int, mode: str, fill: Any, base: Any = None
+) -> Any:
     """Elements of `flat` (all positions of `sizes` in one axis, then features) at `coordinates`, one tensor for each of the sizes.
 
     `base` is added to each position: where an image of a batch begins. Positions beyond the rim are read as `mode` says.
@@ -277,11 +291,13 @@ def _sampled(flat: Any, sizes: tuple[Size, ...], coordinates: list[Any], order: 
             inside = logical_and(greater_equal(index, 0), less(index, size)) if mode == "constant" else None
             fixed = clip(index, 0, size - 1) if mode == "constant" else _FIXERS[mode](index, size)
             for position, total, valid in parts:
-                grown.append((
-                    fixed if position is None else add(multiply(position, size), fixed),
-                    weight if total is None else multiply(total, weight),
-                    inside if valid is None else logical_and(valid, inside),
-                ))
+                grown.append(
+                    (
+                        fixed if position is None else add(multiply(position, size), fixed),
+                        weight if total is None else multiply(total, weight),
+                        inside if valid is None else logical_and(valid, inside),
+                    )
+                )
         parts = grown
     made: Any = None
     for position, weight, valid in parts:
@@ -307,11 +323,15 @@ def _restored(made: Any, dtype: str) -> Any:
 
 def _one_of(name: str, value: Any, known: Any) -> None:
     if value not in known:
-        raise InvalidArgumentError(f"Invalid value for argument `{name}`. Expected one of {sorted(known)}. Received: {name}={value}")
+        raise InvalidArgumentError(
+            f"Invalid value for argument `{name}`. Expected one of {sorted(known)}. Received: {name}={value}"
+        )
 
 
 @operation("MapCoordinates", "image", tensors="inputs coordinates")
-def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0) -> Any:
+def map_coordinates(
+    inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0
+) -> Any:
     """The numbers of `inputs` at `coordinates` (rank of inputs, ...), the nearest ones (order 0) or between neighbours (order 1).
 
     `fill_mode` says what is beyond the rim: constant, nearest, wrap, mirror, reflect. Source: keras.ops.image.map_coordinates.
@@ -323,17 +343,23 @@ def map_coordinates(inputs: Any, coordinates: Any, order: int, fill_mode: str = 
             f"Received inputs with shape: {show(shape_of(x))} and coordinate leading dim of {shape_of(places)[0]}"
         )
     if places.ndim < 2:
-        raise ShapeError(f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {show(shape_of(places))}")
+        raise ShapeError(
+            f"Invalid coordinates rank: expected at least rank 2. Received input with shape: {show(shape_of(places))}"
+        )
     _one_of("fill_mode", fill_mode, _FIXERS)
     _one_of("order", order, (0, 1))
-    made = _sampled(reshape(x, (-1,)), shape_of(x), unstack(places, x.ndim), order, fill_mode, tensor(fill_value, dtype_name(x)))
+    made = _sampled(
+        reshape(x, (-1,)), shape_of(x), unstack(places, x.ndim), order, fill_mode, tensor(fill_value, dtype_name(x))
+    )
     return _restored(made, dtype_name(x))
 
 
 _ORDERS = {"nearest": 0, "bilinear": 1}
 
 
-def _moved(images: Any, coordinates: Callable[[Any, Any], tuple[Any, Any]], order: int, mode: str, fill: Any, data_format: Any) -> Any:
+def _moved(
+    images: Any, coordinates: Callable[[Any, Any], tuple[Any, Any]], order: int, mode: str, fill: Any, data_format: Any
+) -> Any:
     """Images (batch) read at the (y, x) that `coordinates` gives for the grids of rows and columns, both (batch or 1, h, w)."""
     is_last = standardize_data_format(data_format) == CHANNELS_LAST
     x = images if is_last else moveaxis(images, 1, -1)
@@ -343,7 +369,9 @@ def _moved(images: Any, coordinates: Callable[[Any, Any], tuple[Any, Any]], orde
     y, across = (broadcast_to(v, (batch, height, width)) for v in coordinates(rows, columns))
     base = broadcast_to(reshape(arange(batch), (-1, 1, 1)), (batch, height, width))
     flat = reshape(x, (batch * height * width, channels))
-    made = _restored(_sampled(flat, (height, width), [y, across], order, mode, tensor(fill, dtype_name(x)), base), dtype_name(x))
+    made = _restored(
+        _sampled(flat, (height, width), [y, across], order, mode, tensor(fill, dtype_name(x)), base), dtype_name(x)
+    )
     return made if is_last else moveaxis(made, -1, 1)
 
 
@@ -371,7 +399,12 @@ def affine_transform(
         )
     is_single = x.ndim == 3
     made = _moved(
-        expand_dims(x, 0) if is_single else x, _projection(numbers), _ORDERS[interpolation], fill_mode, fill_value, data_format
+        expand_dims(x, 0) if is_single else x,
+        _projection(numbers),
+        _ORDERS[interpolation],
+        fill_mode,
+        fill_value,
+        data_format,
     )
     return squeeze(made, 0) if is_single else made
 
@@ -391,7 +424,12 @@ def _projection(numbers: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
 
 @operation("PerspectiveTransform", "image", tensors="images start_points end_points")
 def perspective_transform(
-    images: Any, start_points: Any, end_points: Any, interpolation: str = "bilinear", fill_value: float = 0, data_format: Any = None
+    images: Any,
+    start_points: Any,
+    end_points: Any,
+    interpolation: str = "bilinear",
+    fill_value: float = 0,
+    data_format: Any = None,
 ) -> Any:
     """Images moved so that the four `start_points` (4, 2), as (x, y), come to the `end_points`; or (batch, 4, 2) of each.
 
@@ -455,8 +493,15 @@ def elastic_transform(
     size = int(6 * sigma) | 1
     shape = (shape_of(batched)[0], shape_of(batched)[rows], shape_of(batched)[columns], 1)
     noise = multiply(random.normal(shape, dtype=dtypes.result_type(dtype_name(x), float), seed=seed), sigma)
-    shift = multiply(squeeze(gaussian_blur(noise, (size, size), (sigma, sigma), data_format="channels_last"), -1), alpha)
+    shift = multiply(
+        squeeze(gaussian_blur(noise, (size, size), (sigma, sigma), data_format="channels_last"), -1), alpha
+    )
     made = _moved(
-        batched, lambda y, across: (add(y, shift), add(across, shift)), _ORDERS[interpolation], fill_mode, fill_value, data_format
+        batched,
+        lambda y, across: (add(y, shift), add(across, shift)),
+        _ORDERS[interpolation],
+        fill_mode,
+        fill_value,
+        data_format,
     )
     return squeeze(made, 0) if is_single else made

@@ -40,7 +40,9 @@ def _check_bounds(indices: Any, size: int) -> None:
 def _integer(indices: Any, where_: str) -> Any:
     made = tensor(indices)
     if not dtypes.is_int(dtype_name(made)):
-        raise DTypeError(f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32').")
+        raise DTypeError(
+            f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32')."
+        )
     return made
 
 
@@ -152,7 +154,9 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         x, indices, axis = reshape(x, (-1,)), reshape(indices, (-1,)), 0
     if x.ndim != indices.ndim:
-        raise ShapeError(f"take_along_axis: x has {x.ndim} axes and indices {indices.ndim}; they must have equally many.")
+        raise ShapeError(
+            f"take_along_axis: x has {x.ndim} axes and indices {indices.ndim}; they must have equally many."
+        )
     axis = canonical_axis(axis, x.ndim)
     mine, theirs = shape_of(x), shape_of(indices)
     others = broadcast_shapes(_with(mine, axis, 1), _with(theirs, axis, 1))
@@ -193,9 +197,13 @@ def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
         raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
     steps = [product(shape[a + 1 : depth]) for a in range(depth)]
     if any(isinstance(step, Dim) for step in steps):
-        raise ShapeError(f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes.")
+        raise ShapeError(
+            f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes."
+        )
     flat = reshape(indices, (-1, depth))
-    return reduce_sum_p.bind(multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False), depth
+    return reduce_sum_p.bind(
+        multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False
+    ), depth
 
 
 @operation("Scatter", "core", tensors="indices values")
@@ -326,13 +334,17 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 def _searchsorted(values: Any, sequence: Any, side: str) -> Any:
     before = less if side == "left" else less_equal
-    return reduce_sum_p.bind(cast(before(sequence, expand_dims(values, -1)), "int32"), axes=(values.ndim,), keepdims=False)
+    return reduce_sum_p.bind(
+        cast(before(sequence, expand_dims(values, -1)), "int32"), axes=(values.ndim,), keepdims=False
+    )
 
 
 searchsorted_p = primitive(
     "searchsorted",
     lambda values, sequence, side: TensorSpec(values.shape, "int32"),
-    kernel=lambda out, values, sequence, side: np.copyto(out, np.searchsorted(sequence, values, side), casting="unsafe"),
+    kernel=lambda out, values, sequence, side: np.copyto(
+        out, np.searchsorted(sequence, values, side), casting="unsafe"
+    ),
     decomposition=_searchsorted,
     nondiff=_ORDER,
 )
@@ -370,7 +382,9 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
 
 
 @operation("MultiHot", "nn", tensors="inputs")
-def multi_hot(inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any) -> Any:
+def multi_hot(
+    inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any
+) -> Any:
     """1 at each class number that a row names, 0 elsewhere. Source: keras.ops.multi_hot."""
     num_classes = num_classes or kwargs.pop("num_tokens", None)  # Keras' older name
     if num_classes is None:

@@ -83,7 +83,9 @@ def _each(function: Callable[..., Any], *arrays: Any) -> Any:
         spread = [np.broadcast_to(a, (*lead, *a.shape[-2:])) for a in arrays]
         if not lead:
             return np.nan
-        return np.stack([np.broadcast_to(_each(function, *row), spread[-1].shape[1:]) for row in zip(*spread, strict=True)])
+        return np.stack(
+            [np.broadcast_to(_each(function, *row), spread[-1].shape[1:]) for row in zip(*spread, strict=True)]
+        )
 
 
 # ----- systems of equations -----
@@ -167,7 +169,9 @@ def _det(x: Any) -> Any:
 def _slogdet(x: Any) -> tuple[Any, Any]:
     factors, pivots = lu_factors(x)
     diagonal = _diagonal(factors)
-    return multiply(prod(sign(diagonal), axis=-1), _parity(pivots, dtype_name(x))), reduce_sum(log(absolute(diagonal)), axis=-1)
+    return multiply(prod(sign(diagonal), axis=-1), _parity(pivots, dtype_name(x))), reduce_sum(
+        log(absolute(diagonal)), axis=-1
+    )
 
 
 def _spread(x: Any) -> Any:
@@ -240,7 +244,9 @@ def _cholesky_vjp(g: Any, out: Any, x: Any) -> list[Any]:
     return [multiply(add(made, _turned(made)), 0.5)]
 
 
-cholesky_p = primitive("cholesky", lambda x: x, kernel=_cholesky_kernel, decomposition=cholesky_factor, vjp=_cholesky_vjp)
+cholesky_p = primitive(
+    "cholesky", lambda x: x, kernel=_cholesky_kernel, decomposition=cholesky_factor, vjp=_cholesky_vjp
+)
 
 
 @operation("Cholesky", "linalg")
@@ -360,7 +366,10 @@ def _eig_abstract(x: TensorSpec) -> tuple[TensorSpec, TensorSpec]:
 
 
 eig_p = primitive(
-    "eig", _eig_abstract, kernel=_pair_kernel(np.linalg.eig), nondiff="its results are complex; symmetric matrices have ops.eigh"
+    "eig",
+    _eig_abstract,
+    kernel=_pair_kernel(np.linalg.eig),
+    nondiff="its results are complex; symmetric matrices have ops.eigh",
 )
 
 
@@ -391,7 +400,9 @@ def _svd_vjp(g: Any, out: Any, x: Any, full: bool) -> list[Any]:
     u, s, vt = out
     m, n = shape_of(x)[-2:]
     if full and m != n and (g[0] is not None or g[2] is not None):
-        raise NotDifferentiableError("There is no gradient through svd(full_matrices=True) of matrices that are not square.")
+        raise NotDifferentiableError(
+            "There is no gradient through svd(full_matrices=True) of matrices that are not square."
+        )
     k = _smaller(m, n)
     if full and m != n:
         u, vt = u[..., :k], vt[..., :k, :]
@@ -446,7 +457,11 @@ def matrix_rank(x: Any, tol: Any = None) -> Any:
     """How many singular values are above `tol` (by default a share of the largest), int32. Source: keras.ops.matrix_rank."""
     x = _matrices("matrix_rank", x, square=False)
     s = svd_p.bind(x, full=False)[1]
-    limit = multiply(reduce_max(s, axis=-1, keepdims=True), _longest(x, "matrix_rank") * _epsilon(x)) if tol is None else tol
+    limit = (
+        multiply(reduce_max(s, axis=-1, keepdims=True), _longest(x, "matrix_rank") * _epsilon(x))
+        if tol is None
+        else tol
+    )
     return reduce_sum(cast(greater(s, limit), "int32"), axis=-1)
 
 

@@ -399,6 +399,4 @@ def capped_relu(x: Any, negative_slope: float = 0.0, max_value: float | None = N
     return subtract(kept, multiply(relu(subtract(threshold, x)), negative_slope))
 
 
-
-
 __getattr__ = namespace(__name__, NN)  # the layers' ops that stand in other modules: `ops.nn.conv`, as in Keras

@@ -15,7 +15,19 @@ from graphkit.ops._blocks import channel_sums, row_blocks, row_workspace
 from graphkit.ops._convert import as_float, canonical_axes, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
-from graphkit.ops.elementwise import absolute, add, clip, maximum, minimum, multiply, power, rsqrt, square, subtract, true_divide
+from graphkit.ops.elementwise import (
+    absolute,
+    add,
+    clip,
+    maximum,
+    minimum,
+    multiply,
+    power,
+    rsqrt,
+    square,
+    subtract,
+    true_divide,
+)
 from graphkit.ops.reduction import reduce_mean_p, reduce_sum_p
 from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.shaping import expand_dims, ones, reshape, squeeze, zeros
@@ -93,7 +105,9 @@ def _layer_norm_grad(g: Any, x: Any, gamma: Any, axis: int, epsilon: float) -> t
     unit, inverse = _layer_unit(x, axis, epsilon)
     scaled = multiply(g, gamma)
     low = subtract(scaled, reduce_mean_p.bind(scaled, axes=axes, keepdims=True))
-    dx = multiply(subtract(low, multiply(unit, reduce_mean_p.bind(multiply(scaled, unit), axes=axes, keepdims=True))), inverse)
+    dx = multiply(
+        subtract(low, multiply(unit, reduce_mean_p.bind(multiply(scaled, unit), axes=axes, keepdims=True))), inverse
+    )
     d_gamma = reduce_sum_p.bind(multiply(g, unit), axes=lead, keepdims=False)
     return dx, d_gamma, reduce_sum_p.bind(g, axes=lead, keepdims=False)
 
@@ -143,7 +157,11 @@ def _layer_norm_abstract(x: TensorSpec, gamma: TensorSpec, beta: TensorSpec, axi
 
 def _check_last_axes(where_: str, x: TensorSpec, axis: int, **given: TensorSpec) -> None:
     for name, vector in given.items():
-        unlike = [a != b for a, b in zip(vector.shape, x.shape[axis:], strict=False) if not (isinstance(a, Dim) or isinstance(b, Dim))]
+        unlike = [
+            a != b
+            for a, b in zip(vector.shape, x.shape[axis:], strict=False)
+            if not (isinstance(a, Dim) or isinstance(b, Dim))
+        ]
         if vector.rank != x.rank - axis or any(unlike):
             raise ShapeError(f"{where_}: {name} must have shape {show(x.shape[axis:])}, got {show(vector.shape)}.")
 
@@ -292,5 +310,3 @@ def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = No
         return multiply(x, minimum(rsqrt(reduce_sum(square(x), axis, True)), 1.0 / fuzz))
     size = reduce_sum(absolute(x) if order == 1 else power(absolute(x), order), axis, True)
     return true_divide(x, maximum(size if order == 1 else power(size, 1.0 / order), fuzz))
-
-

@@ -77,7 +77,9 @@ def _view_abstract(x: TensorSpec, dtype: str) -> TensorSpec:
         return TensorSpec(x.shape, dtype)
     last = x.shape[-1] if x.rank else 0
     if x.rank == 0 or (old < new and isinstance(last, int) and last * old % new):
-        raise ShapeError(f"view: the last axis of shape {show(x.shape)} ({old} bits each) does not hold whole numbers of {new} bits.")
+        raise ShapeError(
+            f"view: the last axis of shape {show(x.shape)} ({old} bits each) does not hold whole numbers of {new} bits."
+        )
     return TensorSpec((*x.shape[:-1], last * (old // new) if old > new else last // (new // old)), dtype)
 
 
@@ -108,7 +110,9 @@ def cdist(x: Any, y: Any) -> Any:
         raise ShapeError("`cdist` inputs must have rank >= 2")
     mine, theirs = shape_of(a)[-1], shape_of(b)[-1]
     if mine != theirs and isinstance(mine, int) and isinstance(theirs, int):
-        raise ShapeError(f"Last dimension of inputs to `cdist` must match, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
+        raise ShapeError(
+            f"Last dimension of inputs to `cdist` must match, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
+        )
     return sqrt(reduce_sum(square(subtract(expand_dims(a, -2), expand_dims(b, -3))), axis=-1))
 
 
@@ -124,7 +128,9 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     kind = dtype_name(a)
     a, b = as_float(a), as_float(b)
     if a.ndim != 1 or b.ndim != 1:
-        raise ShapeError(f"correlate wants two tensors of one axis, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
+        raise ShapeError(
+            f"correlate wants two tensors of one axis, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
+        )
     n, m = shape_of(a)[0], shape_of(b)[0]
     if not isinstance(n, int) or not isinstance(m, int):
         raise ShapeError(f"correlate wants known sizes, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
@@ -132,7 +138,9 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     if turned:
         a, b, n, m = b, a, m, n
     around = {"valid": (0, 0), "full": (m - 1, m - 1), "same": (m // 2, m - 1 - m // 2)}[mode]
-    made = reshape(conv(reshape(a, (1, n, 1)), reshape(b, (m, 1, 1)), padding=[around], data_format="channels_last"), (-1,))
+    made = reshape(
+        conv(reshape(a, (1, n, 1)), reshape(b, (m, 1, 1)), padding=[around], data_format="channels_last"), (-1,)
+    )
     return cast(flip(made, 0) if turned else made, kind)
 
 
@@ -184,7 +192,9 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = None, signature: st
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(a, (Tracer, Symbolic)) for a in (*args, *kwargs.values())):
-            raise InvalidTypeError("vectorize calls its function for each element; use ops.vectorized_map on traced tensors.")
+            raise InvalidTypeError(
+                "vectorize calls its function for each element; use ops.vectorized_map on traced tensors."
+            )
         return made(*args, **kwargs)
 
     return call

@@ -54,7 +54,9 @@ def windows(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], di
         axis = first + 2 * number
         count = _window_count(shape_of(x)[axis], window, stride, step)
         if isinstance(count, int) and count < 1:
-            raise ShapeError(f"A window of {window} (dilation {step}) does not fit into axis {axis} of shape {show(shape_of(x))}.")
+            raise ShapeError(
+                f"A window of {window} (dilation {step}) does not fit into axis {axis} of shape {show(shape_of(x))}."
+            )
         x = take(x, _places(count, window, stride, step), axis=axis)
     return x
 
@@ -65,7 +67,9 @@ def padded_same(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int]
     for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
         size, reach = shape_of(x)[first + number], (window - 1) * step + 1
         if isinstance(size, Dim) and stride != 1:
-            raise ShapeError(f"padding='same' with strides {tuple(strides)} wants known sizes, got shape {show(shape_of(x))}.")
+            raise ShapeError(
+                f"padding='same' with strides {tuple(strides)} wants known sizes, got shape {show(shape_of(x))}."
+            )
         total = reach - 1 if isinstance(size, Dim) else max((-(-size // stride) - 1) * stride + reach - size, 0)
         widths[first + number] = (total // 2, total - total // 2)
     return pad(x, widths)
@@ -77,7 +81,9 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
     x = tensor(x)
     if x.ndim != 4:
         raise ShapeError(f"unfold wants images (batch, channels, height, width), got shape {show(shape_of(x))}.")
-    sizes, steps, moves = (_per_axis(v, 2, n) for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride")))
+    sizes, steps, moves = (
+        _per_axis(v, 2, n) for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride"))
+    )
     around = _per_axis(padding, 2, "padding")
     x = pad(x, [(0, 0), (0, 0), *((p, p) for p in around)])
     made = transpose(windows(x, 2, sizes, moves, steps), (0, 1, 3, 5, 2, 4))
@@ -92,12 +98,18 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     if x.ndim != 3:
         raise ShapeError(f"fold wants columns (batch, channels * window, windows), got shape {show(shape_of(x))}.")
     out, sizes = _per_axis(output_size, 2, "output_size"), _per_axis(kernel_size, 2, "kernel_size")
-    steps, around, moves = _per_axis(dilation, 2, "dilation"), _per_axis(padding, 2, "padding"), _per_axis(stride, 2, "stride")
+    steps, around, moves = (
+        _per_axis(dilation, 2, "dilation"),
+        _per_axis(padding, 2, "padding"),
+        _per_axis(stride, 2, "stride"),
+    )
     wide = [o + 2 * p for o, p in zip(out, around, strict=True)]
     counts = [_window_count(w, k, s, d) for w, k, s, d in zip(wide, sizes, moves, steps, strict=True)]
     batch, depth, columns = shape_of(x)
     if isinstance(columns, int) and columns != product(tuple(counts)):
-        raise ShapeError(f"fold: output_size={out} has {product(tuple(counts))} windows, the columns have shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"fold: output_size={out} has {product(tuple(counts))} windows, the columns have shape {show(shape_of(x))}."
+        )
     made = reshape(x, (batch, depth // (sizes[0] * sizes[1]), *sizes, *counts))
     made = transpose(made, (0, 1, 4, 2, 5, 3))  # windows and elements of an axis side by side
     for axis in (2, 3):
@@ -178,7 +190,9 @@ def _max_axis(x: Any, axis: int, count: int) -> Any:
 def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along: Callable[[Any, int, int], Any]) -> Any:
     x = as_float(inputs)
     if not 3 <= x.ndim <= 5:
-        raise ShapeError(f"{what}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"{what}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}."
+        )
     first = 1 if standardize_data_format(data_format) == CHANNELS_LAST else 2
     for number, count in enumerate(_per_axis(output_size, x.ndim - 2, "output_size")):
         if isinstance(shape_of(x)[first + number], Dim):
@@ -206,23 +220,31 @@ def _groups(side: str, pattern: str) -> list[list[str]]:
     """`"b (h w) c"` as [["b"], ["h", "w"], ["c"]]."""
     tokens = re.findall(r"\w+|\([\w\s]*\)", side)
     if re.sub(r"\w+|\([\w\s]*\)|\s", "", side):
-        raise InvalidArgumentError(f"rearrange: {pattern!r} must be names and groups in parentheses, on both sides of ->.")
+        raise InvalidArgumentError(
+            f"rearrange: {pattern!r} must be names and groups in parentheses, on both sides of ->."
+        )
     return [token.strip("()").split() for token in tokens]
 
 
 def _axis_sizes(given: list[list[str]], shape: Shape, lengths: dict[str, Any], pattern: str) -> dict[str, Size]:
     if len(given) != len(shape):
-        raise ShapeError(f"rearrange: {pattern!r} names {len(given)} axes on its left, the tensor has shape {show(shape)}.")
+        raise ShapeError(
+            f"rearrange: {pattern!r} names {len(given)} axes on its left, the tensor has shape {show(shape)}."
+        )
     sizes: dict[str, Size] = {name: int(length) for name, length in lengths.items()}
     for group, size in zip(given, shape, strict=True):
         open_ones = [name for name in group if name not in sizes]
         if len(open_ones) > 1:
-            raise InvalidArgumentError(f"rearrange: the sizes of {open_ones} in {pattern!r} are not known; give all but one.")
+            raise InvalidArgumentError(
+                f"rearrange: the sizes of {open_ones} in {pattern!r} are not known; give all but one."
+            )
         known: Any = product(tuple(sizes[name] for name in group if name in sizes))
         if open_ones:
             sizes[open_ones[0]] = size if known == 1 else size // known
         if isinstance(size, int) and product(tuple(sizes[name] for name in group)) != size:
-            raise ShapeError(f"rearrange: ({' '.join(group)}) of {pattern!r} does not fit the size {size} of shape {show(shape)}.")
+            raise ShapeError(
+                f"rearrange: ({' '.join(group)}) of {pattern!r} does not fit the size {size} of shape {show(shape)}."
+            )
     return sizes
 
 

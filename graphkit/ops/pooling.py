@@ -67,7 +67,9 @@ def _grown(g: TensorSpec, sizes: Shape, window: Ints, strides: Ints, padding: Pa
 # ----- kernels -----
 
 
-def _pool(x_shape: Sequence[int], y_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, data_format: str) -> Pool:
+def _pool(
+    x_shape: Sequence[int], y_shape: Sequence[int], window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> Pool:
     axes = tuple(spatial_axes(len(x_shape), data_format))
     sizes, outs = tuple(x_shape[a] for a in axes), tuple(y_shape[a] for a in axes)
     return Pool(axes, sizes, outs, window, strides, known_padding(padding, sizes, window, strides, _ones(window)))
@@ -205,7 +207,9 @@ average_pool_p: Primitive = primitive(
     _abstract,
     prepare=_mean_prepare,
     workspace=_reduce_workspace,
-    vjp=lambda g, out, x, **params: [average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)],
+    vjp=lambda g, out, x, **params: [
+        average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)
+    ],
 )
 
 average_pool_grad_p: Primitive = primitive(
@@ -222,7 +226,9 @@ average_pool_grad_p: Primitive = primitive(
 
 def _bind(op: str, made: Any, x: Any, pool_size: Any, strides: Any, padding: Any, data_format: Any) -> Any:
     if not 3 <= x.ndim <= 5:
-        raise ShapeError(f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}."
+        )
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     window = per_axis(pool_size, rank, "pool_size")
     moves = window if strides is None else per_axis(strides, rank, "strides")
@@ -237,6 +243,8 @@ def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "v
 
 
 @operation("AveragePool", "nn", tensors="inputs")
-def average_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: Any = None) -> Any:
+def average_pool(
+    inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: Any = None
+) -> Any:
     """The mean of each window of the spatial axes; `strides` is `pool_size` by default. Source: keras.ops.average_pool."""
     return _bind("average_pool", average_pool_p, as_float(inputs), pool_size, strides, padding, data_format)

@@ -255,5 +255,3 @@ def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> 
     target, output = promote(target, output, to_float=True)
     _same_shape(target, output, "binary_crossentropy")
     return _BINARY[bool(from_logits)](target, output)
-
-

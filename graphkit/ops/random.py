@@ -143,7 +143,9 @@ def _mask_kernel(out: Any, seed: Any, shape: Shape, dtype: str, rate: float) -> 
 
 
 def _gamma_kernel(out: Any, seed: Any, alpha: Any, shape: Shape, dtype: str) -> None:
-    np.copyto(out, _generator(seed).standard_gamma(np.broadcast_to(alpha, out.shape).astype(np.float64)), casting="unsafe")
+    np.copyto(
+        out, _generator(seed).standard_gamma(np.broadcast_to(alpha, out.shape).astype(np.float64)), casting="unsafe"
+    )
 
 
 def _binomial_kernel(out: Any, seed: Any, counts: Any, chances: Any, shape: Shape, dtype: str) -> None:
@@ -163,7 +165,9 @@ random_truncated_normal_p = primitive(
     "random_truncated_normal", _drawn, kernel=_truncated_kernel, nondiff=_NO_GRADIENT
 )  # mean 0, within 2
 dropout_mask_p = primitive("dropout_mask", _drawn, kernel=_mask_kernel, nondiff=_NO_GRADIENT)
-random_gamma_p = primitive("random_gamma", _drawn, kernel=_gamma_kernel, nondiff="the draw's path through alpha is not followed")
+random_gamma_p = primitive(
+    "random_gamma", _drawn, kernel=_gamma_kernel, nondiff="the draw's path through alpha is not followed"
+)
 random_binomial_p = primitive("random_binomial", _drawn, kernel=_binomial_kernel, nondiff="a count is an integer")
 
 
@@ -194,11 +198,17 @@ def uniform(shape: Sequence[Any], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
     kind = dtypes.standardize(dtype)
     if dtypes.is_int(kind):
         return randint(shape, minval, maxval, dtype=kind, seed=seed)
-    width = maxval - minval if isinstance(minval, (int, float)) and isinstance(maxval, (int, float)) else subtract(maxval, minval)
+    width = (
+        maxval - minval
+        if isinstance(minval, (int, float)) and isinstance(maxval, (int, float))
+        else subtract(maxval, minval)
+    )
     return _scaled(_draw(random_uniform_p, shape, kind, seed), width, minval)
 
 
-def truncated_normal(shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
+def truncated_normal(
+    shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
+) -> Any:
     """Normal numbers none of which is further than two deviations from the mean. Source: keras.random.truncated_normal."""
     return _scaled(_draw(random_truncated_normal_p, shape, dtype, seed), stddev, mean)
 
@@ -264,5 +274,3 @@ def beta(shape: Sequence[Any], alpha: Any, beta: Any, dtype: Any = None, seed: A
 def binomial(shape: Sequence[Any], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """How many of `counts` trials succeed with these chances. Source: keras.random.binomial."""
     return _draw(random_binomial_p, shape, dtype, seed, tensor(counts), as_float(probabilities))
-
-

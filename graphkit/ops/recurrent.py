@@ -69,7 +69,14 @@ def _reserve(x: TensorSpec, recurrent: TensorSpec, width: int) -> tuple[TensorSp
 def _step_shapes(x: TensorSpec, recurrent: TensorSpec, width: Any, inner: Any) -> list[Shape]:
     """Scratch of every forward kernel: weights of inputs and state, all projected inputs, those of a step both ways, the state."""
     batch, steps, units = _sizes(x, recurrent)
-    return [(x.shape[-1], width), (inner, units + 1), (batch, steps, width), (batch, width), (width, batch), (units + 1, batch)]
+    return [
+        (x.shape[-1], width),
+        (inner, units + 1),
+        (batch, steps, width),
+        (batch, width),
+        (width, batch),
+        (units + 1, batch),
+    ]
 
 
 def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: Sequence[Any], mask: Any) -> None:
@@ -82,7 +89,9 @@ def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: S
             f"recurrent_kernel ({units}, {gates * units}), got {show(shape_of(kernel))} and {show(shape_of(recurrent))}."
         )
     if any(s.ndim != 2 or shape_of(s)[1] != units for s in states):
-        raise ShapeError(f"{name}: states must be (batch, {units}), got {', '.join(show(shape_of(s)) for s in states)}.")
+        raise ShapeError(
+            f"{name}: states must be (batch, {units}), got {', '.join(show(shape_of(s)) for s in states)}."
+        )
     if mask is not None and mask.ndim != 2:
         raise ShapeError(f"{name}: mask must be (batch, time), got shape {show(shape_of(mask))}.")
 
@@ -90,7 +99,9 @@ def _check(name: str, gates: int, x: Any, kernel: Any, recurrent: Any, states: S
 def _check_activations(name: str, *names: str) -> None:
     for given in names:
         if given not in _CURVES:
-            raise InvalidArgumentError(f"{name}: activation must be one of {', '.join(_CURVES)}, got {given!r}. Use layers.RNN for others.")
+            raise InvalidArgumentError(
+                f"{name}: activation must be one of {', '.join(_CURVES)}, got {given!r}. Use layers.RNN for others."
+            )
 
 
 def _prepared(values: Sequence[Any], mask: Any) -> tuple[list[Any], list[Any], str]:
@@ -180,7 +191,13 @@ def _sequence_steps(sequence: Sequence[Any], go_backwards: bool) -> list[Any]:
 
 
 def _lstm_abstract(
-    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+    x: TensorSpec,
+    kernel: TensorSpec,
+    recurrent: TensorSpec,
+    *others: TensorSpec,
+    return_sequences: bool,
+    reserve: bool,
+    **_: Any,
 ) -> tuple[TensorSpec, ...]:
     return _results(x, recurrent, 2, return_sequences) + (_reserve(x, recurrent, 6) if reserve else ())
 
@@ -252,7 +269,13 @@ lstm_p = primitive(
 
 
 def _lstm_grad_abstract(
-    dh: TensorSpec, dc: TensorSpec, recurrent: TensorSpec, buffers: TensorSpec, history: TensorSpec, *others: TensorSpec, **_: Any
+    dh: TensorSpec,
+    dc: TensorSpec,
+    recurrent: TensorSpec,
+    buffers: TensorSpec,
+    history: TensorSpec,
+    *others: TensorSpec,
+    **_: Any,
 ) -> tuple[TensorSpec, ...]:
     return TensorSpec((*history.shape[:2], recurrent.shape[1]), dh.dtype), dh, dc
 
@@ -335,7 +358,13 @@ def lstm(
 
 
 def _gru_abstract(
-    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+    x: TensorSpec,
+    kernel: TensorSpec,
+    recurrent: TensorSpec,
+    *others: TensorSpec,
+    return_sequences: bool,
+    reserve: bool,
+    **_: Any,
 ) -> tuple[TensorSpec, ...]:
     return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 4) if reserve else ())
 
@@ -404,7 +433,9 @@ def _gru_vjp(
         given = concatenate([inner()[units], reduce_sum(late, axis=(0, 1))], axis=0)
         if not reset_after:
             return given
-        return concatenate([expand_dims(given, 0), expand_dims(concatenate([inner()[units], last()[units]], axis=0), 0)], axis=0)
+        return concatenate(
+            [expand_dims(given, 0), expand_dims(concatenate([inner()[units], last()[units]], axis=0), 0)], axis=0
+        )
 
     return [
         lambda: matmul(dz, swapaxes(kernel, 0, 1)), lambda: _product(x, dz), recurrent_gradient, bias_gradient, dh0, *(None for _ in mask),
@@ -446,7 +477,12 @@ def _gru_grad_over_scan(
     units = shape_of(recurrent)[0]
     turned = swapaxes(recurrent, 0, 1)
     states = _time_first(history[:, :, :units])
-    slices = [buffers, states, *_sequence_steps(more[:1] if sequence else (), go_backwards), *_mask_steps(more[sequence:])]
+    slices = [
+        buffers,
+        states,
+        *_sequence_steps(more[:1] if sequence else (), go_backwards),
+        *_mask_steps(more[sequence:]),
+    ]
 
     def step(carry: Any, given: Any) -> Any:
         buffer, h, *rest = given
@@ -492,7 +528,9 @@ def gru(
     _check_activations("gru", activation, recurrent_activation)
     units = recurrent_kernel.shape[0]
     bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
-    (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
+    (x, kernel, recurrent, bias, h), masks, dtype = _prepared(
+        [x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask
+    )
     _check("gru", 3, x, kernel, recurrent, [h], masks[0] if masks else None)
     bias = broadcast_to(bias, (2, 3 * units) if reset_after else (3 * units,))
     made = gru_p.bind(
@@ -506,7 +544,13 @@ def gru(
 
 
 def _simple_abstract(
-    x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+    x: TensorSpec,
+    kernel: TensorSpec,
+    recurrent: TensorSpec,
+    *others: TensorSpec,
+    return_sequences: bool,
+    reserve: bool,
+    **_: Any,
 ) -> tuple[TensorSpec, ...]:
     return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 1) if reserve else ())
 
@@ -566,7 +610,9 @@ simple_rnn_p = primitive(
 )
 
 
-def _simple_grad_abstract(dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any) -> tuple[TensorSpec, ...]:
+def _simple_grad_abstract(
+    dh: TensorSpec, recurrent: TensorSpec, made: TensorSpec, *others: TensorSpec, **_: Any
+) -> tuple[TensorSpec, ...]:
     steps, units, batch = made.shape
     return TensorSpec((batch, steps, units), dh.dtype), dh
 
@@ -606,7 +652,9 @@ def simple_rnn(
     _check_activations("simple_rnn", activation)
     units = recurrent_kernel.shape[0]
     bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
-    (x, kernel, recurrent, bias, h), masks, dtype = _prepared([x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask)
+    (x, kernel, recurrent, bias, h), masks, dtype = _prepared(
+        [x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask
+    )
     _check("simple_rnn", 1, x, kernel, recurrent, [h], masks[0] if masks else None)
     made = simple_rnn_p.bind(
         x, kernel, recurrent, broadcast_to(bias, (units,)), h, *masks,

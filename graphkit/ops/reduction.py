@@ -103,8 +103,12 @@ reduce_sum_p = primitive("reduce_sum", _abstract, kernel=_kernel(np.add.reduce),
 reduce_max_p = primitive("reduce_max", _abstract, kernel=_kernel(np.maximum.reduce), vjp=_extreme_vjp)
 reduce_min_p = primitive("reduce_min", _abstract, kernel=_kernel(np.minimum.reduce), vjp=_extreme_vjp)
 reduce_prod_p = primitive("reduce_prod", _abstract, kernel=_kernel(np.multiply.reduce), vjp=_prod_vjp)
-reduce_all_p = primitive("reduce_all", _abstract_bool, kernel=_kernel(np.logical_and.reduce), nondiff="a boolean has no gradient")
-reduce_any_p = primitive("reduce_any", _abstract_bool, kernel=_kernel(np.logical_or.reduce), nondiff="a boolean has no gradient")
+reduce_all_p = primitive(
+    "reduce_all", _abstract_bool, kernel=_kernel(np.logical_and.reduce), nondiff="a boolean has no gradient"
+)
+reduce_any_p = primitive(
+    "reduce_any", _abstract_bool, kernel=_kernel(np.logical_or.reduce), nondiff="a boolean has no gradient"
+)
 
 
 # ----- undoing a broadcast -----
@@ -113,7 +117,9 @@ reduce_any_p = primitive("reduce_any", _abstract_bool, kernel=_kernel(np.logical
 def _sum_to(x: Any, shape: Shape) -> Any:
     lead = x.ndim - len(shape)
     axes = tuple(range(lead)) + tuple(
-        lead + a for a, (size, wanted) in enumerate(zip(shape_of(x)[lead:], shape, strict=True)) if wanted == 1 and size != 1
+        lead + a
+        for a, (size, wanted) in enumerate(zip(shape_of(x)[lead:], shape, strict=True))
+        if wanted == 1 and size != 1
     )
     if not axes:
         return x
@@ -271,8 +277,12 @@ def _position_kernel(function: Callable[..., Any]) -> Callable[..., None]:
     return kernel
 
 
-argmax_p = primitive("argmax", _position_abstract, kernel=_position_kernel(np.argmax), nondiff="a position is an integer")
-argmin_p = primitive("argmin", _position_abstract, kernel=_position_kernel(np.argmin), nondiff="a position is an integer")
+argmax_p = primitive(
+    "argmax", _position_abstract, kernel=_position_kernel(np.argmax), nondiff="a position is an integer"
+)
+argmin_p = primitive(
+    "argmin", _position_abstract, kernel=_position_kernel(np.argmin), nondiff="a position is an integer"
+)
 
 
 def _position(made: Primitive, x: Any, axis: int | None, keepdims: bool) -> Any:
@@ -316,7 +326,9 @@ cumsum_p = primitive(
     "cumsum",
     lambda x, axis, exclusive, reverse: x,
     kernel=_running_kernel(np.cumsum, 0),
-    vjp=lambda g, out, x, axis, exclusive, reverse: [cumsum_p.bind(g, axis=axis, exclusive=exclusive, reverse=not reverse)],
+    vjp=lambda g, out, x, axis, exclusive, reverse: [
+        cumsum_p.bind(g, axis=axis, exclusive=exclusive, reverse=not reverse)
+    ],
 )
 
 
@@ -353,5 +365,3 @@ def _nothing_to_reduce(equation: Equation, producers: Producers) -> Atom | None:
     x = equation.inputs[0]
     same = equation.params.get("axes", None) == () or equation.primitive is sum_to_p
     return x if same and x.spec == equation.outputs[0].spec else None
-
-

@@ -102,7 +102,9 @@ def _workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
 
 
 def _prepare_with(transposed: bool) -> Callable[..., Thunk]:
-    def prepare(out: Array, x: Array, axes: Ints, sizes: Ints, interpolation: str, antialias: bool, workspace: list[Array]) -> Thunk:
+    def prepare(
+        out: Array, x: Array, axes: Ints, sizes: Ints, interpolation: str, antialias: bool, workspace: list[Array]
+    ) -> Thunk:
         source = workspace[0].reshape(x.shape)
         thunks: list[Thunk] = [partial(np.copyto, source, x)]
         if x.flags.c_contiguous:
@@ -172,7 +174,9 @@ def resize(
 ) -> Any:
     """Images (batch, h, w, channels) or one image, resized to `size` = (height, width). Source: keras.ops.image.resize."""
     if not isinstance(size, (list, tuple)) or len(size) != 2:
-        raise InvalidArgumentError(f"Expected `size` to be a tuple of 2 integers (height, width). Received: size={size}")
+        raise InvalidArgumentError(
+            f"Expected `size` to be a tuple of 2 integers (height, width). Received: size={size}"
+        )
     if any(isinstance(s, int) and s <= 0 for s in size):
         raise InvalidArgumentError(f"`size` must have positive height and width. Received: size={size}")
     if interpolation not in INTERPOLATIONS:
@@ -185,7 +189,9 @@ def resize(
         )
     x = tensor(images) if interpolation == "nearest" else as_float(images)
     if x.ndim not in (3, 4):
-        raise ShapeError(f"Expected an image of rank 3, or a batch of images of rank 4. Received: images.shape={show(shape_of(x))}")
+        raise ShapeError(
+            f"Expected an image of rank 3, or a batch of images of rank 4. Received: images.shape={show(shape_of(x))}"
+        )
     first = x.ndim - 3 if standardize_data_format(data_format) == CHANNELS_LAST else x.ndim - 2
     axes = (first, first + 1)
     if crop_to_aspect_ratio:
@@ -198,7 +204,9 @@ def resize(
 def _known(x: Any, axes: Ints, size: Any) -> Ints:
     sizes = (*_old_sizes(x, axes), *size)
     if any(isinstance(s, Dim) for s in sizes):
-        raise ShapeError(f"resize: keeping the aspect ratio needs known sizes, got images of shape {show(shape_of(x))} and size={size}.")
+        raise ShapeError(
+            f"resize: keeping the aspect ratio needs known sizes, got images of shape {show(shape_of(x))} and size={size}."
+        )
     return sizes
 
 

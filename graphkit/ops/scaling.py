@@ -33,6 +33,7 @@ from graphkit.ops.shaping import arange, expand_dims, moveaxis
 
 __all__: list[str] = []
 
+
 def _triangle(x: Any) -> Any:
     return maximum(subtract(1.0, x), 0.0)
 
@@ -67,7 +68,9 @@ def _scaling_matrix(old: Size, new: Size, scale: Any, shift: Any, method: str, a
     step = reciprocal(scale)
     width = maximum(step, 1.0) if antialias else 1.0
     centres = subtract(multiply(subtract(add(cast(arange(new), dtype), 0.5), shift), step), 0.5)
-    weights = _METHODS[method](true_divide(absolute(subtract(centres, expand_dims(cast(arange(old), dtype), 1))), width))
+    weights = _METHODS[method](
+        true_divide(absolute(subtract(centres, expand_dims(cast(arange(old), dtype), 1))), width)
+    )
     total = reduce_sum(weights, axis=0, keepdims=True)
     tiny = 1000.0 * float(np.finfo(np.float32).eps)
     weights = where(less_equal(absolute(total), tiny), 0.0, true_divide(weights, where(equal(total, 0), 1.0, total)))

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,9 @@ def reshape(x: Any, newshape: Any) -> Any:
 
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
-        raise InvalidTypeError("A traced tensor cannot be a size; use ops.shape(x)[axis], which stays a size while tracing.")
+        raise InvalidTypeError(
+            "A traced tensor cannot be a size; use ops.shape(x)[axis], which stays a size while tracing."
+        )
     return int(value)
 
 
@@ -103,7 +106,9 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
     """`new` with its -1 worked out. Raises ShapeError where the elements do not fit."""
     unknown = [axis for axis, size in enumerate(new) if isinstance(size, int) and size == -1]
     if len(unknown) > 1 or any(isinstance(s, int) and s < -1 for s in new):
-        raise ShapeError(f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, none below it.")
+        raise ShapeError(
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, none below it."
+        )
     total, known = product(old), product(tuple(s for a, s in enumerate(new) if a not in unknown))
     if not unknown:
         if total != known and not (isinstance(total, Dim) or isinstance(known, Dim)):
@@ -111,7 +116,9 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
         return tuple(new)
     quotient = _divide_sizes(total, known)
     if quotient is None:
-        raise ShapeError(f"Cannot reshape {show(old)} to {show(tuple(new))}: {total} elements are no multiple of {known}.")
+        raise ShapeError(
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: {total} elements are no multiple of {known}."
+        )
     return tuple(quotient if axis in unknown else size for axis, size in enumerate(new))
 
 
@@ -186,7 +193,9 @@ def transpose(x: Any, axes: Any = None) -> Any:
     x = tensor(x)
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(canonical_axis(a, x.ndim, "axes") for a in axes)
     if sorted(order) != list(range(x.ndim)):
-        raise ShapeError(f"axes={tuple(axes)} is no order of the {x.ndim} axes of a tensor of shape {show(shape_of(x))}.")
+        raise ShapeError(
+            f"axes={tuple(axes)} is no order of the {x.ndim} axes of a tensor of shape {show(shape_of(x))}."
+        )
     return x if order == tuple(range(x.ndim)) else transpose_p.bind(x, axes=order)
 
 
@@ -205,7 +214,10 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     """Axes moved to other places, the others stay in order. Source: keras.ops.moveaxis."""
     x = tensor(x)
     sources = [canonical_axis(a, x.ndim, "source") for a in (source if isinstance(source, (list, tuple)) else [source])]
-    targets = [canonical_axis(a, x.ndim, "destination") for a in (destination if isinstance(destination, (list, tuple)) else [destination])]
+    targets = [
+        canonical_axis(a, x.ndim, "destination")
+        for a in (destination if isinstance(destination, (list, tuple)) else [destination])
+    ]
     order = [a for a in range(x.ndim) if a not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -233,7 +245,9 @@ def _broadcast_to_vjp(g: Any, out: Any, x: Any, shape: Shape) -> list[Any]:
 
 def _broadcast_to_abstract(x: TensorSpec, shape: Shape) -> TensorSpec:
     lead = len(shape) - x.rank
-    if lead < 0 or any(broadcast_sizes(old, new) is None or new == 1 != old for old, new in zip(x.shape, shape[lead:], strict=False)):
+    if lead < 0 or any(
+        broadcast_sizes(old, new) is None or new == 1 != old for old, new in zip(x.shape, shape[lead:], strict=False)
+    ):
         raise ShapeError(f"Cannot broadcast shape {show(x.shape)} to {show(shape)}.")
     return TensorSpec(shape, x.dtype)
 
@@ -279,7 +293,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         return take(x, np.repeat(np.arange(len(repeats)), repeats), axis=axis)
     count = int(np.reshape(repeats, ())) if not isinstance(repeats, Dim) else repeats
     old = shape_of(x)
-    spread = broadcast_to(reshape(x, (*old[: axis + 1], 1, *old[axis + 1 :])), (*old[: axis + 1], count, *old[axis + 1 :]))
+    spread = broadcast_to(
+        reshape(x, (*old[: axis + 1], 1, *old[axis + 1 :])), (*old[: axis + 1], count, *old[axis + 1 :])
+    )
     return reshape(spread, (*old[:axis], old[axis] * count, *old[axis + 1 :]))
 
 
@@ -291,7 +307,9 @@ def _concatenate_abstract(*specs: TensorSpec, axis: int) -> TensorSpec:
     sizes: list[Size] = list(first.shape)
     for other in specs[1:]:
         if other.rank != first.rank:
-            raise ShapeError(f"Cannot concatenate tensors of different rank: {', '.join(show(s.shape) for s in specs)}.")
+            raise ShapeError(
+                f"Cannot concatenate tensors of different rank: {', '.join(show(s.shape) for s in specs)}."
+            )
         for a, (mine, theirs) in enumerate(zip(first.shape, other.shape, strict=True)):
             if a != axis and mine != theirs and not (isinstance(mine, Dim) or isinstance(theirs, Dim)):
                 raise ShapeError(
@@ -350,13 +368,15 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     whole = shape_of(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
         if isinstance(whole, int) and whole % indices_or_sections:
-            raise ShapeError(f"Cannot split axis {axis} of shape {show(shape_of(x))} into {indices_or_sections} equal parts.")
+            raise ShapeError(
+                f"Cannot split axis {axis} of shape {show(shape_of(x))} into {indices_or_sections} equal parts."
+            )
         step = whole // int(indices_or_sections)
         cuts: list[Size] = [step * i for i in range(1, int(indices_or_sections))]
     else:
         cuts = [int(i) for i in indices_or_sections]
     bounds = [0, *cuts, whole]
-    return [_part(x, axis, start, stop)() for start, stop in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [_part(x, axis, start, stop)() for start, stop in pairwise(bounds)]
 
 
 @operation("Unstack", "core")
@@ -451,12 +471,16 @@ def get_item(x: Any, key: Any) -> Any:
     return _pick(x, chosen, gathers, dropped, new_axes)
 
 
-def _pick(x: Any, chosen: dict[int, Any], gathers: list[tuple[int, Any]], dropped: set[int], new_axes: list[int]) -> Any:
+def _pick(
+    x: Any, chosen: dict[int, Any], gathers: list[tuple[int, Any]], dropped: set[int], new_axes: list[int]
+) -> Any:
     params = _slice_params(shape_of(x), chosen) if x.ndim else {}
     if chosen and any((b, e, s) != (0, n, 1) for b, e, s, n in zip(*params.values(), shape_of(x), strict=True)):
         x = slice_p.bind(x, **params)
     if len(gathers) > 1:
-        raise InvalidTypeError("Indexing with several tensors at once is not supported; use ops.take_along_axis or ops.take.")
+        raise InvalidTypeError(
+            "Indexing with several tensors at once is not supported; use ops.take_along_axis or ops.take."
+        )
     for axis, indices in gathers:
         from graphkit.ops.indexing import take
 
@@ -592,7 +616,9 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)))
     if all(w == (0, 0) for w in widths):
         return x
-    return pad_p.bind(x, tensor(0 if constant_values is None else constant_values, dtype_name(x)), widths=widths, mode=mode)
+    return pad_p.bind(
+        x, tensor(0 if constant_values is None else constant_values, dtype_name(x)), widths=widths, mode=mode
+    )
 
 
 # ----- making tensors -----
@@ -608,11 +634,15 @@ arange_p = primitive(
 @operation("Arange", tensors="start stop step")
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     """start, start + step, ... below stop. Source: keras.ops.arange."""
-    start, stop, step = (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
+    start, stop, step = (
+        (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
+    )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))
     whole = all(isinstance(v, (int, np.integer)) for v in (start, stop, step))
-    return np.arange(start, stop, step).astype(dtypes.to_numpy(dtypes.standardize(dtype or ("int32" if whole else None))))
+    return np.arange(start, stop, step).astype(
+        dtypes.to_numpy(dtypes.standardize(dtype or ("int32" if whole else None)))
+    )
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:

@@ -122,7 +122,13 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 @operation("Percentile", tensors="x q")
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
     """`quantile` with `q` in percent. Source: keras.ops.percentile."""
-    return quantile(x, q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0), axis=axis, method=method, keepdims=keepdims)
+    return quantile(
+        x,
+        q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0),
+        axis=axis,
+        method=method,
+        keepdims=keepdims,
+    )
 
 
 @operation("Median")
@@ -197,7 +203,9 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def _highest(x: Any, what: str) -> int:
     """One more than the largest number, where that is known already."""
     if isinstance(x, (Tracer, Variable)):
-        raise InvalidArgumentError(f"{what} must be given while a function is traced: the largest number is not known yet.")
+        raise InvalidArgumentError(
+            f"{what} must be given while a function is traced: the largest number is not known yet."
+        )
     return int(np.max(x, initial=-1)) + 1
 
 
@@ -207,7 +215,11 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     if sparse:
         raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
     x = tensor(x)
-    length = int(minlength) if isinstance(x, (Tracer, Variable)) and minlength else max(_highest(x, "bincount: minlength"), int(minlength))
+    length = (
+        int(minlength)
+        if isinstance(x, (Tracer, Variable)) and minlength
+        else max(_highest(x, "bincount: minlength"), int(minlength))
+    )
     kind = "int32" if weights is None else dtype_name(tensor(weights))
     hits = one_hot(x, length, dtype=kind)
     if weights is not None:

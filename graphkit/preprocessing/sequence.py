@@ -40,12 +40,16 @@ def pad_sequences(
         rows = [np.asarray(s) for s in sequences]
         lengths = [len(r) for r in rows]
     except TypeError:
-        raise InvalidArgumentError(f"pad_sequences: `sequences` must be a list of sequences, got {sequences!r:.80}.") from None
+        raise InvalidArgumentError(
+            f"pad_sequences: `sequences` must be a list of sequences, got {sequences!r:.80}."
+        ) from None
     size = maxlen if maxlen is not None else max(lengths, default=0)
     shapes = {r.shape[1:] for r in rows if len(r)}
     if len(shapes) > 1:
         raise ShapeError(f"pad_sequences: the elements of all sequences must have one shape, got {sorted(shapes)}.")
-    result = np.full((len(rows), size, *next(iter(shapes), ())), value, dtype=object if dtype is object or dtype is str else dtype)
+    result = np.full(
+        (len(rows), size, *next(iter(shapes), ())), value, dtype=object if dtype is object or dtype is str else dtype
+    )
     for number, row in enumerate(rows):
         kept = row[max(0, len(row) - size) :] if truncating == "pre" else row[:size]
         if len(kept):

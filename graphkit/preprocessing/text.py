@@ -27,7 +27,11 @@ def hashing_trick(text: str, n: int, hash_function: Any = None, **kwargs: Any) -
     """Words as integers from 1 to n - 1 by their hash: md5, so that runs agree."""
     from hashlib import md5
 
-    hashed = hash_function if callable(hash_function) else lambda w: int(md5(w.encode(), usedforsecurity=False).hexdigest(), 16)
+    hashed = (
+        hash_function
+        if callable(hash_function)
+        else lambda w: int(md5(w.encode(), usedforsecurity=False).hexdigest(), 16)
+    )
     return [int(hashed(word)) % (n - 1) + 1 for word in text_to_word_sequence(text, **kwargs)]
 
 
@@ -55,7 +59,13 @@ class Tokenizer:
         **kwargs: Any,
     ) -> None:
         self.num_words = kwargs.pop("nb_words", num_words)
-        self.filters, self.lower, self.split, self.char_level, self.oov_token = filters, lower, split, char_level, oov_token
+        self.filters, self.lower, self.split, self.char_level, self.oov_token = (
+            filters,
+            lower,
+            split,
+            char_level,
+            oov_token,
+        )
         self.word_counts: Counter[str] = Counter()
         self.word_index: dict[str, int] = {}
         self.index_word: dict[int, str] = {}

@@ -198,7 +198,9 @@ def _assets(model: Layer) -> dict[str, bytes]:
 def read_config(members: Members, what: str) -> dict[str, Any]:
     """The config of an archive."""
     if CONFIG not in members.names():
-        raise SerializationError(f"{what} has no {CONFIG}: it is not a .keras archive. It holds {sorted(members.names())[:10]}.")
+        raise SerializationError(
+            f"{what} has no {CONFIG}: it is not a .keras archive. It holds {sorted(members.names())[:10]}."
+        )
     config = limits.parse_json(members.read(CONFIG, limits.MAX_JSON_BYTES), f"{CONFIG} of {what}")
     if not isinstance(config, dict):
         raise SerializationError(f"{CONFIG} of {what} holds a {type(config).__name__}, not an object.")
@@ -239,7 +241,9 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
     for path, obj in stored_objects(model):
         start = f"{ASSETS}/{path}/" if path else f"{ASSETS}/"
         files = {
-            n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES) for n in names if n.startswith(start) and "/" not in n[len(start) :]
+            n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES)
+            for n in names
+            if n.startswith(start) and "/" not in n[len(start) :]
         }
         if files and hasattr(obj, "load_asset_files"):
             obj.load_asset_files(files)

@@ -52,7 +52,9 @@ def _kind_of_folder(path: Path) -> Kind:
     if (path / "config.json").is_file():
         return KERAS
     if (path / "saved_model.pb").is_file():
-        raise SerializationError(f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX.")
+        raise SerializationError(
+            f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX."
+        )
     raise SerializationError(f"{str(path)!r} is a folder without config.json. {_known()}")
 
 
@@ -65,10 +67,16 @@ def _kind_of_zip(path: Path) -> Kind:
     if "config.json" in names:
         return KERAS
     if any(name.endswith("data.pkl") for name in names):
-        raise SerializationError(f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead.")
+        raise SerializationError(
+            f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead."
+        )
     if names and all(name.endswith(".npy") for name in names):
-        raise SerializationError(f"{str(path)!r} is an npz file of weights, not a model: make the model, then model.load_weights(path).")
-    raise SerializationError(f"{str(path)!r} is a zip file without config.json. {_known()} It holds {sorted(names)[:10]}.")
+        raise SerializationError(
+            f"{str(path)!r} is an npz file of weights, not a model: make the model, then model.load_weights(path)."
+        )
+    raise SerializationError(
+        f"{str(path)!r} is a zip file without config.json. {_known()} It holds {sorted(names)[:10]}."
+    )
 
 
 def _by_converters(path: Path, head: bytes) -> Kind | None:
@@ -94,4 +102,3 @@ def _refuse(path: Path, head: bytes) -> Kind:
 def _known() -> str:
     others = sorted(point.name for point in entry_points(group="graphkit.converters"))
     return f"Known are {KERAS.name} (.keras, also unpacked), {HDF5.name}, {JSON.name}{''.join(f', {name}' for name in others)}."
-

@@ -60,7 +60,9 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
 
 
 def _what_it_is(table: Table) -> str:
-    if "layer_names" in table.attributes.get("", {}) or any(path.startswith(("layers/", "_layer_checkpoint")) for path in table.entries):
+    if "layer_names" in table.attributes.get("", {}) or any(
+        path.startswith(("layers/", "_layer_checkpoint")) for path in table.entries
+    ):
         return "it holds only weights"
     return f"it holds {sorted(table.entries)[:5]}"
 
@@ -74,7 +76,9 @@ def _compile(model: Any, training: Any) -> None:
         config = {k: training.get(k) for k in ("loss", "metrics", "weighted_metrics", "loss_weights")}
         model.compile_from_config({"optimizer": optimizer, **config})
     except Exception as error:
-        warnings.warn(f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand.", stacklevel=2)
+        warnings.warn(
+            f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand.", stacklevel=2
+        )
 
 
 def text_of(value: Any) -> str:
@@ -120,14 +124,20 @@ def assign_groups(
 
 def weight_groups(table: Table, what: str) -> list[Group]:
     """The layers of a file that have weights, in the order of `layer_names`."""
-    root = "" if "layer_names" in table.attributes.get("", {}) or "layer_names0" in table.attributes.get("", {}) else "model_weights"
+    root = (
+        ""
+        if "layer_names" in table.attributes.get("", {}) or "layer_names0" in table.attributes.get("", {})
+        else "model_weights"
+    )
     names = list_attribute(table.attributes.get(root, {}), "layer_names")
     if names is None:
         raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
     groups = []
     for name in names:
         path = f"{root}/{name}" if root else name
-        weight_names = [n for n in list_attribute(table.attributes.get(path, {}), "weight_names") or [] if not is_no_weight(n)]
+        weight_names = [
+            n for n in list_attribute(table.attributes.get(path, {}), "weight_names") or [] if not is_no_weight(n)
+        ]
         missing = [w for w in weight_names if f"{path}/{w}" not in table.entries]
         if missing:
             raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
@@ -209,7 +219,9 @@ def write_legacy_model(path: Path, model: Any, overwrite: bool = True) -> None:
         file.attrs["backend"] = "graphkit"
         file.attrs["model_config"] = json.dumps({"class_name": type(model).__name__, "config": model.get_config()})
         if compile_config:
-            file.attrs["training_config"] = json.dumps({**compile_config, "optimizer_config": compile_config.get("optimizer")})
+            file.attrs["training_config"] = json.dumps(
+                {**compile_config, "optimizer_config": compile_config.get("optimizer")}
+            )
         write_groups(file.create_group("model_weights"), model)
 
 

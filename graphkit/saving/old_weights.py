@@ -41,7 +41,11 @@ def dialect_of(names: Sequence[str], version: str | None, backend: str | None) -
     TensorFlow's variables are called "..._W:0", Theano's "..._W": so a file of Keras 1 does say where it was trained.
     """
     own = [n for n in names if _KERAS1_NAME.search(n)]
-    keras1 = version.startswith(("0", "1")) if version else bool(own) and not any("/kernel" in n or "/bias" in n for n in names)
+    keras1 = (
+        version.startswith(("0", "1"))
+        if version
+        else bool(own) and not any("/kernel" in n or "/bias" in n for n in names)
+    )
     theano = backend == "theano" if backend else keras1 and bool(own) and not any(n.endswith(":0") for n in own)
     return Dialect(keras1, theano)
 

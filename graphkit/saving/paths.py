@@ -113,8 +113,12 @@ def _class_name(layer: Layer) -> str:
 
 
 def _attribute_names(obj: Any) -> list[str]:
-    names = set(vars(obj)) | {n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)}
-    return sorted((n for n in names - _SKIPPED if not n.startswith("__")), key=lambda n: f"~{n}" if n.startswith("_") else n)
+    names = set(vars(obj)) | {
+        n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)
+    }
+    return sorted(
+        (n for n in names - _SKIPPED if not n.startswith("__")), key=lambda n: f"~{n}" if n.startswith("_") else n
+    )
 
 
 def _is_own(cls: type) -> bool:

@@ -128,7 +128,9 @@ def _hard_child(group: Any, name: str, path: str, what: str) -> Any:
 
     link = group.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
-        raise SerializationError(f"{what}: {path!r} is a {type(link).__name__}, which may point anywhere; it is not followed.")
+        raise SerializationError(
+            f"{what}: {path!r} is a {type(link).__name__}, which may point anywhere; it is not followed."
+        )
     return group[name]
 
 
@@ -145,7 +147,9 @@ def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
         if dataset.attrs.get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
             return array.view(dtypes.to_numpy("bfloat16"))
         if array.dtype.kind == "V":
-            raise SerializationError(f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's.")
+            raise SerializationError(
+                f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's."
+            )
         return array
 
     return Entry(path, tuple(int(s) for s in dataset.shape), int(dataset.nbytes), read)
@@ -197,11 +201,15 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
     with archive.open(info) as member:
         try:
             version = npy.read_magic(member)
-            shape, _, dtype = npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
+            shape, _, dtype = (
+                npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
+            )
         except (ValueError, OSError) as error:
             raise SerializationError(f"{what} is not a NumPy array: {error}.") from None
     if dtype.hasobject:
-        raise SerializationError(f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5.")
+        raise SerializationError(
+            f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5."
+        )
     nbytes = math.prod(shape) * dtype.itemsize
     if nbytes > info.file_size:
         raise SerializationError(f"{what} declares the shape {shape}, for which the file is too short.")
@@ -214,6 +222,10 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
 
 def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Write `group -> key -> array` as an npz file of plain arrays named `<group>/vars/<key>`."""
-    flat = {f"{path}/vars/{key}" if path else f"vars/{key}": array for path, group in arrays.items() for key, array in group.items()}
+    flat = {
+        f"{path}/vars/{key}" if path else f"vars/{key}": array
+        for path, group in arrays.items()
+        for key, array in group.items()
+    }
     with target.open("wb") as file:
         np.savez(file, **flat)  # type: ignore[arg-type]

@@ -75,7 +75,9 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
     if unclaimed and not problems:
-        problems.append(f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for")
+        problems.append(
+            f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for"
+        )
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
     assign(assignments, custom)
@@ -89,7 +91,9 @@ def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
     """The error for weights that do not fit; it names the first few."""
     shown = "; ".join(problems[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-    return SerializationError(f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed.")
+    return SerializationError(
+        f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed."
+    )
 
 
 def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:
@@ -97,14 +101,20 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
     where = f"{type(stored.obj).__name__} layer {stored.obj.name!r}"
     if len(group) != len(variables):
         named = [v.name for v in variables]
-        return [], [f"{where} has {len(variables)} weights {named}, the file has {len(group)} at {stored.path or '/'!r}"]
+        return [], [
+            f"{where} has {len(variables)} weights {named}, the file has {len(group)} at {stored.path or '/'!r}"
+        ]
     found, problems = [], []
     for index, variable in enumerate(variables):
         entry = group.get(str(index))
         if entry is None:
-            problems.append(f"{where}: the file has no number {index} for weight {variable.name!r} at {stored.path!r}, but {sorted(group)}")
+            problems.append(
+                f"{where}: the file has no number {index} for weight {variable.name!r} at {stored.path!r}, but {sorted(group)}"
+            )
         elif entry.shape != variable.shape:
-            problems.append(f"{where}: weight {variable.name!r} has shape {variable.shape}, the file's {entry.path!r} has {entry.shape}")
+            problems.append(
+                f"{where}: weight {variable.name!r} has shape {variable.shape}, the file's {entry.path!r} has {entry.shape}"
+            )
         else:
             found.append(Assignment(variable, entry))
     return found, problems
@@ -114,7 +124,9 @@ def _optimizer_assignments(stored: Stored, group: Mapping[str, Entry]) -> list[A
     """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
     variables = own_variables(stored.obj)
     entries = [group.get(str(i)) for i in range(len(variables))]
-    if len(group) != len(variables) or any(e is None or e.shape != v.shape for e, v in zip(entries, variables, strict=True)):
+    if len(group) != len(variables) or any(
+        e is None or e.shape != v.shape for e, v in zip(entries, variables, strict=True)
+    ):
         if group:
             import warnings
 

@@ -17,7 +17,7 @@ _TUPLES = ("!!python/tuple", "tag:yaml.org,2002:python/tuple")
 _PROPERTY = re.compile(r"([&!][^\s,\]}]*)(?:\s+|$)")
 _KEY = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s'"\[\]{},&*!|>#-][^:#]*?|-[^\s:][^:#]*?)\s*:(?:\s+|$)""")
 _INT, _FLOAT = re.compile(r"[-+]?\d+$"), re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?$")
-_WORDS = {
+_WORDS: dict[str, Any] = {
     "null": None,
     "~": None,
     "": None,
@@ -193,6 +193,7 @@ class _Reader:
         at = _skip(text, at)
         anchor, rest = self._properties(text[at:])
         at = len(text) - len(rest)
+        value: Any
         if text[at : at + 1] == "[":
             value, at = self._flow_list(text, at + 1, depth)
         elif text[at : at + 1] == "{":

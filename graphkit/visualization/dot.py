@@ -40,9 +40,13 @@ class Dot:
                 "(apt install graphviz, brew install graphviz, or https://graphviz.org/download), or give a name that ends in "
                 ".svg or .html, which need nothing."
             )
-        done = subprocess.run([program, f"-T{format}"], input=self.source.encode(), capture_output=True, check=False, timeout=600)
+        done = subprocess.run(
+            [program, f"-T{format}"], input=self.source.encode(), capture_output=True, check=False, timeout=600
+        )
         if done.returncode:
-            raise ExportError(f"Graphviz' {prog!r} failed on this graph: {done.stderr.decode(errors='replace').strip()[:500]}")
+            raise ExportError(
+                f"Graphviz' {prog!r} failed on this graph: {done.stderr.decode(errors='replace').strip()[:500]}"
+            )
         return done.stdout
 
     def write(self, path: Any, format: str = "png", prog: str = "dot") -> None:
@@ -128,7 +132,9 @@ def _label(box: Box) -> str:
     badge = badge_text(box)
     mark = f"  <b>{escape(badge)}</b>" if badge else ""
     head = f'<tr><td bgcolor="{colours.fill}"><font color="{colours.text}"><b>{escape(box.title)}</b>{name}{mark}</font></td></tr>'
-    rows = "".join(f'<tr><td><font point-size="11" color="{palette.BODY_TEXT}">{escape(row)}</font></td></tr>' for row in box.rows)
+    rows = "".join(
+        f'<tr><td><font point-size="11" color="{palette.BODY_TEXT}">{escape(row)}</font></td></tr>' for row in box.rows
+    )
     frame = f'border="1" color="{colours.line}" cellborder="0" cellspacing="0" cellpadding="6" style="rounded" bgcolor="white"'
     return f"<table {frame}>{head}{rows}</table>"
 

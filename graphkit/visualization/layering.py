@@ -173,7 +173,9 @@ def _lean(at: float, vertex: Vertex) -> float:
     return 0.9 * at / vertex.width if vertex.width else 0.0
 
 
-def _first_order(vertices: Sequence[Vertex], down: Sequence[Sequence[tuple[int, float]]], count: int) -> list[list[int]]:
+def _first_order(
+    vertices: Sequence[Vertex], down: Sequence[Sequence[tuple[int, float]]], count: int
+) -> list[list[int]]:
     """Rows in the order in which a depth-first walk from the top meets the vertices: chains stay together."""
     rows: list[list[int]] = [[] for _ in range(count)]
     seen = [False] * len(vertices)
@@ -194,7 +196,9 @@ def _number(vertices: Sequence[Vertex], rows: Sequence[Sequence[int]]) -> None:
             vertices[v].order = order
 
 
-def _sort_row(vertices: Sequence[Vertex], row: list[int], neighbours: Sequence[Sequence[tuple[int, float]]], keep_ties: bool) -> None:
+def _sort_row(
+    vertices: Sequence[Vertex], row: list[int], neighbours: Sequence[Sequence[tuple[int, float]]], keep_ties: bool
+) -> None:
     """Sort by the mean place of the neighbours; vertices without any keep their place."""
     placed = [v for v in row if neighbours[v]]
     centre = {v: sum(vertices[u].order + lean for u, lean in neighbours[v]) / len(neighbours[v]) for v in placed}

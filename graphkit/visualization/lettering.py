@@ -6,7 +6,7 @@ FONTS = "Inter, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans
 
 _WIDTHS = (
     ("ijl|'I.,:;! ", 0.32),
-    ("ftr()[]{}-/\"\\", 0.41),
+    ('ftr()[]{}-/"\\', 0.41),
     ("JcsvxyzkLT?*^_", 0.57),
     ("mwMW@%", 0.93),
     ("ABCDEFGHKNOPQRSUVXYZ&", 0.72),

@@ -42,7 +42,10 @@ _BY_CLASS = (
     (r"(Spatial|Gaussian|Alpha)?(Dropout|Noise)(1D|2D|3D)?|AlphaDropout|ActivityRegularization", "regularization"),
     (r"Add|Subtract|Multiply|Average|Maximum|Minimum|Concatenate|Dot|Merge", "merging"),
     (r"Activation|ReLU|LeakyReLU|PReLU|ELU|ThresholdedReLU|Softmax", "activation"),
-    (r"Flatten|Reshape|Permute|RepeatVector|Cropping\w*|UpSampling\w*|ZeroPadding\w*|Resizing|Rescaling|CenterCrop", "reshaping"),
+    (
+        r"Flatten|Reshape|Permute|RepeatVector|Cropping\w*|UpSampling\w*|ZeroPadding\w*|Resizing|Rescaling|CenterCrop",
+        "reshaping",
+    ),
 )
 
 CALLS = ("#3b82f6", "#ea580c", "#059669", "#c026d3", "#ca8a04", "#0891b2", "#dc2626", "#65a30d")

@@ -186,7 +186,11 @@ class _Drawer:
                 continue
             users = []
             for node in self.model.layer_graph.nodes:
-                users += [(self.key(node), (self.numbers[node], slot)) for slot, t in enumerate(node.input_tensors) if t is tensor]
+                users += [
+                    (self.key(node), (self.numbers[node], slot))
+                    for slot, t in enumerate(node.input_tensors)
+                    if t is tensor
+                ]
             found.append(users)
         return found
 
@@ -238,7 +242,11 @@ def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options:
 def activation_name(operation: Any) -> str:
     """The name of the layer's activation, empty if it has none."""
     activation = getattr(operation, "activation", None)
-    return "" if activation is None else str(getattr(activation, "__name__", None) or getattr(activation, "name", activation))
+    return (
+        ""
+        if activation is None
+        else str(getattr(activation, "__name__", None) or getattr(activation, "name", activation))
+    )
 
 
 def trainable_row(operation: Any) -> str:

@@ -51,7 +51,9 @@ def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequenc
         vertex.x = (places[1] + places[2]) / 2
 
 
-def _conflicts(vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], rows: Sequence[Sequence[int]]) -> set[tuple[int, int]]:
+def _conflicts(
+    vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], rows: Sequence[Sequence[int]]
+) -> set[tuple[int, int]]:
     """Segments that cross the inner part of a long edge: they give way, so that long edges stay straight."""
     found: set[tuple[int, int]] = set()
     for upper, lower in pairwise(rows):

@@ -43,7 +43,14 @@ def plot_model(
     """
     _refuse(kwargs)
     options = Options(
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested, show_nodes, rankdir
+        show_shapes,
+        show_dtype,
+        show_layer_names,
+        show_layer_activations,
+        show_trainable,
+        expand_nested,
+        show_nodes,
+        rankdir,
     )
     picture = picture_of(model, options)
     drawing = draw(scene_of(picture), f"model {model.name}")
@@ -68,7 +75,14 @@ def model_to_dot(
     """The graph in Graphviz' DOT language: `str(...)` is its text. Arguments as for `plot_model`. Source: keras.utils.model_to_dot."""
     _refuse({k: v for k, v in kwargs.items() if k not in ("subgraph", "splines")})
     options = Options(
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable, expand_nested, show_nodes, rankdir
+        show_shapes,
+        show_dtype,
+        show_layer_names,
+        show_layer_activations,
+        show_trainable,
+        expand_nested,
+        show_nodes,
+        rankdir,
     )
     return to_dot(picture_of(model, options), dpi)
 

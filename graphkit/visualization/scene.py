@@ -167,11 +167,15 @@ class _Builder:
         link = Link(self.index[arrow.source], self.index[arrow.target], source_port=arrow.source_port)
         if arrow.source in self.inner and self.inner[arrow.source][2]:
             outlets = self.inner[arrow.source][2]
-            link.source_at = self._inner_at(arrow.source, outlets[min(arrow.source_port[1], len(outlets) - 1)], arrow.source_call)
+            link.source_at = self._inner_at(
+                arrow.source, outlets[min(arrow.source_port[1], len(outlets) - 1)], arrow.source_call
+            )
             link.fixed_source = True
         if arrow.target in self.inner and self.inner[arrow.target][1]:
             inlets = self.inner[arrow.target][1]
-            link.target_at = self._inner_at(arrow.target, inlets[min(arrow.target_port[1], len(inlets) - 1)], arrow.target_call)
+            link.target_at = self._inner_at(
+                arrow.target, inlets[min(arrow.target_port[1], len(inlets) - 1)], arrow.target_call
+            )
             link.fixed_target = True
         self.links.append(link)
         self.arrows.append(arrow)
@@ -213,7 +217,10 @@ class _Builder:
             self.scene.boxes.append(placed)
             return
         inner = self.inner[key][0]
-        dx, dy = centre[0] - vertex.width / 2 + self._inner_left(key), centre[1] - vertex.height / 2 + self._padding()[0]
+        dx, dy = (
+            centre[0] - vertex.width / 2 + self._inner_left(key),
+            centre[1] - vertex.height / 2 + self._padding()[0],
+        )
         inner.transform(lambda p: (p[0] + dx, p[1] + dy))
         self.scene.frames += [placed, *inner.frames]
         self.scene.boxes += inner.boxes
@@ -231,7 +238,9 @@ class _Builder:
         if arrow.shape == _OUTLET:
             path[-1] = (path[-1][0], path[-1][1] + after)
         runs_on = arrow.target in self.inner and link.fixed_target and arrow.target_call is None
-        line = Line(path[0], _pieces(path), colour, not runs_on and arrow.shape != _OUTLET, arrow.shape.removeprefix(_OUTLET))
+        line = Line(
+            path[0], _pieces(path), colour, not runs_on and arrow.shape != _OUTLET, arrow.shape.removeprefix(_OUTLET)
+        )
         if not self.picture.options.show_nodes:
             line.tags = _tags(arrow, path)
         self.scene.lines.append(line)
@@ -241,7 +250,13 @@ class _Builder:
         vertex = self.vertices[self.index[arrow.source]]
         x, out = vertex.x + vertex.width / 2 - _LOOP_ROOM, vertex.height / 2 - 7
         bend = x + _LOOP_ROOM * 0.9
-        line = Line((x, vertex.y + out), [[(bend, vertex.y + out), (bend, vertex.y - out), (x, vertex.y - out)]], colour, True, arrow.shape)
+        line = Line(
+            (x, vertex.y + out),
+            [[(bend, vertex.y + out), (bend, vertex.y - out), (x, vertex.y - out)]],
+            colour,
+            True,
+            arrow.shape,
+        )
         line.tags.append((f"{arrow.source_call}→{arrow.target_call}", (bend - 6, vertex.y)))
         return line
 

@@ -123,7 +123,9 @@ def size_in_bytes(variables: Iterable[Any]) -> float:
 class _Table:
     """The rows of a summary and how they are printed."""
 
-    def __init__(self, model: Any, expand_nested: bool, show_trainable: bool, layer_range: Sequence[str] | None) -> None:
+    def __init__(
+        self, model: Any, expand_nested: bool, show_trainable: bool, layer_range: Sequence[str] | None
+    ) -> None:
         self.model = model
         self.expand_nested, self.show_trainable = expand_nested, show_trainable
         self.nodes = graph_nodes(model) if is_functional(model) else []
@@ -139,7 +141,9 @@ class _Table:
         if positions is not None:
             wanted = len(columns)
             if len(positions) != wanted:
-                raise InvalidArgumentError(f"summary: `positions` needs {wanted} numbers, one a column, got {list(positions)}.")
+                raise InvalidArgumentError(
+                    f"summary: `positions` needs {wanted} numbers, one a column, got {list(positions)}."
+                )
             columns = [c._replace(position=float(p)) for c, p in zip(columns, positions, strict=True)]
         if self.show_trainable:
             columns = [c._replace(position=c.position * 0.9) for c in columns] + [Column("Trainable", 1.0, "center")]
@@ -149,7 +153,9 @@ class _Table:
         """Print to the terminal, or give the text."""
         from rich.console import Console
 
-        console = Console(highlight=False) if colour else Console(highlight=False, force_terminal=False, color_system=None)
+        console = (
+            Console(highlight=False) if colour else Console(highlight=False, force_terminal=False, color_system=None)
+        )
         columns = self.columns(positions)
         default = (88 if self.chain else 108) + (12 if self.show_trainable else 0)
         width = line_length or min(default, shutil.get_terminal_size().columns - 4)
@@ -171,7 +177,9 @@ class _Table:
         console.print(Text(f'Model: "{self.model.name}"', style="bold"))
         console.print(table)
         for label, number, bytes_taken in self.totals():
-            console.print(Text.assemble((f" {label}: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable_size(bytes_taken)})"))
+            console.print(
+                Text.assemble((f" {label}: ", "bold"), (f"{number:,}", _NUMBER), f" ({readable_size(bytes_taken)})")
+            )
 
     def rows(self) -> Iterator[list[Any]]:
         """The cells of the table, layer by layer."""
@@ -196,7 +204,9 @@ class _Table:
             cells.append(self._sources_cell(layer))
         if self.show_trainable:
             has_weights = bool(getattr(layer, "weights", None))
-            cells.append(Text("-", "bold") if not has_weights else Text("Y", _YES) if layer.trainable else Text("N", _NO))
+            cells.append(
+                Text("-", "bold") if not has_weights else Text("Y", _YES) if layer.trainable else Text("N", _NO)
+            )
         return cells
 
     def _shape_cell(self, layer: Any) -> Any:
@@ -265,7 +275,11 @@ def output_shapes(layer: Any, node: Node | None = None) -> list[tuple[int | None
         made = layer.compute_output_shape(*shapes.values())
     except (ValueError, TypeError, NotImplementedError):
         return []
-    return [made] if isinstance(made, tuple) else [tuple(shape) for shape in (made.values() if isinstance(made, dict) else made)]
+    return (
+        [made]
+        if isinstance(made, tuple)
+        else [tuple(shape) for shape in (made.values() if isinstance(made, dict) else made)]
+    )
 
 
 def column_widths(columns: Sequence[Column], line_length: int) -> list[int]:
@@ -288,7 +302,9 @@ def bounds(layers: Sequence[Any], layer_range: Sequence[str] | None) -> tuple[in
     if layer_range is None:
         return 0, len(layers)
     if isinstance(layer_range, str) or len(layer_range) != 2 or not all(isinstance(r, str) for r in layer_range):
-        raise InvalidArgumentError(f"layer_range should be two strings, the first and the last layer. Received: {layer_range!r}")
+        raise InvalidArgumentError(
+            f"layer_range should be two strings, the first and the last layer. Received: {layer_range!r}"
+        )
     lower, upper = ([i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range)
     if not lower or not upper:
         raise InvalidArgumentError(

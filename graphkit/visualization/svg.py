@@ -88,7 +88,9 @@ def _line(line: Line) -> str:
     pieces = [list(piece) for piece in line.pieces]
     if line.head and pieces:
         pieces[-1][-1] = (end[0] - along[0] * (_HEAD_LENGTH - 1), end[1] - along[1] * (_HEAD_LENGTH - 1))
-    path = f"M{_p(line.start)}" + "".join(("L" if len(piece) == 1 else "C") + " ".join(map(_p, piece)) for piece in pieces)
+    path = f"M{_p(line.start)}" + "".join(
+        ("L" if len(piece) == 1 else "C") + " ".join(map(_p, piece)) for piece in pieces
+    )
     hint = f"<title>{escape(line.hint)}</title>" if line.hint else ""
     dashes = ' stroke-dasharray="3 4"' if line.dashed else ""
     drawn = f'<path d="{path}" stroke="{line.colour}"{dashes}>{hint}</path>'
@@ -131,7 +133,10 @@ def _box(placed: PlacedBox) -> str:
     parts = [f'<rect {place} fill="{palette.BODY_FILL if box.rows else colours.fill}"/>']
     if box.rows:
         parts.append(_head_shape(left, top, placed.width, colours.fill))
-    parts += [f'<rect {place} fill="none" stroke="{colours.line}" stroke-width="1.3"/>', _head_text(placed, left, top, colours)]
+    parts += [
+        f'<rect {place} fill="none" stroke="{colours.line}" stroke-width="1.3"/>',
+        _head_text(placed, left, top, colours),
+    ]
     for number, row in enumerate(box.rows):
         y = top + HEAD + ROW_PADDING + (number + 0.7) * ROW
         parts.append(_text(placed.x, y, row, ROW_SIZE, palette.BODY_TEXT, anchor="middle"))

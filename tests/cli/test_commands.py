@@ -67,7 +67,9 @@ def test_convert_gives_a_model_with_the_same_outputs(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["summary"], ["plot"], ["run"]])
-def test_a_missing_file_is_one_line_and_2(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_file_is_one_line_and_2(
+    command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main([*command, str(tmp_path / "none.keras")]) == 2
     assert capsys.readouterr().err == f"graphkit: error: no such file: {tmp_path / 'none.keras'}\n"
 
@@ -89,7 +91,9 @@ def test_debug_shows_where_it_failed(arguments: list[str], tmp_path: Path) -> No
         main([*arguments, str(tmp_path / "none.keras")])
 
 
-def test_an_interruption_is_130(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_interruption_is_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def stop(*_: Any) -> int:
         raise KeyboardInterrupt
 
@@ -110,7 +114,16 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_doctor_runs_a_net_and_says_all_is_well(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["doctor"]) == 0
     text = capsys.readouterr().out
-    for part in ("python", "numpy", "BLAS", "CPUExecutionProvider", "Graphviz", "graphkit.converters.onnx", "self test", "All well."):
+    for part in (
+        "python",
+        "numpy",
+        "BLAS",
+        "CPUExecutionProvider",
+        "Graphviz",
+        "graphkit.converters.onnx",
+        "self test",
+        "All well.",
+    ):
         assert part in text
 
 

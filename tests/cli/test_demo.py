@@ -34,7 +34,9 @@ def test_no_image_is_both_learnt_and_held_out() -> None:
 
 def test_pairs_are_balanced_and_from_their_part() -> None:
     images, labels = demo.load_digits()
-    images = np.arange(len(labels), dtype="float32").reshape(-1, 1, 1, 1) * np.ones_like(images)  # each image tells its number
+    images = np.arange(len(labels), dtype="float32").reshape(-1, 1, 1, 1) * np.ones_like(
+        images
+    )  # each image tells its number
     part = np.arange(0, 300)
     pairs = demo.make_pairs(images, labels, part, 2, np.random.default_rng(0))
     left, right = (p[:, 0, 0, 0].astype(int) for p in (pairs.left, pairs.right))
@@ -57,7 +59,9 @@ def test_the_distance_is_1_for_equal_codes() -> None:
     other = code + np.float32(0.25)
 
     np.testing.assert_allclose(demo.exponent_neg_manhattan_distance([code, code]), np.ones((3, 1)))
-    np.testing.assert_allclose(demo.exponent_neg_manhattan_distance([code, other]), np.full((3, 1), np.exp(-1.25)), rtol=1e-5)
+    np.testing.assert_allclose(
+        demo.exponent_neg_manhattan_distance([code, other]), np.full((3, 1), np.exp(-1.25)), rtol=1e-5
+    )
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

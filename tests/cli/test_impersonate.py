@@ -112,9 +112,21 @@ def test_a_keras_that_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyP
 @pytest.mark.parametrize(
     ("statement", "kind", "message"),
     [
-        ("from keras.layers import Densse", ImportError, r"graphkit has no keras\.layers\.Densse\. Did you mean 'Dense'"),
-        ("import keras; keras.layers.Densse", AttributeError, r"graphkit has no keras\.layers\.Densse\. Did you mean 'Dense'"),
-        ("import keras.layerz", ModuleNotFoundError, r"graphkit has no module keras\.layerz\. Did you mean 'keras\.layers'"),
+        (
+            "from keras.layers import Densse",
+            ImportError,
+            r"graphkit has no keras\.layers\.Densse\. Did you mean 'Dense'",
+        ),
+        (
+            "import keras; keras.layers.Densse",
+            AttributeError,
+            r"graphkit has no keras\.layers\.Densse\. Did you mean 'Dense'",
+        ),
+        (
+            "import keras.layerz",
+            ModuleNotFoundError,
+            r"graphkit has no module keras\.layerz\. Did you mean 'keras\.layers'",
+        ),
         ("from tensorflow import estimator", ImportError, r"graphkit has no tensorflow\.estimator"),
         ("import tensorflow.compat.v1", ModuleNotFoundError, r"graphkit has no module tensorflow\.compat"),
     ],
@@ -147,14 +159,19 @@ def script(folder: Path, code: str) -> Path:
 
 def test_a_script_gets_its_arguments_and_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "beside_me.py").write_text("WORD = 'found'\n")
-    path = script(tmp_path, "import sys, keras\nfrom beside_me import WORD\nprint(__name__, WORD, sys.argv[1:], keras.__version__[0])\n")
+    path = script(
+        tmp_path,
+        "import sys, keras\nfrom beside_me import WORD\nprint(__name__, WORD, sys.argv[1:], keras.__version__[0])\n",
+    )
 
     assert main(["run", str(path), "--epochs", "3"]) == 0
     assert capsys.readouterr().out == "__main__ found ['--epochs', '3'] 3\n"
     sys.modules.pop("beside_me", None)
 
 
-@pytest.mark.parametrize(("code", "wanted"), [("raise SystemExit", 0), ("import sys; sys.exit(7)", 7), ("import sys; sys.exit('bad')", 1)])
+@pytest.mark.parametrize(
+    ("code", "wanted"), [("raise SystemExit", 0), ("import sys; sys.exit(7)", 7), ("import sys; sys.exit('bad')", 1)]
+)
 def test_a_script_sets_the_exit_code(code: str, wanted: int, tmp_path: Path) -> None:
     assert main(["run", str(script(tmp_path, code))]) == wanted
 

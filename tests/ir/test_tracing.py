@@ -49,7 +49,9 @@ def test_sizes_in_params_follow_the_arguments_of_a_replay() -> None:
 
 
 def test_nested_structures_of_specs_are_traced_and_packed() -> None:
-    program, structure = trace_structured(lambda d: {"sum": d["a"] + d["b"], "pair": [d["a"]]}, {"a": spec(2), "b": spec(2)})
+    program, structure = trace_structured(
+        lambda d: {"sum": d["a"] + d["b"], "pair": [d["a"]]}, {"a": spec(2), "b": spec(2)}
+    )
     assert len(program.inputs) == 2
     assert structure == {"sum": 1, "pair": [0]}
 

@@ -64,7 +64,9 @@ def test_the_config_of_spatial_dropout_is_keras_short_one() -> None:
     assert layers.SpatialDropout2D.from_config(config).get_config() == config
 
 
-@pytest.mark.parametrize("make", [lambda: layers.GaussianNoise(2.0), lambda: layers.AlphaDropout(-0.1), lambda: layers.SpatialDropout1D(3)])
+@pytest.mark.parametrize(
+    "make", [lambda: layers.GaussianNoise(2.0), lambda: layers.AlphaDropout(-0.1), lambda: layers.SpatialDropout1D(3)]
+)
 def test_rates_outside_of_0_to_1_are_refused(make: Any) -> None:
     with pytest.raises(InvalidArgumentError, match="between 0 and 1"):
         make()

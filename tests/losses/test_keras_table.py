@@ -46,7 +46,9 @@ def test_the_gradient_is_that_of_keras(row: dict[str, Any]) -> None:
         wanted = TABLE.get(f"{row['id']}/gradient{suffix}")
         if wanted is None:
             continue
-        _, (gradient,) = graphkit.value_and_grad(lambda w=w: ops.sum(loss(y_true, ops.convert_to_tensor(output), w)), [output])()
+        _, (gradient,) = graphkit.value_and_grad(
+            lambda w=w: ops.sum(loss(y_true, ops.convert_to_tensor(output), w)), [output]
+        )()
         np.testing.assert_allclose(gradient, wanted, rtol=2e-4, atol=1e-5)
 
 

@@ -57,7 +57,9 @@ def _unaries() -> list[Case]:
     for name, domain in _UNARY.items():
         second = name not in _UNDIFFERENTIATED_ONCE_MORE
         gradient = name != "stop_gradient"
-        made += [case(name, real(*shape, **domain), second=second, gradient=gradient) for shape in ((3, 4), (), (2, 1, 3))]
+        made += [
+            case(name, real(*shape, **domain), second=second, gradient=gradient) for shape in ((3, 4), (), (2, 1, 3))
+        ]
     specials = value([0.0, np.inf, -np.inf, np.nan, -1.0])
     made += [case(name, specials) for name in ("isnan", "isinf")]
     made += [
@@ -164,7 +166,16 @@ _RANDOM = [
 ] + [
     case("dropout_mask", _SEED, shape=(3, 4), dtype="float32", free=False, rate=0.3),
     case("random_gamma", _SEED, real(4, low=0.5), shape=(3, 4), dtype="float32", free=False, exact=False),
-    case("random_binomial", _SEED, whole(high=9), real(4, low=0.1, high=0.9), shape=(3, 4), dtype="float32", free=False, exact=False),
+    case(
+        "random_binomial",
+        _SEED,
+        whole(high=9),
+        real(4, low=0.1, high=0.9),
+        shape=(3, 4),
+        dtype="float32",
+        free=False,
+        exact=False,
+    ),
 ]
 
 

@@ -10,7 +10,12 @@ from typing import Any
 from graphkit.ir.primitive import PRIMITIVES
 from tests.ops.case import Case, case, made_by, real, same_draw, value
 
-_QUERY, _KEY, _VALUE, _COTANGENT = real(2, 3, 2, 4), real(2, 5, 2, 4, low=-1.5), real(2, 5, 2, 3, low=-1), real(2, 3, 2, 3, high=1)
+_QUERY, _KEY, _VALUE, _COTANGENT = (
+    real(2, 3, 2, 4),
+    real(2, 5, 2, 4, low=-1.5),
+    real(2, 5, 2, 3, low=-1),
+    real(2, 3, 2, 3, high=1),
+)
 _SEEN = value([[True, False, True, True, False]] * 3, bool)
 _BLIND = value([[True, False, True, True, False]] * 2 + [[False] * 5], bool)  # the last query sees nothing
 _ALL = (_QUERY, _KEY, _VALUE)
@@ -23,7 +28,9 @@ def _part(index: int, *mask: Any) -> Any:
 
 def _gradient(*mask: Any) -> Case:
     drawn = [same_draw(d) for d in (_COTANGENT, *_ALL)]
-    return case("attention_grad", *drawn, _part(0, *mask), _part(1, *mask), *mask, scale=0.7, gradient=False, free=not mask)
+    return case(
+        "attention_grad", *drawn, _part(0, *mask), _part(1, *mask), *mask, scale=0.7, gradient=False, free=not mask
+    )
 
 
 CASES: list[Case] = [

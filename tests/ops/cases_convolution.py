@@ -6,9 +6,22 @@ from typing import Any
 
 from tests.ops.case import Case, case, distinct, real
 
-_PLAIN: dict[str, Any] = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "data_format": "channels_last"}
+_PLAIN: dict[str, Any] = {
+    "strides": (1, 1),
+    "padding": ((0, 0), (0, 0)),
+    "dilation": (1, 1),
+    "groups": 1,
+    "data_format": "channels_last",
+}
 _STRIDED: dict[str, Any] = {**_PLAIN, "strides": (2, 3), "padding": ((1, 0), (0, 2)), "free": False, "second": False}
-_DILATED: dict[str, Any] = {**_PLAIN, "strides": (2, 1), "dilation": (3, 2), "padding": ((3, 2), (2, 2)), "free": False, "second": False}
+_DILATED: dict[str, Any] = {
+    **_PLAIN,
+    "strides": (2, 1),
+    "dilation": (3, 2),
+    "padding": ((3, 2), (2, 2)),
+    "free": False,
+    "second": False,
+}
 _CROPPING: dict[str, Any] = {**_PLAIN, "padding": ((-1, 0), (0, -1)), "free": False, "second": False}
 _DEPTHWISE: dict[str, Any] = {**_PLAIN, "groups": 3, "free": False, "second": False}
 _WIDE: dict[str, Any] = {**_PLAIN, "free": False, "second": False}

@@ -28,5 +28,7 @@ CASES: list[Case] = [
     case("bitcast", _bytes, dtype="int32", free=False),
     case("bitcast", whole(3, 4), dtype="uint8"),
     # the gradient is what the function says, not that of the values passed through
-    case("custom_gradient", real(3), real(3), real(3), backward=_BACKWARD, results=1, args=1, gradient=False, free=False),
+    case(
+        "custom_gradient", real(3), real(3), real(3), backward=_BACKWARD, results=1, args=1, gradient=False, free=False
+    ),
 ]

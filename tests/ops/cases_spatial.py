@@ -19,8 +19,18 @@ _LINE: dict[str, Any] = {
 }  # fmt: skip
 _GROUPED: dict[str, Any] = {**_CONV, "groups": 2}
 
-_POOL: dict[str, Any] = {"window": (2, 2), "strides": (2, 2), "padding": ((0, 0), (0, 0)), "data_format": "channels_last"}
-_PADDED: dict[str, Any] = {"window": (3, 2), "strides": (1, 2), "padding": ((1, 1), (0, 1)), "data_format": "channels_first"}
+_POOL: dict[str, Any] = {
+    "window": (2, 2),
+    "strides": (2, 2),
+    "padding": ((0, 0), (0, 0)),
+    "data_format": "channels_last",
+}
+_PADDED: dict[str, Any] = {
+    "window": (3, 2),
+    "strides": (1, 2),
+    "padding": ((1, 1), (0, 1)),
+    "data_format": "channels_first",
+}
 
 _IMAGE, _PLANES = distinct(2, 4, 4, 2), distinct(1, 2, 4, 5)
 

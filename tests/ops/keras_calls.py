@@ -73,7 +73,9 @@ NUMERIC: dict[str, Call] = {
     "view_as_complex": lambda ops: ops.view_as_complex(_real_pairs()),
     "cdist": lambda ops: ops.cdist(X, Y),
     **{
-        f"correlate {n} {m} {mode}": (lambda ops, n=n, m=m, mode=mode: ops.correlate(SIGNAL[0, :n], SIGNAL[1, :m], mode))
+        f"correlate {n} {m} {mode}": (
+            lambda ops, n=n, m=m, mode=mode: ops.correlate(SIGNAL[0, :n], SIGNAL[1, :m], mode)
+        )
         for n, m in ((9, 4), (4, 9))
         for mode in ("valid", "same", "full")
     },
@@ -137,7 +139,10 @@ LINALG: dict[str, Call] = {
     "lstsq wide": lambda ops: ops.lstsq(WIDE, X[:, 0]),
     "matrix_rank": lambda ops: ops.matrix_rank(np.stack([SQUARE[0], np.outer(VECTORS[0], VECTORS[1])])),
     "pinv": lambda ops: ops.pinv(TALL),
-    **{f"norm {order}": (lambda ops, order=order: ops.norm(SQUARE, ord=order, axis=(1, 2))) for order in (2, -2, "nuc", "fro", 1, -1)},
+    **{
+        f"norm {order}": (lambda ops, order=order: ops.norm(SQUARE, ord=order, axis=(1, 2)))
+        for order in (2, -2, "nuc", "fro", 1, -1)
+    },
     "jvp": lambda ops: ops.jvp(lambda x, y: ops.sin(x) * y, (X, Y), (Y, X)),
     "jvp aux": lambda ops: ops.jvp(lambda x: (ops.exp(x), x), (X,), (Y,), has_aux=True),
 }
@@ -161,16 +166,22 @@ FOURIER: dict[str, Call] = {
 
 PATCHES: dict[str, Call] = {
     "depth_to_space": lambda ops: ops.depth_to_space(np.arange(96, dtype=np.float32).reshape(2, 2, 3, 8), 2),
-    "depth_to_space first": lambda ops: ops.depth_to_space(np.arange(96, dtype=np.float32).reshape(2, 8, 2, 3), 2, "channels_first"),
+    "depth_to_space first": lambda ops: ops.depth_to_space(
+        np.arange(96, dtype=np.float32).reshape(2, 8, 2, 3), 2, "channels_first"
+    ),
     "space_to_depth": lambda ops: ops.space_to_depth(np.arange(96, dtype=np.float32).reshape(2, 4, 6, 2), 2),
-    "space_to_depth first": lambda ops: ops.space_to_depth(np.arange(96, dtype=np.float32).reshape(2, 2, 4, 6), 2, "channels_first"),
+    "space_to_depth first": lambda ops: ops.space_to_depth(
+        np.arange(96, dtype=np.float32).reshape(2, 2, 4, 6), 2, "channels_first"
+    ),
     "unfold": lambda ops: ops.unfold(PLANES, (3, 2), dilation=(2, 1), padding=(1, 0), stride=(2, 1)),
     "fold": lambda ops: ops.fold(ops.unfold(PLANES, (3, 2), padding=1, stride=2), (7, 6), (3, 2), padding=1, stride=2),
     "fold dilated": lambda ops: ops.fold(ops.unfold(PLANES, 2, dilation=2), (7, 6), 2, dilation=2),
     "rearrange": lambda ops: ops.rearrange(IMAGES, "b h (w p) c -> (b p) c h w", p=2),
     "rearrange joined": lambda ops: ops.rearrange(IMAGES, "b h w c -> b (c h) w"),
     **{
-        f"{name} {rank}": (lambda ops, name=name, x=x, size=size: getattr(ops, name)(x, size, data_format="channels_last"))
+        f"{name} {rank}": (
+            lambda ops, name=name, x=x, size=size: getattr(ops, name)(x, size, data_format="channels_last")
+        )
         for name in ("adaptive_average_pool", "adaptive_max_pool")
         for rank, x, size in (("1d", IMAGES[0], 4), ("2d", IMAGES, (3, 4)), ("3d", VOLUMES, (2, 3, 3)))
     },
@@ -191,11 +202,15 @@ IMAGE: dict[str, Call] = {
     "extract_patches": lambda ops: ops.image.extract_patches(IMAGES, (3, 2)),
     "extract_patches same": lambda ops: ops.image.extract_patches(IMAGES, 3, strides=2, padding="same"),
     "extract_patches dilated": lambda ops: ops.image.extract_patches(IMAGES, 2, strides=1, dilation_rate=2),
-    "extract_patches first": lambda ops: ops.image.extract_patches(PLANES, (3, 2), strides=(1, 2), data_format="channels_first"),
+    "extract_patches first": lambda ops: ops.image.extract_patches(
+        PLANES, (3, 2), strides=(1, 2), data_format="channels_first"
+    ),
     "extract_patches single": lambda ops: ops.image.extract_patches(IMAGES[0], 3),
     "extract_patches_3d": lambda ops: ops.image.extract_patches_3d(VOLUMES, 2, strides=(1, 2, 2)),
     "gaussian_blur": lambda ops: ops.image.gaussian_blur(IMAGES, (3, 5), (1.0, 0.7), data_format="channels_last"),
-    "gaussian_blur first": lambda ops: ops.image.gaussian_blur(PLANES[0], (3, 3), (1.0, 1.0), data_format="channels_first"),
+    "gaussian_blur first": lambda ops: ops.image.gaussian_blur(
+        PLANES[0], (3, 3), (1.0, 1.0), data_format="channels_first"
+    ),
     "sobel_edges": lambda ops: ops.image.sobel_edges(IMAGES),
     "ssim": lambda ops: ops.image.ssim(IMAGES, IMAGES * 0.8 + 0.1, filter_size=5),
     **{
@@ -207,21 +222,34 @@ IMAGE: dict[str, Call] = {
         for interpolation in ("bilinear", "nearest")
         for mode in ("constant", "nearest", "wrap", "mirror", "reflect")
     },
-    "affine_transform single first": lambda ops: ops.image.affine_transform(PLANES[0], TURN[0], data_format="channels_first"),
+    "affine_transform single first": lambda ops: ops.image.affine_transform(
+        PLANES[0], TURN[0], data_format="channels_first"
+    ),
     **{
         f"map_coordinates {order} {mode}": (
-            lambda ops, order=order, mode=mode: ops.image.map_coordinates(IMAGES[0, :, :, 0], COORDINATES, order, mode, 0.5)
+            lambda ops, order=order, mode=mode: ops.image.map_coordinates(
+                IMAGES[0, :, :, 0], COORDINATES, order, mode, 0.5
+            )
         )
         for order in (0, 1)
         for mode in ("constant", "nearest", "wrap", "mirror", "reflect")
     },
     "map_coordinates of bytes": lambda ops: ops.image.map_coordinates(PIXELS[:, :, 0], COORDINATES, 1, "nearest"),
-    "perspective_transform": lambda ops: ops.image.perspective_transform(IMAGES, np.stack([CORNERS] * 2), np.stack([MOVED, CORNERS])),
-    "perspective_transform nearest": lambda ops: ops.image.perspective_transform(IMAGES[0], CORNERS, MOVED, interpolation="nearest"),
+    "perspective_transform": lambda ops: ops.image.perspective_transform(
+        IMAGES, np.stack([CORNERS] * 2), np.stack([MOVED, CORNERS])
+    ),
+    "perspective_transform nearest": lambda ops: ops.image.perspective_transform(
+        IMAGES[0], CORNERS, MOVED, interpolation="nearest"
+    ),
     **{
         f"scale_and_translate {method}": (
             lambda ops, method=method: ops.image.scale_and_translate(
-                IMAGES, (2, 9, 5, 3), np.array([1.3, 0.7], np.float32), np.array([0.4, -0.6], np.float32), (1, 2), method
+                IMAGES,
+                (2, 9, 5, 3),
+                np.array([1.3, 0.7], np.float32),
+                np.array([0.4, -0.6], np.float32),
+                (1, 2),
+                method,
             )
         )
         for method in ("linear", "cubic", "lanczos3", "lanczos5")
@@ -230,10 +258,16 @@ IMAGE: dict[str, Call] = {
 
 CTC: dict[str, Call] = {
     "ctc_loss": lambda ops: ops.ctc_loss(LABELS, LOGITS, np.array([4, 2], np.int32), np.array([9, 6], np.int32)),
-    "ctc_loss last": lambda ops: ops.ctc_loss(LABELS + 0, LOGITS, np.array([3, 2], np.int32), np.array([9, 7], np.int32), mask_index=4),
+    "ctc_loss last": lambda ops: ops.ctc_loss(
+        LABELS + 0, LOGITS, np.array([3, 2], np.int32), np.array([9, 7], np.int32), mask_index=4
+    ),
     "ctc_decode": lambda ops: ops.ctc_decode(LOGITS, np.array([9, 6], np.int32)),
-    "ctc_decode unmerged": lambda ops: ops.ctc_decode(LOGITS, np.array([9, 6], np.int32), merge_repeated=False, mask_index=2),
-    "ctc_decode beams": lambda ops: ops.ctc_decode(LOGITS, np.array([9, 6], np.int32), strategy="beam_search", beam_width=20, top_paths=3),
+    "ctc_decode unmerged": lambda ops: ops.ctc_decode(
+        LOGITS, np.array([9, 6], np.int32), merge_repeated=False, mask_index=2
+    ),
+    "ctc_decode beams": lambda ops: ops.ctc_decode(
+        LOGITS, np.array([9, 6], np.int32), strategy="beam_search", beam_width=20, top_paths=3
+    ),
 }
 
 CALLS: dict[str, Call] = {**BITS, **NUMERIC, **MISSING, **COUNTING, **LINALG, **FOURIER, **PATCHES, **IMAGE, **CTC}

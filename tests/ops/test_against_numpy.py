@@ -32,7 +32,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "tensordot by count": lambda o: o.tensordot(Z, M, axes=1),
     "tensordot by axes": lambda o: o.tensordot(Z, Z, axes=([0, 2], [0, 2])),
     "tensordot of nothing": lambda o: o.tensordot(V, V, axes=0),
-    "einsum of a projection": lambda o: o.einsum("btd,dhk->bthk", Z, R.permuted(np.arange(40.0)).reshape(4, 2, 5) * 0 + 0.5),
+    "einsum of a projection": lambda o: o.einsum(
+        "btd,dhk->bthk", Z, R.permuted(np.arange(40.0)).reshape(4, 2, 5) * 0 + 0.5
+    ),
     "einsum with an ellipsis": lambda o: o.einsum("...ij,...jk->...ik", Z, M),
     "einsum without a target": lambda o: o.einsum("ij,jk", X, M),
     "einsum of one": lambda o: o.einsum("ij->j", X),
@@ -98,7 +100,9 @@ CALLS: dict[str, Callable[[Any], Any]] = {
     "exp2": lambda o: o.exp2(X),
     "cbrt": lambda o: o.cbrt(X),
     "logaddexp": lambda o: o.logaddexp(X, Y),
-    "logaddexp of infinities": lambda o: o.logaddexp(np.array([-np.inf, np.inf, -np.inf]), np.array([-np.inf, 1.0, 2.0])),
+    "logaddexp of infinities": lambda o: o.logaddexp(
+        np.array([-np.inf, np.inf, -np.inf]), np.array([-np.inf, 1.0, 2.0])
+    ),
     "hypot": lambda o: o.hypot(X, Y),
     "arctan2": lambda o: o.arctan2(np.array([1.0, -1, 1, -1, 0, 0, 1]), np.array([1.0, 1, -1, -1, 1, -1, 0])),
     "sinc": lambda o: o.sinc(X),

@@ -48,7 +48,9 @@ def test_blocks_of_any_size_give_the_same_numbers(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("scale", [1.0, 40.0])
 def test_scores_far_from_zero_do_not_overflow(scale: float) -> None:
     query, key, value = _drawn(2, 4, 2, 8, scale=scale), _drawn(2, 6, 2, 8, scale=scale), _drawn(2, 6, 2, 3)
-    np.testing.assert_allclose(ops.dot_product_attention(query, key, value), _reference(query, key, value), rtol=2e-3, atol=2e-4)
+    np.testing.assert_allclose(
+        ops.dot_product_attention(query, key, value), _reference(query, key, value), rtol=2e-3, atol=2e-4
+    )
 
 
 def test_a_causal_query_sees_only_what_came_before() -> None:

@@ -51,7 +51,8 @@ def test_scan_runs_step_by_step(reverse: bool) -> None:
         state = np.tanh(X[t] + state @ W)
         twice[t] = 2 * state
     program = trace(
-        lambda *a: [_recurrence(*a, reverse=reverse)[0], _recurrence(*a, reverse=reverse)[1]["twice"]], *map(TensorSpec.of, (W, X, H))
+        lambda *a: [_recurrence(*a, reverse=reverse)[0], _recurrence(*a, reverse=reverse)[1]["twice"]],
+        *map(TensorSpec.of, (W, X, H)),
     )
 
     last, ys = run(program, W, X, H)
@@ -96,19 +97,32 @@ def specialize_and_take(program: Any, x: Any) -> Any:
 
 
 def test_a_scan_over_unknown_sizes_is_specialised() -> None:
-    free = grad(trace(_score, TensorSpec((3, 3), "float64"), spec("time", "batch", 3, dtype="float64"), spec("batch", 3, dtype="float64")))
+    free = grad(
+        trace(
+            _score,
+            TensorSpec((3, 3), "float64"),
+            spec("time", "batch", 3, dtype="float64"),
+            spec("batch", 3, dtype="float64"),
+        )
+    )
     free.check()
     fitted = specialize(free, [TensorSpec.of(a) for a in (W, X, H)])
     fitted.check()
 
-    for mine, wanted in zip(run(fitted, W, X, H), run(grad(trace(_score, *map(TensorSpec.of, (W, X, H)))), W, X, H), strict=True):
+    for mine, wanted in zip(
+        run(fitted, W, X, H), run(grad(trace(_score, *map(TensorSpec.of, (W, X, H)))), W, X, H), strict=True
+    ):
         np.testing.assert_allclose(mine, wanted)
 
 
 def test_a_body_may_make_tensors_of_an_unknown_size() -> None:
     def function(x: Any) -> Any:
         rows = ops.shape(x)[1]
-        return ops.scan(lambda c, s: (c + s + ops.sum(ops.ones((rows,), "float64")), None), ops.zeros((), "float64"), ops.sum(x, axis=1))[0]
+        return ops.scan(
+            lambda c, s: (c + s + ops.sum(ops.ones((rows,), "float64")), None),
+            ops.zeros((), "float64"),
+            ops.sum(x, axis=1),
+        )[0]
 
     program = specialize(trace(function, spec("time", "rows", dtype="float64")), [TensorSpec((2, 5), "float64")])
 
@@ -148,7 +162,9 @@ def test_scan_refuses_a_carry_that_changes_its_shape() -> None:
 
 def _collatz(n: Any) -> Any:
     return ops.while_loop(
-        lambda n, count: n > 1, lambda n, count: (ops.where(ops.equal(n % 2, 0), n // 2, 3 * n + 1), count + 1), (n, np.int32(0))
+        lambda n, count: n > 1,
+        lambda n, count: (ops.where(ops.equal(n % 2, 0), n // 2, 3 * n + 1), count + 1),
+        (n, np.int32(0)),
     )[1]
 
 
@@ -160,7 +176,9 @@ def test_while_loop_runs_until_the_condition_fails() -> None:
 
 
 def test_while_loop_stops_at_the_limit() -> None:
-    program = trace(lambda x: ops.while_loop(lambda x: x < 100, lambda x: (x + 1,), (x,), maximum_iterations=5)[0], spec())
+    program = trace(
+        lambda x: ops.while_loop(lambda x: x < 100, lambda x: (x + 1,), (x,), maximum_iterations=5)[0], spec()
+    )
 
     assert float(run(program, np.float32(1))[0]) == 6
 
@@ -172,7 +190,10 @@ def test_while_loop_has_no_gradient() -> None:
 
 def test_fori_loop_between_known_bounds_has_a_gradient() -> None:
     program = grad(
-        trace(lambda x: ops.fori_loop(1, 4, lambda i, v: v * x * ops.cast(i, "float64"), ops.ones((), "float64")), spec(dtype="float64"))
+        trace(
+            lambda x: ops.fori_loop(1, 4, lambda i, v: v * x * ops.cast(i, "float64"), ops.ones((), "float64")),
+            spec(dtype="float64"),
+        )
     )
 
     np.testing.assert_allclose(run(program, np.array(2.0)), [48.0, 72.0])

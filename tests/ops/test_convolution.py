@@ -33,7 +33,12 @@ def direct(x: Any, kernel: Any, strides: Any, pads: Any, dilation: Any, groups: 
     result = np.zeros((x.shape[0], *outs, kernel.shape[-1]))
     each, filters = kernel.shape[-2], kernel.shape[-1] // groups
     for place in itertools.product(*map(range, outs)):
-        part = x[(slice(None), *(slice(p * s, p * s + k, d) for p, s, k, d in zip(place, strides, spans, dilation, strict=True)))]
+        part = x[
+            (
+                slice(None),
+                *(slice(p * s, p * s + k, d) for p, s, k, d in zip(place, strides, spans, dilation, strict=True)),
+            )
+        ]
         for group in range(groups):
             taken = part[..., group * each : (group + 1) * each]
             weights = kernel[..., group * filters : (group + 1) * filters]
@@ -58,7 +63,9 @@ CONFIGURATIONS = [
 ]
 
 
-@pytest.fixture(params=[(1, 384 * 1024), (2, 384 * 1024), (3, 300)], ids=["one thread", "two threads", "many small chunks"])
+@pytest.fixture(
+    params=[(1, 384 * 1024), (2, 384 * 1024), (3, 300)], ids=["one thread", "two threads", "many small chunks"]
+)
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The ways that the work is cut into chunks and dealt out."""
     count, size = request.param
@@ -114,17 +121,28 @@ def test_bias_of_groups_and_first_channels() -> None:
 
 
 def test_strided_views_are_read_right() -> None:
-    x, kernel = normal(2, 4, 10, 9)[:, :, ::2, ::-1].transpose(0, 2, 1, 3), normal(2, 2, 18, 8).transpose(1, 0, 2, 3)[:, :, ::2]
+    x, kernel = (
+        normal(2, 4, 10, 9)[:, :, ::2, ::-1].transpose(0, 2, 1, 3),
+        normal(2, 2, 18, 8).transpose(1, 0, 2, 3)[:, :, ::2],
+    )
     plain = ops.conv(x.copy(), kernel.copy())
     np.testing.assert_allclose(ops.conv(x, kernel), plain)
     g = normal(*plain.shape[:-1], 16)[..., ::2]
-    params = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "data_format": "channels_last"}
+    params = {
+        "strides": (1, 1),
+        "padding": ((0, 0), (0, 0)),
+        "dilation": (1, 1),
+        "groups": 1,
+        "data_format": "channels_last",
+    }
     for name, args, more in (
         ("conv_input_grad", (g, kernel), {"sizes": x.shape[1:3]}),
         ("conv_kernel_grad", (x, g), {"window": (2, 2)}),
     ):
         made = PRIMITIVES[name]
-        np.testing.assert_allclose(made.bind(*args, **more, **params), made.bind(*(a.copy() for a in args), **more, **params))
+        np.testing.assert_allclose(
+            made.bind(*args, **more, **params), made.bind(*(a.copy() for a in args), **more, **params)
+        )
 
 
 @pytest.mark.parametrize(("groups", "each", "filters"), [(1, 9, 8), (2, 3, 4), (4, 1, 8)])
@@ -133,7 +151,13 @@ def test_a_bound_kernel_reads_its_inputs_anew_each_time(groups: int, each: int, 
     x = normal(2, 6, 6, 2 * groups * each)[..., ::2]
     kernel = normal(2, 2, 2 * each, 2 * filters).transpose(1, 0, 2, 3)[:, :, ::2, ::2]
     g = normal(2, 5, 5, 2 * filters)[..., ::2]
-    params = {"strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": groups, "data_format": "channels_last"}
+    params = {
+        "strides": (1, 1),
+        "padding": ((0, 0), (0, 0)),
+        "dilation": (1, 1),
+        "groups": groups,
+        "data_format": "channels_last",
+    }
     for name, args, more in (
         ("conv", (x, kernel), {}),
         ("conv_input_grad", (g, kernel), {"sizes": (6, 6)}),
@@ -204,8 +228,12 @@ def test_transposed_sizes_are_known_by_the_input() -> None:
 
 
 @pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize(("strides", "dilation", "extra"), [(1, 1, None), (2, 1, None), (3, 1, 1), (1, 2, None), (2, 1, 0)])
-def test_the_transpose_of_a_convolution_is_what_maps_back(padding: str, strides: int, dilation: int, extra: int | None) -> None:
+@pytest.mark.parametrize(
+    ("strides", "dilation", "extra"), [(1, 1, None), (2, 1, None), (3, 1, 1), (1, 2, None), (2, 1, 0)]
+)
+def test_the_transpose_of_a_convolution_is_what_maps_back(
+    padding: str, strides: int, dilation: int, extra: int | None
+) -> None:
     """Against the matrix of the plain operator: rows of unit impulses."""
     kernel = normal(3, 2, 4)
     impulses = np.eye(12).reshape(12, 3, 4)
@@ -313,10 +341,19 @@ def test_onnxruntime_agrees(sizes: Any, window: Any, strides: Any, pads: Any, di
     import onnxruntime
     from onnx import TensorProto, helper
 
-    x, kernel = normal(2, 2 * groups, *sizes).astype("float32"), normal(*window, 2, 3 * groups, seed=1).astype("float32")
+    x, kernel = (
+        normal(2, 2 * groups, *sizes).astype("float32"),
+        normal(*window, 2, 3 * groups, seed=1).astype("float32"),
+    )
     rank = len(sizes)
     node = helper.make_node(
-        "Conv", ["x", "w"], ["y"], strides=strides, dilations=dilation, group=groups, pads=[p[0] for p in pads] + [p[1] for p in pads]
+        "Conv",
+        ["x", "w"],
+        ["y"],
+        strides=strides,
+        dilations=dilation,
+        group=groups,
+        pads=[p[0] for p in pads] + [p[1] for p in pads],
     )
     float_ = TensorProto.FLOAT
     made = [helper.make_tensor_value_info(n, float_, [None] * (rank + 2)) for n in ("x", "w")]
@@ -325,4 +362,6 @@ def test_onnxruntime_agrees(sizes: Any, window: Any, strides: Any, pads: Any, di
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     weights = np.ascontiguousarray(kernel.transpose(rank + 1, rank, *range(rank)))
     wanted = session.run(None, {"x": x, "w": weights})[0]
-    np.testing.assert_allclose(ops.conv(x, kernel, strides, pads, "channels_first", dilation), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        ops.conv(x, kernel, strides, pads, "channels_first", dilation), wanted, rtol=1e-4, atol=1e-5
+    )

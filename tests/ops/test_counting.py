@@ -33,13 +33,21 @@ def test_a_histogram_traces_and_counts_every_element_once() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "bits of floats": (lambda: ops.bitwise_and(FLOATS, INTS), DTypeError, "bitwise_and wants integers or bools, got float32"),
+    "bits of floats": (
+        lambda: ops.bitwise_and(FLOATS, INTS),
+        DTypeError,
+        "bitwise_and wants integers or bools, got float32",
+    ),
     "ldexp": (lambda: ops.ldexp(FLOATS, FLOATS), DTypeError, "exponent must be an integer type"),
     "view": (lambda: ops.view(INTS, "float64"), ShapeError, "does not hold whole numbers of 64 bits"),
     "unravel": (lambda: ops.unravel_index(FLOATS, (2, 3)), DTypeError, "wants integer indices, got float32"),
     "partition": (lambda: ops.argpartition(FLOATS, 9), InvalidArgumentError, "kth=9 is out of range"),
     "square": (lambda: ops.inv(FLOATS), ShapeError, r"expected square matrices .* shape \(2, 3\)"),
-    "definite": (lambda: ops.cholesky(-np.eye(2)), InvalidArgumentError, "might not be a valid positive definite matrix"),
+    "definite": (
+        lambda: ops.cholesky(-np.eye(2)),
+        InvalidArgumentError,
+        "might not be a valid positive definite matrix",
+    ),
     "right side": (lambda: ops.solve(np.eye(3), np.ones((2, 1))), ShapeError, "do not fit right sides"),
     "qr": (lambda: ops.qr(FLOATS, mode="raw"), InvalidArgumentError, "`mode` argument value not supported"),
     "pair": (lambda: ops.fft(FLOATS), InvalidArgumentError, "tuple of two tensors - real and imaginary"),
@@ -50,8 +58,16 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "crop": (lambda: ops.image.crop_images(IMAGE, 1), InvalidArgumentError, "Must specify exactly two of top_cropping"),
     "rank": (lambda: ops.image.rgb_to_hsv(FLOATS), ShapeError, "Invalid images rank"),
     "hsv of ints": (lambda: ops.image.rgb_to_hsv(IMAGE.astype(int)), DTypeError, "expected float dtype"),
-    "fill": (lambda: ops.image.affine_transform(IMAGE, np.ones(8), fill_mode="edge"), InvalidArgumentError, "argument `fill_mode`"),
-    "decode": (lambda: ops.ctc_decode(FLOATS[None], [2], strategy="best"), InvalidArgumentError, "Invalid strategy best"),
+    "fill": (
+        lambda: ops.image.affine_transform(IMAGE, np.ones(8), fill_mode="edge"),
+        InvalidArgumentError,
+        "argument `fill_mode`",
+    ),
+    "decode": (
+        lambda: ops.ctc_decode(FLOATS[None], [2], strategy="best"),
+        InvalidArgumentError,
+        "Invalid strategy best",
+    ),
 }
 
 

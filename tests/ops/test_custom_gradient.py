@@ -45,7 +45,9 @@ def test_the_values_are_the_functions_at_once_and_traced() -> None:
 
 
 def test_each_argument_gets_its_own_cotangent() -> None:
-    swapped = ops.custom_gradient(lambda a, b: (ops.multiply(a, b), lambda g: (ops.multiply(g, 2.0), ops.multiply(g, 3.0))))
+    swapped = ops.custom_gradient(
+        lambda a, b: (ops.multiply(a, b), lambda g: (ops.multiply(g, 2.0), ops.multiply(g, 3.0)))
+    )
     first, second = _gradients(swapped, X, X)
     np.testing.assert_array_equal(first, np.full(3, 2, np.float32))
     np.testing.assert_array_equal(second, np.full(3, 3, np.float32))
@@ -69,7 +71,9 @@ def test_the_derivative_forwards_is_that_of_differences() -> None:
     value, derivative = ops.jvp(function, (x,), (direction,))
     step = 1e-6
     np.testing.assert_allclose(value, function(x), rtol=1e-12)
-    np.testing.assert_allclose(derivative, (function(x + step * direction) - function(x - step * direction)) / (2 * step), rtol=1e-8)
+    np.testing.assert_allclose(
+        derivative, (function(x + step * direction) - function(x - step * direction)) / (2 * step), rtol=1e-8
+    )
 
 
 def test_the_derivative_of_a_constant_is_zero() -> None:

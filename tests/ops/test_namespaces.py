@@ -10,7 +10,9 @@ from graphkit.ops.image import __all__ as image_names
 from graphkit.ops.linalg import __all__ as linalg_names
 
 
-@pytest.mark.parametrize(("space", "names"), [("numpy", NUMPY), ("nn", NN), ("linalg", linalg_names), ("image", image_names)])
+@pytest.mark.parametrize(
+    ("space", "names"), [("numpy", NUMPY), ("nn", NN), ("linalg", linalg_names), ("image", image_names)]
+)
 def test_every_name_is_an_op(space: str, names: list[str]) -> None:
     assert [n for n in names if not callable(getattr(getattr(ops, space), n, None))] == []
 

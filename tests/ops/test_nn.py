@@ -78,7 +78,9 @@ def test_the_activation_follows_its_formula(name: str) -> None:
     np.testing.assert_allclose(function(X), _by_math(formula, X), rtol=1e-12, atol=1e-14)
 
 
-@pytest.mark.parametrize("name", ["softplus", "silu", "log_sigmoid", "elu", "selu", "sigmoid", "gelu", "mish", "softsign"])
+@pytest.mark.parametrize(
+    "name", ["softplus", "silu", "log_sigmoid", "elu", "selu", "sigmoid", "gelu", "mish", "softsign"]
+)
 def test_extreme_inputs_stay_finite(name: str) -> None:
     assert np.all(np.isfinite(getattr(ops, name)(EXTREME)))
 
@@ -133,7 +135,9 @@ def test_sparse_and_one_hot_targets_agree() -> None:
 
 
 def test_logits_of_any_size_give_finite_losses() -> None:
-    np.testing.assert_allclose(ops.binary_crossentropy(np.array([0.0, 1.0]), np.array([1e4, 1e4]), from_logits=True), [1e4, 0])
+    np.testing.assert_allclose(
+        ops.binary_crossentropy(np.array([0.0, 1.0]), np.array([1e4, 1e4]), from_logits=True), [1e4, 0]
+    )
 
 
 def test_a_target_of_another_shape_is_refused() -> None:
@@ -170,7 +174,9 @@ def test_one_hot_of_a_number_outside_is_zeros() -> None:
 
 
 def test_scatter_adds_what_goes_to_one_place() -> None:
-    np.testing.assert_array_equal(ops.scatter(np.array([[0, 1], [0, 1]]), np.array([2.0, 3.0]), (2, 2)), [[0, 5], [0, 0]])
+    np.testing.assert_array_equal(
+        ops.scatter(np.array([[0, 1], [0, 1]]), np.array([2.0, 3.0]), (2, 2)), [[0, 5], [0, 0]]
+    )
 
 
 def test_scatter_update_replaces_and_the_last_wins() -> None:

@@ -40,7 +40,9 @@ def test_statistics_of_many_float32_numbers_keep_their_digits() -> None:
 
 
 def test_statistics_that_do_not_fit_the_channels_are_named() -> None:
-    with pytest.raises(ShapeError, match=r"variance must have shape \(3,\), one number for each channel of axis 1 .*got \(2,\)"):
+    with pytest.raises(
+        ShapeError, match=r"variance must have shape \(3,\), one number for each channel of axis 1 .*got \(2,\)"
+    ):
         ops.batch_normalization(np.zeros((2, 3)), np.zeros(3), np.ones(2), axis=1)
 
 
@@ -61,7 +63,9 @@ def test_gain_and_shift_of_a_middle_axis_are_broadcast() -> None:
 
 def test_rms_normalization_divides_by_the_root_mean_square() -> None:
     x, scale = R.standard_normal((3, 4)), R.uniform(1, 2, 4)
-    np.testing.assert_allclose(ops.rms_normalization(x, scale), x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-7) * scale)
+    np.testing.assert_allclose(
+        ops.rms_normalization(x, scale), x / np.sqrt((x**2).mean(1, keepdims=True) + 1e-7) * scale
+    )
 
 
 def test_halves_are_normalised_in_float32() -> None:

@@ -56,7 +56,9 @@ CONFIGURATIONS = [
 ]
 
 
-@pytest.fixture(params=[(1, 512 * 1024), (2, 512 * 1024), (2, 100)], ids=["one thread", "two threads", "image by image"])
+@pytest.fixture(
+    params=[(1, 512 * 1024), (2, 512 * 1024), (2, 100)], ids=["one thread", "two threads", "image by image"]
+)
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The ways that the work is dealt out."""
     count, size = request.param
@@ -71,7 +73,9 @@ def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize("name", ["max_pool", "average_pool"])
 @pytest.mark.parametrize(("sizes", "window", "strides", "padding"), CONFIGURATIONS)
-def test_each_window_is_reduced(sizes: Any, window: Any, strides: Any, padding: str, name: str, data_format: str) -> None:
+def test_each_window_is_reduced(
+    sizes: Any, window: Any, strides: Any, padding: str, name: str, data_format: str
+) -> None:
     x = normal(3, *sizes, 2)
     pads = resolve_padding(padding, sizes, window, strides, (1,) * len(sizes))
     given = x if data_format == "channels_last" else np.moveaxis(x, -1, 1)
@@ -82,7 +86,9 @@ def test_each_window_is_reduced(sizes: Any, window: Any, strides: Any, padding: 
 
 @pytest.mark.usefixtures("cut")
 @pytest.mark.parametrize(("sizes", "window", "strides", "padding"), CONFIGURATIONS)
-def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals(sizes: Any, window: Any, strides: Any, padding: str) -> None:
+def test_the_gradient_of_a_maximum_goes_to_the_first_of_equals(
+    sizes: Any, window: Any, strides: Any, padding: str
+) -> None:
     x = np.random.Generator(np.random.Philox(3)).integers(0, 3, (3, *sizes, 2)).astype("float64")
     pads = resolve_padding(padding, sizes, window, strides, (1,) * len(sizes))
     params = {"window": window, "strides": strides, "padding": pads, "data_format": "channels_last"}

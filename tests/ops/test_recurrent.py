@@ -119,7 +119,9 @@ def test_batch_and_time_may_be_unknown(kind: str) -> None:
     program.check()
 
     for mine, wanted in zip(
-        run(specialize(program, [TensorSpec.of(a) for a in arrays]), *arrays), _apply(kind, arrays, return_sequences=True), strict=True
+        run(specialize(program, [TensorSpec.of(a) for a in arrays]), *arrays),
+        _apply(kind, arrays, return_sequences=True),
+        strict=True,
     ):
         np.testing.assert_allclose(mine, wanted)
 
@@ -135,7 +137,9 @@ def test_no_reserve_is_kept_without_a_gradient() -> None:
 def test_the_inputs_get_a_gradient_only_where_it_is_wanted() -> None:
     arrays = _arrays("lstm")
     program = trace(_score("lstm"), *map(TensorSpec.of, arrays))
-    matmuls = [sum(e.primitive.name == "matmul" for e in simplify(grad(program, wrt)).equations) for wrt in ([1], [0, 1])]
+    matmuls = [
+        sum(e.primitive.name == "matmul" for e in simplify(grad(program, wrt)).equations) for wrt in ([1], [0, 1])
+    ]
 
     assert matmuls[1] == matmuls[0] + 1
 
@@ -143,7 +147,9 @@ def test_the_inputs_get_a_gradient_only_where_it_is_wanted() -> None:
 def test_gradients_that_fade_over_time_do_not_become_subnormal() -> None:
     x = RNG.normal(size=(2, 400, 3)).astype("float32")
     kernel, recurrent = (RNG.normal(size=s).astype("float32") * 0.1 for s in ((3, 16), (4, 16)))
-    program = grad(trace(lambda *a: ops.sum(ops.lstm(*a, np.zeros(16, "float32"))[0]), *map(TensorSpec.of, (x, kernel, recurrent))))
+    program = grad(
+        trace(lambda *a: ops.sum(ops.lstm(*a, np.zeros(16, "float32"))[0]), *map(TensorSpec.of, (x, kernel, recurrent)))
+    )
 
     dx = np.abs(run(program, x, kernel, recurrent)[1])
     assert np.count_nonzero((dx > 0) & (dx < np.finfo("float32").tiny)) < dx.size // 100

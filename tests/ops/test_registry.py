@@ -84,9 +84,7 @@ def test_the_abstract_rule_says_what_the_kernel_gives(made: Case, dtype: str) ->
 def test_the_abstract_rule_holds_with_unknown_sizes(made: Case) -> None:
     primitive, specs = _primitive(made), [TensorSpec.of(a) for a in made.arrays()]
     sizes: dict[str, Any] = {f"n{s}": s for spec in specs for s in spec.shape if s != 1}
-    unknown = [
-        TensorSpec(tuple(s if s == 1 else Dim.named(f"n{s}") for s in spec.shape), spec.dtype) for spec in specs
-    ]
+    unknown = [TensorSpec(tuple(s if s == 1 else Dim.named(f"n{s}") for s in spec.shape), spec.dtype) for spec in specs]
     found = primitive.infer(unknown, made.params)
     evaluated = [TensorSpec(tuple(size_evaluate(s, sizes) for s in spec.shape), spec.dtype) for spec in found]
     assert evaluated == list(primitive.infer(specs, made.params))
@@ -98,7 +96,9 @@ def test_float32_agrees_with_float64(made: Case) -> None:
         assert_close(small, large, rtol=2e-4, atol=2e-5)
 
 
-@pytest.mark.parametrize("made", [m for m in CASES if _primitive(m).is_composite and _primitive(m).has_kernel], ids=case_id)
+@pytest.mark.parametrize(
+    "made", [m for m in CASES if _primitive(m).is_composite and _primitive(m).has_kernel], ids=case_id
+)
 def test_the_kernel_of_a_composite_computes_its_decomposition(made: Case) -> None:
     decomposition = _primitive(made).decomposition
     assert decomposition is not None
@@ -161,7 +161,9 @@ def _projected(made: Case, weights: list[Any]) -> Callable[..., Any]:
         total: Any = np.zeros(())
         for out, weight in zip(_outputs(primitive.bind(*args, **made.params)), weights, strict=True):
             if weight is not None:
-                total = graphkit.ops.add(total, graphkit.ops.sum(graphkit.ops.multiply(graphkit.ops.cast(out, "float64"), weight)))
+                total = graphkit.ops.add(
+                    total, graphkit.ops.sum(graphkit.ops.multiply(graphkit.ops.cast(out, "float64"), weight))
+                )
         return total
 
     return function
@@ -175,7 +177,8 @@ def _float_inputs(made: Case) -> list[Any]:
 def _weights(made: Case) -> list[Any]:
     generator = np.random.Generator(np.random.Philox(11))
     return [
-        generator.uniform(0.5, 1.5, o.shape) if dtypes.is_float(dtypes.of_array(o)) else None for o in _evaluate(made, made.arrays())
+        generator.uniform(0.5, 1.5, o.shape) if dtypes.is_float(dtypes.of_array(o)) else None
+        for o in _evaluate(made, made.arrays())
     ]
 
 
@@ -197,7 +200,9 @@ def test_the_programs_of_value_and_gradient_are_well_formed_and_simplify(made: C
 # ----- gradients -----
 
 
-def check_gradient(function: Callable[..., float], gradients: list[Any], inputs: list[Any], tolerance: float = 2e-6) -> None:
+def check_gradient(
+    function: Callable[..., float], gradients: list[Any], inputs: list[Any], tolerance: float = 2e-6
+) -> None:
     """Each gradient against central differences of `function` along a random direction."""
     generator = np.random.Generator(np.random.Philox(5))
     for place, (x, gradient) in enumerate(zip(inputs, gradients, strict=True)):

@@ -30,13 +30,22 @@ def test_onnxruntime_agrees(interpolation: str, size: tuple[int, int]) -> None:
     from onnx import TensorProto, helper
 
     x = normal(2, 3, 4, 3).astype("float32")
-    node = helper.make_node("Resize", ["x", "", "", "s"], ["y"], coordinate_transformation_mode="half_pixel", **_ONNX[interpolation])
-    infos = [helper.make_tensor_value_info("x", TensorProto.FLOAT, [None] * 4), helper.make_tensor_value_info("s", TensorProto.INT64, [4])]
-    graph = helper.make_graph([node], "resize", infos, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)])
+    node = helper.make_node(
+        "Resize", ["x", "", "", "s"], ["y"], coordinate_transformation_mode="half_pixel", **_ONNX[interpolation]
+    )
+    infos = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, [None] * 4),
+        helper.make_tensor_value_info("s", TensorProto.INT64, [4]),
+    ]
+    graph = helper.make_graph(
+        [node], "resize", infos, [helper.make_tensor_value_info("y", TensorProto.FLOAT, [None] * 4)]
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     wanted = session.run(None, {"x": x, "s": np.array([2, 3, *size], "int64")})[0]
-    np.testing.assert_allclose(resize(x, size, interpolation, data_format="channels_first"), wanted, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        resize(x, size, interpolation, data_format="channels_first"), wanted, rtol=1e-4, atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("antialias", [False, True])
@@ -72,7 +81,9 @@ def test_one_image_and_both_layouts() -> None:
     x = normal(4, 5, 3)
     last = resize(x, (6, 2))
     np.testing.assert_allclose(resize(x[None], (6, 2))[0], last)
-    np.testing.assert_allclose(resize(x.transpose(2, 0, 1), (6, 2), data_format="channels_first"), last.transpose(2, 0, 1))
+    np.testing.assert_allclose(
+        resize(x.transpose(2, 0, 1), (6, 2), data_format="channels_first"), last.transpose(2, 0, 1)
+    )
 
 
 def test_cropping_and_padding_keep_the_aspect_ratio() -> None:

@@ -25,7 +25,9 @@ def trained(optimizer: Any, largest: int, monkeypatch: pytest.MonkeyPatch) -> An
     return model
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion"])
+@pytest.mark.parametrize(
+    "name", ["SGD", "RMSprop", "Adam", "AdamW", "Adagrad", "Adadelta", "Adamax", "Nadam", "Ftrl", "Lion"]
+)
 def test_the_numbers_are_those_of_separate_updates(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     make = getattr(graphkit.optimizers, name)
     together, apart = (trained(make(0.01), size, monkeypatch) for size in (arena.LARGEST, 0))

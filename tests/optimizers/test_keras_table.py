@@ -39,7 +39,11 @@ def test_five_steps_and_the_variables_are_those_of_keras(row: dict[str, Any]) ->
 @pytest.mark.parametrize("row", ROWS, ids=IDS)
 def test_the_config_is_that_of_keras(row: dict[str, Any]) -> None:
     found = optimizers.serialize(optimizers.deserialize(row["object"]))
-    assert found["config"] == pytest.approx(row["object"]["config"]) if _flat(row) else found["config"] == row["object"]["config"]
+    assert (
+        found["config"] == pytest.approx(row["object"]["config"])
+        if _flat(row)
+        else found["config"] == row["object"]["config"]
+    )
     assert {k: found[k] for k in ("module", "class_name", "registered_name")} == {
         k: row["object"][k] for k in ("module", "class_name", "registered_name")
     }

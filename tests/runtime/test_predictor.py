@@ -10,7 +10,14 @@ import pytest
 
 from graphkit import ops
 from graphkit.converters.onnx import program_to_onnx
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, RuntimeSessionError, ShapeError, UnknownNameError
+from graphkit.core.errors import (
+    DTypeError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    RuntimeSessionError,
+    ShapeError,
+    UnknownNameError,
+)
 from graphkit.ir.spec import spec
 from graphkit.ir.tracing import trace
 from graphkit.ir.variable import Variable
@@ -36,7 +43,9 @@ def test_it_says_inputs_outputs_and_providers(double: Predictor) -> None:
     assert repr(double) == "<Predictor (x: float32[None, 3]) -> (y: float32[None, 3]) on CPUExecutionProvider>"
 
 
-@pytest.mark.parametrize("given", [np.ones((2, 3)), [[1, 1, 1], [1, 1, 1]], [np.ones((2, 3))], {"x": np.ones((2, 3), bool)}])
+@pytest.mark.parametrize(
+    "given", [np.ones((2, 3)), [[1, 1, 1], [1, 1, 1]], [np.ones((2, 3))], {"x": np.ones((2, 3), bool)}]
+)
 def test_arrays_lists_and_dicts_are_taken_and_cast(double: Predictor, given: Any) -> None:
     made = double(given)
     assert made.dtype == np.float32
@@ -61,7 +70,11 @@ def test_batches_are_joined(two: Predictor, batch_size: int | None) -> None:
 @pytest.mark.parametrize(
     ("given", "error", "message"),
     [
-        (np.ones(3), ShapeError, r"Input 'x' wants shape \(None, 3\), got \(3,\)\. One row without a batch axis\? Pass x\[None\]\."),
+        (
+            np.ones(3),
+            ShapeError,
+            r"Input 'x' wants shape \(None, 3\), got \(3,\)\. One row without a batch axis\? Pass x\[None\]\.",
+        ),
         (np.ones((2, 4)), ShapeError, r"Input 'x' wants shape \(None, 3\), got \(2, 4\)"),
         ([[1, 2, 3], [1]], ShapeError, "Input 'x' is ragged"),
         (np.array([["a", "b", "c"]]), DTypeError, "Input 'x' wants float32, got <U1"),
@@ -70,7 +83,9 @@ def test_batches_are_joined(two: Predictor, batch_size: int | None) -> None:
         ({}, InvalidArgumentError, "Input 'x' is missing"),
     ],
 )
-def test_what_does_not_fit_is_refused_by_name(double: Predictor, given: Any, error: type[Exception], message: str) -> None:
+def test_what_does_not_fit_is_refused_by_name(
+    double: Predictor, given: Any, error: type[Exception], message: str
+) -> None:
     with pytest.raises(error, match=message):
         double(given)
 

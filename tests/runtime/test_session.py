@@ -25,14 +25,19 @@ def small_model() -> Any:
 def test_providers_go_by_short_and_full_names_with_options() -> None:
     assert resolve_providers("CPU") == ["CPUExecutionProvider"]
     assert resolve_providers(["cpu"]) == ["CPUExecutionProvider"]
-    assert resolve_providers([("CPUExecutionProvider", {"use_arena": "1"})]) == [("CPUExecutionProvider", {"use_arena": "1"})]
+    assert resolve_providers([("CPUExecutionProvider", {"use_arena": "1"})]) == [
+        ("CPUExecutionProvider", {"use_arena": "1"})
+    ]
     assert resolve_providers(None)[-1] == "CPUExecutionProvider"
     assert "CPUExecutionProvider" in available_providers()
 
 
 def test_a_provider_that_is_not_there_is_named_with_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session, "available_providers", lambda: ["CPUExecutionProvider"])
-    with pytest.raises(RuntimeSessionError, match=r"'CUDA' is not available .*: CPUExecutionProvider\. For CUDA install onnxruntime-gpu"):
+    with pytest.raises(
+        RuntimeSessionError,
+        match=r"'CUDA' is not available .*: CPUExecutionProvider\. For CUDA install onnxruntime-gpu",
+    ):
         resolve_providers("CUDA")
     with pytest.raises(RuntimeSessionError, match=r"'CPUU' is not available.*Did you mean 'CPU'"):
         resolve_providers("CPUU")
@@ -54,7 +59,9 @@ def test_a_provider_that_could_not_start_is_an_error_not_a_fallback(monkeypatch:
 
     monkeypatch.setattr(session, "available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
     monkeypatch.setattr(onnxruntime, "InferenceSession", Fallen)
-    with pytest.raises(RuntimeSessionError, match=r"'CUDAExecutionProvider' could not start .* fell back to CPUExecutionProvider"):
+    with pytest.raises(
+        RuntimeSessionError, match=r"'CUDAExecutionProvider' could not start .* fell back to CPUExecutionProvider"
+    ):
         session.Session(b"", "CUDA")
 
 
@@ -69,7 +76,11 @@ def test_two_runtimes_side_by_side_are_seen(monkeypatch: pytest.MonkeyPatch) -> 
         def __init__(self, name: str, version: str) -> None:
             self.metadata, self.version = {"Name": name}, version
 
-    found = [Installed("onnxruntime", "1.20"), Installed("onnxruntime_gpu", "1.21"), Installed("onnxruntime-extensions", "1")]
+    found = [
+        Installed("onnxruntime", "1.20"),
+        Installed("onnxruntime_gpu", "1.21"),
+        Installed("onnxruntime-extensions", "1"),
+    ]
     monkeypatch.setattr(metadata, "distributions", lambda: found)
     assert installed_runtimes() == ["onnxruntime 1.20", "onnxruntime-gpu 1.21"]
 

@@ -20,7 +20,9 @@ X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 
 def net() -> Any:
     x = layers.Input((4,), name="x")
-    inner = models.Sequential([layers.Input((4,)), layers.Dense(3, activation="relu"), layers.BatchNormalization()], name="inner")
+    inner = models.Sequential(
+        [layers.Input((4,)), layers.Dense(3, activation="relu"), layers.BatchNormalization()], name="inner"
+    )
     return models.Model(x, layers.Dense(2, name="head")(inner(x)), name="net")
 
 
@@ -112,7 +114,9 @@ def test_skip_mismatch_takes_what_fits(tmp_path: Path) -> None:
     model = net()
     model.save_weights(tmp_path / "w.weights.h5")
     x = layers.Input((4,), name="x")
-    inner = models.Sequential([layers.Input((4,)), layers.Dense(3, activation="relu"), layers.BatchNormalization()], name="inner")
+    inner = models.Sequential(
+        [layers.Input((4,)), layers.Dense(3, activation="relu"), layers.BatchNormalization()], name="inner"
+    )
     other: Any = models.Model(x, layers.Dense(7, name="head")(inner(x)))
 
     other.load_weights(tmp_path / "w.weights.h5", skip_mismatch=True)
@@ -120,7 +124,9 @@ def test_skip_mismatch_takes_what_fits(tmp_path: Path) -> None:
     np.testing.assert_array_equal(other.get_layer("inner").get_weights()[0], model.get_layer("inner").get_weights()[0])
 
 
-def test_a_failing_save_keeps_the_old_file_and_leaves_nothing_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_save_keeps_the_old_file_and_leaves_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     model = net()
     model.save(tmp_path / "m.keras")
     before = (tmp_path / "m.keras").read_bytes()

@@ -48,14 +48,26 @@ EXPLAINED = {
 def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
     """Where two configs differ, apart from what is explained."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
-        keys = [k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")]
+        keys = [
+            k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")
+        ]
         if "training" not in theirs and mine.get("training") is False:
-            keys.remove("training")  # a recurrent layer with initial_state: Keras leaves out the default that it writes elsewhere
-        found = [f"{path}.{k}: {'only Keras' if k in theirs else 'only graphkit'}" for k in keys if (k in theirs) != (k in mine)]
-        return found + [d for k in keys if k in theirs and k in mine for d in differences(theirs[k], mine[k], f"{path}.{k}")]
+            keys.remove(
+                "training"
+            )  # a recurrent layer with initial_state: Keras leaves out the default that it writes elsewhere
+        found = [
+            f"{path}.{k}: {'only Keras' if k in theirs else 'only graphkit'}"
+            for k in keys
+            if (k in theirs) != (k in mine)
+        ]
+        return found + [
+            d for k in keys if k in theirs and k in mine for d in differences(theirs[k], mine[k], f"{path}.{k}")
+        ]
     if isinstance(theirs, list) and isinstance(mine, list) and len(theirs) == len(mine):
         return [d for i, (a, b) in enumerate(zip(theirs, mine, strict=True)) for d in differences(a, b, f"{path}[{i}]")]
-    same = theirs == mine or {theirs, mine} == {"__tensor__", "__numpy__"} if isinstance(theirs, str) else theirs == mine
+    same = (
+        theirs == mine or {theirs, mine} == {"__tensor__", "__numpy__"} if isinstance(theirs, str) else theirs == mine
+    )
     return [] if same else [f"{path}: Keras {theirs!r:.60}, graphkit {mine!r:.60}"]
 
 
@@ -76,7 +88,9 @@ def test_members_and_metadata_are_those_of_keras(tmp_path: Path) -> None:
         assert json.loads(archive.read("metadata.json"))["keras_version"].startswith("3.")
 
 
-@pytest.mark.parametrize("case", ["Dense.plain", "graph.two_levels", "LSTM.last", "BatchNormalization.dense", "Bidirectional.stacked"])
+@pytest.mark.parametrize(
+    "case", ["Dense.plain", "graph.two_levels", "LSTM.last", "BatchNormalization.dense", "Bidirectional.stacked"]
+)
 def test_paths_and_attributes_of_the_weights_file_are_those_of_keras(case: str, tmp_path: Path) -> None:
     opened(case).save(tmp_path / "m.keras")
 
@@ -91,5 +105,9 @@ def weights_layout(path: Path) -> dict[str, Any]:
 
     found: dict[str, Any] = {}
     with zipfile.ZipFile(path) as archive, h5py.File(io.BytesIO(archive.read("model.weights.h5"))) as file:
-        file.visititems(lambda name, o: found.update({name: (getattr(o, "shape", None), str(getattr(o, "dtype", "")), dict(o.attrs))}))
+        file.visititems(
+            lambda name, o: found.update(
+                {name: (getattr(o, "shape", None), str(getattr(o, "dtype", "")), dict(o.attrs))}
+            )
+        )
     return found

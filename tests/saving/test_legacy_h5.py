@@ -103,7 +103,9 @@ def test_calls_of_nested_models_count_from_0_or_1(tmp_path: Path, nested_index: 
     model = graphkit.load(path)
 
     x, y = RNG.normal(size=(2, 2, 4)).astype("float32")
-    np.testing.assert_allclose(model([x, y]), (x + y) @ weights["d/kernel:0"] + 2 * weights["d/bias:0"], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(
+        model([x, y]), (x + y) @ weights["d/kernel:0"] + 2 * weights["d/bias:0"], rtol=1e-5, atol=1e-5
+    )
 
 
 def test_hard_sigmoid_means_what_it_meant(tmp_path: Path) -> None:
@@ -151,7 +153,9 @@ def test_another_number_of_layers_is_refused(tmp_path: Path) -> None:
     models.Model(x, layers.Dense(2, name="only")(x)).save(tmp_path / "m.h5")
     other: Any = models.Model(x, layers.Dense(2)(layers.Dense(4)(x)))
 
-    with pytest.raises(SerializationError, match=r"1 layers \['only'\], but the model .* has 2 layers.*No weight was changed"):
+    with pytest.raises(
+        SerializationError, match=r"1 layers \['only'\], but the model .* has 2 layers.*No weight was changed"
+    ):
         other.load_weights(tmp_path / "m.h5")
 
 
@@ -160,13 +164,17 @@ def test_another_shape_is_refused(tmp_path: Path) -> None:
     models.Model(x, layers.Dense(2, name="d")(x)).save(tmp_path / "m.h5")
     other: Any = models.Model(x, layers.Dense(3, name="d")(x))
 
-    with pytest.raises(SerializationError, match=r"weight 'kernel' has shape \(4, 3\), the file's 'd/kernel' has \(4, 2\)"):
+    with pytest.raises(
+        SerializationError, match=r"weight 'kernel' has shape \(4, 3\), the file's 'd/kernel' has \(4, 2\)"
+    ):
         other.load_weights(tmp_path / "m.h5")
 
 
 def test_nested_weights_stand_trainable_ones_first(tmp_path: Path) -> None:
     x = layers.Input((4,))
-    inner = models.Sequential([layers.Input((4,)), layers.BatchNormalization(name="bn"), layers.Dense(3, name="d")], name="inner")
+    inner = models.Sequential(
+        [layers.Input((4,)), layers.BatchNormalization(name="bn"), layers.Dense(3, name="d")], name="inner"
+    )
     model: Any = models.Model(x, inner(x))
     model.save(tmp_path / "m.h5")
 

@@ -29,7 +29,9 @@ def archive(tmp_path: Path) -> Path:
     return tmp_path / "m.keras"
 
 
-def changed(path: Path, member: str = "", change: Change = lambda data: data, extra: dict[str, bytes] | None = None) -> Path:
+def changed(
+    path: Path, member: str = "", change: Change = lambda data: data, extra: dict[str, bytes] | None = None
+) -> Path:
     """A copy of an archive with one member changed or dropped, and further ones."""
     target = path.with_name("changed.keras")
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
@@ -154,13 +156,17 @@ def test_bad_configs_are_refused(archive: Path, change: Change, message: str) ->
 
 
 def test_an_unknown_class_is_named_with_what_to_do(archive: Path) -> None:
-    with pytest.raises(UnknownClassError, match=r"'head' \(Dence\).*Did you mean 'Dense'.*custom_objects=\{'Dence': YourClass\}"):
+    with pytest.raises(
+        UnknownClassError, match=r"'head' \(Dence\).*Did you mean 'Dense'.*custom_objects=\{'Dence': YourClass\}"
+    ):
         graphkit.load(changed(archive, "config.json", config_with(b'"Dense"', b'"Dence"')))
 
 
 @pytest.mark.parametrize("module", ["os", "subprocess", "numpy", "graphkit.saving.front"])
 def test_no_module_that_a_file_names_is_imported(archive: Path, module: str) -> None:
-    change = config_with(b'"module": "keras.layers", "class_name": "Dense"', f'"module": "{module}", "class_name": "system"'.encode())
+    change = config_with(
+        b'"module": "keras.layers", "class_name": "Dense"', f'"module": "{module}", "class_name": "system"'.encode()
+    )
 
     with pytest.raises(UnknownClassError, match="'system'"):
         graphkit.load(changed(archive, "config.json", change))
@@ -216,7 +222,9 @@ def test_code_in_a_file_is_refused(archive: Path) -> None:
 
 
 def test_code_is_replaced_by_the_function_that_is_given(archive: Path) -> None:
-    path = changed(changed(archive, "config.json", with_code).rename(archive), "model.weights.h5", hdf5_with(no_weights))
+    path = changed(
+        changed(archive, "config.json", with_code).rename(archive), "model.weights.h5", hdf5_with(no_weights)
+    )
 
     model = graphkit.load(path, custom_objects={"head": lambda x: x * 2.0})
 

@@ -35,7 +35,9 @@ def _recorded(name: str) -> Any:
     return call
 
 
-for _name in [n for n in dir(callbacks.Callback) if n.startswith("on_") and n not in ("on_batch_begin", "on_batch_end")]:
+for _name in [
+    n for n in dir(callbacks.Callback) if n.startswith("on_") and n not in ("on_batch_begin", "on_batch_end")
+]:
     setattr(Recorder, _name, _recorded(_name))
 
 
@@ -78,7 +80,13 @@ def test_early_stopping_stops_and_restores_the_best_weights() -> None:
 
 def test_reduce_lr_on_plateau_lowers_the_rate() -> None:
     made = model(rate=0.5)
-    made.fit(X, np.full((10, 1), np.nan), epochs=3, callbacks=[callbacks.ReduceLROnPlateau("loss", factor=0.1, patience=1)], verbose=0)
+    made.fit(
+        X,
+        np.full((10, 1), np.nan),
+        epochs=3,
+        callbacks=[callbacks.ReduceLROnPlateau("loss", factor=0.1, patience=1)],
+        verbose=0,
+    )
     assert float(made.optimizer.learning_rate.array) == pytest.approx(0.5e-3)
 
 
@@ -101,7 +109,9 @@ def test_csv_logger_writes_a_line_each_epoch(tmp_path: Path) -> None:
 
 
 def test_terminate_on_nan_stops() -> None:
-    history = model().fit(X, np.full((10, 1), np.nan), batch_size=5, epochs=5, callbacks=[callbacks.TerminateOnNaN()], verbose=0)
+    history = model().fit(
+        X, np.full((10, 1), np.nan), batch_size=5, epochs=5, callbacks=[callbacks.TerminateOnNaN()], verbose=0
+    )
     assert len(history.epoch) == 1
 
 
@@ -109,7 +119,9 @@ def test_model_checkpoint_saves_the_best_weights_by_formatted_name(tmp_path: Pat
     made = model()
     saved: list[str] = []
     made.save_weights = lambda path, overwrite: saved.append(Path(path).name)
-    keep = callbacks.ModelCheckpoint(tmp_path / "{epoch:02d}.weights.h5", monitor="loss", save_best_only=True, save_weights_only=True)
+    keep = callbacks.ModelCheckpoint(
+        tmp_path / "{epoch:02d}.weights.h5", monitor="loss", save_best_only=True, save_weights_only=True
+    )
     made.fit(X, Y, epochs=3, callbacks=[keep], verbose=0)
     assert saved == ["01.weights.h5", "02.weights.h5", "03.weights.h5"]
 

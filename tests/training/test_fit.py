@@ -271,7 +271,9 @@ def test_a_custom_loss_and_metric_are_traced() -> None:
 
 
 def test_the_compile_config_has_keras_form_and_compiles_again() -> None:
-    model = dense(optimizer=graphkit.optimizers.Adam(0.5), loss={"out": "mse"}, metrics=["mae", graphkit.metrics.AUC(name="a")])
+    model = dense(
+        optimizer=graphkit.optimizers.Adam(0.5), loss={"out": "mse"}, metrics=["mae", graphkit.metrics.AUC(name="a")]
+    )
     config = model.get_compile_config()
     assert config["optimizer"]["class_name"] == "Adam"
     assert config["loss"] == {"out": "mse"}
@@ -291,8 +293,16 @@ WRONG = [
     (lambda m: m.fit(X[:0], Y[:0]), ValueError, "the arrays have no samples"),
     (lambda m: m.fit(X, Y, batch_size=0), ValueError, "batch_size must be a positive integer, got 0"),
     (lambda m: m.fit(X, Y, epoch=2), TypeError, "'epoch'.*Did you mean 'epochs'"),
-    (lambda m: m.fit(X, Y, validation_split=1.5), ValueError, "`validation_split` must be a float between 0 and 1, got 1.5"),
-    (lambda m: m.fit(X[:, :2], Y), ValueError, r"Input 'x' of model .* wants shape \(None, 3\), got an array of shape \(10, 2\)"),
+    (
+        lambda m: m.fit(X, Y, validation_split=1.5),
+        ValueError,
+        "`validation_split` must be a float between 0 and 1, got 1.5",
+    ),
+    (
+        lambda m: m.fit(X[:, :2], Y),
+        ValueError,
+        r"Input 'x' of model .* wants shape \(None, 3\), got an array of shape \(10, 2\)",
+    ),
     (lambda m: m.fit(X, [Y, Y]), ValueError, "one output, but y is a list of 2 arrays"),
     (
         lambda m: m.fit(X, np.zeros((10, 4))),
@@ -307,7 +317,11 @@ WRONG = [
     (lambda m: m.compile("sdg", "mse"), ValueError, "Unknown optimizer: 'sdg'. Did you mean 'sgd'"),
     (lambda m: m.compile("sgd", "mean_square_error"), ValueError, "Did you mean 'mean_squared_error'"),
     (lambda m: m.compile("sgd", "mse", metrics=["acuracy"]), ValueError, "Did you mean 'accuracy'"),
-    (lambda m: m.compile("sgd", {"aut": "mse"}) or m.fit(X, Y), ValueError, "loss names 'aut', but the model's outputs are .'out'"),
+    (
+        lambda m: m.compile("sgd", {"aut": "mse"}) or m.fit(X, Y),
+        ValueError,
+        "loss names 'aut', but the model's outputs are .'out'",
+    ),
     (lambda m: m.compile("sgd", "mse", metric=["mae"]), TypeError, "Did you mean 'metrics'"),
 ]
 

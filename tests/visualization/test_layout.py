@@ -37,8 +37,14 @@ def test_boxes_keep_their_distance_in_any_graph(count: int, pairs: list[tuple[in
     boxes, laid = laid_out(count, [(a % count, b % count) for a, b in pairs], seed)
 
     assert not overlaps(boxes)
-    assert all(b.width / 2 - 0.01 <= x <= laid.width - b.width / 2 + 0.01 for b, (x, _) in zip(boxes, laid.centres, strict=True))
-    assert all(b.height / 2 - 0.01 <= y <= laid.height - b.height / 2 + 0.01 for b, (_, y) in zip(boxes, laid.centres, strict=True))
+    assert all(
+        b.width / 2 - 0.01 <= x <= laid.width - b.width / 2 + 0.01
+        for b, (x, _) in zip(boxes, laid.centres, strict=True)
+    )
+    assert all(
+        b.height / 2 - 0.01 <= y <= laid.height - b.height / 2 + 0.01
+        for b, (_, y) in zip(boxes, laid.centres, strict=True)
+    )
 
 
 def test_arrows_go_down_from_box_to_box() -> None:

@@ -217,7 +217,8 @@ def test_a_direction_that_is_none_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"), [({"layer_range": ["a", "b"]}, "no longer supported"), ({"colour": 1}, "Unrecognized keyword")]
+    ("given", "message"),
+    [({"layer_range": ["a", "b"]}, "no longer supported"), ({"colour": 1}, "Unrecognized keyword")],
 )
 def test_unknown_arguments_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):

@@ -87,7 +87,11 @@ def test_a_narrow_line_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [("dense", "should be two strings"), (["dense"], "should be two strings"), (["nope", "dense"], "do not match the layer names")],
+    [
+        ("dense", "should be two strings"),
+        (["dense"], "should be two strings"),
+        (["nope", "dense"], "do not match the layer names"),
+    ],
 )
 def test_a_layer_range_that_fits_nothing_is_refused(given: Any, message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):

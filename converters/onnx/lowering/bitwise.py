@@ -9,7 +9,11 @@ from graphkit.core import dtypes
 from ..builder import GraphBuilder, Input, Operand
 from ..registry import lowering
 
-_OPERATORS = {"bitwise_and": ("BitwiseAnd", "And"), "bitwise_or": ("BitwiseOr", "Or"), "bitwise_xor": ("BitwiseXor", "Xor")}
+_OPERATORS = {
+    "bitwise_and": ("BitwiseAnd", "And"),
+    "bitwise_or": ("BitwiseOr", "Or"),
+    "bitwise_xor": ("BitwiseXor", "Xor"),
+}
 
 
 def _pair(on_bits: str, on_bools: str) -> Any:

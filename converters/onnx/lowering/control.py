@@ -77,7 +77,15 @@ def _scan(
         "scan_input_directions": [1] * len(feeds), "scan_output_directions": [1] * results if results else None,
     } if reverse else {}  # fmt: skip
     return _several(
-        b.op("Scan", *operands[:carries], *feeds, outputs=len(made), body=part.graph(), num_scan_inputs=len(feeds), **directions)
+        b.op(
+            "Scan",
+            *operands[:carries],
+            *feeds,
+            outputs=len(made),
+            body=part.graph(),
+            num_scan_inputs=len(feeds),
+            **directions,
+        )
     )
 
 
@@ -85,13 +93,20 @@ def _scan(
 def _while_loop(
     b: GraphBuilder, *operands: Operand, test: Program, body: Program, carries: int, test_constants: int
 ) -> tuple[str, ...]:
-    carried, first, second = operands[:carries], operands[carries : carries + test_constants], operands[carries + test_constants :]
+    carried, first, second = (
+        operands[:carries],
+        operands[carries : carries + test_constants],
+        operands[carries + test_constants :],
+    )
     holds = driver.lower_body(b, fitted(test, [o.spec for o in (*carried, *first)]), [*carried, *first])[0]
     part = Body(b, "body")
     part.input(TensorSpec((), "int64"), "iteration")
     part.input(TensorSpec((), "bool"), "condition")
     inside = [part.input(o.spec, f"carry_{i}") for i, o in enumerate(carried)]
-    after = [Operand(part.builder, o.spec, v.name) for o, v in zip(carried, part.lower(body, [*inside, *second]), strict=True)]
+    after = [
+        Operand(part.builder, o.spec, v.name)
+        for o, v in zip(carried, part.lower(body, [*inside, *second]), strict=True)
+    ]
     part.output(part.lower(test, [*after, *first])[0])
     for value in after:
         part.output(value)

@@ -96,7 +96,9 @@ def transposed(
     attributes: dict[str, Any] = {
         "kernel_shape": list(window), "strides": list(strides), "dilations": list(dilation), "group": groups,
     }  # fmt: skip
-    if all(low >= 0 and isinstance(high, int) and high > -s for low, high, s in zip(before, after, strides, strict=True)):
+    if all(
+        low >= 0 and isinstance(high, int) and high > -s for low, high, s in zip(before, after, strides, strict=True)
+    ):
         cut = [max(int(high), 0) for high in after if isinstance(high, int)]
         extra = [max(-int(high), 0) for high in after if isinstance(high, int)]
         attributes |= {"pads": [*before, *cut]} | ({"output_padding": extra} if any(extra) else {})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
-from graphkit.converters.onnx.registry import limitation
+from ..registry import limitation
 
-limitation("it keeps a growing set of label sequences; decode the exported logits outside, or greedily", "ctc_beam_search")
+limitation(
+    "it keeps a growing set of label sequences; decode the exported logits outside, or greedily", "ctc_beam_search"
+)

@@ -55,7 +55,9 @@ def _take_along_axis(b: GraphBuilder, x: Operand, indices: Operand, *, axis: int
 @lowering("scatter_along_axis")
 def _scatter_along_axis(b: GraphBuilder, updates: Operand, indices: Operand, *, axis: int, size: Size) -> Any:
     shape = (*updates.shape[:axis], size, *updates.shape[axis + 1 :])
-    return b.op("ScatterElements", zeros(b, shape, updates.dtype), _positions(b, indices), updates, axis=axis, reduction="add")
+    return b.op(
+        "ScatterElements", zeros(b, shape, updates.dtype), _positions(b, indices), updates, axis=axis, reduction="add"
+    )
 
 
 @lowering("scatter_set")

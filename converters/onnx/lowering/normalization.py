@@ -16,13 +16,23 @@ def _channels_second(equation: Equation) -> bool:
 
 @lowering("batch_normalization", when=_channels_second)
 def _batch_normalization(
-    b: GraphBuilder, x: Operand, mean: Operand, variance: Operand, scale: Operand, offset: Operand, *, axis: int, epsilon: float
+    b: GraphBuilder,
+    x: Operand,
+    mean: Operand,
+    variance: Operand,
+    scale: Operand,
+    offset: Operand,
+    *,
+    axis: int,
+    epsilon: float,
 ) -> Any:
     return b.op("BatchNormalization", x, scale, offset, mean, variance, epsilon=float(epsilon))
 
 
 @lowering("layer_normalization")
-def _layer_normalization(b: GraphBuilder, x: Operand, gamma: Operand, beta: Operand, *, axis: int, epsilon: float) -> Any:
+def _layer_normalization(
+    b: GraphBuilder, x: Operand, gamma: Operand, beta: Operand, *, axis: int, epsilon: float
+) -> Any:
     return b.op("LayerNormalization", x, gamma, beta, axis=axis, epsilon=float(epsilon))
 
 

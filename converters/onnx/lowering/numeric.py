@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.converters.onnx.builder import GraphBuilder, Operand
-from graphkit.converters.onnx.registry import limitation, lowering
+from ..builder import GraphBuilder, Operand
+from ..registry import limitation, lowering
 
 
 @lowering("custom_gradient")

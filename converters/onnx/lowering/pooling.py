@@ -28,7 +28,9 @@ def _max_pool(b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, paddi
 
 
 @lowering("average_pool")
-def _average_pool(b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str) -> Any:
+def _average_pool(
+    b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> Any:
     return _pool(b, "AveragePool", x, window, strides, padding)
 
 
@@ -46,7 +48,15 @@ def _flat(b: GraphBuilder, value: Input) -> Any:
 
 @lowering("max_pool_grad")
 def _max_pool_grad(
-    b: GraphBuilder, g: Operand, x: Operand, y: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
+    b: GraphBuilder,
+    g: Operand,
+    x: Operand,
+    y: Operand,
+    *,
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    data_format: str,
 ) -> Any:
     places = _positions(b, x, window, strides, padding)
     blank = zeros(b, (product(x.shape),), x.dtype)
@@ -56,7 +66,15 @@ def _max_pool_grad(
 
 @lowering("max_pool_pick")
 def _max_pool_pick(
-    b: GraphBuilder, h: Operand, x: Operand, y: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
+    b: GraphBuilder,
+    h: Operand,
+    x: Operand,
+    y: Operand,
+    *,
+    window: Ints,
+    strides: Ints,
+    padding: Padding,
+    data_format: str,
 ) -> Any:
     places = _positions(b, x, window, strides, padding)
     made = b.op("GatherElements", _flat(b, h), places, axis=0)
@@ -83,7 +101,11 @@ def _counts(b: GraphBuilder, sizes: Shape, window: Ints, strides: Ints, padding:
     """How many elements lie in each window, as (1, 1, *outputs)."""
     cut = pads_shape((1, 1, *sizes), padding)
     whole = np.ones([int(s) for s in cut if isinstance(s, int)], dtype) if is_static(cut) else None
-    ones = b.constant(whole) if whole is not None else b.op("Expand", b.constant(np.ones((1, 1), dtype)), shape_vector(b, cut))
+    ones = (
+        b.constant(whole)
+        if whole is not None
+        else b.op("Expand", b.constant(np.ones((1, 1), dtype)), shape_vector(b, cut))
+    )
     pads = tuple((max(low, 0), max(high, 0)) for low, high in padding)
     kernel = b.constant(np.ones((1, 1, *window), dtype))
     made: str = b.op("Conv", ones, kernel, kernel_shape=list(window), strides=list(strides), **pad_attributes(pads))

@@ -96,5 +96,7 @@ def _dropout_mask(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str, r
 
 
 limitation(
-    "its draws take an unknown number of trials, which ONNX' operators without a loop cannot say", "random_gamma", "random_binomial"
+    "its draws take an unknown number of trials, which ONNX' operators without a loop cannot say",
+    "random_gamma",
+    "random_binomial",
 )

@@ -70,11 +70,21 @@ def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse:
 @lowering("cumprod")
 def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
     """ONNX has no running product: each is the product over a copy of the line with ones where it does not reach."""
-    places = b.op("Range", *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))))
+    places = b.op(
+        "Range",
+        *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))),
+    )
     rank = x.rank
     mine = b.unsqueeze(places, *range(1, rank - axis + 1))  # the axis of the results
-    theirs = b.unsqueeze(places, *range(1, rank - axis)) if rank - axis > 1 else places  # the axis that is multiplied up
-    compare = {(False, False): "LessOrEqual", (True, False): "Less", (False, True): "GreaterOrEqual", (True, True): "Greater"}
+    theirs = (
+        b.unsqueeze(places, *range(1, rank - axis)) if rank - axis > 1 else places
+    )  # the axis that is multiplied up
+    compare = {
+        (False, False): "LessOrEqual",
+        (True, False): "Less",
+        (False, True): "GreaterOrEqual",
+        (True, True): "Greater",
+    }
     reached = b.op(compare[exclusive, reverse], theirs, mine)
     spread = b.op("Where", reached, b.unsqueeze(x, axis), b.like(x, 1))
     return reduce(b, "ReduceProd", spread, (axis + 1,), False)

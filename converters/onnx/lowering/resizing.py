@@ -43,7 +43,9 @@ def _by_operator(b: GraphBuilder, x: Operand, axes: Ints, sizes: Shape, interpol
     wanted = dict(zip(axes, sizes, strict=True))
     target = shape_vector(b, [wanted.get(a, x.shape[a]) for a in order])
     image = b.transpose(x, order) if turned else x
-    made = b.op("Resize", image, None, None, target, coordinate_transformation_mode="half_pixel", **_MODES[interpolation])
+    made = b.op(
+        "Resize", image, None, None, target, coordinate_transformation_mode="half_pixel", **_MODES[interpolation]
+    )
     return b.transpose(made, tuple(int(i) for i in np.argsort(order))) if turned else made
 
 

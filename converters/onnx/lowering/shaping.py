@@ -57,9 +57,7 @@ def _slice(b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps: t
 
 
 @lowering("unslice")
-def _unslice(
-    b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps: tuple[int, ...], shape: Shape
-) -> Any:
+def _unslice(b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps: tuple[int, ...], shape: Shape) -> Any:
     """Zeros around: Pad. With steps, the elements are first spread by zeros between them; backward ones are turned round."""
     backward = [axis for axis, step in enumerate(steps) if step < 0]
     name, sizes = b.name_of(x), list(x.shape)

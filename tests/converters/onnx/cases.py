@@ -183,13 +183,16 @@ INDEXING = [
     case("scatter_add", lambda x: ops.take(x, _WHERE, axis=1), "b 3 t", gradient=True),
     case("scatter_add rows", lambda x: ops.take(x, _WHERE.reshape(2, 2), axis=0), "3 t", gradient=True),
     case("take_along_axis", lambda x, i: indexing.take_along_axis(x, i, axis=1), "b 4 3, b t 3:int32"),
-    case("scatter_along_axis", lambda x: indexing.take_along_axis(x, _WHERE.reshape(1, 4), axis=1), "b 3", gradient=True),
+    case(
+        "scatter_along_axis", lambda x: indexing.take_along_axis(x, _WHERE.reshape(1, 4), axis=1), "b 3", gradient=True
+    ),
     case("scatter_set", lambda x, u: indexing.scatter_update(x, np.array([[1], [0]], np.int32), u), "4 t, 2 t"),
     case("argsort", lambda x: indexing.argsort(x, axis=0), "b t"),
     case("argsort of equals", lambda x: indexing.argsort(x, axis=1), "b 6:int32"),
     case("top_k", lambda x: list(indexing.top_k(x, 2)), "b 5"),
     case("searchsorted", lambda x: indexing.digitize(x, [-0.5, 0.0, 0.5]), "b 3"),
 ]
+
 
 def _in_bfloat16(x: Any) -> Any:
     return ops.cast(ops.matmul(ops.cast(x, "bfloat16"), ops.cast(ops.ones((3, 2)), "bfloat16")), "float32")
@@ -214,7 +217,13 @@ def _image(data_format: str, sizes: str, channels: int) -> str:
 def _spatial(name: str, function: Callable[..., Any], sizes: str, more: str = "", gradient: bool = False) -> list[Case]:
     """The same in both data formats."""
     return [
-        case(f"{name} {f}", lambda *xs, f=f: function(*xs, f), _image(f, sizes, 4) + more, gradient=gradient, tolerance=1e-3)
+        case(
+            f"{name} {f}",
+            lambda *xs, f=f: function(*xs, f),
+            _image(f, sizes, 4) + more,
+            gradient=gradient,
+            tolerance=1e-3,
+        )
         for f in _FORMATS
     ]
 
@@ -317,7 +326,11 @@ RECURRENT = [
     *_recurrent("lstm", 4, 2, "16"),
     *_recurrent("gru", 3, 1, "2 12"),
     *_recurrent("simple_rnn", 1, 1, "4"),
-    case("gru, reset before", lambda x, k, r, b: list(recurrent.gru(x, k, r, b, reset_after=False)), "b t 3, 3 12, 4 12, 12"),
+    case(
+        "gru, reset before",
+        lambda x, k, r, b: list(recurrent.gru(x, k, r, b, reset_after=False)),
+        "b t 3, 3 12, 4 12, 12",
+    ),
 ]
 
 _TEXT: dict[str, Any] = {"lower": True, "strip": True, "ngrams": None}

@@ -29,7 +29,9 @@ def differences(got: Mapping[str, Any], want: Mapping[str, Any], tolerance: floa
         found.append(f"names {list(got)}, want {list(want)}")
     for name in want:
         if name in got:
-            found += [f"{name}: {text}" for text in _of_arrays(np.asarray(got[name]), np.asarray(want[name]), tolerance)]
+            found += [
+                f"{name}: {text}" for text in _of_arrays(np.asarray(got[name]), np.asarray(want[name]), tolerance)
+            ]
     return found
 
 

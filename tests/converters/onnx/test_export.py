@@ -45,7 +45,9 @@ def test_nodes_and_initializers_bear_the_names_of_layer_and_weights() -> None:
 
 
 def test_inputs_and_outputs_keep_names_order_and_free_axes() -> None:
-    program = trace(lambda x, y: [ops.add(x, y), ops.reshape(x, (-1,))], spec("batch", "time", 3), spec("batch", "time", 3))
+    program = trace(
+        lambda x, y: [ops.add(x, y), ops.reshape(x, (-1,))], spec("batch", "time", 3), spec("batch", "time", 3)
+    )
     message = program_to_onnx(program, ["first", "second"], ["sum", "flat"])
     assert shapes(message.graph.input) == {"first": ["batch", "time", 3], "second": ["batch", "time", 3]}
     assert shapes(message.graph.output) == {"sum": ["batch", "time", 3], "flat": ["3*batch*time"]}
@@ -91,7 +93,9 @@ def test_a_moved_weight_bears_its_path_and_the_table_says_how_it_was_moved() -> 
     message = program_to_onnx(trace(lambda x: ops.conv(x, kernel), spec("b", "h", "w", 2)))
     assert [(t.name, list(t.dims)) for t in message.graph.initializer] == [("conv/kernel", [4, 2, 3, 3])]
     table = json.loads({p.key: p.value for p in message.metadata_props}[WEIGHTS_KEY])
-    assert table == {"conv/kernel": {"path": "conv/kernel", "shape": [3, 3, 2, 4], "steps": [["transpose", [3, 2, 0, 1]]]}}
+    assert table == {
+        "conv/kernel": {"path": "conv/kernel", "shape": [3, 3, 2, 4], "steps": [["transpose", [3, 2, 0, 1]]]}
+    }
 
 
 def test_nothing_is_left_that_no_output_needs() -> None:

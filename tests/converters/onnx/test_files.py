@@ -91,7 +91,9 @@ def test_writing_again_leaves_one_data_file(model: Any, tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
 
 
-def test_a_failed_export_leaves_the_old_file_and_nothing_else(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_export_leaves_the_old_file_and_nothing_else(
+    model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(b"old")
 
@@ -153,8 +155,14 @@ def test_what_is_no_model_is_refused(content: bytes, tmp_path: Path) -> None:
         ("[]", "must be a JSON object, got list"),
         ("{", "is not JSON"),
         ('{"conv/kernel": 3}', "entry of weight 'conv/kernel' does not fit"),
-        ('{"conv/kernel": {"path": "conv/kernel", "shape": [1]}}', r"the initializer has shape \(3, 2, 3, 3\), the table says \(1,\)"),
-        ('{"conv/kernel": {"path": "conv/kernel", "shape": [3, 3, 2, 3], "steps": [["evil", 1]]}}', "is no step of a weight"),
+        (
+            '{"conv/kernel": {"path": "conv/kernel", "shape": [1]}}',
+            r"the initializer has shape \(3, 2, 3, 3\), the table says \(1,\)",
+        ),
+        (
+            '{"conv/kernel": {"path": "conv/kernel", "shape": [3, 3, 2, 3], "steps": [["evil", 1]]}}',
+            "is no step of a weight",
+        ),
         ('{"gone": {"path": "conv/kernel", "shape": [1]}}', "names an initializer 'gone' that the graph does not have"),
         ("{}", "has no weight for 'conv/kernel'"),
     ],

@@ -64,12 +64,19 @@ def test_global_pooling_needs_no_transpose_behind_it() -> None:
 
 
 def test_a_channels_first_network_has_none() -> None:
-    found = kinds(lambda x: max_pool(conv(x, K1, data_format="channels_first"), 2, data_format="channels_first"), spec("b", 3, 8, 8))
+    found = kinds(
+        lambda x: max_pool(conv(x, K1, data_format="channels_first"), 2, data_format="channels_first"),
+        spec("b", 3, 8, 8),
+    )
     assert found == ["Conv", "MaxPool"]
 
 
 def test_one_channel_is_reshaped_not_transposed() -> None:
-    assert kinds(lambda x: ops.mean(same(x, weight(3, 3, 1, 4)), (1, 2)), spec("b", 8, 8, 1)) == ["Reshape", "Conv", "ReduceMean"]
+    assert kinds(lambda x: ops.mean(same(x, weight(3, 3, 1, 4)), (1, 2)), spec("b", 8, 8, 1)) == [
+        "Reshape",
+        "Conv",
+        "ReduceMean",
+    ]
 
 
 def test_images_in_and_out_keep_one_each() -> None:
@@ -104,8 +111,12 @@ def test_a_program_without_images_is_left_alone() -> None:
 def test_gradients_keep_few_transposes_too() -> None:
     from graphkit.ir.gradient import grad
 
-    program = grad(trace(lambda x, k: ops.sum(ops.square(max_pool(ops.relu(conv(x, k)), 2))), spec(2, 8, 8, 3), spec(3, 3, 3, 4)))
-    images = [e for e in prepared(program, 21).equations if e.primitive.name == "transpose" and e.inputs[0].spec.rank == 4]
+    program = grad(
+        trace(lambda x, k: ops.sum(ops.square(max_pool(ops.relu(conv(x, k)), 2))), spec(2, 8, 8, 3), spec(3, 3, 3, 4))
+    )
+    images = [
+        e for e in prepared(program, 21).equations if e.primitive.name == "transpose" and e.inputs[0].spec.rank == 4
+    ]
     assert len(images) <= 3
 
 

@@ -80,7 +80,11 @@ def test_all_cases_of_one_network_hold_at_every_opset(opset: int) -> None:
         "cumprod False False", "scatter_add", "scan", "cond, first", "conv same channels_last", "max_pool channels_last", "erfc",
         "lstm tanh backwards=False sequences=True",
     )  # fmt: skip
-    wrong = {c.name: found for c in CASES if c.name in chosen and (found := parity(c.program(), c.inputs(), opset, c.tolerance))}
+    wrong = {
+        c.name: found
+        for c in CASES
+        if c.name in chosen and (found := parity(c.program(), c.inputs(), opset, c.tolerance))
+    }
     assert wrong == {}
 
 
@@ -143,7 +147,9 @@ def test_a_second_limitation_is_refused() -> None:
 
 
 def test_composites_that_the_opset_lacks_are_expanded_and_simplified() -> None:
-    program = trace(lambda x: PRIMITIVES["rms_normalization"].bind(x, np.ones(4, np.float32), axis=1, epsilon=1e-3), spec("b", 4))
+    program = trace(
+        lambda x: PRIMITIVES["rms_normalization"].bind(x, np.ones(4, np.float32), axis=1, epsilon=1e-3), spec("b", 4)
+    )
     assert "rms_normalization" in primitives_of(simplify(program))
     assert [n.op_type for n in program_to_onnx(program, opset=23).graph.node] == ["RMSNormalization"]
     assert "ReduceMean" in [n.op_type for n in program_to_onnx(program, opset=22).graph.node]

@@ -21,7 +21,12 @@ from tests.ops.cases import CASES, case_id
 
 load_lowerings()
 LIMITED = [n for n, entry in LOWERINGS.items() if entry.limitation is not None]
-RANDOM = ("random_uniform", "random_normal", "random_truncated_normal", "dropout_mask")  # other bits by design: test_random.py
+RANDOM = (
+    "random_uniform",
+    "random_normal",
+    "random_truncated_normal",
+    "dropout_mask",
+)  # other bits by design: test_random.py
 COMPARED = [c for c in CASES if c.primitive not in (*LIMITED, *RANDOM)]
 
 
@@ -47,7 +52,9 @@ def test_known_sizes(made: Case) -> None:
 @pytest.mark.parametrize("made", [c for c in COMPARED if c.free], ids=case_id)
 def test_unknown_sizes(made: Case) -> None:
     arrays = made.arrays("float32")
-    assert parity(program_of(made, [unknown(TensorSpec.of(a)) for a in arrays]), arrays, tolerance=tolerance(made)) == []
+    assert (
+        parity(program_of(made, [unknown(TensorSpec.of(a)) for a in arrays]), arrays, tolerance=tolerance(made)) == []
+    )
 
 
 @pytest.mark.parametrize("made", [c for c in CASES if c.primitive in LIMITED], ids=case_id)

@@ -26,7 +26,12 @@ def weight(*shape: int) -> Variable:
 
 
 CHANNELS = 4
-_SQUARE, _DEPTH, _BIAS, _PLANE = weight(3, 3, CHANNELS, CHANNELS), weight(3, 3, CHANNELS, 1), weight(CHANNELS), weight(6, CHANNELS)
+_SQUARE, _DEPTH, _BIAS, _PLANE = (
+    weight(3, 3, CHANNELS, CHANNELS),
+    weight(3, 3, CHANNELS, 1),
+    weight(CHANNELS),
+    weight(6, CHANNELS),
+)
 
 # images (b, 6, 6, 4) to images of that shape
 ONE: list[Callable[[Any], Any]] = [
@@ -46,7 +51,9 @@ ONE: list[Callable[[Any], Any]] = [
     lambda x: ops.cumsum(x, axis=1),
     lambda x: ops.reshape(ops.reshape(x, (-1, 36, CHANNELS)) * 0.5, (-1, 6, 6, CHANNELS)),
     lambda x: ops.reshape(ops.reshape(x, (-1, 2, 3, 6, 2, 2))[:, ::-1], (-1, 6, 6, CHANNELS)),
-    lambda x: ops.reshape(ops.matmul(ops.reshape(x, (-1, CHANNELS)), np.eye(CHANNELS, dtype=np.float32)), (-1, 6, 6, CHANNELS)),
+    lambda x: ops.reshape(
+        ops.matmul(ops.reshape(x, (-1, CHANNELS)), np.eye(CHANNELS, dtype=np.float32)), (-1, 6, 6, CHANNELS)
+    ),
     lambda x: ops.where(ops.greater(x, 0.1), x, ops.argmax(x, axis=3, keepdims=True)),
 ]
 TWO: list[Callable[[Any, Any], Any]] = [
@@ -64,7 +71,9 @@ ENDS: list[Callable[[Any], Any]] = [
     lambda x: ops.sum(x, axis=(2, 3)),
     lambda x: ops.transpose(x, (3, 0, 2, 1)),
 ]
-STEPS = st.lists(st.tuples(st.integers(0, len(ONE) + len(TWO) - 1), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8)
+STEPS = st.lists(
+    st.tuples(st.integers(0, len(ONE) + len(TWO) - 1), st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=8
+)
 
 
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])

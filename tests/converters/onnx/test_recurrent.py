@@ -63,4 +63,6 @@ def test_weights_can_be_read_back_from_onnx_gate_order() -> None:
     arrays = {t.name: numpy_helper.to_array(t) for t in message.graph.initializer}
     for variable in (KERNEL, RECURRENT, BIAS):
         row = table[variable.path]
-        assert (undo_steps(arrays[variable.path], row["shape"], [tuple(s) for s in row["steps"]]) == variable.array).all()
+        assert (
+            undo_steps(arrays[variable.path], row["shape"], [tuple(s) for s in row["steps"]]) == variable.array
+        ).all()
