@@ -6,7 +6,8 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.serialization import Configurable, keras_class, resolve
+from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
+from graphkit.core.serialization import serialize as to_config
 
 _HOME = "keras.constraints"
 
@@ -80,6 +81,12 @@ def get(identifier: Any) -> Any:
     return resolve(identifier, _HOME, "constraint")
 
 
+def serialize(constraint: Any) -> Any:
+    """The config of a constraint."""
+    return to_config(constraint)
+
+
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     """A constraint from its config."""
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(config)

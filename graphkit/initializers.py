@@ -10,7 +10,8 @@ import numpy as np
 
 from graphkit.core import dtypes, seeds
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import Configurable, keras_class, resolve, serialize
+from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
+from graphkit.core.serialization import serialize as to_config
 
 Array = np.ndarray[Any, Any]
 _HOME = "keras.initializers"
@@ -204,7 +205,7 @@ def _scaled(name: str, alias: str, scale: float, mode: str, distribution: str) -
         VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
 
     def get_config(self: Any) -> dict[str, Any]:
-        return {"seed": serialize(self.seed), "input_axes": self.input_axes, "output_axes": self.output_axes}
+        return {"seed": to_config(self.seed), "input_axes": self.input_axes, "output_axes": self.output_axes}
 
     doc = f"VarianceScaling(scale={scale}, mode={mode!r}, distribution={distribution!r})."
     members = {"__init__": __init__, "get_config": get_config, "__doc__": doc, "__module__": __name__}
@@ -243,6 +244,7 @@ class Orthogonal(RandomInitializer):
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling, orthogonal = VarianceScaling, Orthogonal
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
 glorot_uniform, glorot_normal, he_uniform, he_normal = GlorotUniform, GlorotNormal, HeUniform, HeNormal
 lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
@@ -254,6 +256,12 @@ def get(identifier: Any) -> Any:
     return resolve(identifier, _HOME, "initializer")
 
 
+def serialize(initializer: Any) -> Any:
+    """The config of an initializer."""
+    return to_config(initializer)
+
+
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     """An initializer from its config."""
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(config)

@@ -6,7 +6,8 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import Configurable, keras_class, resolve
+from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
+from graphkit.core.serialization import serialize as to_config
 
 _HOME = "keras.regularizers"
 
@@ -103,6 +104,12 @@ def get(identifier: Any) -> Any:
     return resolve(identifier, _HOME, "regularizer")
 
 
+def serialize(regularizer: Any) -> Any:
+    """The config of a regularizer."""
+    return to_config(regularizer)
+
+
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     """A regularizer from its config."""
-    return get(config)
+    with custom_object_scope(custom_objects):
+        return get(config)

@@ -14,11 +14,15 @@ from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.seeds import set_session_seed
 from graphkit.core.serialization import (
+    CustomObjectScope,
     custom_object_scope,
+    get_custom_objects,
     get_registered_name,
     get_registered_object,
     register_keras_serializable,
 )  # fmt: skip
+from graphkit.core.serialization import deserialize as deserialize_keras_object
+from graphkit.core.serialization import serialize as serialize_keras_object
 
 if TYPE_CHECKING:
     from graphkit.preprocessing.sequence import pad_sequences
@@ -27,9 +31,29 @@ if TYPE_CHECKING:
 Array = np.ndarray[Any, Any]
 
 __all__ = [
-    "Progbar", "PyDataset", "Sequence", "clear_session", "custom_object_scope", "get_registered_name",
-    "get_registered_object", "model_to_dot", "normalize", "pad_sequences", "plot_model", "register_keras_serializable", "set_random_seed",
-    "split_dataset", "to_categorical",
+    "CustomObjectScope",
+    "Progbar",
+    "PyDataset",
+    "Sequence",
+    "clear_session",
+    "custom_object_scope",
+    "deserialize_keras_object",
+    "get_custom_objects",
+    "get_registered_name",
+    "get_registered_object",
+    "is_keras_tensor",
+    "model_to_dot",
+    "normalize",
+    "pack_x_y_sample_weight",
+    "pad_sequences",
+    "plot_model",
+    "register_keras_serializable",
+    "serialize_keras_object",
+    "set_random_seed",
+    "split_dataset",
+    "standardize_dtype",
+    "to_categorical",
+    "unpack_x_y_sample_weight",
 ]  # fmt: skip
 
 _LAZY = {
@@ -196,3 +220,37 @@ class Progbar:
     def add(self, n: int, values: Iterable[tuple[str, float]] | None = None) -> None:
         """Show that `n` more steps are done."""
         self.update(self._seen + n, values)
+
+
+# ----- tensors and arguments -----
+
+
+def is_keras_tensor(x: Any) -> bool:
+    """Whether `x` is a symbolic tensor of the layer graph. Source: keras.utils.is_keras_tensor."""
+    from graphkit.graph.symbolic import SymbolicTensor
+
+    return isinstance(x, SymbolicTensor)
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """Keras' name of a dtype. Source: keras.utils.standardize_dtype."""
+    return dtypes.standardize(dtype)
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The parts as fit takes them: x, (x, y) or (x, y, sample_weight). Source: keras.utils.pack_x_y_sample_weight."""
+    if y is None:
+        return (x,) if nest.is_nested(x) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what `pack_x_y_sample_weight` gave. Source: keras.utils.unpack_x_y_sample_weight."""
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise InvalidArgumentError(
+            f"Data is expected as x, (x,), (x, y) or (x, y, sample_weight); got {len(data)} parts."
+        )
+    x, y, weight = (*data, None, None)[:3]
+    return x, y, weight

@@ -218,7 +218,11 @@ def test_the_public_layers_are_listed() -> None:
     from graphkit import layers
     from graphkit.core.serialization import classes_of
 
-    offered = {n for n, v in vars(layers).items() if not n.startswith("_") and getattr(v, "__module__", "").startswith("graphkit")}
+    offered = {
+        n
+        for n, v in vars(layers).items()
+        if not n.startswith("_") and getattr(v, "__module__", "").startswith("graphkit.layers")
+    }
 
     assert len(set(layers.__all__)) == len(layers.__all__)
     assert set(layers.__all__) == offered

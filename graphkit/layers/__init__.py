@@ -1,5 +1,9 @@
 """The layers, by Keras' public names."""
 
+from typing import Any
+
+from graphkit.core.serialization import deserialize as from_envelope
+from graphkit.core.serialization import envelope
 from graphkit.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from graphkit.layers.applications import CustomScaleLayer, LayerScale
 from graphkit.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
@@ -160,6 +164,17 @@ GlobalMaxPool1D, GlobalMaxPool2D, GlobalMaxPool3D = GlobalMaxPooling1D, GlobalMa
 MaxPool1D, MaxPool2D, MaxPool3D = MaxPooling1D, MaxPooling2D, MaxPooling3D
 SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 GroupQueryAttention = GroupedQueryAttention
+
+
+def serialize(layer: Any) -> Any:
+    """The envelope of a layer. Source: keras.layers.serialize."""
+    return envelope(layer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """A layer from its envelope. Source: keras.layers.deserialize."""
+    return from_envelope(config, custom_objects)
+
 
 __all__ = [
     "ELU",
@@ -339,10 +354,12 @@ __all__ = [
     "add",
     "average",
     "concatenate",
+    "deserialize",
     "dot",
     "maximum",
     "merge",
     "minimum",
     "multiply",
+    "serialize",
     "subtract",
 ]
