@@ -248,7 +248,7 @@ def find_class(config: Mapping[str, Any]) -> Any:
     found = _BUILTIN.get((module, name)) or _builtin_by_path(module, name)
     if found is not None:
         return found
-    known = sorted({n for _, n in _BUILTIN})
+    known = sorted({n for home, n in _BUILTIN if home == module} or {n for _, n in _BUILTIN})
     raise UnknownClassError(
         f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
         f"{did_you_mean(name, known)} If it is a class of your own, pass custom_objects={{{name!r}: YourClass}} or decorate it with "
