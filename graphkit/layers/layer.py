@@ -32,6 +32,11 @@ from graphkit.ops._convert import tensor
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
 _IGNORED_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "shared_object_id", "build_input_shape")
+# Arguments of Keras' add_weight that say how several machines or TensorFlow keep a weight.
+_IGNORED_WEIGHT_ARGUMENTS = (
+    "aggregation", "collections", "experimental_autocast", "getter", "layout", "overwrite_with_gradient", "partitioner", "sparse",
+    "synchronization", "use_resource",
+)  # fmt: skip
 _UNTRACKED = ("nodes", "input_spec")
 
 
@@ -79,7 +84,6 @@ class Layer(Operation):
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
         self._eager = EagerCalls(self)
-        self._own_losses: list[Any] = []
         self._input_shape_argument = _pop_shape_argument(type(self), kwargs)
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
@@ -100,11 +104,18 @@ class Layer(Operation):
         regularizer: Any = None,
         constraint: Any = None,
         name: str | None = None,
-        **_: Any,
+        **others: Any,
     ) -> Variable:
         """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight."""
         from graphkit import constraints, initializers, regularizers
 
+        unknown = [k for k in others if k not in _IGNORED_WEIGHT_ARGUMENTS]
+        if unknown:
+            known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
+            raise InvalidTypeError(
+                f"add_weight() of layer {self.name!r} does not know {unknown}.{did_you_mean(unknown[0], known)} "
+                f"It takes {', '.join(known)}."
+            )
         if isinstance(shape, str):  # Keras 2's first argument was the name
             shape, name = (), shape
         wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype

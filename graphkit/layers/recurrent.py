@@ -308,7 +308,7 @@ class _BuiltInRNN(RNN):
 
     def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
         """The whole sequence as one op."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no _whole()")
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
         """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""

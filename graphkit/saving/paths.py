@@ -39,7 +39,6 @@ _SKIPPED = frozenset(
         "activity_regularizer",
         "_weights",
         "_eager",
-        "_own_losses",
         "_build_shapes",
         "_inputs_struct",
         "_outputs_struct",

@@ -167,7 +167,7 @@ class _Affine(_Warp):
 
     def matrix(self, images: Any) -> list[Any]:
         """The six numbers, each (batch,) or a Python number."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no matrix()")
 
     def draw(self, images: Any) -> Any:
         """The map (batch, 8), as `ops.image.affine_transform` wants it."""

@@ -87,7 +87,7 @@ class ImageLayer(Layer):
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The changed images (batch, ...); `masks` says that they are masks, whose values must not be mixed."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no change()")
 
     def change_labels(self, labels: Any, drawn: Any) -> Any:
         """The labels of the changed images."""
