@@ -45,6 +45,7 @@ def argument(
     saved: bool = True,
     hidden: bool = False,
     for_base: bool = False,
+    kw_only: bool = False,
 ) -> Any:
     """Declare an argument of the constructor.
 
@@ -57,6 +58,7 @@ def argument(
         saved: whether it stands in the config, unless `config_order` says so.
         hidden: taken by name only and not shown by the signature: what older files and scripts say.
         for_base: goes on to the constructor of the undeclared base instead of being kept here.
+        kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
     """
     return Argument(default, check, convert, save, attribute, saved, hidden, for_base)
 
@@ -129,7 +131,7 @@ def declaration_of(cls: Any) -> Declaration | None:
 def _declaration(cls: type[Declared], argument_order: str, config_order: str) -> Declaration:
     """From the arguments of `cls` and its bases; `cls.declaration` is still that of the base."""
     inherited = cls.declaration
-    bases = [base for base in reversed(cls.__mro__) if "_own_arguments" in vars(base)]
+    bases: list[type[Declared]] = [base for base in reversed(cls.__mro__) if issubclass(base, Declared)]
     latest = {name: known for base in bases for name, known in base._own_arguments.items()}
     behind = sorted(bases, key=lambda base: base._is_group)
     arguments = {name: latest[name] for base in behind for name in base._own_arguments}
