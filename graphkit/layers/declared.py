@@ -104,7 +104,7 @@ class BiasArguments(Declared, kw_only=True):
     bias_constraint: Any = constraint()
 
 
-def weights_order(*kinds: str) -> str:
+def weight_arguments(*kinds: str) -> str:
     """The arguments of some weights in Keras' order, for `argument_order`."""
     parts = ("initializer", "regularizer", "constraint")
     named = {part: [f"{kind}_{part}" for kind in kinds] for part in parts}
