@@ -29,10 +29,12 @@ class Argument(NamedTuple):
     check: Callable[[Any, str, Any], Any] | None
     convert: Callable[[Any], Any] | None
     save: Callable[[Any], Any]
-    attribute: str | None
+    alias: str | None
     saved: bool
     hidden: bool
     for_base: bool
+    init: bool
+    attribute: str = ""  # the field's name
 
 
 def argument(
@@ -41,10 +43,11 @@ def argument(
     check: Callable[[Any, str, Any], Any] | None = None,
     convert: Callable[[Any], Any] | None = None,
     save: Callable[[Any], Any] = serialize,
-    attribute: str | None = None,
+    alias: str | None = None,
     saved: bool = True,
     hidden: bool = False,
     for_base: bool = False,
+    init: bool = True,
     kw_only: bool = False,
 ) -> Any:
     """Declare an argument of the constructor.
@@ -54,13 +57,14 @@ def argument(
         check: (object, argument's name, value) -> the value in its normal form; raises what a wrong one deserves.
         convert: value -> what is kept; after `check`.
         save: what is kept -> JSON data for the config.
-        attribute: where it is kept, if not under its own name.
+        alias: its name, if that is not the field's; the field is the attribute that keeps it.
         saved: whether it stands in the config, unless `config_order` says so.
         hidden: taken by name only and not shown by the signature: what older files and scripts say.
         for_base: goes on to the constructor of the undeclared base instead of being kept here.
+        init: False: no argument of this class, though one of its base.
         kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
     """
-    return Argument(default, check, convert, save, attribute, saved, hidden, for_base)
+    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init)
 
 
 class Declaration(NamedTuple):
@@ -80,7 +84,8 @@ class Declared:
     an `__init__` keeps that, and may call the declared one of its base.
 
     `class Group(Declared, kw_only=True)` is a group of arguments to be shared. They stand behind a class' own unless its
-    `argument_order` says otherwise; a type checker wants them by name.
+    `argument_order` says otherwise; a type checker wants them by name. Those of `class Group(Declared, init=False)` stand
+    before the class' own.
     """
 
     argument_order: ClassVar[str] = ""  # the signature, if not as declared; inherited arguments left out are hidden
@@ -88,17 +93,18 @@ class Declared:
     passes_on: ClassVar[bool] = False  # whether there are further arguments, which the base's constructor knows
     declaration: ClassVar[Declaration] = Declaration({}, (), ())
     _own_arguments: ClassVar[Mapping[str, Argument]] = {}
-    _is_group: ClassVar[bool] = False
+    _stands_behind: ClassVar[bool] = False
 
-    def __init_subclass__(cls, *, kw_only: bool = False, **kwargs: Any) -> None:
+    def __init_subclass__(cls, *, kw_only: bool = False, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         body = dict(vars(cls))
-        own = {name: value for name, value in body.items() if isinstance(value, Argument)}
-        for name in own:
+        fields = {name: value for name, value in body.items() if isinstance(value, Argument)}
+        for name in fields:
             delattr(cls, name)
-        cls._own_arguments, cls._is_group = own, kw_only
+        own = {known.alias or name: known._replace(attribute=name) for name, known in fields.items()}
+        cls._own_arguments, cls._stands_behind = own, kw_only
         declares = own or "argument_order" in body or "config_order" in body
-        if declares and not kw_only and "__init__" not in body:
+        if declares and init and not kw_only and "__init__" not in body:
             cls.declaration = _declaration(cls, body.get("argument_order", ""), body.get("config_order", ""))
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
 
@@ -114,12 +120,12 @@ class Declared:
             known = arguments[name]
             if known.check is not None:
                 value = known.check(self, name, value)
-            setattr(self, known.attribute or name, value if known.convert is None else known.convert(value))
+            setattr(self, known.attribute, value if known.convert is None else known.convert(value))
 
     def saved_argument(self, name: str) -> Any:
         """The JSON data of a declared argument."""
         known = self.declaration.arguments[name]
-        return known.save(getattr(self, known.attribute or name))
+        return known.save(getattr(self, known.attribute))
 
 
 def declaration_of(cls: Any) -> Declaration | None:
@@ -133,10 +139,11 @@ def _declaration(cls: type[Declared], argument_order: str, config_order: str) ->
     inherited = cls.declaration
     bases: list[type[Declared]] = [base for base in reversed(cls.__mro__) if issubclass(base, Declared)]
     latest = {name: known for base in bases for name, known in base._own_arguments.items()}
-    behind = sorted(bases, key=lambda base: base._is_group)
-    arguments = {name: latest[name] for base in behind for name in base._own_arguments}
+    behind = sorted(bases, key=lambda base: base._stands_behind)
+    arguments = {name: latest[name] for base in behind for name in base._own_arguments if latest[name].init}
     new = [name for name, known in arguments.items() if not known.hidden and name not in inherited.arguments]
-    order = tuple(argument_order.split()) or (*inherited.order, *new)
+    kept = [name for name in inherited.order if name in arguments]
+    order = tuple(argument_order.split()) or (*kept, *new)
     _check_names(cls, arguments, order, config_order.split())
     saved = tuple(config_order.split()) or tuple(name for name in order if arguments[name].saved)
     return Declaration(arguments, order, saved)
@@ -146,6 +153,11 @@ def _check_names(cls: type, arguments: Mapping[str, Argument], order: Sequence[s
     unknown = [name for name in (*order, *saved) if name not in arguments]
     if unknown:
         raise InvalidArgumentError(f"{cls.__name__}: {unknown} stand in an order, but are not declared as arguments.")
+    given = [name for name in order if arguments[name].default is REQUIRED]
+    if given != list(order[: len(given)]):
+        raise InvalidArgumentError(
+            f"{cls.__name__}: {given} have no default, so they must stand first in {list(order)}."
+        )
     unreachable = [name for name, known in arguments.items() if known.default is REQUIRED and name not in order]
     if unreachable:
         raise InvalidArgumentError(
@@ -177,7 +189,7 @@ def _constructor(cls: type[Declared]) -> Callable[..., None]:
     exec(f"def __init__({', '.join(['self', *parameters])}): _construct(self, {given}, {more})", scope)
     init = scope["__init__"]
     types = {name: kind for base in reversed(cls.__mro__) for name, kind in inspect.get_annotations(base).items()}
-    named = {name: types[name] for name in order} | ({"kwargs": "Any"} if passes_on else {})
+    named = {name: types[arguments[name].attribute] for name in order} | ({"kwargs": "Any"} if passes_on else {})
     init.__annotations__ = {**named, "return": "None"}
     init.__qualname__, init.__module__, init.declaration = f"{cls.__qualname__}.__init__", cls.__module__, declaration
     made: Callable[..., None] = init

@@ -52,10 +52,22 @@ def _padding(layer: Any, name: str, value: Any) -> str:
     return str(value).lower()
 
 
-class _Filters(Declared):
+class FiltersArgument(Declared, init=False):
     """How many channels come out."""
 
     filters: int = argument(check=_strictly_positive)
+
+
+class WindowArguments(Declared, init=False):
+    """Of a window that slides over `rank` spatial axes."""
+
+    paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
+
+    kernel_size: Any = argument(check=sizes)
+    strides: Any = argument(default=1, check=sizes)
+    padding: str = argument(default="valid", check=_padding)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+    dilation_rate: Any = argument(default=1, check=sizes)
 
 
 class DepthwiseArguments(Declared, kw_only=True):
@@ -67,17 +79,11 @@ class DepthwiseArguments(Declared, kw_only=True):
     depthwise_constraint: Any = constraint()
 
 
-class _Convolution(BiasArguments, BuiltInLayer):
+class _Convolution(BiasArguments, WindowArguments, BuiltInLayer):
     """What all convolutional layers share: the window, the bias, the activation."""
 
     rank: ClassVar[int] = 0
-    paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
-    kernel_size: Any = argument(check=sizes)
-    strides: Any = argument(default=1, check=sizes)
-    padding: str = argument(default="valid", check=_padding)
-    data_format: Any = argument(default=None, convert=standardize_data_format)
-    dilation_rate: Any = argument(default=1, check=sizes)
     activation: Any = activation_argument()
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, kw_only=True)
 
@@ -131,7 +137,7 @@ class _Convolution(BiasArguments, BuiltInLayer):
         return x if self.activation is None else self.activation(x)
 
 
-class _Conv(KernelArguments, _Convolution, _Filters):
+class _Conv(KernelArguments, _Convolution, FiltersArgument):
     """Convolution with a kernel (*kernel_size, channels / groups, filters), a bias and an activation."""
 
     argument_order = (
@@ -194,7 +200,7 @@ def _output_padding(layer: Any, name: str, value: Any) -> tuple[int, ...] | None
     return None if value is None else per_axis(value, layer.rank, name, allow_zero=True)
 
 
-class _ConvTranspose(KernelArguments, _Convolution, _Filters):
+class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
     """The transposed convolution, with a kernel (*kernel_size, filters, channels)."""
 
     argument_order = (
@@ -294,7 +300,7 @@ class DepthwiseConv2D(_DepthwiseConv):
     rank = 2
 
 
-class _SeparableConv(DepthwiseArguments, _Convolution, _Filters):
+class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
     """A depthwise convolution, then one of window 1 that mixes the channels."""
 
     argument_order = (

@@ -104,8 +104,19 @@ class BiasArguments(Declared, kw_only=True):
     bias_constraint: Any = constraint()
 
 
-def weight_arguments(*kinds: str) -> str:
+class RecurrentArguments(Declared, kw_only=True):
+    """Of the weight `recurrent_kernel`."""
+
+    recurrent_initializer: Any = initializer("orthogonal")
+    recurrent_regularizer: Any = regularizer()
+    recurrent_constraint: Any = constraint()
+
+
+def weight_arguments(
+    *kinds: str, behind_initializers: str = "", behind_regularizers: str = "activity_regularizer"
+) -> str:
     """The arguments of some weights in Keras' order, for `argument_order`."""
-    parts = ("initializer", "regularizer", "constraint")
-    named = {part: [f"{kind}_{part}" for kind in kinds] for part in parts}
-    return " ".join([*named["initializer"], *named["regularizer"], "activity_regularizer", *named["constraint"]])
+    initializers, regularizers, constraints = (
+        " ".join(f"{kind}_{part}" for kind in kinds) for part in ("initializer", "regularizer", "constraint")
+    )
+    return f"{initializers} {behind_initializers} {regularizers} {behind_regularizers} {constraints}"

@@ -37,7 +37,7 @@ class Thing(Flags, Declared, Base):
     passes_on = True
 
     size: int = argument(check=at_least_one)
-    shape: Any = argument(default=(1, 2), convert=list, save=lambda value: {"shape": value}, attribute="_shape")
+    _shape: Any = argument(default=(1, 2), convert=list, save=lambda value: {"shape": value}, alias="shape")
     old: Any = argument(default=0, hidden=True)
 
     def __post_init__(self) -> None:
@@ -53,7 +53,7 @@ def test_the_signature_is_the_declared_order_with_defaults_and_types() -> None:
 def test_arguments_go_by_position_and_by_name() -> None:
     thing = Thing(3, True, (4,), seed=7)
 
-    assert (thing.size, thing.reverse, vars(thing)["_shape"], thing.seed, thing.old) == (3, True, [4], 7, 0)
+    assert (thing.size, thing.reverse, thing._shape, thing.seed, thing.old) == (3, True, [4], 7, 0)
     assert not hasattr(thing, "shape")
     assert thing.finished == (3, True)
 
@@ -169,11 +169,25 @@ def test_an_argument_of_a_group_declared_anew_is_the_class_own() -> None:
     assert Reversed(1).finished == (1, True)
 
 
+def test_an_inherited_argument_may_be_none_of_the_class() -> None:
+    class Sized(Thing):
+        _shape: Any = argument(init=False, alias="shape")
+
+        def __post_init__(self) -> None:
+            self._shape = [self.size]
+
+    assert list(inspect.signature(Sized).parameters) == ["size", "reverse", "seed", "kwargs"]
+    assert Sized(3)._shape == [3]
+    with pytest.raises(TypeError, match=r"unknown: \['shape'\]"):
+        Sized(3, shape=(1,))  # type: ignore[call-arg]
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         ({"argument_order": "size color"}, r"Wrong: \['color'\] stand in an order"),
         ({"config_order": "size color"}, r"Wrong: \['color'\] stand in an order"),
+        ({"argument_order": "reverse size"}, r"Wrong: \['size'\] have no default, so they must stand first"),
         ({"argument_order": "reverse"}, r"Wrong: \['size'\] have no default"),
     ],
 )
