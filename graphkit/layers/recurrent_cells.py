@@ -129,13 +129,13 @@ class CellArguments(KernelArguments, RecurrentArguments, BiasArguments, DropoutA
 
     units: int = argument(check=_units)
     activation: Any = activation_argument("tanh")
-    implementation: Any = argument(default=None, hidden=True, saved=False, kw_only=True)  # ways of computing the same
 
 
 class GatedCellArguments(CellArguments, init=False):
     """Of cells with gates."""
 
     recurrent_activation: Any = activation_argument("sigmoid")
+    implementation: Any = argument(default=None, hidden=True, kw_only=True)  # ways of computing the same
 
 
 class GRUArguments(GatedCellArguments, init=False):
