@@ -141,7 +141,8 @@ def _declaration(cls: type[Declared], argument_order: str, config_order: str) ->
     latest = {name: known for base in bases for name, known in base._own_arguments.items()}
     behind = sorted(bases, key=lambda base: base._stands_behind)
     arguments = {name: latest[name] for base in behind for name in base._own_arguments if latest[name].init}
-    new = [name for name, known in arguments.items() if not known.hidden and name not in inherited.arguments]
+    shown_before = {name for name, known in inherited.arguments.items() if not known.hidden}
+    new = [name for name, known in arguments.items() if not known.hidden and name not in shown_before]
     kept = [name for name in inherited.order if name in arguments]
     order = tuple(argument_order.split()) or (*kept, *new)
     _check_names(cls, arguments, order, config_order.split())

@@ -30,6 +30,11 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         input_dim: Any = argument(default=None)
         input_length: Any = argument(default=None)
 
+    def get_config(self) -> dict[str, Any]:
+        """The config; of some layers Keras writes only what their `config_order` names, which then has the name and the dtype."""
+        names = self._saved_names()
+        return {n: self._serialize_argument(n) for n in names} if "name" in names else super().get_config()
+
     def _saved_names(self) -> list[str]:
         made = declaration_of(type(self))
         return super()._saved_names() if made is None else list(made.saved)
@@ -79,6 +84,16 @@ def positive(layer: Any, name: str, value: Any) -> int:
     return value
 
 
+def fraction(layer: Any, name: str, value: Any) -> Any:
+    """`value`; raises InvalidArgumentError unless it is a number from 0 to 1."""
+    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
+        raise InvalidArgumentError(
+            f"Invalid value received for argument `{name}` of layer {layer.name!r}. Expected a float value between 0 and 1. "
+            f"Received: {name}={value}"
+        )
+    return value
+
+
 def sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
     """A size for each of the layer's `rank` spatial axes, from one number or several. Raises InvalidArgumentError."""
     return per_axis(value, layer.rank, name)
@@ -110,6 +125,12 @@ class RecurrentArguments(Declared, kw_only=True):
     recurrent_initializer: Any = initializer("orthogonal")
     recurrent_regularizer: Any = regularizer()
     recurrent_constraint: Any = constraint()
+
+
+class SeedArgument(Declared, kw_only=True):
+    """Of layers with chance in them."""
+
+    seed: int | None = argument(default=None)
 
 
 def weight_arguments(
