@@ -18,12 +18,13 @@ _FORMATS = {
 FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
 
 
-def check_format(name: Any, layer: str) -> None:
-    """Raise InvalidArgumentError for a format that Keras does not have."""
-    if name is not None and name not in FORMATS:
+def known_format(layer: Any, name: str, value: Any) -> Any:
+    """`value`; raises InvalidArgumentError for a format that Keras does not have."""
+    if value is not None and value not in FORMATS:
         raise InvalidArgumentError(
-            f"Layer {layer!r}: bounding_box_format={name!r} is unknown; known are {', '.join(FORMATS)}."
+            f"Layer {layer.name!r}: {name}={value!r} is unknown; known are {', '.join(FORMATS)}."
         )
+    return value
 
 
 def _numbers(boxes: Any) -> list[Any]:
