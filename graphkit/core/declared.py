@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.core.serialization import serialize
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -65,6 +65,33 @@ def argument(
         kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
     """
     return Argument(default, check, convert, save, alias, saved, hidden, for_base, init)
+
+
+def must(
+    holds: Callable[[Any], bool], message: str, error: type[GraphKitError] = InvalidArgumentError
+) -> Callable[[Any, str, Any], Any]:
+    """A check of one value: `error` with `message`, a format over `owner`, `name` and `value`, unless the value holds."""
+
+    def check(owner: Any, name: str, value: Any) -> Any:
+        try:
+            right = holds(value)
+        except TypeError:  # a comparison that the value does not know
+            right = False
+        if not right:
+            raise error(message.format(owner=owner, name=name, value=value))
+        return value
+
+    return check
+
+
+def or_none(check: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
+    """A check that lets None pass."""
+    return lambda owner, name, value: None if value is None else check(owner, name, value)
+
+
+def is_positive_int(value: Any) -> bool:
+    """Whether it is an int above 0, and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 class Declaration(NamedTuple):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
-from graphkit.core.declared import argument
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.declared import argument, must, or_none
+from graphkit.core.errors import ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer
 from graphkit.layers.input_spec import InputSpec
@@ -16,17 +16,11 @@ _HOME = "keras.layers"
 _FAR_BELOW = {"float16": -3e4}  # what a masked logit becomes; -1e9 where the dtype can hold it
 
 
-def _not_negative(layer: Any, name: str, value: Any) -> Any:
-    if value is None or value < 0:
-        raise InvalidArgumentError(
-            f"{name} of a {type(layer).__name__} layer cannot be None or a negative value. "
-            f"Received: {name}={value} (layer {layer.name!r})"
-        )
-    return value
-
-
-def _not_negative_or_none(layer: Any, name: str, value: Any) -> Any:
-    return None if value is None else _not_negative(layer, name, value)
+_not_negative = must(
+    lambda value: value is not None and value >= 0,
+    "{name} of a {owner.__class__.__name__} layer cannot be None or a negative value. "
+    "Received: {name}={value} (layer {owner.name!r})",
+)
 
 
 @keras_class(_HOME)
@@ -35,7 +29,7 @@ class ReLU(BuiltInLayer):
 
     supports_masking = True
 
-    max_value: float | None = argument(default=None, check=_not_negative_or_none)
+    max_value: float | None = argument(default=None, check=or_none(_not_negative))
     negative_slope: float = argument(default=0.0, check=_not_negative)
     threshold: float = argument(default=0.0, check=_not_negative)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphkit import ops, random, regularizers
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, is_positive_int, must, or_none
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.activation import Softmax
@@ -57,12 +57,10 @@ def _as_bool(mask: Any, axis: int | None = None) -> Any:
     return mask if axis is None else ops.expand_dims(mask, axis)
 
 
-def _sliding_window(layer: Any, name: str, value: Any) -> Any:
-    if value is not None and (not isinstance(value, int) or value <= 0):
-        raise InvalidArgumentError(
-            f"`sliding_window` of layer {layer.name!r} must be `None` or a positive integer. Received: sliding_window={value}"
-        )
-    return value
+_sliding_window = must(
+    lambda value: value is None or is_positive_int(value),
+    "`sliding_window` of layer {owner.name!r} must be `None` or a positive integer. Received: sliding_window={value}",
+)
 
 
 class _Projections:
@@ -248,16 +246,10 @@ def _check_shapes(layer: Layer, value_shape: Any, key_shape: Any) -> None:
 _WEIGHTS = weight_arguments("kernel", "bias")
 
 
-def _positive_or_none(layer: Any, name: str, value: Any) -> int | None:
-    return None if value is None else positive(layer, name, value)
-
-
-def _attention_axes(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
-    if value is not None and not isinstance(value, (int, list, tuple)):
-        raise InvalidArgumentError(
-            f"`attention_axes` of layer {layer.name!r} must be an int, list, or tuple. Received: {value!r}"
-        )
-    return _tuple_or_none(value)
+_attention_axes = must(
+    lambda value: value is None or isinstance(value, (int, list, tuple)),
+    "`attention_axes` of layer {owner.name!r} must be an int, list, or tuple. Received: {value!r}",
+)
 
 
 def _tuple_or_none(value: Any) -> tuple[int, ...] | None:
@@ -293,9 +285,9 @@ class MultiHeadAttention(_HeadAttention):
 
     num_heads: int = argument(check=positive)
     key_dim: int = argument(check=positive)
-    value_dim: Any = argument(default=None, check=_positive_or_none)
+    value_dim: Any = argument(default=None, check=or_none(positive))
     _output_shape: Any = argument(default=None, convert=_tuple_or_none, alias="output_shape", kw_only=True)
-    attention_axes: Any = argument(default=None, check=_attention_axes, kw_only=True)
+    attention_axes: Any = argument(default=None, check=_attention_axes, convert=_tuple_or_none, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -413,13 +405,11 @@ class GroupedQueryAttention(_HeadAttention):
 # ----- without projections -----
 
 
-def _score_mode(layer: Any, name: str, value: Any) -> str:
-    if value not in ("dot", "concat"):
-        raise InvalidArgumentError(
-            f"Invalid value for argument score_mode of layer {layer.name!r}. Expected one of {{'dot', 'concat'}}. "
-            f"Received: score_mode={value}"
-        )
-    return str(value)
+_score_mode = must(
+    lambda value: value in ("dot", "concat"),
+    "Invalid value for argument score_mode of layer {owner.name!r}. Expected one of {{'dot', 'concat'}}. "
+    "Received: score_mode={value}",
+)
 
 
 @keras_class(_HOME)

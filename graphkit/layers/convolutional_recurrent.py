@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import ops, random
 from graphkit.core.declared import argument
@@ -15,6 +15,7 @@ from graphkit.layers.declared import (
     BuiltInLayer,
     KernelArguments,
     RecurrentArguments,
+    SpatialLayer,
     activation_argument,
 )
 from graphkit.layers.input_spec import InputSpec
@@ -114,10 +115,9 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
         return [ops.zeros((batch_size, *sizes), dtype=self.compute_dtype) for _ in range(2)]
 
 
-class _ConvLSTM(ConvLSTMArguments, OwnCellRNN):
+class _ConvLSTM(ConvLSTMArguments, OwnCellRNN, SpatialLayer):
     """The layers' common part; `rank` is the number of spatial axes."""
 
-    rank: ClassVar[int] = 0
     cell_class, cell_name = ConvLSTMCell, "conv_lstm_cell"
     _cells = cell_order(
         "activation recurrent_activation",
@@ -136,21 +136,15 @@ class _ConvLSTM(ConvLSTMArguments, OwnCellRNN):
 
 
 @keras_class(_HOME)
-class ConvLSTM1D(_ConvLSTM):
+class ConvLSTM1D(_ConvLSTM, rank=1):
     """ConvLSTM over rows. Input (batch, time, rows, channels). Source: keras.layers.ConvLSTM1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class ConvLSTM2D(_ConvLSTM):
+class ConvLSTM2D(_ConvLSTM, rank=2):
     """ConvLSTM over images. Input (batch, time, rows, columns, channels). Source: keras.layers.ConvLSTM2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class ConvLSTM3D(_ConvLSTM):
+class ConvLSTM3D(_ConvLSTM, rank=3):
     """ConvLSTM over volumes. Input (batch, time, depth, rows, columns, channels). Source: keras.layers.ConvLSTM3D."""
-
-    rank = 3

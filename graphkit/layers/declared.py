@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphkit import activations, constraints, initializers, regularizers
-from graphkit.core.declared import Declared, argument, declaration_of
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.declared import Declared, argument, declaration_of, is_positive_int, must
+from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 from graphkit.ops._windows import per_axis
 
@@ -49,6 +49,21 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         return self.add_weight(name=name or kind, shape=shape, **{**said, **options})
 
 
+class SpatialLayer(BuiltInLayer, kw_only=True):
+    """Layers over `rank` spatial axes: `class Conv2D(..., rank=2)`."""
+
+    rank: ClassVar[int] = 0
+
+    def __init_subclass__(cls, *, rank: int | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if rank is not None:
+            cls.rank = rank
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+
 # ----- kinds of arguments -----
 
 
@@ -75,28 +90,27 @@ def constraint() -> Any:
 # ----- checks -----
 
 
-def positive(layer: Any, name: str, value: Any) -> int:
-    """`value`; raises InvalidArgumentError unless it is a positive int."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(
-            f"Received an invalid value for `{name}` of layer {layer.name!r}, expected a positive integer. Received: {name}={value}"
-        )
-    return value
+positive = must(
+    is_positive_int,
+    "Received an invalid value for `{name}` of layer {owner.name!r}, expected a positive integer. Received: {name}={value}",
+)
 
 
-def fraction(layer: Any, name: str, value: Any) -> Any:
-    """`value`; raises InvalidArgumentError unless it is a number from 0 to 1."""
-    if not isinstance(value, (int, float)) or not 0 <= value <= 1:
-        raise InvalidArgumentError(
-            f"Invalid value received for argument `{name}` of layer {layer.name!r}. Expected a float value between 0 and 1. "
-            f"Received: {name}={value}"
-        )
-    return value
+fraction = must(
+    lambda value: isinstance(value, (int, float)) and 0 <= value <= 1,
+    "Invalid value received for argument `{name}` of layer {owner.name!r}. Expected a float value between 0 and 1. "
+    "Received: {name}={value}",
+)
 
 
 def sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
     """A size for each of the layer's `rank` spatial axes, from one number or several. Raises InvalidArgumentError."""
     return per_axis(value, layer.rank, name)
+
+
+def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
+    """Like `sizes`; they may be 0."""
+    return per_axis(value, layer.rank, name, allow_zero=True)
 
 
 # ----- groups -----

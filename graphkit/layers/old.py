@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import initializers, ops
 from graphkit.core.declared import argument
@@ -13,6 +13,7 @@ from graphkit.layers.declared import (
     BiasArguments,
     BuiltInLayer,
     KernelArguments,
+    SpatialLayer,
     activation_argument,
     positive,
     sizes,
@@ -83,10 +84,9 @@ class Highway(KernelArguments, BiasArguments, BuiltInLayer):
         return gate * self.activation(x) + (1.0 - gate) * inputs
 
 
-class _LocallyConnected(KernelArguments, BiasArguments, BuiltInLayer):
+class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
     """A convolution with a kernel of its own at each place. Source: keras 2 LocallyConnected1D, LocallyConnected2D (implementation 1)."""
 
-    rank: ClassVar[int] = 0
     argument_order = (
         f"filters kernel_size strides padding data_format activation use_bias {weight_arguments('kernel', 'bias')}"
     )
@@ -100,6 +100,7 @@ class _LocallyConnected(KernelArguments, BiasArguments, BuiltInLayer):
     implementation: int = argument(default=1, hidden=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.padding != "valid" or self.implementation != 1:
             raise InvalidArgumentError(
                 f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' and implementation=1 only, "
@@ -145,14 +146,10 @@ class _LocallyConnected(KernelArguments, BiasArguments, BuiltInLayer):
 
 
 @keras_class(_HOME)
-class LocallyConnected1D(_LocallyConnected):
+class LocallyConnected1D(_LocallyConnected, rank=1):
     """A Conv1D with a kernel of its own at each step. Source: keras 2 LocallyConnected1D."""
-
-    rank = 1
 
 
 @keras_class(_HOME)
-class LocallyConnected2D(_LocallyConnected):
+class LocallyConnected2D(_LocallyConnected, rank=2):
     """A Conv2D with a kernel of its own at each place. Source: keras 2 LocallyConnected2D."""
-
-    rank = 2

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import ops, random
 from graphkit.core.declared import argument
 from graphkit.core.layout import CHANNELS_FIRST, standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.core import Dropout, NoisyLayer
-from graphkit.layers.declared import fraction
-from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.declared import SpatialLayer, fraction
 
 _HOME = "keras.layers"
 _SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805  # what selu goes to far below 0: the value of a dropped unit
@@ -67,19 +66,14 @@ class AlphaDropout(NoisyLayer):
         return ops.where(kept, inputs, _SELU_FLOOR) * scale - scale * _SELU_FLOOR * self.rate
 
 
-class _SpatialDropout(Dropout):
+class _SpatialDropout(SpatialLayer, Dropout):
     """Dropout of whole feature maps: the mask is the same along all spatial axes."""
 
-    rank: ClassVar[int] = 0
     argument_order = config_order = "rate seed name dtype"
     passes_on = False
 
     noise_shape: Any = argument(init=False)
     data_format: Any = argument(default="channels_last", convert=standardize_data_format, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _disturbed(self, inputs: Any) -> Any:
         ones = [1] * self.rank
@@ -103,21 +97,15 @@ class _SpatialDropoutOfImages(_SpatialDropout):
 
 
 @keras_class(_HOME)
-class SpatialDropout1D(_SpatialDropout):
+class SpatialDropout1D(_SpatialDropout, rank=1):
     """Dropout of whole channels of (batch, time, channels). Source: keras.layers.SpatialDropout1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class SpatialDropout2D(_SpatialDropoutOfImages):
+class SpatialDropout2D(_SpatialDropoutOfImages, rank=2):
     """Dropout of whole channels of images (batch, rows, columns, channels). Source: keras.layers.SpatialDropout2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class SpatialDropout3D(_SpatialDropoutOfImages):
+class SpatialDropout3D(_SpatialDropoutOfImages, rank=3):
     """Dropout of whole channels of volumes (batch, ..., channels). Source: keras.layers.SpatialDropout3D."""
-
-    rank = 3

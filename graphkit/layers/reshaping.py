@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import ops
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, must
 from graphkit.core.dims import product, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_FIRST, CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
-from graphkit.layers.declared import BuiltInLayer, sizes
+from graphkit.layers.declared import BuiltInLayer, SpatialLayer, sizes
 from graphkit.layers.input_spec import InputSpec
 from graphkit.ops._windows import per_axis, spatial_axes
 from graphkit.ops.resizing import INTERPOLATIONS, resize
@@ -75,21 +75,18 @@ def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | Non
     return tuple(whole // known if size == -1 else size for size in new)
 
 
-def _dims(layer: Any, name: str, value: Any) -> tuple[int, ...]:
-    dims = tuple(value)
-    if sorted(dims) != list(range(1, len(dims) + 1)):
-        raise InvalidArgumentError(
-            f"Invalid permutation argument `dims` for Permute Layer {layer.name!r}. The set of indices in `dims` must be consecutive "
-            f"and start from 1. Received dims={value}"
-        )
-    return dims
+_dims = must(
+    lambda value: sorted(value) == list(range(1, len(value) + 1)),
+    "Invalid permutation argument `dims` for Permute Layer {owner.name!r}. The set of indices in `dims` must be consecutive "
+    "and start from 1. Received dims={value}",
+)
 
 
 @keras_class(_HOME)
 class Permute(BuiltInLayer):
     """The axes after the batch in another order; `dims` counts them from 1. Source: keras.layers.Permute."""
 
-    dims: Any = argument(check=_dims)
+    dims: Any = argument(check=_dims, convert=tuple)
 
     def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
@@ -143,14 +140,10 @@ def _pairs(layer: Any, name: str, value: Any) -> Any:
     return tuple(per_axis(item, 2, f"entry {i + 1} of {name}", allow_zero=True) for i, item in enumerate(value))
 
 
-class _Bordered(BuiltInLayer):
+class _Bordered(SpatialLayer):
     """Padding and cropping: pairs of counts for each spatial axis."""
 
-    rank: ClassVar[int] = 0
     data_format = CHANNELS_LAST  # of the layers that take none
-
-    def __post_init__(self) -> None:
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _by_axis(self, pairs: Any) -> dict[int, tuple[int, int]]:
         """The pair of each spatial axis."""
@@ -171,24 +164,18 @@ class _ZeroPadding(_Bordered):
 
 
 @keras_class(_HOME)
-class ZeroPadding1D(_ZeroPadding):
+class ZeroPadding1D(_ZeroPadding, rank=1):
     """Zeros before and after the steps. Input (batch, steps, channels). Source: keras.layers.ZeroPadding1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class ZeroPadding2D(_ZeroPadding):
+class ZeroPadding2D(_ZeroPadding, rank=2):
     """Zeros around images. Input (batch, h, w, channels). Source: keras.layers.ZeroPadding2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class ZeroPadding3D(_ZeroPadding):
+class ZeroPadding3D(_ZeroPadding, rank=3):
     """Zeros around volumes. Input (batch, d, h, w, channels). Source: keras.layers.ZeroPadding3D."""
-
-    rank = 3
 
 
 class _Cropping(_Bordered):
@@ -212,10 +199,8 @@ class _Cropping(_Bordered):
 
 
 @keras_class(_HOME)
-class Cropping1D(_Cropping):
+class Cropping1D(_Cropping, rank=1):
     """Without the first and last steps. Input (batch, steps, channels). Source: keras.layers.Cropping1D."""
-
-    rank = 1
 
 
 class _ImageCropping(_Cropping):
@@ -226,17 +211,13 @@ class _ImageCropping(_Cropping):
 
 
 @keras_class(_HOME)
-class Cropping2D(_ImageCropping):
+class Cropping2D(_ImageCropping, rank=2):
     """Without the borders of images. Input (batch, h, w, channels). Source: keras.layers.Cropping2D."""
-
-    rank = 2
 
 
 @keras_class(_HOME)
-class Cropping3D(_ImageCropping):
+class Cropping3D(_ImageCropping, rank=3):
     """Without the borders of volumes. Input (batch, d, h, w, channels). Source: keras.layers.Cropping3D."""
-
-    rank = 3
 
     cropping: Any = argument(default=1, check=_pairs)
 
@@ -255,15 +236,11 @@ class UpSampling1D(BuiltInLayer):
         return ops.repeat(inputs, self.size, axis=1)
 
 
-class _UpSampling(BuiltInLayer):
+class _UpSampling(SpatialLayer):
     """Each element of the spatial axes repeated."""
 
-    rank: ClassVar[int] = 0
     size: Any = argument(default=2, check=sizes)
     data_format: Any = argument(default=None, convert=standardize_data_format)
-
-    def __post_init__(self) -> None:
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _repeated(self, x: Any) -> Any:
         for axis, count in zip(spatial_axes(self.rank + 2, self.data_format), self.size, strict=True):
@@ -272,22 +249,18 @@ class _UpSampling(BuiltInLayer):
         return x
 
 
-def _interpolation(layer: Any, name: str, value: Any) -> str:
-    if str(value).lower() not in INTERPOLATIONS:
-        raise InvalidArgumentError(
-            f"`interpolation` of layer {layer.name!r} must be one of {INTERPOLATIONS}. Received: interpolation={value}"
-        )
-    return str(value).lower()
+_interpolation = must(
+    lambda value: str(value).lower() in INTERPOLATIONS,
+    f"`interpolation` of layer {{owner.name!r}} must be one of {INTERPOLATIONS}. Received: interpolation={{value}}",
+)
 
 
 @keras_class(_HOME)
-class UpSampling2D(_UpSampling):
+class UpSampling2D(_UpSampling, rank=2):
     """Images scaled up by whole factors. Input (batch, h, w, channels). Source: keras.layers.UpSampling2D."""
 
-    rank = 2
-
     size: Any = argument(default=(2, 2), check=sizes)
-    interpolation: str = argument(default="nearest", check=_interpolation)
+    interpolation: str = argument(default="nearest", check=_interpolation, convert=lambda value: str(value).lower())
 
     def call(self, inputs: Any) -> Any:
         """The larger images."""
@@ -300,10 +273,8 @@ class UpSampling2D(_UpSampling):
 
 
 @keras_class(_HOME)
-class UpSampling3D(_UpSampling):
+class UpSampling3D(_UpSampling, rank=3):
     """Volumes scaled up by whole factors. Input (batch, d, h, w, channels). Source: keras.layers.UpSampling3D."""
-
-    rank = 3
 
     size: Any = argument(default=(2, 2, 2), check=sizes)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer
@@ -122,12 +122,10 @@ _MERGE: dict[str | None, Callable[[Any, Any], Any]] = {
 _SHARED = ("stateful", "return_sequences", "return_state")
 
 
-def _merge_mode(layer: Any, name: str, value: Any) -> Any:
-    if value not in _MERGE:
-        raise InvalidArgumentError(
-            f'Invalid merge mode. Received: {value}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}'
-        )
-    return value
+_merge_mode = must(
+    lambda value: value in _MERGE,
+    'Invalid merge mode. Received: {value}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}',
+)
 
 
 @keras_class(_HOME)

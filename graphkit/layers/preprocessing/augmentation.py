@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from graphkit import ops, random
 from graphkit.core import seeds
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import SeedArgument
@@ -52,12 +52,10 @@ class FactorLayer(RandomLayer):
         return ops.less(self.each(images, 0.0, 1.0), self.each(images, *self.factor))
 
 
-def _mode(layer: Any, name: str, value: Any) -> Any:
-    if value not in ("horizontal", "vertical", "horizontal_and_vertical"):
-        raise InvalidArgumentError(
-            f"Layer {layer.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {value!r}."
-        )
-    return value
+_mode = must(
+    lambda value: value in ("horizontal", "vertical", "horizontal_and_vertical"),
+    "Layer {owner.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {value!r}.",
+)
 
 
 @keras_class(_HOME)
@@ -286,12 +284,10 @@ class RandomShear(_Affine):
         return [1.0, x, 0.0, y, 1.0, 0.0]
 
 
-def _scale(layer: Any, name: str, value: Any) -> Any:
-    if not 0.0 <= value <= 1.0:
-        raise InvalidArgumentError(
-            f"The `scale` argument of layer {layer.name!r} should be a number in the range [0, 1]. Received: scale={value}"
-        )
-    return value
+_scale = must(
+    lambda value: 0.0 <= value <= 1.0,
+    "The `scale` argument of layer {owner.name!r} should be a number in the range [0, 1]. Received: scale={value}",
+)
 
 
 @keras_class(_HOME)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.declared import must
 
 # format -> (the axes in the order of the numbers, how the two numbers of an axis are given)
 _FORMATS = {
@@ -18,13 +18,10 @@ _FORMATS = {
 FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
 
 
-def known_format(layer: Any, name: str, value: Any) -> Any:
-    """`value`; raises InvalidArgumentError for a format that Keras does not have."""
-    if value is not None and value not in FORMATS:
-        raise InvalidArgumentError(
-            f"Layer {layer.name!r}: {name}={value!r} is unknown; known are {', '.join(FORMATS)}."
-        )
-    return value
+known_format = must(
+    lambda value: value is None or value in FORMATS,
+    f"Layer {{owner.name!r}}: {{name}}={{value!r}} is unknown; known are {', '.join(FORMATS)}.",
+)
 
 
 def _numbers(boxes: Any) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError
 
 _OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
@@ -22,12 +22,10 @@ def known_mode(layer: Any, name: str, mode: Any) -> str:
     return str(wanted)
 
 
-def _dense(layer: Any, name: str, value: Any) -> bool:
-    if value:
-        raise InvalidArgumentError(
-            f"`{name}=True` of layer {layer.name!r}: graphkit has dense tensors only. Leave `{name}` out."
-        )
-    return False
+_dense = must(
+    lambda value: not value,
+    "`{name}=True` of layer {owner.name!r}: graphkit has dense tensors only. Leave `{name}` out.",
+)
 
 
 class EncodingArguments(Declared, kw_only=True):
@@ -36,13 +34,13 @@ class EncodingArguments(Declared, kw_only=True):
     output_modes: ClassVar[tuple[str, ...]] = ("int", "one_hot", "multi_hot", "count")
 
     output_mode: str = argument(default="int", check=known_mode)
-    sparse: bool = argument(default=False, check=_dense)
+    sparse: bool = argument(default=False, check=_dense, convert=bool)
 
 
 class RaggedArgument(Declared, kw_only=True):
     """Of layers that may have had ragged outputs."""
 
-    ragged: bool = argument(default=False, check=_dense)
+    ragged: bool = argument(default=False, check=_dense, convert=bool)
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.preprocessing.augmentation import FactorLayer, RandomLayer, blurred, gaussian
@@ -139,12 +139,10 @@ class RandomInvert(_Unit):
         return ops.where(drawn, self.value_range[1] - images, images)
 
 
-def _chance(layer: Any, name: str, value: Any) -> Any:
-    if not 0 <= value <= 1:
-        raise InvalidArgumentError(
-            f"`factor` of layer {layer.name!r} should be between 0 and 1. Received: factor={value}"
-        )
-    return value
+_chance = must(
+    lambda value: 0 <= value <= 1,
+    "`factor` of layer {owner.name!r} should be between 0 and 1. Received: factor={value}",
+)
 
 
 @keras_class(_HOME)

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, is_positive_int, must
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.spec import TensorSpec
@@ -20,12 +20,10 @@ from graphkit.ops.strings import as_string, crossed_hash, hash_bucket, string_ha
 _HOME = "keras.layers"
 
 
-def _bins(layer: Any, name: str, value: Any) -> int:
-    if not isinstance(value, int) or value <= 0:
-        raise InvalidArgumentError(
-            f"The `num_bins` for layer {layer.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={value}."
-        )
-    return value
+_bins = must(
+    is_positive_int,
+    "The `num_bins` for layer {owner.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={value}.",
+)
 
 
 @keras_class(_HOME)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
@@ -37,13 +37,10 @@ def factor_range(layer: Any, name: str, value: Any, bounds: Range, low: float | 
     )
 
 
-def value_range_of(layer: Any, name: str, value: Any) -> list[float]:
-    """(lowest, highest) value of a pixel. Raises InvalidArgumentError unless it is a pair."""
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise InvalidArgumentError(
-            f"The `value_range` argument of layer {layer.name!r} should be a list of two numbers. Received: value_range={value}"
-        )
-    return sorted(value)
+_value_range = must(
+    lambda value: isinstance(value, (list, tuple)) and len(value) == 2,
+    "The `value_range` argument of layer {owner.name!r} should be a list of two numbers. Received: value_range={value}",
+)
 
 
 def in_bounds(layer: Any, name: str, value: Any) -> Range:
@@ -61,7 +58,7 @@ def rescaled(x: Any, old: Any, new: Any) -> Any:
 class ValueRangeArgument(Declared, kw_only=True):
     """Of layers that know which values pixels have."""
 
-    value_range: Any = argument(default=(0, 255), check=value_range_of)
+    value_range: Any = argument(default=(0, 255), check=_value_range, convert=sorted)
 
 
 class ImageArguments(Declared, kw_only=True):
@@ -262,12 +259,10 @@ class _Sized(ImageLayer):
         return images[tuple(key)]
 
 
-def _interpolation(layer: Any, name: str, value: Any) -> Any:
-    if value not in INTERPOLATIONS:
-        raise InvalidArgumentError(
-            f"Layer {layer.name!r}: `interpolation` must be one of {INTERPOLATIONS}, got {value!r}."
-        )
-    return value
+_interpolation = must(
+    lambda value: value in INTERPOLATIONS,
+    f"Layer {{owner.name!r}}: `interpolation` must be one of {INTERPOLATIONS}, got {{value!r}}.",
+)
 
 
 @keras_class(_HOME)

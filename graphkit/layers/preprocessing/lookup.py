@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.tracing import current_trace
@@ -383,10 +383,9 @@ class StringLookup(IndexLookup):
     config_order = f"{_SPECIAL} {_VALUES} oov_method salt encoding"
 
 
-def _int64(layer: Any, name: str, value: Any) -> str:
-    if value != "int64":
-        raise InvalidArgumentError(f"`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {value!r}")
-    return str(value)
+_int64 = must(
+    lambda value: value == "int64", "`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {value!r}"
+)
 
 
 @keras_class(_HOME)
@@ -410,16 +409,16 @@ _SPLITS = ("whitespace", "character", None)
 _LOOKED_UP = "max_tokens vocabulary idf_weights pad_to_max_tokens output_mode sparse encoding"
 
 
-def _one_of(known: tuple[str | None, ...]) -> Callable[[Any, str, Any], Any]:
-    def check(layer: Any, name: str, value: Any) -> Any:
-        if value not in known:
-            raise InvalidArgumentError(
-                f"`{name}` of layer {layer.name!r} must be one of {known}: functions over strings cannot be traced. "
-                f"Received: {value!r}. Change the texts before they reach the layer."
-            )
-        return value
-
-    return check
+_NOT_TRACED = (
+    "functions over strings cannot be traced. Received: {value!r}. Change the texts before they reach the layer."
+)
+_standardization = must(
+    lambda value: value in _STANDARDIZATIONS,
+    f"`{{name}}` of layer {{owner.name!r}} must be one of {_STANDARDIZATIONS}: {_NOT_TRACED}",
+)
+_split = must(
+    lambda value: value in _SPLITS, f"`{{name}}` of layer {{owner.name!r}} must be one of {_SPLITS}: {_NOT_TRACED}"
+)
 
 
 def _tupled(value: Any) -> Any:
@@ -451,8 +450,8 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         "idf_weights encoding vocabulary_size"
     )
 
-    standardize: Any = argument(default="lower_and_strip_punctuation", check=_one_of(_STANDARDIZATIONS), kw_only=True)
-    split: Any = argument(default="whitespace", check=_one_of(_SPLITS), kw_only=True)
+    standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization, kw_only=True)
+    split: Any = argument(default="whitespace", check=_split, kw_only=True)
     ngrams: Any = argument(default=None, convert=_tupled, kw_only=True)
     output_sequence_length: int | None = argument(default=None, kw_only=True)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import argument
+from graphkit.core.declared import argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
@@ -290,12 +290,10 @@ def _compressed(summary: Any, epsilon: float) -> Any:
     return np.stack([values, np.diff(reached, prepend=0)]).astype(np.float32)
 
 
-def _tokens(layer: Any, name: str, value: Any) -> int:
-    if not isinstance(value, int) or value < 1:
-        raise InvalidArgumentError(
-            f"`num_tokens` of layer {layer.name!r} must be set to an integer >= 1. Received: num_tokens={value}."
-        )
-    return value
+_tokens = must(
+    is_positive_int,
+    "`num_tokens` of layer {owner.name!r} must be set to an integer >= 1. Received: num_tokens={value}.",
+)
 
 
 @keras_class(_HOME)
