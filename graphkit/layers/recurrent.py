@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from graphkit import activations, ops
@@ -296,7 +296,9 @@ class OwnCellRNN(RNN):
 
 
 class _BuiltInRNN(OwnCellRNN):
-    """One whose sequence runs as one op."""
+    """One whose sequence runs as one op, `of_sequence`."""
+
+    of_sequence: ClassVar[Callable[..., tuple[Any, ...]]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -312,12 +314,18 @@ class _BuiltInRNN(OwnCellRNN):
             return super()._run(sequences, states, mask, training, own_state)
         if training and cell.dropout:
             sequences = sequences * ops.expand_dims(cell.get_dropout_mask(sequences[:, 0]), 1)
-        output, *last = self._whole(sequences, states, mask, names)
+        variant = {"reset_after": cell.reset_after} if hasattr(cell, "reset_after") else {}
+        output, *last = self._whole(sequences, states, mask, {**names, **variant})
         return self._masked_output(output, mask, own_state), last
 
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
+    def _whole(self, sequences: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[Any, ...]:
         """The whole sequence as one op."""
-        raise NotImplementedError(f"{type(self).__name__} defines no _whole()")
+        cell = self.cell
+        first = states[0] if len(states) == 1 else states
+        return self.of_sequence(
+            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, first, mask,
+            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **options,
+        )  # fmt: skip
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
         """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""
@@ -344,41 +352,27 @@ def _known_name(activation: Any) -> str | None:
 class SimpleRNN(CellArguments, _BuiltInRNN):
     """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN."""
 
-    cell_class, cell_name = SimpleRNNCell, "simple_rnn_cell"
+    cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
     _cells = cell_order("activation", behind_regularizers="activity_regularizer")
     argument_order = f"units {_cells} {LOOP} seed"
     config_order = f"{LOOP} zero_output_for_mask units {_cells}"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return simple_rnn(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
 
 
 @keras_class(_HOME)
 class GRU(GRUArguments, _BuiltInRNN):
     """A gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU."""
 
-    cell_class, cell_name = GRUCell, "gru_cell"
+    cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
     _cells = cell_order("activation recurrent_activation", behind_regularizers="activity_regularizer")
     argument_order = f"units {_cells} seed {LOOP} reset_after use_cudnn"
     config_order = f"{LOOP} zero_output_for_mask units {_cells} reset_after seed"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return gru(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask, reset_after=cell.reset_after,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
 
 
 @keras_class(_HOME)
 class LSTM(LSTMArguments, _BuiltInRNN):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM."""
 
-    cell_class, cell_name = LSTMCell, "lstm_cell"
+    cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
     _cells = cell_order(
         "activation recurrent_activation",
         behind_initializers="unit_forget_bias",
@@ -386,10 +380,3 @@ class LSTM(LSTMArguments, _BuiltInRNN):
     )
     argument_order = f"units {_cells} seed {LOOP} use_cudnn"
     config_order = f"{LOOP} zero_output_for_mask units {_cells} seed"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return lstm(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states, mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
