@@ -34,6 +34,7 @@ from graphkit.ops.recurrent import KNOWN_ACTIVATIONS, gru, lstm, simple_rnn
 
 _HOME = "keras.layers"
 LOOP = "return_sequences return_state go_backwards stateful unroll"
+_LOOP_CONFIG = f"{LOOP} zero_output_for_mask"
 
 
 class LoopArguments(Declared, kw_only=True):
@@ -76,7 +77,7 @@ class RNN(LoopArguments, BuiltInLayer):
     """
 
     supports_masking = True
-    config_order = f"{LOOP} zero_output_for_mask cell"
+    config_order = f"{_LOOP_CONFIG} cell"
 
     cell: Any = argument(check=_cell)
 
@@ -348,14 +349,20 @@ def _known_name(activation: Any) -> str | None:
     return name if name in KNOWN_ACTIVATIONS else None
 
 
+_GATES = "activation recurrent_activation"
+_PENALTY = {"behind_regularizers": "activity_regularizer"}
+_PLAIN = f"units {cell_order('activation', **_PENALTY)}"
+_GATED = f"units {cell_order(_GATES, **_PENALTY)}"
+_WITH_FORGET_BIAS = f"units {cell_order(_GATES, behind_initializers='unit_forget_bias', **_PENALTY)}"
+
+
 @keras_class(_HOME)
 class SimpleRNN(CellArguments, _BuiltInRNN):
     """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN."""
 
     cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
-    _cells = cell_order("activation", behind_regularizers="activity_regularizer")
-    argument_order = f"units {_cells} {LOOP} seed"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells}"
+    argument_order = f"{_PLAIN} {LOOP} seed"
+    config_order = f"{_LOOP_CONFIG} {_PLAIN}"
 
 
 @keras_class(_HOME)
@@ -363,9 +370,8 @@ class GRU(GRUArguments, _BuiltInRNN):
     """A gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU."""
 
     cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
-    _cells = cell_order("activation recurrent_activation", behind_regularizers="activity_regularizer")
-    argument_order = f"units {_cells} seed {LOOP} reset_after use_cudnn"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells} reset_after seed"
+    argument_order = f"{_GATED} seed {LOOP} reset_after use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_GATED} reset_after seed"
 
 
 @keras_class(_HOME)
@@ -373,10 +379,5 @@ class LSTM(LSTMArguments, _BuiltInRNN):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM."""
 
     cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
-    _cells = cell_order(
-        "activation recurrent_activation",
-        behind_initializers="unit_forget_bias",
-        behind_regularizers="activity_regularizer",
-    )
-    argument_order = f"units {_cells} seed {LOOP} use_cudnn"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells} seed"
+    argument_order = f"{_WITH_FORGET_BIAS} seed {LOOP} use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_WITH_FORGET_BIAS} seed"
