@@ -16,12 +16,13 @@ from tests.docs.keras_coverage import REASONS, SNAPSHOT, _same
 KERAS = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["modules"]["layers"]
 CLASSES = [n for n, wanted in KERAS.items() if wanted is not None and inspect.isclass(getattr(layers, n, None))]
 # (class, argument): what is different, and why.
+_AVERAGES = [f"{kind}{d}D" for kind in ("AvgPool", "AveragePooling") for d in (1, 2, 3)]
 DIFFERENT = {
     ("AdditiveAttention", "seed"): "Keras takes it among its **kwargs",
     ("InputLayer", "sparse"): "False, where Keras' None means that",
     ("InputLayer", "ragged"): "False, where Keras' None means that",
-    **{(f"{kind}{d}D", "pool_size"): "has Keras' default of the other poolings" for kind in ("AvgPool", "AveragePooling") for d in (1, 2, 3)},
-}  # fmt: skip
+    **{(name, "pool_size"): "has the default of the other poolings" for name in _AVERAGES},
+}
 
 # Layers whose constructor is no list of hyper-parameters.
 WRITTEN = ("InputLayer", "Lambda", "Dense", "EinsumDense", "Embedding", "ReversibleEmbedding")
@@ -103,5 +104,5 @@ def test_arguments_of_a_recurrent_layer_are_those_of_its_cell() -> None:
 
 
 def test_unknown_arguments_are_named_with_the_nearest_known_one() -> None:
-    with pytest.raises(TypeError, match="passed to MaxPooling2D: .* Did you mean 'pool_size'"):
+    with pytest.raises(TypeError, match=r"passed to MaxPooling2D: .* Did you mean 'pool_size'"):
         layers.MaxPooling2D(pool_sizes=2)
