@@ -77,12 +77,11 @@ def settle(model, x, rng):
 def spread_out(model, x):
     """Scale the last layer until its logits have the wanted spread; gives the outputs."""
     last = model.layers[-1]
-    for _ in range(2):
-        y = keras.ops.convert_to_numpy(model(x))
-        logits = np.log(np.maximum(y, 1e-30))
-        factor = LOGIT_SPREAD / max(logits.std(), 1e-6)
-        for v in last.weights:
-            v.assign(keras.ops.convert_to_numpy(v) * factor)
+    activation, last.activation = last.activation, keras.activations.linear
+    factor = LOGIT_SPREAD / keras.ops.convert_to_numpy(model(x)).std()
+    last.activation = activation
+    for v in last.weights:
+        v.assign(keras.ops.convert_to_numpy(v) * factor)
     return keras.ops.convert_to_numpy(model(x))
 
 
