@@ -75,12 +75,12 @@ def settle(model, x, rng):
 
 
 def spread_out(model, x):
-    """Scale the last layer until its logits have the wanted spread; gives the outputs."""
+    """Scale the last weights until the logits have the wanted spread; gives the outputs."""
     last = model.layers[-1]
     activation, last.activation = last.activation, keras.activations.linear
     factor = LOGIT_SPREAD / keras.ops.convert_to_numpy(model(x)).std()
     last.activation = activation
-    for v in last.weights:
+    for v in next(layer for layer in reversed(model.layers) if layer.weights).weights:
         v.assign(keras.ops.convert_to_numpy(v) * factor)
     return keras.ops.convert_to_numpy(model(x))
 

@@ -112,10 +112,9 @@ def hdf5_table(file: Any, what: str) -> Table:
             raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
         if h5a.get_num_attrs(group):
             table.attributes[path] = AttributeManager(Group(group))
-        for name in _hard_links(group, path, what):
+        for name, address in _hard_links(group, path, what):
             child_path = _joined_path(path, name)
             child = h5o.open(group, name)
-            address = h5o.get_info(child).addr
             if isinstance(child, h5g.GroupID):
                 if address in seen:
                     raise SerializationError(f"{what}: the group {child_path!r} is linked twice.")
@@ -131,23 +130,23 @@ def _joined_path(path: str, name: bytes) -> str:
     return f"{path}/{text}" if path else text
 
 
-def _hard_links(group: Any, path: str, what: str) -> list[bytes]:
-    """The names in a group, in HDF5's order of names."""
+def _hard_links(group: Any, path: str, what: str) -> list[tuple[bytes, Any]]:
+    """The names in a group and the addresses of what they name, in HDF5's order of names."""
     from h5py import h5l
 
-    kinds = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}
-    names = list(group)
-    for name in names:
-        kind = group.links.get_info(name).type
+    found: list[tuple[bytes, int, Any]] = []
+    group.links.iterate(lambda name, info: found.append((name, info.type, info.u)), info=True)
+    for name, kind, _ in found:
         if kind != h5l.TYPE_HARD:
+            said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
             raise SerializationError(
-                f"{what}: {_joined_path(path, name)!r} is a {kinds.get(kind, 'link')}, which may point anywhere; it is not followed."
+                f"{what}: {_joined_path(path, name)!r} is a {said}, which may point anywhere; it is not followed."
             )
-    return names
+    return [(name, address) for name, _, address in found]
 
 
 def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
-    from h5py import Dataset, h5d, h5s
+    from h5py import h5d, h5s
 
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
@@ -156,21 +155,24 @@ def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
     if space.get_simple_extent_type() == h5s.NULL:
         raise SerializationError(f"{what}: the dataset {path!r} is empty.")
     shape = tuple(int(size) for size in space.get_simple_extent_dims())
-    nbytes = math.prod(shape) * int(dataset.dtype.itemsize)
+    nbytes = math.prod(shape) * int(dataset.get_type().get_size())
     limits.check_expansion(nbytes, int(dataset.get_storage_size()), f"{what}: the dataset {path!r}")
+    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, f"{what}: the dataset {path!r}"))
 
-    def read() -> Array:
-        whole = Dataset(dataset)
-        array = np.asarray(whole[()])
-        if array.dtype.itemsize == 2 and whole.attrs.get("dtype") == "bfloat16":
-            return array.view(dtypes.to_numpy("bfloat16"))
-        if array.dtype.kind == "V":
-            raise SerializationError(
-                f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's."
-            )
-        return array
 
-    return Entry(path, shape, nbytes, read)
+def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+    """The numbers, by one read into the array that is given back."""
+    from h5py import Dataset, h5a, h5s
+
+    array: Array = np.empty(shape, dataset.dtype)
+    if array.dtype.hasobject:
+        return np.asarray(Dataset(dataset)[()])  # texts
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
+        return array.view(dtypes.to_numpy("bfloat16"))
+    if array.dtype.kind == "V":
+        raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
+    return array
 
 
 def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
