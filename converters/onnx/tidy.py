@@ -26,11 +26,7 @@ def tidied(program: Program) -> Program:
     reads.update(a for a in program.results() if isinstance(a, Value))
     equations, changed = [], False
     for equation in program.equations:
-        first = equation.inputs[0] if equation.inputs else None
-        maker = makers.get(first) if isinstance(first, Value) else None
-        rule = _RULES.get((equation.primitive.name, maker.primitive.name)) if maker is not None else None
-        alone = maker is not None and (maker.primitive.name == "pad" or reads[first] == 1)
-        made = rule(equation, maker, makers) if rule is not None and maker is not None and alone else None
+        made = _rewritten(equation, makers, reads)
         changed |= made is not None
         equation = made if made is not None else equation
         makers.update(dict.fromkeys(equation.outputs, equation))
@@ -38,6 +34,16 @@ def tidied(program: Program) -> Program:
     if not changed:
         return program
     return eliminate_dead(Program(program.inputs, program.state, equations, program.outputs))
+
+
+def _rewritten(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -> Equation | None:
+    first = equation.inputs[0] if equation.inputs else None
+    maker = makers.get(first) if isinstance(first, Value) else None
+    rule = _RULES.get((equation.primitive.name, maker.primitive.name)) if maker is not None else None
+    if rule is None or maker is None:
+        return None
+    alone = sum(reads[v] for v in maker.outputs) == 1  # paddings cost nothing, other work is not done twice
+    return rule(equation, maker, makers) if alone or maker.primitive.name == "pad" else None
 
 
 def _zero_pads(pad: Equation, data_format: str) -> list[tuple[int, int]] | None:
