@@ -199,6 +199,7 @@ class LayerNormalization(Layer):
             raise InvalidArgumentError(
                 f"Expected an int or a list/tuple of ints for `axis` of layer {self.name!r}. Received: {axis!r}"
             )
+        self.autocast = False  # the moments are taken in float32, and the result has the inputs' precision, as in Keras
         self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
         self.epsilon, self.center, self.scale, self.rms_scaling = epsilon, center, scale, bool(rms_scaling)
         self.beta_initializer = initializers.get(beta_initializer)
@@ -231,9 +232,10 @@ class LayerNormalization(Layer):
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
-        return ops.layer_normalization(
+        made = ops.layer_normalization(
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
+        return ops.cast(made, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
