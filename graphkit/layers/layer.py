@@ -518,11 +518,14 @@ class Layer(Operation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        if self.activity_regularizer is not None:
+        own = self._saved_names()
+        if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        own = [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
         config.update({n: self._serialize_argument(n) for n in own})
         return config
+
+    def _saved_names(self) -> list[str]:
+        return [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
         value = getattr(self, name)

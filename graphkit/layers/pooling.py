@@ -5,40 +5,40 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer, sizes
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
-from graphkit.ops._windows import check_output, output_sizes, per_axis, spatial_axes, spatial_sizes
+from graphkit.ops._windows import check_output, output_sizes, spatial_axes, spatial_sizes
 
 _HOME = "keras.layers"
 
 
-class _Pooling(Layer):
+def _padding(layer: Any, name: str, value: Any) -> str:
+    if str(value).lower() not in ("valid", "same"):
+        raise InvalidArgumentError(
+            f"The `padding` argument of layer {layer.name!r} must be 'valid' or 'same'. Received: padding={value}"
+        )
+    return str(value).lower()
+
+
+class _Pooling(BuiltInLayer):
     """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
 
     rank: ClassVar[int] = 0
     function: ClassVar[str] = ""
+    config_order = "pool_size padding strides data_format"
 
-    def __init__(
-        self,
-        pool_size: Any = 2,
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = per_axis(pool_size, self.rank, "pool_size")
-        self.strides = self.pool_size if strides is None else per_axis(strides, self.rank, "strides")
-        self.padding = str(padding).lower()
-        if self.padding not in ("valid", "same"):
-            raise InvalidArgumentError(
-                f"The `padding` argument of layer {self.name!r} must be 'valid' or 'same'. Received: padding={padding}"
-            )
-        self.data_format = standardize_data_format(data_format)
+    pool_size: Any = argument(default=2, check=sizes)
+    strides: Any = argument(default=None)
+    padding: str = argument(default="valid", check=_padding)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+
+    def __post_init__(self) -> None:
+        self.strides = self.pool_size if self.strides is None else sizes(self, "strides", self.strides)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
@@ -54,13 +54,6 @@ class _Pooling(Layer):
         outs = output_sizes(sizes, self.pool_size, self.strides, ones, self.padding)
         where = f"layer {self.name!r} ({type(self).__name__})"
         check_output(where, outs, shape, self.pool_size, self.strides, ones, self.padding)
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, its keys in Keras' order."""
-        config = super().get_config()
-        return {
-            key: config[key] for key in ("name", "trainable", "dtype", "pool_size", "padding", "strides", "data_format")
-        }
 
 
 @keras_class(_HOME, "MaxPool1D")
@@ -105,16 +98,16 @@ class AveragePooling3D(_Pooling):
     rank, function = 3, "average_pool"
 
 
-class _GlobalPooling(Layer):
+class _GlobalPooling(BuiltInLayer):
     """One number for each channel: from all spatial positions."""
 
     rank: ClassVar[int] = 0
     function: ClassVar[str] = ""
 
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.keepdims = keepdims
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+    keepdims: bool = argument(default=False)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
@@ -179,16 +172,16 @@ class GlobalAveragePooling3D(_GlobalPooling):
     rank, function = 3, "mean"
 
 
-class _AdaptivePooling(Layer):
+class _AdaptivePooling(BuiltInLayer):
     """Windows that cover the input, as many along each axis as the output is to have; they may overlap by one element."""
 
     rank: ClassVar[int] = 0
     function: ClassVar[str] = ""
 
-    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.output_size = per_axis(output_size, self.rank, "output_size")
-        self.data_format = standardize_data_format(data_format)
+    output_size: Any = argument(check=sizes)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def call(self, inputs: Any) -> Any:
