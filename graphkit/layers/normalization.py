@@ -217,6 +217,9 @@ class LayerNormalization(_Scaled):
     epsilon: float = argument(default=1e-3)
     rms_scaling: bool = argument(default=False, convert=bool, hidden=True, kw_only=True)
 
+    def __post_init__(self) -> None:
+        self.autocast = False  # the moments are taken in float32, and the result has the inputs' precision, as in Keras
+
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, of the shape of the axes that are normalized."""
         given = self.axis if isinstance(self.axis, list) else [self.axis]
@@ -226,9 +229,10 @@ class LayerNormalization(_Scaled):
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
-        return ops.layer_normalization(
+        made = ops.layer_normalization(
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
+        return ops.cast(made, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
