@@ -428,8 +428,8 @@ class Attention(SeedArgument, BuiltInLayer):
     supports_masking = True
 
     use_scale: bool = argument(default=False)
-    score_mode: str = argument(default="dot", check=_score_mode)
-    dropout: float = argument(default=0.0)
+    score_mode: str = argument(default="dot", check=_score_mode, kw_only=True)
+    dropout: float = argument(default=0.0, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.dropout > 0:

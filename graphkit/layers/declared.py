@@ -116,6 +116,12 @@ def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
 # ----- groups -----
 
 
+class ActivationArgument(Declared, kw_only=True):
+    """Of the function that the outputs go through."""
+
+    activation: Any = activation_argument()
+
+
 class KernelArguments(Declared, kw_only=True):
     """Of the weight `kernel`."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import onnx
@@ -106,10 +106,20 @@ def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
     return str(b.op("Loop", count, None, empty, body=body))
 
 
-def _tokens(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: str | None, ngrams: Any) -> str:
+class Cutting(TypedDict):
+    """How texts become tokens."""
+
+    lower: bool
+    strip: bool
+    split: str | None
+    ngrams: Any
+
+
+def _tokens(b: GraphBuilder, x: Operand, how: Cutting) -> str:
     """(batch, words), the shorter ones filled up with empty strings."""
-    _check_sayable(b, split, ngrams)
-    name = _standardized(b, x, lower, strip, split)
+    split = how["split"]
+    _check_sayable(b, split, how["ngrams"])
+    name = _standardized(b, x, how["lower"], how["strip"], split)
     if split is None:
         return name if x.rank == 2 else str(b.unsqueeze(name, 1))
     words, _ = b.op("StringSplit", name, outputs=2)
@@ -118,19 +128,9 @@ def _tokens(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: str | 
 
 @lowering("text_indices")
 def _text_indices(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    length: int,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: int, **how: Unpack[Cutting]
 ) -> Any:
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     table = (keys, values) if "" in keys or not keys else (("", *keys), (0, *values))
     found = _encoded(b, tokens, table[0], table[1], default)
     filling = b.op(
@@ -144,20 +144,10 @@ def _text_indices(
 
 @lowering("text_counts")
 def _text_counts(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    depth: int,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Cutting]
 ) -> Any:
     """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     pairs = [(k, v if 0 <= v < depth else depth) for k, v in zip(keys, values, strict=True) if k != ""]
     table = [*pairs, ("", depth)] if keys else []
     found = _encoded(
