@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit import ops
-from graphkit.core import nest
+from graphkit.core import names, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class, serialize
 from graphkit.layers.layer import Layer, inner_layer
@@ -151,10 +151,11 @@ class Bidirectional(Layer):
             )
         super().__init__(**kwargs)
         self.merge_mode = merge_mode
-        self.forward_layer = _copied(layer, "forward_")
-        self.backward_layer = (
-            backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
-        )
+        with names.name_scope(self.name):  # a cell that is built with its config has weights of that name
+            self.forward_layer = _copied(layer, "forward_")
+            self.backward_layer = (
+                backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
+            )
         self._check_directions()
         for inner in (self.forward_layer, self.backward_layer):
             if (
