@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
-from graphkit.training.progress import ProgbarLogger, say
+from graphkit.core.messages import say
+from graphkit.training.progress import ProgbarLogger
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",

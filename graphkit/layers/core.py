@@ -6,20 +6,14 @@ import re
 from typing import Any, NamedTuple
 
 from graphkit import activations, constraints, initializers, ops, random, regularizers
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.declared import argument
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer, SeedArgument, fraction, positive
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 
 _HOME = "keras.layers"
-
-
-def check_positive(layer: Layer, argument: str, value: Any) -> None:
-    """Raise InvalidArgumentError unless `value` is a positive int."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(
-            f"Received an invalid value for `{argument}` of layer {layer.name!r}, expected a positive integer. Received: {argument}={value}"
-        )
 
 
 @keras_class(_HOME)
@@ -43,7 +37,7 @@ class Dense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        check_positive(self, "units", units)
+        positive(self, "units", units)
         self.units = units
         self.activation = activations.get(activation)
         self.use_bias = use_bias
@@ -89,41 +83,46 @@ class Dense(Layer):
 
 
 @keras_class(_HOME)
-class Activation(Layer):
+class Activation(BuiltInLayer):
     """An activation function as a layer. Source: keras.layers.Activation."""
 
     supports_masking = True
 
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+    activation: Any = argument(convert=activations.get, save=activations.serialize)
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
         return self.activation(inputs)
 
 
-@keras_class(_HOME)
-class Dropout(Layer):
-    """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
+class NoisyLayer(SeedArgument, BuiltInLayer):
+    """A layer that disturbs its inputs while training, by as much as its first argument says."""
 
     supports_masking = True
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise InvalidArgumentError(
-                f"Invalid value received for argument `rate` of layer {self.name!r}. "
-                f"Expected a float value between 0 and 1. Received: rate={rate}"
-            )
-        self.rate, self.seed, self.noise_shape = rate, seed, noise_shape
-        if rate > 0:
-            self.seed_generator = random.SeedGenerator(seed)
+    def __post_init__(self) -> None:
+        if self._strength() > 0:
+            self.seed_generator = random.SeedGenerator(self.seed)
+
+    def _strength(self) -> float:
+        return float(getattr(self, self.declaration.order[0]))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The inputs, some of them zeroed while training."""
-        if not training or self.rate == 0:
-            return inputs
+        """The inputs, disturbed while training."""
+        return self._disturbed(inputs) if training and self._strength() > 0 else inputs
+
+    def _disturbed(self, inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} defines no _disturbed(inputs)")
+
+
+@keras_class(_HOME)
+class Dropout(NoisyLayer):
+    """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
+
+    rate: float = argument(check=fraction)
+    noise_shape: Any = argument(default=None)
+
+    def _disturbed(self, inputs: Any) -> Any:
         return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
 
 
@@ -146,8 +145,8 @@ class Embedding(Layer):
         if length is not None:
             kwargs["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
         super().__init__(**kwargs)
-        check_positive(self, "input_dim", input_dim)
-        check_positive(self, "output_dim", output_dim)
+        positive(self, "input_dim", input_dim)
+        positive(self, "output_dim", output_dim)
         self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
@@ -185,12 +184,10 @@ class Embedding(Layer):
 
 
 @keras_class(_HOME)
-class Masking(Layer):
+class Masking(BuiltInLayer):
     """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
-    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mask_value = mask_value
+    mask_value: float = argument(default=0.0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Where any feature differs from the mask value."""
@@ -214,14 +211,20 @@ class Identity(Layer):
 
 
 @keras_class(_HOME)
-class ActivityRegularization(Layer):
+class ActivityRegularization(BuiltInLayer):
     """The inputs unchanged, with a penalty on them. Source: keras.layers.ActivityRegularization."""
 
     supports_masking = True
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
-        self.l1, self.l2 = l1, l2
+    l1: float = argument(default=0.0)
+    l2: float = argument(default=0.0)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        if given["activity_regularizer"] is not None:
+            raise InvalidTypeError(
+                "ActivityRegularization makes its `activity_regularizer` out of `l1` and `l2`; give those."
+            )
+        given["activity_regularizer"] = regularizers.L1L2(l1=given["l1"], l2=given["l2"])
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""

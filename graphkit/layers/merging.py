@@ -7,15 +7,17 @@ from functools import reduce
 from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer
 from graphkit.ops._convert import canonical_axis
 
 _HOME = "keras.layers"
 
 
-class Merge(Layer):
+class Merge(BuiltInLayer):
     """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it."""
 
     supports_masking = True
@@ -157,9 +159,7 @@ class Minimum(Merge):
 class Concatenate(Merge):
     """Joined along `axis`. Source: keras.layers.Concatenate."""
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = axis
+    axis: int = argument(default=-1)
 
     def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
         ranks = {len(s) for s in shapes}
@@ -202,22 +202,23 @@ def _mask_like(x: Any, mask: Any) -> Any:
     return ops.logical_and(ops.cast(ops.ones_like(x), "bool"), wide)
 
 
+def _axes(layer: Any, name: str, value: Any) -> Any:
+    several = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(a, int) for a in value)
+    if not isinstance(value, int) and not several:
+        raise InvalidTypeError(
+            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be an int or a list of two ints. Received: axes={value}"
+        )
+    return value
+
+
 @keras_class(_HOME)
 class Dot(Merge):
     """The dot product of two tensors along `axes`, sample by sample. Source: keras.layers.Dot."""
 
     exact_count = 2
 
-    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        valid = isinstance(axes, int) or (
-            isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
-        )
-        if not valid:
-            raise InvalidTypeError(
-                f"Invalid type for argument `axes` of layer {self.name!r}: it should be an int or a list of two ints. Received: axes={axes}"
-            )
-        self.axes, self.normalize = axes, normalize
+    axes: Any = argument(check=_axes)
+    normalize: bool = argument(default=False)
 
     def _axes_for(self, x1: Any, x2: Any) -> tuple[int, int]:
         ranks = len(x1), len(x2)

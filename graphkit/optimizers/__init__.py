@@ -8,20 +8,9 @@ from typing import Any
 from graphkit.core.serialization import classes_of, custom_object_scope, resolve
 from graphkit.core.serialization import serialize as _serialize
 from graphkit.optimizers import schedules
-from graphkit.optimizers.methods import (
-    SGD,
-    Adadelta,
-    Adafactor,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Ftrl,
-    Lamb,
-    Lion,
-    Nadam,
-    RMSprop,
-)
+from graphkit.optimizers.adafactor import Adafactor
+from graphkit.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
+from graphkit.optimizers.methods import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
 from graphkit.optimizers.optimizer import Optimizer
 
 __all__ = [

@@ -143,6 +143,6 @@ def assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entr
     arrays = [(a.variable, a.entry.read()) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
-        variable.assign(array)
+        variable.adopt(array)
     for obj, store in stores:
         obj.load_own_variables(store)
