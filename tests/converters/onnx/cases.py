@@ -212,6 +212,8 @@ def _in_bfloat16(x: Any) -> Any:
 LINEAR = [
     case("matmul", ops.matmul, "b t 3, 3 4"),
     case("matmul of ints", ops.matmul, "b 3:int32, 3 4:int32"),
+    case("matmul of bytes", ops.matmul, "b t 3:int8, 3 4:int8"),
+    case("einsum of bytes", lambda x, y: linear.einsum("abc,cde->abde", x, y), "b t 3:int8, 3 2 4:int8"),
     case("matmul of bfloat16", lambda x: _in_bfloat16(x), "b 3", tolerance=5e-2),
     case("einsum", lambda x, y: linear.einsum("abc,cde->abde", x, y), "b t 3, 3 2 4"),
     case("einsum, several summed", lambda x, y: linear.einsum("abcd,cde->abe", x, y), "b t 2 3, 2 3 4"),
