@@ -145,6 +145,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
     ) -> Any:
         """The output (batch, query axes, features), and the scores (batch, heads, query axes, key axes) if they are wanted."""
         key = value if key is None else key
+        query_mask = self._query_mask(query, query_mask)
         mask = self._compute_attention_mask(
             query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
         )
@@ -153,6 +154,9 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         output, scores = self._compute_attention(*projected, mask, training, return_attention_scores)
         output = self._output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
+
+    def _query_mask(self, query: Any, given: Any) -> Any:
+        return given
 
     def _heads(self, query: Any, key: Any, value: Any) -> tuple[Any, Any, Any]:
         return query, key, value
@@ -308,6 +312,10 @@ class MultiHeadAttention(_HeadAttention):
         self.attention_axes = tuple(axis % rank for axis in given)
         self._set_attention(rank + 1, self.attention_axes)
         self._output_dense = self._out_of_heads(query_shape)
+
+    def _query_mask(self, query: Any, given: Any) -> Any:
+        """The mask that the query itself bears: Keras does not read the argument."""
+        return getattr(query, "mask", None)
 
     def _into_heads(self, name: str, shape: Any, size: int, **more: Any) -> EinsumDense:
         free = string.ascii_lowercase[: len(shape) - 1]

@@ -10,17 +10,60 @@ from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, SeedArgument, fraction, positive
+from graphkit.layers.adaptable import Adaptable
+from graphkit.layers.contraction import MATMUL, Contraction
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
+from graphkit.layers.schemes import KERNELS, TABLES
 
 _HOME = "keras.layers"
 
 
+class _KernelLayer(Adaptable):
+    """activation(inputs * kernel + bias) for a product that `contraction` says."""
+
+    main = "kernel"
+    weight_names = ("_kernel", "bias")
+    zero_name = "kernel_zero"
+    contraction: Contraction
+    bias: Any = None
+    activation: Any
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel: a variable, or a tensor where an adapter or quantisation changes it."""
+        return self.adapted()
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._kernel = value
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The output."""
+        scheme = self.scheme
+        x = self.contraction(inputs, self.kernel) if scheme is None else scheme.product(self, inputs, training)
+        if scheme is not None and self.lora_enabled:
+            a, b = self.lora_weights
+            added = ops.matmul(self.contraction(inputs, a), b)
+            x = ops.cast(ops.add(x, self.lora_factor * added), self.compute_dtype)
+        if self.bias is not None:
+            x = ops.add(x, self.bias if self.quantization_mode != "float8" else self._float8_bias())
+        return x if self.activation is None else self.activation(x)
+
+    def _float8_bias(self) -> Any:
+        """The bias as bfloat16 has it, as Keras adds it to float8 products."""
+        if self.compute_dtype != "float32":
+            return self.bias
+        return ops.cast(ops.cast(self.bias, "bfloat16"), "float32")
+
+
 @keras_class(_HOME)
-class Dense(Layer):
+class Dense(_KernelLayer):
     """activation(x @ kernel + bias) over the last axis. Input (batch, ..., n), output (batch, ..., units). Source: keras.layers.Dense."""
 
     supports_masking = True
+    schemes = KERNELS
+    contraction = Contraction(MATMUL, 2)
 
     def __init__(
         self,
@@ -34,9 +77,15 @@ class Dense(Layer):
         activity_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        super().__init__(
+            activity_regularizer=activity_regularizer, lora_rank=lora_rank, lora_alpha=lora_alpha,
+            quantization_config=quantization_config, **kwargs,
+        )  # fmt: skip
         positive(self, "units", units)
         self.units = units
         self.activation = activations.get(activation)
@@ -56,13 +105,7 @@ class Dense(Layer):
             raise ShapeError(
                 f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
             )
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(size, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.build_main((size, self.units), self.kernel_initializer)
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
@@ -73,13 +116,7 @@ class Dense(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output."""
-        x = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
-        return x if self.activation is None else self.activation(x)
+        self.build_adapter()
 
 
 @keras_class(_HOME)
@@ -127,8 +164,13 @@ class Dropout(NoisyLayer):
 
 
 @keras_class(_HOME)
-class Embedding(Layer):
+class Embedding(Adaptable):
     """Rows of a table by integer. Input (batch, ...), output (batch, ..., output_dim). Source: keras.layers.Embedding."""
+
+    main = "embeddings"
+    schemes = TABLES
+    weight_names = ("_embeddings",)
+    has_way_back = False
 
     def __init__(
         self,
@@ -139,12 +181,17 @@ class Embedding(Layer):
         embeddings_constraint: Any = None,
         mask_zero: bool = False,
         weights: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         length = kwargs.pop("input_length", None)
         if length is not None:
             kwargs["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
-        super().__init__(**kwargs)
+        super().__init__(
+            lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs
+        )
         positive(self, "input_dim", input_dim)
         positive(self, "output_dim", output_dim)
         self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
@@ -156,20 +203,32 @@ class Embedding(Layer):
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table (input_dim, output_dim)."""
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.build_main((self.input_dim, self.output_dim), self.embeddings_initializer)
+        self.build_adapter()
         if self._first_weights is not None:
             given = self._first_weights
             self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
+    @property
+    def embeddings(self) -> Any:
+        """The table: a variable, or a tensor where an adapter or quantisation changes it."""
+        return self.adapted()
+
+    @embeddings.setter
+    def embeddings(self, value: Any) -> None:
+        self._embeddings = value
+
     def call(self, inputs: Any) -> Any:
         """The rows."""
-        return ops.cast(ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0), self.compute_dtype)
+        places, scheme = ops.cast(inputs, "int32"), self.scheme
+        if scheme is None:
+            return ops.cast(ops.take(self.embeddings, places, axis=0), self.compute_dtype)
+        rows = scheme.rows(self, places)
+        if not self.lora_enabled:
+            return rows
+        a, b = self.lora_weights
+        added = ops.matmul(ops.take(a, places, axis=0), b)
+        return ops.cast(ops.add(rows, self.lora_factor * added), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """With mask_zero: where the index is not 0."""
@@ -236,14 +295,18 @@ class ActivityRegularization(BuiltInLayer):
 
 
 @keras_class(_HOME)
-class EinsumDense(Layer):
+class EinsumDense(_KernelLayer):
     """activation(einsum(equation, x, kernel) + bias). Source: keras.layers.EinsumDense.
 
     Args:
         equation: "abc,cd->abd", "...x,xy->...y" or "ab...,bc->ac...": inputs, kernel, outputs.
         output_shape: an int or a shape without the batch axis (and without what `...` stands for); None where the inputs say it.
         bias_axes: the letters of the output that the bias has; None for no bias.
+        gptq_unpacked_column_size: what Keras notes of a kernel of 4 bits under GPTQ.
     """
+
+    schemes = KERNELS
+    zero_name = "zero_point"
 
     def __init__(
         self,
@@ -257,9 +320,16 @@ class EinsumDense(Layer):
         bias_regularizer: Any = None,
         kernel_constraint: Any = None,
         bias_constraint: Any = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        gptq_unpacked_column_size: int | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs
+        )
+        self.gptq_unpacked_column_size = gptq_unpacked_column_size
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
         self.bias_axes = bias_axes
@@ -275,13 +345,9 @@ class EinsumDense(Layer):
         """Make the kernel and the bias, of the sizes that the equation's letters have."""
         terms = _EinsumTerms.of(self)
         inputs, outputs = terms.sizes(self, tuple(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=tuple(_known_size(self, letter, outputs, inputs) for letter in terms.kernel),
-            initializer=self._fans(terms),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.contraction = Contraction(self.equation, len(input_shape))
+        shape = tuple(_known_size(self, letter, outputs, inputs) for letter in terms.kernel)
+        self.build_main(shape, self._fans(terms))
         self.bias = None
         if self.bias_axes is not None:
             self.bias = self.add_weight(
@@ -292,6 +358,7 @@ class EinsumDense(Layer):
                 constraint=self.bias_constraint,
             )
         self.input_spec = InputSpec(ndim=len(input_shape))
+        self.build_adapter()
 
     def _fans(self, terms: _EinsumTerms) -> Any:
         """The kernel's initializer, told which axes are the units that come in and which are those that go out."""
@@ -317,16 +384,11 @@ class EinsumDense(Layer):
         behind = rank - len(terms.inputs) if terms.dots == "right" else 0
         return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * behind)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output."""
-        x = ops.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
-        return x if self.activation is None else self.activation(x)
-
     def get_config(self) -> dict[str, Any]:
         """The config; `output_shape` stands first, as Keras writes it."""
         config = super().get_config()
+        if not self.gptq_unpacked_column_size:
+            config.pop("gptq_unpacked_column_size", None)
         base = {name: config.pop(name) for name in ("name", "trainable", "dtype")}
         return {**base, "output_shape": config.pop("output_shape"), **config}
 

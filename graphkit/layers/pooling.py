@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 from graphkit import ops
 from graphkit.core.declared import argument, must
 from graphkit.core.dims import Dim
-from graphkit.core.errors import ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import SpatialLayer, sizes
@@ -155,7 +154,7 @@ class _AdaptivePooling(_OfSpatialAxes):
     data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:
-        """The pooled inputs; their spatial sizes must be known."""
+        """The pooled inputs."""
         for axis, size in zip(spatial_axes(self.rank + 2, self.data_format), self.output_size, strict=True):
             inputs = self._pool_axis(inputs, axis, size)
         return inputs
@@ -164,9 +163,7 @@ class _AdaptivePooling(_OfSpatialAxes):
         """One axis at a time: windows of an axis have one of two lengths, of each of which there is a moving one."""
         length = x.shape[axis]
         if not isinstance(length, int):
-            raise ShapeError(
-                f"Layer {self.name!r} ({type(self).__name__}) needs known spatial sizes, got inputs of shape {tuple(x.shape)}."
-            )
+            return self._pool_free_axis(x, axis, size)
         spans = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
         pool = getattr(ops, self.function)
         if length % size == 0:
@@ -175,6 +172,23 @@ class _AdaptivePooling(_OfSpatialAxes):
         before = (slice(None),) * axis
         parts = [pool(x[(*before, slice(start, stop))], axis=axis, keepdims=True) for start, stop in spans]
         return ops.concatenate(parts, axis=axis)
+
+    def _pool_free_axis(self, x: Any, axis: int, size: int) -> Any:
+        """An axis whose length is not known yet: which elements belong to which window is part of the computation."""
+        length = ops.cast(ops.shape(x)[axis], "int32")
+        place = ops.reshape(ops.arange(ops.shape(x)[axis], dtype="int32"), (1, -1))
+        window = ops.reshape(ops.arange(size, dtype="int32"), (-1, 1))
+        inside = ops.logical_and(
+            ops.greater_equal(place, window * length // size),
+            ops.less(place, ((window + 1) * length + (size - 1)) // size),
+        )
+        behind = (1,) * (x.ndim - axis - 1)
+        inside = ops.reshape(inside, (size, -1, *behind))
+        every = ops.expand_dims(x, axis)
+        kept = ops.where(inside, every, ops.cast(float("-inf") if self.function == "max" else 0.0, x.dtype))
+        if self.function == "max":
+            return ops.max(kept, axis=axis + 1)
+        return ops.sum(kept, axis=axis + 1) / ops.sum(ops.cast(inside, x.dtype), axis=1)
 
 
 @keras_class(_HOME)

@@ -7,6 +7,7 @@ from typing import Any
 from graphkit import ops
 from graphkit.core.serialization import keras_class
 from graphkit.layers.core import Embedding
+from graphkit.layers.schemes import TABLES
 
 
 @keras_class("keras.layers")
@@ -21,6 +22,9 @@ class ReversibleEmbedding(Embedding):
     Source: keras.layers.ReversibleEmbedding.
     """
 
+    schemes = TABLES
+    weight_names = ("_embeddings", "reverse_embeddings")
+
     def __init__(
         self,
         input_dim: int,
@@ -32,6 +36,9 @@ class ReversibleEmbedding(Embedding):
         mask_zero: bool = False,
         reverse_dtype: str | None = None,
         logit_soft_cap: float | None = None,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(
@@ -41,14 +48,22 @@ class ReversibleEmbedding(Embedding):
             embeddings_regularizer,
             embeddings_constraint,
             mask_zero,
+            lora_rank=lora_rank,
+            lora_alpha=lora_alpha,
+            quantization_config=quantization_config,
             **kwargs,
         )
         self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
 
+    @property
+    def has_way_back(self) -> bool:  # type: ignore[override]
+        """Whether the way back has a table of its own."""
+        return not self.tie_weights
+
     def build(self, input_shape: Any = None) -> None:
         """Make the table, and that of the way back unless it is the same."""
         super().build(input_shape)
-        if not self.tie_weights:
+        if self.has_way_back and not self.is_quantized:
             self.reverse_embeddings = self.add_weight(
                 name="reverse_embeddings",
                 shape=(self.output_dim, self.input_dim),
@@ -62,11 +77,16 @@ class ReversibleEmbedding(Embedding):
             if self.mask_zero:
                 rows.mask = ops.not_equal(inputs, 0)
             return rows
-        table = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
-        dtype = self.reverse_dtype or self.compute_dtype
-        logits = ops.matmul(ops.cast(inputs, dtype), ops.cast(table, dtype))
+        scheme = self.scheme
+        logits = self._logits(inputs) if scheme is None else scheme.logits(self, inputs)
         cap = self.logit_soft_cap
         return logits if cap is None else ops.tanh(logits / cap) * cap
+
+    def _logits(self, inputs: Any) -> Any:
+        table = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        if self.reverse_dtype is not None:
+            inputs, table = ops.cast(inputs, self.reverse_dtype), ops.cast(table, self.reverse_dtype)
+        return ops.matmul(inputs, table)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: `call` sets the mask of the rows; logits have none."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit import ops
-from graphkit.core import nest
+from graphkit.core import names, nest
 from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
@@ -152,9 +152,10 @@ class Bidirectional(BuiltInLayer):
 
     def __post_init__(self) -> None:
         layer = self.forward_layer
-        self.forward_layer = _copied(layer, "forward_")
-        if self.backward_layer is None:
-            self.backward_layer = _copied(layer, "backward_", go_backwards=True)
+        with names.name_scope(self.name):  # a cell that is built with its config has weights of that name
+            self.forward_layer = _copied(layer, "forward_")
+            if self.backward_layer is None:
+                self.backward_layer = _copied(layer, "backward_", go_backwards=True)
         self._check_directions()
         for inner in (self.forward_layer, self.backward_layer):
             if (

@@ -12,9 +12,10 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import argument, must
+from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
 from graphkit.core.serialization import keras_class
-from graphkit.ir.tracing import current_trace
+from graphkit.ir.tracing import current_trace, measured_size
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.preprocessing.categories import EncodingArguments, RaggedArgument, encode
 from graphkit.ops.strings import (
@@ -435,7 +436,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         split: "whitespace", "character" or None.
         ngrams: n for sequences of 1 to n tokens, or a tuple of the lengths.
         output_mode: "int", "multi_hot", "count" or "tf_idf".
-        output_sequence_length: of the indices; in a model it must be given, since a plan's shapes are fixed.
+        output_sequence_length: of the indices; by default the number of tokens of the longest text of a batch.
 
     Source: keras.layers.TextVectorization.
     """
@@ -520,7 +521,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     # ----- the call -----
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on texts, also on a list of strings; without a fixed length the longest text decides."""
+        """The layer on texts, also on a list of strings."""
         if isinstance(inputs, (str, list)) and all(
             isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))
         ):
@@ -528,8 +529,6 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         plain = isinstance(inputs, np.ndarray) and current_trace() is None
         if plain and inputs.ndim == 0:
             return self(inputs.reshape(1))[0]
-        if plain and self.output_mode == "int" and self.output_sequence_length is None:
-            return self._indices(inputs, self._longest(inputs))
         return super().__call__(inputs, *args, **kwargs)
 
     def _longest(self, texts: Any) -> int:
@@ -540,13 +539,10 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         """Indices (batch, length), or an encoding (batch, depth)."""
         lookup = self._lookup_layer
         if self.output_mode == "int":
-            if self.output_sequence_length is None:
-                raise ShapeError(
-                    f"Layer {self.name!r} (TextVectorization) inside a model needs `output_sequence_length`: without it the number of "
-                    "tokens "
-                    "would depend on the texts."
-                )
-            return self._indices(inputs, self.output_sequence_length)
+            given = self.output_sequence_length
+            return self._indices(
+                inputs, measured_size(inputs, self._longest, f"{self.name}/tokens") if given is None else given
+            )
         if self.output_mode == "one_hot":
             raise InvalidTypeError(
                 f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'."
@@ -556,7 +552,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
             return ops.cast(ops.greater(counts, 0), "int64")
         return lookup.weighted(counts)
 
-    def _indices(self, inputs: Any, length: int) -> Any:
+    def _indices(self, inputs: Any, length: Size) -> Any:
         return text_indices(inputs, *self._lookup_layer.table(), length, **self._steps())
 
     # ----- config and files -----
