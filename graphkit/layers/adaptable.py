@@ -8,16 +8,25 @@ from typing import Any, ClassVar
 
 from graphkit import dtype_policies, initializers, ops, quantizers
 from graphkit.core import names
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, NotBuiltError, UnsupportedError
 from graphkit.core.serialization import deserialize
 from graphkit.ir.tracing import tracing
 from graphkit.ir.variable import Variable
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.schemes import Scheme
 from graphkit.quantizers.configs import resolved_config
 
 
-class Adaptable(Layer):
+class AdapterArguments(Declared, kw_only=True):
+    """Of what is trained, or kept, in place of a large weight."""
+
+    lora_rank: int | None = argument(default=None)
+    lora_alpha: Any = argument(default=None)
+    quantization_config: Any = argument(default=None, convert=deserialize)
+
+
+class Adaptable(AdapterArguments, BuiltInLayer):
     """A layer that keeps its large weight in `_<main>`, makes it with `build_main`, and computes with `adapted()`.
 
     Args:
@@ -30,18 +39,14 @@ class Adaptable(Layer):
     schemes: ClassVar[Mapping[str, Scheme]] = {}
     weight_names: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold weights, in the order of files."""
-    computed_names: ClassVar[frozenset[str]] = frozenset({"main_weight", "lora_weights", "scheme", "kernel", "embeddings"})
+    computed_names: ClassVar[frozenset[str]] = frozenset(
+        {"main_weight", "lora_weights", "scheme", "kernel", "embeddings"}
+    )
     """Properties that hold nothing of their own, so that writing a file need not ask them."""
 
-    def __init__(
-        self, *, lora_rank: int | None = None, lora_alpha: float | None = None, quantization_config: Any = None, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
-        self.lora_enabled = False
-        self.quantization_config = deserialize(quantization_config)
-        self.is_quantized = False
+    def __post_init__(self) -> None:
+        self.lora_alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
+        self.lora_enabled = self.is_quantized = False
 
     # ----- building -----
 
@@ -53,14 +58,7 @@ class Adaptable(Layer):
             scheme.build(self)
             self.is_quantized = True
         if scheme is None or scheme.keeps_floats:
-            weight = self.add_weight(
-                name=self.main,
-                shape=shape,
-                initializer=initializer,
-                regularizer=getattr(self, f"{self.main}_regularizer"),
-                constraint=getattr(self, f"{self.main}_constraint"),
-            )
-            setattr(self, f"_{self.main}", weight)
+            setattr(self, f"_{self.main}", self._add_weight_of(self.main, shape, initializer=initializer))
 
     def build_adapter(self) -> None:
         """The last step of `build`: the adapter, if the constructor asked for one."""
@@ -124,7 +122,11 @@ class Adaptable(Layer):
         return float(self.lora_alpha or 0) / float(self.lora_rank or 1)
 
     def enable_lora(
-        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
     ) -> None:
         """Freeze the weight and train an update of this rank in its place.
 
@@ -219,7 +221,11 @@ class Adaptable(Layer):
                     f"Implicitly enabling {policy.quantization_mode.upper()} quantization by setting `dtype_policy` to '{value}' is "
                     "not supported: it wants samples. Use layer.quantize or model.quantize with a config."
                 )
-            config = quantizers.Int4QuantizationConfig(block_size=policy.block_size) if hasattr(policy, "block_size") else None
+            config = (
+                quantizers.Int4QuantizationConfig(block_size=policy.block_size)
+                if hasattr(policy, "block_size")
+                else None
+            )
             self.quantize(policy.quantization_mode, config)
         self._take_policy(policy)
 
@@ -249,7 +255,6 @@ class Adaptable(Layer):
                 factor.assign(ops.zeros(factor.shape))
 
     def get_config(self) -> dict[str, Any]:
-        """The config; the adapter's rank and alpha stand last, and only where there is one."""
+        """The config; the adapter's rank and alpha only where there is one."""
         config = super().get_config()
-        adapter = {name: config.pop(name) for name in ("lora_rank", "lora_alpha") if name in config}
-        return {**config, **adapter} if self.lora_rank else config
+        return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}

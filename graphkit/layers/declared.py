@@ -130,13 +130,18 @@ class KernelArguments(Declared, kw_only=True):
     kernel_constraint: Any = constraint()
 
 
-class BiasArguments(Declared, kw_only=True):
-    """Of the weight `bias`, and whether there is one."""
+class BiasWeightArguments(Declared, kw_only=True):
+    """Of the weight `bias`."""
 
-    use_bias: bool = argument(default=True)
     bias_initializer: Any = initializer("zeros")
     bias_regularizer: Any = regularizer()
     bias_constraint: Any = constraint()
+
+
+class BiasArguments(BiasWeightArguments, kw_only=True):
+    """Of the weight `bias`, and whether there is one."""
+
+    use_bias: bool = argument(default=True)
 
 
 class RecurrentArguments(Declared, kw_only=True):

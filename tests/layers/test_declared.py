@@ -26,7 +26,7 @@ DIFFERENT = {
 }
 
 # Layers whose constructor is no list of hyper-parameters.
-WRITTEN = ("InputLayer", "Lambda", "Dense", "EinsumDense", "Embedding", "ReversibleEmbedding")
+WRITTEN = ("InputLayer", "Lambda")
 
 
 def parameters(name: str) -> dict[str, str]:
