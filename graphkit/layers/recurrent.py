@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphkit import activations, ops
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import config_names, get_registered_name, keras_class, serialize
 from graphkit.ir.spec import TensorSpec
@@ -299,6 +299,7 @@ class _BuiltInRNN(RNN):
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
         usual = type(cell) is self.cell_class and None not in names.values() and sequences.ndim == 3
+        usual = usual and sequences.dtype not in dtypes.HALF  # half floats are rounded at each step of the cell, as in Keras
         if not usual or (training and cell.recurrent_dropout) or (mask is not None and mask.ndim != 2):
             return super()._run(sequences, states, mask, training, own_state)
         if training and cell.dropout:

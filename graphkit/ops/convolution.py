@@ -382,6 +382,7 @@ conv_p: Primitive = primitive(
     prepare=_conv_prepare,
     workspace=_conv_workspace,
     vjp=_conv_vjp,
+    sums=True,
 )
 
 conv_input_grad_p: Primitive = primitive(
@@ -390,6 +391,7 @@ conv_input_grad_p: Primitive = primitive(
     prepare=_input_grad_prepare,
     workspace=_input_grad_workspace,
     vjp=_input_grad_vjp,
+    sums=True,
 )
 
 conv_kernel_grad_p: Primitive = primitive(
@@ -398,6 +400,7 @@ conv_kernel_grad_p: Primitive = primitive(
     prepare=_kernel_grad_prepare,
     workspace=_kernel_grad_workspace,
     vjp=_kernel_grad_vjp,
+    sums=True,
 )
 
 
