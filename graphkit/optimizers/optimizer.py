@@ -210,7 +210,9 @@ class Optimizer(Declared, Configurable):
         for variable in self._trainable:
             for name in slots:
                 self._slots[name].append(
-                    self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
+                    None
+                    if variable.overwrite_with_gradient
+                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
                 )
 
     def add_variable_from_reference(
@@ -280,7 +282,7 @@ class Optimizer(Declared, Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = not variable.overwrite_with_gradient and self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain
@@ -314,7 +316,7 @@ class Optimizer(Declared, Configurable):
         """
         if not len(grads):
             return
-        pairs = self._pairs(list(grads), trainable_variables)
+        pairs = self._without_overwritten(self._pairs(list(grads), trainable_variables))
         if self.loss_scale_factor is not None:
             pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
         if self.gradient_accumulation_steps:
@@ -351,6 +353,19 @@ class Optimizer(Declared, Configurable):
         if missing:
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=3)
         return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+
+    def _without_overwritten(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
+        """The pairs that are to be descended; a variable that says so takes its "gradient" as its new value here."""
+        steps = self.gradient_accumulation_steps
+        for gradient, variable in [p for p in pairs if p[1].overwrite_with_gradient]:
+            if steps:  # the largest of all steps since the last update
+                total = self._accumulators[self._indexes[variable]]
+                due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+                largest = ops.maximum(gradient, total)
+                gradient = ops.where(due, largest, gradient)
+                total.assign(ops.where(due, 0.0, largest))
+            variable.assign(gradient)
+        return [p for p in pairs if not p[1].overwrite_with_gradient]
 
     def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         rate = self.learning_rate
