@@ -433,11 +433,14 @@ class Optimizer(Declared, Configurable):
             for variable, average in zip(self._trainable, self._averages, strict=True):
                 variable.assign(ops.where(due, average.value, variable.value))
 
+    def averaged(self) -> list[tuple[Variable, Variable]]:
+        """Pairs of a variable and its moving average, if any are kept."""
+        return list(zip(self._trainable, self._averages, strict=True)) if self.use_ema else []
+
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """At the end of training: the moving averages, if any are kept, replace the variables."""
-        if self.use_ema:
-            for variable, average in zip(self._trainable, self._averages, strict=True):
-                variable.assign(average.array)
+        for variable, average in self.averaged():
+            variable.assign(average.array)
 
     # ----- state and config -----
 
