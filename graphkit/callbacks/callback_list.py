@@ -59,9 +59,13 @@ class CallbackList:
         if not name.startswith("on_"):
             raise AttributeError(name)
 
-        def call(*args: Any, **kwargs: Any) -> None:
+        numbered = "epoch" in name or "batch" in name  # these take (number, logs), the others (logs)
+
+        def call(*args: Any, logs: Any = None) -> None:
+            given = args if len(args) > numbered else (*args, logs)
+            given = (*given[:-1], given[-1] or {})  # as in Keras: logs are always handed on, and are a dict
             for callback in self.callbacks:
-                getattr(callback, name)(*args, **kwargs)
+                getattr(callback, name)(*given)
 
         self.__dict__[name] = call
         return call
