@@ -120,7 +120,7 @@ def serialize(obj: Any) -> Any:
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
         return [serialize(item) for item in obj]
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
         parts = {"start": serialize(obj.start), "stop": serialize(obj.stop), "step": serialize(obj.step)}

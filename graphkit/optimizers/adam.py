@@ -37,9 +37,34 @@ class Moments(Optimizer):
 
     def corrections(self, dtype: str) -> tuple[Any, Any]:
         """1 - beta^step for both: what the means lack since they began at zero."""
-        step = ops.cast(ops.add(self.iterations, 1), dtype)
-        first, second = (ops.subtract(1.0, ops.power(ops.cast(b, dtype), step)) for b in (self.beta_1, self.beta_2))
-        return first, second
+        return corrections((self.beta_1, self.beta_2), ops.add(self.iterations, 1), dtype)
+
+
+def corrections(betas: tuple[float, float], step: Any, dtype: str) -> tuple[Any, Any]:
+    """1 - beta^step for both."""
+    count = ops.cast(step, dtype)
+    first, second = (ops.subtract(1.0, ops.power(ops.cast(b, dtype), count)) for b in betas)
+    return first, second
+
+
+def adam_change(
+    gradient: Any,
+    slots: tuple[Variable, Variable],
+    betas: tuple[float, float],
+    epsilon: float,
+    step: Any,
+    learning_rate: Any,
+    top: Variable | None = None,
+) -> Any:
+    """What Adam subtracts from a variable; the moving means `slots`, and the largest mean square `top`, are updated."""
+    mean, power = slots
+    rest_1, rest_2 = corrections(betas, step, mean.dtype)
+    alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
+    mean = towards(mean, gradient, 1 - betas[0])
+    power = towards(power, ops.square(gradient), 1 - betas[1])
+    if top is not None:
+        power = top.assign(ops.maximum(top, power))
+    return ops.true_divide(ops.multiply(mean, alpha), ops.add(ops.sqrt(power), epsilon))
 
 
 @keras_class(HOME)
@@ -57,13 +82,10 @@ class Adam(Moments):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """The update."""
-        rest_1, rest_2 = self.corrections(variable.dtype)
-        alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
-        mean, power = self.means(gradient, variable)
-        if self.amsgrad:
-            top = self.slot("velocity_hat", variable)
-            power = top.assign(ops.maximum(top, power))
-        change = ops.true_divide(ops.multiply(mean, alpha), ops.add(ops.sqrt(power), self.epsilon))
+        slots = (self.slot("momentum", variable), self.slot("velocity", variable))
+        top = self.slot("velocity_hat", variable) if self.amsgrad else None
+        betas, step = (self.beta_1, self.beta_2), ops.add(self.iterations, 1)
+        change = adam_change(gradient, slots, betas, self.epsilon, step, learning_rate, top)
         variable.assign(ops.subtract(variable, change))
 
 

@@ -46,6 +46,14 @@ def checked_rate(optimizer: Any, name: str, value: Any) -> Any:
     return value
 
 
+def only_if(condition: Any, variables: Iterable[Variable], change: Callable[[], None]) -> None:
+    """Let `change` assign to the variables, and undo that where the condition does not hold: both ways are computed."""
+    before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in variables}
+    change()
+    for variable, old in before.items():
+        variable.assign(ops.where(condition, variable.value, old))
+
+
 def _filled(shape: tuple[int, ...], initializer: Any, dtype: str) -> Any:
     """An array by an initializer: a number, or what `graphkit.initializers.get` understands."""
     if isinstance(initializer, (int, float)):
@@ -373,25 +381,25 @@ class Optimizer(Declared, Configurable):
         pairs = [(gradient, variable) for gradient, (_, variable) in zip(grads, pairs, strict=True)]
         for gradient, variable in self._arena.gather(pairs) if self._arena is not None else pairs:
             own_rate = ops.cast(rate, variable.dtype)
-            if self.weight_decay is not None and not self._undecayed(variable):
-                lost = ops.multiply(ops.multiply(variable, self.weight_decay), own_rate)
-                variable.assign(ops.subtract(variable, lost))
+            decay = self.decay_of(variable)
+            if decay is not None and not self._undecayed(variable):
+                variable.assign(ops.subtract(variable, ops.multiply(ops.multiply(variable, decay), own_rate)))
             self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable, if it has any."""
+        decay: float | None = self.weight_decay
+        return decay
 
     def _accumulate(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         """Add the gradients up; every so many steps, use their mean. Both ways are computed and the right one chosen."""
         steps = self.gradient_accumulation_steps
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
-        kept = [
-            v
-            for v in (*self._trainable, *self._variables)
-            if v is not self._iterations and v is not self._learning_rate
-        ]
-        before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in kept}
-        self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
-        for variable, old in before.items():
-            variable.assign(ops.where(due, variable.value, old))
+        fixed = (self._iterations, self._learning_rate)
+        kept = [v for v in (*self._trainable, *self._variables) if not any(v is f for f in fixed)]
+        means = [(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)]
+        only_if(due, kept, lambda: self._update(means))
         for total, (_, variable) in zip(sums, pairs, strict=True):
             self._accumulators[self._indexes[variable]].assign(ops.where(due, 0.0, total))
 
@@ -440,11 +448,14 @@ class Optimizer(Declared, Configurable):
             for variable, average in zip(self._trainable, self._averages, strict=True):
                 variable.assign(ops.where(due, average.value, variable.value))
 
+    def averaged(self) -> list[tuple[Variable, Variable]]:
+        """Pairs of a variable and its moving average, if any are kept."""
+        return list(zip(self._trainable, self._averages, strict=True)) if self.use_ema else []
+
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """At the end of training: the moving averages, if any are kept, replace the variables."""
-        if self.use_ema:
-            for variable, average in zip(self._trainable, self._averages, strict=True):
-                variable.assign(average.array)
+        for variable, average in self.averaged():
+            variable.assign(average.array)
 
     # ----- state and config -----
 
