@@ -52,8 +52,20 @@ class SGD(Optimizer):
         )
 
 
+class _RootDivided(Optimizer):
+    """Divides by the root of a sum of squares."""
+
+    epsilon: float
+    epsilon_outside = False  # how Keras 1 and 2 kept off zero; set for their files, no part of the config
+
+    def _root(self, power: Any) -> Any:
+        if self.epsilon_outside:
+            return ops.add(ops.sqrt(power), self.epsilon)
+        return ops.sqrt(ops.add(power, self.epsilon))
+
+
 @keras_class(HOME)
-class RMSprop(Optimizer):
+class RMSprop(_RootDivided):
     """Steps divided by a moving root mean square of the gradients. Source: keras.optimizers.RMSprop."""
 
     def __init__(
@@ -80,7 +92,7 @@ class RMSprop(Optimizer):
         if self.centered:
             average = _decayed(self.slot("average_gradient", variable), gradient, self.rho)
             power = ops.subtract(power, ops.square(average))
-        step = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(power, self.epsilon)))
+        step = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(power))
         if self.momentum > 0:
             slot = self.slot("momentum", variable)
             step = slot.assign(ops.add(ops.multiply(slot, self.momentum), step))
@@ -184,6 +196,7 @@ class Nadam(Optimizer):
     """Adam with Nesterov momentum. Source: keras.optimizers.Nadam."""
 
     slots = ("momentum", "velocity")
+    schedule_decay = 1.0  # Keras 2's argument; set for its files, no part of the config
 
     def __init__(
         self,
@@ -202,8 +215,18 @@ class Nadam(Optimizer):
         dtype = self._trainable[0].dtype if self._trainable else dtypes.floatx()
         self._product = self._track(1.0, dtype, "variable")
 
+    @property
+    def product(self) -> Variable:
+        """The product of the momentum schedule so far."""
+        return self._product
+
+    def product_after(self, steps: int) -> float:
+        """What `product` is after so many steps; for files that do not say it."""
+        step = np.arange(1, min(steps, 10_000) + 1)  # it is 0 long before
+        return float(np.prod(self.beta_1 * (1.0 - 0.5 * 0.96 ** (step * self.schedule_decay))))
+
     def _schedule(self, step: Any, dtype: str) -> Any:
-        decay = ops.power(ops.cast(0.96, dtype), ops.cast(step, dtype))
+        decay = ops.power(ops.cast(0.96, dtype), ops.multiply(ops.cast(step, dtype), self.schedule_decay))
         return ops.multiply(ops.subtract(1.0, ops.multiply(decay, 0.5)), self.beta_1)
 
     def _update(self, pairs: Any) -> None:
@@ -230,7 +253,7 @@ class Nadam(Optimizer):
 
 
 @keras_class(HOME)
-class Adagrad(Optimizer):
+class Adagrad(_RootDivided):
     """Steps divided by the root of the sum of all squares so far. Source: keras.optimizers.Adagrad."""
 
     def __init__(
@@ -247,7 +270,7 @@ class Adagrad(Optimizer):
         """The update."""
         slot = self.slot("accumulator", variable)
         total = slot.assign(ops.add(slot, ops.square(gradient)))
-        change = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(total, self.epsilon)))
+        change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total))
         variable.assign(ops.subtract(variable, change))
 
 
