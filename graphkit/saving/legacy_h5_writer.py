@@ -17,7 +17,15 @@ from graphkit.saving.files import replacing
 
 MAX_ATTRIBUTE_BYTES = 64512  # an attribute stands in the object's header, which has 64 KiB; Keras splits longer lists
 _BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
-_COMPILE_KEYS = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile")
+_COMPILE_KEYS = (
+    "loss",
+    "loss_weights",
+    "metrics",
+    "weighted_metrics",
+    "run_eagerly",
+    "steps_per_execution",
+    "jit_compile",
+)
 
 
 def layer_weights(layer: Layer) -> list[Any]:
@@ -63,7 +71,9 @@ def training_config(model: Any) -> dict[str, Any]:
     given = model.get_compile_config()
     made = {key: given.get(key) for key in _COMPILE_KEYS}
     made["loss"] = _full_names(given.get("loss"), _loss)
-    made["metrics"], made["weighted_metrics"] = (_full_names(given.get(k), _metric) for k in ("metrics", "weighted_metrics"))
+    made["metrics"], made["weighted_metrics"] = (
+        _full_names(given.get(k), _metric) for k in ("metrics", "weighted_metrics")
+    )
     if given.get("optimizer") is not None:
         made["optimizer_config"] = {k: given["optimizer"][k] for k in ("class_name", "config")}
     return made

@@ -128,7 +128,9 @@ def is_standalone(version: str) -> bool:
     if version.endswith("-tf"):
         return False
     numbers = version.split(".")
-    return not version or numbers[0] in ("0", "1") or (numbers[0] == "2" and numbers[1:2] in (["0"], ["1"], ["2"], ["3"]))
+    return (
+        not version or numbers[0] in ("0", "1") or (numbers[0] == "2" and numbers[1:2] in (["0"], ["1"], ["2"], ["3"]))
+    )
 
 
 # ----- losses and metrics -----

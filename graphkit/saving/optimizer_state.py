@@ -47,7 +47,7 @@ def state_pairs(optimizer: Optimizer, entries: Sequence[Entry], older: OlderFile
         entries: all arrays of the file, in its order.
         older: given where slots stand one behind the other, and for how weights are laid out.
     """
-    found = _as_keras3(optimizer, entries) or _as_older(optimizer, entries, older)
+    found = _as_keras3(optimizer, entries) or _as_older(optimizer, entries, older) or _never_used(optimizer, entries)
     if not found and entries:
         warnings.warn(
             f"The optimizer's state was not loaded: the {len(entries)} arrays of the file are not those of {type(optimizer).__name__} "
@@ -59,6 +59,12 @@ def state_pairs(optimizer: Optimizer, entries: Sequence[Entry], older: OlderFile
 
 def _as_keras3(optimizer: Optimizer, entries: Sequence[Entry]) -> Pairs:
     return _in_order(optimizer.variables, entries) or []
+
+
+def _never_used(optimizer: Optimizer, entries: Sequence[Entry]) -> Pairs:
+    """A model that was compiled and not trained has the count of steps and the learning rate alone."""
+    first = optimizer.variables[: len(entries)]
+    return (_in_order(first, entries) or []) if len(entries) <= _MAX_COUNTERS else []
 
 
 def _as_older(optimizer: Optimizer, entries: Sequence[Entry], older: OlderFile | None) -> Pairs:
@@ -85,7 +91,9 @@ def _slots(optimizer: Optimizer, entries: Sequence[Entry], older: OlderFile | No
         kept = {id(v) for group in groups for v in group if v.dtype != "int32"}  # Adafactor has slots that hold nothing
         return _in_order([v for v in optimizer.variables if id(v) in kept], entries, _unused(optimizer))
     by_layer = _slot_by_slot(optimizer, groups, entries, older)
-    return _in_order([v for group in groups for v in group], entries, _unused(optimizer)) if by_layer is None else by_layer
+    return (
+        _in_order([v for group in groups for v in group], entries, _unused(optimizer)) if by_layer is None else by_layer
+    )
 
 
 def _unused(optimizer: Optimizer) -> int:

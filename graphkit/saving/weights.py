@@ -123,7 +123,9 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
 
 def _optimizer_assignments(optimizer: Any, table: Table) -> list[Assignment]:
     """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
-    group = table.group("optimizer/inner_optimizer/vars") or table.group("optimizer/vars")  # inside of a LossScaleOptimizer
+    group = table.group("optimizer/inner_optimizer/vars") or table.group(
+        "optimizer/vars"
+    )  # inside of a LossScaleOptimizer
     entries = [group[key] for key in sorted(group, key=_number)]
     return [Assignment(v, e) for v, e in state_pairs(optimizer, entries)]
 
