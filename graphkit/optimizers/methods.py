@@ -79,8 +79,20 @@ class SGD(Optimizer):
         )
 
 
+class _RootDivided(Optimizer):
+    """Divides by the root of a sum of squares."""
+
+    epsilon: float
+    epsilon_outside = False  # how Keras 1 and 2 kept off zero; set for their files, no part of the config
+
+    def _root(self, power: Any) -> Any:
+        if self.epsilon_outside:
+            return ops.add(ops.sqrt(power), self.epsilon)
+        return ops.sqrt(ops.add(power, self.epsilon))
+
+
 @keras_class(HOME)
-class RMSprop(Optimizer):
+class RMSprop(_RootDivided):
     """Steps divided by a moving root mean square of the gradients. Source: keras.optimizers.RMSprop."""
 
     argument_order = f"learning_rate rho momentum epsilon centered weight_decay {REST}"
@@ -102,7 +114,7 @@ class RMSprop(Optimizer):
         if self.centered:
             average = decayed(self.slot("average_gradient", variable), gradient, self.rho)
             power = ops.subtract(power, ops.square(average))
-        step = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(power, self.epsilon)))
+        step = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(power))
         if self.momentum > 0:
             slot = self.slot("momentum", variable)
             step = slot.assign(ops.add(ops.multiply(slot, self.momentum), step))
@@ -110,7 +122,7 @@ class RMSprop(Optimizer):
 
 
 @keras_class(HOME)
-class Adagrad(Optimizer):
+class Adagrad(_RootDivided):
     """Steps divided by the root of the sum of all squares so far. Source: keras.optimizers.Adagrad."""
 
     argument_order = f"learning_rate initial_accumulator_value epsilon weight_decay {REST}"
@@ -126,7 +138,7 @@ class Adagrad(Optimizer):
         """The update."""
         slot = self.slot("accumulator", variable)
         total = slot.assign(ops.add(slot, ops.square(gradient)))
-        change = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(total, self.epsilon)))
+        change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total))
         variable.assign(ops.subtract(variable, change))
 
 

@@ -159,6 +159,21 @@ class Optimizer(Declared, Configurable):
         return list(self._variables)
 
     @property
+    def trained(self) -> list[Variable]:
+        """The variables that the optimizer was built for, in their order."""
+        return list(self._trainable)
+
+    @property
+    def slot_groups(self) -> list[list[Variable]]:
+        """What is kept for each of `trained`: averages, sums of gradients, then the slots, a list of each."""
+        return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
+
+    @property
+    def counter(self) -> Variable:
+        """The variable that counts the calls of `apply`."""
+        return self._iterations
+
+    @property
     def iterations(self) -> Any:
         """The number of updates so far."""
         if self.gradient_accumulation_steps:
