@@ -30,11 +30,18 @@ class Adaptable(Layer):
     schemes: ClassVar[Mapping[str, Scheme]] = {}
     weight_names: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold weights, in the order of files."""
-    computed_names: ClassVar[frozenset[str]] = frozenset({"main_weight", "lora_weights", "scheme", "kernel", "embeddings"})
+    computed_names: ClassVar[frozenset[str]] = frozenset(
+        {"main_weight", "lora_weights", "scheme", "kernel", "embeddings"}
+    )
     """Properties that hold nothing of their own, so that writing a file need not ask them."""
 
     def __init__(
-        self, *, lora_rank: int | None = None, lora_alpha: float | None = None, quantization_config: Any = None, **kwargs: Any
+        self,
+        *,
+        lora_rank: int | None = None,
+        lora_alpha: float | None = None,
+        quantization_config: Any = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.lora_rank = lora_rank
@@ -69,7 +76,7 @@ class Adaptable(Layer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     @property
-    def scheme(self) -> Scheme | None:
+    def scheme(self) -> Any:
         """How the weight is quantised; None if it is not. Raises UnsupportedError for a mode that the layer has not."""
         mode = self.quantization_mode
         return None if mode is None else self._scheme_of(mode)
@@ -124,7 +131,11 @@ class Adaptable(Layer):
         return float(self.lora_alpha or 0) / float(self.lora_rank or 1)
 
     def enable_lora(
-        self, rank: int, lora_alpha: float | None = None, a_initializer: Any = "he_uniform", b_initializer: Any = "zeros"
+        self,
+        rank: int,
+        lora_alpha: float | None = None,
+        a_initializer: Any = "he_uniform",
+        b_initializer: Any = "zeros",
     ) -> None:
         """Freeze the weight and train an update of this rank in its place.
 
@@ -165,7 +176,7 @@ class Adaptable(Layer):
 
     # ----- quantisation -----
 
-    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True) -> None:
+    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True, **kwargs: Any) -> None:
         """Quantise the weight: "int8", "int4", "float8", ... or as a config of `graphkit.quantizers` says.
 
         Raises InvalidArgumentError for a layer that is not built or is quantised already, UnsupportedError for a mode that it has
@@ -219,7 +230,11 @@ class Adaptable(Layer):
                     f"Implicitly enabling {policy.quantization_mode.upper()} quantization by setting `dtype_policy` to '{value}' is "
                     "not supported: it wants samples. Use layer.quantize or model.quantize with a config."
                 )
-            config = quantizers.Int4QuantizationConfig(block_size=policy.block_size) if hasattr(policy, "block_size") else None
+            config = (
+                quantizers.Int4QuantizationConfig(block_size=policy.block_size)
+                if hasattr(policy, "block_size")
+                else None
+            )
             self.quantize(policy.quantization_mode, config)
         self._take_policy(policy)
 
@@ -251,5 +266,18 @@ class Adaptable(Layer):
     def get_config(self) -> dict[str, Any]:
         """The config; the adapter's rank and alpha stand last, and only where there is one."""
         config = super().get_config()
-        adapter = {name: config.pop(name) for name in ("lora_rank", "lora_alpha") if name in config}
+        adapter: dict[str, Any] = {name: config.pop(name) for name in ("lora_rank", "lora_alpha") if name in config}
         return {**config, **adapter} if self.lora_rank else config
+
+
+def policy_with_inner(layer: Layer) -> Any:
+    """What a layer that makes others with its own policy writes as `dtype`: a map by path, where one of them has another by now."""
+    given, own = layer.dtype_policy, layer.own_policy
+    others = {
+        inner.path: inner.own_policy
+        for inner in layer._layers
+        if isinstance(inner, Adaptable) and inner.own_policy != own
+    }
+    if isinstance(given, dtype_policies.DTypePolicyMap) or not others or None in others:
+        return given
+    return dtype_policies.DTypePolicyMap(own, {str(path): policy for path, policy in others.items()})

@@ -12,6 +12,7 @@ from graphkit import initializers, ops, random, regularizers
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class, serialize
 from graphkit.layers.activation import Softmax
+from graphkit.layers.adaptable import policy_with_inner
 from graphkit.layers.core import Dropout, EinsumDense, check_positive
 from graphkit.layers.layer import Layer
 
@@ -209,7 +210,7 @@ class _HeadAttention(Layer):
 
     def get_config(self) -> dict[str, Any]:
         """The config, in Keras' order."""
-        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
+        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(policy_with_inner(self))}
         return {**base, **{name: self._serialize_argument(name) for name in self._config_order}}
 
     def _serialize_argument(self, name: str) -> Any:

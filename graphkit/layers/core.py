@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from graphkit import activations, constraints, initializers, ops, random, regularizers
 from graphkit.core.errors import InvalidArgumentError, ShapeError
@@ -11,8 +11,9 @@ from graphkit.core.serialization import keras_class
 from graphkit.layers.adaptable import Adaptable
 from graphkit.layers.contraction import MATMUL, Contraction
 from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.kernel_schemes import KERNELS
 from graphkit.layers.layer import Layer
-from graphkit.layers.schemes import KERNELS, TABLES
+from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
 
@@ -29,7 +30,7 @@ class _KernelLayer(Adaptable):
     """activation(inputs * kernel + bias) for a product that `contraction` says."""
 
     main = "kernel"
-    weight_names = ("_kernel", "bias")
+    weight_names: ClassVar[tuple[str, ...]] = ("_kernel", "bias")
     zero_name = "kernel_zero"
     contraction: Contraction
     bias: Any = None
@@ -170,7 +171,7 @@ class Embedding(Adaptable):
 
     main = "embeddings"
     schemes = TABLES
-    weight_names = ("_embeddings",)
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings",)
     has_way_back = False
 
     def __init__(
@@ -190,9 +191,7 @@ class Embedding(Adaptable):
         length = kwargs.pop("input_length", None)
         if length is not None:
             kwargs["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
-        super().__init__(
-            lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs
-        )
+        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs)
         check_positive(self, "input_dim", input_dim)
         check_positive(self, "output_dim", output_dim)
         self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
@@ -323,9 +322,7 @@ class EinsumDense(_KernelLayer):
         quantization_config: Any = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs
-        )
+        super().__init__(lora_rank=lora_rank, lora_alpha=lora_alpha, quantization_config=quantization_config, **kwargs)
         self.gptq_unpacked_column_size = gptq_unpacked_column_size
         self.equation = equation
         self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphkit import ops
 from graphkit.core.serialization import keras_class
 from graphkit.layers.core import Embedding
-from graphkit.layers.schemes import TABLES
+from graphkit.layers.table_schemes import TABLES
 
 
 @keras_class("keras.layers")
@@ -23,7 +23,7 @@ class ReversibleEmbedding(Embedding):
     """
 
     schemes = TABLES
-    weight_names = ("_embeddings", "reverse_embeddings")
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings", "reverse_embeddings")
 
     def __init__(
         self,
