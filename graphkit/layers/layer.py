@@ -565,7 +565,7 @@ class Layer(Operation):
 
     # ----- quantisation -----
 
-    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True) -> None:
+    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         """Raises UnsupportedError: only layers with a kernel or a table can be quantised. Source: keras Layer.quantize."""
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 

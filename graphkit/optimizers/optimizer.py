@@ -232,11 +232,11 @@ class Optimizer(Declared, Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    None
-                    if variable.overwrite_with_gradient
-                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -305,7 +305,12 @@ class Optimizer(Declared, Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = not variable.overwrite_with_gradient and self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = (
+            not variable.overwrite_with_gradient
+            and self.elementwise
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain

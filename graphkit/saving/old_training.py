@@ -116,7 +116,7 @@ def _set_old_ways(optimizer: Any, words: Config) -> None:
     if isinstance(optimizer, (optimizers.RMSprop, optimizers.Adagrad)):
         optimizer.epsilon_outside = not fused
     if isinstance(optimizer, optimizers.Nadam):
-        optimizer.schedule_decay = words.get("schedule_decay", words.get("decay", 0.004))
+        optimizer.schedule_decay = float(words.get("schedule_decay", words.get("decay", 0.004)) or 0.0)
 
 
 def _left_out(name: str, argument: str, value: Any, why: str) -> None:
