@@ -17,6 +17,7 @@ from graphkit.saving.files import replacing
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
+WEIGHT_SUFFIXES = {".h5": "h5", ".hdf5": "h5", ".npz": "npz", ".safetensors": "safetensors"}
 _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
 
 
@@ -200,26 +201,46 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
 # ----- weights -----
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-    """Write the weights of a model (or layer): `.weights.h5`, `.npz`. Source: keras.Model.save_weights."""
+def save_weights(
+    model: Any, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
+) -> None:
+    """Write the weights, and the optimizer's state, of a model (or layer).
+
+    Args:
+        filepath: `.weights.h5`, `.npz`, `.safetensors`; `.weights.json` for sharded weights.
+        max_shard_size: GiB in one file of sharded weights.
+
+    Source: keras.Model.save_weights.
+    """
     path = Path(filepath)
     if kwargs:
         raise InvalidTypeError(f"save_weights got arguments that it does not know: {sorted(kwargs)}.")
-    if not path.name.endswith((".h5", ".hdf5", ".npz")):
+    if max_shard_size is not None or path.name.endswith(".weights.json"):
+        from graphkit.saving.sharded import SUFFIX, write_shards
+        from graphkit.saving.weights import state_of
+
+        if not path.name.endswith((SUFFIX, ".weights.h5")):
+            raise InvalidArgumentError(
+                f"The filename must end in `{SUFFIX}` when `max_shard_size` is specified. Received: filepath={str(filepath)!r}"
+            )
+        index = path.with_suffix(".json")
+        write_shards(index, *state_of(model), 5.0 if max_shard_size is None else max_shard_size, overwrite)
+        return
+    if path.suffix not in WEIGHT_SUFFIXES:
         raise InvalidArgumentError(
-            f"The filename must end in `.weights.h5` (or .npz). Received: filepath={str(filepath)!r}"
+            f"The filename must end in `.weights.h5` (or .npz, .safetensors). Received: filepath={str(filepath)!r}"
         )
     from graphkit.saving.archive import write_weights
 
     with replacing(path, overwrite) as part:
-        write_weights(part, model, "npz" if path.suffix == ".npz" else "h5")
+        write_weights(part, model, WEIGHT_SUFFIXES[path.suffix])
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> None:
     """Read weights; nothing is changed unless all fit. Source: keras.Model.load_weights.
 
     Args:
-        filepath: `.weights.h5`, `.npz`, a `.keras` archive, or an HDF5 file of older Keras.
+        filepath: `.weights.h5`, `.npz`, `.safetensors`, `.weights.json`, a `.keras` archive, or an HDF5 file of older Keras.
         skip_mismatch: leave what does not fit as it is.
         by_name: match layers by name; the others keep their weights (older HDF5 files only).
 
