@@ -61,6 +61,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         overwrite: False raises InvalidArgumentError where the file is there.
         zipped: False writes the members of a `.keras` archive into a folder.
         weights_format: "h5" or "npz", of the weights in the archive.
+        keras_version: 2 writes an `.h5` file that tf.keras and Keras 2 open.
+        include_optimizer: False leaves out of an `.h5` file what compile was given.
 
     The file is written beside its target and takes its name when it is whole. Source: keras.saving.save_model.
     """
@@ -68,18 +70,25 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     kwargs.pop("save_format", None)
     include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
+    keras_version = kwargs.pop("keras_version", 3)
     if suffix == ".onnx":
         model.export(filepath, **kwargs)
         return
+    if keras_version not in (2, 3) or (keras_version == 2 and suffix not in (".h5", ".hdf5")):
+        raise InvalidArgumentError(
+            f"keras_version must be 2 or 3, and 2 only for .h5 files; got {keras_version!r} for {path.name!r}."
+        )
     if kwargs:
         raise InvalidTypeError(f"save_model got arguments that it does not know: {sorted(kwargs)}.")
     if suffix == ".json":
         with replacing(path, overwrite) as part:
             part.write_text(model_to_json(model))
     elif suffix in (".h5", ".hdf5"):
+        from graphkit.saving.keras2_writer import write_keras2_model
         from graphkit.saving.legacy_h5_writer import write_legacy_model
 
-        write_legacy_model(path, model, overwrite, include_optimizer)
+        write = write_keras2_model if keras_version == 2 else write_legacy_model
+        write(path, model, overwrite, include_optimizer)
     elif suffix == ".keras" or zipped is False:
         from graphkit.saving.archive import WEIGHTS, write_archive
 

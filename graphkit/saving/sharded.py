@@ -1,4 +1,7 @@
-"""Weights in several HDF5 files, with a `.weights.json` that says which group stands in which. Source: keras.Model.save_weights(max_shard_size=)."""
+"""Weights in several HDF5 files, with a `.weights.json` that says which group stands in which.
+
+Source: keras.Model.save_weights(max_shard_size=...).
+"""
 
 from __future__ import annotations
 
