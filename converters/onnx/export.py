@@ -27,6 +27,8 @@ from .files import write_model
 OPSET = 21
 OLDEST_OPSET = 17
 NEWEST_OPSET = 23
+OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+"""Operators for tables and strings; onnxruntime's own ones, where the standard has none."""
 CONFIG_KEY = "graphkit.config"
 NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
@@ -242,10 +244,10 @@ def _document(
     constants = [i for i in initializers if isinstance(i, onnx.TensorProto)]
     graph = helper.make_graph(b.nodes, name, inputs, outputs, constants)
     imports = [helper.make_opsetid("", b.opset)]
-    if any(node.domain == "ai.onnx.ml" for node in b.nodes):
-        imports.append(helper.make_opsetid("ai.onnx.ml", 3))
+    domains = {node.domain for node in b.nodes}
+    imports += [helper.make_opsetid(name, version) for name, version in OTHER_DOMAINS.items() if name in domains]
     message = helper.make_model(
-        graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports), producer_name="graphkit"
+        graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports[:1]), producer_name="graphkit"
     )
     document = Document(message, [i for i in initializers if isinstance(i, Weight)])
     changed = [s.variable.path for s in _changed(program)]

@@ -22,6 +22,7 @@ from graphkit.core.errors import (
     UnknownClassError,
     UnsafeCodeError,
 )
+from graphkit.core.late import import_classes
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -119,7 +120,7 @@ def serialize(obj: Any) -> Any:
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
         return [serialize(item) for item in obj]
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
         parts = {"start": serialize(obj.start), "stop": serialize(obj.stop), "step": serialize(obj.step)}
@@ -247,6 +248,8 @@ def find_class(config: Mapping[str, Any]) -> Any:
         return found
     module = str(config.get("module") or "")
     found = _BUILTIN.get((module, name)) or _builtin_by_path(module, name)
+    if found is None and import_classes(module):
+        found = _BUILTIN.get((module, name))
     if found is not None:
         return found
     known = sorted({n for home, n in _BUILTIN if home == module} or {n for _, n in _BUILTIN})

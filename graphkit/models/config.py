@@ -160,6 +160,24 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
     return model
 
 
+class Expansion:
+    """An entry of `layers` that stands for several operations: called on symbolic tensors, it records those.
+
+    It has no nodes of its own; what it gives (tensors, or values that only other expansions understand) takes the entry's place.
+    Only readers of older files put one into a config, under "expansion": JSON cannot hold any.
+    """
+
+    nodes: tuple[Node, ...] = ()
+
+    def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
+        self.name, self.entry = name, entry
+        self.named = False  # whether an operation of the graph bears the name already
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The results, as a structure."""
+        raise NotImplementedError
+
+
 class GraphBuilder:
     """Makes the operations of a config, then their calls, each as soon as the tensors that it needs are there."""
 
@@ -220,8 +238,20 @@ class GraphBuilder:
             )
         args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs") or {})
         operation = self.operations[name]
+        if isinstance(operation, Expansion):
+            self.outputs[name, number] = self._expanded(operation, args, kwargs)
+            return
         operation(*args, **_accepted(operation, kwargs))
         self.outputs[name, number] = operation.nodes[-1].output_tensors
+
+    def _expanded(self, operation: Expansion, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+        try:
+            return list(nest.flatten(operation(*args, **kwargs)))
+        except SerializationError as error:
+            stand_in = placeholder_for(operation.entry, error)
+            if stand_in is None:
+                raise
+            return list(nest.flatten(stand_in(*args, **kwargs)))
 
     def _decode(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -294,7 +324,15 @@ def _says_nothing(value: Any) -> bool:
 
 
 def operation_from_config(entry: Mapping[str, Any]) -> Any:
-    """A layer, model or op from its envelope."""
+    """A layer, model, op or expansion from its envelope."""
+    expansion = entry.get("expansion")
+    if isinstance(expansion, Expansion):
+        return expansion
+    if isinstance(expansion, SerializationError):
+        stand_in = placeholder_for(entry, expansion)
+        if stand_in is None:
+            raise expansion
+        return stand_in
     record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
     if record is not None:
         made = OpNode(record, _op_config(record, entry), entry["config"].get("name"))

@@ -190,7 +190,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
             AttributeError,
         ) as error:  # what a malformed config leads to
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is saved as a file of its own
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model
 
