@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.allocation import initial_weights_within, weights_from_file
+from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats
@@ -48,7 +49,8 @@ def load_model(
     kind = formats.kind_of(path)
     module_name, _, function = kind.reader.partition(":")
     reader = getattr(import_module(module_name), function)
-    with custom_object_scope(custom_objects), allowing_placeholders() if placeholders else nullcontext():
+    allowing = allowing_placeholders() if placeholders else nullcontext()
+    with custom_object_scope(custom_objects), allowing, collection_paused():
         return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
 
 
@@ -162,7 +164,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     if not isinstance(json_string, (str, bytes)):
         raise InvalidTypeError(f"model_from_json wants the JSON text of a model, got {type(json_string).__name__}.")
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), collection_paused():
         return _model_from_text(json_string, "the JSON text", compile=True)
 
 
