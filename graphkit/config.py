@@ -30,14 +30,14 @@ def backend() -> str:
 
 def dtype_policy() -> Any:
     """The dtype policy of layers that are given none."""
-    from graphkit.layers.dtype_policy import dtype_policy as current
+    from graphkit.dtype_policies import dtype_policy as current
 
     return current()
 
 
 def set_dtype_policy(policy: Any) -> None:
     """Set the dtype policy of layers that are given none: a dtype name, "mixed_float16", "mixed_bfloat16", or a policy."""
-    from graphkit.layers.dtype_policy import set_dtype_policy as set_it
+    from graphkit.dtype_policies import set_dtype_policy as set_it
 
     set_it(policy)
 

@@ -16,7 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, dataclass_transform
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.core.serialization import serialize
 
 REQUIRED: Any = inspect.Parameter.empty
@@ -34,6 +34,7 @@ class Argument(NamedTuple):
     hidden: bool
     for_base: bool
     init: bool
+    kw_only: bool
     attribute: str = ""  # the field's name
 
 
@@ -64,7 +65,34 @@ def argument(
         init: False: no argument of this class, though one of its base.
         kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
     """
-    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init)
+    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only)
+
+
+def must(
+    holds: Callable[[Any], bool], message: str, error: type[GraphKitError] = InvalidArgumentError
+) -> Callable[[Any, str, Any], Any]:
+    """A check of one value: `error` with `message`, a format over `owner`, `name` and `value`, unless the value holds."""
+
+    def check(owner: Any, name: str, value: Any) -> Any:
+        try:
+            right = holds(value)
+        except TypeError:  # a comparison that the value does not know
+            right = False
+        if not right:
+            raise error(message.format(owner=owner, name=name, value=value))
+        return value
+
+    return check
+
+
+def or_none(check: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
+    """A check that lets None pass."""
+    return lambda owner, name, value: None if value is None else check(owner, name, value)
+
+
+def is_positive_int(value: Any) -> bool:
+    """Whether it is an int above 0, and no bool."""
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 class Declaration(NamedTuple):
@@ -101,7 +129,10 @@ class Declared:
         fields = {name: value for name, value in body.items() if isinstance(value, Argument)}
         for name in fields:
             delattr(cls, name)
-        own = {known.alias or name: known._replace(attribute=name) for name, known in fields.items()}
+        own = {
+            known.alias or name: known._replace(attribute=name, kw_only=kw_only or known.kw_only)
+            for name, known in fields.items()
+        }
         cls._own_arguments, cls._stands_behind = own, kw_only
         declares = own or "argument_order" in body or "config_order" in body
         if declares and init and not kw_only and "__init__" not in body:
@@ -141,7 +172,8 @@ def _declaration(cls: type[Declared], argument_order: str, config_order: str) ->
     latest = {name: known for base in bases for name, known in base._own_arguments.items()}
     behind = sorted(bases, key=lambda base: base._stands_behind)
     arguments = {name: latest[name] for base in behind for name in base._own_arguments if latest[name].init}
-    new = [name for name, known in arguments.items() if not known.hidden and name not in inherited.arguments]
+    shown_before = {name for name, known in inherited.arguments.items() if not known.hidden}
+    new = [name for name, known in arguments.items() if not known.hidden and name not in shown_before]
     kept = [name for name in inherited.order if name in arguments]
     order = tuple(argument_order.split()) or (*kept, *new)
     _check_names(cls, arguments, order, config_order.split())

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -298,13 +299,18 @@ class Configurable:
         return cls(**config)
 
 
+_CONFIG_NAMES: WeakKeyDictionary[Any, tuple[Any, list[str]]] = WeakKeyDictionary()
+
+
 def config_names(cls: Any) -> list[str]:
     """The named arguments of a class' constructor, those of the base classes' `**kwargs` left out."""
-    return [
-        p.name
-        for p in inspect.signature(cls.__init__).parameters.values()
-        if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
+    constructor, names = _CONFIG_NAMES.get(cls, (None, []))
+    if constructor is not cls.__init__:
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names = [p.name for p in parameters if p.name != "self" and p.kind in kinds]
+        _CONFIG_NAMES[cls] = cls.__init__, names
+    return list(names)
 
 
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, is_positive_int, must, or_none
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import (
+    ActivationArgument,
     BiasArguments,
-    BuiltInLayer,
     KernelArguments,
-    activation_argument,
+    SpatialLayer,
     constraint,
     initializer,
     regularizer,
     sizes,
+    sizes_or_zero,
     weight_arguments,
 )
 from graphkit.layers.input_spec import InputSpec
@@ -27,7 +28,6 @@ from graphkit.ops._windows import (
     check_output,
     image_shape,
     output_sizes,
-    per_axis,
     spatial_sizes,
 )
 from graphkit.ops.convolution import conv_with_bias, depthwise_with_bias
@@ -35,13 +35,11 @@ from graphkit.ops.convolution import conv_with_bias, depthwise_with_bias
 _HOME = "keras.layers"
 
 
-def _strictly_positive(layer: Any, name: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(
-            f"Invalid value for argument `{name}` of layer {layer.name!r}. Expected a strictly positive value. "
-            f"Received {name}={value}."
-        )
-    return value
+_strictly_positive = must(
+    is_positive_int,
+    "Invalid value for argument `{name}` of layer {owner.name!r}. Expected a strictly positive value. "
+    "Received {name}={value}.",
+)
 
 
 def _padding(layer: Any, name: str, value: Any) -> str:
@@ -66,8 +64,8 @@ class WindowArguments(Declared, init=False):
     kernel_size: Any = argument(check=sizes)
     strides: Any = argument(default=1, check=sizes)
     padding: str = argument(default="valid", check=_padding)
-    data_format: Any = argument(default=None, convert=standardize_data_format)
-    dilation_rate: Any = argument(default=1, check=sizes)
+    data_format: Any = argument(default=None, convert=standardize_data_format, kw_only=True)
+    dilation_rate: Any = argument(default=1, check=sizes, kw_only=True)
 
 
 class DepthwiseArguments(Declared, kw_only=True):
@@ -79,16 +77,18 @@ class DepthwiseArguments(Declared, kw_only=True):
     depthwise_constraint: Any = constraint()
 
 
-class _Convolution(BiasArguments, WindowArguments, BuiltInLayer):
+class PointwiseArguments(Declared, kw_only=True):
+    """Of the kernel that mixes the channels."""
+
+    pointwise_initializer: Any = initializer("glorot_uniform")
+    pointwise_regularizer: Any = regularizer()
+    pointwise_constraint: Any = constraint()
+
+
+class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLayer):
     """What all convolutional layers share: the window, the bias, the activation."""
 
-    rank: ClassVar[int] = 0
-
-    activation: Any = activation_argument()
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, kw_only=True)
-
-    def __post_init__(self) -> None:
-        self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def _refuse_strided_dilation(self) -> None:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
@@ -175,29 +175,20 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument):
 
 
 @keras_class(_HOME, "Convolution1D")
-class Conv1D(_Conv):
+class Conv1D(_Conv, rank=1):
     """Convolution over time. Input (batch, steps, channels), output (batch, steps', filters). Source: keras.layers.Conv1D."""
 
-    rank = 1
     paddings = ("valid", "same", "causal")
 
 
 @keras_class(_HOME, "Convolution2D")
-class Conv2D(_Conv):
+class Conv2D(_Conv, rank=2):
     """Convolution over images. Input (batch, h, w, channels), output (batch, h', w', filters). Source: keras.layers.Conv2D."""
-
-    rank = 2
 
 
 @keras_class(_HOME, "Convolution3D")
-class Conv3D(_Conv):
+class Conv3D(_Conv, rank=3):
     """Convolution over volumes. Input (batch, d, h, w, channels). Source: keras.layers.Conv3D."""
-
-    rank = 3
-
-
-def _output_padding(layer: Any, name: str, value: Any) -> tuple[int, ...] | None:
-    return None if value is None else per_axis(value, layer.rank, name, allow_zero=True)
 
 
 class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
@@ -208,7 +199,7 @@ class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
         f"{weight_arguments('kernel', 'bias')}"
     )
 
-    output_padding: Any = argument(default=None, check=_output_padding, kw_only=True)
+    output_padding: Any = argument(default=None, check=or_none(sizes_or_zero), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -237,24 +228,19 @@ class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
 
 
 @keras_class(_HOME, "Convolution1DTranspose")
-class Conv1DTranspose(_ConvTranspose):
+class Conv1DTranspose(_ConvTranspose, rank=1):
     """Transposed convolution over time. Source: keras.layers.Conv1DTranspose."""
-
-    rank = 1
 
 
 @keras_class(_HOME, "Convolution2DTranspose")
-class Conv2DTranspose(_ConvTranspose):
+class Conv2DTranspose(_ConvTranspose, rank=2):
     """Transposed convolution over images. Source: keras.layers.Conv2DTranspose."""
-
-    rank = 2
 
 
 @keras_class(_HOME, "Convolution3DTranspose")
-class Conv3DTranspose(_ConvTranspose):
+class Conv3DTranspose(_ConvTranspose, rank=3):
     """Transposed convolution over volumes. Source: keras.layers.Conv3DTranspose."""
 
-    rank = 3
     config_order = _ConvTranspose.argument_order
     argument_order = config_order.replace("output_padding data_format", "data_format output_padding")  # as Keras has it
 
@@ -287,20 +273,16 @@ class _DepthwiseConv(DepthwiseArguments, _Convolution):
 
 
 @keras_class(_HOME)
-class DepthwiseConv1D(_DepthwiseConv):
+class DepthwiseConv1D(_DepthwiseConv, rank=1):
     """Depthwise convolution over time. Source: keras.layers.DepthwiseConv1D."""
-
-    rank = 1
 
 
 @keras_class(_HOME)
-class DepthwiseConv2D(_DepthwiseConv):
+class DepthwiseConv2D(_DepthwiseConv, rank=2):
     """Depthwise convolution over images. Source: keras.layers.DepthwiseConv2D."""
 
-    rank = 2
 
-
-class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
+class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, FiltersArgument):
     """A depthwise convolution, then one of window 1 that mixes the channels."""
 
     argument_order = (
@@ -311,10 +293,6 @@ class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
         "depth_multiplier filters kernel_size strides padding data_format dilation_rate activation use_bias "
         f"{weight_arguments('depthwise', 'pointwise', 'bias')}"
     )
-
-    pointwise_initializer: Any = initializer("glorot_uniform")
-    pointwise_regularizer: Any = regularizer()
-    pointwise_constraint: Any = constraint()
 
     def build(self, input_shape: Any) -> None:
         """Make the depthwise and the pointwise kernel, and bias (filters,)."""
@@ -336,14 +314,10 @@ class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
 
 
 @keras_class(_HOME, "SeparableConvolution1D")
-class SeparableConv1D(_SeparableConv):
+class SeparableConv1D(_SeparableConv, rank=1):
     """Separable convolution over time. Source: keras.layers.SeparableConv1D."""
-
-    rank = 1
 
 
 @keras_class(_HOME, "SeparableConvolution2D")
-class SeparableConv2D(_SeparableConv):
+class SeparableConv2D(_SeparableConv, rank=2):
     """Separable convolution over images. Source: keras.layers.SeparableConv2D."""
-
-    rank = 2

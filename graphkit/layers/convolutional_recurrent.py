@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import ops, random
-from graphkit.core.declared import argument
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST
 from graphkit.core.serialization import keras_class
@@ -15,6 +15,7 @@ from graphkit.layers.declared import (
     BuiltInLayer,
     KernelArguments,
     RecurrentArguments,
+    SpatialLayer,
     activation_argument,
 )
 from graphkit.layers.input_spec import InputSpec
@@ -32,7 +33,15 @@ _HOME = "keras.layers"
 _WINDOW = "filters kernel_size strides padding data_format dilation_rate"
 
 
+class GateArguments(Declared, kw_only=True):
+    """The functions of an LSTM's step."""
+
+    activation: Any = activation_argument("tanh")
+    recurrent_activation: Any = activation_argument("sigmoid")
+
+
 class ConvLSTMArguments(
+    GateArguments,
     KernelArguments,
     RecurrentArguments,
     BiasArguments,
@@ -43,9 +52,6 @@ class ConvLSTMArguments(
     init=False,
 ):
     """Of the cell and the layers."""
-
-    activation: Any = activation_argument("tanh")
-    recurrent_activation: Any = activation_argument("sigmoid")
 
 
 class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
@@ -114,10 +120,9 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
         return [ops.zeros((batch_size, *sizes), dtype=self.compute_dtype) for _ in range(2)]
 
 
-class _ConvLSTM(ConvLSTMArguments, OwnCellRNN):
+class _ConvLSTM(ConvLSTMArguments, OwnCellRNN, SpatialLayer):
     """The layers' common part; `rank` is the number of spatial axes."""
 
-    rank: ClassVar[int] = 0
     cell_class, cell_name = ConvLSTMCell, "conv_lstm_cell"
     _cells = cell_order(
         "activation recurrent_activation",
@@ -136,21 +141,15 @@ class _ConvLSTM(ConvLSTMArguments, OwnCellRNN):
 
 
 @keras_class(_HOME)
-class ConvLSTM1D(_ConvLSTM):
+class ConvLSTM1D(_ConvLSTM, rank=1):
     """ConvLSTM over rows. Input (batch, time, rows, channels). Source: keras.layers.ConvLSTM1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class ConvLSTM2D(_ConvLSTM):
+class ConvLSTM2D(_ConvLSTM, rank=2):
     """ConvLSTM over images. Input (batch, time, rows, columns, channels). Source: keras.layers.ConvLSTM2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class ConvLSTM3D(_ConvLSTM):
+class ConvLSTM3D(_ConvLSTM, rank=3):
     """ConvLSTM over volumes. Input (batch, time, depth, rows, columns, channels). Source: keras.layers.ConvLSTM3D."""
-
-    rank = 3

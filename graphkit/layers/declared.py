@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphkit import activations, constraints, initializers, regularizers
-from graphkit.core.declared import Declared, argument, declaration_of
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.declared import Declared, argument, declaration_of, is_positive_int, must
+from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 from graphkit.ops._windows import per_axis
 
@@ -30,6 +30,11 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         input_dim: Any = argument(default=None)
         input_length: Any = argument(default=None)
 
+    def get_config(self) -> dict[str, Any]:
+        """The config; of some layers Keras writes only what their `config_order` names, which then has the name and the dtype."""
+        names = self._saved_names()
+        return {n: self._serialize_argument(n) for n in names} if "name" in names else super().get_config()
+
     def _saved_names(self) -> list[str]:
         made = declaration_of(type(self))
         return super()._saved_names() if made is None else list(made.saved)
@@ -42,6 +47,21 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         """A weight with the initializer, regularizer and constraint that the arguments `kind_...` say."""
         said = {part: getattr(self, f"{kind}_{part}") for part in ("initializer", "regularizer", "constraint")}
         return self.add_weight(name=name or kind, shape=shape, **{**said, **options})
+
+
+class SpatialLayer(BuiltInLayer, kw_only=True):
+    """Layers over `rank` spatial axes: `class Conv2D(..., rank=2)`."""
+
+    rank: ClassVar[int] = 0
+
+    def __init_subclass__(cls, *, rank: int | None = None, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if rank is not None:
+            cls.rank = rank
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input_spec = InputSpec(ndim=self.rank + 2)
 
 
 # ----- kinds of arguments -----
@@ -70,13 +90,17 @@ def constraint() -> Any:
 # ----- checks -----
 
 
-def positive(layer: Any, name: str, value: Any) -> int:
-    """`value`; raises InvalidArgumentError unless it is a positive int."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(
-            f"Received an invalid value for `{name}` of layer {layer.name!r}, expected a positive integer. Received: {name}={value}"
-        )
-    return value
+positive = must(
+    is_positive_int,
+    "Received an invalid value for `{name}` of layer {owner.name!r}, expected a positive integer. Received: {name}={value}",
+)
+
+
+fraction = must(
+    lambda value: isinstance(value, (int, float)) and 0 <= value <= 1,
+    "Invalid value received for argument `{name}` of layer {owner.name!r}. Expected a float value between 0 and 1. "
+    "Received: {name}={value}",
+)
 
 
 def sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
@@ -84,7 +108,18 @@ def sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
     return per_axis(value, layer.rank, name)
 
 
+def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
+    """Like `sizes`; they may be 0."""
+    return per_axis(value, layer.rank, name, allow_zero=True)
+
+
 # ----- groups -----
+
+
+class ActivationArgument(Declared, kw_only=True):
+    """Of the function that the outputs go through."""
+
+    activation: Any = activation_argument()
 
 
 class KernelArguments(Declared, kw_only=True):
@@ -95,13 +130,18 @@ class KernelArguments(Declared, kw_only=True):
     kernel_constraint: Any = constraint()
 
 
-class BiasArguments(Declared, kw_only=True):
-    """Of the weight `bias`, and whether there is one."""
+class BiasWeightArguments(Declared, kw_only=True):
+    """Of the weight `bias`."""
 
-    use_bias: bool = argument(default=True)
     bias_initializer: Any = initializer("zeros")
     bias_regularizer: Any = regularizer()
     bias_constraint: Any = constraint()
+
+
+class BiasArguments(BiasWeightArguments, kw_only=True):
+    """Of the weight `bias`, and whether there is one."""
+
+    use_bias: bool = argument(default=True)
 
 
 class RecurrentArguments(Declared, kw_only=True):
@@ -110,6 +150,12 @@ class RecurrentArguments(Declared, kw_only=True):
     recurrent_initializer: Any = initializer("orthogonal")
     recurrent_regularizer: Any = regularizer()
     recurrent_constraint: Any = constraint()
+
+
+class SeedArgument(Declared, kw_only=True):
+    """Of layers with chance in them."""
+
+    seed: int | None = argument(default=None)
 
 
 def weight_arguments(

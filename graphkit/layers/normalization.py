@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import initializers, ops
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer, weight_arguments
@@ -27,6 +27,13 @@ class ScaleArguments(Declared, kw_only=True):
     gamma_initializer: Any = initializer("ones")
     gamma_regularizer: Any = regularizer()
     gamma_constraint: Any = constraint()
+
+
+class MovingArguments(Declared, kw_only=True):
+    """Of the moving statistics."""
+
+    moving_mean_initializer: Any = initializer("zeros")
+    moving_variance_initializer: Any = initializer("ones")
 
 
 class _Scaled(ScaleArguments, BuiltInLayer):
@@ -60,20 +67,37 @@ def _single_axis(value: Any) -> Any:
     return int(value[0]) if isinstance(value, (list, tuple)) and len(value) == 1 else value
 
 
-def _momentum(layer: Any, name: str, value: Any) -> Any:
-    if not 0 <= value <= 1:
-        raise InvalidArgumentError(f"`{name}` of layer {layer.name!r} must be between 0 and 1, got {value}.")
-    return value
+_momentum = must(
+    lambda value: 0 <= value <= 1, "`{name}` of layer {owner.name!r} must be between 0 and 1, got {value}."
+)
+_epsilon = must(lambda value: value > 0, "`{name}` of layer {owner.name!r} must be positive, got {value}.")
+_axes = must(
+    lambda value: isinstance(value, (int, list, tuple)),
+    "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
+)
+_int_or_ints = must(
+    lambda value: isinstance(value, (int, list, tuple)),
+    "Invalid value for `axis` argument of layer {owner.name!r}: expected an int or a list/tuple of ints. "
+    "Received: axis={value!r}",
+    InvalidTypeError,
+)
+_groups = must(
+    lambda value: is_positive_int(value) or value == -1,
+    "Received an invalid value for argument `groups` of layer {owner.name!r}, expected a positive integer (or `-1` for "
+    "instance normalization). Received: groups={value}",
+)
+_power_iterations = must(
+    lambda value: value > 0,
+    "`power_iterations` of layer {owner.name!r} should be greater than zero. Received: `power_iterations={value}`",
+)
 
 
-def _epsilon(layer: Any, name: str, value: Any) -> Any:
-    if value <= 0:
-        raise InvalidArgumentError(f"`{name}` of layer {layer.name!r} must be positive, got {value}.")
-    return value
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, (list, tuple)) else value
 
 
 @keras_class(_HOME)
-class BatchNormalization(_Scaled):
+class BatchNormalization(MovingArguments, _Scaled):
     """Normalizes over all axes but `axis`: by the batch while training, by moving statistics otherwise.
 
     Training moves them: moving = momentum * moving + (1 - momentum) * batch. A mask takes steps out of the statistics. With
@@ -96,8 +120,6 @@ class BatchNormalization(_Scaled):
     axis: Any = argument(default=-1, convert=_single_axis)
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
-    moving_mean_initializer: Any = initializer("zeros")
-    moving_variance_initializer: Any = initializer("ones")
     renorm: bool = argument(default=False, kw_only=True)
     renorm_clipping: Any = argument(default=None, kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)
@@ -188,14 +210,6 @@ class BatchNormalization(_Scaled):
         return gamma, shift if self.beta is None else shift + self.beta
 
 
-def _axes(layer: Any, name: str, value: Any) -> Any:
-    if not isinstance(value, (int, list, tuple)):
-        raise InvalidArgumentError(
-            f"Expected an int or a list/tuple of ints for `axis` of layer {layer.name!r}. Received: {value!r}"
-        )
-    return list(value) if isinstance(value, (list, tuple)) else value
-
-
 @keras_class(_HOME)
 class LayerNormalization(_Scaled):
     """Normalizes each sample over `axis` (an int or several). Source: keras.layers.LayerNormalization."""
@@ -204,9 +218,12 @@ class LayerNormalization(_Scaled):
 
     argument_order = f"axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
 
-    axis: Any = argument(default=-1, check=_axes)
+    axis: Any = argument(default=-1, check=_axes, convert=_listed)
     epsilon: float = argument(default=1e-3)
     rms_scaling: bool = argument(default=False, convert=bool, hidden=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.autocast = False  # the moments are taken in float32, and the result has the inputs' precision, as in Keras
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, of the shape of the axes that are normalized."""
@@ -217,23 +234,15 @@ class LayerNormalization(_Scaled):
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
-        return ops.layer_normalization(
+        made = ops.layer_normalization(
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
+        return ops.cast(made, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
         config = super().get_config()
         return {**config, "rms_scaling": True} if self.rms_scaling else config
-
-
-def _groups(layer: Any, name: str, value: Any) -> int:
-    if not isinstance(value, int) or (value <= 0 and value != -1):
-        raise InvalidArgumentError(
-            f"Received an invalid value for argument `groups` of layer {layer.name!r}, expected a positive integer (or `-1` for "
-            f"instance normalization). Received: groups={value}"
-        )
-    return value
 
 
 @keras_class(_HOME)
@@ -303,34 +312,17 @@ class RMSNormalization(BuiltInLayer):
         return ops.rms_normalization(x, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
 
 
-def _int_or_ints(layer: Any, name: str, value: Any) -> Any:
-    if not isinstance(value, (int, list, tuple)):
-        raise InvalidTypeError(
-            f"Invalid value for `axis` argument of layer {layer.name!r}: expected an int or a list/tuple of ints. "
-            f"Received: axis={value!r}"
-        )
-    return list(value) if isinstance(value, (list, tuple)) else value
-
-
 @keras_class(_HOME)
 class UnitNormalization(BuiltInLayer):
     """Divides by the L2 norm over `axis` (an int or several). Source: keras.layers.UnitNormalization."""
 
     supports_masking = True
 
-    axis: Any = argument(default=-1, check=_int_or_ints)
+    axis: Any = argument(default=-1, check=_int_or_ints, convert=_listed)
 
     def call(self, inputs: Any) -> Any:
         """The inputs as vectors of length 1."""
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
-
-
-def _power_iterations(layer: Any, name: str, value: Any) -> Any:
-    if value <= 0:
-        raise InvalidArgumentError(
-            f"`power_iterations` of layer {layer.name!r} should be greater than zero. Received: `power_iterations={value}`"
-        )
-    return value
 
 
 @keras_class(_HOME)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit import ops
-from graphkit.core import nest
-from graphkit.core.declared import argument
+from graphkit.core import names, nest
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer
@@ -17,19 +17,17 @@ from graphkit.layers.layer import Layer, inner_layer
 _HOME = "keras.layers"
 
 
-def _layer(wrapper: Any, name: str, value: Any) -> Layer:
-    if not isinstance(value, Layer):
-        raise InvalidArgumentError(
-            f"Please initialize `{type(wrapper).__name__}` layer with a layer instance. Received: {value!r} ({type(value).__name__})."
-        )
-    return value
+_a_layer = must(
+    lambda value: isinstance(value, Layer),
+    "Please initialize `{owner.__class__.__name__}` layer with a layer instance. Received: {value!r} ({value.__class__.__name__}).",
+)
 
 
 @keras_class(_HOME)
 class Wrapper(BuiltInLayer):
     """The base of layers around another one, kept in `layer`. Source: keras.layers.Wrapper."""
 
-    layer: Any = argument(check=_layer)
+    layer: Any = argument(check=_a_layer)
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside."""
@@ -122,12 +120,10 @@ _MERGE: dict[str | None, Callable[[Any, Any], Any]] = {
 _SHARED = ("stateful", "return_sequences", "return_state")
 
 
-def _merge_mode(layer: Any, name: str, value: Any) -> Any:
-    if value not in _MERGE:
-        raise InvalidArgumentError(
-            f'Invalid merge mode. Received: {value}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}'
-        )
-    return value
+_merge_mode = must(
+    lambda value: value in _MERGE,
+    'Invalid merge mode. Received: {value}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}',
+)
 
 
 @keras_class(_HOME)
@@ -156,9 +152,10 @@ class Bidirectional(BuiltInLayer):
 
     def __post_init__(self) -> None:
         layer = self.forward_layer
-        self.forward_layer = _copied(layer, "forward_")
-        if self.backward_layer is None:
-            self.backward_layer = _copied(layer, "backward_", go_backwards=True)
+        with names.name_scope(self.name):  # a cell that is built with its config has weights of that name
+            self.forward_layer = _copied(layer, "forward_")
+            if self.backward_layer is None:
+                self.backward_layer = _copied(layer, "backward_", go_backwards=True)
         self._check_directions()
         for inner in (self.forward_layer, self.backward_layer):
             if (

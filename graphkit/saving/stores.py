@@ -97,62 +97,82 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
 
 
 def hdf5_table(file: Any, what: str) -> Table:
-    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet."""
-    import h5py
+    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet.
+
+    By h5py's low-level calls: a net has thousands of objects, and most of them are groups that hold one other.
+    """
+    from h5py import AttributeManager, Group, h5a, h5d, h5g, h5o
 
     table = Table({}, {})
     seen: set[Any] = set()
-    stack: list[tuple[str, Any, int]] = [("", file, 0)]
+    stack: list[tuple[str, Any, int]] = [("", file.id, 0)]
     while stack:
         path, group, depth = stack.pop()
         if depth > limits.MAX_DEPTH or len(seen) > limits.MAX_OBJECTS:
             raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
-        if len(group.attrs):
-            table.attributes[path] = group.attrs
-        for name in group:
-            child_path = f"{path}/{name}" if path else str(name)
-            child = _hard_child(group, name, child_path, what)
-            address = h5py.h5o.get_info(child.id).addr
-            if isinstance(child, h5py.Group):
+        if h5a.get_num_attrs(group):
+            table.attributes[path] = AttributeManager(Group(group))
+        for name, address in _hard_links(group, path, what):
+            child_path = _joined_path(path, name)
+            child = h5o.open(group, name)
+            if isinstance(child, h5g.GroupID):
                 if address in seen:
                     raise SerializationError(f"{what}: the group {child_path!r} is linked twice.")
                 stack.append((child_path, child, depth + 1))
-            elif isinstance(child, h5py.Dataset):
+            elif isinstance(child, h5d.DatasetID):
                 table.entries[child_path] = _hdf5_entry(child, child_path, what)
             seen.add(address)
     return table
 
 
-def _hard_child(group: Any, name: str, path: str, what: str) -> Any:
-    import h5py
+def _joined_path(path: str, name: bytes) -> str:
+    text = name.decode("utf-8", "surrogateescape")
+    return f"{path}/{text}" if path else text
 
-    link = group.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise SerializationError(
-            f"{what}: {path!r} is a {type(link).__name__}, which may point anywhere; it is not followed."
-        )
-    return group[name]
+
+def _hard_links(group: Any, path: str, what: str) -> list[tuple[bytes, Any]]:
+    """The names in a group and the addresses of what they name, in HDF5's order of names."""
+    from h5py import h5l
+
+    found: list[tuple[bytes, int, Any]] = []
+    group.links.iterate(lambda name, info: found.append((name, info.type, info.u)), info=True)
+    for name, kind, _ in found:
+        if kind != h5l.TYPE_HARD:
+            said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
+            raise SerializationError(
+                f"{what}: {_joined_path(path, name)!r} is a {said}, which may point anywhere; it is not followed."
+            )
+    return [(name, address) for name, _, address in found]
 
 
 def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
-    if dataset.is_virtual or dataset.external:
+    from h5py import h5d, h5s
+
+    plan = dataset.get_create_plist()
+    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
         raise SerializationError(f"{what}: the dataset {path!r} keeps its numbers in another file; it is not read.")
-    if dataset.shape is None:
+    space = dataset.get_space()
+    if space.get_simple_extent_type() == h5s.NULL:
         raise SerializationError(f"{what}: the dataset {path!r} is empty.")
+    shape = tuple(int(size) for size in space.get_simple_extent_dims())
+    nbytes = math.prod(shape) * int(dataset.get_type().get_size())
+    limits.check_expansion(nbytes, int(dataset.get_storage_size()), f"{what}: the dataset {path!r}")
+    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, f"{what}: the dataset {path!r}"))
 
-    limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
 
-    def read() -> Array:
-        array = np.asarray(dataset[()])
-        if dataset.attrs.get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
-            return array.view(dtypes.to_numpy("bfloat16"))
-        if array.dtype.kind == "V":
-            raise SerializationError(
-                f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's."
-            )
-        return array
+def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+    """The numbers, by one read into the array that is given back."""
+    from h5py import Dataset, h5a, h5s
 
-    return Entry(path, tuple(int(s) for s in dataset.shape), int(dataset.nbytes), read)
+    array: Array = np.empty(shape, dataset.dtype)
+    if array.dtype.hasobject:
+        return np.asarray(Dataset(dataset)[()])  # texts
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
+        return array.view(dtypes.to_numpy("bfloat16"))
+    if array.dtype.kind == "V":
+        raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
+    return array
 
 
 def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:

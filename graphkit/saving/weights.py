@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,7 +43,8 @@ def _own_state(obj: Any) -> dict[str, Array]:
         store: dict[str, Any] = {}
         obj.save_own_variables(store)
         return {key: np.asarray(value) for key, value in store.items()}
-    return {str(i): v.array for i, v in enumerate(own_variables(obj))}
+    instead = obj.stored_values() if hasattr(obj, "stored_values") else {}
+    return {str(i): np.asarray(instead.get(v, v.array)) for i, v in enumerate(own_variables(obj))}
 
 
 # ----- reading -----
@@ -60,17 +61,16 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
-    for stored in stored_objects(model):
-        if isinstance(stored.obj, Placeholder):
-            continue
-        group = table.group(f"{stored.path}/vars" if stored.path else "vars")
+    stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
+    for one in stored:
+        group = table.group(f"{one.path}/vars" if one.path else "vars")
         claimed.update(entry.path for entry in group.values())
-        if hasattr(stored.obj, "load_own_variables"):
-            custom.append((stored.obj, group))
-        elif stored.path.split("/")[0] == "optimizer":
-            assignments.extend(_optimizer_assignments(stored, group))
+        if hasattr(one.obj, "load_own_variables"):
+            custom.append((one.obj, group))
+        elif one.path.split("/")[0] == "optimizer":
+            assignments.extend(_optimizer_assignments(one, group))
         else:
-            found, wrong = _assignments(stored, group)
+            found, wrong = _assignments(one, group)
             problems.extend(wrong)
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
@@ -80,7 +80,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         )
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
-    assign(assignments, custom)
+    assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
 
 
 def _is_no_weight(path: str) -> bool:
@@ -138,11 +138,17 @@ def _optimizer_assignments(stored: Stored, group: Mapping[str, Entry]) -> list[A
     return [Assignment(v, e) for v, e in zip(variables, entries, strict=True) if e is not None]
 
 
-def assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entry]]] | None = None) -> None:
-    """Read everything that can fail to be read, then assign."""
+def assign(
+    assignments: list[Assignment],
+    custom: list[tuple[Any, dict[str, Entry]]] | None = None,
+    told: Iterable[Any] = (),
+) -> None:
+    """Read everything that can fail to be read, then assign, and tell the objects `told`."""
     arrays = [(a.variable, a.entry.read()) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
-        variable.assign(array)
+        variable.adopt(array)
     for obj, store in stores:
         obj.load_own_variables(store)
+    for obj in told:
+        obj.weights_were_loaded()

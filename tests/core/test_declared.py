@@ -194,3 +194,10 @@ def test_an_inherited_argument_may_be_none_of_the_class() -> None:
 def test_an_order_that_does_not_fit_is_refused_when_the_class_is_made(body: dict[str, Any], message: str) -> None:
     with pytest.raises(InvalidArgumentError, match=message):
         type("Wrong", (Thing,), body)
+
+
+def test_a_hidden_argument_declared_anew_is_shown() -> None:
+    class Shown(Thing):
+        old: Any = argument(default=1)
+
+    assert list(inspect.signature(Shown).parameters) == ["size", "reverse", "shape", "seed", "old", "kwargs"]
