@@ -119,6 +119,10 @@ class Identity(Initializer):
     def _takes(self, shape: Sequence[int]) -> bool:
         return len(shape) == 2 and _are_numbers(self.gain)
 
+    def get_config(self) -> dict[str, Any]:
+        """The gain, where it is not 1: Keras writes none."""
+        return {} if self.gain == 1.0 else {"gain": self.gain}
+
 
 @keras_class(_HOME, "normal", "random_normal")
 class RandomNormal(RandomInitializer):

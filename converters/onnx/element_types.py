@@ -37,8 +37,8 @@ _GROUPS: dict[str, str] = {
     "ThresholdedRelu Celu Gelu AveragePool Conv ConvTranspose GlobalAveragePool GlobalMaxPool InstanceNormalization "
     "LpPool LRN Det Hardmax": _FLOAT,
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
-    "LayerNormalization MaxPool LSTM GRU GridSample LpNormalization RMSNormalization DFT": _FLOATS,
-    "RNN": _FLOAT,
+    "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
+    "RNN LSTM GRU": _FLOAT,
     "Add Sub Mul Div Max Min Less LessOrEqual Greater GreaterOrEqual Pow MatMul Einsum Clip CumSum Mod "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,

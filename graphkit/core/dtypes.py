@@ -15,6 +15,7 @@ from graphkit.core.errors import DTypeError
 DTypeLike: TypeAlias = "str | type | np.dtype[Any] | None"
 
 FLOATS = ("bfloat16", "float16", "float32", "float64")
+HALF = ("bfloat16", "float16")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")

@@ -35,16 +35,16 @@ def window_of(window: Any, length: int, periodic: bool, where: str) -> Array | N
         return given
     steps = length if periodic else length - 1
     turns = np.arange(length) * (2 * np.pi / max(steps, 1))
-    if window == "bartlett":
-        return np.bartlett(length + periodic)[:length]
-    if window == "triang":  # like bartlett, without the zeros at its ends
-        return 1 - np.abs(np.arange(steps + 1) * 2 - steps)[:length] / (steps + 1 + steps % 2)
-    if window not in _COSINE_WINDOWS:
+    if window not in (*_COSINE_WINDOWS, "bartlett", "triang"):
         raise InvalidArgumentError(
             f"`window`={window!r} of {where} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett, triang. Give the "
             "numbers as an array."
         )
     if length == 1:
         return np.ones(1)
+    if window == "bartlett":
+        return np.bartlett(length + periodic)[:length]
+    if window == "triang":  # like bartlett, without the zeros at its ends
+        return 1 - np.abs(np.arange(steps + 1) * 2 - steps)[:length] / (steps + 1 + (steps + 1) % 2)
     terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
     return np.asarray(np.sum(terms, axis=0))

@@ -358,6 +358,7 @@ conv_p: Primitive = primitive(
     prepare=_conv_prepare,
     workspace=_conv_workspace,
     vjp=_conv_vjp,
+    sums=True,
 )
 
 conv_input_grad_p: Primitive = primitive(
@@ -366,6 +367,7 @@ conv_input_grad_p: Primitive = primitive(
     prepare=_input_grad_prepare,
     workspace=_input_grad_workspace,
     vjp=_input_grad_vjp,
+    sums=True,
 )
 
 conv_kernel_grad_p: Primitive = primitive(
@@ -374,6 +376,7 @@ conv_kernel_grad_p: Primitive = primitive(
     prepare=_kernel_grad_prepare,
     workspace=_kernel_grad_workspace,
     vjp=_kernel_grad_vjp,
+    sums=True,
 )
 
 

@@ -209,6 +209,7 @@ average_pool_p: Primitive = primitive(
     vjp=lambda g, out, x, **params: [
         average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)
     ],
+    sums=True,
 )
 
 average_pool_grad_p: Primitive = primitive(
@@ -217,6 +218,7 @@ average_pool_grad_p: Primitive = primitive(
     prepare=_mean_grad_prepare,
     workspace=_mean_grad_workspace,
     vjp=lambda h, out, g, sizes, **params: [average_pool_p.bind(h, **params)],
+    sums=True,
 )
 
 

@@ -218,7 +218,9 @@ class Optimizer(Declared, Configurable):
         for variable in self._trainable:
             for name in slots:
                 self._slots[name].append(
-                    self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
+                    None
+                    if variable.overwrite_with_gradient
+                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
                 )
 
     def add_variable_from_reference(
@@ -288,7 +290,12 @@ class Optimizer(Declared, Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = (
+            not variable.overwrite_with_gradient
+            and self.elementwise
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain
@@ -322,7 +329,7 @@ class Optimizer(Declared, Configurable):
         """
         if not len(grads):
             return
-        pairs = self._pairs(list(grads), trainable_variables)
+        pairs = self._without_overwritten(self._pairs(list(grads), trainable_variables))
         if self.loss_scale_factor is not None:
             pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
         if self.gradient_accumulation_steps:
@@ -359,6 +366,19 @@ class Optimizer(Declared, Configurable):
         if missing:
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=3)
         return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
+
+    def _without_overwritten(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
+        """The pairs that are to be descended; a variable that says so takes its "gradient" as its new value here."""
+        steps = self.gradient_accumulation_steps
+        for gradient, variable in [p for p in pairs if p[1].overwrite_with_gradient]:
+            if steps:  # the largest of all steps since the last update
+                total = self._accumulators[self._indexes[variable]]
+                due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+                largest = ops.maximum(gradient, total)
+                gradient = ops.where(due, largest, gradient)
+                total.assign(ops.where(due, 0.0, largest))
+            variable.assign(gradient)
+        return [p for p in pairs if not p[1].overwrite_with_gradient]
 
     def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         rate = self.learning_rate
@@ -446,7 +466,7 @@ class Optimizer(Declared, Configurable):
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """Copies of all variables of the optimizer."""
-        return [v.numpy() for v in self._variables]
+        return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
@@ -454,16 +474,16 @@ class Optimizer(Declared, Configurable):
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
             )
-        if len(weights) != len(self._variables):
+        if len(weights) != len(self.variables):
             raise ShapeError(
-                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+                f"Optimizer {self.name!r} has {len(self.variables)} variables, but {len(weights)} arrays were given."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
                     f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
                 )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:
