@@ -296,12 +296,15 @@ class Configurable:
 
 
 def config_names(cls: Any) -> list[str]:
-    """The named arguments of a class' constructor, those of the base classes' `**kwargs` left out."""
-    return [
+    """The named arguments of a class' constructor; those that its `**kwargs` hand on only where the class `adds_arguments` to its base."""
+    names = [
         p.name
         for p in inspect.signature(cls.__init__).parameters.values()
         if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
     ]
+    if vars(cls).get("adds_arguments"):
+        names += [name for name in config_names(cls.__bases__[0]) if name not in names]
+    return names
 
 
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:

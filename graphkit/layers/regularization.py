@@ -113,8 +113,8 @@ class _SpatialDropout(Dropout):
 
     _spatial = 0
 
-    def __init__(self, rate: float, seed: int | None = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+    def __init__(self, rate: float, seed: int | None = None, **kwargs: Any) -> None:
+        super().__init__(rate, seed=seed, **kwargs)
         self.data_format = "channels_last"
         self.input_spec = InputSpec(ndim=self._spatial + 2)
 
@@ -144,10 +144,9 @@ class _SpatialDropoutOfImages(_SpatialDropout):
         rate: float,
         data_format: str | None = None,
         seed: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(rate, seed=seed, name=name, dtype=dtype)
+        super().__init__(rate, seed=seed, **kwargs)
         self.data_format = standardize_data_format(data_format)
 
     def get_config(self) -> dict[str, Any]:

@@ -19,7 +19,6 @@ CLASSES = {
     "AtrousConvolution2D": "Conv2D",
     "AtrousConv1D": "Conv1D",
     "AtrousConv2D": "Conv2D",
-    "Deconvolution2D": "Conv2DTranspose",
     "Deconvolution3D": "Conv3DTranspose",
     "SeparableConvolution1D": "SeparableConv1D",
     "SeparableConvolution2D": "SeparableConv2D",
@@ -61,7 +60,6 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
         "dropout": None,
     },
     "PReLU": {"init": "alpha_initializer"},
-    "ParametricSoftplus": {"init": "alpha_initializer"},
     "BatchNormalization": {
         "init": "gamma_initializer",
         "gamma_init": "gamma_initializer",
@@ -70,7 +68,7 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
     "SeparableConv2D": {"init": "depthwise_initializer"},
     "SeparableConv1D": {"init": "depthwise_initializer"},
     "UpSampling1D": {"length": "size"},
-    "Conv2DTranspose": {"output_shape": None},
+    "Deconvolution2D": {"output_shape": "target_shape"},
     "Conv3DTranspose": {"output_shape": None},
 }
 _DATA_FORMATS = {"th": "channels_first", "tf": "channels_last"}
@@ -88,14 +86,25 @@ def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Co
     for key, value in config.items():
         new = own[key] if key in own else _KEYS.get(key, key)
         if new is not None and (new not in made or value is not None):
-            made[new] = _VALUES.get(new, _same)(value)
+            made[new] = _value(new, value)
     for axes in _KERNEL_AXES:
         if all(axis in made for axis in axes):
             made["kernel_size"] = [made.pop(axis) for axis in axes]
     if isinstance(made.get("padding"), Mapping) or _is_list_of(made.get("padding"), 4):
         made["padding"] = _margins(made["padding"])
     _name_input_shape(name, made)
-    return name, made
+    return _class_of_arguments(name, made), made
+
+
+def _class_of_arguments(name: str, config: Config) -> str:
+    """The class that does what an argument of Keras 1 asks for, where Keras 2 has no such argument."""
+    if name == "BatchNormalization" and "mode" in config and not config["mode"]:
+        del config["mode"]
+    elif name == "BatchNormalization" and "mode" in config:
+        return "ModalBatchNormalization"
+    if name == "Conv2D" and config.get("padding") == "full":
+        return "FullConv2D"
+    return name
 
 
 def _same(value: Any) -> Any:
@@ -122,8 +131,7 @@ def _constraint(value: Any) -> Any:
 
 
 _CONSTRAINTS = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"}
-_WEIGHTS = ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha", "depthwise", "activity")
-_INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform"}
+_INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform", "recurrent_identity": "identity"}
 
 
 def _initializer(value: Any) -> Any:
@@ -134,13 +142,18 @@ def _forget_bias(value: Any) -> Any:
     return value in ("one", "ones") if isinstance(value, str) else value
 
 
-_VALUES: dict[str, Callable[[Any], Any]] = {
-    "data_format": _data_format,
-    "unit_forget_bias": _forget_bias,
-    **{f"{weight}_regularizer": _regularizer for weight in _WEIGHTS},
-    **{f"{weight}_constraint": _constraint for weight in _WEIGHTS},
-    **{f"{weight}_initializer": _initializer for weight in _WEIGHTS},
-}
+_VALUES: tuple[tuple[str, Callable[[Any], Any]], ...] = (  # by the end of a key
+    ("data_format", _data_format),
+    ("unit_forget_bias", _forget_bias),
+    ("_regularizer", _regularizer),
+    ("_constraint", _constraint),
+    ("_initializer", _initializer),
+    ("_init", _initializer),
+)
+
+
+def _value(key: str, value: Any) -> Any:
+    return next((convert for end, convert in _VALUES if key.endswith(end)), _same)(value)
 
 
 def _is_list_of(value: Any, length: int) -> bool:

@@ -8,7 +8,8 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.saving import tensorflow_ops
-from graphkit.saving.legacy_config import MODELS, layers_in, model_envelope, rewritten
+from graphkit.saving.legacy_config import MODELS, model_envelope, rewritten
+from graphkit.saving.legacy_context import layers_in
 
 Config = dict[str, Any]
 

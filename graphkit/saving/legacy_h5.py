@@ -7,6 +7,7 @@ Keras 1 to 3 (`model.save("x.h5")`, `save_weights("x.h5")`).
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -69,8 +70,6 @@ def _what_it_is(table: Table) -> str:
 
 def _compile(model: Any, training: Any) -> None:
     """Compile as the file says; what this does not understand is left to the user, as Keras does."""
-    import warnings
-
     try:
         optimizer = training.get("optimizer_config") or training.get("optimizer")
         config = {k: training.get(k) for k in ("loss", "metrics", "weighted_metrics", "loss_weights")}
@@ -91,9 +90,28 @@ def load_legacy_weights(
 ) -> None:
     """Take the weights of a file with `layer_names`. Raises SerializationError naming layer and shapes; then nothing has changed."""
     groups = weight_groups(table, what)
-    dialect = dialect_of([n for g in groups for n in g.weight_names], *_origin(table))
+    names = [n for g in groups for n in g.weight_names]
+    dialect = dialect_of(names, *_origin(table), getattr(model, "_config_version", None))
+    if dialect.flipped:
+        _warn_of_theano_padding(model, what)
     lenient = bool(placeholders_in(model))
     assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
+
+
+def _warn_of_theano_padding(model: Layer, what: str) -> None:
+    """Say which layers Theano would have padded in another way: padding "same" with strides or even windows."""
+    found = []
+    for layer in model._walk_layers():
+        window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+        steps = getattr(layer, "strides", None)
+        if getattr(layer, "padding", None) == "same" and isinstance(window, tuple) and isinstance(steps, tuple):
+            found += [layer.name] if max(steps) > 1 or any(n % 2 == 0 for n in window) else []
+    if found:
+        warnings.warn(
+            f"{what} was trained on Theano, which divides the margins of padding='same' in another way than all others do: "
+            f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''} may give other numbers here than they gave there.",
+            stacklevel=2,
+        )
 
 
 def _origin(table: Table) -> tuple[str | None, str | None]:

@@ -1,0 +1,89 @@
+"""Activations with learned parameters that Keras 1 had."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from graphkit import initializers, ops
+from graphkit.core.errors import ShapeError
+from graphkit.core.serialization import keras_class
+from graphkit.layers.layer import Layer
+
+_HOME = "keras.layers"
+
+
+class _Parametric(Layer):
+    """An activation whose parameters have the inputs' shape without the batch axis, and 1 along `shared_axes`."""
+
+    supports_masking = True
+
+    def _share(self, shared_axes: Any) -> None:
+        given = shared_axes if shared_axes is None or isinstance(shared_axes, (list, tuple)) else [shared_axes]
+        self.shared_axes = None if given is None else list(given)
+
+    def _parameter(self, name: str, input_shape: Sequence[Any], initializer: Any) -> Any:
+        rank = len(input_shape)
+        shared = {axis % rank for axis in self.shared_axes or ()}
+        shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
+        if None in shape:
+            raise ShapeError(
+                f"All axes of the inputs to layer {self.name!r} that are not in `shared_axes` must be known, got shape "
+                f"{tuple(input_shape)}, shared_axes={self.shared_axes}."
+            )
+        return self.add_weight(name=name, shape=shape, initializer=initializer)
+
+
+@keras_class(_HOME)
+class ParametricSoftplus(_Parametric):
+    """alpha * softplus(beta * x), alpha and beta learned for each feature. Source: keras 1 ParametricSoftplus."""
+
+    def __init__(self, alpha_init: float = 0.2, beta_init: float = 5.0, shared_axes: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.alpha_init, self.beta_init = alpha_init, beta_init
+        self._share(shared_axes)
+
+    def build(self, input_shape: Any) -> None:
+        """Make alpha and beta."""
+        self.alpha = self._parameter("alpha", input_shape, initializers.Constant(self.alpha_init))
+        self.beta = self._parameter("beta", input_shape, initializers.Constant(self.beta_init))
+
+    def call(self, inputs: Any) -> Any:
+        """The activated inputs."""
+        return self.alpha * ops.softplus(self.beta * inputs)
+
+
+@keras_class(_HOME)
+class SReLU(_Parametric):
+    """x between two thresholds, straight lines of learned slopes outside of them (arXiv:1512.07030). Source: keras 1 SReLU.
+
+    The right threshold is |t_right| to the right of the left one.
+    """
+
+    def __init__(
+        self,
+        t_left_init: Any = "zeros",
+        a_left_init: Any = "glorot_uniform",
+        t_right_init: Any = "glorot_uniform",
+        a_right_init: Any = "ones",
+        shared_axes: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.t_left_init, self.a_left_init = initializers.get(t_left_init), initializers.get(a_left_init)
+        self.t_right_init, self.a_right_init = initializers.get(t_right_init), initializers.get(a_right_init)
+        self._share(shared_axes)
+
+    def build(self, input_shape: Any) -> None:
+        """Make t_left, a_left, t_right, a_right."""
+        self.t_left = self._parameter("t_left", input_shape, self.t_left_init)
+        self.a_left = self._parameter("a_left", input_shape, self.a_left_init)
+        self.t_right = self._parameter("t_right", input_shape, self.t_right_init)
+        self.a_right = self._parameter("a_right", input_shape, self.a_right_init)
+
+    def call(self, inputs: Any) -> Any:
+        """The activated inputs."""
+        width = ops.absolute(self.t_right)
+        x = inputs - self.t_left
+        middle = ops.minimum(ops.relu(x), width) - self.a_left * ops.relu(-x)
+        return self.t_left + middle + self.a_right * ops.relu(x - width)
