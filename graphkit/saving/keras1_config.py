@@ -6,8 +6,11 @@ out as it went in. Source: files of Keras 1.0 to 1.2.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from graphkit.core.serialization import classes_of, custom_object
 
 Config = dict[str, Any]
 
@@ -135,7 +138,17 @@ _INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform", "
 
 
 def _initializer(value: Any) -> Any:
-    return _INITIALIZERS.get(value, value) if isinstance(value, str) else value
+    """An initializer, or the default one where it was a function of the author's: once there are weights, it says nothing."""
+    made = _INITIALIZERS.get(value, value) if isinstance(value, str) else value
+    name = made.get("class_name") if isinstance(made, Mapping) else made
+    if not isinstance(name, str) or name in classes_of("keras.initializers") or custom_object(name) is not None:
+        return made
+    if isinstance(made, Mapping) and ("module" in made or made.get("registered_name")):
+        return made
+    warnings.warn(
+        f"The initializer {name!r} of the file is not known here; glorot_uniform stands in its place.", stacklevel=2
+    )
+    return "glorot_uniform"
 
 
 def _forget_bias(value: Any) -> Any:

@@ -301,13 +301,17 @@ def _merge(config: Mapping[str, Any]) -> Config:
 
 def _lambda(config: Mapping[str, Any]) -> Config:
     """A Lambda without its code: the function is found under a name, or the layer refuses to be made."""
+    arguments = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    if set(arguments) == {"i", "parts"} and custom_object(str(config.get("name"))) is None:  # multi_gpu_model's
+        part = {"name": config.get("name"), **arguments}
+        return {"module": "keras.layers", "class_name": "BatchPart", "config": part, "registered_name": None}
     function: Any = config.get("function")
     if config.get("function_type") == "function" and isinstance(function, str):
         function = {"class_name": "function", "config": function}
     elif not is_envelope(function):
         function = {"class_name": "__lambda__", "config": {"code": "", "defaults": None, "closure": None}}
     made: Config = {"name": config.get("name"), "trainable": config.get("trainable", True), "function": function}
-    made["arguments"] = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    made["arguments"] = arguments
     made.update({key: config[key] for key in ("batch_input_shape",) if config.get(key)})
     if config.get("output_shape_type", "raw") == "raw" and isinstance(config.get("output_shape"), list):
         made["output_shape"] = config["output_shape"]

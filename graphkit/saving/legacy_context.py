@@ -54,13 +54,39 @@ def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
 
 def in_full(config: Mapping[str, Any]) -> Config:
     """A copy of a model's config in which each layer over space says its data format, and each name has today's meaning."""
-    copy: Config = deepcopy(dict(config))
+    copy: Config = _without_slashes(deepcopy(dict(config)))
     _say_data_formats(copy)
     if _upsampled_from_corners(str(config.get("keras_version") or "")):
         for entry in entries_of(copy):
             if entry["class_name"] == "UpSampling2D" and entry["config"].get("interpolation") == "bilinear":
                 entry["class_name"] = "CornerUpSampling2D"  # type: ignore[index]
     return copy
+
+
+def _without_slashes(config: Config) -> Config:
+    """The config with names such as "fire2/expand1x1" as "fire2_expand1x1": since Keras 3 a name has no slash."""
+    slashed = {n for e in _named(config) for n in (e.get("name"),) if isinstance(n, str) and "/" in n}
+    return _replaced(config, {name: name.replace("/", "_") for name in slashed}) if slashed else config
+
+
+def _named(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The entries of `layers` at any depth, and their configs."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if is_envelope(item):
+            yield item
+            if isinstance(item["config"], Mapping):
+                yield item["config"]
+        stack.extend(item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ())
+
+
+def _replaced(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _replaced(v, names) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_replaced(v, names) for v in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def _upsampled_from_corners(version: str) -> bool:

@@ -148,6 +148,8 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         else "model_weights"
     )
     names = list_attribute(table.attributes.get(root, {}), "layer_names")
+    if names is None and "nb_layers" in table.attributes.get("", {}):
+        return _numbered_groups(table)
     if names is None:
         raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
     groups = []
@@ -160,7 +162,20 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         if missing:
             raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
         if weight_names:
-            groups.append(Group(name, weight_names, [table.entries[f"{path}/{w}"] for w in weight_names]))
+            groups.append(
+                Group(name.replace("/", "_"), weight_names, [table.entries[f"{path}/{w}"] for w in weight_names])
+            )
+    return groups
+
+
+def _numbered_groups(table: Table) -> list[Group]:
+    """The layers of a file of Keras 0: `layer_0/param_0`, ..."""
+    groups = []
+    for number in range(int(table.attributes[""]["nb_layers"])):
+        found = table.group(f"layer_{number}")
+        names = sorted((n for n in found if n.startswith("param_")), key=lambda n: int(n.removeprefix("param_")))
+        if names:
+            groups.append(Group(f"layer_{number}", names, [found[n] for n in names]))
     return groups
 
 

@@ -28,15 +28,16 @@ class Dialect(NamedTuple):
 
 
 _KERAS1_NAME = re.compile(
-    r"_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)(_\d+)?(:\d+)?$"
+    r"(_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)|(^|/)param_\d+)(_\d+)?(:\d+)?$"
 )
 _GATE = re.compile(r"_([WUb])_([a-z])(_\d+)?(:\d+)?$")
+_WITHOUT_NAME = re.compile(r"param_\d+$")
 _GATES = {
     "LSTMCell": ("icfo", "ifco"),
     "ConvLSTMCell": ("icfo", "ifco"),
     "GRUCell": ("zrh", "zrh"),
 }  # Keras 1's order in the file, Keras 3's in one matrix
-_DEVIATIONS = re.compile(r"$|1\.0\.[0-5]$")
+_DEVIATIONS = re.compile(r"0?$|1\.0\.[0-5]$")
 _NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")
 _CONVOLUTIONS = (
     "Conv1D",
@@ -188,6 +189,8 @@ def _split_gates(
     if len(entries) < count:
         return None
     keys = [_gate_of(name) for name in names[:count]]
+    if not any(keys) and all(_WITHOUT_NAME.search(name) for name in names[:count]):  # to Keras 1.0, in this order
+        keys = [(weight, gate) for gate in in_file for weight in "WUb"]
     if sorted(map(str, keys)) != sorted(str((w, g)) for w in "WUb" for g in in_file):
         return None
     convolves = kind in _CONVOLUTIONS

@@ -9,6 +9,7 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.saving import limits
+from graphkit.saving.keras0_config import in_keras1_words, is_keras0
 
 _MAX_WRAPS = 8
 _CONTEXT = ("keras_version", "backend")
@@ -64,6 +65,8 @@ def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
 def _one_step_in(found: Any) -> Any:
     if isinstance(found, list):  # the config of a Sequential of Keras 1
         return _dump("Sequential", found) if found and all(is_envelope(e) for e in found) else None
+    if is_keras0(found):
+        return in_keras1_words(found)
     if isinstance(found.get("layers"), list):  # what get_config() gives, without its class
         return _dump("Functional" if "output_layers" in found else "Sequential", found)
     candidates = [v for v in found.values() if _may_hold_model(v)]
