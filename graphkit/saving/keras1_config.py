@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphkit import constraints, initializers, regularizers  # noqa: F401 (they register their classes)
 from graphkit.core.serialization import classes_of, custom_object
 
 Config = dict[str, Any]
@@ -120,7 +121,7 @@ def _data_format(value: Any) -> Any:
 
 def _regularizer(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
-        return value
+        return _known("regularizer", value, None)
     if value["name"] not in _REGULARIZERS:
         return None  # EigenvalueRegularizer and its like say nothing about what the model computes
     return {"class_name": "L1L2", "config": {"l1": float(value.get("l1") or 0.0), "l2": float(value.get("l2") or 0.0)}}
@@ -128,7 +129,8 @@ def _regularizer(value: Any) -> Any:
 
 def _constraint(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
-        return {"class_name": _CONSTRAINTS.get(value, value), "config": {}} if isinstance(value, str) else value
+        made = {"class_name": _CONSTRAINTS.get(value, value), "config": {}} if isinstance(value, str) else value
+        return _known("constraint", made, None)
     inner = {_CONSTRAINT_KEYS.get(k, k): v for k, v in value.items() if k != "name"}
     return {"class_name": _CONSTRAINTS.get(value["name"], value["name"]), "config": inner}
 
@@ -138,17 +140,21 @@ _INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform", "
 
 
 def _initializer(value: Any) -> Any:
-    """An initializer, or the default one where it was a function of the author's: once there are weights, it says nothing."""
-    made = _INITIALIZERS.get(value, value) if isinstance(value, str) else value
-    name = made.get("class_name") if isinstance(made, Mapping) else made
-    if not isinstance(name, str) or name in classes_of("keras.initializers") or custom_object(name) is not None:
-        return made
-    if isinstance(made, Mapping) and ("module" in made or made.get("registered_name")):
-        return made
-    warnings.warn(
-        f"The initializer {name!r} of the file is not known here; glorot_uniform stands in its place.", stacklevel=2
-    )
-    return "glorot_uniform"
+    return _known("initializer", _INITIALIZERS.get(value, value) if isinstance(value, str) else value, "glorot_uniform")
+
+
+def _known(kind: str, value: Any, otherwise: str | None) -> Any:
+    """The value, or another one with a warning where it was a class or function of the author's.
+
+    What computes the first weights, or works in training alone, shall not keep a model closed.
+    """
+    name = value.get("class_name") if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or name in classes_of(f"keras.{kind}s") or custom_object(name) is not None:
+        return value
+    if isinstance(value, Mapping) and ("module" in value or value.get("registered_name")):
+        return value
+    warnings.warn(f"The {kind} {name!r} of the file is not known here; {otherwise} stands in its place.", stacklevel=2)
+    return otherwise
 
 
 def _forget_bias(value: Any) -> Any:

@@ -126,6 +126,24 @@ def test_an_initializer_of_the_author_gives_way_with_a_warning(initializer: Any)
     assert model.count_params() == 8
 
 
+@pytest.mark.parametrize("key", ["kernel_regularizer", "bias_constraint", "activity_regularizer"])
+def test_what_works_in_training_alone_gives_way_too(key: str) -> None:
+    config = {"name": "d", "units": 2, key: {"class_name": "Mine", "config": {}}, "batch_input_shape": [None, 3]}
+
+    with pytest.warns(UserWarning, match="'Mine' of the file is not known here; None"):
+        model: Any = graphkit.models.model_from_json(
+            json.dumps(
+                {
+                    "class_name": "Sequential",
+                    "config": [{"class_name": "Dense", "config": config}],
+                    "keras_version": "2.1.2",
+                }
+            )
+        )
+
+    assert getattr(model.layers[0], key) is None
+
+
 def test_a_yaml_that_was_written_twice_into_one_file_counts_once() -> None:
     text = "class_name: Sequential\nconfig:\n- class_name: Dense\n  config: {units: 2}\nkeras_version: 2.0.8\n"
 
