@@ -35,10 +35,10 @@ if TYPE_CHECKING:
         visualization,
     )
     from graphkit.differentiate import value_and_grad
+    from graphkit.dtype_policies import DTypePolicy
     from graphkit.front import convert, load
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.ir.variable import Variable
-    from graphkit.layers.dtype_policy import DTypePolicy
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
     from graphkit.layers.layer import Layer
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _NAMES = {
-    "DTypePolicy": "graphkit.layers.dtype_policy",
+    "DTypePolicy": "graphkit.dtype_policies",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
     "KerasTensor": ("graphkit.graph.symbolic", "SymbolicTensor"),

@@ -6,23 +6,30 @@ from collections.abc import Sequence
 from typing import Any
 
 from graphkit import initializers, ops
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import ShapeError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer, initializer
 
 _HOME = "keras.layers"
 
 
-class _Parametric(Layer):
+def _listed(value: Any) -> Any:
+    return value if value is None else list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+class SharingArguments(Declared, kw_only=True):
+    """Of parameters that are the same along some axes."""
+
+    shared_axes: Any = argument(default=None, convert=_listed)
+
+
+class _Parametric(SharingArguments, BuiltInLayer):
     """An activation whose parameters have the inputs' shape without the batch axis, and 1 along `shared_axes`."""
 
     supports_masking = True
 
-    def _share(self, shared_axes: Any) -> None:
-        given = shared_axes if shared_axes is None or isinstance(shared_axes, (list, tuple)) else [shared_axes]
-        self.shared_axes = None if given is None else list(given)
-
-    def _parameter(self, name: str, input_shape: Sequence[Any], initializer: Any) -> Any:
+    def _parameter(self, name: str, input_shape: Sequence[Any], first: Any) -> Any:
         rank = len(input_shape)
         shared = {axis % rank for axis in self.shared_axes or ()}
         shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
@@ -31,17 +38,15 @@ class _Parametric(Layer):
                 f"All axes of the inputs to layer {self.name!r} that are not in `shared_axes` must be known, got shape "
                 f"{tuple(input_shape)}, shared_axes={self.shared_axes}."
             )
-        return self.add_weight(name=name, shape=shape, initializer=initializer)
+        return self.add_weight(name=name, shape=shape, initializer=first)
 
 
 @keras_class(_HOME)
 class ParametricSoftplus(_Parametric):
     """alpha * softplus(beta * x), alpha and beta learned for each feature. Source: keras 1 ParametricSoftplus."""
 
-    def __init__(self, alpha_init: float = 0.2, beta_init: float = 5.0, shared_axes: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.alpha_init, self.beta_init = alpha_init, beta_init
-        self._share(shared_axes)
+    alpha_init: float = argument(default=0.2)
+    beta_init: float = argument(default=5.0)
 
     def build(self, input_shape: Any) -> None:
         """Make alpha and beta."""
@@ -60,19 +65,10 @@ class SReLU(_Parametric):
     The right threshold is |t_right| to the right of the left one.
     """
 
-    def __init__(
-        self,
-        t_left_init: Any = "zeros",
-        a_left_init: Any = "glorot_uniform",
-        t_right_init: Any = "glorot_uniform",
-        a_right_init: Any = "ones",
-        shared_axes: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.t_left_init, self.a_left_init = initializers.get(t_left_init), initializers.get(a_left_init)
-        self.t_right_init, self.a_right_init = initializers.get(t_right_init), initializers.get(a_right_init)
-        self._share(shared_axes)
+    t_left_init: Any = initializer("zeros")
+    a_left_init: Any = initializer("glorot_uniform")
+    t_right_init: Any = initializer("glorot_uniform")
+    a_right_init: Any = initializer("ones")
 
     def build(self, input_shape: Any) -> None:
         """Make t_left, a_left, t_right, a_right."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.layout import CHANNELS_LAST
 from graphkit.core.serialization import keras_class
-from graphkit.layers.convolution import Conv2D, Conv2DTranspose
+from graphkit.layers.convolution import Conv2D, Conv2DTranspose, one_of_paddings
 
 _HOME = "keras.layers"
 
@@ -23,11 +24,12 @@ class Deconvolution2D(Conv2DTranspose):
     """
 
     keras_class_name = stored_as = "Conv2DTranspose"
-    adds_arguments = True
+    config_order = Conv2DTranspose.argument_order
+    argument_order = f"{config_order} target_shape"
 
-    def __init__(self, filters: int, kernel_size: Any, target_shape: Any = None, **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, **kwargs)
-        self.target_shape = None if target_shape is None else list(target_shape)
+    target_shape: Any = argument(
+        default=None, convert=lambda value: None if value is None else list(value), kw_only=True
+    )
 
     def build(self, input_shape: Any) -> None:
         """Make kernel and bias, and find the `output_padding` that gives the output its shape."""
@@ -54,10 +56,8 @@ class FullConv2D(Conv2D):
     """A Conv2D with `border_mode="full"`: every place where window and image meet. Source: keras 1 Convolution2D on Theano."""
 
     paddings = ("full",)
-    adds_arguments = True
 
-    def __init__(self, filters: int, kernel_size: Any, padding: str = "full", **kwargs: Any) -> None:
-        super().__init__(filters, kernel_size, padding=padding, **kwargs)
+    padding: str = argument(default="full", check=one_of_paddings, kw_only=True)
 
     def _check_output(self, input_shape: Any) -> None:
         """A window meets each image somewhere."""

@@ -5,57 +5,44 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.core import check_positive
-from graphkit.layers.old import Weighted
+from graphkit.layers.declared import (
+    BiasArguments,
+    KernelArguments,
+    SpatialLayer,
+    activation_argument,
+    positive,
+    sizes,
+    weight_arguments,
+)
 
 _HOME = "keras.layers"
 
 
-class _LocallyConnected(Weighted):
+class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
     """A convolution with a kernel of its own at each place. Source: keras 2 LocallyConnected1D, LocallyConnected2D (implementation 1)."""
 
-    rank = 0
+    argument_order = (
+        f"filters kernel_size strides padding data_format activation use_bias {weight_arguments('kernel', 'bias')}"
+    )
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        implementation = kwargs.pop("implementation", 1)
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if padding != "valid" or implementation != 1:
+    filters: int = argument(check=positive)
+    kernel_size: Any = argument(check=sizes)
+    strides: Any = argument(default=1, check=sizes)
+    padding: str = argument(default="valid")
+    data_format: Any = argument(default=None, convert=lambda value: value or "channels_last")
+    activation: Any = activation_argument()
+    implementation: int = argument(default=1, hidden=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.padding != "valid" or self.implementation != 1:
             raise InvalidArgumentError(
                 f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' and implementation=1 only, "
-                f"got padding={padding!r}, implementation={implementation}."
+                f"got padding={self.padding!r}, implementation={self.implementation}."
             )
-        check_positive(self, "filters", filters)
-        self.filters, self.padding, self.data_format = filters, padding, data_format or "channels_last"
-        self.kernel_size, self.strides = (_per_axis(v, self.rank) for v in (kernel_size, strides))
-        self._set_weights_arguments(
-            activation,
-            use_bias,
-            kernel_initializer=kernel_initializer,
-            bias_initializer=bias_initializer,
-            kernel_regularizer=kernel_regularizer,
-            bias_regularizer=bias_regularizer,
-            kernel_constraint=kernel_constraint,
-            bias_constraint=bias_constraint,
-        )
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (places, size of a patch, filters) and bias (*places, filters). Raises InvalidArgumentError for unknown sizes."""
@@ -72,8 +59,8 @@ class _LocallyConnected(Weighted):
         count, patch = 1, shape[-1]
         for places, size in zip(self._places, self.kernel_size, strict=True):
             count, patch = count * places, patch * size
-        self.kernel = self._add("kernel", (count, patch, self.filters), "kernel")
-        self.bias = self._add("bias", (*self._places, self.filters), "bias") if self.use_bias else None
+        self.kernel = self._add_weight_of("kernel", (count, patch, self.filters))
+        self.bias = self._add_weight_of("bias", (*self._places, self.filters)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
         """The output."""
@@ -87,7 +74,7 @@ class _LocallyConnected(Weighted):
         x = ops.reshape(ops.einsum("bpi,pio->bpo", patches, self.kernel), (-1, *self._places, self.filters))
         if first:
             x = ops.transpose(x, [0, self.rank + 1, *axes])
-        return self._activated(x if self.bias is None else x + self._bias_in_order(first))
+        return self.activation(x if self.bias is None else x + self._bias_in_order(first))
 
     def _bias_in_order(self, first: bool) -> Any:
         """The bias; with channels_first Keras laid its numbers out anew, and did not transpose them."""
@@ -102,19 +89,11 @@ class _LocallyConnected(Weighted):
         return windows
 
 
-def _per_axis(value: Any, rank: int) -> tuple[int, ...]:
-    return (value,) * rank if isinstance(value, int) else tuple(value)
-
-
 @keras_class(_HOME)
-class LocallyConnected1D(_LocallyConnected):
+class LocallyConnected1D(_LocallyConnected, rank=1):
     """A Conv1D with a kernel of its own at each step. Source: keras 2 LocallyConnected1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class LocallyConnected2D(_LocallyConnected):
+class LocallyConnected2D(_LocallyConnected, rank=2):
     """A Conv2D with a kernel of its own at each place. Source: keras 2 LocallyConnected2D."""
-
-    rank = 2

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.layers.merging import Dot
 
@@ -13,8 +14,11 @@ from graphkit.layers.merging import Dot
 class CosineProximity(Dot):
     """A Dot of unit vectors with another axis behind the batch. Source: keras 1 Merge with mode="cos"."""
 
-    def __init__(self, axes: Any, **kwargs: Any) -> None:
-        super().__init__(axes, normalize=True, **kwargs)
+    normalize: bool = argument(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.normalize = True
 
     def call(self, inputs: Any) -> Any:
         """The cosines of the angles, (batch, 1, ...)."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.declared import argument, must
 from graphkit.core.serialization import keras_class
 from graphkit.layers.normalization import BatchNormalization
+
+_mode = must(lambda value: value in (1, 2), "`{name}` of layer {owner.name!r} must be 1 or 2, got {value!r}.")
 
 
 @keras_class("keras.layers")
@@ -18,13 +20,9 @@ class ModalBatchNormalization(BatchNormalization):
         mode: 1 normalizes each sample by itself, along its last axis; 2 always takes the statistics of the batch at hand.
     """
 
-    adds_arguments = True
+    argument_order = config_order = f"{BatchNormalization.argument_order} mode"
 
-    def __init__(self, mode: int = 1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if mode not in (1, 2):
-            raise InvalidArgumentError(f"`mode` of layer {self.name!r} must be 1 or 2, got {mode!r}.")
-        self.mode = mode
+    mode: int = argument(default=1, check=_mode, kw_only=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The normalized inputs."""

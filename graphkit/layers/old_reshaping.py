@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer, positive
 from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
 
@@ -22,10 +23,9 @@ class CornerUpSampling2D(UpSampling2D):
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
     """
 
-    adds_arguments = True
+    argument_order = config_order = UpSampling2D.argument_order or "size data_format interpolation"
 
-    def __init__(self, size: Any = (2, 2), interpolation: str = "bilinear", **kwargs: Any) -> None:
-        super().__init__(size, interpolation=interpolation, **kwargs)
+    interpolation: str = argument(default="bilinear")
 
     def call(self, inputs: Any) -> Any:
         """The larger images."""
@@ -47,16 +47,18 @@ def _between(x: Any, axis: int, factor: int) -> Any:
 
 
 @keras_class(_HOME)
-class BatchPart(Layer):
+class BatchPart(BuiltInLayer):
     """The `i`-th of `parts` parts of a batch; the last one takes what is over. Source: keras 2 multi_gpu_model."""
 
-    def __init__(self, i: int, parts: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not 0 <= i < parts:
+    i: int = argument()
+    parts: int = argument(check=positive)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.i < self.parts:
             raise InvalidArgumentError(
-                f"`i` of layer {self.name!r} must be from 0 to parts - 1, got i={i}, parts={parts}."
+                f"`i` of layer {self.name!r} must be from 0 to parts - 1, got i={self.i}, parts={self.parts}."
             )
-        self.i, self.parts = i, parts
 
     def call(self, inputs: Any) -> Any:
         """The part."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -66,7 +65,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     """
     path, suffix = Path(filepath), Path(filepath).suffix.lower()
     kwargs.pop("save_format", None)
-    kwargs.pop("include_optimizer", None)
+    include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
     if suffix == ".onnx":
         model.export(filepath, **kwargs)
@@ -77,9 +76,9 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         with replacing(path, overwrite) as part:
             part.write_text(model_to_json(model))
     elif suffix in (".h5", ".hdf5"):
-        from graphkit.saving.legacy_h5 import write_legacy_model
+        from graphkit.saving.legacy_h5_writer import write_legacy_model
 
-        write_legacy_model(path, model, overwrite)
+        write_legacy_model(path, model, overwrite, include_optimizer)
     elif suffix == ".keras" or zipped is False:
         from graphkit.saving.archive import WEIGHTS, write_archive
 
@@ -109,15 +108,20 @@ def read_keras_archive(path: Path, compile: bool = True) -> Any:
 
 
 def _compile(model: Any, config: Mapping[str, Any]) -> None:
-    """Compile as a file says. What tf.keras wrote and is not understood is left to the user, with a warning."""
-    if not str(config.get("keras_version") or "3").startswith(("0", "1", "2")):
-        model.compile_from_config(config["compile_config"])
-        return
-    try:
-        model.compile_from_config(config["compile_config"])
-    except Exception as error:
-        said = f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand."
-        warnings.warn(said, stacklevel=2)
+    """Compile as a file says. What is not understood is left to the user, with a warning that names it."""
+    from graphkit.saving.old_training import compile_leniently
+
+    version = str(config.get("keras_version") or "3")
+    if version.startswith("3"):
+        try:
+            model.compile_from_config(config["compile_config"])
+            return
+        except GraphKitError:
+            pass  # one name is unknown: all others are of use
+    if isinstance(config["compile_config"], Mapping):
+        compile_leniently(model, config["compile_config"], version)
+    if model.built and model.optimizer is not None:
+        model.optimizer.build(model.trainable_weights)
 
 
 def read_json(path: Path, compile: bool = True) -> Any:
@@ -189,7 +193,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
             AttributeError,
         ) as error:  # what a malformed config leads to
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is saved as a file of its own
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model
 
