@@ -7,6 +7,11 @@ from typing import Any
 from graphkit.core.dtypes import epsilon, floatx, set_epsilon, set_floatx
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.layout import image_data_format, set_image_data_format
+from graphkit.core.messages import (
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+)
 
 __all__ = [
     "backend", "disable_interactive_logging", "disable_traceback_filtering", "dtype_policy", "enable_interactive_logging",
@@ -15,7 +20,7 @@ __all__ = [
     "set_image_data_format",
 ]  # fmt: skip
 
-_flags = {"interactive_logging": True, "traceback_filtering": True}
+_flags = {"traceback_filtering": True}
 
 
 def backend() -> str:
@@ -35,21 +40,6 @@ def set_dtype_policy(policy: Any) -> None:
     from graphkit.dtype_policies import set_dtype_policy as set_it
 
     set_it(policy)
-
-
-def enable_interactive_logging() -> None:
-    """Show progress bars (the default)."""
-    _flags["interactive_logging"] = True
-
-
-def disable_interactive_logging() -> None:
-    """Write progress as plain lines."""
-    _flags["interactive_logging"] = False
-
-
-def is_interactive_logging_enabled() -> bool:
-    """Whether progress bars are shown."""
-    return _flags["interactive_logging"]
 
 
 def enable_traceback_filtering() -> None:

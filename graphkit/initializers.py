@@ -28,6 +28,18 @@ class Initializer(Configurable):
         """A copy."""
         return type(self).from_config(self.get_config())
 
+    def may_wait(self, shape: Sequence[int]) -> bool:
+        """Whether a call with this shape gives the same array later, and cannot fail: then the array is made when it is needed.
+
+        Ours are functions of seed and shape alone; what people derive from them is called at once.
+        """
+        sound = all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape)
+        return sound and type(self).__module__ == __name__ and self._takes(shape)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        """Whether no argument stands against this shape."""
+        return False
+
 
 class RandomInitializer(Initializer):
     """One that draws: the same seed gives the same numbers; without a seed each draws its own when it is made."""
@@ -45,6 +57,10 @@ def _cast(array: Any, dtype: Any) -> Array:
     return np.asarray(array).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
 
 
+def _are_numbers(*arguments: Any) -> bool:
+    return all(isinstance(a, (int, float)) for a in arguments)
+
+
 @keras_class(_HOME, "zeros")
 class Zeros(Initializer):
     """All zeros."""
@@ -52,6 +68,9 @@ class Zeros(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return np.zeros(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return True
 
 
 @keras_class(_HOME, "ones")
@@ -61,6 +80,9 @@ class Ones(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return np.ones(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return True
 
 
 @keras_class(_HOME, "constant")
@@ -73,6 +95,9 @@ class Constant(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.value)
 
 
 @keras_class(_HOME, "IdentityInitializer", "identity")
@@ -90,6 +115,9 @@ class Identity(Initializer):
             )
         return _cast(self.gain * np.eye(shape[0], shape[1]), dtype)
 
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 2 and _are_numbers(self.gain)
+
 
 @keras_class(_HOME, "normal", "random_normal")
 class RandomNormal(RandomInitializer):
@@ -103,6 +131,9 @@ class RandomNormal(RandomInitializer):
         """The array."""
         return _cast(self.generator().normal(self.mean, self.stddev, tuple(shape)), dtype)
 
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.mean, self.stddev) and self.stddev >= 0
+
 
 @keras_class(_HOME, "truncated_normal")
 class TruncatedNormal(RandomInitializer):
@@ -115,6 +146,9 @@ class TruncatedNormal(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(self.mean + self.stddev * _truncated(self.generator(), shape), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.mean, self.stddev) and self.stddev >= 0
 
 
 def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
@@ -138,6 +172,9 @@ class RandomUniform(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(self.generator().uniform(self.minval, self.maxval, tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.minval, self.maxval) and self.minval <= self.maxval
 
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
@@ -184,6 +221,9 @@ class VarianceScaling(RandomInitializer):
         if self.distribution == "truncated_normal":
             return _cast(_truncated(generator, shape) * (math.sqrt(variance) / _TRUNCATED_STD), dtype)
         return _cast(generator.normal(0.0, math.sqrt(variance), tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return self.input_axes is None and self.output_axes is None
 
 
 def compute_fans(shape: Sequence[int], input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
@@ -239,6 +279,9 @@ class Orthogonal(RandomInitializer):
         q, r = np.linalg.qr(flat)
         q *= np.sign(np.diag(r))
         return _cast(self.gain * (q.T if rows < columns else q).reshape(tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) >= 2 and _are_numbers(self.gain)
 
 
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity

@@ -118,6 +118,11 @@ def is_float(dtype: str) -> bool:
     return dtype in FLOATS
 
 
+def is_differentiable(dtype: str) -> bool:
+    """Whether gradients flow through tensors of a dtype: floating point and complex ones."""
+    return dtype in FLOATS or dtype in COMPLEX
+
+
 def is_int(dtype: str) -> bool:
     """Whether a dtype is an integer one (bool is not)."""
     return dtype in SIGNED or dtype in UNSIGNED

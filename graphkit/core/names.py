@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 _BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
 
 
+@lru_cache(maxsize=4096)
 def to_snake_case(name: str) -> str:
     """`LayerNormalization` -> `layer_normalization`, `Conv2D` -> `conv2d`, as Keras does."""
     name = re.sub(r"\W+", "", name)

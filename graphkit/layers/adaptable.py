@@ -8,16 +8,25 @@ from typing import Any, ClassVar
 
 from graphkit import dtype_policies, initializers, ops, quantizers
 from graphkit.core import names
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, NotBuiltError, UnsupportedError
 from graphkit.core.serialization import deserialize
 from graphkit.ir.tracing import tracing
 from graphkit.ir.variable import Variable
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.schemes import Scheme
 from graphkit.quantizers.configs import resolved_config
 
 
-class Adaptable(Layer):
+class AdapterArguments(Declared, kw_only=True):
+    """Of what is trained, or kept, in place of a large weight."""
+
+    lora_rank: int | None = argument(default=None)
+    lora_alpha: Any = argument(default=None)
+    quantization_config: Any = argument(default=None, convert=deserialize)
+
+
+class Adaptable(AdapterArguments, BuiltInLayer):
     """A layer that keeps its large weight in `_<main>`, makes it with `build_main`, and computes with `adapted()`.
 
     Args:
@@ -35,20 +44,9 @@ class Adaptable(Layer):
     )
     """Properties that hold nothing of their own, so that writing a file need not ask them."""
 
-    def __init__(
-        self,
-        *,
-        lora_rank: int | None = None,
-        lora_alpha: float | None = None,
-        quantization_config: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.lora_rank = lora_rank
-        self.lora_alpha = lora_rank if lora_alpha is None else lora_alpha
-        self.lora_enabled = False
-        self.quantization_config = deserialize(quantization_config)
-        self.is_quantized = False
+    def __post_init__(self) -> None:
+        self.lora_alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
+        self.lora_enabled = self.is_quantized = False
 
     # ----- building -----
 
@@ -60,14 +58,7 @@ class Adaptable(Layer):
             scheme.build(self)
             self.is_quantized = True
         if scheme is None or scheme.keeps_floats:
-            weight = self.add_weight(
-                name=self.main,
-                shape=shape,
-                initializer=initializer,
-                regularizer=getattr(self, f"{self.main}_regularizer"),
-                constraint=getattr(self, f"{self.main}_constraint"),
-            )
-            setattr(self, f"_{self.main}", weight)
+            setattr(self, f"_{self.main}", self._add_weight_of(self.main, shape, initializer=initializer))
 
     def build_adapter(self) -> None:
         """The last step of `build`: the adapter, if the constructor asked for one."""
@@ -264,13 +255,12 @@ class Adaptable(Layer):
                 factor.assign(ops.zeros(factor.shape))
 
     def get_config(self) -> dict[str, Any]:
-        """The config; the adapter's rank and alpha stand last, and only where there is one."""
+        """The config; the adapter's rank and alpha only where there is one."""
         config = super().get_config()
-        adapter: dict[str, Any] = {name: config.pop(name) for name in ("lora_rank", "lora_alpha") if name in config}
-        return {**config, **adapter} if self.lora_rank else config
+        return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}
 
 
-def policy_with_inner(layer: Layer) -> Any:
+def policy_with_inner(layer: BuiltInLayer) -> Any:
     """What a layer that makes others with its own policy writes as `dtype`: a map by path, where one of them has another by now."""
     given, own = layer.dtype_policy, layer.own_policy
     others = {

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from graphkit.core.dims import public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, serialize
+from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
@@ -338,7 +338,7 @@ class Layer(Operation):
         if self.built:
             return
         shapes = {name: _merged_shape(nest.map_structure(_shape_or_none, value)) for name, value in tensors.items()}
-        wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+        wanted = _build_arguments(type(self))
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
@@ -371,7 +371,7 @@ class Layer(Operation):
         if "shapes_dict" in config:
             self.build(**{k: _tupled(v) for k, v in config["shapes_dict"].items()})
         elif config.get("input_shape") is not None and self._own_build():
-            wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+            wanted = _build_arguments(type(self))
             if len(wanted) == 1:
                 self.build(_tupled(config["input_shape"]))
 
@@ -388,7 +388,7 @@ class Layer(Operation):
         return self._eager(args, kwargs)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        signature = _call_signature(type(self))
+        signature = signature_of(type(self).call)
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
@@ -424,7 +424,7 @@ class Layer(Operation):
 
     def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}
-        parameters = _call_signature(type(self)).parameters
+        parameters = signature_of(type(self).call).parameters
         for name, value in tensors.items():
             mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"  # Keras' rule
             if mask_name in parameters and arguments.get(mask_name) is None:
@@ -574,11 +574,14 @@ class Layer(Operation):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        if self.activity_regularizer is not None:
+        own = self._saved_names()
+        if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        own = [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
         config.update({n: self._serialize_argument(n) for n in own})
         return config
+
+    def _saved_names(self) -> list[str]:
+        return [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
         value = getattr(self, name)
@@ -642,14 +645,8 @@ def _argument_from_config(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
 
 
-_CALL_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
-
-
-def _call_signature(cls: type[Layer]) -> inspect.Signature:
-    known = _CALL_SIGNATURES.get(cls)
-    if known is None:
-        known = _CALL_SIGNATURES[cls] = inspect.signature(cls.call)
-    return known
+def _build_arguments(cls: type[Layer]) -> list[str]:
+    return [p for p in signature_of(cls.build).parameters if p not in ("self", "args", "kwargs")]
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.core import Embedding
+from graphkit.layers.core import ADAPTER, Embedding
 from graphkit.layers.table_schemes import TABLES
 
 
@@ -25,35 +26,13 @@ class ReversibleEmbedding(Embedding):
     schemes = TABLES
     weight_names: ClassVar[tuple[str, ...]] = ("_embeddings", "reverse_embeddings")
 
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
-        mask_zero: bool = False,
-        reverse_dtype: str | None = None,
-        logit_soft_cap: float | None = None,
-        lora_rank: int | None = None,
-        lora_alpha: float | None = None,
-        quantization_config: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            input_dim,
-            output_dim,
-            embeddings_initializer,
-            embeddings_regularizer,
-            embeddings_constraint,
-            mask_zero,
-            lora_rank=lora_rank,
-            lora_alpha=lora_alpha,
-            quantization_config=quantization_config,
-            **kwargs,
-        )
-        self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
+    _own = "reverse_dtype logit_soft_cap"
+    argument_order = f"input_dim output_dim tie_weights {Embedding._order} {_own}"
+    config_order = f"input_dim output_dim tie_weights {Embedding._order} {_own} quantization_config {ADAPTER}"
+
+    tie_weights: bool = argument(default=True)
+    reverse_dtype: str | None = argument(default=None, kw_only=True)
+    logit_soft_cap: float | None = argument(default=None, kw_only=True)
 
     @property
     def has_way_back(self) -> bool:  # type: ignore[override]

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes, names
+from graphkit.core.declared import Declared, argument
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import mask_weights, ratio, same_rank
@@ -182,19 +183,33 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize(dict(config)))
 
 
-class FunctionMetric(MeanMetricWrapper):
+class BuiltInMetric(Declared, Metric, kw_only=True):
+    """Base of graphkit's own metrics, whose arguments are declared. Metrics of users subclass `Metric` and write an `__init__`."""
+
+    name: Any = argument(default=None, for_base=True)
+    dtype_argument: Any = argument(default=None, for_base=True, alias="dtype")  # `dtype` is a property
+
+
+class FunctionMetric(Declared, MeanMetricWrapper):
     """A metric class that is the mean of one function; its further constructor arguments are the function's."""
 
     function: ClassVar[Callable[..., Any]]
     default_name: ClassVar[str]
+    name: Any = argument(default=None, for_base=True)
+    dtype_argument: Any = argument(default=None, for_base=True, alias="dtype")  # `dtype` is a property
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self._setup(name, dtype)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "default_name" in vars(cls):
+            cls.name = argument(default=cls.default_name, for_base=True)
+        super().__init_subclass__(**kwargs)
 
-    def _setup(self, name: str | None, dtype: Any, **arguments: Any) -> None:
-        for key, value in arguments.items():
-            setattr(self, key, value)
-        super().__init__(type(self).function, name or self.default_name, dtype, **arguments)
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        """The base wants the function."""
+        more["fn"] = type(self).function
+
+    def __post_init__(self) -> None:
+        """The function's further arguments."""
+        self.kwargs = {n: getattr(self, n) for n in self.declaration.arguments if n not in ("name", "dtype")}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

@@ -13,7 +13,6 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
-from graphkit.saving import tensorflow_ops
 from graphkit.saving.keras1_config import in_keras2_words
 from graphkit.saving.old_activations import hard_sigmoid_keras2
 
@@ -26,12 +25,23 @@ MODELS = {
     "Network": "Functional",
     "Sequential": "Sequential",
 }
+# Entries of a graph that are ops of TensorFlow (see `graphkit.saving.tensorflow`).
+TENSORFLOW_CLASSES = (
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "TensorFlowOpLayer",
+)
 _MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 # Classes that are another class with certain arguments.
 RENAMED: dict[str, tuple[str, Config]] = {
     "BatchNormalizationV1": ("BatchNormalization", {}),
     "BatchNormalizationV2": ("BatchNormalization", {}),
     "SyncBatchNormalization": ("BatchNormalization", {}),
+    "AddLoss": ("Identity", {}),  # it passes its input on
+    "AddMetric": ("Identity", {}),
     "LSTMV2": ("LSTM", {}),
     "GRUV2": ("GRU", {}),
     "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
@@ -71,6 +81,7 @@ _DROPPED_OF = {
     "SeparableConv2D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "SeparableConv1D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "Flatten": {"keepdims"},
+    "Identity": {"unconditional", "aggregation", "metric_name"},
     "Embedding": {"input_length"},
     "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
     "Attention": {"causal"},
@@ -194,7 +205,7 @@ def rewritten(entry: Mapping[str, Any]) -> Config:
         return _merge(entry["config"])
     if name == "Lambda":
         return _lambda(entry["config"])
-    if name in tensorflow_ops.CLASSES:
+    if name in TENSORFLOW_CLASSES:
         raise SerializationError(
             f"Layer {entry['config'].get('name')!r} ({name}) is an op of TensorFlow outside of a graph."
         )

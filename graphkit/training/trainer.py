@@ -417,6 +417,8 @@ def inference_callable(model: Any) -> Any:
     infos = session.session.inputs[: len(graph.inputs)]
 
     def run(leaves: Leaves) -> tuple[Any, list[Any]]:
+        if any(i.shape and i.shape[0] not in (None, leaves.rows) for i in infos):
+            return _on_engine(model, leaves)  # a model made for one number of samples, asked for another
         arrays = [_ranked(a, len(i.shape)) for a, i in zip(leaves.arrays, infos, strict=True)]
         return structure, session.run(
             {i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)}

@@ -139,6 +139,18 @@ _INDEXING = [
     case("take_along_axis", real(3, 5), whole(3, 2, low=-5), axis=1),
     case("take_along_axis", real(5, 3), whole(2, 3), axis=0),
     case("scatter_along_axis", real(3, 4), whole(3, 4), axis=1, size=5),
+    *(
+        case("scatter_reduce", distinct(5, 3), fixed(1, 4, 1, dtype=np.int32), real(3, 3), reduction=r)
+        for r in ("mul", "max", "min")
+    ),
+    case(
+        "scatter_reduce",  # one zero in a place, or two: the rule holds, its own derivative does not
+        fixed(0.0, 2.0, 0.0, 1.5),
+        fixed(0, 1, 1, 2, 3, 3, dtype=np.int32),
+        fixed(3.0, 0.0, 2.0, 0.0, 0.5, -1.0),
+        reduction="mul",
+        second=False,
+    ),
     case("scatter_set", real(5, 3), fixed(1, 4, dtype=np.int32), real(2, 3)),
     case("argsort", distinct(3, 4), axis=1),
     case("argsort", fixed(2.0, 1.0, 2.0, 1.0), axis=0),
