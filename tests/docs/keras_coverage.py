@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.docs import onnx_limits
 from tests.docs.keras_reasons import DIFFERENT, REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -238,6 +239,7 @@ def page() -> str:
         *_listed(member_rows()),
         *(["\n## Different on purpose\n\n| name | why |\n|---|---|"] if DIFFERENT else []),
         *(f"| `keras.{path}` | {why} |" for path, why in sorted(DIFFERENT.items())),
+        *onnx_limits.section(),
     ]
     return "\n".join(parts) + "\n"
 
