@@ -167,8 +167,8 @@ def _difference(wanted: Arguments, given: dict[str, str] | None) -> str:
 
 
 def _same(mine: str, theirs: str) -> bool:
-    """Whether two defaults mean the same: `1` and `(1, 1)` do."""
-    mine, theirs = (re.sub(r" at 0x\w+", "", d) for d in (mine, theirs))
+    """Whether two defaults mean the same: `1` and `(1, 1)` do, and so do two sentinels, which show their addresses only."""
+    mine, theirs = (re.sub(r" at 0x[0-9a-f]+", "", text) for text in (mine, theirs))
     return mine == theirs or (bool(mine) and bool(theirs) and _numbers(mine) == _numbers(theirs) != {mine})
 
 
