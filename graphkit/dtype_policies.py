@@ -345,9 +345,9 @@ def get(identifier: Any) -> Any:
         ) from None
 
 
-def serialize(policy: Any) -> dict[str, Any]:
-    """The envelope of a policy. Source: keras.dtype_policies.serialize."""
-    made: dict[str, Any] = to_json(policy)
+def serialize(dtype_policy: Any) -> dict[str, Any]:
+    """The envelope of a dtype_policy. Source: keras.dtype_policies.serialize."""
+    made: dict[str, Any] = to_json(dtype_policy)
     return made
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
-from graphkit.core.errors import InvalidTypeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.spec import TensorSpec
 
@@ -20,7 +20,9 @@ class SymbolicTensor(Symbolic):
 
     Args:
         shape: ints, `None` or `Dim` for unknown sizes.
-        dtype: `floatx()` by default.
+        dtype: float32 by default.
+        sparse, ragged: must be False: there are dense tensors only.
+        record_history: taken for Keras' sake.
         name: for readers.
 
     Attributes:
@@ -30,7 +32,17 @@ class SymbolicTensor(Symbolic):
 
     __slots__ = ("__weakref__", "history", "mask", "name", "spec")
 
-    def __init__(self, shape: Any, dtype: Any = None, name: str | None = None) -> None:
+    def __init__(
+        self,
+        shape: Any,
+        dtype: Any = "float32",
+        sparse: bool = False,
+        ragged: bool = False,
+        record_history: bool = True,
+        name: str | None = None,
+    ) -> None:
+        if sparse or ragged:
+            raise InvalidArgumentError("Sparse and ragged tensors are not supported; use dense ones.")
         self.name = name or names.auto_name("keras_tensor")
         sizes = tuple(Dim.named(f"{self.name}_{i}") if s is None else s for i, s in enumerate(shape))
         self.spec = TensorSpec(sizes, dtypes.standardize(dtype))

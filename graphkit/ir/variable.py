@@ -47,6 +47,8 @@ class Variable(TensorOperators):
         shape: ints.
         dtype: `floatx()` by default for a function, the array's own dtype (float64 becomes `floatx()`) for an array.
         trainable: whether training changes it.
+        autocast: whether a layer that computes in another float dtype sees it in that one.
+        aggregation, synchronization, layout: taken for Keras' sake.
         name: the last part of `path`.
 
     Source: keras.Variable (Keras 3).
@@ -74,7 +76,11 @@ class Variable(TensorOperators):
         shape: Sequence[int] | None = None,
         dtype: Any = None,
         trainable: bool = True,
+        autocast: bool = True,
+        aggregation: str = "none",
+        synchronization: str = "auto",
         name: str | None = None,
+        layout: Any = None,
     ) -> None:
         self._name = name or names.auto_name("variable")
         scope = names.current_scope()
@@ -83,7 +89,7 @@ class Variable(TensorOperators):
         self.overwrite_with_gradient = False
         self.regularizer: Any = None
         self.constraint: Callable[[Any], Any] | None = None
-        self.autocast = True
+        self.autocast = autocast
         self.version = 0
         self._first: Callable[[], np.ndarray[Any, Any]] | None = None
         self._array: np.ndarray[Any, Any]

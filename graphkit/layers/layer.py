@@ -476,7 +476,7 @@ class Layer(Operation):
             and floats(self.compute_dtype)
             and x.dtype != self.compute_dtype
         ):
-            return SymbolicTensor(x.spec.shape, self.compute_dtype, x.name)
+            return SymbolicTensor(x.spec.shape, self.compute_dtype, name=x.name)
         return x
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:

@@ -75,18 +75,25 @@ class MaxPooling3D(_Pooling, rank=3, function="max_pool"):
     """Maxima over volumes. Input (batch, d, h, w, channels). Source: keras.layers.MaxPooling3D."""
 
 
+class _AveragePooling(_Pooling):
+    """The size of the windows must be given."""
+
+    config_order = _Pooling.config_order
+    pool_size: Any = argument(check=sizes)
+
+
 @keras_class(_HOME, "AvgPool1D")
-class AveragePooling1D(_Pooling, rank=1, function="average_pool"):
+class AveragePooling1D(_AveragePooling, rank=1, function="average_pool"):
     """Means over time; padding does not count. Source: keras.layers.AveragePooling1D."""
 
 
 @keras_class(_HOME, "AvgPool2D")
-class AveragePooling2D(_Pooling, rank=2, function="average_pool"):
+class AveragePooling2D(_AveragePooling, rank=2, function="average_pool"):
     """Means over images; padding does not count. Source: keras.layers.AveragePooling2D."""
 
 
 @keras_class(_HOME, "AvgPool3D")
-class AveragePooling3D(_Pooling, rank=3, function="average_pool"):
+class AveragePooling3D(_AveragePooling, rank=3, function="average_pool"):
     """Means over volumes; padding does not count. Source: keras.layers.AveragePooling3D."""
 
 

@@ -105,6 +105,14 @@ def sparse_categorical_crossentropy(
     return set_mask(ops.where(valid, values, 0.0), valid)
 
 
+def ignored_mask(y_true: Any, values: Any, ignore_class: int | None) -> Any:
+    """Which samples are not of the class to ignore, in the form of their values; None where none is ignored."""
+    if ignore_class is None:
+        return None
+    y_true = tensor(y_true)
+    return ops.reshape(ops.not_equal(y_true, ops.cast(ignore_class, dtype_of(y_true))), shape_of(values))
+
+
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
     """sum(y_true * log(y_true / y_pred)) over the last axis. Source: keras.losses.kl_divergence."""
     y_true, y_pred = (ops.clip(y, dtypes.epsilon(), 1.0) for y in like(y_true, y_pred))
@@ -198,9 +206,7 @@ class SparseCategoricalCrossentropy(FunctionLoss):
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
         """Samples of the class to ignore do not count."""
-        if self.ignore_class is None:
-            return None
-        return ops.reshape(ops.not_equal(y_true, ops.cast(self.ignore_class, dtype_of(y_true))), shape_of(values))
+        return ignored_mask(y_true, values, self.ignore_class)
 
     def get_config(self) -> dict[str, Any]:
         """The config; Keras leaves the axis out where it is the last one."""

@@ -355,7 +355,7 @@ class AUC(_Confusion):
         tp, fp, tn, fn = self._values(*_COUNTS)
         scale, none = ratio(ops.add(tp, fn), ops.add(tn, fp)), ops.equal(tp, 0.0)
         gains = [ops.subtract(1.0, ops.multiply(scale, ratio(part, tp))) for part in (fn, fp)]
-        return ops.maximum(ops.where(none, 0.0, gains[0]), 0.0), ops.maximum(ops.where(none, 1.0, gains[1]), 0.0)
+        return ops.maximum(ops.where(none, 0.0, gains[0]), 0.0), ops.where(none, 1.0, gains[1])
 
     def _interpolated(self) -> Any:
         """Davis and Goadrich's interpolation of precision between thresholds."""

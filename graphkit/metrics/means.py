@@ -8,6 +8,7 @@ from graphkit import losses, ops
 from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import same_rank
+from graphkit.losses.probabilistic import ignored_mask
 from graphkit.losses.regression import _cosine
 from graphkit.metrics.metric import HOME, FunctionMetric, Mean
 from graphkit.ops._convert import tensor
@@ -122,6 +123,10 @@ class SparseCategoricalCrossentropy(FunctionMetric):
     from_logits: bool = argument(default=False)
     ignore_class: Any = argument(default=None)
     axis: int = argument(default=-1)
+
+    def own_mask(self, y_true: Any, values: Any) -> Any:
+        """Samples of the class to ignore do not count."""
+        return ignored_mask(y_true, values, self.ignore_class)
 
 
 @keras_class(HOME)

@@ -180,7 +180,14 @@ class MeanMetricWrapper(Mean):
         """Add a batch; a mask of `y_pred` leaves its samples out."""
         mask = getattr(y_pred, "mask", None)
         values = self.fn(y_true, y_pred, **self.kwargs)
-        super().update_state(values, mask_weights(sample_weight, mask, self._dtype, "sum"))
+        weight = mask_weights(sample_weight, mask, self._dtype, "sum")
+        if weight is not None:  # without weights a mask of the values does not count, as in Keras
+            weight = mask_weights(weight, self.own_mask(y_true, values), self._dtype, "sum")
+        super().update_state(values, weight)
+
+    def own_mask(self, y_true: Any, values: Any) -> Any:
+        """Which samples count by the metric's own rule; None for all."""
+        return None
 
     def get_config(self) -> dict[str, Any]:
         """Name, dtype, the function and its arguments."""

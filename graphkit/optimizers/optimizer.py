@@ -123,7 +123,7 @@ class Optimizer(Declared, Configurable):
         self._trainable: list[Variable] = []
         self._averages: list[Variable] = []
         self._accumulators: list[Variable] = []
-        self._slots: dict[str, list[Variable]] = {}
+        self._slots: dict[str, list[Any]] = {}  # None for a variable that its gradient overwrites
         self._arena: Arena | None = None
         self._undecayed: Callable[[Variable], bool] = lambda variable: False
         self._iterations = self._track(0, "int32", "iteration")

@@ -54,9 +54,9 @@ __all__ = [
 ]
 
 
-def serialize(quantizer: Any) -> Any:
+def serialize(initializer: Any) -> Any:
     """The envelope of a quantizer or a config. Source: keras.quantizers.serialize."""
-    return to_json(quantizer)
+    return to_json(initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -42,6 +42,7 @@ REASONS: dict[str, str] = {
 
 # Names that are there with other arguments or defaults, on purpose.
 DIFFERENT: dict[str, str] = {
+    "utils.plot_model": "no file is written unless one is named; the drawing is what comes back",
     "Model.export": "ONNX is what is exported by default",
     "layers.Layer.compute_mask": "`previous_mask` may be left out",
 }
