@@ -160,12 +160,11 @@ class _LocallyConnected(_Weighted):
         bias_constraint: Any = None,
         **kwargs: Any,
     ) -> None:
-        implementation = kwargs.pop("implementation", 1)
+        kwargs.pop("implementation", None)  # a matter of speed
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        if padding != "valid" or implementation != 1:
+        if padding != "valid":
             raise InvalidArgumentError(
-                f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' and implementation=1 only, "
-                f"got padding={padding!r}, implementation={implementation}."
+                f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' only, got padding={padding!r}."
             )
         check_positive(self, "filters", filters)
         self.filters, self.padding, self.data_format = filters, padding, data_format or "channels_last"

@@ -60,10 +60,11 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
-    for stored in stored_objects(model):
+    objects = stored_objects(model)
+    for stored in objects:
         if isinstance(stored.obj, Placeholder):
             continue
-        group = table.group(f"{stored.path}/vars" if stored.path else "vars")
+        group = table.group(_group_of(stored)) or _group_of_twin(stored, objects, table)
         claimed.update(entry.path for entry in group.values())
         if hasattr(stored.obj, "load_own_variables"):
             custom.append((stored.obj, group))
@@ -81,6 +82,24 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
     assign(assignments, custom)
+
+
+def _group_of(stored: Stored) -> str:
+    return f"{stored.path}/vars" if stored.path else "vars"
+
+
+def _group_of_twin(stored: Stored, objects: list[Stored], table: Table) -> dict[str, Entry]:
+    """The arrays of the layer that was the same one when the file was written.
+
+    A layer that is called inside a nested model and outside of it stands twice in the config, and once among the weights.
+    """
+    if not isinstance(stored.obj, Layer) or not own_variables(stored.obj):
+        return {}
+    config = stored.obj.get_config()
+    for other in objects:
+        if other.obj is not stored.obj and type(other.obj) is type(stored.obj) and other.obj.get_config() == config:
+            return table.group(_group_of(other))
+    return {}
 
 
 def _is_no_weight(path: str) -> bool:
