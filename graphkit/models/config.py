@@ -16,6 +16,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.core.names import scope_is, take_name
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
+from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
@@ -69,7 +70,7 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _op_defaults(record: OperationRecord) -> Mapping[str, Any]:
     """The config of an op where nothing is said: Keras writes all of it."""
-    parameters = inspect.signature(record.function).parameters
+    parameters = signature_of(record.function).parameters
     return {k: parameters[k].default for k in record.config if parameters[k].default is not inspect.Parameter.empty}
 
 
@@ -313,7 +314,7 @@ def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments without the Nones that Keras records for arguments we do not have."""
     if isinstance(operation, Layer):
-        known = inspect.signature(operation.call).parameters
+        known = signature_of(type(operation).call).parameters
         return {k: v for k, v in kwargs.items() if k in known or not _says_nothing(v)}
     return {k: v for k, v in kwargs.items() if v is not None}
 
