@@ -12,8 +12,10 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
+from graphkit.layers.context import masks_of_keras2
 from graphkit.saving.keras1_config import in_keras2_words
 from graphkit.saving.legacy_context import entries_of, in_full, layers_in
+from graphkit.saving.legacy_origin import reading
 from graphkit.saving.old_activations import hard_sigmoid_keras2
 
 Config = dict[str, Any]
@@ -42,6 +44,8 @@ RENAMED: dict[str, tuple[str, Config]] = {
     "SyncBatchNormalization": ("BatchNormalization", {}),
     "AddLoss": ("Identity", {}),  # it passes its input on
     "AddMetric": ("Identity", {}),
+    "RandomHeight": ("Identity", {}),  # in training they stretch; what comes out then has no known size
+    "RandomWidth": ("Identity", {}),
     "LSTMV2": ("LSTM", {}),
     "GRUV2": ("GRU", {}),
     "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
@@ -82,10 +86,16 @@ _DROPPED_OF = {
     "SeparableConv1D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "Flatten": {"keepdims"},
     "Identity": {"unconditional", "aggregation", "metric_name"},
+    **{name: {"vocabulary_size"} for name in ("IntegerLookup", "StringLookup", "TextVectorization")},
     "Embedding": {"input_length"},
     "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
     "Attention": {"causal"},
     "AdditiveAttention": {"causal"},
+}
+_RENAMED_KEYS = {
+    "LeakyReLU": {"alpha": "negative_slope"},
+    "CategoryEncoding": {"max_tokens": "num_tokens"},
+    "Discretization": {"bins": "bin_boundaries"},
 }
 # What was true where a key is missing, and is not Keras 3's default.
 _OLD_DEFAULTS: dict[str, Config] = {
@@ -132,7 +142,14 @@ def is_older_config(config: Mapping[str, Any]) -> bool:
 
 def model_from_older_config(config: Mapping[str, Any]) -> Any:
     """The model of an older config. Raises SerializationError naming the layer for what has no counterpart."""
-    return deserialize(rewritten(in_full(config)))
+    has_masks = any(_makes_masks(entry) for entry in entries_of(config))
+    with reading(config.get("keras_version"), has_masks), masks_of_keras2():
+        return deserialize(rewritten(in_full(config)))
+
+
+def _makes_masks(entry: Mapping[str, Any]) -> bool:
+    config = entry.get("config")
+    return entry["class_name"] == "Masking" or (isinstance(config, Mapping) and bool(config.get("mask_zero")))
 
 
 def upgraded(entry: Mapping[str, Any]) -> Config:
@@ -230,8 +247,13 @@ def _mend(class_name: str, made: Config) -> None:
         made.pop("dtype")  # Keras up to 2.0 noted the dtype of the inputs there
     if class_name in ("BatchNormalization", "ModalBatchNormalization"):
         _mend_normalization(made)
-    if class_name == "LeakyReLU" and "alpha" in made:
-        made["negative_slope"] = made.pop("alpha")
+    for old, new in _RENAMED_KEYS.get(class_name, {}).items():
+        if old in made:
+            made[new] = made.pop(old)
+    if class_name == "CategoryEncoding" and made.get("output_mode") == "binary":  # up to 2.5
+        made["output_mode"] = "multi_hot"
+    if class_name == "Hashing" and "float" in str(made.get("dtype")):
+        made.pop("dtype")  # of its inputs, up to 2.8
     if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
         inner = made["layer"]["config"].get("batch_input_shape")
         if inner is not None:
@@ -244,8 +266,11 @@ def _mend_normalization(made: Config) -> None:
 
 
 def _value(key: str, value: Any) -> Any:
-    if key.endswith("activation") and _function_name(value) == "hard_sigmoid":
-        return hard_sigmoid_keras2
+    if key.endswith("activation") and isinstance(_function_name(value), str):
+        name = str(_function_name(value)).removesuffix("_v2")  # TensorFlow's own names of softmax and others
+        if name == "hard_sigmoid":
+            return hard_sigmoid_keras2
+        return name if isinstance(value, str) else value
     if isinstance(value, Mapping):
         return _mapping(key, value)
     if key == "cells" and isinstance(value, list):

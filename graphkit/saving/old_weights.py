@@ -6,6 +6,7 @@ Source: the layouts of Keras 1.0 to 2.2, and keras 2's saving of CuDNNLSTM and C
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -38,7 +39,8 @@ _GATES = {
     "GRUCell": ("zrh", "zrh"),
 }  # Keras 1's order in the file, Keras 3's in one matrix
 _DEVIATIONS = re.compile(r"0?$|1\.0\.[0-5]$")
-_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")
+# The state of random generators, and what BatchNormalization(renorm=True) needs in training alone.
+_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var|moving_stddev|renorm_mean|renorm_stddev)(:\d+)?$")
 _CONVOLUTIONS = (
     "Conv1D",
     "Conv2D",
@@ -78,7 +80,7 @@ def dialect_of(
 
 
 def is_no_weight(name: str) -> bool:
-    """Whether an array of a file is the state of a random generator."""
+    """Whether an array of a file is no weight of ours."""
     return _NO_WEIGHT.search(name) is not None
 
 
@@ -156,6 +158,8 @@ def _modern(
         own = _from_cudnn(own, len(_GATES[kind][1]))
     if kind in _CONVOLUTIONS:
         own = [_kernel(leaf, e, dialect) for e in own]
+    elif kind.startswith("LocallyConnected") and own:
+        own[0] = _local_kernel(leaf, own[0])
     elif kind in ("SeparableConv1D", "SeparableConv2D") and dialect.keras1 and _channels_first(leaf):
         own[:2] = [
             _derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]
@@ -268,6 +272,31 @@ def _flat_kernel(leaf: Any, entry: Entry) -> Entry:
     if shape[0] == leaf.kernel_size[0] and shape[1] == 1 and shape[3] == leaf.filters:
         return _derived([entry], (shape[0], *shape[2:]), lambda arrays: arrays[0][:, 0])
     return _derived([entry], (shape[2], shape[1], shape[0]), lambda arrays: arrays[0].transpose(2, 3, 1, 0)[:, 0])
+
+
+def _local_kernel(leaf: Any, entry: Entry) -> Entry:
+    """Kernels of LocallyConnected as (places, size of a patch, filters).
+
+    `implementation=2` has one weight for each input and output, most of them unused; 3 has a vector of those that are used, by
+    place, filter and place within the patch.
+    """
+    wanted = leaf.kernel.shape
+    if entry.shape == wanted:
+        return entry
+    if len(entry.shape) == 1 and entry.shape[0] == math.prod(wanted):
+        places, patch, filters = wanted
+        return _derived([entry], wanted, lambda a: a[0].reshape(places, filters, patch).transpose(0, 2, 1))
+    if len(entry.shape) != 2 * (leaf.rank + 1) or _channels_first(leaf):
+        return entry
+
+    def used(arrays: list[Array]) -> Array:
+        made = np.empty(wanted, arrays[0].dtype)
+        for number, place in enumerate(np.ndindex(*leaf._places)):
+            window = [slice(p * s, p * s + k) for p, s, k in zip(place, leaf.strides, leaf.kernel_size, strict=True)]
+            made[number] = arrays[0][(*window, slice(None), *place)].reshape(wanted[1:])
+        return made
+
+    return _derived([entry], wanted, used)
 
 
 def _channels_first(leaf: Any) -> bool:

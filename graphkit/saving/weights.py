@@ -64,7 +64,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     claimed: set[str] = set()
     stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
     for one in stored:
-        group = table.group(f"{one.path}/vars" if one.path else "vars")
+        group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
         claimed.update(entry.path for entry in group.values())
         if hasattr(one.obj, "load_own_variables"):
             custom.append((one.obj, group))
@@ -82,6 +82,24 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
     assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
+
+
+def _group_of(stored: Stored) -> str:
+    return f"{stored.path}/vars" if stored.path else "vars"
+
+
+def _group_of_twin(stored: Stored, objects: list[Stored], table: Table) -> dict[str, Entry]:
+    """The arrays of the layer that was the same one when the file was written.
+
+    A layer that is called inside a nested model and outside of it stands twice in the config, and once among the weights.
+    """
+    if not isinstance(stored.obj, Layer) or not own_variables(stored.obj):
+        return {}
+    config = stored.obj.get_config()
+    for other in objects:
+        if other.obj is not stored.obj and type(other.obj) is type(stored.obj) and other.obj.get_config() == config:
+            return table.group(_group_of(other))
+    return {}
 
 
 def _is_no_weight(path: str) -> bool:
