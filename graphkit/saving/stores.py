@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
             yield table
     else:
         raise SerializationError(
-            f"{what} is neither an HDF5, npz nor safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
+            f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
         )
 
 
@@ -94,6 +95,23 @@ def _first_bytes(source: Path | BinaryIO) -> bytes:
     start = source.read(16)
     source.seek(0)
     return start
+
+
+_DAMAGE = (  # what h5py, zipfile and NumPy raise for damaged files
+    KeyError, RuntimeError, OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SystemError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Whatever a library raises inside while it reads, as an error of ours that names `what`."""
+    try:
+        yield
+    except SerializationError:
+        raise
+    except _DAMAGE as error:
+        raise SerializationError(f"{what} is damaged or unreadable: {type(error).__name__}: {error}.") from None
 
 
 # ----- HDF5 -----
@@ -112,7 +130,12 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
 
 
 def hdf5_table(file: Any, what: str) -> Table:
-    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet."""
+    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing but attributes is read yet."""
+    with _guarded(what):
+        return _walked(file, what)
+
+
+def _walked(file: Any, what: str) -> Table:
     import h5py
 
     table = Table({}, {})
@@ -123,7 +146,7 @@ def hdf5_table(file: Any, what: str) -> Table:
         if depth > limits.MAX_DEPTH or len(seen) > limits.MAX_OBJECTS:
             raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
         if len(group.attrs):
-            table.attributes[path] = group.attrs
+            table.attributes[path] = _attributes(group, what)
         for name in group:
             child_path = f"{path}/{name}" if path else str(name)
             child = _hard_child(group, name, child_path, what)
@@ -136,6 +159,18 @@ def hdf5_table(file: Any, what: str) -> Table:
                 table.entries[child_path] = _hdf5_entry(child, child_path, what)
             seen.add(address)
     return table
+
+
+def _attributes(group: Any, what: str) -> dict[str, Any]:
+    found = {}
+    for name in group.attrs:
+        kept = group.attrs.get_id(name)
+        if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
+            raise SerializationError(
+                f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
+            )
+        found[name] = group.attrs[name]
+    return found
 
 
 def _hard_child(group: Any, name: str, path: str, what: str) -> Any:
@@ -158,8 +193,10 @@ def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
     limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
 
     def read() -> Array:
-        array = np.asarray(dataset[()])
-        if dataset.attrs.get("dtype") == "bfloat16" and array.dtype.itemsize == 2:
+        with _guarded(f"{what}: the dataset {path!r}"):
+            array = np.asarray(dataset[()])
+            kind = dataset.attrs.get("dtype")
+        if isinstance(kind, str) and kind == "bfloat16" and array.dtype.itemsize == 2:
             return array.view(dtypes.to_numpy("bfloat16"))
         if array.dtype.kind == "V":
             raise SerializationError(
@@ -213,14 +250,9 @@ def _npz_table(archive: zipfile.ZipFile, what: str) -> Table:
 def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name: str) -> Entry:
     from numpy.lib import format as npy
 
-    with archive.open(info) as member:
-        try:
-            version = npy.read_magic(member)
-            shape, _, dtype = (
-                npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
-            )
-        except (ValueError, OSError) as error:
-            raise SerializationError(f"{what} is not a NumPy array: {error}.") from None
+    with _guarded(f"{what} as a NumPy array"), archive.open(info) as member:
+        version = npy.read_magic(member)
+        shape, _, dtype = npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
     if dtype.hasobject:
         raise SerializationError(
             f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5."
@@ -230,7 +262,8 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
         raise SerializationError(f"{what} declares the shape {shape}, for which the file is too short.")
 
     def read() -> Array:
-        return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
+        with _guarded(what):
+            return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
 
     return Entry(name, tuple(shape), nbytes, read)
 
