@@ -39,6 +39,10 @@ class Members(Protocol):
         """A member to read from."""
         ...
 
+    def glance(self, name: str) -> Path | BinaryIO:
+        """A member to look into: not read as a whole, and not checked as a whole."""
+        ...
+
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member, at most `limit`."""
         ...
@@ -68,6 +72,19 @@ class ZipMembers:
         """A member as a file in memory: HDF5 seeks."""
         return io.BytesIO(self._bytes(name))
 
+    def glance(self, name: str) -> BinaryIO:
+        """A member that is stored as it is, as a part of the file; a packed one as a whole."""
+        info = self._infos[name]
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or self._archive.fp is None:
+            return self.open(name)
+        file = self._archive.fp
+        file.seek(info.header_offset)
+        header = file.read(30)
+        if len(header) != 30 or header[:4] != b"PK\x03\x04":
+            raise SerializationError(f"{self._what}: {name!r} has no header where the archive says.")
+        skipped = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
+        return io.BufferedReader(FilePart(file, info.header_offset + 30 + skipped, info.file_size))
+
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member."""
         size = self._infos[name].file_size
@@ -86,6 +103,34 @@ class ZipMembers:
             raise
 
 
+class FilePart(io.RawIOBase):
+    """Bytes `start` to `start + size` of an open file, as a file to read."""
+
+    def __init__(self, file: Any, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._at = file, start, size, 0
+
+    def readable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seekable(self) -> bool:
+        """Yes."""
+        return True
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        """Move; gives the new place."""
+        self._at = max(0, offset + (0, self._at, self._size)[whence])
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Read into a buffer; gives the number of bytes."""
+        self._file.seek(self._start + self._at)
+        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+
 class FolderMembers:
     """The files of an unpacked archive."""
 
@@ -94,11 +139,18 @@ class FolderMembers:
 
     def names(self) -> list[str]:
         """The paths of the files."""
-        return [p.relative_to(self._folder).as_posix() for p in self._folder.rglob("*") if p.is_file()]
+        found = [p for p in self._folder.rglob("*") if p.is_file()]
+        inside = self._folder.resolve()
+        led_out = [p for p in found if not p.resolve().is_relative_to(inside)]
+        if led_out:
+            raise SerializationError(f"{str(led_out[0])!r} is a link that leads out of the folder.")
+        return [p.relative_to(self._folder).as_posix() for p in found]
 
     def open(self, name: str) -> Path:
         """The file."""
         return self._folder / name
+
+    glance = open
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a file."""
@@ -220,13 +272,13 @@ def read_version(members: Members, what: str) -> dict[str, str]:
 
 
 @contextmanager
-def open_weights(members: Members, what: str) -> Iterator[Table]:
-    """The arrays of an archive."""
+def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[Table]:
+    """The arrays of an archive; with `glance` for their shapes, without reading the member as a whole."""
     names = set(members.names())
     weights = next((name for name in WEIGHTS.values() if name in names), None)
     if weights is None:
         raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
-    with open_table(members.open(weights), f"{weights} of {what}") as table:
+    with open_table((members.glance if glance else members.open)(weights), f"{weights} of {what}") as table:
         yield table
 
 
