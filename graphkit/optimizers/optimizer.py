@@ -291,7 +291,8 @@ class Optimizer(Declared, Configurable):
     def slot(self, name: str, variable: Variable) -> Variable:
         """The slot of this name of a variable."""
         if self._arena is not None and variable is self._arena.flat:
-            return self._arena.slots[name]
+            made: Variable = self._arena.slots[name]
+            return made
         return self._slots[name][self._indexes[variable]]
 
     def packed(self) -> AbstractContextManager[None]:

@@ -42,6 +42,10 @@ class Members(Protocol):
         """A member to read from."""
         ...
 
+    def glance(self, name: str) -> Path | BinaryIO:
+        """A member to look into: not read as a whole, and not checked as a whole."""
+        ...
+
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member, at most `limit`."""
         ...
@@ -76,6 +80,13 @@ class ZipMembers:
         self._bytes(name, keep=False)
         return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
+    def glance(self, name: str) -> BinaryIO:
+        """As `open`, without going through the whole of it first."""
+        info = self._infos[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            return self.open(name)
+        return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
+
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member."""
         size = self._infos[name].file_size
@@ -108,11 +119,18 @@ class FolderMembers:
 
     def names(self) -> list[str]:
         """The paths of the files."""
-        return [p.relative_to(self._folder).as_posix() for p in self._folder.rglob("*") if p.is_file()]
+        found = [p for p in self._folder.rglob("*") if p.is_file()]
+        inside = self._folder.resolve()
+        led_out = [p for p in found if not p.resolve().is_relative_to(inside)]
+        if led_out:
+            raise SerializationError(f"{str(led_out[0])!r} is a link that leads out of the folder.")
+        return [p.relative_to(self._folder).as_posix() for p in found]
 
     def open(self, name: str) -> Path:
         """The file."""
         return self._folder / name
+
+    glance = open
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a file."""
@@ -127,6 +145,8 @@ def stored_at(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(_LOCAL_HEADER.size)
+    if len(header) != _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
+        raise SerializationError(f"{path}: the member {info.filename!r} has no header where the archive says.")
     name_length, extra_length = _LOCAL_HEADER.unpack(header)
     return info.header_offset + _LOCAL_HEADER.size + name_length + extra_length, info.file_size
 
@@ -284,13 +304,13 @@ def read_version(members: Members, what: str) -> dict[str, str]:
 
 
 @contextmanager
-def open_weights(members: Members, what: str) -> Iterator[Table]:
-    """The arrays of an archive."""
+def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[Table]:
+    """The arrays of an archive; with `glance` for their shapes, without reading the member as a whole."""
     names = set(members.names())
     weights = next((name for name in WEIGHTS.values() if name in names), None)
     if weights is None:
         raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
-    source = members.open(weights)
+    source = members.glance(weights) if glance else members.open(weights)
     with nullcontext() if isinstance(source, Path) else source, open_table(source, f"{weights} of {what}") as table:
         yield table
 

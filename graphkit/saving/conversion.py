@@ -10,7 +10,7 @@ from graphkit.core.errors import InvalidArgumentError, SerializationError
 
 
 class Target(NamedTuple):
-    """A format to write: what its files hold of "model", "weights", "compile" settings and optimizer "state", and which options it takes."""
+    """A format to write: what its files hold (layers, weights, compile settings, the optimizer's state), and which options it takes."""
 
     suffix: str
     name: str

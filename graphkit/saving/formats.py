@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from graphkit.core.errors import SerializationError
 from graphkit.saving.stores import HDF5_MAGIC
+from graphkit.saving.tensorflowjs import is_layers_model
 from graphkit.saving.wrapped import looks_like_yaml
 
 
@@ -23,6 +24,7 @@ class Kind(NamedTuple):
 KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", compiles=True)
 HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model", compiles=True)
 JSON = Kind("JSON or YAML config", "graphkit.saving.front:read_json", compiles=True)
+TENSORFLOWJS = Kind("TensorFlow.js layers model", "graphkit.saving.tensorflowjs:read_layers_model")
 
 _KNOWN_ELSEWHERE = {
     b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
@@ -42,7 +44,7 @@ def kind_of(path: Path) -> Kind:
     if head.startswith(b"PK"):
         return _kind_of_zip(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
-        return JSON
+        return TENSORFLOWJS if is_layers_model(head) else JSON
     if looks_like_yaml(head[:200].decode("utf-8", "replace")):
         return JSON
     return _by_converters(path, head) or _refuse(path, head)
@@ -101,4 +103,5 @@ def _refuse(path: Path, head: bytes) -> Kind:
 
 def _known() -> str:
     others = sorted(point.name for point in entry_points(group="graphkit.converters"))
-    return f"Known are {KERAS.name} (.keras, also unpacked), {HDF5.name}, {JSON.name}{''.join(f', {name}' for name in others)}."
+    named = [f"{KERAS.name} (.keras, also unpacked)", HDF5.name, JSON.name, TENSORFLOWJS.name, *others]
+    return f"Known are {', '.join(named)}."

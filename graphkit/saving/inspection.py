@@ -27,7 +27,8 @@ def inspect_file(path: Any) -> Report:
 
     Returns a dict of plain data: `path`, `format`, `keras_version` (None where the file does not say), `model` (its class and name),
     `layers` (a list of {"name", "class", "parameters"}; a layer inside another is "outer/inner", parameters are None where the file
-    does not say), `classes` (how often each), `parameters`, `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded).
+    does not say), `classes` (how often each), `parameters`,
+    `optimizer` (its class), `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded).
 
     Raises SerializationError for a file of no known format, or one that is damaged.
     """
@@ -35,7 +36,7 @@ def inspect_file(path: Any) -> Report:
     if not where.exists():
         raise SerializationError(f"File not found: {str(path)!r}.")
     kind = formats.kind_of(where)
-    readers = {formats.KERAS: _archive, formats.HDF5: _hdf5, formats.JSON: _json}
+    readers = {formats.KERAS: _archive, formats.HDF5: _hdf5, formats.JSON: _json, formats.TENSORFLOWJS: _tensorflowjs}
     report: Report = {
         "path": str(path),
         "format": kind.name,
@@ -43,6 +44,7 @@ def inspect_file(path: Any) -> Report:
         "model": None,
         "layers": [],
         "parameters": None,
+        "optimizer": None,
     }
     if kind in readers:
         report.update(readers[kind](where, repr(str(path))))
@@ -58,15 +60,34 @@ def _archive(path: Path, what: str) -> Report:
 
     with open_archive(path) as members:
         config = {**read_version(members, what), **read_config(members, what)}
-        with open_weights(members, what) as table:
+        with open_weights(members, what, glance=True) as table:
             weights = {p: e.shape for p, e in table.entries.items() if not p.startswith("optimizer")}
-    report = _of_config(config, what)
+    report = {
+        **_of_config(config, what),
+        "optimizer": _optimizer_name((config.get("compile_config") or {}).get("optimizer")),
+    }
     return {**report, "parameters": sum(map(prod, weights.values()))}
+
+
+def _optimizer_name(config: Any) -> str | None:
+    """The class of an optimizer by its config or name."""
+    return (
+        str(config["class_name"]).split(">")[-1] if is_envelope(config) else config if isinstance(config, str) else None
+    )
 
 
 def _json(path: Path, what: str) -> Report:
     report = _of_config(parse_config(path.read_bytes(), what), what)
     return {**report, "needs": ["its weights stand in another file: model.load_weights(path)"]}
+
+
+def _tensorflowjs(path: Path, what: str) -> Report:
+    from graphkit.saving import tensorflowjs
+
+    parsed = limits.parse_json(limits.read_bytes(path, what), what)
+    report = _of_config(tensorflowjs.topology(parsed, what), what)
+    tensorflowjs.manifest_entries(path, parsed.get("weightsManifest"), what)
+    return {**report, "parameters": tensorflowjs.parameters(parsed)}
 
 
 def _hdf5(path: Path, what: str) -> Report:
@@ -78,9 +99,13 @@ def _hdf5(path: Path, what: str) -> Report:
         if "model_config" not in attributes:
             return _of_weights(table, by_layer)
         config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
+        optimizer = None
+        if "training_config" in attributes:
+            training = limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}")
+            optimizer = _optimizer_name(training.get("optimizer_config")) if isinstance(training, dict) else None
         if "keras_version" in attributes and isinstance(config, dict):
             config.setdefault("keras_version", text_of(attributes["keras_version"]))
-    report = _of_config(config, what)
+    report = {**_of_config(config, what), "optimizer": optimizer}
     for layer in report["layers"]:
         layer["parameters"] = by_layer.get(layer["name"], None if "/" in layer["name"] else 0)
     return {**report, "parameters": sum(by_layer.values())}
@@ -194,6 +219,7 @@ def report_as_text(report: Report) -> str:
         f"  Keras version   {report['keras_version'] or 'not said'}",
         f"  model           {model.get('class') or '-'} {model.get('name') or ''}".rstrip(),
         f"  parameters      {'not said' if report['parameters'] is None else format(report['parameters'], ',')}",
+        f"  optimizer       {report['optimizer'] or 'none'}",
         f"  layers          {len(report['layers'])}",
     ]
     lines += [

@@ -11,8 +11,7 @@ from graphkit.core.serialization import is_envelope
 Config = dict[str, Any]
 Rewrite = Callable[[Mapping[str, Any]], Config]
 
-_SKIPPED_KEYWORDS = ("training", "mask")
-_SECOND_ARGUMENTS = {"MultiHeadAttention": ("value", "key")}
+_SECOND_ARGUMENTS = {"MultiHeadAttention": ("value", "key"), "Softmax": ("mask",)}
 # Ops of Keras 3 and the function of TensorFlow that a TFOpLambda names: of one tensor, of two, or over axes.
 _UNARY = {
     "Exp": "math.exp", "Log": "math.log", "Sqrt": "math.sqrt", "Square": "math.square", "Absolute": "math.abs", "Abs": "math.abs",
@@ -33,7 +32,7 @@ def op_layer(entry: Mapping[str, Any]) -> Config:
     function = _UNARY.get(name) or _BINARY.get(name) or _REDUCTIONS.get(name)
     if function is None:
         raise SerializationError(
-            f"Op {entry['config'].get('name')!r} ({name}) has no counterpart that a Keras 2 file could name; put it into a layer, or write .keras."
+            f"Op {entry['config'].get('name')!r} ({name}) has no counterpart in a Keras 2 file; put it into a layer, or write .keras."
         )
     own = entry["config"].get("name")
     return {
@@ -51,7 +50,26 @@ def _without_masks(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
         unread = [n for n, e in kept.items() if _is_op(e) and n not in read and n not in ends]
         if not unread:
             return kept
+        for name in unread:
+            _check_implied(kept[name], kept)
         kept = {n: e for n, e in kept.items() if n not in unread}
+
+
+def _check_implied(op: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise SerializationError unless Keras 2 computes a mask of itself: from what goes into a Masking, or an Embedding with mask_zero."""
+    sources = {tuple(tensor) for _, tensor in _tensors(op)}
+    masking = [
+        e
+        for e in layers.values()
+        if e["class_name"] == "Masking" or (e["class_name"] == "Embedding" and e["config"].get("mask_zero"))
+    ]
+    masked = {tuple(tensor) for entry in masking for _, tensor in _tensors(entry)}
+    chained = {name for name, e in layers.items() if _is_op(e) and e["class_name"] == "NotEqual"}
+    implied = op["class_name"] == "NotEqual" and sources <= masked
+    if not implied and not (op["class_name"] == "Any" and {s[0] for s in sources} <= chained):
+        raise SerializationError(
+            f"Op {op['name']!r} ({op['class_name']}) computes a mask; a Keras 2 file holds only those of Masking and Embedding layers."
+        )
 
 
 def functional(config: Mapping[str, Any], rewrite: Rewrite) -> Config:
@@ -98,16 +116,15 @@ def _node(call: Mapping[str, Any], entry: Mapping[str, Any], first: Mapping[str,
     """One call: `[[name, node, tensor, keywords], ...]`; of an op its one entry alone."""
     where = f"Layer {entry['name']!r} ({entry['class_name']})"
     args = list(call["args"])
-    keywords = {
-        k: _argument(v, first, where) for k, v in call["kwargs"].items() if k not in _SKIPPED_KEYWORDS and v is not None
-    }
+    mask = call["kwargs"].get("mask")
+    implied = _is_tensor(mask) and mask["config"]["keras_history"][0] not in first  # Keras 2 passes it on by itself
+    skipped = ("training", "mask") if implied else ("training",)
+    keywords = {k: _argument(v, first, where) for k, v in call["kwargs"].items() if k not in skipped and v is not None}
     if _is_op(entry):
         return _op_node(entry, args, keywords, first, where)
     if len(args) > 1 and all(_is_tensor(a) for a in args):
         names = _SECOND_ARGUMENTS.get(str(entry["class_name"]))
-        if names is None and entry["class_name"] in ("Softmax",):
-            args = args[:1]  # the second one is a mask
-        elif names is not None:
+        if names is not None:
             keywords = {**dict(zip(names, (_argument(a, first, where) for a in args[1:]), strict=False)), **keywords}
             args = args[:1]
         else:
@@ -133,7 +150,7 @@ def _op_node(
         keywords.update(name=None)
     if len(args) > 2 or not (_is_tensor(args[0]) or isinstance(args[0], (int, float))):
         raise SerializationError(f"{where} is called with arguments which Keras 2 has no form for.")
-    start = _triple(args[0], first) if _is_tensor(args[0]) else ["_CONSTANT_VALUE", -1, args[0]]
+    start = _triple(args[0], first) if _is_tensor(args[0]) else ["_CONSTANT_VALUE", -1, float(args[0])]
     return [*start, keywords]
 
 

@@ -26,9 +26,10 @@ _MODELS = ("Functional", "Sequential")
 _DEFAULTS: tuple[Any, ...] = (None, False, 0, 0.0, "", [], {}, "auto")
 _LAYER_KEYS = ("name", "trainable", "dtype")
 _NEW_OF_INITIALIZERS = ("input_axes", "output_axes")
-_FUNCTIONS = {"hard_sigmoid_keras2": "hard_sigmoid"}
-_NEWER_NEW_OF_INITIALIZERS = ("input_axes", "output_axes")
-_FUNCTIONS = ("hard_sigmoid",)  # of which Keras 2 means another one
+_FUNCTIONS = {"hard_sigmoid_keras2": "hard_sigmoid", "silu": "swish"}
+_ACTIVATIONS = {  # hard_sigmoid is not among them: Keras 2 means another one
+    "elu", "exponential", "gelu", "linear", "mish", "relu", "selu", "sigmoid", "softmax", "softplus", "softsign", "swish", "tanh",
+}  # fmt: skip
 _RENAMED_ARGUMENTS = {"LeakyReLU": {"negative_slope": "alpha"}}
 _SAID_OTHERWISE = {  # arguments of Keras 3 whose default is what Keras 2 does
     "dtype", "build_config", "autocast", "lora_rank", "lora_alpha", "quantization_config", "use_cudnn", "flash_attention", "seed",
@@ -128,10 +129,10 @@ def _value(value: Any, where: str) -> Any:
 
 
 def _function(name: str, where: str) -> str:
-    plain = name.split(">")[-1]
-    if name in _NEWER_FUNCTIONS:
-        raise SerializationError(f"{where}={name!r} is clip(x / 6 + 0.5) in Keras 3 and clip(x / 5 + 0.5) in Keras 2.")
-    return _FUNCTIONS.get(plain, name)
+    plain = _FUNCTIONS.get(name.split(">")[-1], name)
+    if ">" not in name and name not in _FUNCTIONS and name not in _ACTIVATIONS:
+        raise SerializationError(f"{where}={name!r} is no activation of Keras 2 with the same formula.")
+    return plain
 
 
 # ----- training -----

@@ -88,7 +88,7 @@ def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
 
 def text_of(value: Any) -> str:
     """A text attribute: h5py gives str or bytes."""
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def load_legacy_weights(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
             yield table
     else:
         raise SerializationError(
-            f"{what} is neither an HDF5, npz nor safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
+            f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
         )
 
 
@@ -94,6 +95,23 @@ def _first_bytes(source: Path | BinaryIO) -> bytes:
     start = source.read(16)
     source.seek(0)
     return start
+
+
+_DAMAGE = (  # what h5py, zipfile and NumPy raise for damaged files
+    KeyError, RuntimeError, OSError, ValueError, TypeError, EOFError, OverflowError, MemoryError, SystemError, zipfile.BadZipFile,
+    zlib.error,
+)  # fmt: skip
+
+
+@contextmanager
+def _guarded(what: str) -> Iterator[None]:
+    """Whatever a library raises inside while it reads, as an error of ours that names `what`."""
+    try:
+        yield
+    except SerializationError:
+        raise
+    except _DAMAGE as error:
+        raise SerializationError(f"{what} is damaged or unreadable: {type(error).__name__}: {error}.") from None
 
 
 # ----- HDF5 -----
@@ -116,6 +134,11 @@ def hdf5_table(file: Any, what: str) -> Table:
 
     HDF5 itself goes through the links: a net has thousands of groups, and Python would take longest for opening them.
     """
+    with _guarded(what):
+        return _walked(file, what)
+
+
+def _walked(file: Any, what: str) -> Table:
     from h5py import h5d, h5o
 
     root, size = file.id, file.id.get_filesize()
@@ -132,14 +155,14 @@ def hdf5_table(file: Any, what: str) -> Table:
         else:
             groups.append(path)
     _refuse_shared_groups(links, groups, what)
-    return Table(entries, Attributes(root, groups))
+    return Table(entries, Attributes(root, groups, what))
 
 
 class Attributes(Mapping[str, Mapping[str, Any]]):
     """The attributes of the groups that have any; a group is opened when it is asked for."""
 
-    def __init__(self, root: Any, groups: Sequence[bytes]) -> None:
-        self._root, self._groups = root, {_text(path): path for path in groups}
+    def __init__(self, root: Any, groups: Sequence[bytes], what: str) -> None:
+        self._root, self._groups, self._what = root, {_text(path): path for path in groups}, what
 
     def __getitem__(self, path: str) -> Mapping[str, Any]:
         from h5py import AttributeManager, Group, h5a, h5o
@@ -148,14 +171,26 @@ class Attributes(Mapping[str, Mapping[str, Any]]):
         group = h5o.open(self._root, name) if name else self._root
         if not h5a.get_num_attrs(group):
             raise KeyError(path)
-        found: Mapping[str, Any] = AttributeManager(Group(group))
-        return found
+        return _attributes(AttributeManager(Group(group)), self._what)
 
     def __iter__(self) -> Iterator[str]:
         return iter([path for path in self._groups if path in self])
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+
+def _attributes(attributes: Any, what: str) -> dict[str, Any]:
+    found = {}
+    with _guarded(what):
+        for name in attributes:
+            kept = attributes.get_id(name)
+            if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
+                raise SerializationError(
+                    f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
+                )
+            found[name] = attributes[name]
+    return found
 
 
 def _text(path: bytes) -> str:
@@ -227,12 +262,14 @@ def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
     """The numbers, by one read into the array that is given back."""
     from h5py import Dataset, h5a, h5s
 
-    array: Array = np.empty(shape, dataset.dtype)
-    if array.dtype.hasobject:
-        return np.asarray(Dataset(dataset)[()])  # texts
-    dataset.read(h5s.ALL, h5s.ALL, array)
-    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
-        return array.view(dtypes.to_numpy("bfloat16"))
+    with _guarded(what):
+        array: Array = np.empty(shape, dataset.dtype)
+        if array.dtype.hasobject:
+            return np.asarray(Dataset(dataset)[()])  # texts
+        dataset.read(h5s.ALL, h5s.ALL, array)
+        marked = array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype")
+        if marked and Dataset(dataset).attrs["dtype"] == "bfloat16":
+            return array.view(dtypes.to_numpy("bfloat16"))
     if array.dtype.kind == "V":
         raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
     return array
@@ -281,14 +318,9 @@ def _npz_table(archive: zipfile.ZipFile, what: str) -> Table:
 def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name: str) -> Entry:
     from numpy.lib import format as npy
 
-    with archive.open(info) as member:
-        try:
-            version = npy.read_magic(member)
-            shape, _, dtype = (
-                npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
-            )
-        except (ValueError, OSError) as error:
-            raise SerializationError(f"{what} is not a NumPy array: {error}.") from None
+    with _guarded(f"{what} as a NumPy array"), archive.open(info) as member:
+        version = npy.read_magic(member)
+        shape, _, dtype = npy.read_array_header_1_0(member) if version == (1, 0) else npy.read_array_header_2_0(member)
     if dtype.hasobject:
         raise SerializationError(
             f"{what} holds pickled Python objects, which are not loaded. Save the weights as .weights.h5."
@@ -298,7 +330,8 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
         raise SerializationError(f"{what} declares the shape {shape}, for which the file is too short.")
 
     def read() -> Array:
-        return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
+        with _guarded(what):
+            return np.load(io.BytesIO(archive.read(info)), allow_pickle=False)  # type: ignore[no-any-return]
 
     return Entry(name, tuple(shape), nbytes, read)
 

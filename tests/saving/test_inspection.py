@@ -1,0 +1,60 @@
+"""What inspect says of each format, without reading weights."""
+
+from __future__ import annotations
+
+import tracemalloc
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import graphkit
+from graphkit import layers, models
+from graphkit.errors import SerializationError
+from graphkit.saving import inspect_file
+
+
+def net() -> Any:
+    x = layers.Input((4,))
+    made: Any = models.Model(x, layers.Dense(2, name="d")(x))
+    made.compile("adam", "mse")
+    return made
+
+
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "k2.h5"])
+def test_the_optimizer_is_named(name: str, tmp_path: Path) -> None:
+    net().save(tmp_path / name, **({"keras_version": 2} if name == "k2.h5" else {}))
+
+    report = inspect_file(tmp_path / name)
+
+    assert (report["optimizer"], report["parameters"], report["needs"]) == ("Adam", 10, [])
+
+
+def test_a_large_archive_is_not_read(tmp_path: Path) -> None:
+    net().save(tmp_path / "m.keras")
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("layers/dense/vars/0", data=np.zeros((1 << 22, 4), "float32"))
+    with zipfile.ZipFile(tmp_path / "m.keras") as source, zipfile.ZipFile(tmp_path / "big.keras", "w") as made:
+        made.writestr("config.json", source.read("config.json"))
+        made.write(tmp_path / "w.h5", "model.weights.h5")
+
+    tracemalloc.start()
+    report = inspect_file(tmp_path / "big.keras")
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert report["parameters"] == 4 << 22
+    assert most < 4 << 20  # of 64 MiB
+
+
+def test_links_out_of_a_folder_are_refused(tmp_path: Path) -> None:
+    net().save(tmp_path / "folder", zipped=False)
+    (tmp_path / "secret").write_text("{}")
+    (tmp_path / "folder" / "metadata.json").unlink()
+    (tmp_path / "folder" / "metadata.json").symlink_to(tmp_path / "secret")
+
+    with pytest.raises(SerializationError, match="link that leads out of the folder"):
+        graphkit.load(tmp_path / "folder")
