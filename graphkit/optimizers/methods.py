@@ -82,13 +82,10 @@ class SGD(Optimizer):
 class _RootDivided(Optimizer):
     """Divides by the root of a sum of squares."""
 
-    epsilon: float
     epsilon_outside = False  # how Keras 1 and 2 kept off zero; set for their files, no part of the config
 
-    def _root(self, power: Any) -> Any:
-        if self.epsilon_outside:
-            return ops.add(ops.sqrt(power), self.epsilon)
-        return ops.sqrt(ops.add(power, self.epsilon))
+    def _root(self, power: Any, epsilon: float) -> Any:
+        return ops.add(ops.sqrt(power), epsilon) if self.epsilon_outside else ops.sqrt(ops.add(power, epsilon))
 
 
 @keras_class(HOME)
@@ -114,7 +111,7 @@ class RMSprop(_RootDivided):
         if self.centered:
             average = decayed(self.slot("average_gradient", variable), gradient, self.rho)
             power = ops.subtract(power, ops.square(average))
-        step = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(power))
+        step = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(power, self.epsilon))
         if self.momentum > 0:
             slot = self.slot("momentum", variable)
             step = slot.assign(ops.add(ops.multiply(slot, self.momentum), step))
@@ -138,7 +135,7 @@ class Adagrad(_RootDivided):
         """The update."""
         slot = self.slot("accumulator", variable)
         total = slot.assign(ops.add(slot, ops.square(gradient)))
-        change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total))
+        change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total, self.epsilon))
         variable.assign(ops.subtract(variable, change))
 
 

@@ -232,11 +232,11 @@ class Optimizer(Declared, Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    None
-                    if variable.overwrite_with_gradient
-                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -481,7 +481,7 @@ class Optimizer(Declared, Configurable):
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """Copies of all variables of the optimizer."""
-        return [v.numpy() for v in self._variables]
+        return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
@@ -489,16 +489,16 @@ class Optimizer(Declared, Configurable):
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
             )
-        if len(weights) != len(self._variables):
+        if len(weights) != len(self.variables):
             raise ShapeError(
-                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+                f"Optimizer {self.name!r} has {len(self.variables)} variables, but {len(weights)} arrays were given."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
                     f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
                 )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:

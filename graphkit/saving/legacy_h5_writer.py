@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from graphkit.core import dtypes
 from graphkit.core.serialization import classes_of, is_envelope
 from graphkit.layers.layer import Layer
 from graphkit.saving.files import replacing
+from graphkit.saving.stores import Array
 
 MAX_ATTRIBUTE_BYTES = 64512  # an attribute stands in the object's header, which has 64 KiB; Keras splits longer lists
 _BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
@@ -40,17 +41,26 @@ def write_legacy_model(path: Path, model: Any, overwrite: bool = True, include_o
 
     config = {"class_name": type(model).__name__, "config": model.get_config()}
     training = training_config(model) if include_optimizer and model.compiled is not None else None
-    write_hdf5_model(path, model, config, training, KERAS_VERSION, overwrite)
+    state = {} if training is None or model.optimizer is None else by_name(model.optimizer.variables)
+    write_hdf5_model(path, model, config, training, KERAS_VERSION, overwrite, state=state)
 
 
 def write_hdf5_model(
-    path: Path, model: Any, config: Any, training: Any, version: str, overwrite: bool, suffix: str = ""
+    path: Path,
+    model: Any,
+    config: Any,
+    training: Any,
+    version: str,
+    overwrite: bool,
+    suffix: str = "",
+    state: Mapping[str, Array] | None = None,
 ) -> None:
     """Write a model's HDF5 file with this config.
 
     Args:
-        training: the training config; None leaves it and the optimizer's state out.
+        training: the training config; None leaves it out.
         suffix: of the weights' names (Keras 2: ":0").
+        state: the optimizer's arrays by name.
     """
     import h5py
 
@@ -61,9 +71,8 @@ def write_hdf5_model(
         if training is not None:
             file.attrs["training_config"] = json.dumps(training)
         write_groups(file.create_group("model_weights"), model, version, suffix)
-        optimizer = model.optimizer
-        if training is not None and optimizer is not None and optimizer.built:
-            write_arrays(file.create_group("optimizer_weights"), optimizer.variables)
+        if state:
+            write_arrays(file.create_group("optimizer_weights"), state)
 
 
 def training_config(model: Any) -> dict[str, Any]:
@@ -109,20 +118,25 @@ def write_groups(place: Any, model: Any, version: str, suffix: str = "") -> None
     place.attrs["keras_version"] = version
     place.attrs["backend"] = "graphkit"
     for layer in sorted(model.layers, key=lambda found: found.name):  # a group before those within it
-        write_arrays(place.require_group(layer.name), layer_weights(layer), suffix)
+        write_arrays(place.require_group(layer.name), by_name(layer_weights(layer), suffix))
     own = [v for v in model._own_variables if v in model.weights]
-    write_arrays(place.create_group("top_level_model_weights"), own, suffix)
+    write_arrays(place.create_group("top_level_model_weights"), by_name(own, suffix))
 
 
-def write_arrays(group: Any, variables: Sequence[Any], suffix: str = "") -> None:
-    """Write variables in their order, which the attribute `weight_names` keeps."""
+def by_name(variables: Sequence[Any], suffix: str = "") -> dict[str, Array]:
+    """The arrays of variables by their paths, with numbers before them where two are the same."""
     names = [f"{v.path}{suffix}" for v in variables]
     if len(set(names)) != len(names):
         names = [f"{index}/{name}" for index, name in enumerate(names)]
-    write_names(group, "weight_names", names)
-    for name, variable in zip(names, variables, strict=True):
-        dataset = group.create_dataset(name, data=variable.array)
-        if dtypes.of_array(variable.array) == "bfloat16":
+    return {name: v.array for name, v in zip(names, variables, strict=True)}
+
+
+def write_arrays(group: Any, arrays: Mapping[str, Array]) -> None:
+    """Write arrays in their order, which the attribute `weight_names` keeps."""
+    write_names(group, "weight_names", list(arrays))
+    for name, array in arrays.items():
+        dataset = group.create_dataset(name, data=array)
+        if dtypes.of_array(array) == "bfloat16":
             dataset.attrs["dtype"] = "bfloat16"
 
 

@@ -116,7 +116,8 @@ def _set_old_ways(optimizer: Any, words: Config) -> None:
     if isinstance(optimizer, (optimizers.RMSprop, optimizers.Adagrad)):
         optimizer.epsilon_outside = not fused
     if isinstance(optimizer, optimizers.Nadam):
-        optimizer.schedule_decay = words.get("schedule_decay", words.get("decay", 0.004))
+        given = words.get("schedule_decay", words.get("decay"))
+        optimizer.schedule_decay = 0.004 if given is None else float(given)
 
 
 def _left_out(name: str, argument: str, value: Any, why: str) -> None:

@@ -121,10 +121,9 @@ def _attribute_names(obj: Any) -> list[str]:
     names = set(vars(obj)) | {
         n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)
     }
-    return sorted(
-        (n for n in names - _SKIPPED - getattr(obj, "computed_names", frozenset()) if not n.startswith("__")),
-        key=lambda n: f"~{n}" if n.startswith("_") else n,
-    )
+    wanted = names - _SKIPPED - getattr(obj, "computed_names", frozenset())
+    shown = (name for name in wanted if not name.startswith("__"))
+    return sorted(shown, key=lambda n: f"~{n}" if n.startswith("_") else n)
 
 
 def _is_own(cls: type) -> bool:
