@@ -337,7 +337,8 @@ def _merge(config: Mapping[str, Any]) -> Config:
 
 def _lambda(config: Mapping[str, Any]) -> Config:
     """A Lambda without its code: the function is found under a name, or the layer refuses to be made."""
-    arguments = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    given = config.get("arguments")
+    arguments: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     if set(arguments) == {"i", "parts"} and custom_object(str(config.get("name"))) is None:  # multi_gpu_model's
         part = {"name": config.get("name"), **arguments}
         return {"module": "keras.layers", "class_name": "BatchPart", "config": part, "registered_name": None}
