@@ -11,6 +11,7 @@ ELEMENT_TYPES: dict[str, int] = {
     "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "uint32": TensorProto.UINT32, "uint64": TensorProto.UINT64,
     "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": TensorProto.INT32, "int64": TensorProto.INT64,
     "bfloat16": TensorProto.BFLOAT16, "float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT,
+    "float8_e4m3fn": TensorProto.FLOAT8E4M3FN, "float8_e5m2": TensorProto.FLOAT8E5M2,
     "float64": TensorProto.DOUBLE, "complex64": TensorProto.COMPLEX64, "complex128": TensorProto.COMPLEX128,
 }  # fmt: skip
 
@@ -37,8 +38,8 @@ _GROUPS: dict[str, str] = {
     "ThresholdedRelu Celu Gelu AveragePool Conv ConvTranspose GlobalAveragePool GlobalMaxPool InstanceNormalization "
     "LpPool LRN Det Hardmax": _FLOAT,
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
-    "LayerNormalization MaxPool LSTM GRU GridSample LpNormalization RMSNormalization DFT": _FLOATS,
-    "RNN": _FLOAT,
+    "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
+    "RNN LSTM GRU": _FLOAT,
     "Add Sub Mul Div Max Min Less LessOrEqual Greater GreaterOrEqual Pow MatMul Einsum Clip CumSum Mod "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,
@@ -74,6 +75,7 @@ RESULT_DTYPES: dict[str, str] = {
         "bool",
     ),
     **dict.fromkeys(["Shape", "Size", "ArgMax", "ArgMin", "NonZero"], "int64"),
+    "MatMulInteger": "int32",
 }
 RESULT_LIKE_INPUT: dict[str, int] = {"Where": 1, "OneHot": 2}
 

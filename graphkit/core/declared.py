@@ -34,6 +34,7 @@ class Argument(NamedTuple):
     hidden: bool
     for_base: bool
     init: bool
+    kw_only: bool
     attribute: str = ""  # the field's name
 
 
@@ -64,7 +65,7 @@ def argument(
         init: False: no argument of this class, though one of its base.
         kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
     """
-    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init)
+    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only)
 
 
 def must(
@@ -128,7 +129,10 @@ class Declared:
         fields = {name: value for name, value in body.items() if isinstance(value, Argument)}
         for name in fields:
             delattr(cls, name)
-        own = {known.alias or name: known._replace(attribute=name) for name, known in fields.items()}
+        own = {
+            known.alias or name: known._replace(attribute=name, kw_only=kw_only or known.kw_only)
+            for name, known in fields.items()
+        }
         cls._own_arguments, cls._stands_behind = own, kw_only
         declares = own or "argument_order" in body or "config_order" in body
         if declares and init and not kw_only and "__init__" not in body:

@@ -20,9 +20,14 @@ _autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", 
 _first_use = threading.RLock()
 
 
+def current_autocast() -> str | None:
+    """What the innermost scope casts to: a dtype, "" for a scope that casts nothing, None outside of any scope."""
+    return _autocast_dtype.get()
+
+
 @contextmanager
 def autocast_scope(dtype: str | None) -> Iterator[None]:
-    """Ops see float variables in this dtype; None leaves them as they are."""
+    """Ops see float variables in this dtype; "" leaves them as they are, None too and counts as no scope."""
     token = _autocast_dtype.set(dtype)
     try:
         yield
@@ -54,6 +59,8 @@ class Variable(TensorOperators):
         "_name",
         "autocast",
         "constraint",
+        "made_trainable",
+        "overwrite_with_gradient",
         "path",
         "regularizer",
         "spec",
@@ -72,7 +79,8 @@ class Variable(TensorOperators):
         self._name = name or names.auto_name("variable")
         scope = names.current_scope()
         self.path = f"{scope}/{self._name}" if scope else self._name
-        self.trainable = bool(trainable)
+        self.trainable = self.made_trainable = bool(trainable)
+        self.overwrite_with_gradient = False
         self.regularizer: Any = None
         self.constraint: Callable[[Any], Any] | None = None
         self.autocast = True
@@ -144,7 +152,7 @@ class Variable(TensorOperators):
     def as_tensor(self) -> Any:
         """The variable as ops see it: itself, or cast to the compute dtype of the layer that is under way."""
         dtype = _autocast_dtype.get()
-        if dtype is None or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
+        if not dtype or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
             return self
         from graphkit.ir.primitive import PRIMITIVES
 

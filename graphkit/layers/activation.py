@@ -16,7 +16,7 @@ _HOME = "keras.layers"
 _FAR_BELOW = {"float16": -3e4}  # what a masked logit becomes; -1e9 where the dtype can hold it
 
 
-_not_negative = must(
+not_negative = must(
     lambda value: value is not None and value >= 0,
     "{name} of a {owner.__class__.__name__} layer cannot be None or a negative value. "
     "Received: {name}={value} (layer {owner.name!r})",
@@ -29,9 +29,9 @@ class ReLU(BuiltInLayer):
 
     supports_masking = True
 
-    max_value: float | None = argument(default=None, check=or_none(_not_negative))
-    negative_slope: float = argument(default=0.0, check=_not_negative)
-    threshold: float = argument(default=0.0, check=_not_negative)
+    max_value: float | None = argument(default=None, check=or_none(not_negative))
+    negative_slope: float = argument(default=0.0, check=not_negative)
+    threshold: float = argument(default=0.0, check=not_negative)
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
@@ -46,7 +46,7 @@ class LeakyReLU(BuiltInLayer):
 
     supports_masking = True
 
-    negative_slope: float = argument(default=0.3, check=_not_negative)
+    negative_slope: float = argument(default=0.3, check=not_negative)
 
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
         given["negative_slope"] = more.pop("alpha", given["negative_slope"])

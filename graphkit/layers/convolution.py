@@ -11,10 +11,10 @@ from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import (
+    ActivationArgument,
     BiasArguments,
     KernelArguments,
     SpatialLayer,
-    activation_argument,
     constraint,
     initializer,
     regularizer,
@@ -64,8 +64,8 @@ class WindowArguments(Declared, init=False):
     kernel_size: Any = argument(check=sizes)
     strides: Any = argument(default=1, check=sizes)
     padding: str = argument(default="valid", check=_padding)
-    data_format: Any = argument(default=None, convert=standardize_data_format)
-    dilation_rate: Any = argument(default=1, check=sizes)
+    data_format: Any = argument(default=None, convert=standardize_data_format, kw_only=True)
+    dilation_rate: Any = argument(default=1, check=sizes, kw_only=True)
 
 
 class DepthwiseArguments(Declared, kw_only=True):
@@ -77,10 +77,17 @@ class DepthwiseArguments(Declared, kw_only=True):
     depthwise_constraint: Any = constraint()
 
 
-class _Convolution(BiasArguments, WindowArguments, SpatialLayer):
+class PointwiseArguments(Declared, kw_only=True):
+    """Of the kernel that mixes the channels."""
+
+    pointwise_initializer: Any = initializer("glorot_uniform")
+    pointwise_regularizer: Any = regularizer()
+    pointwise_constraint: Any = constraint()
+
+
+class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLayer):
     """What all convolutional layers share: the window, the bias, the activation."""
 
-    activation: Any = activation_argument()
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, kw_only=True)
 
     def _refuse_strided_dilation(self) -> None:
@@ -275,7 +282,7 @@ class DepthwiseConv2D(_DepthwiseConv, rank=2):
     """Depthwise convolution over images. Source: keras.layers.DepthwiseConv2D."""
 
 
-class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
+class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, FiltersArgument):
     """A depthwise convolution, then one of window 1 that mixes the channels."""
 
     argument_order = (
@@ -286,10 +293,6 @@ class _SeparableConv(DepthwiseArguments, _Convolution, FiltersArgument):
         "depth_multiplier filters kernel_size strides padding data_format dilation_rate activation use_bias "
         f"{weight_arguments('depthwise', 'pointwise', 'bias')}"
     )
-
-    pointwise_initializer: Any = initializer("glorot_uniform")
-    pointwise_regularizer: Any = regularizer()
-    pointwise_constraint: Any = constraint()
 
     def build(self, input_shape: Any) -> None:
         """Make the depthwise and the pointwise kernel, and bias (filters,)."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops, random
-from graphkit.core.declared import argument
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST
 from graphkit.core.serialization import keras_class
@@ -33,7 +33,15 @@ _HOME = "keras.layers"
 _WINDOW = "filters kernel_size strides padding data_format dilation_rate"
 
 
+class GateArguments(Declared, kw_only=True):
+    """The functions of an LSTM's step."""
+
+    activation: Any = activation_argument("tanh")
+    recurrent_activation: Any = activation_argument("sigmoid")
+
+
 class ConvLSTMArguments(
+    GateArguments,
     KernelArguments,
     RecurrentArguments,
     BiasArguments,
@@ -44,9 +52,6 @@ class ConvLSTMArguments(
     init=False,
 ):
     """Of the cell and the layers."""
-
-    activation: Any = activation_argument("tanh")
-    recurrent_activation: Any = activation_argument("sigmoid")
 
 
 class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):

@@ -116,6 +116,12 @@ def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
 # ----- groups -----
 
 
+class ActivationArgument(Declared, kw_only=True):
+    """Of the function that the outputs go through."""
+
+    activation: Any = activation_argument()
+
+
 class KernelArguments(Declared, kw_only=True):
     """Of the weight `kernel`."""
 
@@ -124,13 +130,18 @@ class KernelArguments(Declared, kw_only=True):
     kernel_constraint: Any = constraint()
 
 
-class BiasArguments(Declared, kw_only=True):
-    """Of the weight `bias`, and whether there is one."""
+class BiasWeightArguments(Declared, kw_only=True):
+    """Of the weight `bias`."""
 
-    use_bias: bool = argument(default=True)
     bias_initializer: Any = initializer("zeros")
     bias_regularizer: Any = regularizer()
     bias_constraint: Any = constraint()
+
+
+class BiasArguments(BiasWeightArguments, kw_only=True):
+    """Of the weight `bias`, and whether there is one."""
+
+    use_bias: bool = argument(default=True)
 
 
 class RecurrentArguments(Declared, kw_only=True):

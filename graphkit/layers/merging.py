@@ -18,10 +18,18 @@ _HOME = "keras.layers"
 
 
 class Merge(BuiltInLayer):
-    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it."""
+    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it.
+
+    `class Add(Merge, pairwise="add")` joins them by that op, two at a time.
+    """
 
     supports_masking = True
     exact_count: ClassVar[int | None] = None
+    pairwise: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, pairwise: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.pairwise = pairwise or cls.pairwise
 
     def build(self, input_shape: Any) -> None:
         """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
@@ -61,7 +69,7 @@ class Merge(BuiltInLayer):
 
     def merge(self, inputs: list[Any]) -> Any:
         """The merged tensor, from tensors of one rank."""
-        raise NotImplementedError(f"{type(self).__name__} defines no merge(inputs)")
+        return reduce(getattr(ops, self.pairwise), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """True where any input's mask is; None if an input has none."""
@@ -100,59 +108,39 @@ def _same_rank(inputs: list[Any]) -> list[Any]:
 
 
 @keras_class(_HOME)
-class Add(Merge):
+class Add(Merge, pairwise="add"):
     """The sum. Source: keras.layers.Add."""
-
-    def merge(self, inputs: list[Any]) -> Any:
-        """The sum."""
-        return reduce(ops.add, inputs)
 
 
 @keras_class(_HOME)
-class Subtract(Merge):
+class Subtract(Merge, pairwise="subtract"):
     """The first minus the second of two. Source: keras.layers.Subtract."""
 
     exact_count = 2
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The difference."""
-        return ops.subtract(*inputs)
-
 
 @keras_class(_HOME)
-class Multiply(Merge):
+class Multiply(Merge, pairwise="multiply"):
     """The product. Source: keras.layers.Multiply."""
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The product."""
-        return reduce(ops.multiply, inputs)
-
 
 @keras_class(_HOME)
-class Average(Merge):
+class Average(Merge, pairwise="add"):
     """The mean. Source: keras.layers.Average."""
 
     def merge(self, inputs: list[Any]) -> Any:
         """The mean."""
-        return reduce(ops.add, inputs) / len(inputs)
+        return super().merge(inputs) / len(inputs)
 
 
 @keras_class(_HOME)
-class Maximum(Merge):
+class Maximum(Merge, pairwise="maximum"):
     """The largest. Source: keras.layers.Maximum."""
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The largest."""
-        return reduce(ops.maximum, inputs)
-
 
 @keras_class(_HOME)
-class Minimum(Merge):
+class Minimum(Merge, pairwise="minimum"):
     """The smallest. Source: keras.layers.Minimum."""
-
-    def merge(self, inputs: list[Any]) -> Any:
-        """The smallest."""
-        return reduce(ops.minimum, inputs)
 
 
 @keras_class(_HOME)

@@ -29,6 +29,13 @@ class ScaleArguments(Declared, kw_only=True):
     gamma_constraint: Any = constraint()
 
 
+class MovingArguments(Declared, kw_only=True):
+    """Of the moving statistics."""
+
+    moving_mean_initializer: Any = initializer("zeros")
+    moving_variance_initializer: Any = initializer("ones")
+
+
 class _Scaled(ScaleArguments, BuiltInLayer):
     """What the layers with a learned scale and shift share."""
 
@@ -90,7 +97,7 @@ def _listed(value: Any) -> Any:
 
 
 @keras_class(_HOME)
-class BatchNormalization(_Scaled):
+class BatchNormalization(MovingArguments, _Scaled):
     """Normalizes over all axes but `axis`: by the batch while training, by moving statistics otherwise.
 
     Training moves them: moving = momentum * moving + (1 - momentum) * batch. A mask takes steps out of the statistics. With
@@ -113,8 +120,6 @@ class BatchNormalization(_Scaled):
     axis: Any = argument(default=-1, convert=_single_axis)
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
-    moving_mean_initializer: Any = initializer("zeros")
-    moving_variance_initializer: Any = initializer("ones")
     renorm: bool = argument(default=False, kw_only=True)
     renorm_clipping: Any = argument(default=None, kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)

@@ -8,7 +8,7 @@ from graphkit import initializers, ops
 from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.activation import ReLU
+from graphkit.layers.activation import ReLU, not_negative
 from graphkit.layers.declared import (
     BiasArguments,
     BuiltInLayer,
@@ -27,12 +27,13 @@ _HOME = "keras.layers"
 class ThresholdedReLU(ReLU):
     """x where it is at least `theta`, else 0. Source: keras 2 ThresholdedReLU."""
 
-    argument_order = "theta"
+    max_value: Any = argument(init=False)
+    negative_slope: Any = argument(init=False)
+    threshold: Any = argument(init=False)
+    theta: float = argument(default=1.0, check=lambda owner, _, value: not_negative(owner, "threshold", value))
 
-    theta: float = argument(default=1.0)
-
-    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
-        given["threshold"] = given["theta"]
+    def __post_init__(self) -> None:
+        self.max_value, self.negative_slope, self.threshold = None, 0.0, self.theta
 
 
 @keras_class(_HOME)
@@ -97,7 +98,7 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
     padding: str = argument(default="valid")
     data_format: Any = argument(default=None, convert=lambda value: value or "channels_last")
     activation: Any = activation_argument()
-    implementation: int = argument(default=1, hidden=True)
+    implementation: int = argument(default=1, hidden=True, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from graphkit import activations, ops
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
 from graphkit.core.declared import Argument, Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import get_registered_name, keras_class
@@ -34,6 +34,7 @@ from graphkit.ops.recurrent import KNOWN_ACTIVATIONS, gru, lstm, simple_rnn
 
 _HOME = "keras.layers"
 LOOP = "return_sequences return_state go_backwards stateful unroll"
+_LOOP_CONFIG = f"{LOOP} zero_output_for_mask"
 
 
 class LoopArguments(Declared, kw_only=True):
@@ -76,7 +77,7 @@ class RNN(LoopArguments, BuiltInLayer):
     """
 
     supports_masking = True
-    config_order = f"{LOOP} zero_output_for_mask cell"
+    config_order = f"{_LOOP_CONFIG} cell"
 
     cell: Any = argument(check=_cell)
 
@@ -296,7 +297,9 @@ class OwnCellRNN(RNN):
 
 
 class _BuiltInRNN(OwnCellRNN):
-    """One whose sequence runs as one op."""
+    """One whose sequence runs as one op, `of_sequence`."""
+
+    of_sequence: ClassVar[Callable[..., tuple[Any, ...]]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -308,16 +311,25 @@ class _BuiltInRNN(OwnCellRNN):
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
         usual = type(cell) is self.cell_class and None not in names.values() and sequences.ndim == 3
+        usual = (
+            usual and sequences.dtype not in dtypes.HALF
+        )  # half floats are rounded at each step of the cell, as in Keras
         if not usual or (training and cell.recurrent_dropout) or (mask is not None and mask.ndim != 2):
             return super()._run(sequences, states, mask, training, own_state)
         if training and cell.dropout:
             sequences = sequences * ops.expand_dims(cell.get_dropout_mask(sequences[:, 0]), 1)
-        output, *last = self._whole(sequences, states, mask, names)
+        variant = {"reset_after": cell.reset_after} if hasattr(cell, "reset_after") else {}
+        output, *last = self._whole(sequences, states, mask, {**names, **variant})
         return self._masked_output(output, mask, own_state), last
 
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
+    def _whole(self, sequences: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[Any, ...]:
         """The whole sequence as one op."""
-        raise NotImplementedError(f"{type(self).__name__} defines no _whole()")
+        cell = self.cell
+        first = states[0] if len(states) == 1 else states
+        return self.of_sequence(
+            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, first, mask,
+            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **options,
+        )  # fmt: skip
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
         """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""
@@ -340,56 +352,35 @@ def _known_name(activation: Any) -> str | None:
     return name if name in KNOWN_ACTIVATIONS else None
 
 
+_GATES = "activation recurrent_activation"
+_PENALTY = {"behind_regularizers": "activity_regularizer"}
+_PLAIN = f"units {cell_order('activation', **_PENALTY)}"
+_GATED = f"units {cell_order(_GATES, **_PENALTY)}"
+_WITH_FORGET_BIAS = f"units {cell_order(_GATES, behind_initializers='unit_forget_bias', **_PENALTY)}"
+
+
 @keras_class(_HOME)
 class SimpleRNN(CellArguments, _BuiltInRNN):
     """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN."""
 
-    cell_class, cell_name = SimpleRNNCell, "simple_rnn_cell"
-    _cells = cell_order("activation", behind_regularizers="activity_regularizer")
-    argument_order = f"units {_cells} {LOOP} seed"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells}"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return simple_rnn(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
+    cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
+    argument_order = f"{_PLAIN} {LOOP} seed"
+    config_order = f"{_LOOP_CONFIG} {_PLAIN}"
 
 
 @keras_class(_HOME)
 class GRU(GRUArguments, _BuiltInRNN):
     """A gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU."""
 
-    cell_class, cell_name = GRUCell, "gru_cell"
-    _cells = cell_order("activation recurrent_activation", behind_regularizers="activity_regularizer")
-    argument_order = f"units {_cells} seed {LOOP} reset_after use_cudnn"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells} reset_after seed"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return gru(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask, reset_after=cell.reset_after,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
+    cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
+    argument_order = f"{_GATED} seed {LOOP} reset_after use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_GATED} reset_after seed"
 
 
 @keras_class(_HOME)
 class LSTM(LSTMArguments, _BuiltInRNN):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM."""
 
-    cell_class, cell_name = LSTMCell, "lstm_cell"
-    _cells = cell_order(
-        "activation recurrent_activation",
-        behind_initializers="unit_forget_bias",
-        behind_regularizers="activity_regularizer",
-    )
-    argument_order = f"units {_cells} seed {LOOP} use_cudnn"
-    config_order = f"{LOOP} zero_output_for_mask units {_cells} seed"
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return lstm(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states, mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
+    cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
+    argument_order = f"{_WITH_FORGET_BIAS} seed {LOOP} use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_WITH_FORGET_BIAS} seed"

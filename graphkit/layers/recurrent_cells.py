@@ -221,8 +221,9 @@ class SimpleRNNCell(_BuiltInCell):
         """(output, new states)."""
         nested = nest.is_nested(states)
         x, h = self._dropped(sequence, states[0] if nested else states, training)
-        made = ops.matmul(x, self.kernel) + ops.matmul(h, self.recurrent_kernel)
-        output = self.activation(made if self.bias is None else made + self.bias)
+        made = ops.matmul(x, self.kernel)
+        made = made if self.bias is None else made + self.bias
+        output = self.activation(made + ops.matmul(h, self.recurrent_kernel))
         return output, [output] if nested else output
 
 

@@ -35,21 +35,27 @@ class Flatten(BuiltInLayer):
         return ops.reshape(inputs, (shape[0], product(shape[1:])))
 
 
-def _target_shape(layer: Any, name: str, target_shape: Any) -> tuple[int, ...]:
+def _sizes(target_shape: Any) -> tuple[int, ...]:
     sizes = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
-    sizes = tuple(-1 if size is None else size for size in sizes)
-    if any(not isinstance(size, int) or isinstance(size, bool) or size < -1 for size in sizes) or sizes.count(-1) > 1:
-        raise InvalidArgumentError(
-            f"`target_shape` of layer {layer.name!r} must hold integers, at most one of them -1. Received: target_shape={target_shape}"
-        )
-    return sizes
+    return tuple(-1 if size is None else size for size in sizes)
+
+
+def _are_sizes(target_shape: Any) -> bool:
+    sizes = _sizes(target_shape)
+    return sizes.count(-1) <= 1 and all(isinstance(s, int) and not isinstance(s, bool) and s >= -1 for s in sizes)
+
+
+_target_shape = must(
+    _are_sizes,
+    "`target_shape` of layer {owner.name!r} must hold integers, at most one of them -1. Received: target_shape={value}",
+)
 
 
 @keras_class(_HOME)
 class Reshape(BuiltInLayer):
     """(batch, ...) as (batch, *target_shape), one size of which may be -1. Source: keras.layers.Reshape."""
 
-    target_shape: Any = argument(check=_target_shape)
+    target_shape: Any = argument(check=_target_shape, convert=_sizes)
 
     def call(self, inputs: Any) -> Any:
         """The reshaped inputs."""

@@ -17,19 +17,17 @@ from graphkit.layers.layer import Layer, inner_layer
 _HOME = "keras.layers"
 
 
-def _layer(wrapper: Any, name: str, value: Any) -> Layer:
-    if not isinstance(value, Layer):
-        raise InvalidArgumentError(
-            f"Please initialize `{type(wrapper).__name__}` layer with a layer instance. Received: {value!r} ({type(value).__name__})."
-        )
-    return value
+_a_layer = must(
+    lambda value: isinstance(value, Layer),
+    "Please initialize `{owner.__class__.__name__}` layer with a layer instance. Received: {value!r} ({value.__class__.__name__}).",
+)
 
 
 @keras_class(_HOME)
 class Wrapper(BuiltInLayer):
     """The base of layers around another one, kept in `layer`. Source: keras.layers.Wrapper."""
 
-    layer: Any = argument(check=_layer)
+    layer: Any = argument(check=_a_layer)
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import argument
@@ -37,9 +39,34 @@ class Moments(Optimizer):
 
     def corrections(self, dtype: str) -> tuple[Any, Any]:
         """1 - beta^step for both: what the means lack since they began at zero."""
-        step = ops.cast(ops.add(self.iterations, 1), dtype)
-        first, second = (ops.subtract(1.0, ops.power(ops.cast(b, dtype), step)) for b in (self.beta_1, self.beta_2))
-        return first, second
+        return corrections((self.beta_1, self.beta_2), ops.add(self.iterations, 1), dtype)
+
+
+def corrections(betas: tuple[float, float], step: Any, dtype: str) -> tuple[Any, Any]:
+    """1 - beta^step for both."""
+    count = ops.cast(step, dtype)
+    first, second = (ops.subtract(1.0, ops.power(ops.cast(b, dtype), count)) for b in betas)
+    return first, second
+
+
+def adam_change(
+    gradient: Any,
+    slots: tuple[Variable, Variable],
+    betas: tuple[float, float],
+    epsilon: float,
+    step: Any,
+    learning_rate: Any,
+    top: Variable | None = None,
+) -> Any:
+    """What Adam subtracts from a variable; the moving means `slots`, and the largest mean square `top`, are updated."""
+    mean, power = slots
+    rest_1, rest_2 = corrections(betas, step, mean.dtype)
+    alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
+    mean = towards(mean, gradient, 1 - betas[0])
+    power = towards(power, ops.square(gradient), 1 - betas[1])
+    if top is not None:
+        power = top.assign(ops.maximum(top, power))
+    return ops.true_divide(ops.multiply(mean, alpha), ops.add(ops.sqrt(power), epsilon))
 
 
 @keras_class(HOME)
@@ -57,13 +84,10 @@ class Adam(Moments):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
         """The update."""
-        rest_1, rest_2 = self.corrections(variable.dtype)
-        alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
-        mean, power = self.means(gradient, variable)
-        if self.amsgrad:
-            top = self.slot("velocity_hat", variable)
-            power = top.assign(ops.maximum(top, power))
-        change = ops.true_divide(ops.multiply(mean, alpha), ops.add(ops.sqrt(power), self.epsilon))
+        slots = (self.slot("momentum", variable), self.slot("velocity", variable))
+        top = self.slot("velocity_hat", variable) if self.amsgrad else None
+        betas, step = (self.beta_1, self.beta_2), ops.add(self.iterations, 1)
+        change = adam_change(gradient, slots, betas, self.epsilon, step, learning_rate, top)
         variable.assign(ops.subtract(variable, change))
 
 
@@ -95,14 +119,26 @@ class Adamax(Moments):
 class Nadam(Moments):
     """Adam with Nesterov momentum. Source: keras.optimizers.Nadam."""
 
+    schedule_decay = 1.0  # Keras 2's argument; set for its files, no part of the config
+
     def make_slots(self) -> None:
         """momentum and velocity; then the product of the momentum schedule, which Keras leaves without a name."""
         super().make_slots()
         dtype = self._trainable[0].dtype if self._trainable else dtypes.floatx()
         self._product = self._track(1.0, dtype, "variable")
 
+    @property
+    def product(self) -> Variable:
+        """The product of the momentum schedule so far."""
+        return self._product
+
+    def product_after(self, steps: int) -> float:
+        """What `product` is after so many steps; for files that do not say it."""
+        step = np.arange(1, min(steps, 10_000) + 1)  # it is 0 long before
+        return float(np.prod(self.beta_1 * (1.0 - 0.5 * 0.96 ** (step * self.schedule_decay))))
+
     def _schedule(self, step: Any, dtype: str) -> Any:
-        decay = ops.power(ops.cast(0.96, dtype), ops.cast(step, dtype))
+        decay = ops.power(ops.cast(0.96, dtype), ops.multiply(ops.cast(step, dtype), self.schedule_decay))
         return ops.multiply(ops.subtract(1.0, ops.multiply(decay, 0.5)), self.beta_1)
 
     def _update(self, pairs: Any) -> None:

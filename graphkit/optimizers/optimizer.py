@@ -46,6 +46,14 @@ def checked_rate(optimizer: Any, name: str, value: Any) -> Any:
     return value
 
 
+def only_if(condition: Any, variables: Iterable[Variable], change: Callable[[], None]) -> None:
+    """Let `change` assign to the variables, and undo that where the condition does not hold: both ways are computed."""
+    before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in variables}
+    change()
+    for variable, old in before.items():
+        variable.assign(ops.where(condition, variable.value, old))
+
+
 def _filled(shape: tuple[int, ...], initializer: Any, dtype: str) -> Any:
     """An array by an initializer: a number, or what `graphkit.initializers.get` understands."""
     if isinstance(initializer, (int, float)):
@@ -151,6 +159,21 @@ class Optimizer(Declared, Configurable):
         return list(self._variables)
 
     @property
+    def trained(self) -> list[Variable]:
+        """The variables that the optimizer was built for, in their order."""
+        return list(self._trainable)
+
+    @property
+    def slot_groups(self) -> list[list[Variable]]:
+        """What is kept for each of `trained`: averages, sums of gradients, then the slots, a list of each."""
+        return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
+
+    @property
+    def counter(self) -> Variable:
+        """The variable that counts the calls of `apply`."""
+        return self._iterations
+
+    @property
     def iterations(self) -> Any:
         """The number of updates so far."""
         if self.gradient_accumulation_steps:
@@ -209,9 +232,11 @@ class Optimizer(Declared, Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -280,7 +305,12 @@ class Optimizer(Declared, Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = (
+            not variable.overwrite_with_gradient
+            and self.elementwise
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain
@@ -314,7 +344,7 @@ class Optimizer(Declared, Configurable):
         """
         if not len(grads):
             return
-        pairs = self._pairs(list(grads), trainable_variables)
+        pairs = self._without_overwritten(self._pairs(list(grads), trainable_variables))
         if self.loss_scale_factor is not None:
             pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
         if self.gradient_accumulation_steps:
@@ -352,31 +382,44 @@ class Optimizer(Declared, Configurable):
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=3)
         return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
 
+    def _without_overwritten(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
+        """The pairs that are to be descended; a variable that says so takes its "gradient" as its new value here."""
+        steps = self.gradient_accumulation_steps
+        for gradient, variable in [p for p in pairs if p[1].overwrite_with_gradient]:
+            if steps:  # the largest of all steps since the last update
+                total = self._accumulators[self._indexes[variable]]
+                due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+                largest = ops.maximum(gradient, total)
+                gradient = ops.where(due, largest, gradient)
+                total.assign(ops.where(due, 0.0, largest))
+            variable.assign(gradient)
+        return [p for p in pairs if not p[1].overwrite_with_gradient]
+
     def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         rate = self.learning_rate
         grads = self._clipped([g for g, _ in pairs])
         pairs = [(gradient, variable) for gradient, (_, variable) in zip(grads, pairs, strict=True)]
         for gradient, variable in self._arena.gather(pairs) if self._arena is not None else pairs:
             own_rate = ops.cast(rate, variable.dtype)
-            if self.weight_decay is not None and not self._undecayed(variable):
-                lost = ops.multiply(ops.multiply(variable, self.weight_decay), own_rate)
-                variable.assign(ops.subtract(variable, lost))
+            decay = self.decay_of(variable)
+            if decay is not None and not self._undecayed(variable):
+                variable.assign(ops.subtract(variable, ops.multiply(ops.multiply(variable, decay), own_rate)))
             self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable, if it has any."""
+        decay: float | None = self.weight_decay
+        return decay
 
     def _accumulate(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         """Add the gradients up; every so many steps, use their mean. Both ways are computed and the right one chosen."""
         steps = self.gradient_accumulation_steps
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
-        kept = [
-            v
-            for v in (*self._trainable, *self._variables)
-            if v is not self._iterations and v is not self._learning_rate
-        ]
-        before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in kept}
-        self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
-        for variable, old in before.items():
-            variable.assign(ops.where(due, variable.value, old))
+        fixed = (self._iterations, self._learning_rate)
+        kept = [v for v in (*self._trainable, *self._variables) if not any(v is f for f in fixed)]
+        means = [(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)]
+        only_if(due, kept, lambda: self._update(means))
         for total, (_, variable) in zip(sums, pairs, strict=True):
             self._accumulators[self._indexes[variable]].assign(ops.where(due, 0.0, total))
 
@@ -425,17 +468,20 @@ class Optimizer(Declared, Configurable):
             for variable, average in zip(self._trainable, self._averages, strict=True):
                 variable.assign(ops.where(due, average.value, variable.value))
 
+    def averaged(self) -> list[tuple[Variable, Variable]]:
+        """Pairs of a variable and its moving average, if any are kept."""
+        return list(zip(self._trainable, self._averages, strict=True)) if self.use_ema else []
+
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """At the end of training: the moving averages, if any are kept, replace the variables."""
-        if self.use_ema:
-            for variable, average in zip(self._trainable, self._averages, strict=True):
-                variable.assign(average.array)
+        for variable, average in self.averaged():
+            variable.assign(average.array)
 
     # ----- state and config -----
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """Copies of all variables of the optimizer."""
-        return [v.numpy() for v in self._variables]
+        return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
@@ -443,16 +489,16 @@ class Optimizer(Declared, Configurable):
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
             )
-        if len(weights) != len(self._variables):
+        if len(weights) != len(self.variables):
             raise ShapeError(
-                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+                f"Optimizer {self.name!r} has {len(self.variables)} variables, but {len(weights)} arrays were given."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
                     f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
                 )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -76,13 +76,13 @@ def _pair(
 ) -> list[tuple[Any, Entry, str]] | str:
     found: list[tuple[Any, Entry, str]] = []
     at = 0
-    for leaf, variables in _sections(layer, heed_frozen):
+    for leaf, variables, _ in _sections(layer, heed_frozen):
         count, made = _modern(leaf, variables, names[at:], entries[at:], dialect)
         if len(made) != len(variables):
             break
         found += [(v, e, names[at + min(i, count - 1)]) for i, (v, e) in enumerate(zip(variables, made, strict=True))]
         at += count
-    wanted = [v for _, variables in _sections(layer, heed_frozen) for v in variables]
+    wanted = [v for _, variables, _ in _sections(layer, heed_frozen) for v in variables]
     if at != len(entries) or len(found) != len(wanted):
         return (
             f"has {len(wanted)} weights {[v.name for v in wanted][:8]}, the file has {len(entries)}: {list(names[:8])}"
@@ -90,8 +90,17 @@ def _pair(
     return found
 
 
-def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any]]]:
-    """The layers inside with their weights, in the order of older files."""
+def count_trainable(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> int:
+    """How many arrays of a layer in the file are trained: they come first."""
+    at = 0
+    for leaf, variables, trained in _sections(layer, heed_frozen=True):
+        if trained:
+            at += _modern(leaf, variables, names[at:], entries[at:], dialect)[0]
+    return at
+
+
+def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any], bool]]:
+    """The layers inside with their weights, in the order of older files, and whether these are trained."""
     seen: set[int] = set()
     leaves = [
         (leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()
@@ -103,7 +112,7 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
             chosen = [v for v in ordered if (v.trainable and not frozen) == trainable and id(v) not in seen]
             seen.update(map(id, chosen))
             if chosen:
-                yield leaf, chosen
+                yield leaf, chosen, trainable
 
 
 def _modern(

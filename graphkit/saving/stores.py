@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,8 +36,8 @@ class Entry(NamedTuple):
 class Table:
     """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
 
-    entries: dict[str, Entry]
-    attributes: dict[str, Mapping[str, Any]]
+    entries: Mapping[str, Entry]
+    attributes: Mapping[str, Mapping[str, Any]]
 
     @property
     def nbytes(self) -> int:
@@ -60,7 +60,12 @@ class Table:
 
 @contextmanager
 def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
-    """The arrays of an HDF5 or npz file, told apart by content. Raises SerializationError naming `what`."""
+    """The arrays of an HDF5, npz or safetensors file, or of sharded weights, told apart by content.
+
+    Raises SerializationError naming `what`.
+    """
+    from graphkit.saving.safetensors import looks_like_safetensors, safetensors_table
+
     start = _first_bytes(source)
     if start.startswith(HDF5_MAGIC):
         with _open_hdf5(source, what) as file:
@@ -68,15 +73,25 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
     elif start.startswith(b"PK"):
         with _open_zip(source, what) as archive:
             yield _npz_table(archive, what)
+    elif looks_like_safetensors(start):
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as opened:
+            yield safetensors_table(opened, what)
+    elif isinstance(source, Path) and start.lstrip()[:1] == b"{":
+        from graphkit.saving.sharded import open_shards
+
+        with open_shards(source, what) as table:
+            yield table
     else:
-        raise SerializationError(f"{what} is neither an HDF5 nor an npz file: it starts with {start[:8]!r}.")
+        raise SerializationError(
+            f"{what} is neither an HDF5, npz nor safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
+        )
 
 
 def _first_bytes(source: Path | BinaryIO) -> bytes:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return file.read(8)
-    start = source.read(8)
+            return file.read(16)
+    start = source.read(16)
     source.seek(0)
     return start
 
@@ -99,65 +114,113 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
 def hdf5_table(file: Any, what: str) -> Table:
     """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet.
 
-    By h5py's low-level calls: a net has thousands of objects, and most of them are groups that hold one other.
+    HDF5 itself goes through the links: a net has thousands of groups, and Python would take longest for opening them.
     """
-    from h5py import AttributeManager, Group, h5a, h5d, h5g, h5o
+    from h5py import h5d, h5o
 
-    table = Table({}, {})
-    seen: set[Any] = set()
-    stack: list[tuple[str, Any, int]] = [("", file.id, 0)]
-    while stack:
-        path, group, depth = stack.pop()
-        if depth > limits.MAX_DEPTH or len(seen) > limits.MAX_OBJECTS:
-            raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
-        if h5a.get_num_attrs(group):
-            table.attributes[path] = AttributeManager(Group(group))
-        for name, address in _hard_links(group, path, what):
-            child_path = _joined_path(path, name)
-            child = h5o.open(group, name)
-            if isinstance(child, h5g.GroupID):
-                if address in seen:
-                    raise SerializationError(f"{what}: the group {child_path!r} is linked twice.")
-                stack.append((child_path, child, depth + 1))
-            elif isinstance(child, h5d.DatasetID):
-                table.entries[child_path] = _hdf5_entry(child, child_path, what)
-            seen.add(address)
-    return table
+    root, size = file.id, file.id.get_filesize()
+    links = _hard_links(root, what)
+    parents = {path.rpartition(b"/")[0] for path in links}
+    groups, entries = [b"", *sorted(parents - {b""})], {}
+    for path in links:
+        if path in parents:
+            continue
+        leaf = h5o.open(root, path)
+        if isinstance(leaf, h5d.DatasetID):
+            name = _text(path)
+            entries[name] = _hdf5_entry(leaf, name, size, what)
+        else:
+            groups.append(path)
+    _refuse_shared_groups(links, groups, what)
+    return Table(entries, Attributes(root, groups))
 
 
-def _joined_path(path: str, name: bytes) -> str:
-    text = name.decode("utf-8", "surrogateescape")
-    return f"{path}/{text}" if path else text
+class Attributes(Mapping[str, Mapping[str, Any]]):
+    """The attributes of the groups that have any; a group is opened when it is asked for."""
+
+    def __init__(self, root: Any, groups: Sequence[bytes]) -> None:
+        self._root, self._groups = root, {_text(path): path for path in groups}
+
+    def __getitem__(self, path: str) -> Mapping[str, Any]:
+        from h5py import AttributeManager, Group, h5a, h5o
+
+        name = self._groups[path]
+        group = h5o.open(self._root, name) if name else self._root
+        if not h5a.get_num_attrs(group):
+            raise KeyError(path)
+        found: Mapping[str, Any] = AttributeManager(Group(group))
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([path for path in self._groups if path in self])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
 
 
-def _hard_links(group: Any, path: str, what: str) -> list[tuple[bytes, Any]]:
-    """The names in a group and the addresses of what they name, in HDF5's order of names."""
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
+
+
+def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
+    """The paths in a file, and the addresses of what they lead to. Raises SerializationError for links of other kinds."""
     from h5py import h5l
 
-    found: list[tuple[bytes, int, Any]] = []
-    group.links.iterate(lambda name, info: found.append((name, info.type, info.u)), info=True)
-    for name, kind, _ in found:
-        if kind != h5l.TYPE_HARD:
-            said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
-            raise SerializationError(
-                f"{what}: {_joined_path(path, name)!r} is a {said}, which may point anywhere; it is not followed."
-            )
-    return [(name, address) for name, _, address in found]
+    found: dict[bytes, Any] = {}
+    kinds: dict[bytes, int] = {}
+
+    def visit(path: bytes, info: Any) -> bool | None:
+        found[path] = info.u
+        if info.type != h5l.TYPE_HARD:
+            kinds[path] = info.type
+        too_much = path.count(b"/") >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS
+        return True if kinds or too_much else None  # what is returned ends the visit, before a group is entered
+
+    root.links.visit(visit, info=True)
+    for path, kind in kinds.items():
+        said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
+        raise SerializationError(f"{what}: {_text(path)!r} is a {said}, which may point anywhere; it is not followed.")
+    depth = max((path.count(b"/") for path in found), default=0)
+    if depth >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS:
+        raise SerializationError(f"{what} has too many objects ({len(found)}) or too many levels of groups ({depth}).")
+    return found
 
 
-def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
-    from h5py import h5d, h5s
+def _refuse_shared_groups(links: Mapping[bytes, Any], groups: Sequence[bytes], what: str) -> None:
+    """A group that two links lead to may hold itself."""
+    seen: dict[Any, bytes] = {}
+    for path in groups:
+        address = links[path] if path else None
+        if address in seen:
+            raise SerializationError(f"{what}: the group {_text(path)!r} is linked twice.")
+        seen[address] = path
 
-    plan = dataset.get_create_plist()
-    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
-        raise SerializationError(f"{what}: the dataset {path!r} keeps its numbers in another file; it is not read.")
+
+def _hdf5_entry(dataset: Any, path: str, size: int, what: str) -> Entry:
+    from h5py import h5s
+
     space = dataset.get_space()
     if space.get_simple_extent_type() == h5s.NULL:
         raise SerializationError(f"{what}: the dataset {path!r} is empty.")
-    shape = tuple(int(size) for size in space.get_simple_extent_dims())
+    shape = tuple(int(n) for n in space.get_simple_extent_dims())
     nbytes = math.prod(shape) * int(dataset.get_type().get_size())
-    limits.check_expansion(nbytes, int(dataset.get_storage_size()), f"{what}: the dataset {path!r}")
-    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, f"{what}: the dataset {path!r}"))
+    where = f"{what}: the dataset {path!r}"
+    offset = dataset.get_offset()
+    if offset is None:
+        _check_apart(dataset, nbytes, where)
+    elif offset + nbytes > size:
+        raise SerializationError(f"{where} ends behind the end of the file: the file was cut short.")
+    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, where))
+
+
+def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
+    """What does not stand in the file in one piece: in chunks, in another file, not at all."""
+    from h5py import h5d
+
+    plan = dataset.get_create_plist()
+    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
+        raise SerializationError(f"{where} keeps its numbers in another file; it is not read.")
+    limits.check_expansion(nbytes, int(dataset.get_storage_size()), where)
 
 
 def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
@@ -242,10 +305,14 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
 
 def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Write `group -> key -> array` as an npz file of plain arrays named `<group>/vars/<key>`."""
-    flat = {
+    with target.open("wb") as file:
+        np.savez(file, **flat_names(arrays))  # type: ignore[arg-type]
+
+
+def flat_names(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
+    """`group -> key -> array` as one dict by `<group>/vars/<key>`."""
+    return {
         f"{path}/vars/{key}" if path else f"vars/{key}": array
         for path, group in arrays.items()
         for key, array in group.items()
     }
-    with target.open("wb") as file:
-        np.savez(file, **flat)  # type: ignore[arg-type]

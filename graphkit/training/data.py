@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes, limits, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.threads import num_threads, run_all
@@ -303,7 +303,8 @@ class ArraySource:
     ) -> None:
         self.leaves = leaves
         self.batch_size = check_batch_size(batch_size)
-        self.steps = min(-(-leaves.rows // self.batch_size), steps or 1 << 62)
+        whole = -(-leaves.rows // self.batch_size)
+        self.steps = min(whole, limits.at_most(steps, limits.max_steps_per_epoch) or whole)
         self.per_batch = shuffle == "batch"
         self.shuffle = bool(shuffle)
         self._random = np.random.default_rng(seed)
@@ -359,7 +360,9 @@ class IteratedSource:
         self._iterator: Iterator[Any] | None = None
         self._random = np.random.default_rng(seed)
         self._shuffle = shuffle
-        self.steps = steps if steps is not None else len(data) if self._indexed else None
+        counted = len(data) if steps is None and hasattr(data, "__len__") else None
+        self._told = steps  # then an epoch goes on where the one before ended
+        self.steps = limits.at_most(counted if steps is None else steps, limits.max_steps_per_epoch)
 
     def signature(self, batch: Batch) -> Any:
         """What tells whether two batches have one shape."""
@@ -368,6 +371,8 @@ class IteratedSource:
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch."""
         count = 0
+        if hasattr(self._data, "on_epoch_begin"):
+            self._data.on_epoch_begin()
         while self.steps is None or count < self.steps:
             raw = next(self._items(), _END)
             if raw is _END:
@@ -375,7 +380,7 @@ class IteratedSource:
                 break
             count += 1
             yield self._batch(raw)
-        if (not self._endless and self.steps is None) or self._indexed:
+        if (not self._endless and self._told is None) or self._indexed:
             self._iterator = None
         if hasattr(self._data, "on_epoch_end"):
             self._data.on_epoch_end()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import callbacks as callback_module
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes, limits, nest
 from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
@@ -161,6 +161,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(options[name], (int, np.integer)) or options[name] < 0:
             raise InvalidArgumentError(f"{name} must be a non-negative integer, got {options[name]!r}.")
     check_batch_size(options["batch_size"])
+    options["epochs"] = limits.at_most(options["epochs"], limits.max_epochs)
     return options
 
 
@@ -391,7 +392,7 @@ def _predict_batches(model: Any, x: Any, batch_size: int | None, steps: int | No
         return (batch.leaves for batch in source.epoch()), source.steps
     leaves = gather(model, x)
     size = check_batch_size(batch_size)
-    count = min(-(-leaves.rows // size), steps or 1 << 62)
+    count = min(-(-leaves.rows // size), limits.at_most(steps, limits.max_steps_per_epoch) or 1 << 62)
     return (leaves.part(i * size, (i + 1) * size) for i in range(count)), count
 
 

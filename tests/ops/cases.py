@@ -13,6 +13,7 @@ import numpy as np
 
 from tests.ops.case import Case, boolean, case, distinct, fixed, made_by, real, same_draw, value, whole
 
+_BYTES = np.array([[-128, 127, 5, 0], [127, 127, 127, -128], [-3, 2, 100, 77]])
 _BROADCASTS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 4), (3, 1)), ((), (3,)), ((1,), (2, 1)))
 
 
@@ -165,6 +166,10 @@ _LINEAR = [
     case("matmul", real(2, 3, 4), real(2, 4, 2)),
     case("matmul", real(2, 1, 3, 4), real(3, 4, 2)),
     case("matmul", real(3, 4), real(2, 4, 2)),
+    case("matmul_int8", value(_BYTES, np.int8), value(_BYTES[:, ::-1].T, np.int8)),
+    case("einsum", value(_BYTES, np.int8), value(_BYTES.T, np.int8), equation="ab,bc->ac"),
+    case("einsum", value(_BYTES, np.int8), value(_BYTES, np.int8), equation="ab,ab->ab"),
+    case("matmul_int8", value(_BYTES[None], np.int8), value(_BYTES.T, np.int8)),
     case("einsum", real(2, 3, 4), real(4, 5, 6), equation="abc,cde->abde"),
     case("einsum", real(2, 3, 4, 5), real(2, 6, 4, 5), equation="aecd,abcd->acbe"),
     case("einsum", real(3), real(4), equation="a,b->ba"),

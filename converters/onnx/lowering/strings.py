@@ -6,7 +6,7 @@ characters is written with it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import onnx
@@ -162,10 +162,20 @@ def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
     return str(b.op("Loop", count, None, empty, body=body))
 
 
-def _tokens(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: str | None, ngrams: Any) -> str:
+class Cutting(TypedDict):
+    """How texts become tokens."""
+
+    lower: bool
+    strip: bool
+    split: str | None
+    ngrams: Any
+
+
+def _tokens(b: GraphBuilder, x: Operand, how: Cutting) -> str:
     """(batch, tokens), empty strings where a text has fewer; of n-grams those of one size after the other, each filled up."""
+    split, ngrams = how["split"], how["ngrams"]
     _check_sayable(b)
-    name = _standardized(b, x, lower, strip, split)
+    name = _standardized(b, x, how["lower"], how["strip"], split)
     if split is None:
         words = name if x.rank == 2 else str(b.unsqueeze(name, 1))
     else:
@@ -205,22 +215,12 @@ def _closed_up(b: GraphBuilder, tokens: str, found: str) -> str:
 
 @lowering("text_indices")
 def _text_indices(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    length: Size,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: Size, **how: Unpack[Cutting]
 ) -> Any:
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     table = (keys, values) if "" in keys or not keys else (("", *keys), (0, *values))
     found = _encoded(b, tokens, table[0], table[1], default)
-    if ngrams is not None and len(ngrams) > 1 and split is not None:
+    if how["ngrams"] is not None and len(how["ngrams"]) > 1 and how["split"] is not None:
         found = _closed_up(b, tokens, found)
     if isinstance(length, Dim):  # as many as the longest text has
         b.root.dim_sources[str(length)] = (found, 1)
@@ -236,20 +236,10 @@ def _text_indices(
 
 @lowering("text_counts")
 def _text_counts(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    depth: int,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Cutting]
 ) -> Any:
     """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     pairs = [(k, v if 0 <= v < depth else depth) for k, v in zip(keys, values, strict=True) if k != ""]
     table = [*pairs, ("", depth)] if keys else []
     found = _encoded(

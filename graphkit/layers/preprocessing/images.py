@@ -424,7 +424,7 @@ class Equalization(ValueRangeArgument, ImageLayer):
 
     argument_order = "value_range bins data_format"
 
-    bins: int = argument(default=256)
+    bins: int = argument(default=256, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The equalized images."""
@@ -470,8 +470,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
 
     argument_order = "value_range clip_limit tile_grid_size data_format"
 
-    clip_limit: float = argument(default=4.0)
-    tile_grid_size: Any = argument(default=(8, 8), convert=tuple)
+    clip_limit: float = argument(default=4.0, kw_only=True)
+    tile_grid_size: Any = argument(default=(8, 8), convert=tuple, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The equalized images; height, width and channels must be known."""

@@ -78,8 +78,6 @@ def _listed(value: Any) -> Any:
 class VocabularyArguments(EncodingArguments, kw_only=True):
     """Of layers with a vocabulary."""
 
-    max_tokens: int | None = argument(default=None)
-    vocabulary: Any = argument(default=None, save=_listed)
     idf_weights: Any = argument(default=None, save=_listed)
     pad_to_max_tokens: bool = argument(default=False)
     encoding: str = argument(default="utf-8")
@@ -101,9 +99,11 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
     kind: ClassVar[type] = str  # of a token
     autocast_tokens = False
 
-    num_oov_indices: int = argument(default=1, kw_only=True)
-    mask_token: Any = argument(default=None, kw_only=True)
-    oov_token: Any = argument(default="[UNK]", kw_only=True)
+    max_tokens: int | None = argument(default=None)
+    num_oov_indices: int = argument(default=1)
+    mask_token: Any = argument(default=None)
+    oov_token: Any = argument(default="[UNK]")
+    vocabulary: Any = argument(default=None, save=_listed)
     invert: bool = argument(default=False, kw_only=True)
     oov_method: str = argument(default="floormod", kw_only=True)
     salt: Any = argument(default=None, check=salt_of, kw_only=True)
@@ -400,7 +400,7 @@ class IntegerLookup(IndexLookup):
     )
     config_order = f"{_SPECIAL} vocabulary_dtype {_VALUES} oov_method salt"
 
-    oov_token: Any = argument(default=-1, kw_only=True)
+    oov_token: Any = argument(default=-1)
     encoding: str = argument(init=False)
     vocabulary_dtype: str = argument(default="int64", check=_int64, kw_only=True)
 
@@ -451,9 +451,11 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         "idf_weights encoding vocabulary_size"
     )
 
-    standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization, kw_only=True)
-    split: Any = argument(default="whitespace", check=_split, kw_only=True)
-    ngrams: Any = argument(default=None, convert=_tupled, kw_only=True)
+    max_tokens: int | None = argument(default=None)
+    standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization)
+    split: Any = argument(default="whitespace", check=_split)
+    ngrams: Any = argument(default=None, convert=_tupled)
+    vocabulary: Any = argument(default=None, save=_listed, kw_only=True)
     output_sequence_length: int | None = argument(default=None, kw_only=True)
 
     def __post_init__(self) -> None:

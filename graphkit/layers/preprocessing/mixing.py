@@ -44,10 +44,10 @@ class RandomColorJitter(ValueRangeArgument, RandomLayer):
 
     argument_order = "value_range brightness_factor contrast_factor saturation_factor hue_factor seed data_format"
 
-    brightness_factor: Any = argument(default=None)
-    contrast_factor: Any = argument(default=None)
-    saturation_factor: Any = argument(default=None)
-    hue_factor: Any = argument(default=None)
+    brightness_factor: Any = argument(default=None, kw_only=True)
+    contrast_factor: Any = argument(default=None, kw_only=True)
+    saturation_factor: Any = argument(default=None, kw_only=True)
+    hue_factor: Any = argument(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
