@@ -293,7 +293,8 @@ class Optimizer(Declared, Configurable):
         if self._arena is not None and variable is self._arena.flat:
             made: Variable = self._arena.slots[name]
             return made
-        return self._slots[name][self._indexes[variable]]
+        kept: Variable = self._slots[name][self._indexes[variable]]
+        return kept
 
     def packed(self) -> AbstractContextManager[None]:
         """Inside, traced updates change small variables together; see `graphkit.optimizers.arena`."""
