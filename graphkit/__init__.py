@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        dtype_policies,
         engine,
         errors,
         initializers,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
         ops,
         optimizers,
         preprocessing,
+        quantizers,
         random,
         regularizers,
         runtime,
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
         visualization,
     )
     from graphkit.differentiate import value_and_grad
-    from graphkit.dtype_policies import DTypePolicy
+    from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.ir.variable import Variable
@@ -43,16 +45,19 @@ if TYPE_CHECKING:
     from graphkit.layers.input_spec import InputSpec
     from graphkit.layers.layer import Layer
     from graphkit.models import Model, Sequential
+    from graphkit.quantizers import Quantizer
 
 __version__ = "0.1.0"
 
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
+    "FloatDTypePolicy": "graphkit.dtype_policies",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
     "KerasTensor": ("graphkit.graph.symbolic", "SymbolicTensor"),
     "Layer": "graphkit.layers.layer",
     "Model": "graphkit.models",
+    "Quantizer": "graphkit.quantizers",
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
@@ -62,11 +67,13 @@ _NAMES = {
 
 __all__ = [
     "DTypePolicy",
+    "FloatDTypePolicy",
     "Input",
     "InputSpec",
     "KerasTensor",
     "Layer",
     "Model",
+    "Quantizer",
     "Sequential",
     "Variable",
     "__version__",
@@ -76,6 +83,7 @@ __all__ = [
     "config",
     "constraints",
     "convert",
+    "dtype_policies",
     "engine",
     "errors",
     "initializers",
@@ -88,6 +96,7 @@ __all__ = [
     "ops",
     "optimizers",
     "preprocessing",
+    "quantizers",
     "random",
     "regularizers",
     "runtime",
