@@ -123,8 +123,14 @@ __all__ = [
     "tree",
     "utils",
     "value_and_grad",
+    "version",
     "visualization",
 ]
+
+
+def version() -> str:
+    """The version of graphkit. Source: keras.version."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

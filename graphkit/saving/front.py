@@ -190,6 +190,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
         try:
             if is_older_config(config):
                 model = model_from_older_config(config)
+                model._config_version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
             else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
         except GraphKitError:

@@ -107,7 +107,9 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
 
 def _kind(layer: Layer) -> str:
     """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
-    return "functional" if getattr(layer, "saves_graph", False) else to_snake_case(type(layer).__name__)
+    if getattr(layer, "saves_graph", False):
+        return "functional"
+    return to_snake_case(getattr(layer, "stored_as", type(layer).__name__))
 
 
 def _class_name(layer: Layer) -> str:

@@ -175,7 +175,13 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
             )
         return IteratedSource(
-            model, x, options["steps_per_epoch"], bool(options["shuffle"]), options["class_weight"], draw_seed()
+            model,
+            x,
+            options["steps_per_epoch"],
+            bool(options["shuffle"]),
+            options["class_weight"],
+            draw_seed(),
+            resumes=True,
         ), None
     leaves = gather(model, x, y, options["sample_weight"], options["class_weight"])
     tail = None
@@ -184,7 +190,8 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
         tail = ArraySource(
             _without_class_weight(kept, options), options["validation_batch_size"] or options["batch_size"]
         )
-    return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), options["steps_per_epoch"]), tail
+    steps = options["steps_per_epoch"]
+    return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), steps, resumes=True), tail
 
 
 def _without_class_weight(leaves: Leaves, options: Mapping[str, Any]) -> Leaves:
@@ -320,7 +327,7 @@ def train_on_batch(
     return_dict: bool = False,
     **old: Any,
 ) -> Any:
-    """One training step on one batch; loss and metrics since the last reset. Source: keras.Model.train_on_batch."""
+    """One training step on one batch; its loss and metrics. Source: keras.Model.train_on_batch."""
     _compiled(model, "train_on_batch", training=True)
     return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
 
@@ -340,6 +347,7 @@ def test_on_batch(
 
 def _on_batch(model: Any, leaves: Leaves, training: bool, return_dict: bool) -> Any:
     batch = Batch(leaves, slice(None), leaves.rows)
+    model.compiled.reset_metrics()
     plan = step_plan(model, batch.layout, batch.specs(), training)
     batch.load(plan.inputs)
     plan.step()
