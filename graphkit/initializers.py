@@ -12,6 +12,7 @@ from graphkit.core import dtypes, seeds
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
 from graphkit.core.serialization import serialize as to_config
+from graphkit.core.windows import window_of
 
 Array = np.ndarray[Any, Any]
 _HOME = "keras.initializers"
@@ -117,6 +118,10 @@ class Identity(Initializer):
 
     def _takes(self, shape: Sequence[int]) -> bool:
         return len(shape) == 2 and _are_numbers(self.gain)
+
+    def get_config(self) -> dict[str, Any]:
+        """The gain, where it is not 1: Keras writes none."""
+        return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
 @keras_class(_HOME, "normal", "random_normal")
@@ -284,6 +289,51 @@ class Orthogonal(RandomInitializer):
         return len(shape) >= 2 and _are_numbers(self.gain)
 
 
+@keras_class(_HOME, "STFTInitializer", "stft")
+class STFT(Initializer):
+    """Kernels (frame_length, 1, fft_length // 2 + 1) of a convolution that is a short-time Fourier transform.
+
+    Args:
+        side: "real" or "imag" part.
+        window: a name (see `graphkit.core.windows`), the numbers, or None.
+        scaling: "density" (the window's L2 norm is 1), "spectrum" (its L1 norm is), or None.
+        periodic: whether the window is periodic.
+
+    Raises InvalidArgumentError. Source: keras.initializers.STFT.
+    """
+
+    def __init__(
+        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+    ) -> None:
+        if side not in ("real", "imag"):
+            raise InvalidArgumentError(f"side should be 'real' or 'imag', not {side}")
+        if scaling not in (None, "density", "spectrum"):
+            raise InvalidArgumentError(
+                f"Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received scaling={scaling}"
+            )
+        if isinstance(window, str):
+            window_of(window, 1, periodic, "STFT")
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        if len(shape) != 3:
+            raise ShapeError(f"STFT makes kernels (frame_length, 1, frequencies). Received: shape={tuple(shape)}.")
+        length, _, bins = shape
+        turns = np.arange(length)[:, None, None] * np.arange(bins) / max((bins - 1) * 2, 1)
+        kernel = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
+        window = window_of(self.window, length, self.periodic, "STFT")
+        if window is not None:
+            scales = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
+            kernel = kernel * window[:, None, None] / scales[self.scaling]
+        return _cast(np.broadcast_to(kernel, tuple(shape)), dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, in Keras' order."""
+        return {"side": self.side, "window": to_config(self.window), "periodic": self.periodic, "scaling": self.scaling}
+
+
+stft = STFTInitializer = STFT
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling, orthogonal = VarianceScaling, Orthogonal

@@ -31,6 +31,10 @@ class Monitor(Callback):
             return not math.isnan(value)
         return bool(value - self.min_delta > than if self._rises else value - self.min_delta < than)
 
+    def get_monitor_value(self, logs: Logs) -> Any:
+        """The result that is watched, None with a warning where there is none."""
+        return self._value(logs)
+
     def _value(self, logs: Logs) -> Any:
         value = (logs or {}).get(self.monitor)
         if value is None:
@@ -164,6 +168,10 @@ class ReduceLROnPlateau(Monitor):
             self.wait += 1
             if self.wait >= self.patience:
                 self._lower(epoch)
+
+    def in_cooldown(self) -> bool:
+        """Whether it waits after a change."""
+        return self.cooldown_counter > 0
 
     def _lower(self, epoch: int) -> None:
         old = float(np.asarray(self.model.optimizer.learning_rate))

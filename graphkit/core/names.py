@@ -33,6 +33,11 @@ class NameCounter:
         self._used[prefix] += 1
         return f"{prefix}_{number}" if number else prefix
 
+    def number(self, prefix: str) -> int:
+        """The next number of this prefix, from 1."""
+        self._used[prefix] += 1
+        return self._used[prefix]
+
     def take(self, name: str) -> None:
         """A name of this form that came from elsewhere is not given again."""
         prefix, _, number = name.rpartition("_")
@@ -50,6 +55,11 @@ _automatic = NameCounter()
 def auto_name(prefix: str) -> str:
     """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
     return _automatic.next(prefix)
+
+
+def next_number(prefix: str) -> int:
+    """The next number of this prefix in this session, from 1: automatic names count with it."""
+    return _automatic.number(prefix)
 
 
 def take_name(name: str) -> None:

@@ -77,9 +77,12 @@ def get_registered_name(obj: Any) -> str:
     return str(vars(obj).get("_registered_name", obj.__name__)) if hasattr(obj, "__dict__") else obj.__name__
 
 
-def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The class or function registered under `name`, or None."""
-    return (custom_objects or {}).get(name) or (_custom.get() or {}).get(name) or _REGISTERED.get(name)
+def get_registered_object(
+    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """The class or function registered under `name`, or None; the scopes and the tables given are asked too."""
+    tables = (_custom.get() or {}, custom_objects or {}, _REGISTERED, module_objects or {})
+    return next((table[name] for table in tables if name in table), None)
 
 
 def get_custom_objects() -> dict[str, Any]:
@@ -88,9 +91,9 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextmanager
-def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Names that files may use inside this scope: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
-    token = _custom.set({**(_custom.get() or {}), **(objects or {})})
+    token = _custom.set({**(_custom.get() or {}), **(custom_objects or {})})
     try:
         yield
     finally:
@@ -200,8 +203,11 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered."""
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
+    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered.
+
+    `safe_mode` is taken for Keras' sake: code in configs is never run.
+    """
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)

@@ -8,7 +8,6 @@ from typing import Any
 
 from graphkit import ops
 
-
 MATMUL = "...a,ab->...b"
 
 

@@ -311,7 +311,9 @@ class _BuiltInRNN(OwnCellRNN):
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
         usual = type(cell) is self.cell_class and None not in names.values() and sequences.ndim == 3
-        usual = usual and sequences.dtype not in dtypes.HALF  # half floats are rounded at each step of the cell, as in Keras
+        usual = (
+            usual and sequences.dtype not in dtypes.HALF
+        )  # half floats are rounded at each step of the cell, as in Keras
         if not usual or (training and cell.recurrent_dropout) or (mask is not None and mask.ndim != 2):
             return super()._run(sequences, states, mask, training, own_state)
         if training and cell.dropout:

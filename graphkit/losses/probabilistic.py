@@ -126,6 +126,24 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return ops.true_divide(ops.subtract(1.0, ops.power(chance, q)), q)
 
 
+def ctc(y_true: Any, y_pred: Any) -> Any:
+    """Connectionist temporal classification of logits (batch, steps, classes) for labels (batch, length); 0 is the blank.
+
+    Raises ShapeError for other numbers of axes. Source: keras.losses.ctc.
+    """
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
+    for name, given, axes in (
+        ("y_true", y_true, "(batch_size, max_length)"),
+        ("y_pred", y_pred, "(batch_size, max_length, num_classes)"),
+    ):
+        if len(shape_of(given)) != axes.count(",") + 1:
+            raise ShapeError(f"`{name}` of ctc is expected to be of shape `{axes}`. Received: shape={shape_of(given)}")
+    batch, steps = shape_of(y_pred)[:2]
+    lengths = ops.multiply(ops.ones((batch,), "int32"), steps)
+    labels = ops.sum(ops.cast(ops.not_equal(y_true, 0), "int32"), axis=-1)
+    return ops.ctc_loss(ops.cast(y_true, "int32"), y_pred, labels, lengths, mask_index=0)
+
+
 def _inside(loss: Any, name: str, value: Any) -> Any:
     if not 0 < value < 1:
         raise InvalidArgumentError(f"{name} must be in the interval (0, 1), got {name}={value}.")
@@ -224,3 +242,10 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
 
     argument_order = "q reduction name dtype"
     q: float = argument(default=0.5, check=_inside)
+
+
+@keras_class(HOME)
+class CTC(FunctionLoss):
+    """ctc. Source: keras.losses.CTC."""
+
+    function, default_name = staticmethod(ctc), "ctc"

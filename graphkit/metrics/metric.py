@@ -48,9 +48,14 @@ class Metric(Configurable):
         return list(self._variables)
 
     def add_variable(
-        self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
     ) -> Variable:
-        """A state variable of this shape, in the metric's dtype by default."""
+        """A state variable of this shape, in the metric's dtype by default; `aggregation` is taken for Keras' sake."""
         from graphkit.ir.tracing import tracing
 
         with names.scope_is(self.name), tracing(None):
@@ -64,7 +69,11 @@ class Metric(Configurable):
         self._initial.append(variable.numpy())
         return variable
 
-    add_weight = add_variable
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """`add_variable`, a scalar by default."""
+        return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
         """Start anew."""
@@ -125,7 +134,7 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
+        self.total = self.add_variable((), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
@@ -143,8 +152,8 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-        self.count = self.add_variable(name="count")
+        self.total = self.add_variable((), name="total")
+        self.count = self.add_variable((), name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""

@@ -64,7 +64,7 @@ class Model(Layer):
         )
 
     def quantize(
-        self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True
+        self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True, **kwargs: Any
     ) -> None:
         """Quantise the layers inside: "int8", "int4", "float8", or as a config of `graphkit.quantizers` says.
 
@@ -72,6 +72,11 @@ class Model(Layer):
         """
         from graphkit.models.quantizing import quantize_layers
 
+        if kwargs:
+            raise InvalidArgumentError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Known are mode, config, filters, "
+                "type_check."
+            )
         quantize_layers(self, mode, config, filters, type_check)
 
     # ----- training (graphkit.training) -----

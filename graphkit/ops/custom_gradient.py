@@ -63,7 +63,13 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         given: list[int] = []
         backward, captured, _ = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])
         made = custom_gradient_p.bind(
-            *outputs, *sources, *captured, backward=backward, results=len(outputs), args=len(sources), given=tuple(given)
+            *outputs,
+            *sources,
+            *captured,
+            backward=backward,
+            results=len(outputs),
+            args=len(sources),
+            given=tuple(given),
         )
         return nest.pack(result, made)
 

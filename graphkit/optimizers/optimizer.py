@@ -159,6 +159,21 @@ class Optimizer(Declared, Configurable):
         return list(self._variables)
 
     @property
+    def trained(self) -> list[Variable]:
+        """The variables that the optimizer was built for, in their order."""
+        return list(self._trainable)
+
+    @property
+    def slot_groups(self) -> list[list[Variable]]:
+        """What is kept for each of `trained`: averages, sums of gradients, then the slots, a list of each."""
+        return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
+
+    @property
+    def counter(self) -> Variable:
+        """The variable that counts the calls of `apply`."""
+        return self._iterations
+
+    @property
     def iterations(self) -> Any:
         """The number of updates so far."""
         if self.gradient_accumulation_steps:
@@ -217,11 +232,11 @@ class Optimizer(Declared, Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    None
-                    if variable.overwrite_with_gradient
-                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -290,7 +305,12 @@ class Optimizer(Declared, Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = not variable.overwrite_with_gradient and self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = (
+            not variable.overwrite_with_gradient
+            and self.elementwise
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain
@@ -461,7 +481,7 @@ class Optimizer(Declared, Configurable):
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """Copies of all variables of the optimizer."""
-        return [v.numpy() for v in self._variables]
+        return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
@@ -469,16 +489,16 @@ class Optimizer(Declared, Configurable):
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
             )
-        if len(weights) != len(self._variables):
+        if len(weights) != len(self.variables):
             raise ShapeError(
-                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+                f"Optimizer {self.name!r} has {len(self.variables)} variables, but {len(weights)} arrays were given."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
                     f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
                 )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:

@@ -69,7 +69,9 @@ def get(identifier: Any) -> Any:
 
     Raises InvalidArgumentError for anything else. Source: keras.quantizers.get.
     """
-    made = resolve(identifier, "keras.quantizers", "quantizer") if not isinstance(identifier, (int, float)) else identifier
+    made = (
+        resolve(identifier, "keras.quantizers", "quantizer") if not isinstance(identifier, (int, float)) else identifier
+    )
     if made is not None and not isinstance(made, QuantizationConfig) and not callable(made):
         raise InvalidArgumentError(f"Could not interpret quantizer identifier: {identifier!r}")
     return made

@@ -187,9 +187,7 @@ class GPTQConfig(_CalibratedConfig):
         self.symmetric, self.activation_order = symmetric, activation_order
         self.quantization_layer_structure = quantization_layer_structure
         if weight_bits not in (2, 3, 4, 8):
-            raise InvalidArgumentError(
-                f"Unsupported weight_bits {weight_bits}. Supported values are 2, 3, 4, and 8."
-            )
+            raise InvalidArgumentError(f"Unsupported weight_bits {weight_bits}. Supported values are 2, 3, 4, and 8.")
         _check_positive(self, "num_samples", "sequence_length")
         if not 0 <= hessian_damping <= 1:
             raise InvalidArgumentError("hessian_damping must be between 0 and 1.")
@@ -235,9 +233,7 @@ class AWQConfig(_CalibratedConfig):
         self.group_size, self.num_grid_points = group_size, num_grid_points
         self.quantization_layer_structure = quantization_layer_structure
         if weight_bits != 4:
-            raise InvalidArgumentError(
-                f"AWQ only supports 4-bit quantization. Received weight_bits={weight_bits}."
-            )
+            raise InvalidArgumentError(f"AWQ only supports 4-bit quantization. Received weight_bits={weight_bits}.")
         _check_positive(self, "num_samples", "sequence_length", "num_grid_points")
         self._check_group_size()
 

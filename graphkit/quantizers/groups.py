@@ -34,7 +34,9 @@ def compute_quantization_parameters(
     """
     x = tensor(x)
     if x.ndim < 2 or 0 in x.shape:
-        raise ShapeError(f"Quantization wants weights of at least two axes, none of size 0, got shape {tuple(x.shape)}.")
+        raise ShapeError(
+            f"Quantization wants weights of at least two axes, none of size 0, got shape {tuple(x.shape)}."
+        )
     least, most = _extremes(x, per_channel, group_size)
     if symmetric:
         largest = ops.maximum(ops.absolute(least), most)

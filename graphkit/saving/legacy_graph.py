@@ -7,7 +7,8 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, layers_in, model_envelope, rewritten
+from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from graphkit.saving.legacy_context import layers_in
 
 Config = dict[str, Any]
 

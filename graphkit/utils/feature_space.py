@@ -406,12 +406,12 @@ def _layer_name(name: str | None, kind: str) -> str:
 def _categories(layer: Any) -> int | None:
     """How many values a layer gives, where that is known."""
     if isinstance(layer, (IntegerLookup, StringLookup)):
-        return layer.vocabulary_size()
+        return int(layer.vocabulary_size())
     if isinstance(layer, Discretization):
-        return layer.num_bins if layer.num_bins is not None else len(layer.bin_boundaries or ()) + 1
+        return int(layer.num_bins) if layer.num_bins is not None else len(layer.bin_boundaries or ()) + 1
     if isinstance(layer, CategoryEncoding):
-        return layer.num_tokens
-    return layer.num_bins if isinstance(layer, (Hashing, HashedCrossing)) else None
+        return int(layer.num_tokens or 0)
+    return int(layer.num_bins) if isinstance(layer, (Hashing, HashedCrossing)) else None
 
 
 def _array(values: Any) -> Any:

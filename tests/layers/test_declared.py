@@ -20,8 +20,6 @@ REFUSED = {key.removeprefix("layers.") for key in REASONS if key.startswith("lay
 _AVERAGES = [f"{kind}{d}D" for kind in ("AvgPool", "AveragePooling") for d in (1, 2, 3)]
 DIFFERENT = {
     ("AdditiveAttention", "seed"): "Keras takes it among its **kwargs",
-    ("InputLayer", "sparse"): "False, where Keras' None means that",
-    ("InputLayer", "ragged"): "False, where Keras' None means that",
     **{(name, "pool_size"): "has the default of the other poolings" for name in _AVERAGES},
 }
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,46 +14,13 @@ from graphkit.core.declared import argument
 from graphkit.core.errors import DTypeError, InvalidArgumentError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.core.windows import window_of
+from graphkit.initializers import STFT
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.input_spec import InputSpec
 
 _HOME = "keras.layers"
 Array = np.ndarray[Any, Any]
-
-# window -> the factors of 1, cos t, cos 2t, ... (t from 0 to 2 pi), with alternating signs
-_COSINE_WINDOWS = {
-    "boxcar": (1.0,),
-    "hann": (0.5, 0.5),
-    "hamming": (0.54, 0.46),
-    "blackman": (0.42, 0.5, 0.08),
-    "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
-    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
-    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
-}
-
-
-def window_of(window: Any, length: int, periodic: bool, layer: str) -> Array | None:
-    """The window (length,) by name, or the given numbers. Raises InvalidArgumentError for an unknown name or a wrong length."""
-    if window is None:
-        return None
-    if not isinstance(window, str):
-        given = np.asarray(window, np.float64)
-        if given.shape != (length,):
-            raise InvalidArgumentError(
-                f"The shape of `window` of layer {layer!r} must be [{length}]. Received: window shape={given.shape}"
-            )
-        return given
-    steps = length if periodic else length - 1
-    turns = np.arange(length) * (2 * np.pi / max(steps, 1))
-    if window in ("bartlett", "triang"):
-        return np.bartlett(length + periodic)[:length]
-    if window not in _COSINE_WINDOWS:
-        raise InvalidArgumentError(
-            f"`window`={window!r} of layer {layer!r} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett. Give the "
-            "numbers as an array."
-        )
-    terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
-    return np.asarray(np.sum(terms, axis=0))
 
 
 @keras_class(_HOME)
@@ -108,23 +74,13 @@ class STFTSpectrogram(BuiltInLayer):
         """Make real_kernel and imag_kernel (frame_length, 1, frequencies), as far as the mode needs them."""
         shape = (self.frame_length, 1, self._bins)
         if self.mode != "imag":
-            self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier(np.cos))
+            self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier("real"))
         if self.mode != "real":
-            self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier(np.sin))
+            self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier("imag"))
 
-    def _fourier(self, wave: Callable[[Any], Any]) -> Callable[..., Array]:
+    def _fourier(self, side: str) -> STFT:
         """The initializer of a kernel: waves under the window."""
-
-        def make(shape: Any, dtype: Any = None) -> Array:
-            turns = np.arange(self.frame_length)[:, None] * np.arange(self._bins) / ((self._bins - 1) * 2)
-            kernel = wave(-2 * np.pi * turns)
-            window = window_of(self.window, self.frame_length, self.periodic, self.name)
-            if window is not None:
-                scales = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
-                kernel = kernel * window[:, None] / scales[self.scaling]
-            return np.asarray(kernel.reshape(shape)).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
-
-        return make
+        return STFT(side, self.window, self.scaling, self.periodic)
 
     def call(self, inputs: Any) -> Any:
         """The spectrogram: (batch, pieces, channels * frequencies) for channels_last."""
