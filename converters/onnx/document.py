@@ -56,7 +56,7 @@ class Document(NamedTuple):
         return size > PROTOBUF_LIMIT
 
     def whole(self) -> onnx.ModelProto:
-        """The message with the weights in it."""
+        """The message with the weights in it: they move there, so that they are in memory once."""
         for weight in self.weights:
             made = self.message.graph.initializer.add()
             made.CopyFrom(weight.header)

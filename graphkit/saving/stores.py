@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 class Table:
     """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
 
-    entries: Mapping[str, Entry]
+    entries: dict[str, Entry]
     attributes: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -144,7 +144,8 @@ def _walked(file: Any, what: str) -> Table:
     root, size = file.id, file.id.get_filesize()
     links = _hard_links(root, what)
     parents = {path.rpartition(b"/")[0] for path in links}
-    groups, entries = [b"", *sorted(parents - {b""})], {}
+    groups = [b"", *sorted(parents - {b""})]
+    entries: dict[str, Entry] = {}
     for path in links:
         if path in parents:
             continue
