@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 HERE = pathlib.Path(__file__).resolve().parent
-BACKENDS = {"keras-tensorflow": "tensorflow", "keras-tensorflow-nojit": "tensorflow", "keras-jax": "jax"}
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+BACKENDS = {
+    "keras-tensorflow": "tensorflow", "keras-tensorflow-nojit": "tensorflow", "keras-jax": "jax", "keras-torch": "torch",
+}  # fmt: skip
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", "CUDA_VISIBLE_DEVICES": "-1"}
 Answers = dict[str, list[dict[str, Any]]]
 """By engine, the rounds."""
 PEER_VARIABLE = "GRAPHKIT_PEER_PYTHON"
@@ -63,9 +65,9 @@ class Worker:
         self.errors.seek(0)
         raise RuntimeError(f"{self.engine} stopped:\n{self.errors.read()[-2000:]}")
 
-    def ask(self) -> dict[str, Any]:
-        """One round."""
-        self.process.stdin.write("round\n")
+    def ask(self, *what: str) -> dict[str, Any]:
+        """One round; of this, if the worker has several things to measure."""
+        self.process.stdin.write(" ".join(["round", *what]) + "\n")
         self.process.stdin.flush()
         return self.answer()
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         layers,
         losses,
         metrics,
+        mixed_precision,
         models,
         ops,
         optimizers,
@@ -34,39 +35,64 @@ if TYPE_CHECKING:
         utils,
         visualization,
     )
+    from graphkit.core.names import name_scope
     from graphkit.differentiate import value_and_grad
+    from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
+    from graphkit.initializers import Initializer
     from graphkit.ir.variable import Variable
-    from graphkit.layers.dtype_policy import DTypePolicy
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
     from graphkit.layers.layer import Layer
+    from graphkit.losses import Loss
+    from graphkit.metrics import Metric
     from graphkit.models import Model, Sequential
+    from graphkit.optimizers import Optimizer
+    from graphkit.quantizers import Quantizer
+    from graphkit.regularizers import Regularizer
 
 __version__ = "0.1.0"
 
 _NAMES = {
-    "DTypePolicy": "graphkit.layers.dtype_policy",
+    "DTypePolicy": "graphkit.dtype_policies",
+    "FloatDTypePolicy": "graphkit.dtype_policies",
+    "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
     "KerasTensor": ("graphkit.graph.symbolic", "SymbolicTensor"),
     "Layer": "graphkit.layers.layer",
+    "Loss": "graphkit.losses",
+    "Metric": "graphkit.metrics",
     "Model": "graphkit.models",
+    "Operation": "graphkit.graph.operation",
+    "Optimizer": "graphkit.optimizers",
+    "Quantizer": "graphkit.quantizers",
+    "Regularizer": "graphkit.regularizers",
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "load": "graphkit.front",
+    "name_scope": "graphkit.core.names",
     "value_and_grad": "graphkit.differentiate",
 }
 
 __all__ = [
     "DTypePolicy",
+    "FloatDTypePolicy",
+    "Initializer",
     "Input",
     "InputSpec",
     "KerasTensor",
     "Layer",
+    "Loss",
+    "Metric",
     "Model",
+    "Operation",
+    "Optimizer",
+    "Quantizer",
+    "Regularizer",
     "Sequential",
     "Variable",
     "__version__",
@@ -84,7 +110,9 @@ __all__ = [
     "load",
     "losses",
     "metrics",
+    "mixed_precision",
     "models",
+    "name_scope",
     "ops",
     "optimizers",
     "preprocessing",
@@ -95,8 +123,14 @@ __all__ = [
     "tree",
     "utils",
     "value_and_grad",
+    "version",
     "visualization",
 ]
+
+
+def version() -> str:
+    """The version of graphkit. Source: keras.version."""
+    return __version__
 
 
 def __getattr__(name: str) -> Any:

@@ -15,6 +15,7 @@ import numpy as np
 from graphkit import ops, random
 from graphkit.core import dtypes, layout, names, nest
 from graphkit.core.dims import Dim, product
+from graphkit.core.dtypes import result_type  # noqa: F401 (keras.backend.result_type)
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.operators import Symbolic, TensorOperators
 from graphkit.ir.tracing import Tracer, current_trace
@@ -45,7 +46,7 @@ sparse_categorical_crossentropy = ops.sparse_categorical_crossentropy
 shape, ndim, dtype = ops.shape, ops.ndim, ops.dtype
 epsilon, set_epsilon, floatx, set_floatx = dtypes.epsilon, dtypes.set_epsilon, dtypes.floatx, dtypes.set_floatx
 image_data_format, set_image_data_format = layout.image_data_format, layout.set_image_data_format
-name_scope, get_uid = names.name_scope, names.auto_name
+name_scope = names.name_scope
 
 # ----- the session -----
 
@@ -57,7 +58,27 @@ def backend() -> str:
     return "numpy"
 
 
-def clear_session() -> None:
+def get_uid(prefix: str = "") -> int:
+    """The next number of a prefix in this session, from 1. Source: keras.backend.get_uid."""
+    return names.next_number(prefix)
+
+
+def is_float_dtype(dtype: Any) -> bool:
+    """Whether a dtype is one of floats. Source: keras.backend.is_float_dtype."""
+    return dtypes.is_float(dtypes.standardize(dtype))
+
+
+def is_int_dtype(dtype: Any) -> bool:
+    """Whether a dtype is one of integers. Source: keras.backend.is_int_dtype."""
+    return dtypes.is_int(dtypes.standardize(dtype))
+
+
+def standardize_dtype(dtype: Any) -> str:
+    """Keras' name of a dtype. Source: keras.backend.standardize_dtype."""
+    return dtypes.standardize(dtype)
+
+
+def clear_session(free_memory: bool = True) -> None:
     """Forget automatic names and the learning phase. Source: keras.backend.clear_session."""
     global _learning_phase
     names.reset_names()

@@ -20,6 +20,7 @@ from graphkit.core.errors import (
     UnknownClassError,
     UnknownNameError,
     UnsafeCodeError,
+    UnsupportedError,
 )
 
 __all__ = [
@@ -42,4 +43,5 @@ __all__ = [
     "UnknownClassError",
     "UnknownNameError",
     "UnsafeCodeError",
+    "UnsupportedError",
 ]

@@ -12,6 +12,7 @@ from graphkit.core import dtypes, seeds
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
 from graphkit.core.serialization import serialize as to_config
+from graphkit.core.windows import window_of
 
 Array = np.ndarray[Any, Any]
 _HOME = "keras.initializers"
@@ -27,6 +28,18 @@ class Initializer(Configurable):
     def clone(self) -> Any:
         """A copy."""
         return type(self).from_config(self.get_config())
+
+    def may_wait(self, shape: Sequence[int]) -> bool:
+        """Whether a call with this shape gives the same array later, and cannot fail: then the array is made when it is needed.
+
+        Ours are functions of seed and shape alone; what people derive from them is called at once.
+        """
+        sound = all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape)
+        return sound and type(self).__module__ == __name__ and self._takes(shape)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        """Whether no argument stands against this shape."""
+        return False
 
 
 class RandomInitializer(Initializer):
@@ -45,6 +58,10 @@ def _cast(array: Any, dtype: Any) -> Array:
     return np.asarray(array).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
 
 
+def _are_numbers(*arguments: Any) -> bool:
+    return all(isinstance(a, (int, float)) for a in arguments)
+
+
 @keras_class(_HOME, "zeros")
 class Zeros(Initializer):
     """All zeros."""
@@ -52,6 +69,9 @@ class Zeros(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return np.zeros(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return True
 
 
 @keras_class(_HOME, "ones")
@@ -61,6 +81,9 @@ class Ones(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return np.ones(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return True
 
 
 @keras_class(_HOME, "constant")
@@ -73,6 +96,9 @@ class Constant(Initializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.value)
 
 
 @keras_class(_HOME, "IdentityInitializer", "identity")
@@ -90,6 +116,13 @@ class Identity(Initializer):
             )
         return _cast(self.gain * np.eye(shape[0], shape[1]), dtype)
 
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) == 2 and _are_numbers(self.gain)
+
+    def get_config(self) -> dict[str, Any]:
+        """The gain, where it is not 1: Keras writes none."""
+        return {} if self.gain == 1.0 else {"gain": self.gain}
+
 
 @keras_class(_HOME, "normal", "random_normal")
 class RandomNormal(RandomInitializer):
@@ -103,6 +136,9 @@ class RandomNormal(RandomInitializer):
         """The array."""
         return _cast(self.generator().normal(self.mean, self.stddev, tuple(shape)), dtype)
 
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.mean, self.stddev) and self.stddev >= 0
+
 
 @keras_class(_HOME, "truncated_normal")
 class TruncatedNormal(RandomInitializer):
@@ -115,6 +151,9 @@ class TruncatedNormal(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(self.mean + self.stddev * _truncated(self.generator(), shape), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.mean, self.stddev) and self.stddev >= 0
 
 
 def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
@@ -138,6 +177,9 @@ class RandomUniform(RandomInitializer):
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """The array."""
         return _cast(self.generator().uniform(self.minval, self.maxval, tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return _are_numbers(self.minval, self.maxval) and self.minval <= self.maxval
 
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
@@ -184,6 +226,9 @@ class VarianceScaling(RandomInitializer):
         if self.distribution == "truncated_normal":
             return _cast(_truncated(generator, shape) * (math.sqrt(variance) / _TRUNCATED_STD), dtype)
         return _cast(generator.normal(0.0, math.sqrt(variance), tuple(shape)), dtype)
+
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return self.input_axes is None and self.output_axes is None
 
 
 def compute_fans(shape: Sequence[int], input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
@@ -240,7 +285,55 @@ class Orthogonal(RandomInitializer):
         q *= np.sign(np.diag(r))
         return _cast(self.gain * (q.T if rows < columns else q).reshape(tuple(shape)), dtype)
 
+    def _takes(self, shape: Sequence[int]) -> bool:
+        return len(shape) >= 2 and _are_numbers(self.gain)
 
+
+@keras_class(_HOME, "STFTInitializer", "stft")
+class STFT(Initializer):
+    """Kernels (frame_length, 1, fft_length // 2 + 1) of a convolution that is a short-time Fourier transform.
+
+    Args:
+        side: "real" or "imag" part.
+        window: a name (see `graphkit.core.windows`), the numbers, or None.
+        scaling: "density" (the window's L2 norm is 1), "spectrum" (its L1 norm is), or None.
+        periodic: whether the window is periodic.
+
+    Raises InvalidArgumentError. Source: keras.initializers.STFT.
+    """
+
+    def __init__(
+        self, side: str = "real", window: Any = "hann", scaling: str | None = "density", periodic: bool = False
+    ) -> None:
+        if side not in ("real", "imag"):
+            raise InvalidArgumentError(f"side should be 'real' or 'imag', not {side}")
+        if scaling not in (None, "density", "spectrum"):
+            raise InvalidArgumentError(
+                f"Scaling is invalid, it must be `None`, 'density' or 'spectrum'. Received scaling={scaling}"
+            )
+        if isinstance(window, str):
+            window_of(window, 1, periodic, "STFT")
+        self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
+
+    def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
+        """The array."""
+        if len(shape) != 3:
+            raise ShapeError(f"STFT makes kernels (frame_length, 1, frequencies). Received: shape={tuple(shape)}.")
+        length, _, bins = shape
+        turns = np.arange(length)[:, None, None] * np.arange(bins) / max((bins - 1) * 2, 1)
+        kernel = (np.cos if self.side == "real" else np.sin)(-2 * np.pi * turns)
+        window = window_of(self.window, length, self.periodic, "STFT")
+        if window is not None:
+            scales = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
+            kernel = kernel * window[:, None, None] / scales[self.scaling]
+        return _cast(np.broadcast_to(kernel, tuple(shape)), dtype)
+
+    def get_config(self) -> dict[str, Any]:
+        """The constructor's arguments, in Keras' order."""
+        return {"side": self.side, "window": to_config(self.window), "periodic": self.periodic, "scaling": self.scaling}
+
+
+stft = STFTInitializer = STFT
 zeros, ones, constant, identity = Zeros, Ones, Constant, Identity
 random_normal, truncated_normal, random_uniform = RandomNormal, TruncatedNormal, RandomUniform
 variance_scaling, orthogonal = VarianceScaling, Orthogonal

@@ -77,21 +77,29 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
     return [((key, *path), leaf) for key, value in items for path, leaf in flatten_with_path(value)]
 
 
-def assert_same_structure(a: Any, b: Any) -> None:
-    """Raise InvalidArgumentError unless both are of one form."""
-    if not _same(a, b):
+def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
+    """Raise InvalidArgumentError unless both are of one form; `check_types=False` takes a tuple for a list.
+
+    Source: keras.tree.assert_same_structure.
+    """
+    if not _same(a, b, check_types is not False):
         raise InvalidArgumentError(
             f"`a` and `b` don't have the same structure: a={nest.describe(a)}, b={nest.describe(b)}."
         )
 
 
-def _same(a: Any, b: Any) -> bool:
+def _same(a: Any, b: Any, types: bool = True) -> bool:
     if isinstance(a, Mapping) or isinstance(b, Mapping):
         return (
-            isinstance(a, Mapping) and isinstance(b, Mapping) and set(a) == set(b) and all(_same(a[k], b[k]) for k in a)
+            isinstance(a, Mapping)
+            and isinstance(b, Mapping)
+            and set(a) == set(b)
+            and all(_same(a[k], b[k], types) for k in a)
         )
     if isinstance(a, (list, tuple)) or isinstance(b, (list, tuple)):
-        return type(a) is type(b) and len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+        if not (isinstance(a, (list, tuple)) and isinstance(b, (list, tuple)) and len(a) == len(b)):
+            return False
+        return (type(a) is type(b) or not types) and all(_same(x, y, types) for x, y in zip(a, b, strict=True))
     return True
 
 

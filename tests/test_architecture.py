@@ -21,7 +21,7 @@ LEVELS = [
     {"ir"},
     {"ops", "engine", "random"},
     {"graph"},
-    {"activations", "initializers", "regularizers", "constraints", "tree"},
+    {"activations", "initializers", "regularizers", "constraints", "tree", "dtype_policies", "quantizers"},
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},

@@ -15,6 +15,7 @@ from graphkit.core.dims import Shape, Size, is_static
 from graphkit.ir.program import Equation
 from graphkit.ir.spec import TensorSpec
 
+from .document import LARGE, Weight, weight_of
 from .element_types import (
     NAMES_OF_TYPES,
     RESULT_DTYPES,
@@ -148,7 +149,7 @@ class GraphBuilder:
         if parent is None:
             self.names = Names()
             self.dtypes: dict[str, str] = {}
-            self.initializers: dict[str, onnx.TensorProto] = {}
+            self.initializers: dict[str, onnx.TensorProto | Weight] = {}
             self.weights: dict[str, tuple[Variable, tuple[Step, ...]]] = {}
             self.dim_sources: dict[str, tuple[str, int]] = {}
             self.sizes: dict[Any, str] = {}
@@ -285,7 +286,9 @@ class GraphBuilder:
         return name
 
     def _initializer(self, name: str, array: Array, dtype: str) -> None:
-        self.root.initializers[name] = to_tensor(array, dtype, name)
+        apart = array.nbytes >= LARGE and dtype != "string"
+        made = weight_of(name, array, element_type(dtype)) if apart else to_tensor(array, dtype, name)
+        self.root.initializers[name] = made
         self.root.dtypes[name] = dtype
 
     def like(self, value: Input, number: Any) -> str:

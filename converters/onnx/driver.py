@@ -17,6 +17,7 @@ from graphkit.ir.tracing import Trace
 from .builder import GraphBuilder, Operand
 from .layout import to_channels_first
 from .registry import LOWERINGS, Lowering, find
+from .tidy import tidied
 
 Environment = dict[Value, Operand]
 
@@ -28,12 +29,12 @@ def load_lowerings() -> None:
 
 
 def prepared(program: Program, opset: int) -> Program:
-    """The program in the form that is lowered: channels first, composites that ONNX lacks expanded, simplified.
+    """The program in the form that is lowered: tidied, channels first, composites that ONNX lacks expanded, simplified.
 
     Those without any lowering are expanded before the layout is settled, those whose lowering does not cover the case after.
     """
     load_lowerings()
-    program = _expanded(simplify(program), lambda e: not any(low.since <= opset for low in _ways(e)))
+    program = tidied(_expanded(simplify(program), lambda e: not any(low.since <= opset for low in _ways(e))))
     return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None))
 
 

@@ -11,6 +11,7 @@ ELEMENT_TYPES: dict[str, int] = {
     "uint8": TensorProto.UINT8, "uint16": TensorProto.UINT16, "uint32": TensorProto.UINT32, "uint64": TensorProto.UINT64,
     "int8": TensorProto.INT8, "int16": TensorProto.INT16, "int32": TensorProto.INT32, "int64": TensorProto.INT64,
     "bfloat16": TensorProto.BFLOAT16, "float16": TensorProto.FLOAT16, "float32": TensorProto.FLOAT,
+    "float8_e4m3fn": TensorProto.FLOAT8E4M3FN, "float8_e5m2": TensorProto.FLOAT8E5M2,
     "float64": TensorProto.DOUBLE, "complex64": TensorProto.COMPLEX64, "complex128": TensorProto.COMPLEX128,
 }  # fmt: skip
 
@@ -25,9 +26,10 @@ def element_type(dtype: str) -> int:
         raise ExportError(f"ONNX has no element type for dtype {dtype!r}.") from None
 
 
-# The dtypes that onnxruntime has CPU kernels for, by operator; float16 it takes everywhere (it casts by itself). The
-# standard allows more. A node of another dtype is written with casts around it: numbers stay exact for integers (they wrap
-# as the narrow type would) and are rounded once per operator for bfloat16. An operator that is not listed takes all.
+# The dtypes that onnxruntime has CPU kernels for, by operator. The standard allows more. A node of another dtype is written with
+# casts around it: numbers stay exact for integers (they wrap as the narrow type would) and are rounded once per operator for half
+# floats (onnxruntime would cast float16 by itself, but drops the rounding between two such nodes). An operator that is not listed
+# takes all.
 _FLOAT = "float32"
 _FLOATS = "float32 float64"
 _NUMBERS = "float32 float64 int32 int64"
@@ -36,8 +38,8 @@ _GROUPS: dict[str, str] = {
     "ThresholdedRelu Celu Gelu AveragePool Conv ConvTranspose GlobalAveragePool GlobalMaxPool InstanceNormalization "
     "LpPool LRN Det Hardmax": _FLOAT,
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
-    "LayerNormalization MaxPool LSTM GRU GridSample LpNormalization RMSNormalization DFT": _FLOATS,
-    "RNN": _FLOAT,
+    "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
+    "RNN LSTM GRU": _FLOAT,
     "Add Sub Mul Div Max Min Less LessOrEqual Greater GreaterOrEqual Pow MatMul Einsum Clip CumSum Mod "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,
@@ -73,11 +75,12 @@ RESULT_DTYPES: dict[str, str] = {
         "bool",
     ),
     **dict.fromkeys(["Shape", "Size", "ArgMax", "ArgMin", "NonZero"], "int64"),
+    "MatMulInteger": "int32",
 }
 RESULT_LIKE_INPUT: dict[str, int] = {"Where": 1, "OneHot": 2}
 
 _WIDER = {
-    "bfloat16": ("float32",),
+    "bfloat16": ("float32",), "float16": ("float32",),
     "bool": ("uint8", "int32"),
     "int8": ("int32",), "uint8": ("int32",), "int16": ("int32",), "uint16": ("int32",),
     "uint32": ("int64",), "uint64": ("int64",), "int32": ("int64", "float32"), "int64": ("int32", "float32"),
@@ -88,7 +91,7 @@ _WIDER = {
 def computing_dtype(op: str, dtype: str) -> str:
     """The dtype in which onnxruntime computes operator `op` on numbers of `dtype`."""
     known = KERNEL_DTYPES.get(op)
-    if known is None or dtype in known or dtype == "float16":
+    if known is None or dtype in known:
         return dtype
     candidates = [wider for wider in _WIDER.get(dtype, ()) if wider in known]
     # int64 on operators of floats: there is no exact way, and no op asks for it

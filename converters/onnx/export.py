@@ -13,19 +13,22 @@ from typing import Any
 import onnx
 from onnx import helper
 
+from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value
-from graphkit.ir.simplify import simplify
 from graphkit.ir.spec import TensorSpec
 
 from .builder import GraphBuilder, Operand, value_info
+from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
 from .files import write_model
 
 OPSET = 21
 OLDEST_OPSET = 17
 NEWEST_OPSET = 23
+OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
+"""Operators for tables and strings; onnxruntime's own ones, where the standard has none."""
 CONFIG_KEY = "graphkit.config"
 NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
@@ -54,17 +57,23 @@ def export_model(
 
     Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known.
     """
-    message = model_to_onnx(model, opset, training=training)
-    return write_model(message, Path(path), external_data=external_data, check=check)
+    with collection_paused():
+        document = model_to_document(model, opset, training=training)
+        return write_model(document, Path(path), external_data=external_data, check=check)
 
 
 def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:
     """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata."""
+    return model_to_document(model, opset, training=training, config=config).whole()
+
+
+def model_to_document(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> Document:
+    """What `model_to_onnx` gives, the weights apart."""
     program = model.program(training=training)
-    metadata = {**_config(model), EXTRA_KEY: json.dumps(_unread(model, program))} if config else {}
-    return program_to_onnx(
-        program, model.input_names, model.output_names, opset=opset, name=model.name, metadata=metadata
-    )
+    document, b = _written(program, model.input_names, model.output_names, opset, model.name)
+    if config:
+        _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
+    return document
 
 
 def _config(model: Any) -> dict[str, str]:
@@ -75,10 +84,10 @@ def _config(model: Any) -> dict[str, str]:
         return {NO_CONFIG_KEY: str(error)}
 
 
-def _unread(model: Any, program: Program) -> dict[str, Any]:
-    """The variables that will not be initializers: seeds, states, weights that inference has no use for."""
-    read = {id(s.variable) for s in simplify(program).state if s.after is None}
-    rest = (v for v in model.variables if id(v) not in read)
+def _unwritten(model: Any, b: GraphBuilder) -> dict[str, Any]:
+    """The variables that are no initializers: seeds, states, weights that inference has no use for."""
+    written = {id(variable) for variable, _ in b.weights.values()}
+    rest = (v for v in model.variables if id(v) not in written)
     return {v.path: {"dtype": v.dtype, "shape": list(v.shape), "values": _numbers(v.array)} for v in rest}
 
 
@@ -110,6 +119,28 @@ def program_to_onnx(
         name: of the graph.
         metadata: further entries of `metadata_props`.
     """
+    return program_to_document(program, input_names, output_names, opset=opset, name=name, metadata=metadata).whole()
+
+
+def program_to_document(
+    program: Program,
+    input_names: Sequence[str] | None = None,
+    output_names: Sequence[str] | None = None,
+    *,
+    opset: int = OPSET,
+    name: str = "graphkit",
+    metadata: Mapping[str, str] | None = None,
+) -> Document:
+    """What `program_to_onnx` gives, the weights apart: views of the arrays that they have now."""
+    document, _ = _written(program, input_names, output_names, opset, name)
+    _add_metadata(document, metadata or {})
+    return document
+
+
+def _written(
+    program: Program, input_names: Sequence[str] | None, output_names: Sequence[str] | None, opset: int, name: str
+) -> tuple[Document, GraphBuilder]:
+    """The program as a document, and the builder that knows what became of its weights."""
     _check_opset(opset)
     program = prepared(program, opset)
     b = GraphBuilder(opset)
@@ -120,7 +151,7 @@ def program_to_onnx(
     outputs = _name_outputs(b, program.results(), wanted, env)
     b.prune([o.name for o in outputs])
     inputs = [value_info(env[v].name, v.spec) for v in (*program.inputs, *(s.before for s in _changed(program)))]
-    return _message(b, name, inputs, outputs, program, metadata)
+    return _document(b, name, inputs, outputs, program), b
 
 
 def _check_opset(opset: int) -> None:
@@ -202,27 +233,32 @@ def _rename(nodes: Any, names: Mapping[str, str]) -> None:
                     output.name = names.get(output.name, output.name)
 
 
-def _message(
+def _document(
     b: GraphBuilder,
     name: str,
     inputs: Sequence[onnx.ValueInfoProto],
     outputs: Sequence[onnx.ValueInfoProto],
     program: Program,
-    metadata: Mapping[str, str] | None,
-) -> onnx.ModelProto:
-    graph = helper.make_graph(b.nodes, name, inputs, outputs, list(b.initializers.values()))
+) -> Document:
+    initializers = b.initializers.values()
+    constants = [i for i in initializers if isinstance(i, onnx.TensorProto)]
+    graph = helper.make_graph(b.nodes, name, inputs, outputs, constants)
     imports = [helper.make_opsetid("", b.opset)]
-    if any(node.domain == "ai.onnx.ml" for node in b.nodes):
-        imports.append(helper.make_opsetid("ai.onnx.ml", 3))
+    domains = {node.domain for node in b.nodes}
+    imports += [helper.make_opsetid(name, version) for name, version in OTHER_DOMAINS.items() if name in domains]
     message = helper.make_model(
-        graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports), producer_name="graphkit"
+        graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports[:1]), producer_name="graphkit"
     )
-    entries = {WEIGHTS_KEY: json.dumps(weight_table(b)), **(metadata or {})}
+    document = Document(message, [i for i in initializers if isinstance(i, Weight)])
     changed = [s.variable.path for s in _changed(program)]
-    if changed:
-        entries[STATE_KEY] = json.dumps(changed)
-    helper.set_model_props(message, entries)
-    return message
+    state = {STATE_KEY: json.dumps(changed)} if changed else {}
+    _add_metadata(document, {WEIGHTS_KEY: json.dumps(weight_table(b)), **state})
+    return document
+
+
+def _add_metadata(document: Document, entries: Mapping[str, str]) -> None:
+    for key, value in entries.items():
+        document.message.metadata_props.add(key=key, value=value)
 
 
 def weight_table(b: GraphBuilder) -> dict[str, dict[str, Any]]:

@@ -4,39 +4,34 @@ from __future__ import annotations
 
 import os
 import tempfile
-import zlib
 from pathlib import Path
 
 import onnx
-from onnx.external_data_helper import (
-    convert_model_to_external_data,
-    load_external_data_for_model,
-    write_external_data_tensors,
-)
+from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
 
-PROTOBUF_LIMIT = 2**31 - 1
-_ROOM = 1 << 24  # for what is not weights, when the size is estimated
+from .document import Document, document_of
 
 
-def write_model(message: onnx.ModelProto, path: Path, *, external_data: bool | None = None, check: bool = True) -> Path:
-    """Write a message to `path`; a crash leaves the old file whole. Raises ExportError for what the checker refuses."""
-    apart = is_too_large(message) if external_data is None else external_data
+def write_model(
+    model: onnx.ModelProto | Document, path: Path, *, external_data: bool | None = None, check: bool = True
+) -> Path:
+    """Write a model to `path`; a crash leaves the old file whole. Raises ExportError for what the checker refuses."""
+    document = model if isinstance(model, Document) else document_of(model)
+    apart = document.is_too_large if external_data is None else external_data
     if not path.parent.is_dir():
         raise ExportError(f"Cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
-    if not apart and check:
-        check_model(message)
+    if check:
+        check_model(document)
     with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
         beside = Path(folder) / path.name
-        data = _put_weights_apart(message, path.name) if apart else None
-        if data is not None:
-            write_external_data_tensors(message, folder)
-            if not (Path(folder) / data).exists():
-                (Path(folder) / data).touch()
-        beside.write_bytes(message.SerializeToString())
-        if apart and check:
-            check_model(beside)
+        data = _write_data(document, Path(folder), path.name) if apart else None
+        with beside.open("wb") as file:
+            if data is None:
+                file.writelines(document.pieces())
+            else:
+                file.write(document.pointing_to(data).SerializeToString())
         if data is not None:
             os.replace(Path(folder) / data, path.parent / data)
         os.replace(beside, path)
@@ -44,28 +39,29 @@ def write_model(message: onnx.ModelProto, path: Path, *, external_data: bool | N
     return path
 
 
-def check_model(message: onnx.ModelProto | Path) -> None:
+def check_model(model: onnx.ModelProto | Document) -> None:
     """Raise ExportError with the checker's words for a model that is not valid, or whose shapes contradict themselves."""
+    document = model if isinstance(model, Document) else document_of(model)
     try:
-        onnx.checker.check_model(message if isinstance(message, onnx.ModelProto) else str(message), full_check=True)
+        onnx.checker.check_model(document.for_checking(), full_check=True)
     except Exception as error:
         raise ExportError(
             f"onnx.checker refuses the exported model; this is a defect of graphkit, please report it: {error}"
         ) from error
 
 
-def is_too_large(message: onnx.ModelProto) -> bool:
-    """Whether a message cannot be one file: protobuf ends at 2 GB."""
-    return sum(len(t.raw_data) for t in message.graph.initializer) > PROTOBUF_LIMIT - _ROOM
+def is_too_large(model: onnx.ModelProto | Document) -> bool:
+    """Whether a model cannot be one file: protobuf ends at 2 GB."""
+    return (model if isinstance(model, Document) else document_of(model)).is_too_large
 
 
-def _put_weights_apart(message: onnx.ModelProto, name: str) -> str:
-    """Point the weights to a file whose name follows from their numbers, so that an older model keeps its own."""
-    digest = 0
-    for tensor in message.graph.initializer:
-        digest = zlib.crc32(tensor.raw_data, zlib.crc32(tensor.name.encode(), digest))
+def _write_data(document: Document, folder: Path, name: str) -> str:
+    """Write the weights into a file whose name follows from their numbers, so that an older model keeps its own."""
+    part = folder / "data"
+    with part.open("wb") as file:
+        digest = document.write_data(file.write)
     data = f"{name}.{digest:08x}.data"
-    convert_model_to_external_data(message, location=data, size_threshold=1024)
+    part.rename(folder / data)
     return data
 
 

@@ -1,7 +1,7 @@
 """How much weight a config may ask for: of a few bytes it can ask for terabytes.
 
-Where a file has the numbers, weights start as zeros, and there are no more of them than the file holds. A config alone gets newly
-initialised weights, up to what a machine may have.
+Where a file has the numbers, weights need no first ones, and there are no more of them than the file holds. A config alone gets
+newly initialised weights, up to what a machine may have.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class WeightBudget:
         self._left, self._what, self._limited_by, self._from_file = limit, what, limited_by, from_file
 
     def first_values(self, initializer: Any, shape: Sequence[int], dtype: np.dtype[Any], path: str) -> Any:
-        """Zeros where a file has the numbers, else the initializer. Raises SerializationError where the model asks for too much."""
+        """The initializer, or zeros where a file has the numbers and it would run at once. Raises SerializationError for too much."""
         size = dtype.itemsize
         for axis in shape:
             size *= int(axis)
@@ -34,7 +34,10 @@ class WeightBudget:
             raise SerializationError(
                 f"The config of {self._what} asks for a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
             )
-        return np.zeros(tuple(shape), dtype) if self._from_file else initializer
+        waits = getattr(initializer, "may_wait", None)
+        if not self._from_file or (waits is not None and waits(shape)):
+            return initializer
+        return np.zeros(tuple(shape), dtype)
 
 
 _budget: ContextVar[WeightBudget | None] = ContextVar("graphkit_weight_budget", default=None)
@@ -47,7 +50,7 @@ def weight_budget() -> WeightBudget | None:
 
 @contextmanager
 def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
-    """Inside, weights start as zeros: their numbers come from a file whose arrays have `declared_bytes` in all."""
+    """Inside, no initializer runs: the weights' numbers come from a file whose arrays have `declared_bytes` in all."""
     limit = 2 * declared_bytes + _SLACK
     token = _budget.set(
         WeightBudget(limit, what, f"its weights file has only {declared_bytes:,} bytes in all", from_file=True)

@@ -15,10 +15,12 @@ from graphkit.core.errors import DTypeError
 DTypeLike: TypeAlias = "str | type | np.dtype[Any] | None"
 
 FLOATS = ("bfloat16", "float16", "float32", "float64")
+HALF = ("bfloat16", "float16")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
-ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, "string")
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2")  # to be cast to and from; nothing is computed in them
+ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, *FLOAT8, "string")
 
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
 _ALIASES = {
@@ -87,12 +89,12 @@ def _numpy_name(dtype: Any) -> str:
 
 @lru_cache(maxsize=64)
 def to_numpy(dtype: str) -> np.dtype[Any]:
-    """The NumPy dtype of a Keras dtype name; bfloat16 comes from ml_dtypes."""
-    if dtype == "bfloat16":
+    """The NumPy dtype of a Keras dtype name; bfloat16 and the floats of eight bits come from ml_dtypes."""
+    if dtype == "bfloat16" or dtype in FLOAT8:
         import ml_dtypes
 
-        bfloat16: np.dtype[Any] = np.dtype(ml_dtypes.bfloat16)
-        return bfloat16
+        small: np.dtype[Any] = np.dtype(getattr(ml_dtypes, dtype))
+        return small
     if dtype == "string":
         return np.dtype(object)
     return np.dtype(dtype)
@@ -114,6 +116,11 @@ def of_array(array: Any) -> str:
 def is_float(dtype: str) -> bool:
     """Whether a dtype is a floating point one."""
     return dtype in FLOATS
+
+
+def is_differentiable(dtype: str) -> bool:
+    """Whether gradients flow through tensors of a dtype: floating point and complex ones."""
+    return dtype in FLOATS or dtype in COMPLEX
 
 
 def is_int(dtype: str) -> bool:
@@ -179,6 +186,10 @@ def result_type(*dtypes: Any) -> str:
         if len(nodes) > 1:
             raise DTypeError(f"Strings cannot be combined with {sorted(nodes - {'string'})}.")
         return "string"
+    if nodes.intersection(FLOAT8):
+        if len(nodes) > 1:
+            raise DTypeError(f"There is no implicit conversion from float8 dtypes to others, got {sorted(nodes)}.")
+        return next(iter(nodes))
     return _finish(_join(nodes)) if nodes else floatx()
 
 

@@ -12,6 +12,7 @@
     ├── NodeAccessError (AttributeError)        "layer output is ill-defined", and its like
     ├── UnknownNameError (KeyError)             a layer, op, class or file that is not there
     ├── NotDifferentiableError (ValueError)     a gradient was asked for where none exists
+    ├── UnsupportedError (NotImplementedError)  a layer or mode that cannot do this, in Keras neither
     ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
     ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
     ├── SerializationError (ValueError)         a file or config cannot be read or written
@@ -75,6 +76,10 @@ class UnknownNameError(GraphKitError, KeyError):
 
 class NotDifferentiableError(GraphKitError, ValueError):
     """A gradient was asked for through an op that has none."""
+
+
+class UnsupportedError(GraphKitError, NotImplementedError):
+    """Something that a layer or a mode cannot do, here as in Keras."""
 
 
 class NotCompiledError(GraphKitError, RuntimeError):

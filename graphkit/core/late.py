@@ -21,3 +21,18 @@ _ROOMS = {
 def room(name: str) -> Any:
     """The module that answers for "training", "saving", "runtime", "summary", "plot" or "onnx"."""
     return import_module(_ROOMS[name])
+
+
+# Classes that files may name and that stand in rooms which are not imported for every file, by Keras' module of theirs.
+_CLASSES = {
+    "keras.utils": "graphkit.utils.feature_space",
+    "keras.src.layers.preprocessing.feature_space": "graphkit.utils.feature_space",
+}
+
+
+def import_classes(keras_module: str) -> bool:
+    """Import the module that registers the classes of one of Keras' modules; whether there is one."""
+    if keras_module not in _CLASSES:
+        return False
+    import_module(_CLASSES[keras_module])
+    return True

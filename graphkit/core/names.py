@@ -7,11 +7,13 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 _BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
 
 
+@lru_cache(maxsize=4096)
 def to_snake_case(name: str) -> str:
     """`LayerNormalization` -> `layer_normalization`, `Conv2D` -> `conv2d`, as Keras does."""
     name = re.sub(r"\W+", "", name)
@@ -31,6 +33,11 @@ class NameCounter:
         self._used[prefix] += 1
         return f"{prefix}_{number}" if number else prefix
 
+    def number(self, prefix: str) -> int:
+        """The next number of this prefix, from 1."""
+        self._used[prefix] += 1
+        return self._used[prefix]
+
     def take(self, name: str) -> None:
         """A name of this form that came from elsewhere is not given again."""
         prefix, _, number = name.rpartition("_")
@@ -48,6 +55,11 @@ _automatic = NameCounter()
 def auto_name(prefix: str) -> str:
     """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
     return _automatic.next(prefix)
+
+
+def next_number(prefix: str) -> int:
+    """The next number of this prefix in this session, from 1: automatic names count with it."""
+    return _automatic.number(prefix)
 
 
 def take_name(name: str) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -21,6 +22,7 @@ from graphkit.core.errors import (
     UnknownClassError,
     UnsafeCodeError,
 )
+from graphkit.core.late import import_classes
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
@@ -75,9 +77,12 @@ def get_registered_name(obj: Any) -> str:
     return str(vars(obj).get("_registered_name", obj.__name__)) if hasattr(obj, "__dict__") else obj.__name__
 
 
-def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The class or function registered under `name`, or None."""
-    return (custom_objects or {}).get(name) or (_custom.get() or {}).get(name) or _REGISTERED.get(name)
+def get_registered_object(
+    name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
+) -> Any:
+    """The class or function registered under `name`, or None; the scopes and the tables given are asked too."""
+    tables = (_custom.get() or {}, custom_objects or {}, _REGISTERED, module_objects or {})
+    return next((table[name] for table in tables if name in table), None)
 
 
 def get_custom_objects() -> dict[str, Any]:
@@ -86,9 +91,9 @@ def get_custom_objects() -> dict[str, Any]:
 
 
 @contextmanager
-def custom_object_scope(objects: Mapping[str, Any] | None) -> Iterator[None]:
+def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
     """Names that files may use inside this scope: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
-    token = _custom.set({**(_custom.get() or {}), **(objects or {})})
+    token = _custom.set({**(_custom.get() or {}), **(custom_objects or {})})
     try:
         yield
     finally:
@@ -118,7 +123,7 @@ def serialize(obj: Any) -> Any:
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
         return [serialize(item) for item in obj]
-    if isinstance(obj, Mapping):
+    if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
         parts = {"start": serialize(obj.start), "stop": serialize(obj.stop), "step": serialize(obj.step)}
@@ -198,8 +203,11 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered."""
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
+    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered.
+
+    `safe_mode` is taken for Keras' sake: code in configs is never run.
+    """
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)
@@ -246,6 +254,8 @@ def find_class(config: Mapping[str, Any]) -> Any:
         return found
     module = str(config.get("module") or "")
     found = _BUILTIN.get((module, name)) or _builtin_by_path(module, name)
+    if found is None and import_classes(module):
+        found = _BUILTIN.get((module, name))
     if found is not None:
         return found
     known = sorted({n for home, n in _BUILTIN if home == module} or {n for _, n in _BUILTIN})
@@ -295,13 +305,18 @@ class Configurable:
         return cls(**config)
 
 
+_CONFIG_NAMES: WeakKeyDictionary[Any, tuple[Any, list[str]]] = WeakKeyDictionary()
+
+
 def config_names(cls: Any) -> list[str]:
     """The named arguments of a class' constructor, those of the base classes' `**kwargs` left out."""
-    return [
-        p.name
-        for p in inspect.signature(cls.__init__).parameters.values()
-        if p.name != "self" and p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)
-    ]
+    constructor, names = _CONFIG_NAMES.get(cls, (None, []))
+    if constructor is not cls.__init__:
+        parameters = inspect.signature(cls.__init__).parameters.values()
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+        names = [p.name for p in parameters if p.name != "self" and p.kind in kinds]
+        _CONFIG_NAMES[cls] = cls.__init__, names
+    return list(names)
 
 
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:

@@ -111,6 +111,13 @@ class _Compiler:
                 raise ShapeError(
                     f"The engine compiles for known sizes; an input has spec {value.spec}. Use `specialize` first."
                 )
+        for equation in program.equations:
+            if not all(v.spec.is_static for v in equation.outputs):
+                raise ShapeError(
+                    f"The shape {equation.outputs[0].spec} that {equation.primitive.name!r} of layer {equation.scope!r} gives depends "
+                    "on numbers that are not known when the program is compiled. Give the layer a fixed size (such as "
+                    "TextVectorization's `output_sequence_length`), or apply it to the data before they reach the model."
+                )
         self.program = program
         self.pool = Pool()
         self.arrays: dict[Value, Array] = {}

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
 from graphkit.core import names, nest
 from graphkit.core.errors import NodeAccessError
+from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
@@ -146,7 +146,7 @@ class OpNode(Operation):
     @staticmethod
     def from_call(record: OperationRecord, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Record `record.function(*args, **kwargs)` and give its symbolic outputs."""
-        bound = inspect.signature(record.function).bind(*args, **kwargs)
+        bound = signature_of(record.function).bind(*args, **kwargs)
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
         config.update(config.pop("kwargs", {}))
         named = bound.arguments.pop(record.keywords, {}) if record.keywords else {}
@@ -166,7 +166,7 @@ class OpNode(Operation):
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """The op on these tensors, with the config's arguments."""
         if _spread(self.record):
-            bound = inspect.signature(self.record.function).bind_partial()
+            bound = signature_of(self.record.function).bind_partial()
             bound.arguments.update({**self.config, _spread(self.record): tensors})
             return self.record.function(*bound.args, **bound.kwargs, **kwargs)
         given = dict(zip(self.record.tensors, tensors, strict=False))
@@ -180,5 +180,5 @@ class OpNode(Operation):
 @lru_cache(maxsize=1024)
 def _spread(record: OperationRecord) -> str:
     """The name of an op's `*tensors`, or an empty string."""
-    parameters = inspect.signature(record.function).parameters.values()
+    parameters = signature_of(record.function).parameters.values()
     return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")

@@ -87,7 +87,7 @@ def _path(equations: Sequence[Equation], targets: set[Value], sources: set[Value
     for equation in equations:
         depends = any(isinstance(a, Value) and a in forward for a in equation.inputs)
         if depends:
-            forward.update(v for v in equation.outputs if dtypes.is_float(v.spec.dtype))
+            forward.update(v for v in equation.outputs if dtypes.is_differentiable(v.spec.dtype))
         reached.append(depends)
     backward = set(targets)
     path = [False] * len(reached)
@@ -154,7 +154,7 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
                 f"The VJP of {equation.primitive.name!r} gave {len(found)} cotangents for {len(inputs)} inputs."
             )
         for atom, cotangent in zip(equation.inputs, found, strict=True):
-            if isinstance(atom, Literal) or cotangent is None or not dtypes.is_float(atom.spec.dtype):
+            if isinstance(atom, Literal) or cotangent is None or not dtypes.is_differentiable(atom.spec.dtype):
                 continue
             _accumulate(cotangents, atom, _fit(equation, cotangent() if callable(cotangent) else cotangent, atom))
 

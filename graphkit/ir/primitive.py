@@ -39,10 +39,11 @@ class Primitive:
         decomposition: `(*inputs, **params) -> outputs` written with ops: makes this a composite, which a reader may know
             whole and otherwise expands. Its abstract rule and VJP follow from it unless they are given.
         inplace: indexes of inputs whose buffer may also be the output's (same shape and dtype).
+        sums: whether the kernel adds up: half floats are then computed in float32 and rounded once, as JAX and BLAS do.
     """
 
     __slots__ = (
-        "abstract", "decomposition", "inplace", "kernel", "name", "nondiff", "prepare", "view", "vjp", "workspace",
+        "abstract", "decomposition", "inplace", "kernel", "name", "nondiff", "prepare", "sums", "view", "vjp", "workspace",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,7 @@ class Primitive:
         nondiff: str | None = None,
         decomposition: Callable[..., Any] | None = None,
         inplace: tuple[int, ...] = (),
+        sums: bool = False,
     ) -> None:
         self.name = name
         self.abstract = abstract
@@ -69,6 +71,7 @@ class Primitive:
         self.nondiff = nondiff
         self.decomposition = decomposition
         self.inplace = inplace
+        self.sums = sums
         self._verify()
 
     def _verify(self) -> None:
@@ -135,12 +138,52 @@ class Primitive:
 
     def scratch(self, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> list[TensorSpec]:
         """The scratch arrays that the kernel wants for these inputs."""
+        wide = self._widened(specs)
+        if wide is None:
+            return self._own_scratch(specs, params)
+        pairs = [*zip(specs, wide, strict=True), *zip(self.infer(specs, params), self.infer(wide, params), strict=True)]
+        return [*self._own_scratch(wide, params), *(w for s, w in pairs if s.dtype != w.dtype)]
+
+    def _own_scratch(self, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> list[TensorSpec]:
         return self.workspace(specs, params) if self.workspace is not None else []
+
+    def _widened(self, specs: Sequence[TensorSpec]) -> list[TensorSpec] | None:
+        """Half floats as float32, for a kernel that adds up; None where nothing changes."""
+        if not self.sums or not any(s.dtype in dtypes.HALF for s in specs):
+            return None
+        return [TensorSpec(s.shape, "float32") if s.dtype in dtypes.HALF else s for s in specs]
 
     def thunk(
         self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]
     ) -> Callable[[], Any]:
         """A function without arguments that computes from these buffers into these buffers."""
+        wide = self._widened([TensorSpec.of(a) for a in arrays])
+        if wide is None:
+            return self._bound(out, arrays, params, scratch)
+        own = len(self._own_scratch(wide, params))
+        rest = iter(scratch[own:])
+        inputs = [next(rest) if w.dtype != dtypes.of_array(a) else a for w, a in zip(wide, arrays, strict=True)]
+        outs = out if isinstance(out, tuple) else (out,)
+        results = [
+            next(rest) if s.dtype != dtypes.of_array(o) else o
+            for s, o in zip(self.infer(wide, params), outs, strict=True)
+        ]
+        run = self._bound(tuple(results) if isinstance(out, tuple) else results[0], inputs, params, scratch[:own])
+        before = [(to, come) for to, come in zip(inputs, arrays, strict=True) if to is not come]
+        after = [(to, come) for to, come in zip(outs, results, strict=True) if to is not come]
+
+        def rounded() -> None:
+            for to, come in before:
+                np.copyto(to, come)
+            run()
+            for to, come in after:
+                np.copyto(to, come, casting="unsafe")
+
+        return rounded
+
+    def _bound(
+        self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]
+    ) -> Callable[[], Any]:
         extra = {"workspace": scratch} if self.workspace is not None else {}
         if self.prepare is not None:
             return self.prepare(out, *arrays, **params, **extra)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, names, nest
-from graphkit.core.dims import Dim, Shape
+from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidTypeError, ShapeError
 from graphkit.ir.operators import TensorOperators
 from graphkit.ir.primitive import Primitive, as_array
@@ -79,18 +79,38 @@ class Tracer(TensorOperators):
         return f"<Tracer {self.spec}>"
 
 
-class Trace:
-    """A program in the making. `parent` is the trace around it (for the body of a loop), whose tensors it captures."""
+class Measure:
+    """How a size that depends on numbers is found: what the program computed up to there, and what reads the size off it."""
 
-    def __init__(self, parent: Trace | None = None) -> None:
+    def __init__(self, program: Program, function: Callable[[Any], int]) -> None:
+        self._program = program
+        self._function = function
+
+    def __call__(self, samples: Sequence[Any]) -> int:
+        """The size for these inputs."""
+        return self._function(replay(self._program, samples)[0])
+
+
+class Trace:
+    """A program in the making. `parent` is the trace around it (for the body of a loop), whose tensors it captures.
+
+    `samples` are the arrays that the program is made for, where it is to run at once: sizes that depend on numbers are
+    measured on them, and `measures` keeps how, since the program holds for these sizes only.
+    """
+
+    def __init__(self, parent: Trace | None = None, samples: Sequence[Any] | None = None) -> None:
         self.parent = parent
+        self.samples = samples
+        self.inputs: list[Value] = []
+        self.measures: list[Measure] = []
         self.equations: list[Equation] = []
         self.captures: dict[Value, Value] = {}
         self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
 
     def input(self, spec: TensorSpec, name: str = "") -> Tracer:
         """A new input of the program."""
-        return Tracer(self, Value(spec, name))
+        self.inputs.append(Value(spec, name))
+        return Tracer(self, self.inputs[-1])
 
     def read(self, variable: Variable) -> Any:
         """The present value of a variable."""
@@ -162,12 +182,25 @@ class Trace:
             inner = self.captures[outer] = Value(outer.spec, outer.name)
         return Tracer(self, inner)
 
+    def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
+        """The size that `function` reads off the numbers of a tensor; a name where there are no numbers yet."""
+        if self.samples is None or tracer.trace is not self:
+            return Dim.named(f"{name}_{len(self.equations)}")
+        so_far = Program(list(self.inputs), [], list(self.equations), [tracer.value])
+        self.measures.append(Measure(so_far, function))
+        return self.measures[-1](self.samples)
+
     def program(self, inputs: Sequence[Tracer], outputs: Sequence[Any]) -> Program:
         """The finished program. Captured values become further inputs, in the order of `captures`."""
         results = [self.lift(o) for o in outputs]  # first: an output may be captured as it is
         state = [State(v, before, None if now is before else now) for v, (before, now) in self._variables.items()]
         values = [*(t.value for t in inputs), *self.captures.values()]
         return Program(values, state, self.equations, results)
+
+
+def measured_size(x: Any, function: Callable[[Any], int], name: str) -> Size:
+    """A size that depends on the numbers of a tensor: known for arrays and where a trace has samples, else a name."""
+    return x.trace.measure(x, function, name) if isinstance(x, Tracer) else function(x)
 
 
 _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)
@@ -205,13 +238,20 @@ def trace_structured(function: Callable[..., Any], *args: Any) -> tuple[Program,
 
     The program's inputs and outputs are the leaves in `nest.flatten`'s order; leaves that are no specs are passed as they are.
     """
-    trace = Trace()
+    return trace_on_samples(function, args, None)[:2]
+
+
+def trace_on_samples(
+    function: Callable[..., Any], args: Sequence[Any], samples: Sequence[Any] | None
+) -> tuple[Program, Any, list[Measure]]:
+    """Like `trace_structured`, for these arrays as inputs; gives also how the sizes were found that depend on their numbers."""
+    trace = Trace(samples=samples)
     leaves = [trace.input(leaf) if isinstance(leaf, TensorSpec) else leaf for leaf in nest.flatten(args)]
     with tracing(trace):
         result = function(*nest.pack(list(args), leaves))
         outputs = nest.flatten(result)
         program = trace.program([t for t in leaves if isinstance(t, Tracer)], outputs)
-    return program, nest.pack(result, range(len(outputs)))
+    return program, nest.pack(result, range(len(outputs))), trace.measures
 
 
 def trace(function: Callable[..., Any], *args: Any) -> Program:

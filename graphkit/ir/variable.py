@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +17,17 @@ from graphkit.ir.operators import TensorOperators
 from graphkit.ir.spec import TensorSpec
 
 _autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", default=None)
+_first_use = threading.RLock()
+
+
+def current_autocast() -> str | None:
+    """What the innermost scope casts to: a dtype, "" for a scope that casts nothing, None outside of any scope."""
+    return _autocast_dtype.get()
 
 
 @contextmanager
 def autocast_scope(dtype: str | None) -> Iterator[None]:
-    """Ops see float variables in this dtype; None leaves them as they are."""
+    """Ops see float variables in this dtype; "" leaves them as they are, None too and counts as no scope."""
     token = _autocast_dtype.set(dtype)
     try:
         yield
@@ -31,7 +39,8 @@ class Variable(TensorOperators):
     """A named array: a weight, a moving statistic, an optimizer slot, a seed.
 
     The array keeps its identity for life; `assign` writes into it. While a function is traced, reading gives a tracer and
-    `assign` records the new value instead.
+    `assign` records the new value instead. An initializer that says it `may_wait` runs when the array is first asked for: a
+    weight whose numbers come from a file never runs it, and has no memory before.
 
     Args:
         initializer: an array, or a function `(shape, dtype=...)` that gives one; then `shape` is needed.
@@ -46,9 +55,12 @@ class Variable(TensorOperators):
     __slots__ = (
         "__weakref__",
         "_array",
+        "_first",
         "_name",
         "autocast",
         "constraint",
+        "made_trainable",
+        "overwrite_with_gradient",
         "path",
         "regularizer",
         "spec",
@@ -67,13 +79,21 @@ class Variable(TensorOperators):
         self._name = name or names.auto_name("variable")
         scope = names.current_scope()
         self.path = f"{scope}/{self._name}" if scope else self._name
-        self.trainable = bool(trainable)
+        self.trainable = self.made_trainable = bool(trainable)
+        self.overwrite_with_gradient = False
         self.regularizer: Any = None
         self.constraint: Callable[[Any], Any] | None = None
         self.autocast = True
         self.version = 0
-        self._array = _first_value(initializer, shape, dtype, self.path)
-        self.spec = TensorSpec.of(self._array)
+        self._first: Callable[[], np.ndarray[Any, Any]] | None = None
+        self._array: np.ndarray[Any, Any]
+        waits = getattr(initializer, "may_wait", None)
+        if waits is not None and shape is not None and waits(shape):
+            self.spec = TensorSpec(tuple(int(size) for size in shape), dtypes.standardize(dtype))
+            self._first = partial(initializer, self.spec.shape, dtype=self.spec.dtype)
+        else:
+            self._array = _first_value(initializer, shape, dtype, self.path)
+            self.spec = TensorSpec.of(self._array)
 
     @property
     def name(self) -> str:
@@ -83,13 +103,13 @@ class Variable(TensorOperators):
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, all sizes known."""
-        shape: tuple[int, ...] = self._array.shape
+        shape: tuple[int, ...] = self.spec.shape  # type: ignore[assignment]
         return shape
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self._array.ndim
+        return len(self.spec.shape)
 
     @property
     def dtype(self) -> str:
@@ -99,11 +119,25 @@ class Variable(TensorOperators):
     @property
     def array(self) -> np.ndarray[Any, Any]:
         """The array itself, not a copy: what the engine reads and writes."""
+        if self._first is not None:
+            with _first_use:
+                if self._first is not None:
+                    self._array, self._first = self._first(), None
         return self._array
+
+    def adopt(self, array: np.ndarray[Any, Any]) -> None:
+        """Take a new value that nobody else keeps: `array` becomes the storage where there is none yet, else it is copied."""
+        fits = array.shape == self.shape and array.dtype == dtypes.to_numpy(self.dtype)
+        if self._first is None or not fits or not (array.flags.c_contiguous and array.flags.writeable):
+            self.assign(array)
+            return
+        with _first_use:
+            self._array, self._first = array, None
+        self.version += 1
 
     def share(self, storage: np.ndarray[Any, Any]) -> None:
         """Live in `storage` (same shape and dtype) from now on, with the present numbers."""
-        np.copyto(storage, self._array, casting="no")
+        np.copyto(storage, self.array, casting="no")
         self._array = storage
         self.version += 1
 
@@ -113,12 +147,12 @@ class Variable(TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        return self._array if trace is None else trace.read(self)
+        return self.array if trace is None else trace.read(self)
 
     def as_tensor(self) -> Any:
         """The variable as ops see it: itself, or cast to the compute dtype of the layer that is under way."""
         dtype = _autocast_dtype.get()
-        if dtype is None or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
+        if not dtype or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
             return self
         from graphkit.ir.primitive import PRIMITIVES
 
@@ -126,10 +160,10 @@ class Variable(TensorOperators):
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """A copy of the numbers."""
-        return self._array.copy()
+        return self.array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self._array, dtype=dtype) if copy or dtype else self._array
+        return np.array(self.array, dtype=dtype) if copy or dtype else self.array
 
     def assign(self, value: Any) -> Any:
         """Take a new value of the same shape; it is cast to the variable's dtype. Raises ShapeError."""
@@ -143,9 +177,9 @@ class Variable(TensorOperators):
             raise ShapeError(
                 f"Variable {self.path!r} has shape {self.shape}; a value of shape {array.shape} cannot be assigned to it."
             )
-        np.copyto(self._array, array, casting="unsafe")
+        np.copyto(self.array, array, casting="unsafe")
         self.version += 1
-        return self._array
+        return self.array
 
     def assign_add(self, value: Any) -> Any:
         """Add `value` to the variable."""

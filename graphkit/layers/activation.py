@@ -4,40 +4,34 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit import constraints, initializers, ops, regularizers
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit import ops
+from graphkit.core.declared import argument, must, or_none
+from graphkit.core.errors import ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
 from graphkit.ops.nn import capped_relu
 
 _HOME = "keras.layers"
 _FAR_BELOW = {"float16": -3e4}  # what a masked logit becomes; -1e9 where the dtype can hold it
 
 
-def _not_negative(layer: Layer, **given: Any) -> None:
-    for argument, value in given.items():
-        if value is None or value < 0:
-            raise InvalidArgumentError(
-                f"{argument} of a {type(layer).__name__} layer cannot be None or a negative value. "
-                f"Received: {argument}={value} (layer {layer.name!r})"
-            )
+not_negative = must(
+    lambda value: value is not None and value >= 0,
+    "{name} of a {owner.__class__.__name__} layer cannot be None or a negative value. "
+    "Received: {name}={value} (layer {owner.name!r})",
+)
 
 
 @keras_class(_HOME)
-class ReLU(Layer):
+class ReLU(BuiltInLayer):
     """max(x, 0); `max_value` caps it, and below `threshold` it is negative_slope * (x - threshold). Source: keras.layers.ReLU."""
 
     supports_masking = True
 
-    def __init__(
-        self, max_value: float | None = None, negative_slope: float = 0.0, threshold: float = 0.0, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        _not_negative(self, negative_slope=negative_slope, threshold=threshold)
-        if max_value is not None:
-            _not_negative(self, max_value=max_value)
-        self.max_value, self.negative_slope, self.threshold = max_value, negative_slope, threshold
+    max_value: float | None = argument(default=None, check=or_none(not_negative))
+    negative_slope: float = argument(default=0.0, check=not_negative)
+    threshold: float = argument(default=0.0, check=not_negative)
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
@@ -47,24 +41,27 @@ class ReLU(Layer):
 
 
 @keras_class(_HOME)
-class LeakyReLU(Layer):
+class LeakyReLU(BuiltInLayer):
     """x where positive, else negative_slope * x. Source: keras.layers.LeakyReLU; `alpha` is Keras 2's name of the slope."""
 
     supports_masking = True
 
-    def __init__(self, negative_slope: float = 0.3, **kwargs: Any) -> None:
-        negative_slope = kwargs.pop("alpha", negative_slope)
-        super().__init__(**kwargs)
-        _not_negative(self, negative_slope=negative_slope)
-        self.negative_slope = negative_slope
+    negative_slope: float = argument(default=0.3, check=not_negative)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        given["negative_slope"] = more.pop("alpha", given["negative_slope"])
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
         return ops.leaky_relu(inputs, negative_slope=self.negative_slope)
 
 
+def _listed(axes: Any) -> list[int] | None:
+    return None if axes is None else list(axes) if isinstance(axes, (list, tuple)) else [axes]
+
+
 @keras_class(_HOME)
-class PReLU(Layer):
+class PReLU(BuiltInLayer):
     """x where positive, else alpha * x, alpha learned for each feature; it is the same along `shared_axes`.
 
     Source: keras.layers.PReLU.
@@ -72,20 +69,10 @@ class PReLU(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self,
-        alpha_initializer: Any = "Zeros",
-        alpha_regularizer: Any = None,
-        alpha_constraint: Any = None,
-        shared_axes: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.alpha_initializer = initializers.get(alpha_initializer)
-        self.alpha_regularizer = regularizers.get(alpha_regularizer)
-        self.alpha_constraint = constraints.get(alpha_constraint)
-        given = shared_axes if shared_axes is None or isinstance(shared_axes, (list, tuple)) else [shared_axes]
-        self.shared_axes = None if given is None else list(given)
+    alpha_initializer: Any = initializer("Zeros")
+    alpha_regularizer: Any = regularizer()
+    alpha_constraint: Any = constraint()
+    shared_axes: Any = argument(default=None, convert=_listed)
 
     def build(self, input_shape: Any) -> None:
         """Make alpha, of the inputs' shape without the batch axis and with 1 for shared axes."""
@@ -97,13 +84,7 @@ class PReLU(Layer):
                 f"All axes of the inputs to layer {self.name!r} that are not in `shared_axes` must be known, got shape "
                 f"{tuple(input_shape)}, shared_axes={self.shared_axes}."
             )
-        self.alpha = self.add_weight(
-            name="alpha",
-            shape=shape,
-            initializer=self.alpha_initializer,
-            regularizer=self.alpha_regularizer,
-            constraint=self.alpha_constraint,
-        )
+        self.alpha = self._add_weight_of("alpha", shape)
         self.input_spec = InputSpec(
             ndim=rank, axes={a: input_shape[a] for a in range(1, rank) if shared and a not in shared}
         )
@@ -114,14 +95,12 @@ class PReLU(Layer):
 
 
 @keras_class(_HOME)
-class ELU(Layer):
+class ELU(BuiltInLayer):
     """x where positive, else alpha * (exp(x) - 1). Source: keras.layers.ELU."""
 
     supports_masking = True
 
-    def __init__(self, alpha: float = 1.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.alpha = alpha
+    alpha: float = argument(default=1.0)
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
@@ -129,14 +108,12 @@ class ELU(Layer):
 
 
 @keras_class(_HOME)
-class Softmax(Layer):
+class Softmax(BuiltInLayer):
     """exp(x) divided by its sum over `axis` (an int or several); where `mask` is False the result is 0. Source: keras.layers.Softmax."""
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = axis
+    axis: Any = argument(default=-1)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
         """The probabilities."""

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import initializers
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer
 
 
 @keras_class("keras.src.applications.convnext")
-class LayerScale(Layer):
+class LayerScale(BuiltInLayer):
     """A learned factor for each channel (Touvron et al. 2021, arXiv:2103.17239). Source: keras.applications.convnext.
 
     Args:
@@ -20,9 +21,8 @@ class LayerScale(Layer):
 
     keras_registered_name = "LayerScale"
 
-    def __init__(self, init_values: float, projection_dim: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.init_values, self.projection_dim = init_values, projection_dim
+    init_values: float = argument()
+    projection_dim: int = argument()
 
     def build(self, input_shape: Any) -> None:
         """Make the factors."""
@@ -36,14 +36,12 @@ class LayerScale(Layer):
 
 
 @keras_class("keras.src.applications.inception_resnet_v2")
-class CustomScaleLayer(Layer):
+class CustomScaleLayer(BuiltInLayer):
     """inputs[0] + scale * inputs[1]. Source: keras.applications.inception_resnet_v2."""
 
     keras_registered_name = "CustomScaleLayer"
 
-    def __init__(self, scale: float, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.scale = scale
+    scale: float = argument()
 
     def call(self, inputs: Any) -> Any:
         """The sum."""

@@ -7,12 +7,21 @@ import string
 from collections.abc import Sequence
 from typing import Any
 
-from graphkit import constraints as weight_constraints
-from graphkit import initializers, ops, random, regularizers
+from graphkit import ops, random, regularizers
+from graphkit.core.declared import argument, is_positive_int, must, or_none
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class, serialize
 from graphkit.layers.activation import Softmax
-from graphkit.layers.core import Dropout, EinsumDense, check_positive
+from graphkit.layers.adaptable import policy_with_inner
+from graphkit.layers.core import Dropout, EinsumDense
+from graphkit.layers.declared import (
+    BiasArguments,
+    BuiltInLayer,
+    KernelArguments,
+    SeedArgument,
+    positive,
+    weight_arguments,
+)
 from graphkit.layers.layer import Layer
 
 _HOME = "keras.layers"
@@ -49,20 +58,15 @@ def _as_bool(mask: Any, axis: int | None = None) -> Any:
     return mask if axis is None else ops.expand_dims(mask, axis)
 
 
-class _HeadAttention(Layer):
-    """What multi-head and grouped-query attention have in common: four projections, masks, softmax, dropout, a gate.
+_sliding_window = must(
+    lambda value: value is None or is_positive_int(value),
+    "`sliding_window` of layer {owner.name!r} must be `None` or a positive integer. Received: sliding_window={value}",
+)
 
-    Subclasses set `_factor` (1 / sqrt(head size)) and, in `build`, the projections and `_set_attention`.
-    """
 
-    supports_masking = True
-    _config_order: tuple[str, ...] = ()
-    dropout: float
-    use_bias: bool
-    use_gate: bool
-    sliding_window: int | None
-    flash_attention: bool | None
-    seed: int | None
+class _Projections:
+    """What `build` makes."""
+
     _factor: float
     _query_dense: EinsumDense
     _key_dense: EinsumDense
@@ -70,29 +74,33 @@ class _HeadAttention(Layer):
     _value_dense: EinsumDense
     _output_dense: EinsumDense
 
-    def _set_arguments(self, arguments: dict[str, Any]) -> None:
-        """Keep what both constructors take."""
-        window = arguments["sliding_window"]
-        if window is not None and (not isinstance(window, int) or window <= 0):
-            raise InvalidArgumentError(
-                f"`sliding_window` of layer {self.name!r} must be `None` or a positive integer. Received: sliding_window={window}"
-            )
-        if arguments["flash_attention"] and arguments["dropout"] > 0.0:
+
+class HeadArguments(KernelArguments, BiasArguments, SeedArgument, kw_only=True):
+    """Of multi-head and grouped-query attention."""
+
+    dropout: float = argument(default=0.0)
+    sliding_window: int | None = argument(default=None, check=_sliding_window)
+    flash_attention: bool | None = argument(default=None)
+    use_gate: bool = argument(default=False)
+    _projection_regularizer: Any = argument(  # of the projections, as in Keras
+        default=None, convert=regularizers.get, alias="activity_regularizer"
+    )
+
+
+class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
+    """What multi-head and grouped-query attention have in common: four projections, masks, softmax, dropout, a gate.
+
+    Subclasses set `_factor` (1 / sqrt(head size)) and, in `build`, the projections and `_set_attention`.
+    """
+
+    supports_masking = True
+
+    def __post_init__(self) -> None:
+        if self.flash_attention and self.dropout > 0.0:
             raise InvalidArgumentError(
                 "Dropout is not supported when flash attention is enabled. Please set dropout to 0.0 to use flash attention. "
                 f"(layer {self.name!r})"
             )
-        for name in ("dropout", "use_bias", "use_gate", "sliding_window", "flash_attention", "seed"):
-            setattr(self, name, arguments[name])
-        self.kernel_initializer = initializers.get(arguments["kernel_initializer"])
-        self.bias_initializer = initializers.get(arguments["bias_initializer"])
-        self.kernel_regularizer = regularizers.get(arguments["kernel_regularizer"])
-        self.bias_regularizer = regularizers.get(arguments["bias_regularizer"])
-        self._projection_regularizer = regularizers.get(
-            arguments["activity_regularizer"]
-        )  # of the projections, as in Keras
-        self.kernel_constraint = weight_constraints.get(arguments["kernel_constraint"])
-        self.bias_constraint = weight_constraints.get(arguments["bias_constraint"])
 
     def _projection(
         self, name: str, equation: str, output_shape: Sequence[Any], bias_axes: str, input_shape: Any, **more: Any
@@ -138,6 +146,7 @@ class _HeadAttention(Layer):
     ) -> Any:
         """The output (batch, query axes, features), and the scores (batch, heads, query axes, key axes) if they are wanted."""
         key = value if key is None else key
+        query_mask = self._query_mask(query, query_mask)
         mask = self._compute_attention_mask(
             query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask
         )
@@ -146,6 +155,9 @@ class _HeadAttention(Layer):
         output, scores = self._compute_attention(*projected, mask, training, return_attention_scores)
         output = self._output_dense(output if gate is None else output * gate)
         return (output, scores) if return_attention_scores else output
+
+    def _query_mask(self, query: Any, given: Any) -> Any:
+        return given
 
     def _heads(self, query: Any, key: Any, value: Any) -> tuple[Any, Any, Any]:
         return query, key, value
@@ -208,13 +220,8 @@ class _HeadAttention(Layer):
         return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        return {**base, **{name: self._serialize_argument(name) for name in self._config_order}}
-
-    def _serialize_argument(self, name: str) -> Any:
-        held = {"activity_regularizer": "_projection_regularizer", "output_shape": "_output_shape"}
-        return super()._serialize_argument(held.get(name, name))
+        """The config; `dtype` is a map where a projection was quantised."""
+        return {**super().get_config(), "dtype": serialize(policy_with_inner(self))}
 
 
 def _fresh(initializer: Any) -> Any:
@@ -245,10 +252,17 @@ def _check_shapes(layer: Layer, value_shape: Any, key_shape: Any) -> None:
         )
 
 
-_COMMON_CONFIG = (
-    "kernel_initializer", "bias_initializer", "kernel_regularizer", "bias_regularizer", "activity_regularizer", "kernel_constraint",
-    "bias_constraint", "seed",
-)  # fmt: skip
+_WEIGHTS = weight_arguments("kernel", "bias")
+
+
+_attention_axes = must(
+    lambda value: value is None or isinstance(value, (int, list, tuple)),
+    "`attention_axes` of layer {owner.name!r} must be an int, list, or tuple. Received: {value!r}",
+)
+
+
+def _tuple_or_none(value: Any) -> tuple[int, ...] | None:
+    return (value,) if isinstance(value, int) else tuple(value) if value else None
 
 
 @keras_class(_HOME)
@@ -269,52 +283,25 @@ class MultiHeadAttention(_HeadAttention):
         use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
     """
 
-    _config_order = (
-        "num_heads", "key_dim", "value_dim", "dropout", "use_bias", "use_gate", "output_shape", "attention_axes", "sliding_window",
-        *_COMMON_CONFIG,
-    )  # fmt: skip
+    argument_order = (
+        "num_heads key_dim value_dim dropout use_bias output_shape attention_axes sliding_window flash_attention "
+        f"{_WEIGHTS} use_gate seed"
+    )
+    config_order = (
+        "num_heads key_dim value_dim dropout use_bias use_gate output_shape attention_axes sliding_window "
+        f"{_WEIGHTS} seed"
+    )
 
-    def __init__(
-        self,
-        num_heads: int,
-        key_dim: int,
-        value_dim: int | None = None,
-        dropout: float = 0.0,
-        use_bias: bool = True,
-        output_shape: Any = None,
-        attention_axes: Any = None,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        arguments = dict(locals())
-        super().__init__(**kwargs)
-        check_positive(self, "num_heads", num_heads)
-        check_positive(self, "key_dim", key_dim)
-        if value_dim is not None:
-            check_positive(self, "value_dim", value_dim)
-        self.num_heads, self.key_dim, self.value_dim = num_heads, key_dim, value_dim or key_dim
-        self._output_shape = (
-            (output_shape,) if isinstance(output_shape, int) else tuple(output_shape) if output_shape else None
-        )
-        if attention_axes is not None and not isinstance(attention_axes, (int, list, tuple)):
-            raise InvalidArgumentError(
-                f"`attention_axes` of layer {self.name!r} must be an int, list, or tuple. Received: {attention_axes!r}"
-            )
-        self.attention_axes = (
-            (attention_axes,) if isinstance(attention_axes, int) else tuple(attention_axes) if attention_axes else None
-        )
-        self._set_arguments(arguments)
-        self._factor = 1.0 / math.sqrt(float(key_dim))
+    num_heads: int = argument(check=positive)
+    key_dim: int = argument(check=positive)
+    value_dim: Any = argument(default=None, check=or_none(positive))
+    _output_shape: Any = argument(default=None, convert=_tuple_or_none, alias="output_shape", kw_only=True)
+    attention_axes: Any = argument(default=None, check=_attention_axes, convert=_tuple_or_none, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.value_dim = self.value_dim or self.key_dim
+        self._factor = 1.0 / math.sqrt(float(self.key_dim))
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections of query, key, value and output, and of the gate."""
@@ -330,6 +317,10 @@ class MultiHeadAttention(_HeadAttention):
         self.attention_axes = tuple(axis % rank for axis in given)
         self._set_attention(rank + 1, self.attention_axes)
         self._output_dense = self._out_of_heads(query_shape)
+
+    def _query_mask(self, query: Any, given: Any) -> Any:
+        """The mask that the query itself bears: Keras does not read the argument."""
+        return getattr(query, "mask", None)
 
     def _into_heads(self, name: str, shape: Any, size: int, **more: Any) -> EinsumDense:
         free = string.ascii_lowercase[: len(shape) - 1]
@@ -381,43 +372,26 @@ class GroupedQueryAttention(_HeadAttention):
     """
 
     keras_class_name = "GroupQueryAttention"
-    _config_order = (
-        "head_dim", "num_query_heads", "num_key_value_heads", "use_bias", "use_gate", "sliding_window", "dropout", *_COMMON_CONFIG,
-    )  # fmt: skip
+    argument_order = (
+        "head_dim num_query_heads num_key_value_heads dropout use_bias sliding_window flash_attention "
+        f"{_WEIGHTS} use_gate seed"
+    )
+    config_order = (
+        f"head_dim num_query_heads num_key_value_heads use_bias use_gate sliding_window dropout {_WEIGHTS} seed"
+    )
 
-    def __init__(
-        self,
-        head_dim: int,
-        num_query_heads: int,
-        num_key_value_heads: int,
-        dropout: float = 0.0,
-        use_bias: bool = True,
-        sliding_window: int | None = None,
-        flash_attention: bool | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        use_gate: bool = False,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        arguments = dict(locals())
-        super().__init__(**kwargs)
-        check_positive(self, "head_dim", head_dim)
-        check_positive(self, "num_query_heads", num_query_heads)
-        check_positive(self, "num_key_value_heads", num_key_value_heads)
-        if num_query_heads % num_key_value_heads:
+    head_dim: int = argument(check=positive)
+    num_query_heads: int = argument(check=positive)
+    num_key_value_heads: int = argument(check=positive)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.num_query_heads % self.num_key_value_heads:
             raise InvalidArgumentError(
-                f"`num_query_heads` must be divisible by `num_key_value_heads`. Received: {num_query_heads} and {num_key_value_heads} "
-                f"(layer {self.name!r})."
+                f"`num_query_heads` must be divisible by `num_key_value_heads`. Received: {self.num_query_heads} and "
+                f"{self.num_key_value_heads} (layer {self.name!r})."
             )
-        self.head_dim, self.num_query_heads, self.num_key_value_heads = head_dim, num_query_heads, num_key_value_heads
-        self._set_arguments(arguments)
-        self._factor = 1.0 / math.sqrt(float(head_dim))
+        self._factor = 1.0 / math.sqrt(float(self.head_dim))
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
         """Make the projections of query, key, value and output, and of the gate."""
@@ -444,8 +418,15 @@ class GroupedQueryAttention(_HeadAttention):
 # ----- without projections -----
 
 
+_score_mode = must(
+    lambda value: value in ("dot", "concat"),
+    "Invalid value for argument score_mode of layer {owner.name!r}. Expected one of {{'dot', 'concat'}}. "
+    "Received: score_mode={value}",
+)
+
+
 @keras_class(_HOME)
-class Attention(Layer):
+class Attention(SeedArgument, BuiltInLayer):
     """Dot-product attention (Luong et al. 2015): call it on [query, value] or [query, value, key]. Source: keras.layers.Attention.
 
     query (batch, T, n), value (batch, S, m), key (batch, S, n), the value by default; output (batch, T, m).
@@ -459,23 +440,13 @@ class Attention(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self,
-        use_scale: bool = False,
-        score_mode: str = "dot",
-        dropout: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if score_mode not in ("dot", "concat"):
-            raise InvalidArgumentError(
-                f"Invalid value for argument score_mode of layer {self.name!r}. Expected one of {{'dot', 'concat'}}. "
-                f"Received: score_mode={score_mode}"
-            )
-        self.use_scale, self.score_mode, self.dropout, self.seed = use_scale, score_mode, dropout, seed
-        if dropout > 0:
-            self.seed_generator = random.SeedGenerator(seed)
+    use_scale: bool = argument(default=False)
+    score_mode: str = argument(default="dot", check=_score_mode, kw_only=True)
+    dropout: float = argument(default=0.0, kw_only=True)
+
+    def __post_init__(self) -> None:
+        if self.dropout > 0:
+            self.seed_generator = random.SeedGenerator(self.seed)
 
     def build(self, input_shape: Any) -> None:
         """Make the factors."""
@@ -541,8 +512,9 @@ class AdditiveAttention(Attention):
     Call it on [query, value] or [query, value, key]. Source: keras.layers.AdditiveAttention.
     """
 
-    def __init__(self, use_scale: bool = True, dropout: float = 0.0, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(use_scale=use_scale, dropout=dropout, seed=seed, **kwargs)
+    argument_order = "use_scale dropout seed"
+
+    use_scale: bool = argument(default=True)
 
     def build(self, input_shape: Any) -> None:
         """Make the scale, a vector over the features."""

@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from graphkit import activations, constraints, initializers, ops, regularizers
+from graphkit import ops
+from graphkit.core.declared import Declared, argument, is_positive_int, must, or_none
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import (
+    ActivationArgument,
+    BiasArguments,
+    KernelArguments,
+    SpatialLayer,
+    constraint,
+    initializer,
+    regularizer,
+    sizes,
+    sizes_or_zero,
+    weight_arguments,
+)
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
 from graphkit.ops._windows import (
     channel_axis,
     check_output,
     image_shape,
     output_sizes,
-    per_axis,
     spatial_sizes,
 )
 from graphkit.ops.convolution import conv_with_bias, depthwise_with_bias
@@ -24,24 +35,61 @@ from graphkit.ops.convolution import conv_with_bias, depthwise_with_bias
 _HOME = "keras.layers"
 
 
-class _Convolution(Layer):
-    """What all convolutional layers share: the checks of their arguments, the bias, the order of their config."""
+_strictly_positive = must(
+    is_positive_int,
+    "Invalid value for argument `{name}` of layer {owner.name!r}. Expected a strictly positive value. "
+    "Received {name}={value}.",
+)
 
-    rank: ClassVar[int] = 0
-    config_order: ClassVar[str] = ""
+
+def one_of_paddings(layer: Any, name: str, value: Any) -> str:
+    """The padding in small letters, if the layer knows it. Raises InvalidArgumentError."""
+    if str(value).lower() not in layer.paddings:
+        raise InvalidArgumentError(
+            f"The `padding` argument of layer {layer.name!r} must be one of {layer.paddings}. Received: padding={value}"
+        )
+    return str(value).lower()
+
+
+class FiltersArgument(Declared, init=False):
+    """How many channels come out."""
+
+    filters: int = argument(check=_strictly_positive)
+
+
+class WindowArguments(Declared, init=False):
+    """Of a window that slides over `rank` spatial axes."""
+
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
-    def _set_window(self, kernel_size: Any, strides: Any, padding: Any, data_format: Any, dilation_rate: Any) -> None:
-        self.kernel_size = per_axis(kernel_size, self.rank, "kernel_size")
-        self.strides = per_axis(strides, self.rank, "strides")
-        self.dilation_rate = per_axis(dilation_rate, self.rank, "dilation_rate")
-        self.padding = str(padding).lower()
-        if self.padding not in self.paddings:
-            raise InvalidArgumentError(
-                f"The `padding` argument of layer {self.name!r} must be one of {self.paddings}. Received: padding={padding}"
-            )
-        self.data_format = standardize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    kernel_size: Any = argument(check=sizes)
+    strides: Any = argument(default=1, check=sizes)
+    padding: str = argument(default="valid", check=one_of_paddings)
+    data_format: Any = argument(default=None, convert=standardize_data_format, kw_only=True)
+    dilation_rate: Any = argument(default=1, check=sizes, kw_only=True)
+
+
+class DepthwiseArguments(Declared, kw_only=True):
+    """Of the kernel that is applied to each channel by itself."""
+
+    depth_multiplier: int = argument(default=1, check=_strictly_positive)
+    depthwise_initializer: Any = initializer("glorot_uniform")
+    depthwise_regularizer: Any = regularizer()
+    depthwise_constraint: Any = constraint()
+
+
+class PointwiseArguments(Declared, kw_only=True):
+    """Of the kernel that mixes the channels."""
+
+    pointwise_initializer: Any = initializer("glorot_uniform")
+    pointwise_regularizer: Any = regularizer()
+    pointwise_constraint: Any = constraint()
+
+
+class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLayer):
+    """What all convolutional layers share: the window, the bias, the activation."""
+
+    activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, kw_only=True)
 
     def _refuse_strided_dilation(self) -> None:
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
@@ -49,21 +97,6 @@ class _Convolution(Layer):
                 f"`strides > 1` not supported in conjunction with `dilation_rate > 1`. Received: strides={self.strides} and "
                 f"dilation_rate={self.dilation_rate} (layer {self.name!r})."
             )
-
-    def _positive(self, argument: str, value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-            raise InvalidArgumentError(
-                f"Invalid value for argument `{argument}` of layer {self.name!r}. Expected a strictly positive value. "
-                f"Received {argument}={value}."
-            )
-        return value
-
-    def _set_output(self, activation: Any, use_bias: bool, initializer: Any, regularizer: Any, constraint: Any) -> None:
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.bias_initializer = initializers.get(initializer)
-        self.bias_regularizer = regularizers.get(regularizer)
-        self.bias_constraint = constraints.get(constraint)
 
     def _channels(self, input_shape: Any) -> int:
         """The number of input channels, which from now on are demanded. Raises ShapeError if it is not known."""
@@ -87,17 +120,9 @@ class _Convolution(Layer):
         check_output(where, outs, shape, self.kernel_size, self.strides, self.dilation_rate, self.padding)
 
     def _add_bias(self, size: int) -> None:
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(size,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.bias = self._add_weight_of("bias", (size,)) if self.use_bias else None
 
-    def _weight(self, variable: Any) -> Any:
+    def _cast(self, variable: Any) -> Any:
         """A weight in the dtype that the layer computes in."""
         return None if variable is None else ops.cast(variable, self.compute_dtype)
 
@@ -112,55 +137,25 @@ class _Convolution(Layer):
     def _activated(self, x: Any) -> Any:
         return x if self.activation is None else self.activation(x)
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, its keys in Keras' order."""
-        config = {"activity_regularizer": None, **super().get_config()}
-        first = ("name", "trainable", "dtype")
-        return {key: config[key] for key in (*first, *self.config_order.split())}
 
-
-class _Conv(_Convolution):
+class _Conv(KernelArguments, _Convolution, FiltersArgument):
     """Convolution with a kernel (*kernel_size, channels / groups, filters), a bias and an activation."""
 
-    config_order = (
-        "filters kernel_size strides padding data_format dilation_rate groups activation use_bias kernel_initializer "
-        "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
+    argument_order = (
+        "filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
+        f"{weight_arguments('kernel', 'bias')}"
     )
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        groups: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = self._positive("filters", filters)
-        self.groups = self._positive("groups", groups)
-        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
+    groups: int = argument(default=1, check=_strictly_positive, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._refuse_strided_dilation()
-        if filters % groups:
+        if self.filters % self.groups:
             raise InvalidArgumentError(
-                f"The number of filters must be evenly divisible by the number of groups. Received: groups={groups}, "
-                f"filters={filters} (layer {self.name!r})."
+                f"The number of filters must be evenly divisible by the number of groups. Received: groups={self.groups}, "
+                f"filters={self.filters} (layer {self.name!r})."
             )
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (*kernel_size, channels / groups, filters) and bias (filters,)."""
@@ -171,283 +166,159 @@ class _Conv(_Convolution):
                 f"but the input of layer {self.name!r} has {channels} channels (full input shape is {tuple(input_shape)})."
             )
         self._check_output(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels // self.groups, self.filters),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self._add_weight_of("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
         """The activated convolution."""
-        kernel, bias = self._weight(self.kernel), self._weight(self.bias)
+        kernel, bias = self._cast(self.kernel), self._cast(self.bias)
         return self._activated(conv_with_bias(inputs, kernel, bias, **self._options()))
 
 
 @keras_class(_HOME, "Convolution1D")
-class Conv1D(_Conv):
+class Conv1D(_Conv, rank=1):
     """Convolution over time. Input (batch, steps, channels), output (batch, steps', filters). Source: keras.layers.Conv1D."""
 
-    rank = 1
     paddings = ("valid", "same", "causal")
 
 
 @keras_class(_HOME, "Convolution2D")
-class Conv2D(_Conv):
+class Conv2D(_Conv, rank=2):
     """Convolution over images. Input (batch, h, w, channels), output (batch, h', w', filters). Source: keras.layers.Conv2D."""
-
-    rank = 2
 
 
 @keras_class(_HOME, "Convolution3D")
-class Conv3D(_Conv):
+class Conv3D(_Conv, rank=3):
     """Convolution over volumes. Input (batch, d, h, w, channels). Source: keras.layers.Conv3D."""
 
-    rank = 3
 
-
-class _ConvTranspose(_Convolution):
+class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
     """The transposed convolution, with a kernel (*kernel_size, filters, channels)."""
 
-    config_order = (
-        "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias kernel_initializer "
-        "bias_initializer kernel_regularizer bias_regularizer activity_regularizer kernel_constraint bias_constraint"
+    argument_order = (
+        "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
+        f"{weight_arguments('kernel', 'bias')}"
     )
 
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        output_padding: Any = None,
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = self._positive("filters", filters)
-        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
-        self._refuse_strided_dilation()
-        self.output_padding = self._checked_output_padding(output_padding)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
+    output_padding: Any = argument(default=None, check=or_none(sizes_or_zero), kw_only=True)
 
-    def _checked_output_padding(self, output_padding: Any) -> tuple[int, ...] | None:
-        if output_padding is None:
-            return None
-        extra = per_axis(output_padding, self.rank, "output_padding", allow_zero=True)
-        for axis, (more, stride) in enumerate(zip(extra, self.strides, strict=True)):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._refuse_strided_dilation()
+        for axis, (more, stride) in enumerate(zip(self.output_padding or (), self.strides, strict=False)):
             if more >= stride:
                 raise InvalidArgumentError(
                     f"`output_padding` must be strictly less than `strides` for all dimensions. At dimension {axis}, `output_padding` "
-                    f"is {more} but `strides` is {stride}. Received: output_padding={extra}, strides={self.strides} (layer {self.name!r})."
+                    f"is {more} but `strides` is {stride}. Received: output_padding={self.output_padding}, strides={self.strides} "
+                    f"(layer {self.name!r})."
                 )
-        return extra
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (*kernel_size, filters, channels) and bias (filters,)."""
         channels = self._channels(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, self.filters, channels),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.kernel = self._add_weight_of("kernel", (*self.kernel_size, self.filters, channels))
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
         """The activated transposed convolution."""
-        x = ops.conv_transpose(inputs, self._weight(self.kernel), output_padding=self.output_padding, **self._options())
+        x = ops.conv_transpose(inputs, self._cast(self.kernel), output_padding=self.output_padding, **self._options())
         if self.bias is not None:
             shape = image_shape(1, (1,) * self.rank, self.filters, self.data_format)
-            x = ops.add(x, ops.reshape(self._weight(self.bias), shape))
+            x = ops.add(x, ops.reshape(self._cast(self.bias), shape))
         return self._activated(x)
 
 
 @keras_class(_HOME, "Convolution1DTranspose")
-class Conv1DTranspose(_ConvTranspose):
+class Conv1DTranspose(_ConvTranspose, rank=1):
     """Transposed convolution over time. Source: keras.layers.Conv1DTranspose."""
-
-    rank = 1
 
 
 @keras_class(_HOME, "Convolution2DTranspose")
-class Conv2DTranspose(_ConvTranspose):
+class Conv2DTranspose(_ConvTranspose, rank=2):
     """Transposed convolution over images. Source: keras.layers.Conv2DTranspose."""
-
-    rank = 2
 
 
 @keras_class(_HOME, "Convolution3DTranspose")
-class Conv3DTranspose(_ConvTranspose):
+class Conv3DTranspose(_ConvTranspose, rank=3):
     """Transposed convolution over volumes. Source: keras.layers.Conv3DTranspose."""
 
-    rank = 3
+    config_order = _ConvTranspose.argument_order
+    argument_order = config_order.replace("output_padding data_format", "data_format output_padding")  # as Keras has it
 
 
-class _DepthwiseConv(_Convolution):
+class _DepthwiseConv(DepthwiseArguments, _Convolution):
     """Each channel convolved with `depth_multiplier` windows of its own."""
 
-    config_order = (
-        "depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias depthwise_initializer "
-        "bias_initializer depthwise_regularizer bias_regularizer activity_regularizer depthwise_constraint bias_constraint"
+    argument_order = (
+        "kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
+        f"{weight_arguments('depthwise', 'bias')}"
     )
-
-    def __init__(
-        self,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        depth_multiplier: int = 1,
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.depth_multiplier = self._positive("depth_multiplier", depth_multiplier)
-        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
+    config_order = (
+        "depth_multiplier kernel_size strides padding data_format dilation_rate activation use_bias "
+        f"{weight_arguments('depthwise', 'bias')}"
+    )
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (*kernel_size, channels, depth_multiplier) and bias (channels * depth_multiplier,)."""
         channels = self._channels(input_shape)
         self._check_output(input_shape)
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(*self.kernel_size, channels, self.depth_multiplier),
-            initializer=self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
+        self.kernel = self._add_weight_of(
+            "depthwise", (*self.kernel_size, channels, self.depth_multiplier), name="kernel"
         )
         self._add_bias(channels * self.depth_multiplier)
 
     def call(self, inputs: Any) -> Any:
         """The activated depthwise convolution."""
-        kernel, bias = self._weight(self.kernel), self._weight(self.bias)
+        kernel, bias = self._cast(self.kernel), self._cast(self.bias)
         return self._activated(depthwise_with_bias(inputs, kernel, bias, **self._options()))
 
 
 @keras_class(_HOME)
-class DepthwiseConv1D(_DepthwiseConv):
+class DepthwiseConv1D(_DepthwiseConv, rank=1):
     """Depthwise convolution over time. Source: keras.layers.DepthwiseConv1D."""
-
-    rank = 1
 
 
 @keras_class(_HOME)
-class DepthwiseConv2D(_DepthwiseConv):
+class DepthwiseConv2D(_DepthwiseConv, rank=2):
     """Depthwise convolution over images. Source: keras.layers.DepthwiseConv2D."""
 
-    rank = 2
 
-
-class _SeparableConv(_Convolution):
+class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, FiltersArgument):
     """A depthwise convolution, then one of window 1 that mixes the channels."""
 
-    config_order = (
-        "depth_multiplier filters kernel_size strides padding data_format dilation_rate activation use_bias depthwise_initializer "
-        "pointwise_initializer bias_initializer depthwise_regularizer pointwise_regularizer bias_regularizer activity_regularizer "
-        "depthwise_constraint pointwise_constraint bias_constraint"
+    argument_order = (
+        "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation use_bias "
+        f"{weight_arguments('depthwise', 'pointwise', 'bias')}"
     )
-
-    def __init__(
-        self,
-        filters: int,
-        kernel_size: Any,
-        strides: Any = 1,
-        padding: str = "valid",
-        data_format: str | None = None,
-        dilation_rate: Any = 1,
-        depth_multiplier: int = 1,
-        activation: Any = None,
-        use_bias: bool = True,
-        depthwise_initializer: Any = "glorot_uniform",
-        pointwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        depthwise_regularizer: Any = None,
-        pointwise_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        depthwise_constraint: Any = None,
-        pointwise_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = self._positive("filters", filters)
-        self.depth_multiplier = self._positive("depth_multiplier", depth_multiplier)
-        self._set_window(kernel_size, strides, padding, data_format, dilation_rate)
-        self.depthwise_initializer = initializers.get(depthwise_initializer)
-        self.pointwise_initializer = initializers.get(pointwise_initializer)
-        self.depthwise_regularizer = regularizers.get(depthwise_regularizer)
-        self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
-        self.depthwise_constraint = constraints.get(depthwise_constraint)
-        self.pointwise_constraint = constraints.get(pointwise_constraint)
-        self._set_output(activation, use_bias, bias_initializer, bias_regularizer, bias_constraint)
+    config_order = (
+        "depth_multiplier filters kernel_size strides padding data_format dilation_rate activation use_bias "
+        f"{weight_arguments('depthwise', 'pointwise', 'bias')}"
+    )
 
     def build(self, input_shape: Any) -> None:
         """Make the depthwise and the pointwise kernel, and bias (filters,)."""
         channels = self._channels(input_shape)
         self._check_output(input_shape)
-        self.depthwise_kernel = self.add_weight(
-            name="depthwise_kernel",
-            shape=(*self.kernel_size, channels, self.depth_multiplier),
-            initializer=self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer,
-            constraint=self.depthwise_constraint,
+        self.depthwise_kernel = self._add_weight_of(
+            "depthwise", (*self.kernel_size, channels, self.depth_multiplier), name="depthwise_kernel"
         )
-        self.pointwise_kernel = self.add_weight(
-            name="pointwise_kernel",
-            shape=(*(1,) * self.rank, channels * self.depth_multiplier, self.filters),
-            initializer=self.pointwise_initializer,
-            regularizer=self.pointwise_regularizer,
-            constraint=self.pointwise_constraint,
+        self.pointwise_kernel = self._add_weight_of(
+            "pointwise", (*(1,) * self.rank, channels * self.depth_multiplier, self.filters), name="pointwise_kernel"
         )
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
         """The activated separable convolution."""
-        x = ops.depthwise_conv(inputs, self._weight(self.depthwise_kernel), **self._options())
-        pointwise, bias = self._weight(self.pointwise_kernel), self._weight(self.bias)
+        x = ops.depthwise_conv(inputs, self._cast(self.depthwise_kernel), **self._options())
+        pointwise, bias = self._cast(self.pointwise_kernel), self._cast(self.bias)
         return self._activated(conv_with_bias(x, pointwise, bias, data_format=self.data_format))
 
 
 @keras_class(_HOME, "SeparableConvolution1D")
-class SeparableConv1D(_SeparableConv):
+class SeparableConv1D(_SeparableConv, rank=1):
     """Separable convolution over time. Source: keras.layers.SeparableConv1D."""
-
-    rank = 1
 
 
 @keras_class(_HOME, "SeparableConvolution2D")
-class SeparableConv2D(_SeparableConv):
+class SeparableConv2D(_SeparableConv, rank=2):
     """Separable convolution over images. Source: keras.layers.SeparableConv2D."""
-
-    rank = 2

@@ -3,56 +3,97 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from graphkit import activations, constraints, initializers, ops, random, regularizers
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit import activations, initializers, ops, random, regularizers
+from graphkit.core.declared import Declared, argument
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.adaptable import Adaptable
+from graphkit.layers.contraction import MATMUL, Contraction
+from graphkit.layers.declared import (
+    BiasArguments,
+    BiasWeightArguments,
+    BuiltInLayer,
+    KernelArguments,
+    SeedArgument,
+    activation_argument,
+    constraint,
+    fraction,
+    initializer,
+    positive,
+    regularizer,
+    weight_arguments,
+)
 from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.kernel_schemes import KERNELS
 from graphkit.layers.layer import Layer
+from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
+_WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
+ADAPTER = "lora_rank lora_alpha"
 
 
-def check_positive(layer: Layer, argument: str, value: Any) -> None:
-    """Raise InvalidArgumentError unless `value` is a positive int."""
-    if not isinstance(value, int) or isinstance(value, bool) or value <= 0:
-        raise InvalidArgumentError(
-            f"Received an invalid value for `{argument}` of layer {layer.name!r}, expected a positive integer. Received: {argument}={value}"
-        )
+class _Product:
+    """What a product with a kernel works with."""
+
+    contraction: Contraction
+    bias: Any = None
+    activation: Any
+
+
+class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
+    """activation(inputs * kernel + bias) for a product that `contraction` says."""
+
+    main = "kernel"
+    weight_names: ClassVar[tuple[str, ...]] = ("_kernel", "bias")
+    zero_name = "kernel_zero"
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel: a variable, or a tensor where an adapter or quantisation changes it."""
+        return self.adapted()
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._kernel = value
+
+    def call(self, inputs: Any, training: bool | None = None) -> Any:
+        """The output."""
+        scheme = self.scheme
+        x = self.contraction(inputs, self.kernel) if scheme is None else scheme.product(self, inputs, training)
+        if scheme is not None and self.lora_enabled:
+            a, b = self.lora_weights
+            added = ops.matmul(self.contraction(inputs, a), b)
+            x = ops.cast(ops.add(x, self.lora_factor * added), self.compute_dtype)
+        if self.bias is not None:
+            x = ops.add(x, self.bias if self.quantization_mode != "float8" else self._float8_bias())
+        return x if self.activation is None else self.activation(x)
+
+    def _float8_bias(self) -> Any:
+        """The bias as bfloat16 has it, as Keras adds it to float8 products."""
+        if self.compute_dtype != "float32":
+            return self.bias
+        return ops.cast(ops.cast(self.bias, "bfloat16"), "float32")
 
 
 @keras_class(_HOME)
-class Dense(Layer):
+class Dense(BiasArguments, _KernelLayer):
     """activation(x @ kernel + bias) over the last axis. Input (batch, ..., n), output (batch, ..., units). Source: keras.layers.Dense."""
 
     supports_masking = True
+    schemes = KERNELS
+    contraction = Contraction(MATMUL, 2)
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = None,
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        check_positive(self, "units", units)
-        self.units = units
-        self.activation = activations.get(activation)
-        self.use_bias = use_bias
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+    argument_order = f"units activation use_bias {weight_arguments('kernel', 'bias')} {ADAPTER} quantization_config"
+    config_order = f"units activation use_bias {_WEIGHTS} quantization_config {ADAPTER}"
+
+    units: int = argument(check=positive)
+    activation: Any = activation_argument()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
@@ -62,135 +103,130 @@ class Dense(Layer):
             raise ShapeError(
                 f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
             )
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=(size, self.units),
-            initializer=self.kernel_initializer,
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
-        self.bias = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=(self.units,),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+        self.build_main((size, self.units), self.kernel_initializer)
+        self.bias = self._add_weight_of("bias", (self.units,)) if self.use_bias else None
         self.input_spec = InputSpec(min_ndim=2, axes={-1: size})
-
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output."""
-        x = ops.matmul(inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
-        return x if self.activation is None else self.activation(x)
+        self.build_adapter()
 
 
 @keras_class(_HOME)
-class Activation(Layer):
+class Activation(BuiltInLayer):
     """An activation function as a layer. Source: keras.layers.Activation."""
 
     supports_masking = True
 
-    def __init__(self, activation: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.activation = activations.get(activation)
+    activation: Any = argument(convert=activations.get, save=activations.serialize)
 
     def call(self, inputs: Any) -> Any:
         """The activated inputs."""
         return self.activation(inputs)
 
 
-@keras_class(_HOME)
-class Dropout(Layer):
-    """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
+class NoisyLayer(SeedArgument, BuiltInLayer):
+    """A layer that disturbs its inputs while training, by as much as its first argument says."""
 
     supports_masking = True
 
-    def __init__(self, rate: float, noise_shape: Any = None, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not isinstance(rate, (int, float)) or not 0 <= rate <= 1:
-            raise InvalidArgumentError(
-                f"Invalid value received for argument `rate` of layer {self.name!r}. "
-                f"Expected a float value between 0 and 1. Received: rate={rate}"
-            )
-        self.rate, self.seed, self.noise_shape = rate, seed, noise_shape
-        if rate > 0:
-            self.seed_generator = random.SeedGenerator(seed)
+    def __post_init__(self) -> None:
+        if self._strength() > 0:
+            self.seed_generator = random.SeedGenerator(self.seed)
+
+    def _strength(self) -> float:
+        return float(getattr(self, self.declaration.order[0]))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The inputs, some of them zeroed while training."""
-        if not training or self.rate == 0:
-            return inputs
-        return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
+        """The inputs, disturbed while training."""
+        return self._disturbed(inputs) if training and self._strength() > 0 else inputs
+
+    def _disturbed(self, inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} defines no _disturbed(inputs)")
 
 
 @keras_class(_HOME)
-class Embedding(Layer):
+class Dropout(NoisyLayer):
+    """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
+
+    rate: float = argument(check=fraction)
+    noise_shape: Any = argument(default=None)
+
+    def _disturbed(self, inputs: Any) -> Any:
+        return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
+
+
+class EmbeddingsArguments(Declared, kw_only=True):
+    """Of the weight `embeddings`."""
+
+    embeddings_initializer: Any = initializer("uniform")
+    embeddings_regularizer: Any = regularizer()
+    embeddings_constraint: Any = constraint()
+
+
+@keras_class(_HOME)
+class Embedding(EmbeddingsArguments, Adaptable):
     """Rows of a table by integer. Input (batch, ...), output (batch, ..., output_dim). Source: keras.layers.Embedding."""
 
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
-        mask_zero: bool = False,
-        weights: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        length = kwargs.pop("input_length", None)
+    main = "embeddings"
+    schemes = TABLES
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings",)
+    has_way_back = False
+
+    _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
+    argument_order = f"input_dim output_dim {_order} weights {ADAPTER} quantization_config"
+    config_order = f"input_dim output_dim {_order} quantization_config {ADAPTER}"
+
+    input_dim: int = argument(check=positive)
+    output_dim: int = argument(check=positive)
+    mask_zero: bool = argument(default=False, kw_only=True)
+    _first_weights: Any = argument(default=None, alias="weights", kw_only=True)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        length = more.pop("input_length", None)
         if length is not None:
-            kwargs["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
-        super().__init__(**kwargs)
-        check_positive(self, "input_dim", input_dim)
-        check_positive(self, "output_dim", output_dim)
-        self.input_dim, self.output_dim, self.mask_zero = input_dim, output_dim, mask_zero
-        self.embeddings_initializer = initializers.get(embeddings_initializer)
-        self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.embeddings_constraint = constraints.get(embeddings_constraint)
+            more["input_shape"] = tuple(length) if isinstance(length, (list, tuple)) else (length,)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.autocast = False
-        self._first_weights = weights
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table (input_dim, output_dim)."""
-        self.embeddings = self.add_weight(
-            name="embeddings",
-            shape=(self.input_dim, self.output_dim),
-            initializer=self.embeddings_initializer,
-            regularizer=self.embeddings_regularizer,
-            constraint=self.embeddings_constraint,
-        )
+        self.build_main((self.input_dim, self.output_dim), self.embeddings_initializer)
+        self.build_adapter()
         if self._first_weights is not None:
             given = self._first_weights
             self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
+    @property
+    def embeddings(self) -> Any:
+        """The table: a variable, or a tensor where an adapter or quantisation changes it."""
+        return self.adapted()
+
+    @embeddings.setter
+    def embeddings(self, value: Any) -> None:
+        self._embeddings = value
+
     def call(self, inputs: Any) -> Any:
         """The rows."""
-        return ops.cast(ops.take(self.embeddings, ops.cast(inputs, "int32"), axis=0), self.compute_dtype)
+        places, scheme = ops.cast(inputs, "int32"), self.scheme
+        if scheme is None:
+            return ops.cast(ops.take(self.embeddings, places, axis=0), self.compute_dtype)
+        rows = scheme.rows(self, places)
+        if not self.lora_enabled:
+            return rows
+        a, b = self.lora_weights
+        added = ops.matmul(ops.take(a, places, axis=0), b)
+        return ops.cast(ops.add(rows, self.lora_factor * added), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """With mask_zero: where the index is not 0."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
-    def get_config(self) -> dict[str, Any]:
-        """The config; initial weights are no part of it."""
-        return {k: v for k, v in super().get_config().items() if k != "weights"}
-
-    def _serialize_argument(self, name: str) -> Any:
-        return None if name == "weights" else super()._serialize_argument(name)
-
 
 @keras_class(_HOME)
-class Masking(Layer):
+class Masking(BuiltInLayer):
     """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
-    def __init__(self, mask_value: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.mask_value = mask_value
+    mask_value: float = argument(default=0.0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Where any feature differs from the mask value."""
@@ -214,14 +250,20 @@ class Identity(Layer):
 
 
 @keras_class(_HOME)
-class ActivityRegularization(Layer):
+class ActivityRegularization(BuiltInLayer):
     """The inputs unchanged, with a penalty on them. Source: keras.layers.ActivityRegularization."""
 
     supports_masking = True
 
-    def __init__(self, l1: float = 0.0, l2: float = 0.0, **kwargs: Any) -> None:
-        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
-        self.l1, self.l2 = l1, l2
+    l1: float = argument(default=0.0)
+    l2: float = argument(default=0.0)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        if given["activity_regularizer"] is not None:
+            raise InvalidTypeError(
+                "ActivityRegularization makes its `activity_regularizer` out of `l1` and `l2`; give those."
+            )
+        given["activity_regularizer"] = regularizers.L1L2(l1=given["l1"], l2=given["l2"])
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""
@@ -232,63 +274,49 @@ class ActivityRegularization(Layer):
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
 
 
+def _as_shape(value: Any) -> tuple[Any, ...]:
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
 @keras_class(_HOME)
-class EinsumDense(Layer):
+class EinsumDense(_KernelLayer):
     """activation(einsum(equation, x, kernel) + bias). Source: keras.layers.EinsumDense.
 
     Args:
         equation: "abc,cd->abd", "...x,xy->...y" or "ab...,bc->ac...": inputs, kernel, outputs.
         output_shape: an int or a shape without the batch axis (and without what `...` stands for); None where the inputs say it.
         bias_axes: the letters of the output that the bias has; None for no bias.
+        gptq_unpacked_column_size: what Keras notes of a kernel of 4 bits under GPTQ.
     """
 
-    def __init__(
-        self,
-        equation: str,
-        output_shape: Any,
-        activation: Any = None,
-        bias_axes: str | None = None,
-        kernel_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        bias_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.equation = equation
-        self.partial_output_shape = (output_shape,) if isinstance(output_shape, int) else tuple(output_shape)
-        self.bias_axes = bias_axes
-        self.activation = activations.get(activation)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint = constraints.get(kernel_constraint)
-        self.bias_constraint = constraints.get(bias_constraint)
+    schemes = KERNELS
+    zero_name = "zero_point"
+
+    argument_order = (
+        f"equation output_shape activation bias_axes {_WEIGHTS} {ADAPTER} gptq_unpacked_column_size quantization_config"
+    )
+    config_order = (
+        f"output_shape equation activation bias_axes {_WEIGHTS} gptq_unpacked_column_size quantization_config {ADAPTER}"
+    )
+
+    equation: str = argument()
+    partial_output_shape: Any = argument(convert=_as_shape, alias="output_shape")
+    activation: Any = activation_argument()
+    bias_axes: str | None = argument(default=None)
+    gptq_unpacked_column_size: int | None = argument(default=None, kw_only=True)
 
     def build(self, input_shape: Any) -> None:
         """Make the kernel and the bias, of the sizes that the equation's letters have."""
         terms = _EinsumTerms.of(self)
         inputs, outputs = terms.sizes(self, tuple(input_shape))
-        self.kernel = self.add_weight(
-            name="kernel",
-            shape=tuple(_known_size(self, letter, outputs, inputs) for letter in terms.kernel),
-            initializer=self._fans(terms),
-            regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint,
-        )
+        self.contraction = Contraction(self.equation, len(input_shape))
+        shape = tuple(_known_size(self, letter, outputs, inputs) for letter in terms.kernel)
+        self.build_main(shape, self._fans(terms))
         self.bias = None
         if self.bias_axes is not None:
-            self.bias = self.add_weight(
-                name="bias",
-                shape=self._bias_shape(terms, outputs, len(input_shape)),
-                initializer=self.bias_initializer,
-                regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint,
-            )
+            self.bias = self._add_weight_of("bias", self._bias_shape(terms, outputs, len(input_shape)))
         self.input_spec = InputSpec(ndim=len(input_shape))
+        self.build_adapter()
 
     def _fans(self, terms: _EinsumTerms) -> Any:
         """The kernel's initializer, told which axes are the units that come in and which are those that go out."""
@@ -314,21 +342,12 @@ class EinsumDense(Layer):
         behind = rank - len(terms.inputs) if terms.dots == "right" else 0
         return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * behind)
 
-    def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output."""
-        x = ops.einsum(self.equation, inputs, self.kernel)
-        if self.bias is not None:
-            x = x + self.bias
-        return x if self.activation is None else self.activation(x)
-
     def get_config(self) -> dict[str, Any]:
-        """The config; `output_shape` stands first, as Keras writes it."""
+        """The config; GPTQ's size only where there is one."""
         config = super().get_config()
-        base = {name: config.pop(name) for name in ("name", "trainable", "dtype")}
-        return {**base, "output_shape": config.pop("output_shape"), **config}
-
-    def _serialize_argument(self, name: str) -> Any:
-        return list(self.partial_output_shape) if name == "output_shape" else super()._serialize_argument(name)
+        if not self.gptq_unpacked_column_size:
+            config.pop("gptq_unpacked_column_size", None)
+        return config
 
 
 class _EinsumTerms(NamedTuple):

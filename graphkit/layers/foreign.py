@@ -17,37 +17,37 @@ class _Foreign(Layer):
     wraps: ClassVar[str] = ""
     instead: ClassVar[str] = ""
 
+    def __init_subclass__(cls, *, wraps: str = "", instead: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.wraps, cls.instead = wraps or cls.wraps, instead or cls.instead
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         raise InvalidTypeError(f"{type(self).__name__} wraps {self.wraps}, which graphkit does not run. {self.instead}")
 
 
+_BY_ONNX = "Export the module with torch.onnx.export and load the .onnx file with graphkit.load."
+_BY_OPS = "Write it with graphkit.ops in the `call` of a Layer."
+
+
 @keras_class(_HOME)
-class TorchModuleWrapper(_Foreign):
+class TorchModuleWrapper(_Foreign, wraps="a PyTorch module", instead=_BY_ONNX):
     """A PyTorch module: not here. Source: keras.layers.TorchModuleWrapper."""
 
-    wraps = "a PyTorch module"
-    instead = "Export the module with torch.onnx.export and load the .onnx file with graphkit.load."
-
 
 @keras_class(_HOME)
-class JaxLayer(_Foreign):
+class JaxLayer(_Foreign, wraps="a JAX function", instead=f"{_BY_OPS[:-1]}, or as a Lambda."):
     """A JAX function: not here. Source: keras.layers.JaxLayer."""
 
-    wraps = "a JAX function"
-    instead = "Write it with graphkit.ops in the `call` of a Layer, or as a Lambda."
-
 
 @keras_class(_HOME)
-class FlaxLayer(_Foreign):
+class FlaxLayer(_Foreign, wraps="a Flax module", instead=_BY_OPS):
     """A Flax module: not here. Source: keras.layers.FlaxLayer."""
 
-    wraps = "a Flax module"
-    instead = "Write it with graphkit.ops in the `call` of a Layer."
-
 
 @keras_class(_HOME)
-class TFSMLayer(_Foreign):
+class TFSMLayer(
+    _Foreign,
+    wraps="a TensorFlow SavedModel",
+    instead="Convert it with tf2onnx and load the .onnx file with graphkit.load.",
+):
     """A TensorFlow SavedModel: not here. Source: keras.layers.TFSMLayer."""
-
-    wraps = "a TensorFlow SavedModel"
-    instead = "Convert it with tf2onnx and load the .onnx file with graphkit.load."

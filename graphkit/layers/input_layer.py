@@ -23,8 +23,8 @@ class InputLayer(Layer):
         shape: Sequence[int | None] | None = None,
         batch_size: int | None = None,
         dtype: Any = None,
-        sparse: bool = False,
-        ragged: bool = False,
+        sparse: bool | None = None,
+        ragged: bool | None = None,
         batch_shape: Sequence[int | None] | None = None,
         input_tensor: Any = None,
         optional: bool = False,
@@ -45,7 +45,7 @@ class InputLayer(Layer):
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = _full_shape(shape, batch_size, batch_shape, self.name)
         self.input_dtype = dtypes.standardize(dtype)
-        self.sparse, self.ragged, self.optional = sparse, ragged, optional
+        self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
         self.built = True
         spec = TensorSpec(_named_sizes(self.batch_shape, self.name), self.input_dtype)
         if input_tensor is not None and input_tensor.history is None:
@@ -86,7 +86,7 @@ def Input(  # noqa: N802 (Keras' name)
     shape: Sequence[int | None] | None = None,
     batch_size: int | None = None,
     dtype: Any = None,
-    sparse: bool = False,
+    sparse: bool | None = None,
     batch_shape: Sequence[int | None] | None = None,
     name: str | None = None,
     tensor: Any = None,

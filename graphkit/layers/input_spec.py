@@ -9,7 +9,16 @@ from graphkit.core.errors import ShapeError
 
 
 class InputSpec:
-    """Rank, sizes or dtype that an input must have; None is anything. Source: keras.layers.InputSpec."""
+    """Rank, sizes or dtype that an input must have; None is anything.
+
+    Args:
+        dtype, shape, ndim, max_ndim, min_ndim, axes: what is wanted; `axes` says sizes by axis.
+        allow_last_axis_squeeze: with `shape`: a last axis of size 1 may be missing, or be there beyond the shape.
+        name: which input of several it is about.
+        optional: whether the input may be None.
+
+    Source: keras.layers.InputSpec.
+    """
 
     def __init__(
         self,
@@ -19,6 +28,9 @@ class InputSpec:
         max_ndim: int | None = None,
         min_ndim: int | None = None,
         axes: Mapping[int, int | None] | None = None,
+        allow_last_axis_squeeze: bool = False,
+        name: str | None = None,
+        optional: bool = False,
     ) -> None:
         self.dtype = dtype
         self.shape = shape
@@ -26,15 +38,34 @@ class InputSpec:
         self.max_ndim = max_ndim
         self.min_ndim = min_ndim
         self.axes = {int(k): v for k, v in (axes or {}).items()}
+        self.allow_last_axis_squeeze, self.name, self.optional = allow_last_axis_squeeze, name, optional
 
     def check(self, shape: tuple[Any, ...], layer_name: str, index: int = 0) -> None:
         """Raise ShapeError if an input of this shape does not fit."""
+        shape = self._squeezed(shape)
         for problem in (self._rank_problem(len(shape)), self._size_problem(shape)):
             if problem:
                 shown = tuple(s if isinstance(s, int) else None for s in shape)
                 raise ShapeError(
                     f'Input {index} of layer "{layer_name}" is incompatible with the layer: {problem}. Full shape received: {shown}'
                 )
+
+    def _squeezed(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The shape with the last axis that may be missing, or may be too many, made right."""
+        if not self.allow_last_axis_squeeze or self.shape is None:
+            return shape
+        if len(shape) == len(self.shape) + 1 and shape[-1] == 1:
+            return shape[:-1]
+        return (*shape, 1) if len(shape) == len(self.shape) - 1 and self.shape[-1] == 1 else shape
+
+    def get_config(self) -> dict[str, Any]:
+        """What is wanted, as JSON data."""
+        return {n: getattr(self, n) for n in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> InputSpec:
+        """The spec with this config."""
+        return cls(**config)
 
     def _rank_problem(self, rank: int) -> str | None:
         if self.ndim is not None and rank != self.ndim:

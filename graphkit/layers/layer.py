@@ -7,35 +7,37 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ClassVar
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, serialize
+from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, tracing
-from graphkit.ir.variable import Variable, autocast_scope
-from graphkit.layers import dtype_policy as policies
+from graphkit.ir.variable import Variable, autocast_scope, current_autocast
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.tracking import tracked, unique_variables
+from graphkit.layers.tracking import in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
-_IGNORED_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "shared_object_id", "build_input_shape")
+_IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
+# Left out for layers that take no such arguments: Keras writes some of them for all.
+_OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Arguments of Keras' add_weight that say how several machines or TensorFlow keep a weight.
 _IGNORED_WEIGHT_ARGUMENTS = (
-    "aggregation", "collections", "experimental_autocast", "getter", "layout", "overwrite_with_gradient", "partitioner", "sparse",
-    "synchronization", "use_resource",
+    "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
+    "use_resource",
 )  # fmt: skip
 _UNTRACKED = ("nodes", "input_spec")
 
@@ -77,7 +79,8 @@ class Layer(Operation):
 
         self.activity_regularizer = regularizers.get(activity_regularizer)
         self._trainable = bool(trainable)
-        self.dtype_policy = policies.get(dtype)
+        self._dtype_policy = policies.get(dtype)
+        self._path: str | None = None
         self.autocast = autocast
         self.built = False
         self.input_spec: Any = None
@@ -104,9 +107,13 @@ class Layer(Operation):
         regularizer: Any = None,
         constraint: Any = None,
         name: str | None = None,
+        overwrite_with_gradient: bool = False,
         **others: Any,
     ) -> Variable:
-        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight."""
+        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight.
+
+        With `overwrite_with_gradient` the optimizer takes the "gradient" for the new value.
+        """
         from graphkit import constraints, initializers, regularizers
 
         unknown = [k for k in others if k not in _IGNORED_WEIGHT_ARGUMENTS]
@@ -131,7 +138,7 @@ class Layer(Operation):
             trainable=trainable,
             name=name,
         )
-        variable.autocast = autocast
+        variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(variable)
@@ -171,24 +178,24 @@ class Layer(Operation):
         """All weights in Keras' order: each layer's trainable ones, its others, then those of the layers inside."""
         found = []
         for layer in self._walk_layers():
-            own = layer._own_variables
-            found += [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+            found += in_keras_order(layer._own_variables)
         return list(dict.fromkeys(found))
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes: of layers that are trainable, within layers that are."""
-        return [v for v in unique_variables(self._trainable_ones()) if v.trainable]
+        """The weights that training changes; none if this layer is frozen. Of the layers inside each says so for itself."""
+        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
 
     def _trainable_ones(self) -> Iterator[Variable]:
         stack: list[Layer] = [self]
         seen: set[int] = set()
         while stack:
             layer = stack.pop()
-            if id(layer) in seen or not layer.trainable:
+            if id(layer) in seen:
                 continue
             seen.add(id(layer))
-            yield from layer._own_variables
+            if layer.trainable:
+                yield from layer._own_variables
             stack.extend(reversed(layer._layers))
 
     @property
@@ -246,14 +253,55 @@ class Layer(Operation):
     # ----- dtypes -----
 
     @property
+    def dtype_policy(self) -> Any:
+        """What the layer was given as `dtype`: a policy, or a map of policies by path."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value: Any) -> None:
+        self._take_policy(policies.get(value))
+
+    def _take_policy(self, policy: Any) -> None:
+        """Have this policy from now on; of a map only the entry of this layer is changed."""
+        if self._mapped_path is None:
+            self._dtype_policy = policy
+        else:
+            if self._mapped_path in self._dtype_policy:
+                del self._dtype_policy[self._mapped_path]
+            self._dtype_policy[self._mapped_path] = policy
+
+    @property
+    def path(self) -> str | None:
+        """The names of the layers around it and its own, "encoder/dense"; None before it is built."""
+        return self._path
+
+    @property
+    def _mapped_path(self) -> str | None:
+        return self._path if isinstance(self._dtype_policy, policies.DTypePolicyMap) else None
+
+    @property
+    def own_policy(self) -> policies.DTypePolicy:
+        """The policy of this very layer: of a map, what it holds for the layer's path."""
+        given = self._dtype_policy
+        if isinstance(given, policies.DTypePolicyMap):
+            return given.default_policy if self._path is None else given[self._path]
+        own: policies.DTypePolicy = given
+        return own
+
+    @property
+    def quantization_mode(self) -> str | None:
+        """The quantisation of this very layer: "int8", "int4", "float8", "gptq", "awq", or None."""
+        return self.own_policy.quantization_mode
+
+    @property
     def compute_dtype(self) -> str:
         """The dtype that the layer computes in."""
-        return self.dtype_policy.compute_dtype
+        return self.own_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
         """The dtype of the weights."""
-        return self.dtype_policy.variable_dtype
+        return self.own_policy.variable_dtype
 
     @property
     def dtype(self) -> str:
@@ -261,8 +309,11 @@ class Layer(Operation):
         return self.variable_dtype
 
     def _autocast_dtype(self) -> str | None:
-        """What ops are to see the weights in, where that is not what they are kept in."""
-        return self.compute_dtype if self.autocast and self.compute_dtype != self.variable_dtype else None
+        """What ops are to see the weights in; a layer without autocast says so only within one that casts, as in Keras."""
+        compute = self.compute_dtype
+        if current_autocast() is None:
+            return compute if compute != self.variable_dtype else None
+        return compute if self.autocast and dtypes.is_float(compute) else ""
 
     def _autocast_tensor(self, x: Any) -> Any:
         if isinstance(x, Variable):
@@ -288,7 +339,7 @@ class Layer(Operation):
         if self.built:
             return
         shapes = {name: _merged_shape(nest.map_structure(_shape_or_none, value)) for name, value in tensors.items()}
-        wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+        wanted = _build_arguments(type(self))
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
@@ -321,7 +372,7 @@ class Layer(Operation):
         if "shapes_dict" in config:
             self.build(**{k: _tupled(v) for k, v in config["shapes_dict"].items()})
         elif config.get("input_shape") is not None and self._own_build():
-            wanted = [p for p in inspect.signature(self.build).parameters if p not in ("args", "kwargs")]
+            wanted = _build_arguments(type(self))
             if len(wanted) == 1:
                 self.build(_tupled(config["input_shape"]))
 
@@ -338,7 +389,7 @@ class Layer(Operation):
         return self._eager(args, kwargs)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
-        signature = _call_signature(type(self))
+        signature = signature_of(type(self).call)
         try:
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
@@ -374,7 +425,7 @@ class Layer(Operation):
 
     def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}
-        parameters = _call_signature(type(self)).parameters
+        parameters = signature_of(type(self).call).parameters
         for name, value in tensors.items():
             mask_name = "mask" if len(tensors) == 1 else f"{name}_mask"  # Keras' rule
             if mask_name in parameters and arguments.get(mask_name) is None:
@@ -513,16 +564,25 @@ class Layer(Operation):
         """The penalties of the weights' regularizers."""
         return self.regularization_losses()
 
+    # ----- quantisation -----
+
+    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
+        """Raises UnsupportedError: only layers with a kernel or a table can be quantised. Source: keras Layer.quantize."""
+        raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
+
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        if self.activity_regularizer is not None:
+        own = self._saved_names()
+        if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        own = [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
         config.update({n: self._serialize_argument(n) for n in own})
         return config
+
+    def _saved_names(self) -> list[str]:
+        return [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
         value = getattr(self, name)
@@ -535,8 +595,9 @@ class Layer(Operation):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """A layer with this config, without its weights' numbers."""
-        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in _IGNORED_CONFIG}
-        return cls(**arguments)
+        known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in config_names(base)}
+        dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
+        return cls(**{k: _argument_from_config(v) for k, v in config.items() if k not in dropped})
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -550,8 +611,9 @@ class Layer(Operation):
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
-    """A layer out of the config of the one that holds it: its weights are named below that one."""
-    with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
+    """A layer out of the config of the one that holds it: its weights are named below that one; those of a model are its own."""
+    is_model = isinstance(config, Mapping) and config.get("class_name") in ("Functional", "Sequential")
+    with nullcontext() if is_model or not outer.get("name") else names.name_scope(str(outer["name"])):
         return deserialize(config)
 
 
@@ -569,6 +631,7 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
         self._building = True
         try:
             with names.name_scope(self.name), tracing(None):
+                self._path = names.current_scope()
                 build(self, **self._build_shapes)
         finally:
             self._building = False
@@ -584,14 +647,8 @@ def _argument_from_config(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
 
 
-_CALL_SIGNATURES: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
-
-
-def _call_signature(cls: type[Layer]) -> inspect.Signature:
-    known = _CALL_SIGNATURES.get(cls)
-    if known is None:
-        known = _CALL_SIGNATURES[cls] = inspect.signature(cls.call)
-    return known
+def _build_arguments(cls: type[Layer]) -> list[str]:
+    return [p for p in signature_of(cls.build).parameters if p not in ("self", "args", "kwargs")]
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -7,19 +7,29 @@ from functools import reduce
 from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer
 from graphkit.ops._convert import canonical_axis
 
 _HOME = "keras.layers"
 
 
-class Merge(Layer):
-    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it."""
+class Merge(BuiltInLayer):
+    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it.
+
+    `class Add(Merge, pairwise="add")` joins them by that op, two at a time.
+    """
 
     supports_masking = True
     exact_count: ClassVar[int | None] = None
+    pairwise: ClassVar[str] = ""
+
+    def __init_subclass__(cls, *, pairwise: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.pairwise = pairwise or cls.pairwise
 
     def build(self, input_shape: Any) -> None:
         """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
@@ -59,7 +69,7 @@ class Merge(Layer):
 
     def merge(self, inputs: list[Any]) -> Any:
         """The merged tensor, from tensors of one rank."""
-        raise NotImplementedError(f"{type(self).__name__} defines no merge(inputs)")
+        return reduce(getattr(ops, self.pairwise), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """True where any input's mask is; None if an input has none."""
@@ -98,68 +108,46 @@ def _same_rank(inputs: list[Any]) -> list[Any]:
 
 
 @keras_class(_HOME)
-class Add(Merge):
+class Add(Merge, pairwise="add"):
     """The sum. Source: keras.layers.Add."""
-
-    def merge(self, inputs: list[Any]) -> Any:
-        """The sum."""
-        return reduce(ops.add, inputs)
 
 
 @keras_class(_HOME)
-class Subtract(Merge):
+class Subtract(Merge, pairwise="subtract"):
     """The first minus the second of two. Source: keras.layers.Subtract."""
 
     exact_count = 2
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The difference."""
-        return ops.subtract(*inputs)
-
 
 @keras_class(_HOME)
-class Multiply(Merge):
+class Multiply(Merge, pairwise="multiply"):
     """The product. Source: keras.layers.Multiply."""
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The product."""
-        return reduce(ops.multiply, inputs)
-
 
 @keras_class(_HOME)
-class Average(Merge):
+class Average(Merge, pairwise="add"):
     """The mean. Source: keras.layers.Average."""
 
     def merge(self, inputs: list[Any]) -> Any:
         """The mean."""
-        return reduce(ops.add, inputs) / len(inputs)
+        return super().merge(inputs) / len(inputs)
 
 
 @keras_class(_HOME)
-class Maximum(Merge):
+class Maximum(Merge, pairwise="maximum"):
     """The largest. Source: keras.layers.Maximum."""
 
-    def merge(self, inputs: list[Any]) -> Any:
-        """The largest."""
-        return reduce(ops.maximum, inputs)
-
 
 @keras_class(_HOME)
-class Minimum(Merge):
+class Minimum(Merge, pairwise="minimum"):
     """The smallest. Source: keras.layers.Minimum."""
-
-    def merge(self, inputs: list[Any]) -> Any:
-        """The smallest."""
-        return reduce(ops.minimum, inputs)
 
 
 @keras_class(_HOME)
 class Concatenate(Merge):
     """Joined along `axis`. Source: keras.layers.Concatenate."""
 
-    def __init__(self, axis: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis = axis
+    axis: int = argument(default=-1)
 
     def _check_shapes(self, shapes: list[tuple[int | None, ...]]) -> None:
         ranks = {len(s) for s in shapes}
@@ -202,22 +190,23 @@ def _mask_like(x: Any, mask: Any) -> Any:
     return ops.logical_and(ops.cast(ops.ones_like(x), "bool"), wide)
 
 
+def _axes(layer: Any, name: str, value: Any) -> Any:
+    several = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(a, int) for a in value)
+    if not isinstance(value, int) and not several:
+        raise InvalidTypeError(
+            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be an int or a list of two ints. Received: axes={value}"
+        )
+    return value
+
+
 @keras_class(_HOME)
 class Dot(Merge):
     """The dot product of two tensors along `axes`, sample by sample. Source: keras.layers.Dot."""
 
     exact_count = 2
 
-    def __init__(self, axes: Any, normalize: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        valid = isinstance(axes, int) or (
-            isinstance(axes, (list, tuple)) and len(axes) == 2 and all(isinstance(a, int) for a in axes)
-        )
-        if not valid:
-            raise InvalidTypeError(
-                f"Invalid type for argument `axes` of layer {self.name!r}: it should be an int or a list of two ints. Received: axes={axes}"
-            )
-        self.axes, self.normalize = axes, normalize
+    axes: Any = argument(check=_axes)
+    normalize: bool = argument(default=False)
 
     def _axes_for(self, x1: Any, x2: Any) -> tuple[int, int]:
         ranks = len(x1), len(x2)

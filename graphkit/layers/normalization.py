@@ -4,19 +4,100 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit import constraints, initializers, ops, regularizers
+from graphkit import initializers, ops
+from graphkit.core.declared import Declared, argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer, weight_arguments
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
 from graphkit.layers.wrappers import Wrapper
 from graphkit.ops._convert import canonical_axis
 
 _HOME = "keras.layers"
 
 
+class ScaleArguments(Declared, kw_only=True):
+    """Of the weights `gamma` and `beta`, and whether there are any."""
+
+    center: bool = argument(default=True)
+    scale: bool = argument(default=True)
+    beta_initializer: Any = initializer("zeros")
+    beta_regularizer: Any = regularizer()
+    beta_constraint: Any = constraint()
+    gamma_initializer: Any = initializer("ones")
+    gamma_regularizer: Any = regularizer()
+    gamma_constraint: Any = constraint()
+
+
+class MovingArguments(Declared, kw_only=True):
+    """Of the moving statistics."""
+
+    moving_mean_initializer: Any = initializer("zeros")
+    moving_variance_initializer: Any = initializer("ones")
+
+
+class _Scaled(ScaleArguments, BuiltInLayer):
+    """What the layers with a learned scale and shift share."""
+
+    def _add_scale(self, shape: tuple[int, ...], scale: bool, center: bool) -> None:
+        self.gamma = self._add_weight_of("gamma", shape, autocast=False) if scale else None
+        self.beta = self._add_weight_of("beta", shape, autocast=False) if center else None
+
+    def _channels(self, given: int, input_shape: Any) -> tuple[int, int]:
+        """The number of an axis, and its size. Raises ShapeError if that is not known."""
+        axis = canonical_axis(given, len(input_shape), f"axis of layer {self.name!r}")
+        size = input_shape[axis]
+        if size is None:
+            raise ShapeError(
+                f"Axis {given} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
+            )
+        return axis, size
+
+
+def _known_sizes(layer: Any, axes: list[int], input_shape: Any) -> tuple[int, ...]:
+    shape = tuple(input_shape[axis] for axis in axes)
+    if None in shape:
+        raise ShapeError(
+            f"The axes {layer.axis} of the inputs to layer {layer.name!r} must be known, got shape {tuple(input_shape)}."
+        )
+    return shape
+
+
+def _single_axis(value: Any) -> Any:
+    return int(value[0]) if isinstance(value, (list, tuple)) and len(value) == 1 else value
+
+
+_momentum = must(
+    lambda value: 0 <= value <= 1, "`{name}` of layer {owner.name!r} must be between 0 and 1, got {value}."
+)
+_epsilon = must(lambda value: value > 0, "`{name}` of layer {owner.name!r} must be positive, got {value}.")
+_axes = must(
+    lambda value: isinstance(value, (int, list, tuple)),
+    "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
+)
+_int_or_ints = must(
+    lambda value: isinstance(value, (int, list, tuple)),
+    "Invalid value for `axis` argument of layer {owner.name!r}: expected an int or a list/tuple of ints. "
+    "Received: axis={value!r}",
+    InvalidTypeError,
+)
+_groups = must(
+    lambda value: is_positive_int(value) or value == -1,
+    "Received an invalid value for argument `groups` of layer {owner.name!r}, expected a positive integer (or `-1` for "
+    "instance normalization). Received: groups={value}",
+)
+_power_iterations = must(
+    lambda value: value > 0,
+    "`power_iterations` of layer {owner.name!r} should be greater than zero. Received: `power_iterations={value}`",
+)
+
+
+def _listed(value: Any) -> Any:
+    return list(value) if isinstance(value, (list, tuple)) else value
+
+
 @keras_class(_HOME)
-class BatchNormalization(Layer):
+class BatchNormalization(MovingArguments, _Scaled):
     """Normalizes over all axes but `axis`: by the batch while training, by moving statistics otherwise.
 
     Training moves them: moving = momentum * moving + (1 - momentum) * batch. A mask takes steps out of the statistics. With
@@ -27,79 +108,35 @@ class BatchNormalization(Layer):
     supports_masking = True
     uses_batch_statistics = True
 
-    def __init__(
-        self,
-        axis: int = -1,
-        momentum: float = 0.99,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        moving_mean_initializer: Any = "zeros",
-        moving_variance_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        synchronized: bool = False,
-        renorm: bool = False,
-        renorm_clipping: Any = None,
-        renorm_momentum: float = 0.99,
-        **kwargs: Any,
-    ) -> None:
-        kwargs.pop("fused", None)  # Keras 2's choice of a kernel
-        super().__init__(**kwargs)
-        if not 0 <= momentum <= 1:
-            raise InvalidArgumentError(f"`momentum` of layer {self.name!r} must be between 0 and 1, got {momentum}.")
-        if epsilon <= 0:
-            raise InvalidArgumentError(f"`epsilon` of layer {self.name!r} must be positive, got {epsilon}.")
-        self.axis = int(axis[0]) if isinstance(axis, (list, tuple)) and len(axis) == 1 else axis
-        self.momentum, self.epsilon, self.center, self.scale = momentum, epsilon, center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
-        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
-        self.synchronized = synchronized  # one machine: nothing to synchronize with
-        self.renorm, self.renorm_clipping, self.renorm_momentum = renorm, renorm_clipping, renorm_momentum
+    _order = "axis momentum epsilon center scale " + weight_arguments(
+        "beta",
+        "gamma",
+        behind_initializers="moving_mean_initializer moving_variance_initializer",
+        behind_regularizers="",
+    )
+    argument_order = f"{_order} renorm renorm_clipping renorm_momentum synchronized"
+    config_order = f"{_order} synchronized renorm renorm_clipping renorm_momentum"
+
+    axis: Any = argument(default=-1, convert=_single_axis)
+    momentum: float = argument(default=0.99, check=_momentum)
+    epsilon: float = argument(default=1e-3, check=_epsilon)
+    renorm: bool = argument(default=False, kw_only=True)
+    renorm_clipping: Any = argument(default=None, kw_only=True)
+    renorm_momentum: float = argument(default=0.99, kw_only=True)
+    synchronized: bool = argument(default=False, kw_only=True)  # one machine: nothing to synchronize with
+    fused: Any = argument(default=None, hidden=True, kw_only=True)  # Keras 2's choice of a kernel
 
     def build(self, input_shape: Any) -> None:
         """Make gamma, beta and the moving statistics, vectors over `axis`."""
-        axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
-        size = input_shape[axis]
-        if size is None:
-            raise ShapeError(
-                f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
-            )
+        axis, size = self._channels(self.axis, input_shape)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
-        self.gamma = self._vector(
-            "gamma", size, self.scale, self.gamma_initializer, self.gamma_regularizer, self.gamma_constraint
-        )
-        self.beta = self._vector(
-            "beta", size, self.center, self.beta_initializer, self.beta_regularizer, self.beta_constraint
-        )
+        self._add_scale((size,), self.scale, self.center)
         self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
         self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
         if self.renorm:
             self.moving_stddev = self._statistic("moving_stddev", size, "ones")
             self.renorm_mean = self._statistic("renorm_mean", size, self.moving_mean_initializer)
             self.renorm_stddev = self._statistic("renorm_stddev", size, "ones")
-
-    def _vector(self, name: str, size: int, wanted: bool, initializer: Any, regularizer: Any, constraint: Any) -> Any:
-        if not wanted:
-            return None
-        return self.add_weight(
-            name=name,
-            shape=(size,),
-            initializer=initializer,
-            regularizer=regularizer,
-            constraint=constraint,
-            autocast=False,
-        )
 
     def _statistic(self, name: str, size: int, initializer: Any) -> Any:
         return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)
@@ -174,66 +211,33 @@ class BatchNormalization(Layer):
 
 
 @keras_class(_HOME)
-class LayerNormalization(Layer):
+class LayerNormalization(_Scaled):
     """Normalizes each sample over `axis` (an int or several). Source: keras.layers.LayerNormalization."""
 
     supports_masking = True
 
-    def __init__(
-        self,
-        axis: Any = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        rms_scaling = kwargs.pop("rms_scaling", False)
-        super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise InvalidArgumentError(
-                f"Expected an int or a list/tuple of ints for `axis` of layer {self.name!r}. Received: {axis!r}"
-            )
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
-        self.epsilon, self.center, self.scale, self.rms_scaling = epsilon, center, scale, bool(rms_scaling)
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
+    argument_order = f"axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+
+    axis: Any = argument(default=-1, check=_axes, convert=_listed)
+    epsilon: float = argument(default=1e-3)
+    rms_scaling: bool = argument(default=False, convert=bool, hidden=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        self.autocast = False  # the moments are taken in float32, and the result has the inputs' precision, as in Keras
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, of the shape of the axes that are normalized."""
-        given = self.axis if isinstance(self.axis, list) else [self.axis]
-        axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in given)
-        shape = tuple(input_shape[a] for a in axes)
-        if None in shape:
-            raise ShapeError(
-                f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
-            )
-        self.gamma = self.beta = None
-        if self.scale or self.rms_scaling:
-            self.gamma = self.add_weight(
-                name="gamma", shape=shape, initializer=self.gamma_initializer, regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint, autocast=False,
-            )  # fmt: skip
-        if self.center and not self.rms_scaling:
-            self.beta = self.add_weight(
-                name="beta", shape=shape, initializer=self.beta_initializer, regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint, autocast=False,
-            )  # fmt: skip
+        self.axis = self.axis if isinstance(self.axis, list) else [self.axis]  # a list from here on, in the config too
+        axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in self.axis)
+        shape = _known_sizes(self, axes, input_shape)
+        self._add_scale(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
-        return ops.layer_normalization(
+        made = ops.layer_normalization(
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
+        return ops.cast(made, self.compute_dtype)
 
     def get_config(self) -> dict[str, Any]:
         """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
@@ -242,7 +246,7 @@ class LayerNormalization(Layer):
 
 
 @keras_class(_HOME)
-class GroupNormalization(Layer):
+class GroupNormalization(_Scaled):
     """Normalizes each sample over groups of the channels (Wu and He 2018, arXiv:1803.08494). Source: keras.layers.GroupNormalization.
 
     Args:
@@ -252,61 +256,25 @@ class GroupNormalization(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self,
-        groups: int = 32,
-        axis: int = -1,
-        epsilon: float = 1e-3,
-        center: bool = True,
-        scale: bool = True,
-        beta_initializer: Any = "zeros",
-        gamma_initializer: Any = "ones",
-        beta_regularizer: Any = None,
-        gamma_regularizer: Any = None,
-        beta_constraint: Any = None,
-        gamma_constraint: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        if not isinstance(groups, int) or (groups <= 0 and groups != -1):
-            raise InvalidArgumentError(
-                f"Received an invalid value for argument `groups` of layer {self.name!r}, expected a positive integer (or `-1` for "
-                f"instance normalization). Received: groups={groups}"
-            )
+    argument_order = f"groups axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+
+    groups: int = argument(default=32, check=_groups)
+    axis: int = argument(default=-1)
+    epsilon: float = argument(default=1e-3)
+
+    def __post_init__(self) -> None:
         self.autocast = False
-        self.groups, self.axis, self.epsilon, self.center, self.scale = groups, axis, epsilon, center, scale
-        self.beta_initializer = initializers.get(beta_initializer)
-        self.gamma_initializer = initializers.get(gamma_initializer)
-        self.beta_regularizer = regularizers.get(beta_regularizer)
-        self.gamma_regularizer = regularizers.get(gamma_regularizer)
-        self.beta_constraint = constraints.get(beta_constraint)
-        self.gamma_constraint = constraints.get(gamma_constraint)
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, vectors over the channels."""
-        axis = canonical_axis(self.axis, len(input_shape), f"axis of layer {self.name!r}")
-        size = input_shape[axis]
-        if size is None:
-            raise ShapeError(
-                f"Axis {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
-            )
+        axis, size = self._channels(self.axis, input_shape)
         self.groups = size if self.groups == -1 else self.groups
         if size % self.groups:
             raise ShapeError(
                 f"Layer {self.name!r}: {size} channels cannot be cut into {self.groups} groups of one size."
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
-        self.gamma = self.beta = None
-        if self.scale:
-            self.gamma = self.add_weight(
-                name="gamma", shape=(size,), initializer=self.gamma_initializer, regularizer=self.gamma_regularizer,
-                constraint=self.gamma_constraint, autocast=False,
-            )  # fmt: skip
-        if self.center:
-            self.beta = self.add_weight(
-                name="beta", shape=(size,), initializer=self.beta_initializer, regularizer=self.beta_regularizer,
-                constraint=self.beta_constraint, autocast=False,
-            )  # fmt: skip
+        self._add_scale((size,), self.scale, self.center)
 
     def call(self, inputs: Any) -> Any:
         """The normalized inputs."""
@@ -327,24 +295,17 @@ class GroupNormalization(Layer):
 
 
 @keras_class(_HOME)
-class RMSNormalization(Layer):
+class RMSNormalization(BuiltInLayer):
     """Divides by the root mean square over `axis`, times a learned scale (arXiv:1910.07467). Source: keras.layers.RMSNormalization."""
 
-    def __init__(self, axis: Any = -1, epsilon: float = 1e-6, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.axis, self.epsilon = axis, epsilon
+    axis: Any = argument(default=-1)
+    epsilon: float = argument(default=1e-6)
 
     def build(self, input_shape: Any) -> None:
         """Make the scale, of the shape of the axes that are normalized."""
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
-        shape = tuple(
-            input_shape[canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}")] for a in self.axis
-        )
-        if None in shape:
-            raise ShapeError(
-                f"The axes {self.axis} of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
-            )
-        self.scale = self.add_weight(name="scale", shape=shape, initializer="ones")
+        axes = [canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in self.axis]
+        self.scale = self.add_weight(name="scale", shape=_known_sizes(self, axes, input_shape), initializer="ones")
 
     def call(self, x: Any) -> Any:
         """The normalized inputs."""
@@ -352,19 +313,12 @@ class RMSNormalization(Layer):
 
 
 @keras_class(_HOME)
-class UnitNormalization(Layer):
+class UnitNormalization(BuiltInLayer):
     """Divides by the L2 norm over `axis` (an int or several). Source: keras.layers.UnitNormalization."""
 
     supports_masking = True
 
-    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        if not isinstance(axis, (int, list, tuple)):
-            raise InvalidTypeError(
-                f"Invalid value for `axis` argument of layer {self.name!r}: expected an int or a list/tuple of ints. "
-                f"Received: axis={axis!r}"
-            )
-        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+    axis: Any = argument(default=-1, check=_int_or_ints, convert=_listed)
 
     def call(self, inputs: Any) -> Any:
         """The inputs as vectors of length 1."""
@@ -378,13 +332,7 @@ class SpectralNormalization(Wrapper):
     The value is approached by `power_iterations` steps from a vector that is kept. Source: keras.layers.SpectralNormalization.
     """
 
-    def __init__(self, layer: Any, power_iterations: int = 1, **kwargs: Any) -> None:
-        super().__init__(layer, **kwargs)
-        if power_iterations <= 0:
-            raise InvalidArgumentError(
-                f"`power_iterations` of layer {self.name!r} should be greater than zero. Received: `power_iterations={power_iterations}`"
-            )
-        self.power_iterations = power_iterations
+    power_iterations: int = argument(default=1, check=_power_iterations)
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside and make the vector."""

@@ -5,41 +5,45 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument, must
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
-from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
-from graphkit.ops._windows import check_output, output_sizes, per_axis, spatial_axes, spatial_sizes
+from graphkit.layers.declared import SpatialLayer, sizes
+from graphkit.ops._windows import check_output, output_sizes, spatial_axes, spatial_sizes
 
 _HOME = "keras.layers"
 
 
-class _Pooling(Layer):
-    """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
+_padding = must(
+    lambda value: str(value).lower() in ("valid", "same"),
+    "The `padding` argument of layer {owner.name!r} must be 'valid' or 'same'. Received: padding={value}",
+)
 
-    rank: ClassVar[int] = 0
+
+class _OfSpatialAxes(SpatialLayer, kw_only=True):
+    """What all pooling layers share: `function` is the op that pools."""
+
     function: ClassVar[str] = ""
 
-    def __init__(
-        self,
-        pool_size: Any = 2,
-        strides: Any = None,
-        padding: str = "valid",
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.pool_size = per_axis(pool_size, self.rank, "pool_size")
-        self.strides = self.pool_size if strides is None else per_axis(strides, self.rank, "strides")
-        self.padding = str(padding).lower()
-        if self.padding not in ("valid", "same"):
-            raise InvalidArgumentError(
-                f"The `padding` argument of layer {self.name!r} must be 'valid' or 'same'. Received: padding={padding}"
-            )
-        self.data_format = standardize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    def __init_subclass__(cls, *, function: str = "", **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.function = function or cls.function
+
+
+class _Pooling(_OfSpatialAxes):
+    """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
+
+    config_order = "pool_size padding strides data_format"
+
+    pool_size: Any = argument(default=2, check=sizes)
+    strides: Any = argument(default=None)
+    padding: str = argument(default="valid", check=_padding, convert=lambda value: str(value).lower())
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.strides = self.pool_size if self.strides is None else sizes(self, "strides", self.strides)
 
     def call(self, inputs: Any) -> Any:
         """The pooled inputs."""
@@ -55,67 +59,42 @@ class _Pooling(Layer):
         where = f"layer {self.name!r} ({type(self).__name__})"
         check_output(where, outs, shape, self.pool_size, self.strides, ones, self.padding)
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, its keys in Keras' order."""
-        config = super().get_config()
-        return {
-            key: config[key] for key in ("name", "trainable", "dtype", "pool_size", "padding", "strides", "data_format")
-        }
-
 
 @keras_class(_HOME, "MaxPool1D")
-class MaxPooling1D(_Pooling):
+class MaxPooling1D(_Pooling, rank=1, function="max_pool"):
     """Maxima over time. Input (batch, steps, channels). Source: keras.layers.MaxPooling1D."""
-
-    rank, function = 1, "max_pool"
 
 
 @keras_class(_HOME, "MaxPool2D")
-class MaxPooling2D(_Pooling):
+class MaxPooling2D(_Pooling, rank=2, function="max_pool"):
     """Maxima over images. Input (batch, h, w, channels). Source: keras.layers.MaxPooling2D."""
-
-    rank, function = 2, "max_pool"
 
 
 @keras_class(_HOME, "MaxPool3D")
-class MaxPooling3D(_Pooling):
+class MaxPooling3D(_Pooling, rank=3, function="max_pool"):
     """Maxima over volumes. Input (batch, d, h, w, channels). Source: keras.layers.MaxPooling3D."""
-
-    rank, function = 3, "max_pool"
 
 
 @keras_class(_HOME, "AvgPool1D")
-class AveragePooling1D(_Pooling):
+class AveragePooling1D(_Pooling, rank=1, function="average_pool"):
     """Means over time; padding does not count. Source: keras.layers.AveragePooling1D."""
-
-    rank, function = 1, "average_pool"
 
 
 @keras_class(_HOME, "AvgPool2D")
-class AveragePooling2D(_Pooling):
+class AveragePooling2D(_Pooling, rank=2, function="average_pool"):
     """Means over images; padding does not count. Source: keras.layers.AveragePooling2D."""
-
-    rank, function = 2, "average_pool"
 
 
 @keras_class(_HOME, "AvgPool3D")
-class AveragePooling3D(_Pooling):
+class AveragePooling3D(_Pooling, rank=3, function="average_pool"):
     """Means over volumes; padding does not count. Source: keras.layers.AveragePooling3D."""
 
-    rank, function = 3, "average_pool"
 
-
-class _GlobalPooling(Layer):
+class _GlobalPooling(_OfSpatialAxes):
     """One number for each channel: from all spatial positions."""
 
-    rank: ClassVar[int] = 0
-    function: ClassVar[str] = ""
-
-    def __init__(self, data_format: str | None = None, keepdims: bool = False, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.keepdims = keepdims
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+    keepdims: bool = argument(default=False)
 
     def call(self, inputs: Any) -> Any:
         """The pooled inputs."""
@@ -124,31 +103,24 @@ class _GlobalPooling(Layer):
 
 
 @keras_class(_HOME, "GlobalMaxPool1D")
-class GlobalMaxPooling1D(_GlobalPooling):
+class GlobalMaxPooling1D(_GlobalPooling, rank=1, function="max"):
     """The maximum over time. Input (batch, steps, channels), output (batch, channels). Source: keras.layers.GlobalMaxPooling1D."""
-
-    rank, function = 1, "max"
 
 
 @keras_class(_HOME, "GlobalMaxPool2D")
-class GlobalMaxPooling2D(_GlobalPooling):
+class GlobalMaxPooling2D(_GlobalPooling, rank=2, function="max"):
     """The maximum of an image. Source: keras.layers.GlobalMaxPooling2D."""
-
-    rank, function = 2, "max"
 
 
 @keras_class(_HOME, "GlobalMaxPool3D")
-class GlobalMaxPooling3D(_GlobalPooling):
+class GlobalMaxPooling3D(_GlobalPooling, rank=3, function="max"):
     """The maximum of a volume. Source: keras.layers.GlobalMaxPooling3D."""
-
-    rank, function = 3, "max"
 
 
 @keras_class(_HOME, "GlobalAvgPool1D")
-class GlobalAveragePooling1D(_GlobalPooling):
+class GlobalAveragePooling1D(_GlobalPooling, rank=1, function="mean"):
     """The mean over time, of the steps that are not masked. Source: keras.layers.GlobalAveragePooling1D."""
 
-    rank, function = 1, "mean"
     supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
@@ -166,33 +138,23 @@ class GlobalAveragePooling1D(_GlobalPooling):
 
 
 @keras_class(_HOME, "GlobalAvgPool2D")
-class GlobalAveragePooling2D(_GlobalPooling):
+class GlobalAveragePooling2D(_GlobalPooling, rank=2, function="mean"):
     """The mean of an image. Source: keras.layers.GlobalAveragePooling2D."""
-
-    rank, function = 2, "mean"
 
 
 @keras_class(_HOME, "GlobalAvgPool3D")
-class GlobalAveragePooling3D(_GlobalPooling):
+class GlobalAveragePooling3D(_GlobalPooling, rank=3, function="mean"):
     """The mean of a volume. Source: keras.layers.GlobalAveragePooling3D."""
 
-    rank, function = 3, "mean"
 
-
-class _AdaptivePooling(Layer):
+class _AdaptivePooling(_OfSpatialAxes):
     """Windows that cover the input, as many along each axis as the output is to have; they may overlap by one element."""
 
-    rank: ClassVar[int] = 0
-    function: ClassVar[str] = ""
-
-    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.output_size = per_axis(output_size, self.rank, "output_size")
-        self.data_format = standardize_data_format(data_format)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    output_size: Any = argument(check=sizes)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:
-        """The pooled inputs; their spatial sizes must be known."""
+        """The pooled inputs."""
         for axis, size in zip(spatial_axes(self.rank + 2, self.data_format), self.output_size, strict=True):
             inputs = self._pool_axis(inputs, axis, size)
         return inputs
@@ -201,9 +163,7 @@ class _AdaptivePooling(Layer):
         """One axis at a time: windows of an axis have one of two lengths, of each of which there is a moving one."""
         length = x.shape[axis]
         if not isinstance(length, int):
-            raise ShapeError(
-                f"Layer {self.name!r} ({type(self).__name__}) needs known spatial sizes, got inputs of shape {tuple(x.shape)}."
-            )
+            return self._pool_free_axis(x, axis, size)
         spans = [(i * length // size, -(-(i + 1) * length // size)) for i in range(size)]
         pool = getattr(ops, self.function)
         if length % size == 0:
@@ -213,44 +173,49 @@ class _AdaptivePooling(Layer):
         parts = [pool(x[(*before, slice(start, stop))], axis=axis, keepdims=True) for start, stop in spans]
         return ops.concatenate(parts, axis=axis)
 
+    def _pool_free_axis(self, x: Any, axis: int, size: int) -> Any:
+        """An axis whose length is not known yet: which elements belong to which window is part of the computation."""
+        length = ops.cast(ops.shape(x)[axis], "int32")
+        place = ops.reshape(ops.arange(ops.shape(x)[axis], dtype="int32"), (1, -1))
+        window = ops.reshape(ops.arange(size, dtype="int32"), (-1, 1))
+        inside = ops.logical_and(
+            ops.greater_equal(place, window * length // size),
+            ops.less(place, ((window + 1) * length + (size - 1)) // size),
+        )
+        behind = (1,) * (x.ndim - axis - 1)
+        inside = ops.reshape(inside, (size, -1, *behind))
+        every = ops.expand_dims(x, axis)
+        kept = ops.where(inside, every, ops.cast(float("-inf") if self.function == "max" else 0.0, x.dtype))
+        if self.function == "max":
+            return ops.max(kept, axis=axis + 1)
+        return ops.sum(kept, axis=axis + 1) / ops.sum(ops.cast(inside, x.dtype), axis=1)
+
 
 @keras_class(_HOME)
-class AdaptiveAveragePooling1D(_AdaptivePooling):
+class AdaptiveAveragePooling1D(_AdaptivePooling, rank=1, function="mean"):
     """Means over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveAveragePooling1D."""
 
-    rank, function = 1, "mean"
-
 
 @keras_class(_HOME)
-class AdaptiveAveragePooling2D(_AdaptivePooling):
+class AdaptiveAveragePooling2D(_AdaptivePooling, rank=2, function="mean"):
     """Means over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveAveragePooling2D."""
 
-    rank, function = 2, "mean"
-
 
 @keras_class(_HOME)
-class AdaptiveAveragePooling3D(_AdaptivePooling):
+class AdaptiveAveragePooling3D(_AdaptivePooling, rank=3, function="mean"):
     """Means over volumes of any size. Source: keras.layers.AdaptiveAveragePooling3D."""
 
-    rank, function = 3, "mean"
-
 
 @keras_class(_HOME)
-class AdaptiveMaxPooling1D(_AdaptivePooling):
+class AdaptiveMaxPooling1D(_AdaptivePooling, rank=1, function="max"):
     """Maxima over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveMaxPooling1D."""
 
-    rank, function = 1, "max"
-
 
 @keras_class(_HOME)
-class AdaptiveMaxPooling2D(_AdaptivePooling):
+class AdaptiveMaxPooling2D(_AdaptivePooling, rank=2, function="max"):
     """Maxima over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveMaxPooling2D."""
 
-    rank, function = 2, "max"
-
 
 @keras_class(_HOME)
-class AdaptiveMaxPooling3D(_AdaptivePooling):
+class AdaptiveMaxPooling3D(_AdaptivePooling, rank=3, function="max"):
     """Maxima over volumes of any size. Source: keras.layers.AdaptiveMaxPooling3D."""
-
-    rank, function = 3, "max"

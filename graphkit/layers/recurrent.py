@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 from graphkit import activations, ops
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
+from graphkit.core.declared import Argument, Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import config_names, get_registered_name, keras_class, serialize
+from graphkit.core.serialization import get_registered_name, keras_class
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import trace_body
 from graphkit.ir.variable import Variable
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer, inner_layer
 from graphkit.layers.recurrent_cells import (
+    CellArguments,
+    GRUArguments,
     GRUCell,
+    LSTMArguments,
     LSTMCell,
     SimpleRNNCell,
     StackedRNNCells,
     call_cell,
+    cell_order,
     check_cell,
     states_of,
     steady_dropout,
@@ -27,12 +33,35 @@ from graphkit.layers.recurrent_cells import (
 from graphkit.ops.recurrent import KNOWN_ACTIVATIONS, gru, lstm, simple_rnn
 
 _HOME = "keras.layers"
-_LOOP = ("return_sequences", "return_state", "go_backwards", "stateful", "unroll", "zero_output_for_mask")
-_OLD = ("implementation", "time_major", "use_cudnn", "ragged", "weights")
+LOOP = "return_sequences return_state go_backwards stateful unroll"
+_LOOP_CONFIG = f"{LOOP} zero_output_for_mask"
+
+
+class LoopArguments(Declared, kw_only=True):
+    """How a sequence is run through."""
+
+    return_sequences: bool = argument(default=False)
+    return_state: bool = argument(default=False)
+    go_backwards: bool = argument(default=False)
+    stateful: bool = argument(default=False)
+    unroll: bool = argument(default=False)
+    zero_output_for_mask: bool = argument(default=False)
+    # Of older Keras: the two that mean something here, then ways of computing the same.
+    time_major: bool = argument(default=False, convert=bool, hidden=True)
+    _initial_weights: Any = argument(default=None, hidden=True, alias="weights")
+    implementation: Any = argument(default=None, hidden=True)
+    use_cudnn: Any = argument(default="auto", hidden=True, saved=False)
+    ragged: Any = argument(default=None, hidden=True)
+
+
+def _cell(layer: Any, name: str, value: Any) -> Any:
+    cell = StackedRNNCells(value) if isinstance(value, (list, tuple)) else value
+    check_cell(cell)
+    return cell
 
 
 @keras_class(_HOME)
-class RNN(Layer):
+class RNN(LoopArguments, BuiltInLayer):
     """A cell run over the time axis. Input (batch, time, ...), output (batch, units) or (batch, time, units).
 
     Args:
@@ -48,32 +77,14 @@ class RNN(Layer):
     """
 
     supports_masking = True
+    config_order = f"{_LOOP_CONFIG} cell"
 
-    def __init__(
-        self,
-        cell: Any,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        zero_output_for_mask: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        self.time_major = bool(kwargs.pop("time_major", False))
-        initial_weights = kwargs.pop("weights", None)
-        for name in _OLD:
-            kwargs.pop(name, None)
-        super().__init__(**kwargs)
-        cell = StackedRNNCells(cell) if isinstance(cell, (list, tuple)) else cell
-        check_cell(cell)
-        self.cell = cell
-        self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
-        self.stateful, self.unroll, self.zero_output_for_mask = stateful, unroll, zero_output_for_mask
-        size = cell.state_size
+    cell: Any = argument(check=_cell)
+
+    def __post_init__(self) -> None:
+        size = self.cell.state_size
         self.state_size = list(size) if isinstance(size, (list, tuple)) else [size]
         self.states: list[Any] | None = None
-        self._initial_weights = initial_weights
 
     def tracked_attributes(self) -> dict[str, Any]:
         """Without the states: they are no weights, and are not saved."""
@@ -227,15 +238,8 @@ class RNN(Layer):
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        return {**self._loop_config(), "cell": serialize(self.cell)}
-
-    def _loop_config(self) -> dict[str, Any]:
-        base: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        if self.activity_regularizer is not None:
-            base["activity_regularizer"] = serialize(self.activity_regularizer)
-        base.update({n: getattr(self, n) for n in _LOOP})
-        return {**base, "time_major": True} if self.time_major else base
+        """The config; `time_major` of older Keras only where it is used."""
+        return {**super().get_config(), **({"time_major": True} if self.time_major else {})}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -260,38 +264,46 @@ def _where(flag: Any, new: Any, old: Any) -> Any:
     return ops.where(ops.reshape(flag, (ops.shape(flag)[0], *([1] * (new.ndim - 1)))), new, old)
 
 
-class _BuiltInRNN(RNN):
-    """A layer with a cell of its own: the cell's hyper-parameters are the layer's, and the sequence runs as one op."""
+class OwnCellRNN(RNN):
+    """A layer that makes its cell: what the cell's class declares are arguments of the layer, which the cell keeps."""
 
-    cell_class: type[Any]
-    unsaved: tuple[str, ...] = ("use_cudnn",)
+    cell_class: ClassVar[type[Any]]
+    cell_name: ClassVar[str]
+    cell: Any = argument(init=False)
 
-    def _init_cell(self, scope: dict[str, Any], kwargs: dict[str, Any]) -> None:
-        """`scope` holds the constructor's local names."""
-        own = [n for n in config_names(self.cell_class) if n in scope]
-        cell = self.cell_class(
-            **{n: scope[n] for n in own},
-            dtype=kwargs.get("dtype"),
-            trainable=kwargs.get("trainable", True),
-            name=self.cell_name,
+    def _keep_arguments(self, arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> None:
+        of_cell = {name: value for name, value in given.items() if name in self.cell_class.declaration.order}
+        self.cell = self._make_cell(
+            {**of_cell, "dtype": self.dtype_policy, "trainable": self.trainable, "name": self.cell_name}
         )
-        loop = {n: scope[n] for n in _LOOP if n in scope}
-        RNN.__init__(self, cell, **loop, activity_regularizer=scope["activity_regularizer"], **kwargs)
-        self.input_spec = InputSpec(ndim=3)
+        super()._keep_arguments(arguments, {name: value for name, value in given.items() if name not in of_cell})
 
-    cell_name: str
+    def _make_cell(self, arguments: dict[str, Any]) -> Any:
+        return self.cell_class(**arguments)
 
     def __getattr__(self, name: str) -> Any:
         cell = self.__dict__.get("cell")
-        if (
-            cell is not None
-            and not name.startswith("_")
-            and (name in config_names(type(cell)) or name in ("kernel", "recurrent_kernel", "bias"))
-        ):
+        if cell is not None and name in (*type(cell).declaration.order, "kernel", "recurrent_kernel", "bias"):
             return getattr(cell, name)
         if hasattr(type(self), name):  # a property that raised: say again what it said
             return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """A layer with this config."""
+        made: Any = Layer.from_config.__func__(cls, config)  # type: ignore[attr-defined]
+        return made
+
+
+class _BuiltInRNN(OwnCellRNN):
+    """One whose sequence runs as one op, `of_sequence`."""
+
+    of_sequence: ClassVar[Callable[..., tuple[Any, ...]]]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.input_spec = InputSpec(ndim=3)
 
     def _run(
         self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
@@ -299,16 +311,25 @@ class _BuiltInRNN(RNN):
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
         usual = type(cell) is self.cell_class and None not in names.values() and sequences.ndim == 3
+        usual = (
+            usual and sequences.dtype not in dtypes.HALF
+        )  # half floats are rounded at each step of the cell, as in Keras
         if not usual or (training and cell.recurrent_dropout) or (mask is not None and mask.ndim != 2):
             return super()._run(sequences, states, mask, training, own_state)
         if training and cell.dropout:
             sequences = sequences * ops.expand_dims(cell.get_dropout_mask(sequences[:, 0]), 1)
-        output, *last = self._whole(sequences, states, mask, names)
+        variant = {"reset_after": cell.reset_after} if hasattr(cell, "reset_after") else {}
+        output, *last = self._whole(sequences, states, mask, {**names, **variant})
         return self._masked_output(output, mask, own_state), last
 
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
+    def _whole(self, sequences: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[Any, ...]:
         """The whole sequence as one op."""
-        raise NotImplementedError(f"{type(self).__name__} defines no _whole()")
+        cell = self.cell
+        first = states[0] if len(states) == 1 else states
+        return self.of_sequence(
+            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, first, mask,
+            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **options,
+        )  # fmt: skip
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
         """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""
@@ -322,19 +343,6 @@ class _BuiltInRNN(RNN):
             flags = flags[:, -1]
         return ops.where(ops.expand_dims(flags, -1), output, ops.zeros_like(output))
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        config = self._loop_config()
-        config.pop("activity_regularizer", None)
-        names = [n for n in config_names(type(self)) if n not in _LOOP and n not in self.unsaved]
-        return {**config, **{n: self._serialize_argument(n) for n in names}}
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A layer with this config."""
-        made: Any = Layer.from_config.__func__(cls, config)  # type: ignore[attr-defined]
-        return made
-
 
 def _known_name(activation: Any) -> str | None:
     """The name by which the recurrent ops know an activation, or None."""
@@ -344,135 +352,35 @@ def _known_name(activation: Any) -> str | None:
     return name if name in KNOWN_ACTIVATIONS else None
 
 
+_GATES = "activation recurrent_activation"
+_PENALTY = {"behind_regularizers": "activity_regularizer"}
+_PLAIN = f"units {cell_order('activation', **_PENALTY)}"
+_GATED = f"units {cell_order(_GATES, **_PENALTY)}"
+_WITH_FORGET_BIAS = f"units {cell_order(_GATES, behind_initializers='unit_forget_bias', **_PENALTY)}"
+
+
 @keras_class(_HOME)
-class SimpleRNN(_BuiltInRNN):
+class SimpleRNN(CellArguments, _BuiltInRNN):
     """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN."""
 
-    cell_class, cell_name, unsaved = SimpleRNNCell, "simple_rnn_cell", ("use_cudnn", "seed")
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        self._init_cell(dict(locals()), kwargs)
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return simple_rnn(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
+    cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
+    argument_order = f"{_PLAIN} {LOOP} seed"
+    config_order = f"{_LOOP_CONFIG} {_PLAIN}"
 
 
 @keras_class(_HOME)
-class GRU(_BuiltInRNN):
+class GRU(GRUArguments, _BuiltInRNN):
     """A gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU."""
 
-    cell_class, cell_name = GRUCell, "gru_cell"
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        reset_after: bool = True,
-        use_cudnn: Any = "auto",
-        **kwargs: Any,
-    ) -> None:
-        self._init_cell(dict(locals()), kwargs)
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return gru(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states[0], mask, reset_after=cell.reset_after,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order: reset_after before seed."""
-        config = super().get_config()
-        return {**{k: v for k, v in config.items() if k != "seed"}, "seed": config["seed"]}
+    cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
+    argument_order = f"{_GATED} seed {LOOP} reset_after use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_GATED} reset_after seed"
 
 
 @keras_class(_HOME)
-class LSTM(_BuiltInRNN):
+class LSTM(LSTMArguments, _BuiltInRNN):
     """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM."""
 
-    cell_class, cell_name = LSTMCell, "lstm_cell"
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        activity_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        stateful: bool = False,
-        unroll: bool = False,
-        use_cudnn: Any = "auto",
-        **kwargs: Any,
-    ) -> None:
-        self._init_cell(dict(locals()), kwargs)
-
-    def _whole(self, sequences: Any, states: list[Any], mask: Any, names: dict[str, Any]) -> tuple[Any, ...]:
-        cell = self.cell
-        return lstm(
-            sequences, cell.kernel, cell.recurrent_kernel, cell.bias, states, mask,
-            go_backwards=self.go_backwards, return_sequences=self.return_sequences, **names,
-        )  # fmt: skip
+    cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
+    argument_order = f"{_WITH_FORGET_BIAS} seed {LOOP} use_cudnn"
+    config_order = f"{_LOOP_CONFIG} {_WITH_FORGET_BIAS} seed"

@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from graphkit import activations, constraints, initializers, ops, random, regularizers
+from graphkit import ops, random
 from graphkit.core import nest
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class, serialize
+from graphkit.layers.declared import (
+    BiasArguments,
+    BuiltInLayer,
+    KernelArguments,
+    RecurrentArguments,
+    activation_argument,
+    weight_arguments,
+)
 from graphkit.layers.layer import Layer, inner_layer
 
 _HOME = "keras.layers"
-_BASE = ("name", "trainable", "dtype", "activity_regularizer")
 
 
 def check_cell(cell: Any) -> None:
@@ -93,27 +101,88 @@ def steady_dropout(cell: Any, step_input: Any, states: Any) -> Iterator[None]:
         yield
 
 
-class _GatedCell(DropoutRNNCell, Layer):
+# ----- arguments, which the cells share with the layers over them -----
+
+
+def _units(cell: Any, name: str, value: Any) -> int:
+    if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value <= 0:
+        raise InvalidArgumentError(
+            f"Received an invalid value for argument `units`, expected a positive integer, got {value}."
+        )
+    return int(value)
+
+
+def _fraction(value: float) -> float:
+    return min(1.0, max(0.0, value))
+
+
+class DropoutArguments(Declared, kw_only=True):
+    """Of the dropout of inputs and states."""
+
+    dropout: float = argument(default=0.0, convert=_fraction)
+    recurrent_dropout: float = argument(default=0.0, convert=_fraction)
+    seed: int | None = argument(default=None)
+
+
+class CellArguments(KernelArguments, RecurrentArguments, BiasArguments, DropoutArguments, init=False):
+    """Of every built-in cell."""
+
+    units: int = argument(check=_units)
+    activation: Any = activation_argument("tanh")
+
+
+class GatedCellArguments(CellArguments, init=False):
+    """Of cells with gates."""
+
+    recurrent_activation: Any = activation_argument("sigmoid")
+    implementation: Any = argument(default=None, hidden=True, kw_only=True)  # ways of computing the same
+
+
+class GRUArguments(GatedCellArguments, init=False):
+    """Of GRUCell and GRU."""
+
+    reset_after: bool = argument(default=True, kw_only=True)
+
+
+class ForgetBiasArgument(Declared, kw_only=True):
+    """Whether the bias of the forget gate begins with 1."""
+
+    unit_forget_bias: bool = argument(default=True)
+
+
+class LSTMArguments(ForgetBiasArgument, GatedCellArguments, init=False):
+    """Of LSTMCell and LSTM."""
+
+
+def cell_order(activations: str, **behind: str) -> str:
+    """The arguments of a cell in Keras' order, for `argument_order`; `behind` as `weight_arguments` has it."""
+    weights = weight_arguments("kernel", "recurrent", "bias", **{"behind_regularizers": "", **behind})
+    return f"{activations} use_bias {weights} dropout recurrent_dropout"
+
+
+def forget_gate_open(first: Any, units: int) -> Any:
+    """The initializer `first` of a bias (4 * units,) of gates i, f, c, o, but ones for f."""
+
+    def initializer(shape: Any, dtype: Any = None) -> Any:
+        parts = [first((units,), dtype=dtype), ops.ones((units,), dtype), first((2 * units,), dtype=dtype)]
+        return ops.concatenate(parts, axis=0)
+
+    return initializer
+
+
+# ----- cells -----
+
+
+class _BuiltInCell(CellArguments, DropoutRNNCell, BuiltInLayer):
     """What the three built-in cells share: weights kernel, recurrent_kernel and bias, activations, dropout."""
 
     gates = 1
 
-    def _configure(self, arguments: dict[str, Any]) -> None:
-        """Keep the constructor's arguments under their names. Raises InvalidArgumentError for a wrong size."""
-        units = arguments["units"]
-        if not isinstance(units, (int, np.integer)) or isinstance(units, bool) or units <= 0:
-            raise InvalidArgumentError(
-                f"Received an invalid value for argument `units`, expected a positive integer, got {units}."
-            )
-        for name, value in arguments.items():
-            kind = next((k for k in _KINDS if name.endswith(k)), None)
-            setattr(self, name, value if kind is None else _KINDS[kind].get(value))
-        self.units = int(units)
-        self.dropout = min(1.0, max(0.0, self.dropout))
-        self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))
+    def __post_init__(self) -> None:
         if self.dropout or self.recurrent_dropout:
             self.seed_generator = random.SeedGenerator(self.seed)
         self.output_size = self.units
+        self.state_size: Any = self.units
 
     def build(self, input_shape: Any) -> None:
         """Make kernel (n, gates * units), recurrent_kernel (units, gates * units) and bias."""
@@ -123,25 +192,12 @@ class _GatedCell(DropoutRNNCell, Layer):
                 f"The last axis of the inputs to layer {self.name!r} must be known, got shape {tuple(input_shape)}."
             )
         width = self.gates * self.units
-        self.kernel = self._weight("kernel", (size, width))
-        self.recurrent_kernel = self._weight("recurrent_kernel", (self.units, width), "recurrent")
-        self.bias = self._weight("bias", self._bias_shape()) if self.use_bias else None
+        self.kernel = self._add_weight_of("kernel", (size, width))
+        self.recurrent_kernel = self._add_weight_of("recurrent", (self.units, width), "recurrent_kernel")
+        self.bias = self._add_bias() if self.use_bias else None
 
-    def _bias_shape(self) -> tuple[int, ...]:
-        return (self.gates * self.units,)
-
-    def _weight(self, name: str, shape: tuple[int, ...], prefix: str | None = None) -> Any:
-        prefix = prefix or name
-        return self.add_weight(
-            name=name,
-            shape=shape,
-            initializer=self._initializer(prefix),
-            regularizer=getattr(self, f"{prefix}_regularizer"),
-            constraint=getattr(self, f"{prefix}_constraint"),
-        )
-
-    def _initializer(self, prefix: str) -> Any:
-        return getattr(self, f"{prefix}_initializer")
+    def _add_bias(self) -> Any:
+        return self._add_weight_of("bias", (self.gates * self.units,))
 
     def _dropped(self, inputs: Any, state: Any, training: bool) -> tuple[Any, Any]:
         if not training:
@@ -154,100 +210,32 @@ class _GatedCell(DropoutRNNCell, Layer):
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
-    units: int
-    use_bias: bool
-    seed: int | None
-    activation: Any
-    state_size: Any
-
-
-_KINDS: dict[str, Any] = {
-    "activation": activations,
-    "_initializer": initializers,
-    "_regularizer": regularizers,
-    "_constraint": constraints,
-}
-
-
-def _arguments(scope: dict[str, Any]) -> dict[str, Any]:
-    """The constructor's own arguments among its local names."""
-    return {k: v for k, v in scope.items() if k not in ("self", "kwargs", "__class__", "implementation")}
-
 
 @keras_class(_HOME)
-class SimpleRNNCell(_GatedCell):
+class SimpleRNNCell(_BuiltInCell):
     """One step of `SimpleRNN`: activation(x @ kernel + h @ recurrent_kernel + bias). Source: keras.layers.SimpleRNNCell."""
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        arguments = _arguments(locals())
-        super().__init__(**kwargs)
-        self._configure(arguments)
-        self.state_size = self.units
+    argument_order = f"units {cell_order('activation')} seed"
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> Any:
         """(output, new states)."""
         nested = nest.is_nested(states)
         x, h = self._dropped(sequence, states[0] if nested else states, training)
-        made = ops.matmul(x, self.kernel) + ops.matmul(h, self.recurrent_kernel)
-        output = self.activation(made if self.bias is None else made + self.bias)
+        made = ops.matmul(x, self.kernel)
+        made = made if self.bias is None else made + self.bias
+        output = self.activation(made + ops.matmul(h, self.recurrent_kernel))
         return output, [output] if nested else output
 
 
 @keras_class(_HOME)
-class GRUCell(_GatedCell):
+class GRUCell(GRUArguments, _BuiltInCell):
     """One step of `GRU`; gates z, r, h. Source: keras.layers.GRUCell."""
 
     gates = 3
+    argument_order = f"units {cell_order('activation recurrent_activation')} reset_after seed"
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        reset_after: bool = True,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        arguments = _arguments(locals())
-        kwargs.pop("implementation", None)  # ways of computing the same
-        super().__init__(**kwargs)
-        self._configure(arguments)
-        self.state_size = self.units
-
-    reset_after: bool
-
-    def _bias_shape(self) -> tuple[int, ...]:
-        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+    def _add_bias(self) -> Any:
+        return self._add_weight_of("bias", (2, 3 * self.units) if self.reset_after else (3 * self.units,))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """(output, new states)."""
@@ -273,60 +261,27 @@ class GRUCell(_GatedCell):
         state = z * before + (1 - z) * candidate
         return state, [state] if nested else state
 
-    recurrent_activation: Any
-
 
 @keras_class(_HOME)
-class LSTMCell(_GatedCell):
+class LSTMCell(LSTMArguments, _BuiltInCell):
     """One step of `LSTM`; gates i, f, c, o; states h and c. Source: keras.layers.LSTMCell."""
 
     gates = 4
+    argument_order = (
+        f"units {cell_order('activation recurrent_activation', behind_initializers='unit_forget_bias')} seed"
+    )
+    config_order = f"units {cell_order('activation recurrent_activation')} seed".replace(
+        "use_bias", "use_bias unit_forget_bias"
+    )
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        unit_forget_bias: bool = True,
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        kernel_constraint: Any = None,
-        recurrent_constraint: Any = None,
-        bias_constraint: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        arguments = _arguments(locals())
-        kwargs.pop("implementation", None)
-        super().__init__(**kwargs)
-        self._configure(arguments)
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.state_size = [self.units, self.units]
 
-    unit_forget_bias: bool
-    recurrent_activation: Any
-
-    def _initializer(self, prefix: str) -> Any:
-        own = super()._initializer(prefix)
-        if prefix != "bias" or not self.unit_forget_bias:
-            return own
-
-        def with_open_forget_gate(shape: Any, dtype: Any = None) -> Any:
-            one = initializers.get("ones")
-            parts = [
-                own((self.units,), dtype=dtype),
-                one((self.units,), dtype=dtype),
-                own((2 * self.units,), dtype=dtype),
-            ]
-            return ops.concatenate(parts, axis=0)
-
-        return with_open_forget_gate
+    def _add_bias(self) -> Any:
+        first = self.bias_initializer
+        own = forget_gate_open(first, self.units) if self.unit_forget_bias else first
+        return self._add_weight_of("bias", (4 * self.units,), initializer=own)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
         """(output, [h, c])."""
@@ -338,29 +293,18 @@ class LSTMCell(_GatedCell):
         output = gate(o) * self.activation(cell)
         return output, [output, cell]
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        config = super().get_config()
-        order = [
-            *(k for k in _BASE if k in config),
-            "units",
-            "activation",
-            "recurrent_activation",
-            "use_bias",
-            "unit_forget_bias",
-        ]
-        return {k: config[k] for k in [*order, *(k for k in config if k not in order)]}
+
+def _cells(layer: Any, name: str, value: Any) -> list[Any]:
+    for cell in value:
+        check_cell(cell)
+    return list(value)
 
 
 @keras_class(_HOME)
-class StackedRNNCells(Layer):
+class StackedRNNCells(BuiltInLayer):
     """Cells on top of each other, as one cell. Its states are a list with the states of each. Source: keras.layers.StackedRNNCells."""
 
-    def __init__(self, cells: Sequence[Any], **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        for cell in cells:
-            check_cell(cell)
-        self.cells = list(cells)
+    cells: Sequence[Any] = argument(check=_cells, save=lambda cells: [serialize(c) for c in cells])
 
     @property
     def state_size(self) -> list[Any]:
@@ -392,14 +336,6 @@ class StackedRNNCells(Layer):
             inputs, new = call_cell(cell, inputs, list(given) if nested else [given], training)
             after.append(new if nested or len(new) > 1 else new[0])
         return inputs, after
-
-    def get_config(self) -> dict[str, Any]:
-        """The config with the cells' envelopes."""
-        base = {k: v for k, v in super().get_config().items() if k != "cells"}
-        return {**base, "cells": [serialize(c) for c in self.cells]}
-
-    def _serialize_argument(self, name: str) -> Any:
-        return None
 
     @classmethod
     def from_config(cls, config: Any) -> Any:

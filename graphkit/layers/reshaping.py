@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import argument, must
 from graphkit.core.dims import product, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_FIRST, CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer, SpatialLayer, sizes
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
 from graphkit.ops._windows import per_axis, spatial_axes
 from graphkit.ops.resizing import INTERPOLATIONS, resize
 
@@ -18,12 +19,12 @@ _HOME = "keras.layers"
 
 
 @keras_class(_HOME)
-class Flatten(Layer):
+class Flatten(BuiltInLayer):
     """(batch, ...) as (batch, n); the channels go last first if they stand second. Source: keras.layers.Flatten."""
 
-    def __init__(self, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Any) -> Any:
@@ -34,13 +35,27 @@ class Flatten(Layer):
         return ops.reshape(inputs, (shape[0], product(shape[1:])))
 
 
+def _sizes(target_shape: Any) -> tuple[int, ...]:
+    sizes = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
+    return tuple(-1 if size is None else size for size in sizes)
+
+
+def _are_sizes(target_shape: Any) -> bool:
+    sizes = _sizes(target_shape)
+    return sizes.count(-1) <= 1 and all(isinstance(s, int) and not isinstance(s, bool) and s >= -1 for s in sizes)
+
+
+_target_shape = must(
+    _are_sizes,
+    "`target_shape` of layer {owner.name!r} must hold integers, at most one of them -1. Received: target_shape={value}",
+)
+
+
 @keras_class(_HOME)
-class Reshape(Layer):
+class Reshape(BuiltInLayer):
     """(batch, ...) as (batch, *target_shape), one size of which may be -1. Source: keras.layers.Reshape."""
 
-    def __init__(self, target_shape: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.target_shape = _sizes(self, target_shape)
+    target_shape: Any = argument(check=_target_shape, convert=_sizes)
 
     def call(self, inputs: Any) -> Any:
         """The reshaped inputs."""
@@ -52,16 +67,6 @@ class Reshape(Layer):
                 f"target_shape={self.target_shape}"
             )
         return ops.reshape(inputs, (shape[0], *sizes))
-
-
-def _sizes(layer: Layer, target_shape: Any) -> tuple[int, ...]:
-    sizes = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
-    sizes = tuple(-1 if size is None else size for size in sizes)
-    if any(not isinstance(size, int) or isinstance(size, bool) or size < -1 for size in sizes) or sizes.count(-1) > 1:
-        raise InvalidArgumentError(
-            f"`target_shape` of layer {layer.name!r} must hold integers, at most one of them -1. Received: target_shape={target_shape}"
-        )
-    return sizes
 
 
 def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | None:
@@ -76,18 +81,20 @@ def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | Non
     return tuple(whole // known if size == -1 else size for size in new)
 
 
+_dims = must(
+    lambda value: sorted(value) == list(range(1, len(value) + 1)),
+    "Invalid permutation argument `dims` for Permute Layer {owner.name!r}. The set of indices in `dims` must be consecutive "
+    "and start from 1. Received dims={value}",
+)
+
+
 @keras_class(_HOME)
-class Permute(Layer):
+class Permute(BuiltInLayer):
     """The axes after the batch in another order; `dims` counts them from 1. Source: keras.layers.Permute."""
 
-    def __init__(self, dims: Any, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.dims = tuple(dims)
-        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise InvalidArgumentError(
-                f"Invalid permutation argument `dims` for Permute Layer {self.name!r}. The set of indices in `dims` must be consecutive "
-                f"and start from 1. Received dims={dims}"
-            )
+    dims: Any = argument(check=_dims, convert=tuple)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Any) -> Any:
@@ -95,13 +102,23 @@ class Permute(Layer):
         return ops.transpose(inputs, (0, *self.dims))
 
 
+def _positive_int(layer: Any, name: str, value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise InvalidTypeError(f"Layer {layer.name!r}: expected an integer value for `{name}`, got {type(value)}.")
+    if value <= 0:
+        raise InvalidArgumentError(
+            f"Layer {layer.name!r}: argument `{name}` should be a positive integer. Received: {name}={value}"
+        )
+    return value
+
+
 @keras_class(_HOME)
-class RepeatVector(Layer):
+class RepeatVector(BuiltInLayer):
     """(batch, features) as (batch, n, features). Source: keras.layers.RepeatVector."""
 
-    def __init__(self, n: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.n = _positive_int(self, "n", n)
+    n: int = argument(check=_positive_int)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Any) -> Any:
@@ -110,39 +127,29 @@ class RepeatVector(Layer):
         return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, features))
 
 
-def _positive_int(layer: Layer, argument: str, value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise InvalidTypeError(f"Layer {layer.name!r}: expected an integer value for `{argument}`, got {type(value)}.")
-    if value <= 0:
-        raise InvalidArgumentError(
-            f"Layer {layer.name!r}: argument `{argument}` should be a positive integer. Received: {argument}={value}"
-        )
-    return value
-
-
-def _pairs(layer: Layer, argument: str, value: Any, rank: int) -> Any:
+def _pairs(layer: Any, name: str, value: Any) -> Any:
     """(before, after) for each spatial axis, from an int, an int for each axis, or pairs. Keras' 1D layers keep one bare pair."""
+    rank = layer.rank
     if rank == 1:
-        return per_axis(value, 2, argument, allow_zero=True)
+        return per_axis(value, 2, name, allow_zero=True)
     if isinstance(value, int) and not isinstance(value, bool):
         if value < 0:
             raise InvalidArgumentError(
-                f"`{argument}` of layer {layer.name!r} cannot be negative. Received: {argument}={value}."
+                f"`{name}` of layer {layer.name!r} cannot be negative. Received: {name}={value}."
             )
         return ((value, value),) * rank
     if not isinstance(value, (list, tuple)) or len(value) != rank:
         raise InvalidArgumentError(
-            f"`{argument}` of layer {layer.name!r} should be an int, or have {rank} elements: an int or a pair of ints for each spatial "
-            f"axis. Received: {argument}={value}."
+            f"`{name}` of layer {layer.name!r} should be an int, or have {rank} elements: an int or a pair of ints for each spatial "
+            f"axis. Received: {name}={value}."
         )
-    return tuple(per_axis(item, 2, f"entry {i + 1} of {argument}", allow_zero=True) for i, item in enumerate(value))
+    return tuple(per_axis(item, 2, f"entry {i + 1} of {name}", allow_zero=True) for i, item in enumerate(value))
 
 
-class _Bordered(Layer):
+class _Bordered(SpatialLayer):
     """Padding and cropping: pairs of counts for each spatial axis."""
 
-    rank: ClassVar[int] = 0
-    data_format: str = CHANNELS_LAST
+    data_format = CHANNELS_LAST  # of the layers that take none
 
     def _by_axis(self, pairs: Any) -> dict[int, tuple[int, int]]:
         """The pair of each spatial axis."""
@@ -153,11 +160,8 @@ class _Bordered(Layer):
 class _ZeroPadding(_Bordered):
     """Zeros around the spatial axes."""
 
-    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.padding = _pairs(self, "padding", padding, self.rank)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    padding: Any = argument(default=1, check=_pairs)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:
         """The padded inputs."""
@@ -166,30 +170,24 @@ class _ZeroPadding(_Bordered):
 
 
 @keras_class(_HOME)
-class ZeroPadding1D(_ZeroPadding):
+class ZeroPadding1D(_ZeroPadding, rank=1):
     """Zeros before and after the steps. Input (batch, steps, channels). Source: keras.layers.ZeroPadding1D."""
 
-    rank = 1
-
 
 @keras_class(_HOME)
-class ZeroPadding2D(_ZeroPadding):
+class ZeroPadding2D(_ZeroPadding, rank=2):
     """Zeros around images. Input (batch, h, w, channels). Source: keras.layers.ZeroPadding2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class ZeroPadding3D(_ZeroPadding):
+class ZeroPadding3D(_ZeroPadding, rank=3):
     """Zeros around volumes. Input (batch, d, h, w, channels). Source: keras.layers.ZeroPadding3D."""
-
-    rank = 3
 
 
 class _Cropping(_Bordered):
     """Without some elements at the ends of the spatial axes."""
 
-    cropping: Any
+    cropping: Any = argument(default=(1, 1), check=_pairs)
 
     def call(self, inputs: Any) -> Any:
         """The cropped inputs."""
@@ -207,49 +205,36 @@ class _Cropping(_Bordered):
 
 
 @keras_class(_HOME)
-class Cropping1D(_Cropping):
+class Cropping1D(_Cropping, rank=1):
     """Without the first and last steps. Input (batch, steps, channels). Source: keras.layers.Cropping1D."""
-
-    rank = 1
-
-    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.cropping = _pairs(self, "cropping", cropping, 1)
-        self.input_spec = InputSpec(ndim=3)
 
 
 class _ImageCropping(_Cropping):
-    def __init__(self, cropping: Any = 0, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.cropping = _pairs(self, "cropping", cropping, self.rank)
-        self.input_spec = InputSpec(ndim=self.rank + 2)
+    """Croppings that take a data format."""
+
+    cropping: Any = argument(default=0, check=_pairs)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
 
 
 @keras_class(_HOME)
-class Cropping2D(_ImageCropping):
+class Cropping2D(_ImageCropping, rank=2):
     """Without the borders of images. Input (batch, h, w, channels). Source: keras.layers.Cropping2D."""
 
-    rank = 2
-
 
 @keras_class(_HOME)
-class Cropping3D(_ImageCropping):
+class Cropping3D(_ImageCropping, rank=3):
     """Without the borders of volumes. Input (batch, d, h, w, channels). Source: keras.layers.Cropping3D."""
 
-    rank = 3
-
-    def __init__(self, cropping: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(cropping, data_format, **kwargs)
+    cropping: Any = argument(default=1, check=_pairs)
 
 
 @keras_class(_HOME)
-class UpSampling1D(Layer):
+class UpSampling1D(BuiltInLayer):
     """Each step repeated `size` times. Input (batch, steps, channels). Source: keras.layers.UpSampling1D."""
 
-    def __init__(self, size: int = 2, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.size = _positive_int(self, "size", size)
+    size: int = argument(default=2, check=_positive_int)
+
+    def __post_init__(self) -> None:
         self.input_spec = InputSpec(ndim=3)
 
     def call(self, inputs: Any) -> Any:
@@ -257,12 +242,11 @@ class UpSampling1D(Layer):
         return ops.repeat(inputs, self.size, axis=1)
 
 
-class _UpSampling(Layer):
+class _UpSampling(SpatialLayer):
     """Each element of the spatial axes repeated."""
 
-    rank: ClassVar[int] = 0
-    size: tuple[int, ...]
-    data_format: str
+    size: Any = argument(default=2, check=sizes)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def _repeated(self, x: Any) -> Any:
         for axis, count in zip(spatial_axes(self.rank + 2, self.data_format), self.size, strict=True):
@@ -271,24 +255,18 @@ class _UpSampling(Layer):
         return x
 
 
+_interpolation = must(
+    lambda value: str(value).lower() in INTERPOLATIONS,
+    f"`interpolation` of layer {{owner.name!r}} must be one of {INTERPOLATIONS}. Received: interpolation={{value}}",
+)
+
+
 @keras_class(_HOME)
-class UpSampling2D(_UpSampling):
+class UpSampling2D(_UpSampling, rank=2):
     """Images scaled up by whole factors. Input (batch, h, w, channels). Source: keras.layers.UpSampling2D."""
 
-    rank = 2
-
-    def __init__(
-        self, size: Any = (2, 2), data_format: str | None = None, interpolation: str = "nearest", **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.size = per_axis(size, 2, "size")
-        self.interpolation = str(interpolation).lower()
-        if self.interpolation not in INTERPOLATIONS:
-            raise InvalidArgumentError(
-                f"`interpolation` of layer {self.name!r} must be one of {INTERPOLATIONS}. Received: interpolation={interpolation}"
-            )
-        self.input_spec = InputSpec(ndim=4)
+    size: Any = argument(default=(2, 2), check=sizes)
+    interpolation: str = argument(default="nearest", check=_interpolation, convert=lambda value: str(value).lower())
 
     def call(self, inputs: Any) -> Any:
         """The larger images."""
@@ -301,16 +279,10 @@ class UpSampling2D(_UpSampling):
 
 
 @keras_class(_HOME)
-class UpSampling3D(_UpSampling):
+class UpSampling3D(_UpSampling, rank=3):
     """Volumes scaled up by whole factors. Input (batch, d, h, w, channels). Source: keras.layers.UpSampling3D."""
 
-    rank = 3
-
-    def __init__(self, size: Any = (2, 2, 2), data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.data_format = standardize_data_format(data_format)
-        self.size = per_axis(size, 3, "size")
-        self.input_spec = InputSpec(ndim=5)
+    size: Any = argument(default=(2, 2, 2), check=sizes)
 
     def call(self, inputs: Any) -> Any:
         """The larger volumes."""

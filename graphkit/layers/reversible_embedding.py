@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.core import Embedding
+from graphkit.layers.core import ADAPTER, Embedding
+from graphkit.layers.table_schemes import TABLES
 
 
 @keras_class("keras.layers")
@@ -21,34 +23,26 @@ class ReversibleEmbedding(Embedding):
     Source: keras.layers.ReversibleEmbedding.
     """
 
-    def __init__(
-        self,
-        input_dim: int,
-        output_dim: int,
-        tie_weights: bool = True,
-        embeddings_initializer: Any = "uniform",
-        embeddings_regularizer: Any = None,
-        embeddings_constraint: Any = None,
-        mask_zero: bool = False,
-        reverse_dtype: str | None = None,
-        logit_soft_cap: float | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            input_dim,
-            output_dim,
-            embeddings_initializer,
-            embeddings_regularizer,
-            embeddings_constraint,
-            mask_zero,
-            **kwargs,
-        )
-        self.tie_weights, self.reverse_dtype, self.logit_soft_cap = tie_weights, reverse_dtype, logit_soft_cap
+    schemes = TABLES
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings", "reverse_embeddings")
+
+    _own = "reverse_dtype logit_soft_cap"
+    argument_order = f"input_dim output_dim tie_weights {Embedding._order} {_own}"
+    config_order = f"input_dim output_dim tie_weights {Embedding._order} {_own} quantization_config {ADAPTER}"
+
+    tie_weights: bool = argument(default=True)
+    reverse_dtype: str | None = argument(default=None, kw_only=True)
+    logit_soft_cap: float | None = argument(default=None, kw_only=True)
+
+    @property
+    def has_way_back(self) -> bool:  # type: ignore[override]
+        """Whether the way back has a table of its own."""
+        return not self.tie_weights
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table, and that of the way back unless it is the same."""
         super().build(input_shape)
-        if not self.tie_weights:
+        if self.has_way_back and not self.is_quantized:
             self.reverse_embeddings = self.add_weight(
                 name="reverse_embeddings",
                 shape=(self.output_dim, self.input_dim),
@@ -62,11 +56,16 @@ class ReversibleEmbedding(Embedding):
             if self.mask_zero:
                 rows.mask = ops.not_equal(inputs, 0)
             return rows
-        table = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
-        dtype = self.reverse_dtype or self.compute_dtype
-        logits = ops.matmul(ops.cast(inputs, dtype), ops.cast(table, dtype))
+        scheme = self.scheme
+        logits = self._logits(inputs) if scheme is None else scheme.logits(self, inputs)
         cap = self.logit_soft_cap
         return logits if cap is None else ops.tanh(logits / cap) * cap
+
+    def _logits(self, inputs: Any) -> Any:
+        table = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        if self.reverse_dtype is not None:
+            inputs, table = ops.cast(inputs, self.reverse_dtype), ops.cast(table, self.reverse_dtype)
+        return ops.matmul(inputs, table)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """None: `call` sets the mask of the rows; logits have none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from graphkit.ir.variable import Variable
@@ -31,3 +31,8 @@ def _found(value: Any, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]
 def unique_variables(variables: Iterator[Variable]) -> list[Variable]:
     """Each variable once, in order."""
     return list(dict.fromkeys(variables))
+
+
+def in_keras_order(variables: Sequence[Variable]) -> list[Variable]:
+    """Those that were made to be trained, then the others; freezing one later does not move it."""
+    return [v for v in variables if v.made_trainable] + [v for v in variables if not v.made_trainable]

@@ -7,33 +7,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit import ops
-from graphkit.core import nest
+from graphkit.core import names, nest
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class, serialize
+from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer, inner_layer
 
 _HOME = "keras.layers"
 
 
+_a_layer = must(
+    lambda value: isinstance(value, Layer),
+    "Please initialize `{owner.__class__.__name__}` layer with a layer instance. Received: {value!r} ({value.__class__.__name__}).",
+)
+
+
 @keras_class(_HOME)
-class Wrapper(Layer):
+class Wrapper(BuiltInLayer):
     """The base of layers around another one, kept in `layer`. Source: keras.layers.Wrapper."""
 
-    def __init__(self, layer: Any, **kwargs: Any) -> None:
-        if not isinstance(layer, Layer):
-            raise InvalidArgumentError(
-                f"Please initialize `{type(self).__name__}` layer with a layer instance. Received: {layer!r} ({type(layer).__name__})."
-            )
-        super().__init__(**kwargs)
-        self.layer = layer
+    layer: Any = argument(check=_a_layer)
 
     def build(self, input_shape: Any = None) -> None:
         """Build the layer inside."""
         if not self.layer.built:
             self.layer.build(input_shape)
-
-    def _serialize_argument(self, name: str) -> Any:
-        return serialize(self.layer) if name == "layer" else super()._serialize_argument(name)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -121,8 +120,14 @@ _MERGE: dict[str | None, Callable[[Any, Any], Any]] = {
 _SHARED = ("stateful", "return_sequences", "return_state")
 
 
+_merge_mode = must(
+    lambda value: value in _MERGE,
+    'Invalid merge mode. Received: {value}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}',
+)
+
+
 @keras_class(_HOME)
-class Bidirectional(Layer):
+class Bidirectional(BuiltInLayer):
     """A recurrent layer run forward and, as a second layer, backward over time.
 
     Args:
@@ -135,39 +140,30 @@ class Bidirectional(Layer):
     """
 
     supports_masking = True
+    config_order = "merge_mode layer backward_layer"
 
-    def __init__(
-        self,
-        layer: Any,
-        merge_mode: str | None = "concat",
-        weights: Any = None,
-        backward_layer: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        _check_layers(layer, backward_layer)
-        if merge_mode not in _MERGE:
-            raise InvalidArgumentError(
-                f'Invalid merge mode. Received: {merge_mode}. Merge mode should be one of {{"sum", "mul", "ave", "concat", None}}'
-            )
-        super().__init__(**kwargs)
-        self.merge_mode = merge_mode
-        self.forward_layer = _copied(layer, "forward_")
-        self.backward_layer = (
-            backward_layer if backward_layer is not None else _copied(layer, "backward_", go_backwards=True)
-        )
+    forward_layer: Any = argument(alias="layer")
+    merge_mode: str | None = argument(default="concat", check=_merge_mode)
+    _initial_weights: Any = argument(default=None, alias="weights")
+    backward_layer: Any = argument(default=None)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        _check_layers(given["layer"], given["backward_layer"])
+
+    def __post_init__(self) -> None:
+        layer = self.forward_layer
+        with names.name_scope(self.name):  # a cell that is built with its config has weights of that name
+            self.forward_layer = _copied(layer, "forward_")
+            if self.backward_layer is None:
+                self.backward_layer = _copied(layer, "backward_", go_backwards=True)
         self._check_directions()
         for inner in (self.forward_layer, self.backward_layer):
             if (
                 getattr(inner, "zero_output_for_mask", None) is not None
             ):  # or flipping would spread outputs over masked steps
                 inner.zero_output_for_mask = inner.return_sequences
-        self.stateful, self.return_sequences, self.return_state = (
-            layer.stateful,
-            layer.return_sequences,
-            layer.return_state,
-        )
+        self.stateful, self.return_sequences, self.return_state = (getattr(layer, name) for name in _SHARED)
         self.input_spec = layer.input_spec
-        self._initial_weights = weights
 
     def _check_directions(self) -> None:
         forward, backward = self.forward_layer, self.backward_layer
@@ -269,12 +265,6 @@ class Bidirectional(Layer):
     def reset_states(self) -> None:
         """Set the states of stateful layers to zero."""
         self.reset_state()
-
-    def get_config(self) -> dict[str, Any]:
-        """The config with the envelopes of both layers."""
-        base = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
-        inner = {"layer": serialize(self.forward_layer), "backward_layer": serialize(self.backward_layer)}
-        return {**base, "merge_mode": self.merge_mode, **inner}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:

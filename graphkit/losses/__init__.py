@@ -10,6 +10,7 @@ from graphkit.core.serialization import serialize as _serialize
 from graphkit.losses.hinge import CategoricalHinge, Hinge, SquaredHinge, categorical_hinge, hinge, squared_hinge
 from graphkit.losses.loss import Loss, LossFunctionWrapper
 from graphkit.losses.probabilistic import (
+    CTC,
     BinaryCrossentropy,
     BinaryFocalCrossentropy,
     CategoricalCrossentropy,
@@ -23,6 +24,7 @@ from graphkit.losses.probabilistic import (
     categorical_crossentropy,
     categorical_focal_crossentropy,
     categorical_generalized_cross_entropy,
+    ctc,
     kl_divergence,
     poisson,
     sparse_categorical_crossentropy,
@@ -47,6 +49,7 @@ from graphkit.losses.segmentation import Circle, Dice, Tversky, circle, dice, tv
 
 # fmt: off
 __all__ = [
+    "CTC",
     "KLD",
     "MAE",
     "MAPE",
@@ -83,6 +86,7 @@ __all__ = [
     "categorical_hinge",
     "circle",
     "cosine_similarity",
+    "ctc",
     "deserialize",
     "dice",
     "get",
@@ -118,7 +122,7 @@ logcosh = log_cosh
 
 _OWN: tuple[Callable[..., Any], ...] = (
     binary_crossentropy, binary_focal_crossentropy, categorical_crossentropy, categorical_focal_crossentropy,
-    categorical_generalized_cross_entropy, categorical_hinge, circle, cosine_similarity, dice, hinge, huber, kl_divergence,
+    categorical_generalized_cross_entropy, categorical_hinge, circle, cosine_similarity, ctc, dice, hinge, huber, kl_divergence,
     log_cosh, mean_absolute_error, mean_absolute_percentage_error, mean_squared_error, mean_squared_logarithmic_error, poisson,
     sparse_categorical_crossentropy, squared_hinge, tversky,
 )  # fmt: skip
@@ -158,9 +162,9 @@ def serialize(loss: Any) -> Any:
     return _serialize(loss)
 
 
-def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A loss from its config."""
+def deserialize(name: Any, custom_objects: Any = None) -> Any:
+    """A loss from its config (or its name)."""
     from graphkit.core.serialization import custom_object_scope
 
     with custom_object_scope(custom_objects):
-        return get(config)
+        return get(name)

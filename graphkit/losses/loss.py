@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from graphkit import ops
 from graphkit.core import dtypes, names, nest
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
 from graphkit.ir.tracing import Tracer
@@ -99,22 +100,25 @@ class LossFunctionWrapper(Loss):
         return cls(**deserialize(dict(config)))
 
 
-class FunctionLoss(Loss):
+class FunctionLoss(Declared, Loss):
     """A loss class that is one function of this package; its further constructor arguments are the function's."""
 
     function: ClassVar[Callable[..., Any]]
     default_name: ClassVar[str]
-    arguments: ClassVar[tuple[str, ...]] = ()
+    reduction: Any = argument(default="sum_over_batch_size", for_base=True)
+    name: Any = argument(default=None, for_base=True)
+    dtype: Any = argument(default=None, for_base=True)
 
-    def __init__(
-        self, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
-    ) -> None:
-        super().__init__(name or self.default_name, reduction, dtype)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "default_name" in vars(cls):
+            cls.name = argument(default=cls.default_name, for_base=True)
+        super().__init_subclass__(**kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """The function's values."""
         y_true, y_pred = same_rank_structures(y_true, y_pred)
-        return type(self).function(y_true, y_pred, **{n: getattr(self, n) for n in self.arguments})
+        own = (n for n in self.declaration.arguments if n not in ("reduction", "name", "dtype"))
+        return type(self).function(y_true, y_pred, **{n: getattr(self, n) for n in own})
 
 
 def check_reduction(reduction: str | None) -> str | None:

@@ -6,12 +6,11 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import HOME, FunctionLoss, dtype_of, like, set_mask
 from graphkit.ops._convert import canonical_axis, shape_of, tensor
-
-_MEAN = "sum_over_batch_size"
 
 
 def _smooth(y_true: Any, amount: float, share: Any) -> Any:
@@ -127,6 +126,30 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
     return ops.true_divide(ops.subtract(1.0, ops.power(chance, q)), q)
 
 
+def ctc(y_true: Any, y_pred: Any) -> Any:
+    """Connectionist temporal classification of logits (batch, steps, classes) for labels (batch, length); 0 is the blank.
+
+    Raises ShapeError for other numbers of axes. Source: keras.losses.ctc.
+    """
+    y_true, y_pred = tensor(y_true), tensor(y_pred)
+    for name, given, axes in (
+        ("y_true", y_true, "(batch_size, max_length)"),
+        ("y_pred", y_pred, "(batch_size, max_length, num_classes)"),
+    ):
+        if len(shape_of(given)) != axes.count(",") + 1:
+            raise ShapeError(f"`{name}` of ctc is expected to be of shape `{axes}`. Received: shape={shape_of(given)}")
+    batch, steps = shape_of(y_pred)[:2]
+    lengths = ops.multiply(ops.ones((batch,), "int32"), steps)
+    labels = ops.sum(ops.cast(ops.not_equal(y_true, 0), "int32"), axis=-1)
+    return ops.ctc_loss(ops.cast(y_true, "int32"), y_pred, labels, lengths, mask_index=0)
+
+
+def _inside(loss: Any, name: str, value: Any) -> Any:
+    if not 0 < value < 1:
+        raise InvalidArgumentError(f"{name} must be in the interval (0, 1), got {name}={value}.")
+    return value
+
+
 @keras_class(HOME)
 class KLDivergence(FunctionLoss):
     """kl_divergence. Source: keras.losses.KLDivergence."""
@@ -142,19 +165,10 @@ class Poisson(FunctionLoss):
 
 
 class _Crossentropy(FunctionLoss):
-    arguments = ("from_logits", "label_smoothing", "axis")
-
-    def __init__(
-        self,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+    argument_order = "from_logits label_smoothing axis reduction name dtype"
+    from_logits: bool = argument(default=False)
+    label_smoothing: float = argument(default=0.0)
+    axis: Any = argument(default=-1)
 
 
 @keras_class(HOME)
@@ -176,19 +190,11 @@ class SparseCategoricalCrossentropy(FunctionLoss):
     """sparse_categorical_crossentropy. Source: keras.losses.SparseCategoricalCrossentropy."""
 
     function, default_name = staticmethod(sparse_categorical_crossentropy), "sparse_categorical_crossentropy"
-    arguments = ("from_logits", "ignore_class", "axis")
 
-    def __init__(
-        self,
-        from_logits: bool = False,
-        ignore_class: int | None = None,
-        reduction: str | None = _MEAN,
-        axis: int = -1,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.from_logits, self.ignore_class, self.axis = from_logits, ignore_class, axis
+    argument_order = "from_logits ignore_class reduction axis name dtype"
+    from_logits: bool = argument(default=False)
+    ignore_class: Any = argument(default=None)
+    axis: int = argument(default=-1)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
         """Samples of the class to ignore do not count."""
@@ -203,50 +209,26 @@ class SparseCategoricalCrossentropy(FunctionLoss):
 
 
 @keras_class(HOME)
-class BinaryFocalCrossentropy(FunctionLoss):
+class BinaryFocalCrossentropy(_Crossentropy):
     """binary_focal_crossentropy. Source: keras.losses.BinaryFocalCrossentropy."""
 
     function, default_name = staticmethod(binary_focal_crossentropy), "binary_focal_crossentropy"
-    arguments = ("apply_class_balancing", "alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self,
-        apply_class_balancing: bool = False,
-        alpha: float = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.apply_class_balancing, self.alpha, self.gamma = apply_class_balancing, alpha, gamma
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+    argument_order = "apply_class_balancing alpha gamma from_logits label_smoothing axis reduction name dtype"
+    apply_class_balancing: bool = argument(default=False)
+    alpha: float = argument(default=0.25)
+    gamma: float = argument(default=2.0)
 
 
 @keras_class(HOME)
-class CategoricalFocalCrossentropy(FunctionLoss):
+class CategoricalFocalCrossentropy(_Crossentropy):
     """categorical_focal_crossentropy. Source: keras.losses.CategoricalFocalCrossentropy."""
 
     function, default_name = staticmethod(categorical_focal_crossentropy), "categorical_focal_crossentropy"
-    arguments = ("alpha", "gamma", "from_logits", "label_smoothing", "axis")
 
-    def __init__(
-        self,
-        alpha: Any = 0.25,
-        gamma: float = 2.0,
-        from_logits: bool = False,
-        label_smoothing: float = 0.0,
-        axis: int = -1,
-        reduction: str | None = _MEAN,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.alpha, self.gamma = alpha, gamma
-        self.from_logits, self.label_smoothing, self.axis = from_logits, label_smoothing, axis
+    argument_order = "alpha gamma from_logits label_smoothing axis reduction name dtype"
+    alpha: Any = argument(default=0.25)
+    gamma: float = argument(default=2.0)
 
 
 @keras_class(HOME)
@@ -257,12 +239,13 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
         staticmethod(categorical_generalized_cross_entropy),
         "categorical_generalized_cross_entropy",
     )
-    arguments = ("q",)
 
-    def __init__(
-        self, q: float = 0.5, reduction: str | None = _MEAN, name: str | None = None, dtype: Any = None
-    ) -> None:
-        if not 0 < q < 1:
-            raise InvalidArgumentError(f"q must be in the interval (0, 1), got q={q}.")
-        super().__init__(reduction, name, dtype)
-        self.q = q
+    argument_order = "q reduction name dtype"
+    q: float = argument(default=0.5, check=_inside)
+
+
+@keras_class(HOME)
+class CTC(FunctionLoss):
+    """ctc. Source: keras.losses.CTC."""
+
+    function, default_name = staticmethod(ctc), "ctc"

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import HOME, FunctionLoss, like, same_rank
 
@@ -109,27 +110,17 @@ class LogCosh(FunctionLoss):
 class Huber(FunctionLoss):
     """huber. Source: keras.losses.Huber."""
 
-    function, default_name, arguments = staticmethod(huber), "huber_loss", ("delta",)
+    function, default_name = staticmethod(huber), "huber_loss"
 
-    def __init__(
-        self,
-        delta: float = 1.0,
-        reduction: str | None = "sum_over_batch_size",
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.delta = delta
+    argument_order = "delta reduction name dtype"
+    delta: float = argument(default=1.0)
 
 
 @keras_class(HOME)
 class CosineSimilarity(FunctionLoss):
     """cosine_similarity. Source: keras.losses.CosineSimilarity."""
 
-    function, default_name, arguments = staticmethod(cosine_similarity), "cosine_similarity", ("axis",)
+    function, default_name = staticmethod(cosine_similarity), "cosine_similarity"
 
-    def __init__(
-        self, axis: int = -1, reduction: str | None = "sum_over_batch_size", name: str | None = None, dtype: Any = None
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.axis = axis
+    argument_order = "axis reduction name dtype"
+    axis: int = argument(default=-1)

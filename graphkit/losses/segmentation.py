@@ -6,11 +6,10 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import HOME, FunctionLoss, dtype_of, like, set_mask
 from graphkit.ops._convert import shape_of, tensor
-
-_MEAN = "sum_over_batch_size"
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
@@ -77,51 +76,34 @@ def _pair_masks(labels: Any, others: Any, remove_diagonal: bool) -> tuple[Any, A
 class Dice(FunctionLoss):
     """dice. Source: keras.losses.Dice."""
 
-    function, default_name, arguments = staticmethod(dice), "dice", ("axis",)
+    function, default_name = staticmethod(dice), "dice"
 
-    def __init__(
-        self, reduction: str | None = _MEAN, name: str | None = None, axis: Any = None, dtype: Any = None
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.axis = axis
+    argument_order = "reduction name axis dtype"
+    axis: Any = argument(default=None)
 
 
 @keras_class(HOME)
 class Tversky(FunctionLoss):
     """tversky. Source: keras.losses.Tversky."""
 
-    function, default_name, arguments = staticmethod(tversky), "tversky", ("alpha", "beta", "axis")
+    function, default_name = staticmethod(tversky), "tversky"
 
-    def __init__(
-        self,
-        alpha: float = 0.5,
-        beta: float = 0.5,
-        reduction: str | None = _MEAN,
-        name: str | None = None,
-        axis: Any = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.alpha, self.beta, self.axis = alpha, beta, axis
+    argument_order = "alpha beta reduction name axis dtype"
+    alpha: float = argument(default=0.5)
+    beta: float = argument(default=0.5)
+    axis: Any = argument(default=None)
 
 
 @keras_class(HOME)
 class Circle(FunctionLoss):
     """circle. Source: keras.losses.Circle."""
 
-    function, default_name, arguments = staticmethod(circle), "circle", ("gamma", "margin", "remove_diagonal")
+    function, default_name = staticmethod(circle), "circle"
 
-    def __init__(
-        self,
-        gamma: float = 80.0,
-        margin: float = 0.4,
-        remove_diagonal: bool = True,
-        reduction: str | None = _MEAN,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(reduction, name, dtype)
-        self.gamma, self.margin, self.remove_diagonal = gamma, margin, remove_diagonal
+    argument_order = "gamma margin remove_diagonal reduction name dtype"
+    gamma: float = argument(default=80.0)
+    margin: float = argument(default=0.4)
+    remove_diagonal: bool = argument(default=True)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
         """Samples without any pair do not count."""

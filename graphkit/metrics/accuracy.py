@@ -6,6 +6,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import dtype_of, same_rank
 from graphkit.metrics.metric import HOME, FunctionMetric
@@ -80,8 +81,7 @@ class BinaryAccuracy(FunctionMetric):
 
     function, default_name = staticmethod(binary_accuracy), "binary_accuracy"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, threshold: float = 0.5) -> None:
-        self._setup(name, dtype, threshold=threshold)
+    threshold: float = argument(default=0.5)
 
 
 @keras_class(HOME)
@@ -104,8 +104,8 @@ class TopKCategoricalAccuracy(FunctionMetric):
 
     function, default_name = staticmethod(top_k_categorical_accuracy), "top_k_categorical_accuracy"
 
-    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None) -> None:
-        self._setup(name, dtype, k=k)
+    argument_order = "k name dtype"
+    k: int = argument(default=5)
 
 
 @keras_class(HOME)
@@ -114,5 +114,6 @@ class SparseTopKCategoricalAccuracy(FunctionMetric):
 
     function, default_name = staticmethod(sparse_top_k_categorical_accuracy), "sparse_top_k_categorical_accuracy"
 
-    def __init__(self, k: int = 5, name: str | None = None, dtype: Any = None, from_sorted_ids: bool = False) -> None:
-        self._setup(name, dtype, k=k, from_sorted_ids=from_sorted_ids)
+    argument_order = "k name dtype from_sorted_ids"
+    k: int = argument(default=5)
+    from_sorted_ids: bool = argument(default=False)

@@ -9,14 +9,16 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import known_shape, ratio, same_rank
-from graphkit.metrics.metric import HOME, Metric
+from graphkit.metrics.metric import HOME, BuiltInMetric
 from graphkit.ops._convert import shape_of, tensor
 
 _BELOW_ALL = -1e10
+_SUMMATIONS = ("interpolation", "minoring", "majoring")
 _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
@@ -37,7 +39,19 @@ def even_thresholds(count: int) -> list[float]:
     return [-fuzz, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + fuzz]
 
 
-class _Confusion(Metric):
+def _rate_argument(metric: Any, name: str, value: Any) -> Any:
+    if not 0 <= value <= 1:
+        raise InvalidArgumentError(f"Argument `{name}` must be in the range [0, 1]. Received: {name}={value}")
+    return value
+
+
+def _some(metric: Any, name: str, value: Any) -> Any:
+    if value <= 0:
+        raise InvalidArgumentError(f"Argument `{name}` must be an integer > 0. Received: {name}={value}")
+    return value
+
+
+class _Confusion(BuiltInMetric, kw_only=True):
     """Keeps some of the four counts, one for each threshold (and label)."""
 
     def _keep(
@@ -114,10 +128,11 @@ def _only_top(y_pred: Any, k: int) -> Any:
 
 
 class _OneCount(_Confusion):
-    def __init__(self, thresholds: Any = None, name: str | None = None, dtype: Any = None) -> None:
-        super().__init__(dtype, name)
-        self.thresholds = thresholds
-        self._keep([self._condition], parse_thresholds(thresholds, 0.5), shown="accumulator")
+    thresholds: Any = argument(default=None)
+
+    def __post_init__(self) -> None:
+        """Count from zero."""
+        self._keep([self._condition], parse_thresholds(self.thresholds, 0.5), shown="accumulator")
 
     _condition = ""
 
@@ -161,17 +176,13 @@ class FalseNegatives(_OneCount):
 class _Fraction(_Confusion):
     _rest = ""
 
-    def __init__(
-        self,
-        thresholds: Any = None,
-        top_k: int | None = None,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        self.thresholds, self.top_k, self.class_id = thresholds, top_k, class_id
-        cuts = parse_thresholds(thresholds, 0.5 if top_k is None else _BELOW_ALL)
+    thresholds: Any = argument(default=None)
+    top_k: Any = argument(default=None)
+    class_id: Any = argument(default=None)
+
+    def __post_init__(self) -> None:
+        """Count from zero."""
+        cuts = parse_thresholds(self.thresholds, 0.5 if self.top_k is None else _BELOW_ALL)
         self._keep(["true_positives", self._rest], cuts)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -197,21 +208,19 @@ class Recall(_Fraction):
     _rest = "false_negatives"
 
 
-class _BestAt(_Confusion):
+class _BestAt(_Confusion, kw_only=True):
     """The best of one rate where another one reaches a value."""
 
     _wanted: tuple[str, str] = ("", "")
     _given: tuple[str, str] = ("", "")
 
-    def _setup(self, value: float, what: str, num_thresholds: int, class_id: int | None) -> None:
-        if not 0 <= value <= 1:
-            raise InvalidArgumentError(f"Argument `{what}` must be in the range [0, 1]. Received: {what}={value}")
-        if num_thresholds <= 0:
-            raise InvalidArgumentError(
-                f"Argument `num_thresholds` must be an integer > 0. Received: num_thresholds={num_thresholds}"
-            )
-        self.num_thresholds, self.class_id, self._value = num_thresholds, class_id, value
-        self._keep(_COUNTS, [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds))
+    num_thresholds: int = argument(default=200, check=_some)
+    class_id: Any = argument(default=None)
+
+    def __post_init__(self) -> None:
+        """Count from zero."""
+        self._value = getattr(self, self.declaration.order[0])
+        self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -234,17 +243,8 @@ class SensitivityAtSpecificity(_BestAt):
 
     _wanted, _given = _RECALL, _SPECIFICITY
 
-    def __init__(
-        self,
-        specificity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        self.specificity = specificity
-        self._setup(specificity, "specificity", num_thresholds, class_id)
+    argument_order = "specificity num_thresholds class_id name dtype"
+    specificity: float = argument(check=_rate_argument)
 
 
 @keras_class(HOME)
@@ -253,17 +253,8 @@ class SpecificityAtSensitivity(_BestAt):
 
     _wanted, _given = _SPECIFICITY, _RECALL
 
-    def __init__(
-        self,
-        sensitivity: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        self.sensitivity = sensitivity
-        self._setup(sensitivity, "sensitivity", num_thresholds, class_id)
+    argument_order = "sensitivity num_thresholds class_id name dtype"
+    sensitivity: float = argument(check=_rate_argument)
 
 
 @keras_class(HOME)
@@ -272,17 +263,8 @@ class PrecisionAtRecall(_BestAt):
 
     _wanted, _given = _PRECISION, _RECALL
 
-    def __init__(
-        self,
-        recall: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        self.recall = recall
-        self._setup(recall, "recall", num_thresholds, class_id)
+    argument_order = "recall num_thresholds class_id name dtype"
+    recall: float = argument(check=_rate_argument)
 
 
 @keras_class(HOME)
@@ -291,60 +273,44 @@ class RecallAtPrecision(_BestAt):
 
     _wanted, _given = _RECALL, _PRECISION
 
-    def __init__(
-        self,
-        precision: float,
-        num_thresholds: int = 200,
-        class_id: int | None = None,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        self.precision = precision
-        self._setup(precision, "precision", num_thresholds, class_id)
+    argument_order = "precision num_thresholds class_id name dtype"
+    precision: float = argument(check=_rate_argument)
 
 
 @keras_class(HOME)
 class AUC(_Confusion):
     """The area under the ROC or precision-recall curve, by a sum over thresholds. Source: keras.metrics.AUC."""
 
-    def __init__(
-        self,
-        num_thresholds: int = 200,
-        curve: str = "ROC",
-        summation_method: str = "interpolation",
-        name: str | None = None,
-        dtype: Any = None,
-        thresholds: Sequence[float] | None = None,
-        multi_label: bool = False,
-        num_labels: int | None = None,
-        label_weights: Any = None,
-        from_logits: bool = False,
-    ) -> None:
-        super().__init__(dtype, name)
-        if curve not in ("ROC", "PR", "PRGAIN") or summation_method not in ("interpolation", "minoring", "majoring"):
-            raise InvalidArgumentError(f"AUC: unknown curve={curve!r} or summation_method={summation_method!r}.")
-        if thresholds is None and num_thresholds <= 1:
+    argument_order = (
+        "num_thresholds curve summation_method name dtype thresholds multi_label num_labels label_weights from_logits"
+    )
+    num_thresholds: int = argument(default=200)
+    curve: str = argument(default="ROC")
+    summation_method: str = argument(default="interpolation")
+    thresholds: Any = argument(default=None)
+    multi_label: bool = argument(default=False)
+    num_labels: Any = argument(default=None)
+    label_weights: Any = argument(default=None)
+    from_logits: bool = argument(default=False)
+
+    def __post_init__(self) -> None:
+        """Check the arguments; count from zero."""
+        if self.curve not in ("ROC", "PR", "PRGAIN") or self.summation_method not in _SUMMATIONS:
             raise InvalidArgumentError(
-                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={num_thresholds}"
+                f"AUC: unknown curve={self.curve!r} or summation_method={self.summation_method!r}."
             )
-        if num_labels and not multi_label:
+        if self.thresholds is None and self.num_thresholds <= 1:
+            raise InvalidArgumentError(
+                f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={self.num_thresholds}"
+            )
+        if self.num_labels and not self.multi_label:
             raise InvalidArgumentError("`num_labels` is needed only when `multi_label` is True.")
-        self.curve, self.summation_method, self.thresholds = (
-            curve,
-            summation_method,
-            None if thresholds is None else list(thresholds),
-        )
-        self.num_thresholds = num_thresholds if thresholds is None else len(self.thresholds or ()) + 2
-        self.multi_label, self.num_labels, self.label_weights, self.from_logits = (
-            multi_label,
-            num_labels,
-            label_weights,
-            from_logits,
-        )
+        if self.thresholds is not None:
+            self.thresholds = list(self.thresholds)
+            self.num_thresholds = len(self.thresholds) + 2
         self._kept = {}
-        if not multi_label or num_labels:
-            self._build(num_labels)
+        if not self.multi_label or self.num_labels:
+            self._build(self.num_labels)
 
     def _build(self, labels: int | None) -> None:
         fuzz = dtypes.epsilon()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import losses, ops
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.losses.loss import same_rank
 from graphkit.losses.regression import _cosine
@@ -88,8 +89,7 @@ class CosineSimilarity(FunctionMetric):
 
     function, default_name = staticmethod(_cosine), "cosine_similarity"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
-        self._setup(name, dtype, axis=axis)
+    axis: int = argument(default=-1)
 
 
 @keras_class(HOME)
@@ -98,10 +98,8 @@ class BinaryCrossentropy(FunctionMetric):
 
     function, default_name = staticmethod(losses.binary_crossentropy), "binary_crossentropy"
 
-    def __init__(
-        self, name: str | None = None, dtype: Any = None, from_logits: bool = False, label_smoothing: float = 0
-    ) -> None:
-        self._setup(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing)
+    from_logits: bool = argument(default=False)
+    label_smoothing: float = argument(default=0)
 
 
 @keras_class(HOME)
@@ -110,15 +108,9 @@ class CategoricalCrossentropy(FunctionMetric):
 
     function, default_name = staticmethod(losses.categorical_crossentropy), "categorical_crossentropy"
 
-    def __init__(
-        self,
-        name: str | None = None,
-        dtype: Any = None,
-        from_logits: bool = False,
-        label_smoothing: float = 0,
-        axis: int = -1,
-    ) -> None:
-        self._setup(name, dtype, from_logits=from_logits, label_smoothing=label_smoothing, axis=axis)
+    from_logits: bool = argument(default=False)
+    label_smoothing: float = argument(default=0)
+    axis: int = argument(default=-1)
 
 
 @keras_class(HOME)
@@ -127,8 +119,9 @@ class SparseCategoricalCrossentropy(FunctionMetric):
 
     function, default_name = staticmethod(losses.sparse_categorical_crossentropy), "sparse_categorical_crossentropy"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, from_logits: bool = False, axis: int = -1) -> None:
-        self._setup(name, dtype, from_logits=from_logits, axis=axis)
+    from_logits: bool = argument(default=False)
+    ignore_class: Any = argument(default=None)
+    axis: int = argument(default=-1)
 
 
 @keras_class(HOME)

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes, names
+from graphkit.core.declared import Declared, argument
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import mask_weights, ratio, same_rank
@@ -47,9 +48,14 @@ class Metric(Configurable):
         return list(self._variables)
 
     def add_variable(
-        self, shape: Sequence[int] = (), initializer: Any = "zeros", dtype: Any = None, name: str | None = None
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "sum",
+        name: str | None = None,
     ) -> Variable:
-        """A state variable of this shape, in the metric's dtype by default."""
+        """A state variable of this shape, in the metric's dtype by default; `aggregation` is taken for Keras' sake."""
         from graphkit.ir.tracing import tracing
 
         with names.scope_is(self.name), tracing(None):
@@ -63,7 +69,11 @@ class Metric(Configurable):
         self._initial.append(variable.numpy())
         return variable
 
-    add_weight = add_variable
+    def add_weight(
+        self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
+    ) -> Variable:
+        """`add_variable`, a scalar by default."""
+        return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
         """Start anew."""
@@ -124,7 +134,7 @@ class Sum(Metric):
 
     def __init__(self, name: str | None = "sum", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
+        self.total = self.add_variable((), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
@@ -142,8 +152,8 @@ class Mean(Metric):
 
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(dtype, name)
-        self.total = self.add_variable(name="total")
-        self.count = self.add_variable(name="count")
+        self.total = self.add_variable((), name="total")
+        self.count = self.add_variable((), name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
         """Add values."""
@@ -182,19 +192,33 @@ class MeanMetricWrapper(Mean):
         return cls(**deserialize(dict(config)))
 
 
-class FunctionMetric(MeanMetricWrapper):
+class BuiltInMetric(Declared, Metric, kw_only=True):
+    """Base of graphkit's own metrics, whose arguments are declared. Metrics of users subclass `Metric` and write an `__init__`."""
+
+    name: Any = argument(default=None, for_base=True)
+    dtype_argument: Any = argument(default=None, for_base=True, alias="dtype")  # `dtype` is a property
+
+
+class FunctionMetric(Declared, MeanMetricWrapper):
     """A metric class that is the mean of one function; its further constructor arguments are the function's."""
 
     function: ClassVar[Callable[..., Any]]
     default_name: ClassVar[str]
+    name: Any = argument(default=None, for_base=True)
+    dtype_argument: Any = argument(default=None, for_base=True, alias="dtype")  # `dtype` is a property
 
-    def __init__(self, name: str | None = None, dtype: Any = None) -> None:
-        self._setup(name, dtype)
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        if "default_name" in vars(cls):
+            cls.name = argument(default=cls.default_name, for_base=True)
+        super().__init_subclass__(**kwargs)
 
-    def _setup(self, name: str | None, dtype: Any, **arguments: Any) -> None:
-        for key, value in arguments.items():
-            setattr(self, key, value)
-        super().__init__(type(self).function, name or self.default_name, dtype, **arguments)
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        """The base wants the function."""
+        more["fn"] = type(self).function
+
+    def __post_init__(self) -> None:
+        """The function's further arguments."""
+        self.kwargs = {n: getattr(self, n) for n in self.declaration.arguments if n not in ("name", "dtype")}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments."""

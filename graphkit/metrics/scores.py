@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import count, known_shape, same_rank
-from graphkit.metrics.metric import HOME, FunctionMetric, Metric
+from graphkit.metrics.metric import HOME, BuiltInMetric, FunctionMetric, Metric
 from graphkit.ops._convert import shape_of, tensor
 
 
@@ -26,29 +26,26 @@ def _two_axes(metric: Metric, y_true: Any, y_pred: Any) -> None:
 
 
 @keras_class(HOME)
-class FBetaScore(Metric):
+class FBetaScore(BuiltInMetric):
     """The weighted harmonic mean of precision and recall, by class or averaged. Source: keras.metrics.FBetaScore."""
 
     _names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
-    def __init__(
-        self,
-        average: str | None = None,
-        beta: float = 1.0,
-        threshold: float | None = None,
-        name: str | None = "fbeta_score",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        if average not in (None, "micro", "macro", "weighted"):
+    average: Any = argument(default=None)
+    beta: float = argument(default=1.0)
+    threshold: Any = argument(default=None)
+    name: Any = argument(default="fbeta_score", for_base=True)
+
+    def __post_init__(self) -> None:
+        """Check the arguments."""
+        if self.average not in (None, "micro", "macro", "weighted"):
             raise InvalidArgumentError(
-                f"Invalid `average`: expected None, 'micro', 'macro' or 'weighted', got {average!r}."
+                f"Invalid `average`: expected None, 'micro', 'macro' or 'weighted', got {self.average!r}."
             )
-        if not isinstance(beta, float) or beta <= 0:
-            raise InvalidArgumentError(f"Invalid `beta`: expected a float > 0, got {beta!r}.")
-        if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
-            raise InvalidArgumentError(f"Invalid `threshold`: expected a float in ]0, 1], got {threshold!r}.")
-        self.average, self.beta, self.threshold = average, beta, threshold
+        if not isinstance(self.beta, float) or self.beta <= 0:
+            raise InvalidArgumentError(f"Invalid `beta`: expected a float > 0, got {self.beta!r}.")
+        if self.threshold is not None and not (isinstance(self.threshold, float) and 0 < self.threshold <= 1):
+            raise InvalidArgumentError(f"Invalid `threshold`: expected a float in ]0, 1], got {self.threshold!r}.")
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -92,34 +89,26 @@ class FBetaScore(Metric):
 class F1Score(FBetaScore):
     """The harmonic mean of precision and recall. Source: keras.metrics.F1Score."""
 
-    def __init__(
-        self,
-        average: str | None = None,
-        threshold: float | None = None,
-        name: str | None = "f1_score",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(average, 1.0, threshold, name, dtype)
+    argument_order = "average threshold name dtype"
+    name: Any = argument(default="f1_score", for_base=True)
 
 
 @keras_class(HOME)
-class R2Score(Metric):
+class R2Score(BuiltInMetric):
     """1 - residual / variance. Source: keras.metrics.R2Score."""
 
-    def __init__(
-        self,
-        class_aggregation: str | None = "uniform_average",
-        num_regressors: int = 0,
-        name: str | None = "r2_score",
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(dtype, name)
-        if class_aggregation not in (None, "uniform_average", "variance_weighted_average") or num_regressors < 0:
+    class_aggregation: Any = argument(default="uniform_average")
+    num_regressors: int = argument(default=0)
+    name: Any = argument(default="r2_score", for_base=True)
+
+    def __post_init__(self) -> None:
+        """Check the arguments; count from zero."""
+        known = (None, "uniform_average", "variance_weighted_average")
+        if self.class_aggregation not in known or self.num_regressors < 0:
             raise InvalidArgumentError(
-                f"R2Score: class_aggregation={class_aggregation!r} or num_regressors={num_regressors} has no meaning."
+                f"R2Score: class_aggregation={self.class_aggregation!r} or num_regressors={self.num_regressors} has no meaning."
             )
-        self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
-        self.num_samples = self.add_variable(name="num_samples")
+        self.num_samples = self.add_variable((), name="num_samples")
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
@@ -195,8 +184,7 @@ class PearsonCorrelation(FunctionMetric):
 
     function, default_name = staticmethod(pearson_correlation), "pearson_correlation"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
-        self._setup(name, dtype, axis=axis)
+    axis: int = argument(default=-1)
 
 
 @keras_class(HOME)
@@ -205,32 +193,33 @@ class ConcordanceCorrelation(FunctionMetric):
 
     function, default_name = staticmethod(concordance_correlation), "concordance_correlation"
 
-    def __init__(self, name: str | None = None, dtype: Any = None, axis: int = -1) -> None:
-        self._setup(name, dtype, axis=axis)
+    axis: int = argument(default=-1)
 
 
-class _Overlap(Metric):
+class _Overlap(BuiltInMetric, kw_only=True):
     """Keeps the confusion matrix of classes."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        target_class_ids: Sequence[int],
-        name: str | None,
-        dtype: Any,
-        ignore_class: int | None = None,
-        sparse_y_true: bool = True,
-        sparse_y_pred: bool = True,
-        axis: int = -1,
-    ) -> None:
-        super().__init__("int32" if dtype in (None, "int") else dtype, name)
-        if max(target_class_ids) >= num_classes:
+    num_classes: int = argument()
+    target_class_ids: Any = argument()
+    ignore_class: Any = argument(default=None)
+    sparse_y_true: bool = argument(default=True)
+    sparse_y_pred: bool = argument(default=True)
+    axis: int = argument(default=-1)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        """Counts are integers."""
+        given["dtype"] = "int32" if given["dtype"] in (None, "int") else given["dtype"]
+
+    def __post_init__(self) -> None:
+        """Check the classes; count from zero."""
+        wanted = range(self.num_classes) if self.target_class_ids is None else self.target_class_ids
+        self.target_class_ids = list(wanted)
+        if max(self.target_class_ids) >= self.num_classes:
             raise InvalidArgumentError(
-                f"Target class id {max(target_class_ids)} is out of range, which is [0, {num_classes})."
+                f"Target class id {max(self.target_class_ids)} is out of range, which is [0, {self.num_classes})."
             )
-        self.num_classes, self.target_class_ids, self.ignore_class = num_classes, list(target_class_ids), ignore_class
-        self.sparse_y_true, self.sparse_y_pred, self.axis = sparse_y_true, sparse_y_pred, axis
-        self.total_cm = self.add_variable((num_classes, num_classes), name="total_confusion_matrix")
+        shape = (self.num_classes, self.num_classes)
+        self.total_cm = self.add_variable(shape, name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -271,33 +260,17 @@ class _Overlap(Metric):
 class IoU(_Overlap):
     """Intersection over union of chosen classes. Source: keras.metrics.IoU."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        target_class_ids: Sequence[int],
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_true: bool = True,
-        sparse_y_pred: bool = True,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+    argument_order = "num_classes target_class_ids name dtype ignore_class sparse_y_true sparse_y_pred axis"
 
 
 @keras_class(HOME)
 class BinaryIoU(_Overlap):
     """Intersection over union of two classes told apart by a threshold. Source: keras.metrics.BinaryIoU."""
 
-    def __init__(
-        self,
-        target_class_ids: Sequence[int] = (0, 1),
-        threshold: float = 0.5,
-        name: str | None = None,
-        dtype: Any = None,
-    ) -> None:
-        super().__init__(2, target_class_ids, name, dtype)
-        self.threshold = threshold
+    argument_order = "target_class_ids threshold name dtype"
+    num_classes: int = argument(default=2)
+    target_class_ids: Any = argument(default=(0, 1))
+    threshold: float = argument(default=0.5)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -309,47 +282,22 @@ class BinaryIoU(_Overlap):
 class MeanIoU(_Overlap):
     """Intersection over union, mean over all classes. Source: keras.metrics.MeanIoU."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_true: bool = True,
-        sparse_y_pred: bool = True,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
+    argument_order = "num_classes name dtype ignore_class sparse_y_true sparse_y_pred axis"
+    target_class_ids: Any = argument(default=None)
 
 
 @keras_class(HOME)
 class OneHotIoU(_Overlap):
     """IoU for one-hot targets. Source: keras.metrics.OneHotIoU."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        target_class_ids: Sequence[int],
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, target_class_ids, name, dtype, ignore_class, False, sparse_y_pred, axis)
+    argument_order = "num_classes target_class_ids name dtype ignore_class sparse_y_pred axis"
+    sparse_y_true: bool = argument(default=False)
+    sparse_y_pred: bool = argument(default=False)
 
 
 @keras_class(HOME)
-class OneHotMeanIoU(_Overlap):
+class OneHotMeanIoU(OneHotIoU):
     """MeanIoU for one-hot targets. Source: keras.metrics.OneHotMeanIoU."""
 
-    def __init__(
-        self,
-        num_classes: int,
-        name: str | None = None,
-        dtype: Any = None,
-        ignore_class: int | None = None,
-        sparse_y_pred: bool = False,
-        axis: int = -1,
-    ) -> None:
-        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, False, sparse_y_pred, axis)
+    argument_order = "num_classes name dtype ignore_class sparse_y_pred axis"
+    target_class_ids: Any = argument(default=None)

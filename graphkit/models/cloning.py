@@ -16,22 +16,60 @@ from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
 
 
-def clone_model(model: Any, input_tensors: Any = None, clone_function: Callable[[Layer], Layer] | None = None) -> Any:
+def clone_model(
+    model: Any,
+    input_tensors: Any = None,
+    clone_function: Callable[[Layer], Layer] | None = None,
+    call_function: Callable[..., Any] | None = None,
+    recursive: bool = False,
+    **kwargs: Any,
+) -> Any:
     """A model of the same graph with layers of its own, newly initialised.
 
     Args:
         model: a functional or sequential model.
         input_tensors: symbolic tensors to build on instead of new inputs.
         clone_function: makes the copy of a layer; `layer.from_config(layer.get_config())` by default.
+        call_function: `(layer, *args, **kwargs)`: calls a copy on its inputs, and may do more than that. Functional models only.
+        recursive: whether models inside of the model are cloned by the same functions, rather than handed to `clone_function`.
 
-    Source: keras.models.clone_model.
+    Raises InvalidArgumentError, InvalidTypeError. Source: keras.models.clone_model.
     """
+    if kwargs:
+        raise InvalidTypeError(f"clone_model got arguments that it does not know: {sorted(kwargs)}.")
+    if recursive and clone_function is None and call_function is None:
+        clone_function = _copy_layer
     make = clone_function or _copy_layer
+    if recursive:
+        make = _recursive(make, call_function)
     if isinstance(model, Sequential):
+        if call_function is not None and not recursive:
+            raise InvalidArgumentError(
+                "`call_function` argument is not supported with Sequential models. In a Sequential model, layers aren't called at "
+                "model-construction time (they're merely listed). Use `call_function` with Functional models only. Received model of "
+                f"type '{type(model).__name__}', with call_function={call_function}"
+            )
         return _clone_sequential(model, input_tensors, make)
     if not isinstance(model, Functional):
         raise InvalidTypeError(f"clone_model wants a functional or Sequential model, got {type(model).__name__}.")
-    return _clone_functional(model, input_tensors, make)
+    return _clone_functional(model, input_tensors, make, call_function or _call)
+
+
+def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+    return layer(*args, **kwargs)
+
+
+def _recursive(make: Callable[[Layer], Layer], call: Callable[..., Any] | None) -> Callable[[Layer], Layer]:
+    """Copies models inside of the model by cloning them in the same way."""
+
+    def copy(layer: Layer) -> Layer:
+        if not isinstance(layer, (Functional, Sequential)):
+            return make(layer)
+        function = call if isinstance(layer, Functional) else None
+        made: Layer = clone_model(layer, clone_function=make, call_function=function, recursive=True)
+        return made
+
+    return copy
 
 
 def _copy_layer(layer: Layer) -> Layer:
@@ -67,7 +105,9 @@ def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Lay
     return Sequential(layers, name=model.name)
 
 
-def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Layer], Layer]) -> Functional:
+def _clone_functional(
+    model: Functional, input_tensors: Any, make: Callable[[Layer], Layer], call: Callable[..., Any]
+) -> Functional:
     given = nest.flatten(input_tensors) if input_tensors is not None else [None] * len(model.inputs)
     if len(given) != len(model.inputs):
         raise InvalidArgumentError(
@@ -85,7 +125,7 @@ def _clone_functional(model: Functional, input_tensors: Any, make: Callable[[Lay
         args, kwargs = nest.map_structure(
             lambda a: tensors[a] if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
         )
-        made = [t for t in nest.flatten(copies[node.operation](*args, **kwargs)) if isinstance(t, SymbolicTensor)]
+        made = [t for t in nest.flatten(call(copies[node.operation], *args, **kwargs)) if isinstance(t, SymbolicTensor)]
         tensors.update(zip(node.output_tensors, made, strict=True))
     inputs, outputs = (nest.map_structure(tensors.__getitem__, s) for s in (model.input, model.output))
     return Functional(inputs, outputs, name=model.name)

@@ -16,6 +16,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.core.names import scope_is, take_name
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
+from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
@@ -69,7 +70,7 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
 @lru_cache(maxsize=1024)
 def _op_defaults(record: OperationRecord) -> Mapping[str, Any]:
     """The config of an op where nothing is said: Keras writes all of it."""
-    parameters = inspect.signature(record.function).parameters
+    parameters = signature_of(record.function).parameters
     return {k: parameters[k].default for k in record.config if parameters[k].default is not inspect.Parameter.empty}
 
 
@@ -159,6 +160,24 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
     return model
 
 
+class Expansion:
+    """An entry of `layers` that stands for several operations: called on symbolic tensors, it records those.
+
+    It has no nodes of its own; what it gives (tensors, or values that only other expansions understand) takes the entry's place.
+    Only readers of older files put one into a config, under "expansion": JSON cannot hold any.
+    """
+
+    nodes: tuple[Node, ...] = ()
+
+    def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
+        self.name, self.entry = name, entry
+        self.named = False  # whether an operation of the graph bears the name already
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The results, as a structure."""
+        raise NotImplementedError
+
+
 class GraphBuilder:
     """Makes the operations of a config, then their calls, each as soon as the tensors that it needs are there."""
 
@@ -219,8 +238,20 @@ class GraphBuilder:
             )
         args, kwargs = self._decode(call["args"]), self._decode(call.get("kwargs") or {})
         operation = self.operations[name]
+        if isinstance(operation, Expansion):
+            self.outputs[name, number] = self._expanded(operation, args, kwargs)
+            return
         operation(*args, **_accepted(operation, kwargs))
         self.outputs[name, number] = operation.nodes[-1].output_tensors
+
+    def _expanded(self, operation: Expansion, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
+        try:
+            return list(nest.flatten(operation(*args, **kwargs)))
+        except SerializationError as error:
+            stand_in = placeholder_for(operation.entry, error)
+            if stand_in is None:
+                raise
+            return list(nest.flatten(stand_in(*args, **kwargs)))
 
     def _decode(self, value: Any) -> Any:
         if isinstance(value, list):
@@ -283,7 +314,7 @@ def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     """The keyword arguments without the Nones that Keras records for arguments we do not have."""
     if isinstance(operation, Layer):
-        known = inspect.signature(operation.call).parameters
+        known = signature_of(type(operation).call).parameters
         return {k: v for k, v in kwargs.items() if k in known or not _says_nothing(v)}
     return {k: v for k, v in kwargs.items() if v is not None}
 
@@ -293,7 +324,15 @@ def _says_nothing(value: Any) -> bool:
 
 
 def operation_from_config(entry: Mapping[str, Any]) -> Any:
-    """A layer, model or op from its envelope."""
+    """A layer, model, op or expansion from its envelope."""
+    expansion = entry.get("expansion")
+    if isinstance(expansion, Expansion):
+        return expansion
+    if isinstance(expansion, SerializationError):
+        stand_in = placeholder_for(entry, expansion)
+        if stand_in is None:
+            raise expansion
+        return stand_in
     record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
     if record is not None:
         made = OpNode(record, _op_config(record, entry), entry["config"].get("name"))

@@ -201,8 +201,9 @@ class Functional(Model):
 
     def _check_shape(self, symbolic: SymbolicTensor, given: tuple[Any, ...]) -> None:
         wanted = symbolic.spec.shape
+        # As in Keras, the batch may have another size than the one the model was built with.
         fits = len(given) == len(wanted) and all(
-            g == w or isinstance(w, Dim) or isinstance(g, Dim) for g, w in zip(given, wanted, strict=True)
+            g == w or isinstance(w, Dim) or isinstance(g, Dim) for g, w in zip(given[1:], wanted[1:], strict=True)
         )
         if not fits:
             shown = tuple(s if isinstance(s, int) else None for s in given)

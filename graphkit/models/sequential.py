@@ -101,6 +101,14 @@ class Sequential(Model):
         self._functional = Functional(source, x, name=self.name)
         self.built = True
 
+    def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+        """Build for the first call. Its number of samples is no part of the model, unless a layer keeps a state for each of them."""
+        shape = getattr(tensors.get("inputs"), "shape", None)
+        if self.built or not shape or any(getattr(layer, "stateful", False) for layer in self._stack):
+            super()._build_for(arguments, tensors)
+        else:
+            self.build((None, *(s if isinstance(s, int) else None for s in shape[1:])))
+
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape (with the batch axis)."""
         if self._functional is not None:

@@ -27,6 +27,7 @@ from graphkit.ops.pooling import *
 from graphkit.ops.probabilities import *
 from graphkit.ops.recurrent import *
 from graphkit.ops.reduction import *
+from graphkit.ops.scattering import *
 from graphkit.ops.shaping import *
 from graphkit.ops.special import *
 from graphkit.ops.statistics import *

@@ -120,11 +120,15 @@ class Flush:
 class States:
     """The state of each sample with a one behind it, and where the states after each step go."""
 
-    def __init__(self, column: Array, units: int, order: Sequence[int], y: Array | None, history: Array | None) -> None:
+    def __init__(
+        self, column: Array, last: Array, order: Sequence[int], y: Array, return_sequences: bool, history: Array | None
+    ) -> None:
+        units = last.shape[-1]
         self.column, self.now = column, column[:units]
         self._history = history
+        self._ends = [last] if return_sequences else [last, y]
         before = [[] if history is None else [history[:, t, :units].T] for t in order]
-        outputs = [[] if y is None else [y[:, n].T] for n in range(len(order))]
+        outputs = [[y[:, n].T] if return_sequences else [] for n in range(len(order))]
         self.targets = [a + b for a, b in zip(outputs, [*before[1:], []], strict=True)] if order else []
         self._first = before[0] if before else []
 
@@ -136,6 +140,11 @@ class States:
             np.copyto(target, self.now)
         if self._history is not None:
             self._history[:, :, -1] = 1
+
+    def finish(self) -> None:
+        """Give the state that the last step left."""
+        for end in self._ends:
+            np.copyto(end, self.now.T)
 
 
 def projection(x: Array, weights: Array, out: Array) -> Thunk:
@@ -167,9 +176,8 @@ def prepare_lstm(
     buffers, history = (out[3], out[4]) if reserve else (workspace[8], None)
     units = h_last.shape[-1]
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
-    order = order_of(x.shape[1], go_backwards)
-    masks = Mask(mask)
-    states = States(column, units, order, y if return_sequences else None, history)
+    order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
+    states = States(column, h_last, order, y, return_sequences, history)
     curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
     last_cell = np.empty((units, h_last.shape[0]), x.dtype)
     owned = [buffers[t] if reserve else buffers[n % 2] for n, t in enumerate(order)]
@@ -226,10 +234,8 @@ def prepare_lstm(
                 copyto(h, state)
             for target in after:
                 copyto(target, h)
-        copyto(h_last, h.T)
+        states.finish()
         copyto(c_last, cells[-1].T)
-        if not return_sequences:
-            copyto(y, h_last)
 
     return run
 
@@ -347,9 +353,8 @@ def prepare_gru(
     units = h_last.shape[-1]
     two = 2 * units
     joint = recurrent_activation == "sigmoid"
-    order = order_of(x.shape[1], go_backwards)
-    masks = Mask(mask)
-    states = States(column, units, order, y if return_sequences else None, history)
+    order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
+    states = States(column, h_last, order, y, return_sequences, history)
     curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
 
     def slices(number: int) -> tuple[Any, ...]:
@@ -402,9 +407,7 @@ def prepare_gru(
             copyto(h, work)
             for target in after:
                 copyto(target, h)
-        copyto(h_last, h.T)
-        if not return_sequences:
-            copyto(y, h_last)
+        states.finish()
 
     return run
 
@@ -495,9 +498,8 @@ def prepare_simple_rnn(
     weights, inner, projections, row, projected, column = workspace[:6]
     made, history = (out[2], out[3]) if reserve else (workspace[6], None)
     units = h_last.shape[-1]
-    order = order_of(x.shape[1], go_backwards)
-    masks = Mask(mask)
-    states = States(column, units, order, y if return_sequences else None, history)
+    order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
+    states = States(column, h_last, order, y, return_sequences, history)
     curve = KNOWN[activation][0]
     steps = [
         (projections[:, t], made[t] if reserve else made[0], states.targets[n], masks.at(t), t)
@@ -524,9 +526,7 @@ def prepare_simple_rnn(
                 np.copyto(h, own)
             for target in after:
                 np.copyto(target, h)
-        np.copyto(h_last, h.T)
-        if not return_sequences:
-            np.copyto(y, h_last)
+        states.finish()
 
     return run
 

@@ -7,7 +7,7 @@ known, because it depends on an unknown size. A negative pad crops.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypedDict
 
 import numpy as np
 
@@ -19,6 +19,25 @@ from graphkit.ops._rules import show
 Ints: TypeAlias = "tuple[int, ...]"
 Pairs: TypeAlias = "tuple[tuple[int, int], ...]"
 Padding: TypeAlias = "Pairs | str"
+
+
+class ConvParams(TypedDict):
+    """The params of `conv` and its derivatives."""
+
+    strides: Ints
+    padding: Padding
+    dilation: Ints
+    groups: int
+    data_format: str
+
+
+class PoolParams(TypedDict):
+    """The params of the poolings and their derivatives."""
+
+    window: Ints
+    strides: Ints
+    padding: Padding
+    data_format: str
 
 
 def per_axis(value: Any, rank: int, name: str, allow_zero: bool = False) -> Ints:
@@ -36,6 +55,14 @@ def per_axis(value: Any, rank: int, name: str, allow_zero: bool = False) -> Ints
         wanted = ">= 0" if allow_zero else "> 0"
         raise InvalidArgumentError(f"{message}, including values {bad} that do not satisfy `value {wanted}`")
     return numbers
+
+
+def check_image_rank(op: str, shape: Shape) -> None:
+    """Raise ShapeError unless there are 1, 2 or 3 spatial axes."""
+    if not 3 <= len(shape) <= 5:
+        raise ShapeError(
+            f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape)}."
+        )
 
 
 def spatial_axes(rank: int, data_format: str) -> range:

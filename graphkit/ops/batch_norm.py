@@ -75,6 +75,7 @@ batch_normalization_p = primitive(
     lambda x, mean, variance, scale, offset, axis, epsilon: x,
     kernel=_batch_norm_kernel,
     decomposition=_batch_norm,
+    sums=True,
 )
 
 
@@ -241,6 +242,7 @@ batch_norm_grad_p = primitive(
     kernel=_train_grad_kernel,
     workspace=lambda specs, params: row_workspace(specs[1:], params),
     decomposition=_train_grad,
+    sums=True,
 )
 batch_normalization_training_p = primitive(
     "batch_normalization_training",
@@ -249,6 +251,7 @@ batch_normalization_training_p = primitive(
     workspace=row_workspace,
     decomposition=_train,
     vjp=_train_vjp,
+    sums=True,
 )
 
 

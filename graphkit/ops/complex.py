@@ -1,8 +1,5 @@
 """Complex numbers: their parts, angles, conjugates; pairs of real numbers read as complex ones and back."""
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
-# mypy: disable-error-code="has-type"
-
 from __future__ import annotations
 
 from typing import Any
@@ -11,20 +8,21 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError, ShapeError
-from graphkit.ir.primitive import primitive
+from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ir.program import Atom, Equation, Value
+from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import arctan2, hypot
-from graphkit.ops.elementwise import cos, identity_p, isnan, less, multiply, sin, where
+from graphkit.ops.elementwise import cos, identity_p, isnan, less, multiply, negative, sin, where
 from graphkit.ops.shaping import stack
 
 __all__ = ["angle", "conj", "conjugate", "imag", "polar", "real", "view_as_complex", "view_as_real"]
 
 _PARTS = {"complex64": "float32", "complex128": "float64"}
 _WHOLES = {part: whole for whole, part in _PARTS.items()}
-_COMPLEX = "gradients flow through real tensors only"
 
 
 def _is_complex(x: Any) -> bool:
@@ -35,9 +33,24 @@ def _part_of(x: TensorSpec) -> TensorSpec:
     return TensorSpec(x.shape, _PARTS[x.dtype])
 
 
-real_p = primitive("real", _part_of, kernel=lambda out, x: np.copyto(out, x.real), nondiff=_COMPLEX)
-imag_p = primitive("imag", _part_of, kernel=lambda out, x: np.copyto(out, x.imag), nondiff=_COMPLEX)
-conj_p = primitive("conj", lambda x: x, kernel=lambda out, x: np.conjugate(x, out=out), nondiff=_COMPLEX)
+# Cotangents of complex tensors are what multiplies a small change: linear maps are transposed without conjugation, so that
+# the rules of holomorphic functions (multiply, divide, ...) are those of real ones.
+
+real_p: Primitive = primitive(
+    "real",
+    _part_of,
+    kernel=lambda out, x: np.copyto(out, x.real),
+    vjp=lambda g, out, x: [complex_p.bind(g, multiply(g, 0))],
+)
+imag_p: Primitive = primitive(
+    "imag",
+    _part_of,
+    kernel=lambda out, x: np.copyto(out, x.imag),
+    vjp=lambda g, out, x: [complex_p.bind(multiply(g, 0), negative(g))],
+)
+conj_p: Primitive = primitive(
+    "conj", lambda x: x, kernel=lambda out, x: np.conjugate(x, out=out), vjp=lambda g, out, x: [conj_p.bind(g)]
+)
 
 
 def _complex_kernel(out: Any, re: Any, im: Any) -> None:
@@ -45,12 +58,22 @@ def _complex_kernel(out: Any, re: Any, im: Any) -> None:
     out.imag = im
 
 
-complex_p = primitive(
+complex_p: Primitive = primitive(
     "complex",  # two real tensors of one shape as one complex tensor
     lambda re, im: TensorSpec(re.shape, _WHOLES[re.dtype]),
     kernel=_complex_kernel,
-    nondiff=_COMPLEX,
+    vjp=lambda g, out, re, im: [lambda: real_p.bind(g), lambda: negative(imag_p.bind(g))],
 )
+
+
+@rewrite("real", "imag")
+def _part_of_joined(equation: Equation, producers: Producers) -> Atom | None:
+    """The parts of what was joined a moment ago are there already: so ONNX, which has no complex numbers, never sees them."""
+    x = equation.inputs[0]
+    before = producers.get(x) if isinstance(x, Value) else None
+    if before is None or before.primitive is not complex_p:
+        return None
+    return before.inputs[0 if equation.primitive is real_p else 1]
 
 
 def magnitude(x: Any) -> Any:

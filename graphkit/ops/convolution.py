@@ -10,7 +10,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Unpack
 
 import numpy as np
 
@@ -28,10 +28,12 @@ from graphkit.ops._dispatch import operation
 from graphkit.ops._pool import Pool
 from graphkit.ops._rules import show
 from graphkit.ops._windows import (
+    ConvParams,
     Ints,
     Padding,
     channel_axis,
     channels_last,
+    check_image_rank,
     check_output,
     image_shape,
     known_padding,
@@ -69,54 +71,28 @@ def _same_dtype(op: str, *specs: TensorSpec) -> str:
     return specs[0].dtype
 
 
-def _conv_abstract(
-    x: TensorSpec,
-    kernel: TensorSpec,
-    *bias: TensorSpec,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> TensorSpec:
-    _check_operands("conv", x, kernel.shape, groups, data_format)
+def _conv_abstract(x: TensorSpec, kernel: TensorSpec, *bias: TensorSpec, **how: Unpack[ConvParams]) -> TensorSpec:
+    data_format = how["data_format"]
+    _check_operands("conv", x, kernel.shape, how["groups"], data_format)
     window: Ints = kernel.shape[:-2]  # type: ignore[assignment]
-    sizes = spatial_sizes(x.shape, data_format)
-    outs = output_sizes(sizes, window, strides, dilation, padding)
+    strides, dilation, padding = how["strides"], how["dilation"], how["padding"]
+    outs = output_sizes(spatial_sizes(x.shape, data_format), window, strides, dilation, padding)
     check_output("conv", outs, x.shape, window, strides, dilation, padding)
     shape = image_shape(x.shape[0], outs, kernel.shape[-1], data_format)
     return TensorSpec(shape, _same_dtype("conv", x, kernel, *bias))
 
 
-def _input_grad_abstract(
-    g: TensorSpec,
-    kernel: TensorSpec,
-    sizes: Shape,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> TensorSpec:
-    channels = kernel.shape[-2] * groups
-    shape = image_shape(g.shape[0], sizes, channels, data_format)
+def _input_grad_abstract(g: TensorSpec, kernel: TensorSpec, sizes: Shape, **how: Unpack[ConvParams]) -> TensorSpec:
+    channels = kernel.shape[-2] * how["groups"]
+    shape = image_shape(g.shape[0], sizes, channels, how["data_format"])
     return TensorSpec(shape, _same_dtype("conv_input_grad", g, kernel))
 
 
-def _kernel_grad_abstract(
-    x: TensorSpec,
-    g: TensorSpec,
-    window: Ints,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> TensorSpec:
-    axis = channel_axis(x.rank, data_format)
+def _kernel_grad_abstract(x: TensorSpec, g: TensorSpec, window: Ints, **how: Unpack[ConvParams]) -> TensorSpec:
+    axis = channel_axis(x.rank, how["data_format"])
     channels = x.shape[axis]
     assert isinstance(channels, int)
-    return TensorSpec((*window, channels // groups, g.shape[axis]), _same_dtype("conv_kernel_grad", x, g))
+    return TensorSpec((*window, channels // how["groups"], g.shape[axis]), _same_dtype("conv_kernel_grad", x, g))
 
 
 # ----- kernels -----
@@ -382,6 +358,7 @@ conv_p: Primitive = primitive(
     prepare=_conv_prepare,
     workspace=_conv_workspace,
     vjp=_conv_vjp,
+    sums=True,
 )
 
 conv_input_grad_p: Primitive = primitive(
@@ -390,6 +367,7 @@ conv_input_grad_p: Primitive = primitive(
     prepare=_input_grad_prepare,
     workspace=_input_grad_workspace,
     vjp=_input_grad_vjp,
+    sums=True,
 )
 
 conv_kernel_grad_p: Primitive = primitive(
@@ -398,6 +376,7 @@ conv_kernel_grad_p: Primitive = primitive(
     prepare=_kernel_grad_prepare,
     workspace=_kernel_grad_workspace,
     vjp=_kernel_grad_vjp,
+    sums=True,
 )
 
 
@@ -406,10 +385,7 @@ conv_kernel_grad_p: Primitive = primitive(
 
 def _operands(op: str, inputs: Any, *kernels_: Any) -> tuple[Any, ...]:
     tensors = promote(inputs, *kernels_)
-    if not 3 <= tensors[0].ndim <= 5:
-        raise ShapeError(
-            f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(tensors[0]))}."
-        )
+    check_image_rank(op, shape_of(tensors[0]))
     return tensors
 
 
@@ -458,12 +434,15 @@ def conv(
     return _conv(x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
 
 
+_SETTINGS = {"strides": 1, "padding": "valid", "data_format": None, "dilation_rate": 1}
+
+
 def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
     """`conv` with `bias` (filters,) added in the same pass; None is no bias. For layers."""
     if bias is None:
         return conv(inputs, kernel, **options)
     x, k, b = _operands("conv", inputs, kernel, bias)
-    settings = {"strides": 1, "padding": "valid", "data_format": None, "dilation_rate": 1, **options}
+    settings = {**_SETTINGS, **options}
     return _conv(x, k, b, **settings, groups=_groups(x, k, settings["data_format"]))
 
 
@@ -480,22 +459,16 @@ def depthwise_conv(
     inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
 ) -> Any:
     """Each channel convolved with its own windows; `kernel` is (*window, channels, multiplier). Source: keras.ops.depthwise_conv."""
-    return depthwise_with_bias(inputs, kernel, None, strides, padding, data_format, dilation_rate)
+    options = {"strides": strides, "padding": padding, "data_format": data_format, "dilation_rate": dilation_rate}
+    return depthwise_with_bias(inputs, kernel, None, **options)
 
 
-def depthwise_with_bias(
-    inputs: Any,
-    kernel: Any,
-    bias: Any,
-    strides: Any = 1,
-    padding: Any = "valid",
-    data_format: Any = None,
-    dilation_rate: Any = 1,
-) -> Any:
+def depthwise_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
     """`depthwise_conv` with `bias` added in the same pass; None is no bias. For layers."""
+    settings = {**_SETTINGS, **options}
     operands = _operands("depthwise_conv", inputs, kernel, *([] if bias is None else [bias]))
     x, k = operands[:2]
-    channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(data_format))]
+    channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(settings["data_format"]))]
     if k.ndim != x.ndim or shape_of(k)[-2] != channels:
         raise ShapeError(
             f"depthwise_conv: the kernel must have shape (*window, {channels}, multiplier) for the input of shape "
@@ -503,7 +476,7 @@ def depthwise_with_bias(
         )
     added = operands[2] if bias is not None else None
     groups = channels if isinstance(channels, int) else 1
-    return _conv(x, _depthwise_kernel(k), added, strides, padding, data_format, dilation_rate, groups)
+    return _conv(x, _depthwise_kernel(k), added, **settings, groups=groups)
 
 
 @operation("SeparableConv", "nn", tensors="inputs depthwise_kernel pointwise_kernel")

@@ -21,31 +21,33 @@ from graphkit.ops.shaping import broadcast_to
 __all__ = ["custom_gradient"]
 
 
-def _kernel(out: Any, *arrays: Any, backward: Program, results: int, args: int) -> None:
+def _kernel(out: Any, *arrays: Any, backward: Program, results: int, args: int, given: tuple[int, ...]) -> None:
     for target, source in zip(out, arrays[:results], strict=True):
         np.copyto(target, source)
 
 
-def _vjp(g: Any, out: Any, *inputs: Any, backward: Program, results: int, args: int) -> list[Any]:
-    given = [
+def _vjp(
+    g: Any, out: Any, *inputs: Any, backward: Program, results: int, args: int, given: tuple[int, ...]
+) -> list[Any]:
+    upstream = [
         broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
     ]
-    found = replay(backward, [*given, *inputs[results + args :]])
-    return [None] * results + found + [None] * (len(inputs) - results - args)
+    found = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
+    return [found.get(i - results) for i in range(len(inputs))]
 
 
 custom_gradient_p = primitive(
     # inputs: results of the function, its arguments, what its gradient reads; outputs: the results;
-    # backward: (cotangents, what it reads) -> a cotangent for each argument
+    # backward: (cotangents, what it reads) -> a cotangent for each argument that is `given` one
     "custom_gradient",
-    lambda *specs, backward, results, args: tuple(specs[:results]),
+    lambda *specs, backward, results, args, given: tuple(specs[:results]),
     kernel=_kernel,
     vjp=_vjp,
 )
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator for `f(*args) -> (result, gradient)`, where `gradient(upstream)` gives the cotangent of each argument.
+    """Decorator for `f(*args) -> (result, gradient)`, where `gradient(upstream)` gives the cotangent of each argument, or None.
 
     `gradient` may also take `upstream` as a keyword. Raises InvalidArgumentError if it gives another number of cotangents.
     Source: keras.ops.custom_gradient.
@@ -58,16 +60,26 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
             return result
         outputs = [tensor(o) for o in nest.flatten(result)]
         sources = [tensor(a) for a in nest.flatten(list(args))]
-        backward, captured, _ = trace_body(_backward(f, gradient, sources), [TensorSpec.of(o) for o in outputs])
+        given: list[int] = []
+        backward, captured, _ = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])
         made = custom_gradient_p.bind(
-            *outputs, *sources, *captured, backward=backward, results=len(outputs), args=len(sources)
+            *outputs,
+            *sources,
+            *captured,
+            backward=backward,
+            results=len(outputs),
+            args=len(sources),
+            given=tuple(given),
         )
         return nest.pack(result, made)
 
     return call
 
 
-def _backward(f: Any, gradient: Callable[..., Any], sources: Sequence[Any]) -> Callable[..., list[Any]]:
+def _backward(
+    f: Any, gradient: Callable[..., Any], sources: Sequence[Any], given: list[int]
+) -> Callable[..., list[Any]]:
+    """The gradient as a function of cotangents alone; `given` gets the places of the arguments that it has one for."""
     parameters = signature(gradient).parameters
     by_keyword = "upstream" in parameters and parameters["upstream"].kind is Parameter.KEYWORD_ONLY
 
@@ -80,6 +92,7 @@ def _backward(f: Any, gradient: Callable[..., Any], sources: Sequence[Any]) -> C
             raise InvalidArgumentError(
                 f"custom_gradient: the gradient of {name} gave {len(found)} cotangents, not {len(sources)}."
             )
-        return [tensor(c, dtype_name(s)) for c, s in zip(found, sources, strict=True)]
+        given[:] = [i for i, c in enumerate(found) if c is not None]
+        return [tensor(found[i], dtype_name(sources[i])) for i in given]
 
     return body

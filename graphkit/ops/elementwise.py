@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ir.primitive import PRIMITIVES, Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Literal
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, promote, tensor
+from graphkit.ops._convert import as_float, dtype_name, promote, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, broadcast_shapes, broadcast_to_bool, copy, same, same_as_bool, ufunc
 
@@ -34,12 +34,19 @@ __all__ = [
 
 identity_p = primitive("identity", same, kernel=copy, view=lambda x: x, vjp=lambda g, out, x: [g])
 
+
+def _cast_vjp(g: Any, out: Any, x: Any, dtype: str) -> list[Any]:
+    """The gradient transform casts it back, but for real numbers that became complex: those have a real part only."""
+    widened = dtype in dtypes.COMPLEX and dtype_name(x) not in dtypes.COMPLEX
+    return [PRIMITIVES["real"].bind(g) if widened else g]
+
+
 cast_p = primitive(
     "cast",
     lambda x, dtype: TensorSpec(x.shape, dtype),
     kernel=copy,
     view=lambda x, dtype: x if x.dtype == dtypes.to_numpy(dtype) else None,
-    vjp=lambda g, out, x, dtype: [g],  # the gradient transform casts it back
+    vjp=_cast_vjp,
 )
 
 stop_gradient_p = primitive("stop_gradient", same, kernel=copy, view=lambda x: x, vjp=lambda g, out, x: [None])

@@ -8,22 +8,24 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, Shape, Size, product
+from graphkit.core.dims import Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer
+from graphkit.ir.variable import Variable
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
-from graphkit.ops.elementwise import add, cast, equal, less, less_equal, multiply
+from graphkit.ops.elementwise import add, cast, equal, less, less_equal
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import reduce_sum_p
 from graphkit.ops.shaping import arange, broadcast_to, expand_dims, reshape
 
 # fmt: off
 __all__ = [
-    "argsort", "digitize", "in_top_k", "multi_hot", "one_hot", "scatter", "scatter_update", "searchsorted", "slice",
-    "slice_update", "sort", "take", "take_along_axis", "top_k",
+    "argsort", "digitize", "in_top_k", "multi_hot", "one_hot", "searchsorted", "slice", "sort", "take", "take_along_axis",
+    "top_k",
 ]
 # fmt: on
 
@@ -31,19 +33,28 @@ _slice = builtins.slice
 _ORDER = "a position is an integer"
 
 
-def _check_bounds(indices: Any, size: int) -> None:
+def check_bounds(indices: Any, size: int) -> None:
     if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
         wrong = int(indices.min()) if int(indices.min()) < -size else int(indices.max())
         raise InvalidArgumentError(f"Index {wrong} is out of range for an axis of {size} elements.")
 
 
-def _integer(indices: Any, where_: str) -> Any:
+def integer(indices: Any, where_: str) -> Any:
     made = tensor(indices)
     if not dtypes.is_int(dtype_name(made)):
         raise DTypeError(
             f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32')."
         )
     return made
+
+
+def highest(x: Any, what: str) -> int:
+    """One more than the largest number, where that is known already."""
+    if isinstance(x, (Tracer, Variable)):
+        raise InvalidArgumentError(
+            f"{what} must be given while a function is traced: the largest number is not known yet."
+        )
+    return int(np.max(x, initial=-1)) + 1
 
 
 # ----- take: whole slices along one axis -----
@@ -54,7 +65,7 @@ def _take_abstract(x: TensorSpec, indices: TensorSpec, axis: int) -> TensorSpec:
 
 
 def _take_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
-    _check_bounds(indices, x.shape[axis])
+    check_bounds(indices, x.shape[axis])
     np.take(x, indices, axis=axis, out=out, mode="wrap")  # the mode that counts from the end too, and does not buffer
 
 
@@ -77,7 +88,7 @@ def _scatter_add_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> l
 
 def _scatter_add_kernel(out: Any, updates: Any, indices: Any, axis: int, size: int, workspace: list[Any]) -> None:
     """`numpy.add.at` is quick for flat arrays only, so rows are spelled out as elements."""
-    _check_bounds(indices, size)
+    check_bounds(indices, size)
     out[...] = 0
     if axis or not out.flags.c_contiguous:
         rest = [a for a in range(updates.ndim) if not axis <= a < axis + indices.ndim]
@@ -107,14 +118,14 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     Source: keras.ops.take.
     """
     x = reshape(tensor(x), (-1,)) if axis is None else tensor(x)
-    return take_p.bind(x, _integer(indices, "take"), axis=canonical_axis(axis or 0, x.ndim))
+    return take_p.bind(x, integer(indices, "take"), axis=canonical_axis(axis or 0, x.ndim))
 
 
 # ----- take_along_axis: single elements -----
 
 
 def _along_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
-    _check_bounds(indices, x.shape[axis])
+    check_bounds(indices, x.shape[axis])
     np.copyto(out, np.take_along_axis(x, indices, axis))
 
 
@@ -130,7 +141,7 @@ take_along_axis_p = primitive(
 
 
 def _scatter_along_kernel(out: Any, updates: Any, indices: Any, axis: int, size: int) -> None:
-    _check_bounds(indices, size)
+    check_bounds(indices, size)
     out[...] = 0
     grid = list(np.ogrid[tuple(_slice(n) for n in indices.shape)])
     grid[axis] = indices
@@ -150,7 +161,7 @@ scatter_along_axis_p: Primitive = primitive(
 @operation("TakeAlongAxis", tensors="x indices")
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements of `x` at `indices` along `axis`; the other axes are broadcast. Source: keras.ops.take_along_axis."""
-    x, indices = tensor(x), _integer(indices, "take_along_axis")
+    x, indices = tensor(x), integer(indices, "take_along_axis")
     if axis is None:
         x, indices, axis = reshape(x, (-1,)), reshape(indices, (-1,)), 0
     if x.ndim != indices.ndim:
@@ -168,71 +179,7 @@ def _with(shape: Shape, axis: int, size: Size) -> Shape:
     return (*shape[:axis], size, *shape[axis + 1 :])
 
 
-# ----- writing slices -----
-
-
-def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
-    _check_bounds(indices, x.shape[0])
-    np.copyto(out, x)
-    out[indices] = updates
-
-
-scatter_set_p: Primitive = primitive(
-    "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
-    lambda x, indices, updates: x,
-    kernel=_scatter_set_kernel,
-    inplace=(0,),
-    vjp=lambda g, out, x, indices, updates: [
-        lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
-        None,
-        lambda: take_p.bind(g, indices, axis=0),
-    ],
-)
-
-
-def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
-    """Positions (..., k) in the first k axes of `shape` as positions in those axes flattened to one."""
-    depth = shape_of(indices)[-1]
-    if not isinstance(depth, int) or depth > len(shape):
-        raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
-    steps = [product(shape[a + 1 : depth]) for a in range(depth)]
-    if any(isinstance(step, Dim) for step in steps):
-        raise ShapeError(
-            f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes."
-        )
-    flat = reshape(indices, (-1, depth))
-    return reduce_sum_p.bind(
-        multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False
-    ), depth
-
-
-@operation("Scatter", "core", tensors="indices values")
-def scatter(indices: Any, values: Any, shape: Any) -> Any:
-    """Zeros of `shape` with `values` added at `indices` (..., k), positions in the first k axes. Source: keras.ops.scatter."""
-    indices, values = _integer(indices, "scatter"), tensor(values)
-    whole = tuple(shape)
-    places, depth = _linear(indices, whole)
-    rows = reshape(values, (product(shape_of(indices)[:-1]), *whole[depth:]))
-    return reshape(scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth])), whole)
-
-
-_REDUCTIONS = {"add": lambda x, new: add(x, new), "mul": lambda x, new: multiply(x, new)}
-
-
-@operation("ScatterUpdate", "core", tensors="inputs indices updates")
-def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    """`inputs` with `updates` written at `indices` (..., k); `reduction="add"` adds them. Source: keras.ops.scatter_update."""
-    x, indices = tensor(inputs), _integer(indices, "scatter_update")
-    updates = tensor(updates, dtype_name(x))
-    whole = shape_of(x)
-    places, depth = _linear(indices, whole)
-    rows = reshape(updates, (product(shape_of(indices)[:-1]), *whole[depth:]))
-    flat = reshape(x, (product(whole[:depth]), *whole[depth:]))
-    if reduction == "add":
-        return reshape(add(flat, scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth]))), whole)
-    if reduction is not None:
-        raise InvalidArgumentError(f"scatter_update: reduction must be None or 'add', got {reduction!r}.")
-    return reshape(scatter_set_p.bind(flat, places, rows), whole)
+# ----- slices -----
 
 
 @operation("Slice", "core", tensors="inputs start_indices")
@@ -247,20 +194,6 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
         elif length != size:
             x = take(x, add(arange(length), cast(start, "int32")), axis=axis)
     return x
-
-
-@operation("SliceUpdate", "core", tensors="inputs start_indices updates")
-def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
-    """`inputs` with `updates` written from `start_indices` on. Source: keras.ops.slice_update."""
-    x = tensor(inputs)
-    updates = tensor(updates, dtype_name(x))
-    grid: Any = tensor(0)
-    steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]
-    for axis, length in enumerate(shape_of(updates)):
-        places = multiply(add(arange(length), cast(start_indices[axis], "int32")), steps[axis])
-        grid = add(expand_dims(grid, -1), places)
-    flat = scatter_set_p.bind(reshape(x, (-1,)), reshape(grid, (-1,)), reshape(updates, (-1,)))
-    return reshape(flat, shape_of(x))
 
 
 # ----- order -----
@@ -327,7 +260,7 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """Whether each target is among the `k` best predictions of its row; equal scores count for it. Source: keras.ops.in_top_k."""
     predictions = tensor(predictions)
-    own = take_along_axis(predictions, expand_dims(_integer(targets, "in_top_k"), -1), axis=-1)
+    own = take_along_axis(predictions, expand_dims(integer(targets, "in_top_k"), -1), axis=-1)
     better = reduce_sum_p.bind(cast(less(own, predictions), "int32"), axes=(predictions.ndim - 1,), keepdims=False)
     return less(better, int(k))
 

@@ -96,12 +96,44 @@ matmul_p = primitive(
 )
 
 
+# ----- matmul of int8, summed as int32 -----
+
+
+def _matmul_int8_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
+    return TensorSpec(_matmul_abstract(a, b).shape, "int32")
+
+
+def _prepare_matmul_int8(out: Any, a: Any, b: Any) -> Callable[[], Any]:
+    """BLAS knows floats alone; they are exact as long as every sum fits their fraction."""
+    wide = np.float32 if a.shape[-1] * 2**14 <= 2**24 else np.float64
+    left, right, made = (np.empty(x.shape, wide) for x in (a, b, out))
+    multiply_them = _prepare_matmul(made, left, right)
+
+    def run() -> None:
+        np.copyto(left, a)
+        np.copyto(right, b)
+        multiply_them()
+        np.copyto(out, made, casting="unsafe")
+
+    return run
+
+
+matmul_int8_p = primitive(
+    "matmul_int8",  # two int8 tensors of at least two axes; the leading ones are broadcast
+    _matmul_int8_abstract,
+    prepare=_prepare_matmul_int8,
+    nondiff="integers have no gradient",
+)
+
+
+def _product(a: Any, b: Any) -> Any:
+    return (matmul_int8_p if dtype_name(a) == "int8" else matmul_p).bind(a, b)
+
+
 def _operands(x1: Any, x2: Any) -> tuple[Any, Any]:
     a, b = promote(x1, x2)
     if dtype_name(a) == "bool":
         raise DTypeError("A product of bool tensors is not defined; cast them to int32 or a float dtype.")
-    if dtype_name(a) == "int8":  # Keras: int8 products are summed as int32
-        a, b = cast(a, "int32"), cast(b, "int32")
     return a, b
 
 
@@ -116,7 +148,7 @@ def matmul(x1: Any, x2: Any) -> Any:
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError("matmul wants tensors of at least one axis; multiply scalars with ops.multiply.")
     left, right = a.ndim == 1, b.ndim == 1
-    made = matmul_p.bind(expand_dims(a, 0) if left else a, expand_dims(b, -1) if right else b)
+    made = _product(expand_dims(a, 0) if left else a, expand_dims(b, -1) if right else b)
     if right:
         made = squeeze(made, -1)
     return squeeze(made, -1 if right else -2) if left else made
@@ -148,7 +180,12 @@ def _sizes(terms: list[str], shapes: list[Shape]) -> dict[str, Size]:
 def _einsum_abstract(a: TensorSpec, b: TensorSpec, equation: str) -> TensorSpec:
     left, right, target = _equation(equation)
     sizes = _sizes([left, right], [a.shape, b.shape])
-    return TensorSpec(tuple(sizes[letter] for letter in target), a.dtype)
+    return TensorSpec(tuple(sizes[letter] for letter in target), _summed_dtype(a.dtype))
+
+
+def _summed_dtype(dtype: str) -> str:
+    """What products are summed in: int8 as int32, as in Keras."""
+    return "int32" if dtype == "int8" else dtype
 
 
 def _aligned(x: Any, term: str, target: str) -> Any:
@@ -163,7 +200,8 @@ def _contract(a: Any, b: Any, equation: str) -> Any:
     left, right, target = _equation(equation)
     summed = [letter for letter in left if letter in right and letter not in target]
     if not summed:
-        return multiply(_aligned(a, left, target), _aligned(b, right, target))
+        wide = _summed_dtype(dtype_name(a))
+        return multiply(cast(_aligned(a, left, target), wide), cast(_aligned(b, right, target), wide))
     rows = [letter for letter in target if letter not in right]
     columns = [letter for letter in target if letter not in left]
     if rows and columns and target.index(columns[0]) < target.index(rows[0]):  # then the product needs no transpose
@@ -178,7 +216,7 @@ def _contract(a: Any, b: Any, equation: str) -> Any:
     def _of(letters: list[str]) -> Shape:
         return tuple(sizes[i] for i in letters)
 
-    made = matmul_p.bind(matrix(a, left, rows, summed), matrix(b, right, summed, columns))
+    made = _product(matrix(a, left, rows, summed), matrix(b, right, summed, columns))
     made = reshape(made, _of([*batch, *rows, *columns]))
     order = [*batch, *rows, *columns]
     return transpose(made, [order.index(letter) for letter in target])
@@ -209,6 +247,8 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     tensors = list(promote(*operands))
     terms, target = parse_subscripts(subscripts, [shape_of(x) for x in tensors])
     sizes = _sizes(terms, [shape_of(x) for x in tensors])
+    if dtype_name(tensors[0]) == "int8" and not _is_one_product(terms, target):
+        tensors = [cast(x, "int32") for x in tensors]
     for i, (x, term) in enumerate(zip(tensors, terms, strict=True)):
         tensors[i], terms[i] = _without_ones(*_diagonals(x, term), sizes)
     while len(tensors) > 2:
@@ -221,6 +261,13 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
         made, term = _summed(tensors[0], terms[0], target)
     made = transpose(made, [term.index(letter) for letter in target])
     return broadcast_to(made, tuple(sizes[letter] for letter in target))
+
+
+def _is_one_product(terms: list[str], target: str) -> bool:
+    """Whether an einsum is a product of two tensors with no sum before it."""
+    if len(terms) != 2 or any(len(set(term)) < len(term) for term in terms):
+        return False
+    return all(letter in other + target for term, other in (terms, terms[::-1]) for letter in term)
 
 
 def _pair(a: Any, b: Any, left: str, right: str, target: str) -> Any:

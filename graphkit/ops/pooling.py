@@ -13,7 +13,6 @@ import numpy as np
 
 from graphkit.core import dtypes, threads
 from graphkit.core.dims import Shape
-from graphkit.core.errors import ShapeError
 from graphkit.core.layout import standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
@@ -22,11 +21,11 @@ from graphkit.ops._convert import as_float, shape_of, tensor
 from graphkit.ops._correlate import Array, Thunk, runner
 from graphkit.ops._dispatch import operation
 from graphkit.ops._pool import Pool
-from graphkit.ops._rules import show
 from graphkit.ops._windows import (
     Ints,
     Padding,
     channel_axis,
+    check_image_rank,
     check_output,
     image_shape,
     known_padding,
@@ -210,6 +209,7 @@ average_pool_p: Primitive = primitive(
     vjp=lambda g, out, x, **params: [
         average_pool_grad_p.bind(g, sizes=spatial_sizes(shape_of(x), params["data_format"]), **params)
     ],
+    sums=True,
 )
 
 average_pool_grad_p: Primitive = primitive(
@@ -218,6 +218,7 @@ average_pool_grad_p: Primitive = primitive(
     prepare=_mean_grad_prepare,
     workspace=_mean_grad_workspace,
     vjp=lambda h, out, g, sizes, **params: [average_pool_p.bind(h, **params)],
+    sums=True,
 )
 
 
@@ -225,10 +226,7 @@ average_pool_grad_p: Primitive = primitive(
 
 
 def _bind(op: str, made: Any, x: Any, pool_size: Any, strides: Any, padding: Any, data_format: Any) -> Any:
-    if not 3 <= x.ndim <= 5:
-        raise ShapeError(
-            f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}."
-        )
+    check_image_rank(op, shape_of(x))
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     window = per_axis(pool_size, rank, "pool_size")
     moves = window if strides is None else per_axis(strides, rank, "strides")

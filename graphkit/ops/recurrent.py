@@ -104,12 +104,18 @@ def _check_activations(name: str, *names: str) -> None:
             )
 
 
-def _prepared(values: Sequence[Any], mask: Any) -> tuple[list[Any], list[Any], str]:
-    """Tensors in one dtype that kernels compute well in, the mask as 0 or 1 tensors, and the dtype to give back."""
-    tensors = [tensor(v) for v in values]
+def _operands(
+    name: str, gates: int, x: Any, kernel: Any, recurrent: Any, bias: Any, initial: Sequence[Any], mask: Any
+) -> tuple[list[Any], list[Any], str]:
+    """(x, kernel, recurrent kernel, bias, states) in one dtype that kernels compute well in, the mask as 0 or 1 tensors, the dtype of x."""
+    given = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
+    states = [_state(state, x, recurrent.shape[0]) for state in initial]
+    tensors = [tensor(v) for v in (x, kernel, recurrent, given, *states)]
     dtype = dtype_name(tensors[0])
     inner = "float32" if dtype in ("float16", "bfloat16") else dtype
-    return [tensor(t, inner) for t in tensors], [] if mask is None else [cast(mask, "bool")], dtype
+    made, masks = [tensor(t, inner) for t in tensors], [] if mask is None else [cast(mask, "bool")]
+    _check(name, gates, made[0], made[1], made[2], made[4:], masks[0] if masks else None)
+    return made, masks, dtype
 
 
 def _state(given: Any, x: Any, units: Any) -> Any:
@@ -187,28 +193,34 @@ def _sequence_steps(sequence: Sequence[Any], go_backwards: bool) -> list[Any]:
     return [flip(_time_first(s), 0) if go_backwards else _time_first(s) for s in sequence]
 
 
+def _rule(states: int, reserved: int) -> Callable[..., tuple[TensorSpec, ...]]:
+    """The abstract rule of a sequence with so many states; it keeps so many times `units` of each step for the backward pass."""
+
+    def abstract(
+        x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
+    ) -> tuple[TensorSpec, ...]:  # fmt: skip
+        kept = _reserve(x, recurrent, reserved) if reserve else ()
+        return _results(x, recurrent, states, return_sequences) + kept
+
+    return abstract
+
+
 # ----- LSTM -----
 
 
-def _lstm_abstract(
-    x: TensorSpec,
-    kernel: TensorSpec,
-    recurrent: TensorSpec,
-    *others: TensorSpec,
-    return_sequences: bool,
-    reserve: bool,
-    **_: Any,
-) -> tuple[TensorSpec, ...]:
-    return _results(x, recurrent, 2, return_sequences) + (_reserve(x, recurrent, 6) if reserve else ())
+_lstm_abstract = _rule(states=2, reserved=6)
+
+
+def _scratch(x: TensorSpec, shapes: Sequence[Any], params: dict[str, Any], buffers: Any) -> list[TensorSpec]:
+    """Specs of these shapes, and of the buffers where they are no outputs."""
+    return [TensorSpec(shape, x.dtype) for shape in (shapes if params["reserve"] else [*shapes, buffers])]
 
 
 def _lstm_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
     batch, _, units = _sizes(x, recurrent)
     shapes = [*_step_shapes(x, recurrent, 4 * units, 4 * units), (2 * units, batch), (units, batch)]
-    if not params["reserve"]:
-        shapes.append((2, 6 * units, batch))
-    return [TensorSpec(s, x.dtype) for s in shapes]
+    return _scratch(x, shapes, params, (2, 6 * units, batch))
 
 
 def _lstm_over_scan(
@@ -341,11 +353,9 @@ def lstm(
     """
     _check_activations("lstm", activation, recurrent_activation)
     units = recurrent_kernel.shape[0]
-    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
-    (x, kernel, recurrent, bias, h, c), masks, dtype = _prepared(
-        [x, kernel, recurrent_kernel, bias, *(_state(s, x, units) for s in initial_state)], mask
+    (x, kernel, recurrent, bias, h, c), masks, dtype = _operands(
+        "lstm", 4, x, kernel, recurrent_kernel, bias, initial_state, mask
     )
-    _check("lstm", 4, x, kernel, recurrent, [h, c], masks[0] if masks else None)
     made = lstm_p.bind(
         x, kernel, recurrent, broadcast_to(bias, (4 * units,)), h, c, *masks, activation=activation,
         recurrent_activation=recurrent_activation, go_backwards=bool(go_backwards), return_sequences=bool(return_sequences), reserve=False,
@@ -357,16 +367,7 @@ def lstm(
 # ----- GRU -----
 
 
-def _gru_abstract(
-    x: TensorSpec,
-    kernel: TensorSpec,
-    recurrent: TensorSpec,
-    *others: TensorSpec,
-    return_sequences: bool,
-    reserve: bool,
-    **_: Any,
-) -> tuple[TensorSpec, ...]:
-    return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 4) if reserve else ())
+_gru_abstract = _rule(states=1, reserved=4)
 
 
 def _gru_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
@@ -374,9 +375,7 @@ def _gru_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[
     batch, _, units = _sizes(x, recurrent)
     inner = 3 * units if params["reset_after"] else 2 * units
     shapes = [*_step_shapes(x, recurrent, 3 * units, inner), (units, batch), (units, units)]
-    if not params["reserve"]:
-        shapes.append((1, 4 * units, batch))
-    return [TensorSpec(s, x.dtype) for s in shapes]
+    return _scratch(x, shapes, params, (1, 4 * units, batch))
 
 
 def _gru_over_scan(
@@ -527,11 +526,9 @@ def gru(
     """
     _check_activations("gru", activation, recurrent_activation)
     units = recurrent_kernel.shape[0]
-    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
-    (x, kernel, recurrent, bias, h), masks, dtype = _prepared(
-        [x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask
+    (x, kernel, recurrent, bias, h), masks, dtype = _operands(
+        "gru", 3, x, kernel, recurrent_kernel, bias, [initial_state], mask
     )
-    _check("gru", 3, x, kernel, recurrent, [h], masks[0] if masks else None)
     bias = broadcast_to(bias, (2, 3 * units) if reset_after else (3 * units,))
     made = gru_p.bind(
         x, kernel, recurrent, bias, h, *masks, activation=activation, recurrent_activation=recurrent_activation,
@@ -543,25 +540,13 @@ def gru(
 # ----- SimpleRNN -----
 
 
-def _simple_abstract(
-    x: TensorSpec,
-    kernel: TensorSpec,
-    recurrent: TensorSpec,
-    *others: TensorSpec,
-    return_sequences: bool,
-    reserve: bool,
-    **_: Any,
-) -> tuple[TensorSpec, ...]:
-    return _results(x, recurrent, 1, return_sequences) + (_reserve(x, recurrent, 1) if reserve else ())
+_simple_abstract = _rule(states=1, reserved=1)
 
 
 def _simple_workspace(specs: Sequence[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
     x, _, recurrent = specs[:3]
     batch, _, units = _sizes(x, recurrent)
-    shapes = _step_shapes(x, recurrent, units, units)
-    if not params["reserve"]:
-        shapes.append((1, units, batch))
-    return [TensorSpec(s, x.dtype) for s in shapes]
+    return _scratch(x, _step_shapes(x, recurrent, units, units), params, (1, units, batch))
 
 
 def _simple_over_scan(
@@ -651,11 +636,9 @@ def simple_rnn(
     """
     _check_activations("simple_rnn", activation)
     units = recurrent_kernel.shape[0]
-    bias = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
-    (x, kernel, recurrent, bias, h), masks, dtype = _prepared(
-        [x, kernel, recurrent_kernel, bias, _state(initial_state, x, units)], mask
+    (x, kernel, recurrent, bias, h), masks, dtype = _operands(
+        "simple_rnn", 1, x, kernel, recurrent_kernel, bias, [initial_state], mask
     )
-    _check("simple_rnn", 1, x, kernel, recurrent, [h], masks[0] if masks else None)
     made = simple_rnn_p.bind(
         x, kernel, recurrent, broadcast_to(bias, (units,)), h, *masks,
         activation=activation, go_backwards=bool(go_backwards), return_sequences=bool(return_sequences), reserve=False,

@@ -98,11 +98,11 @@ def _prod_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -
     return [multiply(transpose(others, back), spread(g, x, axes, keepdims))]
 
 
-reduce_sum_p = primitive("reduce_sum", _abstract, kernel=_kernel(np.add.reduce),
+reduce_sum_p = primitive("reduce_sum", _abstract, kernel=_kernel(np.add.reduce), sums=True,
                          vjp=lambda g, out, x, axes, keepdims: [spread(g, x, axes, keepdims)])  # fmt: skip
 reduce_max_p = primitive("reduce_max", _abstract, kernel=_kernel(np.maximum.reduce), vjp=_extreme_vjp)
 reduce_min_p = primitive("reduce_min", _abstract, kernel=_kernel(np.minimum.reduce), vjp=_extreme_vjp)
-reduce_prod_p = primitive("reduce_prod", _abstract, kernel=_kernel(np.multiply.reduce), vjp=_prod_vjp)
+reduce_prod_p = primitive("reduce_prod", _abstract, kernel=_kernel(np.multiply.reduce), vjp=_prod_vjp, sums=True)
 reduce_all_p = primitive(
     "reduce_all", _abstract_bool, kernel=_kernel(np.logical_and.reduce), nondiff="a boolean has no gradient"
 )
@@ -231,7 +231,7 @@ def _mean_kernel(out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> Non
     np.divide(out, np.asarray(np.prod([x.shape[a] for a in axes], dtype=np.int64)).astype(out.dtype), out=out)
 
 
-reduce_mean_p = primitive("reduce_mean", _abstract, kernel=_mean_kernel, decomposition=_mean)
+reduce_mean_p = primitive("reduce_mean", _abstract, kernel=_mean_kernel, decomposition=_mean, sums=True)
 
 
 @operation("Var")

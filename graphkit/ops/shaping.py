@@ -604,7 +604,19 @@ def _fold_edge(edge: Any, whole: Shape, axis: int, count: int, low: bool, mode: 
 
 
 pad_p = primitive("pad", _pad_abstract, kernel=_pad_kernel, vjp=_pad_vjp)
-_PAD_MODES = ("constant", "reflect", "symmetric", "edge")
+_PAD_MODES = ("constant", "reflect", "symmetric", "edge", "wrap")
+
+
+def _wrapped(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
+    """`x` repeated endlessly along each axis, and of that the stretch from `before` ahead of it to `after` behind it."""
+    for axis, (before, after) in enumerate(widths):
+        if before or after:
+            size = shape_of(x)[axis]
+            turns = [-(-width // size) if isinstance(size, int) else min(width, 1) for width in (before, after)]
+            copies = concatenate([x] * (1 + sum(turns)), axis=axis)
+            stop = None if after == turns[1] * size else after - turns[1] * size
+            x = copies[(slice(None),) * axis + (slice(turns[0] * size - before, stop),)]
+    return x
 
 
 @operation("Pad", tensors="x constant_values")
@@ -616,6 +628,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)))
     if all(w == (0, 0) for w in widths):
         return x
+    if mode == "wrap":
+        return _wrapped(x, widths)
     return pad_p.bind(
         x, tensor(0 if constant_values is None else constant_values, dtype_name(x)), widths=widths, mode=mode
     )

@@ -1,4 +1,4 @@
-"""Statistics of tensors: averages, medians and quantiles, counts, sums by segment, reductions that skip NaN, norms."""
+"""Statistics of tensors: averages, medians and quantiles, counts, reductions that skip NaN, norms."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ from graphkit.ops.elementwise import (
     true_divide,
     where,
 )  # fmt: skip
-from graphkit.ops.indexing import one_hot, scatter_add_p, sort, take
+from graphkit.ops.indexing import highest, one_hot, sort, take
 from graphkit.ops.reduction import all as reduce_all
 from graphkit.ops.reduction import any as reduce_any
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import mean, prod, reduced_shape
 from graphkit.ops.reduction import min as reduce_min
 from graphkit.ops.reduction import sum as reduce_sum
-from graphkit.ops.shaping import arange, broadcast_to, expand_dims, moveaxis, reshape, transpose
+from graphkit.ops.shaping import broadcast_to, expand_dims, moveaxis, reshape, transpose
 
 # fmt: off
 __all__ = [
     "average", "bincount", "corrcoef", "isin", "median", "nanmax", "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar",
-    "norm", "percentile", "ptp", "quantile", "segment_max", "segment_min", "segment_prod", "segment_sum", "trapezoid",
+    "norm", "percentile", "ptp", "quantile", "trapezoid",
 ]
 # fmt: on
 
@@ -188,7 +188,10 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The variance of what is not NaN. Source: keras.ops.nanvar."""
     x = as_float(x)
-    return nanmean(square(subtract(x, nanmean(x, axis, True))), axis, keepdims)
+    present = logical_not(isnan(x))
+    away = where(present, subtract(_without_nan(x, 0.0), nanmean(x, axis, True)), 0.0)
+    count = reduce_sum(cast(present, dtype_name(x)), axis, keepdims)
+    return true_divide(reduce_sum(square(away), axis, keepdims), count)
 
 
 @operation("Nanstd")
@@ -197,16 +200,7 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     return sqrt(nanvar(x, axis, keepdims))
 
 
-# ----- counts and segments -----
-
-
-def _highest(x: Any, what: str) -> int:
-    """One more than the largest number, where that is known already."""
-    if isinstance(x, (Tracer, Variable)):
-        raise InvalidArgumentError(
-            f"{what} must be given while a function is traced: the largest number is not known yet."
-        )
-    return int(np.max(x, initial=-1)) + 1
+# ----- counts -----
 
 
 @operation("Bincount")
@@ -218,7 +212,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
     length = (
         int(minlength)
         if isinstance(x, (Tracer, Variable)) and minlength
-        else max(_highest(x, "bincount: minlength"), int(minlength))
+        else max(highest(x, "bincount: minlength"), int(minlength))
     )
     kind = "int32" if weights is None else dtype_name(tensor(weights))
     hits = one_hot(x, length, dtype=kind)
@@ -233,46 +227,6 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
     x1, x2 = promote(x1, x2)
     found = reduce_any(equal(expand_dims(x1, -1), reshape(x2, (-1,))), axis=-1)
     return logical_not(found) if invert else found
-
-
-def _count_segments(ids: Any, num_segments: int | None) -> int:
-    return _highest(ids, "num_segments") if num_segments is None else int(num_segments)
-
-
-@operation("SegmentSum", "math", tensors="data segment_ids")
-def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The sums of the slices of each segment. Source: keras.ops.segment_sum."""
-    ids = cast(segment_ids, "int32")
-    return scatter_add_p.bind(tensor(data), ids, axis=0, size=_count_segments(ids, num_segments))
-
-
-def _segment_extreme(data: Any, ids: Any, num_segments: int | None, reduce: Callable[..., Any], filler: float) -> Any:
-    data, ids = tensor(data), cast(ids, "int32")
-    count = _count_segments(ids, num_segments)
-    own = equal(expand_dims(arange(count), 1), expand_dims(ids, 0))
-    own = expand_dims(own, list(range(2, data.ndim + 1)))
-    if dtypes.is_int(dtype_name(data)):
-        info = np.iinfo(dtypes.to_numpy(dtype_name(data)))
-        filler = int(info.min if filler < 0 else info.max) if filler != 1 else 1
-    return reduce(where(own, expand_dims(data, 0), tensor(filler, dtype_name(data))), axis=1)
-
-
-@operation("SegmentMax", "math", tensors="data segment_ids")
-def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
-    return _segment_extreme(data, segment_ids, num_segments, reduce_max, float("-inf"))
-
-
-@operation("SegmentMin", "math", tensors="data segment_ids")
-def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
-    return _segment_extreme(data, segment_ids, num_segments, reduce_min, float("inf"))
-
-
-@operation("SegmentProd", "math", tensors="data segment_ids")
-def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
-    return _segment_extreme(data, segment_ids, num_segments, prod, 1.0)
 
 
 # ----- norms and the like -----

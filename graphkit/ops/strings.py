@@ -5,16 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 import numpy as np
 
-from graphkit.core.dims import Size
+from graphkit.core.dims import Dim, Size
 from graphkit.core.errors import DTypeError, NotBuiltError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import tensor
-from graphkit.ops._hashing import fingerprint, sip_hash
+from graphkit.ops._hashing import BLOCK, Bytes, fingerprint, sip_hash
 
 __all__: list[str] = []
 
@@ -99,18 +100,47 @@ def _hashed(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
     return TensorSpec(x.shape, "uint64")
 
 
-def _hash_one(value: Any, key: tuple[int, int] | None) -> int:
-    data = value if isinstance(value, bytes) else str(value).encode()
-    return fingerprint(data) if key is None else sip_hash(data, key)
+def _blocks_of(sizes: Any) -> int:
+    return int(np.max(sizes, initial=0)) // BLOCK + 1
+
+
+def _as_bytes(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec]:
+    _of_dtype(x, ("string",), "string_bytes")
+    return TensorSpec((x.shape[0], blocks * BLOCK), "uint8"), TensorSpec((x.shape[0],), "int64")
+
+
+def _encoded(x: Any) -> list[bytes]:
+    return [v if isinstance(v, bytes) else str(v).encode() for v in x.ravel()]
+
+
+def _bytes_kernel(out: Any, x: Any, blocks: int) -> None:
+    for row, text in enumerate(_encoded(x)):
+        out[0][row] = np.frombuffer(text.ljust(blocks * BLOCK, b"\0"), np.uint8)
+        out[1][row] = len(text)
+
+
+string_bytes_p = primitive("string_bytes", _as_bytes, kernel=_bytes_kernel, nondiff=_DISCRETE)
+"""Strings (n,) as rows of UTF-8 bytes, filled up with zeros to `blocks` blocks of 64, and their lengths."""
+
+_BLOCKS = count()
+
+
+def _hash_of_bytes(x: Any, key: tuple[int, int] | None) -> Any:
+    """The hash said with bytes. How many blocks there are depends on the strings, so a trace has a name for it."""
+    from graphkit.ops.shaping import reshape, shape
+
+    flat = reshape(x, (-1,))
+    blocks = _blocks_of([len(t) for t in _encoded(x)]) if isinstance(x, np.ndarray) else None
+    text = Bytes(*string_bytes_p.bind(flat, blocks=blocks or Dim.named(f"blocks_{next(_BLOCKS)}")))
+    return reshape(fingerprint(text) if key is None else sip_hash(text, key), shape(x))
 
 
 def _hash_kernel(out: Any, x: Any, key: tuple[int, int] | None) -> None:
-    made = np.fromiter((_hash_one(v, key) for v in x.ravel()), np.uint64, x.size)
-    np.copyto(out, made.reshape(out.shape))
+    np.copyto(out, _hash_of_bytes(x, key))
 
 
 as_string_p = primitive("as_string", _strings_of, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
-string_hash_p = primitive("string_hash", _hashed, kernel=_hash_kernel, nondiff=_DISCRETE)
+string_hash_p = primitive("string_hash", _hashed, kernel=_hash_kernel, decomposition=_hash_of_bytes, nondiff=_DISCRETE)
 
 
 def as_string(x: Any) -> Any:

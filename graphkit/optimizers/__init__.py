@@ -8,21 +8,14 @@ from typing import Any
 from graphkit.core.serialization import classes_of, custom_object_scope, resolve
 from graphkit.core.serialization import serialize as _serialize
 from graphkit.optimizers import schedules
-from graphkit.optimizers.methods import (
-    SGD,
-    Adadelta,
-    Adafactor,
-    Adagrad,
-    Adam,
-    Adamax,
-    AdamW,
-    Ftrl,
-    Lamb,
-    Lion,
-    Nadam,
-    RMSprop,
-)
+from graphkit.optimizers.adafactor import Adafactor
+from graphkit.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam
+from graphkit.optimizers.loss_scale import LossScaleOptimizer
+from graphkit.optimizers.methods import SGD, Adadelta, Adagrad, Ftrl, Lion, RMSprop
+from graphkit.optimizers.multi import MultiOptimizer, OptimizerMap
+from graphkit.optimizers.muon import Muon
 from graphkit.optimizers.optimizer import Optimizer
+from graphkit.optimizers.schedule_free import ScheduleFreeAdamW
 
 __all__ = [
     "SGD",
@@ -35,9 +28,14 @@ __all__ = [
     "Ftrl",
     "Lamb",
     "Lion",
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Muon",
     "Nadam",
     "Optimizer",
+    "OptimizerMap",
     "RMSprop",
+    "ScheduleFreeAdamW",
     "deserialize",
     "get",
     "schedules",

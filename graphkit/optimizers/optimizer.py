@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from graphkit import ops
+from graphkit import initializers, ops
 from graphkit.core import dtypes, names
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
@@ -24,13 +25,43 @@ from graphkit.optimizers.schedules import LearningRateSchedule
 
 HOME = "keras.optimizers"
 _IGNORED = ("decay", "is_legacy_optimizer", "jit_compile")
+# What every optimizer's constructor ends with, and what stands in every config.
+REST = (
+    "clipnorm clipvalue global_clipnorm use_ema ema_momentum ema_overwrite_frequency loss_scale_factor "
+    "gradient_accumulation_steps name"
+)
 _SHARED = (
     "weight_decay", "clipnorm", "global_clipnorm", "clipvalue", "use_ema", "ema_momentum", "ema_overwrite_frequency",
     "loss_scale_factor", "gradient_accumulation_steps",
 )  # fmt: skip
 
 
-class Optimizer(Configurable):
+def checked_rate(optimizer: Any, name: str, value: Any) -> Any:
+    """Raise InvalidArgumentError for what is no learning rate."""
+    if not callable(value) and not isinstance(value, (int, float, np.number, np.ndarray)):
+        raise InvalidArgumentError(
+            "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a function without "
+            f"arguments. Received instead: learning_rate={value!r}"
+        )
+    return value
+
+
+def only_if(condition: Any, variables: Iterable[Variable], change: Callable[[], None]) -> None:
+    """Let `change` assign to the variables, and undo that where the condition does not hold: both ways are computed."""
+    before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in variables}
+    change()
+    for variable, old in before.items():
+        variable.assign(ops.where(condition, variable.value, old))
+
+
+def _filled(shape: tuple[int, ...], initializer: Any, dtype: str) -> Any:
+    """An array by an initializer: a number, or what `graphkit.initializers.get` understands."""
+    if isinstance(initializer, (int, float)):
+        return np.full(shape, initializer, dtypes.to_numpy(dtype))
+    return np.asarray(initializers.get(initializer)(shape, dtype))
+
+
+class Optimizer(Declared, Configurable):
     """Changes variables by their gradients. A subclass makes its slots in `build` and says the change in `update_step`.
 
     Args:
@@ -50,31 +81,41 @@ class Optimizer(Configurable):
     slots: ClassVar[tuple[str, ...]] = ()
     elementwise: ClassVar[bool] = True  # an element's update depends on that element's gradient and slots alone
 
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        weight_decay: float | None = None,
-        clipnorm: float | None = None,
-        clipvalue: float | None = None,
-        global_clipnorm: float | None = None,
-        use_ema: bool = False,
-        ema_momentum: float = 0.99,
-        ema_overwrite_frequency: int | None = None,
-        loss_scale_factor: float | None = None,
-        gradient_accumulation_steps: int | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        learning_rate = self._old_names(kwargs, learning_rate)
-        self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
-        self.weight_decay, self.clipnorm, self.clipvalue, self.global_clipnorm = (
-            weight_decay,
-            clipnorm,
-            clipvalue,
-            global_clipnorm,
-        )
-        self.use_ema, self.ema_momentum, self.ema_overwrite_frequency = use_ema, ema_momentum, ema_overwrite_frequency
-        self.loss_scale_factor, self.gradient_accumulation_steps = loss_scale_factor, gradient_accumulation_steps
+    passes_on = True  # older names, see `__pre_init__`
+    argument_order = f"learning_rate weight_decay {REST}"
+    _learning_rate: Any = argument(alias="learning_rate", check=checked_rate)
+    weight_decay: Any = argument(default=None)
+    clipnorm: Any = argument(default=None)
+    clipvalue: Any = argument(default=None)
+    global_clipnorm: Any = argument(default=None)
+    use_ema: bool = argument(default=False)
+    ema_momentum: float = argument(default=0.99)
+    ema_overwrite_frequency: Any = argument(default=None)
+    loss_scale_factor: Any = argument(default=None)
+    gradient_accumulation_steps: Any = argument(default=None)
+    name: Any = argument(default=None)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        """Understand older names. Raises InvalidTypeError for arguments that nobody knows."""
+        if more.pop("decay", None):
+            warnings.warn(
+                "Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.",
+                stacklevel=4,
+            )
+        for name in _IGNORED:
+            more.pop(name, None)
+        if "lr" in more:
+            given["learning_rate"] = more.pop("lr")
+        if more:
+            known = config_names(type(self))
+            hints = "".join(did_you_mean(k, known) for k in more)
+            raise InvalidTypeError(
+                f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Known are {', '.join(known)}."
+            )
+
+    def __post_init__(self) -> None:
+        """Check what belongs together; make the first variables."""
+        self.name = self.name or names.auto_name(names.to_snake_case(type(self).__name__))
         self._check()
         self.built = False
         self._variables: list[Variable] = []
@@ -86,32 +127,9 @@ class Optimizer(Configurable):
         self._arena: Arena | None = None
         self._undecayed: Callable[[Variable], bool] = lambda variable: False
         self._iterations = self._track(0, "int32", "iteration")
-        self._learning_rate: Any = learning_rate
-        if not callable(learning_rate):
-            self._learning_rate = self._track(float(np.asarray(learning_rate)), dtypes.floatx(), "learning_rate")
-
-    def _old_names(self, kwargs: dict[str, Any], learning_rate: Any) -> Any:
-        if kwargs.pop("decay", None):
-            warnings.warn(
-                "Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.",
-                stacklevel=4,
-            )
-        for name in _IGNORED:
-            kwargs.pop(name, None)
-        if "lr" in kwargs:
-            learning_rate = kwargs.pop("lr")
-        if kwargs:
-            known = config_names(type(self))
-            hints = "".join(did_you_mean(k, known) for k in kwargs)
-            raise InvalidTypeError(
-                f"Argument(s) not recognized by {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
-            )
-        if not callable(learning_rate) and not isinstance(learning_rate, (int, float, np.number, np.ndarray)):
-            raise InvalidArgumentError(
-                "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a function without "
-                f"arguments. Received instead: learning_rate={learning_rate!r}"
-            )
-        return learning_rate
+        if not callable(self._learning_rate):
+            rate = float(np.asarray(self._learning_rate))
+            self._learning_rate = self._track(rate, dtypes.floatx(), "learning_rate")
 
     def _check(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
@@ -214,17 +232,61 @@ class Optimizer(Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
-        self, reference_variable: Variable, name: str = "var", initializer: Any = 0.0
+        self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable like another one; its name is `<path of the other>_<name>`."""
+        """A variable like another one; its name is `<path of the other>_<name>`. `initializer` may be a number."""
         like = reference_variable
-        value = np.full(like.shape, 0 if isinstance(initializer, str) else initializer, dtypes.to_numpy(like.dtype))
-        return self._track(value, like.dtype, f"{like.path.replace('/', '_')}_{name}")
+        value = _filled(like.shape, initializer, like.dtype)
+        return self._track(value, like.dtype, f"{like.path.replace('/', '_')}_{name or 'var'}")
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any = "zeros",
+        dtype: Any = None,
+        aggregation: str = "none",
+        layout: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """A variable of the optimizer's own. `aggregation` and `layout` are taken for Keras' sake."""
+        kind = dtypes.standardize(dtype)
+        return self._track(_filled(tuple(shape), initializer, kind), kind, name or "variable")
+
+    def add_optimizer_variables(
+        self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
+    ) -> Any:
+        """A list of variables like these, or one list for each of several names; made side by side as Keras does."""
+        wanted = [name] if isinstance(name, str) else list(name)
+        starts = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(wanted)
+        rows = [
+            [self.add_variable_from_reference(v, n, i) for n, i in zip(wanted, starts, strict=True)]
+            for v in trainable_variables
+        ]
+        columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in wanted]
+        return columns[0] if isinstance(name, str) else columns
+
+    def assign(self, variable: Variable, value: Any) -> Any:
+        """variable = value. Source: keras Optimizer.assign, as the two below."""
+        return variable.assign(value)
+
+    def assign_add(self, variable: Variable, value: Any) -> Any:
+        """variable = variable + value."""
+        return variable.assign(ops.add(variable, value))
+
+    def assign_sub(self, variable: Variable, value: Any) -> Any:
+        """variable = variable - value."""
+        return variable.assign(ops.subtract(variable, value))
+
+    def scale_loss(self, loss: Any) -> Any:
+        """The loss as it is to be differentiated: times the loss scale, if there is one."""
+        return loss if self.loss_scale_factor is None else ops.multiply(loss, self.loss_scale_factor)
 
     def slot(self, name: str, variable: Variable) -> Variable:
         """The slot of this name of a variable."""
@@ -243,7 +305,12 @@ class Optimizer(Configurable):
         return self._arena.used() if self._arena is not None else nullcontext()
 
     def _may_pack(self, variable: Variable) -> bool:
-        plain = self.elementwise and not self.use_ema and not self.gradient_accumulation_steps
+        plain = (
+            not variable.overwrite_with_gradient
+            and self.elementwise
+            and not self.use_ema
+            and not self.gradient_accumulation_steps
+        )
         small = variable.array.size <= LARGEST and variable.dtype == dtypes.floatx()
         return (
             plain
@@ -277,7 +344,7 @@ class Optimizer(Configurable):
         """
         if not len(grads):
             return
-        pairs = self._pairs(list(grads), trainable_variables)
+        pairs = self._without_overwritten(self._pairs(list(grads), trainable_variables))
         if self.loss_scale_factor is not None:
             pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
         if self.gradient_accumulation_steps:
@@ -315,31 +382,44 @@ class Optimizer(Configurable):
             warnings.warn(f"Gradients do not exist for variables {missing} when minimizing the loss.", stacklevel=3)
         return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
 
+    def _without_overwritten(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
+        """The pairs that are to be descended; a variable that says so takes its "gradient" as its new value here."""
+        steps = self.gradient_accumulation_steps
+        for gradient, variable in [p for p in pairs if p[1].overwrite_with_gradient]:
+            if steps:  # the largest of all steps since the last update
+                total = self._accumulators[self._indexes[variable]]
+                due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
+                largest = ops.maximum(gradient, total)
+                gradient = ops.where(due, largest, gradient)
+                total.assign(ops.where(due, 0.0, largest))
+            variable.assign(gradient)
+        return [p for p in pairs if not p[1].overwrite_with_gradient]
+
     def _update(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         rate = self.learning_rate
         grads = self._clipped([g for g, _ in pairs])
         pairs = [(gradient, variable) for gradient, (_, variable) in zip(grads, pairs, strict=True)]
         for gradient, variable in self._arena.gather(pairs) if self._arena is not None else pairs:
             own_rate = ops.cast(rate, variable.dtype)
-            if self.weight_decay is not None and not self._undecayed(variable):
-                lost = ops.multiply(ops.multiply(variable, self.weight_decay), own_rate)
-                variable.assign(ops.subtract(variable, lost))
+            decay = self.decay_of(variable)
+            if decay is not None and not self._undecayed(variable):
+                variable.assign(ops.subtract(variable, ops.multiply(ops.multiply(variable, decay), own_rate)))
             self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """The weight decay of a variable, if it has any."""
+        decay: float | None = self.weight_decay
+        return decay
 
     def _accumulate(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
         """Add the gradients up; every so many steps, use their mean. Both ways are computed and the right one chosen."""
         steps = self.gradient_accumulation_steps
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
-        kept = [
-            v
-            for v in (*self._trainable, *self._variables)
-            if v is not self._iterations and v is not self._learning_rate
-        ]
-        before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in kept}
-        self._update([(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)])
-        for variable, old in before.items():
-            variable.assign(ops.where(due, variable.value, old))
+        fixed = (self._iterations, self._learning_rate)
+        kept = [v for v in (*self._trainable, *self._variables) if not any(v is f for f in fixed)]
+        means = [(ops.true_divide(s, steps), v) for s, (_, v) in zip(sums, pairs, strict=True)]
+        only_if(due, kept, lambda: self._update(means))
         for total, (_, variable) in zip(sums, pairs, strict=True):
             self._accumulators[self._indexes[variable]].assign(ops.where(due, 0.0, total))
 
@@ -388,17 +468,20 @@ class Optimizer(Configurable):
             for variable, average in zip(self._trainable, self._averages, strict=True):
                 variable.assign(ops.where(due, average.value, variable.value))
 
-    def finalize_variable_values(self, var_list: Sequence[Variable] | None = None) -> None:
+    def averaged(self) -> list[tuple[Variable, Variable]]:
+        """Pairs of a variable and its moving average, if any are kept."""
+        return list(zip(self._trainable, self._averages, strict=True)) if self.use_ema else []
+
+    def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """At the end of training: the moving averages, if any are kept, replace the variables."""
-        if self.use_ema:
-            for variable, average in zip(self._trainable, self._averages, strict=True):
-                variable.assign(average.array)
+        for variable, average in self.averaged():
+            variable.assign(average.array)
 
     # ----- state and config -----
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
         """Copies of all variables of the optimizer."""
-        return [v.numpy() for v in self._variables]
+        return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
         """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
@@ -406,16 +489,16 @@ class Optimizer(Configurable):
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
             )
-        if len(weights) != len(self._variables):
+        if len(weights) != len(self.variables):
             raise ShapeError(
-                f"Optimizer {self.name!r} has {len(self._variables)} variables, but {len(weights)} arrays were given."
+                f"Optimizer {self.name!r} has {len(self.variables)} variables, but {len(weights)} arrays were given."
             )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
                     f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
                 )
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:
@@ -427,11 +510,11 @@ class Optimizer(Configurable):
         return {**config, **{n: serialize(getattr(self, n)) for n in own}}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """An optimizer with this config; its variables start anew."""
         known = {**config}
         if isinstance(known.get("learning_rate"), Mapping):
-            known["learning_rate"] = deserialize(known["learning_rate"])
+            known["learning_rate"] = deserialize(known["learning_rate"], custom_objects)
         return cls(**known)
 
     def __repr__(self) -> str:

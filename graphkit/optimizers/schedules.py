@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 from graphkit import ops
+from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
+from graphkit.core.serialization import Configurable, deserialize, keras_class
+from graphkit.core.serialization import serialize as _serialize
 
 _HOME = "keras.optimizers.schedules"
 
@@ -16,6 +17,11 @@ __all__ = [
     "CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule", "PiecewiseConstantDecay",
     "PolynomialDecay", "deserialize", "serialize",
 ]  # fmt: skip
+
+
+def serialize(learning_rate_schedule: Any) -> Any:
+    """A schedule as JSON data. Source: keras.optimizers.schedules.serialize."""
+    return _serialize(learning_rate_schedule)
 
 
 class LearningRateSchedule(Configurable):
@@ -30,67 +36,64 @@ def _float(step: Any) -> Any:
     return ops.cast(step, "float32")
 
 
-def _positive(name: str, value: Any) -> None:
+def _positive(schedule: Any, name: str, value: Any) -> Any:
     if value <= 0:
         raise InvalidArgumentError(f"Argument `{name}` must be positive, got {name}={value}.")
+    return value
+
+
+class _Fading(Declared, LearningRateSchedule):
+    """A rate that falls with the number of times that `decay_steps` steps have passed."""
+
+    initial_learning_rate: float = argument()
+    decay_steps: float = argument(check=_positive)
+    decay_rate: float = argument()
+    staircase: bool = argument(default=False)
+    name: str = argument(default="")
+
+    def _passed(self, step: Any) -> Any:
+        passed = ops.true_divide(_float(step), float(self.decay_steps))
+        return ops.floor(passed) if self.staircase else passed
 
 
 @keras_class(_HOME)
-class ExponentialDecay(LearningRateSchedule):
+class ExponentialDecay(_Fading):
     """initial * decay_rate ^ (step / decay_steps); with `staircase` the exponent is rounded down."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "ExponentialDecay",
-    ) -> None:
-        _positive("decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.decay_rate = initial_learning_rate, decay_steps, decay_rate
-        self.staircase, self.name = staircase, name
+    name: str = argument(default="ExponentialDecay")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at this step."""
-        passed = ops.true_divide(_float(step), float(self.decay_steps))
-        passed = ops.floor(passed) if self.staircase else passed
-        return ops.multiply(ops.power(float(self.decay_rate), passed), self.initial_learning_rate)
+        return ops.multiply(ops.power(float(self.decay_rate), self._passed(step)), self.initial_learning_rate)
 
 
 @keras_class(_HOME)
-class InverseTimeDecay(LearningRateSchedule):
+class InverseTimeDecay(_Fading):
     """initial / (1 + decay_rate * step / decay_steps); with `staircase` the quotient is rounded down."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        decay_rate: float,
-        staircase: bool = False,
-        name: str = "InverseTimeDecay",
-    ) -> None:
-        _positive("decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.decay_rate = initial_learning_rate, decay_steps, decay_rate
-        self.staircase, self.name = staircase, name
+    name: str = argument(default="InverseTimeDecay")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at this step."""
-        passed = ops.true_divide(_float(step), float(self.decay_steps))
-        passed = ops.floor(passed) if self.staircase else passed
-        return ops.true_divide(self.initial_learning_rate, ops.add(ops.multiply(passed, float(self.decay_rate)), 1.0))
+        return ops.true_divide(
+            self.initial_learning_rate, ops.add(ops.multiply(self._passed(step), float(self.decay_rate)), 1.0)
+        )
 
 
 @keras_class(_HOME)
-class PiecewiseConstantDecay(LearningRateSchedule):
+class PiecewiseConstantDecay(Declared, LearningRateSchedule):
     """values[i] up to and with step boundaries[i], the last value after them."""
 
-    def __init__(self, boundaries: Sequence[float], values: Sequence[float], name: str = "PiecewiseConstant") -> None:
-        if len(boundaries) != len(values) - 1:
+    boundaries: Any = argument(convert=list)
+    values: Any = argument(convert=list)
+    name: str = argument(default="PiecewiseConstant")
+
+    def __post_init__(self) -> None:
+        if len(self.boundaries) != len(self.values) - 1:
             raise InvalidArgumentError(
-                f"The length of boundaries should be 1 less than the length of values, got boundaries={boundaries}, values={values}."
+                "The length of boundaries should be 1 less than the length of values, got "
+                f"boundaries={self.boundaries}, values={self.values}."
             )
-        self.boundaries, self.values, self.name = list(boundaries), list(values), name
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at this step."""
@@ -101,25 +104,15 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 
 @keras_class(_HOME)
-class PolynomialDecay(LearningRateSchedule):
+class PolynomialDecay(Declared, LearningRateSchedule):
     """From initial to end in `decay_steps`, by (1 - step / decay_steps) ^ power; with `cycle` it starts anew."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        end_learning_rate: float = 0.0001,
-        power: float = 1.0,
-        cycle: bool = False,
-        name: str = "PolynomialDecay",
-    ) -> None:
-        _positive("decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.end_learning_rate = (
-            initial_learning_rate,
-            decay_steps,
-            end_learning_rate,
-        )
-        self.power, self.cycle, self.name = power, cycle, name
+    initial_learning_rate: float = argument()
+    decay_steps: float = argument(check=_positive)
+    end_learning_rate: float = argument(default=0.0001)
+    power: float = argument(default=1.0)
+    cycle: bool = argument(default=False)
+    name: str = argument(default="PolynomialDecay")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at this step."""
@@ -134,26 +127,15 @@ class PolynomialDecay(LearningRateSchedule):
 
 
 @keras_class(_HOME)
-class CosineDecay(LearningRateSchedule):
+class CosineDecay(Declared, LearningRateSchedule):
     """Half a cosine from initial to alpha * initial in `decay_steps`, after a linear warm-up to `warmup_target` if there is one."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        decay_steps: float,
-        alpha: float = 0.0,
-        name: str = "CosineDecay",
-        warmup_target: float | None = None,
-        warmup_steps: float = 0,
-    ) -> None:
-        _positive("decay_steps", decay_steps)
-        self.initial_learning_rate, self.decay_steps, self.alpha, self.name = (
-            initial_learning_rate,
-            decay_steps,
-            alpha,
-            name,
-        )
-        self.warmup_target, self.warmup_steps = warmup_target, warmup_steps
+    initial_learning_rate: float = argument()
+    decay_steps: float = argument(check=_positive)
+    alpha: float = argument(default=0.0)
+    name: str = argument(default="CosineDecay")
+    warmup_target: Any = argument(default=None)
+    warmup_steps: float = argument(default=0)
 
     def _decay(self, step: Any, start: float) -> Any:
         passed = ops.true_divide(step, float(self.decay_steps))
@@ -173,21 +155,15 @@ class CosineDecay(LearningRateSchedule):
 
 
 @keras_class(_HOME)
-class CosineDecayRestarts(LearningRateSchedule):
+class CosineDecayRestarts(Declared, LearningRateSchedule):
     """Cosine decay that starts anew, each time `t_mul` times as long and `m_mul` times as high."""
 
-    def __init__(
-        self,
-        initial_learning_rate: float,
-        first_decay_steps: float,
-        t_mul: float = 2.0,
-        m_mul: float = 1.0,
-        alpha: float = 0.0,
-        name: str = "SGDRDecay",
-    ) -> None:
-        _positive("first_decay_steps", first_decay_steps)
-        self.initial_learning_rate, self.first_decay_steps = initial_learning_rate, first_decay_steps
-        self.t_mul, self.m_mul, self.alpha, self.name = t_mul, m_mul, alpha, name
+    initial_learning_rate: float = argument()
+    first_decay_steps: float = argument(check=_positive)
+    t_mul: float = argument(default=2.0)
+    m_mul: float = argument(default=1.0)
+    alpha: float = argument(default=0.0)
+    name: str = argument(default="SGDRDecay")
 
     def __call__(self, step: Any) -> Any:
         """The learning rate at this step."""

@@ -113,7 +113,7 @@ class Session:
     """An onnxruntime session on one model; safe to call from several threads.
 
     Args:
-        model: the path of an .onnx file, its bytes, or an onnx.ModelProto.
+        model: the path of an .onnx file, its bytes, an onnx.ModelProto, or a document of graphkit.converters.onnx.
         providers: "CPU", "CUDA", ..., full names, (name, options) pairs, or None for the best available.
         threads: threads of one operator; None leaves it to onnxruntime.
 
@@ -200,14 +200,14 @@ def _source(model: Any, folder: str) -> Any:
         return str(path)
     if isinstance(model, (bytes, bytearray)):
         return bytes(model)
-    if not hasattr(model, "SerializeToString"):
+    if not hasattr(model, "SerializeToString") and not hasattr(model, "serialized"):
         raise InvalidTypeError(
             f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
         )
     converter = room("onnx")
     if converter.is_too_large(model):
         return str(converter.write_model(model, Path(folder) / "model.onnx", external_data=True, check=False))
-    return model.SerializeToString()
+    return model.serialized() if hasattr(model, "serialized") else model.SerializeToString()
 
 
 def _info(node: Any) -> TensorInfo:
@@ -229,8 +229,8 @@ class ModelSession:
 
     def __init__(self, model: Any, providers: Providers, threads: int | None) -> None:
         program = model.program(training=False)
-        message = room("onnx").program_to_onnx(program, model.input_names, model.output_names, name=model.name)
-        self.session = Session(message, providers, threads)
+        document = room("onnx").program_to_document(program, model.input_names, model.output_names, name=model.name)
+        self.session = Session(document, providers, threads)
         self.states = tuple(s.variable for s in program.state if s.after is not None)
         self._state_names = [info.name for info in self.session.inputs[len(program.inputs) :]]
         self._weights = tuple(s.variable for s in program.state if s.after is None)

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import io
 import json
+import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, cast
 
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
@@ -25,6 +26,8 @@ from graphkit.saving.weights import load_state, state_of
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS = {"h5": "model.weights.h5", "npz": "model.weights.npz"}
+CHUNK = 1 << 20  # bytes read at a time where nothing is kept of them
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: the lengths of its name and of an extra field end it
 KERAS_VERSION = "3.15.1"  # the version of Keras whose format this is; Keras asks for the key
 
 
@@ -51,8 +54,9 @@ class Members(Protocol):
 class ZipMembers:
     """The members of a zip file, checked for what a bomb or a path traversal would be."""
 
-    def __init__(self, archive: zipfile.ZipFile, what: str) -> None:
-        self._archive, self._what = archive, what
+    def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
+        what = repr(str(path))
+        self._archive, self._path, self._what = archive, path, what
         infos = archive.infolist()
         if len(infos) > limits.MAX_ENTRIES:
             raise SerializationError(f"{what} has {len(infos)} members, more than {limits.MAX_ENTRIES}.")
@@ -69,21 +73,19 @@ class ZipMembers:
         return list(self._infos)
 
     def open(self, name: str) -> BinaryIO:
-        """A member as a file in memory: HDF5 seeks."""
-        return io.BytesIO(self._bytes(name))
+        """A member as a file to seek in: where it stands in the archive if it is not packed, else unpacked in memory."""
+        info = self._infos[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            return io.BytesIO(self._bytes(name))
+        self._bytes(name, keep=False)
+        return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
     def glance(self, name: str) -> BinaryIO:
-        """A member that is stored as it is, as a part of the file; a packed one as a whole."""
+        """A member where it stands in the archive, without a look at the rest of it; a packed one unpacked in memory."""
         info = self._infos[name]
-        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1 or self._archive.fp is None:
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return self.open(name)
-        file = self._archive.fp
-        file.seek(info.header_offset)
-        header = file.read(30)
-        if len(header) != 30 or header[:4] != b"PK\x03\x04":
-            raise SerializationError(f"{self._what}: {name!r} has no header where the archive says.")
-        skipped = int.from_bytes(header[26:28], "little") + int.from_bytes(header[28:30], "little")
-        return io.BufferedReader(FilePart(file, info.header_offset + 30 + skipped, info.file_size))
+        return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
     def read(self, name: str, limit: int) -> bytes:
         """The bytes of a member."""
@@ -92,43 +94,21 @@ class ZipMembers:
             raise SerializationError(f"{self._what}: {name!r} has {size:,} bytes, more than {limit:,}.")
         return self._bytes(name)
 
-    def _bytes(self, name: str) -> bytes:
+    def _bytes(self, name: str, keep: bool = True) -> bytes:
+        """The bytes of a member, checked against its checksum; or none of them, only checked."""
         try:
-            return self._archive.read(self._infos[name])
+            if keep:
+                return self._archive.read(self._infos[name])
+            with self._archive.open(self._infos[name]) as member:
+                while member.read(CHUNK):
+                    pass
+            return b""
         except (zipfile.BadZipFile, EOFError, OSError, RuntimeError, NotImplementedError, ValueError) as error:
             raise SerializationError(f"{self._what}: {name!r} cannot be read: {error}.") from None
         except Exception as error:
             if type(error).__module__ in ("zlib", "lzma", "bz2"):
                 raise SerializationError(f"{self._what}: {name!r} cannot be unpacked: {error}.") from None
             raise
-
-
-class FilePart(io.RawIOBase):
-    """Bytes `start` to `start + size` of an open file, as a file to read."""
-
-    def __init__(self, file: Any, start: int, size: int) -> None:
-        self._file, self._start, self._size, self._at = file, start, size, 0
-
-    def readable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Yes."""
-        return True
-
-    def seek(self, offset: int, whence: int = 0) -> int:
-        """Move; gives the new place."""
-        self._at = max(0, offset + (0, self._at, self._size)[whence])
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Read into a buffer; gives the number of bytes."""
-        self._file.seek(self._start + self._at)
-        data = self._file.read(max(0, min(len(buffer), self._size - self._at)))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
 
 
 class FolderMembers:
@@ -160,6 +140,58 @@ class FolderMembers:
         return path.read_bytes()
 
 
+def stored_at(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
+    """Where the bytes of a member that is not packed begin in a zip file, and how many they are."""
+    with path.open("rb") as file:
+        file.seek(info.header_offset)
+        header = file.read(_LOCAL_HEADER.size)
+    if len(header) != _LOCAL_HEADER.size:
+        raise SerializationError(f"{str(path)!r}: {info.filename!r} has no header where the archive says.")
+    name_length, extra_length = _LOCAL_HEADER.unpack(header)
+    return info.header_offset + _LOCAL_HEADER.size + name_length + extra_length, info.file_size
+
+
+class Section(io.RawIOBase):
+    """A part of a file, read as a file of its own.
+
+    Args:
+        path: the file.
+        start, size: the part, in bytes.
+    """
+
+    def __init__(self, path: Path, start: int, size: int) -> None:
+        self._file = path.open("rb", buffering=0)
+        self._start, self._size, self._at = start, size, 0
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset within the part."""
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
+        self._at = max(base + offset, 0)
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from here on, without any copy between."""
+        view = memoryview(buffer).cast("B")
+        wanted = max(min(len(view), self._size - self._at), 0)
+        self._file.seek(self._start + self._at)
+        count = self._file.readinto(view[:wanted]) or 0
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+        super().close()
+
+
 def check_member_name(name: str, what: str) -> None:
     """Raise SerializationError for a member whose path leads out of the archive."""
     path = PurePosixPath(name.replace("\\", "/"))
@@ -178,7 +210,7 @@ def open_archive(path: Path) -> Iterator[Members]:
     except (zipfile.BadZipFile, OSError) as error:
         raise SerializationError(f"{str(path)!r} is not a readable zip file: {error}.") from None
     with archive:
-        yield ZipMembers(archive, repr(str(path)))
+        yield ZipMembers(archive, path)
 
 
 # ----- writing -----
@@ -278,7 +310,8 @@ def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[
     weights = next((name for name in WEIGHTS.values() if name in names), None)
     if weights is None:
         raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
-    with open_table((members.glance if glance else members.open)(weights), f"{weights} of {what}") as table:
+    source = members.glance(weights) if glance else members.open(weights)
+    with nullcontext() if isinstance(source, Path) else source, open_table(source, f"{weights} of {what}") as table:
         yield table
 
 

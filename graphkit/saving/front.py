@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.allocation import initial_weights_within, weights_from_file
+from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats
@@ -48,7 +49,8 @@ def load_model(
     kind = formats.kind_of(path)
     module_name, _, function = kind.reader.partition(":")
     reader = getattr(import_module(module_name), function)
-    with custom_object_scope(custom_objects), allowing_placeholders() if placeholders else nullcontext():
+    allowing = allowing_placeholders() if placeholders else nullcontext()
+    with custom_object_scope(custom_objects), allowing, collection_paused():
         return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
 
 
@@ -162,7 +164,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     if not isinstance(json_string, (str, bytes)):
         raise InvalidTypeError(f"model_from_json wants the JSON text of a model, got {type(json_string).__name__}.")
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), collection_paused():
         return _model_from_text(json_string, "the JSON text", compile=True)
 
 
@@ -188,6 +190,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
         try:
             if is_older_config(config):
                 model = model_from_older_config(config)
+                model._config_version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
             else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
         except GraphKitError:
@@ -202,7 +205,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
             AttributeError,
         ) as error:  # what a malformed config leads to
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
-    if not isinstance(model, Model):
+    if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is saved as a file of its own
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model
 

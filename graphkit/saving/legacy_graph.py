@@ -7,8 +7,8 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving import tensorflow_ops
-from graphkit.saving.legacy_config import MODELS, layers_in, model_envelope, rewritten
+from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from graphkit.saving.legacy_context import layers_in
 
 Config = dict[str, Any]
 
@@ -140,14 +140,26 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
     nodes = entry.get("inbound_nodes") or []
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
-    if entry["class_name"] in tensorflow_ops.CLASSES:
-        return tensorflow_ops.as_operation(entry, [_call("", node, offsets) for node in nodes])
+    if entry["class_name"] in TENSORFLOW_CLASSES:
+        return _tensorflow_entry(entry, [_call("", node, offsets) for node in nodes])
     made = rewritten(entry)
     made["name"] = entry.get("name") or made["config"].get("name")
     if made["config"].get("name") is None:
         made["config"]["name"] = made["name"]
     made["inbound_nodes"] = [_call(made["class_name"], node, offsets) for node in nodes]
     return made
+
+
+def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
+    """An op of TensorFlow; one that is not known is an error when its turn comes, so that a placeholder may stand for it."""
+    from graphkit.saving.tensorflow import TensorFlowOp
+
+    name = entry.get("name") or entry["config"].get("name")
+    made = {"class_name": entry["class_name"], "config": entry["config"], "name": name, "inbound_nodes": calls}
+    try:
+        return {**made, "expansion": TensorFlowOp(entry)}
+    except SerializationError as error:
+        return {**made, "expansion": error}
 
 
 def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
@@ -248,4 +260,6 @@ def _argument(value: Any, offsets: Mapping[str, int]) -> Any:
         return [_argument(v, offsets) for v in value]
     if isinstance(value, Mapping) and value.get("class_name") == "__tuple__":
         return [_argument(v, offsets) for v in value.get("items", [])]
+    if isinstance(value, Mapping):
+        return {k: _argument(v, offsets) for k, v in value.items()}
     return value

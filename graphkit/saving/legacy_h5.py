@@ -6,6 +6,7 @@ Keras 1 to 3 (`model.save("x.h5")`, `save_weights("x.h5")`).
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -98,9 +99,28 @@ def load_legacy_weights(
     Raises SerializationError naming layer and shapes; then nothing has changed.
     """
     groups = weight_groups(table, what)
-    dialect = dialect_of([n for g in groups for n in g.weight_names], *_origin(table))
+    names = [n for g in groups for n in g.weight_names]
+    dialect = dialect_of(names, *_origin(table), getattr(model, "_config_version", None))
+    if dialect.flipped:
+        _warn_of_theano_padding(model, what)
     lenient = bool(placeholders_in(model))
     return assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
+
+
+def _warn_of_theano_padding(model: Layer, what: str) -> None:
+    """Say which layers Theano would have padded in another way: padding "same" with strides or even windows."""
+    found = []
+    for layer in model._walk_layers():
+        window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+        steps = getattr(layer, "strides", None)
+        if getattr(layer, "padding", None) == "same" and isinstance(window, tuple) and isinstance(steps, tuple):
+            found += [layer.name] if max(steps) > 1 or any(n % 2 == 0 for n in window) else []
+    if found:
+        warnings.warn(
+            f"{what} was trained on Theano, which divides the margins of padding='same' in another way than all others do: "
+            f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''} may give other numbers here than they gave there.",
+            stacklevel=2,
+        )
 
 
 def _origin(table: Table) -> tuple[str | None, str | None]:
@@ -138,6 +158,8 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         else "model_weights"
     )
     names = list_attribute(table.attributes.get(root, {}), "layer_names")
+    if names is None and "nb_layers" in table.attributes.get("", {}):
+        return _numbered_groups(table)
     if names is None:
         raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
     groups = []
@@ -150,7 +172,20 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         if missing:
             raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
         if weight_names:
-            groups.append(Group(name, weight_names, [table.entries[f"{path}/{w}"] for w in weight_names]))
+            groups.append(
+                Group(name.replace("/", "_"), weight_names, [table.entries[f"{path}/{w}"] for w in weight_names])
+            )
+    return groups
+
+
+def _numbered_groups(table: Table) -> list[Group]:
+    """The layers of a file of Keras 0: `layer_0/param_0`, ..."""
+    groups = []
+    for number in range(int(table.attributes[""]["nb_layers"])):
+        found = table.group(f"layer_{number}")
+        names = sorted((n for n in found if n.startswith("param_")), key=lambda n: int(n.removeprefix("param_")))
+        if names:
+            groups.append(Group(f"layer_{number}", names, [found[n] for n in names]))
     return groups
 
 

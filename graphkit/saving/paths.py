@@ -14,6 +14,7 @@ from graphkit.core.names import NameCounter, to_snake_case
 from graphkit.core.serialization import saved_form
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
+from graphkit.layers.tracking import in_keras_order
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
@@ -34,6 +35,7 @@ _SKIPPED = frozenset(
         "input_spec",
         "autocast",
         "dtype_policy",
+        "_dtype_policy",
     }
     | {
         "activity_regularizer",
@@ -74,11 +76,13 @@ def stored_objects(model: Layer) -> list[Stored]:
 
 
 def own_variables(obj: Any) -> list[Variable]:
-    """The variables that stand in an object's own group: trainable ones, then the others."""
+    """The variables that stand in an object's own group: trainable ones, then the others; or as the object says."""
+    if hasattr(obj, "stored_variables"):
+        stored: list[Variable] = obj.stored_variables()
+        return stored
     if not isinstance(obj, Layer):
         return list(obj.variables)
-    own = [v for v in obj._own_variables if not getattr(v, "is_state", False)]
-    return [v for v in own if v.trainable] + [v for v in own if not v.trainable]
+    return in_keras_order([v for v in obj._own_variables if not getattr(v, "is_state", False)])
 
 
 def _children(path: str, obj: Any) -> Iterator[Stored]:
@@ -103,7 +107,9 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
 
 def _kind(layer: Layer) -> str:
     """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
-    return "functional" if getattr(layer, "saves_graph", False) else to_snake_case(type(layer).__name__)
+    if getattr(layer, "saves_graph", False):
+        return "functional"
+    return to_snake_case(getattr(layer, "stored_as", type(layer).__name__))
 
 
 def _class_name(layer: Layer) -> str:
@@ -115,9 +121,9 @@ def _attribute_names(obj: Any) -> list[str]:
     names = set(vars(obj)) | {
         n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)
     }
-    return sorted(
-        (n for n in names - _SKIPPED if not n.startswith("__")), key=lambda n: f"~{n}" if n.startswith("_") else n
-    )
+    wanted = names - _SKIPPED - getattr(obj, "computed_names", frozenset())
+    shown = (name for name in wanted if not name.startswith("__"))
+    return sorted(shown, key=lambda n: f"~{n}" if n.startswith("_") else n)
 
 
 def _is_own(cls: type) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.saving import limits
 from graphkit.saving.files import replacing
-from graphkit.saving.stores import Array, Table, open_table, write_hdf5
+from graphkit.saving.stores import Array, Entry, Table, open_table, write_hdf5
 
 SUFFIX = ".weights.json"
 _GIB = 1 << 30
@@ -67,16 +67,16 @@ def open_shards(path: Path, what: str) -> Iterator[Table]:
     if not isinstance(places, dict):
         raise SerializationError(f"{what} has no weight_map: it is no index of sharded weights.")
     with ExitStack() as opened:
-        merged = Table({}, {})
+        entries: dict[str, Entry] = {}
         for name in _file_names(places, what):
             if not path.with_name(name).is_file():
                 raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
             table = opened.enter_context(open_table(path.with_name(name), f"{name} of {what}"))
-            twice = merged.entries.keys() & table.entries.keys()
+            twice = entries.keys() & table.entries.keys()
             if twice:
                 raise SerializationError(f"{what}: {min(twice)!r} stands in two files.")
-            merged.entries.update(table.entries)
-        yield merged
+            entries.update(table.entries)
+        yield Table(entries, {})
 
 
 def _file_names(places: Mapping[str, Any], what: str) -> list[str]:

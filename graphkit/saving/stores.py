@@ -6,7 +6,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -37,8 +37,8 @@ class Entry(NamedTuple):
 class Table:
     """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
 
-    entries: dict[str, Entry]
-    attributes: dict[str, Mapping[str, Any]]
+    entries: Mapping[str, Entry]
+    attributes: Mapping[str, Mapping[str, Any]]
 
     @property
     def nbytes(self) -> int:
@@ -130,81 +130,153 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
 
 
 def hdf5_table(file: Any, what: str) -> Table:
-    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing but attributes is read yet."""
+    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet.
+
+    HDF5 itself goes through the links: a net has thousands of groups, and Python would take longest for opening them.
+    """
     with _guarded(what):
         return _walked(file, what)
 
 
 def _walked(file: Any, what: str) -> Table:
-    import h5py
+    from h5py import h5d, h5o
 
-    table = Table({}, {})
-    seen: set[Any] = set()
-    stack: list[tuple[str, Any, int]] = [("", file, 0)]
-    while stack:
-        path, group, depth = stack.pop()
-        if depth > limits.MAX_DEPTH or len(seen) > limits.MAX_OBJECTS:
-            raise SerializationError(f"{what} has too many groups ({len(seen)}) or too many levels of them ({depth}).")
-        if len(group.attrs):
-            table.attributes[path] = _attributes(group, what)
-        for name in group:
-            child_path = f"{path}/{name}" if path else str(name)
-            child = _hard_child(group, name, child_path, what)
-            address = h5py.h5o.get_info(child.id).addr
-            if isinstance(child, h5py.Group):
-                if address in seen:
-                    raise SerializationError(f"{what}: the group {child_path!r} is linked twice.")
-                stack.append((child_path, child, depth + 1))
-            elif isinstance(child, h5py.Dataset):
-                table.entries[child_path] = _hdf5_entry(child, child_path, what)
-            seen.add(address)
-    return table
+    root, size = file.id, file.id.get_filesize()
+    links = _hard_links(root, what)
+    parents = {path.rpartition(b"/")[0] for path in links}
+    groups, entries = [b"", *sorted(parents - {b""})], {}
+    for path in links:
+        if path in parents:
+            continue
+        leaf = h5o.open(root, path)
+        if isinstance(leaf, h5d.DatasetID):
+            name = _text(path)
+            entries[name] = _hdf5_entry(leaf, name, size, what)
+        else:
+            groups.append(path)
+    _refuse_shared_groups(links, groups, what)
+    return Table(entries, Attributes(root, groups, what))
 
 
-def _attributes(group: Any, what: str) -> dict[str, Any]:
+class Attributes(Mapping[str, Mapping[str, Any]]):
+    """The attributes of the groups that have any; a group is opened when it is asked for."""
+
+    def __init__(self, root: Any, groups: Sequence[bytes], what: str) -> None:
+        self._root, self._groups, self._what = root, {_text(path): path for path in groups}, what
+
+    def __getitem__(self, path: str) -> Mapping[str, Any]:
+        from h5py import AttributeManager, Group, h5o
+
+        name = self._groups[path]
+        with _guarded(f"{self._what}: the group {path!r}"):
+            group = h5o.open(self._root, name) if name else self._root
+            found = _attributes(AttributeManager(Group(group)), self._what)
+        if not found:
+            raise KeyError(path)
+        return found
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([path for path in self._groups if path in self])
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+
+def _attributes(attributes: Any, what: str) -> dict[str, Any]:
     found = {}
-    for name in group.attrs:
-        kept = group.attrs.get_id(name)
+    for name in attributes:
+        kept = attributes.get_id(name)
         if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
             raise SerializationError(
                 f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
             )
-        found[name] = group.attrs[name]
+        found[name] = attributes[name]
     return found
 
 
-def _hard_child(group: Any, name: str, path: str, what: str) -> Any:
-    import h5py
-
-    link = group.get(name, getlink=True)
-    if not isinstance(link, h5py.HardLink):
-        raise SerializationError(
-            f"{what}: {path!r} is a {type(link).__name__}, which may point anywhere; it is not followed."
-        )
-    return group[name]
+def _text(path: bytes) -> str:
+    return path.decode("utf-8", "surrogateescape")
 
 
-def _hdf5_entry(dataset: Any, path: str, what: str) -> Entry:
-    if dataset.is_virtual or dataset.external:
-        raise SerializationError(f"{what}: the dataset {path!r} keeps its numbers in another file; it is not read.")
-    if dataset.shape is None:
+def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
+    """The paths in a file, and the addresses of what they lead to. Raises SerializationError for links of other kinds."""
+    from h5py import h5l
+
+    found: dict[bytes, Any] = {}
+    kinds: dict[bytes, int] = {}
+
+    def visit(path: bytes, info: Any) -> bool | None:
+        found[path] = info.u
+        if info.type != h5l.TYPE_HARD:
+            kinds[path] = info.type
+        too_much = path.count(b"/") >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS
+        return True if kinds or too_much else None  # what is returned ends the visit, before a group is entered
+
+    root.links.visit(visit, info=True)
+    for path, kind in kinds.items():
+        said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
+        raise SerializationError(f"{what}: {_text(path)!r} is a {said}, which may point anywhere; it is not followed.")
+    depth = max((path.count(b"/") for path in found), default=0)
+    if depth >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS:
+        raise SerializationError(f"{what} has too many objects ({len(found)}) or too many levels of groups ({depth}).")
+    return found
+
+
+def _refuse_shared_groups(links: Mapping[bytes, Any], groups: Sequence[bytes], what: str) -> None:
+    """A group that two links lead to may hold itself."""
+    seen: dict[Any, bytes] = {}
+    for path in groups:
+        address = links[path] if path else None
+        if address in seen:
+            raise SerializationError(f"{what}: the group {_text(path)!r} is linked twice.")
+        seen[address] = path
+
+
+def _hdf5_entry(dataset: Any, path: str, size: int, what: str) -> Entry:
+    from h5py import h5s
+
+    space = dataset.get_space()
+    if space.get_simple_extent_type() == h5s.NULL:
         raise SerializationError(f"{what}: the dataset {path!r} is empty.")
+    shape = tuple(int(n) for n in space.get_simple_extent_dims())
+    nbytes = math.prod(shape) * int(dataset.get_type().get_size())
+    where = f"{what}: the dataset {path!r}"
+    offset = dataset.get_offset()
+    if offset is None:
+        _check_apart(dataset, nbytes, where)
+    elif offset + nbytes > size:
+        raise SerializationError(f"{where} ends behind the end of the file: the file was cut short.")
+    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, where))
 
-    limits.check_expansion(int(dataset.nbytes), int(dataset.id.get_storage_size()), f"{what}: the dataset {path!r}")
 
-    def read() -> Array:
-        with _guarded(f"{what}: the dataset {path!r}"):
-            array = np.asarray(dataset[()])
-            kind = dataset.attrs.get("dtype")
-        if isinstance(kind, str) and kind == "bfloat16" and array.dtype.itemsize == 2:
-            return array.view(dtypes.to_numpy("bfloat16"))
-        if array.dtype.kind == "V":
-            raise SerializationError(
-                f"{what}: the dataset {path!r} has the dtype {array.dtype}, which is not a number's."
-            )
-        return array
+def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
+    """What does not stand in the file in one piece: in chunks, in another file, not at all."""
+    from h5py import h5d
 
-    return Entry(path, tuple(int(s) for s in dataset.shape), int(dataset.nbytes), read)
+    plan = dataset.get_create_plist()
+    if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
+        raise SerializationError(f"{where} keeps its numbers in another file; it is not read.")
+    limits.check_expansion(nbytes, int(dataset.get_storage_size()), where)
+
+
+def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+    """The numbers, by one read into the array that is given back."""
+    with _guarded(what):
+        return _numbers(dataset, shape, what)
+
+
+def _numbers(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+    from h5py import Dataset, h5a, h5s
+
+    array: Array = np.empty(shape, dataset.dtype)
+    if array.dtype.hasobject:
+        return np.asarray(Dataset(dataset)[()])  # texts
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
+        return array.view(dtypes.to_numpy("bfloat16"))
+    if array.dtype.kind == "V":
+        raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
+    return array
 
 
 def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:

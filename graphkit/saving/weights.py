@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -44,7 +44,8 @@ def _own_state(obj: Any) -> dict[str, Array]:
         store: dict[str, Any] = {}
         obj.save_own_variables(store)
         return {key: np.asarray(value) for key, value in store.items()}
-    return {str(i): v.array for i, v in enumerate(own_variables(obj))}
+    instead = obj.stored_values() if hasattr(obj, "stored_values") else {}
+    return {str(i): np.asarray(instead.get(v, v.array)) for i, v in enumerate(own_variables(obj))}
 
 
 # ----- reading -----
@@ -61,17 +62,16 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
-    for stored in stored_objects(model):
-        if isinstance(stored.obj, Placeholder):
-            continue
-        group = table.group(f"{stored.path}/vars" if stored.path else "vars")
+    stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
+    for one in stored:
+        group = table.group(f"{one.path}/vars" if one.path else "vars")
         claimed.update(entry.path for entry in group.values())
-        if hasattr(stored.obj, "load_own_variables"):
-            custom.append((stored.obj, group))
-        elif stored.path.split("/")[0] == "optimizer":
-            assignments.extend(_optimizer_assignments(stored.obj, table))
+        if hasattr(one.obj, "load_own_variables"):
+            custom.append((one.obj, group))
+        elif one.path.split("/")[0] == "optimizer":
+            assignments.extend(_optimizer_assignments(one, table))
         else:
-            found, wrong = _assignments(stored, group)
+            found, wrong = _assignments(one, group)
             problems.extend(wrong)
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
@@ -81,7 +81,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         )
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
-    assign(assignments, custom)
+    assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
 
 
 def _is_no_weight(path: str) -> bool:
@@ -121,13 +121,16 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
     return found, problems
 
 
-def _optimizer_assignments(optimizer: Any, table: Table) -> list[Assignment]:
+def _optimizer_assignments(stored: Stored, table: Table) -> list[Assignment]:
     """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
-    group = table.group("optimizer/inner_optimizer/vars") or table.group(
-        "optimizer/vars"
-    )  # inside of a LossScaleOptimizer
+    own = own_variables(stored.obj)
+    holds_others = len(own) < len(stored.obj.variables)
+    group = table.group(f"{stored.path}/vars")
+    if stored.path == "optimizer" and not holds_others:  # what a LossScaleOptimizer held may be used without it
+        group = table.group("optimizer/inner_optimizer/vars") or group
     entries = [group[key] for key in sorted(group, key=_number)]
-    return [Assignment(v, e) for v, e in state_pairs(optimizer, entries)]
+    pairs = zip(own, entries, strict=False) if holds_others else state_pairs(stored.obj, entries)
+    return [Assignment(v, e) for v, e in pairs if e.shape == v.shape]
 
 
 def _number(key: str) -> tuple[int, str]:
@@ -135,11 +138,17 @@ def _number(key: str) -> tuple[int, str]:
     return (int(key), key) if key.isdecimal() else (-1, key)
 
 
-def assign(assignments: list[Assignment], custom: list[tuple[Any, dict[str, Entry]]] | None = None) -> None:
-    """Read everything that can fail to be read, then assign."""
+def assign(
+    assignments: list[Assignment],
+    custom: list[tuple[Any, dict[str, Entry]]] | None = None,
+    told: Iterable[Any] = (),
+) -> None:
+    """Read everything that can fail to be read, then assign, and tell the objects `told`."""
     arrays = [(a.variable, a.entry.read()) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
-        variable.assign(array)
+        variable.adopt(array)
     for obj, store in stores:
         obj.load_own_variables(store)
+    for obj in told:
+        obj.weights_were_loaded()

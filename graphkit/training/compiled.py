@@ -375,7 +375,11 @@ def _own_function(loss: Loss) -> str | None:
     """The name of the function of this package that a loss is made of, where target and output must fit each other."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
-    own = losses.FUNCTIONS.get(name) is function and name not in ("circle", "categorical_generalized_cross_entropy")
+    own = losses.FUNCTIONS.get(name) is function and name not in (
+        "circle",
+        "categorical_generalized_cross_entropy",
+        "ctc",
+    )
     return name if own else None
 
 

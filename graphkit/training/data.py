@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes, limits, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.threads import num_threads, run_all
@@ -291,7 +291,10 @@ def _cut(index: Any, cut: slice) -> Any:
 
 
 class ArraySource:
-    """Batches of arrays in memory, shuffled anew each epoch if wanted."""
+    """Batches of arrays in memory, shuffled anew each pass if wanted.
+
+    Told a number of steps, an epoch takes so many batches; with `resumes` the next one goes on where it ended, as Keras trains.
+    """
 
     def __init__(
         self,
@@ -300,14 +303,16 @@ class ArraySource:
         shuffle: Any = False,
         seed: int | None = None,
         steps: int | None = None,
+        resumes: bool = False,
     ) -> None:
         self.leaves = leaves
         self.batch_size = check_batch_size(batch_size)
-        self.steps = min(-(-leaves.rows // self.batch_size), steps or 1 << 62)
+        whole = -(-leaves.rows // self.batch_size)
+        self.steps = min(whole, limits.at_most(steps, limits.max_steps_per_epoch) or whole)
         self.per_batch = shuffle == "batch"
         self.shuffle = bool(shuffle)
         self._random = np.random.default_rng(seed)
-        self._signatures: dict[int, Any] = {}
+        self._passes = _Passes(self._batches, whole, resumes and self.steps < whole)
 
     def signature(self, batch: Batch) -> Any:
         """What tells whether two batches have one shape."""
@@ -315,8 +320,12 @@ class ArraySource:
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch."""
+        return self._passes.epoch(self.steps)
+
+    def _batches(self) -> Iterator[Batch]:
+        """All batches, once."""
         rows, size = self.leaves.rows, self.batch_size
-        starts = range(0, self.steps * size, size)
+        starts = range(0, rows, size)
         if not self.shuffle or self.per_batch:
             order = self._random.permutation(len(starts)) if self.shuffle else range(len(starts))
             for number in order:
@@ -327,6 +336,34 @@ class ArraySource:
         for start in starts:
             index = order[start : start + size]
             yield Batch(self.leaves, index, len(index))
+
+
+class _Passes:
+    """Passes over data, cut into epochs: `resumes` says whether an epoch goes on where the one before ended."""
+
+    def __init__(self, start: Callable[[], Iterator[Any]], whole: int | None, resumes: bool) -> None:
+        self._start, self._whole, self._resumes = start, whole, resumes
+        self._open: Iterator[Any] | None = None
+        self._taken = 0  # of the pass that is open
+
+    def epoch(self, steps: int | None) -> Iterator[Any]:
+        """The next so many items (None: all); fewer where the data end."""
+        count = 0
+        while steps is None or count < steps:
+            if self._open is None:
+                self._open, self._taken = self._start(), 0
+            item = next(self._open, _END)
+            if item is _END:
+                self._open = None
+                break
+            count += 1
+            self._taken += 1
+            yield item
+        if not self._resumes or (self._whole is not None and self._taken >= self._whole):
+            self._open = None
+
+
+_END = object()
 
 
 def check_batch_size(batch_size: Any) -> int:
@@ -352,14 +389,17 @@ class IteratedSource:
         shuffle: bool = False,
         class_weight: Any = None,
         seed: int | None = None,
+        resumes: bool = False,
     ) -> None:
         self._model, self._data, self._class_weight = model, data, class_weight
         self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-        self._endless = not self._indexed and iter(data) is data
-        self._iterator: Iterator[Any] | None = None
         self._random = np.random.default_rng(seed)
         self._shuffle = shuffle
-        self.steps = steps if steps is not None else len(data) if self._indexed else None
+        whole = len(data) if hasattr(data, "__len__") else None
+        self.steps = limits.at_most(whole if steps is None else steps, limits.max_steps_per_epoch)
+        endless = not self._indexed and iter(data) is data
+        kept = endless or (steps is not None and (resumes or not self._indexed))
+        self._passes = _Passes(self._items, whole, kept)
 
     def signature(self, batch: Batch) -> Any:
         """What tells whether two batches have one shape."""
@@ -367,25 +407,16 @@ class IteratedSource:
 
     def epoch(self) -> Iterator[Batch]:
         """The batches of one epoch."""
-        count = 0
-        while self.steps is None or count < self.steps:
-            raw = next(self._items(), _END)
-            if raw is _END:
-                self._iterator = None
-                break
-            count += 1
+        if hasattr(self._data, "on_epoch_begin"):
+            self._data.on_epoch_begin()
+        for raw in self._passes.epoch(self.steps):
             yield self._batch(raw)
-        if (not self._endless and self.steps is None) or self._indexed:
-            self._iterator = None
         if hasattr(self._data, "on_epoch_end"):
             self._data.on_epoch_end()
 
     def _items(self) -> Iterator[Any]:
-        if self._iterator is None:
-            self._iterator = self._indexed_items() if self._indexed else iter(self._data)
-        return self._iterator
-
-    def _indexed_items(self) -> Iterator[Any]:
+        if not self._indexed:
+            return iter(self._data)
         order: Iterable[Any] = range(len(self._data))
         if self._shuffle:
             order = self._random.permutation(len(self._data))
@@ -395,9 +426,6 @@ class IteratedSource:
         x, y, weight = unpack(raw)
         leaves = gather(self._model, x, y, weight, self._class_weight)
         return Batch(leaves, slice(None), leaves.rows)
-
-
-_END = object()
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:

@@ -7,6 +7,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from graphkit.core.messages import say
+from graphkit.training.progbar import per_unit
+
 _REDRAW = 0.1  # seconds
 
 
@@ -136,23 +139,10 @@ class ProgbarLogger:
         spent = time.perf_counter() - self._started
         bar = " ━━━━━━━━━━━━━━━━━━━━" if self.params.get("verbose") == 1 else " -"
         parts = [
-            f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_step(spent / steps)}"
+            f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_unit(spent / steps)}"
         ]
         results = show(logs)
         say(" - ".join([*parts, results]) if results else parts[0])
-
-
-def say(text: str) -> None:
-    """A line for whoever watches the training."""
-    sys.stdout.write(f"{text}\n")
-    sys.stdout.flush()
-
-
-def per_step(seconds: float) -> str:
-    """The time of one step: `3ms/step`."""
-    if seconds >= 1:
-        return f"{seconds:.0f}s/step"
-    return f"{seconds * 1e3:.0f}ms/step" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us/step"
 
 
 def show(logs: Mapping[str, Any]) -> str:

@@ -11,7 +11,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.engine import Plan, compile_program
@@ -89,8 +88,7 @@ def _update(model: Any, compiled: Compiled, total: Any) -> None:
             f"Model {model.name!r} has no trainable weights, so there is nothing to fit. Set `trainable = True` on a layer, then "
             "compile again."
         )
-    scale = compiled.optimizer.loss_scale_factor
-    target = ops.multiply(total, scale) if scale is not None else total
+    target = compiled.optimizer.scale_loss(total)
     found = gradients(target, variables) if isinstance(target, Tracer) else [None] * len(variables)
     compiled.optimizer.apply(found, variables)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import callbacks as callback_module
-from graphkit.core import dtypes, nest
+from graphkit.core import dtypes, limits, nest
 from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
@@ -161,6 +161,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
         if not isinstance(options[name], (int, np.integer)) or options[name] < 0:
             raise InvalidArgumentError(f"{name} must be a non-negative integer, got {options[name]!r}.")
     check_batch_size(options["batch_size"])
+    options["epochs"] = limits.at_most(options["epochs"], limits.max_epochs)
     return options
 
 
@@ -174,7 +175,13 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
             )
         return IteratedSource(
-            model, x, options["steps_per_epoch"], bool(options["shuffle"]), options["class_weight"], draw_seed()
+            model,
+            x,
+            options["steps_per_epoch"],
+            bool(options["shuffle"]),
+            options["class_weight"],
+            draw_seed(),
+            resumes=True,
         ), None
     leaves = gather(model, x, y, options["sample_weight"], options["class_weight"])
     tail = None
@@ -183,7 +190,8 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
         tail = ArraySource(
             _without_class_weight(kept, options), options["validation_batch_size"] or options["batch_size"]
         )
-    return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), options["steps_per_epoch"]), tail
+    steps = options["steps_per_epoch"]
+    return ArraySource(leaves, options["batch_size"], options["shuffle"], draw_seed(), steps, resumes=True), tail
 
 
 def _without_class_weight(leaves: Leaves, options: Mapping[str, Any]) -> Leaves:
@@ -319,7 +327,7 @@ def train_on_batch(
     return_dict: bool = False,
     **old: Any,
 ) -> Any:
-    """One training step on one batch; loss and metrics since the last reset. Source: keras.Model.train_on_batch."""
+    """One training step on one batch; its loss and metrics. Source: keras.Model.train_on_batch."""
     _compiled(model, "train_on_batch", training=True)
     return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
 
@@ -339,6 +347,7 @@ def test_on_batch(
 
 def _on_batch(model: Any, leaves: Leaves, training: bool, return_dict: bool) -> Any:
     batch = Batch(leaves, slice(None), leaves.rows)
+    model.compiled.reset_metrics()
     plan = step_plan(model, batch.layout, batch.specs(), training)
     batch.load(plan.inputs)
     plan.step()
@@ -391,7 +400,7 @@ def _predict_batches(model: Any, x: Any, batch_size: int | None, steps: int | No
         return (batch.leaves for batch in source.epoch()), source.steps
     leaves = gather(model, x)
     size = check_batch_size(batch_size)
-    count = min(-(-leaves.rows // size), steps or 1 << 62)
+    count = min(-(-leaves.rows // size), limits.at_most(steps, limits.max_steps_per_epoch) or 1 << 62)
     return (leaves.part(i * size, (i + 1) * size) for i in range(count)), count
 
 
@@ -417,6 +426,8 @@ def inference_callable(model: Any) -> Any:
     infos = session.session.inputs[: len(graph.inputs)]
 
     def run(leaves: Leaves) -> tuple[Any, list[Any]]:
+        if any(i.shape and i.shape[0] not in (None, leaves.rows) for i in infos):
+            return _on_engine(model, leaves)  # a model made for one number of samples, asked for another
         arrays = [_ranked(a, len(i.shape)) for a, i in zip(leaves.arrays, infos, strict=True)]
         return structure, session.run(
             {i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)}

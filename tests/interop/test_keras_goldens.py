@@ -12,9 +12,15 @@ import pytest
 import graphkit as gk
 from graphkit import models
 from graphkit.core import nest
-from tests.goldens import arrays, assert_outputs, cases, inputs_of, model_file, numbered
+from graphkit.core.errors import ExportError
+from graphkit.runtime.session import Session
+from tests.goldens import arrays, assert_outputs, cases, inputs_of, model_file, numbered, policy_unit
 
 CASES = sorted(cases())
+NOT_IN_ONNX = {
+    "ops.bits": "cannot read bits as another type",
+    "ops.singular": "no operator for eigenvalues or singular values",
+}
 WITH_BATCH_3 = [c for c in CASES if "in3" in cases()[c]["records"]]
 WITH_GRADIENTS = [c for c in CASES if {"gw", "gx"} & set(cases()[c]["records"])]
 WITH_TRAINING_GRADIENTS = [c for c in CASES if "train_out" in cases()[c]["records"]]
@@ -49,10 +55,10 @@ def cosine_loss(outputs: Any) -> Any:
     """The sum over floating outputs of elements times the cosine of their position."""
     total: Any = 0.0
     for output in nest.flatten(outputs):
-        if str(output.dtype).startswith("float"):
+        if str(output.dtype).startswith(("float", "bfloat")):
             size = int(np.prod(output.shape, dtype=np.int64))
             weights = np.cos(np.arange(size, dtype="float64")).astype("float32").reshape(output.shape)
-            total = total + gk.ops.sum(output * weights)
+            total = total + gk.ops.sum(gk.ops.multiply(output, weights))
     return total
 
 
@@ -70,10 +76,17 @@ def check_gradients(case: str, prefix: str, training: bool | None) -> None:
     _, gradients = gk.value_and_grad(lambda: cosine_loss(model(structure, training=training)), variables)()
 
     assert len(gradients) == len(wanted)
+    unit = policy_unit(case)
+    largest = max(float(np.nanmax(np.abs(g), initial=0.0)) for g in wanted)
     for variable, mine, theirs in zip(variables, gradients, wanted, strict=True):
         mine = np.zeros_like(theirs) if mine is None else mine
-        scale = float(np.abs(theirs).max(initial=0.0))
-        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4 + 1e-4 * scale, err_msg=variable.path)
+        scale = float(np.nanmax(np.abs(theirs), initial=0.0))
+        rtol, atol = 1e-3, 1e-4 + 1e-4 * scale
+        if unit:  # each of the sums that a gradient goes through is rounded, at the size of its terms
+            rtol, atol = 8 * unit, 8 * unit * largest
+        np.testing.assert_allclose(
+            np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=variable.path
+        )
 
 
 def _number(key: str) -> int:
@@ -94,7 +107,10 @@ def test_training_pass_and_its_gradients_are_those_of_keras(case: str) -> None:
     mine = {v.path: v.numpy() for v in model.non_trainable_variables}
     wanted = dict(zip(cases()[case]["non_trainable"], numbered(case, "train_fixed_"), strict=True))
     for path in [p for p in wanted if "seed_generator" not in p]:  # seeds are ours to choose
-        np.testing.assert_allclose(mine[path], wanted[path], rtol=1e-4, atol=1e-5, err_msg=path)
+        theirs = wanted[path].astype("float64")
+        np.testing.assert_allclose(
+            mine[path].astype("float64"), theirs, rtol=policy_unit(case) or 1e-4, atol=1e-5, err_msg=path
+        )
     check_gradients(case, "train_", True)
 
 
@@ -110,11 +126,20 @@ def test_json_and_keras_files_come_back_equal(case: str, tmp_path: Path) -> None
     assert_outputs(case, models.load_model(tmp_path / "again.keras")(inputs_of(case)))
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("case", NOT_IN_ONNX)
+def test_what_onnx_cannot_say_is_refused_with_the_reason(case: str, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=NOT_IN_ONNX[case]):
+        load(case).export(tmp_path / "model.onnx")
+
+    assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("case", [c for c in CASES if c not in NOT_IN_ONNX])
 def test_onnxruntime_agrees_with_keras_at_two_batch_sizes(case: str, tmp_path: Path) -> None:
     model, path = load(case), tmp_path / "model.onnx"
     model.export(path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    is_numpy = all("bfloat16" not in output.type for output in session.get_outputs())
     predicted = "predict_" if "predict" in cases()[case]["records"] else "out_"
 
     def run(prefix: str) -> list[Any]:
@@ -124,7 +149,9 @@ def test_onnxruntime_agrees_with_keras_at_two_batch_sizes(case: str, tmp_path: P
             np.zeros([2 if not isinstance(d, int) else d for d in i.shape], "float32")
             for i in session.get_inputs()[len(feeds) :]
         ]
-        return session.run(None, dict(zip(names, [*feeds, *states], strict=True)))[: len(numbered(case, "out_"))]
+        given = dict(zip(names, [*feeds, *states], strict=True))
+        made = session.run(None, given) if is_numpy else Session(str(path)).run(given)
+        return made[: len(numbered(case, "out_"))]
 
     assert_outputs(case, run("in_"), predicted, rtol=4e-4, atol=4e-5)
     if case in WITH_BATCH_3 and predicted == "out_":

@@ -13,7 +13,6 @@ import pytest
 from graphkit import layers, models, ops
 from graphkit.core.serialization import deserialize, serialize
 from graphkit.errors import (
-    ExportError,
     InvalidArgumentError,
     InvalidTypeError,
     NotBuiltError,
@@ -210,6 +209,14 @@ def _text_model(**config: Any) -> Any:
         {"output_mode": "tf_idf"},
         {"output_mode": "multi_hot", "standardize": None},
         {"output_mode": "count", "split": None},
+        {},
+        {"ngrams": 2, "output_mode": "count"},
+        {"ngrams": 3, "output_sequence_length": 5},
+        {"ngrams": (3, 1)},
+        {"ngrams": (2,), "split": "character"},
+        {"split": "character", "output_sequence_length": 3},
+        {"split": "character", "ngrams": 2},
+        {"split": None},
     ],
 )
 def test_texts_in_onnx_and_files(config: dict[str, Any], tmp_path: Path) -> None:
@@ -222,18 +229,25 @@ def test_texts_in_onnx_and_files(config: dict[str, Any], tmp_path: Path) -> None
     np.testing.assert_allclose(session.run(None, {session.get_inputs()[0].name: texts})[0], wanted, rtol=1e-6)
 
 
-@pytest.mark.parametrize(
-    "config", [{"ngrams": 2, "output_mode": "count"}, {"split": "character", "output_sequence_length": 3}]
-)
-def test_what_onnx_cannot_cut_is_refused_by_name(config: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"text_vectorization.*ONNX has no operator"):
-        _text_model(**config).export(str(tmp_path / "m.onnx"))
+@pytest.mark.parametrize("config", [{}, {"salt": 7}, {"salt": [1, 2], "output_mode": "multi_hot"}, {"mask_value": ""}])
+def test_strings_are_hashed_in_onnx_too(config: dict[str, Any], tmp_path: Path) -> None:
+    words = layers.Input((None,), dtype="string")
+    model = models.Model(words, layers.Hashing(50, **config)(words))
+    model.export(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+
+    for batch in (["", "cat", "the dog"], ["日本語", "x" * 200], [""]):
+        texts = np.asarray([batch, batch[::-1]], object)
+        np.testing.assert_array_equal(session.run(None, {session.get_inputs()[0].name: texts})[0], model(texts))
 
 
-def test_hashes_of_strings_are_refused_in_onnx(tmp_path: Path) -> None:
-    words = layers.Input((2,), dtype="string")
-    with pytest.raises(ExportError, match=r"'string_hash' of layer 'hashing.*' cannot be written as ONNX"):
-        models.Model(words, layers.Hashing(5)(words)).export(str(tmp_path / "m.onnx"))
+def test_a_character_that_the_onnx_graph_does_not_know_stops_the_run(tmp_path: Path) -> None:
+    words = layers.Input((1,), dtype="string")
+    models.Model(words, layers.Hashing(50)(words)).export(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(str(tmp_path / "m.onnx"), providers=["CPUExecutionProvider"])
+
+    with pytest.raises(onnxruntime.capi.onnxruntime_pybind11_state.InvalidArgument, match="out of data bounds"):
+        session.run(None, {session.get_inputs()[0].name: np.asarray([["\U00020000"]], object)})
 
 
 def test_integers_are_crossed_in_onnx_too(tmp_path: Path) -> None:
@@ -332,10 +346,27 @@ def test_images_have_three_or_four_axes() -> None:
         layers.RandomFlip()(IMAGES[0, 0], training=True)
 
 
-def test_texts_in_a_model_need_a_length() -> None:
-    layer = layers.TextVectorization(vocabulary=["a"])
-    with pytest.raises(ShapeError, match="needs `output_sequence_length`"):
-        layer(layers.Input((1,), dtype="string"))
+def test_the_longest_text_of_a_batch_decides_on_the_length() -> None:
+    texts = layers.Input((), dtype="string")
+    tokens = layers.TextVectorization(vocabulary=["the", "cat"])(texts)
+    model = models.Model(texts, layers.GlobalAveragePooling1D()(layers.Embedding(4, 2)(tokens)))
+    counted = models.Model(texts, tokens)
+
+    assert counted.output_shape == (None, None)
+    for batch in (["the cat", "a"], ["the cat the cat the", "the", "b"]):
+        array = np.asarray(batch, object)
+        np.testing.assert_array_equal(counted(array), counted.predict(array, verbose=0))
+        np.testing.assert_allclose(model(array), model.predict(array, verbose=0), rtol=1e-6)
+    np.testing.assert_array_equal(counted(np.asarray(["the cat", "a"], object)), [[2, 3], [1, 0]])
+
+
+def test_training_needs_a_length_for_texts() -> None:
+    texts = layers.Input((), dtype="string")
+    tokens = layers.TextVectorization(vocabulary=["the", "cat"])(texts)
+    model = models.Model(texts, layers.Dense(1)(layers.GlobalAveragePooling1D()(layers.Embedding(4, 2)(tokens))))
+    model.compile("sgd", "mse")
+    with pytest.raises(ShapeError, match="output_sequence_length"):
+        model.fit(np.asarray(["the cat", "a"], object), np.zeros((2, 1)), verbose=0)
 
 
 def test_a_pipeline_needs_layers() -> None:

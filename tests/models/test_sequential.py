@@ -94,3 +94,20 @@ def test_what_cannot_be_stacked_is_said(stack: list[Any], kind: type[Exception],
 def test_nothing_to_pop() -> None:
     with pytest.raises(InvalidArgumentError, match="no layers"):
         models.Sequential().pop()
+
+
+def test_a_model_built_from_data_takes_any_number_of_samples() -> None:
+    x = np.ones((22, 3), "float32")
+    model: Any = models.Sequential([layers.Dense(1)])
+    model.compile("sgd", "mse")
+
+    model.fit(x, x[:, :1], batch_size=5, verbose=0)
+
+    assert model.input_shape == (None, 3)
+    assert model.predict(x, verbose=0).shape == (22, 1)
+
+
+def test_a_model_for_one_number_of_samples_predicts_others_too() -> None:
+    model: Any = models.Sequential([layers.Input(batch_shape=(4, 3)), layers.Dense(1)])
+
+    assert model.predict(np.ones((22, 3)), batch_size=10, verbose=0).shape == (22, 1)

@@ -13,6 +13,7 @@ import numpy as np
 
 from tests.ops.case import Case, boolean, case, distinct, fixed, made_by, real, same_draw, value, whole
 
+_BYTES = np.array([[-128, 127, 5, 0], [127, 127, 127, -128], [-3, 2, 100, 77]])
 _BROADCASTS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 4), (3, 1)), ((), (3,)), ((1,), (2, 1)))
 
 
@@ -138,6 +139,18 @@ _INDEXING = [
     case("take_along_axis", real(3, 5), whole(3, 2, low=-5), axis=1),
     case("take_along_axis", real(5, 3), whole(2, 3), axis=0),
     case("scatter_along_axis", real(3, 4), whole(3, 4), axis=1, size=5),
+    *(
+        case("scatter_reduce", distinct(5, 3), fixed(1, 4, 1, dtype=np.int32), real(3, 3), reduction=r)
+        for r in ("mul", "max", "min")
+    ),
+    case(
+        "scatter_reduce",  # one zero in a place, or two: the rule holds, its own derivative does not
+        fixed(0.0, 2.0, 0.0, 1.5),
+        fixed(0, 1, 1, 2, 3, 3, dtype=np.int32),
+        fixed(3.0, 0.0, 2.0, 0.0, 0.5, -1.0),
+        reduction="mul",
+        second=False,
+    ),
     case("scatter_set", real(5, 3), fixed(1, 4, dtype=np.int32), real(2, 3)),
     case("argsort", distinct(3, 4), axis=1),
     case("argsort", fixed(2.0, 1.0, 2.0, 1.0), axis=0),
@@ -153,6 +166,10 @@ _LINEAR = [
     case("matmul", real(2, 3, 4), real(2, 4, 2)),
     case("matmul", real(2, 1, 3, 4), real(3, 4, 2)),
     case("matmul", real(3, 4), real(2, 4, 2)),
+    case("matmul_int8", value(_BYTES, np.int8), value(_BYTES[:, ::-1].T, np.int8)),
+    case("einsum", value(_BYTES, np.int8), value(_BYTES.T, np.int8), equation="ab,bc->ac"),
+    case("einsum", value(_BYTES, np.int8), value(_BYTES, np.int8), equation="ab,ab->ab"),
+    case("matmul_int8", value(_BYTES[None], np.int8), value(_BYTES.T, np.int8)),
     case("einsum", real(2, 3, 4), real(4, 5, 6), equation="abc,cde->abde"),
     case("einsum", real(2, 3, 4, 5), real(2, 6, 4, 5), equation="aecd,abcd->acbe"),
     case("einsum", real(3), real(4), equation="a,b->ba"),

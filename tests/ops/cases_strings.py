@@ -7,6 +7,9 @@ from tests.ops.case import Case, case, value, whole
 
 _WORDS = value([["a", "b"], ["zebra", ""]], object)
 _TEXTS = value(["Foo bar, foo!", "", "  baz\tBAR "], object)
+_LENGTHS = value(
+    ["ab日x"[: n % 5] * (n // 5) + "é" * (n % 5) for n in (0, 1, 3, 5, 9, 16, 17, 31, 34, 60, 64, 65, 90, 140)], object
+)
 _TABLE = {"keys": ("", "foo", "bar"), "values": (0, 2, 3), "default": 1}
 _STEPS = {"lower": True, "strip": True, "split": "whitespace", "ngrams": None}
 
@@ -16,6 +19,9 @@ CASES: list[Case] = [
     case("as_string", whole(2, 3, low=-9, high=99), exact=False),
     case("string_hash", _WORDS, key=None),
     case("string_hash", _WORDS, key=(17, 5)),
+    case("string_hash", _LENGTHS, key=None),
+    case("string_hash", _LENGTHS, key=(-3, 5)),
+    case("string_bytes", _LENGTHS, blocks=3),
     case("text_indices", _TEXTS, **_TABLE, length=4, **_STEPS),
     case("text_indices", _TEXTS, **_TABLE, length=2, **{**_STEPS, "strip": False}),
     case("text_counts", _TEXTS, **{**_TABLE, "values": (-1, 2, 3)}, depth=4, **_STEPS),

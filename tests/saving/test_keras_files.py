@@ -51,6 +51,10 @@ def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
         keys = [
             k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")
         ]
+        if path.endswith(".kwargs"):  # a tensor that may be left out: Keras writes null for some of those that are
+            keys = [k for k in keys if (theirs.get(k), mine.get(k)) != (None, None)]
+        if "name" not in theirs and path.endswith(".config"):
+            keys = [k for k in keys if k != "name"]  # the op ExtractPatches, whose config forgets it
         if "training" not in theirs and mine.get("training") is False:
             keys.remove(
                 "training"
@@ -76,7 +80,10 @@ def test_the_config_is_keras_config(case: str) -> None:
     with zipfile.ZipFile(goldens.model_file(case)) as archive:
         theirs = json.loads(archive.read("config.json"))
 
-    assert differences(theirs, json.loads(opened(case).to_json())) == []
+    found = differences(theirs, json.loads(opened(case).to_json()))
+
+    # Keras declares the complex numbers of polar and view_as_complex as float32, and gives complex64.
+    assert [d for d in found if not d.endswith("config.dtype: Keras 'float32', graphkit 'complex64'")] == []
 
 
 def test_members_and_metadata_are_those_of_keras(tmp_path: Path) -> None:

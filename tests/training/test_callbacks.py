@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import threading
+import urllib.parse
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +13,8 @@ import numpy as np
 import pytest
 
 import graphkit
-from graphkit import callbacks, layers, models
+from graphkit import callbacks, layers, models, optimizers
+from graphkit.errors import InvalidArgumentError, InvalidTypeError, SerializationError
 
 X = np.random.default_rng(0).normal(size=(10, 3)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -158,3 +163,121 @@ def test_progress_prints_keras_lines(capsys: pytest.CaptureFixture[str]) -> None
 def test_something_that_is_no_callback_is_refused() -> None:
     with pytest.raises(TypeError, match="callbacks must be Callback objects, got str"):
         model().fit(X, Y, callbacks=["stop"], verbose=0)
+
+
+def trained(optimizer: Any, given: Any, **arguments: Any) -> Any:
+    """A model of one weight after training with callbacks."""
+    graphkit.utils.set_random_seed(1)
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    model: Any = graphkit.Sequential([graphkit.Input((3,)), layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    model.history = model.fit(
+        x, x[:, :1], batch_size=5, callbacks=given, verbose=0, validation_data=(x, x[:, :1]), **arguments
+    )
+    return model
+
+
+def test_averages_are_evaluated_and_weights_are_trained() -> None:
+    def optimizer() -> Any:
+        return optimizers.SGD(0.1, use_ema=True, ema_momentum=0.9)
+
+    plain = trained(optimizer(), [], epochs=3)
+    swapped = trained(optimizer(), [callbacks.SwapEMAWeights()], epochs=3)
+    kept: list[Any] = []
+    look = callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: kept.append(swapped_model().get_weights()))
+
+    def swapped_model() -> Any:
+        return look.model
+
+    final = trained(optimizer(), [callbacks.SwapEMAWeights(swap_on_epoch=True), look], epochs=3)
+
+    assert swapped.history.history["loss"] == plain.history.history["loss"]
+    assert swapped.history.history["val_loss"] != plain.history.history["val_loss"]
+    x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
+    by_epoch = [float(np.mean((x @ w + b - x[:, :1]) ** 2)) for w, b in kept]
+    np.testing.assert_allclose(by_epoch, swapped.history.history["val_loss"], rtol=1e-5)
+    for one, other in zip(final.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5)
+
+
+def test_averages_must_be_kept_to_be_swapped() -> None:
+    with pytest.raises(InvalidArgumentError, match="use_ema=True"):
+        trained("sgd", [callbacks.SwapEMAWeights()])
+
+
+def test_a_loss_that_is_no_number_stops_or_raises() -> None:
+    assert len(trained(optimizers.SGD(1e30), [callbacks.TerminateOnNaN()], epochs=3).history.epoch) == 1
+    with pytest.raises(RuntimeError, match="NaN or Inf loss encountered at batch"):
+        trained(optimizers.SGD(1e30), [callbacks.TerminateOnNaN(raise_error=True)])
+
+
+def test_results_are_posted() -> None:
+    posted: list[tuple[str, str, bytes]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posted.append((self.path, self.headers["Content-Type"], body))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        root = f"http://127.0.0.1:{server.server_port}"
+        model = trained("sgd", [callbacks.RemoteMonitor(root), callbacks.RemoteMonitor(root, "/x", send_as_json=True)])
+        server.shutdown()
+
+    (path, kind, body), (other_path, other_kind, other) = posted
+    assert (path, other_path) == ("/publish/epoch/end/", "/x")
+    assert (kind, other_kind) == ("application/x-www-form-urlencoded", "application/json")
+    sent = json.loads(urllib.parse.parse_qs(body.decode())["data"][0])
+    assert sent == json.loads(other) == {"epoch": 0, **{k: v[0] for k, v in model.history.history.items()}}
+
+
+def test_nobody_answers() -> None:
+    with pytest.warns(UserWarning, match="Could not reach RemoteMonitor"):
+        trained("sgd", [callbacks.RemoteMonitor("http://127.0.0.1:9")])
+
+
+def test_a_spoilt_backup_gives_way_to_the_one_before(tmp_path: Path) -> None:
+    def interrupted(epoch: int, logs: Any) -> None:
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+    def backup() -> Any:
+        return callbacks.BackupAndRestore(tmp_path / "kept", double_checkpoint=True)
+
+    whole = trained("adam", [], epochs=6, shuffle=False)
+    with pytest.raises(KeyboardInterrupt):
+        trained("adam", [backup(), callbacks.LambdaCallback(on_epoch_begin=interrupted)], epochs=6, shuffle=False)
+    (tmp_path / "kept" / "training.npz").write_bytes(b"spoilt")
+
+    model = trained("adam", [backup()], epochs=6, shuffle=False)
+
+    assert model.history.epoch == [2, 3, 4, 5]
+    np.testing.assert_allclose(model.get_weights()[0], whole.get_weights()[0], rtol=1e-6)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_backup_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    (tmp_path / "training.npz").write_bytes(b"spoilt")
+
+    with pytest.raises(SerializationError, match="cannot be taken up"):
+        trained("adam", [callbacks.BackupAndRestore(tmp_path)])
+
+
+def test_state_is_kept_every_few_batches(tmp_path: Path) -> None:
+    seen: list[bool] = []
+    look = callbacks.LambdaCallback(on_train_batch_end=lambda b, logs: seen.append((tmp_path / "k").exists()))
+
+    trained("adam", [callbacks.BackupAndRestore(tmp_path / "k", save_freq=3), look])
+
+    assert seen == [False, False, True, True]
+
+
+def test_hooks_have_names() -> None:
+    with pytest.raises(InvalidTypeError, match="on_epoch_endd"):
+        callbacks.LambdaCallback(on_epoch_endd=lambda: None)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 from graphkit.core.dims import Shape, Size
 from graphkit.core.errors import ExportError
-from graphkit.ops._windows import Ints, Padding, reach, resolve_padding
+from graphkit.ops._windows import ConvParams, Ints, Padding, reach, resolve_padding
 
 from ..builder import GraphBuilder, Input, Operand
 from ..dims import shape_vector
@@ -40,55 +40,29 @@ def pad_attributes(padding: Any) -> dict[str, Any]:
 
 
 @lowering("conv")
-def _conv(
-    b: GraphBuilder,
-    x: Operand,
-    kernel: Operand,
-    *bias: Operand,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> Any:
+def _conv(b: GraphBuilder, x: Operand, kernel: Operand, *bias: Operand, **how: Unpack[ConvParams]) -> Any:
+    padding = how["padding"]
     image, pads = (x, padding) if isinstance(padding, str) else cropped(b, x, padding)
     window = [k for k in kernel.shape[:-2] if isinstance(k, int)]
     return b.op(
-        "Conv", image, channels_first_kernel(b, kernel), *bias, kernel_shape=window, strides=list(strides), dilations=list(dilation),
-        group=groups, **pad_attributes(pads),
+        "Conv", image, channels_first_kernel(b, kernel), *bias, kernel_shape=window, strides=list(how["strides"]),
+        dilations=list(how["dilation"]), group=how["groups"], **pad_attributes(pads),
     )  # fmt: skip
 
 
 @lowering("conv_input_grad")
-def _conv_input_grad(
-    b: GraphBuilder,
-    g: Operand,
-    kernel: Operand,
-    *,
-    sizes: Shape,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> Any:
+def _conv_input_grad(b: GraphBuilder, g: Operand, kernel: Operand, *, sizes: Shape, **how: Unpack[ConvParams]) -> Any:
+    strides, dilation = how["strides"], how["dilation"]
     window: Ints = tuple(k for k in kernel.shape[:-2] if isinstance(k, int))
-    pads = pads_of(padding, sizes, window, strides, dilation)
-    return transposed(b, g, channels_first_kernel(b, kernel), g.shape, sizes, window, strides, pads, dilation, groups)
+    pads = pads_of(how["padding"], sizes, window, strides, dilation)
+    weights = channels_first_kernel(b, kernel)
+    return transposed(b, g, weights, g.shape, sizes, window, strides, pads, dilation, how["groups"])
 
 
 def transposed(
-    b: GraphBuilder,
-    g: Input,
-    kernel: Input,
-    shape: Shape,
-    sizes: Shape,
-    window: Ints,
-    strides: Ints,
-    pads: Any,
-    dilation: Ints,
+    b: GraphBuilder, g: Input, kernel: Input, shape: Shape, sizes: Shape, window: Ints, strides: Ints, pads: Any, dilation: Ints,
     groups: int,
-) -> Any:
+) -> Any:  # fmt: skip
     """ConvTranspose of `g` (of `shape`): what its full result has beyond the wanted sizes is cut off, what it lacks is zero."""
     before = [low for low, _ in pads]
     full = [(n - 1) * s + span for n, s, span in zip(shape[2:], strides, reach(window, dilation), strict=True)]
@@ -119,20 +93,10 @@ def pads_of(padding: Padding, sizes: Shape, window: Ints, strides: Ints, dilatio
 
 
 @lowering("conv_kernel_grad")
-def _conv_kernel_grad(
-    b: GraphBuilder,
-    x: Operand,
-    g: Operand,
-    *,
-    window: Ints,
-    strides: Ints,
-    padding: Padding,
-    dilation: Ints,
-    groups: int,
-    data_format: str,
-) -> Any:
+def _conv_kernel_grad(b: GraphBuilder, x: Operand, g: Operand, *, window: Ints, **how: Unpack[ConvParams]) -> Any:
     """A convolution of x with g for its kernel, batch and channels exchanged, strides and dilations exchanged."""
-    known = pads_of(padding, x.shape[2:], window, strides, dilation)
+    strides, dilation, groups = how["strides"], how["dilation"], how["groups"]
+    known = pads_of(how["padding"], x.shape[2:], window, strides, dilation)
     image, pads = cropped(b, x, known)
     cut = pads_shape(x.shape, known)
     channels, filters, rank = _known(x.shape[1]), _known(g.shape[1]), len(window)

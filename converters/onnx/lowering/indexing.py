@@ -8,6 +8,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Shape, Size, is_static
+from graphkit.core.errors import ExportError
 
 from ..builder import GraphBuilder, Input, Operand, to_tensor
 from ..dims import shape_vector, size_vector
@@ -63,6 +64,16 @@ def _scatter_along_axis(b: GraphBuilder, updates: Operand, indices: Operand, *, 
 @lowering("scatter_set")
 def _scatter_set(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand) -> Any:
     return b.op("ScatterND", x, b.unsqueeze(_positions(b, indices, wide=True), indices.rank), updates)
+
+
+@lowering("scatter_reduce")
+def _scatter_reduce(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand, *, reduction: str) -> Any:
+    if b.opset < 18 and reduction != "mul":
+        raise ExportError(
+            f"ScatterND knows reduction={reduction!r} since opset 18, not in opset {b.opset}; export with 18 or more."
+        )
+    places = b.unsqueeze(_positions(b, indices, wide=True), indices.rank)
+    return b.op("ScatterND", x, places, updates, reduction=reduction)
 
 
 @lowering("argsort")

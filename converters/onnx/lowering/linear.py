@@ -16,6 +16,11 @@ def _matmul(b: GraphBuilder, x: Operand, y: Operand) -> Any:
     return b.op("MatMul", x, y)
 
 
+@lowering("matmul_int8")
+def _matmul_int8(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    return b.op("MatMulInteger", x, y)
+
+
 def _terms(equation: str) -> tuple[str, str, str]:
     given, target = equation.split("->")
     left, right = given.split(",")
@@ -42,5 +47,5 @@ def _dense_einsum(b: GraphBuilder, x: Operand, y: Operand, *, equation: str) -> 
     summed, columns = y.shape[:count], y.shape[count:]
     matrix = b.reshape(y, y.shape, (product(summed), product(columns)))
     flat: Shape = (*rows, product(summed))
-    made = b.op("MatMul", b.reshape(x, x.shape, flat), matrix)
+    made = b.op("MatMulInteger" if x.dtype == "int8" else "MatMul", b.reshape(x, x.shape, flat), matrix)
     return b.reshape(made, (*rows, product(columns)), (*rows, *columns))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from graphkit.core.dims import Shape, is_static, product
 from graphkit.core.errors import ExportError
-from graphkit.ops._windows import Ints, Padding
+from graphkit.ops._windows import Ints, PoolParams
 
 from ..builder import GraphBuilder, Input, Operand
 from ..dims import shape_vector
@@ -17,28 +17,29 @@ from .convolution import cropped, pad_attributes, pads_of, pads_shape, transpose
 from .indexing import zeros
 
 
-def _pool(b: GraphBuilder, op_type: str, x: Operand, window: Ints, strides: Ints, padding: Padding, **more: Any) -> Any:
+def _pool(b: GraphBuilder, op_type: str, x: Operand, how: PoolParams, **more: Any) -> Any:
+    padding = how["padding"]
     image, pads = (x, padding) if isinstance(padding, str) else cropped(b, x, padding)
-    return b.op(op_type, image, kernel_shape=list(window), strides=list(strides), **pad_attributes(pads), **more)
+    window, strides = list(how["window"]), list(how["strides"])
+    return b.op(op_type, image, kernel_shape=window, strides=strides, **pad_attributes(pads), **more)
 
 
 @lowering("max_pool")
-def _max_pool(b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str) -> Any:
-    return _pool(b, "MaxPool", x, window, strides, padding)
+def _max_pool(b: GraphBuilder, x: Operand, **how: Unpack[PoolParams]) -> Any:
+    return _pool(b, "MaxPool", x, how)
 
 
 @lowering("average_pool")
-def _average_pool(
-    b: GraphBuilder, x: Operand, *, window: Ints, strides: Ints, padding: Padding, data_format: str
-) -> Any:
-    return _pool(b, "AveragePool", x, window, strides, padding)
+def _average_pool(b: GraphBuilder, x: Operand, **how: Unpack[PoolParams]) -> Any:
+    return _pool(b, "AveragePool", x, how)
 
 
-def _positions(b: GraphBuilder, x: Operand, window: Ints, strides: Ints, padding: Padding) -> Any:
+def _positions(b: GraphBuilder, x: Operand, how: PoolParams) -> Any:
     """Where the (first) maximum of each window stands in the flattened image."""
+    padding = how["padding"]
     if not isinstance(padding, str) and any(min(pair) < 0 for pair in padding):
         raise ExportError("the gradient of a max pooling with negative padding has no form in ONNX")
-    _, places = _pool(b, "MaxPool", x, window, strides, padding, outputs=2)
+    _, places = _pool(b, "MaxPool", x, how, outputs=2)
     return b.op("Reshape", places, b.ints([-1]))
 
 
@@ -47,47 +48,24 @@ def _flat(b: GraphBuilder, value: Input) -> Any:
 
 
 @lowering("max_pool_grad")
-def _max_pool_grad(
-    b: GraphBuilder,
-    g: Operand,
-    x: Operand,
-    y: Operand,
-    *,
-    window: Ints,
-    strides: Ints,
-    padding: Padding,
-    data_format: str,
-) -> Any:
-    places = _positions(b, x, window, strides, padding)
+def _max_pool_grad(b: GraphBuilder, g: Operand, x: Operand, y: Operand, **how: Unpack[PoolParams]) -> Any:
     blank = zeros(b, (product(x.shape),), x.dtype)
-    made = b.op("ScatterElements", blank, places, _flat(b, g), axis=0, reduction="add")
+    made = b.op("ScatterElements", blank, _positions(b, x, how), _flat(b, g), axis=0, reduction="add")
     return b.reshape(made, (product(x.shape),), x.shape)
 
 
 @lowering("max_pool_pick")
-def _max_pool_pick(
-    b: GraphBuilder,
-    h: Operand,
-    x: Operand,
-    y: Operand,
-    *,
-    window: Ints,
-    strides: Ints,
-    padding: Padding,
-    data_format: str,
-) -> Any:
-    places = _positions(b, x, window, strides, padding)
-    made = b.op("GatherElements", _flat(b, h), places, axis=0)
+def _max_pool_pick(b: GraphBuilder, h: Operand, x: Operand, y: Operand, **how: Unpack[PoolParams]) -> Any:
+    made = b.op("GatherElements", _flat(b, h), _positions(b, x, how), axis=0)
     return b.reshape(made, (product(y.shape),), y.shape)
 
 
 @lowering("average_pool_grad")
-def _average_pool_grad(
-    b: GraphBuilder, g: Operand, *, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str
-) -> Any:
+def _average_pool_grad(b: GraphBuilder, g: Operand, *, sizes: Shape, **how: Unpack[PoolParams]) -> Any:
     """Each gradient, divided by the elements in its window, goes to all of them: a transposed convolution with ones."""
+    window, strides = how["window"], how["strides"]
     ones = (1,) * len(window)
-    pads = pads_of(padding, sizes, window, strides, ones)
+    pads = pads_of(how["padding"], sizes, window, strides, ones)
     dtype = np.dtype(np.float64 if g.dtype == "float64" else np.float32)
     counts = _counts(b, sizes, window, strides, pads, dtype)
     each = b.op("Div", g, b.cast(counts, g.dtype))

@@ -1,23 +1,25 @@
-"""Strings: LabelEncoder for tables, StringNormalizer and StringSplit for texts (opset 20). Hashes cannot be said."""
+"""Strings: LabelEncoder for tables, StringNormalizer and StringSplit for texts (opset 20).
+
+Standard ONNX cannot look at the characters of a string. onnxruntime's own operator `Tokenizer` (com.microsoft) can; what needs
+characters is written with it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import onnx
 from onnx import helper
 
+from graphkit.core.dims import Dim, Size
 from graphkit.core.errors import ExportError
+from graphkit.ops._hashing import BLOCK
 from graphkit.ops.strings import NO_VOCABULARY, PUNCTUATION
 
 from ..builder import GraphBuilder, Operand
-from ..dims import shape_vector
-from ..registry import limitation, lowering
-
-limitation(
-    "ONNX cannot look at the characters of a string; hash the strings before they reach the model", "string_hash"
-)
+from ..dims import INT64_MAX, shape_vector
+from ..registry import lowering
 
 _OTHER_SPACES = "\t\n\v\f\r"  # onnxruntime's StringSplit cuts at blanks only
 _KINDS = {str: "strings", int: "int64s"}
@@ -44,16 +46,70 @@ def _as_string(b: GraphBuilder, x: Operand) -> Any:
     return b.cast(x, "string")
 
 
+# ----- characters -----
+
+_CODED = [*range(0xD800), *range(0xE000, 0x10000), *range(0x1F000, 0x20000)]
+"""The code points whose bytes are known in the graph: all of the basic plane, and the emoji."""
+
+
+def _characters(b: GraphBuilder, strings: str) -> str:
+    """(n,) as characters (n, the longest), filled up with empty strings."""
+    made = b.op("Tokenizer", strings, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", separators=[""])
+    typed = b.op(
+        "Cast", made, to=onnx.TensorProto.STRING
+    )  # shape inference knows nothing of foreign operators and needs a type
+    b.root.dtypes[typed] = "string"
+    return str(typed)
+
+
+def _packed_characters() -> tuple[list[str], list[int]]:
+    """Each character, and its UTF-8 bytes as one number, the first in the lowest place; above them how many there are."""
+    keys, values = [""], [0]
+    for code in _CODED:
+        data = chr(code).encode()
+        keys.append(chr(code))
+        values.append(int.from_bytes(data, "little") | len(data) << 32)
+    return keys, values
+
+
+@lowering("string_bytes", since=13)
+def _string_bytes(b: GraphBuilder, x: Operand, *, blocks: Size) -> Any:
+    """The characters by a table; a character that is not in it stops the run (a Gather beyond its end) instead of a wrong answer."""
+
+    def numbers(*values: int) -> str:
+        return b.constant(np.asarray(values, np.int64))
+
+    keys, values = _packed_characters()
+    packed = _encoded(b, _characters(b, x.name), tuple(keys), tuple(values), 5 << 32)
+    size = b.op("Gather", numbers(0, 1, 2, 3, 4), b.op("Div", packed, numbers(1 << 32)))
+    octets = b.op("Mod", b.op("Div", b.unsqueeze(packed, 2), numbers(1, 1 << 8, 1 << 16, 1 << 24)), numbers(256))
+    flat = b.ints([0, -1])
+    there = b.op("Reshape", b.cast(b.op("Less", numbers(0, 1, 2, 3), b.unsqueeze(size, 2)), "int64"), flat)
+    sizes = b.op("ReduceSum", size, b.ints([1]), keepdims=0)
+    width = b.op("Mul", _block_count(b, sizes, blocks), b.ints([BLOCK]))
+    place = b.op("Sub", b.op("CumSum", there, b.constant(np.asarray(1, np.int64))), numbers(1))
+    target = b.op("Where", b.cast(there, "bool"), place, width)  # the others go to a column that is cut off
+    rows = b.op("Shape", x, start=0, end=1)
+    shape = b.op("Concat", rows, b.op("Add", width, b.ints([1])), axis=0)
+    zeros = b.op("ConstantOfShape", shape, value=helper.make_tensor("value", onnx.TensorProto.INT64, [1], [0]))
+    filled = b.op("ScatterElements", zeros, target, b.op("Reshape", octets, flat), axis=1)
+    return b.cast(b.op("Slice", filled, b.ints([0]), width, b.ints([1])), "uint8"), sizes
+
+
+def _block_count(b: GraphBuilder, sizes: str, blocks: Size) -> str:
+    """How many blocks hold the longest string and one zero; what stands for the name of that number from here on."""
+    if not isinstance(blocks, Dim):
+        return b.ints([blocks])
+    longest = b.op("ReduceMax", b.op("Concat", sizes, b.ints([0]), axis=0), keepdims=1)
+    made = b.op("Add", b.op("Div", longest, b.ints([BLOCK])), b.ints([1]))
+    b.root.sizes[blocks] = made
+    return str(made)
+
+
 # ----- texts -----
 
 
-def _check_sayable(b: GraphBuilder, split: str | None, ngrams: Any) -> None:
-    """Words between spaces, or whole strings: what StringSplit can do. Raises ExportError for the rest."""
-    if ngrams is not None or split == "character":
-        what = "sequences of words (ngrams)" if ngrams is not None else "the characters of a text"
-        raise ExportError(
-            f"Layer {b.scope!r}: ONNX has no operator that makes {what}; cut the texts before they reach the model."
-        )
+def _check_sayable(b: GraphBuilder) -> None:
     if b.opset < 20:
         raise ExportError(
             f"Layer {b.scope!r}: texts are cut by StringSplit, which ONNX has since opset 20; export with opset=20 or more."
@@ -71,7 +127,7 @@ def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: 
     if strip:
         for sign in PUNCTUATION:
             name = _replaced(b, name, sign, "")
-    if split is not None:
+    if split == "whitespace":
         for sign in _OTHER_SPACES:
             name = _replaced(b, name, sign, " ")
     if split is None:
@@ -106,33 +162,69 @@ def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
     return str(b.op("Loop", count, None, empty, body=body))
 
 
-def _tokens(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: str | None, ngrams: Any) -> str:
-    """(batch, words), the shorter ones filled up with empty strings."""
-    _check_sayable(b, split, ngrams)
-    name = _standardized(b, x, lower, strip, split)
+class Cutting(TypedDict):
+    """How texts become tokens."""
+
+    lower: bool
+    strip: bool
+    split: str | None
+    ngrams: Any
+
+
+def _tokens(b: GraphBuilder, x: Operand, how: Cutting) -> str:
+    """(batch, tokens), empty strings where a text has fewer; of n-grams those of one size after the other, each filled up."""
+    split, ngrams = how["split"], how["ngrams"]
+    _check_sayable(b)
+    name = _standardized(b, x, how["lower"], how["strip"], split)
     if split is None:
-        return name if x.rank == 2 else str(b.unsqueeze(name, 1))
-    words, _ = b.op("StringSplit", name, outputs=2)
-    return str(words)
+        words = name if x.rank == 2 else str(b.unsqueeze(name, 1))
+    else:
+        words = _characters(b, name) if split == "character" else str(b.op("StringSplit", name, outputs=2)[0])
+    if ngrams is None:
+        return words
+    parts = [_joined_runs(b, words, size, filled=split is not None) for size in ngrams]
+    return parts[0] if len(parts) == 1 else str(b.op("Concat", *parts, axis=1))
+
+
+def _joined_runs(b: GraphBuilder, words: str, size: int, filled: bool) -> str:
+    """Each run of `size` words joined by blanks; none of those that reach into what is filled up."""
+    whole = part = ""
+    for place in range(size):
+        end = INT64_MAX if place == size - 1 else place + 1 - size
+        part = b.op("Slice", words, b.ints([place]), b.ints([end]), b.ints([1]))
+        blank = b.constant(np.asarray(" ", object))
+        whole = b.op("StringConcat", b.op("StringConcat", whole, blank), part) if whole else part
+    if filled and size > 1:
+        empty = b.constant(np.asarray("", object))
+        whole = b.op("Where", b.op("Equal", part, empty), empty, whole)
+    b.root.dtypes[whole] = "string"
+    return whole
+
+
+def _closed_up(b: GraphBuilder, tokens: str, found: str) -> str:
+    """The numbers of each row moved to the left, over those of empty tokens."""
+    there = b.op("Not", b.op("Equal", tokens, b.constant(np.asarray("", object))))
+    place = b.op("Sub", b.op("CumSum", b.cast(there, "int64"), b.constant(np.asarray(1, np.int64))), b.ints([1]))
+    rows, width = (b.op("Shape", tokens, start=axis, end=axis + 1) for axis in (0, 1))
+    shape = b.op("Concat", rows, b.op("Add", width, b.ints([1])), axis=0)
+    zeros = b.op("ConstantOfShape", shape, value=helper.make_tensor("value", onnx.TensorProto.INT64, [1], [0]))
+    filled = b.op("ScatterElements", zeros, b.op("Where", there, place, width), found, axis=1)
+    longest = b.op("ReduceMax", b.op("Concat", b.op("Reshape", place, b.ints([-1])), b.ints([-1]), axis=0), keepdims=1)
+    return str(b.op("Slice", filled, b.ints([0]), b.op("Add", longest, b.ints([1])), b.ints([1])))
 
 
 @lowering("text_indices")
 def _text_indices(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    length: int,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: Size, **how: Unpack[Cutting]
 ) -> Any:
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     table = (keys, values) if "" in keys or not keys else (("", *keys), (0, *values))
     found = _encoded(b, tokens, table[0], table[1], default)
+    if how["ngrams"] is not None and len(how["ngrams"]) > 1 and how["split"] is not None:
+        found = _closed_up(b, tokens, found)
+    if isinstance(length, Dim):  # as many as the longest text has
+        b.root.dim_sources[str(length)] = (found, 1)
+        return found
     filling = b.op(
         "ConstantOfShape",
         shape_vector(b, b.result.shape),
@@ -144,20 +236,10 @@ def _text_indices(
 
 @lowering("text_counts")
 def _text_counts(
-    b: GraphBuilder,
-    x: Operand,
-    *,
-    keys: Any,
-    values: Any,
-    default: int,
-    depth: int,
-    lower: bool,
-    strip: bool,
-    split: Any,
-    ngrams: Any,
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Cutting]
 ) -> Any:
     """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
-    tokens = _tokens(b, x, lower, strip, split, ngrams)
+    tokens = _tokens(b, x, how)
     pairs = [(k, v if 0 <= v < depth else depth) for k, v in zip(keys, values, strict=True) if k != ""]
     table = [*pairs, ("", depth)] if keys else []
     found = _encoded(

@@ -4,60 +4,27 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument
 from graphkit.core.errors import DTypeError, InvalidArgumentError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.core.windows import window_of
+from graphkit.initializers import STFT
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.layer import Layer
 
 _HOME = "keras.layers"
 Array = np.ndarray[Any, Any]
 
-# window -> the factors of 1, cos t, cos 2t, ... (t from 0 to 2 pi), with alternating signs
-_COSINE_WINDOWS = {
-    "boxcar": (1.0,),
-    "hann": (0.5, 0.5),
-    "hamming": (0.54, 0.46),
-    "blackman": (0.42, 0.5, 0.08),
-    "nuttall": (0.3635819, 0.4891775, 0.1365995, 0.0106411),
-    "blackmanharris": (0.35875, 0.48829, 0.14128, 0.01168),
-    "flattop": (0.21557895, 0.41663158, 0.277263158, 0.083578947, 0.006947368),
-}
-
-
-def window_of(window: Any, length: int, periodic: bool, layer: str) -> Array | None:
-    """The window (length,) by name, or the given numbers. Raises InvalidArgumentError for an unknown name or a wrong length."""
-    if window is None:
-        return None
-    if not isinstance(window, str):
-        given = np.asarray(window, np.float64)
-        if given.shape != (length,):
-            raise InvalidArgumentError(
-                f"The shape of `window` of layer {layer!r} must be [{length}]. Received: window shape={given.shape}"
-            )
-        return given
-    steps = length if periodic else length - 1
-    turns = np.arange(length) * (2 * np.pi / max(steps, 1))
-    if window in ("bartlett", "triang"):
-        return np.bartlett(length + periodic)[:length]
-    if window not in _COSINE_WINDOWS:
-        raise InvalidArgumentError(
-            f"`window`={window!r} of layer {layer!r} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett. Give the "
-            "numbers as an array."
-        )
-    terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
-    return np.asarray(np.sum(terms, axis=0))
-
 
 @keras_class(_HOME)
-class STFTSpectrogram(Layer):
+class STFTSpectrogram(BuiltInLayer):
     """The short-time Fourier transform of signals (batch, time, channels), by two trainable kernels.
 
     Args:
@@ -71,79 +38,49 @@ class STFTSpectrogram(Layer):
     Source: keras.layers.STFTSpectrogram.
     """
 
-    def __init__(
-        self,
-        mode: str = "log",
-        frame_length: int = 256,
-        frame_step: int | None = None,
-        fft_length: int | None = None,
-        window: Any = "hann",
-        periodic: bool = False,
-        scaling: str | None = "density",
-        padding: str = "valid",
-        expand_dims: bool = False,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
+    mode: str = argument(default="log")
+    frame_length: int = argument(default=256)
+    frame_step: int | None = argument(default=None)
+    fft_length: int | None = argument(default=None)
+    window: Any = argument(default="hann")
+    periodic: bool = argument(default=False)
+    scaling: str | None = argument(default="density")
+    padding: str = argument(default="valid")
+    expand_dims: bool = argument(default=False)
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+
+    def __post_init__(self) -> None:
+        length, step, fft = self.frame_length, self.frame_step, self.fft_length
         wrong = {
-            "frame_step": frame_step is not None and not 1 <= frame_step <= frame_length,
-            "fft_length": fft_length is not None and fft_length < frame_length,
-            "mode": mode not in ("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
-            "scaling": scaling not in (None, "density", "spectrum"),
-            "padding": padding not in ("valid", "same"),
-        }
-        given = {
-            "frame_step": frame_step,
-            "fft_length": fft_length,
-            "mode": mode,
-            "scaling": scaling,
-            "padding": padding,
+            "frame_step": step is not None and not 1 <= step <= length,
+            "fft_length": fft is not None and fft < length,
+            "mode": self.mode not in ("log", "magnitude", "psd", "real", "imag", "angle", "stft"),
+            "scaling": self.scaling not in (None, "density", "spectrum"),
+            "padding": self.padding not in ("valid", "same"),
         }
         name = next((n for n, bad in wrong.items() if bad), None)
         if name is not None:
             raise InvalidArgumentError(
-                f"Layer {self.name!r} (STFTSpectrogram): `{name}`={given[name]!r} does not fit (frame_length={frame_length})."
+                f"Layer {self.name!r} (STFTSpectrogram): `{name}`={getattr(self, name)!r} does not fit (frame_length={length})."
             )
-        if fft_length is not None and fft_length & -fft_length != fft_length:
-            warnings.warn(
-                f"`fft_length` is recommended to be a power of two. Received fft_length={fft_length}", stacklevel=2
-            )
-        self.mode, self.frame_length, self.frame_step, self.fft_length = mode, frame_length, frame_step, fft_length
-        self._step = frame_step or frame_length // 2
-        self._bins = (fft_length or 2 ** math.ceil(math.log2(frame_length))) // 2 + 1
-        self.window, self.periodic, self.scaling, self.padding, self.expand_dims = (
-            window,
-            periodic,
-            scaling,
-            padding,
-            expand_dims,
-        )
-        window_of(window, frame_length, periodic, self.name)
-        self.data_format = standardize_data_format(data_format)
+        if fft is not None and fft & -fft != fft:
+            warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft}", stacklevel=4)
+        self._step = step or length // 2
+        self._bins = (fft or 2 ** math.ceil(math.log2(length))) // 2 + 1
+        window_of(self.window, length, self.periodic, self.name)
         self.input_spec = InputSpec(ndim=3)
 
     def build(self, input_shape: Any) -> None:
         """Make real_kernel and imag_kernel (frame_length, 1, frequencies), as far as the mode needs them."""
         shape = (self.frame_length, 1, self._bins)
         if self.mode != "imag":
-            self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier(np.cos))
+            self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier("real"))
         if self.mode != "real":
-            self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier(np.sin))
+            self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier("imag"))
 
-    def _fourier(self, wave: Callable[[Any], Any]) -> Callable[..., Array]:
+    def _fourier(self, side: str) -> STFT:
         """The initializer of a kernel: waves under the window."""
-
-        def make(shape: Any, dtype: Any = None) -> Array:
-            turns = np.arange(self.frame_length)[:, None] * np.arange(self._bins) / ((self._bins - 1) * 2)
-            kernel = wave(-2 * np.pi * turns)
-            window = window_of(self.window, self.frame_length, self.periodic, self.name)
-            if window is not None:
-                scales = {"density": np.sqrt(np.sum(window**2)), "spectrum": np.sum(np.abs(window)), None: 1.0}
-                kernel = kernel * window[:, None] / scales[self.scaling]
-            return np.asarray(kernel.reshape(shape)).astype(dtypes.to_numpy(dtypes.standardize(dtype)))
-
-        return make
+        return STFT(side, self.window, self.scaling, self.periodic)
 
     def call(self, inputs: Any) -> Any:
         """The spectrogram: (batch, pieces, channels * frequencies) for channels_last."""
@@ -189,7 +126,7 @@ class STFTSpectrogram(Layer):
 
 
 @keras_class(_HOME)
-class MelSpectrogram(Layer):
+class MelSpectrogram(BuiltInLayer):
     """Signals (time,) or (batch, time) as the energies (num_mel_bins, pieces) of bands as wide as the ear hears them.
 
     Args:
@@ -203,38 +140,28 @@ class MelSpectrogram(Layer):
     Source: keras.layers.MelSpectrogram.
     """
 
-    def __init__(
-        self,
-        fft_length: int = 2048,
-        sequence_stride: int = 512,
-        sequence_length: int | None = None,
-        window: Any = "hann",
-        sampling_rate: int = 16000,
-        num_mel_bins: int = 128,
-        min_freq: float = 20.0,
-        max_freq: float | None = None,
-        power_to_db: bool = True,
-        top_db: float = 80.0,
-        mag_exp: float = 2.0,
-        min_power: float = 1e-10,
-        ref_power: float = 1.0,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self.fft_length, self.sequence_stride, self.sequence_length = (
-            fft_length,
-            sequence_stride,
-            sequence_length or fft_length,
-        )
+    fft_length: int = argument(default=2048)
+    sequence_stride: int = argument(default=512)
+    sequence_length: Any = argument(default=None)
+    window: Any = argument(default="hann")
+    sampling_rate: int = argument(default=16000)
+    num_mel_bins: int = argument(default=128)
+    min_freq: float = argument(default=20.0)
+    max_freq: Any = argument(default=None)
+    power_to_db: bool = argument(default=True)
+    top_db: float = argument(default=80.0)
+    mag_exp: float = argument(default=2.0)
+    min_power: float = argument(default=1e-10)
+    ref_power: float = argument(default=1.0)
+
+    def __post_init__(self) -> None:
+        self.sequence_length = self.sequence_length or self.fft_length
+        self.max_freq = self.max_freq or int(self.sampling_rate / 2)
         if self.fft_length < self.sequence_length:
             raise InvalidArgumentError(
                 f"`fft_length` of layer {self.name!r} must be greater than or equal to `sequence_length`. Received: "
-                f"`sequence_length`={self.sequence_length}, `fft_length`={fft_length}."
+                f"`sequence_length`={self.sequence_length}, `fft_length`={self.fft_length}."
             )
-        self.window, self.sampling_rate, self.num_mel_bins = window, sampling_rate, num_mel_bins
-        self.min_freq, self.max_freq = min_freq, max_freq or int(sampling_rate / 2)
-        self.power_to_db, self.top_db, self.mag_exp = power_to_db, top_db, mag_exp
-        self.min_power, self.ref_power = min_power, ref_power
 
     def call(self, inputs: Any) -> Any:
         """The spectrogram, in the compute dtype."""

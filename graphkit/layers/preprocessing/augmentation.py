@@ -6,22 +6,25 @@ from typing import Any, ClassVar
 
 from graphkit import ops, random
 from graphkit.core import seeds
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import SeedArgument
 from graphkit.layers.preprocessing import bounding_boxes as boxes_of
-from graphkit.layers.preprocessing.images import ImageLayer, Range, _Sized, factor_range
+from graphkit.layers.preprocessing.images import ImageLayer, Range, ValueRangeArgument, _Sized, in_bounds
 from graphkit.ops import image
 from graphkit.ops.resizing import resize
 
 _HOME = "keras.layers"
 
 
-class RandomLayer(ImageLayer):
+class RandomLayer(SeedArgument, ImageLayer):
     """An image layer with a seed, and ways to draw."""
 
-    factor: Any
+    def __post_init__(self) -> None:
+        self.generator = random.SeedGenerator(self.seed)
 
-    def batch_size(self, images: Any) -> Any:
+    def number(self, images: Any) -> Any:
         """The number of images."""
         return ops.shape(images)[0]
 
@@ -31,16 +34,28 @@ class RandomLayer(ImageLayer):
 
     def each(self, images: Any, low: Any, high: Any) -> Any:
         """A number for each image, (batch, 1, 1, 1)."""
-        return self.uniform((self.batch_size(images), 1, 1, 1), low, high)
-
-    def chosen(self, images: Any) -> Any:
-        """Which images are to be changed, (batch, 1, 1, 1): with a chance drawn from `factor`."""
-        return ops.less(self.each(images, 0.0, 1.0), self.each(images, *self.factor))
+        return self.uniform((self.number(images), 1, 1, 1), low, high)
 
     def sign(self, images: Any) -> Any:
         """1 or -1 for each image, (batch, 1, 1, 1)."""
         draw = self.each(images, 0.0, 1.0)
         return ops.where(ops.greater(draw, 0.5), ops.full_like(draw, -1.0), ops.ones_like(draw))
+
+
+class FactorLayer(RandomLayer):
+    """One with a factor, within `bounds`."""
+
+    factor: Any = argument(check=in_bounds)
+
+    def chosen(self, images: Any) -> Any:
+        """Which images are to be changed, (batch, 1, 1, 1): with a chance drawn from `factor`."""
+        return ops.less(self.each(images, 0.0, 1.0), self.each(images, *self.factor))
+
+
+_mode = must(
+    lambda value: value in ("horizontal", "vertical", "horizontal_and_vertical"),
+    "Layer {owner.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {value!r}.",
+)
 
 
 @keras_class(_HOME)
@@ -49,20 +64,9 @@ class RandomFlip(RandomLayer):
 
     moves = True
 
-    def __init__(
-        self,
-        mode: str = "horizontal_and_vertical",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self._set_seed(seed)
-        if mode not in ("horizontal", "vertical", "horizontal_and_vertical"):
-            raise InvalidArgumentError(
-                f"Layer {self.name!r}: `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical', got {mode!r}."
-            )
-        self.mode = mode
+    argument_order = "mode seed data_format"
+
+    mode: str = argument(default="horizontal_and_vertical", check=_mode)
 
     def draw(self, images: Any) -> Any:
         """Which images are flipped."""
@@ -87,24 +91,22 @@ class RandomFlip(RandomLayer):
         return ops.where(drawn[:, :, 0], ops.stack([left, top, right, bottom], axis=-1), boxes)
 
 
+def _drawn_seed(value: Any) -> Any:
+    return seeds.draw_seed() if value is None else value
+
+
 @keras_class(_HOME)
 class RandomCrop(_Sized, RandomLayer):
     """A window (height, width) at a random place, one for the batch; smaller images are resized. Source: keras.layers.RandomCrop."""
 
+    casts_at_rest = False
+
     always = False
 
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        seed: int | None = None,
-        data_format: str | None = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, name=name, **kwargs)
-        self._set_seed(seed if seed is not None else seeds.draw_seed())
-        self.height, self.width = height, width
+    argument_order = "height width seed data_format name"
+    config_order = "data_format height width seed"
+
+    seed: Any = argument(default=None, convert=_drawn_seed, kw_only=True)
 
     def draw(self, images: Any) -> Any:
         """The window's corner (top, left)."""
@@ -143,20 +145,27 @@ class RandomCrop(_Sized, RandomLayer):
 # ----- affine maps -----
 
 
-class _Warp(RandomLayer):
+class FillArguments(Declared, kw_only=True):
+    """What the pixels beyond the old image are, and those between its pixels."""
+
+    fill_mode: str = argument(default="reflect")
+    interpolation: str = argument(default="bilinear")
+    fill_value: float = argument(default=0.0)
+
+
+class _Warp(FillArguments, RandomLayer):
     """Images drawn anew from a map of the plane: where in the old image each pixel of the new one lies."""
 
     moves = True
     fill_modes: ClassVar[tuple[str, ...]] = ("reflect", "wrap", "constant", "nearest")
-    fill_mode: str = "constant"
 
-    def _set_filling(self, fill_mode: str, fill_value: float, interpolation: str) -> None:
-        if fill_mode not in self.fill_modes or interpolation not in ("nearest", "bilinear"):
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fill_mode not in self.fill_modes or self.interpolation not in ("nearest", "bilinear"):
             raise InvalidArgumentError(
                 f"Layer {self.name!r}: `fill_mode` must be one of {self.fill_modes} and `interpolation` 'nearest' or 'bilinear'. "
-                f"Received: fill_mode={fill_mode}, interpolation={interpolation}"
+                f"Received: fill_mode={self.fill_mode}, interpolation={self.interpolation}"
             )
-        self.fill_mode, self.fill_value, self.interpolation = fill_mode, fill_value, interpolation
 
     def _interpolation(self, masks: bool) -> str:
         return "nearest" if masks else self.interpolation
@@ -171,13 +180,13 @@ class _Affine(_Warp):
 
     def draw(self, images: Any) -> Any:
         """The map (batch, 8), as `ops.image.affine_transform` wants it."""
-        batch = self.batch_size(images)
+        batch = self.number(images)
         zeros = ops.zeros((batch,), "float32")
         return ops.stack([zeros + ops.cast(v, "float32") for v in [*self.matrix(images), 0.0, 0.0]], axis=1)
 
     def of_batch(self, images: Any, low: float, high: float) -> Any:
         """A number for each image, (batch,)."""
-        return self.uniform((self.batch_size(images),), low, high, "float32")
+        return self.uniform((self.number(images),), low, high, "float32")
 
     def half_sizes(self, images: Any) -> tuple[Any, Any]:
         """The middle of the images: (x, y)."""
@@ -198,24 +207,14 @@ class _Affine(_Warp):
         )
 
 
+_FILLING = "fill_mode interpolation seed fill_value data_format"
+
+
 @keras_class(_HOME)
-class RandomRotation(_Affine):
+class RandomRotation(FactorLayer, _Affine):
     """Images turned about their middle by up to `factor` turns. Source: keras.layers.RandomRotation."""
 
-    def __init__(
-        self,
-        factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self._set_seed(seed)
-        self._set_filling(fill_mode, fill_value, interpolation)
+    argument_order = f"factor {_FILLING}"
 
     def matrix(self, images: Any) -> list[Any]:
         """A rotation."""
@@ -230,25 +229,14 @@ class RandomRotation(_Affine):
 class RandomTranslation(_Affine):
     """Images shifted by up to these shares of their height and width. Source: keras.layers.RandomTranslation."""
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.height_factor, self.width_factor = height_factor, width_factor
-        self._ranges = [
-            factor_range(self, n, v, self.bounds)
-            for n, v in (("width_factor", width_factor), ("height_factor", height_factor))
-        ]
-        self._set_seed(seed)
-        self._set_filling(fill_mode, fill_value, interpolation)
+    argument_order = f"height_factor width_factor {_FILLING}"
+
+    height_factor: Any = argument()
+    width_factor: Any = argument()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._ranges = [in_bounds(self, name, getattr(self, name)) for name in ("width_factor", "height_factor")]
 
     def matrix(self, images: Any) -> list[Any]:
         """A shift."""
@@ -264,23 +252,15 @@ class RandomTranslation(_Affine):
 class RandomZoom(_Affine):
     """Images zoomed out (positive) or in by up to these shares of their size. Source: keras.layers.RandomZoom."""
 
-    def __init__(
-        self,
-        height_factor: Any,
-        width_factor: Any = None,
-        fill_mode: str = "reflect",
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.height_factor, self.width_factor = height_factor, width_factor
-        self._height = factor_range(self, "height_factor", height_factor, self.bounds)
-        self._width = None if width_factor is None else factor_range(self, "width_factor", width_factor, self.bounds)
-        self._set_seed(seed)
-        self._set_filling(fill_mode, fill_value, interpolation)
+    argument_order = f"height_factor width_factor {_FILLING}"
+
+    height_factor: Any = argument()
+    width_factor: Any = argument(default=None)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._height = in_bounds(self, "height_factor", self.height_factor)
+        self._width = None if self.width_factor is None else in_bounds(self, "width_factor", self.width_factor)
 
     def matrix(self, images: Any) -> list[Any]:
         """A scale about the middle."""
@@ -294,23 +274,10 @@ class RandomZoom(_Affine):
 class RandomShear(_Affine):
     """Images slanted by up to these factors, one way or the other. Source: keras.layers.RandomShear."""
 
-    def __init__(
-        self,
-        x_factor: Any = 0.0,
-        y_factor: Any = 0.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.x_factor, self.y_factor = (
-            factor_range(self, n, v, (-1.0, 1.0)) for n, v in (("x_factor", x_factor), ("y_factor", y_factor))
-        )
-        self._set_seed(seed)
-        self._set_filling(fill_mode, fill_value, interpolation)
+    argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
+
+    x_factor: Any = argument(default=0.0, check=in_bounds)
+    y_factor: Any = argument(default=0.0, check=in_bounds)
 
     def matrix(self, images: Any) -> list[Any]:
         """A slant."""
@@ -319,39 +286,35 @@ class RandomShear(_Affine):
         return [1.0, x, 0.0, y, 1.0, 0.0]
 
 
+_scale = must(
+    lambda value: 0.0 <= value <= 1.0,
+    "The `scale` argument of layer {owner.name!r} should be a number in the range [0, 1]. Received: scale={value}",
+)
+
+
 @keras_class(_HOME)
-class RandomPerspective(_Warp):
+class RandomPerspective(FactorLayer, _Warp):
     """Images seen from another place: corners moved by up to scale/2 of their coordinates. Source: keras.layers.RandomPerspective."""
 
     bounds: ClassVar[Range] = (0.0, 1.0)
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: float = 1.0,
-        interpolation: str = "bilinear",
-        fill_value: float = 0.0,
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        if not 0.0 <= scale <= 1.0:
-            raise InvalidArgumentError(
-                f"The `scale` argument of layer {self.name!r} should be a number in the range [0, 1]. Received: scale={scale}"
-            )
-        self.scale = scale
-        self._set_seed(seed)
-        self._set_filling("constant", fill_value, interpolation)
+    argument_order = "factor scale interpolation fill_value seed data_format"
+
+    factor: Any = argument(default=1.0, check=in_bounds)
+    scale: float = argument(default=1.0, check=_scale)
+    fill_mode: str = argument(init=False)
+
+    def __post_init__(self) -> None:
+        self.fill_mode = "constant"
+        super().__post_init__()
 
     def draw(self, images: Any) -> Any:
         """(which images, where the corners were, where they go)."""
         height, width = (ops.cast(s, "float32") - 1.0 for s in self.sizes(images))
         zero = ops.zeros_like(height)
         corners = ops.stack([ops.stack(c) for c in ([zero, zero], [width, zero], [zero, height], [width, height])])
-        start = ops.expand_dims(corners, 0) + ops.zeros((self.batch_size(images), 1, 1), "float32")
-        moved = self.uniform((self.batch_size(images), 4, 2), -0.5 * self.scale, 0.5 * self.scale, "float32")
+        start = ops.expand_dims(corners, 0) + ops.zeros((self.number(images), 1, 1), "float32")
+        moved = self.uniform((self.number(images), 4, 2), -0.5 * self.scale, 0.5 * self.scale, "float32")
         return self.chosen(images), start, start + start * moved
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
@@ -385,7 +348,7 @@ def _homography(start: Any, end: Any) -> Any:
 
 
 @keras_class(_HOME)
-class RandomElasticTransform(_Warp):
+class RandomElasticTransform(ValueRangeArgument, FactorLayer, _Warp):
     """Images pulled about by smooth random shifts. Source: keras.layers.RandomElasticTransform.
 
     The shifts are Gaussian noise times 0.1 * max(height, width) * s, smoothed with deviation 0.05 * min(height, width) * s for
@@ -395,25 +358,10 @@ class RandomElasticTransform(_Warp):
     bounds: ClassVar[Range] = (0.0, 1.0)
     fill_modes = ("constant", "nearest", "wrap", "mirror", "reflect")
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: Any = 1.0,
-        interpolation: str = "bilinear",
-        fill_mode: str = "reflect",
-        fill_value: float = 0.0,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor, self.scale = (
-            factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale))
-        )
-        self.value_range = value_range
-        self._set_seed(seed)
-        self._set_filling(fill_mode, fill_value, interpolation)
+    argument_order = "factor scale interpolation fill_mode fill_value value_range seed data_format"
+
+    factor: Any = argument(default=1.0, check=in_bounds)
+    scale: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
         """(which images, shifts along height and width (2, batch, h, w))."""
@@ -422,8 +370,8 @@ class RandomElasticTransform(_Warp):
             raise ShapeError(
                 f"Layer {self.name!r} needs known heights and widths, got images of shape {tuple(images.shape)}."
             )
-        strength = self.uniform((), *self.scale, "float32")
-        noise = random.normal((2, self.batch_size(images), height, width), dtype="float32", seed=self.generator)
+        strength = self.uniform((), self.scale[0], self.scale[1], "float32")
+        noise = random.normal((2, self.number(images), height, width), dtype="float32", seed=self.generator)
         reach = max(1, int(3 * 0.05 * min(height, width) * self.scale[1]))
         window = gaussian(2 * reach + 1, strength * (0.05 * min(height, width)) + 1e-6)
         flat = ops.reshape(noise, (-1, height, width, 1))
@@ -433,7 +381,7 @@ class RandomElasticTransform(_Warp):
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The shifted images."""
         chosen, shifts = drawn
-        x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
+        x = self._with_channels_last(images)
         shape = ops.shape(x)
         grids = [
             ops.reshape(ops.arange(shape[a], dtype="float32"), [-1 if i == a else 1 for i in range(4)])
@@ -447,7 +395,7 @@ class RandomElasticTransform(_Warp):
         made = image.map_coordinates(x, ops.stack(moved), order, self.fill_mode, self.fill_value)
         made = ops.where(chosen, ops.cast(made, x.dtype), x)
         made = made if masks else ops.clip(made, *self.value_range)
-        return made if self._last else ops.transpose(made, (0, 3, 1, 2))
+        return self._with_own_channels(made)
 
 
 def gaussian(size: int, deviation: Any) -> Any:

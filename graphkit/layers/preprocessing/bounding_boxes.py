@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit import ops
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.declared import must
 
 # format -> (the axes in the order of the numbers, how the two numbers of an axis are given)
 _FORMATS = {
@@ -18,12 +18,10 @@ _FORMATS = {
 FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
 
 
-def check_format(name: Any, layer: str) -> None:
-    """Raise InvalidArgumentError for a format that Keras does not have."""
-    if name is not None and name not in FORMATS:
-        raise InvalidArgumentError(
-            f"Layer {layer!r}: bounding_box_format={name!r} is unknown; known are {', '.join(FORMATS)}."
-        )
+known_format = must(
+    lambda value: value is None or value in FORMATS,
+    f"Layer {{owner.name!r}}: {{name}}={{value!r}} is unknown; known are {', '.join(FORMATS)}.",
+)
 
 
 def _numbers(boxes: Any) -> list[Any]:

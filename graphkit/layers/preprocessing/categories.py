@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from graphkit import ops
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.layers.layer import Layer
 
 _OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 
-def output_mode(layer: Layer, mode: Any, allowed: Sequence[str]) -> str:
+def known_mode(layer: Any, name: str, mode: Any) -> str:
     """The mode by its present name. Raises InvalidArgumentError for one that the layer does not have."""
     wanted = _OLD_MODES.get(mode, mode) if isinstance(mode, str) else mode
-    if wanted not in allowed:
+    if wanted not in layer.output_modes:
         raise InvalidArgumentError(
             f"Unknown value for argument `output_mode` of layer {layer.name!r}: {mode!r}. {type(layer).__name__} knows "
-            f"{', '.join(map(repr, allowed))}."
+            f"{', '.join(map(repr, layer.output_modes))}."
         )
     return str(wanted)
 
 
-def refuse_sparse(layer: Layer, sparse: Any) -> None:
-    """Raise InvalidArgumentError for `sparse=True`: there are dense tensors only."""
-    if sparse:
-        raise InvalidArgumentError(
-            f"`sparse=True` of layer {layer.name!r}: graphkit has dense tensors only. Leave `sparse` out."
-        )
+_dense = must(
+    lambda value: not value,
+    "`{name}=True` of layer {owner.name!r}: graphkit has dense tensors only. Leave `{name}` out.",
+)
+
+
+class EncodingArguments(Declared, kw_only=True):
+    """Of layers whose output are categories, as `output_modes` allows."""
+
+    output_modes: ClassVar[tuple[str, ...]] = ("int", "one_hot", "multi_hot", "count")
+
+    output_mode: str = argument(default="int", check=known_mode)
+    sparse: bool = argument(default=False, check=_dense, convert=bool)
+
+
+class RaggedArgument(Declared, kw_only=True):
+    """Of layers that may have had ragged outputs."""
+
+    ragged: bool = argument(default=False, check=_dense, convert=bool)
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:

@@ -8,24 +8,24 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.preprocessing.augmentation import RandomLayer, blurred, gaussian
-from graphkit.layers.preprocessing.images import Range, factor_range, rescaled, value_range_of
+from graphkit.layers.preprocessing.augmentation import FactorLayer, RandomLayer, blurred, gaussian
+from graphkit.layers.preprocessing.images import Range, ValueRangeArgument, factor_range, in_bounds, rescaled
 from graphkit.ops import image
 
 _HOME = "keras.layers"
 _BYTE = (0, 255)
 
 
-class _Color(RandomLayer):
-    """The common constructor: factor, range of the values, seed."""
+_LATE_SEED = "factor value_range data_format seed"
 
-    def __init__(self, factor: Any, value_range: Any = _BYTE, seed: int | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self.value_range = value_range_of(self, value_range)
-        self._set_seed(seed)
+
+class _Color(ValueRangeArgument, FactorLayer):
+    """What most of them share: a factor of which a number is drawn for each image, and the range of the values."""
+
+    argument_order = "factor value_range seed"
 
     def draw(self, images: Any) -> Any:
         """A number from `factor` for each image."""
@@ -45,6 +45,8 @@ class _Unit(_Color):
 class RandomBrightness(_Color):
     """A share (from `factor`) of the value range is added to each image. Source: keras.layers.RandomBrightness."""
 
+    casts_at_rest = False
+
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The brighter or darker images."""
         low, high = self.value_range
@@ -54,6 +56,8 @@ class RandomBrightness(_Color):
 @keras_class(_HOME)
 class RandomContrast(_Unit):
     """Distances from each channel's mean are scaled by 1 - factor[0] to 1 + factor[1]. Source: keras.layers.RandomContrast."""
+
+    casts_at_rest = False
 
     def draw(self, images: Any) -> Any:
         """The scales."""
@@ -69,15 +73,9 @@ class RandomContrast(_Unit):
 class RandomColorDegeneration(_Color):
     """Images mixed with their grey version. Source: keras.layers.RandomColorDegeneration."""
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = _BYTE,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
+    casts_at_rest = False
+
+    argument_order = _LATE_SEED
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The greyer images."""
@@ -88,15 +86,7 @@ class RandomColorDegeneration(_Color):
 class _Hsv(_Unit):
     """Images changed in hue or saturation."""
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = _BYTE,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
+    argument_order = _LATE_SEED
 
     def _hsv(self, images: Any) -> list[Any]:
         return ops.split(image.rgb_to_hsv(images, data_format=self.data_format), 3, axis=self.channels)
@@ -108,6 +98,8 @@ class _Hsv(_Unit):
 @keras_class(_HOME)
 class RandomSaturation(_Hsv):
     """The saturation times f / (1 - f); f = 0.5 changes nothing. Source: keras.layers.RandomSaturation."""
+
+    casts_at_rest = False
 
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
@@ -126,6 +118,8 @@ class RandomSaturation(_Hsv):
 class RandomHue(_Hsv):
     """The hue turned by up to half a turn times `factor`, one way or the other. Source: keras.layers.RandomHue."""
 
+    casts_at_rest = False
+
     def draw(self, images: Any) -> Any:
         """The turns."""
         return self.sign(images) * super().draw(images) * 0.5
@@ -142,15 +136,11 @@ class RandomHue(_Hsv):
 class RandomInvert(_Unit):
     """Each image turned into its negative, with a chance drawn from `factor`. Source: keras.layers.RandomInvert."""
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        value_range: Any = _BYTE,
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
+    casts_at_rest = False
+
+    argument_order = "factor value_range seed data_format"
+
+    factor: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
         """Which images."""
@@ -161,22 +151,22 @@ class RandomInvert(_Unit):
         return ops.where(drawn, self.value_range[1] - images, images)
 
 
+_chance = must(
+    lambda value: 0 <= value <= 1,
+    "`factor` of layer {owner.name!r} should be between 0 and 1. Received: factor={value}",
+)
+
+
 @keras_class(_HOME)
 class RandomGrayscale(RandomLayer):
     """Each image made grey with chance `factor`. Source: keras.layers.RandomGrayscale."""
 
-    unsaved = ("seed",)
+    casts_at_rest = False
 
-    def __init__(
-        self, factor: float = 0.5, data_format: str | None = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        if not 0 <= factor <= 1:
-            raise InvalidArgumentError(
-                f"`factor` of layer {self.name!r} should be between 0 and 1. Received: factor={factor}"
-            )
-        self.factor = factor
-        self._set_seed(seed)
+    argument_order = "factor data_format seed"
+    config_order = "data_format factor"
+
+    factor: float = argument(default=0.5, check=_chance)
 
     def draw(self, images: Any) -> Any:
         """Which images."""
@@ -188,23 +178,14 @@ class RandomGrayscale(RandomLayer):
 
 
 @keras_class(_HOME)
-class RandomPosterization(RandomLayer):
+class RandomPosterization(_Color):
     """Images with fewer bits (`factor`, 1 to 8) for each value. Source: keras.layers.RandomPosterization."""
+
+    casts_at_rest = False
 
     bounds: ClassVar[Range] = (1, 8)
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = _BYTE,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self.value_range = value_range_of(self, value_range)
-        self._set_seed(seed)
+    argument_order = _LATE_SEED
 
     def draw(self, images: Any) -> Any:
         """The width of a step between the values that remain."""
@@ -222,25 +203,26 @@ class RandomPosterization(RandomLayer):
 class RandomSharpness(_Unit):
     """Images between smoothed (0), as they are (0.5) and sharpened (1). Source: keras.layers.RandomSharpness."""
 
-    def __init__(
-        self,
-        factor: Any,
-        value_range: Any = _BYTE,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
+    argument_order = _LATE_SEED
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The sharper or softer images."""
-        x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
+        x = self._with_channels_last(images)
         kernel = np.full((3, 3, 1, 1), 1.0 / 13.0)
         kernel[1, 1] = 5.0 / 13.0
         weights = ops.cast(np.tile(kernel, (1, 1, x.shape[-1], 1)), x.dtype)
         soft = ops.depthwise_conv(x, weights, strides=1, padding="same", data_format="channels_last")
         made = self._clipped(x + (1.0 - 2.0 * drawn) * (soft - x))
-        return made if self._last else ops.transpose(made, (0, 3, 1, 2))
+        return self._with_own_channels(made)
+
+
+def _odd_sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
+    sizes = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
+    if len(sizes) != 2 or any(not isinstance(s, int) or s % 2 == 0 for s in sizes):
+        raise InvalidArgumentError(
+            f"kernel_size of layer {layer.name!r} must be an odd number, or two. Received: kernel_size={value}"
+        )
+    return sizes
 
 
 @keras_class(_HOME)
@@ -253,41 +235,32 @@ class RandomGaussianBlur(_Unit):
         sigma: the range of the deviation, within [0, 1].
     """
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        kernel_size: Any = 3,
-        sigma: Any = 1.0,
-        value_range: Any = _BYTE,
-        data_format: str | None = None,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(factor, value_range, seed, data_format=data_format, **kwargs)
-        sizes = tuple(kernel_size) if isinstance(kernel_size, (list, tuple)) else (kernel_size, kernel_size)
-        if len(sizes) != 2 or any(not isinstance(s, int) or s % 2 == 0 for s in sizes):
-            raise InvalidArgumentError(
-                f"kernel_size of layer {self.name!r} must be an odd number, or two. Received: kernel_size={kernel_size}"
-            )
-        self.kernel_size = sizes
-        self.sigma = factor_range(self, "sigma", sigma, self.bounds)
+    argument_order = "factor kernel_size sigma value_range data_format seed"
+
+    factor: Any = argument(default=1.0, check=in_bounds)
+    kernel_size: Any = argument(default=3, check=_odd_sizes)
+    sigma: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
         """(which images, deviations along width and height)."""
-        return self.chosen(images), self.uniform((2,), *self.sigma, "float32") + 1e-6
+        return self.chosen(images), self.uniform((2,), self.sigma[0], self.sigma[1], "float32") + 1e-6
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The smoothed images."""
         chosen, deviations = drawn
-        x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
+        x = self._with_channels_last(images)
         along, down = (gaussian(size, deviations[i]) for i, size in enumerate(self.kernel_size))
         soft = blurred(x, down, along)
         made = self._clipped(ops.where(chosen, soft, x))
-        return made if self._last else ops.transpose(made, (0, 3, 1, 2))
+        return self._with_own_channels(made)
+
+
+def _from_zero(layer: Any, name: str, value: Any) -> Range:
+    return factor_range(layer, name, value, (0.0, 1.0), 0.0)
 
 
 @keras_class(_HOME)
-class Solarization(RandomLayer):
+class Solarization(ValueRangeArgument, RandomLayer):
     """Values from a threshold on turned into their negative, after something was added. Source: keras.layers.Solarization.
 
     Args:
@@ -295,19 +268,10 @@ class Solarization(RandomLayer):
         threshold_factor: the range of the threshold, likewise.
     """
 
-    def __init__(
-        self,
-        addition_factor: Any = 0.0,
-        threshold_factor: Any = 0.0,
-        value_range: Any = _BYTE,
-        seed: int | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._set_seed(seed)
-        named = (("addition_factor", addition_factor), ("threshold_factor", threshold_factor))
-        self.addition_factor, self.threshold_factor = (factor_range(self, n, v, (0.0, 1.0), 0.0) for n, v in named)
-        self.value_range = value_range_of(self, value_range)
+    argument_order = "addition_factor threshold_factor value_range seed"
+
+    addition_factor: Any = argument(default=0.0, check=_from_zero)
+    threshold_factor: Any = argument(default=0.0, check=_from_zero)
 
     def draw(self, images: Any) -> Any:
         """(what is added, the threshold), in 0..255."""

@@ -8,20 +8,26 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument, is_positive_int, must
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.spec import TensorSpec
-from graphkit.layers.layer import Layer
-from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
+from graphkit.layers.declared import BuiltInLayer
+from graphkit.layers.preprocessing.categories import EncodingArguments, encode
 from graphkit.layers.preprocessing.lookup import salt_of
 from graphkit.ops.strings import as_string, crossed_hash, hash_bucket, string_hash
 
 _HOME = "keras.layers"
-_mode = output_mode  # the constructors have an argument of that name
+
+
+_bins = must(
+    is_positive_int,
+    "The `num_bins` for layer {owner.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={value}.",
+)
 
 
 @keras_class(_HOME)
-class Hashing(Layer):
+class Hashing(EncodingArguments, BuiltInLayer):
     """The bin of each string or integer: its FarmHash fingerprint, or with a salt its SipHash, modulo `num_bins`.
 
     Args:
@@ -33,26 +39,17 @@ class Hashing(Layer):
     Source: keras.layers.Hashing.
     """
 
-    def __init__(
-        self,
-        num_bins: int,
-        mask_value: Any = None,
-        salt: Any = None,
-        output_mode: str = "int",
-        sparse: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        if kwargs.get("dtype") is None:
-            kwargs["dtype"] = "int64" if output_mode == "int" else dtypes.floatx()
-        super().__init__(**kwargs)
-        refuse_sparse(self, sparse)
-        if not isinstance(num_bins, int) or num_bins <= 0:
-            raise InvalidArgumentError(
-                f"The `num_bins` for layer {self.name!r} (Hashing) cannot be `None` or non-positive values. Received: num_bins={num_bins}."
-            )
-        self.num_bins, self.mask_value, self.sparse = num_bins, mask_value, False
-        self.salt = salt_of(self, salt)
-        self.output_mode = _mode(self, output_mode, ("int", "one_hot", "multi_hot", "count"))
+    argument_order = "num_bins mask_value salt output_mode sparse"
+
+    num_bins: int = argument(check=_bins)
+    mask_value: Any = argument(default=None)
+    salt: Any = argument(default=None, check=salt_of)
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        if given["dtype"] is None:
+            given["dtype"] = "int64" if given["output_mode"] == "int" else dtypes.floatx()
+
+    def __post_init__(self) -> None:
         if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
             raise InvalidArgumentError(
                 f"When `output_mode='int'`, `dtype` of layer {self.name!r} should be 'int32' or 'int64'. Received: {self.compute_dtype}"
@@ -78,24 +75,18 @@ class Hashing(Layer):
 
 
 @keras_class(_HOME)
-class HashedCrossing(Layer):
+class HashedCrossing(EncodingArguments, BuiltInLayer):
     """The bin of each combination of several integer or string features. Source: keras.layers.HashedCrossing."""
 
-    def __init__(
-        self,
-        num_bins: int,
-        output_mode: str = "int",
-        sparse: bool = False,
-        name: str | None = None,
-        dtype: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        if output_mode == "int" and dtype is None:
-            dtype = "int64"
-        super().__init__(name=name, dtype=dtype, **kwargs)
-        refuse_sparse(self, sparse)
-        self.num_bins, self.sparse = num_bins, False
-        self.output_mode = _mode(self, output_mode, ("int", "one_hot"))
+    output_modes = ("int", "one_hot")
+    argument_order = "num_bins output_mode sparse name dtype"
+    config_order = "num_bins output_mode sparse name dtype"
+
+    num_bins: int = argument()
+
+    def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
+        if given["output_mode"] == "int" and given["dtype"] is None:
+            given["dtype"] = "int64"
 
     def call(self, inputs: Any) -> Any:
         """The bins, or one-hot vectors, for tensors of one shape: (), (batch,) or (batch, 1)."""
@@ -119,8 +110,3 @@ class HashedCrossing(Layer):
         return encode(
             hash_bucket(crossed_hash(inputs), self.num_bins), self.output_mode, self.num_bins, self.compute_dtype
         )
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, the dtype as a plain name as Keras has it here."""
-        own = {"num_bins": self.num_bins, "output_mode": self.output_mode, "sparse": False}
-        return {**own, "name": self.name, "dtype": self.dtype}

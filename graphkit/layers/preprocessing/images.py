@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from graphkit import ops, random
+from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
-from graphkit.layers.layer import Layer
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.preprocessing import bounding_boxes as boxes_of
 from graphkit.ops.resizing import INTERPOLATIONS, resize
 
@@ -19,7 +20,7 @@ Range = tuple[float, float]
 _MASKS, _BOXES = "segmentation_masks", "bounding_boxes"
 
 
-def factor_range(layer: Layer, name: str, value: Any, bounds: Range, low: float | None = None) -> Range:
+def factor_range(layer: Any, name: str, value: Any, bounds: Range, low: float | None = None) -> Range:
     """What a `factor` means: a pair as it is, a number f as (low or -f, f), not below the bounds.
 
     Raises InvalidArgumentError for anything else and beyond the bounds.
@@ -36,13 +37,15 @@ def factor_range(layer: Layer, name: str, value: Any, bounds: Range, low: float 
     )
 
 
-def value_range_of(layer: Layer, value: Any) -> list[float]:
-    """(lowest, highest) value of a pixel. Raises InvalidArgumentError unless it is a pair."""
-    if not isinstance(value, (list, tuple)) or len(value) != 2:
-        raise InvalidArgumentError(
-            f"The `value_range` argument of layer {layer.name!r} should be a list of two numbers. Received: value_range={value}"
-        )
-    return sorted(value)
+_value_range = must(
+    lambda value: isinstance(value, (list, tuple)) and len(value) == 2,
+    "The `value_range` argument of layer {owner.name!r} should be a list of two numbers. Received: value_range={value}",
+)
+
+
+def in_bounds(layer: Any, name: str, value: Any) -> Range:
+    """The range that a factor means, within the bounds of the layer."""
+    return factor_range(layer, name, value, layer.bounds)
 
 
 def rescaled(x: Any, old: Any, new: Any) -> Any:
@@ -52,7 +55,20 @@ def rescaled(x: Any, old: Any, new: Any) -> Any:
     return (x - old[0]) / (old[1] - old[0]) * (new[1] - new[0]) + new[0]
 
 
-class ImageLayer(Layer):
+class ValueRangeArgument(Declared, kw_only=True):
+    """Of layers that know which values pixels have."""
+
+    value_range: Any = argument(default=(0, 255), check=_value_range, convert=sorted)
+
+
+class ImageArguments(Declared, kw_only=True):
+    """Of every layer over images."""
+
+    data_format: Any = argument(default=None, convert=standardize_data_format)
+    bounding_box_format: Any = argument(default=None, check=boxes_of.known_format, hidden=True)
+
+
+class ImageLayer(ImageArguments, BuiltInLayer):
     """A layer over images (batch, h, w, channels) or one image, or over a dict of images and what belongs to them.
 
     The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}).
@@ -65,19 +81,8 @@ class ImageLayer(Layer):
     augments: ClassVar[bool] = (
         True  # in a model that is called without saying whether it trains: leave the images alone
     )
+    casts_at_rest: ClassVar[bool] = True  # to the compute dtype even where the images stay as they are
     bounds: ClassVar[Range] = (-1.0, 1.0)
-    unsaved: ClassVar[tuple[str, ...]] = ()
-    seed: Any
-    value_range: Any
-
-    def __init__(self, data_format: str | None = None, bounding_box_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        boxes_of.check_format(bounding_box_format, self.name)
-        self.data_format, self.bounding_box_format = standardize_data_format(data_format), bounding_box_format
-
-    def _set_seed(self, seed: Any) -> None:
-        self.seed = seed
-        self.generator = random.SeedGenerator(seed)
 
     # ----- what subclasses say -----
 
@@ -155,11 +160,9 @@ class ImageLayer(Layer):
     def call(self, data: Any, training: bool = True) -> Any:
         """The images, or the dict with everything in it, changed."""
         if not isinstance(data, Mapping):
-            return self._cast(
-                self.transform_images(self._cast(data), self.get_random_transformation(data, training), training)
-            )
+            return self._images(data, self.get_random_transformation(data, training), training)
         drawn = self.get_random_transformation(data, training)
-        made = {**data, "images": self._cast(self.transform_images(self._cast(data["images"]), drawn, training))}
+        made = {**data, "images": self._images(data["images"], drawn, training)}
         if "labels" in data:
             made["labels"] = self.transform_labels(data["labels"], drawn, training)
         if _MASKS in data:
@@ -177,6 +180,11 @@ class ImageLayer(Layer):
         if not self.moves:
             return data[_BOXES]
         return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
+
+    def _images(self, images: Any, drawn: Any, training: bool) -> Any:
+        if not (training or self.always or self.casts_at_rest):
+            return images
+        return self._cast(self.transform_images(self._cast(images), drawn, training))
 
     def _cast(self, images: Any) -> Any:
         return ops.cast(images, self.compute_dtype)
@@ -197,7 +205,7 @@ class ImageLayer(Layer):
 
     @property
     def _last(self) -> bool:
-        return self.data_format == CHANNELS_LAST
+        return bool(self.data_format == CHANNELS_LAST)
 
     @property
     def spatial(self) -> tuple[int, int]:
@@ -208,6 +216,13 @@ class ImageLayer(Layer):
     def channels(self) -> int:
         """The axis of the channels."""
         return 3 if self._last else 1
+
+    def _with_channels_last(self, images: Any) -> Any:
+        return images if self._last else ops.transpose(images, (0, 2, 3, 1))
+
+    def _with_own_channels(self, images: Any) -> Any:
+        """What `_with_channels_last` gave, as it was."""
+        return images if self._last else ops.transpose(images, (0, 3, 1, 2))
 
     def sizes(self, images: Any) -> tuple[Any, Any]:
         """Height and width of a batch: ints, or symbolic where they are not known."""
@@ -222,7 +237,7 @@ class ImageLayer(Layer):
         base = {n: config.pop(n) for n in ("name", "trainable", "dtype")} | {"data_format": self.data_format}
         if self.bounding_box_format is not None:
             base["bounding_box_format"] = self.bounding_box_format
-        return {**base, **{n: v for n, v in config.items() if n not in (*base, *self.unsaved, "bounding_box_format")}}
+        return {**base, **{n: v for n, v in config.items() if n not in (*base, "bounding_box_format")}}
 
 
 # ----- sizes -----
@@ -232,8 +247,9 @@ class _Sized(ImageLayer):
     """Images of another size."""
 
     moves, always = True, True
-    height: int
-    width: int
+
+    height: int = argument()
+    width: int = argument()
 
     def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
         """The wanted ones."""
@@ -245,6 +261,12 @@ class _Sized(ImageLayer):
         for axis, start, size in zip(self.spatial, (top, left), (self.height, self.width), strict=True):
             key[axis] = slice(start, start + size)
         return images[tuple(key)]
+
+
+_interpolation = must(
+    lambda value: value in INTERPOLATIONS,
+    f"Layer {{owner.name!r}}: `interpolation` must be one of {INTERPOLATIONS}, got {{value!r}}.",
+)
 
 
 @keras_class(_HOME)
@@ -260,27 +282,16 @@ class Resizing(_Sized):
         antialias: use a wider filter when making smaller.
     """
 
-    def __init__(
-        self,
-        height: int,
-        width: int,
-        interpolation: str = "bilinear",
-        crop_to_aspect_ratio: bool = False,
-        pad_to_aspect_ratio: bool = False,
-        fill_mode: str = "constant",
-        fill_value: float = 0.0,
-        antialias: bool = False,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        if interpolation not in INTERPOLATIONS:
-            raise InvalidArgumentError(
-                f"Layer {self.name!r}: `interpolation` must be one of {INTERPOLATIONS}, got {interpolation!r}."
-            )
-        self.height, self.width, self.interpolation = height, width, interpolation
-        self.crop_to_aspect_ratio, self.pad_to_aspect_ratio = crop_to_aspect_ratio, pad_to_aspect_ratio
-        self.fill_mode, self.fill_value, self.antialias = fill_mode, fill_value, bool(antialias)
+    argument_order = (
+        "height width interpolation crop_to_aspect_ratio pad_to_aspect_ratio fill_mode fill_value antialias data_format"
+    )
+
+    interpolation: str = argument(default="bilinear", check=_interpolation)
+    crop_to_aspect_ratio: bool = argument(default=False)
+    pad_to_aspect_ratio: bool = argument(default=False)
+    fill_mode: str = argument(default="constant")
+    fill_value: float = argument(default=0.0)
+    antialias: bool = argument(default=False, convert=bool)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The resized images."""
@@ -332,9 +343,7 @@ class Resizing(_Sized):
 class CenterCrop(_Sized):
     """The middle (height, width) of images, at inference too; smaller ones are resized. Source: keras.layers.CenterCrop."""
 
-    def __init__(self, height: int, width: int, data_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.height, self.width = height, width
+    argument_order = "height width data_format"
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The middle."""
@@ -361,11 +370,12 @@ class CenterCrop(_Sized):
 class MaxNumBoundingBoxes(ImageLayer):
     """Exactly `max_number` boxes and labels for each image: cut off, or filled up with -1. Source: keras.layers.MaxNumBoundingBoxes."""
 
-    moves, always, unsaved = True, True, ("fill_value",)
+    moves, always = True, True
 
-    def __init__(self, max_number: int, fill_value: int = -1, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.max_number, self.fill_value = int(max_number), int(fill_value)
+    argument_order = "max_number fill_value"
+
+    max_number: int = argument(convert=int)
+    fill_value: int = argument(default=-1, convert=int, saved=False)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The images as they are."""
@@ -390,14 +400,12 @@ class MaxNumBoundingBoxes(ImageLayer):
 
 
 @keras_class(_HOME)
-class AutoContrast(ImageLayer):
+class AutoContrast(ValueRangeArgument, ImageLayer):
     """Each image's values stretched over the whole range, at inference too. Source: keras.layers.AutoContrast."""
 
     always = True
 
-    def __init__(self, value_range: Any = (0, 255), **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.value_range = value_range_of(self, value_range)
+    argument_order = "value_range"
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The stretched images; those of one value stay."""
@@ -409,14 +417,14 @@ class AutoContrast(ImageLayer):
 
 
 @keras_class(_HOME)
-class Equalization(ImageLayer):
+class Equalization(ValueRangeArgument, ImageLayer):
     """While training, values spread so that each occurs about as often, channel by channel. Source: keras.layers.Equalization."""
 
-    def __init__(
-        self, value_range: Any = (0, 255), bins: int = 256, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.value_range, self.bins = value_range_of(self, value_range), bins
+    casts_at_rest = False
+
+    argument_order = "value_range bins data_format"
+
+    bins: int = argument(default=256, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The equalized images."""
@@ -445,7 +453,7 @@ class Equalization(ImageLayer):
 
 
 @keras_class(_HOME)
-class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLayer):
     """Values equalized in each tile of a grid, mixed between the tiles (CLAHE), at inference too.
 
     Args:
@@ -456,28 +464,24 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
     """
 
+    casts_at_rest = False
+
     always = True
 
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        clip_limit: float = 4.0,
-        tile_grid_size: Any = (8, 8),
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.value_range, self.clip_limit, self.tile_grid_size = value_range, clip_limit, tuple(tile_grid_size)
+    argument_order = "value_range clip_limit tile_grid_size data_format"
+
+    clip_limit: float = argument(default=4.0, kw_only=True)
+    tile_grid_size: Any = argument(default=(8, 8), convert=tuple, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The equalized images; height, width and channels must be known."""
-        x = images if self._last else ops.transpose(images, (0, 2, 3, 1))
+        x = self._with_channels_last(images)
         if any(not isinstance(s, int) for s in x.shape[1:]):
             raise ShapeError(
                 f"Layer {self.name!r} needs known heights, widths and channels, got images of shape {tuple(images.shape)}."
             )
         made = rescaled(self._equalized(rescaled(x, self.value_range, (0, 255))), (0, 255), self.value_range)
-        return made if self._last else ops.transpose(made, (0, 3, 1, 2))
+        return self._with_own_channels(made)
 
     def _equalized(self, x: Any) -> Any:
         _, height, width, channels = x.shape

@@ -11,11 +11,13 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument, must
+from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
 from graphkit.core.serialization import keras_class
-from graphkit.ir.tracing import current_trace
-from graphkit.layers.layer import Layer
-from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
+from graphkit.ir.tracing import current_trace, measured_size
+from graphkit.layers.declared import BuiltInLayer
+from graphkit.layers.preprocessing.categories import EncodingArguments, RaggedArgument, encode
 from graphkit.ops.strings import (
     as_string,
     hash_bucket,
@@ -28,11 +30,10 @@ from graphkit.ops.strings import (
 )
 
 _HOME = "keras.layers"
-_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
 _VOCABULARY = "vocabulary.txt"
 
 
-def salt_of(layer: Layer, salt: Any) -> list[int] | None:
+def salt_of(layer: Any, name: str, salt: Any) -> list[int] | None:
     """The key of a salted hash: two integers; one stands for both."""
     if salt is None:
         return None
@@ -69,7 +70,27 @@ class _Vocabulary:
         return np.log(1 + self.number / (1 + np.array([self.documents[t] for t in tokens], np.float64)))
 
 
-class IndexLookup(Layer):
+def _listed(value: Any) -> Any:
+    """A vocabulary or weights as a list; None for a file's path."""
+    return None if value is None or isinstance(value, str) else np.asarray(value).tolist()
+
+
+class VocabularyArguments(EncodingArguments, kw_only=True):
+    """Of layers with a vocabulary."""
+
+    idf_weights: Any = argument(default=None, save=_listed)
+    pad_to_max_tokens: bool = argument(default=False)
+    encoding: str = argument(default="utf-8")
+    _size: int | None = argument(default=None, hidden=True, alias="vocabulary_size")
+    _given: Any = argument(default=None, hidden=True, alias="has_input_vocabulary")
+
+
+_MODES = ("int", "one_hot", "multi_hot", "count", "tf_idf")
+_SPECIAL = "invert max_tokens num_oov_indices oov_token mask_token output_mode sparse pad_to_max_tokens"
+_VALUES = "idf_weights vocabulary vocabulary_size"
+
+
+class IndexLookup(VocabularyArguments, BuiltInLayer):
     """The common part: a vocabulary, indices for what is not in it, encodings.
 
     Indices (mode "int"): 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
@@ -78,37 +99,30 @@ class IndexLookup(Layer):
     kind: ClassVar[type] = str  # of a token
     autocast_tokens = False
 
-    def _configure(self, arguments: dict[str, Any], extra: dict[str, Any]) -> None:
-        for name, value in arguments.items():
-            setattr(self, name, value)
-        known_size = extra.pop("vocabulary_size", None)
-        self._given = bool(extra.pop("has_input_vocabulary", self.vocabulary is not None))
-        super().__init__(name=arguments["name"], **extra)
-        self.salt = salt_of(self, self.salt)
-        refuse_sparse(self, self.sparse)
-        self.output_mode = output_mode(self, self.output_mode, ("int",) if self.invert else _MODES)
+    max_tokens: int | None = argument(default=None)
+    num_oov_indices: int = argument(default=1)
+    mask_token: Any = argument(default=None)
+    oov_token: Any = argument(default="[UNK]")
+    vocabulary: Any = argument(default=None, save=_listed)
+    invert: bool = argument(default=False, kw_only=True)
+    oov_method: str = argument(default="floormod", kw_only=True)
+    salt: Any = argument(default=None, check=salt_of, kw_only=True)
+
+    @property
+    def output_modes(self) -> tuple[str, ...]:  # type: ignore[override]
+        """With `invert` there is no encoding."""
+        return ("int",) if self.invert else _MODES
+
+    def __post_init__(self) -> None:
+        self._given = bool(self.vocabulary is not None if self._given is None else self._given)
         self._check()
         self.input_vocabulary = self.vocabulary if not isinstance(self.vocabulary, str) else None
         self.input_idf_weights = self.idf_weights
         self._tokens: list[Any] = []
         self._seen = _Vocabulary()
-        self._size: int | None = known_size
         self._idf: Any = None
         if self.vocabulary is not None:
             self.set_vocabulary(self.vocabulary, self.idf_weights)
-
-    max_tokens: int | None
-    num_oov_indices: int
-    mask_token: Any
-    oov_token: Any
-    vocabulary: Any
-    idf_weights: Any
-    invert: bool
-    output_mode: str
-    pad_to_max_tokens: bool
-    sparse: bool
-    oov_method: str
-    salt: Any
 
     def _check(self) -> None:
         wrong = {
@@ -331,18 +345,6 @@ class IndexLookup(Layer):
         """Nothing to build."""
         return {}
 
-    def _lookup_config(self, *names: str) -> dict[str, Any]:
-        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
-        own = {n: getattr(self, n) for n in names}
-        return {**base, **own}
-
-    def _given_values(self) -> dict[str, Any]:
-        listed = (("idf_weights", self.input_idf_weights), ("vocabulary", self.input_vocabulary))
-        return {n: None if v is None else np.asarray(v).tolist() for n, v in listed} | {"vocabulary_size": self._size}
-
-    def _serialize_argument(self, name: str) -> Any:
-        return None if name in ("vocabulary", "idf_weights") else super()._serialize_argument(name)
-
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """The weights of mode tf_idf."""
         if self._idf is not None:
@@ -371,51 +373,20 @@ class IndexLookup(Layer):
                 ) from None
 
 
-_NOT_OWN = ("self", "kwargs", "__class__")
-
-
 @keras_class(_HOME)
 class StringLookup(IndexLookup):
     """Strings as indices, or encodings, by a vocabulary; with `invert` indices as strings. Source: keras.layers.StringLookup."""
 
-    oov_method = "floormod"
+    argument_order = (
+        "max_tokens num_oov_indices mask_token oov_token vocabulary idf_weights invert output_mode pad_to_max_tokens sparse "
+        "encoding name salt"
+    )
+    config_order = f"{_SPECIAL} {_VALUES} oov_method salt encoding"
 
-    def __init__(
-        self,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        mask_token: Any = None,
-        oov_token: Any = "[UNK]",
-        vocabulary: Any = None,
-        idf_weights: Any = None,
-        invert: bool = False,
-        output_mode: str = "int",
-        pad_to_max_tokens: bool = False,
-        sparse: bool = False,
-        encoding: str = "utf-8",
-        name: str | None = None,
-        salt: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        self.oov_method = kwargs.pop("oov_method", "floormod")
-        self._configure({k: v for k, v in locals().items() if k not in _NOT_OWN}, kwargs)
 
-    encoding: str
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        first = (
-            "invert",
-            "max_tokens",
-            "num_oov_indices",
-            "oov_token",
-            "mask_token",
-            "output_mode",
-            "sparse",
-            "pad_to_max_tokens",
-        )
-        rest = {n: getattr(self, n) for n in ("oov_method", "salt", "encoding")}
-        return {**self._lookup_config(*first), **self._given_values(), **rest}
+_int64 = must(
+    lambda value: value == "int64", "`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {value!r}"
+)
 
 
 @keras_class(_HOME)
@@ -423,51 +394,40 @@ class IntegerLookup(IndexLookup):
     """Integers as indices, or encodings, by a vocabulary; with `invert` the other way. Source: keras.layers.IntegerLookup."""
 
     kind = int
+    argument_order = (
+        "max_tokens num_oov_indices mask_token oov_token vocabulary vocabulary_dtype idf_weights invert output_mode sparse "
+        "pad_to_max_tokens oov_method salt name"
+    )
+    config_order = f"{_SPECIAL} vocabulary_dtype {_VALUES} oov_method salt"
 
-    def __init__(
-        self,
-        max_tokens: int | None = None,
-        num_oov_indices: int = 1,
-        mask_token: Any = None,
-        oov_token: Any = -1,
-        vocabulary: Any = None,
-        vocabulary_dtype: str = "int64",
-        idf_weights: Any = None,
-        invert: bool = False,
-        output_mode: str = "int",
-        sparse: bool = False,
-        pad_to_max_tokens: bool = False,
-        oov_method: str = "floormod",
-        salt: Any = None,
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        if vocabulary_dtype != "int64":
-            raise InvalidArgumentError(
-                f"`vocabulary_dtype` of IntegerLookup must be 'int64'. Received: {vocabulary_dtype!r}"
-            )
-        self._configure({k: v for k, v in locals().items() if k not in _NOT_OWN}, kwargs)
+    oov_token: Any = argument(default=-1)
+    encoding: str = argument(init=False)
+    vocabulary_dtype: str = argument(default="int64", check=_int64, kw_only=True)
 
-    vocabulary_dtype: str
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        first = (
-            "invert",
-            "max_tokens",
-            "num_oov_indices",
-            "oov_token",
-            "mask_token",
-            "output_mode",
-            "sparse",
-            "pad_to_max_tokens",
-        )
-        rest = {"oov_method": self.oov_method, "salt": self.salt}
-        return {**self._lookup_config(*first, "vocabulary_dtype"), **self._given_values(), **rest}
+_STANDARDIZATIONS = ("lower_and_strip_punctuation", "lower", "strip_punctuation", None)
+_SPLITS = ("whitespace", "character", None)
+_LOOKED_UP = "max_tokens vocabulary idf_weights pad_to_max_tokens output_mode sparse encoding"
+
+
+_NOT_TRACED = (
+    "functions over strings cannot be traced. Received: {value!r}. Change the texts before they reach the layer."
+)
+_standardization = must(
+    lambda value: value in _STANDARDIZATIONS,
+    f"`{{name}}` of layer {{owner.name!r}} must be one of {_STANDARDIZATIONS}: {_NOT_TRACED}",
+)
+_split = must(
+    lambda value: value in _SPLITS, f"`{{name}}` of layer {{owner.name!r}} must be one of {_SPLITS}: {_NOT_TRACED}"
+)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @keras_class(_HOME)
-class TextVectorization(Layer):
+class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     """Texts cut into tokens, the tokens looked up in a vocabulary. Input (batch,) or (batch, 1) of strings.
 
     Args:
@@ -476,62 +436,37 @@ class TextVectorization(Layer):
         split: "whitespace", "character" or None.
         ngrams: n for sequences of 1 to n tokens, or a tuple of the lengths.
         output_mode: "int", "multi_hot", "count" or "tf_idf".
-        output_sequence_length: of the indices; in a model it must be given, since a plan's shapes are fixed.
+        output_sequence_length: of the indices; by default the number of tokens of the longest text of a batch.
 
     Source: keras.layers.TextVectorization.
     """
 
-    def __init__(
-        self,
-        max_tokens: int | None = None,
-        standardize: Any = "lower_and_strip_punctuation",
-        split: Any = "whitespace",
-        ngrams: Any = None,
-        output_mode: str = "int",
-        output_sequence_length: int | None = None,
-        pad_to_max_tokens: bool = False,
-        vocabulary: Any = None,
-        idf_weights: Any = None,
-        sparse: bool = False,
-        ragged: bool = False,
-        encoding: str = "utf-8",
-        name: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        given = kwargs.pop("has_input_vocabulary", vocabulary is not None)
-        size = kwargs.pop("vocabulary_size", None)
-        super().__init__(name=name, **kwargs)
-        known = {
-            "standardize": ("lower_and_strip_punctuation", "lower", "strip_punctuation", None),
-            "split": ("whitespace", "character", None),
-        }
-        for argument, value in (("standardize", standardize), ("split", split)):
-            if value not in known[argument]:
-                raise InvalidArgumentError(
-                    f"`{argument}` of layer {self.name!r} must be one of {known[argument]}: functions over strings cannot be traced. "
-                    f"Received: {value!r}. Change the texts before they reach the layer."
-                )
-        if ragged:
-            raise InvalidArgumentError(
-                f"`ragged=True` of layer {self.name!r}: graphkit has dense tensors only. Leave `ragged` out."
-            )
-        self.standardize, self.split, self.ragged, self.encoding = standardize, split, False, encoding
-        self.ngrams = tuple(ngrams) if isinstance(ngrams, list) else ngrams
-        self.output_sequence_length = output_sequence_length
+    output_modes = _MODES
+    argument_order = (
+        "max_tokens standardize split ngrams output_mode output_sequence_length pad_to_max_tokens vocabulary idf_weights sparse "
+        "ragged encoding name"
+    )
+    config_order = (
+        "max_tokens standardize split ngrams output_mode output_sequence_length pad_to_max_tokens sparse ragged vocabulary "
+        "idf_weights encoding vocabulary_size"
+    )
+
+    max_tokens: int | None = argument(default=None)
+    standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization)
+    split: Any = argument(default="whitespace", check=_split)
+    ngrams: Any = argument(default=None, convert=_tupled)
+    vocabulary: Any = argument(default=None, save=_listed, kw_only=True)
+    output_sequence_length: int | None = argument(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        shared = {name: getattr(self, name) for name in _LOOKED_UP.split()}
         self._lookup_layer = StringLookup(
-            max_tokens=max_tokens,
-            vocabulary=vocabulary,
-            idf_weights=idf_weights,
-            pad_to_max_tokens=pad_to_max_tokens,
+            **shared,
             mask_token="",
-            output_mode=output_mode,
-            sparse=sparse,
-            has_input_vocabulary=given,
-            encoding=encoding,
-            vocabulary_size=size,
+            has_input_vocabulary=self._given,
+            vocabulary_size=self._size,
         )
-        self.output_mode = self._lookup_layer.output_mode
-        if self.output_mode != "int" and output_sequence_length is not None:
+        if self.output_mode != "int" and self.output_sequence_length is not None:
             raise InvalidArgumentError(
                 f"`output_sequence_length` must not be set if `output_mode` of layer {self.name!r} is not 'int'."
             )
@@ -586,7 +521,7 @@ class TextVectorization(Layer):
     # ----- the call -----
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on texts, also on a list of strings; without a fixed length the longest text decides."""
+        """The layer on texts, also on a list of strings."""
         if isinstance(inputs, (str, list)) and all(
             isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))
         ):
@@ -594,8 +529,6 @@ class TextVectorization(Layer):
         plain = isinstance(inputs, np.ndarray) and current_trace() is None
         if plain and inputs.ndim == 0:
             return self(inputs.reshape(1))[0]
-        if plain and self.output_mode == "int" and self.output_sequence_length is None:
-            return self._indices(inputs, self._longest(inputs))
         return super().__call__(inputs, *args, **kwargs)
 
     def _longest(self, texts: Any) -> int:
@@ -606,13 +539,10 @@ class TextVectorization(Layer):
         """Indices (batch, length), or an encoding (batch, depth)."""
         lookup = self._lookup_layer
         if self.output_mode == "int":
-            if self.output_sequence_length is None:
-                raise ShapeError(
-                    f"Layer {self.name!r} (TextVectorization) inside a model needs `output_sequence_length`: without it the number of "
-                    "tokens "
-                    "would depend on the texts."
-                )
-            return self._indices(inputs, self.output_sequence_length)
+            given = self.output_sequence_length
+            return self._indices(
+                inputs, measured_size(inputs, self._longest, f"{self.name}/tokens") if given is None else given
+            )
         if self.output_mode == "one_hot":
             raise InvalidTypeError(
                 f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'."
@@ -622,32 +552,14 @@ class TextVectorization(Layer):
             return ops.cast(ops.greater(counts, 0), "int64")
         return lookup.weighted(counts)
 
-    def _indices(self, inputs: Any, length: int) -> Any:
+    def _indices(self, inputs: Any, length: Size) -> Any:
         return text_indices(inputs, *self._lookup_layer.table(), length, **self._steps())
 
     # ----- config and files -----
 
     def get_config(self) -> dict[str, Any]:
-        """The config, in Keras' order."""
-        lookup = self._lookup_layer
-        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
-        own = {n: getattr(self, n) for n in ("standardize", "split", "ngrams", "output_mode", "output_sequence_length")}
-        own["ngrams"] = list(self.ngrams) if isinstance(self.ngrams, tuple) else self.ngrams
-        rest = {"pad_to_max_tokens": lookup.pad_to_max_tokens, "sparse": False, "ragged": False}
-        values = {**lookup._given_values(), "vocabulary_size": lookup.vocabulary_size()}
-        vocabulary = {n: values[n] for n in ("vocabulary", "idf_weights")}
-        return {
-            **base,
-            "max_tokens": lookup.max_tokens,
-            **own,
-            **rest,
-            **vocabulary,
-            "encoding": self.encoding,
-            "vocabulary_size": values["vocabulary_size"],
-        }
-
-    def _serialize_argument(self, name: str) -> Any:
-        return getattr(self, name, None)
+        """The config, with the present size of the vocabulary."""
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size()}
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
         """Those of the look-up."""

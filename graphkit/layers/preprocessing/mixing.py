@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from graphkit import ops, random
+from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.preprocessing.augmentation import RandomLayer, RandomRotation, RandomShear, RandomTranslation
+from graphkit.layers.preprocessing.augmentation import (
+    FactorLayer,
+    RandomLayer,
+    RandomRotation,
+    RandomShear,
+    RandomTranslation,
+)
 from graphkit.layers.preprocessing.color import (
     RandomBrightness,
     RandomColorDegeneration,
@@ -17,42 +24,41 @@ from graphkit.layers.preprocessing.color import (
     RandomSharpness,
     Solarization,
 )
-from graphkit.layers.preprocessing.images import AutoContrast, Equalization, ImageLayer, Range, factor_range
+from graphkit.layers.preprocessing.images import (
+    AutoContrast,
+    Equalization,
+    ImageLayer,
+    Range,
+    ValueRangeArgument,
+    in_bounds,
+)
 
 _HOME = "keras.layers"
 
 
 @keras_class(_HOME)
-class RandomColorJitter(RandomLayer):
+class RandomColorJitter(ValueRangeArgument, RandomLayer):
     """RandomBrightness, RandomContrast, RandomSaturation and RandomHue one after the other. Source: keras.layers.RandomColorJitter."""
 
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        brightness_factor: Any = None,
-        contrast_factor: Any = None,
-        saturation_factor: Any = None,
-        hue_factor: Any = None,
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.value_range = value_range
-        self.brightness_factor, self.contrast_factor = brightness_factor, contrast_factor
-        self.saturation_factor, self.hue_factor = saturation_factor, hue_factor
-        self._set_seed(seed)
+    casts_at_rest = False
+
+    argument_order = "value_range brightness_factor contrast_factor saturation_factor hue_factor seed data_format"
+
+    brightness_factor: Any = argument(default=None, kw_only=True)
+    contrast_factor: Any = argument(default=None, kw_only=True)
+    saturation_factor: Any = argument(default=None, kw_only=True)
+    hue_factor: Any = argument(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         kinds: dict[str, Any] = {
             "brightness": RandomBrightness, "contrast": RandomContrast, "saturation": RandomSaturation, "hue": RandomHue,
         }  # fmt: skip
+        common = {n: getattr(self, n) for n in ("value_range", "seed", "data_format")}
         self._parts = []
         for name, kind in kinds.items():
             factor = getattr(self, f"{name}_factor")
-            part = (
-                None
-                if factor is None
-                else kind(factor, value_range=value_range, seed=seed, data_format=data_format, dtype=self.dtype_policy)
-            )
+            part = None if factor is None else kind(factor, **common, dtype=self.dtype_policy)
             setattr(self, f"random_{name}", part)
             self._parts += [part] if part is not None else []
 
@@ -67,12 +73,13 @@ class RandomColorJitter(RandomLayer):
         return images
 
 
-class _OfLayers(RandomLayer):
+class _OfLayers(ValueRangeArgument, FactorLayer):
     """Augmentation by a set of other layers, all with one strength `factor`."""
 
     moves = True
     bounds: ClassVar[Range] = (0.0, 1.0)
-    interpolation: str
+
+    interpolation: str = argument(default="bilinear", kw_only=True)
 
     def _make_layers(self) -> dict[str, Any]:
         """The layers by the names of their attributes."""
@@ -114,20 +121,13 @@ class _OfLayers(RandomLayer):
 class RandAugment(_OfLayers):
     """`num_ops` of eleven augmentations, chosen anew for each batch (Cubuk et al., 2019). Source: keras.layers.RandAugment."""
 
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        num_ops: int = 2,
-        factor: Any = 0.5,
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.value_range, self.num_ops, self.interpolation = value_range, num_ops, interpolation
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self._set_seed(seed)
+    argument_order = "value_range num_ops factor interpolation seed data_format"
+
+    num_ops: int = argument(default=2, kw_only=True)
+    factor: Any = argument(default=0.5, check=in_bounds, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self._keep_layers(self._make_layers())
 
     def draw(self, images: Any) -> Any:
@@ -159,28 +159,19 @@ class RandAugment(_OfLayers):
 class AugMix(_OfLayers):
     """A mixture of the images and of chains of augmentations of them (Hendrycks et al., 2019). Source: keras.layers.AugMix."""
 
-    def __init__(
-        self,
-        value_range: Any = (0, 255),
-        num_chains: int = 3,
-        chain_depth: int = 3,
-        factor: Any = 0.3,
-        alpha: float = 1.0,
-        all_ops: bool = True,
-        interpolation: str = "bilinear",
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.value_range, self.interpolation = value_range, interpolation
-        self.num_chains, self.chain_depth, self.alpha, self.all_ops = num_chains, chain_depth, alpha, all_ops
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self._set_seed(seed)
-        colors = (
-            () if all_ops else ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
-        )
-        self._keep_layers({n: layer for n, layer in self._make_layers().items() if n not in colors})
+    argument_order = "value_range num_chains chain_depth factor alpha all_ops interpolation seed data_format"
+
+    num_chains: int = argument(default=3, kw_only=True)
+    chain_depth: int = argument(default=3, kw_only=True)
+    factor: Any = argument(default=0.3, check=in_bounds, kw_only=True)
+    alpha: float = argument(default=1.0, kw_only=True)
+    all_ops: bool = argument(default=True, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        colors = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
+        left_out = () if self.all_ops else colors
+        self._keep_layers({n: layer for n, layer in self._make_layers().items() if n not in left_out})
 
     def draw(self, images: Any) -> Any:
         """(weights of the chains, weight of the images, the layers' numbers in the chains, what the layers draw there)."""
@@ -214,7 +205,7 @@ class AugMix(_OfLayers):
 
 def _shuffled(layer: RandomLayer, images: Any) -> Any:
     """The batch's numbers in another order."""
-    return random.shuffle(ops.arange(layer.batch_size(images), dtype="int32"), seed=layer.generator)
+    return random.shuffle(ops.arange(layer.number(images), dtype="int32"), seed=layer.generator)
 
 
 def _mixed(x: Any, other: Any, weight: Any) -> Any:
@@ -226,20 +217,17 @@ def _mixed(x: Any, other: Any, weight: Any) -> Any:
 class MixUp(RandomLayer):
     """Each image and label mixed with another's, by weights from a beta distribution (Zhang et al., 2017). Source: keras.layers.MixUp."""
 
+    casts_at_rest = False
+
     moves = True
 
-    def __init__(
-        self, alpha: float = 0.2, data_format: str | None = None, seed: int | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.alpha = alpha
-        self._set_seed(seed)
+    argument_order = "alpha data_format seed"
+
+    alpha: float = argument(default=0.2)
 
     def draw(self, images: Any) -> Any:
         """(whom each image is mixed with, its own weight)."""
-        return _shuffled(self, images), random.beta(
-            (self.batch_size(images),), self.alpha, self.alpha, seed=self.generator
-        )
+        return _shuffled(self, images), random.beta((self.number(images),), self.alpha, self.alpha, seed=self.generator)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The mixed images."""
@@ -260,10 +248,12 @@ class MixUp(RandomLayer):
         return {n: ops.concatenate([v, ops.take(v, order, axis=0)], axis=1) for n, v in bounding_boxes.items()}
 
 
-class _Windows(RandomLayer):
+class _Windows(FactorLayer):
     """Rectangles at random places of images."""
 
     bounds: ClassVar[Range] = (0.0, 1.0)
+
+    factor: Any = argument(default=1.0, check=in_bounds)
 
     def windows(self, images: Any, shares: tuple[Any, Any]) -> tuple[Any, Any]:
         """(masks of rectangles (batch, h, w, 1), their share of the area); `shares` (batch, 1, 1, 1) of height and of width."""
@@ -285,19 +275,12 @@ class CutMix(_Windows):
 
     moves = True
 
-    def __init__(
-        self, factor: Any = 1.0, seed: int | None = None, data_format: str | None = None, **kwargs: Any
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor = factor_range(self, "factor", factor, self.bounds)
-        self._set_seed(seed)
+    argument_order = "factor seed data_format"
 
     def draw(self, images: Any) -> Any:
         """(whose rectangle each image gets, the rectangles, the weight that is left)."""
         alpha = self.uniform((), *self.factor) + 1e-6
-        kept = random.beta(
-            (self.batch_size(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator
-        )
+        kept = random.beta((self.number(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator)
         side = ops.sqrt(1.0 - kept)
         inside, area = self.windows(images, (side, side))
         return _shuffled(self, images), inside, 1.0 - area
@@ -315,7 +298,7 @@ class CutMix(_Windows):
 
 
 @keras_class(_HOME)
-class RandomErasing(_Windows):
+class RandomErasing(ValueRangeArgument, _Windows):
     """A rectangle of each image overwritten, with noise or `fill_value` (Zhong et al., 2017). Source: keras.layers.RandomErasing.
 
     Args:
@@ -324,22 +307,10 @@ class RandomErasing(_Windows):
         fill_value: None for normal noise of the value range.
     """
 
-    def __init__(
-        self,
-        factor: Any = 1.0,
-        scale: Any = (0.02, 0.33),
-        fill_value: float | None = None,
-        value_range: Any = (0, 255),
-        seed: int | None = None,
-        data_format: str | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(data_format=data_format, **kwargs)
-        self.factor, self.scale = (
-            factor_range(self, n, v, self.bounds) for n, v in (("factor", factor), ("scale", scale))
-        )
-        self.fill_value, self.value_range = fill_value, value_range
-        self._set_seed(seed)
+    argument_order = "factor scale fill_value value_range seed data_format"
+
+    scale: Any = argument(default=(0.02, 0.33), check=in_bounds)
+    fill_value: float | None = argument(default=None)
 
     def draw(self, images: Any) -> Any:
         """(which images, the rectangles, what is written there)."""

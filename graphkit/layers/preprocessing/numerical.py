@@ -11,24 +11,24 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.core.declared import argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
-from graphkit.core.serialization import deserialize, keras_class, serialize
-from graphkit.layers.layer import Layer
-from graphkit.layers.preprocessing.categories import encode, output_mode, refuse_sparse
+from graphkit.core.serialization import deserialize, keras_class
+from graphkit.layers.declared import BuiltInLayer
+from graphkit.layers.preprocessing.categories import EncodingArguments, encode, known_mode
 
 _HOME = "keras.layers"
 
 
 @keras_class(_HOME)
-class Rescaling(Layer):
+class Rescaling(BuiltInLayer):
     """inputs * scale + offset. Source: keras.layers.Rescaling."""
 
     supports_masking = True
 
-    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.scale, self.offset = scale, offset
+    scale: Any = argument()
+    offset: Any = argument(default=0.0)
 
     def call(self, inputs: Any) -> Any:
         """The rescaled inputs, in the compute dtype."""
@@ -46,8 +46,16 @@ class Rescaling(Layer):
         )
 
 
+def _axes(value: Any) -> tuple[int, ...]:
+    return () if value is None else (value,) if isinstance(value, int) else tuple(value)
+
+
+def _listed(value: Any) -> Any:
+    return None if value is None else np.asarray(value).tolist()
+
+
 @keras_class(_HOME)
-class Normalization(Layer):
+class Normalization(BuiltInLayer):
     """(inputs - mean) / sqrt(variance), along the axes that are kept. Source: keras.layers.Normalization.
 
     Args:
@@ -59,13 +67,15 @@ class Normalization(Layer):
 
     supports_masking = True
 
-    def __init__(
-        self, axis: Any = -1, mean: Any = None, variance: Any = None, invert: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self.invert = invert
-        self.input_mean, self.input_variance = mean, variance
+    config_order = "axis invert mean variance"
+
+    axis: Any = argument(default=-1, convert=_axes)
+    input_mean: Any = argument(default=None, save=_listed, alias="mean")
+    input_variance: Any = argument(default=None, save=_listed, alias="variance")
+    invert: bool = argument(default=False)
+
+    def __post_init__(self) -> None:
+        mean, variance = self.input_mean, self.input_variance
         if (mean is None) != (variance is None):
             raise InvalidArgumentError(
                 f"When setting values directly, both `mean` and `variance` must be set (layer {self.name!r}). Received: "
@@ -173,18 +183,6 @@ class Normalization(Layer):
         deviation = ops.maximum(ops.sqrt(variance), dtypes.epsilon())
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
 
-    def get_config(self) -> dict[str, Any]:
-        """The config; mean and variance only where they were given."""
-        base = {n: v for n, v in super().get_config().items() if n in ("name", "trainable", "dtype")}
-        given = {
-            n: None if v is None else np.asarray(v).tolist()
-            for n, v in (("mean", self.input_mean), ("variance", self.input_variance))
-        }
-        return {**base, "axis": list(self.axis), "invert": self.invert, **given}
-
-    def _serialize_argument(self, name: str) -> Any:
-        return None if name in ("mean", "variance") else super()._serialize_argument(name)
-
 
 def _batches(data: Any) -> Iterator[Any]:
     """The arrays of an iterable of batches; of (x, y) batches the x."""
@@ -201,7 +199,7 @@ def _batches(data: Any) -> Iterator[Any]:
 
 
 @keras_class(_HOME)
-class Discretization(Layer):
+class Discretization(EncodingArguments, BuiltInLayer):
     """The number of the bin that each input falls into. Source: keras.layers.Discretization.
 
     Args:
@@ -211,26 +209,22 @@ class Discretization(Layer):
         output_mode: "int", "one_hot", "multi_hot" or "count".
     """
 
-    def __init__(
-        self,
-        bin_boundaries: Any = None,
-        num_bins: int | None = None,
-        epsilon: float = 0.01,
-        output_mode: str = "int",
-        sparse: bool = False,
-        dtype: Any = None,
-        name: str | None = None,
-    ) -> None:
-        super().__init__(name=name, dtype=dtype)
-        refuse_sparse(self, sparse)
-        if (num_bins is None) == (bin_boundaries is None) or (num_bins is not None and num_bins < 0):
+    argument_order = "bin_boundaries num_bins epsilon output_mode sparse dtype name"
+    config_order = "bin_boundaries num_bins epsilon output_mode sparse name dtype"
+    passes_on = False
+
+    bin_boundaries: Any = argument(default=None)
+    num_bins: int | None = argument(default=None)
+    epsilon: float = argument(default=0.01)
+
+    def __post_init__(self) -> None:
+        given, number = self.bin_boundaries, self.num_bins
+        if (number is None) == (given is None) or (number is not None and number < 0):
             raise InvalidArgumentError(
-                f"Layer {self.name!r} needs either `bin_boundaries` or a `num_bins` >= 0. Received: num_bins={num_bins} and "
-                f"bin_boundaries={bin_boundaries}"
+                f"Layer {self.name!r} needs either `bin_boundaries` or a `num_bins` >= 0. Received: num_bins={number} and "
+                f"bin_boundaries={given}"
             )
-        self.bin_boundaries = None if bin_boundaries is None else [float(b) for b in bin_boundaries]
-        self.num_bins, self.epsilon, self.sparse = num_bins, epsilon, False
-        self.output_mode = _mode(self, output_mode, ("int", "one_hot", "multi_hot", "count"))
+        self.bin_boundaries = None if given is None else [float(b) for b in given]
         self.summary = np.zeros((2, 0), np.float32)
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
@@ -274,11 +268,6 @@ class Discretization(Layer):
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 
-    def get_config(self) -> dict[str, Any]:
-        """The config, the dtype as a plain name as Keras has it here."""
-        names = ("bin_boundaries", "num_bins", "epsilon", "output_mode", "sparse")
-        return {**{n: serialize(getattr(self, n)) for n in names}, "name": self.name, "dtype": self.dtype}
-
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """The layer; one that was adapted has both boundaries and a number of bins."""
@@ -288,9 +277,6 @@ class Discretization(Layer):
         if learned is not None:
             layer.bin_boundaries = [float(b) for b in learned]
         return layer
-
-
-_mode = output_mode  # the constructors have an argument of that name
 
 
 def _compressed(summary: Any, epsilon: float) -> Any:
@@ -304,21 +290,22 @@ def _compressed(summary: Any, epsilon: float) -> Any:
     return np.stack([values, np.diff(reached, prepend=0)]).astype(np.float32)
 
 
+_tokens = must(
+    is_positive_int,
+    "`num_tokens` of layer {owner.name!r} must be set to an integer >= 1. Received: num_tokens={value}.",
+)
+
+
 @keras_class(_HOME)
-class CategoryEncoding(Layer):
+class CategoryEncoding(EncodingArguments, BuiltInLayer):
     """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
 
-    def __init__(
-        self, num_tokens: int | None = None, output_mode: str = "multi_hot", sparse: bool = False, **kwargs: Any
-    ) -> None:
-        super().__init__(**kwargs)
-        refuse_sparse(self, sparse)
-        if not isinstance(num_tokens, int) or num_tokens < 1:
-            raise InvalidArgumentError(
-                f"`num_tokens` of layer {self.name!r} must be set to an integer >= 1. Received: num_tokens={num_tokens}."
-            )
-        self.num_tokens, self.sparse = num_tokens, False
-        self.output_mode = _mode(self, output_mode, ("count", "one_hot", "multi_hot"))
+    output_modes = ("count", "one_hot", "multi_hot")
+    argument_order = "num_tokens output_mode sparse"
+    config_order = "num_tokens output_mode"
+
+    num_tokens: Any = argument(default=None, check=_tokens)
+    output_mode: str = argument(default="multi_hot", check=known_mode, kw_only=True)
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
         """The encoding; `count_weights`, of the inputs' shape, says how much each counts."""
@@ -330,7 +317,3 @@ class CategoryEncoding(Layer):
             count_weights = ops.cast(count_weights, self.compute_dtype)
         indices = ops.cast(inputs, "int32")
         return encode(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
-
-    def get_config(self) -> dict[str, Any]:
-        """The config, without `sparse`."""
-        return {n: v for n, v in super().get_config().items() if n != "sparse"}

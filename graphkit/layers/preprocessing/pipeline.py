@@ -7,20 +7,23 @@ from collections.abc import Mapping
 from typing import Any
 
 from graphkit.core import nest
+from graphkit.core.declared import argument
 from graphkit.core.errors import SerializationError
-from graphkit.core.serialization import keras_class, serialize
+from graphkit.core.serialization import keras_class
+from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer, inner_layer
 
 
 @keras_class("keras.layers")
-class Pipeline(Layer):
+class Pipeline(BuiltInLayer):
     """Layers applied in turn, for preprocessing outside of a model or inside. Source: keras.layers.Pipeline."""
 
     augments = True
 
-    def __init__(self, layers: Any, name: str | None = None) -> None:
-        super().__init__(name=name)
-        self._pipeline_layers = list(layers)
+    argument_order = config_order = "layers name"
+    passes_on = False
+
+    _pipeline_layers: list[Layer] = argument(convert=list, alias="layers")
 
     @property
     def layers(self) -> list[Layer]:
@@ -35,10 +38,6 @@ class Pipeline(Layer):
             inputs = layer(inputs, **{n: v for n, v in given.items() if n in takes and v is not None})
             mask = next((m for m in (getattr(t, "mask", None) for t in nest.flatten(inputs)) if m is not None), None)
         return inputs
-
-    def get_config(self) -> dict[str, Any]:
-        """The layers' envelopes and the name."""
-        return {"layers": serialize(self._pipeline_layers), "name": self.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:

@@ -177,6 +177,7 @@ SHAPING = [
 ]  # fmt: skip
 
 _WHERE = np.array([2, -1, 0, 2], np.int32)
+_TWICE = np.array([[1], [0], [1]], np.int32)
 INDEXING = [
     case("take", lambda x: ops.take(x, _WHERE, axis=1), "b 3 t"),
     case("take rows", lambda x, i: ops.take(x, i, axis=0), "4 3, b t:int32"),
@@ -186,7 +187,17 @@ INDEXING = [
     case(
         "scatter_along_axis", lambda x: indexing.take_along_axis(x, _WHERE.reshape(1, 4), axis=1), "b 3", gradient=True
     ),
-    case("scatter_set", lambda x, u: indexing.scatter_update(x, np.array([[1], [0]], np.int32), u), "4 t, 2 t"),
+    case("scatter_set", lambda x, u: ops.scatter_update(x, np.array([[1], [0]], np.int32), u), "4 t, 2 t"),
+    *(
+        case(f"scatter_reduce {r}", lambda x, u, r=r: ops.scatter_update(x, _TWICE, u, reduction=r), "4 t, 3 t")
+        for r in ("mul", "max", "min")
+    ),
+    case(
+        "scatter_reduce gradient",
+        lambda x, u: ops.scatter_update(x, _TWICE, u, reduction="mul"),
+        "4 t, 3 t",
+        gradient=True,
+    ),
     case("argsort", lambda x: indexing.argsort(x, axis=0), "b t"),
     case("argsort of equals", lambda x: indexing.argsort(x, axis=1), "b 6:int32"),
     case("top_k", lambda x: list(indexing.top_k(x, 2)), "b 5"),
@@ -201,6 +212,8 @@ def _in_bfloat16(x: Any) -> Any:
 LINEAR = [
     case("matmul", ops.matmul, "b t 3, 3 4"),
     case("matmul of ints", ops.matmul, "b 3:int32, 3 4:int32"),
+    case("matmul of bytes", ops.matmul, "b t 3:int8, 3 4:int8"),
+    case("einsum of bytes", lambda x, y: linear.einsum("abc,cde->abde", x, y), "b t 3:int8, 3 2 4:int8"),
     case("matmul of bfloat16", lambda x: _in_bfloat16(x), "b 3", tolerance=5e-2),
     case("einsum", lambda x, y: linear.einsum("abc,cde->abde", x, y), "b t 3, 3 2 4"),
     case("einsum, several summed", lambda x, y: linear.einsum("abcd,cde->abe", x, y), "b t 2 3, 2 3 4"),

@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from graphkit import layers
-from graphkit.converters.onnx import export_model, files, load_model, model_to_onnx, recognizes
+from graphkit.converters.onnx import document, export_model, files, load_model, model_to_onnx, recognizes
 from graphkit.converters.onnx.export import CONFIG_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.relayout import apply_steps, undo_steps
 from graphkit.core.errors import ExportError, SerializationError, UnknownNameError
@@ -72,13 +72,13 @@ def test_weights_go_beside_the_file_on_request(model: Any, tmp_path: Path) -> No
 
 
 def test_weights_over_the_limit_go_beside_the_file(model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PROTOBUF_LIMIT", files._ROOM + 100)
+    monkeypatch.setattr(document, "PROTOBUF_LIMIT", 100)
     export_model(model, tmp_path / "m.onnx")
     assert len(list(tmp_path.glob("m.onnx.*.data"))) == 1
 
 
 def test_a_session_takes_a_model_over_the_limit(model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "PROTOBUF_LIMIT", files._ROOM + 100)
+    monkeypatch.setattr(document, "PROTOBUF_LIMIT", 100)
     assert_same(Predictor(model)(IMAGES), model(IMAGES))
 
 

@@ -115,6 +115,12 @@ def test_the_highest_version_that_is_old_enough_is_taken() -> None:
     assert len(forms[18].input) == 2
 
 
+def test_the_largest_at_a_position_wants_opset_18() -> None:
+    program = trace(lambda x, u: ops.scatter_update(x, np.array([[0]]), u, reduction="max"), spec(2, 3), spec(1, 3))
+    with pytest.raises(ExportError, match="'max' since opset 18, not in opset 17"):
+        program_to_onnx(program, opset=17)
+
+
 def test_gelu_is_one_node_from_opset_20_on() -> None:
     program = trace(lambda x: PRIMITIVES["gelu"].bind(x, approximate=True), spec("b", 3))
     assert [n.op_type for n in program_to_onnx(program, opset=20).graph.node] == ["Gelu"]

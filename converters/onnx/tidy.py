@@ -1,0 +1,107 @@
+"""Rewrites that save nodes in ONNX and that no other reader of programs wants: what an operator can say, it says.
+
+A padding with zeros before a convolution becomes the convolution's own, and before a pooling that takes the largest of
+numbers that are never negative, the pooling's. A reduction whose axes come back as axes of size 1 keeps them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from graphkit.ir.program import Atom, Equation, Literal, Program, Value
+from graphkit.ir.simplify import eliminate_dead
+from graphkit.ops._windows import spatial_axes
+
+Makers: TypeAlias = "Mapping[Value, Equation]"
+Rule: TypeAlias = "Callable[[Equation, Equation, Makers], Equation | None]"
+_NOT_NEGATIVE = ("relu", "sigmoid", "softplus", "softmax", "square", "abs", "exp")
+
+
+def tidied(program: Program) -> Program:
+    """The same program with fewer equations."""
+    makers: dict[Value, Equation] = {}
+    reads = Counter(a for e in program.equations for a in e.inputs if isinstance(a, Value))
+    reads.update(a for a in program.results() if isinstance(a, Value))
+    equations, changed = [], False
+    for equation in program.equations:
+        made = _rewritten(equation, makers, reads)
+        changed |= made is not None
+        equation = made if made is not None else equation
+        makers.update(dict.fromkeys(equation.outputs, equation))
+        equations.append(equation)
+    if not changed:
+        return program
+    return eliminate_dead(Program(program.inputs, program.state, equations, program.outputs))
+
+
+def _rewritten(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -> Equation | None:
+    first = equation.inputs[0] if equation.inputs else None
+    maker = makers.get(first) if isinstance(first, Value) else None
+    rule = _RULES.get((equation.primitive.name, maker.primitive.name)) if maker is not None else None
+    if rule is None or maker is None:
+        return None
+    alone = sum(reads[v] for v in maker.outputs) == 1  # paddings cost nothing, other work is not done twice
+    return rule(equation, maker, makers) if alone or maker.primitive.name == "pad" else None
+
+
+def _zero_pads(pad: Equation, data_format: str) -> list[tuple[int, int]] | None:
+    """The spatial widths of a padding with zeros that touches no other axis and crops nothing."""
+    widths, filling = pad.params["widths"], pad.inputs[1]
+    spatial = spatial_axes(len(widths), data_format)
+    zero = isinstance(filling, Literal) and not filling.array.any()
+    if pad.params["mode"] != "constant" or not zero or any(min(w) < 0 for w in widths):
+        return None
+    if any(tuple(w) != (0, 0) for axis, w in enumerate(widths) if axis not in spatial):
+        return None
+    return [widths[axis] for axis in spatial]
+
+
+def _with(equation: Equation, source: Atom, **params: Any) -> Equation:
+    inputs = (source, *equation.inputs[1:])
+    return Equation(equation.primitive, inputs, {**equation.params, **params}, equation.outputs, equation.scope)
+
+
+def _padded_convolution(conv: Equation, pad: Equation, makers: Makers) -> Equation | None:
+    own, more = conv.params["padding"], _zero_pads(pad, conv.params["data_format"])
+    if more is None or isinstance(own, str) or any(min(pair) < 0 for pair in own):
+        return None
+    pads = tuple((a + c, b + d) for (a, b), (c, d) in zip(own, more, strict=True))
+    return _with(conv, pad.inputs[0], padding=pads)
+
+
+def _padded_pooling(pool: Equation, pad: Equation, makers: Makers) -> Equation | None:
+    """ONNX pads with what is never the largest; zeros are not either, if nothing is negative and each window has a number."""
+    more = _zero_pads(pad, pool.params["data_format"])
+    source = pad.inputs[0]
+    maker = makers.get(source) if isinstance(source, Value) else None
+    unpadded = not isinstance(pool.params["padding"], str) and not any(map(any, pool.params["padding"]))
+    if more is None or not unpadded or maker is None or not _is_never_negative(maker):
+        return None
+    if any(max(w) >= k for w, k in zip(more, pool.params["window"], strict=True)):
+        return None
+    return _with(pool, source, padding=tuple(more))
+
+
+def _is_never_negative(equation: Equation) -> bool:
+    if equation.primitive.name == "clip":
+        return bool(equation.params["low"] >= 0)
+    return equation.primitive.name in _NOT_NEGATIVE
+
+
+def _kept_axes(reshape: Equation, reduction: Equation, makers: Makers) -> Equation | None:
+    x, axes = reduction.inputs[0].spec.shape, reduction.params["axes"]
+    kept = tuple(1 if axis in axes else size for axis, size in enumerate(x))
+    if reduction.params["keepdims"] or kept != reshape.params["shape"]:
+        return None
+    params = {**reduction.params, "keepdims": True}
+    return Equation(reduction.primitive, reduction.inputs, params, reshape.outputs, reduction.scope)
+
+
+_REDUCTIONS = ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean")
+_RULES: dict[tuple[str, str], Rule] = {
+    ("conv", "pad"): _padded_convolution,
+    ("max_pool", "pad"): _padded_pooling,
+    **{("reshape", reduction): _kept_axes for reduction in _REDUCTIONS},
+}

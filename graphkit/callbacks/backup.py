@@ -1,0 +1,108 @@
+"""Training that goes on after an interruption. Source: keras.callbacks.BackupAndRestore (Keras 3)."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphkit.callbacks.callback import Callback, Logs
+from graphkit.core.errors import InvalidArgumentError, SerializationError
+
+
+class BackupAndRestore(Callback):
+    """Keeps weights, optimizer and epoch in a folder, and goes on from there after an interruption.
+
+    Args:
+        backup_dir: the folder, of this training alone.
+        save_freq: "epoch", or a number of batches.
+        double_checkpoint: whether the state before is kept too, and taken where the latest cannot be read.
+        delete_checkpoint: whether the folder goes when training is complete.
+
+    Raises InvalidArgumentError, and SerializationError for a state that cannot be read. Source: keras.callbacks.BackupAndRestore.
+    """
+
+    def __init__(
+        self,
+        backup_dir: Any,
+        save_freq: Any = "epoch",
+        double_checkpoint: bool = False,
+        delete_checkpoint: bool = True,
+    ) -> None:
+        super().__init__()
+        if not backup_dir:
+            raise InvalidArgumentError("Empty `backup_dir` argument passed")
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise InvalidArgumentError(
+                f"Invalid value for argument `save_freq`. Received: save_freq={save_freq}. Expected either 'epoch' or an integer value."
+            )
+        self.folder, self.save_freq = Path(backup_dir), save_freq
+        self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
+        self.watches_batches = save_freq != "epoch"
+        self._epoch, self._batches = 0, 0
+
+    @property
+    def _latest(self) -> Path:
+        return self.folder / "training.npz"
+
+    @property
+    def _before(self) -> Path:
+        return self.folder / "training.before.npz"
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Take up what is there."""
+        files = [file for file in (self._latest, self._before) if file.exists()]
+        for file in files:
+            try:
+                self._take(file)
+            except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+                if file is files[-1]:
+                    raise SerializationError(
+                        f"The training in {str(self.folder)!r} cannot be taken up: {file.name}: {error}. Delete the folder to start anew."
+                    ) from error
+            else:
+                return
+
+    def _take(self, file: Path) -> None:
+        with np.load(file, allow_pickle=False) as kept:
+            weights = [kept[f"weight_{i}"] for i in range(int(kept["weights"]))]
+            slots = [kept[f"slot_{i}"] for i in range(int(kept["slots"]))]
+            epoch = int(kept["epoch"])
+        self.model.set_weights(weights)
+        self.model.optimizer.build(self.model.trainable_weights)
+        self.model.optimizer.set_weights(slots)
+        self.model._initial_epoch = self._epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Keep the state, if it is due by epochs."""
+        self._epoch = epoch + 1
+        if self.save_freq == "epoch":
+            self._keep()
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Keep the state, if it is due by batches."""
+        self._batches += 1
+        if self.save_freq and self._batches % self.save_freq == 0:
+            self.model.optimizer.touch()
+            self._keep()
+
+    def _keep(self) -> None:
+        """Write it, beside the old one, then over it."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        weights, slots = self.model.get_weights(), self.model.optimizer.get_weights()
+        fields: dict[str, Any] = {"epoch": self._epoch, "weights": len(weights), "slots": len(slots)}
+        fields.update({f"weight_{i}": w for i, w in enumerate(weights)})
+        fields.update({f"slot_{i}": s for i, s in enumerate(slots)})
+        beside = self.folder / "training.tmp.npz"
+        np.savez(beside, **fields)
+        if self.double_checkpoint and self._latest.exists():
+            self._latest.replace(self._before)
+        beside.replace(self._latest)
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Training is complete: nothing to go on from."""
+        if self.delete_checkpoint and self.folder.exists():
+            shutil.rmtree(self.folder)

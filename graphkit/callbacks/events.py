@@ -1,0 +1,136 @@
+"""TensorBoard's event files: records of protocol buffers, written without TensorFlow.
+
+A record is its length, a checksum of that, the data, a checksum of the data. Sources: TensorFlow's TFRecord format, event.proto,
+summary.proto, RFC 3720 (CRC-32C).
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+_POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
+_MASK = 0xA282EAD8
+
+
+def _crc_table() -> list[int]:
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = (byte >> 1) ^ (_POLYNOMIAL if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_TABLE = _crc_table()
+
+
+def crc32c(data: bytes) -> int:
+    """The CRC-32C checksum of some bytes."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
+    return crc ^ 0xFFFFFFFF
+
+
+def record(data: bytes) -> bytes:
+    """A TFRecord."""
+
+    def checksum(part: bytes) -> bytes:
+        crc = crc32c(part)
+        return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF)
+
+    length = struct.pack("<Q", len(data))
+    return length + checksum(length) + data + checksum(data)
+
+
+# ----- protocol buffers -----
+
+
+def _varint(number: int) -> bytes:
+    made = bytearray()
+    while number > 0x7F:
+        made.append((number & 0x7F) | 0x80)
+        number >>= 7
+    return bytes([*made, number])
+
+
+def _bytes(field: int, data: bytes) -> bytes:
+    return _varint(field << 3 | 2) + _varint(len(data)) + data
+
+
+def _double(field: int, value: float) -> bytes:
+    return _varint(field << 3 | 1) + struct.pack("<d", value)
+
+
+def _int(field: int, value: int) -> bytes:
+    return _varint(field << 3) + _varint(value)
+
+
+def event(wall_time: float, step: int, content: bytes) -> bytes:
+    """An Event: when, which step, and a field of it."""
+    return _double(1, wall_time) + (_int(2, step) if step else b"") + content
+
+
+def version_content() -> bytes:
+    """What the first event of a file says."""
+    return _bytes(3, b"brain.Event:2")
+
+
+def scalar_content(tag: str, value: float) -> bytes:
+    """A Summary of one number."""
+    number = _varint(2 << 3 | 5) + struct.pack("<f", value)
+    return _bytes(5, _bytes(1, _bytes(1, tag.encode()) + number))
+
+
+def histogram_content(tag: str, values: Any, bins: int = 30) -> bytes:
+    """A Summary of the distribution of numbers."""
+    flat = np.asarray(values, "float64").ravel()
+    counts, edges = np.histogram(flat, bins)
+    numbers = (flat.min(), flat.max(), flat.size, flat.sum(), np.square(flat).sum())
+    proto = b"".join(_double(i + 1, float(n)) for i, n in enumerate(numbers))
+    proto += _bytes(6, struct.pack(f"<{bins}d", *edges[1:])) + _bytes(7, struct.pack(f"<{bins}d", *counts))
+    return _bytes(5, _bytes(1, _bytes(1, tag.encode()) + _bytes(5, proto)))
+
+
+def model_content(text: str) -> bytes:
+    """A Summary that holds a Keras model's JSON, which TensorBoard draws as its conceptual graph."""
+    tensor = _int(1, 7) + _bytes(2, b"") + _bytes(8, text.encode())  # DT_STRING, no axes, string_val
+    metadata = _bytes(1, _bytes(1, b"graph_keras_model") + _bytes(2, b"1"))
+    return _bytes(5, _bytes(1, _bytes(1, b"keras") + _bytes(8, tensor) + _bytes(9, metadata)))
+
+
+class EventFile:
+    """An event file in a folder, made when something is first written."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._file: Any = None
+
+    def write(self, step: int, contents: Sequence[bytes]) -> None:
+        """Append events of one step."""
+        if self._file is None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{id(self) % 10**6}.v2"
+            self._file = (self.folder / name).open("ab")
+            self._file.write(record(event(time.time(), 0, version_content())))
+        for content in contents:
+            self._file.write(record(event(time.time(), step, content)))
+
+    def flush(self) -> None:
+        """Let readers see what was written."""
+        if self._file is not None:
+            self._file.flush()
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None

@@ -1,0 +1,142 @@
+"""Callbacks that write files: CSVLogger, ModelCheckpoint. Source: keras.callbacks (Keras 3)."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphkit.callbacks.callback import Callback, Logs
+from graphkit.callbacks.monitors import Monitor
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.messages import say
+
+
+class CSVLogger(Callback):
+    """Writes the results of each epoch as a line. Source: keras.callbacks.CSVLogger."""
+
+    def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
+        super().__init__()
+        self.filename, self.separator, self.append = os.fspath(filename), separator, append
+        self._file: Any = None
+        self._writer: Any = None
+        self._keys: list[str] = []
+
+    def on_train_begin(self, logs: Logs = None) -> None:
+        """Open the file."""
+        path = Path(self.filename)
+        self._headed = self.append and path.exists() and path.stat().st_size > 0
+        self._file = path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._writer = None
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Write a line."""
+        logs = logs or {}
+        if self._writer is None:
+            self._keys = sorted(logs)
+            validated = any(k.startswith("val_") for k in self._keys)
+            columns = [
+                "epoch",
+                *self._keys,
+                *([] if validated else [f"val_{k}" for k in self._keys]),
+            ]  # validation may come later
+            self._writer = csv.DictWriter(
+                self._file, columns, delimiter=self.separator, restval="NA", extrasaction="ignore"
+            )
+            if not self._headed:
+                self._writer.writeheader()
+        self._writer.writerow({"epoch": epoch, **{k: _cell(v) for k, v in logs.items()}})
+        self._file.flush()
+
+    def on_train_end(self, logs: Logs = None) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _cell(value: Any) -> Any:
+    array = np.asarray(value)
+    return value if array.ndim == 0 else f'"[{", ".join(map(str, array.flat))}]"'
+
+
+class ModelCheckpoint(Monitor):
+    """Saves the model, or its weights, after epochs; `filepath` may hold `{epoch:02d}` and `{val_loss:.2f}`.
+
+    Source: keras.callbacks.ModelCheckpoint.
+    """
+
+    def __init__(
+        self,
+        filepath: Any,
+        monitor: str = "val_loss",
+        verbose: int = 0,
+        save_best_only: bool = False,
+        save_weights_only: bool = False,
+        mode: str = "auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold: float | None = None,
+        **old: Any,
+    ) -> None:
+        super().__init__(monitor, mode)
+        self.filepath, self.verbose = os.fspath(filepath), verbose
+        self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
+        self.best, self.period = initial_value_threshold, old.pop("period", 1)
+        self._seen, self._epoch = 0, 0
+        if save_freq != "epoch" and not isinstance(save_freq, int):
+            raise InvalidArgumentError(
+                f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values"
+            )
+        if save_weights_only and not self.filepath.endswith((".weights.h5", ".h5", ".npz", ".hdf5")):
+            raise InvalidArgumentError(
+                "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in `.weights.h5`. "
+                f"Received: filepath={filepath}"
+            )
+
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
+        """Remember the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
+        """Save, if it is due by steps."""
+        if isinstance(self.save_freq, int):
+            self._seen += 1
+            if self._seen % self.save_freq == 0:
+                self._save(self._epoch, batch, logs or {})
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Save, if it is due by epochs."""
+        if self.save_freq == "epoch" and (epoch + 1) % self.period == 0:
+            self._save(epoch, None, logs or {})
+
+    def _save(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> None:
+        path = self._path(epoch, batch, logs)
+        if self.save_best_only:
+            value = self._value(logs)
+            if value is None or not self._better(value, self.best):
+                if self.verbose > 0 and value is not None:
+                    say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
+                return
+            if self.verbose > 0:
+                say(
+                    f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}"
+                )
+            self.best = value
+        elif self.verbose > 0:
+            say(f"\nEpoch {epoch + 1}: saving model to {path}")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
+
+    def _path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
+        fields = {**logs, "epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1})}
+        try:
+            return str(self.filepath.format(**fields))
+        except KeyError as error:
+            raise InvalidArgumentError(
+                f"Failed to format this callback filepath: {self.filepath!r}. Reason: {error} is not among {sorted(fields)}."
+            ) from None

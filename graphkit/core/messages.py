@@ -1,0 +1,40 @@
+"""What graphkit says while it works: to standard output, or to Python's logging where nobody looks on."""
+
+from __future__ import annotations
+
+import logging
+import sys
+
+_log = logging.getLogger("graphkit")
+_interactive = True
+
+
+def enable_interactive_logging() -> None:
+    """Write progress to standard output (the default). Source: keras.config.enable_interactive_logging."""
+    global _interactive
+    _interactive = True
+
+
+def disable_interactive_logging() -> None:
+    """Send progress to the logger "graphkit", level INFO. Source: keras.config.disable_interactive_logging."""
+    global _interactive
+    _interactive = False
+
+
+def is_interactive_logging_enabled() -> bool:
+    """Whether progress goes to standard output. Source: keras.config.is_interactive_logging_enabled."""
+    return _interactive
+
+
+def say(text: str, end: str = "\n") -> None:
+    """A line for whoever watches. A terminal that cannot show the bar gets `=` for it."""
+    if not _interactive:
+        _log.info(text.strip())
+        return
+    try:
+        sys.stdout.write(f"{text}{end}")
+    except UnicodeEncodeError:
+        encoding = sys.stdout.encoding or "utf-8"
+        plain = f"{text}{end}".replace("━", "=").encode(encoding, "ignore")
+        sys.stdout.write(plain.decode(encoding))
+    sys.stdout.flush()

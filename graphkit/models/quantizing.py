@@ -1,0 +1,49 @@
+"""Quantising the layers of a model."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+from graphkit.layers.layer import Layer
+from graphkit.quantizers.configs import resolved_config
+
+Filters = str | Sequence[str] | Callable[[Layer], bool] | None
+
+
+def quantize_layers(model: Layer, mode: Any, config: Any, filters: Filters, type_check: bool) -> None:
+    """Quantise every innermost layer that can be and that the filters keep; a warning names each of the others.
+
+    `filters` is a regular expression that is searched for in the layer's name, several of them, or a function of the layer.
+    Raises InvalidArgumentError for a mode that there is not and for a layer that is quantised already, UnsupportedError for modes
+    that must see samples.
+    """
+    if filters is not None and not isinstance(filters, (str, list, tuple)) and not callable(filters):
+        raise InvalidArgumentError(
+            f"The `filters` argument must be a regex string, a list of regex strings, or a callable. Received: {type(filters)}"
+        )
+    config = resolved_config(mode, config)
+    if config.mode in ("gptq", "awq"):
+        raise UnsupportedError(
+            f"graphkit opens, runs and writes models quantised by {config.mode.upper()}, but does not calibrate them: quantize with Keras, "
+            'save, and load the file here; or use the mode "int8" or "int4".'
+        )
+    for layer in list(model._walk_layers()):
+        if layer._layers or not _is_kept(layer, filters):
+            continue
+        try:
+            layer.quantize(config.mode, config=config, type_check=type_check)
+        except UnsupportedError as error:
+            warnings.warn(str(error), stacklevel=3)
+
+
+def _is_kept(layer: Layer, filters: Filters) -> bool:
+    if filters is None:
+        return True
+    if callable(filters):
+        return bool(filters(layer))
+    patterns = [filters] if isinstance(filters, str) else filters
+    return any(re.search(pattern, layer.name) for pattern in patterns)

@@ -1,0 +1,223 @@
+"""Writing by position: rows replaced, added, multiplied or compared at indices; the same by segment."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.dims import Dim, Shape, product
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ops._convert import dtype_name, shape_of, tensor
+from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import show
+from graphkit.ops.elementwise import add, cast, equal, maximum, multiply, true_divide, where
+from graphkit.ops.indexing import check_bounds, highest, integer, scatter_add_p, take_p
+from graphkit.ops.reduction import reduce_sum_p
+from graphkit.ops.shaping import arange, broadcast_to, expand_dims, full, reshape
+
+# fmt: off
+__all__ = ["scatter", "scatter_update", "segment_max", "segment_min", "segment_prod", "segment_sum", "slice_update"]
+# fmt: on
+
+
+# ----- replacing -----
+
+
+def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
+    check_bounds(indices, x.shape[0])
+    np.copyto(out, x)
+    out[indices] = updates
+
+
+scatter_set_p: Primitive = primitive(
+    "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
+    lambda x, indices, updates: x,
+    kernel=_scatter_set_kernel,
+    inplace=(0,),
+    vjp=lambda g, out, x, indices, updates: [
+        lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
+        None,
+        lambda: take_p.bind(g, indices, axis=0),
+    ],
+)
+
+
+# ----- multiplying, the largest, the smallest -----
+
+_UFUNCS: dict[str, Any] = {"mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def _scatter_reduce_kernel(out: Any, x: Any, indices: Any, updates: Any, reduction: str) -> None:
+    check_bounds(indices, x.shape[0])
+    np.copyto(out, x)
+    _UFUNCS[reduction].at(out, indices, updates)
+
+
+def _extreme_vjp(g: Any, out: Any, x: Any, indices: Any, updates: Any) -> list[Any]:
+    """What won gets the cotangent; equal winners share it."""
+    mine = cast(equal(x, out), dtype_name(x))
+    theirs = cast(equal(updates, take_p.bind(out, indices, axis=0)), dtype_name(x))
+    count = add(mine, scatter_add_p.bind(theirs, indices, axis=0, size=shape_of(x)[0]))
+    share = true_divide(g, maximum(count, 1))
+    return [
+        lambda: multiply(share, mine),
+        None,
+        lambda: multiply(take_p.bind(share, indices, axis=0), theirs),
+    ]
+
+
+def _product_vjp(g: Any, x: Any, indices: Any, updates: Any) -> list[Any]:
+    """The product of the other factors: right with zeros among them, of which there may be one in a place, or more."""
+    size, one = shape_of(x)[0], tensor(1, dtype_name(x))
+    flat = [where(equal(v, 0), one, v) for v in (x, updates)]
+    zeros = [cast(equal(v, 0), dtype_name(x)) for v in (x, updates)]
+    product_ = scatter_reduce_p.bind(flat[0], indices, flat[1], reduction="mul")
+    count = add(zeros[0], scatter_add_p.bind(zeros[1], indices, axis=0, size=size))
+
+    def others(product_: Any, count: Any, factor: Any, zero: Any) -> Any:
+        return where(equal(count, zero), true_divide(product_, factor), 0)
+
+    def at(v: Any) -> Any:
+        return take_p.bind(v, indices, axis=0)
+
+    return [
+        lambda: multiply(g, others(product_, count, flat[0], zeros[0])),
+        None,
+        lambda: multiply(at(g), others(at(product_), at(count), flat[1], zeros[1])),
+    ]
+
+
+def _scatter_reduce_vjp(g: Any, out: Any, x: Any, indices: Any, updates: Any, reduction: str) -> list[Any]:
+    return _product_vjp(g, x, indices, updates) if reduction == "mul" else _extreme_vjp(g, out, x, indices, updates)
+
+
+scatter_reduce_p: Primitive = primitive(
+    "scatter_reduce",  # rows of x at `indices` (one axis) combined with the updates by mul, max or min
+    lambda x, indices, updates, reduction: x,
+    kernel=_scatter_reduce_kernel,
+    inplace=(0,),
+    vjp=_scatter_reduce_vjp,
+)
+
+
+# ----- positions in several axes -----
+
+
+def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
+    """Positions (..., k) in the first k axes of `shape` as positions in those axes flattened to one."""
+    depth = shape_of(indices)[-1]
+    if not isinstance(depth, int) or depth > len(shape):
+        raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
+    steps = [product(shape[a + 1 : depth]) for a in range(depth)]
+    if any(isinstance(step, Dim) for step in steps):
+        raise ShapeError(
+            f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes."
+        )
+    flat = reshape(indices, (-1, depth))
+    return reduce_sum_p.bind(
+        multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False
+    ), depth
+
+
+@operation("Scatter", "core", tensors="indices values")
+def scatter(indices: Any, values: Any, shape: Any) -> Any:
+    """Zeros of `shape` with `values` added at `indices` (..., k), positions in the first k axes. Source: keras.ops.scatter."""
+    indices, values = integer(indices, "scatter"), tensor(values)
+    whole = tuple(shape)
+    places, depth = _linear(indices, whole)
+    rows = reshape(values, (product(shape_of(indices)[:-1]), *whole[depth:]))
+    return reshape(scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth])), whole)
+
+
+@operation("ScatterUpdate", "core", tensors="inputs indices updates")
+def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
+    """`inputs` with `updates` written at `indices` (..., k), positions in the first k axes.
+
+    `reduction` says what becomes of the old value: None replaces it, else "add", "mul", "max", "min" combine the two.
+    Raises InvalidArgumentError for any other. Source: keras.ops.scatter_update.
+    """
+    x, indices = tensor(inputs), integer(indices, "scatter_update")
+    updates = tensor(updates, dtype_name(x))
+    whole = shape_of(x)
+    places, depth = _linear(indices, whole)
+    rows = reshape(updates, (product(shape_of(indices)[:-1]), *whole[depth:]))
+    flat = reshape(x, (product(whole[:depth]), *whole[depth:]))
+    if reduction is None:
+        made = scatter_set_p.bind(flat, places, rows)
+    elif reduction == "add":
+        made = add(flat, scatter_add_p.bind(rows, places, axis=0, size=product(whole[:depth])))
+    elif reduction in _UFUNCS:
+        made = scatter_reduce_p.bind(flat, places, rows, reduction=reduction)
+    else:
+        raise InvalidArgumentError(
+            f"scatter_update: reduction must be None, 'add', 'mul', 'max' or 'min', got {reduction!r}."
+        )
+    return reshape(made, whole)
+
+
+@operation("SliceUpdate", "core", tensors="inputs start_indices updates")
+def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
+    """`inputs` with `updates` written from `start_indices` on. Source: keras.ops.slice_update."""
+    x = tensor(inputs)
+    updates = tensor(updates, dtype_name(x))
+    grid: Any = tensor(0)
+    steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]
+    for axis, length in enumerate(shape_of(updates)):
+        places = multiply(add(arange(length), cast(start_indices[axis], "int32")), steps[axis])
+        grid = add(expand_dims(grid, -1), places)
+    flat = scatter_set_p.bind(reshape(x, (-1,)), reshape(grid, (-1,)), reshape(updates, (-1,)))
+    return reshape(flat, shape_of(x))
+
+
+# ----- segments -----
+
+
+def _segments(ids: Any, num_segments: int | None) -> tuple[Any, int]:
+    ids = cast(ids, "int32")
+    return ids, highest(ids, "num_segments") if num_segments is None else int(num_segments)
+
+
+@operation("SegmentSum", "math", tensors="data segment_ids")
+def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """The sums of the slices of each segment. Source: keras.ops.segment_sum."""
+    ids, count = _segments(segment_ids, num_segments)
+    return scatter_add_p.bind(tensor(data), ids, axis=0, size=count)
+
+
+def _neutral(reduction: str, dtype: str) -> Any:
+    """What changes nothing: 1 for a product, the lowest number for a maximum, the highest for a minimum."""
+    if reduction == "mul":
+        return 1
+    if dtypes.is_float(dtype):
+        return float("-inf") if reduction == "max" else float("inf")
+    info = np.iinfo(dtypes.to_numpy(dtype))
+    return int(info.min) if reduction == "max" else int(info.max)
+
+
+def _segment_reduce(data: Any, segment_ids: Any, num_segments: int | None, reduction: str) -> Any:
+    data = tensor(data)
+    ids, count = _segments(segment_ids, num_segments)
+    dtype = dtype_name(data)
+    start = full((count, *shape_of(data)[1:]), _neutral(reduction, dtype), dtype)
+    return scatter_reduce_p.bind(start, ids, data, reduction=reduction)
+
+
+@operation("SegmentMax", "math", tensors="data segment_ids")
+def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
+    return _segment_reduce(data, segment_ids, num_segments, "max")
+
+
+@operation("SegmentMin", "math", tensors="data segment_ids")
+def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
+    return _segment_reduce(data, segment_ids, num_segments, "min")
+
+
+@operation("SegmentProd", "math", tensors="data segment_ids")
+def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
+    """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
+    return _segment_reduce(data, segment_ids, num_segments, "mul")

@@ -1,0 +1,97 @@
+"""Muon: momentum made orthogonal for matrices, Adam for the rest. Source: keras.optimizers.Muon (Keras 3)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from graphkit import ops
+from graphkit.core.declared import argument
+from graphkit.core.serialization import keras_class
+from graphkit.ir.variable import Variable
+from graphkit.optimizers.adam import adam_change
+from graphkit.optimizers.methods import fuzz
+from graphkit.optimizers.optimizer import HOME, REST, Optimizer, checked_rate
+
+
+@keras_class(HOME)
+class Muon(Optimizer):
+    """Steps of matrices along their momentum with all singular values brought near 1 (Newton-Schulz); Adam for other variables.
+
+    Args:
+        adam_beta_1, adam_beta_2, epsilon, adam_weight_decay, adam_lr_ratio: of the variables that Adam updates.
+        exclude_layers: patterns of paths that Adam updates; `exclude_embeddings`: embeddings as well.
+        muon_a, muon_b, muon_c, ns_steps: coefficients and number of the iterations.
+        momentum, nesterov: of the matrices.
+        rms_rate: scales a matrix's step with the root of its longer side; None does not.
+
+    Source: keras.optimizers.Muon.
+    """
+
+    elementwise = False
+    argument_order = (
+        f"learning_rate adam_beta_1 adam_beta_2 adam_weight_decay epsilon weight_decay {REST} exclude_layers exclude_embeddings "
+        "muon_a muon_b muon_c adam_lr_ratio momentum ns_steps nesterov rms_rate"
+    )
+    _learning_rate: Any = argument(default=0.001, alias="learning_rate", check=checked_rate)
+    adam_beta_1: float = argument(default=0.9)
+    adam_beta_2: float = argument(default=0.999)
+    adam_weight_decay: Any = argument(default=0.004)
+    epsilon: float = argument(default=1e-7, convert=fuzz)
+    weight_decay: Any = argument(default=0.004)
+    exclude_layers: Any = argument(default=None, convert=lambda given: list(given or ()))
+    exclude_embeddings: bool = argument(default=True)
+    muon_a: float = argument(default=3.4445)
+    muon_b: float = argument(default=-4.7750)
+    muon_c: float = argument(default=2.0315)
+    adam_lr_ratio: float = argument(default=1)
+    momentum: float = argument(default=0.95)
+    ns_steps: int = argument(default=5)
+    nesterov: bool = argument(default=True)
+    rms_rate: Any = argument(default=0.2)
+
+    def make_slots(self) -> None:
+        """momentum, and velocity where Adam updates."""
+        self._slots = {"momentum": [], "velocity": []}
+        for variable in self._trainable:
+            self._slots["momentum"].append(self.add_variable_from_reference(variable, "momentum"))
+            if self._is_adams(variable):
+                self._slots["velocity"].append(self.add_variable_from_reference(variable, "velocity"))
+            else:
+                self._slots["velocity"].append(self._slots["momentum"][-1])  # keeps the places; never read
+
+    def _is_adams(self, variable: Variable) -> bool:
+        embedding = self.exclude_embeddings and "embedding" in variable.path.lower()
+        return len(variable.shape) != 2 or embedding or any(re.search(p, variable.path) for p in self.exclude_layers)
+
+    def decay_of(self, variable: Variable) -> float | None:
+        """Adam's variables have a decay of their own."""
+        decay: float | None = self.adam_weight_decay if self._is_adams(variable) else self.weight_decay
+        return decay
+
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
+        """The update."""
+        slot = self.slot("momentum", variable)
+        if self._is_adams(variable):
+            rate = ops.multiply(learning_rate, self.adam_lr_ratio)
+            betas = (self.adam_beta_1, self.adam_beta_2)
+            slots = (slot, self.slot("velocity", variable))
+            change = adam_change(gradient, slots, betas, self.epsilon, ops.add(self.iterations, 1), rate)
+        else:
+            moved = slot.assign(ops.add(ops.multiply(slot, self.momentum), gradient))
+            ahead = ops.add(gradient, ops.multiply(moved, self.momentum)) if self.nesterov else moved
+            length = 1.0 if self.rms_rate is None else max(variable.shape) ** 0.5 * self.rms_rate
+            change = ops.multiply(self._orthogonal(ahead), ops.multiply(learning_rate, length))
+        variable.assign(ops.subtract(variable, change))
+
+    def _orthogonal(self, x: Any) -> Any:
+        """A matrix with the same singular vectors and singular values near 1."""
+        tall = x.shape[0] > x.shape[1]
+        x = ops.transpose(x) if tall else x
+        x = ops.true_divide(x, ops.add(ops.norm(x, axis=(-2, -1), keepdims=True), 1e-7))
+        for _ in range(self.ns_steps):
+            square = ops.matmul(x, ops.transpose(x))
+            fourth = ops.matmul(ops.multiply(square, self.muon_c), square)
+            inner = ops.add(ops.multiply(square, self.muon_b), fourth)
+            x = ops.add(ops.multiply(x, self.muon_a), ops.matmul(inner, x))
+        return ops.transpose(x) if tall else x

@@ -1,0 +1,7 @@
+"""Images as arrays, by Keras' older names. Source: keras.preprocessing.image."""
+
+from __future__ import annotations
+
+from graphkit.utils.images import array_to_img, img_to_array, load_img, save_img, smart_resize
+
+__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]

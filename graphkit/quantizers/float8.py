@@ -1,0 +1,44 @@
+"""Floats of eight bits: rounding through them, and the scales that keep numbers within their range."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit import ops
+from graphkit.core.errors import DTypeError
+from graphkit.ops._convert import dtype_name, tensor
+
+LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
+
+
+def compute_float8_scale(amax: Any, scale: Any, dtype_max: Any, margin: int = 0) -> Any:
+    """The scale that brings `amax` to the largest float8; the old one where `amax` says nothing.
+
+    Source: keras.quantizers.compute_float8_scale.
+    """
+    old = ops.reciprocal(scale)
+    new = ops.true_divide(ops.true_divide(dtype_max, amax), 2**margin)
+    new = ops.where(ops.greater(amax, 0.0), new, old)
+    return ops.reciprocal(ops.where(ops.isfinite(amax), new, old))
+
+
+def compute_float8_amax_history(x: Any, amax_history: Any) -> Any:
+    """The history moved on by one, the largest absolute value of `x` in its first place.
+
+    Source: keras.quantizers.compute_float8_amax_history.
+    """
+    history = tensor(amax_history)
+    largest = ops.reshape(ops.cast(ops.max(ops.absolute(x)), dtype_name(history)), (1,))
+    return ops.concatenate([largest, ops.roll(history, -1)[1:]])
+
+
+def quantize_and_dequantize(inputs: Any, scale: Any, quantized_dtype: str, compute_dtype: str) -> Any:
+    """`inputs` as they come out of `quantized_dtype` ("float8_e4m3fn" or "float8_e5m2") under this scale.
+
+    Source: keras.quantizers.quantize_and_dequantize.
+    """
+    if quantized_dtype not in LARGEST:
+        raise DTypeError(f"quantize_and_dequantize wants one of {', '.join(LARGEST)}, got {quantized_dtype!r}.")
+    largest, factor = LARGEST[quantized_dtype], ops.cast(scale, compute_dtype)
+    x = ops.clip(ops.true_divide(inputs, factor), -largest, largest)
+    return ops.multiply(ops.cast(ops.cast(x, quantized_dtype), compute_dtype), factor)

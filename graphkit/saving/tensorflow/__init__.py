@@ -1,0 +1,95 @@
+"""Ops of TensorFlow that tf.keras wrote into its graphs as layers, as ops of Keras 3.
+
+Such a layer is a TFOpLambda or SlicingOpLambda (tf.keras 2.4 to 2.15: the name of a TensorFlow function and its arguments), a
+ClassMethod, or a TensorFlowOpLayer (2.0 to 2.3: a NodeDef and constants). The functions are said with graphkit.ops in tables, by
+TensorFlow's names and arguments; a graph that is read back calls them on its symbolic tensors, so it then consists of ops. What
+`tf.shape` gives is known while the graph is put together (`sizes`). Source: files of tf.keras, and TensorFlow's signatures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Any
+
+from graphkit.core import nest
+from graphkit.core.errors import GraphKitError, SerializationError
+from graphkit.core.registry import did_you_mean
+from graphkit.graph.operation import OpNode
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.models.config import Expansion
+from graphkit.saving.tensorflow import arrays, mathematics, neural, nodes
+from graphkit.saving.tensorflow.table import FUNCTIONS, evaluated
+
+# Keras' own functions, found in graphkit's modules by their names.
+_KERAS = {
+    "keras.backend.": "graphkit.backend",
+    "keras.activations.": "graphkit.activations",
+    "keras.losses.": "graphkit.losses",
+    "keras.metrics.": "graphkit.losses",
+    "keras.utils.": "graphkit.utils",
+}
+
+
+class TensorFlowOp(Expansion):
+    """A function of TensorFlow in a graph: called on symbolic tensors, it records the ops that it is.
+
+    Raises SerializationError naming layer and function: when it is made for one that is not known, when it is called for arguments
+    that are not.
+    """
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        super().__init__(str(entry["config"].get("name") or entry.get("name")), entry)
+        self.where = f"Layer {self.name!r} ({entry['class_name']})"
+        config = entry["config"]
+        try:
+            self.node = nodes.node_of(config) if entry["class_name"] == "TensorFlowOpLayer" else None
+        except SerializationError as error:
+            raise SerializationError(f"{self.where}{': ' if str(error).startswith('its') else ' '}{error}.") from None
+        self.function = self._named(config) if self.node is None else None
+
+    def _named(self, config: Mapping[str, Any]) -> str:
+        name = str(config.get("function") or config.get("method_name") or config.get("attr_name"))
+        short = name.removeprefix("tf.")
+        known = short if short in FUNCTIONS else short.removeprefix("compat.v1.")
+        if known in FUNCTIONS or _keras_function(known) is not None:
+            return known
+        raise SerializationError(
+            f"{self.where} is the function tf.{short} of TensorFlow, which graphkit does not know as an op of Keras."
+            f"{did_you_mean(short, FUNCTIONS)}"
+        )
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The tensors (or sizes) that the function gives, in a list where it gives several."""
+        try:
+            made = self._evaluated(args, kwargs)
+        except (GraphKitError, TypeError, ValueError, IndexError) as error:
+            raise SerializationError(f"{self.where}: {error}.") from error
+        self._give_name(made, args, kwargs)
+        return made
+
+    def _evaluated(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+        if self.node is not None:
+            inputs = args[0] if len(args) == 1 and isinstance(args[0], list) else list(args)
+            return nodes.evaluated_node(self.node, self.entry["config"].get("constants") or {}, inputs)
+        assert self.function is not None
+        if self.function in FUNCTIONS:
+            return evaluated(FUNCTIONS[self.function], self.function, args, kwargs)
+        return _keras_function(self.function)(*args, **{k: v for k, v in kwargs.items() if k != "name"})
+
+    def _give_name(self, made: Any, args: Any, kwargs: Any) -> None:
+        """The op that gives the result bears the layer's name; if there are several, the first."""
+        given = {id(t) for t in nest.flatten([list(args), dict(kwargs)])}
+        for tensor in nest.flatten(made):
+            if isinstance(tensor, SymbolicTensor) and id(tensor) not in given and tensor.history is not None:
+                operation = tensor.history.operation
+                if isinstance(operation, OpNode) and not self.named:
+                    operation.name, self.named = self.name, True
+                return
+
+
+def _keras_function(name: str) -> Any:
+    for start, module in _KERAS.items():
+        if name.startswith(start):
+            return getattr(import_module(module), name.removeprefix(start), None)
+    return None

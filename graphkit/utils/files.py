@@ -1,0 +1,180 @@
+"""Files fetched once and kept: keras.utils.get_file."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tarfile
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from graphkit.core.errors import GraphKitError, InvalidArgumentError
+from graphkit.core.messages import say
+from graphkit.training.progbar import Progbar
+
+_CHUNK = 1 << 16
+
+
+class DownloadError(GraphKitError, OSError):
+    """A file could not be fetched."""
+
+
+def get_file(
+    fname: Any = None,
+    origin: str | None = None,
+    untar: bool = False,
+    md5_hash: str | None = None,
+    file_hash: str | None = None,
+    cache_subdir: str = "datasets",
+    hash_algorithm: str = "auto",
+    extract: bool = False,
+    archive_format: Any = "auto",
+    cache_dir: Any = None,
+    force_download: bool = False,
+) -> str:
+    """The path of a file that is fetched from `origin` unless it is there already.
+
+    Args:
+        fname: its name in the cache; the last part of `origin` by default. No path.
+        origin: an address (`https://`, `file://`).
+        file_hash, hash_algorithm: what the file must hash to ("sha256", "md5", or "auto" by the length).
+        extract, archive_format: unpack it ("tar", "zip", a list of them, or "auto"); the path of the folder is given then.
+        cache_dir, cache_subdir: where it is kept: `$KERAS_HOME` or `~/.keras`, and a folder in it.
+        force_download: fetch it again.
+        untar, md5_hash: older names of `extract` and of `file_hash`.
+
+    Members of an archive that would land outside of its folder are left out. Raises InvalidArgumentError for a name that is a path
+    and for a hash that does not fit, DownloadError (an OSError) where nothing can be fetched. Source: keras.utils.get_file.
+    """
+    if origin is None:
+        raise InvalidArgumentError('Please specify the "origin" argument (URL of the file to download).')
+    if md5_hash is not None and file_hash is None:
+        file_hash, hash_algorithm = md5_hash, "md5"
+    folder = _cache(cache_dir) / cache_subdir
+    folder.mkdir(parents=True, exist_ok=True)
+    name = _name(fname, origin)
+    unpack = extract or untar
+    target, unpacked = _places(folder, name, fname is not None) if unpack else (folder / name, folder)
+    if force_download or not _is_kept(target, file_hash, hash_algorithm):
+        _fetch(origin, target, file_hash, hash_algorithm)
+    if not unpack:
+        return str(target)
+    if not extract_archive(target, unpacked, "tar" if untar else archive_format):
+        warnings.warn("Could not extract archive.", stacklevel=2)
+    return str(unpacked)
+
+
+def _cache(cache_dir: Any) -> Path:
+    """The cache's folder; one among the temporary files where the wanted one cannot be written."""
+    home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
+    folder = Path(os.path.expanduser(cache_dir if cache_dir is not None else home))
+    there = next(p for p in (folder, *folder.parents) if p.exists())
+    return folder if os.access(there, os.W_OK) else Path(tempfile.gettempdir()) / ".keras"
+
+
+def _name(fname: Any, origin: str) -> str:
+    name = os.fspath(fname) if fname else os.path.basename(urllib.parse.urlsplit(origin).path)
+    if not name:
+        raise InvalidArgumentError(
+            f"Can't parse the file name from the origin provided: '{origin}'. Please specify the `fname` argument."
+        )
+    if os.sep in name or name in (".", ".."):
+        raise InvalidArgumentError(
+            "Paths are no longer accepted as the `fname` argument. To specify the file's parent directory, use the `cache_dir` "
+            f"argument. Received: fname={name}"
+        )
+    return str(name)
+
+
+def _places(folder: Path, name: str, named: bool) -> tuple[Path, Path]:
+    """Where an archive is kept, and where it is unpacked to."""
+    if named and "." in name:
+        return folder / name, folder / f"{name.split('.')[0]}_extracted"
+    return folder / f"{name}_archive", folder / name
+
+
+def _is_kept(target: Path, file_hash: str | None, algorithm: str) -> bool:
+    if not target.exists():
+        return False
+    if file_hash is None or hash_of(target, algorithm, file_hash) == file_hash.lower():
+        return True
+    say(
+        f"A local file was found, but it seems to be incomplete or outdated because the {algorithm} file hash does not match the "
+        f"original value of {file_hash} so we will re-download the data."
+    )
+    return False
+
+
+def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
+    """Write the file beside its place, look at its hash, and move it there."""
+    say(f"Downloading data from {origin}")
+    beside = target.with_name(f"{target.name}.part")
+    try:
+        with urllib.request.urlopen(origin) as source, beside.open("wb") as made:
+            length = source.headers.get("Content-Length")
+            bar = Progbar(int(length) if length else None, unit_name="byte")
+            while block := source.read(_CHUNK):
+                made.write(block)
+                bar.add(len(block))
+        if file_hash is not None and hash_of(beside, algorithm, file_hash) != file_hash.lower():
+            raise InvalidArgumentError(
+                f"Incomplete or corrupted file detected. The {algorithm} file hash does not match the provided value of {file_hash}."
+            )
+        beside.replace(target)
+    except (urllib.error.URLError, ValueError, OSError) as error:
+        if isinstance(error, GraphKitError):
+            raise
+        raise DownloadError(f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}") from error
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def hash_of(path: Path, algorithm: str, expected: str = "") -> str:
+    """The hash of a file. "auto" takes the algorithm that gives a hash as long as the expected one."""
+    if algorithm not in ("auto", "sha256", "md5"):
+        raise InvalidArgumentError(f"hash_algorithm must be 'auto', 'sha256' or 'md5', got {algorithm!r}.")
+    sha = algorithm == "sha256" or (algorithm == "auto" and len(expected) == 64)
+    hasher = hashlib.sha256() if sha else hashlib.md5(usedforsecurity=False)
+    with path.open("rb") as file:
+        while block := file.read(_CHUNK):
+            hasher.update(block)
+    return hasher.hexdigest()
+
+
+def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> bool:
+    """Unpack a tar or zip file, if it is one of the formats asked for; whether it was."""
+    formats = ("tar", "zip") if archive_format == "auto" else archive_format or ()
+    for one in (formats,) if isinstance(formats, str) else formats:
+        if one not in ("tar", "zip"):
+            raise InvalidArgumentError(f"archive_format must be 'auto', 'tar', 'zip' or None, got {one!r}.")
+        if one == "tar" and tarfile.is_tarfile(path):
+            with tarfile.open(path) as archive:
+                archive.extractall(folder, members=_inside(archive.getmembers(), folder, "name"), filter="data")
+            return True
+        if one == "zip" and zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as packed:
+                packed.extractall(folder, members=_inside(packed.infolist(), folder, "filename"))
+            return True
+    return False
+
+
+def _inside(members: Any, folder: Path, attribute: str) -> list[Any]:
+    """The members that stay inside of the folder, links included."""
+    home, kept = folder.resolve(), []
+    for member in members:
+        place = (home / getattr(member, attribute)).resolve()
+        link = getattr(member, "linkname", "")
+        start = home if link and member.islnk() else place.parent
+        if all(p.is_relative_to(home) for p in (place, (start / link).resolve() if link else place)):
+            kept.append(member)
+        else:
+            warnings.warn(
+                f"Skipping invalid path during archive extraction: '{getattr(member, attribute)}'.", stacklevel=4
+            )
+    return kept

@@ -1,0 +1,113 @@
+"""Data taken apart and put together: x, y and sample weights; two halves of a data set."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core import nest
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.utils.batches import Batches
+
+
+def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
+    """The parts as fit takes them: x, (x, y) or (x, y, sample_weight). Source: keras.utils.pack_x_y_sample_weight."""
+    if y is None:
+        return (x,) if isinstance(x, (list, tuple)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
+    """(x, y, sample_weight) of what `pack_x_y_sample_weight` gave. Source: keras.utils.unpack_x_y_sample_weight."""
+    data = tuple(data) if isinstance(data, list) else data
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise InvalidArgumentError(
+            f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, found a tuple of {len(data)} parts."
+        )
+    x, y, weight = (*data, None, None)[:3]
+    return x, y, weight
+
+
+def split_dataset(
+    dataset: Any,
+    left_size: float | int | None = None,
+    right_size: float | int | None = None,
+    shuffle: bool = False,
+    seed: int | None = None,
+    preferred_backend: str | None = None,
+) -> tuple[Any, Any]:
+    """A data set in two parts.
+
+    Args:
+        dataset: an array, a list, tuple or dict of arrays of one length, or `Batches`.
+        left_size, right_size: fractions, or numbers of samples; one may be left out.
+        shuffle, seed: whether samples are shuffled before.
+        preferred_backend: taken for Keras' sake; there is one.
+
+    Returns arrays in the structure of `dataset` (`Batches` for `Batches`). Raises InvalidArgumentError for sizes that do not fit,
+    InvalidTypeError for another kind of data. Source: keras.utils.split_dataset.
+    """
+    total = _samples(dataset)
+    left, right = _sizes(left_size, right_size, total)
+    order = np.arange(total)
+    if shuffle:
+        np.random.default_rng(seed).shuffle(order)
+    first, second = (_chosen(dataset, part) for part in (order[:left], order[total - right :]))
+    return first, second
+
+
+def _samples(dataset: Any) -> int:
+    if isinstance(dataset, Batches):
+        return dataset.count
+    leaves = nest.flatten(dataset)
+    if not leaves or any(not hasattr(leaf, "shape") for leaf in leaves):
+        raise InvalidTypeError(
+            f"split_dataset takes an array, a list, tuple or dict of arrays, or Batches, got {type(dataset).__name__}."
+        )
+    rows = {len(leaf) if leaf.ndim else 0 for leaf in leaves}
+    if len(rows) != 1:
+        raise ShapeError(f"split_dataset: the arrays must have equally many samples, got {sorted(rows)}.")
+    return int(rows.pop())
+
+
+def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
+    """Both sizes as numbers of samples."""
+    if left is None and right is None:
+        raise InvalidArgumentError(
+            "At least one of the `left_size` or `right_size` must be specified. Received: left_size=None and right_size=None"
+        )
+    counts = [_count(size, name, total) for size, name in ((left, "left_size"), (right, "right_size"))]
+    if isinstance(left, float) and isinstance(right, float) and left + right > 1:
+        raise InvalidArgumentError(
+            "The sum of `left_size` and `right_size` is greater than 1. It must be less than or equal to 1."
+        )
+    first = counts[0] if counts[0] is not None else total - (counts[1] or 0)
+    second = counts[1] if counts[1] is not None else total - first
+    if first + second > total or 0 in (first, second):
+        raise InvalidArgumentError(
+            f"With `dataset` of length={total}, `left_size`={left} and `right_size`={right} give parts of {first} and {second} samples; "
+            "both must hold some, and together no more than there are."
+        )
+    return first, second
+
+
+def _count(size: Any, name: str, total: int) -> int | None:
+    if size is None:
+        return None
+    if not isinstance(size, (int, float)) or isinstance(size, bool):
+        raise InvalidTypeError(f"Invalid `{name}` Type. Expected: int or float or None, Received: {type(size)}.")
+    if not 0 < size < (1 if isinstance(size, float) else total):
+        raise InvalidArgumentError(
+            f"`{name}` should be either a positive integer smaller than {total}, or a float within the range `[0, 1]`. "
+            f"Received: {name}={size}"
+        )
+    return round(size * total) if isinstance(size, float) else size
+
+
+def _chosen(dataset: Any, index: Any) -> Any:
+    if isinstance(dataset, Batches):
+        return dataset.chosen(index)
+    return nest.map_structure(lambda leaf: np.asarray(leaf)[index], dataset)

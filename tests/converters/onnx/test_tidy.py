@@ -1,0 +1,114 @@
+"""Exports without the nodes that an operator's own attributes can say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from graphkit import Input, Model, layers, ops
+from graphkit.converters.onnx import model_to_onnx
+from graphkit.runtime import Predictor
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.normal(size=(2, 9, 9, 3)).astype("float32")
+
+
+def exported(function: Any, shape: Any = (None, None, 3)) -> tuple[list[str], Any]:
+    """The operators of a model's export, which is checked against the NumPy engine."""
+    x = Input(shape, name="x")
+    model = Model(x, function(x))
+    for layer in model.layers:
+        layer.set_weights([RNG.normal(0.5, 0.5, w.shape).astype(w.dtype) for w in layer.get_weights()])
+    np.testing.assert_allclose(Predictor(model)(IMAGES), model(IMAGES), atol=2e-5, rtol=1e-4)
+    graph = model_to_onnx(model).graph
+    return [n.op_type for n in graph.node], graph
+
+
+def attribute(graph: Any, op_type: str, name: str) -> list[int]:
+    node = next(n for n in graph.node if n.op_type == op_type)
+    return next((list(a.ints) for a in node.attribute if a.name == name), [])
+
+
+def test_padding_before_a_convolution_is_the_convolutions() -> None:
+    nodes, graph = exported(lambda x: layers.Conv2D(4, 3, strides=2)(layers.ZeroPadding2D(((0, 1), (2, 1)))(x)))
+    assert "Pad" not in nodes
+    assert attribute(graph, "Conv", "pads") == [0, 2, 1, 1]
+
+
+def test_padding_that_two_convolutions_read_is_both_theirs() -> None:
+    def function(x: Any) -> Any:
+        x = layers.ZeroPadding2D(1)(x)
+        return layers.Add()([layers.Conv2D(4, 3)(x), layers.DepthwiseConv2D(3, depth_multiplier=1)(x)[..., :1]])
+
+    assert "Pad" not in exported(function)[0]
+
+
+def test_padding_adds_to_that_of_the_convolution() -> None:
+    _, graph = exported(lambda x: layers.Conv2D(4, 3, padding="same")(layers.ZeroPadding2D(1)(x)))
+    assert attribute(graph, "Conv", "pads") == [2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ("function", "why"),
+    [
+        (lambda x: layers.Conv2D(4, 3)(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=1.0)), "not zero"),
+        (lambda x: layers.Conv2D(4, 3)(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")), "no constant"),
+        (lambda x: layers.Conv2D(4, 3)(ops.pad(x, ((0, 0), (0, 0), (0, 0), (1, 1)))), "channels"),
+        (lambda x: layers.Conv2D(4, 3, strides=2, padding="same")(layers.ZeroPadding2D(1)(x)), "open padding"),
+        (lambda x: layers.MaxPooling2D(3)(layers.ZeroPadding2D(1)(x)), "may be negative"),
+        (lambda x: layers.AveragePooling2D(3)(layers.ZeroPadding2D(1)(x)), "zeros count"),
+        (lambda x: layers.MaxPooling2D(2, strides=1)(layers.ZeroPadding2D(2)(layers.ReLU()(x))), "windows of zeros"),
+    ],
+)
+def test_other_padding_stays(function: Any, why: str) -> None:
+    assert "Pad" in exported(function)[0], why
+
+
+@pytest.mark.parametrize("activation", [layers.ReLU(), layers.ReLU(6.0), layers.Activation("sigmoid")])
+def test_padding_of_what_is_never_negative_is_the_max_poolings(activation: Any) -> None:
+    nodes, graph = exported(
+        lambda x: layers.MaxPooling2D(3, strides=2)(layers.ZeroPadding2D(1)(activation(layers.Conv2D(4, 1)(x))))
+    )
+    assert "Pad" not in nodes
+    assert attribute(graph, "MaxPool", "pads") == [1, 1, 1, 1]
+
+
+def test_axes_that_a_reshape_brings_back_are_kept() -> None:
+    def squeeze_and_excite(x: Any) -> Any:
+        x = layers.Conv2D(4, 1)(x)
+        s = layers.Reshape((1, 1, 4))(layers.GlobalAveragePooling2D()(x))
+        return layers.Multiply()([x, layers.Conv2D(4, 1, activation="sigmoid")(s)])
+
+    nodes, _ = exported(squeeze_and_excite)
+    assert "Reshape" not in nodes
+    assert nodes.count("ReduceMean") == 1
+
+
+def test_a_reduction_that_is_read_elsewhere_stays() -> None:
+    def function(x: Any) -> Any:
+        mean = ops.mean(x, axis=(1, 2))
+        return layers.Concatenate()([mean, layers.Flatten()(ops.reshape(mean, (-1, 1, 1, 3)) * x[:, :1, :1])])
+
+    assert exported(function)[0].count("ReduceMean") == 1
+
+
+def test_images_are_turned_before_what_is_done_to_each_channel() -> None:
+    def function(x: Any) -> Any:
+        x = layers.Rescaling(0.5)(x)
+        x = layers.Normalization(mean=(0.1, 0.2, 0.3), variance=(1.0, 2.0, 3.0))(x)
+        return layers.Conv2D(4, 3)(x)
+
+    nodes, _ = exported(function)
+    assert nodes.count("Transpose") == 2  # and one back, for the output
+    assert nodes[0] == "Transpose"
+
+
+def test_an_image_that_is_also_read_as_it_is_is_turned_late() -> None:
+    def function(x: Any) -> Any:
+        return layers.Concatenate()([layers.Conv2D(4, 3)(x)[:, :1, :1], ops.cumsum(x, axis=1)[:, :1, :1]])
+
+    nodes, graph = exported(function)
+    assert nodes.count("Transpose") == 1
+    assert next(n for n in graph.node if n.op_type == "CumSum").input[0] == "x"
