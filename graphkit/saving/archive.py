@@ -81,9 +81,9 @@ class ZipMembers:
         return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
     def glance(self, name: str) -> BinaryIO:
-        """As `open`, without going through the whole of it first."""
+        """A member where it stands in the archive, without a look at the rest of it; a packed one unpacked in memory."""
         info = self._infos[name]
-        if info.compress_type != zipfile.ZIP_STORED:
+        if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return self.open(name)
         return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
@@ -145,8 +145,8 @@ def stored_at(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(_LOCAL_HEADER.size)
-    if len(header) != _LOCAL_HEADER.size or not header.startswith(b"PK\x03\x04"):
-        raise SerializationError(f"{path}: the member {info.filename!r} has no header where the archive says.")
+    if len(header) != _LOCAL_HEADER.size:
+        raise SerializationError(f"{str(path)!r}: {info.filename!r} has no header where the archive says.")
     name_length, extra_length = _LOCAL_HEADER.unpack(header)
     return info.header_offset + _LOCAL_HEADER.size + name_length + extra_length, info.file_size
 

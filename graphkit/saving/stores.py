@@ -37,7 +37,7 @@ class Entry(NamedTuple):
 class Table:
     """The arrays of a weights file by path (`layers/dense/vars/0`), and the attributes of the groups that have any."""
 
-    entries: dict[str, Entry]
+    entries: Mapping[str, Entry]
     attributes: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -144,8 +144,7 @@ def _walked(file: Any, what: str) -> Table:
     root, size = file.id, file.id.get_filesize()
     links = _hard_links(root, what)
     parents = {path.rpartition(b"/")[0] for path in links}
-    groups = [b"", *sorted(parents - {b""})]
-    entries: dict[str, Entry] = {}
+    groups, entries = [b"", *sorted(parents - {b""})], {}
     for path in links:
         if path in parents:
             continue
@@ -166,13 +165,15 @@ class Attributes(Mapping[str, Mapping[str, Any]]):
         self._root, self._groups, self._what = root, {_text(path): path for path in groups}, what
 
     def __getitem__(self, path: str) -> Mapping[str, Any]:
-        from h5py import AttributeManager, Group, h5a, h5o
+        from h5py import AttributeManager, Group, h5o
 
         name = self._groups[path]
-        group = h5o.open(self._root, name) if name else self._root
-        if not h5a.get_num_attrs(group):
+        with _guarded(f"{self._what}: the group {path!r}"):
+            group = h5o.open(self._root, name) if name else self._root
+            found = _attributes(AttributeManager(Group(group)), self._what)
+        if not found:
             raise KeyError(path)
-        return _attributes(AttributeManager(Group(group)), self._what)
+        return found
 
     def __iter__(self) -> Iterator[str]:
         return iter([path for path in self._groups if path in self])
@@ -183,14 +184,13 @@ class Attributes(Mapping[str, Mapping[str, Any]]):
 
 def _attributes(attributes: Any, what: str) -> dict[str, Any]:
     found = {}
-    with _guarded(what):
-        for name in attributes:
-            kept = attributes.get_id(name)
-            if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
-                raise SerializationError(
-                    f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
-                )
-            found[name] = attributes[name]
+    for name in attributes:
+        kept = attributes.get_id(name)
+        if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
+            raise SerializationError(
+                f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
+            )
+        found[name] = attributes[name]
     return found
 
 
@@ -261,16 +261,19 @@ def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
 
 def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
     """The numbers, by one read into the array that is given back."""
+    with _guarded(what):
+        return _numbers(dataset, shape, what)
+
+
+def _numbers(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
     from h5py import Dataset, h5a, h5s
 
-    with _guarded(what):
-        array: Array = np.empty(shape, dataset.dtype)
-        if array.dtype.hasobject:
-            return np.asarray(Dataset(dataset)[()])  # texts
-        dataset.read(h5s.ALL, h5s.ALL, array)
-        marked = array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype")
-        if marked and Dataset(dataset).attrs["dtype"] == "bfloat16":
-            return array.view(dtypes.to_numpy("bfloat16"))
+    array: Array = np.empty(shape, dataset.dtype)
+    if array.dtype.hasobject:
+        return np.asarray(Dataset(dataset)[()])  # texts
+    dataset.read(h5s.ALL, h5s.ALL, array)
+    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
+        return array.view(dtypes.to_numpy("bfloat16"))
     if array.dtype.kind == "V":
         raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
     return array
