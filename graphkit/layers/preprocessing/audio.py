@@ -67,7 +67,7 @@ class STFTSpectrogram(BuiltInLayer):
             warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft}", stacklevel=4)
         self._step = step or length // 2
         self._bins = (fft or 2 ** math.ceil(math.log2(length))) // 2 + 1
-        window_of(self.window, length, self.periodic, self.name)
+        window_of(self.window, length, self.periodic, f"layer {self.name!r}")
         self.input_spec = InputSpec(ndim=3)
 
     def build(self, input_shape: Any) -> None:
