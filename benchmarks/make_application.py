@@ -22,6 +22,9 @@ import numpy as np  # noqa: E402
 SHAPES = {"MobileNetV3Large": (224, 224, 3), "MobileNetV3Small": (224, 224, 3)}  # have no shape of their own
 ROWS = 2
 LOGIT_SPREAD = 2.0
+BRANCH = 0.3
+OFFSET = 1.0
+ROUNDING = 1e-7
 
 
 def names():
@@ -42,19 +45,33 @@ def layers_within(layer):
         yield from layers_within(inner)
 
 
+def ends_branch(layer):
+    """Whether what a layer makes is added to something, if only after a Dropout."""
+    readers = [node.operation for node in layer._outbound_nodes]
+    return any(
+        isinstance(reader, keras.layers.Add) or (isinstance(reader, keras.layers.Dropout) and ends_branch(reader))
+        for reader in readers
+    )
+
+
 def fill(model, rng):
-    """Random kernels that keep the spread of what they pass on; scales around one; no bias is zero."""
+    """Random kernels that keep the spread of what they pass on; scales around one; no bias is zero.
+
+    Branches add little to what goes past them, and most numbers stand where activations are steep: otherwise a deep random net is
+    chaotic, and a last bit decides about its outputs.
+    """
     for layer in layers_within(model):
+        share = BRANCH if ends_branch(layer) else 1.0
         for v in layer._trainable_variables + layer._non_trainable_variables:
             fan_in = int(np.prod(v.shape[:-1]))
             if type(layer).__name__ == "DepthwiseConv2D":
                 fan_in = int(np.prod(v.shape[:2]))
             if v.name in ("kernel", "depthwise_kernel", "pointwise_kernel"):
-                v.assign(rng.normal(0, fan_in**-0.5, v.shape))
+                v.assign(rng.normal(0, share * fan_in**-0.5, v.shape))
             elif v.name in ("bias", "beta"):
-                v.assign(rng.normal(0, 0.2, v.shape))
+                v.assign(rng.normal(OFFSET if v.name == "beta" and share == 1.0 else 0.0, 0.2, v.shape))
             elif v.name in ("gamma", "variable"):  # LayerScale calls its factors `variable`
-                v.assign(rng.uniform(0.6, 1.4, v.shape))
+                v.assign(share * rng.uniform(0.6, 1.4, v.shape))
 
 
 def settle(model, x, rng):
@@ -108,12 +125,15 @@ def main():
     settle(model, x, rng)
     y = spread_out(model, x)
     model.save(folder / f"{name}.keras")
-    np.savez(folder / f"{name}.npz", x=x, y=y)
+    off = (x * (1 + ROUNDING * rng.normal(size=x.shape))).astype("float32")
+    sensitivity = float(abs(keras.ops.convert_to_numpy(model(off)) - y).max() / y.max())
+    np.savez(folder / f"{name}.npz", x=x, y=y, sensitivity=sensitivity)
     print(
         json.dumps(
             {
                 "parameters": model.count_params(),
                 "largest": float(y.max()),
+                "sensitivity": sensitivity,
                 "between rows": float(abs(y[0] - y[1]).max()),
             }
         )

@@ -1,9 +1,10 @@
 """Milliseconds to predict one row, and rows per second of large batches, graphkit beside its peers.
 
-    python benchmarks/predict_latency.py --peer-python PATH [--nets mlp,cnn] [--rounds 5]
+    python benchmarks/predict_latency.py --peer-python PATH [--nets mlp,cnn] [--rounds 3]
 
 `predict` is the Keras method, `call` the model called on an array, `predictor` graphkit's embedded onnxruntime session.
-The rounds of the engines are interleaved; medians are printed.
+The rounds of the engines are interleaved; medians are printed. On two idle cores it takes three or four minutes, most of them
+for starting the peers and for what they compile.
 """
 
 import argparse
@@ -20,7 +21,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--nets", default=",".join(NETS))
     parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
     peer_argument(parser)
     return parser.parse_args()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.saving.front import load_model, save_model
+from graphkit.saving.front import load_model
 
 
 def load(
@@ -24,14 +24,28 @@ def load(
     return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders)
 
 
-def convert(source: Any, target: Any, custom_objects: Mapping[str, Any] | None = None, **options: Any) -> Any:
+def convert(
+    source: Any,
+    target: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    weights: Any = None,
+    strict: bool = False,
+    lost: list[str] | None = None,
+    **options: Any,
+) -> Any:
     """Open `source`, write it in the format that the suffix of `target` names, and give the model.
 
     Args:
         source: a file of any format, or a model.
-        target: `.keras`, `.h5`, `.json`, `.onnx`.
-        options: what the writer of the target takes (`opset` for ONNX).
+        target: `.keras`, `.h5`, `.json`, `.onnx`, or weights alone: `.weights.h5`, `.weights.json`, `.npz`, `.safetensors`.
+        custom_objects: classes and functions of your own by the names that the file uses.
+        weights: a file of weights for a source without (JSON).
+        strict: raise LossyConversionError, and write nothing, where the target does not hold all of the source.
+        lost: a list that takes, in words, what is not in the target.
+        options: what the writer of the target takes (`opset` for ONNX, `keras_version=2` for HDF5).
+
+    Raises InvalidArgumentError for a suffix or option that is not known.
     """
-    model = source if hasattr(source, "to_json") else load(source, custom_objects, compile=False)
-    save_model(model, target, **options)
-    return model
+    from graphkit.saving import conversion
+
+    return conversion.convert(source, target, custom_objects, weights, strict, lost, **options)

@@ -45,11 +45,27 @@ def inputs_of(case: str, prefix: str = "in_") -> Any:
 
 
 def assert_outputs(case: str, outputs: Any, prefix: str = "out_", rtol: float = 2e-4, atol: float = 2e-5) -> None:
-    """The outputs are those of real Keras."""
+    """The outputs are those of real Keras; half floats to a unit in the last place of theirs, and half a one of the largest."""
     wanted = numbered(case, prefix)
     given = nest.flatten(outputs)
     assert len(given) == len(wanted)
-    for mine, theirs in zip(given, wanted, strict=True):
+    for mine, theirs, unit in zip(given, wanted, units_of(case), strict=True):
+        if unit:
+            rtol, atol = unit, unit / 2 * float(np.abs(theirs.astype("float64")).max(initial=0.0))
         np.testing.assert_allclose(
             np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=case
         )
+
+
+_UNITS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
+
+
+def units_of(case: str) -> list[float]:
+    """For each output a unit in the last place of numbers from 1 to 2, if it is of half floats; else 0."""
+    return [_UNITS.get(output["dtype"], 0.0) for output in cases()[case]["outputs"]]
+
+
+def policy_unit(case: str) -> float:
+    """The unit of the half floats that any layer of the case computes in, 0 if none does."""
+    named = [unit for dtype, unit in _UNITS.items() if dtype in case]
+    return max([*units_of(case), *named], default=0.0)

@@ -13,6 +13,7 @@ from typing import Any
 import onnx
 from onnx import helper
 
+from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value
@@ -56,8 +57,9 @@ def export_model(
 
     Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known.
     """
-    document = model_to_document(model, opset, training=training)
-    return write_model(document, Path(path), external_data=external_data, check=check)
+    with collection_paused():
+        document = model_to_document(model, opset, training=training)
+        return write_model(document, Path(path), external_data=external_data, check=check)
 
 
 def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:

@@ -54,11 +54,14 @@ examples:
 """
 
 _CONVERT = """\
-Read a model in one format and write it in another; both are told by content or suffix.
+Read a model in one format and write it in another; the one is told by content, the other by suffix. What the new file does not
+hold (the state of the optimizer, say) is said on standard error; with --strict it is an error, and no file is written.
 
 examples:
   graphkit convert old.h5 new.keras
+  graphkit convert config.json new.keras --weights weights.h5
   graphkit convert model.keras model.onnx --opset 18
+  graphkit convert model.keras old.h5 --keras-version 2 --strict
   graphkit convert model.onnx model.keras
 """
 
@@ -156,8 +159,19 @@ def _add_plot(to: argparse.ArgumentParser) -> None:
 
 def _add_convert(to: argparse.ArgumentParser) -> None:
     to.add_argument("source", type=Path, metavar="SOURCE", help="the model to read")
-    to.add_argument("target", type=Path, metavar="TARGET", help="the file to write: .keras, .h5, .json, .onnx")
+    to.add_argument(
+        "target",
+        type=Path,
+        metavar="TARGET",
+        help="the file to write: .keras, .h5, .json, .onnx; weights alone: .weights.h5, .weights.json, .npz, .safetensors",
+    )
+    to.add_argument("--weights", type=Path, metavar="FILE", help="weights for a SOURCE that has none (.json)")
+    to.add_argument("--strict", action="store_true", help="write nothing if TARGET cannot hold all that SOURCE has")
     to.add_argument("--opset", type=int, metavar="N", help="ONNX opset to write (default: 21)")
+    to.add_argument(
+        "--keras-version", type=int, choices=(2, 3), metavar="N", help="of an .h5 file: 2 is for tf.keras (default: 3)"
+    )
+    to.add_argument("--max-shard-size", type=float, metavar="GIB", help="of one file of .weights.json (default: 5)")
 
 
 def _add_run(to: argparse.ArgumentParser) -> None:
@@ -233,11 +247,23 @@ def plot(arguments: argparse.Namespace) -> int:
 def convert(arguments: argparse.Namespace) -> int:
     """`graphkit convert`."""
     import graphkit
+    from graphkit.cli.terminal import complain
 
-    if not arguments.source.exists():
-        raise FileNotFoundError(2, "no such file", str(arguments.source))
-    options = {} if arguments.opset is None else {"opset": arguments.opset}
-    graphkit.convert(arguments.source, arguments.target, **options)
+    for path in (arguments.source, arguments.weights):
+        if path is not None and not path.exists():
+            raise FileNotFoundError(2, "no such file", str(path))
+    chosen = {
+        "opset": arguments.opset,
+        "keras_version": arguments.keras_version,
+        "max_shard_size": arguments.max_shard_size,
+    }
+    options = {name: value for name, value in chosen.items() if value is not None}
+    lost: list[str] = []
+    graphkit.convert(
+        arguments.source, arguments.target, weights=arguments.weights, strict=arguments.strict, lost=lost, **options
+    )
+    for part in lost:
+        complain(f"not in {arguments.target}: {part}")
     say(str(arguments.target))
     return 0
 

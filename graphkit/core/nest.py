@@ -21,12 +21,12 @@ def flatten(structure: Any) -> list[Any]:
 
 
 def _collect(structure: Any, leaves: list[Any]) -> None:
-    if isinstance(structure, Mapping):
-        for key in _sorted_keys(structure):
-            _collect(structure[key], leaves)
-    elif isinstance(structure, (list, tuple)):
+    if isinstance(structure, (list, tuple)):
         for item in structure:
             _collect(item, leaves)
+    elif isinstance(structure, Mapping):
+        for key in _sorted_keys(structure):
+            _collect(structure[key], leaves)
     else:
         leaves.append(structure)
 

@@ -277,6 +277,8 @@ def _builtin_by_path(module: str, name: str) -> Any:
     for home, cls in candidates:
         if home.split(".")[-1] in parts:
             return cls
+    if not module:  # an entry of `layers` in an HDF5 file; "Identity" is an initializer as well
+        candidates = [(home, cls) for home, cls in candidates if home == "keras.layers"] or candidates
     return candidates[0][1] if len(candidates) == 1 else None
 
 

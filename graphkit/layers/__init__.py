@@ -61,7 +61,13 @@ from graphkit.layers.normalization import (
     SpectralNormalization,
     UnitNormalization,
 )
-from graphkit.layers.old import Highway, LocallyConnected1D, LocallyConnected2D, MaxoutDense, ThresholdedReLU
+from graphkit.layers.old import Highway, MaxoutDense, ThresholdedReLU
+from graphkit.layers.old_activations import ParametricSoftplus, SReLU
+from graphkit.layers.old_convolution import Deconvolution2D, FullConv2D
+from graphkit.layers.old_local import LocallyConnected1D, LocallyConnected2D
+from graphkit.layers.old_merging import CosineProximity
+from graphkit.layers.old_normalization import ModalBatchNormalization
+from graphkit.layers.old_reshaping import BatchPart, CornerUpSampling2D
 from graphkit.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -203,6 +209,7 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
+    "BatchPart",
     "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
@@ -223,11 +230,14 @@ __all__ = [
     "Convolution2DTranspose",
     "Convolution3D",
     "Convolution3DTranspose",
+    "CornerUpSampling2D",
+    "CosineProximity",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
     "CustomScaleLayer",
     "CutMix",
+    "Deconvolution2D",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -239,6 +249,7 @@ __all__ = [
     "Equalization",
     "Flatten",
     "FlaxLayer",
+    "FullConv2D",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
@@ -288,10 +299,12 @@ __all__ = [
     "Merge",
     "Minimum",
     "MixUp",
+    "ModalBatchNormalization",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
+    "ParametricSoftplus",
     "Permute",
     "Pipeline",
     "RMSNormalization",
@@ -322,6 +335,7 @@ __all__ = [
     "Reshape",
     "Resizing",
     "ReversibleEmbedding",
+    "SReLU",
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",

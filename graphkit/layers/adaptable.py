@@ -67,7 +67,7 @@ class Adaptable(AdapterArguments, BuiltInLayer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     @property
-    def scheme(self) -> Scheme | None:
+    def scheme(self) -> Any:
         """How the weight is quantised; None if it is not. Raises UnsupportedError for a mode that the layer has not."""
         mode = self.quantization_mode
         return None if mode is None else self._scheme_of(mode)
@@ -167,7 +167,7 @@ class Adaptable(AdapterArguments, BuiltInLayer):
 
     # ----- quantisation -----
 
-    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True) -> None:
+    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True, **kwargs: Any) -> None:
         """Quantise the weight: "int8", "int4", "float8", ... or as a config of `graphkit.quantizers` says.
 
         Raises InvalidArgumentError for a layer that is not built or is quantised already, UnsupportedError for a mode that it has
@@ -258,3 +258,16 @@ class Adaptable(AdapterArguments, BuiltInLayer):
         """The config; the adapter's rank and alpha only where there is one."""
         config = super().get_config()
         return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}
+
+
+def policy_with_inner(layer: BuiltInLayer) -> Any:
+    """What a layer that makes others with its own policy writes as `dtype`: a map by path, where one of them has another by now."""
+    given, own = layer.dtype_policy, layer.own_policy
+    others = {
+        inner.path: inner.own_policy
+        for inner in layer._layers
+        if isinstance(inner, Adaptable) and inner.own_policy != own
+    }
+    if isinstance(given, dtype_policies.DTypePolicyMap) or not others or None in others:
+        return given
+    return dtype_policies.DTypePolicyMap(own, {str(path): policy for path, policy in others.items()})

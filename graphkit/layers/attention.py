@@ -10,8 +10,9 @@ from typing import Any
 from graphkit import ops, random, regularizers
 from graphkit.core.declared import argument, is_positive_int, must, or_none
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import keras_class, serialize
 from graphkit.layers.activation import Softmax
+from graphkit.layers.adaptable import policy_with_inner
 from graphkit.layers.core import Dropout, EinsumDense
 from graphkit.layers.declared import (
     BiasArguments,
@@ -217,6 +218,10 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The query's mask."""
         return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; `dtype` is a map where a projection was quantised."""
+        return {**super().get_config(), "dtype": serialize(policy_with_inner(self))}
 
 
 def _fresh(initializer: Any) -> Any:

@@ -38,3 +38,21 @@ def call_context(training: bool | None = None) -> Iterator[CallContext]:
         yield context
     finally:
         _current.reset(token)
+
+
+_keras2_masks: ContextVar[bool] = ContextVar("graphkit_keras2_masks", default=False)
+
+
+@contextmanager
+def masks_of_keras2() -> Iterator[None]:
+    """Inside, merging layers pass masks on as up to Keras 2: true where all masks are that there are, also if an input has none."""
+    token = _keras2_masks.set(True)
+    try:
+        yield
+    finally:
+        _keras2_masks.reset(token)
+
+
+def are_masks_of_keras2() -> bool:
+    """Whether graphs are put together as an older file means them."""
+    return _keras2_masks.get()

@@ -42,7 +42,8 @@ _strictly_positive = must(
 )
 
 
-def _padding(layer: Any, name: str, value: Any) -> str:
+def one_of_paddings(layer: Any, name: str, value: Any) -> str:
+    """The padding in small letters, if the layer knows it. Raises InvalidArgumentError."""
     if str(value).lower() not in layer.paddings:
         raise InvalidArgumentError(
             f"The `padding` argument of layer {layer.name!r} must be one of {layer.paddings}. Received: padding={value}"
@@ -63,7 +64,7 @@ class WindowArguments(Declared, init=False):
 
     kernel_size: Any = argument(check=sizes)
     strides: Any = argument(default=1, check=sizes)
-    padding: str = argument(default="valid", check=_padding)
+    padding: str = argument(default="valid", check=one_of_paddings)
     data_format: Any = argument(default=None, convert=standardize_data_format, kw_only=True)
     dilation_rate: Any = argument(default=1, check=sizes, kw_only=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from graphkit import activations, initializers, ops, random, regularizers
 from graphkit.core.declared import Declared, argument
@@ -26,8 +26,9 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.kernel_schemes import KERNELS
 from graphkit.layers.layer import Layer
-from graphkit.layers.schemes import KERNELS, TABLES
+from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
 _WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
@@ -46,7 +47,7 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
     """activation(inputs * kernel + bias) for a product that `contraction` says."""
 
     main = "kernel"
-    weight_names = ("_kernel", "bias")
+    weight_names: ClassVar[tuple[str, ...]] = ("_kernel", "bias")
     zero_name = "kernel_zero"
 
     @property
@@ -166,7 +167,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     main = "embeddings"
     schemes = TABLES
-    weight_names = ("_embeddings",)
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings",)
     has_way_back = False
 
     _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"

@@ -183,18 +183,19 @@ class Layer(Operation):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes: of layers that are trainable, within layers that are."""
-        return [v for v in unique_variables(self._trainable_ones()) if v.trainable]
+        """The weights that training changes; none if this layer is frozen. Of the layers inside each says so for itself."""
+        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
 
     def _trainable_ones(self) -> Iterator[Variable]:
         stack: list[Layer] = [self]
         seen: set[int] = set()
         while stack:
             layer = stack.pop()
-            if id(layer) in seen or not layer.trainable:
+            if id(layer) in seen:
                 continue
             seen.add(id(layer))
-            yield from layer._own_variables
+            if layer.trainable:
+                yield from layer._own_variables
             stack.extend(reversed(layer._layers))
 
     @property
@@ -565,7 +566,7 @@ class Layer(Operation):
 
     # ----- quantisation -----
 
-    def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True) -> None:
+    def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
         """Raises UnsupportedError: only layers with a kernel or a table can be quantised. Source: keras Layer.quantize."""
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
@@ -610,8 +611,9 @@ class Layer(Operation):
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
-    """A layer out of the config of the one that holds it: its weights are named below that one."""
-    with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
+    """A layer out of the config of the one that holds it: its weights are named below that one; those of a model are its own."""
+    is_model = isinstance(config, Mapping) and config.get("class_name") in ("Functional", "Sequential")
+    with nullcontext() if is_model or not outer.get("name") else names.name_scope(str(outer["name"])):
         return deserialize(config)
 
 

@@ -10,6 +10,7 @@ from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
+from graphkit.layers.context import are_masks_of_keras2
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer
 from graphkit.ops._convert import canonical_axis
@@ -72,8 +73,11 @@ class Merge(BuiltInLayer):
         return reduce(getattr(ops, self.pairwise), inputs)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """True where any input's mask is; None if an input has none."""
+        """True where any input's mask is; None if an input has none. (Keras 2: see `masks_of_keras2`.)"""
         masks = previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]
+        if are_masks_of_keras2():
+            given = [m for m in masks if m is not None]
+            return reduce(ops.logical_and, given) if given else None
         if any(m is None for m in masks):
             return None
         return reduce(ops.logical_or, masks)

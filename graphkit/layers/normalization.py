@@ -227,8 +227,8 @@ class LayerNormalization(_Scaled):
 
     def build(self, input_shape: Any) -> None:
         """Make gamma and beta, of the shape of the axes that are normalized."""
-        given = self.axis if isinstance(self.axis, list) else [self.axis]
-        axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in given)
+        self.axis = self.axis if isinstance(self.axis, list) else [self.axis]  # a list from here on, in the config too
+        axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in self.axis)
         shape = _known_sizes(self, axes, input_shape)
         self._add_scale(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 

@@ -1,4 +1,7 @@
-"""Layers that older Keras had and Keras 3 has not, under their old names, so that their files and scripts go on working."""
+"""Layers that older Keras had and Keras 3 has not, under their old names, so that their files and scripts go on working.
+
+The others stand in `old_activations`, `old_convolution`, `old_local`, `old_merging`, `old_normalization` and `old_reshaping`.
+"""
 
 from __future__ import annotations
 
@@ -6,17 +9,14 @@ from typing import Any
 
 from graphkit import initializers, ops
 from graphkit.core.declared import argument
-from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.activation import ReLU, not_negative
 from graphkit.layers.declared import (
     BiasArguments,
     BuiltInLayer,
     KernelArguments,
-    SpatialLayer,
     activation_argument,
     positive,
-    sizes,
     weight_arguments,
 )
 
@@ -83,74 +83,3 @@ class Highway(KernelArguments, BiasArguments, BuiltInLayer):
             gate, x = gate + self.gate_bias, x + self.bias
         gate = ops.sigmoid(gate)
         return gate * self.activation(x) + (1.0 - gate) * inputs
-
-
-class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
-    """A convolution with a kernel of its own at each place. Source: keras 2 LocallyConnected1D, LocallyConnected2D (implementation 1)."""
-
-    argument_order = (
-        f"filters kernel_size strides padding data_format activation use_bias {weight_arguments('kernel', 'bias')}"
-    )
-
-    filters: int = argument(check=positive)
-    kernel_size: Any = argument(check=sizes)
-    strides: Any = argument(default=1, check=sizes)
-    padding: str = argument(default="valid")
-    data_format: Any = argument(default=None, convert=lambda value: value or "channels_last")
-    activation: Any = activation_argument()
-    implementation: int = argument(default=1, hidden=True, kw_only=True)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.padding != "valid" or self.implementation != 1:
-            raise InvalidArgumentError(
-                f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' and implementation=1 only, "
-                f"got padding={self.padding!r}, implementation={self.implementation}."
-            )
-
-    def build(self, input_shape: Any) -> None:
-        """Make kernel (places, size of a patch, filters) and bias (*places, filters). Raises InvalidArgumentError for unknown sizes."""
-        shape = (
-            input_shape if self.data_format == "channels_last" else (input_shape[0], *input_shape[2:], input_shape[1])
-        )
-        if any(size is None for size in shape[1:]):
-            raise InvalidArgumentError(
-                f"Layer {self.name!r} ({type(self).__name__}) must know all sizes of its input, got {input_shape}."
-            )
-        self._places = tuple(
-            (n - k) // s + 1 for n, k, s in zip(shape[1:-1], self.kernel_size, self.strides, strict=True)
-        )
-        count, patch = 1, shape[-1]
-        for places, size in zip(self._places, self.kernel_size, strict=True):
-            count, patch = count * places, patch * size
-        self.kernel = self._add_weight_of("kernel", (count, patch, self.filters))
-        self.bias = self._add_weight_of("bias", (*self._places, self.filters)) if self.use_bias else None
-
-    def call(self, inputs: Any) -> Any:
-        """The output."""
-        first = self.data_format == "channels_first"
-        axes = list(range(1, self.rank + 1))
-        x = ops.transpose(inputs, [0, *(a + 1 for a in axes), 1]) if first else inputs
-        patches = ops.concatenate([x[(slice(None), *window)] for window in self._windows()], axis=-1)
-        patches = ops.reshape(patches, (-1, self.kernel.shape[0], self.kernel.shape[1]))
-        x = ops.reshape(ops.einsum("bpi,pio->bpo", patches, self.kernel), (-1, *self._places, self.filters))
-        x = self.activation(x if self.bias is None else x + self.bias)
-        return ops.transpose(x, [0, self.rank + 1, *axes]) if first else x
-
-    def _windows(self) -> list[tuple[slice, ...]]:
-        """For each place within a patch, in order, the slice of the input that it meets."""
-        windows: list[tuple[slice, ...]] = [()]
-        for size, stride, places in zip(self.kernel_size, self.strides, self._places, strict=True):
-            steps = [slice(i, i + stride * (places - 1) + 1, stride) for i in range(size)]
-            windows = [(*w, s) for w in windows for s in steps]
-        return windows
-
-
-@keras_class(_HOME)
-class LocallyConnected1D(_LocallyConnected, rank=1):
-    """A Conv1D with a kernel of its own at each step. Source: keras 2 LocallyConnected1D."""
-
-
-@keras_class(_HOME)
-class LocallyConnected2D(_LocallyConnected, rank=2):
-    """A Conv2D with a kernel of its own at each place. Source: keras 2 LocallyConnected2D."""

@@ -70,7 +70,6 @@ class _SpatialDropout(SpatialLayer, Dropout):
     """Dropout of whole feature maps: the mask is the same along all spatial axes."""
 
     argument_order = config_order = "rate seed name dtype"
-    passes_on = False
 
     noise_shape: Any = argument(init=False)
     data_format: Any = argument(default="channels_last", convert=standardize_data_format, kw_only=True)
@@ -91,7 +90,6 @@ class _SpatialDropoutOfImages(_SpatialDropout):
 
     argument_order = "rate data_format seed name dtype"
     config_order = "rate seed name dtype data_format"
-    passes_on = False
 
     data_format: Any = argument(default=None, convert=standardize_data_format, kw_only=True)
 

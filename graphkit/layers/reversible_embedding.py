@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
 from graphkit.layers.core import ADAPTER, Embedding
-from graphkit.layers.schemes import TABLES
+from graphkit.layers.table_schemes import TABLES
 
 
 @keras_class("keras.layers")
@@ -24,7 +24,7 @@ class ReversibleEmbedding(Embedding):
     """
 
     schemes = TABLES
-    weight_names = ("_embeddings", "reverse_embeddings")
+    weight_names: ClassVar[tuple[str, ...]] = ("_embeddings", "reverse_embeddings")
 
     _own = "reverse_dtype logit_soft_cap"
     argument_order = f"input_dim output_dim tie_weights {Embedding._order} {_own}"

@@ -333,7 +333,7 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
         if stand_in is None:
             raise expansion
         return stand_in
-    record = OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
+    record = _record_of(entry)
     if record is not None:
         made = OpNode(record, _op_config(record, entry), entry["config"].get("name"))
         take_name(made.name)  # masks that are made while the file is read are ops too
@@ -346,6 +346,27 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
             return stand_in
         name = entry.get("name") or (entry["config"].get("name") if isinstance(entry["config"], Mapping) else None)
         raise type(error)(f"Layer {name!r} ({entry['class_name']}): {error}") from error
+
+
+def _record_of(entry: Mapping[str, Any]) -> OperationRecord | None:
+    """The op that an entry names, or None for a layer.
+
+    Keras 3 writes no modules into HDF5 files. "Add" may then be the layer or the op: a layer says there whether it is trainable.
+    """
+    config = entry.get("config")
+    if "module" in entry or not isinstance(config, Mapping) or "trainable" in config or not _calls_by_args(entry):
+        return OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
+    return _operations_by_class().get(str(entry["class_name"]))
+
+
+def _calls_by_args(entry: Mapping[str, Any]) -> bool:
+    nodes = entry.get("inbound_nodes")
+    return isinstance(nodes, list) and bool(nodes) and isinstance(nodes[0], Mapping) and "args" in nodes[0]
+
+
+@lru_cache(maxsize=1)
+def _operations_by_class() -> Mapping[str, OperationRecord]:
+    return {record.class_name: record for _, record in OPERATIONS.items()}
 
 
 def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -63,13 +63,20 @@ class Model(Layer):
             f"No such layer: {name}. Existing layers are: {known[:40]}{' ...' if len(known) > 40 else ''}.{did_you_mean(str(name), known)}"
         )
 
-    def quantize(self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True) -> None:
+    def quantize(
+        self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True, **kwargs: Any
+    ) -> None:
         """Quantise the layers inside: "int8", "int4", "float8", or as a config of `graphkit.quantizers` says.
 
         `filters` chooses layers by name (a regular expression, or several) or by a function. Source: keras.Model.quantize.
         """
         from graphkit.models.quantizing import quantize_layers
 
+        if kwargs:
+            raise InvalidArgumentError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Known are mode, config, filters, "
+                "type_check."
+            )
         quantize_layers(self, mode, config, filters, type_check)
 
     # ----- training (graphkit.training) -----

@@ -29,7 +29,8 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
         value = size_tensor(value)
         return value if dtype is None else cast_to(value, dtype)
     if dtype is not None and isinstance(value, _SCALARS):  # straight there: float32 in between would cost digits
-        return np.asarray(value, dtypes.to_numpy(dtype))
+        with np.errstate(over="ignore"):  # half floats may have no number so large
+            return np.asarray(value, dtypes.to_numpy(dtype))
     array = value if type(value) is np.ndarray else _array(value)
     if dtype is not None and dtypes.of_array(array) != dtype:
         return array.astype(dtypes.to_numpy(dtype))

@@ -164,7 +164,7 @@ def dot_product_attention(
     ):
         masks = () if allowed is None else (allowed,)
         return attention_p.bind(query, key, value, *masks, scale=float(factor))[0]
-    scores = multiply(cast(einsum("btnh,bsnh->bnts", query, key), kind), tensor(factor, kind))
+    scores = multiply(einsum("btnh,bsnh->bnts", cast(query, kind), cast(key, kind)), tensor(factor, kind))
     if bias is not None:
         scores = cast(add(scores, bias), kind)
     if allowed is not None:

@@ -20,6 +20,7 @@ from graphkit.ops.elementwise import (
     equal,
     greater,
     greater_equal,
+    identity_p,
     isinf,
     isnan,
     less,
@@ -238,7 +239,7 @@ def array(x: Any, dtype: Any = None) -> Any:
 def copy(x: Any) -> Any:
     """A copy of `x`. Source: keras.ops.copy."""
     x = tensor(x)
-    return x.copy() if isinstance(x, np.ndarray) else x
+    return x.copy() if isinstance(x, np.ndarray) else identity_p.bind(x)
 
 
 @operation("NanToNum")

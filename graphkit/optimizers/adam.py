@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import argument
@@ -117,14 +119,26 @@ class Adamax(Moments):
 class Nadam(Moments):
     """Adam with Nesterov momentum. Source: keras.optimizers.Nadam."""
 
+    schedule_decay = 1.0  # Keras 2's argument; set for its files, no part of the config
+
     def make_slots(self) -> None:
         """momentum and velocity; then the product of the momentum schedule, which Keras leaves without a name."""
         super().make_slots()
         dtype = self._trainable[0].dtype if self._trainable else dtypes.floatx()
         self._product = self._track(1.0, dtype, "variable")
 
+    @property
+    def product(self) -> Variable:
+        """The product of the momentum schedule so far."""
+        return self._product
+
+    def product_after(self, steps: int) -> float:
+        """What `product` is after so many steps; for files that do not say it."""
+        step = np.arange(1, min(steps, 10_000) + 1)  # it is 0 long before
+        return float(np.prod(self.beta_1 * (1.0 - 0.5 * 0.96 ** (step * self.schedule_decay))))
+
     def _schedule(self, step: Any, dtype: str) -> Any:
-        decay = ops.power(ops.cast(0.96, dtype), ops.cast(step, dtype))
+        decay = ops.power(ops.cast(0.96, dtype), ops.multiply(ops.cast(step, dtype), self.schedule_decay))
         return ops.multiply(ops.subtract(1.0, ops.multiply(decay, 0.5)), self.beta_1)
 
     def _update(self, pairs: Any) -> None:

@@ -79,8 +79,17 @@ class SGD(Optimizer):
         )
 
 
+class _RootDivided(Optimizer):
+    """Divides by the root of a sum of squares."""
+
+    epsilon_outside = False  # how Keras 1 and 2 kept off zero; set for their files, no part of the config
+
+    def _root(self, power: Any, epsilon: float) -> Any:
+        return ops.add(ops.sqrt(power), epsilon) if self.epsilon_outside else ops.sqrt(ops.add(power, epsilon))
+
+
 @keras_class(HOME)
-class RMSprop(Optimizer):
+class RMSprop(_RootDivided):
     """Steps divided by a moving root mean square of the gradients. Source: keras.optimizers.RMSprop."""
 
     argument_order = f"learning_rate rho momentum epsilon centered weight_decay {REST}"
@@ -102,7 +111,7 @@ class RMSprop(Optimizer):
         if self.centered:
             average = decayed(self.slot("average_gradient", variable), gradient, self.rho)
             power = ops.subtract(power, ops.square(average))
-        step = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(power, self.epsilon)))
+        step = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(power, self.epsilon))
         if self.momentum > 0:
             slot = self.slot("momentum", variable)
             step = slot.assign(ops.add(ops.multiply(slot, self.momentum), step))
@@ -110,7 +119,7 @@ class RMSprop(Optimizer):
 
 
 @keras_class(HOME)
-class Adagrad(Optimizer):
+class Adagrad(_RootDivided):
     """Steps divided by the root of the sum of all squares so far. Source: keras.optimizers.Adagrad."""
 
     argument_order = f"learning_rate initial_accumulator_value epsilon weight_decay {REST}"
@@ -126,7 +135,7 @@ class Adagrad(Optimizer):
         """The update."""
         slot = self.slot("accumulator", variable)
         total = slot.assign(ops.add(slot, ops.square(gradient)))
-        change = ops.true_divide(ops.multiply(gradient, learning_rate), ops.sqrt(ops.add(total, self.epsilon)))
+        change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total, self.epsilon))
         variable.assign(ops.subtract(variable, change))
 
 

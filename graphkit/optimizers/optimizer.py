@@ -159,6 +159,21 @@ class Optimizer(Declared, Configurable):
         return list(self._variables)
 
     @property
+    def trained(self) -> list[Variable]:
+        """The variables that the optimizer was built for, in their order."""
+        return list(self._trainable)
+
+    @property
+    def slot_groups(self) -> list[list[Variable]]:
+        """What is kept for each of `trained`: averages, sums of gradients, then the slots, a list of each."""
+        return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
+
+    @property
+    def counter(self) -> Variable:
+        """The variable that counts the calls of `apply`."""
+        return self._iterations
+
+    @property
     def iterations(self) -> Any:
         """The number of updates so far."""
         if self.gradient_accumulation_steps:
@@ -217,11 +232,11 @@ class Optimizer(Declared, Configurable):
             self._slots[name] = []
         for variable in self._trainable:
             for name in slots:
-                self._slots[name].append(
-                    None
-                    if variable.overwrite_with_gradient
-                    else self.add_variable_from_reference(variable, name, (initial or {}).get(name, 0.0))
-                )
+                self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
+
+    def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
+        """A slot; None for a variable that takes its "gradient" as its value."""
+        return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
@@ -277,7 +292,8 @@ class Optimizer(Declared, Configurable):
         """The slot of this name of a variable."""
         if self._arena is not None and variable is self._arena.flat:
             return self._arena.slots[name]
-        return self._slots[name][self._indexes[variable]]
+        found: Variable = self._slots[name][self._indexes[variable]]
+        return found
 
     def packed(self) -> AbstractContextManager[None]:
         """Inside, traced updates change small variables together; see `graphkit.optimizers.arena`."""

@@ -20,7 +20,8 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.files import replacing, replacing_folder
-from graphkit.saving.stores import Table, open_table, write_hdf5, write_npz
+from graphkit.saving.safetensors import write_safetensors
+from graphkit.saving.stores import Table, flat_names, open_table, write_hdf5, write_npz
 from graphkit.saving.weights import load_state, state_of
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
@@ -234,6 +235,8 @@ def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> Non
     arrays, names = state_of(model)
     if weights_format == "npz":
         write_npz(target, arrays)
+    elif weights_format == "safetensors":
+        write_safetensors(target, flat_names(arrays), {"format": "keras", "keras_version": KERAS_VERSION})
     else:
         write_hdf5(target, arrays, names)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.allocation import initial_weights_within, weights_from_file
+from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats
@@ -18,6 +18,7 @@ from graphkit.saving.files import replacing
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
+WEIGHT_SUFFIXES = {".h5": "h5", ".hdf5": "h5", ".npz": "npz", ".safetensors": "safetensors"}
 _WRITERS = ".keras, .h5 (Keras' older format), .json (without weights), .onnx"
 
 
@@ -48,7 +49,8 @@ def load_model(
     kind = formats.kind_of(path)
     module_name, _, function = kind.reader.partition(":")
     reader = getattr(import_module(module_name), function)
-    with custom_object_scope(custom_objects), allowing_placeholders() if placeholders else nullcontext():
+    allowing = allowing_placeholders() if placeholders else nullcontext()
+    with custom_object_scope(custom_objects), allowing, collection_paused():
         return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
 
 
@@ -61,25 +63,34 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         overwrite: False raises InvalidArgumentError where the file is there.
         zipped: False writes the members of a `.keras` archive into a folder.
         weights_format: "h5" or "npz", of the weights in the archive.
+        keras_version: 2 writes an `.h5` file that tf.keras and Keras 2 open.
+        include_optimizer: False leaves out of an `.h5` file what compile was given.
 
     The file is written beside its target and takes its name when it is whole. Source: keras.saving.save_model.
     """
     path, suffix = Path(filepath), Path(filepath).suffix.lower()
     kwargs.pop("save_format", None)
-    kwargs.pop("include_optimizer", None)
+    include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
+    keras_version = kwargs.pop("keras_version", 3)
     if suffix == ".onnx":
         model.export(filepath, **kwargs)
         return
+    if keras_version not in (2, 3) or (keras_version == 2 and suffix not in (".h5", ".hdf5")):
+        raise InvalidArgumentError(
+            f"keras_version must be 2 or 3, and 2 only for .h5 files; got {keras_version!r} for {path.name!r}."
+        )
     if kwargs:
         raise InvalidTypeError(f"save_model got arguments that it does not know: {sorted(kwargs)}.")
     if suffix == ".json":
         with replacing(path, overwrite) as part:
             part.write_text(model_to_json(model))
     elif suffix in (".h5", ".hdf5"):
-        from graphkit.saving.legacy_h5 import write_legacy_model
+        from graphkit.saving.keras2_writer import write_keras2_model
+        from graphkit.saving.legacy_h5_writer import write_legacy_model
 
-        write_legacy_model(path, model, overwrite)
+        write = write_keras2_model if keras_version == 2 else write_legacy_model
+        write(path, model, overwrite, include_optimizer)
     elif suffix == ".keras" or zipped is False:
         from graphkit.saving.archive import WEIGHTS, write_archive
 
@@ -109,15 +120,20 @@ def read_keras_archive(path: Path, compile: bool = True) -> Any:
 
 
 def _compile(model: Any, config: Mapping[str, Any]) -> None:
-    """Compile as a file says. What tf.keras wrote and is not understood is left to the user, with a warning."""
-    if not str(config.get("keras_version") or "3").startswith(("0", "1", "2")):
-        model.compile_from_config(config["compile_config"])
-        return
-    try:
-        model.compile_from_config(config["compile_config"])
-    except Exception as error:
-        said = f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand."
-        warnings.warn(said, stacklevel=2)
+    """Compile as a file says. What is not understood is left to the user, with a warning that names it."""
+    from graphkit.saving.old_training import compile_leniently
+
+    version = str(config.get("keras_version") or "3")
+    if version.startswith("3"):
+        try:
+            model.compile_from_config(config["compile_config"])
+            return
+        except GraphKitError:
+            pass  # one name is unknown: all others are of use
+    if isinstance(config["compile_config"], Mapping):
+        compile_leniently(model, config["compile_config"], version)
+    if model.built and model.optimizer is not None:
+        model.optimizer.build(model.trainable_weights)
 
 
 def read_json(path: Path, compile: bool = True) -> Any:
@@ -148,7 +164,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     if not isinstance(json_string, (str, bytes)):
         raise InvalidTypeError(f"model_from_json wants the JSON text of a model, got {type(json_string).__name__}.")
-    with custom_object_scope(custom_objects):
+    with custom_object_scope(custom_objects), collection_paused():
         return _model_from_text(json_string, "the JSON text", compile=True)
 
 
@@ -174,6 +190,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
         try:
             if is_older_config(config):
                 model = model_from_older_config(config)
+                model._config_version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
             else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
         except GraphKitError:
@@ -196,26 +213,46 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
 # ----- weights -----
 
 
-def save_weights(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-    """Write the weights of a model (or layer): `.weights.h5`, `.npz`. Source: keras.Model.save_weights."""
+def save_weights(
+    model: Any, filepath: Any, overwrite: bool = True, max_shard_size: float | None = None, **kwargs: Any
+) -> None:
+    """Write the weights, and the optimizer's state, of a model (or layer).
+
+    Args:
+        filepath: `.weights.h5`, `.npz`, `.safetensors`; `.weights.json` for sharded weights.
+        max_shard_size: GiB in one file of sharded weights.
+
+    Source: keras.Model.save_weights.
+    """
     path = Path(filepath)
     if kwargs:
         raise InvalidTypeError(f"save_weights got arguments that it does not know: {sorted(kwargs)}.")
-    if not path.name.endswith((".h5", ".hdf5", ".npz")):
+    if max_shard_size is not None or path.name.endswith(".weights.json"):
+        from graphkit.saving.sharded import SUFFIX, write_shards
+        from graphkit.saving.weights import state_of
+
+        if not path.name.endswith((SUFFIX, ".weights.h5")):
+            raise InvalidArgumentError(
+                f"The filename must end in `{SUFFIX}` when `max_shard_size` is specified. Received: filepath={str(filepath)!r}"
+            )
+        index = path.with_suffix(".json")
+        write_shards(index, *state_of(model), 5.0 if max_shard_size is None else max_shard_size, overwrite)
+        return
+    if path.suffix not in WEIGHT_SUFFIXES:
         raise InvalidArgumentError(
-            f"The filename must end in `.weights.h5` (or .npz). Received: filepath={str(filepath)!r}"
+            f"The filename must end in `.weights.h5` (or .npz, .safetensors). Received: filepath={str(filepath)!r}"
         )
     from graphkit.saving.archive import write_weights
 
     with replacing(path, overwrite) as part:
-        write_weights(part, model, "npz" if path.suffix == ".npz" else "h5")
+        write_weights(part, model, WEIGHT_SUFFIXES[path.suffix])
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> None:
     """Read weights; nothing is changed unless all fit. Source: keras.Model.load_weights.
 
     Args:
-        filepath: `.weights.h5`, `.npz`, a `.keras` archive, or an HDF5 file of older Keras.
+        filepath: `.weights.h5`, `.npz`, `.safetensors`, `.weights.json`, a `.keras` archive, or an HDF5 file of older Keras.
         skip_mismatch: leave what does not fit as it is.
         by_name: match layers by name; the others keep their weights (older HDF5 files only).
 

@@ -13,7 +13,8 @@ from graphkit.core.serialization import classes_of, custom_object, is_envelope
 from graphkit.ops._dispatch import OPERATIONS
 from graphkit.saving import formats, limits
 from graphkit.saving.keras1_config import CLASSES as KERAS1_CLASSES
-from graphkit.saving.legacy_config import MODELS, RENAMED, TENSORFLOW_CLASSES, layers_in
+from graphkit.saving.legacy_config import MODELS, RENAMED, TENSORFLOW_CLASSES
+from graphkit.saving.legacy_context import layers_in
 from graphkit.saving.stores import Table, open_table
 from graphkit.saving.wrapped import parse_config, unwrapped
 

@@ -6,8 +6,12 @@ out as it went in. Source: files of Keras 1.0 to 1.2.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
+
+from graphkit import constraints, initializers, regularizers  # noqa: F401 (they register their classes)
+from graphkit.core.serialization import classes_of, custom_object
 
 Config = dict[str, Any]
 
@@ -19,7 +23,6 @@ CLASSES = {
     "AtrousConvolution2D": "Conv2D",
     "AtrousConv1D": "Conv1D",
     "AtrousConv2D": "Conv2D",
-    "Deconvolution2D": "Conv2DTranspose",
     "Deconvolution3D": "Conv3DTranspose",
     "SeparableConvolution1D": "SeparableConv1D",
     "SeparableConvolution2D": "SeparableConv2D",
@@ -61,7 +64,6 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
         "dropout": None,
     },
     "PReLU": {"init": "alpha_initializer"},
-    "ParametricSoftplus": {"init": "alpha_initializer"},
     "BatchNormalization": {
         "init": "gamma_initializer",
         "gamma_init": "gamma_initializer",
@@ -70,7 +72,7 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
     "SeparableConv2D": {"init": "depthwise_initializer"},
     "SeparableConv1D": {"init": "depthwise_initializer"},
     "UpSampling1D": {"length": "size"},
-    "Conv2DTranspose": {"output_shape": None},
+    "Deconvolution2D": {"output_shape": "target_shape"},
     "Conv3DTranspose": {"output_shape": None},
 }
 _DATA_FORMATS = {"th": "channels_first", "tf": "channels_last"}
@@ -88,14 +90,25 @@ def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Co
     for key, value in config.items():
         new = own[key] if key in own else _KEYS.get(key, key)
         if new is not None and (new not in made or value is not None):
-            made[new] = _VALUES.get(new, _same)(value)
+            made[new] = _value(new, value)
     for axes in _KERNEL_AXES:
         if all(axis in made for axis in axes):
             made["kernel_size"] = [made.pop(axis) for axis in axes]
     if isinstance(made.get("padding"), Mapping) or _is_list_of(made.get("padding"), 4):
         made["padding"] = _margins(made["padding"])
     _name_input_shape(name, made)
-    return name, made
+    return _class_of_arguments(name, made), made
+
+
+def _class_of_arguments(name: str, config: Config) -> str:
+    """The class that does what an argument of Keras 1 asks for, where Keras 2 has no such argument."""
+    if name == "BatchNormalization" and "mode" in config and not config["mode"]:
+        del config["mode"]
+    elif name == "BatchNormalization" and "mode" in config:
+        return "ModalBatchNormalization"
+    if name == "Conv2D" and config.get("padding") == "full":
+        return "FullConv2D"
+    return name
 
 
 def _same(value: Any) -> Any:
@@ -108,7 +121,7 @@ def _data_format(value: Any) -> Any:
 
 def _regularizer(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
-        return value
+        return _known("regularizer", value, None)
     if value["name"] not in _REGULARIZERS:
         return None  # EigenvalueRegularizer and its like say nothing about what the model computes
     return {"class_name": "L1L2", "config": {"l1": float(value.get("l1") or 0.0), "l2": float(value.get("l2") or 0.0)}}
@@ -116,31 +129,50 @@ def _regularizer(value: Any) -> Any:
 
 def _constraint(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
-        return {"class_name": _CONSTRAINTS.get(value, value), "config": {}} if isinstance(value, str) else value
+        made = {"class_name": _CONSTRAINTS.get(value, value), "config": {}} if isinstance(value, str) else value
+        return _known("constraint", made, None)
     inner = {_CONSTRAINT_KEYS.get(k, k): v for k, v in value.items() if k != "name"}
     return {"class_name": _CONSTRAINTS.get(value["name"], value["name"]), "config": inner}
 
 
 _CONSTRAINTS = {"maxnorm": "MaxNorm", "nonneg": "NonNeg", "unitnorm": "UnitNorm"}
-_WEIGHTS = ("kernel", "bias", "recurrent", "embeddings", "gamma", "beta", "alpha", "depthwise", "activity")
-_INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform"}
+_INITIALIZERS = {"zero": "zeros", "one": "ones", "<lambda>": "glorot_uniform", "recurrent_identity": "identity"}
 
 
 def _initializer(value: Any) -> Any:
-    return _INITIALIZERS.get(value, value) if isinstance(value, str) else value
+    return _known("initializer", _INITIALIZERS.get(value, value) if isinstance(value, str) else value, "glorot_uniform")
+
+
+def _known(kind: str, value: Any, otherwise: str | None) -> Any:
+    """The value, or another one with a warning where it was a class or function of the author's.
+
+    What computes the first weights, or works in training alone, shall not keep a model closed.
+    """
+    name = value.get("class_name") if isinstance(value, Mapping) else value
+    if not isinstance(name, str) or name in classes_of(f"keras.{kind}s") or custom_object(name) is not None:
+        return value
+    if isinstance(value, Mapping) and ("module" in value or value.get("registered_name")):
+        return value
+    warnings.warn(f"The {kind} {name!r} of the file is not known here; {otherwise} stands in its place.", stacklevel=2)
+    return otherwise
 
 
 def _forget_bias(value: Any) -> Any:
     return value in ("one", "ones") if isinstance(value, str) else value
 
 
-_VALUES: dict[str, Callable[[Any], Any]] = {
-    "data_format": _data_format,
-    "unit_forget_bias": _forget_bias,
-    **{f"{weight}_regularizer": _regularizer for weight in _WEIGHTS},
-    **{f"{weight}_constraint": _constraint for weight in _WEIGHTS},
-    **{f"{weight}_initializer": _initializer for weight in _WEIGHTS},
-}
+_VALUES: tuple[tuple[str, Callable[[Any], Any]], ...] = (  # by the end of a key
+    ("data_format", _data_format),
+    ("unit_forget_bias", _forget_bias),
+    ("_regularizer", _regularizer),
+    ("_constraint", _constraint),
+    ("_initializer", _initializer),
+    ("_init", _initializer),
+)
+
+
+def _value(key: str, value: Any) -> Any:
+    return next((convert for end, convert in _VALUES if key.endswith(end)), _same)(value)
 
 
 def _is_list_of(value: Any, length: int) -> bool:

@@ -7,13 +7,15 @@ What changed is held in tables. The words of Keras 1 are first put into those of
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Mapping
 from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
+from graphkit.layers.context import masks_of_keras2
 from graphkit.saving.keras1_config import in_keras2_words
+from graphkit.saving.legacy_context import entries_of, in_full, layers_in
+from graphkit.saving.legacy_origin import reading
 from graphkit.saving.old_activations import hard_sigmoid_keras2
 
 Config = dict[str, Any]
@@ -42,6 +44,8 @@ RENAMED: dict[str, tuple[str, Config]] = {
     "SyncBatchNormalization": ("BatchNormalization", {}),
     "AddLoss": ("Identity", {}),  # it passes its input on
     "AddMetric": ("Identity", {}),
+    "RandomHeight": ("Identity", {}),  # in training they stretch; what comes out then has no known size
+    "RandomWidth": ("Identity", {}),
     "LSTMV2": ("LSTM", {}),
     "GRUV2": ("GRU", {}),
     "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
@@ -82,10 +86,16 @@ _DROPPED_OF = {
     "SeparableConv1D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
     "Flatten": {"keepdims"},
     "Identity": {"unconditional", "aggregation", "metric_name"},
+    **{name: {"vocabulary_size"} for name in ("IntegerLookup", "StringLookup", "TextVectorization")},
     "Embedding": {"input_length"},
     "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
     "Attention": {"causal"},
     "AdditiveAttention": {"causal"},
+}
+_RENAMED_KEYS = {
+    "LeakyReLU": {"alpha": "negative_slope"},
+    "CategoryEncoding": {"max_tokens": "num_tokens"},
+    "Discretization": {"bins": "bin_boundaries"},
 }
 # What was true where a key is missing, and is not Keras 3's default.
 _OLD_DEFAULTS: dict[str, Config] = {
@@ -104,7 +114,7 @@ _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "max": ("Maximum", {}),
     "concat": ("Concatenate", {"axis": "concat_axis"}),
     "dot": ("Dot", {"axes": "dot_axes"}),
-    "cos": ("Dot", {"axes": "dot_axes"}),
+    "cos": ("CosineProximity", {"axes": "dot_axes"}),
 }
 _INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell")
 _ALWAYS_KNOWN = {
@@ -117,20 +127,6 @@ _ALWAYS_KNOWN = {
     "batch_shape",
     "input_shape",
 }
-# Keras' classes that graphkit does not build may still come: their configs are left for whoever has the class.
-_SPATIAL = (
-    *(
-        f"{kind}{n}D"
-        for n in (2, 3)
-        for kind in ("Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")
-    ),
-    *(
-        f"{kind}{n}D"
-        for n in (2, 3)
-        for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "LocallyConnected")
-    ),
-    *("Conv2DTranspose", "Conv3DTranspose", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"),
-)
 
 
 # ----- front door -----
@@ -141,17 +137,24 @@ def is_older_config(config: Mapping[str, Any]) -> bool:
     version = str(config.get("keras_version") or "")
     if version[:1].isdigit():
         return int(version.split(".")[0]) < 3
-    return is_envelope(config) and any(_is_marked(entry) for entry in _entries(config))
+    return is_envelope(config) and any(_is_marked(entry) for entry in entries_of(config))
 
 
 def model_from_older_config(config: Mapping[str, Any]) -> Any:
     """The model of an older config. Raises SerializationError naming the layer for what has no counterpart."""
-    return deserialize(rewritten(_with_data_formats(config)))
+    has_masks = any(_makes_masks(entry) for entry in entries_of(config))
+    with reading(config.get("keras_version"), has_masks), masks_of_keras2():
+        return deserialize(rewritten(in_full(config)))
+
+
+def _makes_masks(entry: Mapping[str, Any]) -> bool:
+    config = entry.get("config")
+    return entry["class_name"] == "Masking" or (isinstance(config, Mapping) and bool(config.get("mask_zero")))
 
 
 def upgraded(entry: Mapping[str, Any]) -> Config:
     """A layer's or model's envelope as Keras 3 writes it; one that is already is left as it is."""
-    return rewritten(entry) if any(_is_marked(e) for e in _entries(entry)) or "module" not in entry else dict(entry)
+    return rewritten(entry) if any(_is_marked(e) for e in entries_of(entry)) or "module" not in entry else dict(entry)
 
 
 def _is_marked(entry: Mapping[str, Any]) -> bool:
@@ -167,29 +170,6 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
         and bool(nodes)
         and (isinstance(nodes[0], list) or (isinstance(nodes[0], Mapping) and "args" not in nodes[0]))
     )
-
-
-def _entries(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The layers inside a model's envelope, also within wrappers, or the single layer that it is."""
-    stack: list[Any] = [entry]
-    while stack:
-        value = stack.pop()
-        inner = layers_in(value)
-        if inner is None:
-            yield value
-            wrapped = value["config"].get("layer") if isinstance(value["config"], Mapping) else None
-            inner = [wrapped]
-        stack.extend(e for e in reversed(inner) if is_envelope(e))
-
-
-def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
-    """The entries of `layers` of a model, also of the models that a Merge joins; None for a layer."""
-    config = entry.get("config")
-    if isinstance(config, list):
-        return config
-    if isinstance(config, Mapping) and isinstance(config.get("layers"), list):
-        return list(config["layers"])
-    return None
 
 
 def rewritten(entry: Mapping[str, Any]) -> Config:
@@ -265,10 +245,15 @@ def _mend(class_name: str, made: Config) -> None:
         made.pop("type_spec", None)
     elif "int" in str(made.get("dtype")) or made.get("dtype") in ("bool", "string"):
         made.pop("dtype")  # Keras up to 2.0 noted the dtype of the inputs there
-    if class_name == "BatchNormalization":
+    if class_name in ("BatchNormalization", "ModalBatchNormalization"):
         _mend_normalization(made)
-    if class_name == "LeakyReLU" and "alpha" in made:
-        made["negative_slope"] = made.pop("alpha")
+    for old, new in _RENAMED_KEYS.get(class_name, {}).items():
+        if old in made:
+            made[new] = made.pop(old)
+    if class_name == "CategoryEncoding" and made.get("output_mode") == "binary":  # up to 2.5
+        made["output_mode"] = "multi_hot"
+    if class_name == "Hashing" and "float" in str(made.get("dtype")):
+        made.pop("dtype")  # of its inputs, up to 2.8
     if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
         inner = made["layer"]["config"].get("batch_input_shape")
         if inner is not None:
@@ -278,18 +263,14 @@ def _mend(class_name: str, made: Config) -> None:
 def _mend_normalization(made: Config) -> None:
     if isinstance(made.get("axis"), (list, tuple)):
         made["axis"] = made["axis"][0]
-    mode = made.pop("mode", 0)
-    if mode:
-        raise SerializationError(
-            f"Layer {made.get('name')!r} (BatchNormalization) has mode={mode} of Keras 1 ("
-            + ("each sample by itself" if mode == 1 else "the statistics of the batch, also in inference")
-            + "), which no later Keras has. Build the model anew with LayerNormalization, or mode=0, and load its weights by name."
-        )
 
 
 def _value(key: str, value: Any) -> Any:
-    if key.endswith("activation") and _function_name(value) == "hard_sigmoid":
-        return hard_sigmoid_keras2
+    if key.endswith("activation") and isinstance(_function_name(value), str):
+        name = str(_function_name(value)).removesuffix("_v2")  # TensorFlow's own names of softmax and others
+        if name == "hard_sigmoid":
+            return hard_sigmoid_keras2
+        return name if isinstance(value, str) else value
     if isinstance(value, Mapping):
         return _mapping(key, value)
     if key == "cells" and isinstance(value, list):
@@ -349,56 +330,25 @@ def _merge(config: Mapping[str, Any]) -> Config:
         return _lambda({"name": config.get("name"), **said})
     class_name, arguments = _MERGE_MODES[mode]
     made = {"name": config.get("name"), **{new: config[old] for new, old in arguments.items() if old in config}}
-    if class_name == "Dot" and isinstance(made.get("axes"), list):
+    if "axes" in made and isinstance(made.get("axes"), list):
         made["axes"] = [a[0] if isinstance(a, list) and len(a) == 1 else a for a in made["axes"]]
-    if mode == "cos":
-        made["normalize"] = True
     return {"module": "keras.layers", "class_name": class_name, "config": made, "registered_name": None}
 
 
 def _lambda(config: Mapping[str, Any]) -> Config:
     """A Lambda without its code: the function is found under a name, or the layer refuses to be made."""
+    arguments = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    if set(arguments) == {"i", "parts"} and custom_object(str(config.get("name"))) is None:  # multi_gpu_model's
+        part = {"name": config.get("name"), **arguments}
+        return {"module": "keras.layers", "class_name": "BatchPart", "config": part, "registered_name": None}
     function: Any = config.get("function")
     if config.get("function_type") == "function" and isinstance(function, str):
         function = {"class_name": "function", "config": function}
     elif not is_envelope(function):
         function = {"class_name": "__lambda__", "config": {"code": "", "defaults": None, "closure": None}}
     made: Config = {"name": config.get("name"), "trainable": config.get("trainable", True), "function": function}
-    made["arguments"] = config.get("arguments") if isinstance(config.get("arguments"), Mapping) else {}
+    made["arguments"] = arguments
     made.update({key: config[key] for key in ("batch_input_shape",) if config.get(key)})
     if config.get("output_shape_type", "raw") == "raw" and isinstance(config.get("output_shape"), list):
         made["output_shape"] = config["output_shape"]
     return {"module": "keras.layers", "class_name": "Lambda", "config": made, "registered_name": None}
-
-
-# ----- data formats -----
-
-
-def _with_data_formats(config: Mapping[str, Any]) -> Config:
-    """A copy in which each layer over space says its data format.
-
-    Where a file does not say it, the setting of that machine was meant: what the layers before it say, or failing that those after it.
-    """
-    copy: Config = deepcopy(dict(config))
-    silent: list[Config] = []
-    latest: Any = None
-    for entry in _entries(copy):
-        name, words = (
-            in_keras2_words(str(entry["class_name"]), entry["config"])
-            if isinstance(entry.get("config"), Mapping)
-            else ("", {})
-        )
-        if name not in _SPATIAL:
-            continue
-        given = words.get("data_format")
-        if given in ("channels_first", "channels_last"):
-            latest = given
-            for waiting in silent:
-                waiting["data_format"] = given
-            silent.clear()
-        else:
-            entry["config"].pop("dim_ordering", None)
-            if latest is None:
-                silent.append(entry["config"])
-            entry["config"]["data_format"] = latest or "channels_last"
-    return copy

@@ -7,7 +7,9 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, layers_in, model_envelope, rewritten
+from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from graphkit.saving.legacy_context import layers_in
+from graphkit.saving.legacy_origin import origin
 
 Config = dict[str, Any]
 
@@ -123,7 +125,7 @@ def functional(entry: Mapping[str, Any]) -> Config:
             raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
     entries = [dict(e) for e in config["layers"]]
     offsets = _offsets(entries, config)
-    layers = [_graph_entry(e, offsets) for e in entries]
+    layers = [made for e in entries for made in _graph_entries(e, offsets)]
     models = {e["name"] for e in layers if e["class_name"] == "Functional"}
     made = {
         "name": config.get("name") or entry.get("name"),
@@ -133,6 +135,42 @@ def functional(entry: Mapping[str, Any]) -> Config:
         "output_layers": _ends(config["output_layers"], offsets, models),
     }
     return model_envelope("Functional", made)
+
+
+def _graph_entries(entry: Config, offsets: Mapping[str, int]) -> list[Config]:
+    made = _graph_entry(entry, offsets)
+    if made["class_name"] == "MultiHeadAttention" and origin().attention_ignores_masks:
+        return _without_masks(made)
+    return [made]
+
+
+def _without_masks(entry: Config) -> list[Config]:
+    """A layer that gets copies of its tensors: an op hands no mask on."""
+    copies: list[Config] = []
+
+    def copied(value: Any) -> Any:
+        if isinstance(value, Mapping) and value.get("class_name") == "__keras_tensor__":
+            name = f"{entry['name']}_input_{len(copies)}"
+            copies.append(operation_entry("numpy.Copy", name, value))
+            return {"class_name": "__keras_tensor__", "config": {"keras_history": [name, 0, 0]}}
+        if isinstance(value, Mapping):
+            return {k: v if k == "attention_mask" else copied(v) for k, v in value.items()}
+        return [copied(v) for v in value] if isinstance(value, list) else value
+
+    made = {**entry, "inbound_nodes": [copied(node) for node in entry["inbound_nodes"]]}
+    return [*copies, made]
+
+
+def operation_entry(operation: str, name: str, *tensors: Any) -> Config:
+    """The entry of an op ("numpy.Copy") that is called once."""
+    family, class_name = operation.split(".")
+    envelope = {"module": f"keras.src.ops.{family}", "class_name": class_name, "registered_name": class_name}
+    return {
+        **envelope,
+        "config": {"name": name},
+        "name": name,
+        "inbound_nodes": [{"args": list(tensors), "kwargs": {}}],
+    }
 
 
 def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
@@ -146,6 +184,9 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
     if made["config"].get("name") is None:
         made["config"]["name"] = made["name"]
     made["inbound_nodes"] = [_call(made["class_name"], node, offsets) for node in nodes]
+    if entry["config"].get("causal") and made["class_name"] in ("Attention", "AdditiveAttention"):
+        for call in made["inbound_nodes"]:  # up to 2.15 an argument of the layer, now of its call
+            call["kwargs"] = {**call["kwargs"], "use_causal_mask": True}
     return made
 
 

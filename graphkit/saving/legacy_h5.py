@@ -6,7 +6,7 @@ Keras 1 to 3 (`model.save("x.h5")`, `save_weights("x.h5")`).
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,9 +18,11 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import placeholders_in
 from graphkit.saving import limits
-from graphkit.saving.files import replacing
 from graphkit.saving.input_shape import build_from_weights
+from graphkit.saving.legacy_h5_writer import layer_weights
+from graphkit.saving.old_training import compile_leniently
 from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
+from graphkit.saving.optimizer_state import FileLayer, OlderFile, is_side_by_side, state_pairs
 from graphkit.saving.stores import Entry, Table, open_table
 from graphkit.saving.weights import Assignment, assign, report
 
@@ -37,7 +39,7 @@ class Group(NamedTuple):
 
 
 def read_legacy_model(path: Path, compile: bool = True) -> Any:
-    """The model of a Keras HDF5 file, with its weights; the optimizer's state is left out."""
+    """The model of a Keras HDF5 file, with its weights; what compile was given, and the optimizer's state."""
     from graphkit.saving.front import model_from_config
 
     what = repr(str(path))
@@ -53,9 +55,10 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
         with weights_from_file(table.nbytes, what):
             model = model_from_config(config, what)
             build_from_weights(model, [e.shape for g in weight_groups(table, what) for e in g.entries], what)
-        load_legacy_weights(model, table, what)
+        older = load_legacy_weights(model, table, what)
         if compile and "training_config" in attributes:
-            _compile(model, limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}"))
+            training = limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}")
+            _compile(model, training, table, older)
     return model
 
 
@@ -67,18 +70,20 @@ def _what_it_is(table: Table) -> str:
     return f"it holds {sorted(table.entries)[:5]}"
 
 
-def _compile(model: Any, training: Any) -> None:
-    """Compile as the file says; what this does not understand is left to the user, as Keras does."""
-    import warnings
-
-    try:
-        optimizer = training.get("optimizer_config") or training.get("optimizer")
-        config = {k: training.get(k) for k in ("loss", "metrics", "weighted_metrics", "loss_weights")}
-        model.compile_from_config({"optimizer": optimizer, **config})
-    except Exception as error:
-        warnings.warn(
-            f"The model was loaded but not compiled: {type(error).__name__}: {error}. Compile it by hand.", stacklevel=2
-        )
+def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
+    """Compile as the file says, and take the optimizer's state."""
+    if not isinstance(training, Mapping):
+        return
+    version = _origin(table)[0] or ""
+    compile_leniently(model, training, version)
+    place = "optimizer_weights"
+    names = list_attribute(table.attributes.get(place, {}), "weight_names") or []
+    entries = [table.entries[path] for path in (f"{place}/{name}" for name in names) if path in table.entries]
+    if model.optimizer is None or not entries:
+        return
+    model.optimizer.build(model.trainable_weights)
+    pairs = state_pairs(model.optimizer, entries, None if is_side_by_side(names, version) else older)
+    assign([Assignment(variable, entry) for variable, entry in pairs])
 
 
 def text_of(value: Any) -> str:
@@ -88,12 +93,34 @@ def text_of(value: Any) -> str:
 
 def load_legacy_weights(
     model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False
-) -> None:
-    """Take the weights of a file with `layer_names`. Raises SerializationError naming layer and shapes; then nothing has changed."""
+) -> OlderFile:
+    """Take the weights of a file with `layer_names`; gives which layer took what.
+
+    Raises SerializationError naming layer and shapes; then nothing has changed.
+    """
     groups = weight_groups(table, what)
-    dialect = dialect_of([n for g in groups for n in g.weight_names], *_origin(table))
+    names = [n for g in groups for n in g.weight_names]
+    dialect = dialect_of(names, *_origin(table), getattr(model, "_config_version", None))
+    if dialect.flipped:
+        _warn_of_theano_padding(model, what)
     lenient = bool(placeholders_in(model))
-    assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
+    return assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
+
+
+def _warn_of_theano_padding(model: Layer, what: str) -> None:
+    """Say which layers Theano would have padded in another way: padding "same" with strides or even windows."""
+    found = []
+    for layer in model._walk_layers():
+        window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
+        steps = getattr(layer, "strides", None)
+        if getattr(layer, "padding", None) == "same" and isinstance(window, tuple) and isinstance(steps, tuple):
+            found += [layer.name] if max(steps) > 1 or any(n % 2 == 0 for n in window) else []
+    if found:
+        warnings.warn(
+            f"{what} was trained on Theano, which divides the margins of padding='same' in another way than all others do: "
+            f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''} may give other numbers here than they gave there.",
+            stacklevel=2,
+        )
 
 
 def _origin(table: Table) -> tuple[str | None, str | None]:
@@ -107,8 +134,8 @@ def _origin(table: Table) -> tuple[str | None, str | None]:
 
 def assign_groups(
     model: Layer, groups: list[Group], dialect: Dialect, what: str, skip_mismatch: bool = False, by_name: bool = False
-) -> None:
-    """Give the layers of a model the arrays of these groups."""
+) -> OlderFile:
+    """Give the layers of a model the arrays of these groups; gives which layer took what."""
     layers = [layer for layer in model.layers if layer_weights(layer)]  # type: ignore[attr-defined]
     pairs = _by_name(layers, groups) if by_name else _matched(model, layers, groups, what)
     assignments: list[Assignment] = []
@@ -120,6 +147,7 @@ def assign_groups(
     if problems and not skip_mismatch:
         raise report(model, what, problems)
     assign(assignments)
+    return OlderFile([FileLayer(layer, group.weight_names, group.entries) for layer, group in pairs], dialect)
 
 
 def weight_groups(table: Table, what: str) -> list[Group]:
@@ -130,6 +158,8 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         else "model_weights"
     )
     names = list_attribute(table.attributes.get(root, {}), "layer_names")
+    if names is None and "nb_layers" in table.attributes.get("", {}):
+        return _numbered_groups(table)
     if names is None:
         raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
     groups = []
@@ -142,7 +172,20 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         if missing:
             raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
         if weight_names:
-            groups.append(Group(name, weight_names, [table.entries[f"{path}/{w}"] for w in weight_names]))
+            groups.append(
+                Group(name.replace("/", "_"), weight_names, [table.entries[f"{path}/{w}"] for w in weight_names])
+            )
+    return groups
+
+
+def _numbered_groups(table: Table) -> list[Group]:
+    """The layers of a file of Keras 0: `layer_0/param_0`, ..."""
+    groups = []
+    for number in range(int(table.attributes[""]["nb_layers"])):
+        found = table.group(f"layer_{number}")
+        names = sorted((n for n in found if n.startswith("param_")), key=lambda n: int(n.removeprefix("param_")))
+        if names:
+            groups.append(Group(f"layer_{number}", names, [found[n] for n in names]))
     return groups
 
 
@@ -156,12 +199,6 @@ def list_attribute(attributes: Mapping[str, Any], name: str) -> list[str] | None
         parts.extend(text_of(v) for v in np.asarray(attributes[f"{name}{number}"]).reshape(-1).tolist())
         number += 1
     return parts if number else None
-
-
-def layer_weights(layer: Layer) -> list[Any]:
-    """The weights of a layer in the old order: all trainable ones of the layers inside, then all others."""
-    weights = layer.weights
-    return [v for v in weights if v.trainable] + [v for v in weights if not v.trainable]
 
 
 def _matched(model: Layer, layers: list[Layer], groups: list[Group], what: str) -> list[tuple[Layer, Group]]:
@@ -202,42 +239,3 @@ def _fit(layer: Layer, group: Group, dialect: Dialect) -> tuple[list[Assignment]
         if v.shape != e.shape
     ]
     return [Assignment(v, e) for v, e, _ in found], wrong
-
-
-# ----- writing -----
-
-
-def write_legacy_model(path: Path, model: Any, overwrite: bool = True) -> None:
-    """Write a whole model as Keras 3 writes `model.save("x.h5")`: config, weights, what compile was given."""
-    import h5py
-
-    from graphkit.saving.archive import KERAS_VERSION
-
-    compile_config = model.get_compile_config()
-    with replacing(path, overwrite) as part, h5py.File(part, "w") as file:
-        file.attrs["keras_version"] = KERAS_VERSION
-        file.attrs["backend"] = "graphkit"
-        file.attrs["model_config"] = json.dumps({"class_name": type(model).__name__, "config": model.get_config()})
-        if compile_config:
-            file.attrs["training_config"] = json.dumps(
-                {**compile_config, "optimizer_config": compile_config.get("optimizer")}
-            )
-        write_groups(file.create_group("model_weights"), model)
-
-
-def write_groups(place: Any, model: Any) -> None:
-    """Write a group a layer, with `layer_names` and `weight_names`."""
-    from graphkit.saving.archive import KERAS_VERSION
-
-    place.attrs["layer_names"] = [layer.name.encode() for layer in model.layers]
-    place.attrs["keras_version"] = KERAS_VERSION
-    place.attrs["backend"] = "graphkit"
-    for layer in model.layers:
-        group = place.create_group(layer.name)
-        weights = layer_weights(layer)
-        names = [v.path for v in weights]
-        if len(set(names)) != len(names):
-            names = [f"{index}/{name}" for index, name in enumerate(names)]
-        group.attrs["weight_names"] = np.array([name.encode() for name in names]) if names else np.zeros(0)
-        for name, variable in zip(names, weights, strict=True):
-            group.create_dataset(name, data=variable.array)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import SerializationError
@@ -22,6 +23,14 @@ def check_expansion(declared: int, stored: int, what: str) -> None:
         raise SerializationError(
             f"{what} declares {declared:,} bytes, but the file holds only {stored:,} for it; it is damaged or a decompression bomb."
         )
+
+
+def read_bytes(path: Path, what: str) -> bytes:
+    """The bytes of a file that is to be a config. Raises SerializationError where it is too large."""
+    size = path.stat().st_size
+    if size > MAX_JSON_BYTES:
+        raise SerializationError(f"{what} has {size:,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
+    return path.read_bytes()
 
 
 def parse_json(text: str | bytes, what: str) -> Any:

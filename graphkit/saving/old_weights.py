@@ -6,12 +6,14 @@ Source: the layouts of Keras 1.0 to 2.2, and keras 2's saving of CuDNNLSTM and C
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.layers.convolution import Conv2DTranspose, Conv3DTranspose
 from graphkit.layers.layer import Layer
 from graphkit.saving.stores import Array, Entry
 
@@ -21,22 +23,47 @@ class Dialect(NamedTuple):
 
     keras1: bool  # kernels of channels_first layers stand as (out, in, space...), gates apart
     flipped: bool  # Theano convolves, all others correlate: the kernels are mirrored
+    deviations: bool = (
+        False  # to Keras 1.0.5, BatchNormalization kept standard deviations, and divided by them + epsilon
+    )
 
 
 _KERAS1_NAME = re.compile(
-    r"_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)(_\d+)?(:\d+)?$"
+    r"(_(W|b|U|W_\w|U_\w|b_\w|gamma|beta|running_mean|running_std|alphas?|W_carry|b_carry)|(^|/)param_\d+)(_\d+)?(:\d+)?$"
 )
 _GATE = re.compile(r"_([WUb])_([a-z])(_\d+)?(:\d+)?$")
+_WITHOUT_NAME = re.compile(r"param_\d+$")
 _GATES = {
     "LSTMCell": ("icfo", "ifco"),
+    "ConvLSTMCell": ("icfo", "ifco"),
     "GRUCell": ("zrh", "zrh"),
 }  # Keras 1's order in the file, Keras 3's in one matrix
-_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")
-_CONVOLUTIONS = ("Conv1D", "Conv2D", "Conv3D", "Conv2DTranspose", "Conv3DTranspose", "ConvLSTM2DCell")
+_DEVIATIONS = re.compile(r"0?$|1\.0\.[0-5]$")
+# The state of random generators, and what BatchNormalization(renorm=True) needs in training alone.
+_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var|moving_stddev|renorm_mean|renorm_stddev)(:\d+)?$")
+_CONVOLUTIONS = (
+    "Conv1D",
+    "Conv2D",
+    "Conv3D",
+    "Conv2DTranspose",
+    "Conv3DTranspose",
+    "ConvLSTMCell",
+    "Deconvolution2D",
+    "FullConv2D",
+)
+_SHARED = (
+    "PReLU",
+    "SReLU",
+    "ParametricSoftplus",
+)  # whose configs of Keras 1 do not say along which axes weights are shared
 
 
-def dialect_of(names: Sequence[str], version: str | None, backend: str | None) -> Dialect:
+def dialect_of(
+    names: Sequence[str], version: str | None, backend: str | None, config_version: str | None = None
+) -> Dialect:
     """The dialect of a file, from its weights' names and the attributes `keras_version` and `backend`, which Keras 1 lacks.
+
+    `config_version` is what the config says that the model was made from: "" where it says nothing, as to Keras 1.0.3.
 
     TensorFlow's variables are called "..._W:0", Theano's "..._W": so a file of Keras 1 does say where it was trained.
     """
@@ -47,11 +74,13 @@ def dialect_of(names: Sequence[str], version: str | None, backend: str | None) -
         else bool(own) and not any("/kernel" in n or "/bias" in n for n in names)
     )
     theano = backend == "theano" if backend else keras1 and bool(own) and not any(n.endswith(":0") for n in own)
-    return Dialect(keras1, theano)
+    return Dialect(
+        keras1, theano, keras1 and config_version is not None and _DEVIATIONS.match(config_version) is not None
+    )
 
 
 def is_no_weight(name: str) -> bool:
-    """Whether an array of a file is the state of a random generator."""
+    """Whether an array of a file is no weight of ours."""
     return _NO_WEIGHT.search(name) is not None
 
 
@@ -76,13 +105,13 @@ def _pair(
 ) -> list[tuple[Any, Entry, str]] | str:
     found: list[tuple[Any, Entry, str]] = []
     at = 0
-    for leaf, variables in _sections(layer, heed_frozen):
+    for leaf, variables, _ in _sections(layer, heed_frozen):
         count, made = _modern(leaf, variables, names[at:], entries[at:], dialect)
         if len(made) != len(variables):
             break
         found += [(v, e, names[at + min(i, count - 1)]) for i, (v, e) in enumerate(zip(variables, made, strict=True))]
         at += count
-    wanted = [v for _, variables in _sections(layer, heed_frozen) for v in variables]
+    wanted = [v for _, variables, _ in _sections(layer, heed_frozen) for v in variables]
     if at != len(entries) or len(found) != len(wanted):
         return (
             f"has {len(wanted)} weights {[v.name for v in wanted][:8]}, the file has {len(entries)}: {list(names[:8])}"
@@ -90,8 +119,17 @@ def _pair(
     return found
 
 
-def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any]]]:
-    """The layers inside with their weights, in the order of older files."""
+def count_trainable(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> int:
+    """How many arrays of a layer in the file are trained: they come first."""
+    at = 0
+    for leaf, variables, trained in _sections(layer, heed_frozen=True):
+        if trained:
+            at += _modern(leaf, variables, names[at:], entries[at:], dialect)[0]
+    return at
+
+
+def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any], bool]]:
+    """The layers inside with their weights, in the order of older files, and whether these are trained."""
     seen: set[int] = set()
     leaves = [
         (leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()
@@ -103,7 +141,7 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
             chosen = [v for v in ordered if (v.trainable and not frozen) == trainable and id(v) not in seen]
             seen.update(map(id, chosen))
             if chosen:
-                yield leaf, chosen
+                yield leaf, chosen, trainable
 
 
 def _modern(
@@ -112,34 +150,64 @@ def _modern(
     """How many arrays of the file a layer takes, and its weights made of them."""
     kind = type(leaf).__name__
     if kind in _GATES and len(variables) >= 2:
-        gates = _split_gates(kind, names, entries)
+        gates = _split_gates(leaf, names, entries, dialect)
         if gates is not None:
             return gates
     own = list(entries[: len(variables)])
     if kind in _GATES and len(own) == 3:
         own = _from_cudnn(own, len(_GATES[kind][1]))
-    if kind in _CONVOLUTIONS and own:
-        own[0] = _kernel(leaf, own[0], dialect)
+    if kind in _CONVOLUTIONS:
+        own = [_kernel(leaf, e, dialect) for e in own]
+    elif kind.startswith("LocallyConnected") and own:
+        own[0] = _local_kernel(leaf, own[0])
     elif kind in ("SeparableConv1D", "SeparableConv2D") and dialect.keras1 and _channels_first(leaf):
         own[:2] = [
             _derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]
         ]
+    elif kind == "Highway":  # to Keras 1.1 each kernel had its bias behind it
+        own = sorted(own, key=lambda e: -len(e.shape))
+    elif dialect.deviations and kind == "BatchNormalization":
+        epsilon = leaf.epsilon  # type: ignore[attr-defined]
+        own = [
+            _variance(e, epsilon) if v.name == "moving_variance" else e for e, v in zip(own, variables, strict=False)
+        ]
+    elif kind in _SHARED:
+        own = [_spread(e, v.shape) for e, v in zip(own, variables, strict=False)]
     return len(variables), own
+
+
+def _variance(entry: Entry, epsilon: float) -> Entry:
+    """The variance with which sqrt(variance + epsilon) is deviation + epsilon."""
+    return _derived([entry], entry.shape, lambda arrays: (arrays[0] + epsilon) ** 2 - epsilon)
+
+
+def _spread(entry: Entry, shape: tuple[int, ...]) -> Entry:
+    """A weight shared along some axes, of whose sharing the config says nothing, as one that is not."""
+    shared = len(entry.shape) == len(shape) and all(n in (1, m) for n, m in zip(entry.shape, shape, strict=True))
+    if not shared or entry.shape == shape:
+        return entry
+    return _derived([entry], shape, lambda arrays: np.broadcast_to(arrays[0], shape))
 
 
 # ----- gates -----
 
 
-def _split_gates(kind: str, names: Sequence[str], entries: Sequence[Entry]) -> tuple[int, list[Entry]] | None:
+def _split_gates(
+    leaf: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
+) -> tuple[int, list[Entry]] | None:
     """Keras 1's W, U and b of each gate, joined; None where the file has them joined already."""
+    kind = type(leaf).__name__
     in_file, joined = _GATES[kind]
     count = 3 * len(in_file)
     if len(entries) < count:
         return None
     keys = [_gate_of(name) for name in names[:count]]
+    if not any(keys) and all(_WITHOUT_NAME.search(name) for name in names[:count]):  # to Keras 1.0, in this order
+        keys = [(weight, gate) for gate in in_file for weight in "WUb"]
     if sorted(map(str, keys)) != sorted(str((w, g)) for w in "WUb" for g in in_file):
         return None
-    at = {key: entries[i] for i, key in enumerate(keys)}
+    convolves = kind in _CONVOLUTIONS
+    at = {key: _kernel(leaf, e, dialect) if convolves else e for key, e in zip(keys, entries, strict=False)}
     return count, [_joined([at[weight, gate] for gate in joined]) for weight in "WUb"]
 
 
@@ -177,12 +245,15 @@ def _from_cudnn(entries: list[Entry], gates: int) -> list[Entry]:
 
 
 def _kernel(leaf: Layer, entry: Entry, dialect: Dialect) -> Entry:
+    """The kernel of a convolution; its bias as it is."""
     made = entry
     rank = len(entry.shape) - 2
+    if rank < 1:
+        return entry
     if dialect.keras1 and type(leaf).__name__ == "Conv1D" and rank == 2:
         made = _flat_kernel(leaf, entry)
-    elif dialect.keras1 and rank > 0:
-        transposed = type(leaf).__name__.endswith("Transpose")
+    elif dialect.keras1:
+        transposed = isinstance(leaf, (Conv2DTranspose, Conv3DTranspose))
         space = tuple(range(2, 2 + rank))
         axes = (*space, *((0, 1) if transposed else (1, 0))) if _channels_first(leaf) else None
         if axes is None and transposed:
@@ -201,6 +272,31 @@ def _flat_kernel(leaf: Any, entry: Entry) -> Entry:
     if shape[0] == leaf.kernel_size[0] and shape[1] == 1 and shape[3] == leaf.filters:
         return _derived([entry], (shape[0], *shape[2:]), lambda arrays: arrays[0][:, 0])
     return _derived([entry], (shape[2], shape[1], shape[0]), lambda arrays: arrays[0].transpose(2, 3, 1, 0)[:, 0])
+
+
+def _local_kernel(leaf: Any, entry: Entry) -> Entry:
+    """Kernels of LocallyConnected as (places, size of a patch, filters).
+
+    `implementation=2` has one weight for each input and output, most of them unused; 3 has a vector of those that are used, by
+    place, filter and place within the patch.
+    """
+    wanted = leaf.kernel.shape
+    if entry.shape == wanted:
+        return entry
+    if len(entry.shape) == 1 and entry.shape[0] == math.prod(wanted):
+        places, patch, filters = wanted
+        return _derived([entry], wanted, lambda a: a[0].reshape(places, filters, patch).transpose(0, 2, 1))
+    if len(entry.shape) != 2 * (leaf.rank + 1) or _channels_first(leaf):
+        return entry
+
+    def used(arrays: list[Array]) -> Array:
+        made = np.empty(wanted, arrays[0].dtype)
+        for number, place in enumerate(np.ndindex(*leaf._places)):
+            window = [slice(p * s, p * s + k) for p, s, k in zip(place, leaf.strides, leaf.kernel_size, strict=True)]
+            made[number] = arrays[0][(*window, slice(None), *place)].reshape(wanted[1:])
+        return made
+
+    return _derived([entry], wanted, used)
 
 
 def _channels_first(leaf: Any) -> bool:

@@ -107,7 +107,9 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
 
 def _kind(layer: Layer) -> str:
     """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
-    return "functional" if getattr(layer, "saves_graph", False) else to_snake_case(type(layer).__name__)
+    if getattr(layer, "saves_graph", False):
+        return "functional"
+    return to_snake_case(getattr(layer, "stored_as", type(layer).__name__))
 
 
 def _class_name(layer: Layer) -> str:
@@ -119,10 +121,9 @@ def _attribute_names(obj: Any) -> list[str]:
     names = set(vars(obj)) | {
         n for cls in type(obj).__mro__ if _is_own(cls) for n, v in vars(cls).items() if isinstance(v, property)
     }
-    return sorted(
-        (n for n in names - _SKIPPED - getattr(obj, "computed_names", frozenset()) if not n.startswith("__")),
-        key=lambda n: f"~{n}" if n.startswith("_") else n,
-    )
+    wanted = names - _SKIPPED - getattr(obj, "computed_names", frozenset())
+    shown = (name for name in wanted if not name.startswith("__"))
+    return sorted(shown, key=lambda n: f"~{n}" if n.startswith("_") else n)
 
 
 def _is_own(cls: type) -> bool:

@@ -38,6 +38,7 @@ def _is_archive(path: Path) -> bool:
 
 def _is_legacy(table: Any) -> bool:
     return any(
-        "layer_names" in table.attributes.get(group, {}) or "layer_names0" in table.attributes.get(group, {})
+        key in table.attributes.get(group, {})
         for group in ("", "model_weights")
+        for key in ("layer_names", "layer_names0", "nb_layers")
     )

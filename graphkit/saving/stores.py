@@ -6,7 +6,7 @@ import io
 import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,7 +60,12 @@ class Table:
 
 @contextmanager
 def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
-    """The arrays of an HDF5 or npz file, told apart by content. Raises SerializationError naming `what`."""
+    """The arrays of an HDF5, npz or safetensors file, or of sharded weights, told apart by content.
+
+    Raises SerializationError naming `what`.
+    """
+    from graphkit.saving.safetensors import looks_like_safetensors, safetensors_table
+
     start = _first_bytes(source)
     if start.startswith(HDF5_MAGIC):
         with _open_hdf5(source, what) as file:
@@ -68,15 +73,25 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
     elif start.startswith(b"PK"):
         with _open_zip(source, what) as archive:
             yield _npz_table(archive, what)
+    elif looks_like_safetensors(start):
+        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as opened:
+            yield safetensors_table(opened, what)
+    elif isinstance(source, Path) and start.lstrip()[:1] == b"{":
+        from graphkit.saving.sharded import open_shards
+
+        with open_shards(source, what) as table:
+            yield table
     else:
-        raise SerializationError(f"{what} is neither an HDF5 nor an npz file: it starts with {start[:8]!r}.")
+        raise SerializationError(
+            f"{what} is neither an HDF5, npz nor safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
+        )
 
 
 def _first_bytes(source: Path | BinaryIO) -> bytes:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return file.read(8)
-    start = source.read(8)
+            return file.read(16)
+    start = source.read(16)
     source.seek(0)
     return start
 
@@ -290,10 +305,14 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
 
 def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:
     """Write `group -> key -> array` as an npz file of plain arrays named `<group>/vars/<key>`."""
-    flat = {
+    with target.open("wb") as file:
+        np.savez(file, **flat_names(arrays))  # type: ignore[arg-type]
+
+
+def flat_names(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
+    """`group -> key -> array` as one dict by `<group>/vars/<key>`."""
+    return {
         f"{path}/vars/{key}" if path else f"vars/{key}": array
         for path, group in arrays.items()
         for key, array in group.items()
     }
-    with target.open("wb") as file:
-        np.savez(file, **flat)  # type: ignore[arg-type]

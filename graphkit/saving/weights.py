@@ -11,6 +11,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.dialects import canonical
+from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
 
@@ -63,12 +64,12 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     claimed: set[str] = set()
     stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
     for one in stored:
-        group = table.group(f"{one.path}/vars" if one.path else "vars")
+        group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
         claimed.update(entry.path for entry in group.values())
         if hasattr(one.obj, "load_own_variables"):
             custom.append((one.obj, group))
         elif one.path.split("/")[0] == "optimizer":
-            assignments.extend(_optimizer_assignments(one, group))
+            assignments.extend(_optimizer_assignments(one, table))
         else:
             found, wrong = _assignments(one, group)
             problems.extend(wrong)
@@ -81,6 +82,24 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     if problems and not skip_mismatch and not placeholders_in(model):
         raise report(model, what, problems)
     assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
+
+
+def _group_of(stored: Stored) -> str:
+    return f"{stored.path}/vars" if stored.path else "vars"
+
+
+def _group_of_twin(stored: Stored, objects: list[Stored], table: Table) -> dict[str, Entry]:
+    """The arrays of the layer that was the same one when the file was written.
+
+    A layer that is called inside a nested model and outside of it stands twice in the config, and once among the weights.
+    """
+    if not isinstance(stored.obj, Layer) or not own_variables(stored.obj):
+        return {}
+    config = stored.obj.get_config()
+    for other in objects:
+        if other.obj is not stored.obj and type(other.obj) is type(stored.obj) and other.obj.get_config() == config:
+            return table.group(_group_of(other))
+    return {}
 
 
 def _is_no_weight(path: str) -> bool:
@@ -120,22 +139,21 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
     return found, problems
 
 
-def _optimizer_assignments(stored: Stored, group: Mapping[str, Entry]) -> list[Assignment]:
+def _optimizer_assignments(stored: Stored, table: Table) -> list[Assignment]:
     """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
-    variables = own_variables(stored.obj)
-    entries = [group.get(str(i)) for i in range(len(variables))]
-    if len(group) != len(variables) or any(
-        e is None or e.shape != v.shape for e, v in zip(entries, variables, strict=True)
-    ):
-        if group:
-            import warnings
+    own = own_variables(stored.obj)
+    holds_others = len(own) < len(stored.obj.variables)
+    group = table.group(f"{stored.path}/vars")
+    if stored.path == "optimizer" and not holds_others:  # what a LossScaleOptimizer held may be used without it
+        group = table.group("optimizer/inner_optimizer/vars") or group
+    entries = [group[key] for key in sorted(group, key=_number)]
+    pairs = zip(own, entries, strict=False) if holds_others else state_pairs(stored.obj, entries)
+    return [Assignment(v, e) for v, e in pairs if e.shape == v.shape]
 
-            warnings.warn(
-                f"The optimizer's state was not loaded: {type(stored.obj).__name__} has {len(variables)} variables, the file {len(group)}.",
-                stacklevel=2,
-            )
-        return []
-    return [Assignment(v, e) for v, e in zip(variables, entries, strict=True) if e is not None]
+
+def _number(key: str) -> tuple[int, str]:
+    """Keys are numbers; HDF5 lists them as text."""
+    return (int(key), key) if key.isdecimal() else (-1, key)
 
 
 def assign(

@@ -9,6 +9,7 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.saving import limits
+from graphkit.saving.keras0_config import in_keras1_words, is_keras0
 
 _MAX_WRAPS = 8
 _CONTEXT = ("keras_version", "backend")
@@ -63,11 +64,18 @@ def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
 
 def _one_step_in(found: Any) -> Any:
     if isinstance(found, list):  # the config of a Sequential of Keras 1
-        return {"class_name": "Sequential", "config": found} if found and all(is_envelope(e) for e in found) else None
+        return _dump("Sequential", found) if found and all(is_envelope(e) for e in found) else None
+    if is_keras0(found):
+        return in_keras1_words(found)
     if isinstance(found.get("layers"), list):  # what get_config() gives, without its class
-        return {"class_name": "Functional" if "output_layers" in found else "Sequential", "config": found}
+        return _dump("Functional" if "output_layers" in found else "Sequential", found)
     candidates = [v for v in found.values() if _may_hold_model(v)]
     return candidates[0] if len(candidates) == 1 else None
+
+
+def _dump(class_name: str, config: Any) -> dict[str, Any]:
+    """The envelope of a get_config(): its version is not known, where an envelope without one is of Keras 1.0."""
+    return {"class_name": class_name, "config": config, "keras_version": None}
 
 
 def _may_hold_model(value: Any) -> bool:

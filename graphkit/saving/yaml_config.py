@@ -1,7 +1,7 @@
 """The YAML that `model.to_yaml()` of Keras 1 and 2 wrote, read as plain data.
 
 It is the block style of PyYAML: mappings and sequences by indentation, flow lists and mappings, plain and quoted scalars, anchors and
-aliases. A tag `!!python/tuple` gives a list; every other tag is refused, since tags are how YAML runs code.
+aliases. Tags that stand for data are read (`yaml_tags`); every other tag is refused, since tags are how YAML runs code.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import re
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import SerializationError, UnsafeCodeError
+from graphkit.saving.yaml_tags import NotData, converter_of
 
 _MAX_DEPTH = 100
 _MAX_NODES = 1 << 21  # aliases can make much of little
-_TUPLES = ("!!python/tuple", "tag:yaml.org,2002:python/tuple")
 _PROPERTY = re.compile(r"([&!][^\s,\]}]*)(?:\s+|$)")
 _KEY = re.compile(r"""(?:'(?:[^']|'')*'|"(?:[^"\\]|\\.)*"|[^\s'"\[\]{},&*!|>#-][^:#]*?|-[^\s:][^:#]*?)\s*:(?:\s+|$)""")
 _INT, _FLOAT = re.compile(r"[-+]?\d+$"), re.compile(r"[-+]?(\d+\.\d*|\.\d+|\d+)([eE][-+]?\d+)?$")
@@ -128,8 +128,10 @@ class _Reader:
 
     def _after(self, rest: str, inner: int | None, least: int, depth: int, key_indent: int | None = None) -> Any:
         """The value behind a dash or a key: on the same line, or in the lines below."""
-        anchor, rest = self._properties(rest)
-        if not rest:
+        anchor, tags, rest = self._properties(rest)
+        if rest in ("|", "|-", "|+") and any(tag.endswith("binary") for tag in tags):
+            value = self._literal(self.lines[self.at].indent if key_indent is None else key_indent)
+        elif not rest:
             self.at += 1
             if key_indent is not None and self.at < len(self.lines):
                 below = self.lines[self.at]
@@ -144,22 +146,44 @@ class _Reader:
             value = self.block(inner, depth + 1)
         else:
             value = self._value(rest, least, depth, least if key_indent is None else key_indent + 1)
+        value = self._tagged(tags, value)
         if anchor:
             self.anchors[anchor] = value
         return value
 
-    def _properties(self, text: str) -> tuple[str | None, str]:
-        anchor = None
+    def _literal(self, indent: int) -> str:
+        """The lines below that stand deeper: base64, whose blanks say nothing."""
+        self.at += 1
+        made = []
+        while self.at < len(self.lines) and self.lines[self.at].indent > indent:
+            made.append(self.lines[self.at].text)
+            self.at += 1
+        return "\n".join(made)
+
+    def _tagged(self, tags: list[str], value: Any) -> Any:
+        for tag in reversed(tags):
+            convert = converter_of(tag)
+            assert convert is not None
+            try:
+                value = convert(value)
+            except NotData:
+                raise self.error(f"what stands under the tag {tag!r} is not what it says") from None
+        return value
+
+    def _properties(self, text: str) -> tuple[str | None, list[str], str]:
+        anchor, tags = None, []
         while match := _PROPERTY.match(text):
             name = match.group(1)
             if name.startswith("&"):
                 anchor = name[1:]
-            elif name.strip("!<>") not in [t.strip("!") for t in _TUPLES]:
+            elif converter_of(name) is None:
                 raise UnsafeCodeError(
-                    f"{self.what} has the YAML tag {name!r}: tags can run code, so only tuples are read."
+                    f"{self.what} has the YAML tag {name!r}: tags can run code, so only tuples, texts and numbers are read."
                 )
+            else:
+                tags.append(name)
             text = text[match.end() :]
-        return anchor, text
+        return anchor, tags, text
 
     # ----- values on lines -----
 
@@ -191,7 +215,7 @@ class _Reader:
         if depth > _MAX_DEPTH:
             raise self.error("it is nested too deeply")
         at = _skip(text, at)
-        anchor, rest = self._properties(text[at:])
+        anchor, tags, rest = self._properties(text[at:])
         at = len(text) - len(rest)
         value: Any
         if text[at : at + 1] == "[":
@@ -211,6 +235,7 @@ class _Reader:
             ):
                 end += 1
             value, at = self._scalar(text[at:end].strip()), end
+        value = self._tagged(tags, value)
         if anchor:
             self.anchors[anchor] = value
         return value, at

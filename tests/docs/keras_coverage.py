@@ -13,6 +13,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.docs import onnx_limits
 from tests.docs.keras_reasons import DIFFERENT, REASONS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -166,8 +167,8 @@ def _difference(wanted: Arguments, given: dict[str, str] | None) -> str:
 
 
 def _same(mine: str, theirs: str) -> bool:
-    """Whether two defaults mean the same: `1` and `(1, 1)` do."""
-    mine, theirs = (re.sub(r" at 0x\w+", "", d) for d in (mine, theirs))
+    """Whether two defaults mean the same: `1` and `(1, 1)` do, and so do two sentinels, which show their addresses only."""
+    mine, theirs = (re.sub(r" at 0x[0-9a-f]+", "", text) for text in (mine, theirs))
     return mine == theirs or (bool(mine) and bool(theirs) and _numbers(mine) == _numbers(theirs) != {mine})
 
 
@@ -238,6 +239,7 @@ def page() -> str:
         *_listed(member_rows()),
         *(["\n## Different on purpose\n\n| name | why |\n|---|---|"] if DIFFERENT else []),
         *(f"| `keras.{path}` | {why} |" for path, why in sorted(DIFFERENT.items())),
+        *onnx_limits.section(),
     ]
     return "\n".join(parts) + "\n"
 

@@ -32,6 +32,11 @@ def flatten(structure):
     return [structure]
 
 
+def storable(array):
+    """NumPy's files know no bfloat16; float32 holds its numbers as they are."""
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array
+
+
 def run(job):
     """The outputs, and the optimizer's variables of a compiled model."""
     import keras
@@ -47,7 +52,7 @@ def run(job):
             model.set_weights([table[f"w_{i}"] for i in range(len(table.files))])
     with np.load(job["inputs"]) as table:
         inputs = pack(job["structure"], iter([table[f"in_{i}"] for i in range(len(table.files))]))
-    results = {f"out_{i}": np.asarray(x) for i, x in enumerate(flatten(model(inputs)))}
+    results = {f"out_{i}": storable(np.asarray(x)) for i, x in enumerate(flatten(model(inputs)))}
     if getattr(model, "optimizer", None) is not None and job["kind"] == "keras":
         results.update({f"opt_{i}": np.asarray(v) for i, v in enumerate(model.optimizer.variables)})
     np.savez(job["out"], **results)

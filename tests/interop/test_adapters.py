@@ -36,7 +36,11 @@ def test_a_file_holds_the_weight_with_the_update_as_keras_writes_it(case: str) -
         assert sorted(mine[group]) == sorted(stored)
         for key, array in stored.items():
             np.testing.assert_allclose(
-                mine[group][key].astype("float64"), array.astype("float64"), rtol=1e-5, atol=1e-6, err_msg=f"{group}/{key}"
+                mine[group][key].astype("float64"),
+                array.astype("float64"),
+                rtol=1e-5,
+                atol=1e-6,
+                err_msg=f"{group}/{key}",
             )
 
 

@@ -22,8 +22,14 @@ from tests import goldens
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("open_with_keras.py")
 
-# Cases that real Keras cannot open again even from its own file, or that graphkit refuses; none is skipped without a reason.
-KNOWN: dict[str, str] = {}
+# What real Keras cannot do even with its own files, and the reason; nothing else is left out.
+KNOWN = {
+    f"{case}.json": "a GPTQ or AWQ layer computes from weights that came out of a file only, not from set_weights"
+    for case in (
+        "Dense.gptq4", "Dense.gptq8", "Dense.awq", "EinsumDense.gptq4", "EinsumDense.gptq4_heads", "EinsumDense.gptq8_output",
+        "EinsumDense.awq",
+    )
+}  # fmt: skip
 
 
 def keras_python() -> str | None:
@@ -54,7 +60,8 @@ def written(case: str, folder: Path) -> list[dict[str, Any]]:
     model: Any = graphkit.models.load_model(goldens.model_file(case))
     model.save(folder / f"{case}.keras")
     (folder / f"{case}.json").write_text(model.to_json())
-    np.savez(folder / f"{case}.w.npz", **{f"w_{i}": w for i, w in enumerate(model.get_weights())})
+    weights = [w.astype("float32") if w.dtype.name == "bfloat16" else w for w in model.get_weights()]
+    np.savez(folder / f"{case}.w.npz", **{f"w_{i}": w for i, w in enumerate(weights)})
     np.savez(folder / f"{case}.in.npz", **{f"in_{i}": x for i, x in enumerate(goldens.numbered(case, "in_"))})
     common = {"inputs": str(folder / f"{case}.in.npz"), "structure": goldens.cases()[case]["input_struct"]}
     return [
@@ -71,6 +78,9 @@ def written(case: str, folder: Path) -> list[dict[str, Any]]:
 def test_keras_opens_what_graphkit_wrote(case: str, kind: str, verdicts: tuple[Path, dict[str, str]]) -> None:
     """Outputs, and for compiled models the optimizer's variables, are those of the original file."""
     folder, said = verdicts
+    if f"{case}.{kind}" in KNOWN:
+        assert said[f"{case}.{kind}"] != "ok", "Keras can do this by now: take it out of KNOWN"
+        return
     assert said[f"{case}.{kind}"] == "ok"
     with np.load(folder / f"{case}.{kind}.npz") as made:
         outputs = [made[f"out_{i}"] for i in range(sum(name.startswith("out_") for name in made.files))]

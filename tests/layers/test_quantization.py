@@ -36,7 +36,6 @@ def test_a_quantised_layer_is_near_the_float_one_in_engine_and_onnxruntime(mode:
 
 def small_model_again(model: Any) -> Any:
     again = gk.models.model_from_json(model.to_json())
-    again.set_weights([w for w in again.get_weights()])
     for mine, theirs in zip(again.weights, sorted_like(model.weights, again.weights), strict=True):
         mine.assign(theirs)
     return again

@@ -29,6 +29,15 @@ CASES: list[Case] = [
     case("bitcast", whole(3, 4), dtype="uint8"),
     # the gradient is what the function says, not that of the values passed through
     case(
-        "custom_gradient", real(3), real(3), real(3), backward=_BACKWARD, results=1, args=1, given=(0,), gradient=False, free=False
+        "custom_gradient",
+        real(3),
+        real(3),
+        real(3),
+        backward=_BACKWARD,
+        results=1,
+        args=1,
+        given=(0,),
+        gradient=False,
+        free=False,
     ),
 ]

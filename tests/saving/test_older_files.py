@@ -66,6 +66,16 @@ def test_an_older_file_can_be_saved_as_a_new_one(case: str, tmp_path: Path) -> N
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.parametrize("case", [c for c in CASES if c.startswith(("k1", "k2"))])
+def test_a_file_of_old_keras_gives_its_outputs_on_onnxruntime(case: str, tmp_path: Path) -> None:
+    model, inputs = opened(case, tmp_path), arrays(case, "in_")
+
+    made = model.predict(inputs if len(inputs) > 1 else inputs[0], batch_size=len(inputs[0]), verbose=0)
+
+    for got, wanted in zip(made if isinstance(made, list) else [made], arrays(case, "out_"), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
+
+
 # ----- configs -----
 
 
@@ -152,15 +162,6 @@ def test_an_atrous_convolution_is_a_dilated_one() -> None:
         5,
         2,
     )
-
-
-def test_samples_wise_normalization_of_keras_1_is_refused_by_name() -> None:
-    text = sequential(
-        layer("BatchNormalization", "bn", mode=1, axis=-1, epsilon=1e-3, momentum=0.9, batch_input_shape=[None, 4])
-    )
-
-    with pytest.raises(SerializationError, match=r"'bn' \(BatchNormalization\) has mode=1 of Keras 1"):
-        graphkit.models.model_from_json(text)
 
 
 def test_an_unknown_key_is_left_out_with_a_warning() -> None:

@@ -44,6 +44,13 @@ def _whole_already(b: GraphBuilder, x: Operand) -> Operand:
     return x
 
 
+@lowering("sigmoid", when=lambda e: e.inputs[0].spec.dtype in dtypes.HALF)
+def _half_sigmoid(b: GraphBuilder, x: Operand) -> Any:
+    """With each step rounded, as the engine and JAX have it."""
+    one = b.like(x, 1)
+    return b.op("Div", one, b.op("Add", one, b.op("Exp", b.op("Neg", x))))
+
+
 @lowering("cast")
 def _cast(b: GraphBuilder, x: Operand, *, dtype: str) -> str:
     return b.cast(x, dtype)

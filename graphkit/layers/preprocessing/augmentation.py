@@ -99,6 +99,8 @@ def _drawn_seed(value: Any) -> Any:
 class RandomCrop(_Sized, RandomLayer):
     """A window (height, width) at a random place, one for the batch; smaller images are resized. Source: keras.layers.RandomCrop."""
 
+    casts_at_rest = False
+
     always = False
 
     argument_order = "height width seed data_format name"

@@ -45,6 +45,8 @@ class _Unit(_Color):
 class RandomBrightness(_Color):
     """A share (from `factor`) of the value range is added to each image. Source: keras.layers.RandomBrightness."""
 
+    casts_at_rest = False
+
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The brighter or darker images."""
         low, high = self.value_range
@@ -54,6 +56,8 @@ class RandomBrightness(_Color):
 @keras_class(_HOME)
 class RandomContrast(_Unit):
     """Distances from each channel's mean are scaled by 1 - factor[0] to 1 + factor[1]. Source: keras.layers.RandomContrast."""
+
+    casts_at_rest = False
 
     def draw(self, images: Any) -> Any:
         """The scales."""
@@ -68,6 +72,8 @@ class RandomContrast(_Unit):
 @keras_class(_HOME)
 class RandomColorDegeneration(_Color):
     """Images mixed with their grey version. Source: keras.layers.RandomColorDegeneration."""
+
+    casts_at_rest = False
 
     argument_order = _LATE_SEED
 
@@ -93,6 +99,8 @@ class _Hsv(_Unit):
 class RandomSaturation(_Hsv):
     """The saturation times f / (1 - f); f = 0.5 changes nothing. Source: keras.layers.RandomSaturation."""
 
+    casts_at_rest = False
+
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
     def draw(self, images: Any) -> Any:
@@ -110,6 +118,8 @@ class RandomSaturation(_Hsv):
 class RandomHue(_Hsv):
     """The hue turned by up to half a turn times `factor`, one way or the other. Source: keras.layers.RandomHue."""
 
+    casts_at_rest = False
+
     def draw(self, images: Any) -> Any:
         """The turns."""
         return self.sign(images) * super().draw(images) * 0.5
@@ -125,6 +135,8 @@ class RandomHue(_Hsv):
 @keras_class(_HOME)
 class RandomInvert(_Unit):
     """Each image turned into its negative, with a chance drawn from `factor`. Source: keras.layers.RandomInvert."""
+
+    casts_at_rest = False
 
     argument_order = "factor value_range seed data_format"
 
@@ -149,6 +161,8 @@ _chance = must(
 class RandomGrayscale(RandomLayer):
     """Each image made grey with chance `factor`. Source: keras.layers.RandomGrayscale."""
 
+    casts_at_rest = False
+
     argument_order = "factor data_format seed"
     config_order = "data_format factor"
 
@@ -166,6 +180,8 @@ class RandomGrayscale(RandomLayer):
 @keras_class(_HOME)
 class RandomPosterization(_Color):
     """Images with fewer bits (`factor`, 1 to 8) for each value. Source: keras.layers.RandomPosterization."""
+
+    casts_at_rest = False
 
     bounds: ClassVar[Range] = (1, 8)
 

@@ -81,6 +81,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     augments: ClassVar[bool] = (
         True  # in a model that is called without saying whether it trains: leave the images alone
     )
+    casts_at_rest: ClassVar[bool] = True  # to the compute dtype even where the images stay as they are
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
     # ----- what subclasses say -----
@@ -159,11 +160,9 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     def call(self, data: Any, training: bool = True) -> Any:
         """The images, or the dict with everything in it, changed."""
         if not isinstance(data, Mapping):
-            return self._cast(
-                self.transform_images(self._cast(data), self.get_random_transformation(data, training), training)
-            )
+            return self._images(data, self.get_random_transformation(data, training), training)
         drawn = self.get_random_transformation(data, training)
-        made = {**data, "images": self._cast(self.transform_images(self._cast(data["images"]), drawn, training))}
+        made = {**data, "images": self._images(data["images"], drawn, training)}
         if "labels" in data:
             made["labels"] = self.transform_labels(data["labels"], drawn, training)
         if _MASKS in data:
@@ -181,6 +180,11 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         if not self.moves:
             return data[_BOXES]
         return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
+
+    def _images(self, images: Any, drawn: Any, training: bool) -> Any:
+        if not (training or self.always or self.casts_at_rest):
+            return images
+        return self._cast(self.transform_images(self._cast(images), drawn, training))
 
     def _cast(self, images: Any) -> Any:
         return ops.cast(images, self.compute_dtype)
@@ -416,6 +420,8 @@ class AutoContrast(ValueRangeArgument, ImageLayer):
 class Equalization(ValueRangeArgument, ImageLayer):
     """While training, values spread so that each occurs about as often, channel by channel. Source: keras.layers.Equalization."""
 
+    casts_at_rest = False
+
     argument_order = "value_range bins data_format"
 
     bins: int = argument(default=256, kw_only=True)
@@ -457,6 +463,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
 
     Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
     """
+
+    casts_at_rest = False
 
     always = True
 

@@ -40,6 +40,8 @@ _HOME = "keras.layers"
 class RandomColorJitter(ValueRangeArgument, RandomLayer):
     """RandomBrightness, RandomContrast, RandomSaturation and RandomHue one after the other. Source: keras.layers.RandomColorJitter."""
 
+    casts_at_rest = False
+
     argument_order = "value_range brightness_factor contrast_factor saturation_factor hue_factor seed data_format"
 
     brightness_factor: Any = argument(default=None, kw_only=True)
@@ -214,6 +216,8 @@ def _mixed(x: Any, other: Any, weight: Any) -> Any:
 @keras_class(_HOME)
 class MixUp(RandomLayer):
     """Each image and label mixed with another's, by weights from a beta distribution (Zhang et al., 2017). Source: keras.layers.MixUp."""
+
+    casts_at_rest = False
 
     moves = True
 

@@ -1,0 +1,57 @@
+"""Configs of Keras 0.1 to 0.3 in the words of Keras 1: `{"name": "Sequential", "layers": [{"name": "Dense", ...}, ...]}`.
+
+A layer's class stands under `name`, and its arguments beside it. Source: files of 2015 and 2016.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from graphkit.core.errors import SerializationError
+
+Config = dict[str, Any]
+
+_DROPPED = ("cache_enabled", "truncate_gradient", "name", "custom_name", "layers", "input_shape", "target", "beta")
+_RENAMED = {"Reshape": {"dims": "target_shape"}}
+_NOT_THERE = ("Graph", "Siamese", "SiamesePruner", "AutoEncoder", "LambdaMerge")
+
+
+def is_keras0(found: Mapping[str, Any]) -> bool:
+    """Whether a config is of Keras 0."""
+    layers = found.get("layers")
+    return (
+        isinstance(layers, list)
+        and bool(layers)
+        and all(isinstance(e, Mapping) and isinstance(e.get("name"), str) and "class_name" not in e for e in layers)
+    )
+
+
+def in_keras1_words(found: Mapping[str, Any]) -> Config:
+    """The envelope of a Sequential. Raises SerializationError for the classes of layers that Keras 1 had no more."""
+    return {"class_name": "Sequential", "config": _layers(found["layers"], Counter()), "keras_version": "0"}
+
+
+def _layers(entries: list[Any], counts: Counter[str]) -> list[Config]:
+    return [_layer(entry, counts) for entry in entries]
+
+
+def _layer(entry: Mapping[str, Any], counts: Counter[str]) -> Config:
+    class_name = str(entry["name"])
+    if class_name == "Sequential":
+        return {"class_name": "Sequential", "config": _layers(entry["layers"], counts)}
+    if class_name in _NOT_THERE:
+        raise SerializationError(
+            f"The file is of Keras 0, and its {class_name!r} went away with it. Build the graph in Python, then model.load_weights(path)."
+        )
+    counts[class_name] += 1
+    renamed = _RENAMED.get(class_name, {})
+    made = {renamed.get(k, k): v for k, v in entry.items() if k not in _DROPPED}
+    made["name"] = entry.get("custom_name") or f"{class_name.lower()}_{counts[class_name]}"
+    shape = entry.get("input_shape")
+    if isinstance(shape, list) and "batch_input_shape" not in made:
+        made["batch_input_shape"] = [None, *shape]
+    if isinstance(entry.get("layers"), list):
+        made["layers"] = _layers(entry["layers"], counts)
+    return {"class_name": class_name, "config": made}

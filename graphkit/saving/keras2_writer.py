@@ -1,0 +1,164 @@
+"""HDF5 files that tf.keras (Keras 2) opens: layers, graph, compile settings and optimizer state in its words.
+
+What Keras 2 has no word for is an error that names the layer; a file that means something else would be worse than none. Masks that
+Keras 3 draws as ops are implied in Keras 2, and so is what a call says about training. Source: files of tf_keras 2.21.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.errors import SerializationError
+from graphkit.core.serialization import envelope, is_envelope
+from graphkit.optimizers import SGD
+from graphkit.saving.keras2_arguments import ARGUMENTS
+from graphkit.saving.keras2_graph import functional, op_layer
+from graphkit.saving.legacy_h5_writer import training_config, write_hdf5_model
+from graphkit.saving.stores import Array
+
+KERAS_2_VERSION = "2.15.0"  # of the last Keras 2; the configs are as it writes them
+Config = dict[str, Any]
+_MODELS = ("Functional", "Sequential")
+_DEFAULTS: tuple[Any, ...] = (None, False, 0, 0.0, "", [], {}, "auto")
+_LAYER_KEYS = ("name", "trainable", "dtype")
+_NEW_OF_INITIALIZERS = ("input_axes", "output_axes")
+_FUNCTIONS = {"hard_sigmoid_keras2": "hard_sigmoid"}
+_NEWER_NEW_OF_INITIALIZERS = ("input_axes", "output_axes")
+_FUNCTIONS = ("hard_sigmoid",)  # of which Keras 2 means another one
+_RENAMED_ARGUMENTS = {"LeakyReLU": {"negative_slope": "alpha"}}
+_SAID_OTHERWISE = {  # arguments of Keras 3 whose default is what Keras 2 does
+    "dtype", "build_config", "autocast", "lora_rank", "lora_alpha", "quantization_config", "use_cudnn", "flash_attention", "seed",
+    "output_shape", "data_format", "query_shape", "renorm_momentum", "renorm_clipping",
+}  # fmt: skip
+
+
+def write_keras2_model(path: Path, model: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
+    """Write a whole model as Keras 2 does. Raises SerializationError naming the layer that Keras 2 does not have."""
+    found = model_of(envelope(model))
+    training = None
+    if include_optimizer and model.compiled is not None:
+        training = _training(model)
+    write_hdf5_model(
+        path, model, found, training, KERAS_2_VERSION, overwrite, ":0", _state(model) if training else None
+    )
+
+
+def model_of(entry: Mapping[str, Any]) -> Config:
+    """The envelope of a model in Keras 2's form."""
+    config = entry["config"]
+    if entry["class_name"] == "Sequential":
+        layers = [layer_of(layer) for layer in config["layers"]]
+        return {"class_name": "Sequential", "config": {"name": config["name"], "layers": layers}}
+    if entry["class_name"] == "Functional":
+        return {"class_name": "Functional", "config": functional(config, layer_of)}
+    raise SerializationError(
+        f"Model {config.get('name')!r} ({entry['class_name']}) is neither Sequential nor functional: Keras 2 files hold only these."
+    )
+
+
+def layer_of(entry: Mapping[str, Any]) -> Config:
+    """A layer's (or inner model's) class_name and config in Keras 2's form."""
+    name, config = str(entry["class_name"]), entry["config"]
+    if name in _MODELS:
+        return model_of(entry)
+    if str(entry.get("module", "")).startswith("keras.src.ops"):
+        return op_layer(entry)
+    if name == "InputLayer":
+        return {"class_name": name, "config": _input(config)}
+    where = f"Layer {config.get('name')!r} ({name})"
+    if entry.get("registered_name"):
+        return {"class_name": entry["registered_name"], "config": dict(config)}
+    if name not in ARGUMENTS:
+        raise SerializationError(f"{where} is not one of Keras 2's {len(ARGUMENTS)} layers.")
+    made: Config = {key: _value(config[key], f"{where}: {key}") for key in _LAYER_KEYS if key in config}
+    renamed = _RENAMED_ARGUMENTS.get(name, {})
+    for key, value in config.items():
+        new = renamed.get(key, key)
+        if new in ARGUMENTS[name]:
+            made[new] = _value(value, f"{where}: {key}")
+        elif key not in made and key not in _SAID_OTHERWISE and value not in _DEFAULTS:
+            raise SerializationError(f"{where} has {key}={value!s:.60}, which Keras 2's {name} does not know.")
+    if name == "MultiHeadAttention":
+        made.update(_attention_shapes(entry))
+    if name == "BatchNormalization":
+        made["axis"] = [made["axis"]] if isinstance(made.get("axis"), int) else made.get("axis")
+    return {"class_name": name, "config": made}
+
+
+def _attention_shapes(entry: Mapping[str, Any]) -> Config:
+    """Keras 2 builds a MultiHeadAttention by the shapes in its config."""
+    said = (entry.get("build_config") or {}).get("shapes_dict", {})
+    shapes = {key: said.get(key) for key in ("query_shape", "value_shape", "key_shape")}
+    return {**shapes, "key_shape": shapes["key_shape"] or shapes["value_shape"]}
+
+
+def _input(config: Mapping[str, Any]) -> Config:
+    return {
+        "batch_input_shape": config["batch_shape"],
+        "dtype": config.get("dtype") or "float32",
+        "sparse": bool(config.get("sparse")),
+        "ragged": False,
+        "name": config["name"],
+    }
+
+
+def _value(value: Any, where: str) -> Any:
+    """An argument: envelopes without module, policies by name, layers in Keras 2's form."""
+    if isinstance(value, list):
+        return [_value(item, where) for item in value]
+    if isinstance(value, str):
+        return _function(value, where) if "activation" in where.rpartition(": ")[2] else value
+    if not is_envelope(value):
+        return value
+    name, config = str(value["class_name"]), value["config"]
+    if name.endswith("DTypePolicy"):
+        policy = config["name"] if isinstance(config, Mapping) else config
+        return {"class_name": "Policy", "config": {"name": policy}} if str(policy).startswith("mixed_") else policy
+    if name == "function":
+        return _function(str(config), where)
+    if value.get("module") in ("keras.layers", "keras", "keras.src.models.functional"):
+        return layer_of(value)
+    if isinstance(config, Mapping):
+        config = {k: v for k, v in config.items() if k not in _NEW_OF_INITIALIZERS or v is not None}
+    return {"class_name": value.get("registered_name") or name, "config": config}
+
+
+def _function(name: str, where: str) -> str:
+    plain = name.split(">")[-1]
+    if name in _NEWER_FUNCTIONS:
+        raise SerializationError(f"{where}={name!r} is clip(x / 6 + 0.5) in Keras 3 and clip(x / 5 + 0.5) in Keras 2.")
+    return _FUNCTIONS.get(plain, name)
+
+
+# ----- training -----
+
+
+def _training(model: Any) -> Config:
+    made = training_config(model)
+    kept = {key: made.get(key) for key in ("loss", "metrics", "weighted_metrics", "loss_weights")}
+    optimizer = made.get("optimizer_config")
+    if optimizer is None:
+        return kept
+    dropped = ("loss_scale_factor", "gradient_accumulation_steps")
+    config = {k: v for k, v in optimizer["config"].items() if k not in dropped}
+    if is_envelope(config.get("learning_rate")):
+        config["learning_rate"] = {k: config["learning_rate"][k] for k in ("class_name", "config")}
+    config.update(jit_compile=False, is_legacy_optimizer=False)
+    return {**kept, "optimizer_config": {"class_name": optimizer["class_name"], "config": config}}
+
+
+def _state(model: Any) -> dict[str, Array] | None:
+    """The optimizer's arrays by name, as tf.keras from 2.11 on orders them; None without any."""
+    optimizer = model.optimizer
+    if optimizer is None or not optimizer.built:
+        return None
+    kept = {id(v) for group in optimizer.slot_groups for v in group if v.dtype != "int32"}
+    slots = [v.array for v in optimizer.variables if id(v) in kept]
+    if isinstance(optimizer, SGD) and not optimizer.momentum:
+        slots = [np.zeros_like(v.array) for v in optimizer.trained]  # tf.keras keeps a momentum that it does not use
+    arrays = {"iteration:0": optimizer.counter.array.astype("int64")}
+    return {**arrays, **{f"slot_{number}:0": array for number, array in enumerate(slots)}}

@@ -1,0 +1,131 @@
+"""What an older file means but does not say: data formats, and what a name meant in the version that wrote it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from copy import deepcopy
+from typing import Any
+
+from graphkit.core.serialization import is_envelope
+from graphkit.saving.keras1_config import in_keras2_words
+
+Config = dict[str, Any]
+
+_SPATIAL = (
+    *(
+        f"{kind}{n}D"
+        for n in (2, 3)
+        for kind in ("Conv", "MaxPooling", "AveragePooling", "GlobalMaxPooling", "GlobalAveragePooling")
+    ),
+    *(
+        f"{kind}{n}D"
+        for n in (2, 3)
+        for kind in ("ZeroPadding", "Cropping", "UpSampling", "SpatialDropout", "LocallyConnected")
+    ),
+    *("Conv2DTranspose", "Conv3DTranspose", "SeparableConv2D", "DepthwiseConv2D", "ConvLSTM2D"),
+    *("Deconvolution2D", "FullConv2D"),
+)
+_FORMATS = ("channels_first", "channels_last")
+_MOST_CHANNELS = 4  # of pictures
+
+
+def entries_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The layers inside a model's envelope, also within wrappers, or the single layer that it is."""
+    stack: list[Any] = [entry]
+    while stack:
+        value = stack.pop()
+        inner = layers_in(value)
+        if inner is None:
+            yield value
+            wrapped = value["config"].get("layer") if isinstance(value["config"], Mapping) else None
+            inner = [wrapped]
+        stack.extend(e for e in reversed(inner) if is_envelope(e))
+
+
+def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
+    """The entries of `layers` of a model, also of the models that a Merge joins; None for a layer."""
+    config = entry.get("config")
+    if isinstance(config, list):
+        return config
+    if isinstance(config, Mapping) and isinstance(config.get("layers"), list):
+        return list(config["layers"])
+    return None
+
+
+def in_full(config: Mapping[str, Any]) -> Config:
+    """A copy of a model's config in which each layer over space says its data format, and each name has today's meaning."""
+    copy: Config = _without_slashes(deepcopy(dict(config)))
+    _say_data_formats(copy)
+    if _upsampled_from_corners(str(config.get("keras_version") or "")):
+        for entry in entries_of(copy):
+            if entry["class_name"] == "UpSampling2D" and entry["config"].get("interpolation") == "bilinear":
+                entry["class_name"] = "CornerUpSampling2D"  # type: ignore[index]
+    return copy
+
+
+def _without_slashes(config: Config) -> Config:
+    """The config with names such as "fire2/expand1x1" as "fire2_expand1x1": since Keras 3 a name has no slash."""
+    slashed = {n for e in _named(config) for n in (e.get("name"),) if isinstance(n, str) and "/" in n}
+    return _replaced(config, {name: name.replace("/", "_") for name in slashed}) if slashed else config
+
+
+def _named(value: Any) -> Iterator[Mapping[str, Any]]:
+    """The entries of `layers` at any depth, and their configs."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if is_envelope(item):
+            yield item
+            if isinstance(item["config"], Mapping):
+                yield item["config"]
+        stack.extend(item.values() if isinstance(item, Mapping) else item if isinstance(item, list) else ())
+
+
+def _replaced(value: Any, names: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {k: _replaced(v, names) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_replaced(v, names) for v in value]
+    return names.get(value, value) if isinstance(value, str) else value
+
+
+def _upsampled_from_corners(version: str) -> bool:
+    """Whether a version scaled pictures from their corners, as TensorFlow 1 did, not from the middles of pixels."""
+    return version.startswith("2.1") or (version.startswith(("2.2", "2.3")) and "tf" not in version)
+
+
+def _say_data_formats(copy: Config) -> None:
+    """Where a file does not say it, the setting of that machine was meant.
+
+    That is what the layers before it say, or failing that those after it, or else the one in which the input has few channels.
+    """
+    silent: list[Config] = []
+    latest: Any = None
+    guess: Any = None
+    for entry in entries_of(copy):
+        config = entry.get("config")
+        if not isinstance(config, Mapping):
+            continue
+        guess = guess or _by_input_shape(config.get("batch_input_shape"))
+        name, words = in_keras2_words(str(entry["class_name"]), config)
+        if name not in _SPATIAL:
+            continue
+        given = words.get("data_format")
+        if given in _FORMATS:
+            latest = given
+            for waiting in silent:
+                waiting["data_format"] = given
+            silent.clear()
+        else:
+            entry["config"].pop("dim_ordering", None)
+            if latest is None:
+                silent.append(entry["config"])
+            entry["config"]["data_format"] = latest or guess or "channels_last"
+
+
+def _by_input_shape(shape: Any) -> str | None:
+    """The data format in which a shape is that of pictures, where only one is: (None, 3, 224, 224)."""
+    if not isinstance(shape, (list, tuple)) or len(shape) not in (4, 5):
+        return None
+    first, last = (isinstance(n, int) and n <= _MOST_CHANNELS for n in (shape[1], shape[-1]))
+    return None if first == last else _FORMATS[0 if first else 1]

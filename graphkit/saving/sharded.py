@@ -1,0 +1,91 @@
+"""Weights in several HDF5 files, with a `.weights.json` that says which group stands in which.
+
+Source: keras.Model.save_weights(max_shard_size=...).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError, SerializationError
+from graphkit.saving import limits
+from graphkit.saving.files import replacing
+from graphkit.saving.stores import Array, Table, open_table, write_hdf5
+
+SUFFIX = ".weights.json"
+_GIB = 1 << 30
+
+
+def write_shards(
+    path: Path,
+    arrays: Mapping[str, Mapping[str, Array]],
+    names: Mapping[str, str],
+    max_shard_size: float,
+    overwrite: bool = True,
+) -> None:
+    """Write `group -> key -> array` into files of at most `max_shard_size` GiB each (an array is never divided)."""
+    if not max_shard_size > 0:
+        raise InvalidArgumentError(f"max_shard_size must be positive (GiB in a file), got {max_shard_size!r}.")
+    shards = list(_divided(arrays, max_shard_size * _GIB))
+    stem = path.name.removesuffix(".json").removesuffix(".weights")
+    files = [f"{stem}_{number:05d}.weights.h5" for number in range(len(shards))]
+    where: dict[str, list[str]] = {}
+    for name, shard in zip(files, shards, strict=True):
+        with replacing(path.with_name(name)) as part:
+            write_hdf5(part, shard, names)
+        for group, found in shard.items():
+            if found:
+                where.setdefault(f"/{group}/vars" if group else "/vars", []).append(name)
+    size = sum(array.nbytes for group in arrays.values() for array in group.values())
+    with replacing(path, overwrite) as part:  # last: until then the old index stands
+        part.write_text(json.dumps({"metadata": {"total_size": float(size)}, "weight_map": where}, indent=4))
+
+
+def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterator[dict[str, dict[str, Array]]]:
+    shard: dict[str, dict[str, Array]] = {}
+    size = 0
+    for path, group in arrays.items():
+        shard.setdefault(path, {})
+        for key, array in group.items():
+            if size and size + array.nbytes > limit:
+                yield shard
+                shard, size = {}, 0
+            shard.setdefault(path, {})[key] = array
+            size += array.nbytes
+    yield shard
+
+
+@contextmanager
+def open_shards(path: Path, what: str) -> Iterator[Table]:
+    """The arrays of all files that the index names, as one table. The files stand beside it; paths that lead elsewhere are refused."""
+    index = limits.parse_json(limits.read_bytes(path, what), what)
+    places = index.get("weight_map") if isinstance(index, dict) else None
+    if not isinstance(places, dict):
+        raise SerializationError(f"{what} has no weight_map: it is no index of sharded weights.")
+    with ExitStack() as opened:
+        merged = Table({}, {})
+        for name in _file_names(places, what):
+            if not path.with_name(name).is_file():
+                raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
+            table = opened.enter_context(open_table(path.with_name(name), f"{name} of {what}"))
+            twice = merged.entries.keys() & table.entries.keys()
+            if twice:
+                raise SerializationError(f"{what}: {min(twice)!r} stands in two files.")
+            merged.entries.update(table.entries)
+        yield merged
+
+
+def _file_names(places: Mapping[str, Any], what: str) -> list[str]:
+    found: dict[str, None] = {}
+    for group, files in places.items():
+        for name in files if isinstance(files, list) else [files]:
+            if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\\" in name:
+                raise SerializationError(f"{what}: {group!r} stands in {name!r}, which is no name of a file beside it.")
+            found[name] = None
+    if len(found) > limits.MAX_ENTRIES:
+        raise SerializationError(f"{what} names {len(found)} files, more than {limits.MAX_ENTRIES}.")
+    return list(found)
