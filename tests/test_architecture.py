@@ -26,7 +26,7 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "utils", "preprocessing", "applications", "datasets", "compat"},
+    {"front", "backend", "config", "utils", "preprocessing", "applications", "datasets", "compat", "mixed_precision"},
     {"serving", "cli", "__main__"},
 ]
 # What stands on the level of a room but asks one above, with the reason. Everything else goes through core/late.py's table.

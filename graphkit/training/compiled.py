@@ -18,6 +18,9 @@ from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, known_
 from graphkit.metrics.metric import Mean, MeanMetricWrapper, Metric
 from graphkit.ops._convert import shape_of
 
+ARGUMENTS = (
+    "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile",
+)  # fmt: skip
 _SPARSE = ("sparse_categorical_crossentropy",)
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
@@ -442,17 +445,7 @@ def warn_unused(settings: Mapping[str, Any]) -> None:
     """Say what of `compile` has no meaning here."""
     unknown = [k for k in settings if k not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")]
     if unknown:
-        known = [
-            "optimizer",
-            "loss",
-            "loss_weights",
-            "metrics",
-            "weighted_metrics",
-            "run_eagerly",
-            "steps_per_execution",
-            "jit_compile",
-        ]
-        hints = "".join(did_you_mean(k, known) for k in unknown)
+        hints = "".join(did_you_mean(k, ARGUMENTS) for k in unknown)
         raise InvalidTypeError(f"compile() got unexpected arguments {unknown}.{hints}")
     if settings.get("run_eagerly"):
         warnings.warn("run_eagerly=True has no effect: every step is one compiled program.", stacklevel=4)

@@ -14,7 +14,7 @@ from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeE
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
-from graphkit.training.compiled import Compiled, warn_unused
+from graphkit.training.compiled import ARGUMENTS, Compiled, warn_unused
 from graphkit.training.data import (
     ArraySource,
     Batch,
@@ -63,17 +63,7 @@ def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
     made["loss"] = _each(config.get("loss"), losses.get)
     for name in ("metrics", "weighted_metrics"):
         made[name] = _each(config.get(name), metrics.get)
-    known = (
-        "optimizer",
-        "loss",
-        "loss_weights",
-        "metrics",
-        "weighted_metrics",
-        "run_eagerly",
-        "steps_per_execution",
-        "jit_compile",
-    )
-    compile_model(model, **{k: v for k, v in made.items() if k in known})
+    compile_model(model, **{k: v for k, v in made.items() if k in ARGUMENTS})
     if model.built and model.optimizer is not None:
         model.optimizer.build(model.trainable_weights)
 

@@ -17,10 +17,8 @@ KERAS = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["modules"]["layers"]
 CLASSES = [n for n, wanted in KERAS.items() if wanted is not None and inspect.isclass(getattr(layers, n, None))]
 REFUSED = {key.removeprefix("layers.") for key in REASONS if key.startswith("layers.") and key.count(".") == 1}
 # (class, argument): what is different, and why.
-_AVERAGES = [f"{kind}{d}D" for kind in ("AvgPool", "AveragePooling") for d in (1, 2, 3)]
 DIFFERENT = {
     ("AdditiveAttention", "seed"): "Keras takes it among its **kwargs",
-    **{(name, "pool_size"): "has the default of the other poolings" for name in _AVERAGES},
 }
 
 # Layers whose constructor is no list of hyper-parameters.

@@ -10,7 +10,7 @@ import pytest
 
 import graphkit
 from graphkit import layers, models
-from graphkit.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotBuiltError
+from graphkit.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError
 from graphkit.utils import Batches, FeatureSpace
 from tests.utils.calls import TABLE, feature_spaces
 
@@ -88,7 +88,7 @@ def test_one_row_comes_back_as_one_row() -> None:
     np.testing.assert_allclose(np.asarray(row), ANSWERS["concat."][0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_model_trains_on_top_and_hashes_of_texts_are_not_exported(tmp_path: Path) -> None:
+def test_a_model_trains_on_top() -> None:
     space = made("hashed")
     space.adapt(columns_of(space))
     inputs = space.get_inputs()
@@ -99,17 +99,13 @@ def test_a_model_trains_on_top_and_hashes_of_texts_are_not_exported(tmp_path: Pa
     losses = model.fit(upright, ARRAYS["size"], epochs=3, verbose=0).history["loss"]
 
     assert losses[-1] < losses[0]
-    with pytest.raises(ExportError, match="ONNX cannot look at the characters"):
-        model.export(tmp_path / "model.onnx")
 
 
-def test_an_encoder_without_hashes_runs_in_onnxruntime(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["concat", "hashed", "own_layer"])
+def test_an_encoder_runs_in_onnxruntime(name: str, tmp_path: Path) -> None:
     import onnxruntime
 
-    space = FeatureSpace(
-        {"city": "string_categorical", "day": "integer_categorical", "size": "float_normalized"},
-        crosses=[("city", "day")],
-    )
+    space = made(name)
     space.adapt(columns_of(space))
     graphkit.Model(space.get_inputs(), space.get_encoded_features()).export(tmp_path / "space.onnx")
 
@@ -117,7 +113,7 @@ def test_an_encoder_without_hashes_runs_in_onnxruntime(tmp_path: Path) -> None:
     kinds = {"tensor(string)": object, "tensor(float)": "float32", "tensor(int32)": "int32"}
     fed = {i.name: ARRAYS[i.name][:, None].astype(kinds[i.type]) for i in session.get_inputs()}
 
-    np.testing.assert_allclose(session.run(None, fed)[0], np.asarray(space(columns_of(space))), rtol=1e-6, atol=1e-6)
+    assert_answers(name, session.run(None, fed)[0])
 
 
 def test_what_does_not_go_together_is_refused() -> None:
