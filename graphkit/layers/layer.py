@@ -611,9 +611,8 @@ class Layer(Operation):
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
-    """A layer out of the config of the one that holds it: its weights are named below that one; those of a model are its own."""
-    is_model = isinstance(config, Mapping) and config.get("class_name") in ("Functional", "Sequential")
-    with nullcontext() if is_model or not outer.get("name") else names.name_scope(str(outer["name"])):
+    """A layer out of the config of the one that holds it: its weights are named below that one."""
+    with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
         return deserialize(config)
 
 

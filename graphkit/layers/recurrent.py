@@ -198,6 +198,11 @@ class RNN(LoopArguments, BuiltInLayer):
         with steady_dropout(self.cell, sequences[:, 0], states) if training else steady_dropout(None, None, None):
             return self._scan(sequences, states, mask, training)
 
+    @property
+    def _zeroes(self) -> bool:
+        """Whether masked steps give zeros: Keras does not look at `zero_output_for_mask` where it unrolls."""
+        return bool(self.zero_output_for_mask and not self.unroll)
+
     def _scan(self, sequences: Any, states: list[Any], mask: Any, training: bool) -> tuple[Any, list[Any]]:
         steps = ops.swapaxes(sequences, 0, 1)
         flags = [] if mask is None else [_time_first_mask(mask)]
@@ -208,7 +213,7 @@ class RNN(LoopArguments, BuiltInLayer):
             (before, last), (x, *off) = carry, slices
             output, after = call_cell(self.cell, x, before, training)
             if off:
-                output = _where(off[0], output, ops.zeros_like(output) if self.zero_output_for_mask else last)
+                output = _where(off[0], output, ops.zeros_like(output) if self._zeroes else last)
                 after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)
             return (after, output), output if self.return_sequences else None
 
@@ -333,11 +338,11 @@ class _BuiltInRNN(OwnCellRNN):
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
         """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""
-        if mask is None or (own_state and not self.zero_output_for_mask):
+        if mask is None or (own_state and not self._zeroes):
             return output  # a state that starts at zero is zero until a step counts
         flags = ops.cast(mask, "bool")
         flags = ops.flip(flags, 1) if self.go_backwards else flags
-        if not self.zero_output_for_mask:
+        if not self._zeroes:
             flags = ops.greater(ops.cumsum(ops.cast(flags, "int32"), axis=1), 0)
         if not self.return_sequences:
             flags = flags[:, -1]

@@ -24,7 +24,6 @@ from graphkit.ops.elementwise import (
     greater_equal,
     log1p,
     maximum,
-    minimum,
     multiply,
     negative,
     relu_p,
@@ -86,8 +85,12 @@ def _selu_step(out: Any, x: Any, scratch: Any) -> None:
 
 
 def _negative_branch(x: Any, curve: Callable[[Any], Any]) -> Any:
-    """`x` where it is positive, else `curve(x)`, whose argument never is positive: no overflow spoils the gradient."""
-    return where(greater(x, 0), x, curve(minimum(x, 0)))
+    """`x` where it is positive, else `curve(x)`, whose argument never is positive: no overflow spoils the gradient.
+
+    At 0 the gradient is the curve's, as in Keras.
+    """
+    positive = greater(x, 0)
+    return where(positive, x, curve(where(positive, multiply(x, 0), x)))
 
 
 leaky_relu_p = _activation("leaky_relu", _leaky_formula, **in_blocks(_leaky_step))

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphkit
 import graphkit.ops as ops
 from graphkit.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ops.special import erf_float64, erfc_float64
@@ -229,3 +230,10 @@ def test_causal_attention_does_not_look_ahead() -> None:
     whole = ops.dot_product_attention(x, x, x, is_causal=True)
     part = ops.dot_product_attention(x[:, :2], x[:, :2], x[:, :2], is_causal=True)
     np.testing.assert_allclose(whole[:, :2], part, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "slope"), [("elu", 1.0), ("selu", 1.7580993), ("celu", 1.0)])
+def test_the_gradient_at_zero_is_that_of_the_curve(name: str, slope: float) -> None:
+    x = graphkit.Variable(np.zeros(2, np.float32))
+    _, (gradient,) = graphkit.value_and_grad(lambda: ops.sum(getattr(ops, name)(x)), [x])()
+    np.testing.assert_allclose(gradient, [slope, slope], rtol=1e-6)
