@@ -40,7 +40,8 @@ _GROUPS: dict[str, str] = {
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
     "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
     "RNN LSTM GRU": _FLOAT,
-    "Add Sub Mul Div Max Min Less LessOrEqual Greater GreaterOrEqual Pow MatMul Einsum Clip CumSum Mod "
+    "Div Mod Max Min Less LessOrEqual Greater GreaterOrEqual": _NUMBERS + " uint64",  # int64 would take large ones for negative
+    "Add Sub Mul Pow MatMul Einsum Clip CumSum "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,
     "Relu": "float32 float64 int32",

@@ -348,6 +348,7 @@ RECURRENT = [
 
 _TEXT: dict[str, Any] = {"lower": True, "strip": True, "ngrams": None}
 
+_TEXTS = np.array(["a", "Grüße, 世界", "", "seventy-seven characters, which do not fit into a single block of sixty-four"], object)
 REST = [
     *(case(n, _bound(n), "b 3:int32, 3:int32") for n in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")),
     *(case(f"{n} of flags", _bound(n), "b 3:bool, 3:bool") for n in ("bitwise_and", "bitwise_or", "bitwise_xor")),
@@ -364,6 +365,12 @@ REST = [
     case("cholesky", lambda x: ops.cholesky(ops.add(ops.matmul(x, ops.swapaxes(x, 1, 2)), np.eye(3, dtype=np.float32))), "b 3 3"),
     case("lu_factor", lambda x: list(ops.lu_factor(x)), "b 3 3"),
     case("qr", lambda x: list(ops.qr(x)), "b 4 3", tolerance=1e-3),
+    case("string_bytes", lambda x: list(PRIMITIVES["string_bytes"].bind(x, blocks=2)), "b:string", arrays=(_TEXTS,)),
+    *(case(f"string_hash {k}", lambda x, k=k: strings.string_hash(x, k), "b:string", arrays=(_TEXTS,))
+      for k in (None, (17, 5))),
+    *(case(f"{n} of large uint64", _bound(n), "3:uint64, 3:uint64",
+           arrays=(np.array([2**64 - 5, 7, 2**63], np.uint64), np.array([1000, 2**63 + 1, 3], np.uint64)))
+      for n in ("mod", "floor_divide", "maximum", "minimum", "less", "greater_equal")),
     case("table_lookup", lambda x: strings.table_lookup(strings.as_string(x), ["1", "2"], [5, 6], -1), "b 3:int32"),
     *(case(f"text_indices split={s}", lambda x, s=s: strings.text_indices(x, ["b", "d"], [2, 3], 1, 4, **_TEXT, split=s), "b 1:string",
            arrays=(np.array([["A, b!  c\t d"], [""]], object),)) for s in (None, "whitespace")),
