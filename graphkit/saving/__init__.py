@@ -10,11 +10,13 @@ from graphkit.core.serialization import (
 )
 from graphkit.core.serialization import deserialize as deserialize_keras_object
 from graphkit.core.serialization import serialize as serialize_keras_object
+from graphkit.saving.file_editor import KerasFileEditor
 from graphkit.saving.front import load_model, load_weights, model_from_json, model_to_json, save_model, save_weights
 from graphkit.saving.inspection import inspect_file
 
 __all__ = [
     "CustomObjectScope",
+    "KerasFileEditor",
     "custom_object_scope",
     "deserialize_keras_object",
     "get_custom_objects",

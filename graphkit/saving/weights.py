@@ -15,7 +15,7 @@ from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
 
-_NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
+NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
 
 
 class Assignment(NamedTuple):
@@ -103,7 +103,7 @@ def _group_of_twin(stored: Stored, objects: list[Stored], table: Table) -> dict[
 
 
 def _is_no_weight(path: str) -> bool:
-    return any(part in _NOT_WEIGHTS for part in path.split("/"))
+    return any(part in NOT_WEIGHTS for part in path.split("/"))
 
 
 def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
