@@ -5,9 +5,11 @@ from __future__ import annotations
 import zipfile
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from graphkit.core.errors import SerializationError
+from graphkit.saving.safetensors import looks_like_safetensors
+from graphkit.saving.sharded import is_index
 from graphkit.saving.stores import HDF5_MAGIC
 from graphkit.saving.tensorflowjs import is_layers_model
 from graphkit.saving.wrapped import looks_like_yaml
@@ -25,6 +27,11 @@ KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", comp
 HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model", compiles=True)
 JSON = Kind("JSON or YAML config", "graphkit.saving.front:read_json", compiles=True)
 TENSORFLOWJS = Kind("TensorFlow.js layers model", "graphkit.saving.tensorflowjs:read_layers_model")
+_NO_MODEL = "graphkit.saving.formats:refuse_weights"
+SAFETENSORS = Kind("weights without a model (safetensors)", _NO_MODEL)
+SHARDS = Kind("weights without a model (several files)", _NO_MODEL)
+NPZ = Kind("weights without a model (npz)", _NO_MODEL)
+WEIGHTS = (SAFETENSORS, SHARDS, NPZ)
 
 _KNOWN_ELSEWHERE = {
     b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
@@ -44,10 +51,19 @@ def kind_of(path: Path) -> Kind:
     if head.startswith(b"PK"):
         return _kind_of_zip(path)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
-        return TENSORFLOWJS if is_layers_model(head) else JSON
+        return TENSORFLOWJS if is_layers_model(head) else SHARDS if is_index(head) else JSON
+    if looks_like_safetensors(head):
+        return SAFETENSORS
     if looks_like_yaml(head[:200].decode("utf-8", "replace")):
         return JSON
     return _by_converters(path, head) or _refuse(path, head)
+
+
+def refuse_weights(path: Path) -> Any:
+    """Raise SerializationError: a file of weights alone is no model."""
+    raise SerializationError(
+        f"{str(path)!r} holds {kind_of(path).name}. Make the model first, then model.load_weights(path)."
+    )
 
 
 def _kind_of_folder(path: Path) -> Kind:
@@ -73,9 +89,7 @@ def _kind_of_zip(path: Path) -> Kind:
             f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead."
         )
     if names and all(name.endswith(".npy") for name in names):
-        raise SerializationError(
-            f"{str(path)!r} is an npz file of weights, not a model: make the model, then model.load_weights(path)."
-        )
+        return NPZ
     raise SerializationError(
         f"{str(path)!r} is a zip file without config.json. {_known()} It holds {sorted(names)[:10]}."
     )

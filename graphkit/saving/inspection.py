@@ -46,7 +46,10 @@ def inspect_file(path: Any) -> Report:
         "parameters": None,
         "optimizer": None,
     }
-    if kind in readers:
+    if kind in formats.WEIGHTS:
+        with open_table(where, repr(str(path))) as table:
+            report.update(_of_weights(table, {}, kind.name))
+    elif kind in readers:
         report.update(readers[kind](where, repr(str(path))))
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
     report.setdefault("custom_classes", [])
@@ -97,7 +100,7 @@ def _hdf5(path: Path, what: str) -> Report:
         attributes = table.attributes.get("", {})
         by_layer = _parameters_by_layer(table, what)
         if "model_config" not in attributes:
-            return _of_weights(table, by_layer)
+            return _of_weights(table, by_layer, "weights without a model (HDF5)")
         config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
         optimizer = None
         if "training_config" in attributes:
@@ -111,7 +114,7 @@ def _hdf5(path: Path, what: str) -> Report:
     return {**report, "parameters": sum(by_layer.values())}
 
 
-def _of_weights(table: Table, by_layer: dict[str, int]) -> Report:
+def _of_weights(table: Table, by_layer: dict[str, int], format_name: str) -> Report:
     """A file of weights alone."""
     from graphkit.saving.legacy_h5 import text_of
 
@@ -119,7 +122,7 @@ def _of_weights(table: Table, by_layer: dict[str, int]) -> Report:
     total = sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer"))
     layers = [{"name": name, "class": None, "parameters": count} for name, count in by_layer.items()]
     return {
-        "format": "weights without a model (HDF5)",
+        "format": format_name,
         "keras_version": version,
         "layers": layers,
         "parameters": total,

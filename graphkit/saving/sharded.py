@@ -59,6 +59,11 @@ def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterato
     yield shard
 
 
+def is_index(head: bytes) -> bool:
+    """Whether the start of a JSON file is that of an index, and not of a model's config."""
+    return b'"weight_map"' in head and b'"class_name"' not in head
+
+
 @contextmanager
 def open_shards(path: Path, what: str) -> Iterator[Table]:
     """The arrays of all files that the index names, as one table. The files stand beside it; paths that lead elsewhere are refused."""

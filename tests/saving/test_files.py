@@ -184,7 +184,7 @@ def test_unknown_arguments_are_refused(tmp_path: Path) -> None:
 def test_an_npz_of_weights_is_no_model(tmp_path: Path) -> None:
     net().save_weights(tmp_path / "w.npz")
 
-    with pytest.raises(SerializationError, match="npz file of weights"):
+    with pytest.raises(SerializationError, match="weights without a model"):
         graphkit.load(tmp_path / "w.npz")
 
 

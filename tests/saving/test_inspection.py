@@ -33,6 +33,44 @@ def test_the_optimizer_is_named(name: str, tmp_path: Path) -> None:
     assert (report["optimizer"], report["parameters"], report["needs"]) == ("Adam", 10, [])
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments", "said"),
+    [
+        ("w.safetensors", {}, "safetensors"),
+        ("w.weights.json", {"max_shard_size": 1e-8}, "several files"),
+        ("w.npz", {}, "npz"),
+        ("w.weights.h5", {}, "HDF5"),
+    ],
+)
+def test_weights_alone_are_counted_and_no_model(
+    name: str, arguments: dict[str, Any], said: str, tmp_path: Path
+) -> None:
+    net().save_weights(tmp_path / name, **arguments)
+
+    report = inspect_file(tmp_path / name)
+
+    assert (report["format"], report["parameters"]) == (f"weights without a model ({said})", 10)
+    assert report["needs"] == ["the model that these weights belong to: make it, then model.load_weights(path)"]
+    with pytest.raises(SerializationError, match=r"model\.load_weights\(path\)"):
+        graphkit.load(tmp_path / name)
+
+
+def test_an_index_without_its_files_is_an_error(tmp_path: Path) -> None:
+    net().save_weights(tmp_path / "w.weights.json", max_shard_size=1e-8)
+    (tmp_path / "w_00001.weights.h5").unlink()
+
+    with pytest.raises(SerializationError, match=r"'w_00001\.weights\.h5', which is not beside it"):
+        inspect_file(tmp_path / "w.weights.json")
+
+
+def test_a_config_with_a_layer_named_weight_map_is_a_model(tmp_path: Path) -> None:
+    x = layers.Input((4,))
+    named: Any = models.Model(x, layers.Dense(2, name="weight_map")(x))
+    (tmp_path / "m.json").write_text(named.to_json())
+
+    assert inspect_file(tmp_path / "m.json")["format"] == "JSON or YAML config"
+
+
 def test_a_large_archive_is_not_read(tmp_path: Path) -> None:
     net().save(tmp_path / "m.keras")
     with h5py.File(tmp_path / "w.h5", "w") as file:
