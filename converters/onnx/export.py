@@ -15,7 +15,7 @@ from onnx import helper
 
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
-from graphkit.core.errors import GraphKitError, InvalidArgumentError
+from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError
 from graphkit.ir.program import Atom, Program, State, Value
 from graphkit.ir.spec import TensorSpec
 
@@ -70,10 +70,27 @@ def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, con
 def model_to_document(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> Document:
     """What `model_to_onnx` gives, the weights apart."""
     program = model.program(training=training)
+    _check_free_sizes(model, program)
     document, b = _written(program, model.input_names, model.output_names, opset, model.name)
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
     return document
+
+
+def _check_free_sizes(model: Any, program: Program) -> None:
+    """Raise ExportError for a layer that does something else to small images, where sizes are free: a file knows one way only."""
+    known = {layer.name: layer for layer in model._walk_layers() if getattr(layer, "wants_known_sizes", False)}
+    for equation in program.equations if known else ():
+        name = str(equation.scope or "").split("/")[-1]
+        if name not in known:
+            continue
+        layer = known[name]
+        for shape in (v.spec.shape for v in equation.inputs if isinstance(v, Value) and len(v.spec.shape) == 4):
+            if any(isinstance(shape[axis], Dim) for axis in layer.spatial):
+                raise ExportError(
+                    f"Layer {name!r} ({type(layer).__name__}) crops or resizes by the height and width, which are free here: "
+                    "ONNX wants known sizes; give the model's Input a height and width."
+                )
 
 
 def _config(model: Any) -> dict[str, str]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
+from graphkit.saving.keras2_differences import check_call, masked_layers
 
 Config = dict[str, Any]
 Rewrite = Callable[[Mapping[str, Any]], Config]
@@ -76,11 +77,15 @@ def functional(config: Mapping[str, Any], rewrite: Rewrite) -> Config:
     """The config of a functional model."""
     kept = _without_masks(config)
     first = {name: 1 if _counts_itself(entry) else 0 for name, entry in kept.items()}
+    sources = {name: {tensor[0] for _, tensor in _tensors(entry)} for name, entry in kept.items()}
+    masked = masked_layers(kept, sources)
     made = []
     for name, entry in kept.items():
+        for call in entry["inbound_nodes"]:
+            check_call(entry, call["kwargs"], any(tensor[0] in masked for _, tensor in _call_tensors(call)))
         nodes = [_node(call, entry, first) for call in entry["inbound_nodes"]]
         made.append({**rewrite(entry), "name": name, "inbound_nodes": nodes})
-    ends = {key: [_moved(t, kept, first) for t in _triples(config[key])] for key in ("input_layers", "output_layers")}
+    ends = {key: _ends(config[key], kept, first) for key in ("input_layers", "output_layers")}
     return {"name": config["name"], "trainable": config.get("trainable", True), "layers": made, **ends}
 
 
@@ -98,11 +103,22 @@ def _counts_itself(entry: Mapping[str, Any]) -> bool:
 
 
 def _triples(value: Any) -> Iterator[list[Any]]:
-    if isinstance(value, list) and len(value) == 3 and isinstance(value[0], str):
+    if _is_triple(value):
         yield value
     elif isinstance(value, (list, Mapping)):
         for item in value.values() if isinstance(value, Mapping) else value:
             yield from _triples(item)
+
+
+def _ends(value: Any, layers: Mapping[str, Any], first: Mapping[str, int]) -> Any:
+    """The inputs or outputs of the model: by name as they were, or a list."""
+    if isinstance(value, Mapping) and all(_is_triple(v) for v in value.values()):
+        return {key: _moved(triple, layers, first) for key, triple in value.items()}
+    return [_moved(triple, layers, first) for triple in _triples(value)]
+
+
+def _is_triple(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 3 and isinstance(value[0], str)
 
 
 def _moved(triple: list[Any], layers: Mapping[str, Any], first: Mapping[str, int]) -> list[Any]:
@@ -176,13 +192,17 @@ def _argument(value: Any, first: Mapping[str, int], where: str) -> Any:
 def _tensors(entry: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
     """The tensors that an entry's calls read: ("" or the keyword, history)."""
     for call in entry["inbound_nodes"]:
-        for keyword, value in [*(("", a) for a in call["args"]), *call["kwargs"].items()]:
-            stack = [value]
-            while stack:
-                item = stack.pop()
-                if _is_tensor(item):
-                    yield keyword, item["config"]["keras_history"]
-                elif isinstance(item, list):
-                    stack.extend(item)
-                elif isinstance(item, Mapping):
-                    stack.extend(item.values())
+        yield from _call_tensors(call)
+
+
+def _call_tensors(call: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
+    for keyword, value in [*(("", a) for a in call["args"]), *call["kwargs"].items()]:
+        stack = [value]
+        while stack:
+            item = stack.pop()
+            if _is_tensor(item):
+                yield keyword, item["config"]["keras_history"]
+            elif isinstance(item, list):
+                stack.extend(item)
+            elif isinstance(item, Mapping):
+                stack.extend(item.values())

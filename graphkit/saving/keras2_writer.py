@@ -16,6 +16,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import envelope, is_envelope
 from graphkit.optimizers import SGD
 from graphkit.saving.keras2_arguments import ARGUMENTS
+from graphkit.saving.keras2_differences import check_layer
 from graphkit.saving.keras2_graph import functional, op_layer
 from graphkit.saving.legacy_h5_writer import training_config, write_hdf5_model
 from graphkit.saving.stores import Array
@@ -75,6 +76,7 @@ def layer_of(entry: Mapping[str, Any]) -> Config:
         return {"class_name": entry["registered_name"], "config": dict(config)}
     if name not in ARGUMENTS:
         raise SerializationError(f"{where} is not one of Keras 2's {len(ARGUMENTS)} layers.")
+    check_layer(name, config, where)
     made: Config = {key: _value(config[key], f"{where}: {key}") for key in _LAYER_KEYS if key in config}
     renamed = _RENAMED_ARGUMENTS.get(name, {})
     for key, value in config.items():
@@ -116,7 +118,9 @@ def _value(value: Any, where: str) -> Any:
     if not is_envelope(value):
         return value
     name, config = str(value["class_name"]), value["config"]
-    if name.endswith("DTypePolicy"):
+    if "DTypePolicy" in name and name != "DTypePolicy":
+        raise SerializationError(f"{where} is a {name}, which Keras 2 does not know; write .keras.")
+    if name == "DTypePolicy":
         policy = config["name"] if isinstance(config, Mapping) else config
         return {"class_name": "Policy", "config": {"name": policy}} if str(policy).startswith("mixed_") else policy
     if name == "function":

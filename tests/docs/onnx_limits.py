@@ -13,7 +13,7 @@ from graphkit import Model, layers
 from graphkit.converters.onnx.driver import load_lowerings
 from graphkit.converters.onnx.registry import LOWERINGS
 
-OPSET, FOREIGN, FREE = "opset", "onnxruntime's operators", "free sizes"
+OPSET, FOREIGN, FREE, FREE_IN_ONNX = "opset", "onnxruntime's operators", "free sizes", "free sizes in ONNX"
 
 
 class Note(NamedTuple):
@@ -50,8 +50,13 @@ NOTES = [
         "Resizing", "`crop_to_aspect_ratio` and `pad_to_aspect_ratio` want known heights and widths", FREE,
         _of(lambda: layers.Resizing(3, 4, crop_to_aspect_ratio=True), (None, None, 3), "float32"),
     ),
+    Note(
+        "CenterCrop", "wants known heights and widths: smaller images are resized, larger ones cropped", FREE_IN_ONNX,
+        _of(lambda: layers.CenterCrop(3, 4), (None, None, 3), "float32"),
+    ),
 ]  # fmt: skip
-"""Rows for the page. A model of kind OPSET is refused at opset 17, one of FOREIGN has nodes of com.microsoft, one of FREE is not built."""
+"""Rows for the page. A model of kind OPSET is refused at opset 17, one of FOREIGN has nodes of com.microsoft, one of FREE is not built,
+and one of FREE_IN_ONNX not exported."""
 
 
 def section() -> list[str]:

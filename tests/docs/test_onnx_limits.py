@@ -8,7 +8,7 @@ import onnx
 import pytest
 
 from graphkit.errors import ExportError, ShapeError
-from tests.docs.onnx_limits import FOREIGN, FREE, NOTES, OPSET, Note
+from tests.docs.onnx_limits import FOREIGN, FREE, FREE_IN_ONNX, NOTES, OPSET, Note
 
 
 @pytest.mark.parametrize("note", [n for n in NOTES if n.kind == OPSET], ids=lambda n: n.names)
@@ -28,3 +28,10 @@ def test_operators_of_onnxruntime_are_used(note: Note, tmp_path: Path) -> None:
 def test_free_sizes_are_refused(note: Note) -> None:
     with pytest.raises(ShapeError, match="known sizes"):
         note.model()
+
+
+@pytest.mark.parametrize("note", [n for n in NOTES if n.kind == FREE_IN_ONNX], ids=lambda n: n.names)
+def test_free_sizes_are_not_exported(note: Note, tmp_path: Path) -> None:
+    with pytest.raises(ExportError, match=rf"\({note.names}\).*known sizes"):
+        note.model().export(tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ import pytest
 import graphkit
 from graphkit import layers, models, ops
 from graphkit.errors import InvalidArgumentError, SerializationError
+from tests import goldens
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 
@@ -122,3 +123,32 @@ def test_only_hdf5_has_versions(tmp_path: Path) -> None:
     x = layers.Input((4,))
     with pytest.raises(InvalidArgumentError, match="keras_version must be 2 or 3"):
         models.Model(x, layers.Dense(2)(x)).save(tmp_path / "m.keras", keras_version=2)
+
+
+MEANS_SOMETHING_ELSE: dict[str, str] = {
+    "Attention.causal_scores": "'attention'.*return_attention_scores",
+    "Attention.masked_causal": "'attention'.*use_causal_mask on a masked sequence",
+    "BatchNormalization.called_in_training": "is called with training=True",
+    "Dense.int8": "QuantizedDTypePolicy, which Keras 2 does not know",
+    "Dense.lora": r"'dense' \(Dense\) has LoRA weights",
+    "Dense.named": "has a name that TensorFlow refuses",
+    "GRU.masked_unroll_zero_output": r"'gru' \(GRU\) has unroll and zero_output_for_mask",
+    "LSTM.token_mask_initial_state": r"'lstm' \(LSTM\) is called with initial_state on a masked sequence",
+    "MultiHeadAttention.masked_scores": "padded queries",
+    "graph.policies_by_path": "DTypePolicyMap, which Keras 2 does not know",
+}
+
+
+@pytest.mark.parametrize("case", MEANS_SOMETHING_ELSE)
+def test_what_keras_2_computes_otherwise_is_refused(case: str, tmp_path: Path) -> None:
+    with pytest.raises(SerializationError, match=MEANS_SOMETHING_ELSE[case]):
+        models.load_model(goldens.model_file(case)).save(tmp_path / "m.h5", keras_version=2)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_inputs_and_outputs_by_name_stay_so(tmp_path: Path) -> None:
+    model: Any = models.load_model(goldens.model_file("graph.dict_io"))
+    config = written(model, tmp_path / "m.h5")["config"]
+
+    assert config["input_layers"] == {"b": ["b", 0, 0], "a": ["a", 0, 0]}
+    goldens.assert_outputs("graph.dict_io", graphkit.load(tmp_path / "m.h5")(goldens.inputs_of("graph.dict_io")))

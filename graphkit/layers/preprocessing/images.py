@@ -344,6 +344,7 @@ class CenterCrop(_Sized):
     """The middle (height, width) of images, at inference too; smaller ones are resized. Source: keras.layers.CenterCrop."""
 
     argument_order = "height width data_format"
+    wants_known_sizes: ClassVar[bool] = True  # to be exported: whether it crops or resizes is decided by them
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """The middle."""
