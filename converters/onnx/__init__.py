@@ -3,7 +3,7 @@
 The module itself is the converter that the entry-point group "graphkit.converters" names: `export_model`, `load_model`.
 """
 
-from .export import export_model, model_to_onnx, program_to_document, program_to_onnx
+from .export import check_free_sizes, export_model, model_to_onnx, program_to_document, program_to_onnx
 from .files import is_too_large, write_model
 from .reader import load_model
 
@@ -20,6 +20,6 @@ def recognizes(head: bytes) -> bool:
 
 
 __all__ = [
-    "EXTENSIONS", "export_model", "is_too_large", "load_model", "model_to_onnx", "program_to_document", "program_to_onnx",
-    "recognizes", "write_model",
+    "EXTENSIONS", "check_free_sizes", "export_model", "is_too_large", "load_model", "model_to_onnx", "program_to_document",
+    "program_to_onnx", "recognizes", "write_model",
 ]  # fmt: skip

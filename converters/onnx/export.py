@@ -70,14 +70,14 @@ def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, con
 def model_to_document(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> Document:
     """What `model_to_onnx` gives, the weights apart."""
     program = model.program(training=training)
-    _check_free_sizes(model, program)
+    check_free_sizes(model, program)
     document, b = _written(program, model.input_names, model.output_names, opset, model.name)
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
     return document
 
 
-def _check_free_sizes(model: Any, program: Program) -> None:
+def check_free_sizes(model: Any, program: Program) -> None:
     """Raise ExportError for a layer that does something else to small images, where sizes are free: a file knows one way only."""
     known = {layer.name: layer for layer in model._walk_layers() if getattr(layer, "wants_known_sizes", False)}
     for equation in program.equations if known else ():

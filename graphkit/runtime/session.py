@@ -229,6 +229,7 @@ class ModelSession:
 
     def __init__(self, model: Any, providers: Providers, threads: int | None) -> None:
         program = model.program(training=False)
+        room("onnx").check_free_sizes(model, program)
         document = room("onnx").program_to_document(program, model.input_names, model.output_names, name=model.name)
         self.session = Session(document, providers, threads)
         self.states = tuple(s.variable for s in program.state if s.after is not None)

@@ -126,3 +126,13 @@ def test_onnxruntimes_words_come_with_the_shapes() -> None:
     kept = session_for(small_model())
     with pytest.raises(RuntimeSessionError, match=r"could not run the model on x \(2, 5\)"):
         kept.run({"x": np.ones((2, 5), np.float32)})
+
+
+def test_predict_leaves_to_the_engine_what_depends_on_sizes_that_are_free() -> None:
+    model = Sequential([layers.Input((None, None, 3)), layers.CenterCrop(3, 4)])
+    small = np.random.default_rng(0).random((1, 2, 9, 3), dtype="float32")
+
+    with pytest.warns(UserWarning, match="predict runs on the NumPy engine"):
+        predicted = model.predict(small, verbose=0)
+
+    np.testing.assert_array_equal(predicted, model(small))

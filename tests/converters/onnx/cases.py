@@ -348,7 +348,9 @@ RECURRENT = [
 
 _TEXT: dict[str, Any] = {"lower": True, "strip": True, "ngrams": None}
 
-_TEXTS = np.array(["a", "Grüße, 世界", "", "seventy-seven characters, which do not fit into a single block of sixty-four"], object)
+_TEXTS = np.array(
+    ["a", "Grüße, 世界", "", "seventy-seven characters, which do not fit into a single block of sixty-four"], object
+)
 REST = [
     *(case(n, _bound(n), "b 3:int32, 3:int32") for n in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd")),
     *(case(f"{n} of flags", _bound(n), "b 3:bool, 3:bool") for n in ("bitwise_and", "bitwise_or", "bitwise_xor")),
