@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Any
@@ -155,7 +156,7 @@ class OpNode(Operation):
             if name in bound.arguments:
                 given = bound.arguments[name]
                 tensors.extend(given if name == _spread(record) else [given])
-        return OpNode(record, config)(*tensors, **named)
+        return OpNode(record, config)(*tensors, **named, **dict.fromkeys(_left_out(record, bound)))
 
     def __call__(self, *tensors: Any, **kwargs: Any) -> Any:
         """Record a call on symbolic tensors, or compute."""
@@ -175,6 +176,12 @@ class OpNode(Operation):
     def get_config(self) -> dict[str, Any]:
         """The name and the config."""
         return {"name": self.name, **self.config}
+
+
+def _left_out(record: OperationRecord, bound: inspect.BoundArguments) -> list[str]:
+    """The tensors that may be None and were not given; Keras writes each of them as null, and wants some of them so (RMSNorm)."""
+    parameters = bound.signature.parameters
+    return [n for n in record.tensors if n not in bound.arguments and n in parameters and parameters[n].default is None]
 
 
 @lru_cache(maxsize=1024)

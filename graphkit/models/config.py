@@ -316,7 +316,8 @@ def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
     if isinstance(operation, Layer):
         known = signature_of(type(operation).call).parameters
         return {k: v for k, v in kwargs.items() if k in known or not _says_nothing(v)}
-    return {k: v for k, v in kwargs.items() if v is not None}
+    tensors = operation.record.tensors if isinstance(operation, OpNode) else ()
+    return {k: v for k, v in kwargs.items() if k in tensors or v is not None}
 
 
 def _says_nothing(value: Any) -> bool:

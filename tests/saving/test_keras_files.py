@@ -51,8 +51,6 @@ def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
         keys = [
             k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")
         ]
-        if path.endswith(".kwargs"):  # a tensor that may be left out: Keras writes null for some of those that are
-            keys = [k for k in keys if (theirs.get(k), mine.get(k)) != (None, None)]
         if "name" not in theirs and path.endswith(".config"):
             keys = [k for k in keys if k != "name"]  # the op ExtractPatches, whose config forgets it
         if "training" not in theirs and mine.get("training") is False:
