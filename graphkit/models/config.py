@@ -175,7 +175,7 @@ class Expansion:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The results, as a structure."""
-        raise NotImplementedError
+        raise NotImplementedError(f"{type(self).__name__} defines no __call__(*args, **kwargs)")
 
 
 class GraphBuilder:
