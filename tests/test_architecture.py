@@ -227,3 +227,127 @@ def test_the_public_layers_are_listed() -> None:
     assert len(set(layers.__all__)) == len(layers.__all__)
     assert set(layers.__all__) == offered
     assert {c.__name__ for c in classes_of("keras.layers").values()} <= offered | {"Wrapper"}
+
+
+# ----- one writer of files -----
+
+# Functions that write into the place which the writer of files (core/files.py) gave them; it publishes what they wrote.
+WRITE_INTO_A_PART = {
+    "saving/archive.py": {"_write_members", "_write_zip"},
+    "saving/stores.py": {"new_hdf5", "write_npz"},
+    "saving/safetensors.py": {"write_safetensors"},
+    "saving/sharded.py": {"write_shards"},
+    "utils/files.py": {
+        "_receive",
+        "extract_archive",
+    },  # members of archives that people fetch, into the folder for them
+    "onnx/files.py": {"_write_message", "_write_data"},
+}
+WRITER = "core/files.py"
+_WRITING_METHODS = {
+    "write_text",
+    "write_bytes",
+    "mkdir",
+    "unlink",
+    "rmdir",
+    "symlink_to",
+    "hardlink_to",
+    "rename",
+}
+_WRITING_FUNCTIONS = {
+    "os": {
+        "replace",
+        "rename",
+        "renames",
+        "remove",
+        "unlink",
+        "mkdir",
+        "makedirs",
+        "rmdir",
+        "open",
+        "link",
+        "symlink",
+        "truncate",
+    },
+    "shutil": {"copy", "copy2", "copyfile", "copytree", "move", "rmtree", "make_archive", "unpack_archive"},
+    "tempfile": {"mkstemp", "mkdtemp", "NamedTemporaryFile", "TemporaryDirectory", "TemporaryFile"},
+    "np": {"save", "savez", "savez_compressed", "savetxt", "memmap"},
+    "onnx": {"save", "save_model", "save_tensor"},
+    "pickle": {"dump"},
+    "json": {"dump"},
+}
+
+
+def writing_call(node: ast.Call) -> str | None:
+    """What a call writes with, or None for one that writes nothing."""
+    function = node.func
+    name = (
+        function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
+    )
+    owner = function.value.id if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name) else ""
+    if name in _WRITING_FUNCTIONS.get(owner, ()):
+        return f"{owner}.{name}"
+    if isinstance(function, ast.Attribute) and not _WRITING_FUNCTIONS.get(owner) and name in _WRITING_METHODS:
+        return f".{name}"
+    if name == "extractall" or (name in ("tofile", "dump") and owner not in ("yaml",)):
+        return f".{name}"
+    if name in ("open", "File", "ZipFile", "TarFile", "GzipFile"):
+        is_method = name == "open" and isinstance(function, ast.Attribute)  # of a path: the mode comes first
+        modes = [a.value for a in node.args[0 if is_method else 1 : 2] if isinstance(a, ast.Constant)]
+        modes += [k.value.value for k in node.keywords if k.arg == "mode" and isinstance(k.value, ast.Constant)]
+        if any(isinstance(mode, str) and re.fullmatch(r"[rbt]*[wax+][wax+bt]*", mode) for mode in modes):
+            return f"{name}({', '.join(map(repr, modes))})"
+    return None
+
+
+def writers(folder: Path) -> Iterator[tuple[str, str, int, str]]:
+    """(module, outermost function, line, call) of everything that writes to the disk."""
+    for _, path, tree in sources(folder):
+        module = path.relative_to(folder).as_posix()
+        for top in tree.body:
+            for found in top.body if isinstance(top, ast.ClassDef) else [top]:
+                for node in ast.walk(found):
+                    if isinstance(node, ast.Call) and (call := writing_call(node)):
+                        yield module, getattr(found, "name", ""), node.lineno, call
+
+
+def test_one_module_writes_files() -> None:
+    """Whoever adds a second writer uses `replacing` of core/files.py instead, or is named above with a reason."""
+    wrong = []
+    for folder in (PACKAGE, ROOT / "converters"):
+        for module, function, line, call in writers(folder):
+            if module != WRITER and function not in WRITE_INTO_A_PART.get(module, ()):
+                wrong.append(f"{module}:{line} {function}: {call}")
+    assert wrong == []
+
+
+def test_everything_that_may_write_into_a_part_does() -> None:
+    found = {
+        (module, function) for folder in (PACKAGE, ROOT / "converters") for module, function, _, _ in writers(folder)
+    }
+
+    assert [(m, f) for m, named in WRITE_INTO_A_PART.items() for f in named if (m, f) not in found] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "open('x', 'w')", "path.open('wb')", "open(p, mode='a')", "Path(p).write_text(t)", "path.write_bytes(b)", "os.replace(a, b)",
+        "path.rename(b)", "h5py.File(p, 'w')", "zipfile.ZipFile(p, 'w')", "h5py.File(p, mode='r+')", "np.savez(p, **a)",
+        "shutil.move(a, b)",         "tempfile.mkdtemp()", "onnx.save(m, p)", "array.tofile(p)", "io.open(p, 'x')",
+    ],
+)  # fmt: skip
+def test_a_second_writer_is_noticed(text: str) -> None:
+    call = next(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+
+    assert writing_call(call) is not None
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["open('x')", "path.open('rb')", "h5py.File(p, 'r')", "zipfile.ZipFile(p)", "a.replace(b, c)", "Path(p).open()"],
+)
+def test_reading_is_no_writing(text: str) -> None:
+    call = next(node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+
+    assert writing_call(call) is None

@@ -16,6 +16,7 @@ from onnx import helper
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
 from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError
+from graphkit.core.files import check_target
 from graphkit.ir.program import Atom, Program, State, Value
 from graphkit.ir.spec import TensorSpec
 
@@ -44,6 +45,7 @@ def export_model(
     training: bool = False,
     external_data: bool | None = None,
     check: bool = True,
+    overwrite: bool = True,
 ) -> Path:
     """Write a model as an ONNX file.
 
@@ -54,12 +56,14 @@ def export_model(
         training: write the training-time forward pass instead of inference.
         external_data: put weights into a file of their own; None does so above ONNX' limit of 2 GB.
         check: run `onnx.checker` with full_check.
+        overwrite: False raises InvalidArgumentError where the file is there.
 
     Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known.
     """
+    check_target(path, overwrite)
     with collection_paused():
         document = model_to_document(model, opset, training=training)
-        return write_model(document, Path(path), external_data=external_data, check=check)
+        return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
 
 
 def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:

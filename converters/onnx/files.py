@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
+import re
 from pathlib import Path
 
 import onnx
 from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
+from graphkit.core.files import Staged, check_target, replacing_group
 
 from .document import Document, document_of
 
 
 def write_model(
-    model: onnx.ModelProto | Document, path: Path, *, external_data: bool | None = None, check: bool = True
+    model: onnx.ModelProto | Document,
+    path: Path,
+    *,
+    external_data: bool | None = None,
+    check: bool = True,
+    overwrite: bool = True,
 ) -> Path:
-    """Write a model to `path`; a crash leaves the old file whole. Raises ExportError for what the checker refuses."""
+    """Write a model to `path`; a crash leaves the old file whole, with its data file.
+
+    Raises ExportError for what the checker refuses, FileWriteError where nothing can be written.
+    """
+    check_target(path, overwrite)
     document = model if isinstance(model, Document) else document_of(model)
     apart = document.is_too_large if external_data is None else external_data
-    if not path.parent.is_dir():
-        raise ExportError(f"Cannot write {str(path)!r}: the folder {str(path.parent)!r} does not exist.")
     if check:
         check_model(document)
-    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
-        beside = Path(folder) / path.name
-        data = _write_data(document, Path(folder), path.name) if apart else None
-        with beside.open("wb") as file:
-            if data is None:
-                file.writelines(document.pieces())
-            else:
-                file.write(document.pointing_to(data).SerializeToString())
-        if data is not None:
-            os.replace(Path(folder) / data, path.parent / data)
-        os.replace(beside, path)
-    _remove_stale_data(path, data)
+    with replacing_group(path, overwrite) as staged:
+        data = _write_data(document, staged) if apart else None
+        _write_message(document, staged.part, data)
+        staged.remove_afterwards(_data_files(staged.target))
     return path
+
+
+def _write_message(document: Document, part: Path, data: str | None) -> None:
+    with part.open("wb") as file:
+        if data is None:
+            file.writelines(document.pieces())
+        else:
+            file.write(document.pointing_to(data).SerializeToString())
 
 
 def check_model(model: onnx.ModelProto | Document) -> None:
@@ -55,20 +62,20 @@ def is_too_large(model: onnx.ModelProto | Document) -> bool:
     return (model if isinstance(model, Document) else document_of(model)).is_too_large
 
 
-def _write_data(document: Document, folder: Path, name: str) -> str:
+def _write_data(document: Document, staged: Staged) -> str:
     """Write the weights into a file whose name follows from their numbers, so that an older model keeps its own."""
-    part = folder / "data"
-    with part.open("wb") as file:
+    scratch = staged.part.with_name("data")
+    with scratch.open("wb") as file:
         digest = document.write_data(file.write)
-    data = f"{name}.{digest:08x}.data"
-    part.rename(folder / data)
-    return data
+    name = f"{staged.target.name}.{digest:08x}.data"
+    scratch.rename(staged.companion(name))
+    return name
 
 
-def _remove_stale_data(path: Path, kept: str | None) -> None:
-    for old in path.parent.glob(f"{path.name}.????????.data"):
-        if old.name != kept and all(c in "0123456789abcdef" for c in old.name[-13:-5]):
-            old.unlink(missing_ok=True)
+def _data_files(path: Path) -> list[Path]:
+    """The data files of a model's older versions (and of this one)."""
+    named = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{8}}\.data")
+    return [found for found in path.parent.iterdir() if named.fullmatch(found.name)]
 
 
 def read_message(path: Path) -> onnx.ModelProto:

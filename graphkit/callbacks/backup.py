@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,8 @@ import numpy as np
 
 from graphkit.callbacks.callback import Callback, Logs
 from graphkit.core.errors import InvalidArgumentError, SerializationError
+from graphkit.core.files import copy_file, make_folder, remove_files, replacing
+from graphkit.saving.stores import write_npz
 
 
 class BackupAndRestore(Callback):
@@ -90,19 +91,18 @@ class BackupAndRestore(Callback):
             self._keep()
 
     def _keep(self) -> None:
-        """Write it, beside the old one, then over it."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Write it over the old one, of which a copy is kept if that was asked for."""
+        make_folder(self.folder)
         weights, slots = self.model.get_weights(), self.model.optimizer.get_weights()
         fields: dict[str, Any] = {"epoch": self._epoch, "weights": len(weights), "slots": len(slots)}
         fields.update({f"weight_{i}": w for i, w in enumerate(weights)})
         fields.update({f"slot_{i}": s for i, s in enumerate(slots)})
-        beside = self.folder / "training.tmp.npz"
-        np.savez(beside, **fields)
         if self.double_checkpoint and self._latest.exists():
-            self._latest.replace(self._before)
-        beside.replace(self._latest)
+            copy_file(self._latest, self._before)
+        with replacing(self._latest) as part:
+            write_npz(part, fields)
 
     def on_train_end(self, logs: Logs = None) -> None:
         """Training is complete: nothing to go on from."""
-        if self.delete_checkpoint and self.folder.exists():
-            shutil.rmtree(self.folder)
+        if self.delete_checkpoint:
+            remove_files(self.folder, [self._latest.name, self._before.name])

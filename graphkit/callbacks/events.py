@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core.files import make_folder, open_log
+
 _POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
 _MASK = 0xA282EAD8
 
@@ -117,9 +119,9 @@ class EventFile:
     def write(self, step: int, contents: Sequence[bytes]) -> None:
         """Append events of one step."""
         if self._file is None:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            make_folder(self.folder)
             name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{id(self) % 10**6}.v2"
-            self._file = (self.folder / name).open("ab")
+            self._file = open_log(self.folder / name, "ab")
             self._file.write(record(event(time.time(), 0, version_content())))
         for content in contents:
             self._file.write(record(event(time.time(), step, content)))

@@ -13,6 +13,7 @@ import numpy as np
 from graphkit.callbacks.callback import Callback, Logs
 from graphkit.callbacks.monitors import Monitor
 from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.files import make_folder, open_log
 from graphkit.core.messages import say
 
 
@@ -30,7 +31,7 @@ class CSVLogger(Callback):
         """Open the file."""
         path = Path(self.filename)
         self._headed = self.append and path.exists() and path.stat().st_size > 0
-        self._file = path.open("a" if self.append else "w", newline="", encoding="utf-8")
+        self._file = open_log(path, "a" if self.append else "w", newline="", encoding="utf-8")
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
@@ -126,7 +127,7 @@ class ModelCheckpoint(Monitor):
             self.best = value
         elif self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: saving model to {path}")
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        make_folder(Path(path).parent)
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
         else:

@@ -167,6 +167,7 @@ def _add_convert(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--weights", type=Path, metavar="FILE", help="weights for a SOURCE that has none (.json)")
     to.add_argument("--strict", action="store_true", help="write nothing if TARGET cannot hold all that SOURCE has")
+    to.add_argument("--no-overwrite", action="store_true", help="keep TARGET if it is there, and say so")
     to.add_argument("--opset", type=int, metavar="N", help="ONNX opset to write (default: 21)")
     to.add_argument(
         "--keras-version", type=int, choices=(2, 3), metavar="N", help="of an .h5 file: 2 is for tf.keras (default: 3)"
@@ -260,7 +261,13 @@ def convert(arguments: argparse.Namespace) -> int:
     options = {name: value for name, value in chosen.items() if value is not None}
     lost: list[str] = []
     graphkit.convert(
-        arguments.source, arguments.target, weights=arguments.weights, strict=arguments.strict, lost=lost, **options
+        arguments.source,
+        arguments.target,
+        weights=arguments.weights,
+        strict=arguments.strict,
+        lost=lost,
+        overwrite=not arguments.no_overwrite,
+        **options,
     )
     for part in lost:
         complain(f"not in {arguments.target}: {part}")

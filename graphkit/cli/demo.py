@@ -12,6 +12,7 @@ import numpy as np
 
 from graphkit.cli.terminal import say
 from graphkit.core.errors import SerializationError
+from graphkit.core.files import make_folder, write_text
 
 Array = np.ndarray[Any, Any]
 
@@ -53,7 +54,7 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
     training, held_out = split(labels, random)
     train, test = (make_pairs(images, labels, part, _PAIRS, random) for part in (training, held_out))
     model = build()
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     say(
         f"{len(training)} images to learn from ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n"
     )
@@ -66,7 +67,7 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
         "held_out_images": len(held_out),
     }
     report: dict[str, Any] = about | save_and_compare(model, test, folder)
-    (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
+    write_text(folder / "report.json", json.dumps(report, indent=2) + "\n")
     say(as_text(report, folder))
     return 0 if max(report["largest_difference"].values()) <= _AGREEMENT else 1
 
@@ -169,14 +170,14 @@ def save_and_compare(model: Any, test: Pairs, folder: Path) -> dict[str, Any]:
     from graphkit.runtime import Predictor
     from graphkit.visualization.plot import plot_model
 
-    (folder / "model.json").write_text(model.to_json(indent=2))
+    write_text(folder / "model.json", model.to_json(indent=2))
     model.save_weights(folder / "model.weights.h5")
     model.save(folder / "model.keras")
     model.export(folder / "model.onnx")
     plot_model(model, folder / "model.svg", show_shapes=True, show_layer_names=True, expand_nested=True)
     lines: list[str] = []
     model.summary(line_length=110, expand_nested=True, print_fn=lambda text, **_: lines.append(text))
-    (folder / "summary.txt").write_text("\n".join(lines), encoding="utf-8")
+    write_text(folder / "summary.txt", "\n".join(lines))
 
     reloaded: Any = model_from_json((folder / "model.json").read_text())
     reloaded.load_weights(folder / "model.weights.h5")

@@ -16,6 +16,7 @@
     ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
     ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
     ├── SerializationError (ValueError)         a file or config cannot be read or written
+    │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is whole
     │   ├── UnknownClassError                   a class of the file is not registered
     │   └── UnsafeCodeError                     the file holds code; it is not run
     ├── ExportError (ValueError)                the model cannot be said in the target format
@@ -92,6 +93,10 @@ class NotBuiltError(GraphKitError, RuntimeError):
 
 class SerializationError(GraphKitError, ValueError):
     """A file or a config cannot be read or written."""
+
+
+class FileWriteError(SerializationError, OSError):
+    """A file cannot be written; what stood in its place before is whole."""
 
 
 class UnknownClassError(SerializationError):

@@ -191,7 +191,7 @@ class Model(Layer):
     # ----- ONNX, pictures -----
 
     def export(self, filepath: Any, format: str = "onnx", **kwargs: Any) -> None:
-        """Write the model as ONNX. Args: opset (21), and what `graphkit.converters.onnx.export_model` takes."""
+        """Write the model as ONNX. Args: opset (21), overwrite, and what `graphkit.converters.onnx.export_model` takes."""
         if format != "onnx":
             raise InvalidArgumentError(f"export: the only format is 'onnx', got {format!r}.")
         room("onnx").export_model(self, filepath, **kwargs)

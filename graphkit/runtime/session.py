@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
+from graphkit.core.files import scratch_folder
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
 
@@ -130,7 +130,7 @@ class Session:
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
         wanted = resolve_providers(providers)
-        with tempfile.TemporaryDirectory(prefix="graphkit-") as folder:
+        with scratch_folder() as folder:
             source = _source(model, folder)
             try:
                 self.raw = ort.InferenceSession(source, options, providers=wanted)
@@ -191,7 +191,7 @@ def _to_numpy(value: Any, info: TensorInfo) -> Any:
     return np.frombuffer(raw, np.uint16).copy().view(ml_dtypes.bfloat16).reshape(shape)
 
 
-def _source(model: Any, folder: str) -> Any:
+def _source(model: Any, folder: Path) -> Any:
     """What onnxruntime opens: a path, or bytes. A message over protobuf's limit goes through a file in `folder`."""
     if isinstance(model, (str, Path)):
         path = Path(model)
@@ -206,7 +206,7 @@ def _source(model: Any, folder: str) -> Any:
         )
     converter = room("onnx")
     if converter.is_too_large(model):
-        return str(converter.write_model(model, Path(folder) / "model.onnx", external_data=True, check=False))
+        return str(converter.write_model(model, folder / "model.onnx", external_data=True, check=False))
     return model.serialized() if hasattr(model, "serialized") else model.SerializeToString()
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -17,9 +16,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
 from graphkit.core.errors import SerializationError
+from graphkit.core.files import replacing, replacing_folder
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
-from graphkit.saving.files import replacing, replacing_folder
 from graphkit.saving.safetensors import write_safetensors
 from graphkit.saving.stores import Table, flat_names, open_table, write_hdf5, write_npz
 from graphkit.saving.weights import load_state, state_of
@@ -231,30 +230,32 @@ def write_archive(
         with replacing(path, overwrite) as part:
             _write_zip(part, texts, model, weights_format)
         return
-    with replacing_folder(path, overwrite) as folder:
-        for name, data in texts.items():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (folder / name).write_bytes(data)
+    with replacing_folder(path, overwrite, entries=(METADATA, CONFIG, ASSETS, *WEIGHTS.values())) as folder:
+        _write_members(folder, texts)
         write_weights(folder / WEIGHTS[weights_format], model, weights_format)
 
 
+def _write_members(part: Path, texts: dict[str, bytes]) -> None:
+    for name, data in texts.items():
+        (part / name).parent.mkdir(parents=True, exist_ok=True)
+        (part / name).write_bytes(data)
+
+
 def _write_zip(part: Path, texts: dict[str, bytes], model: Layer, weights_format: str) -> None:
-    with (
-        tempfile.TemporaryDirectory(prefix=part.name, dir=part.parent) as folder,
-        zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive,
-    ):
-        weights = Path(folder) / WEIGHTS[weights_format]
-        write_weights(weights, model, weights_format)
+    """The weights are written beside `part` first: HDF5 wants a file to seek in."""
+    weights = part.with_name(f"{part.name}.weights")
+    write_weights(weights, model, weights_format)
+    with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
         for name, data in texts.items():
             archive.writestr(name, data)
-        archive.write(weights, weights.name)
+        archive.write(weights, WEIGHTS[weights_format])
 
 
 def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> None:
     """Write the weights and the optimizer's state of a model in Keras 3's layout."""
     arrays, names = state_of(model)
     if weights_format == "npz":
-        write_npz(target, arrays)
+        write_npz(target, flat_names(arrays))
     elif weights_format == "safetensors":
         write_safetensors(target, flat_names(arrays), {"format": "keras", "keras_version": KERAS_VERSION})
     else:

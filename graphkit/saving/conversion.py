@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import InvalidArgumentError, SerializationError
+from graphkit.core.files import check_target
 
 
 class Target(NamedTuple):
@@ -59,6 +60,7 @@ def convert(
     weights: Any = None,
     strict: bool = False,
     lost: list[str] | None = None,
+    overwrite: bool = True,
     **options: Any,
 ) -> Any:
     """Open `source`, write it as `target`, and give the model.
@@ -69,6 +71,7 @@ def convert(
         weights: a file of weights for a source without (JSON).
         strict: raise LossyConversionError, and write nothing, where anything is lost.
         lost: a list that takes, in words, what the target does not hold of the source.
+        overwrite: False raises InvalidArgumentError where the target is there.
         options: what the writer takes: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
 
     Raises InvalidArgumentError for an unknown suffix or option.
@@ -79,14 +82,15 @@ def convert(
         raise InvalidArgumentError(
             f"convert: {kind.name} takes no option {unknown[0]!r}; its options are {list(kind.options)}."
         )
+    check_target(target, overwrite, folder=options.get("zipped") is False)
     model, found = _opened(source, custom_objects, weights, kind)
     found += losses(model, kind, options)
     if strict and found:
         raise LossyConversionError(f"{str(target)!r} ({kind.name}) was not written: {'; '.join(found)}.")
     if kind.weights_alone:
-        model.save_weights(target, **options)
+        model.save_weights(target, overwrite=overwrite, **options)
     else:
-        model.save(target, **options)
+        model.save(target, overwrite=overwrite, **options)
     if lost is not None:
         lost += found
     return model

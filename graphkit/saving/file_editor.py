@@ -12,10 +12,10 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, SerializationError
+from graphkit.core.files import check_target, replacing
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.archive import METADATA, open_archive, open_weights, read_config
-from graphkit.saving.files import replacing
 from graphkit.saving.stores import Array, Table, open_table, write_hdf5
 from graphkit.saving.weights import NOT_WEIGHTS, state_of
 
@@ -230,23 +230,24 @@ class KerasFileEditor:
 
     # ----- writing -----
 
-    def save(self, filepath: str | os.PathLike[str]) -> None:
-        """Write the weights as they are now; a file that is there is replaced when all is written.
+    def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
+        """Write the weights as they are now; a file that is there is replaced when all is written, or kept with overwrite=False.
 
         Raises InvalidArgumentError for a name that does not end in `.weights.h5`, and for weights that are no arrays.
         """
         if not str(filepath).endswith(_WEIGHTS_SUFFIX):
             raise InvalidArgumentError(f"save() writes {_WEIGHTS_SUFFIX} files, got filepath={str(filepath)!r}.")
+        check_target(filepath, overwrite)
         arrays: dict[str, dict[str, Array]] = {}
         for path, key, array in _flat(self.weights_dict):
             arrays.setdefault(path, {})[key] = array
         names = {path: self.object_metadata.get(f"/{path}", {}).get("name") for path in arrays}
-        with replacing(Path(filepath)) as part:
+        with replacing(filepath, overwrite) as part:
             write_hdf5(part, arrays, {path: name for path, name in names.items() if isinstance(name, str)})
 
-    def resave_weights(self, filepath: str | os.PathLike[str]) -> None:
+    def resave_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
         """Another name of `save`."""
-        self.save(filepath)
+        self.save(filepath, overwrite)
 
 
 def _say(*lines: str) -> None:

@@ -12,9 +12,9 @@ from typing import Any
 from graphkit.core.allocation import initial_weights_within, weights_from_file
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
+from graphkit.core.files import check_target, replacing, write_text
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
 from graphkit.saving import formats
-from graphkit.saving.files import replacing
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
@@ -69,12 +69,13 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     The file is written beside its target and takes its name when it is whole. Source: keras.saving.save_model.
     """
     path, suffix = Path(filepath), Path(filepath).suffix.lower()
+    check_target(path, overwrite, folder=zipped is False)
     kwargs.pop("save_format", None)
     include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
     keras_version = kwargs.pop("keras_version", 3)
     if suffix == ".onnx":
-        model.export(filepath, **kwargs)
+        model.export(filepath, overwrite=overwrite, **kwargs)
         return
     if keras_version not in (2, 3) or (keras_version == 2 and suffix not in (".h5", ".hdf5")):
         raise InvalidArgumentError(
@@ -83,8 +84,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     if kwargs:
         raise InvalidTypeError(f"save_model got arguments that it does not know: {sorted(kwargs)}.")
     if suffix == ".json":
-        with replacing(path, overwrite) as part:
-            part.write_text(model_to_json(model))
+        write_text(path, model_to_json(model), overwrite)
     elif suffix in (".h5", ".hdf5"):
         from graphkit.saving.keras2_writer import write_keras2_model
         from graphkit.saving.legacy_h5_writer import write_legacy_model
@@ -227,6 +227,7 @@ def save_weights(
     path = Path(filepath)
     if kwargs:
         raise InvalidTypeError(f"save_weights got arguments that it does not know: {sorted(kwargs)}.")
+    check_target(path, overwrite)
     if max_shard_size is not None or path.name.endswith(".weights.json"):
         from graphkit.saving.sharded import SUFFIX, write_shards
         from graphkit.saving.weights import state_of

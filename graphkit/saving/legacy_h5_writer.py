@@ -11,10 +11,10 @@ import numpy as np
 
 from graphkit import losses, metrics
 from graphkit.core import dtypes
+from graphkit.core.files import replacing
 from graphkit.core.serialization import classes_of, is_envelope
 from graphkit.layers.layer import Layer
-from graphkit.saving.files import replacing
-from graphkit.saving.stores import Array
+from graphkit.saving.stores import Array, new_hdf5
 
 MAX_ATTRIBUTE_BYTES = 64512  # an attribute stands in the object's header, which has 64 KiB; Keras splits longer lists
 _BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
@@ -62,9 +62,7 @@ def write_hdf5_model(
         suffix: of the weights' names (Keras 2: ":0").
         state: the optimizer's arrays by name.
     """
-    import h5py
-
-    with replacing(path, overwrite) as part, h5py.File(part, "w") as file:
+    with replacing(path, overwrite) as part, new_hdf5(part) as file:
         file.attrs["keras_version"] = version
         file.attrs["backend"] = "graphkit"
         file.attrs["model_config"] = json.dumps(config)

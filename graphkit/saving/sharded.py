@@ -5,15 +5,17 @@ Source: keras.Model.save_weights(max_shard_size=...).
 
 from __future__ import annotations
 
+import itertools
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, SerializationError
+from graphkit.core.files import replacing_group
 from graphkit.saving import limits
-from graphkit.saving.files import replacing
 from graphkit.saving.stores import Array, Entry, Table, open_table, write_hdf5
 
 SUFFIX = ".weights.json"
@@ -31,18 +33,45 @@ def write_shards(
     if not max_shard_size > 0:
         raise InvalidArgumentError(f"max_shard_size must be positive (GiB in a file), got {max_shard_size!r}.")
     shards = list(_divided(arrays, max_shard_size * _GIB))
-    stem = path.name.removesuffix(".json").removesuffix(".weights")
-    files = [f"{stem}_{number:05d}.weights.h5" for number in range(len(shards))]
     where: dict[str, list[str]] = {}
-    for name, shard in zip(files, shards, strict=True):
-        with replacing(path.with_name(name)) as part:
-            write_hdf5(part, shard, names)
-        for group, found in shard.items():
-            if found:
-                where.setdefault(f"/{group}/vars" if group else "/vars", []).append(name)
-    size = sum(array.nbytes for group in arrays.values() for array in group.values())
-    with replacing(path, overwrite) as part:  # last: until then the old index stands
-        part.write_text(json.dumps({"metadata": {"total_size": float(size)}, "weight_map": where}, indent=4))
+    with replacing_group(path, overwrite) as staged:
+        older = _older_shards(staged.target)
+        for name, shard in zip(_free_names(staged.target, len(shards)), shards, strict=True):
+            write_hdf5(staged.companion(name), shard, names)
+            for group, found in shard.items():
+                if found:
+                    where.setdefault(f"/{group}/vars" if group else "/vars", []).append(name)
+        size = sum(array.nbytes for group in arrays.values() for array in group.values())
+        staged.part.write_text(json.dumps({"metadata": {"total_size": float(size)}, "weight_map": where}, indent=4))
+        staged.remove_afterwards(older)
+
+
+def _free_names(index: Path, count: int) -> list[str]:
+    """Names for shards that no file has: an older version keeps its shards until the new index stands.
+
+    Keras' own (`net_00000.weights.h5`) if they are free, else `net-2_00000.weights.h5` and so on.
+    """
+    stem = index.name.removesuffix(".json").removesuffix(".weights")
+    taken = {found.name for found in index.parent.iterdir()}
+    for version in itertools.count(1):
+        start = stem if version == 1 else f"{stem}-{version}"
+        names = [f"{start}_{number:05d}.weights.h5" for number in range(count)]
+        if taken.isdisjoint(names):
+            return names
+    raise AssertionError("unreachable")
+
+
+def _older_shards(index: Path) -> list[Path]:
+    """The files that an index which is to be replaced names, if they have names that shards of it are given."""
+    stem = re.escape(index.name.removesuffix(".json").removesuffix(".weights"))
+    if not index.is_file():
+        return []
+    try:
+        found = limits.parse_json(limits.read_bytes(index, repr(str(index))), repr(str(index)))
+        named = _file_names(found["weight_map"], repr(str(index)))
+    except (SerializationError, KeyError, TypeError, AttributeError):
+        return []
+    return [index.with_name(name) for name in named if re.fullmatch(rf"{stem}(-\d+)?_\d{{5}}\.weights\.h5", name)]
 
 
 def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterator[dict[str, dict[str, Array]]]:

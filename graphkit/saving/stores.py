@@ -6,7 +6,7 @@ import io
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -279,11 +279,86 @@ def _numbers(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
     return array
 
 
-def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
-    """Write `group -> key -> array` as Keras does: contiguous datasets in `<group>/vars`, whose attribute `name` is the object's."""
+@contextmanager
+def new_hdf5(target: Path) -> Iterator[Any]:
+    """A new HDF5 file to write into. A disk that is full is an OSError."""
     import h5py
 
-    with h5py.File(target, "w") as file:
+    with target.open("wb+", buffering=0) as raw:
+        sink = _Sink(raw)
+        with h5py.File(sink, "w") as file:
+            yield file
+        if sink.failure is not None:
+            raise sink.failure
+
+
+class _Sink(io.RawIOBase):
+    """A file for HDF5 to write into that keeps the first failure to itself.
+
+    HDF5 cannot close a file that it could not write to, and the process crashes when it ends. So it does not hear of failures:
+    nothing more is written after the first, which `failure` holds.
+    """
+
+    def __init__(self, raw: Any) -> None:
+        self._raw = raw
+        self.failure: BaseException | None = None
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def seekable(self) -> bool:
+        """It is."""
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to an offset."""
+        return int(self._raw.seek(offset, whence))
+
+    def tell(self) -> int:
+        """Where it stands."""
+        return int(self._raw.tell())
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill a buffer from here on; with zeros where nothing was written after a failure."""
+        count = int(self._raw.readinto(buffer) or 0)
+        if self.failure is not None:
+            memoryview(buffer).cast("B")[count:] = bytes(len(buffer) - count)
+        return count
+
+    def write(self, data: Any) -> int:
+        """Write all of the data."""
+        view = memoryview(data).cast("B")
+        self._attempt(lambda: self._write_all(view))
+        return len(view)
+
+    def _write_all(self, view: memoryview) -> None:
+        while view:
+            view = view[self._raw.write(view) :]
+
+    def truncate(self, size: int | None = None) -> int:
+        """Cut or extend the file."""
+        self._attempt(lambda: self._raw.truncate(size))
+        return 0 if size is None else size
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def _attempt(self, action: Callable[[], Any]) -> None:
+        if self.failure is None:
+            try:
+                action()
+            except BaseException as error:
+                self.failure = error
+
+
+def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
+    """Write `group -> key -> array` as Keras does: contiguous datasets in `<group>/vars`, whose attribute `name` is the object's."""
+    with new_hdf5(target) as file:
         for path, group in arrays.items():
             place = file.create_group(f"{path}/vars" if path else "vars")
             if path in names:
@@ -340,10 +415,10 @@ def _npz_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, what: str, name:
     return Entry(name, tuple(shape), nbytes, read)
 
 
-def write_npz(target: Path, arrays: Mapping[str, Mapping[str, Array]]) -> None:
-    """Write `group -> key -> array` as an npz file of plain arrays named `<group>/vars/<key>`."""
+def write_npz(target: Path, arrays: Mapping[str, Any]) -> None:
+    """Write an npz file of plain arrays by name."""
     with target.open("wb") as file:
-        np.savez(file, **flat_names(arrays))  # type: ignore[arg-type]
+        np.savez(file, **arrays)
 
 
 def flat_names(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
+from graphkit.core.files import make_folder, replacing
 from graphkit.core.messages import say
 from graphkit.training.progbar import Progbar
 
@@ -57,7 +58,7 @@ def get_file(
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
     folder = _cache(cache_dir) / cache_subdir
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     name = _name(fname, origin)
     unpack = extract or untar
     target, unpacked = _places(folder, name, fname is not None) if unpack else (folder / name, folder)
@@ -114,25 +115,26 @@ def _is_kept(target: Path, file_hash: str | None, algorithm: str) -> bool:
 def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
     """Write the file beside its place, look at its hash, and move it there."""
     say(f"Downloading data from {origin}")
-    beside = target.with_name(f"{target.name}.part")
-    try:
-        with urllib.request.urlopen(origin) as source, beside.open("wb") as made:
-            length = source.headers.get("Content-Length")
-            bar = Progbar(int(length) if length else None, unit_name="byte")
-            while block := source.read(_CHUNK):
-                made.write(block)
-                bar.add(len(block))
-        if file_hash is not None and hash_of(beside, algorithm, file_hash) != file_hash.lower():
-            raise InvalidArgumentError(
-                f"Incomplete or corrupted file detected. The {algorithm} file hash does not match the provided value of {file_hash}."
-            )
-        beside.replace(target)
-    except (urllib.error.URLError, ValueError, OSError) as error:
-        if isinstance(error, GraphKitError):
-            raise
-        raise DownloadError(f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}") from error
-    finally:
-        beside.unlink(missing_ok=True)
+    with replacing(target) as part:
+        try:
+            _receive(origin, part)
+            if file_hash is not None and hash_of(part, algorithm, file_hash) != file_hash.lower():
+                raise InvalidArgumentError(
+                    f"Incomplete or corrupted file detected. The {algorithm} file hash does not match the provided value of {file_hash}."
+                )
+        except (urllib.error.URLError, ValueError, OSError) as error:
+            if isinstance(error, GraphKitError):
+                raise
+            raise DownloadError(f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}") from error
+
+
+def _receive(origin: str, part: Path) -> None:
+    with urllib.request.urlopen(origin) as source, part.open("wb") as made:
+        length = source.headers.get("Content-Length")
+        bar = Progbar(int(length) if length else None, unit_name="byte")
+        while block := source.read(_CHUNK):
+            made.write(block)
+            bar.add(len(block))
 
 
 def hash_of(path: Path, algorithm: str, expected: str = "") -> str:

@@ -14,6 +14,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.files import replacing
 from graphkit.core.layout import CHANNELS_FIRST, standardize_data_format
 
 Array = np.ndarray[Any, Any]
@@ -80,7 +81,11 @@ def save_img(
     if img.mode == "RGBA" and file_format == "jpeg":
         warnings.warn("The JPEG format does not support RGBA images, converting to RGB.", stacklevel=2)
         img = img.convert("RGB")
-    img.save(path, format=file_format, **kwargs)
+    if not isinstance(path, (str, os.PathLike)):  # a file in memory
+        img.save(path, format=file_format, **kwargs)
+        return
+    with replacing(path) as part:
+        img.save(part, format=file_format, **kwargs)
 
 
 def load_img(

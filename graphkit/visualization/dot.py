@@ -51,7 +51,7 @@ class Dot:
 
     def write(self, path: Any, format: str = "png", prog: str = "dot") -> None:
         """Write a picture file; "raw" or "dot" writes the DOT text."""
-        from graphkit.visualization.files import write_bytes
+        from graphkit.core.files import write_bytes
 
         write_bytes(path, self.source.encode() if format in ("raw", "dot") else self.create(format, prog))
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.files import write_bytes, write_text
 from graphkit.visualization.dot import Dot, formats, to_dot
-from graphkit.visualization.files import write_bytes, write_text
 from graphkit.visualization.html import page
 from graphkit.visualization.picture import Options, Picture, picture_of
 from graphkit.visualization.scene import scene_of

@@ -46,7 +46,7 @@ class Drawing:
 
     def save(self, path: Any) -> None:
         """Write the SVG file."""
-        from graphkit.visualization.files import write_text
+        from graphkit.core.files import write_text
 
         write_text(path, self.svg)
 

@@ -12,8 +12,9 @@ import pytest
 
 import graphkit
 from graphkit import layers, models
+from graphkit.core import files
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, SerializationError
-from graphkit.saving import archive, files
+from graphkit.saving import archive
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 

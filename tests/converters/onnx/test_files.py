@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from graphkit import layers
 from graphkit.converters.onnx import document, export_model, files, load_model, model_to_onnx, recognizes
 from graphkit.converters.onnx.export import CONFIG_KEY, WEIGHTS_KEY
 from graphkit.converters.onnx.relayout import apply_steps, undo_steps
-from graphkit.core.errors import ExportError, SerializationError, UnknownNameError
+from graphkit.core.errors import ExportError, FileWriteError, SerializationError, UnknownNameError
 from graphkit.models import Model
 from graphkit.models import load_model as open_any
 from graphkit.runtime import Predictor
@@ -100,7 +101,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(
     def crash(*args: Any) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(files.os, "replace", crash)
+    monkeypatch.setattr(os, "replace", crash)
     with pytest.raises(OSError, match="disk full"):
         export_model(model, path)
     assert [p.name for p in tmp_path.iterdir()] == ["m.onnx"]
@@ -108,7 +109,7 @@ def test_a_failed_export_leaves_the_old_file_and_nothing_else(
 
 
 def test_a_missing_folder_is_named(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=r"the folder '.*nowhere' does not exist"):
+    with pytest.raises(FileWriteError, match=r"the folder '.*nowhere' does not exist"):
         export_model(model, tmp_path / "nowhere" / "m.onnx")
 
 
