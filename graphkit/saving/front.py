@@ -14,6 +14,7 @@ from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.files import check_target, replacing, write_text
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope
+from graphkit.core.versions import version_numbers
 from graphkit.saving import formats
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
@@ -124,7 +125,7 @@ def _compile(model: Any, config: Mapping[str, Any]) -> None:
     from graphkit.saving.old_training import compile_leniently
 
     version = str(config.get("keras_version") or "3")
-    if version.startswith("3"):
+    if version_numbers(version) >= (3,):
         try:
             model.compile_from_config(config["compile_config"])
             return

@@ -12,6 +12,7 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
+from graphkit.core.versions import version_numbers
 from graphkit.layers.context import masks_of_keras2
 from graphkit.saving.keras1_config import in_keras2_words
 from graphkit.saving.legacy_context import entries_of, in_full, layers_in
@@ -134,9 +135,9 @@ _ALWAYS_KNOWN = {
 
 def is_older_config(config: Mapping[str, Any]) -> bool:
     """Whether a model's config is of Keras 1, Keras 2 or tf.keras: by its version, or else by what only those wrote."""
-    version = str(config.get("keras_version") or "")
-    if version[:1].isdigit():
-        return int(version.split(".")[0]) < 3
+    version = version_numbers(config.get("keras_version"))
+    if version:
+        return version < (3,)
     return is_envelope(config) and any(_is_marked(entry) for entry in entries_of(config))
 
 

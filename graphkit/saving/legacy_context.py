@@ -7,6 +7,7 @@ from copy import deepcopy
 from typing import Any
 
 from graphkit.core.serialization import is_envelope
+from graphkit.core.versions import version_numbers
 from graphkit.saving.keras1_config import in_keras2_words
 
 Config = dict[str, Any]
@@ -27,6 +28,7 @@ _SPATIAL = (
 )
 _FORMATS = ("channels_first", "channels_last")
 _MOST_CHANNELS = 4  # of pictures
+TENSORFLOWJS_VERSION = "tfjs"  # how the `keras_version` of a model begins that TensorFlow.js made
 
 
 def entries_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -90,8 +92,11 @@ def _replaced(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _upsampled_from_corners(version: str) -> bool:
-    """Whether a version scaled pictures from their corners, as TensorFlow 1 did, not from the middles of pixels."""
-    return version.startswith("2.1") or (version.startswith(("2.2", "2.3")) and "tf" not in version)
+    """Whether a version scaled pictures from their corners, as TensorFlow 1 and TensorFlow.js do, not from the middles of pixels."""
+    if version.startswith(TENSORFLOWJS_VERSION):
+        return True
+    last = (2, 2) if version.endswith("-tf") else (2, 4)  # of tf.keras, TensorFlow 1.12; of Keras itself, 2.3
+    return (2,) <= version_numbers(version) < last
 
 
 def _say_data_formats(copy: Config) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
+from graphkit.core.versions import version_numbers
+
 
 class Origin(NamedTuple):
-    """Of the config that is being read: the version that wrote it (0, 0 where it is not said), whether anything in it makes masks."""
+    """Of the config that is being read: the version that wrote it (() where it is not said), whether anything in it makes masks."""
 
-    version: tuple[int, int]
+    version: tuple[int, ...]
     has_masks: bool
 
     @property
@@ -21,7 +22,7 @@ class Origin(NamedTuple):
         return self.has_masks and (2, 4) <= self.version < (2, 10)
 
 
-_UNKNOWN = Origin((0, 0), False)
+_UNKNOWN = Origin((), False)
 _origin: ContextVar[Origin | None] = ContextVar("graphkit_legacy_origin", default=None)
 
 
@@ -33,9 +34,7 @@ def origin() -> Origin:
 @contextmanager
 def reading(version: Any, has_masks: bool) -> Iterator[None]:
     """Inside, `origin()` says this."""
-    found = re.match(r"(\d+)\.(\d+)", str(version or ""))
-    numbers = (int(found.group(1)), int(found.group(2))) if found else (0, 0)
-    token = _origin.set(Origin(numbers, has_masks))
+    token = _origin.set(Origin(version_numbers(version), has_masks))
     try:
         yield
     finally:

@@ -13,6 +13,7 @@ from typing import Any
 from graphkit import losses, metrics, optimizers
 from graphkit.core.errors import GraphKitError
 from graphkit.core.serialization import is_envelope
+from graphkit.core.versions import version_numbers
 from graphkit.optimizers.schedules import InverseTimeDecay
 
 Config = dict[str, Any]
@@ -85,7 +86,7 @@ def optimizer_of(config: Any, version: str) -> Any:
         inner = next((words[key] for key in _WRAPPED_OPTIMIZERS if is_envelope(words.get(key))), None)
         if inner is not None:
             return optimizer_of(inner, version)
-    if version.startswith("3"):
+    if version_numbers(version) >= (3,):
         return optimizers.get(dict(config))
     made = optimizers.get({**config, "config": _modern_words(name, words, version)})
     if "is_legacy_optimizer" not in words or words["is_legacy_optimizer"]:
@@ -126,12 +127,7 @@ def _left_out(name: str, argument: str, value: Any, why: str) -> None:
 
 def is_standalone(version: str) -> bool:
     """Whether a version is of the package `keras` before it became tf.keras: up to 2.3; no version is Keras 1's."""
-    if version.endswith("-tf"):
-        return False
-    numbers = version.split(".")
-    return (
-        not version or numbers[0] in ("0", "1") or (numbers[0] == "2" and numbers[1:2] in (["0"], ["1"], ["2"], ["3"]))
-    )
+    return not version.endswith("-tf") and version_numbers(version) < (2, 4)
 
 
 # ----- losses and metrics -----

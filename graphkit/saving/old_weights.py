@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.core.versions import version_numbers
 from graphkit.layers.convolution import Conv2DTranspose, Conv3DTranspose
 from graphkit.layers.layer import Layer
 from graphkit.saving.stores import Array, Entry
@@ -38,7 +39,6 @@ _GATES = {
     "ConvLSTMCell": ("icfo", "ifco"),
     "GRUCell": ("zrh", "zrh"),
 }  # Keras 1's order in the file, Keras 3's in one matrix
-_DEVIATIONS = re.compile(r"0?$|1\.0\.[0-5]$")
 # The state of random generators, and what BatchNormalization(renorm=True) needs in training alone.
 _NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var|moving_stddev|renorm_mean|renorm_stddev)(:\d+)?$")
 _CONVOLUTIONS = (
@@ -69,14 +69,19 @@ def dialect_of(
     """
     own = [n for n in names if _KERAS1_NAME.search(n)]
     keras1 = (
-        version.startswith(("0", "1"))
+        version_numbers(version) < (2,)
         if version
         else bool(own) and not any("/kernel" in n or "/bias" in n for n in names)
     )
     theano = backend == "theano" if backend else keras1 and bool(own) and not any(n.endswith(":0") for n in own)
-    return Dialect(
-        keras1, theano, keras1 and config_version is not None and _DEVIATIONS.match(config_version) is not None
-    )
+    return Dialect(keras1, theano, keras1 and _kept_deviations(config_version))
+
+
+def _kept_deviations(config_version: str | None) -> bool:
+    """Whether the version of Keras 1 that a config says is 1.0.5 or older; "" is, of any other text without numbers it is not known."""
+    if not config_version:
+        return config_version is not None
+    return () < version_numbers(config_version) < (1, 0, 6)
 
 
 def is_no_weight(name: str) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from graphkit.core.versions import version_numbers
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
 from graphkit.optimizers import SGD, Adam, Ftrl, Nadam, Optimizer
@@ -144,4 +145,4 @@ def _trained_places(older: OlderFile) -> list[tuple[int, int]]:
 
 def is_side_by_side(names: Sequence[str], version: str) -> bool:
     """Whether the slots of a weight stand side by side, by the names of the optimizer's arrays and the file's version of Keras."""
-    return version.startswith("3") or any(name.removesuffix(":0") == "iteration" for name in names[:1])
+    return version_numbers(version) >= (3,) or any(name.removesuffix(":0") == "iteration" for name in names[:1])

@@ -15,6 +15,7 @@ import numpy as np
 from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
 from graphkit.saving import limits
+from graphkit.saving.legacy_context import TENSORFLOWJS_VERSION
 from graphkit.saving.legacy_h5 import Group, assign_groups
 from graphkit.saving.legacy_h5_writer import layer_weights
 from graphkit.saving.old_weights import Dialect
@@ -58,8 +59,7 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
     config = found.get("model_config", found)
     if not isinstance(config, dict):
         raise SerializationError(f"{what}: the model_config is a {type(config).__name__}, not an object.")
-    version = str(found.get("keras_version") or "")
-    return {**config, "keras_version": version if version[:1].isdigit() else "2.0"}
+    return {**config, "keras_version": str(found.get("keras_version") or TENSORFLOWJS_VERSION)}
 
 
 def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
