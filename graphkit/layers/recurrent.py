@@ -167,6 +167,8 @@ class RNN(LoopArguments, BuiltInLayer):
         own_state = initial_state is None and not self.stateful
         states = self._starting_states(sequences, initial_state)
         mask = nest.flatten(mask)[0] if mask is not None else None
+        if self.time_major and mask is not None:
+            mask = ops.swapaxes(mask, 0, 1)
         output, states = self._run(sequences, states, mask, bool(training), own_state)
         if self.stateful:
             for variable, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):

@@ -217,7 +217,7 @@ class Bidirectional(BuiltInLayer):
             states = (*forward[1:], *backward[1:])
             forward, backward = forward[0], backward[0]
         if self.return_sequences:
-            backward = ops.flip(backward, axis=1)
+            backward = ops.flip(backward, axis=0 if getattr(self.forward_layer, "time_major", False) else 1)
         forward, backward = ops.cast(forward, self.compute_dtype), ops.cast(backward, self.compute_dtype)
         joined = _MERGE[self.merge_mode](forward, backward)
         if not self.return_state:

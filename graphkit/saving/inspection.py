@@ -89,8 +89,10 @@ def _tensorflowjs(path: Path, what: str) -> Report:
 
     parsed = limits.parse_json(limits.read_bytes(path, what), what)
     report = _of_config(tensorflowjs.topology(parsed, what), what)
-    tensorflowjs.manifest_entries(path, parsed.get("weightsManifest"), what)
-    return {**report, "parameters": tensorflowjs.parameters(parsed)}
+    manifest = parsed.get("weightsManifest")
+    missing = tensorflowjs.missing_shards(path, manifest, what)
+    needs = [f"the file {name!r}, which holds weights, beside it" for name in missing]
+    return {**report, "parameters": tensorflowjs.parameters(manifest, what), "needs": needs}
 
 
 def _hdf5(path: Path, what: str) -> Report:

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
+from graphkit.core.declared import declaration_of
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
 from graphkit.core.versions import version_numbers
@@ -52,52 +53,63 @@ RENAMED: dict[str, tuple[str, Config]] = {
     "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
     "CuDNNGRU": ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}),
 }
-# Keys that say nothing about the numbers, or what Keras 3 always does.
-_DROPPED = frozenset(
-    {
-        "implementation",
-        "consume_less",
-        "time_major",
-        "ragged",
-        "sparse",
-        "input_dtype",
+# Classes that stand for another one as long as nothing is trained: what training would lack.
+_ONLY_IN_TRAINING = {
+    "AddLoss": "its loss is not added",
+    "AddMetric": "its metric is not computed",
+    "RandomHeight": "pictures keep their height in training too",
+    "RandomWidth": "pictures keep their width in training too",
+}
+_PER_CHANNEL = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
+# Arguments that change no number here: ways of computing the same, what Keras 3 always does, what the class itself never read, and
+# what is looked at elsewhere. By class; those under "" of every class. All others are the class' own, or are warned of.
+WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
+    "": (
+        "implementation",  # of a recurrent layer or a LocallyConnected; weights of the latter are told apart by their shape
+        "consume_less",  # Keras 1's word for it
+        "sparse",  # a sparse tensor has the same numbers
+        "input_dtype",  # looked at by `_layer_config`
         "keras_version",
         "backend",
         "experimental_run_tf_function",
         "enable_caching_device",
         "_use_input_spec_as_call_signature",
-    }
-)
-_DROPPED_OF = {
-    "BatchNormalization": {
-        "fused",
-        "renorm",
-        "renorm_clipping",
-        "renorm_momentum",
-        "virtual_batch_size",
-        "adjustment",
-        "synchronized",
-    },
-    "DepthwiseConv2D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
-    "DepthwiseConv1D": {"groups", "filters", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
-    "Conv2DTranspose": {"groups"},
-    "Conv1DTranspose": {"groups"},
-    "Conv3DTranspose": {"groups"},
-    "SeparableConv2D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
-    "SeparableConv1D": {"groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint"},
-    "Flatten": {"keepdims"},
-    "Identity": {"unconditional", "aggregation", "metric_name"},
-    **{name: {"vocabulary_size"} for name in ("IntegerLookup", "StringLookup", "TextVectorization")},
-    "Embedding": {"input_length"},
-    "MultiHeadAttention": {"query_shape", "key_shape", "value_shape"},
-    "Attention": {"causal"},
-    "AdditiveAttention": {"causal"},
+    ),
+    "BatchNormalization": ("fused", "adjustment"),
+    "DepthwiseConv1D": ("filters", *_PER_CHANNEL),
+    "DepthwiseConv2D": ("filters", *_PER_CHANNEL),
+    "SeparableConv1D": _PER_CHANNEL,
+    "SeparableConv2D": _PER_CHANNEL,
+    "Conv1DTranspose": ("groups",),
+    "Conv2DTranspose": ("groups",),
+    "Conv3DTranspose": ("groups",),
+    "SpatialDropout1D": ("noise_shape",),
+    "SpatialDropout2D": ("noise_shape",),
+    "SpatialDropout3D": ("noise_shape",),
+    "Identity": (
+        "unconditional",
+        "aggregation",
+        "metric_name",
+        "factor",
+        "interpolation",
+        "seed",
+    ),  # see _ONLY_IN_TRAINING
+    "IntegerLookup": ("vocabulary_size",),
+    "StringLookup": ("vocabulary_size", "vocabulary_dtype"),
+    "TextVectorization": ("vocabulary_size",),
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ("time_major",)),  # tf.keras reads it in no convolution
+    "Embedding": ("input_length",),  # a shape
+    "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),
+    "Attention": ("causal",),  # an argument of the call now: see `legacy_graph`
+    "AdditiveAttention": ("causal",),
 }
 _RENAMED_KEYS = {
     "LeakyReLU": {"alpha": "negative_slope"},
     "CategoryEncoding": {"max_tokens": "num_tokens"},
     "Discretization": {"bins": "bin_boundaries"},
 }
+# Where TensorFlow.js 1.0 wrote null for a word of its own, and means the usual one.
+_NULL_IS_DEFAULT = frozenset({"padding", "data_format", "interpolation", "dilation_rate"})
 # What was true where a key is missing, and is not Keras 3's default.
 _OLD_DEFAULTS: dict[str, Config] = {
     "GRU": {"reset_after": False},
@@ -118,6 +130,7 @@ _MERGE_MODES: dict[Any, tuple[str, dict[str, str]]] = {
     "cos": ("CosineProximity", {"axes": "dot_axes"}),
 }
 _INNER_LAYERS = ("layer", "backward_layer", "forward_layer", "cell")
+_KNOWN_OF_INPUTS = {"batch_shape", "dtype", "name", "shape", "batch_size", "optional"}
 _ALWAYS_KNOWN = {
     "name",
     "trainable",
@@ -206,6 +219,9 @@ def model_envelope(class_name: str, config: Config) -> Config:
 def _layer(name: str, entry: Mapping[str, Any]) -> Config:
     known = classes_of("keras.layers")
     keras_name, config = in_keras2_words(name, entry["config"])
+    if keras_name in _ONLY_IN_TRAINING:
+        lack = _ONLY_IN_TRAINING[keras_name]
+        warnings.warn(f"Layer {config.get('name')!r} ({keras_name}) passes its input on: {lack}.", stacklevel=2)
     keras_name, fixed = RENAMED.get(keras_name, (keras_name, {}))
     own = entry.get("registered_name") or custom_object(name) is not None
     if own or keras_name not in known:
@@ -228,10 +244,14 @@ def _foreign(name: str, entry: Mapping[str, Any]) -> Config:
 
 
 def _layer_config(class_name: str, config: Mapping[str, Any]) -> Config:
-    dropped = _DROPPED | _DROPPED_OF.get(class_name, set())
+    dropped = {*WITHOUT_EFFECT[""], *WITHOUT_EFFECT.get(class_name, ())}
     if class_name == "InputLayer" and "input_dtype" in config:
         config = {"dtype": config["input_dtype"], **config}
-    made = {key: _value(key, value) for key, value in config.items() if key not in dropped}
+    made = {
+        key: _value(key, value)
+        for key, value in config.items()
+        if key not in dropped and (value is not None or key not in _NULL_IS_DEFAULT)
+    }
     for key, value in _OLD_DEFAULTS.get(class_name, {}).items():
         if made.get(key) is None:
             made[key] = value
@@ -299,22 +319,27 @@ def _mapping(key: str, value: Mapping[str, Any]) -> Any:
         return rewritten(value)
     if key.endswith("initializer") and isinstance(value["config"], Mapping):
         return {**value, "config": _initializer_config(value["config"])}
+    if key.endswith(("regularizer", "constraint")) and isinstance(value["config"], Mapping):
+        return {**value, "config": {k: v for k, v in value["config"].items() if v is not None}}
     return value
 
 
 def _initializer_config(config: Mapping[str, Any]) -> Config:
-    made = {k: _value("", v) for k, v in config.items() if k != "dtype"}
+    made = {k: _value("", v) for k, v in config.items() if k != "dtype" and v is not None}
     if made.get("distribution") == "normal":  # Keras 2's word for it
         made["distribution"] = "truncated_normal"
     return made
 
 
+def taken_by(cls: Any) -> set[str]:
+    """The arguments that a layer class takes from a config."""
+    declaration = declaration_of(cls)
+    return {*(declaration.arguments if declaration is not None else config_names(cls)), *_ALWAYS_KNOWN}
+
+
 def _drop_unknown(name: str, cls: Any, config: Config) -> None:
-    """Keys that graphkit's class does not take: they are left out with a warning where they say anything."""
-    if name == "InputLayer":
-        known = {"batch_shape", "dtype", "name", "shape", "batch_size", "optional"}
-    else:
-        known = {*config_names(cls), *_ALWAYS_KNOWN}
+    """Leave out what graphkit's class does not take, with a warning where it says anything."""
+    known = _KNOWN_OF_INPUTS if name == "InputLayer" else taken_by(cls)
     for key in [k for k in config if k not in known]:
         value = config.pop(key)
         if value not in (None, False, 0, 0.0, "", [], {}):

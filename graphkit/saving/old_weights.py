@@ -39,8 +39,7 @@ _GATES = {
     "ConvLSTMCell": ("icfo", "ifco"),
     "GRUCell": ("zrh", "zrh"),
 }  # Keras 1's order in the file, Keras 3's in one matrix
-# The state of random generators, and what BatchNormalization(renorm=True) needs in training alone.
-_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var|moving_stddev|renorm_mean|renorm_stddev)(:\d+)?$")
+_NO_WEIGHT = re.compile(r"(StateVar|seed_generator_state|state_var)(:\d+)?$")  # the state of random generators
 _CONVOLUTIONS = (
     "Conv1D",
     "Conv2D",

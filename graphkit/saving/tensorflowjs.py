@@ -6,20 +6,21 @@ Source: the published description of the format (`format`, `modelTopology`, `wei
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
+from graphkit.layers.layer import Layer
+from graphkit.layers.tracking import in_keras_order
 from graphkit.saving import limits
 from graphkit.saving.legacy_context import TENSORFLOWJS_VERSION
-from graphkit.saving.legacy_h5 import Group, assign_groups
-from graphkit.saving.legacy_h5_writer import layer_weights
-from graphkit.saving.old_weights import Dialect
-from graphkit.saving.stores import Array, Entry
+from graphkit.saving.stores import Array, Entry, Table
+from graphkit.saving.weights import Assignment, assign, load_state, report
 
 _DTYPES = {
     "float32": "<f4",
@@ -30,6 +31,7 @@ _DTYPES = {
     "bool": "?",
     "int8": "i1",
 }
+_KERAS3_PATH = re.compile(r"(^|/)vars/\d+$")
 MARKS = (b'"modelTopology"', b'"weightsManifest"')
 
 
@@ -64,15 +66,12 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
 
 def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
     """The arrays that the manifest names, in its order; sizes are checked before anything is read."""
-    if not isinstance(manifest, list):
-        raise SerializationError(f"{what} has no weightsManifest: its weights cannot be found.")
     entries = []
-    for group in manifest:
-        try:
-            paths, rows = list(group["paths"]), list(group["weights"])
-        except (TypeError, KeyError):
-            raise SerializationError(f"{what}: a group of the weightsManifest has no paths and weights.") from None
-        files = [_shard(path, name, what) for name in paths]
+    for names, rows in _groups(manifest, what):
+        files = [shard_path(path, name, what) for name in names]
+        for name, file in zip(names, files, strict=True):
+            if not file.is_file():
+                raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
         at = 0
         for row in rows:
             entry = _entry(files, row, at, what)
@@ -80,16 +79,39 @@ def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
             at += entry.nbytes
         held = sum(file.stat().st_size for file in files)
         if at != held:
-            raise SerializationError(f"{what}: the weights of {paths} take {at:,} bytes, the files hold {held:,}.")
+            raise SerializationError(f"{what}: the weights of {names} take {at:,} bytes, the files hold {held:,}.")
     return entries
 
 
-def _shard(path: Path, name: Any, what: str) -> Path:
-    if not isinstance(name, str) or Path(name).name != name or name in ("", "..") or "\\" in name:
+def missing_shards(path: Path, manifest: Any, what: str) -> list[str]:
+    """The files that the manifest names and that are not there."""
+    names = [name for names, _ in _groups(manifest, what) for name in names]
+    return [name for name in names if not shard_path(path, name, what).is_file()]
+
+
+def parameters(manifest: Any, what: str) -> int:
+    """How many numbers the manifest declares."""
+    return sum(math.prod(_entry([], row, 0, what).shape) for _, rows in _groups(manifest, what) for row in rows)
+
+
+def _groups(manifest: Any, what: str) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The groups of the manifest: the names of files, and a row for each array that stands in them."""
+    if not isinstance(manifest, list):
+        raise SerializationError(f"{what} has no weightsManifest: its weights cannot be found.")
+    for group in manifest:
+        try:
+            yield list(group["paths"]), list(group["weights"])
+        except (TypeError, KeyError):
+            raise SerializationError(f"{what}: a group of the weightsManifest has no paths and weights.") from None
+
+
+def shard_path(path: Path, name: Any, what: str) -> Path:
+    """The file that a path of the manifest names: beside model.json or in a folder below. Nothing else is ever opened."""
+    parts = [part for part in name.split("/") if part not in ("", ".")] if isinstance(name, str) else []
+    inside = bool(parts) and not name.startswith("/") and ".." not in parts
+    if not inside or any(sign in name for sign in ("\\", "\0", ":")):
         raise SerializationError(f"{what}: weights stand in {name!r}, which is no name of a file beside it.")
-    if not path.with_name(name).is_file():
-        raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
-    return path.with_name(name)
+    return path.parent.joinpath(*parts)
 
 
 def _entry(files: list[Path], row: Any, at: int, what: str) -> Entry:
@@ -137,31 +159,91 @@ def _bytes(files: list[Path], at: int, count: int) -> bytes:
     return b"".join(parts)
 
 
+# ----- which array is whose -----
+
+
 def _assign(model: Any, entries: list[Entry], what: str) -> None:
-    """By the layers' names where the weights' begin with them, else in order."""
-    layers = [layer for layer in model.layers if layer_weights(layer)]
-    by_name: dict[str, list[Entry]] = {}
-    for entry in entries:
-        by_name.setdefault(entry.path.split("/")[0], []).append(entry)
-    if set(by_name) != {layer.name for layer in layers}:
-        by_name, rest = {}, list(entries)
-        for layer in layers:
-            count = len(layer_weights(layer))
-            by_name[layer.name], rest = rest[:count], rest[count:]
-        if rest:
-            raise SerializationError(
-                f"{what} has weights that the model has no place for: {[e.path for e in rest[:5]]}."
+    """Give each weight the array of its name. The order says nothing: TensorFlow.js writes the trained weights of a model first."""
+    if entries and all(_KERAS3_PATH.search(entry.path) for entry in entries):  # converted from a .keras archive
+        load_state(model, Table({entry.path: entry for entry in entries}, {}), what)
+        return
+    problems: list[str] = []
+    pairs = _by_name(_places(model), entries, problems)
+    for place, entry in pairs:
+        if place.variable.shape != entry.shape:
+            problems.append(
+                f"weight {place.path!r} has shape {place.variable.shape}, the file's {entry.path!r} has {entry.shape}"
             )
-    groups = [Group(layer.name, [e.path for e in by_name[layer.name]], by_name[layer.name]) for layer in layers]
-    assign_groups(model, groups, Dialect(False, False), what)
+    if problems:
+        raise report(model, what, problems)
+    assign([Assignment(place.variable, entry) for place, entry in pairs])
+
+
+class _Place(NamedTuple):
+    """A weight of the model, with the names of the layers around it, the outermost first."""
+
+    variable: Any
+    layers: tuple[str, ...]
+    keys: tuple[str, ...]  # what may stand behind the layers' names: its name, or its number in its layer
+
+    @property
+    def path(self) -> str:
+        return "/".join((*self.layers, self.keys[0]))
+
+
+def _places(model: Any) -> list[_Place]:
+    """All weights of a model, each once."""
+    found: dict[int, _Place] = {}
+    stack: list[tuple[Layer, tuple[str, ...]]] = [(layer, (layer.name,)) for layer in reversed(model.layers)]
+    while stack:
+        layer, names = stack.pop()
+        own = [v for v in in_keras_order(layer._own_variables) if not getattr(v, "is_state", False)]
+        for number, variable in enumerate(own):
+            found.setdefault(id(variable), _Place(variable, names, (variable.name, str(number))))
+        stack.extend((inner, (*names, inner.name)) for inner in reversed(layer._layers))
+    return list(found.values())
+
+
+def _by_name(places: list[_Place], entries: list[Entry], problems: list[str]) -> list[tuple[_Place, Entry]]:
+    """Each place with its array: the one whose name ends alike and holds most names of the layers around the place.
+
+    A name may leave layers out ("forward_lstm/kernel" of a Bidirectional's) or say more than we do ("lstm/lstm_cell/kernel").
+    """
+    by_key: dict[tuple[str, str], list[_Place]] = {}
+    for place in places:
+        for key in place.keys:
+            for name in place.layers:
+                by_key.setdefault((name, key), []).append(place)
+    taken: dict[int, Entry] = {}
+    pairs = []
+    for entry in entries:
+        *names, key = entry.path.split("/")
+        found = _best(_joined(names), key, by_key)
+        if len(found) != 1:
+            fault = "may be that of" if found else "is none of the model's"
+            problems.append(f"the name {entry.path!r} {fault} {[place.path for place in found][:4] or ''}".rstrip())
+        elif id(found[0].variable) in taken:
+            problems.append(f"{taken[id(found[0].variable)].path!r} and {entry.path!r} are both {found[0].path!r}")
+        else:
+            taken[id(found[0].variable)] = entry
+            pairs.append((found[0], entry))
+    missing = [place.path for place in places if id(place.variable) not in taken]
+    if missing and not problems:
+        problems.append(f"the file has nothing for {', '.join(missing[:5])}{', ...' if len(missing) > 5 else ''}")
+    return pairs
+
+
+def _joined(names: list[str]) -> set[str]:
+    """All names of layers that the parts of a path may be: a name may have had slashes, which stand as "_" in ours."""
+    return {"_".join(names[start:end]) for start in range(len(names)) for end in range(start + 1, len(names) + 1)}
+
+
+def _best(names: set[str], key: str, by_key: Mapping[tuple[str, str], list[_Place]]) -> list[_Place]:
+    candidates = {id(place.variable): place for name in names for place in by_key.get((name, key), [])}
+    scores = {i: sum(name in names for name in place.layers) for i, place in candidates.items()}
+    return [place for i, place in candidates.items() if scores[i] == max(scores.values())]
 
 
 def is_layers_model(head: bytes) -> bool:
     """Whether the start of a JSON file is one of TensorFlow.js."""
     return any(mark in head for mark in MARKS)
-
-
-def parameters(parsed: Mapping[str, Any]) -> int:
-    """How many numbers the manifest declares."""
-    rows = [row for group in parsed.get("weightsManifest") or [] for row in group.get("weights", [])]
-    return sum(math.prod(row.get("shape", ())) for row in rows)

@@ -1,0 +1,111 @@
+"""Every argument that an older layer may have is taken, known to change no number, or warned of."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+import graphkit
+from graphkit.core.serialization import classes_of
+from graphkit.saving.keras2_arguments import ARGUMENTS
+from graphkit.saving.legacy_config import _RENAMED_KEYS, RENAMED, WITHOUT_EFFECT, taken_by
+
+NOT_HERE = {"DenseFeatures"}  # refused as an unknown class
+WARNED_OF = {"Softmax": {"robust_masking"}, "MultiHeadAttention": {"softmax_robust_masking"}}  # where they are True
+
+
+@pytest.mark.parametrize("name", sorted(set(ARGUMENTS) - NOT_HERE))
+def test_no_argument_of_a_keras2_layer_is_overlooked(name: str) -> None:
+    target = RENAMED.get(name, (name, {}))[0]
+    taken = taken_by(classes_of("keras.layers")[target]) | set(_RENAMED_KEYS.get(target, {}))
+    without_effect = {*WITHOUT_EFFECT[""], *WITHOUT_EFFECT.get(target, ())}
+
+    assert set(ARGUMENTS[name]) - taken - without_effect == WARNED_OF.get(name, set())
+
+
+@pytest.mark.parametrize("name", sorted(set(WITHOUT_EFFECT) - {""}))
+def test_what_is_listed_as_without_effect_belongs_to_a_class(name: str) -> None:
+    assert name in classes_of("keras.layers")
+
+
+def model(*layers: dict[str, Any], version: str = "2.4.0") -> Any:
+    config = {"class_name": "Sequential", "config": {"name": "s", "layers": list(layers)}, "keras_version": version}
+    return graphkit.models.model_from_json(json.dumps(config))
+
+
+def layer(class_name: str, **config: Any) -> dict[str, Any]:
+    return {"class_name": class_name, "config": {"name": class_name.lower(), **config}}
+
+
+def test_an_unknown_argument_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match=r"Layer 'dense' \(Dense\): sharpness=3 of its file is not known here"):
+        model(layer("Dense", units=1, sharpness=3, batch_input_shape=[None, 2]))
+
+
+def test_a_virtual_batch_size_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="virtual_batch_size=8 of its file"):
+        model(layer("BatchNormalization", virtual_batch_size=8, batch_input_shape=[None, 2]))
+
+
+@pytest.mark.parametrize("name", ["AddLoss", "AddMetric", "RandomHeight", "RandomWidth"])
+def test_what_is_lost_in_training_is_told(name: str) -> None:
+    with pytest.warns(UserWarning, match=f"{name}. passes its input on: "):
+        model(layer(name, batch_input_shape=[None, 8, 8, 1]))
+
+
+def test_renorm_is_kept() -> None:
+    found = model(layer("BatchNormalization", renorm=True, renorm_momentum=0.5, batch_input_shape=[None, 2])).layers[0]
+
+    assert (found.renorm, found.renorm_momentum, len(found.weights)) == (True, 0.5, 7)
+
+
+def test_nulls_of_tensorflowjs_mean_the_usual() -> None:
+    initializer = {
+        "class_name": "VarianceScaling",
+        "config": {"scale": 1, "mode": None, "distribution": None, "seed": None},
+    }
+    penalty = {"class_name": "L1L2", "config": {"l1": None, "l2": 0.5}}
+    conv = layer(
+        "Conv2D", filters=1, kernel_size=[2, 2], padding=None, data_format=None, dilation_rate=None, strides=[1, 1],
+        kernel_initializer=initializer, kernel_regularizer=penalty, batch_input_shape=[None, 4, 4, 1],
+    )  # fmt: skip
+    found = model(conv, version="tfjs-layers 1.0.0").layers[0]
+
+    assert (found.padding, found.data_format, found.dilation_rate) == ("valid", "channels_last", (1, 1))
+    assert float(found.kernel_regularizer(np.full(2, 2.0, "float32"))) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("version", "row"),
+    [
+        ("2.2.4", [0, 0.5, 1, 1]),
+        ("2.3.1", [0, 0.5, 1, 1]),
+        ("2.1.6-tf", [0, 0.5, 1, 1]),
+        ("tfjs-layers 1.3.1", [0, 0.5, 1, 1]),
+        ("2.2.4-tf", [0, 0.25, 0.75, 1]),
+        ("2.3.0-tf", [0, 0.25, 0.75, 1]),
+        ("2.4.0", [0, 0.25, 0.75, 1]),
+        ("2.9.0", [0, 0.25, 0.75, 1]),
+        ("2.10.0", [0, 0.25, 0.75, 1]),
+        ("2.13.1", [0, 0.25, 0.75, 1]),
+        ("2.21.0", [0, 0.25, 0.75, 1]),
+        ("2.30.0", [0, 0.25, 0.75, 1]),
+    ],
+)
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_bilinear_upsampling_is_that_of_its_version(version: str, row: list[float], wrapped: bool) -> None:
+    upsampling = layer("UpSampling2D", size=[2, 2], interpolation="bilinear", data_format="channels_last")
+    x = np.arange(4, dtype="float32").reshape(1, 2, 2, 1)
+    if wrapped:
+        net, x = (
+            model(layer("TimeDistributed", layer=upsampling, batch_input_shape=[None, 1, 2, 2, 1]), version=version),
+            x[None],
+        )
+    else:
+        upsampling["config"]["batch_input_shape"] = [None, 2, 2, 1]
+        net = model(upsampling, version=version)
+
+    np.testing.assert_allclose(np.asarray(net(x)).reshape(4, 4)[0], row, atol=1e-6)
