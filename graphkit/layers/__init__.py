@@ -67,7 +67,7 @@ from graphkit.layers.old_convolution import Deconvolution2D, FullConv2D
 from graphkit.layers.old_local import LocallyConnected1D, LocallyConnected2D
 from graphkit.layers.old_merging import CosineProximity
 from graphkit.layers.old_normalization import ModalBatchNormalization
-from graphkit.layers.old_reshaping import BatchPart, CornerUpSampling2D
+from graphkit.layers.old_reshaping import BatchPart, CornerUpSampling2D, ResizingToSizes
 from graphkit.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -334,6 +334,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ResizingToSizes",
     "ReversibleEmbedding",
     "SReLU",
     "STFTSpectrogram",

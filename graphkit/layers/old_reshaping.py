@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import operator
+from functools import reduce
 from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, positive
 from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
+from graphkit.ops.resizing import resize
 
 _HOME = "keras.layers"
 
@@ -44,6 +47,70 @@ def _between(x: Any, axis: int, factor: int) -> Any:
     sizes = list(ops.shape(x))
     sizes[axis] = sizes[axis] * factor
     return ops.reshape(ops.stack(steps, axis=axis + 1), sizes)
+
+
+def _size_expression(layer: Any, name: str, value: Any) -> Any:
+    """An int, or a list: ["size", input, axis], ["+", ...], ["*", ...], ["//", dividend, divisor]."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, (list, tuple)) and len(value) > 1 and value[0] in ("size", "+", "*", "//"):
+        if value[0] == "size" and len(value) == 3 and all(type(v) is int and v >= 0 for v in value[1:]):
+            return list(value)
+        if value[0] != "size" and (value[0] != "//" or len(value) == 3):
+            return [value[0], *(_size_expression(layer, name, v) for v in value[1:])]
+    raise InvalidArgumentError(
+        f"`{name}` of layer {layer.name!r} must be two sizes, each an int or ['size', input, axis], ['+', ...], ['*', ...], "
+        f"['//', dividend, divisor]; got {value!r}."
+    )
+
+
+def _two_expressions(layer: Any, name: str, value: Any) -> Any:
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        return _size_expression(layer, name, value if not isinstance(value, int) else None)
+    return [_size_expression(layer, name, v) for v in value]
+
+
+@keras_class(_HOME)
+class ResizingToSizes(BuiltInLayer):
+    """Images resized to a height and a width that are computed from the sizes of tensors.
+
+    Args:
+        size: two expressions over the inputs: an int, ["size", number of an input, axis], ["+", ...], ["*", ...], ["//", ...].
+        interpolation: as of `ops.image.resize`.
+        antialias: likewise.
+
+    The inputs are the images (batch, h, w, channels), then the tensors whose sizes count. Source: `tf.image.resize(x, tf.shape(y)[1:3])`.
+    """
+
+    size: Any = argument(check=_two_expressions)
+    interpolation: str = argument(default="bilinear")
+    antialias: bool = argument(default=False)
+
+    def call(self, inputs: Any) -> Any:
+        """The resized images."""
+        tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        height, width = (self._evaluated(one, tensors) for one in self.size)
+        return resize(
+            tensors[0],
+            (height, width),
+            interpolation=self.interpolation,
+            antialias=self.antialias,
+            data_format="channels_last",
+        )
+
+    def _evaluated(self, size: Any, tensors: Any) -> Any:
+        if isinstance(size, int):
+            return size
+        sign, *parts = size
+        if sign == "size":
+            number, axis = parts
+            if number >= len(tensors) or axis >= len(tensors[number].shape):
+                raise ShapeError(
+                    f"Layer {self.name!r} has no axis {axis} of an input {number}, on which its size depends."
+                )
+            return ops.shape(tensors[number])[axis]
+        values = [self._evaluated(part, tensors) for part in parts]
+        return reduce({"+": operator.add, "*": operator.mul, "//": operator.floordiv}[sign], values)
 
 
 @keras_class(_HOME)

@@ -94,9 +94,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
         "interpolation",
         "seed",
     ),  # see _ONLY_IN_TRAINING
-    "IntegerLookup": ("vocabulary_size",),
-    "StringLookup": ("vocabulary_size", "vocabulary_dtype"),
-    "TextVectorization": ("vocabulary_size",),
+    "StringLookup": ("vocabulary_dtype",),
     **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ("time_major",)),  # tf.keras reads it in no convolution
     "Embedding": ("input_length",),  # a shape
     "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),
@@ -282,8 +280,17 @@ def _mend(class_name: str, made: Config) -> None:
 
 
 def _mend_normalization(made: Config) -> None:
-    if isinstance(made.get("axis"), (list, tuple)):
-        made["axis"] = made["axis"][0]
+    where = f"Layer {made.get('name')!r} (BatchNormalization)"
+    small, axis = made.get("virtual_batch_size"), made.get("axis")
+    if small is not None:
+        raise SerializationError(f"{where} has virtual_batch_size={small}, which graphkit and Keras 3 do not know.")
+    if not isinstance(axis, (list, tuple)):
+        return
+    if len(axis) != 1:
+        raise SerializationError(
+            f"{where} normalizes over all axes but {list(axis)}; graphkit and Keras 3 leave out exactly one."
+        )
+    made["axis"] = axis[0]
 
 
 def _value(key: str, value: Any) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 import graphkit
 from graphkit.core.serialization import classes_of
+from graphkit.errors import SerializationError
 from graphkit.saving.keras2_arguments import ARGUMENTS
 from graphkit.saving.legacy_config import _RENAMED_KEYS, RENAMED, WITHOUT_EFFECT, taken_by
 
@@ -45,9 +46,13 @@ def test_an_unknown_argument_is_warned_of() -> None:
         model(layer("Dense", units=1, sharpness=3, batch_input_shape=[None, 2]))
 
 
-def test_a_virtual_batch_size_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match="virtual_batch_size=8 of its file"):
-        model(layer("BatchNormalization", virtual_batch_size=8, batch_input_shape=[None, 2]))
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [({"virtual_batch_size": 8}, "has virtual_batch_size=8"), ({"axis": [1, 2]}, r"all axes but \[1, 2\]; graphkit")],
+)
+def test_a_normalization_that_keras3_lacks_is_refused(argument: dict[str, Any], message: str) -> None:
+    with pytest.raises(SerializationError, match=message):
+        model(layer("BatchNormalization", **argument, batch_input_shape=[None, 2, 3]))
 
 
 @pytest.mark.parametrize("name", ["AddLoss", "AddMetric", "RandomHeight", "RandomWidth"])

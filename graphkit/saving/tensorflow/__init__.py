@@ -17,6 +17,7 @@ from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.layer import Layer
 from graphkit.models.config import Expansion
 from graphkit.saving.tensorflow import arrays, mathematics, neural, nodes
 from graphkit.saving.tensorflow.table import FUNCTIONS, evaluated
@@ -83,7 +84,7 @@ class TensorFlowOp(Expansion):
         for tensor in nest.flatten(made):
             if isinstance(tensor, SymbolicTensor) and id(tensor) not in given and tensor.history is not None:
                 operation = tensor.history.operation
-                if isinstance(operation, OpNode) and not self.named:
+                if isinstance(operation, (OpNode, Layer)) and not self.named:
                     operation.name, self.named = self.name, True
                 return
 

@@ -9,7 +9,9 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.errors import SerializationError
-from graphkit.saving.tensorflow.sizes import known
+from graphkit.layers.old_reshaping import ResizingToSizes
+from graphkit.layers.reshaping import UpSampling2D
+from graphkit.saving.tensorflow.sizes import Sizes, expression, factor_of, gathered, known
 from graphkit.saving.tensorflow.table import add_rows, shape_of, tensorflow
 
 # ----- activations -----
@@ -229,31 +231,63 @@ _METHODS = {
 }
 
 
-@tensorflow("image.resize", "compat.v1.image.resize", "compat.v1.image.resize_images", "image.resize_images")
+def _method(method: Any) -> str:
+    """The name of a method, which TensorFlow 1 had as a number."""
+    numbers = {0: "bilinear", 1: "nearest", 2: "bicubic", 3: "area"}
+    return numbers.get(method, str(method)) if isinstance(method, int) else str(method).lower()
+
+
+@tensorflow("image.resize")
 def _resize(
-    images: Any,
-    size: Any,
-    method: Any = "bilinear",
-    preserve_aspect_ratio: bool = False,
-    antialias: bool = False,
-    align_corners: bool = False,
+    images: Any, size: Any, method: Any = "bilinear", preserve_aspect_ratio: bool = False, antialias: bool = False
 ) -> Any:
-    height, width = np.ravel(known(size, "tf.image.resize's size")).tolist()
-    method = (
-        {0: "bilinear", 1: "nearest", 2: "bicubic", 3: "area"}.get(method, method)
-        if isinstance(method, int)
-        else str(method).lower()
-    )
+    height, width = _two_sizes(size)
+    method = _method(method)
     old = shape_of(images)[-3:-1]
-    if method == "area" and all(isinstance(n, int) and n % s == 0 for n, s in zip(old, (height, width), strict=True)):
+    whole = all(
+        isinstance(n, int) and isinstance(s, int) and n % s == 0 for n, s in zip(old, (height, width), strict=True)
+    )
+    if method == "area" and whole:
         return ops.average_pool(images, (old[0] // height, old[1] // width))
-    if method not in _METHODS or preserve_aspect_ratio or align_corners:
+    if method not in _METHODS or preserve_aspect_ratio:
         raise SerializationError(
-            f"tf.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio}, align_corners={align_corners} "
-            "is not known here"
+            f"tf.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not known here"
         )
-    return ops.image.resize(images, (height, width), interpolation=_METHODS[method], antialias=antialias,
-                            data_format="channels_last")  # fmt: skip
+    if isinstance(height, int) and isinstance(width, int):
+        return ops.image.resize(images, (height, width), interpolation=_METHODS[method], antialias=antialias,
+                                data_format="channels_last")  # fmt: skip
+    return _resized_to_unknown(images, gathered(size), (height, width), _METHODS[method], antialias)
+
+
+def _two_sizes(size: Any) -> tuple[Any, Any]:
+    """Height and width: ints, or Dims where they depend on the input."""
+    found = gathered(size)
+    values = np.ravel(found.values if isinstance(found, Sizes) else found).tolist()
+    if len(values) != 2:
+        raise SerializationError(f"the size of a resized image is {values}, not a height and a width")
+    return values[0], values[1]
+
+
+def _resized_to_unknown(images: Any, size: Any, wanted: tuple[Any, Any], interpolation: str, antialias: bool) -> Any:
+    """Images scaled by whole numbers, or to sizes that are counted on other tensors."""
+    factors = [factor_of(new, old) for new, old in zip(wanted, shape_of(images)[1:3], strict=True)]
+    if len(shape_of(images)) == 4 and all(isinstance(factor, int) for factor in factors):
+        return UpSampling2D(tuple(factors), "channels_last", interpolation)(images)
+    sources = [images]
+    expressions = [expression(new, sources, size.sources) for new in wanted]
+    return ResizingToSizes(expressions, interpolation, antialias)(sources if len(sources) > 1 else images)
+
+
+@tensorflow("compat.v1.image.resize", "compat.v1.image.resize_images", "image.resize_images")
+def _resize_of_tensorflow1(
+    images: Any, size: Any, method: Any = 0, align_corners: bool = False, preserve_aspect_ratio: bool = False
+) -> Any:
+    method = _method(method)
+    if method not in ("bilinear", "nearest") or preserve_aspect_ratio:
+        raise SerializationError(
+            f"tf.compat.v1.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not known here"
+        )
+    return resized(images, size, method, align_corners, half_pixel_centers=False)
 
 
 def _resizing(method: str) -> Callable[..., Any]:

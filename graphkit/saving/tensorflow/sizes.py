@@ -75,6 +75,49 @@ def sizes_of(tensor: Any) -> Sizes:
     return Sizes(list(np.shape(tensor)), ())
 
 
+def factor_of(size: Any, old: Any) -> int | None:
+    """The whole number by which `size` is a multiple of `old`, if it is one for every input."""
+    if isinstance(size, int) and isinstance(old, int):
+        return size // old if old and size % old == 0 else None
+    quotient = size.divided_by(old) if isinstance(size, Dim) and isinstance(old, Dim) else None
+    return quotient if isinstance(quotient, int) and quotient > 0 else None
+
+
+def expression(size: Any, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
+    """A size as JSON data: an int, ["size", number of an input, axis], or ["+" | "*" | "//", ...] of such.
+
+    Args:
+        size: an int or a Dim.
+        inputs: tensors on which it may be counted; a source that is needed is put behind them.
+        sources: further ones.
+
+    Raises SerializationError where it is counted on none of them.
+    """
+    if not isinstance(size, Dim):
+        return int(size)
+    for tensor in (*inputs, *sources):
+        if size in tensor.spec.shape:
+            if not any(tensor is known for known in inputs):
+                inputs.append(tensor)
+            number = next(i for i, known in enumerate(inputs) if known is tensor)
+            return ["size", number, tensor.spec.shape.index(size)]
+    terms = []
+    for coefficient, atoms in size.terms():
+        factors = [_atom_expression(atom, size, inputs, sources) for atom in atoms]
+        terms.append(["*", coefficient, *factors] if factors else coefficient)
+    return ["+", *terms]
+
+
+def _atom_expression(atom: Any, size: Dim, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
+    dim = Dim({(atom,): 1})
+    if isinstance(atom, str) or any(dim in tensor.spec.shape for tensor in (*inputs, *sources)):
+        if dim == size:
+            raise SerializationError(f"the size {size} is that of no tensor that it was computed from")
+        return expression(dim, inputs, sources)
+    _, dividend, divisor = atom
+    return ["//", expression(dividend, inputs, sources), divisor]
+
+
 def gathered(values: Any) -> Any:
     """A (nested) list that holds sizes as one `Sizes`; anything else as it is."""
     if not isinstance(values, (list, tuple)) or not _holds_sizes(values):
