@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from graphkit.core import dtypes
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
@@ -33,6 +34,7 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
         self._functional: Functional | None = None
+        self._input_dtype: str | None = None  # that of the first inputs, where it counts
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._rebuild()
@@ -104,10 +106,29 @@ class Sequential(Model):
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call. Its number of samples is no part of the model, unless a layer keeps a state for each of them."""
         shape = getattr(tensors.get("inputs"), "shape", None)
+        self._note_input_dtype(tensors.get("inputs"))
         if self.built or not shape or any(getattr(layer, "stateful", False) for layer in self._stack):
             super()._build_for(arguments, tensors)
         else:
             self.build((None, *(s if isinstance(s, int) else None for s in shape[1:])))
+
+    @property
+    def takes_dtype(self) -> str | None:
+        """What the first layer takes: "string", "int64"; "any" for what it is given; None for the default."""
+        return getattr(self._stack[0], "takes_dtype", None) if self._stack else None
+
+    def _note_input_dtype(self, inputs: Any) -> None:
+        """Remember the dtype of the first inputs where the input to be made is to have it: of texts, and if the layer takes any."""
+        if self.built or getattr(inputs, "dtype", None) is None or self._input_dtype is not None:
+            return
+        given = dtypes.standardize(inputs.dtype)
+        if given == "string" or self.takes_dtype == "any":
+            self._input_dtype = given
+
+    def _new_input(self, shape: Any) -> Any:
+        """The input of a model that begins without one."""
+        taken = self.takes_dtype
+        return Input(batch_shape=tuple(shape), dtype=self._input_dtype or (None if taken == "any" else taken))
 
     def build(self, input_shape: Any = None) -> None:
         """Make the weights for inputs of this shape (with the batch axis)."""
@@ -117,7 +138,7 @@ class Sequential(Model):
             raise NotBuiltError(
                 f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...)."
             )
-        self._make_functional(Input(batch_shape=tuple(input_shape)))
+        self._make_functional(self._new_input(input_shape))
 
     def _graph(self) -> Functional:
         if self._functional is None:
@@ -210,6 +231,8 @@ class Sequential(Model):
         config["layers"] = [envelope(layer) for layer in self._stack]
         if self._functional is not None:
             config["build_input_shape"] = list(self._functional.inputs[0].shape)
+        if self._input_dtype is not None and self.takes_dtype == "any":
+            config["build_input_dtype"] = self._input_dtype
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
@@ -235,6 +258,7 @@ class Sequential(Model):
                     )
                 model.add(operation_from_config(entry), rebuild=False)
         model._rebuild()
+        model._input_dtype = config.get("build_input_dtype")
         if model._functional is None and config.get("build_input_shape") is not None:
             model.build(tuple(config["build_input_shape"]))
         if config.get("trainable") is False:

@@ -39,6 +39,7 @@ class Hashing(EncodingArguments, BuiltInLayer):
     Source: keras.layers.Hashing.
     """
 
+    takes_dtype = "any"  # what is hashed is the value as it stands
     argument_order = "num_bins mask_value salt output_mode sparse"
 
     num_bins: int = argument(check=_bins)

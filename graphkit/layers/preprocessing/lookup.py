@@ -377,6 +377,11 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
 class StringLookup(IndexLookup):
     """Strings as indices, or encodings, by a vocabulary; with `invert` indices as strings. Source: keras.layers.StringLookup."""
 
+    @property
+    def takes_dtype(self) -> str:
+        """The dtype of an input that is made for this layer."""
+        return "int64" if self.invert else "string"
+
     argument_order = (
         "max_tokens num_oov_indices mask_token oov_token vocabulary idf_weights invert output_mode pad_to_max_tokens sparse "
         "encoding name salt"
@@ -394,6 +399,7 @@ class IntegerLookup(IndexLookup):
     """Integers as indices, or encodings, by a vocabulary; with `invert` the other way. Source: keras.layers.IntegerLookup."""
 
     kind = int
+    takes_dtype = "int64"
     argument_order = (
         "max_tokens num_oov_indices mask_token oov_token vocabulary vocabulary_dtype idf_weights invert output_mode sparse "
         "pad_to_max_tokens oov_method salt name"
@@ -442,6 +448,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     """
 
     output_modes = _MODES
+    takes_dtype = "string"
     argument_order = (
         "max_tokens standardize split ngrams output_mode output_sequence_length pad_to_max_tokens vocabulary idf_weights sparse "
         "ragged encoding name"
