@@ -180,6 +180,8 @@ def result_type(*dtypes: Any) -> str:
     'float16'
     >>> result_type("int32", float)
     'float32'
+
+    Integers of 64 bits come out only where some went in: the lattice joins uint32 and int8 to int64, Keras' answer is int32.
     """
     nodes = frozenset(_node_of(d) for d in dtypes)
     if "string" in nodes:
@@ -190,7 +192,7 @@ def result_type(*dtypes: Any) -> str:
         if len(nodes) > 1:
             raise DTypeError(f"There is no implicit conversion from float8 dtypes to others, got {sorted(nodes)}.")
         return next(iter(nodes))
-    return _finish(_join(nodes)) if nodes else floatx()
+    return _finish(_join(nodes), nodes) if nodes else floatx()
 
 
 def _node_of(dtype: Any) -> str:
@@ -201,9 +203,9 @@ def _node_of(dtype: Any) -> str:
     return standardize(dtype)
 
 
-def _finish(node: str) -> str:
-    if node == _WEAK_FLOAT:
+def _finish(joined: str, nodes: frozenset[str]) -> str:
+    if joined == _WEAK_FLOAT:
         return floatx()
-    if node == _WEAK_INT:
+    if joined == _WEAK_INT or (joined == "int64" and not nodes.intersection(("int64", "uint64"))):
         return "int32"
-    return node
+    return joined

@@ -40,7 +40,7 @@ class Operation:
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The structure of specs that a call on tensors like these gives; nothing is recorded."""
-        scratch = Trace()
+        scratch = Trace(only_shapes=True)
         leaves = [
             scratch.input(a.spec, a.name) if isinstance(a, SymbolicTensor) else a
             for a in nest.flatten([list(args), kwargs])
@@ -151,6 +151,7 @@ class OpNode(Operation):
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
         config.update(config.pop("kwargs", {}))
         named = bound.arguments.pop(record.keywords, {}) if record.keywords else {}
+        named |= {k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)}  # inputs, where numbers are the rule
         tensors: list[Any] = []
         for name in record.tensors:
             if name in bound.arguments:
@@ -176,6 +177,10 @@ class OpNode(Operation):
     def get_config(self) -> dict[str, Any]:
         """The name and the config."""
         return {"name": self.name, **self.config}
+
+
+def _is_symbolic(value: Any) -> bool:
+    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten([value]))
 
 
 def _left_out(record: OperationRecord, bound: inspect.BoundArguments) -> list[str]:

@@ -95,12 +95,16 @@ class Trace:
     """A program in the making. `parent` is the trace around it (for the body of a loop), whose tensors it captures.
 
     `samples` are the arrays that the program is made for, where it is to run at once: sizes that depend on numbers are
-    measured on them, and `measures` keeps how, since the program holds for these sizes only.
+    measured on them, and `measures` keeps how, since the program holds for these sizes only. `only_shapes` says that nothing
+    will run: an op of the layer graph is called to learn what it gives, and need not refuse a dtype that can still change.
     """
 
-    def __init__(self, parent: Trace | None = None, samples: Sequence[Any] | None = None) -> None:
+    def __init__(
+        self, parent: Trace | None = None, samples: Sequence[Any] | None = None, only_shapes: bool = False
+    ) -> None:
         self.parent = parent
         self.samples = samples
+        self.only_shapes = only_shapes or (parent is not None and parent.only_shapes)
         self.inputs: list[Value] = []
         self.measures: list[Measure] = []
         self.equations: list[Equation] = []
@@ -201,6 +205,11 @@ class Trace:
 def measured_size(x: Any, function: Callable[[Any], int], name: str) -> Size:
     """A size that depends on the numbers of a tensor: known for arrays and where a trace has samples, else a name."""
     return x.trace.measure(x, function, name) if isinstance(x, Tracer) else function(x)
+
+
+def only_shapes(*values: Any) -> bool:
+    """Whether one of these is a tracer in a trace that infers shapes and dtypes and will not run."""
+    return any(isinstance(v, Tracer) and v.trace.only_shapes for v in values)
 
 
 _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)

@@ -32,7 +32,6 @@ from graphkit.ops.elementwise import (
     log,
     log1p,
     logical_and,
-    logical_not,
     logical_or,
     maximum,
     minimum,
@@ -72,7 +71,6 @@ __all__ = [
     "isclose",
     "isneginf",
     "isposinf",
-    "isreal",
     "log2",
     "log10",
     "logaddexp",
@@ -291,13 +289,6 @@ def isposinf(x: Any) -> Any:
 def isneginf(x: Any) -> Any:
     """Whether each element is -infinity. Source: keras.ops.isneginf."""
     return equal(as_float(x), float("-inf"))
-
-
-@operation("Isreal")
-def isreal(x: Any) -> Any:
-    """Whether each element is real: all are, complex tensors do not occur. Source: keras.ops.isreal."""
-    x = tensor(x)
-    return logical_or(equal(x, x), logical_not(equal(x, x)))
 
 
 # ----- closeness -----

@@ -10,6 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError
 from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ir.tracing import only_shapes
 from graphkit.ops._convert import dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, broadcast_shapes, same, ufunc
@@ -41,9 +42,9 @@ bitwise_not_p = primitive("bitwise_not", same, prepare=ufunc(np.bitwise_not), in
 
 
 def _integers(where_: str, *values: Any) -> tuple[Any, ...]:
-    """The values as integers (or bools) of one dtype. Raises DTypeError for floats."""
+    """The values as integers (or bools) of one dtype. Raises DTypeError for floats that have numbers or will have some."""
     made = promote(*values)
-    if not (dtypes.is_int(dtype_name(made[0])) or dtype_name(made[0]) == "bool"):
+    if not (dtypes.is_int(dtype_name(made[0])) or dtype_name(made[0]) == "bool" or only_shapes(*values)):
         raise DTypeError(
             f"{where_} wants integers or bools, got {dtype_name(made[0])}; cast them with ops.cast(x, 'int32')."
         )

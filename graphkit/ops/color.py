@@ -9,7 +9,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
-from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import log10
@@ -20,6 +20,7 @@ from graphkit.ops.elementwise import (
     cast,
     clip,
     equal,
+    exp,
     greater,
     less,
     maximum,
@@ -132,11 +133,12 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     return subtract(peak, multiply(log10(mean(square(subtract(a, b)))), 10.0))
 
 
-def gaussian(size: int, sigma: float) -> Any:
-    """`size` weights of a bell curve that sum to 1, float64."""
-    places = np.arange(size) - (size - 1) / 2
-    weights = np.exp(-0.5 * (places / sigma) ** 2)
-    return weights / weights.sum()
+def gaussian(size: int, sigma: Any) -> Any:
+    """`size` weights of a bell curve that sum to 1: float64 for a deviation that is a number, else in the dtype of that tensor."""
+    sigma = tensor(float(sigma), "float64") if isinstance(sigma, (int, float)) else as_float(sigma)
+    places = (np.arange(size) - (size - 1) / 2).astype(dtypes.to_numpy(dtype_name(sigma)))
+    weights = exp(multiply(square(true_divide(places, sigma)), -0.5))
+    return true_divide(weights, reduce_sum(weights))
 
 
 @operation("SSIM", "image", tensors="image1 image2")

@@ -15,11 +15,11 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
-from graphkit.ops.arithmetic import arctan2, hypot
-from graphkit.ops.elementwise import cos, identity_p, isnan, less, multiply, negative, sin, where
-from graphkit.ops.shaping import stack
+from graphkit.ops.arithmetic import arctan2, hypot, signbit
+from graphkit.ops.elementwise import cos, equal, identity_p, isnan, multiply, negative, sin, where
+from graphkit.ops.shaping import ones_like, stack
 
-__all__ = ["angle", "conj", "conjugate", "imag", "polar", "real", "view_as_complex", "view_as_real"]
+__all__ = ["angle", "conj", "conjugate", "imag", "isreal", "polar", "real", "view_as_complex", "view_as_real"]
 
 _PARTS = {"complex64": "float32", "complex128": "float64"}
 _WHOLES = {part: whole for whole, part in _PARTS.items()}
@@ -95,6 +95,13 @@ def imag(x: Any) -> Any:
     return imag_p.bind(x) if _is_complex(x) else multiply(x, 0)
 
 
+@operation("Isreal")
+def isreal(x: Any) -> Any:
+    """Whether each element has no imaginary part, as all real numbers, NaN too. Source: keras.ops.isreal."""
+    x = tensor(x)
+    return equal(imag_p.bind(x), 0) if _is_complex(x) else ones_like(x, dtype="bool")
+
+
 def _conjugate(x: Any) -> Any:
     x = tensor(x)
     return conj_p.bind(x) if _is_complex(x) else identity_p.bind(x)
@@ -119,7 +126,8 @@ def angle(x: Any) -> Any:
     if _is_complex(x):
         return arctan2(imag_p.bind(x), real_p.bind(x))
     x = as_float(x)
-    return where(isnan(x), x, where(less(x, 0), np.pi, 0.0))
+    turned = tensor(np.pi, dtype_name(x))
+    return where(isnan(x), x, where(signbit(x), turned, tensor(0.0, dtype_name(x))))
 
 
 @operation("Polar", "nn", tensors="abs_ angle")

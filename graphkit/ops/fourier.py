@@ -141,9 +141,19 @@ def irfft(x: Any, fft_length: int | None = None) -> Any:
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any:
     """Pieces of `sequence_length` along the last axis, one every `sequence_stride`. Source: keras.ops.extract_sequences."""
     x = tensor(x)
+    if x.ndim < 1:
+        raise ShapeError("extract_sequences wants at least one axis, got a scalar.")
+    _positive("extract_sequences", sequence_length=sequence_length, sequence_stride=sequence_stride)
     count = (shape_of(x)[-1] - sequence_length) // sequence_stride + 1
     places = add(multiply(expand_dims(arange(count), 1), sequence_stride), arange(sequence_length))
     return take(x, places, axis=-1)
+
+
+def _positive(what: str, **sizes: Any) -> None:
+    """Raises InvalidArgumentError for a size that is no int above 0."""
+    for name, size in sizes.items():
+        if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size <= 0:
+            raise InvalidArgumentError(f"{what}: `{name}` must be a positive integer. Received: {name}={size!r}")
 
 
 _WINDOWS = {"hann": 0.5, "hamming": 0.54}  # a - (1 - a) * cos(2 pi n / N)
@@ -187,6 +197,9 @@ def stft(
         raise InvalidTypeError(
             f"Invalid input type. Expected `float32` or `float64`. Received: input type={dtype_name(x)}"
         )
+    _positive("stft", sequence_length=sequence_length, sequence_stride=sequence_stride, fft_length=fft_length)
+    if x.ndim < 1:
+        raise ShapeError("stft wants at least one axis, got a scalar.")
     weights = _window(window, int(sequence_length), int(fft_length), dtype_name(x))
     if center:
         x = pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
@@ -207,8 +220,10 @@ def istft(
 ) -> Any:
     """The signal whose `stft` is `x`: pieces added up where they overlap, divided by the sum of the squared windows.
 
+    Without a window the result is `fft_length / sequence_stride` times the signal, as in Keras.
     `length` is that of the signal where it is known. Source: keras.ops.istft.
     """
+    _positive("istft", sequence_length=sequence_length, sequence_stride=sequence_stride, fft_length=fft_length)
     re, im = _pair(x)
     if re.ndim < 2:
         raise ShapeError(f"Input `x` must have at least 2 dimensions. Received shape: {show(shape_of(re))}")
@@ -217,6 +232,8 @@ def istft(
     signal = _overlapped(pieces, sequence_stride)
     total = _overlapped(broadcast_to(multiply(weights, weights), shape_of(pieces)), sequence_stride)
     signal = where(total <= 1e-10, signal, true_divide(signal, where(equal(total, 0), 1.0, total)))
+    if window is None:
+        signal = multiply(signal, fft_length / sequence_stride)
     start = fft_length // 2 if center else 0
     if length is not None:
         return signal[..., start : start + length]

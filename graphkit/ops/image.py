@@ -40,6 +40,7 @@ from graphkit.ops.elementwise import (
 )  # fmt: skip
 from graphkit.ops.indexing import take
 from graphkit.ops.linalg import solve
+from graphkit.ops.linear import outer
 from graphkit.ops.patches import _per_axis, padded_same, windows
 from graphkit.ops.resizing import resize
 from graphkit.ops.scaling import scale_and_translate
@@ -52,6 +53,7 @@ from graphkit.ops.shaping import (
     moveaxis,
     ones_like,
     pad,
+    repeat,
     reshape,
     squeeze,
     stack,
@@ -219,15 +221,18 @@ def _filtered(x: Any, kernel: Any, data_format: Any) -> Any:
     channels = shape_of(x)[channels_axis(data_format)]
     if isinstance(channels, Dim):
         raise ShapeError(f"A filter wants a known number of channels, got shape {show(shape_of(x))}.")
-    taps = np.asarray(kernel, dtypes.to_numpy(dtype_name(x)))[:, :, None, None]
-    return depthwise_conv(x, np.repeat(taps, channels, axis=2), padding="same", data_format=data_format)
+    taps = repeat(expand_dims(cast(kernel, dtype_name(x)), [2, 3]), channels, axis=2)
+    return depthwise_conv(x, taps, padding="same", data_format=data_format)
 
 
 @operation("GaussianBlur", "image", tensors="images")
 def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: Any = None) -> Any:
-    """Images blurred by a bell curve; the second number is for the height, as in Keras. Source: keras.ops.image.gaussian_blur."""
+    """Images blurred by a bell curve; the second number is for the height, as in Keras; `sigma` may be a tensor of two.
+
+    Source: keras.ops.image.gaussian_blur.
+    """
     x = images_of(images)
-    kernel = np.outer(gaussian(kernel_size[1], float(sigma[1])), gaussian(kernel_size[0], float(sigma[0])))
+    kernel = outer(gaussian(kernel_size[1], sigma[1]), gaussian(kernel_size[0], sigma[0]))
     made = _filtered(expand_dims(x, 0) if x.ndim == 3 else x, kernel, data_format)
     return squeeze(made, 0) if x.ndim == 3 else made
 

@@ -8,19 +8,30 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Shape, Size, product
+from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer
+from graphkit.ir.tracing import measured_size, only_shapes
 from graphkit.ir.variable import Variable
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
-from graphkit.ops.elementwise import add, cast, equal, less, less_equal
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    equal,
+    greater_equal,
+    isnan,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
+    where,
+)  # fmt: skip
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import reduce_sum_p
-from graphkit.ops.shaping import arange, broadcast_to, expand_dims, reshape
+from graphkit.ops.shaping import arange, broadcast_to, expand_dims, reshape, squeeze
 
 # fmt: off
 __all__ = [
@@ -40,21 +51,22 @@ def check_bounds(indices: Any, size: int) -> None:
 
 
 def integer(indices: Any, where_: str) -> Any:
+    """`indices` as a tensor of integers; while shapes alone are inferred, symbolic floats pass, as in Keras."""
     made = tensor(indices)
-    if not dtypes.is_int(dtype_name(made)):
+    if not dtypes.is_int(dtype_name(made)) and not only_shapes(made):
         raise DTypeError(
             f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32')."
         )
     return made
 
 
-def highest(x: Any, what: str) -> int:
-    """One more than the largest number, where that is known already."""
-    if isinstance(x, (Tracer, Variable)):
-        raise InvalidArgumentError(
-            f"{what} must be given while a function is traced: the largest number is not known yet."
-        )
-    return int(np.max(x, initial=-1)) + 1
+def classes_of(x: Any, what: str, least: int = 0) -> Size:
+    """One more than the largest number, at least `least`: a name where the numbers are not known yet."""
+
+    def read(numbers: Any) -> int:
+        return builtins.max(int(numbers.max()) + 1 if numbers.size else 0, least)
+
+    return measured_size(x.value if isinstance(x, Variable) else x, read, what)
 
 
 # ----- take: whole slices along one axis -----
@@ -258,11 +270,17 @@ def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
 
 @operation("InTopK", "math", tensors="targets predictions")
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    """Whether each target is among the `k` best predictions of its row; equal scores count for it. Source: keras.ops.in_top_k."""
-    predictions = tensor(predictions)
-    own = take_along_axis(predictions, expand_dims(integer(targets, "in_top_k"), -1), axis=-1)
+    """Whether each target is among the `k` best predictions of its row; equal scores count for it.
+
+    Where the target's own prediction is NaN, or there is no such class, the answer is False. Source: keras.ops.in_top_k.
+    """
+    predictions, targets = tensor(predictions), integer(targets, "in_top_k")
+    classes = shape_of(predictions)[-1]
+    there = logical_and(greater_equal(targets, -classes), less(targets, classes))
+    own = take_along_axis(predictions, expand_dims(where(there, targets, 0), -1), axis=-1)
     better = reduce_sum_p.bind(cast(less(own, predictions), "int32"), axes=(predictions.ndim - 1,), keepdims=False)
-    return less(better, int(k))
+    ranked = logical_and(there, logical_not(squeeze(isnan(own), -1)))
+    return logical_and(ranked, less(better, int(k)))
 
 
 def _searchsorted(values: Any, sequence: Any, side: str) -> Any:
@@ -310,7 +328,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse:
         raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")
     x = tensor(x)
     axis = canonical_axis(axis, x.ndim + 1)
-    classes = np.arange(int(num_classes), dtype=np.int32).reshape((-1,) + (1,) * (x.ndim - axis))
+    count = num_classes if isinstance(num_classes, Dim) else int(num_classes)
+    classes = reshape(arange(count), (count,) + (1,) * (x.ndim - axis))
     return cast(equal(expand_dims(cast(x, "int32"), axis), classes), dtypes.standardize(dtype))
 
 

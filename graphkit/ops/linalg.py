@@ -15,7 +15,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import InvalidArgumentError, NotDifferentiableError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, NotDifferentiableError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import as_float, dtype_name, promote, shape_of
@@ -60,8 +60,10 @@ def _matrices(what: str, x: Any, square: bool = True) -> Any:
     sizes = shape_of(x)
     if x.ndim < 2:
         raise ShapeError(f"{what}: expected input to have rank >= 2. Received input with shape {show(sizes)}.")
-    if square and sizes[-1] != sizes[-2] and not any(isinstance(s, Dim) for s in sizes[-2:]):
+    if square and sizes[-1] != sizes[-2] and not all(isinstance(s, Dim) for s in sizes[-2:]):
         raise ShapeError(f"{what}: expected square matrices (..., n, n). Received input with shape {show(sizes)}.")
+    if dtype_name(x) in dtypes.COMPLEX:
+        raise DTypeError(f"{what} wants real matrices, got {dtype_name(x)}.")
     return x
 
 
@@ -114,17 +116,28 @@ solve_p = primitive(
 )
 
 
-def _right_side(a: Any, b: Any) -> tuple[Any, Any, bool]:
-    """Both in one dtype, and whether `b` was one vector for each matrix, which is a column then."""
-    a, b = promote(a, b, to_float=True)
+def _right_side(what: str, a: Any, b: Any, square: bool = True) -> tuple[Any, Any, bool]:
+    """Both in one dtype, and whether `b` was one vector for each matrix, which is a column then. Raises ShapeError."""
+    a, b = promote(_matrices(what, a, square), b, to_float=True)
+    if b.ndim not in (a.ndim - 1, a.ndim):
+        raise ShapeError(
+            f"{what}: the right sides must have as many axes as the matrices, or one less; got shapes {show(shape_of(a))} "
+            f"and {show(shape_of(b))}."
+        )
     is_vector = b.ndim == a.ndim - 1
-    return a, expand_dims(b, -1) if is_vector else b, is_vector
+    b = expand_dims(b, -1) if is_vector else b
+    rows, given = shape_of(a)[-2], shape_of(b)[-2]
+    if rows != given and isinstance(rows, int) and isinstance(given, int):
+        raise ShapeError(
+            f"{what}: matrices of shape {show(shape_of(a))} do not fit right sides with {given} rows, of shape {show(shape_of(b))}."
+        )
+    return a, b, is_vector
 
 
 @operation("Solve", "linalg", tensors="a b")
 def solve(a: Any, b: Any) -> Any:
     """x with `a x = b`; `b` is (..., n) or (..., n, k). Raises ShapeError. Source: keras.ops.solve."""
-    a, b, is_vector = _right_side(_matrices("solve", a), b)
+    a, b, is_vector = _right_side("solve", a, b)
     made = solve_p.bind(a, b)
     return squeeze(made, -1) if is_vector else made
 
@@ -132,7 +145,7 @@ def solve(a: Any, b: Any) -> Any:
 @operation("SolveTriangular", "linalg", tensors="a b")
 def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
     """x with `a x = b`, of `a` only the upper (`lower`: lower) triangle counts. Source: keras.ops.solve_triangular."""
-    a, b, is_vector = _right_side(_matrices("solve_triangular", a), b)
+    a, b, is_vector = _right_side("solve_triangular", a, b)
     made = solve_p.bind(triangle(a, lower), b)
     return squeeze(made, -1) if is_vector else made
 
@@ -324,7 +337,10 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
         raise InvalidArgumentError(
             f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}"
         )
-    q, r = qr_p.bind(_matrices("qr", x, square=False), complete=mode == "complete")
+    x = _matrices("qr", x, square=False)
+    if any(isinstance(s, Dim) for s in shape_of(x)[-2:]):
+        raise ShapeError(f"qr wants matrices of known size. Received: input.shape = {show(shape_of(x))}")
+    q, r = qr_p.bind(x, complete=mode == "complete")
     return q, r
 
 
@@ -483,7 +499,9 @@ def pinv(x: Any, rcond: Any = None) -> Any:
 @operation("Lstsq", "linalg", tensors="a b")
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """The x of least length for which |a x - b| is least; `b` is (m,) or (m, k). Source: keras.ops.lstsq."""
-    a, b, is_vector = _right_side(_matrices("lstsq", a, square=False), b)
+    a, b, is_vector = _right_side("lstsq", a, b, square=False)
+    if a.ndim != 2:
+        raise ShapeError(f"lstsq wants one matrix, got shape {show(shape_of(a))}.")
     rcond = _longest(a, "lstsq") * _epsilon(a) if rcond is None else rcond
     u, s, vt = svd_p.bind(a, full=False)
     made = matmul(_turned(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_turned(u), b)))

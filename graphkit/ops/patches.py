@@ -10,7 +10,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -128,6 +128,15 @@ def _image(what: str, x: Any, data_format: str) -> tuple[Any, bool]:
     return x, standardize_data_format(data_format) == CHANNELS_LAST
 
 
+def _block(what: str, block_size: Any) -> int:
+    """A block's side. Raises InvalidTypeError for what is no int, InvalidArgumentError below 2."""
+    if not isinstance(block_size, (int, np.integer)):
+        raise InvalidTypeError(f"{what}: `block_size` must be an int, got {block_size!r}.")
+    if block_size < 2:
+        raise InvalidArgumentError(f"{what}: `block_size` must be at least 2. Received: block_size={block_size}")
+    return int(block_size)
+
+
 def _divisible(what: str, size: Size, by: int, shape: Shape) -> Size:
     if isinstance(size, int) and size % by:
         raise ShapeError(f"{what}: {size} of shape {show(shape)} is no multiple of {by}.")
@@ -138,6 +147,7 @@ def _divisible(what: str, size: Size, by: int, shape: Shape) -> Size:
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """Channels laid out as blocks of block_size x block_size pixels. Raises ShapeError. Source: keras.ops.depth_to_space."""
     x, is_last = _image("depth_to_space", x, data_format)
+    block_size = _block("depth_to_space", block_size)
     n, *rest = shape_of(x)
     h, w, c = rest if is_last else (rest[1], rest[2], rest[0])
     depth = _divisible("depth_to_space", c, block_size**2, shape_of(x))
@@ -152,6 +162,7 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
     """Blocks of block_size x block_size pixels as channels. Raises ShapeError. Source: keras.ops.space_to_depth."""
     x, is_last = _image("space_to_depth", x, data_format)
+    block_size = _block("space_to_depth", block_size)
     n, *rest = shape_of(x)
     h, w, c = rest if is_last else (rest[1], rest[2], rest[0])
     rows, columns = (_divisible("space_to_depth", s, block_size, shape_of(x)) for s in (h, w))

@@ -179,6 +179,13 @@ def _is(value: Any, number: float) -> bool:
     return isinstance(value, (int, float)) and value == number
 
 
+def _float_kind(what: str, dtype: Any, instead: str = "") -> str:
+    kind = dtypes.standardize(dtype)
+    if not dtypes.is_float(kind):
+        raise InvalidArgumentError(f"random.{what}: `dtype` must be a floating point dtype, got {dtype!r}.{instead}")
+    return kind
+
+
 def _scaled(draw: Any, scale: Any, shift: Any) -> Any:
     kind = dtype_name(draw)
     made = draw if _is(scale, 1) else multiply(draw, tensor(scale, kind))
@@ -194,10 +201,11 @@ def normal(shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any 
 
 
 def uniform(shape: Sequence[Any], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers evenly from [minval, maxval), `floatx()` by default. Source: keras.random.uniform."""
-    kind = dtypes.standardize(dtype)
-    if dtypes.is_int(kind):
-        return randint(shape, minval, maxval, dtype=kind, seed=seed)
+    """Numbers evenly from [minval, maxval), `floatx()` by default. Source: keras.random.uniform.
+
+    Raises InvalidArgumentError for a dtype that is no float; integers come from `randint`.
+    """
+    kind = _float_kind("uniform", dtype, " Use randint for integers.")
     width = (
         maxval - minval
         if isinstance(minval, (int, float)) and isinstance(maxval, (int, float))

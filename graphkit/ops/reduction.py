@@ -345,18 +345,24 @@ cumprod_p = primitive(
 
 @operation("Cumsum")
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running sums along `axis` (None: of the flattened tensor). Source: keras.ops.cumsum."""
-    x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
-    x = reshape(x, (-1,)) if axis is None else x
-    return cumsum_p.bind(x, axis=canonical_axis(axis or 0, x.ndim), exclusive=False, reverse=False)
+    """Running sums along `axis` (None: of the flattened tensor), in the dtype of `x`. Source: keras.ops.cumsum."""
+    x, axis = _running(x, axis, dtype)
+    return cumsum_p.bind(x, axis=axis, exclusive=False, reverse=False)
+
+
+def _running(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
+    """A tensor to run along an axis of: in `dtype`, or in its own, but flags are counted as int32."""
+    x = tensor(x)
+    kind = ("int32" if dtype_name(x) == "bool" else dtype_name(x)) if dtype is None else dtypes.standardize(dtype)
+    x = tensor(x, kind)
+    return (reshape(x, (-1,)), 0) if axis is None else (x, canonical_axis(axis, x.ndim))
 
 
 @operation("Cumprod")
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running products along `axis` (None: of the flattened tensor). Source: keras.ops.cumprod."""
-    x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
-    x = reshape(x, (-1,)) if axis is None else x
-    return cumprod_p.bind(x, axis=canonical_axis(axis or 0, x.ndim), exclusive=False, reverse=False)
+    """Running products along `axis` (None: of the flattened tensor), in the dtype of `x`. Source: keras.ops.cumprod."""
+    x, axis = _running(x, axis, dtype)
+    return cumprod_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 
 @rewrite("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "sum_to")

@@ -7,14 +7,25 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, Shape, product
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.dims import Dim, Shape, Size, product
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ops._convert import dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
-from graphkit.ops.elementwise import add, cast, equal, maximum, multiply, true_divide, where
-from graphkit.ops.indexing import check_bounds, highest, integer, scatter_add_p, take_p
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    equal,
+    greater_equal,
+    less,
+    logical_and,
+    maximum,
+    multiply,
+    true_divide,
+    where,
+)  # fmt: skip
+from graphkit.ops.indexing import check_bounds, classes_of, integer, scatter_add_p, take_p
 from graphkit.ops.reduction import reduce_sum_p
 from graphkit.ops.shaping import arange, broadcast_to, expand_dims, full, reshape
 
@@ -175,49 +186,79 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 # ----- segments -----
 
 
-def _segments(ids: Any, num_segments: int | None) -> tuple[Any, int]:
+def _segments(what: str, data: Any, ids: Any, num_segments: int | None) -> tuple[Any, Any, Size]:
+    """The data, the segment of each of its slices, and how many segments there are; one more takes what belongs to none."""
+    data, ids = tensor(data), integer(ids, what)
+    if ids.ndim != 1:
+        raise ShapeError(
+            f"{what}: `segment_ids` must have one axis, got shape {show(shape_of(ids))}; flatten it together with the data."
+        )
+    if data.ndim < 1 or _differ(data, ids):
+        raise ShapeError(
+            f"{what}: `segment_ids` of shape {show(shape_of(ids))} must name a segment for each slice of the data, "
+            f"whose shape is {show(shape_of(data))}."
+        )
+    if num_segments is None:
+        count = classes_of(ids, f"{what}_segments")
+    else:
+        count = int(num_segments)
+        if count < 0:
+            raise InvalidArgumentError(f"{what}: `num_segments` must not be negative, got {num_segments}.")
     ids = cast(ids, "int32")
-    return ids, highest(ids, "num_segments") if num_segments is None else int(num_segments)
+    return data, where(logical_and(greater_equal(ids, 0), less(ids, count)), ids, count), count
+
+
+def _differ(data: Any, ids: Any) -> bool:
+    sizes = shape_of(data)[0], shape_of(ids)[0]
+    return sizes[0] != sizes[1] and not any(isinstance(s, Dim) for s in sizes)
 
 
 @operation("SegmentSum", "math", tensors="data segment_ids")
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The sums of the slices of each segment. Source: keras.ops.segment_sum."""
-    ids, count = _segments(segment_ids, num_segments)
-    return scatter_add_p.bind(tensor(data), ids, axis=0, size=count)
+    """The sums of the slices of each segment; ids outside [0, num_segments) belong to none. Source: keras.ops.segment_sum."""
+    data, ids, count = _segments("segment_sum", data, segment_ids, num_segments)
+    _refuse_bools("segment_sum", data)
+    return scatter_add_p.bind(data, ids, axis=0, size=count + 1)[:count]
+
+
+def _refuse_bools(what: str, data: Any) -> None:
+    if dtype_name(data) == "bool":
+        raise DTypeError(f"{what} wants numbers, got bool; cast the data with ops.cast(data, 'int32').")
 
 
 def _neutral(reduction: str, dtype: str) -> Any:
     """What changes nothing: 1 for a product, the lowest number for a maximum, the highest for a minimum."""
     if reduction == "mul":
         return 1
+    if dtype == "bool":
+        return reduction == "min"
     if dtypes.is_float(dtype):
         return float("-inf") if reduction == "max" else float("inf")
     info = np.iinfo(dtypes.to_numpy(dtype))
     return int(info.min) if reduction == "max" else int(info.max)
 
 
-def _segment_reduce(data: Any, segment_ids: Any, num_segments: int | None, reduction: str) -> Any:
-    data = tensor(data)
-    ids, count = _segments(segment_ids, num_segments)
+def _segment_reduce(what: str, data: Any, segment_ids: Any, num_segments: int | None, reduction: str) -> Any:
+    data, ids, count = _segments(what, data, segment_ids, num_segments)
     dtype = dtype_name(data)
-    start = full((count, *shape_of(data)[1:]), _neutral(reduction, dtype), dtype)
-    return scatter_reduce_p.bind(start, ids, data, reduction=reduction)
+    start = full((count + 1, *shape_of(data)[1:]), _neutral(reduction, dtype), dtype)
+    return scatter_reduce_p.bind(start, ids, data, reduction=reduction)[:count]
 
 
 @operation("SegmentMax", "math", tensors="data segment_ids")
 def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
-    return _segment_reduce(data, segment_ids, num_segments, "max")
+    return _segment_reduce("segment_max", data, segment_ids, num_segments, "max")
 
 
 @operation("SegmentMin", "math", tensors="data segment_ids")
 def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
-    return _segment_reduce(data, segment_ids, num_segments, "min")
+    return _segment_reduce("segment_min", data, segment_ids, num_segments, "min")
 
 
 @operation("SegmentProd", "math", tensors="data segment_ids")
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
     """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
-    return _segment_reduce(data, segment_ids, num_segments, "mul")
+    _refuse_bools("segment_prod", tensor(data))
+    return _segment_reduce("segment_prod", data, segment_ids, num_segments, "mul")

@@ -148,9 +148,11 @@ def squeeze(x: Any, axis: Any = None) -> Any:
     x = tensor(x)
     old = shape_of(x)
     axes = tuple(a for a, s in enumerate(old) if s == 1) if axis is None else canonical_axes(axis, x.ndim)
-    wrong = [a for a in axes if isinstance(old[a], int) and old[a] != 1]
+    wrong = [a for a in axes if old[a] != 1]
     if wrong:
-        raise ShapeError(f"Cannot squeeze axis {wrong[0]} of shape {show(old)}: its size is {old[wrong[0]]}, not 1.")
+        size = old[wrong[0]]
+        told = f"{size}, not 1" if isinstance(size, int) else "not known to be 1"
+        raise ShapeError(f"Cannot squeeze axis {wrong[0]} of shape {show(old)}: its size is {told}.")
     return reshape_p.bind(x, shape=tuple(s for a, s in enumerate(old) if a not in axes))
 
 

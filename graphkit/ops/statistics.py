@@ -10,8 +10,6 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, product
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.ir.tracing import Tracer
-from graphkit.ir.variable import Variable
 from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
@@ -23,6 +21,7 @@ from graphkit.ops.elementwise import (
     floor,
     isnan,
     logical_not,
+    maximum,
     minimum,
     multiply,
     power,
@@ -32,7 +31,7 @@ from graphkit.ops.elementwise import (
     true_divide,
     where,
 )  # fmt: skip
-from graphkit.ops.indexing import highest, one_hot, sort, take
+from graphkit.ops.indexing import classes_of, integer, one_hot, sort, take
 from graphkit.ops.reduction import all as reduce_all
 from graphkit.ops.reduction import any as reduce_any
 from graphkit.ops.reduction import max as reduce_max
@@ -205,15 +204,16 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @operation("Bincount")
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
-    """How often each number occurs along the last axis (or the sum of its weights). Source: keras.ops.bincount."""
+    """How often each number occurs along the last axis (or the sum of its weights), at least `minlength` counts.
+
+    Numbers below 0 count as 0. Source: keras.ops.bincount.
+    """
     if sparse:
         raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
     x = tensor(x)
-    length = (
-        int(minlength)
-        if isinstance(x, (Tracer, Variable)) and minlength
-        else max(highest(x, "bincount: minlength"), int(minlength))
-    )
+    x = integer(cast(x, "int32") if dtype_name(x) == "bool" else x, "bincount")
+    length = classes_of(x, "bincount", least=int(minlength))
+    x = maximum(cast(x, "int32"), 0)
     kind = "int32" if weights is None else dtype_name(tensor(weights))
     hits = one_hot(x, length, dtype=kind)
     if weights is not None:
@@ -233,7 +233,7 @@ def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) ->
 
 
 def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    if ord is None or ord == 2 or ord == "fro":
+    if ord == 2:
         return sqrt(reduce_sum(square(x), axes, keepdims))
     if ord == float("inf"):
         return reduce_max(absolute(x), axes, keepdims)
@@ -256,22 +256,34 @@ _MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """The norm of vectors (one axis) or matrices (two); the Euclidean one by default. Source: keras.ops.norm.
 
-    Raises InvalidArgumentError for an unknown order.
+    Without an order and an axis it is that of all elements. Raises InvalidArgumentError for an order that vectors, or matrices,
+    do not have.
     """
     x = as_float(x)
     axes = canonical_axes(axis, x.ndim)
-    if len(axes) == 2 and ord in (2, -2, "nuc"):
+    if ord is None and axis is None:
+        return _vector_norm(x, 2, axes, keepdims)
+    if len(axes) == 1:
+        if isinstance(ord, str):
+            raise InvalidArgumentError(
+                f"norm: ord={ord!r} is a norm of matrices, but axis={axis} of shape {show(shape_of(x))} is one axis; vectors have "
+                "None, 0, inf, -inf and other numbers."
+            )
+        return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)
+    if len(axes) != 2 or ord not in (None, "fro", "nuc", 2, -2, *_MATRIX_NORMS):
+        raise InvalidArgumentError(
+            f"norm: ord={ord!r} is not available over {len(axes)} axes (axis={axis}, shape {show(shape_of(x))}); None, 'fro', 'nuc', "
+            "1, -1, 2, -2, inf, -inf are over two."
+        )
+    if ord in (2, -2, "nuc"):
         from graphkit.ops.linalg import singular_norm
 
         return singular_norm(x, ord, axes, keepdims)
-    if len(axes) == 1 or ord is None or ord == "fro":
-        return _vector_norm(x, ord, axes, keepdims)
-    if len(axes) != 2 or ord not in _MATRIX_NORMS:
-        raise InvalidArgumentError(
-            f"norm: ord={ord!r} is not available over {len(axes)} axes; None, 'fro', 'nuc', 1, -1, 2, -2, inf, -inf are over two."
-        )
+    if ord is None or ord == "fro":
+        return _vector_norm(x, 2, axes, keepdims)
+    given = axes if axis is None else tuple(canonical_axes(a, x.ndim)[0] for a in axis)  # rows and columns, in this order
     side, reduce = _MATRIX_NORMS[ord]
-    made = reduce(reduce_sum(absolute(x), axes[side], True), axes, True)
+    made = reduce(reduce_sum(absolute(x), given[side], True), axes, True)
     return made if keepdims else reshape(made, reduced_shape(shape_of(x), axes, False))
 
 

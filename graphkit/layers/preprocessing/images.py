@@ -442,7 +442,8 @@ class Equalization(ValueRangeArgument, ImageLayer):
     def _channel(self, x: Any) -> Any:
         """By the cumulative histogram, which serves as a table from old values to new ones."""
         places = ops.cast(ops.clip(x * ((self.bins - 1) / 255.0), 0, self.bins - 1), "int32")
-        counts = ops.cast(ops.bincount(ops.reshape(places, (-1,)), minlength=self.bins), x.dtype)
+        flat = ops.reshape(places, (-1,))
+        counts = ops.segment_sum(ops.ones_like(flat, dtype=x.dtype), flat, num_segments=self.bins)
         reached = ops.cumsum(counts)
         first = ops.min(ops.where(ops.greater(reached, 0), reached, ops.full_like(reached, float("inf"))))
         rest = reached[-1] - first
