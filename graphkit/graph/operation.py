@@ -151,7 +151,9 @@ class OpNode(Operation):
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
         config.update(config.pop("kwargs", {}))
         named = bound.arguments.pop(record.keywords, {}) if record.keywords else {}
-        named |= {k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)}  # inputs, where numbers are the rule
+        named |= {
+            k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)
+        }  # inputs, where numbers are the rule
         tensors: list[Any] = []
         for name in record.tensors:
             if name in bound.arguments:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 
 def _ops() -> Any:
     from graphkit import ops  # ops stand above; by the time that an operator is used they are there
@@ -14,18 +16,31 @@ def _ops() -> Any:
 class TensorOperators:
     """Mixin that maps Python's operators to `graphkit.ops`.
 
-    `==` is identity, so that tensors can be dict keys; `!=` is elementwise, as in Keras.
+    Tensors hash by identity, so they can be dict keys. `==` compares element by element where there are, or will be, numbers;
+    a symbolic tensor's `==` is identity and its `!=` elementwise, as in Keras. `&`, `|`, `^`, `~` are those of Keras' class.
     """
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy arrays on the left leave the operation to us
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """`numpy.exp(tensor)` and `array + tensor` go to the op of that name."""
-        function = getattr(_ops(), _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
-        if method != "__call__" or kwargs or function is None:
-            return NotImplemented
-        return function(*inputs)
+        """`numpy.exp(tensor)`, `numpy.sum(tensor)`, `array + tensor` go to the op of that name; NumPy computes what is no op."""
+        if method == "__call__" and not kwargs:
+            function = getattr(_ops(), _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
+            if function is not None:
+                return function(*inputs)
+        if method == "reduce" and ufunc.__name__ in _REDUCTION_NAMES and not self._has_numbers():
+            given = {k: v for k, v in kwargs.items() if v is not None}
+            if len(inputs) == 1 and given.keys() <= {"axis", "keepdims"}:
+                return getattr(_ops(), _REDUCTION_NAMES[ufunc.__name__])(
+                    inputs[0], **{"axis": kwargs.get("axis", 0), **given}
+                )
+        arrays = [np.asarray(x) if isinstance(x, TensorOperators) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def _has_numbers(self) -> bool:
+        """Whether the tensor can be read as an array now."""
+        return False
 
     def __add__(self, other: Any) -> Any:
         return _ops().add(self, other)
@@ -84,6 +99,9 @@ class TensorOperators:
     def __abs__(self) -> Any:
         return _ops().absolute(self)
 
+    def __round__(self, ndigits: int | None = None) -> Any:
+        return _ops().round(self, decimals=ndigits or 0)
+
     def __invert__(self) -> Any:
         return _ops().logical_not(self)
 
@@ -118,7 +136,7 @@ class TensorOperators:
         return _ops().greater_equal(self, other)
 
     def __ne__(self, other: object) -> Any:
-        return _ops().not_equal(self, other)
+        return NotImplemented if _is_no_tensor(other) else _ops().not_equal(self, other)
 
     __eq__ = object.__eq__
     __hash__ = object.__hash__
@@ -127,7 +145,30 @@ class TensorOperators:
         return _ops().get_item(self, key)
 
 
-_UFUNC_NAMES = {"divide": "true_divide", "remainder": "mod", "conjugate": "conj", "invert": "logical_not"}
+def _is_no_tensor(value: Any) -> bool:
+    """Whether a value is equal to no tensor: None, a name, a class, a function."""
+    return value is None or isinstance(value, (str, bytes, dict, set, type)) or callable(value)
+
+
+class Comparable:
+    """`==` element by element, for tensors whose numbers can be compared: variables and traced tensors."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> Any:
+        return NotImplemented if _is_no_tensor(other) else _ops().equal(self, other)
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+_UFUNC_NAMES = {
+    "divide": "true_divide", "remainder": "mod", "conjugate": "conj", "invert": "bitwise_not", "rint": "round",
+    "degrees": "rad2deg", "radians": "deg2rad",
+}  # fmt: skip
+_REDUCTION_NAMES = {
+    "add": "sum", "multiply": "prod", "maximum": "max", "minimum": "min", "logical_and": "all", "logical_or": "any",
+}  # fmt: skip
 
 
 class Symbolic(TensorOperators):

@@ -12,15 +12,18 @@ import numpy as np
 from graphkit.core import dtypes, names, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidTypeError, ShapeError
-from graphkit.ir.operators import TensorOperators
+from graphkit.ir.operators import Comparable, TensorOperators
 from graphkit.ir.primitive import Primitive, as_array
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 
 
-class Tracer(TensorOperators):
-    """A tensor of the program that is being traced. `mask` is the boolean tensor that travels with it, or None."""
+class Tracer(Comparable, TensorOperators):
+    """A tensor of the program that is being traced. `mask` is the boolean tensor that travels with it, or None.
+
+    Its operators do what those of the array do that will stand in its place: `&`, `|`, `^`, `~`, `<<`, `>>` work on bits.
+    """
 
     __slots__ = ("mask", "trace", "value")
 
@@ -78,6 +81,34 @@ class Tracer(TensorOperators):
     def __repr__(self) -> str:
         return f"<Tracer {self.spec}>"
 
+    def __invert__(self) -> Any:
+        return self._bits("bitwise_not")
+
+    def __and__(self, other: Any) -> Any:
+        return self._bits("bitwise_and", other)
+
+    def __or__(self, other: Any) -> Any:
+        return self._bits("bitwise_or", other)
+
+    def __xor__(self, other: Any) -> Any:
+        return self._bits("bitwise_xor", other)
+
+    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
+
+    def __lshift__(self, other: Any) -> Any:
+        return self._bits("left_shift", other)
+
+    def __rshift__(self, other: Any) -> Any:
+        return self._bits("right_shift", other)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
+
+    def _bits(self, name: str, *others: Any) -> Any:
+        from graphkit import ops
+
+        return getattr(ops, name)(self, *others)
+
 
 class Measure:
     """How a size that depends on numbers is found: what the program computed up to there, and what reads the size off it."""
@@ -104,7 +135,7 @@ class Trace:
     ) -> None:
         self.parent = parent
         self.samples = samples
-        self.only_shapes = only_shapes or (parent is not None and parent.only_shapes)
+        self.only_shapes: bool = only_shapes or (parent is not None and parent.only_shapes)
         self.inputs: list[Value] = []
         self.measures: list[Measure] = []
         self.equations: list[Equation] = []
@@ -237,9 +268,11 @@ def is_traced(args: Sequence[Any]) -> bool:
 
 def params_unknown(params: Mapping[str, Any]) -> bool:
     """Whether a size in the params is unknown, so that the result cannot be computed yet."""
-    return any(
-        isinstance(p, Dim) or (isinstance(p, tuple) and any(isinstance(s, Dim) for s in p)) for p in params.values()
-    )
+    return any(_has_unknown(p) for p in params.values())
+
+
+def _has_unknown(param: Any) -> bool:
+    return isinstance(param, Dim) or (isinstance(param, tuple) and any(_has_unknown(p) for p in param))
 
 
 def trace_structured(function: Callable[..., Any], *args: Any) -> tuple[Program, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, names
-from graphkit.core.errors import NotBuiltError, ShapeError
-from graphkit.ir.operators import TensorOperators
+from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.ir.operators import Comparable, TensorOperators
 from graphkit.ir.spec import TensorSpec
 
 _autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", default=None)
@@ -35,7 +35,7 @@ def autocast_scope(dtype: str | None) -> Iterator[None]:
         _autocast_dtype.reset(token)
 
 
-class Variable(TensorOperators):
+class Variable(Comparable, TensorOperators):
     """A named array: a weight, a moving statistic, an optimizer slot, a seed.
 
     The array keeps its identity for life; `assign` writes into it. While a function is traced, reading gives a tracer and
@@ -198,8 +198,37 @@ class Variable(TensorOperators):
     def __repr__(self) -> str:
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}>"
 
-    def __hash__(self) -> int:
-        return id(self)
+    def __invert__(self) -> Any:
+        from graphkit import ops
+
+        return ops.bitwise_not(self)
+
+    def __bool__(self) -> bool:
+        raise InvalidTypeError(
+            f"Variable {self.path!r} has no truth value; compare its number, as in `int(variable) > 0`, or its identity with None."
+        )
+
+    def __float__(self) -> float:
+        return float(self._scalar())
+
+    def __int__(self) -> int:
+        return int(self._scalar())
+
+    def __complex__(self) -> complex:
+        return complex(self._scalar())
+
+    def _scalar(self) -> Any:
+        """The only number. Raises InvalidTypeError where there are axes, or where it is not known while a function is traced."""
+        if self.shape:
+            raise InvalidTypeError(
+                f"Only a variable without axes is a number; variable {self.path!r} has shape {self.shape}."
+            )
+        return self.value
+
+    def _has_numbers(self) -> bool:
+        from graphkit.ir.tracing import current_trace
+
+        return current_trace() is None
 
 
 def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:

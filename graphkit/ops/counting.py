@@ -6,18 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core import dtypes
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
-from graphkit.ir.tracing import Tracer
+from graphkit.core.dims import Size
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.ir.primitive import primitive
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import Tracer, measured_size
 from graphkit.ir.variable import Variable
 from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.creation import linspace
 from graphkit.ops.elementwise import add, cast, equal, floor_divide, less, less_equal, logical_and, mod, subtract, where
-from graphkit.ops.indexing import argsort, scatter_add_p, searchsorted
+from graphkit.ops.indexing import argsort, integer, scatter_add_p, searchsorted
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import min as reduce_min
+from graphkit.ops.shaping import reshape
 
 __all__ = ["argpartition", "histogram", "nonzero", "unique", "unravel_index"]
 
@@ -32,14 +35,34 @@ def _numbers(what: str, x: Any, instead: str) -> Any:
     return x.array if isinstance(x, Variable) else x
 
 
+def _nonzero_abstract(x: TensorSpec, size: Size) -> Any:
+    places = tuple(TensorSpec((size,), "int32") for _ in x.shape)
+    return places if len(places) > 1 else places[0]
+
+
+def _nonzero_kernel(out: Any, x: Any, size: int) -> None:
+    for target, places in zip(out if isinstance(out, tuple) else (out,), np.nonzero(x), strict=True):
+        if len(places) != size:
+            raise ShapeError(f"nonzero: {len(places)} elements are not zero where {size} were counted before.")
+        np.copyto(target, places, casting="unsafe")
+
+
+nonzero_p = primitive(
+    "nonzero",  # `size` elements are not zero: that was counted, or is a name
+    _nonzero_abstract,
+    kernel=_nonzero_kernel,
+    nondiff="a position is an integer",
+)
+
+
 @operation("Nonzero")
 def nonzero(x: Any) -> tuple[Any, ...]:
-    """The positions of what is not zero, int32, a tensor for each axis.
-
-    Raises InvalidTypeError while tracing. Source: keras.ops.nonzero.
-    """
-    array = _numbers("nonzero", x, "Use ops.where(x != 0, ...) to choose element by element.")
-    return tuple(places.astype(np.int32) for places in np.nonzero(array))
+    """The positions of what is not zero, int32, a tensor for each axis. Source: keras.ops.nonzero."""
+    x = tensor(x)
+    x = reshape(x, (1,)) if x.ndim == 0 else x
+    count = measured_size(x.value if isinstance(x, Variable) else x, lambda a: int(np.count_nonzero(a)), "nonzero")
+    made = nonzero_p.bind(x, size=count)
+    return tuple(made) if x.ndim > 1 else (made,)
 
 
 @operation("Unique")
@@ -121,9 +144,7 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
 @operation("UnravelIndex", tensors="indices")
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     """Positions in a flattened tensor as positions along the axes of `shape`, a tensor for each. Source: keras.ops.unravel_index."""
-    rest = tensor(indices)
-    if not dtypes.is_int(dtype_name(rest)):
-        raise DTypeError(f"unravel_index wants integer indices, got {dtype_name(rest)}.")
+    rest = integer(indices, "unravel_index")
     total = int(np.prod(shape))
     rest = where(less(rest, 0), add(rest, total), rest)
     found = []

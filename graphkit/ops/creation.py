@@ -31,7 +31,7 @@ from graphkit.ops.elementwise import (
     true_divide,
     where,
 )  # fmt: skip
-from graphkit.ops.reduction import reduce_sum_p
+from graphkit.ops.reduction import reduce_sum_p, summable
 from graphkit.ops.shaping import (
     arange,
     broadcast_to,
@@ -104,23 +104,44 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """The diagonal of two axes, as a new last axis. Source: keras.ops.diagonal."""
     from graphkit.ops.indexing import take
 
-    x = tensor(x)
-    a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
-    x = moveaxis(x, (a, b), (-2, -1))
+    x = _axes_last(x, axis1, axis2)
     rows, columns = shape_of(x)[-2:]
-    if isinstance(rows, Dim) or isinstance(columns, Dim):
-        raise ShapeError(f"diagonal wants axes of known size, got shape {show(shape_of(x))}.")
     start = max(0, -offset), max(0, offset)
-    length = max(0, min(rows - start[0], columns - start[1]))
-    places = (np.arange(length, dtype=np.int32) + start[0]) * columns + np.arange(length, dtype=np.int32) + start[1]
-    return take(reshape(x, (*shape_of(x)[:-2], rows * columns)), places.astype(np.int32), axis=-1)
+    steps = arange(_smaller(rows - start[0], columns - start[1]))
+    places = add(multiply(add(steps, start[0]), columns), add(steps, start[1]))
+    return take(reshape(x, (*shape_of(x)[:-2], rows * columns)), places, axis=-1)
+
+
+def _axes_last(x: Any, axis1: int, axis2: int) -> Any:
+    """`x` with two axes moved to its end. Raises ShapeError where they are the same or not there."""
+    x = tensor(x)
+    if x.ndim < 2:
+        raise ShapeError(f"A diagonal wants at least two axes, got shape {show(shape_of(x))}.")
+    a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
+    if a == b:
+        raise ShapeError(f"A diagonal wants two different axes, got axis1={axis1} and axis2={axis2}.")
+    return moveaxis(x, (a, b), (-2, -1))
+
+
+def _smaller(rows: Size, columns: Size) -> Size:
+    """The smaller of two sizes; a new name where that is not known."""
+    if isinstance(rows, int) and isinstance(columns, int):
+        return max(0, min(rows, columns))
+    if rows == columns:
+        return rows
+    return Dim.named(f"min({rows}, {columns})")
 
 
 @operation("Trace")
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum of the diagonal of two axes. Source: keras.ops.trace."""
-    found = diagonal(x, offset, axis1, axis2)
-    return reduce_sum_p.bind(found, axes=(found.ndim - 1,), keepdims=False)
+    """The sum of the diagonal of two axes; small integers are summed as int32. Source: keras.ops.trace."""
+    x = summable(_axes_last(x, axis1, axis2))
+    if _is_static(*shape_of(x)[-2:]):
+        return reduce_sum_p.bind(diagonal(x, offset, -2, -1), axes=(x.ndim - 2,), keepdims=False)
+    rows, columns = shape_of(x)[-2:]
+    row, column = _places(rows, columns, offset)
+    on_it = where(equal(row, column), x, full((), 0, dtype_name(x)))
+    return reduce_sum_p.bind(on_it, axes=(x.ndim - 2, x.ndim - 1), keepdims=False)
 
 
 @operation("Diag")
@@ -135,7 +156,7 @@ def diag(x: Any, k: int = 0) -> Any:
         raise ShapeError(f"diag wants one or two axes, got shape {show(shape_of(x))}.")
     (n,) = shape_of(x)
     whole = n + abs(k)
-    places = add(multiply(arange(n), whole + 1), max(k, 0) + max(-k, 0) * whole if isinstance(whole, int) else k)
+    places = add(multiply(arange(n), whole + 1), max(k, 0) + max(-k, 0) * whole)
     return reshape(scatter_add_p.bind(x, cast(places, "int32"), axis=0, size=whole * whole), (whole, whole))
 
 
@@ -207,9 +228,17 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 (Keras' name)
     """The powers of a vector, N of them, the highest first unless `increasing`. Source: keras.ops.vander."""
     x = tensor(x)
+    if x.ndim != 1:
+        raise ShapeError(f"vander wants one axis, got shape {show(shape_of(x))}.")
     count = shape_of(x)[0] if N is None else N
     if isinstance(count, Dim):
-        raise ShapeError("vander wants N: the length of x is not known.")
+        powers = cast(arange(count), dtype_name(x))
+        made = power(expand_dims(x, 1), powers)
+        return made if increasing else flip(made, axis=1)
+    if count < 0:
+        raise InvalidArgumentError(f"vander: N must not be negative, got {N}.")
+    if count == 0:
+        return zeros((shape_of(x)[0], 0), dtype_name(x))
     columns = [power(x, i) if i else full_like(x, 1) for i in range(count)]
     joined = concatenate([expand_dims(c, 1) for c in columns], axis=1)
     return joined if increasing else flip(joined, axis=1)

@@ -14,6 +14,7 @@ from graphkit.core.dims import Dim, Size
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import only_shapes
 from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
@@ -62,6 +63,8 @@ def _pair(x: Any) -> tuple[Any, Any]:
             "Input `x` should be a tuple of two tensors - real and imaginary. Both the real and imaginary parts should have the same "
             f"shape. Received: x[0].shape = {show(shape_of(re))}, x[1].shape = {show(shape_of(im))}"
         )
+    if only_shapes(re, im):
+        return as_float(re), as_float(im)
     if not all(dtypes.is_float(dtype_name(part)) for part in (re, im)):
         raise DTypeError(
             f"Real and imaginary part must be of a float dtype, got {dtype_name(re)} and {dtype_name(im)}."

@@ -119,8 +119,6 @@ def pad_images(
     )
     for axis, (first, last, before, after, target) in zip(_spatial(x, data_format), sides, strict=True):
         size = shape_of(x)[axis]
-        if target is not None and isinstance(size, Dim):
-            raise ShapeError(f"pad_images: a target size wants images of known size, got shape {show(shape_of(x))}.")
         before = target - after - size if before is None else before
         after = target - before - size if after is None else after
         widths[axis] = _not_negative(f"{first}_padding", before), _not_negative(f"{last}_padding", after)

@@ -322,7 +322,7 @@ def digitize(x: Any, bins: Any) -> Any:
 
 
 @operation("OneHot", "nn")
-def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
+def one_hot(x: Any, num_classes: Size, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
     """1 at each class number, 0 elsewhere; a number outside [0, num_classes) gives zeros. Source: keras.ops.one_hot."""
     if sparse:
         raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")

@@ -12,7 +12,7 @@ from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeEr
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer
+from graphkit.ir.tracing import Tracer, only_shapes
 from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, same, show, ufunc
@@ -33,7 +33,7 @@ __all__ = [
 def ldexp(x1: Any, x2: Any) -> Any:
     """`x1 * 2**x2` for integers `x2`. Raises DTypeError for other ones. Source: keras.ops.ldexp."""
     x, exponent = as_float(x1), tensor(x2)
-    if not dtypes.is_int(dtype_name(exponent)):
+    if not dtypes.is_int(dtype_name(exponent)) and not only_shapes(exponent):
         raise DTypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={dtype_name(exponent)}")
     half = floor_divide(exponent, 2)  # in two steps: 2**x2 alone may be too large where the product is not
     two = tensor(2.0, dtype_name(x))

@@ -196,8 +196,11 @@ def _scaled(draw: Any, scale: Any, shift: Any) -> Any:
 
 
 def normal(shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Normal numbers of this mean and deviation, `floatx()` by default. Source: keras.random.normal."""
-    return _scaled(_draw(random_normal_p, shape, dtype, seed), stddev, mean)
+    """Normal numbers of this mean and deviation, `floatx()` by default. Source: keras.random.normal.
+
+    Raises InvalidArgumentError for a dtype that is no float; so do the other distributions over real numbers.
+    """
+    return _scaled(_draw(random_normal_p, shape, _float_kind("normal", dtype), seed), stddev, mean)
 
 
 def uniform(shape: Sequence[Any], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
@@ -218,7 +221,7 @@ def truncated_normal(
     shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
     """Normal numbers none of which is further than two deviations from the mean. Source: keras.random.truncated_normal."""
-    return _scaled(_draw(random_truncated_normal_p, shape, dtype, seed), stddev, mean)
+    return _scaled(_draw(random_truncated_normal_p, shape, _float_kind("truncated_normal", dtype), seed), stddev, mean)
 
 
 def randint(shape: Sequence[Any], minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
@@ -268,12 +271,12 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 def gamma(shape: Sequence[Any], alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers of the gamma distribution with this shape parameter and scale 1. Source: keras.random.gamma."""
-    return _draw(random_gamma_p, shape, dtype, seed, as_float(alpha))
+    return _draw(random_gamma_p, shape, _float_kind("gamma", dtype), seed, as_float(alpha))
 
 
 def beta(shape: Sequence[Any], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
     """Numbers of the beta distribution. Source: keras.random.beta."""
-    state = draw_seed(seed)
+    state, dtype = draw_seed(seed), _float_kind("beta", dtype)
     first = gamma(shape, alpha, dtype, state)
     second = gamma(shape, beta, dtype, add(state, np.array([0x9E3779B9, 0], np.uint32)))
     return true_divide(first, add(first, second))
@@ -281,4 +284,6 @@ def beta(shape: Sequence[Any], alpha: Any, beta: Any, dtype: Any = None, seed: A
 
 def binomial(shape: Sequence[Any], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
     """How many of `counts` trials succeed with these chances. Source: keras.random.binomial."""
-    return _draw(random_binomial_p, shape, dtype, seed, tensor(counts), as_float(probabilities))
+    return _draw(
+        random_binomial_p, shape, _float_kind("binomial", dtype), seed, tensor(counts), as_float(probabilities)
+    )

@@ -145,7 +145,7 @@ def _axes_op(class_name: str, made: Primitive, prepare: Callable[[Any], Any], do
     return operation(class_name)(function)
 
 
-def _summable(x: Any) -> Any:
+def summable(x: Any) -> Any:
     """bool and small integers are summed as int32, as Keras does."""
     x = tensor(x)
     wider = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
@@ -168,7 +168,7 @@ def _ordered(x: Any) -> Any:
 
 
 _builtin_any = any
-sum = _axes_op("Sum", reduce_sum_p, _summable, "The sum")
+sum = _axes_op("Sum", reduce_sum_p, summable, "The sum")
 amax = _axes_op("Amax", reduce_max_p, _any_tensor, "The largest element")
 amin = _axes_op("Amin", reduce_min_p, _any_tensor, "The smallest element")
 all = _axes_op("All", reduce_all_p, _boolean, "Whether all elements hold")
@@ -178,7 +178,7 @@ any = _axes_op("Any", reduce_any_p, _boolean, "Whether any element holds")
 @operation("Prod")
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
     """The product over `axis` (all axes by default). Source: keras.ops.prod."""
-    x = _summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
+    x = summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
     return reduce_prod_p.bind(x, axes=canonical_axes(axis, x.ndim), keepdims=bool(keepdims))
 
 

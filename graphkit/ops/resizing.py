@@ -13,16 +13,19 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
 from graphkit.ops._correlate import Array, Thunk, runner
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops._windows import Ints
+from graphkit.ops.arithmetic import saturate_cast
+from graphkit.ops.elementwise import round
 
 __all__: list[str] = []  # Keras has it as ops.image.resize, not ops.resize
 
@@ -172,7 +175,10 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Any:
-    """Images (batch, h, w, channels) or one image, resized to `size` = (height, width). Source: keras.ops.image.resize."""
+    """Images (batch, h, w, channels) or one image, resized to `size` = (height, width), in their own dtype.
+
+    Integers are rounded (halves to even) and limited to what their dtype holds. Source: keras.ops.image.resize.
+    """
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise InvalidArgumentError(
             f"Expected `size` to be a tuple of 2 integers (height, width). Received: size={size}"
@@ -187,7 +193,9 @@ def resize(
         raise InvalidArgumentError(
             "resize: `fill_mode` must be 'constant', and only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` can be True."
         )
-    x = tensor(images) if interpolation == "nearest" else as_float(images)
+    x = tensor(images)
+    kind = dtype_name(x)
+    x = x if interpolation == "nearest" else as_float(x)
     if x.ndim not in (3, 4):
         raise ShapeError(
             f"Expected an image of rank 3, or a batch of images of rank 4. Received: images.shape={show(shape_of(x))}"
@@ -198,7 +206,10 @@ def resize(
         x = _cropped(x, axes, size)
     if pad_to_aspect_ratio:
         x = _padded(x, axes, size, fill_value)
-    return resize_p.bind(x, axes=axes, sizes=tuple(size), interpolation=interpolation, antialias=bool(antialias))
+    made = resize_p.bind(x, axes=axes, sizes=tuple(size), interpolation=interpolation, antialias=bool(antialias))
+    if dtype_name(made) == kind:
+        return made
+    return saturate_cast(round(made) if dtypes.is_int(kind) else made, kind)
 
 
 def _known(x: Any, axes: Ints, size: Any) -> Ints:

@@ -609,7 +609,7 @@ pad_p = primitive("pad", _pad_abstract, kernel=_pad_kernel, vjp=_pad_vjp)
 _PAD_MODES = ("constant", "reflect", "symmetric", "edge", "wrap")
 
 
-def _wrapped(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
+def _wrapped(x: Any, widths: Sequence[tuple[Any, Any]]) -> Any:
     """`x` repeated endlessly along each axis, and of that the stretch from `before` ahead of it to `after` behind it."""
     for axis, (before, after) in enumerate(widths):
         if before or after:
@@ -621,15 +621,37 @@ def _wrapped(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
     return x
 
 
+def _widths(pad_width: Any, rank: int) -> tuple[tuple[Size, Size], ...]:
+    """(before, after) of each axis, from one number, one pair, or a pair for each. Raises ShapeError for other structures."""
+    try:
+        spread = np.broadcast_to(np.asarray(pad_width, dtype=object), (rank, 2))
+    except ValueError:
+        raise ShapeError(
+            f"pad: `pad_width` must be a number, a pair, or a pair for each of the {rank} axes, got {pad_width!r}."
+        ) from None
+    pairs = tuple((_width(a), _width(b)) for a, b in spread)
+    if any(isinstance(w, int) and w < 0 for pair in pairs for w in pair):
+        raise InvalidArgumentError(f"pad: no width may be negative, got pad_width={pad_width!r}.")
+    return pairs
+
+
+def _width(value: Any) -> Size:
+    if isinstance(value, Dim) or (isinstance(value, (int, np.integer)) and not isinstance(value, bool)):
+        return value if isinstance(value, Dim) else int(value)
+    raise InvalidTypeError(f"pad: a width must be an integer, got {value!r}.")
+
+
 @operation("Pad", tensors="x constant_values")
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
     """`x` with `pad_width` = [(before, after), ...] elements around each axis. Source: keras.ops.pad."""
     x = tensor(x)
     if mode not in _PAD_MODES:
         raise InvalidArgumentError(f"pad: mode must be one of {_PAD_MODES}, got {mode!r}.")
-    widths = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2)))
+    widths = _widths(pad_width, x.ndim)
     if all(w == (0, 0) for w in widths):
         return x
+    if mode != "constant" and any(isinstance(w, Dim) for pair in widths for w in pair):
+        raise ShapeError(f"pad: mode={mode!r} wants known widths, got {widths}.")
     if mode == "wrap":
         return _wrapped(x, widths)
     return pad_p.bind(

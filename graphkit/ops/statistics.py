@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, product
+from graphkit.core.dims import Size, product
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -74,12 +74,10 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 # ----- quantiles -----
 
 
-def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, int]:
-    """`x` with `axes` made one last axis and sorted, and that axis' size, which must be known."""
+def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
+    """`x` with `axes` made one last axis and sorted, and that axis' size."""
     rest = [a for a in range(x.ndim) if a not in axes]
     size = product(tuple(shape_of(x)[a] for a in axes))
-    if isinstance(size, Dim):
-        raise ShapeError(f"A quantile wants axes of known size, got shape {show(shape_of(x))} over axes {axes}.")
     flat = reshape(transpose(x, [*rest, *axes]), (*(shape_of(x)[a] for a in rest), size))
     return sort(flat), size
 
@@ -109,7 +107,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     q = tensor(q, dtype_name(x))
     axes = canonical_axes(axis, x.ndim)
     ordered, size = _sorted_last(x, axes)
-    place = multiply(q, float(size - 1))
+    place = multiply(q, tensor(size - 1, dtype_name(x)))
     below = floor(place)
     first = cast(below, "int32")
     low, high = take(ordered, first, axis=-1), take(ordered, minimum(add(first, 1), size - 1), axis=-1)
@@ -281,7 +279,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return singular_norm(x, ord, axes, keepdims)
     if ord is None or ord == "fro":
         return _vector_norm(x, 2, axes, keepdims)
-    given = axes if axis is None else tuple(canonical_axes(a, x.ndim)[0] for a in axis)  # rows and columns, in this order
+    given = (
+        axes if axis is None else tuple(canonical_axes(a, x.ndim)[0] for a in axis)
+    )  # rows and columns, in this order
     side, reduce = _MATRIX_NORMS[ord]
     made = reduce(reduce_sum(absolute(x), given[side], True), axes, True)
     return made if keepdims else reshape(made, reduced_shape(shape_of(x), axes, False))

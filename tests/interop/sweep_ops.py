@@ -20,7 +20,8 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def load(name: str) -> Any:
     """A module of tests/ops by its path: the tests' package would import graphkit."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "ops" / f"{name}.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     spec.loader.exec_module(module)

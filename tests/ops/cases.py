@@ -154,6 +154,8 @@ _INDEXING = [
     case("scatter_set", real(5, 3), fixed(1, 4, dtype=np.int32), real(2, 3)),
     case("argsort", distinct(3, 4), axis=1),
     case("argsort", fixed(2.0, 1.0, 2.0, 1.0), axis=0),
+    case("nonzero", fixed(2.0, 0.0, 0.0, 1.0), size=2, free=False),
+    case("nonzero", value([[0.0, 3.0], [-1.0, 0.0]]), size=2, free=False),
     case("top_k", distinct(3, 5), k=2),
     case("top_k", whole(3, 5, high=3), k=5),
     case("searchsorted", real(2, 3), fixed(-1.0, 0.0, 0.5), side="left"),

@@ -19,9 +19,7 @@ Call = Callable[..., Any]
 
 
 def _named(names: str, *args: Any, **options: Any) -> dict[str, Call]:
-    return {
-        name: (lambda ops, *xs, name=name: _find(ops, name)(*xs, *args, **options)) for name in names.split()
-    }
+    return {name: (lambda ops, *xs, name=name: _find(ops, name)(*xs, *args, **options)) for name in names.split()}
 
 
 def _find(ops: Any, name: str) -> Any:
@@ -52,9 +50,7 @@ ARRANGING = _named(
     "argsort sort diag diagflat diagonal trace diff empty_like flip fliplr flipud ones_like zeros_like ravel rot90 squeeze transpose"
     " tril triu unstack corrcoef view_as_complex nonzero"
 )
-MATRICES = _named(
-    "cholesky cholesky_inverse det eig eigh inv logdet lu_factor matrix_rank pinv qr slogdet svd"
-)
+MATRICES = _named("cholesky cholesky_inverse det eig eigh inv logdet lu_factor matrix_rank pinv qr slogdet svd")
 ONE: dict[str, Call] = {
     **ELEMENTWISE, **ACTIVATIONS, **REDUCTIONS, **ARRANGING, **MATRICES,
     "sum of all": lambda ops, x: ops.sum(x),
@@ -207,11 +203,12 @@ TWO: dict[str, Call] = {
     "full_like of": lambda ops, a, b: ops.full_like(a, b[0]),
 }  # fmt: skip
 
-WITH_SCALARS = (
+_SCALAR_NAMES = (
     "add subtract multiply divide true_divide floor_divide mod power maximum minimum equal not_equal less less_equal greater greater_equal"
     " arctan2 fmax fmin fmod heaviside hypot logaddexp logaddexp2 logical_and bitwise_and bitwise_left_shift right_shift divide_no_nan"
     " where isclose append outer gcd ldexp linspace concatenate isin full_like_of"
-).split()  # fmt: skip
+)  # fmt: skip
+WITH_SCALARS = frozenset(_SCALAR_NAMES.split())
 
 
 # ----- dtypes without tensors -----

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Shape, Size, is_static
+from graphkit.core.dims import Dim, Shape, Size, is_static
 from graphkit.core.errors import ExportError
 
 from ..builder import GraphBuilder, Input, Operand, to_tensor
@@ -74,6 +74,16 @@ def _scatter_reduce(b: GraphBuilder, x: Operand, indices: Operand, updates: Oper
         )
     places = b.unsqueeze(_positions(b, indices, wide=True), indices.rank)
     return b.op("ScatterND", x, places, updates, reduction=reduction)
+
+
+@lowering("nonzero")
+def _nonzero(b: GraphBuilder, x: Operand, *, size: Size) -> Any:
+    """NonZero gives a row for each axis; where the number of columns is a name, later operators find it here."""
+    made = b.op("NonZero", x)
+    if isinstance(size, Dim):
+        b.root.sizes.setdefault(size, b.op("Shape", made, start=1))
+    rows = [b.cast(b.op("Gather", made, b.constant(np.int64(axis)), axis=0), "int32") for axis in range(x.rank)]
+    return tuple(rows) if len(rows) > 1 else rows[0]
 
 
 @lowering("argsort")

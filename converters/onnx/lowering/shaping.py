@@ -97,7 +97,7 @@ _PAD_MODES = {"constant": "constant", "reflect": "reflect", "edge": "edge"}
 
 @lowering("pad", when=lambda e: e.params["mode"] in _PAD_MODES)
 def _pad(b: GraphBuilder, x: Operand, value: Operand, *, widths: Any, mode: str) -> Any:
-    pads = b.ints([low for low, _ in widths] + [high for _, high in widths])
+    pads = shape_vector(b, [low for low, _ in widths] + [high for _, high in widths])
     filling = b.reshape(value, value.shape, ()) if mode == "constant" and value.rank else value
     zero = mode != "constant" or value.number == 0
     return b.op("Pad", x, pads, None if zero else filling, mode=None if mode == "constant" else _PAD_MODES[mode])

@@ -21,6 +21,7 @@ from graphkit.ops import (
     batch_norm,
     control,
     convolution,
+    counting,
     indexing,
     linear,
     nn,
@@ -178,6 +179,7 @@ SHAPING = [
 
 _WHERE = np.array([2, -1, 0, 2], np.int32)
 _TWICE = np.array([[1], [0], [1]], np.int32)
+_HOLES = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, -1.0]], np.float32)
 INDEXING = [
     case("take", lambda x: ops.take(x, _WHERE, axis=1), "b 3 t"),
     case("take rows", lambda x, i: ops.take(x, i, axis=0), "4 3, b t:int32"),
@@ -201,6 +203,7 @@ INDEXING = [
     case("argsort", lambda x: indexing.argsort(x, axis=0), "b t"),
     case("argsort of equals", lambda x: indexing.argsort(x, axis=1), "b 6:int32"),
     case("top_k", lambda x: list(indexing.top_k(x, 2)), "b 5"),
+    case("nonzero", lambda x: list(counting.nonzero_p.bind(x, size=2)), "b t", arrays=(_HOLES,)),
     case("searchsorted", lambda x: indexing.digitize(x, [-0.5, 0.0, 0.5]), "b 3"),
 ]
 
