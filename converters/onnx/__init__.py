@@ -3,9 +3,18 @@
 The module itself is the converter that the entry-point group "graphkit.converters" names: `export_model`, `load_model`.
 """
 
-from .export import check_free_sizes, export_model, model_to_onnx, program_to_document, program_to_onnx
-from .files import is_too_large, write_model
+from .export import (
+    check_free_sizes,
+    export_model,
+    model_to_onnx,
+    output_names,
+    program_to_document,
+    program_to_onnx,
+    program_with_weights_fed,
+)
+from .files import is_too_large, read_message, write_model
 from .reader import load_model
+from .relayout import apply_steps
 
 EXTENSIONS = (".onnx",)
 
@@ -20,6 +29,6 @@ def recognizes(head: bytes) -> bool:
 
 
 __all__ = [
-    "EXTENSIONS", "check_free_sizes", "export_model", "is_too_large", "load_model", "model_to_onnx", "program_to_document",
-    "program_to_onnx", "recognizes", "write_model",
+    "EXTENSIONS", "apply_steps", "check_free_sizes", "export_model", "is_too_large", "load_model", "model_to_onnx",
+    "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message", "recognizes", "write_model",
 ]  # fmt: skip

@@ -7,23 +7,29 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
 import onnx
 from onnx import helper
 
+from graphkit.core import nest
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
-from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError
+from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
 from graphkit.core.files import check_target
+from graphkit.core.registry import did_you_mean
 from graphkit.ir.program import Atom, Program, State, Value
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.variable import Variable
+from graphkit.models.feeding import numbered, to_listed
 
 from .builder import GraphBuilder, Operand, value_info
 from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
 from .files import write_model
+from .relayout import Step
 
 OPSET = 21
 OLDEST_OPSET = 17
@@ -35,6 +41,7 @@ NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
 EXTRA_KEY = "graphkit.more_weights"  # those that inference does not read, and present states
 STATE_KEY = "graphkit.state"
+STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent where it is not known
 
 
 def export_model(
@@ -46,6 +53,7 @@ def export_model(
     external_data: bool | None = None,
     check: bool = True,
     overwrite: bool = True,
+    **unknown: Any,
 ) -> Path:
     """Write a model as an ONNX file.
 
@@ -58,8 +66,15 @@ def export_model(
         check: run `onnx.checker` with full_check.
         overwrite: False raises InvalidArgumentError where the file is there.
 
-    Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known.
+    Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known,
+    InvalidTypeError for another option.
     """
+    if unknown:
+        options = [n for n, p in signature(export_model).parameters.items() if p.kind is not p.VAR_KEYWORD][2:]
+        name = next(iter(unknown))
+        raise InvalidTypeError(
+            f"The ONNX export has no option {name!r}; it has {', '.join(options)}.{did_you_mean(name, options)}"
+        )
     check_target(path, overwrite)
     with collection_paused():
         document = model_to_document(model, opset, training=training)
@@ -75,10 +90,25 @@ def model_to_document(model: Any, opset: int = OPSET, *, training: bool = False,
     """What `model_to_onnx` gives, the weights apart."""
     program = model.program(training=training)
     check_free_sizes(model, program)
-    document, b = _written(program, model.input_names, model.output_names, opset, model.name)
+    document, b = _written(program, model.input_names, output_names(model), opset, model.name)
+    structure = {"inputs": to_listed(numbered(model.input)), "outputs": to_listed(numbered(model.output))}
+    _add_metadata(document, {STRUCTURE_KEY: json.dumps(structure)})
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
     return document
+
+
+def output_names(model: Any) -> list[str]:
+    """The names of a model's outputs: the keys of a dict of outputs, else the layers that make them."""
+    keys = nest.flatten(_keys(model.output))
+    return [layer if key is None else key for key, layer in zip(keys, model.output_names, strict=True)]
+
+
+def _keys(structure: Any, key: str | None = None) -> Any:
+    """The structure with each leaf's own key in a dict; None where it stands in a list."""
+    if isinstance(structure, Mapping):
+        return {own: _keys(part, str(own)) for own, part in structure.items()}
+    return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
 
 
 def check_free_sizes(model: Any, program: Program) -> None:
@@ -156,6 +186,29 @@ def program_to_document(
     document, _ = _written(program, input_names, output_names, opset, name)
     _add_metadata(document, metadata or {})
     return document
+
+
+def program_with_weights_fed(
+    program: Program,
+    input_names: Sequence[str],
+    output_names: Sequence[str],
+    *,
+    opset: int = OPSET,
+    name: str = "graphkit",
+) -> tuple[Document, dict[str, tuple[Variable, tuple[Step, ...]]]]:
+    """A program as a document whose weights are inputs, behind its own and those of the state; and what to feed for them.
+
+    That is, for each name, the variable, and the steps (see `apply_steps`) that lead from its array to what is fed.
+    """
+    document, b = _written(program, input_names, output_names, opset, name)
+    graph = document.message.graph
+    kept = [t for t in graph.initializer if t.name not in b.weights]
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    fed = [w.header for w in document.weights if w.header.name in b.weights]
+    fed += [t for n, t in b.initializers.items() if n in b.weights and isinstance(t, onnx.TensorProto)]
+    graph.input.extend(helper.make_tensor_value_info(t.name, t.data_type, list(t.dims)) for t in fed)
+    return Document(document.message, [w for w in document.weights if w.header.name not in b.weights]), dict(b.weights)
 
 
 def _written(

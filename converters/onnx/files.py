@@ -9,6 +9,7 @@ import onnx
 from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
+from graphkit.core.file_kinds import other_kind
 from graphkit.core.files import Staged, check_target, replacing_group
 
 from .document import Document, document_of
@@ -83,7 +84,10 @@ def read_message(path: Path) -> onnx.ModelProto:
     try:
         message = onnx.load(str(path), load_external_data=False)
     except Exception as error:
-        raise SerializationError(f"{str(path)!r} is no ONNX model: {error}") from error
+        with path.open("rb") as file:
+            kind = other_kind(file.read(4096))
+        told = f"is no ONNX model but {kind}" if kind else f"is no ONNX model, or its end is missing: {error}"
+        raise SerializationError(f"{str(path)!r} {told}.") from error
     if not message.HasField("graph"):
         raise SerializationError(f"{str(path)!r} is no ONNX model: it holds no graph.")
     try:

@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from graphkit.core import nest
-from graphkit.core.dims import Dim
-from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError, ShapeError
-from graphkit.core.registry import did_you_mean
+from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError
 from graphkit.core.serialization import keras_class
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.node import Node
@@ -19,12 +15,11 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace_structured
-from graphkit.ir.variable import Variable
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
+from graphkit.models.feeding import InputInfo, Signature, numbered
 from graphkit.models.model import Model
-from graphkit.ops._convert import tensor
 
 if TYPE_CHECKING:
     import networkx
@@ -116,9 +111,33 @@ class Functional(Model):
 
     # ----- computing -----
 
+    @cached_property
+    def signature(self) -> Signature:
+        """What may be fed to the model."""
+        inputs = tuple(
+            # As in Keras, the batch may have another size than the one that the model was built with.
+            InputInfo(name, (None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))
+            for name, t in zip(self.input_names, self.inputs, strict=True)
+        )
+        return Signature(f"model {self.name!r}", inputs, numbered(self._inputs_struct))
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As for layers; arrays are brought into the form that the inputs want before anything is traced."""
+        if type(self).call is Functional.call:
+            args, kwargs = self.fed(args, kwargs)
+        return super().__call__(*args, **kwargs)
+
+    def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """The arguments of a call with arrays for inputs as `signature` says; tensors stay as they are."""
+        given = args[0] if args else kwargs.get("inputs")
+        if (not args and "inputs" not in kwargs) or _has_tensors(given):
+            return args, kwargs
+        made = nest.pack(self.signature.structure, self.signature.conformed(given))
+        return (made, *args[1:]), {k: v for k, v in kwargs.items() if k != "inputs"}
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The outputs, in the model's structure, for inputs in any fitting one."""
-        leaves = [self._standard_input(t, x) for t, x in zip(self.inputs, self._flat_inputs(inputs), strict=True)]
+        leaves = self.signature.conformed(inputs)
         for leaf, leaf_mask in zip(leaves, nest.flatten(mask) if mask is not None else (), strict=False):
             if leaf_mask is not None and isinstance(leaf, Tracer):
                 leaf.mask = leaf_mask
@@ -144,74 +163,6 @@ class Functional(Model):
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
-    def _flat_inputs(self, inputs: Any) -> list[Any]:
-        """The inputs as a list in the model's order: from a tensor, list, dict by input name, or the model's own structure."""
-        if isinstance(inputs, Mapping):
-            return self._inputs_from_dict(inputs)
-        flat = nest.flatten(inputs)
-        if (
-            len(flat) != len(self.inputs)
-            and isinstance(inputs, (list, tuple))
-            and len(self.inputs) == 1
-            and not _any_tensor(flat)
-        ):
-            flat = [np.asarray(inputs)]  # a batch written as nested lists
-        if len(flat) != len(self.inputs):
-            raise InvalidArgumentError(
-                f'Layer "{self.name}" expects {len(self.inputs)} input(s) ({", ".join(self.input_names)}), but it received '
-                f"{len(flat)} input tensors."
-            )
-        return flat
-
-    def _inputs_from_dict(self, inputs: Mapping[str, Any]) -> list[Any]:
-        if isinstance(self._inputs_struct, Mapping) and set(self._inputs_struct) <= set(inputs):
-            return nest.flatten({key: inputs[key] for key in self._inputs_struct})
-        missing = [n for n in self.input_names if n not in inputs]
-        if missing:
-            raise InvalidArgumentError(
-                f"Model {self.name!r} has the inputs {self.input_names}; the given dict has {sorted(map(str, inputs))}, so {missing} "
-                f"are missing.{did_you_mean(missing[0], inputs)}"
-            )
-        return [inputs[n] for n in self.input_names]
-
-    def _standard_input(self, symbolic: SymbolicTensor, x: Any) -> Any:
-        if isinstance(x, Variable):
-            x = x.value
-        x = tensor(x)
-        if x.dtype != symbolic.dtype:
-            mask = getattr(x, "mask", None)
-            x = tensor(x, symbolic.dtype)
-            if mask is not None and isinstance(x, Tracer):
-                x.mask = mask
-        return self._with_rank(symbolic, x)
-
-    def _with_rank(self, symbolic: SymbolicTensor, x: Any) -> Any:
-        """Keras adds or drops a last axis of size 1."""
-        wanted, given = symbolic.spec.shape, tuple(x.shape)
-        if len(given) == len(wanted) + 1 and given[-1] == 1:
-            from graphkit.ops import squeeze
-
-            x = squeeze(x, -1)
-        elif len(given) == len(wanted) - 1 and wanted[-1] == 1:
-            from graphkit.ops import expand_dims
-
-            x = expand_dims(x, -1)
-        self._check_shape(symbolic, tuple(x.shape))
-        return x
-
-    def _check_shape(self, symbolic: SymbolicTensor, given: tuple[Any, ...]) -> None:
-        wanted = symbolic.spec.shape
-        # As in Keras, the batch may have another size than the one the model was built with.
-        fits = len(given) == len(wanted) and all(
-            g == w or isinstance(w, Dim) or isinstance(g, Dim) for g, w in zip(given[1:], wanted[1:], strict=True)
-        )
-        if not fits:
-            shown = tuple(s if isinstance(s, int) else None for s in given)
-            name = symbolic.history.operation.name if symbolic.history is not None else symbolic.name
-            raise ShapeError(
-                f"Input {name!r} of model {self.name!r} expects shape {symbolic.shape}, but got an input of shape {shown}."
-            )
-
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The masks of the outputs travel on the tensors themselves."""
         return None
@@ -221,13 +172,16 @@ class Functional(Model):
 
     # ----- as a program -----
 
-    def program(self, training: bool | None = False, specs: Sequence[TensorSpec] | None = None) -> Program:
-        """The program of the model: inputs and outputs in order; unknown sizes stay unknown unless `specs` says otherwise."""
+    def program(self, training: bool | None = False, specs: Sequence[TensorSpec | None] | None = None) -> Program:
+        """The program of the model: inputs and outputs in order; unknown sizes stay unknown unless `specs` says otherwise.
+
+        None among the `specs` leaves out an optional input.
+        """
         chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
 
         def run(*inputs: Any) -> Any:
             with call_context(training):
-                return nest.flatten(self.call(list(inputs), training=training))
+                return nest.flatten(self.call(nest.pack(self._inputs_struct, inputs), training=training))
 
         return trace_structured(run, *chosen)[0]
 
@@ -306,8 +260,13 @@ def _unique_names(wanted: list[str]) -> list[str]:
     return made
 
 
-def _any_tensor(leaves: list[Any]) -> bool:
-    return any(hasattr(leaf, "shape") for leaf in leaves)
+def _has_tensors(structure: Any) -> bool:
+    """Whether tensors without numbers are in a structure."""
+    return any(isinstance(leaf, (Tracer, SymbolicTensor)) for leaf in nest.flatten(structure))
+
+
+def _is_optional(tensor_: SymbolicTensor) -> bool:
+    return tensor_.history is not None and bool(getattr(tensor_.history.operation, "optional", False))
 
 
 def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:

@@ -148,6 +148,12 @@ class Sequential(Model):
             )
         return self._functional
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """As for layers; arrays are brought into the form that the input wants, once it is known."""
+        if self._functional is not None and type(self).call is Sequential.call:
+            args, kwargs = self._functional.fed(args, kwargs)
+        return super().__call__(*args, **kwargs)
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """The output of the last layer."""
         return self._graph().call(inputs, training=training, mask=mask)

@@ -9,31 +9,50 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core import dtypes
-from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError, UnknownNameError
-from graphkit.core.registry import did_you_mean
-from graphkit.runtime.session import STATE_KEY, Providers, Session, TensorInfo, model_as_onnx
+from graphkit.core import dtypes, nest
+from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.models.feeding import InputInfo, Signature, from_listed
+from graphkit.runtime.session import (
+    STATE_KEY,
+    STRUCTURE_KEY,
+    Providers,
+    Session,
+    Source,
+    TensorInfo,
+    model_as_onnx,
+)
 
 
 class Predictor:
-    """A model ready to answer, on the providers asked for. Safe to call from several threads.
+    """A model ready to answer, on the providers asked for: a snapshot of it. Safe to call from several threads.
 
     Args:
         model: a graphkit model (its weights as they are now), the path of an .onnx file, its bytes, or an onnx.ModelProto.
-        providers: "CPU", "CUDA", ..., full names of onnxruntime, (name, options) pairs, or None for the best available.
+        providers: "CPU", "CUDA", ..., full names of onnxruntime, (name, options) pairs, or None for the best available. Of
+            several, those that are not there are left out with a warning.
         threads: threads of one operator; None leaves it to onnxruntime.
+        strict: raise where the first provider asked for is not there.
 
-    `inputs`, `outputs` say names, shapes (None where free) and dtypes; `providers` which ones it got. Recurrent states of a
-    stateful model are kept between calls until `reset_states()`.
+    It takes what the model takes: see `graphkit.models.feeding`. `inputs`, `outputs` say names, shapes (None where free) and
+    dtypes; `providers` which ones it got. Recurrent states of a stateful model are kept between calls until `reset_states()`.
+    A copy or a pickle of it is opened anew, with its states as they are.
     """
 
-    def __init__(self, model: Any, providers: Providers = None, threads: int | None = None) -> None:
-        source = model_as_onnx(model) if hasattr(model, "program") else model
-        self._session = Session(source, providers, threads)
-        self._state_names: list[str] = json.loads(self._session.metadata.get(STATE_KEY, "[]"))
+    def __init__(
+        self, model: Any, providers: Providers = None, threads: int | None = None, strict: bool = False
+    ) -> None:
+        self._source = Source(model_as_onnx(model) if hasattr(model, "program") else model)
+        self._settings = (providers, threads, strict)
+        self._session = Session(self._source.content, providers, threads, strict)
+        metadata = self._session.metadata
+        self._state_names: list[str] = json.loads(metadata.get(STATE_KEY, "[]"))
         count = len(self._state_names)
         self.inputs: list[TensorInfo] = self._session.inputs[: len(self._session.inputs) - count]
         self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - count]
+        inputs, self._output_structure = _structures(metadata, len(self.inputs), len(self.outputs))
+        self.signature = Signature(
+            f"model {self._session.name!r}", tuple(InputInfo(*info) for info in self.inputs), inputs
+        )
         self._state_infos = self._session.inputs[len(self.inputs) :]
         self._states: list[Any] = []
         self._lock = threading.Lock()
@@ -52,7 +71,7 @@ class Predictor:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for one batch: an array for each input in order, a list or a dict of them, or keywords by name.
 
-        Gives an array, or a list of them where the model has several outputs.
+        Gives the outputs in the model's structure: an array, or a list, tuple or dict of them.
         """
         given: Any = kwargs if kwargs and not args else args[0] if len(args) == 1 and not kwargs else list(args)
         if kwargs and args:
@@ -76,27 +95,9 @@ class Predictor:
     def feeds(self, given: Any) -> dict[str, Any]:
         """The inputs as arrays of the model's dtypes, by name.
 
-        Raises UnknownNameError, InvalidArgumentError, ShapeError or DTypeError, naming the input.
+        Raises InvalidArgumentError, ShapeError or DTypeError, naming the input.
         """
-        named = self._named(given)
-        return {info.name: check_array(named[info.name], info) for info in self.inputs}
-
-    def _named(self, given: Any) -> dict[str, Any]:
-        names = [info.name for info in self.inputs]
-        if isinstance(given, Mapping):
-            for name in given:
-                if name not in names:
-                    raise UnknownNameError(
-                        f"The model has no input {name!r}; its inputs are {names}.{did_you_mean(name, names)}"
-                    )
-            missing = [name for name in names if name not in given]
-            if missing:
-                raise InvalidArgumentError(f"Input {missing[0]!r} is missing; the model's inputs are {names}.")
-            return dict(given)
-        values = [given] if len(names) == 1 and not _is_list_for_one(given) else list(given)
-        if len(values) != len(names):
-            raise InvalidArgumentError(f"The model has {len(names)} inputs {names}, but {len(values)} were given.")
-        return dict(zip(names, values, strict=True))
+        return dict(zip(self.signature.names, self.signature.conformed(given), strict=True))
 
     def _rows(self, feeds: Mapping[str, Any]) -> int | None:
         """The rows of the batch; None if the inputs have none to divide by."""
@@ -110,6 +111,26 @@ class Predictor:
         return next(iter(counts.values()), None)
 
     def _run(self, feeds: dict[str, Any]) -> list[Any]:
+        empty = [name for name, array in feeds.items() if not array.size]
+        if not empty:
+            return self._run_session(feeds)
+        if self._is_one_batch() and not any(len(array) for array in feeds.values()) and not self._state_names:
+            one = {name: _one_row(array) for name, array in feeds.items()}
+            if all(array.size for array in one.values()):
+                return [made[:0] for made in self._run_session(one)]
+        if not self._session.is_ours:
+            raise ShapeError(
+                f"Input {empty[0]!r} of {self.signature.where} has no elements: its shape is {feeds[empty[0]].shape}. onnxruntime "
+                "ends the process on some operators without elements, and graphkit did not write this model."
+            )
+        return self._run_session(feeds)
+
+    def _is_one_batch(self) -> bool:
+        """Whether the first axis of every input and output is the same free one, so that no rows in are no rows out."""
+        first = {sizes[0] if sizes else 0 for sizes in self._session.sizes(len(self.inputs), len(self.outputs))}
+        return len(first) == 1 and isinstance(next(iter(first)), str)
+
+    def _run_session(self, feeds: dict[str, Any]) -> list[Any]:
         if not self._state_names:
             return self._session.run(feeds)
         with self._lock:
@@ -119,7 +140,27 @@ class Predictor:
         return results[: len(self.outputs)]
 
     def _pack(self, results: Sequence[Any]) -> Any:
-        return results[0] if len(results) == 1 else list(results)
+        return nest.pack(self._output_structure, results)
+
+    def __copy__(self) -> Predictor:
+        """Another one on the same session, with states of its own."""
+        made = object.__new__(Predictor)
+        made.__dict__.update(self.__dict__, _lock=threading.Lock())
+        with self._lock:
+            made._states = [np.array(state) for state in self._states]
+        return made
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Predictor:
+        return self.__copy__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        with self._lock:
+            states = list(self._states)
+        return {"model": self._source.read(), "settings": self._settings, "states": states}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(Predictor(state["model"], *state["settings"]).__dict__)
+        self._states = state["states"]
 
     def __repr__(self) -> str:
         inputs = ", ".join(f"{i.name}: {i.dtype}{list(i.shape)}" for i in self.inputs)
@@ -127,62 +168,20 @@ class Predictor:
         return f"<Predictor ({inputs}) -> ({outputs}) on {self.providers[0]}>"
 
 
-def _is_list_for_one(given: Any) -> bool:
-    """Whether a list stands around the one input of a model: `[array]`."""
-    return isinstance(given, (list, tuple)) and len(given) == 1 and hasattr(given[0], "shape")
-
-
-def check_array(value: Any, info: TensorInfo) -> Any:
-    """`value` as an array of the input's dtype; raises ShapeError or DTypeError naming the input."""
+def _structures(metadata: Mapping[str, str], inputs: int, outputs: int) -> tuple[Any, Any]:
+    """How inputs and outputs are nested: as the file says, else all in a row."""
     try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"Input {info.name!r} is ragged: {error}. It wants shape {_show(info.shape)}.") from None
-    array = _cast(array, info)
-    if array.ndim != len(info.shape) or any(
-        w is not None and w != s for w, s in zip(info.shape, array.shape, strict=False)
-    ):
-        raise ShapeError(
-            f"Input {info.name!r} wants shape {_show(info.shape)}, got {_show(array.shape)}.{_shape_hint(array, info)}"
-        )
-    return array
+        listed = json.loads(metadata[STRUCTURE_KEY])
+        return from_listed(listed["inputs"], inputs), from_listed(listed["outputs"], outputs)
+    except (KeyError, TypeError, ValueError, RecursionError):  # not ours, or changed by another tool
+        return _in_a_row(inputs), _in_a_row(outputs)
 
 
-def _shape_hint(array: Any, info: TensorInfo) -> str:
-    row = info.shape[1:]
-    if array.ndim == len(row) and all(w is None or w == s for w, s in zip(row, array.shape, strict=True)):
-        return " One row without a batch axis? Pass x[None]."
-    return ""
+def _one_row(array: Any) -> Any:
+    """Zeros (or empty strings) of the shape of one row of a batch without rows."""
+    shape = (1, *array.shape[1:])
+    return np.full(shape, "", object) if array.dtype == object else np.zeros(shape, array.dtype)
 
 
-def _show(shape: Sequence[int | None]) -> str:
-    return f"({', '.join(str(s) for s in shape)}{',' if len(shape) == 1 else ''})"
-
-
-def _cast(array: Any, info: TensorInfo) -> Any:
-    """Floats become the input's float dtype; integers and bools any dtype that holds their values."""
-    wanted = dtypes.to_numpy(info.dtype)
-    if info.dtype == "string":
-        if array.dtype.kind in "OSU":
-            return array.astype(object)
-        raise DTypeError(f"Input {info.name!r} wants strings, got {array.dtype}.")
-    if array.dtype == wanted:
-        return array
-    if array.dtype.kind in "OSUMm":
-        raise DTypeError(f"Input {info.name!r} wants {info.dtype}, got {array.dtype}.")
-    if dtypes.is_float(info.dtype) and (array.dtype.kind in "fiub" or array.dtype.name == "bfloat16"):
-        return array.astype(wanted)
-    if array.dtype.kind in "iub" and info.dtype != "bool":
-        return _cast_integers(array, info, wanted)
-    raise DTypeError(f"Input {info.name!r} wants {info.dtype}, got {array.dtype}; cast it yourself if that is meant.")
-
-
-def _cast_integers(array: Any, info: TensorInfo, wanted: Any) -> Any:
-    if array.dtype.kind != "b" and not np.can_cast(array.dtype, wanted, "safe") and array.size:
-        limits = np.iinfo(wanted)
-        low, high = int(array.min()), int(array.max())
-        if low < limits.min or high > limits.max:
-            raise DTypeError(
-                f"Input {info.name!r} wants {info.dtype}, which cannot hold {low if low < limits.min else high}."
-            )
-    return array.astype(wanted)
+def _in_a_row(count: int) -> Any:
+    return 0 if count == 1 else list(range(count))

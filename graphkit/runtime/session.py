@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from importlib import metadata
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
+from graphkit.core.file_kinds import other_kind
 from graphkit.core.files import scratch_folder
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
@@ -31,7 +33,10 @@ SHORT_NAMES: dict[str, str] = {
 }
 _BEST = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider")
 _LOG_ERRORS = 3
+_BFLOAT16 = 16  # of onnx.TensorProto.DataType
 STATE_KEY = "graphkit.state"  # metadata: the paths of the variables behind the further inputs and outputs
+STRUCTURE_KEY = "graphkit.structure"  # metadata: how inputs and outputs are nested
+PRODUCER = "graphkit"
 
 
 def available_providers() -> list[str]:
@@ -64,10 +69,11 @@ def _onnxruntime() -> Any:
     return onnxruntime
 
 
-def resolve_providers(wanted: Providers) -> list[Any]:
+def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
     """Full provider names (with options where given), in order. None: the best that are available.
 
-    Raises RuntimeSessionError for a provider that this onnxruntime does not have, naming those that it has.
+    Of several, those that this onnxruntime does not have are left out with a warning. Raises RuntimeSessionError, naming those
+    that it has, where none is left, for one that nobody knows, and with `strict` where the first is not there.
     """
     available = available_providers()
     if wanted is None:
@@ -77,7 +83,16 @@ def resolve_providers(wanted: Providers) -> list[Any]:
         raise InvalidArgumentError(
             'providers is empty; name at least one, such as "CPU", or pass None for the best available.'
         )
-    return [_resolve(item, available) for item in asked]
+    named = [_resolve(item, available) for item in asked]
+    kept = [item for item in named if _name_of(item) in available]
+    missing = [_name_of(item) for item in named if item not in kept]
+    if missing:
+        gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
+        told = f"Provider {missing[0]!r} is not available in this onnxruntime, which has: {', '.join(available)}.{gpu}"
+        if not kept or (strict and named[0] not in kept):
+            raise RuntimeSessionError(told)
+        warnings.warn(f"{told} The model runs on {', '.join(map(_name_of, kept))}.", stacklevel=4)
+    return kept
 
 
 def _resolve(item: Any, available: Sequence[str]) -> Any:
@@ -85,14 +100,27 @@ def _resolve(item: Any, available: Sequence[str]) -> Any:
     if not isinstance(name, str):
         raise InvalidTypeError(f"A provider is a name or (name, options), got {item!r}.")
     full = {short.lower(): long for short, long in SHORT_NAMES.items()}.get(name.lower(), name)
-    if full not in available:
-        have = ", ".join(available)
-        hint = did_you_mean(name, [*SHORT_NAMES, *available]) if full not in SHORT_NAMES.values() else ""
-        gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if full == SHORT_NAMES["CUDA"] else ""
+    if full not in (*SHORT_NAMES.values(), *available):
         raise RuntimeSessionError(
-            f"Provider {name!r} is not available in this onnxruntime, which has: {have}.{hint}{gpu}"
+            f"Provider {name!r} is not available in this onnxruntime, which has: {', '.join(available)}."
+            f"{did_you_mean(name, [*SHORT_NAMES, *available])}"
         )
     return (full, dict(options)) if options else full
+
+
+def _name_of(provider: Any) -> str:
+    return str(provider[0] if isinstance(provider, tuple) else provider)
+
+
+def _check_started(wanted: Sequence[Any], got: Sequence[str], strict: bool) -> None:
+    """onnxruntime falls back silently where a provider cannot start (a missing driver)."""
+    first = _name_of(wanted[0])
+    if first in got:
+        return
+    told = f"Provider {first!r} could not start (is its driver installed?); onnxruntime fell back to {', '.join(got)}."
+    if strict or not any(_name_of(item) in got for item in wanted):
+        raise RuntimeSessionError(f"{told} Ask for that one too, or pass providers=None to take what works.")
+    warnings.warn(told, stacklevel=4)
 
 
 class TensorInfo(NamedTuple):
@@ -116,11 +144,14 @@ class Session:
         model: the path of an .onnx file, its bytes, an onnx.ModelProto, or a document of graphkit.converters.onnx.
         providers: "CPU", "CUDA", ..., full names, (name, options) pairs, or None for the best available.
         threads: threads of one operator; None leaves it to onnxruntime.
+        strict: raise where the first provider asked for is not there, instead of a warning that names what was taken.
 
     Raises RuntimeSessionError for a model or provider that onnxruntime refuses.
     """
 
-    def __init__(self, model: Any, providers: Providers = None, threads: int | None = None) -> None:
+    def __init__(
+        self, model: Any, providers: Providers = None, threads: int | None = None, strict: bool = False
+    ) -> None:
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = _LOG_ERRORS
@@ -129,28 +160,28 @@ class Session:
                 raise InvalidArgumentError(f"threads must be a positive integer or None, got {threads!r}.")
             options.intra_op_num_threads = threads
             options.inter_op_num_threads = 1
-        wanted = resolve_providers(providers)
+        wanted = resolve_providers(providers, strict)
         with scratch_folder() as folder:
             source = _source(model, folder)
             try:
                 self.raw = ort.InferenceSession(source, options, providers=wanted)
             except Exception as error:
-                raise RuntimeSessionError(f"onnxruntime refuses the model: {error}") from error
+                raise RuntimeSessionError(_refusal(source, error)) from error
         self.providers: list[str] = list(self.raw.get_providers())
-        self._insist(wanted, providers)
+        if providers is not None:
+            _check_started(wanted, self.providers, strict)
         self.inputs = [_info(node) for node in self.raw.get_inputs()]
         self.outputs = [_info(node) for node in self.raw.get_outputs()]
         self._needs_binding = any(t.dtype == "bfloat16" for t in (*self.inputs, *self.outputs))
-        self.metadata: dict[str, str] = dict(self.raw.get_modelmeta().custom_metadata_map)
+        about = self.raw.get_modelmeta()
+        self.name: str = about.graph_name
+        self.is_ours: bool = about.producer_name == PRODUCER
+        self.metadata: dict[str, str] = dict(about.custom_metadata_map)
 
-    def _insist(self, wanted: Sequence[Any], asked: Providers) -> None:
-        """onnxruntime falls back silently where a provider cannot start (a missing driver); one that was asked for must be there."""
-        first = wanted[0][0] if isinstance(wanted[0], tuple) else wanted[0]
-        if asked is not None and first not in self.providers:
-            raise RuntimeSessionError(
-                f"Provider {first!r} could not start (is its driver installed?); onnxruntime fell back to {', '.join(self.providers)}. "
-                "Ask for that one, or pass providers=None to take what works."
-            )
+    def sizes(self, inputs: int, outputs: int) -> list[list[Any]]:
+        """The sizes of the first so many inputs and outputs: ints, names of free axes, None for those without a name."""
+        nodes = [*self.raw.get_inputs()[:inputs], *self.raw.get_outputs()[:outputs]]
+        return [list(node.shape) for node in nodes]
 
     def run(self, feeds: Mapping[str, Any]) -> list[Any]:
         """All outputs for these inputs. Raises RuntimeSessionError with onnxruntime's words."""
@@ -168,7 +199,7 @@ class Session:
         for info in self.inputs:
             array = np.ascontiguousarray(feeds[info.name])
             if info.dtype == "bfloat16":
-                value = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), 16)
+                value = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
                 binding.bind_ortvalue_input(info.name, value)
             else:
                 binding.bind_cpu_input(info.name, array)
@@ -191,6 +222,47 @@ def _to_numpy(value: Any, info: TensorInfo) -> Any:
     return np.frombuffer(raw, np.uint16).copy().view(ml_dtypes.bfloat16).reshape(shape)
 
 
+class Source:
+    """Where a model comes from: the path of a file, or its bytes. It can be read again for a pickle."""
+
+    def __init__(self, model: Any) -> None:
+        if not isinstance(model, (str, Path, bytes, bytearray)):
+            _check_message(model)
+            if not room("onnx").is_too_large(model):
+                model = _serialized(model)
+        self.content: Any = model
+        self._was = self._state()
+
+    def _state(self) -> Any:
+        path = Path(self.content) if isinstance(self.content, (str, Path)) else None
+        return (path.stat().st_mtime_ns, path.stat().st_size) if path is not None and path.is_file() else None
+
+    def read(self) -> Any:
+        """The model's bytes. Raises RuntimeSessionError for a file that has changed, and for a model over 2 GB."""
+        if self._state() != self._was:
+            raise RuntimeSessionError(
+                f"{str(self.content)!r} has changed since it was opened, so the Predictor cannot be pickled: open it again."
+            )
+        message = room("onnx").read_message(Path(self.content)) if self._was is not None else self.content
+        if isinstance(message, (bytes, bytearray)):
+            return bytes(message)
+        if room("onnx").is_too_large(message):
+            raise RuntimeSessionError("A model over 2 GB has no form in bytes, so its Predictor cannot be pickled.")
+        return _serialized(message)
+
+
+def _check_message(model: Any) -> None:
+    if not hasattr(model, "SerializeToString") and not hasattr(model, "serialized"):
+        raise InvalidTypeError(
+            f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
+        )
+
+
+def _serialized(model: Any) -> bytes:
+    made: bytes = model.serialized() if hasattr(model, "serialized") else model.SerializeToString()
+    return made
+
+
 def _source(model: Any, folder: Path) -> Any:
     """What onnxruntime opens: a path, or bytes. A message over protobuf's limit goes through a file in `folder`."""
     if isinstance(model, (str, Path)):
@@ -200,14 +272,34 @@ def _source(model: Any, folder: Path) -> Any:
         return str(path)
     if isinstance(model, (bytes, bytearray)):
         return bytes(model)
-    if not hasattr(model, "SerializeToString") and not hasattr(model, "serialized"):
-        raise InvalidTypeError(
-            f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
-        )
+    _check_message(model)
     converter = room("onnx")
     if converter.is_too_large(model):
         return str(converter.write_model(model, folder / "model.onnx", external_data=True, check=False))
-    return model.serialized() if hasattr(model, "serialized") else model.SerializeToString()
+    return _serialized(model)
+
+
+_HEAD = 4096  # bytes of a refused model that are looked at
+
+
+def _refusal(source: Any, error: Exception) -> str:
+    """What is wrong with a model that onnxruntime refuses: which kind of file it really is, if that can be seen."""
+    if isinstance(source, bytes):
+        name, head = "The model", source[:_HEAD]
+    else:
+        name = repr(source)
+        with open(source, "rb") as file:
+            head = file.read(_HEAD)
+    kind = other_kind(head)
+    if kind is not None:
+        keras = " Open it with graphkit.load and give the Predictor the model." if kind in _LOADED else ""
+        return f"{name} is no ONNX model but {kind}.{keras}"
+    if room("onnx").recognizes(head) and "INVALID_PROTOBUF" in str(error):
+        return f"{name} begins as an ONNX model does, but its end is missing or it is damaged: {error}"
+    return f"onnxruntime refuses {name[:1].lower() + name[1:]}: {error}"
+
+
+_LOADED = ("an HDF5 file", "a zip file", "text in JSON")
 
 
 def _info(node: Any) -> TensorInfo:
@@ -218,61 +310,152 @@ def _info(node: Any) -> TensorInfo:
 
 # ----- one session a model -----
 
+ROWS_BEFORE_REBUILDING = 256
+"""So many rows are asked for with unchanged weights before a model with convolutions gets its weights built in again."""
+
 
 class ModelSession:
-    """The session of a graphkit model as its weights are now.
+    """A graphkit model in onnxruntime, at its weights as they are when it runs.
+
+    The first session has the weights built in: onnxruntime packs them and joins normalizations to convolutions. Once a weight
+    changes, that session is of no use and goes; from then on a second one serves, which is kept. It takes the weights as
+    further inputs: the variables' own arrays, so that nothing is copied or built when they change. Without packed weights
+    convolutions take longer (up to twice as long), all else hardly so; therefore a model with convolutions gets its weights
+    built in again after `ROWS_BEFORE_REBUILDING` rows without a change.
+
+    Args:
+        model: a built functional or sequential model.
+        left_out: the places of the optional inputs that are not given.
 
     Attributes:
-        session: the session itself.
         states: the variables that each run changes (recurrent states); they are read from and written back.
     """
 
-    def __init__(self, model: Any, providers: Providers, threads: int | None) -> None:
-        program = model.program(training=False)
-        room("onnx").check_free_sizes(model, program)
-        document = room("onnx").program_to_document(program, model.input_names, model.output_names, name=model.name)
-        self.session = Session(document, providers, threads)
-        self.states = tuple(s.variable for s in program.state if s.after is not None)
-        self._state_names = [info.name for info in self.session.inputs[len(program.inputs) :]]
-        self._weights = tuple(s.variable for s in program.state if s.after is None)
-        self._versions = tuple(v.version for v in self._weights)
-        self._graph = _graph_of(model)
+    def __init__(self, model: Any, providers: Providers, threads: int | None, left_out: frozenset[int]) -> None:
+        self._options = (providers, threads)
+        self._program = _inference_program(model, left_out)
+        room("onnx").check_free_sizes(model, self._program)
+        names = [name for i, name in enumerate(model.input_names) if i not in left_out]
+        outputs = room("onnx").output_names(model)
+        self._written = {"input_names": names, "output_names": outputs, "name": model.name}
+        self.states = tuple(s.variable for s in self._program.state if s.after is not None)
+        self._weights = tuple(s.variable for s in self._program.state if s.after is None)
+        self._convolves = any(e.primitive.name.startswith("conv") for e in self._program.equations)
+        self._stamp, self._versions = _stamp_of(model), self._now()
+        self._rows = 0  # asked for since the weights changed
+        self._fed: _FedWeights | None = None
+        self._chosen: tuple[Session, dict[str, Any] | None] = self._with_weights_built_in()
+        self.inputs = self.session.inputs[: len(names)]
+        self._state_names = [info.name for info in self.session.inputs[len(names) : len(names) + len(self.states)]]
+
+    @property
+    def session(self) -> Session:
+        """The session that serves now."""
+        return self._chosen[0]
 
     def is_current(self, model: Any) -> bool:
-        """Whether neither the weights that inference reads nor the graph of layers are others by now."""
-        return self._graph is _graph_of(model) and self._versions == tuple([v.version for v in self._weights])
+        """Whether the model still computes the same, its weights' numbers aside."""
+        return bool(self._stamp == _stamp_of(model))
 
-    def run(self, feeds: Mapping[str, Any]) -> list[Any]:
-        """The model's outputs for these inputs."""
+    def prepare(self, rows: int) -> None:
+        """Take over changed weights, and choose the session for the next so many rows."""
+        now = self._now()
+        changed = now != self._versions
+        self._versions = now
+        self._rows = rows if changed else self._rows + rows
+        built_in = self._chosen[1] is None
+        if (changed or not built_in) and self._convolves and self._rows >= ROWS_BEFORE_REBUILDING:
+            self._chosen = self._with_weights_built_in()
+        elif changed:
+            self._fed = self._fed or _FedWeights(self._program, self._written, self._options)
+            self._chosen = (self._fed.session, self._fed.values())
+
+    def _now(self) -> tuple[int, ...]:
+        return tuple([v.version for v in self._weights])
+
+    def _with_weights_built_in(self) -> tuple[Session, None]:
+        return Session(room("onnx").program_to_document(self._program, **self._written), *self._options), None
+
+    def takes_rows(self, rows: int) -> bool:
+        """Whether a batch may have so many rows: a model can be made for one number of them."""
+        return all(not i.shape or i.shape[0] in (None, rows) for i in self.inputs)
+
+    def run(self, arrays: Sequence[Any]) -> list[Any]:
+        """The model's outputs for these inputs, in order."""
+        feeds = {info.name: array for info, array in zip(self.inputs, arrays, strict=True)}
+        feeds.update({name: v.array for name, v in zip(self._state_names, self.states, strict=True)})
+        session, weights = self._chosen
+        results = session.run(feeds if weights is None else {**feeds, **weights})
         if not self.states:
-            return self.session.run(feeds)
-        own = {name: v.array for name, v in zip(self._state_names, self.states, strict=True)}
-        results = self.session.run({**feeds, **own})
+            return results
         count = len(results) - len(self.states)
         for variable, value in zip(self.states, results[count:], strict=True):
             variable.assign(value)
         return results[:count]
 
 
-def _graph_of(model: Any) -> Any:
-    """What changes when layers are added or taken away: the functional graph inside a Sequential (None: it never changes)."""
-    return getattr(model, "_functional", None)
+class _FedWeights:
+    """A session whose weights are inputs, and what is fed for them.
+
+    A weight that the graph takes as it is, is fed by the variable's own array: nothing is copied.
+    """
+
+    def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
+        document, self._weights = room("onnx").program_with_weights_fed(program, **written)
+        self.session = Session(document, *options)
+
+    def values(self) -> dict[str, Any]:
+        """What to feed for the weights, by name, with their numbers of now."""
+        return {
+            name: _fed_value(room("onnx").apply_steps(variable.array, steps))
+            for name, (variable, steps) in self._weights.items()
+        }
+
+
+def _fed_value(array: Any) -> Any:
+    """What `run` takes for an array: itself; of a dtype that NumPy does not have by itself, a value around it."""
+    array = np.ascontiguousarray(array)
+    if array.dtype.name != "bfloat16":
+        return array
+    return _onnxruntime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
+
+
+def _inference_program(model: Any, left_out: frozenset[int]) -> Any:
+    if not left_out:
+        return model.program(training=False)
+    return model.program(training=False, specs=[None if i in left_out else t.spec for i, t in enumerate(model.inputs)])
+
+
+def _stamp_of(model: Any) -> Any:
+    """What changes when the model computes something else, apart from its weights' numbers."""
+    return getattr(model, "_functional", None), tuple(id(w) for w in model.weights)
 
 
 _sessions: weakref.WeakKeyDictionary[Any, dict[Any, ModelSession]] = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
 
 
-def session_for(model: Any, providers: Providers = None, threads: int | None = None) -> ModelSession:
-    """The session on a graphkit model's inference program, kept until a weight or the graph changes.
+def session_for(
+    model: Any,
+    providers: Providers = None,
+    threads: int | None = None,
+    left_out: frozenset[int] = frozenset(),
+    rows: int = 0,
+) -> ModelSession:
+    """The session on a graphkit model's inference program, kept until something other than the weights' numbers changes.
 
-    A weight counts as changed when its `version` is another one. Variables that inference itself changes do not count.
+    Args:
+        model: a built functional or sequential model.
+        providers, threads: as for `Session`.
+        left_out: the places of the optional inputs that are not given.
+        rows: how many rows it is going to be asked for.
     """
-    settings = (repr(providers), threads)
+    settings = (repr(providers), threads, left_out)
     with _lock:
         kept = _sessions.setdefault(model, {}).get(settings)
         if kept is None or not kept.is_current(model):
-            kept = _sessions[model][settings] = ModelSession(model, providers, threads)
+            kept = _sessions[model][settings] = ModelSession(model, providers, threads, left_out)
+        kept.prepare(rows)
         return kept
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import SerializationError
+from graphkit.core.file_kinds import other_kind
 from graphkit.saving.safetensors import looks_like_safetensors
 from graphkit.saving.sharded import is_index
 from graphkit.saving.stores import HDF5_MAGIC
@@ -33,12 +34,6 @@ SHARDS = Kind("weights without a model (several files)", _NO_MODEL)
 NPZ = Kind("weights without a model (npz)", _NO_MODEL)
 WEIGHTS = (SAFETENSORS, SHARDS, NPZ)
 
-_KNOWN_ELSEWHERE = {
-    b"\x80": "a Python pickle (PyTorch, joblib); it could run code, so it is not opened",
-    b"TFL3": "a TensorFlow Lite file",
-    b"\x1f\x8b": "a gzip file; unpack it first",
-}
-
 
 def kind_of(path: Path) -> Kind:
     """The format of a file or folder. Raises SerializationError listing the known ones."""
@@ -54,6 +49,9 @@ def kind_of(path: Path) -> Kind:
         return TENSORFLOWJS if is_layers_model(head) else SHARDS if is_index(head) else JSON
     if looks_like_safetensors(head):
         return SAFETENSORS
+    other = other_kind(head)
+    if other is not None:
+        raise SerializationError(f"{str(path)!r} is {other}. {_known()}")
     if looks_like_yaml(head[:200].decode("utf-8", "replace")):
         return JSON
     return _by_converters(path, head) or _refuse(path, head)
@@ -109,9 +107,6 @@ def _by_converters(path: Path, head: bytes) -> Kind | None:
 
 
 def _refuse(path: Path, head: bytes) -> Kind:
-    for start, name in _KNOWN_ELSEWHERE.items():
-        if head.startswith(start) or head[4:8] == start:
-            raise SerializationError(f"{str(path)!r} is {name}. {_known()}")
     raise SerializationError(f"{str(path)!r} is of no known format: it starts with {head[:16]!r}. {_known()}")
 
 

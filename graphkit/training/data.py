@@ -14,6 +14,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeEr
 from graphkit.core.registry import did_you_mean
 from graphkit.core.threads import num_threads, run_all
 from graphkit.ir.spec import TensorSpec
+from graphkit.models.feeding import to_array
 from graphkit.training.step import Layout, graph_of, output_names
 
 Array = np.ndarray[Any, Any]
@@ -46,27 +47,25 @@ class Leaves:
 
 
 def as_array(value: Any, what: str) -> Array:
-    """An array as training takes it: floats in `floatx()`, the rest as it is."""
-    if hasattr(value, "to_numpy"):  # tables
-        value = value.to_numpy()
-    elif hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    try:
-        array = np.asarray(value)
-    except ValueError as error:
-        raise ShapeError(f"{what} is ragged: {error}") from None
+    """An array as training takes it: with samples along the first axis, floats in `floatx()`, the rest as it is."""
+    array = to_array(value, what)
     if array.ndim == 0:
         raise ShapeError(
             f"{what} must be an array with samples along the first axis, got {type(value).__name__}: {value!r:.60}."
         )
-    if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
-        raise InvalidTypeError(f"{what} must be an array of numbers, got objects: {value!r:.60}.")
-    if array.dtype.kind == "f" and array.dtype.name != dtypes.floatx():
-        return array.astype(dtypes.to_numpy(dtypes.floatx()))
-    return array.astype(object) if array.dtype.kind in "US" else array
+    return _in_float(array, dtypes.floatx())
 
 
-def gather(model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None) -> Leaves:
+def _in_float(array: Array, dtype: str) -> Array:
+    """Floats in the dtype that the model reads, so that they are kept once; other numbers are cast batch by batch."""
+    if array.dtype.kind == "f" and array.dtype.name != dtype and dtypes.is_float(dtype):
+        return array.astype(dtypes.to_numpy(dtype))
+    return array
+
+
+def gather(
+    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, may_be_empty: bool = False
+) -> Leaves:
     """The leaves of `x`, `y` and weights, in the model's order.
 
     Raises InvalidArgumentError or ShapeError, naming the input or output, for what does not fit the model.
@@ -79,7 +78,7 @@ def gather(model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_w
         weights = _class_weights(class_weight, targets, sample_weight)
     arrays = list(x_leaves)
     places = [_place(arrays, group) for group in (targets, weights)]
-    _check_rows(arrays, len(x_leaves), places)
+    _check_rows(arrays, len(x_leaves), places, may_be_empty)
     return Leaves(arrays, Layout(x_structure, places[0], places[1]))
 
 
@@ -96,38 +95,22 @@ def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | No
 
 def _inputs(model: Any, x: Any) -> tuple[list[Array], Any]:
     graph = graph_of(model)
-    if x is None:
-        raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
     if graph is None:
+        if x is None:
+            raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
         structure = x if nest.is_nested(x) and not _is_batch_written_as_list(x) else np.asarray(x)
         leaves = [as_array(v, "x") for v in nest.flatten(structure)]
         return leaves, nest.pack(structure, range(len(leaves)))
-    names = graph.input_names
-    raw = x if _is_table(x) is False else np.asarray(x)
-    leaves = [as_array(v, f"Input {n!r}") for n, v in zip(names, graph._flat_inputs(raw), strict=True)]
-    for name, symbolic, leaf in zip(names, graph.inputs, leaves, strict=True):
-        _check_sample(model, name, symbolic.shape, leaf)
-    return leaves, list(range(len(leaves))) if len(leaves) > 1 else 0
-
-
-def _is_table(x: Any) -> bool:
-    return hasattr(x, "to_numpy") and not isinstance(x, np.ndarray)
+    signature = graph.signature
+    made = signature.conformed(x, cast=False)
+    places = iter(range(len(made)))
+    structure = nest.pack(signature.structure, [None if v is None else next(places) for v in made])
+    pairs = zip(signature.inputs, made, strict=True)
+    return [_in_float(v, info.dtype) for info, v in pairs if v is not None], structure
 
 
 def _is_batch_written_as_list(x: Any) -> bool:
     return isinstance(x, (list, tuple)) and not any(hasattr(v, "shape") for v in nest.flatten(x))
-
-
-def _check_sample(model: Any, name: str, wanted: tuple[Any, ...], leaf: Array) -> None:
-    given = leaf.shape
-    if len(given) == len(wanted) - 1 and wanted[-1] == 1:
-        given = (*given, 1)
-    if len(given) == len(wanted) + 1 and given[-1] == 1:
-        given = given[:-1]
-    if len(given) != len(wanted) or any(w is not None and w != g for w, g in zip(wanted[1:], given[1:], strict=True)):
-        raise ShapeError(
-            f"Input {name!r} of model {model.name!r} wants shape {wanted}, got an array of shape {leaf.shape}."
-        )
 
 
 def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
@@ -226,7 +209,9 @@ def _class_weights(class_weight: Any, targets: Sequence[Array | None], sample_we
     return [weights]
 
 
-def _check_rows(arrays: Sequence[Array], inputs: int, places: Sequence[Sequence[int | None]]) -> None:
+def _check_rows(
+    arrays: Sequence[Array], inputs: int, places: Sequence[Sequence[int | None]], may_be_empty: bool
+) -> None:
     rows = {len(a) for a in arrays}
     if len(rows) > 1:
         groups = {"x": arrays[:inputs]}
@@ -237,7 +222,7 @@ def _check_rows(arrays: Sequence[Array], inputs: int, places: Sequence[Sequence[
         raise InvalidArgumentError(
             f"Data cardinality is ambiguous. Make sure all arrays contain the same number of samples.\n{sizes}"
         )
-    if rows == {0}:
+    if rows == {0} and not may_be_empty:
         raise InvalidArgumentError("The data is empty: the arrays have no samples.")
 
 
@@ -378,7 +363,7 @@ def check_batch_size(batch_size: Any) -> int:
 class IteratedSource:
     """Batches from a generator, an iterable of tuples, or an object with `__len__` and `__getitem__` (keras.utils.PyDataset).
 
-    Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+    Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; with `inputs_only` nothing but `x` is taken.
     """
 
     def __init__(
@@ -390,8 +375,10 @@ class IteratedSource:
         class_weight: Any = None,
         seed: int | None = None,
         resumes: bool = False,
+        inputs_only: bool = False,
     ) -> None:
         self._model, self._data, self._class_weight = model, data, class_weight
+        self._inputs_only = inputs_only
         self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
         self._random = np.random.default_rng(seed)
         self._shuffle = shuffle
@@ -424,7 +411,9 @@ class IteratedSource:
 
     def _batch(self, raw: Any) -> Batch:
         x, y, weight = unpack(raw)
-        leaves = gather(self._model, x, y, weight, self._class_weight)
+        if self._inputs_only:
+            y = weight = None
+        leaves = gather(self._model, x, y, weight, self._class_weight, may_be_empty=self._inputs_only)
         return Batch(leaves, slice(None), leaves.rows)
 
 

@@ -26,7 +26,10 @@ _KEPT = 24  # compiled steps of one model
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the leaves of a batch belong: `x` is a structure of positions; targets and weights have one for each output, or None."""
+    """Where the leaves of a batch belong.
+
+    `x` is a structure of positions (None: an input that was left out); targets and weights have one for each output, or None.
+    """
 
     x: Any
     targets: tuple[int | None, ...]
@@ -35,7 +38,11 @@ class Layout:
     @property
     def key(self) -> Any:
         """What tells this layout from others."""
-        return nest.describe(self.x), self.targets, self.weights
+        return nest.describe(self.x), tuple(nest.flatten(self.x)), self.targets, self.weights
+
+    def inputs(self, leaves: Sequence[Any]) -> Any:
+        """The inputs in their structure; None stands for one that was left out."""
+        return nest.map_structure(lambda i: None if i is None else leaves[i], self.x)
 
 
 def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Plan:
@@ -61,7 +68,7 @@ def step_program(model: Any, layout: Layout, specs: Sequence[TensorSpec], traini
 
 def _step(model: Any, layout: Layout, leaves: Sequence[Any], training: bool) -> Any:
     compiled: Compiled = model.compiled
-    x = nest.map_structure(lambda i: leaves[i], layout.x)
+    x = layout.inputs(leaves)
     with call_context(training) as context:
         outputs = nest.flatten(model(x, training=training) if _takes_training(model) else model(x))
         added = [*context.losses, *model.regularization_losses()]
@@ -96,7 +103,7 @@ def _update(model: Any, compiled: Compiled, total: Any) -> None:
 def graph_of(model: Any) -> Any:
     """The functional graph of a model, or None while there is none (a Sequential before its first data, a class with `call`)."""
     graph = model.__dict__.get("_functional") if "_functional" in model.__dict__ else model
-    return graph if hasattr(type(graph), "_flat_inputs") else None
+    return graph if hasattr(type(graph), "signature") else None
 
 
 def output_names(model: Any, count: int | None = None) -> list[str]:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
 
 from graphkit import callbacks as callback_module
-from graphkit.core import dtypes, limits, nest
+from graphkit.core import limits, nest
 from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
+from graphkit.models.feeding import conform
 from graphkit.training.compiled import ARGUMENTS, Compiled, warn_unused
 from graphkit.training.data import (
     ArraySource,
@@ -364,10 +366,10 @@ def predict(
     callbacks: Any = None,
 ) -> Any:
     """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
-    run = inference_callable(model)
+    batches = _predict_batches(model, x, batch_size, steps)
+    run = inference_callable(model, rows=(batches[1] or 0) * (batch_size or 1))
     parts: list[list[Any]] = []
     structure: Any = None
-    batches = _predict_batches(model, x, batch_size, steps)
     container = callback_module.CallbackList(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1]
     )
@@ -386,73 +388,61 @@ def predict(
 
 def _predict_batches(model: Any, x: Any, batch_size: int | None, steps: int | None) -> tuple[Any, int | None]:
     if is_iterated(x):
-        source = IteratedSource(model, x, steps)
+        source = IteratedSource(model, x, steps, inputs_only=True)
         return (batch.leaves for batch in source.epoch()), source.steps
-    leaves = gather(model, x)
+    leaves = gather(model, x, may_be_empty=True)
     size = check_batch_size(batch_size)
-    count = min(-(-leaves.rows // size), limits.at_most(steps, limits.max_steps_per_epoch) or 1 << 62)
+    whole = max(-(-leaves.rows // size), 1)  # no rows at all are one empty batch
+    count = min(whole, limits.at_most(steps, limits.max_steps_per_epoch) or whole)
     return (leaves.part(i * size, (i + 1) * size) for i in range(count)), count
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:
     """The outputs for one batch. Source: keras.Model.predict_on_batch."""
-    structure, outputs = inference_callable(model)(gather(model, x))
+    structure, outputs = inference_callable(model)(gather(model, x, may_be_empty=True))
     return nest.pack(structure, outputs)
 
 
-def inference_callable(model: Any) -> Any:
+def inference_callable(model: Any, rows: int = 0) -> Any:
     """A function from the leaves of a batch to (structure of the outputs, their leaves).
 
     It runs the model's session of onnxruntime; models that cannot be said in ONNX, and those without a graph, run on the
-    NumPy engine.
+    NumPy engine. So do batches without elements: onnxruntime ends the process on some of them. `rows`: how many are to come.
     """
     graph = graph_of(model)
-    session = _session(model) if graph is not None else None
-    if session is None:
+    if graph is None:
         return lambda leaves: _on_engine(model, leaves)
-    from graphkit.runtime.predictor import check_array
-
     structure = nest.map_structure(lambda t: 0, graph.output)
-    infos = session.session.inputs[: len(graph.inputs)]
+    signature = graph.signature
+    session = cache(partial(_session, model, rows=rows))
 
     def run(leaves: Leaves) -> tuple[Any, list[Any]]:
-        if any(i.shape and i.shape[0] not in (None, leaves.rows) for i in infos):
-            return _on_engine(model, leaves)  # a model made for one number of samples, asked for another
-        arrays = [_ranked(a, len(i.shape)) for a, i in zip(leaves.arrays, infos, strict=True)]
-        return structure, session.run(
-            {i.name: check_array(_number(a, i.dtype), i) for a, i in zip(arrays, infos, strict=True)}
-        )
+        given = [None if i is None else leaves.arrays[i] for i in nest.flatten(leaves.layout.x)]
+        if any(a is not None and not a.size for a in given):
+            return _on_engine(model, leaves)
+        kept = session(left_out=frozenset(i for i, a in enumerate(given) if a is None))
+        if kept is None or not kept.takes_rows(leaves.rows):
+            return _on_engine(model, leaves)
+        pairs = zip(signature.inputs, given, strict=True)
+        return structure, kept.run([conform(i, a, signature.where) for i, a in pairs if a is not None])
 
     return run
 
 
-def _session(model: Any) -> Any:
-    try:
-        from graphkit.runtime.session import session_for
+def _session(model: Any, left_out: frozenset[int], rows: int) -> Any:
+    from graphkit.runtime.session import session_for
 
-        return session_for(model)
+    try:
+        return session_for(model, left_out=left_out, rows=rows)
     except ExportError as error:
         warnings.warn(
-            f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=4
+            f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=5
         )
         return None
 
 
-def _ranked(array: Any, rank: int) -> Any:
-    """Keras adds or drops a last axis of size 1."""
-    if array.ndim == rank - 1:
-        return array[..., None]
-    return array[..., 0] if array.ndim == rank + 1 and array.shape[-1] == 1 else array
-
-
-def _number(array: Any, dtype: str) -> Any:
-    """Inputs are cast to what the model wants, as Keras does."""
-    return array if dtype == "string" or dtypes.of_array(array) == dtype else array.astype(dtypes.to_numpy(dtype))
-
-
 def _on_engine(model: Any, leaves: Leaves) -> tuple[Any, list[Any]]:
-    x = nest.map_structure(lambda i: leaves.arrays[i], leaves.layout.x)
-    outputs = model(x)
+    outputs = model(leaves.layout.inputs(leaves.arrays))
     return nest.map_structure(lambda t: 0, outputs), [np.asarray(o) for o in nest.flatten(outputs)]
 
 

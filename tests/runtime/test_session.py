@@ -36,7 +36,7 @@ def test_a_provider_that_is_not_there_is_named_with_those_that_are(monkeypatch: 
     monkeypatch.setattr(session, "available_providers", lambda: ["CPUExecutionProvider"])
     with pytest.raises(
         RuntimeSessionError,
-        match=r"'CUDA' is not available .*: CPUExecutionProvider\. For CUDA install onnxruntime-gpu",
+        match=r"'CUDAExecutionProvider' is not available .*: CPUExecutionProvider\. For CUDA install onnxruntime-gpu",
     ):
         resolve_providers("CUDA")
     with pytest.raises(RuntimeSessionError, match=r"'CPUU' is not available.*Did you mean 'CPU'"):
@@ -63,6 +63,27 @@ def test_a_provider_that_could_not_start_is_an_error_not_a_fallback(monkeypatch:
         RuntimeSessionError, match=r"'CUDAExecutionProvider' could not start .* fell back to CPUExecutionProvider"
     ):
         session.Session(b"", "CUDA")
+    with pytest.warns(
+        UserWarning, match=r"'CUDAExecutionProvider' could not start .* fell back to CPUExecutionProvider"
+    ):
+        fallen = session._check_started(
+            ["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"], False
+        )
+    assert fallen is None
+    with pytest.raises(RuntimeSessionError, match="'CUDAExecutionProvider' could not start"):
+        session._check_started(["CUDAExecutionProvider", "CPUExecutionProvider"], ["CPUExecutionProvider"], True)
+
+
+def test_of_several_providers_those_that_are_not_there_are_left_out_with_a_warning(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(session, "available_providers", lambda: ["CPUExecutionProvider"])
+    with pytest.warns(UserWarning, match="'CUDAExecutionProvider' is not available .* runs on CPUExecutionProvider"):
+        assert resolve_providers(["CUDA", "CPU"]) == ["CPUExecutionProvider"]
+    with pytest.warns(UserWarning, match="'CUDAExecutionProvider' is not available"):
+        assert resolve_providers(["CPU", "CUDA"], strict=True) == ["CPUExecutionProvider"]
+    with pytest.raises(RuntimeSessionError, match="'CUDAExecutionProvider' is not available"):
+        resolve_providers(["CUDA", "CPU"], strict=True)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, True])
@@ -85,16 +106,17 @@ def test_two_runtimes_side_by_side_are_seen(monkeypatch: pytest.MonkeyPatch) -> 
     assert installed_runtimes() == ["onnxruntime 1.20", "onnxruntime-gpu 1.21"]
 
 
-def test_a_session_is_kept_until_a_weight_changes() -> None:
-    model = small_model()
-    first = session_for(model)
-    assert session_for(model) is first
-    before = first.run({"x": X})[0]
-    np.testing.assert_allclose(before, np.asarray(model(X)), rtol=1e-5)
-    model.set_weights([w + 1 for w in model.get_weights()])
-    second = session_for(model)
-    assert second is not first
-    np.testing.assert_allclose(second.run({"x": X})[0], np.asarray(model(X)), rtol=1e-5)
+def test_a_session_is_kept_when_weights_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, made = small_model(), session.Session
+    kept = session_for(model)
+    np.testing.assert_allclose(kept.run([X])[0], model(X), rtol=1e-5)
+    built: list[Any] = []
+    monkeypatch.setattr(session, "Session", lambda *a: built.append(a) or made(*a))
+    for _ in range(3):
+        model.set_weights([w + 1 for w in model.get_weights()])
+        assert session_for(model) is kept
+        np.testing.assert_allclose(kept.run([X])[0], model(X), rtol=1e-5)
+    assert len(built) == 1
 
 
 def test_a_session_is_made_anew_when_layers_are_added() -> None:
@@ -102,7 +124,7 @@ def test_a_session_is_made_anew_when_layers_are_added() -> None:
     first = session_for(model)
     model.add(layers.Dense(5, name="more"))
     assert session_for(model) is not first
-    assert session_for(model).run({"x": X})[0].shape == (2, 5)
+    assert session_for(model).run([X])[0].shape == (2, 5)
 
 
 def test_each_setting_has_its_session() -> None:
@@ -125,7 +147,7 @@ def test_sessions_go_with_their_model() -> None:
 def test_onnxruntimes_words_come_with_the_shapes() -> None:
     kept = session_for(small_model())
     with pytest.raises(RuntimeSessionError, match=r"could not run the model on x \(2, 5\)"):
-        kept.run({"x": np.ones((2, 5), np.float32)})
+        kept.run([np.ones((2, 5), np.float32)])
 
 
 def test_predict_leaves_to_the_engine_what_depends_on_sizes_that_are_free() -> None:

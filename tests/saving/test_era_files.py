@@ -51,7 +51,7 @@ def check(case: str, answers: list[Any], wanted: list[Any]) -> None:
 
 
 def call(model: Any, inputs: list[Any]) -> list[Any]:
-    return [np.asarray(leaf) for leaf in nest.flatten(model(inputs if len(inputs) > 1 else inputs[0]))]
+    return [np.asarray(leaf) for leaf in nest.flatten(model(nest.pack(model.input, inputs)))]
 
 
 @pytest.mark.parametrize("case", CASES)

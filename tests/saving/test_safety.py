@@ -236,7 +236,7 @@ ELSEWHERE = [
     (b"\x1c\0\0\0TFL3", "TensorFlow Lite"),
     (b"\x1f\x8b", "gzip"),
     (b"hello", "no known format: it starts with b'hello'"),
-    (b"", "no known format"),
+    (b"", "an empty file"),
     (b"PK\x03\x04", "not a readable zip"),
     (b"\x89HDF\r\n\x1a\n", "not a readable HDF5"),
 ]

@@ -26,23 +26,32 @@ def weight(name: str, *shape: int) -> Variable:
 KERNEL, RECURRENT, BIAS = weight("lstm/kernel", 3, 16), weight("lstm/recurrent_kernel", 4, 16), weight("lstm/bias", 16)
 
 
+LENGTHS = ["Shape", "Cast", "Shape", "Expand"]  # of the samples; see lowering/recurrent.py
+
+
 def sequence(x: Any, **options: Any) -> Any:
     return lstm(x, KERNEL, RECURRENT, BIAS, return_sequences=True, **options)[0]
 
 
 def test_an_lstm_is_one_operator_over_a_free_time_axis() -> None:
     graph = program_to_onnx(trace(sequence, spec("batch", "time", 3)), ["x"], ["lstm"]).graph
-    assert [n.op_type for n in graph.node] == ["Transpose", "LSTM", "Squeeze", "Transpose"]
+    assert [n.op_type for n in graph.node] == ["Transpose", *LENGTHS, "LSTM", "Squeeze", "Transpose"]
     assert [d.dim_param or d.dim_value for d in graph.output[0].type.tensor_type.shape.dim] == ["batch", "time", 4]
-    assert list(graph.node[1].input)[:4] == ["Transpose:0", "lstm/kernel", "lstm/recurrent_kernel", "lstm/bias"]
+    node = next(n for n in graph.node if n.op_type == "LSTM")
+    assert list(node.input)[:4] == ["Transpose:0", "lstm/kernel", "lstm/recurrent_kernel", "lstm/bias"]
+
+
+def test_known_sizes_need_no_lengths() -> None:
+    graph = program_to_onnx(trace(sequence, spec(2, 5, 3)), ["x"], ["lstm"]).graph
+    assert [n.op_type for n in graph.node] == ["Transpose", "LSTM", "Squeeze", "Transpose"]
 
 
 def test_states_of_zeros_and_outputs_nobody_reads_are_left_out() -> None:
     graph = program_to_onnx(trace(lambda x: lstm(x, KERNEL, RECURRENT, BIAS)[0], spec("batch", "time", 3))).graph
     node = next(n for n in graph.node if n.op_type == "LSTM")
-    assert len(node.input) == 4
+    assert len(node.input) == 5
     assert list(node.output) == ["", "LSTM:1"]
-    assert "Expand" not in [n.op_type for n in graph.node]
+    assert [n.op_type for n in graph.node].count("Expand") == 1
 
 
 def test_stacked_layers_share_no_transposes() -> None:

@@ -1,0 +1,369 @@
+"""What may be fed to a model, and how it is cast and shaped: one rule for every way of running one.
+
+A `Signature` is the data: the inputs in order, with names, shapes and dtypes, and the structure they were given in. Calls on
+arrays and on tensors, fit, evaluate, predict, their one-batch forms and the Predictor all ask it. The rule is Keras 3's
+(`Functional` takes structures apart and adjusts ranks), with one addition: a value that the input's dtype cannot hold is refused.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from graphkit.core import dtypes, nest
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.registry import did_you_mean
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.tracing import Tracer
+from graphkit.ir.variable import Variable
+
+Array = np.ndarray[Any, Any]
+
+
+class InputInfo(NamedTuple):
+    """One input: its name, its shape (None where a size is free), its dtype by Keras' name, whether it may be left out."""
+
+    name: str
+    shape: tuple[int | None, ...]
+    dtype: str
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The inputs of a model.
+
+    Attributes:
+        where: what messages call the model: "model 'm'".
+        inputs: the inputs in order.
+        structure: how they are nested; a leaf is the place of the input in `inputs`.
+    """
+
+    where: str
+    inputs: tuple[InputInfo, ...]
+    structure: Any
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the inputs in order."""
+        return [info.name for info in self.inputs]
+
+    def conformed(self, given: Any, cast: bool = True) -> list[Any]:
+        """The inputs in order, each an array (or tensor, or None where it may be left out) of the right rank and dtype.
+
+        Args:
+            given: an array, a list, a dict by input name or by the keys of the model's own structure, or a nest of these.
+            cast: False leaves the dtypes of arrays as they are; they are checked all the same.
+
+        Raises InvalidArgumentError, InvalidTypeError, ShapeError or DTypeError, naming the input.
+        """
+        return [
+            conform(info, value, self.where, cast) for info, value in zip(self.inputs, self.leaves(given), strict=True)
+        ]
+
+    def leaves(self, given: Any) -> list[Any]:
+        """What belongs to each input, in order, as it was given."""
+        if isinstance(given, Mapping):
+            return self._from_mapping(given)
+        if given is None:
+            return [None] * len(self.inputs)
+        if len(self.inputs) == 1:
+            return [self._only(given)]
+        if isinstance(given, (list, tuple)):
+            return self._from_sequence(given)
+        raise self._wrong_number(1)
+
+    # ----- dicts -----
+
+    def _from_mapping(self, given: Mapping[Any, Any]) -> list[Any]:
+        """By the keys of the model's own dict if they are there, else by the names of the inputs. Other keys are left alone."""
+        if isinstance(self.structure, Mapping) and self._required_keys() <= set(given):
+            extra = [key for key in given if key not in self.structure]
+            if extra:
+                warnings.warn(f"{self._title} has no input {extra[0]!r}; it was left out.", stacklevel=2)
+            found: list[Any] = [None] * len(self.inputs)
+            if self._fill(found, self.structure, {key: given.get(key) for key in self.structure}):
+                return found
+        for info in self.inputs:
+            if info.name not in given and not info.optional:
+                raise InvalidArgumentError(
+                    f"Input {info.name!r} of {self.where} is missing: the given dict has {list(map(str, given))}, the inputs are "
+                    f"{self.names}.{did_you_mean(info.name, map(str, given))}"
+                )
+        return [given.get(info.name) for info in self.inputs]
+
+    def _required_keys(self) -> set[Any]:
+        """The keys of the model's own dict; one that holds nothing but optional inputs may be missing."""
+        return {
+            key for key, part in self.structure.items() if not all(self.inputs[i].optional for i in nest.flatten(part))
+        }
+
+    # ----- lists -----
+
+    def _from_sequence(self, given: Sequence[Any]) -> list[Any]:
+        """In the model's own structure, or all in a row."""
+        found: list[Any] = [None] * len(self.inputs)
+        if isinstance(self.structure, (list, tuple)) and self._fill(found, self.structure, given):
+            return found
+        flat = list(given) if len(given) == len(self.inputs) else nest.flatten(given)
+        if len(flat) != len(self.inputs):
+            raise self._wrong_number(len(given) if len(given) == 1 or not _holds_arrays(flat) else len(flat))
+        if isinstance(self.structure, Mapping) and list(self.structure) != sorted(self.structure, key=str):
+            raise InvalidArgumentError(
+                f"{self._title} takes a dict with the keys {list(self.structure)}; a list has no order that they could be given in."
+            )
+        warnings.warn(
+            f"{self._title} takes its inputs as {self._described()}; the list was taken in the order {self.names}.",
+            stacklevel=2,
+        )
+        return flat
+
+    def _fill(self, found: list[Any], structure: Any, given: Any) -> bool:
+        """Put the parts of `given` at their places; whether it has this structure."""
+        if isinstance(structure, int):
+            arrays = [leaf for leaf in nest.flatten(given) if _is_array(leaf)] if nest.is_nested(given) else [given]
+            found[structure] = arrays[0] if len(arrays) == 1 else given
+            return not isinstance(given, Mapping) and len(arrays) <= 1
+        if isinstance(structure, Mapping):
+            return (
+                isinstance(given, Mapping)
+                and set(structure) == set(given)
+                and all(self._fill(found, part, given[key]) for key, part in structure.items())
+            )
+        return (
+            isinstance(given, (list, tuple))
+            and len(given) == len(structure)
+            and all(self._fill(found, part, one) for part, one in zip(structure, given, strict=True))
+        )
+
+    def _only(self, given: Any) -> Any:
+        """What belongs to the one input: an array may stand in a list of its own, and a batch may be written as lists."""
+        if not isinstance(given, (list, tuple)):
+            return given
+        leaves = nest.flatten(given)
+        if _holds_arrays(leaves):
+            if len(leaves) != 1:
+                raise self._wrong_number(len(leaves))
+            return leaves[0]
+        if len(given) == 1 and (given[0] is None or _depth(given) > len(self.inputs[0].shape)):
+            return given[0]
+        return given
+
+    # ----- messages -----
+
+    @property
+    def _title(self) -> str:
+        return self.where[:1].upper() + self.where[1:]
+
+    def _described(self) -> str:
+        return str(nest.map_structure(lambda i: self.inputs[i].name, self.structure))
+
+    def _wrong_number(self, given: int) -> InvalidArgumentError:
+        wanted = len(self.inputs)
+        hint = " Join the rows of one batch into one array with np.stack." if wanted == 1 else ""
+        return InvalidArgumentError(
+            f"{self._title} expects {wanted} input{'s' if wanted > 1 else ''} ({', '.join(self.names)}), but {given} "
+            f"{'was' if given == 1 else 'were'} given.{hint}"
+        )
+
+
+def _holds_arrays(leaves: Sequence[Any]) -> bool:
+    """Whether tensors are among the leaves, and not the numbers of nested lists alone."""
+    return any(_is_array(leaf) for leaf in leaves)
+
+
+def _is_array(leaf: Any) -> bool:
+    """Whether a leaf is a tensor with axes; a number of NumPy's has none."""
+    return getattr(leaf, "shape", ()) != () or hasattr(leaf, "to_numpy")
+
+
+def _depth(given: Any) -> int:
+    """The number of lists around the first number."""
+    depth = 0
+    while isinstance(given, (list, tuple)):
+        depth += 1
+        if not given:
+            break
+        given = given[0]
+    return depth
+
+
+# ----- one input -----
+
+
+def conform(info: InputInfo, value: Any, where: str, cast: bool = True) -> Any:
+    """`value` with the rank and dtype of an input: an array for what is array-like, a tensor for a tensor.
+
+    A last axis of size 1 is added or taken away, as in Keras. Raises ShapeError, DTypeError and their kin, naming the input.
+    """
+    if value is None:
+        if info.optional:
+            return None
+        raise InvalidArgumentError(f"Input {info.name!r} of {where} is not optional, but None was passed.")
+    label = f"Input {info.name!r} of {where}"
+    if isinstance(value, Variable):
+        value = value.value
+    symbolic = isinstance(value, (Tracer, SymbolicTensor))
+    made = value if symbolic else to_array(value, label)
+    _check_kind(info, made, label)
+    made = _ranked(info, made, label)
+    wanted = dtypes.to_numpy(info.dtype)
+    if symbolic:
+        made = _cast_tensor(made, info.dtype)
+    elif made.dtype != wanted:
+        _check_values(info, made, label)
+        made = made.astype(wanted) if cast else made
+    return _masked_as(value, made)
+
+
+def to_array(value: Any, label: str) -> Array:
+    """Anything array-like as an array: tables, tensors of other libraries, lists. Strings become an array of objects.
+
+    Raises ShapeError for ragged lists, InvalidTypeError for what is neither numbers nor strings.
+    """
+    if hasattr(value, "to_numpy"):  # tables
+        value = value.to_numpy()
+    elif hasattr(value, "detach"):  # PyTorch
+        value = value.detach().cpu().numpy()
+    try:
+        array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{label} is ragged: {error}") from None
+    if array.dtype.kind in "US":
+        return array.astype(object)
+    if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
+        raise InvalidTypeError(f"{label} must be an array of numbers or strings, got objects: {value!r:.60}.")
+    return array
+
+
+def _check_kind(info: InputInfo, value: Any, label: str) -> None:
+    """Numbers go to numbers, strings to strings, complex numbers to complex ones only; no elements have no kind."""
+    kind = getattr(value.dtype, "kind", value.dtype)  # of an array a letter, of a tensor Keras' name
+    is_text, is_complex = kind in ("O", "string"), kind in ("c", *dtypes.COMPLEX)
+    fits = (
+        is_text == (info.dtype == "string") and (not is_complex or info.dtype in dtypes.COMPLEX) and kind not in "mMV"
+    )
+    if not fits and getattr(value, "size", 1) != 0:
+        wanted, given = (_PLURAL.get(str(d), str(d)) for d in (info.dtype, value.dtype))
+        raise DTypeError(f"{label} wants {wanted}, got {given}.")
+
+
+_PLURAL = {"string": "strings", "object": "strings"}
+
+
+def _ranked(info: InputInfo, value: Any, label: str) -> Any:
+    """With a last axis of size 1 more or less, where that makes the ranks equal."""
+    wanted, given = info.shape, tuple(value.shape)
+    if len(given) == len(wanted) + 1 and given[-1] == 1:
+        value = _without_last_axis(value)
+    elif len(given) == len(wanted) - 1 and wanted[-1] == 1:
+        value = _with_last_axis(value)
+    shape = tuple(value.shape)
+    if len(shape) == len(wanted) and all(_fits(w, g) for w, g in zip(wanted, shape, strict=True)):
+        return value
+    shown = tuple(s if isinstance(s, int) else None for s in given)
+    raise ShapeError(f"{label} wants shape {wanted}, got {shown}.{_shape_hint(wanted, given)}")
+
+
+def _fits(wanted: int | None, given: Any) -> bool:
+    """A size that is not known, of either side, fits."""
+    return wanted is None or not isinstance(given, int) or wanted == given
+
+
+def _shape_hint(wanted: Sequence[int | None], given: Sequence[Any]) -> str:
+    row = wanted[1:]
+    if wanted and len(given) == len(row) and all(_fits(w, g) for w, g in zip(row, given, strict=True)):
+        return " One row without a batch axis? Pass x[None]."
+    return ""
+
+
+def _without_last_axis(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[..., 0]
+    from graphkit.ops import squeeze
+
+    return squeeze(value, -1)
+
+
+def _with_last_axis(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value[..., None]
+    from graphkit.ops import expand_dims
+
+    return expand_dims(value, -1)
+
+
+def _cast_tensor(value: Any, dtype: str) -> Any:
+    if value.dtype == dtype:
+        return value
+    from graphkit.ops import cast
+
+    return cast(value, dtype)
+
+
+def _check_values(info: InputInfo, array: Array, label: str) -> None:
+    """Raise DTypeError for a number that an integer dtype cannot hold: a cast would make another one of it without a word."""
+    if not dtypes.is_int(info.dtype) or array.dtype.kind not in "iuf" or not array.size:
+        return
+    limits = np.iinfo(info.dtype)
+    if array.dtype.kind != "f" and np.can_cast(array.dtype, info.dtype, "safe"):
+        return
+    low, high = array.min(), array.max()
+    if not (low > limits.min - 1 and high < limits.max + 1):  # NaN too
+        outside = next(v for v in (low, high) if not limits.min - 1 < v < limits.max + 1)
+        raise DTypeError(f"{label} wants {info.dtype}, which cannot hold {outside}.")
+
+
+def _masked_as(value: Any, made: Any) -> Any:
+    """Masks travel on tensors, and stay where a tensor was cast or its last axis changed."""
+    if made is not value:
+        for name in _MASKS:
+            mask = getattr(value, name, None)
+            if mask is not None and hasattr(made, "mask"):
+                made.mask = mask
+    return made
+
+
+_MASKS = ("mask",)
+
+
+# ----- structures as data -----
+
+
+def to_listed(structure: Any) -> Any:
+    """A nest of lists, tuples and dicts as JSON data that keeps the difference; a leaf is an int."""
+    if isinstance(structure, Mapping):
+        return {"dict": [[key, to_listed(part)] for key, part in structure.items()]}
+    if isinstance(structure, tuple):
+        return {"tuple": [to_listed(part) for part in structure]}
+    return [to_listed(part) for part in structure] if isinstance(structure, list) else structure
+
+
+def from_listed(listed: Any, count: int) -> Any:
+    """The nest that `to_listed` wrote. Raises ValueError unless its leaves are the numbers below `count`, each once."""
+    structure = _rebuilt(listed)
+    if sorted(nest.flatten(structure)) != list(range(count)):
+        raise ValueError(f"the leaves of {listed!r:.200} are not the numbers below {count}")
+    return structure
+
+
+def _rebuilt(listed: Any) -> Any:
+    if isinstance(listed, int) and not isinstance(listed, bool):
+        return listed
+    if isinstance(listed, list):
+        return [_rebuilt(part) for part in listed]
+    if isinstance(listed, dict) and list(listed) == ["tuple"]:
+        return tuple(_rebuilt(part) for part in listed["tuple"])
+    if isinstance(listed, dict) and list(listed) == ["dict"]:
+        return {key: _rebuilt(part) for key, part in listed["dict"]}
+    raise ValueError(f"{listed!r:.200} is no structure")
+
+
+def numbered(structure: Any) -> Any:
+    """The structure with the places of its leaves, in the order of `nest.flatten`."""
+    count: Iterator[int] = iter(range(len(nest.flatten(structure))))
+    return nest.map_structure(lambda _: next(count), structure)
