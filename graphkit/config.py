@@ -63,7 +63,8 @@ def is_traceback_filtering_enabled() -> bool:
 def enable_unsafe_deserialization() -> None:
     """Refused with InvalidArgumentError: graphkit never runs code out of files."""
     raise InvalidArgumentError(
-        "graphkit never runs code out of files, so there is nothing to enable. Pass functions and classes by custom_objects={name: object}."
+        "graphkit never runs code out of files, so there is nothing to enable. Pass functions and classes by "
+        "custom_objects={name: object}. A vocabulary file that a model names by its path is opened by load_model(..., safe_mode=False)."
     )
 
 

@@ -21,6 +21,7 @@ from graphkit.core.errors import (
     UnknownClassError,
     UnknownNameError,
     UnsafeCodeError,
+    UnsafePathError,
     UnsupportedError,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "UnknownClassError",
     "UnknownNameError",
     "UnsafeCodeError",
+    "UnsafePathError",
     "UnsupportedError",
 ]

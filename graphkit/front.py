@@ -31,6 +31,7 @@ def convert(
     weights: Any = None,
     strict: bool = False,
     lost: list[str] | None = None,
+    overwrite: bool = True,
     **options: Any,
 ) -> Any:
     """Open `source`, write it in the format that the suffix of `target` names, and give the model.
@@ -42,10 +43,11 @@ def convert(
         weights: a file of weights for a source without (JSON).
         strict: raise LossyConversionError, and write nothing, where the target does not hold all of the source.
         lost: a list that takes, in words, what is not in the target.
+        overwrite: False raises InvalidArgumentError where the target is there.
         options: what the writer of the target takes (`opset` for ONNX, `keras_version=2` for HDF5).
 
     Raises InvalidArgumentError for a suffix or option that is not known.
     """
     from graphkit.saving import conversion
 
-    return conversion.convert(source, target, custom_objects, weights, strict, lost, **options)
+    return conversion.convert(source, target, custom_objects, weights, strict, lost, overwrite, **options)

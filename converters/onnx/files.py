@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import onnx
+from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
 from graphkit.core.file_kinds import other_kind
 from graphkit.core.files import Staged, check_target, replacing_group
+from graphkit.saving.beside import file_beside
 
 from .document import Document, document_of
 
@@ -79,6 +82,35 @@ def _data_files(path: Path) -> list[Path]:
     return [found for found in path.parent.iterdir() if named.fullmatch(found.name)]
 
 
+def _check_locations(message: onnx.ModelProto, path: Path) -> None:
+    """Raise UnsafePathError for weights that are to stand anywhere but beside the model."""
+    what = repr(str(path))
+    for tensor in external_tensors(message):
+        said = {entry.key: entry.value for entry in tensor.external_data}
+        where = f"{what}: the weight {tensor.name!r}"
+        file = file_beside(path, said.get("location"), where, folders=True)
+        numbers = [said.get("offset") or "0", said.get("length") or "0"]
+        if not all(number.isascii() and number.isdecimal() for number in numbers):
+            raise SerializationError(f"{where} has the offset and length {numbers}, which are no numbers.")
+        if sum(map(int, numbers)) > file.stat().st_size:
+            raise SerializationError(f"{where} ends behind the end of {said['location']!r}: the file was cut short.")
+
+
+def external_tensors(message: onnx.ModelProto) -> list[onnx.TensorProto]:
+    """The tensors of a message, at any depth, whose numbers stand in other files."""
+    found: list[onnx.TensorProto] = []
+    stack: list[Any] = [message]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, onnx.TensorProto):
+            found += [part] if part.data_location == onnx.TensorProto.EXTERNAL or part.external_data else []
+            continue
+        for field, value in part.ListFields():
+            if field.message_type is not None:
+                stack += [value] if isinstance(value, Message) else value
+    return found
+
+
 def read_message(path: Path) -> onnx.ModelProto:
     """A message with its external weights. Raises SerializationError for what is no ONNX model, or lacks a part."""
     try:
@@ -90,6 +122,7 @@ def read_message(path: Path) -> onnx.ModelProto:
         raise SerializationError(f"{str(path)!r} {told}.") from error
     if not message.HasField("graph"):
         raise SerializationError(f"{str(path)!r} is no ONNX model: it holds no graph.")
+    _check_locations(message, path)
     try:
         load_external_data_for_model(message, str(path.parent))
     except Exception as error:

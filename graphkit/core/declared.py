@@ -35,6 +35,7 @@ class Argument(NamedTuple):
     for_base: bool
     init: bool
     kw_only: bool
+    names_file: bool
     attribute: str = ""  # the field's name
 
 
@@ -50,6 +51,7 @@ def argument(
     for_base: bool = False,
     init: bool = True,
     kw_only: bool = False,
+    names_file: bool = False,
 ) -> Any:
     """Declare an argument of the constructor.
 
@@ -64,8 +66,9 @@ def argument(
         for_base: goes on to the constructor of the undeclared base instead of being kept here.
         init: False: no argument of this class, though one of its base.
         kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
+        names_file: a text is the path of a file: taken from a person, refused in a config.
     """
-    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only)
+    return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only, names_file)
 
 
 def must(

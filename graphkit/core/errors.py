@@ -18,7 +18,8 @@
     ├── SerializationError (ValueError)         a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is whole
     │   ├── UnknownClassError                   a class of the file is not registered
-    │   └── UnsafeCodeError                     the file holds code; it is not run
+    │   ├── UnsafeCodeError                     the file holds code; it is not run
+    │   └── UnsafePathError                     the file names another file or an address; it is not opened
     ├── ExportError (ValueError)                the model cannot be said in the target format
     └── RuntimeSessionError (RuntimeError)      onnxruntime refused a model or a provider
 
@@ -107,9 +108,26 @@ class UnsafeCodeError(SerializationError):
     """A file holds Python code, which is never run."""
 
 
+class UnsafePathError(SerializationError):
+    """A file names another file, or an address, which is never opened."""
+
+
 class ExportError(GraphKitError, ValueError):
     """A model cannot be said in the target format."""
 
 
 class RuntimeSessionError(GraphKitError, RuntimeError):
     """onnxruntime refused a model or a provider."""
+
+
+def located(error: GraphKitError, where: str, name: str | None = None) -> GraphKitError:
+    """The error with the place in front of its message; the same error where the message has the place's name already."""
+    if (name or where) in str(error):
+        return error
+    text = f"{where}: {error}"
+    try:
+        made = type(error)(text)
+    except TypeError:  # a class of a user's with arguments of its own
+        made = SerializationError(text)
+    made.__cause__, made.__suppress_context__ = error.__cause__, True
+    return made.with_traceback(error.__traceback__)

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from graphkit.core import dtypes
 from graphkit.core.errors import (
     GraphKitError,
     InvalidTypeError,
@@ -21,14 +22,18 @@ from graphkit.core.errors import (
     SerializationError,
     UnknownClassError,
     UnsafeCodeError,
+    UnsafePathError,
+    located,
 )
 from graphkit.core.late import import_classes
 from graphkit.core.registry import did_you_mean
 
 T = TypeVar("T", bound=Callable[..., Any])
+Source = tuple[str, bool]  # what is being read, as messages name it; whether the person trusts it (safe_mode=False)
 
 _BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, class name) -> class
 _REGISTERED: dict[str, Any] = {}  # "package>name" -> class or function of the user's
+_source: ContextVar[Source | None] = ContextVar("graphkit_source_of_config", default=None)
 _custom: ContextVar[dict[str, Any] | None] = ContextVar("graphkit_custom_objects", default=None)
 
 
@@ -101,6 +106,48 @@ def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[No
 
 
 CustomObjectScope = custom_object_scope
+
+
+@contextmanager
+def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
+    """Inside, objects are made of what a file holds; whatever goes wrong is an error of ours that names the file.
+
+    Args:
+        what: the file, as messages name it.
+        safe_mode: False lets a layer open the vocabulary that the file names by its path, as in Keras. No code is run either way.
+    """
+    if _source.get() is not None:  # a part of a file that is being read
+        yield
+        return
+    token = _source.set((what, not safe_mode))
+    try:
+        yield
+    except GraphKitError as error:
+        raise located(error, what) from error.__cause__
+    except RecursionError:
+        raise SerializationError(f"{what} is nested too deeply.") from None
+    except Exception as error:
+        raise SerializationError(
+            f"{what} cannot be opened: {type(error).__name__}: {str(error).rstrip('.')}."
+        ) from error
+    finally:
+        _source.reset(token)
+
+
+def refuse_path(owner: str, argument: str, value: Any) -> None:
+    """Raise UnsafePathError for a path or address that stands in a config, unless the person who opens it trusts it."""
+    _, trusted = _source.get() or ("", False)
+    if not trusted:
+        raise UnsafePathError(
+            f"{owner} wants to open {value!s:.200} (`{argument}`), which is no part of the file. graphkit opens nothing that a "
+            "file names: it could be any file of this machine. If you trust the file, pass safe_mode=False, or make the layer yourself."
+        )
+
+
+def refuse_path_from_file(owner: str, argument: str, value: Any) -> None:
+    """Likewise for a path that a constructor was given while a file is being read; a person's own call may open it."""
+    if _source.get() is not None:
+        refuse_path(owner, argument, value)
 
 
 def custom_object(name: str) -> Any:
@@ -194,8 +241,8 @@ def _refuse_code(config: Any) -> Any:
 
 
 _LITERALS: dict[str, Callable[[Any], Any]] = {
-    "__numpy__": lambda c: np.array(c["value"], dtype=c["dtype"]),
-    "__tensor__": lambda c: np.array(c["value"], dtype=c["dtype"]),
+    "__numpy__": lambda c: _array(c),
+    "__tensor__": lambda c: _array(c),
     "__slice__": lambda c: slice(deserialize(c["start"]), deserialize(c["stop"]), deserialize(c["step"])),
     "__ellipsis__": lambda c: Ellipsis,
     "__lambda__": _refuse_code,
@@ -203,11 +250,16 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
 }
 
 
-def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True) -> Any:
-    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered.
+def _array(config: Mapping[str, Any]) -> Any:
+    """An array of numbers: texts and objects could ask for any amount of memory."""
+    dtype = dtypes.standardize(str(config["dtype"]))
+    if dtype == "string":
+        raise SerializationError(f"An array in the config has the dtype {config['dtype']!r}, which is no number's.")
+    return np.array(config["value"], dtype=dtypes.to_numpy(dtype))
 
-    `safe_mode` is taken for Keras' sake: code in configs is never run.
-    """
+
+def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered."""
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)
@@ -222,8 +274,22 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None, sa
         return literal(config["config"])
     if config["class_name"] == "function":
         return find_function(config["config"])
-    cls = find_class(config)
-    return build_from_config(cls, config)
+    try:
+        return build_from_config(find_class(config), config)
+    except SerializationError as error:
+        raise located(error, *place_of(config)) from error.__cause__
+
+
+def place_of(config: Mapping[str, Any]) -> tuple[str, str]:
+    """The object of an envelope, as messages name it, and its name as they write it."""
+    inner = config["config"]
+    name = config.get("name") or (inner.get("name") if isinstance(inner, Mapping) else None)
+    if not isinstance(name, str):
+        return str(config["class_name"]), str(config["class_name"])
+    kind = str(config.get("module") or "")
+    is_other = kind.startswith(("keras.optimizers", "keras.losses", "keras.metrics"))
+    where = f"{config['class_name']} {name!r}" if is_other else f"Layer {name!r} ({config['class_name']})"
+    return where, repr(name)
 
 
 def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
@@ -236,9 +302,8 @@ def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
     except SerializationError:
         raise
     except (GraphKitError, TypeError, KeyError) as error:
-        name = inner.get("name") if isinstance(inner, Mapping) else None
         raise SerializationError(
-            f"{config['class_name']} {name or ''!r} cannot be made from its config: {type(error).__name__}: {error}"
+            f"{place_of(config)[0]} cannot be made from its config: {type(error).__name__}: {error}"
         ) from error
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):

@@ -16,7 +16,7 @@ from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import config_names, deserialize, is_envelope, serialize
+from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
@@ -595,6 +595,7 @@ class Layer(Operation):
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """A layer with this config, without its weights' numbers."""
+        refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in config_names(base)}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
         return cls(**{k: _argument_from_config(v) for k, v in config.items() if k not in dropped})
@@ -608,6 +609,14 @@ class Layer(Operation):
             if weights and any(w is value for w in weights):
                 weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
         super().__setattr__(name, value)
+
+
+def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
+    """Raise UnsafePathError where a config gives a path for an argument that may name a file."""
+    declared = getattr(cls, "declaration", None)
+    for name, known in declared.arguments.items() if declared is not None else ():
+        if known.names_file and isinstance(config.get(name), (str, bytes)):
+            refuse_path(f"Layer {config.get('name')!r} ({cls.__name__})", name, config[name])
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:

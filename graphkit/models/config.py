@@ -345,8 +345,7 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
         stand_in = placeholder_for(entry, error)
         if stand_in is not None:
             return stand_in
-        name = entry.get("name") or (entry["config"].get("name") if isinstance(entry["config"], Mapping) else None)
-        raise type(error)(f"Layer {name!r} ({entry['class_name']}): {error}") from error
+        raise
 
 
 def _record_of(entry: Mapping[str, Any]) -> OperationRecord | None:

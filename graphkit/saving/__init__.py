@@ -8,10 +8,17 @@ from graphkit.core.serialization import (
     get_registered_object,
     register_keras_serializable,
 )
-from graphkit.core.serialization import deserialize as deserialize_keras_object
 from graphkit.core.serialization import serialize as serialize_keras_object
 from graphkit.saving.file_editor import KerasFileEditor
-from graphkit.saving.front import load_model, load_weights, model_from_json, model_to_json, save_model, save_weights
+from graphkit.saving.front import (
+    deserialize_keras_object,
+    load_model,
+    load_weights,
+    model_from_json,
+    model_to_json,
+    save_model,
+    save_weights,
+)
 from graphkit.saving.inspection import inspect_file
 
 __all__ = [

@@ -11,7 +11,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.core.file_kinds import other_kind
 from graphkit.saving.safetensors import looks_like_safetensors
 from graphkit.saving.sharded import is_index
-from graphkit.saving.stores import HDF5_MAGIC
+from graphkit.saving.stores import HDF5_MAGIC, has_user_block
 from graphkit.saving.tensorflowjs import is_layers_model
 from graphkit.saving.wrapped import looks_like_yaml
 
@@ -45,6 +45,8 @@ def kind_of(path: Path) -> Kind:
         return HDF5
     if head.startswith(b"PK"):
         return _kind_of_zip(path)
+    if has_user_block(path):
+        return HDF5
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
         return TENSORFLOWJS if is_layers_model(head) else SHARDS if is_index(head) else JSON
     if looks_like_safetensors(head):

@@ -13,9 +13,9 @@ from graphkit.core.allocation import initial_weights_within, weights_from_file
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.files import check_target, replacing, write_text
-from graphkit.core.serialization import custom_object_scope, deserialize, envelope
+from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from
 from graphkit.core.versions import version_numbers
-from graphkit.saving import formats
+from graphkit.saving import formats, limits
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
@@ -40,18 +40,18 @@ def load_model(
         custom_objects: classes and functions of your own by the names that the file uses; for a `Lambda` that was saved as
             code, its function by the layer's name.
         compile: whether a model that was compiled is compiled again, with its optimizer's state.
-        safe_mode: accepted for Keras' sake; code in files is never run.
+        safe_mode: False lets a layer open the vocabulary file that the model names by its path. Code in files is never run.
         placeholders: let layers whose class (or Lambda whose function) is not known keep their place, name and config: the model
             can be summarised, drawn and searched, and calling it raises UnknownClassError.
 
     Raises SerializationError (a ValueError) naming file and entry. Source: keras.saving.load_model.
     """
     path = _existing(filepath)
-    kind = formats.kind_of(path)
-    module_name, _, function = kind.reader.partition(":")
-    reader = getattr(import_module(module_name), function)
     allowing = allowing_placeholders() if placeholders else nullcontext()
-    with custom_object_scope(custom_objects), allowing, collection_paused():
+    with reading_from(repr(str(path)), safe_mode), custom_object_scope(custom_objects), allowing, collection_paused():
+        kind = formats.kind_of(path)
+        module_name, _, function = kind.reader.partition(":")
+        reader = getattr(import_module(module_name), function)
         return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
 
 
@@ -139,7 +139,8 @@ def _compile(model: Any, config: Mapping[str, Any]) -> None:
 
 def read_json(path: Path, compile: bool = True) -> Any:
     """The model of a JSON file, newly initialised."""
-    return _model_from_text(path.read_bytes(), repr(str(path)), compile=compile)
+    what = repr(str(path))
+    return _model_from_text(limits.read_bytes(path, what), what, compile=compile)
 
 
 # ----- JSON -----
@@ -165,8 +166,24 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
     """
     if not isinstance(json_string, (str, bytes)):
         raise InvalidTypeError(f"model_from_json wants the JSON text of a model, got {type(json_string).__name__}.")
-    with custom_object_scope(custom_objects), collection_paused():
-        return _model_from_text(json_string, "the JSON text", compile=True)
+    what = "the JSON text"
+    with reading_from(what), custom_object_scope(custom_objects), collection_paused():
+        return _model_from_text(json_string, what, compile=True)
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
+) -> Any:
+    """What `serialize_keras_object` wrote, made again. Source: keras.saving.deserialize_keras_object.
+
+    Args:
+        custom_objects: classes and functions of your own by the names that the config uses.
+        safe_mode: False lets a layer open the vocabulary file that the config names by its path. No code is run either way.
+
+    Raises UnknownClassError for a class that is not registered, SerializationError for what is no config.
+    """
+    with reading_from("the config", safe_mode):
+        return deserialize(config, custom_objects)
 
 
 def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
@@ -194,17 +211,9 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
                 model._config_version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
             else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
-        except GraphKitError:
+        except (GraphKitError, RecursionError, MemoryError):
             raise
-        except RecursionError:
-            raise SerializationError(f"{what} is nested too deeply.") from None
-        except (
-            TypeError,
-            ValueError,
-            KeyError,
-            IndexError,
-            AttributeError,
-        ) as error:  # what a malformed config leads to
+        except Exception as error:  # what a malformed config leads to
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
     if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is saved as a file of its own
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
@@ -264,7 +273,9 @@ def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name
 
     if kwargs:
         raise InvalidTypeError(f"load_weights got arguments that it does not know: {sorted(kwargs)}.")
-    read_weights(model, _existing(filepath), skip_mismatch, by_name)
+    path = _existing(filepath)
+    with reading_from(repr(str(path))):
+        read_weights(model, path, skip_mismatch, by_name)
 
 
 def _existing(filepath: Any) -> Path:

@@ -96,17 +96,17 @@ def _tensorflowjs(path: Path, what: str) -> Report:
 
 
 def _hdf5(path: Path, what: str) -> Report:
-    from graphkit.saving.legacy_h5 import text_of
+    from graphkit.saving.legacy_h5 import json_attribute, text_of
 
     with open_table(path, what) as table:
         attributes = table.attributes.get("", {})
         by_layer = _parameters_by_layer(table, what)
         if "model_config" not in attributes:
             return _of_weights(table, by_layer, "weights without a model (HDF5)")
-        config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
+        config = json_attribute(attributes, "model_config", what)
         optimizer = None
         if "training_config" in attributes:
-            training = limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}")
+            training = json_attribute(attributes, "training_config", what)
             optimizer = _optimizer_name(training.get("optimizer_config")) if isinstance(training, dict) else None
         if "keras_version" in attributes and isinstance(config, dict):
             config.setdefault("keras_version", text_of(attributes["keras_version"]))

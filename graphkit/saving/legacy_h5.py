@@ -49,7 +49,7 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
             raise SerializationError(
                 f"{what} is an HDF5 file without a model_config: {_what_it_is(table)}. Make the model first, then model.load_weights(path)."
             )
-        config = limits.parse_json(text_of(attributes["model_config"]), f"model_config of {what}")
+        config = json_attribute(attributes, "model_config", what)
         if isinstance(config, dict) and "keras_version" in attributes:
             config.setdefault("keras_version", text_of(attributes["keras_version"]))
         with weights_from_file(table.nbytes, what):
@@ -57,7 +57,7 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
             build_from_weights(model, [e.shape for g in weight_groups(table, what) for e in g.entries], what)
         older = load_legacy_weights(model, table, what)
         if compile and "training_config" in attributes:
-            training = limits.parse_json(text_of(attributes["training_config"]), f"training_config of {what}")
+            training = json_attribute(attributes, "training_config", what)
             _compile(model, training, table, older)
     return model
 
@@ -84,6 +84,12 @@ def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
     model.optimizer.build(model.trainable_weights)
     pairs = state_pairs(model.optimizer, entries, None if is_side_by_side(names, version) else older)
     assign([Assignment(variable, entry) for variable, entry in pairs])
+
+
+def json_attribute(attributes: Mapping[str, Any], name: str, what: str) -> Any:
+    """The JSON data of a text attribute."""
+    value = attributes[name]
+    return limits.parse_json(value if isinstance(value, (str, bytes)) else str(value), f"{name} of {what}")
 
 
 def text_of(value: Any) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ MAX_ENTRIES = 1 << 16  # members of an archive
 MAX_OBJECTS = 1 << 20  # groups and datasets of an HDF5 file
 MAX_DEPTH = 100  # groups within groups
 FREE_BYTES = 1 << 28  # what may be declared whatever the file's size
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
 MAX_RATIO = 100  # Keras stores without packing; deflated weights reach 1.1
 
 
@@ -38,8 +40,39 @@ def parse_json(text: str | bytes, what: str) -> Any:
     if len(text) > MAX_JSON_BYTES:
         raise SerializationError(f"{what} has {len(text):,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
     try:
-        return json.loads(text)
+        found = json.loads(as_text(text, what))
     except RecursionError:
         raise SerializationError(f"{what} is nested too deeply to be a config.") from None
-    except (ValueError, UnicodeDecodeError) as error:
+    except ValueError as error:
+        if isinstance(error, SerializationError):
+            raise
         raise SerializationError(f"{what} is not valid JSON: {error}.") from None
+    if _SURROGATE.search(text if isinstance(text, str) else text.decode()):
+        _refuse_lone_surrogates(found, what)
+    return found
+
+
+def as_text(data: str | bytes, what: str) -> str:
+    """Text, which must be UTF-8 where it comes as bytes. Raises SerializationError naming `what`."""
+    try:
+        return data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        raise SerializationError(f"{what} is not UTF-8 text: {error}.") from None
+
+
+def _refuse_lone_surrogates(found: Any, what: str) -> None:
+    r"""Halves of a character (\ud800), which no text can hold: they could not be written or shown."""
+    stack = [found]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise SerializationError(
+                    f"{what} has the text {value[:60]!a}, which is no Unicode: half of a pair."
+                ) from None
+        elif isinstance(value, dict):
+            stack += [*value, *value.values()]
+        elif isinstance(value, list):
+            stack += value

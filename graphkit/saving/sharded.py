@@ -16,6 +16,7 @@ from typing import Any
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import replacing_group
 from graphkit.saving import limits
+from graphkit.saving.beside import file_beside
 from graphkit.saving.stores import Array, Entry, Table, open_table, write_hdf5
 
 SUFFIX = ".weights.json"
@@ -103,9 +104,8 @@ def open_shards(path: Path, what: str) -> Iterator[Table]:
     with ExitStack() as opened:
         entries: dict[str, Entry] = {}
         for name in _file_names(places, what):
-            if not path.with_name(name).is_file():
-                raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
-            table = opened.enter_context(open_table(path.with_name(name), f"{name} of {what}"))
+            file = file_beside(path, name, what)
+            table = opened.enter_context(open_table(file, f"{name} of {what}"))
             twice = entries.keys() & table.entries.keys()
             if twice:
                 raise SerializationError(f"{what}: {min(twice)!r} stands in two files.")
@@ -117,7 +117,7 @@ def _file_names(places: Mapping[str, Any], what: str) -> list[str]:
     found: dict[str, None] = {}
     for group, files in places.items():
         for name in files if isinstance(files, list) else [files]:
-            if not isinstance(name, str) or Path(name).name != name or name in ("", ".", "..") or "\\" in name:
+            if not isinstance(name, str):
                 raise SerializationError(f"{what}: {group!r} stands in {name!r}, which is no name of a file beside it.")
             found[name] = None
     if len(found) > limits.MAX_ENTRIES:

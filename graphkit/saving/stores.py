@@ -68,7 +68,7 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
     from graphkit.saving.safetensors import looks_like_safetensors, safetensors_table
 
     start = _first_bytes(source)
-    if start.startswith(HDF5_MAGIC):
+    if start.startswith(HDF5_MAGIC) or (not start.startswith(b"PK") and has_user_block(source)):
         with _open_hdf5(source, what) as file:
             yield hdf5_table(file, what)
     elif start.startswith(b"PK"):
@@ -86,6 +86,20 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
         raise SerializationError(
             f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
         )
+
+
+def has_user_block(source: Path | BinaryIO) -> bool:
+    """Whether an HDF5 file begins behind a block of the user's own, of 512 bytes or a power of two times that."""
+    with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
+        size = file.seek(0, io.SEEK_END)
+        at = 512
+        while at < size:
+            file.seek(at)
+            if file.read(len(HDF5_MAGIC)) == HDF5_MAGIC:
+                break
+            at *= 2
+        file.seek(0)
+        return at < size
 
 
 def _first_bytes(source: Path | BinaryIO) -> bytes:
@@ -232,6 +246,28 @@ def _refuse_shared_groups(links: Mapping[bytes, Any], groups: Sequence[bytes], w
         seen[address] = path
 
 
+def _texts(dataset: Any, what: str) -> Array:
+    """Texts of any length. They stand apart, and many places may share one: so only some are read at a time."""
+    import h5py
+
+    if h5py.check_string_dtype(dataset.dtype) is None or dataset.ndim > 1:
+        raise SerializationError(
+            f"{what} has the dtype {dataset.dtype}, which is neither a number's nor that of a list of texts."
+        )
+    if dataset.ndim == 0:
+        return np.asarray(dataset[()])
+    step = max(1, limits.FREE_BYTES // max(dataset.file.id.get_filesize(), 1))
+    found: list[Any] = []
+    size = 0
+    for start in range(0, len(dataset), step):
+        block = dataset[start : start + step].tolist()
+        size += sum(map(len, block))
+        if size > limits.FREE_BYTES:
+            raise SerializationError(f"{what} holds more than {limits.FREE_BYTES:,} bytes of text.")
+        found += block
+    return np.array(found, object)
+
+
 def _hdf5_entry(dataset: Any, path: str, size: int, what: str) -> Entry:
     from h5py import h5s
 
@@ -268,9 +304,9 @@ def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
 def _numbers(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
     from h5py import Dataset, h5a, h5s
 
+    if dataset.dtype.hasobject:
+        return _texts(Dataset(dataset), what)
     array: Array = np.empty(shape, dataset.dtype)
-    if array.dtype.hasobject:
-        return np.asarray(Dataset(dataset)[()])  # texts
     dataset.read(h5s.ALL, h5s.ALL, array)
     if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
         return array.view(dtypes.to_numpy("bfloat16"))

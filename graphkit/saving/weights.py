@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
@@ -156,13 +157,23 @@ def _number(key: str) -> tuple[int, str]:
     return (int(key), key) if key.isdecimal() else (-1, key)
 
 
+def _numbers_of(assignment: Assignment) -> Array:
+    array: Array = assignment.entry.read()
+    wanted, found = assignment.variable.dtype, dtypes.of_array(array)
+    if found == "string" or (found in dtypes.COMPLEX and wanted not in dtypes.COMPLEX):
+        raise SerializationError(
+            f"The weight {assignment.variable.path!r} has the dtype {wanted}, the file's {assignment.entry.path!r} {array.dtype}."
+        )
+    return array
+
+
 def assign(
     assignments: list[Assignment],
     custom: list[tuple[Any, dict[str, Entry]]] | None = None,
     told: Iterable[Any] = (),
 ) -> None:
     """Read everything that can fail to be read, then assign, and tell the objects `told`."""
-    arrays = [(a.variable, a.entry.read()) for a in assignments]
+    arrays = [(a.variable, _numbers_of(a)) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
         variable.adopt(array)

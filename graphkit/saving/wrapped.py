@@ -34,10 +34,7 @@ def parse_config(text: str | bytes, what: str) -> Any:
         raise SerializationError(
             f"{what} has {len(text):,} bytes; a YAML config has at most {limits.MAX_YAML_BYTES:,}."
         )
-    try:
-        return parse_yaml(text.decode("utf-8") if isinstance(text, bytes) else text, what)
-    except UnicodeDecodeError as error:
-        raise SerializationError(f"{what} is not valid YAML: {error}.") from None
+    return parse_yaml(limits.as_text(text, what), what)
 
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:

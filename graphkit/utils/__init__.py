@@ -14,7 +14,6 @@ from graphkit.core.serialization import (
     get_registered_object,
     register_keras_serializable,
 )  # fmt: skip
-from graphkit.core.serialization import deserialize as deserialize_keras_object
 from graphkit.core.serialization import serialize as serialize_keras_object
 from graphkit.training.progbar import Progbar
 from graphkit.utils.arrays import normalize, to_categorical
@@ -28,6 +27,7 @@ from graphkit.utils.timeseries import timeseries_dataset_from_array
 
 if TYPE_CHECKING:
     from graphkit.preprocessing.sequence import pad_sequences
+    from graphkit.saving import deserialize_keras_object
     from graphkit.utils import legacy
     from graphkit.utils.feature_space import FeatureSpace
     from graphkit.utils.folders import (
@@ -54,6 +54,7 @@ _LAZY = {
     "FeatureSpace": "graphkit.utils.feature_space",
     "array_to_img": "graphkit.utils.images",
     "audio_dataset_from_directory": "graphkit.utils.folders",
+    "deserialize_keras_object": "graphkit.saving",
     "image_dataset_from_directory": "graphkit.utils.folders",
     "img_to_array": "graphkit.utils.images",
     "load_img": "graphkit.utils.images",

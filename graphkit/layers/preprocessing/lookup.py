@@ -14,7 +14,7 @@ from graphkit.core import dtypes
 from graphkit.core.declared import argument, must
 from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import keras_class, refuse_path_from_file
 from graphkit.ir.tracing import current_trace, measured_size
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.preprocessing.categories import EncodingArguments, RaggedArgument, encode
@@ -78,7 +78,7 @@ def _listed(value: Any) -> Any:
 class VocabularyArguments(EncodingArguments, kw_only=True):
     """Of layers with a vocabulary."""
 
-    idf_weights: Any = argument(default=None, save=_listed)
+    idf_weights: Any = argument(default=None, save=_listed, names_file=True)
     pad_to_max_tokens: bool = argument(default=False)
     encoding: str = argument(default="utf-8")
     _size: int | None = argument(default=None, hidden=True, alias="vocabulary_size")
@@ -103,7 +103,7 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
     num_oov_indices: int = argument(default=1)
     mask_token: Any = argument(default=None)
     oov_token: Any = argument(default="[UNK]")
-    vocabulary: Any = argument(default=None, save=_listed)
+    vocabulary: Any = argument(default=None, save=_listed, names_file=True)
     invert: bool = argument(default=False, kw_only=True)
     oov_method: str = argument(default="floormod", kw_only=True)
     salt: Any = argument(default=None, check=salt_of, kw_only=True)
@@ -217,12 +217,18 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
         self._idf = padded.astype(dtypes.to_numpy(dtypes.floatx()))
 
     def _read(self, path: str) -> list[Any]:
+        refuse_path_from_file(f"Layer {self.name!r} ({type(self).__name__})", "vocabulary", path)
         if self.output_mode == "tf_idf":
             raise InvalidArgumentError(
                 f"output_mode 'tf_idf' of layer {self.name!r} does not support loading a vocabulary from file."
             )
-        with open(path, encoding="utf-8") as file:
-            return [self._token(line.rstrip("\n")) for line in file]
+        try:
+            with open(path, encoding=getattr(self, "encoding", None) or "utf-8") as file:
+                return [self._token(line.rstrip("\n")) for line in file]
+        except (OSError, ValueError) as error:
+            raise InvalidArgumentError(
+                f"The vocabulary file {path!r} of layer {self.name!r} cannot be read: {str(error).rstrip('.')}."
+            ) from error
 
     def _token(self, value: Any) -> Any:
         return text_of(value) if self.kind is str else int(value)
@@ -462,7 +468,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization)
     split: Any = argument(default="whitespace", check=_split)
     ngrams: Any = argument(default=None, convert=_tupled)
-    vocabulary: Any = argument(default=None, save=_listed, kw_only=True)
+    vocabulary: Any = argument(default=None, save=_listed, names_file=True, kw_only=True)
     output_sequence_length: int | None = argument(default=None, kw_only=True)
 
     def __post_init__(self) -> None:

@@ -22,13 +22,44 @@ from graphkit.models.config import Expansion
 from graphkit.saving.tensorflow import arrays, mathematics, neural, nodes
 from graphkit.saving.tensorflow.table import FUNCTIONS, evaluated
 
-# Keras' own functions, found in graphkit's modules by their names.
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+# Keras' own functions, found in graphkit's modules by their names. They are listed, since those modules also have functions that
+# read, write and fetch files or change settings, and the name comes from a file.
+_LOSSES = _names(
+    "binary_crossentropy binary_focal_crossentropy categorical_crossentropy categorical_focal_crossentropy "
+    "categorical_hinge cosine_similarity hinge huber kl_divergence kld kullback_leibler_divergence log_cosh logcosh "
+    "mae mape mean_absolute_error mean_absolute_percentage_error mean_squared_error mean_squared_logarithmic_error "
+    "mse msle poisson sparse_categorical_crossentropy squared_hinge"
+)
 _KERAS = {
-    "keras.backend.": "graphkit.backend",
-    "keras.activations.": "graphkit.activations",
-    "keras.losses.": "graphkit.losses",
-    "keras.metrics.": "graphkit.losses",
-    "keras.utils.": "graphkit.utils",
+    "keras.backend.": (
+        "graphkit.backend",
+        _names(
+            "abs all any arange argmax argmin batch_dot batch_flatten batch_normalization bias_add binary_crossentropy cast "
+            "cast_to_floatx categorical_crossentropy clip concatenate constant conv1d conv2d conv3d cos cumprod cumsum "
+            "depthwise_conv2d dot dropout elu equal exp expand_dims eye flatten gather greater greater_equal hard_sigmoid "
+            "in_test_phase in_top_k in_train_phase int_shape l2_normalize less less_equal log logsumexp max maximum mean "
+            "min minimum ndim not_equal one_hot ones ones_like permute_dimensions pool2d pool3d pow prod random_bernoulli "
+            "random_binomial random_normal random_uniform relu repeat repeat_elements reshape reverse round selu shape "
+            "sigmoid sign sin softmax softplus softsign sparse_categorical_crossentropy spatial_2d_padding "
+            "spatial_3d_padding sqrt square squeeze stack std stop_gradient sum switch tanh temporal_padding tile transpose "
+            "truncated_normal var zeros zeros_like"
+        ),
+    ),
+    "keras.activations.": (
+        "graphkit.activations",
+        _names(
+            "elu exponential gelu hard_sigmoid leaky_relu linear log_softmax mish relu relu6 selu sigmoid silu softmax "
+            "softplus softsign swish tanh"
+        ),
+    ),
+    "keras.losses.": ("graphkit.losses", _LOSSES),
+    "keras.metrics.": ("graphkit.losses", _LOSSES),
+    "keras.utils.": ("graphkit.utils", frozenset({"normalize", "to_categorical"})),
 }
 
 
@@ -90,7 +121,7 @@ class TensorFlowOp(Expansion):
 
 
 def _keras_function(name: str) -> Any:
-    for start, module in _KERAS.items():
-        if name.startswith(start):
-            return getattr(import_module(module), name.removeprefix(start), None)
+    for start, (module, functions) in _KERAS.items():
+        if name.startswith(start) and name.removeprefix(start) in functions:
+            return getattr(import_module(module), name.removeprefix(start))
     return None
