@@ -83,6 +83,24 @@ def map_structure(function: Callable[..., Any], structure: Any, *others: Any) ->
     return pack(structure, [function(*row) for row in zip(*columns, strict=True)])
 
 
+def same_structure(first: Any, second: Any) -> bool:
+    """Whether two structures have the same containers, with the same keys, and None in the same places."""
+    if isinstance(first, Mapping):
+        return (
+            isinstance(second, Mapping)
+            and set(first) == set(second)
+            and all(same_structure(first[key], second[key]) for key in first)
+        )
+    for container in (list, tuple):
+        if isinstance(first, container):
+            return (
+                isinstance(second, container)
+                and len(first) == len(second)
+                and all(same_structure(a, b) for a, b in zip(first, second, strict=True))
+            )
+    return not is_nested(second) and (first is None) == (second is None)
+
+
 def describe(structure: Any) -> str:
     """A short picture of a structure for messages: `[*, {'a': *}]`."""
     if isinstance(structure, Mapping):
@@ -90,4 +108,4 @@ def describe(structure: Any) -> str:
     if isinstance(structure, (list, tuple)):
         inner = ", ".join(describe(item) for item in structure)
         return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
-    return "*"
+    return "None" if structure is None else "*"

@@ -169,9 +169,12 @@ class OpNode(Operation):
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """The op on these tensors, with the config's arguments."""
-        if _spread(self.record):
+        spread = _spread(self.record)
+        if spread:
             bound = signature_of(self.record.function).bind_partial()
-            bound.arguments.update({**self.config, _spread(self.record): tensors})
+            single = [name for name in self.record.tensors if name != spread]
+            bound.arguments.update({**self.config, **dict(zip(single, tensors, strict=False))})
+            bound.arguments[spread] = tensors[len(single) :]
             return self.record.function(*bound.args, **bound.kwargs, **kwargs)
         given = dict(zip(self.record.tensors, tensors, strict=False))
         return self.record.function(**given, **kwargs, **self.config)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,17 +20,22 @@ from graphkit.ir.variable import Variable
 
 
 class Tracer(Comparable, TensorOperators):
-    """A tensor of the program that is being traced. `mask` is the boolean tensor that travels with it, or None.
+    """A tensor of the program that is being traced.
 
     Its operators do what those of the array do that will stand in its place: `&`, `|`, `^`, `~`, `<<`, `>>` work on bits.
+
+    Attributes:
+        mask: the boolean tensor that travels with it, or None.
+        weak: int, float or complex where it stands for a Python number, which adapts its dtype to what it meets; else None.
     """
 
-    __slots__ = ("mask", "trace", "value")
+    __slots__ = ("mask", "trace", "value", "weak")
 
     def __init__(self, trace: Trace, value: Value) -> None:
         self.trace = trace
         self.value = value
         self.mask: Any = None
+        self.weak: type | None = None
 
     @property
     def spec(self) -> TensorSpec:
@@ -75,7 +80,7 @@ class Tracer(Comparable, TensorOperators):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidTypeError(
             f"A traced tensor ({self.spec}) was given to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
-            "a layer, a loss or a metric."
+            "a layer, a loss, a metric or the body of a loop; ops.take(array, i, axis=0) instead of array[i]."
         )
 
     def __repr__(self) -> str:
@@ -131,11 +136,16 @@ class Trace:
     """
 
     def __init__(
-        self, parent: Trace | None = None, samples: Sequence[Any] | None = None, only_shapes: bool = False
+        self,
+        parent: Trace | None = None,
+        samples: Sequence[Any] | None = None,
+        only_shapes: bool = False,
+        may_write: bool = True,
     ) -> None:
         self.parent = parent
         self.samples = samples
         self.only_shapes: bool = only_shapes or (parent is not None and parent.only_shapes)
+        self.may_write = may_write
         self.inputs: list[Value] = []
         self.measures: list[Measure] = []
         self.equations: list[Equation] = []
@@ -149,8 +159,6 @@ class Trace:
 
     def read(self, variable: Variable) -> Any:
         """The present value of a variable."""
-        if self.parent is not None:
-            return self._capture(self.parent.read(variable))
         entry = self._variables.get(variable)
         if entry is None:
             value = Value(variable.spec, variable.path)
@@ -165,9 +173,10 @@ class Trace:
 
     def write(self, variable: Variable, value: Any) -> Any:
         """Record the new value of a variable."""
-        if self.parent is not None:
+        if not self.may_write:
             raise InvalidTypeError(
-                f"Variable {variable.path!r} cannot be assigned inside the body of a loop or branch; carry it."
+                f"Variable {variable.path!r} cannot be assigned in the condition of a while_loop or in a gradient function; "
+                "assign it in the body of the loop, or outside."
             )
         from graphkit import ops
 
@@ -301,23 +310,54 @@ def trace(function: Callable[..., Any], *args: Any) -> Program:
     return trace_structured(function, *args)[0]
 
 
-def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec]) -> tuple[Program, list[Tracer], Any]:
-    """Trace the body of a loop or branch inside the current trace.
+class Body(NamedTuple):
+    """The body of a loop or branch, traced inside another trace.
 
-    Gives the program, whose further inputs are what it captured; the captured tensors of the current trace, in that order;
-    and the structure of the result.
+    Attributes:
+        program: its inputs are those of the function, then `captured`, then the values of `variables` before; its outputs are
+            those of the function, then the values of `written` after.
+        captured: the tensors of the outer trace that it reads.
+        variables: the variables that it reads or writes.
+        written: those of them that it writes.
+        structure: the structure of the function's result, with numbers for leaves; None stays None.
     """
+
+    program: Program
+    captured: list[Tracer]
+    variables: list[Variable]
+    written: list[Variable]
+    structure: Any
+
+    def operands(self) -> list[Any]:
+        """What the program's further inputs are in the current trace: what it captured, then the variables."""
+        current = current_trace()
+        assert current is not None
+        return [*self.captured, *(current.read(v) for v in self.variables)]
+
+
+def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec], may_write: bool = False) -> Body:
+    """Trace the body of a loop or branch inside the current trace; what it captures becomes further inputs."""
     outer = current_trace()
-    inner = Trace(parent=outer if outer is not None else Trace())
+    inner = Trace(parent=outer if outer is not None else Trace(), may_write=may_write)
     tracers = [inner.input(s) for s in specs]
     with tracing(inner):
         result = function(*tracers)
-        outputs = nest.flatten(result)
+        outputs = [leaf for leaf in nest.flatten(result) if leaf is not None]
         program = inner.program(tracers, outputs)
     parent = inner.parent
     assert parent is not None
+    written = [s for s in program.state if s.after is not None]
+    closed = Program(
+        [*program.inputs, *(s.before for s in program.state)],
+        (),
+        program.equations,
+        [*program.outputs, *(s.after for s in written if s.after is not None)],
+    )
     captured = [Tracer(parent, value) for value in inner.captures]
-    return program, captured, nest.pack(result, range(len(outputs)))
+    variables = [s.variable for s in program.state]
+    numbers = iter(range(len(outputs)))
+    structure = nest.map_structure(lambda leaf: None if leaf is None else next(numbers), result)
+    return Body(closed, captured, variables, [s.variable for s in written], structure)
 
 
 def infer_specs(function: Callable[..., Any] | None, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> Any:

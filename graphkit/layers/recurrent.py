@@ -234,7 +234,8 @@ class RNN(LoopArguments, BuiltInLayer):
             return call_cell(self.cell, x, nest.pack(states, leaves), training)[0]
 
         first = TensorSpec(tuple(steps.shape[1:]), steps.dtype)
-        spec = trace_body(one, [first, *(TensorSpec.of(s) for s in flat)])[0].outputs[0].spec
+        body = trace_body(one, [first, *(TensorSpec.of(s) for s in flat)], may_write=True)
+        spec = body.program.outputs[0].spec
         return spec.shape, spec.dtype
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:

@@ -81,7 +81,7 @@ def dtype_of(value: Any) -> Any:
     if isinstance(value, Dim):
         return int
     if isinstance(value, Tracer):
-        return value.dtype
+        return value.weak or value.dtype
     return dtype_name(tensor(value))
 
 

@@ -9,19 +9,20 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.dims import Dim, Shape, Size
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir import gradient
+from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Program, Value
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer, current_trace, replay, specialize, trace, trace_body
+from graphkit.ir.tracing import Body, Trace, Tracer, current_trace, replay, specialize, trace, trace_body, tracing
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import dtype_name, shape_of, tensor
+from graphkit.ops._convert import canonical_axis, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_sizes, show
 from graphkit.ops._scan_gradient import differentiate_body, widened
 from graphkit.ops.elementwise import add, cast, equal, less, logical_and, maximum, minimum
-from graphkit.ops.shaping import arange, broadcast_to, flip, stack
+from graphkit.ops.shaping import arange, broadcast_to, concatenate, flip, moveaxis
 
 __all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"]
 
@@ -48,9 +49,130 @@ def _listed(specs: Sequence[TensorSpec]) -> str:
 def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[TensorSpec]) -> None:
     for number, (old, new) in enumerate(zip(before, after, strict=True)):
         if not _same_spec(old, new):
-            raise ShapeError(
-                f"{what}: what is carried must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}."
+            kind = ShapeError if old.dtype == new.dtype else DTypeError
+            raise kind(
+                f"{what}: what is carried must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}. "
+                "Cast or reshape the first value, or what the body gives."
             )
+
+
+# ----- arrays, structures, carries -----
+
+
+def _on_arrays(function: Callable[..., Any], *structures: Any) -> Any:
+    """`function(*structures)`; outside of a trace its program is traced and run, so that arrays and tracers go one way."""
+    if current_trace() is not None:
+        return function(*structures)
+    scratch, arrays = Trace(), []
+
+    def source(leaf: Any) -> Any:
+        if not isinstance(leaf, (np.ndarray, np.generic)):
+            return leaf
+        arrays.append(tensor(leaf))
+        return scratch.input(TensorSpec.of(arrays[-1]))
+
+    leaves = [[source(leaf) for leaf in nest.flatten(s)] for s in structures]
+    with tracing(scratch):
+        result = function(*(nest.pack(s, made) for s, made in zip(structures, leaves, strict=True)))
+        inputs = [leaf for leaf in nest.flatten(leaves) if isinstance(leaf, Tracer)]
+        program = scratch.program(inputs, _tensors(result))
+    return _fill(result, replay(program, arrays))
+
+
+def _tensors(structure: Any) -> list[Any]:
+    """The leaves of a structure that are not None, as tensors."""
+    leaves = [leaf for leaf in nest.flatten(structure) if leaf is not None]
+    if any(isinstance(leaf, Symbolic) for leaf in leaves):
+        raise InvalidTypeError(
+            "The function of a loop or branch reads a symbolic tensor of the graph around it, which is no argument of the op. "
+            "Pass it as one (an operand of ops.switch, a carried value of a loop), use ops.where, or write a layer."
+        )
+    return [tensor(leaf) for leaf in leaves]
+
+
+def _fill(structure: Any, leaves: Sequence[Any]) -> Any:
+    """The structure with these leaves; None stays None."""
+    rest = iter(leaves)
+    return nest.pack(structure, [None if leaf is None else next(rest) for leaf in nest.flatten(structure)])
+
+
+def _weak_type(leaf: Any) -> Any:
+    """The Python type of a number, whose dtype is open; None for a tensor."""
+    if isinstance(leaf, Tracer):
+        return leaf.weak
+    if isinstance(leaf, Dim):
+        return int
+    return type(leaf) if type(leaf) in (int, float, complex) else None
+
+
+class _Carry:
+    """What a loop carries from step to step: a structure of tensors, whose shapes and dtypes stay.
+
+    A Python number takes the dtype that the body gives it, and a number of 32 bits becomes one of 64 where the body makes it
+    so. Everything else that changes is refused.
+    """
+
+    def __init__(self, what: str, structure: Any) -> None:
+        self.what = what
+        self.structure = structure
+        self._leaves = [leaf for leaf in nest.flatten(structure) if leaf is not None]
+        self._weak = [_weak_type(leaf) for leaf in self._leaves]
+        self.tensors = _tensors(structure)
+
+    @property
+    def specs(self) -> list[TensorSpec]:
+        """Shape and dtype of each tensor."""
+        return [TensorSpec.of(t) for t in self.tensors]
+
+    def inside(self, args: Sequence[Any]) -> Any:
+        """The structure that the body sees."""
+        for arg, weak in zip(args, self._weak, strict=True):
+            arg.weak = weak
+        return _fill(self.structure, args)
+
+    def after(self, made: Any) -> list[Any]:
+        """The tensors of what the body gives back."""
+        if not nest.same_structure(self.structure, made):
+            raise InvalidTypeError(
+                f"{self.what}: the body must give back what it carries in the same structure, "
+                f"{nest.describe(self.structure)}, got {nest.describe(made)}."
+            )
+        return _tensors(made)
+
+    def trace(self, step: Callable[..., list[Any]], further: Sequence[TensorSpec] = ()) -> Body:
+        """The body `step(*carried, *further) -> [*carried, ...]`, traced for the dtypes that the carried tensors get."""
+        while True:
+            body = trace_body(step, [*self.specs, *further], may_write=True)
+            before, after = self.specs, [o.spec for o in body.program.outputs[: len(self.tensors)]]
+            settled = [_settled_dtype(*row) for row in zip(self._weak, before, after, strict=True)]
+            if settled == [spec.dtype for spec in before]:
+                _check_carries(self.what, before, after)
+                return body
+            self._weak = [w if d == s.dtype else None for w, d, s in zip(self._weak, settled, before, strict=True)]
+            self.tensors = [tensor(leaf, dtype) for leaf, dtype in zip(self._leaves, settled, strict=True)]
+
+
+def _settled_dtype(weak: Any, before: TensorSpec, after: TensorSpec) -> str:
+    """The dtype of a carried value that goes into the body as `before` and comes out as `after`."""
+    if before.dtype == after.dtype:
+        return before.dtype
+    if weak is not None:
+        return dtypes.result_type(weak, after.dtype)
+    return after.dtype if _WIDER.get(before.dtype) == after.dtype else before.dtype
+
+
+_WIDER = {"int32": "int64", "uint32": "uint64", "float32": "float64", "complex64": "complex128"}
+
+
+def _assign(variables: Sequence[Variable], values: Sequence[Any]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def _read(variables: Sequence[Variable]) -> list[Any]:
+    current = current_trace()
+    assert current is not None
+    return [current.read(v) for v in variables]
 
 
 # ----- scan -----
@@ -162,82 +284,83 @@ def scan(
     """`carry, y = f(carry, x)` for each slice `x` of `xs` along the first axis; gives the last carry and the stacked `y`s.
 
     Args:
-        f: what is carried keeps its structure, shapes and dtypes.
+        f: what is carried keeps its structure, shapes and dtypes; a Python number in `init` takes the dtype that `f` gives it.
         init: the first carry; tensors in any structure.
         xs: tensors with one first size, in any structure; None: `f` gets None, and `length` says how often.
         length: the number of steps where `xs` does not say it.
         reverse: from the last slice to the first; the `y`s stay at their slices' places.
-        unroll: accepted; True writes the steps out one by one.
+        unroll: accepted as in Keras; the steps stay a loop.
 
-    Raises ShapeError if sizes do not agree or the carry changes. Source: keras.ops.scan.
+    Raises ShapeError, DTypeError or InvalidTypeError if sizes do not agree or the carry changes. Variables that `f` assigns are
+    carried along. Source: keras.ops.scan.
     """
-    init = nest.map_structure(tensor, init)
-    leaves = [tensor(x) for x in nest.flatten(xs) if x is not None]
-    steps = _length(leaves, length)
-    if current_trace() is None or (unroll is True and isinstance(steps, int)):
-        return _scan_at_once(f, init, xs, leaves, steps, reverse)
-    return _scan_traced(f, init, xs, leaves, steps, reverse)
+    if not callable(f):
+        raise InvalidTypeError(f"scan wants a function of the carry and a slice, got {f!r}.")
+    if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
+        raise InvalidArgumentError(f"scan: `unroll` must be a bool or a positive int, got {unroll!r}.")
+    return _on_arrays(lambda init, xs: _scan(f, init, xs, length, bool(reverse)), init, xs)  # type: ignore[no-any-return]
 
 
-def _length(leaves: Sequence[Any], length: Any) -> Size:
-    sizes = [shape_of(x)[0] if x.ndim else None for x in leaves]
-    if None in sizes:
-        raise ShapeError("scan wants tensors of at least one axis in `xs`, got a scalar.")
+def _length(what: str, leaves: Sequence[Any], length: Any = None) -> Size:
+    if any(not x.ndim for x in leaves):
+        raise ShapeError(f"{what} wants tensors of at least one axis, got a scalar.")
+    sizes = [shape_of(x)[0] for x in leaves]
     if length is not None:
         sizes.append(length if isinstance(length, Dim) else int(length))
     if not sizes:
-        raise InvalidArgumentError("scan needs `xs`, or `length` to know the number of steps.")
+        raise InvalidArgumentError(f"{what} needs tensors to go through, or `length` to know the number of steps.")
     known = {s for s in sizes if isinstance(s, int)}
     if len(known) > 1:
-        raise ShapeError(f"scan: the first sizes of `xs` and `length` must be equal, got {sizes}.")
-    return known.pop() if known else sizes[0]  # type: ignore[return-value]
+        raise ShapeError(f"{what}: the first sizes of the tensors and `length` must be equal, got {sizes}.")
+    return known.pop() if known else sizes[0]
 
 
-def _scan_at_once(f: Any, init: Any, xs: Any, leaves: Sequence[Any], steps: Any, reverse: bool) -> tuple[Any, Any]:
-    carry, results = init, []
-    order = range(steps)[::-1] if reverse else range(steps)
-    for step in order:
-        carry, y = f(carry, nest.pack(xs, [x[step] for x in leaves]) if leaves else None)
-        results.append(y)
-    if reverse:
-        results.reverse()
-    if not results or all(leaf is None for leaf in nest.flatten(results[0])):
-        return carry, None
-    columns = zip(*(nest.flatten(r) for r in results), strict=True)
-    return carry, nest.pack(results[0], [stack(list(column), axis=0) for column in columns])
-
-
-def _scan_traced(f: Any, init: Any, xs: Any, leaves: Sequence[Any], steps: Size, reverse: bool) -> tuple[Any, Any]:
-    carried = nest.flatten(init)
-    specs = [TensorSpec.of(c) for c in carried] + [TensorSpec(shape_of(x)[1:], dtype_name(x)) for x in leaves]
-    shapes: list[Any] = []
+def _scan(f: Any, init: Any, xs: Any, length: Any, reverse: bool, what: str = "scan") -> tuple[Any, Any]:
+    leaves = _tensors(xs)
+    steps = _length(what, leaves, length)
+    carry = _Carry(what, init)
+    results: list[Any] = []
 
     def step(*args: Any) -> list[Any]:
-        slices = nest.pack(xs, args[len(carried) :]) if leaves else None
-        carry, y = f(nest.pack(init, args[: len(carried)]), slices)
-        after = nest.flatten(carry)
-        if len(after) != len(carried):
-            raise ShapeError(
-                f"scan: f must give a carry like `init`, {nest.describe(init)}, got {nest.describe(carry)}."
-            )
-        after = [tensor(a, s.dtype) for a, s in zip(after, specs[: len(carried)], strict=True)]
-        ys = [] if y is None else nest.flatten(y)
-        shapes.append(None if y is None or all(leaf is None for leaf in ys) else y)
-        return [*after, *(tensor(leaf) for leaf in ys if leaf is not None)]
+        count = len(carry.tensors)
+        made = f(carry.inside(args[:count]), _fill(xs, args[count:]))
+        if not isinstance(made, (tuple, list)) or len(made) != 2:
+            raise InvalidTypeError(f"{what}: the body must give a pair (carry, result), got {nest.describe(made)}.")
+        after, result = made
+        results[:] = [result]
+        return [*carry.after(after), *_tensors(result)]
 
-    body, captured, _ = trace_body(step, specs)
+    body = carry.trace(step, [TensorSpec(shape_of(x)[1:], dtype_name(x)) for x in leaves])
+    first = [*carry.tensors, *_read(body.written)]
     made = scan_p.bind(
-        *carried,
-        *leaves,
-        *captured,
-        body=body,
-        carries=len(carried),
-        sequences=len(leaves),
-        length=steps,
-        reverse=bool(reverse),
+        *first, *leaves, *body.captured, *_read(_unwritten(body)),
+        body=_scan_body(body, len(carry.tensors), len(leaves)),
+        carries=len(first), sequences=len(leaves), length=steps, reverse=reverse,
+    )  # fmt: skip
+    count = len(carry.tensors)
+    _assign(body.written, made[count : len(first)])
+    return _fill(carry.structure, made[:count]), _fill(results[0], made[len(first) :])
+
+
+def _unwritten(body: Body) -> list[Variable]:
+    written = set(body.written)  # a set goes by identity, where `in` a list would compare numbers
+    return [v for v in body.variables if v not in written]
+
+
+def _scan_body(body: Body, carries: int, sequences: int) -> Program:
+    """(carried, written variables, slices, captured, variables that are read) -> (carried, written variables, results)."""
+    inputs, outputs = list(body.program.inputs), list(body.program.outputs)
+    slices = inputs[carries : carries + sequences]
+    captured = inputs[carries + sequences : len(inputs) - len(body.variables)]
+    before = dict(zip(body.variables, inputs[len(inputs) - len(body.variables) :], strict=True))
+    written = [before[v] for v in body.written]
+    stop = len(outputs) - len(written)
+    return Program(
+        [*inputs[:carries], *written, *slices, *captured, *(before[v] for v in _unwritten(body))],
+        (),
+        body.program.equations,
+        [*outputs[:carries], *outputs[stop:], *outputs[carries:stop]],
     )
-    last = nest.pack(init, made[: len(carried)])
-    return last, None if shapes[0] is None else nest.pack(shapes[0], made[len(carried) :])
 
 
 # ----- while_loop -----
@@ -311,58 +434,59 @@ def while_loop(
     Gives the last `loop_vars` in their structure (a list or tuple; a single tensor stays single). There is no gradient.
     Source: keras.ops.while_loop.
     """
-    is_nested = nest.is_nested(loop_vars)
-    given = tuple(nest.map_structure(tensor, v) for v in loop_vars) if is_nested else (tensor(loop_vars),)
-
-    def step(*values: Any) -> tuple[Any, ...]:
-        made = body(*values)
-        return tuple(made) if isinstance(made, (list, tuple)) else (made,)
-
-    if current_trace() is None:
-        last = _while_at_once(cond, step, given, maximum_iterations)
-    else:
-        last = _while_traced(cond, step, given, maximum_iterations)
-    if not is_nested:
-        return last[0]
-    return list(last) if isinstance(loop_vars, list) else last
+    if isinstance(loop_vars, (list, tuple)):
+        made = _on_arrays(lambda given: _while(cond, body, given, maximum_iterations), tuple(loop_vars))
+        return made if isinstance(made, tuple) else tuple(made)
+    return _on_arrays(lambda given: _while(cond, lambda v: (body(v),), given, maximum_iterations), (loop_vars,))[0]
 
 
-def _while_at_once(test: Any, step: Any, values: tuple[Any, ...], limit: int | None) -> tuple[Any, ...]:
-    count = 0
-    while (limit is None or count < limit) and bool(np.asarray(test(*values))):
-        made = step(*values)
-        values = tuple(
-            nest.map_structure(lambda new, old: tensor(new, dtype_name(old)), n, o)
-            for n, o in zip(made, values, strict=True)
-        )
-        count += 1
-    return values
-
-
-def _while_traced(test: Any, step: Any, given: tuple[Any, ...], limit: int | None) -> tuple[Any, ...]:
-    carried = nest.flatten(given)
-    if limit is not None:
-        carried.append(tensor(0, "int32"))
-    specs = [TensorSpec.of(c) for c in carried]
-
-    def unpack(args: Sequence[Any]) -> Any:
-        return nest.pack(given, args[:-1] if limit is not None else args)
+def _while(test: Any, step: Any, given: tuple[Any, ...], limit: Any) -> Any:
+    carry = _Carry("while_loop", given if limit is None else (*given, np.int32(0)))
 
     def holds(*args: Any) -> Any:
-        decided = cast(test(*unpack(args)), "bool")
-        return decided if limit is None else logical_and(decided, less(args[-1], limit))
+        values = carry.inside(args[: len(carry.tensors)])
+        decided = tensor(test(*values[: len(given)]))
+        if dtype_name(decided) != "bool":
+            raise DTypeError(
+                f"while_loop: cond must give a bool, got {TensorSpec.of(decided)}. Compare, or cast to bool."
+            )
+        return decided if limit is None else logical_and(decided, less(values[-1], limit))
 
     def advance(*args: Any) -> list[Any]:
-        made = [tensor(m, s.dtype) for m, s in zip(nest.flatten(step(*unpack(args))), specs, strict=False)]
-        return made if limit is None else [*made, add(args[-1], 1)]
+        values = carry.inside(args)
+        made = step(*values[: len(given)])
+        if not isinstance(made, (list, tuple)):
+            raise InvalidTypeError(
+                f"while_loop: the body must give back a tuple of {len(given)}, like `loop_vars`, got {nest.describe(made)}."
+            )
+        return carry.after(tuple(made) if limit is None else (*made, add(values[-1], 1)))
 
-    test_program, first, _ = trace_body(holds, specs)
-    body_program, second, _ = trace_body(advance, specs)
-    made = while_loop_p.bind(
-        *carried, *first, *second, test=test_program, body=body_program, carries=len(carried), test_constants=len(first)
+    body = carry.trace(advance)
+    count, written = len(carry.tensors), body.written
+    decided = trace_body(holds, carry.specs)
+    own = dict(zip(decided.variables, decided.program.inputs[count + len(decided.captured) :], strict=True))
+    shown = [own.get(v) or Value(v.spec, v.path) for v in written]  # what the body writes, the test sees
+    test_reads = [v for v in decided.variables if v not in set(written)]
+    test_program = Program(
+        [
+            *decided.program.inputs[:count],
+            *shown,
+            *decided.program.inputs[count : count + len(decided.captured)],
+            *(own[v] for v in test_reads),
+        ],
+        (),
+        decided.program.equations,
+        decided.program.outputs,
     )
-    result: tuple[Any, ...] = unpack(made)
-    return result
+    first = [*decided.captured, *_read(test_reads)]
+    start = [*carry.tensors, *_read(written)]
+    made = while_loop_p.bind(
+        *start, *first, *body.captured, *_read(_unwritten(body)),
+        test=test_program, body=_scan_body(body, count, 0), carries=len(start), test_constants=len(first),
+    )  # fmt: skip
+    _assign(written, made[count:])
+    last = _fill(carry.structure, made[:count])
+    return last if limit is None else last[:-1]
 
 
 @operation("ForiLoop", "core", tensors="lower upper init_val")
@@ -371,27 +495,57 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
     Source: keras.ops.fori_loop.
     """
-    if all(isinstance(bound, (int, np.integer, Dim)) for bound in (lower, upper)):
-        return scan(lambda value, i: (body_fun(i, value), None), init_val, arange(lower, upper, dtype="int32"))[0]
-    start, stop = tensor(lower, "int32"), tensor(upper, "int32")
+    start, stop = _bound(lower, "lower"), _bound(upper, "upper")
+    if all(isinstance(bound, (int, Dim)) for bound in (start, stop)):
+
+        def through(init: Any) -> Any:
+            steps = arange(start, stop, dtype="int32")
+            return _scan(lambda value, i: (body_fun(i, value), None), init, steps, None, False, "fori_loop")[0]
+
+        return _on_arrays(through, init_val)
     return while_loop(
-        lambda i, value: less(i, stop), lambda i, value: (add(i, 1), body_fun(i, value)), (start, init_val)
+        lambda i, value: less(i, stop),
+        lambda i, value: (add(i, 1), body_fun(i, value)),
+        (tensor(start, "int32"), init_val),
     )[1]
+
+
+def _bound(bound: Any, name: str) -> Any:
+    """A bound of fori_loop: an int or a size where it is known, else a tensor."""
+    if isinstance(bound, Dim):
+        return bound
+    made = tensor(bound)
+    if not dtypes.is_int(dtype_name(made)):
+        raise DTypeError(f"fori_loop: `{name}` must be an integer, got {bound!r}.")
+    if shape_of(made) != ():
+        raise ShapeError(f"fori_loop: `{name}` must be a scalar, got shape {show(shape_of(made))}.")
+    return int(made) if isinstance(made, np.ndarray) else cast(made, "int32")
 
 
 # ----- cond -----
 
 
-def _cond_abstract(predicate: TensorSpec, *specs: TensorSpec, true: Program, false: Program) -> tuple[TensorSpec, ...]:
+def _check_predicate(predicate: TensorSpec) -> None:
     if predicate.shape != ():
         raise ShapeError(
             f"cond wants a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element."
         )
+
+
+def _check_branches(what: str, yes: Sequence[TensorSpec], no: Sequence[TensorSpec]) -> None:
+    if len(yes) == len(no) and all(_same_spec(a, b) for a, b in zip(yes, no, strict=True)):
+        return
+    kind = DTypeError if [s.shape for s in yes] == [s.shape for s in no] else ShapeError
+    raise kind(
+        f"{what}: the branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}. "
+        "Cast or reshape what one of them gives."
+    )
+
+
+def _cond_abstract(predicate: TensorSpec, *specs: TensorSpec, true: Program, false: Program) -> tuple[TensorSpec, ...]:
+    _check_predicate(predicate)
     yes, no = _result_specs(true, specs), _result_specs(false, specs)
-    if len(yes) != len(no) or not all(_same_spec(a, b) for a, b in zip(yes, no, strict=True)):
-        raise ShapeError(
-            f"cond: both branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}."
-        )
+    _check_branches("cond", yes, no)
     return tuple(TensorSpec(_joined(a.shape, b.shape), a.dtype) for a, b in zip(yes, no, strict=True))
 
 
@@ -403,11 +557,22 @@ def _prepare_cond(out: Any, predicate: Any, *arrays: Any, true: Program, false: 
     from graphkit.engine import compile_program
 
     specs = [TensorSpec.of(a) for a in arrays]
-    plans = {flag: compile_program(fitted(branch, specs)) for flag, branch in ((True, true), (False, false))}
+    branches, plans = {True: true, False: false}, {}
+
+    def compiled(flag: bool) -> tuple[Any, list[tuple[Any, Any]]]:
+        """The plan of a branch, made when it is first taken, and the copies that feed what it reads."""
+        branch = fitted(branches[flag], specs)
+        read, plan = set(branch.atoms_read()), compile_program(branch)
+        pairs = zip(branch.inputs, plan.inputs, arrays, strict=True)
+        return plan, [(target, source) for value, target, source in pairs if value in read]
 
     def run() -> None:
-        plan = plans[bool(predicate[()])]
-        plan.load(arrays)
+        flag = bool(predicate[()])
+        if flag not in plans:
+            plans[flag] = compiled(flag)
+        plan, feeds = plans[flag]
+        for target, source in feeds:
+            np.copyto(target, source)
         plan.step()
         for target, source in zip(out, plan.outputs, strict=True):
             np.copyto(target, source)
@@ -455,31 +620,52 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
 
     Source: keras.ops.cond.
     """
-    if not isinstance(pred, (Tracer, Variable)) or current_trace() is None:
-        return true_fn() if bool(np.asarray(tensor(pred))) else false_fn()
-    yes, read_by_yes, structure = trace_body(_tensors_of(true_fn), [])
-    no, read_by_no, other = trace_body(_tensors_of(false_fn), [])
-    if nest.describe(structure) != nest.describe(other):
+    if not isinstance(pred, (bool, int, float, np.ndarray, np.generic, Tracer, Variable, Dim)):
+        raise InvalidTypeError(f"cond wants a scalar predicate, got {pred!r:.80}.")
+    return _on_arrays(lambda p: _cond("cond", p, true_fn, false_fn), pred)
+
+
+def _cond(what: str, pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
+    """Both branches are traced and compared, whichever is taken."""
+    yes, no = (trace_body(lambda f=f: _tensors_of(f()), [], may_write=True) for f in (true_fn, false_fn))
+    if not nest.same_structure(yes.structure, no.structure):
         raise InvalidTypeError(
-            f"cond: the branches give different structures, {nest.describe(structure)} and {nest.describe(other)}."
+            f"{what}: the branches give different structures, {nest.describe(yes.structure)} and {nest.describe(no.structure)}."
         )
-    operands = {t.value: t for t in (*read_by_yes, *read_by_no)}
-    true = _taking(yes, [t.value for t in read_by_yes], operands)
-    false = _taking(no, [t.value for t in read_by_no], operands)
-    made = cond_p.bind(cast(pred, "bool"), *operands.values(), true=true, false=false)
-    return nest.pack(structure, made)
+    written = list(dict.fromkeys([*yes.written, *no.written]))
+    captured = list({t.value: t for t in (*yes.captured, *no.captured)}.values())
+    variables = list(dict.fromkeys([*yes.variables, *no.variables]))
+    operands = [*captured, *_read(variables)]
+    true, false = (_branch(b, captured, variables, written) for b in (yes, no))
+    _check_branches(what, [o.spec for o in true.outputs], [o.spec for o in false.outputs])
+    predicate = cast(pred, "bool")
+    if isinstance(predicate, np.ndarray):
+        _check_predicate(TensorSpec.of(predicate))
+        made = replay(true if predicate else false, operands)
+    else:
+        made = cond_p.bind(predicate, *operands, true=true, false=false)
+    count = len(made) - len(written)
+    _assign(written, made[count:])
+    return _fill(yes.structure, made[:count])
 
 
-def _tensors_of(function: Callable[[], Any]) -> Callable[[], Any]:
-    return lambda: nest.map_structure(tensor, function())
+def _tensors_of(result: Any) -> Any:
+    return _fill(result, _tensors(result))
 
 
-def _taking(program: Program, read: Sequence[Value], operands: dict[Value, Any]) -> Program:
-    """The branch with an input for each operand, whether it reads it or not."""
-    own = dict(zip(read, program.inputs, strict=True))
-    return Program(
-        [own.get(v) or Value(v.spec, v.name) for v in operands], program.state, program.equations, program.outputs
-    )
+def _branch(
+    body: Body, captured: Sequence[Tracer], variables: Sequence[Variable], written: Sequence[Variable]
+) -> Program:
+    """The branch with an input for each operand, whether it reads it or not, and each written variable as a result."""
+    program = body.program
+    sources: list[Value | Variable] = [*(t.value for t in body.captured), *body.variables]
+    own: dict[Value | Variable, Value] = dict(zip(sources, program.inputs, strict=True))
+    operands: list[Value | Variable] = [*(t.value for t in captured), *variables]
+    inputs = {source: own.get(source) or Value(source.spec) for source in operands}
+    stop = len(program.outputs) - len(body.written)
+    after = dict(zip(body.written, program.outputs[stop:], strict=True))
+    results = [*program.outputs[:stop], *(after.get(v, inputs[v]) for v in written)]
+    return Program(list(inputs.values()), (), program.equations, results)
 
 
 @operation("Switch", "core", tensors="index operands")
@@ -487,14 +673,20 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     """`branches[index](*operands)`; an index beyond the ends takes the first or last branch. Source: keras.ops.switch."""
     if not branches:
         raise InvalidArgumentError("switch needs at least one branch.")
-    index = minimum(maximum(tensor(index), 0), len(branches) - 1)
+    place = tensor(index)
+    if shape_of(place) != () or not dtypes.is_int(dtype_name(place)):
+        raise InvalidTypeError(f"switch wants an integer scalar as index, got {TensorSpec.of(place)}.")
 
-    def choose(low: int) -> Any:
+    def choose(low: int, place: Any, given: Sequence[Any]) -> Any:
         if low == len(branches) - 1:
-            return branches[low](*operands)
-        return cond(equal(index, low), lambda: branches[low](*operands), lambda: choose(low + 1))
+            return branches[low](*given)
+        rest = [lambda: branches[low](*given), lambda: choose(low + 1, place, given)]
+        return _cond("switch", equal(place, low), *rest)
 
-    return choose(0)
+    def chosen(place: Any, given: Sequence[Any]) -> Any:
+        return choose(0, minimum(maximum(place, 0), len(branches) - 1), given)
+
+    return _on_arrays(chosen, place, operands)
 
 
 # ----- built of these -----
@@ -503,44 +695,75 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 @operation("Map", "core", tensors="xs")
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
     """`f` of each slice of `xs` along the first axis, stacked. Source: keras.ops.map."""
-    return scan(lambda _, x: ((), f(x)), (), xs)[1]
+    return _map("map", f, xs)
 
 
 @operation("VectorizedMap", "core", tensors="elements")
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
     """`function` of each slice of `elements` along the first axis, stacked. Source: keras.ops.vectorized_map."""
-    return map(function, elements)
+    return _map("vectorized_map", function, elements)
+
+
+def _map(what: str, f: Callable[[Any], Any], xs: Any) -> Any:
+    return _on_arrays(lambda xs: _scan(lambda _, x: ((), f(x)), (), xs, None, False, what)[1], xs)
 
 
 @operation("AssociativeScan", "core", tensors="elems")
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """Running `f` along `axis`: e0, f(e0, e1), f(f(e0, e1), e2), ...; f works on slices of any length along the axis.
 
-    Done in log2(n) rounds on whole arrays, so the size of the axis must be known. Source: keras.ops.associative_scan.
+    Done in log2(n) rounds on whole arrays; one after the other where the size of the axis is not known. `f` must keep shapes and
+    dtypes. Source: keras.ops.associative_scan.
     """
-    leaves = [tensor(leaf) for leaf in nest.flatten(elems)]
-    size = shape_of(leaves[0])[axis]
-    if isinstance(size, Dim):
+    return _on_arrays(lambda elems: _associative_scan(f, elems, bool(reverse), axis), elems)
+
+
+def _associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool, axis: int) -> Any:
+    leaves = _tensors(elems)
+    axis = canonical_axis(axis, leaves[0].ndim)
+    if len({shape_of(leaf)[axis : axis + 1] for leaf in leaves}) != 1:
         raise ShapeError(
-            f"associative_scan wants a known size of axis {axis}, got shape {show(shape_of(leaves[0]))}. Use ops.scan."
+            f"associative_scan: the tensors must have one size along axis {axis}, got {_listed([TensorSpec.of(x) for x in leaves])}."
         )
-    if reverse:
-        leaves = [flip(leaf, axis) for leaf in leaves]
-    step = 1
-    while step < size:
-        low = nest.pack(elems, [_cut(x, axis, 0, size - step) for x in leaves])
-        high = nest.pack(elems, [_cut(x, axis, step, size) for x in leaves])
-        joined = nest.flatten(f(low, high))
-        leaves = [_join(_cut(x, axis, 0, step), new, axis) for x, new in zip(leaves, joined, strict=True)]
-        step *= 2
+    leaves = [flip(leaf, axis) for leaf in leaves] if reverse else leaves
+
+    def joined(low: Sequence[Any], high: Sequence[Any]) -> list[Any]:
+        made = [tensor(m) for m in nest.flatten(f(nest.pack(elems, low), nest.pack(elems, high)))]
+        before, after = [TensorSpec.of(x) for x in low], [TensorSpec.of(m) for m in made]
+        if len(made) != len(low):
+            raise InvalidTypeError(
+                f"associative_scan: f must give {len(low)} tensors, as it is given, not {len(made)}."
+            )
+        _check_carries("associative_scan", before, after)
+        return made
+
+    size = shape_of(leaves[0])[axis]
+    leaves = _one_by_one(joined, leaves, axis) if isinstance(size, Dim) else _by_doubling(joined, leaves, axis, size)
     return nest.pack(elems, [flip(leaf, axis) for leaf in leaves] if reverse else leaves)
 
 
-def _cut(x: Any, axis: int, start: int, stop: int) -> Any:
-    return x[(slice(None),) * (axis % x.ndim) + (slice(start, stop),)]
+def _by_doubling(joined: Callable[..., list[Any]], leaves: list[Any], axis: int, size: int) -> list[Any]:
+    step = 1
+    while step < size:
+        new = joined([_cut(x, axis, 0, size - step) for x in leaves], [_cut(x, axis, step, size) for x in leaves])
+        leaves = [concatenate([_cut(x, axis, 0, step), n], axis=axis) for x, n in zip(leaves, new, strict=True)]
+        step *= 2
+    return leaves
 
 
-def _join(first: Any, second: Any, axis: int) -> Any:
-    from graphkit.ops.shaping import concatenate
+def _one_by_one(joined: Callable[..., list[Any]], leaves: list[Any], axis: int) -> list[Any]:
+    first = [_cut(x, axis, 0, 1) for x in leaves]
 
-    return concatenate([first, second], axis=axis)
+    def step(carry: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
+        made = joined(carry, slices)
+        return made, made
+
+    rest = [moveaxis(_cut(x, axis, 1, None), axis, 0)[(slice(None), *(slice(None),) * axis, None)] for x in leaves]
+    _, made = _scan(step, first, rest, None, False, "associative_scan")
+    columns = [moveaxis(m, 0, axis) for m in made]
+    columns = [c[(*(slice(None),) * (axis + 1), 0)] for c in columns]
+    return [concatenate([x, c], axis=axis) for x, c in zip(first, columns, strict=True)]
+
+
+def _cut(x: Any, axis: int, start: int, stop: int | None) -> Any:
+    return x[(slice(None),) * axis + (slice(start, stop),)]

@@ -61,12 +61,12 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         outputs = [tensor(o) for o in nest.flatten(result)]
         sources = [tensor(a) for a in nest.flatten(list(args))]
         given: list[int] = []
-        backward, captured, _ = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])
+        body = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])
         made = custom_gradient_p.bind(
             *outputs,
             *sources,
-            *captured,
-            backward=backward,
+            *body.operands(),
+            backward=body.program,
             results=len(outputs),
             args=len(sources),
             given=tuple(given),

@@ -102,14 +102,12 @@ def test_a_body_captures_what_it_reads_of_the_outer_trace() -> None:
     found: list[Any] = []
 
     def outer(x: Any, y: Any) -> Any:
-        program, captured, _ = trace_body(lambda z: z * y, [spec(2)])
-        found.append((program, captured))
+        found.append(trace_body(lambda z: z * y, [spec(2)]))
         return x + y
 
     trace(outer, spec(2), spec(2))
-    program, captured = found[0]
-    assert len(program.inputs) == 2
-    assert len(captured) == 1
+    assert len(found[0].program.inputs) == 2
+    assert len(found[0].captured) == 1
 
 
 def test_specs_are_inferred_without_keeping_the_trace() -> None:

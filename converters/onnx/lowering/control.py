@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from graphkit.core import dtypes
 from graphkit.core.dims import Size
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
@@ -16,7 +17,7 @@ from graphkit.ops.control import fitted
 
 from .. import driver
 from ..builder import GraphBuilder, Operand, value_info
-from ..dims import size_scalar
+from ..dims import shape_vector, size_scalar
 from ..registry import lowering
 
 
@@ -58,6 +59,36 @@ def _several(made: Any) -> tuple[str, ...]:
 
 @lowering("scan")
 def _scan(
+    b: GraphBuilder, *operands: Operand, body: Program, carries: int, sequences: int, length: Size, reverse: bool
+) -> tuple[str, ...]:
+    """onnxruntime refuses a Scan of no steps, so where there may be none, If chooses between nothing and the Scan."""
+    options: dict[str, Any] = {"carries": carries, "sequences": sequences, "length": length, "reverse": reverse}
+    assert b.equation is not None
+    results = [v.spec for v in b.equation.outputs[carries:]]
+    if isinstance(length, int):
+        return _steps(b, *operands, body=body, **options) if length else _no_steps(b, operands[:carries], results)
+    none, some = Body(b, "no_steps"), Body(b, "steps")
+    for part, made in (
+        (none, _no_steps(none.builder, operands[:carries], results)),
+        (some, _steps(some.builder, *operands, body=body, **options)),
+    ):
+        for name, value in zip(made, b.equation.outputs, strict=True):
+            part.output(Operand(part.builder, value.spec, name))
+    is_empty = b.op("Equal", size_scalar(b, length), b.constant(np.asarray(0, np.int64)))
+    count = len(b.equation.outputs)
+    return _several(b.op("If", is_empty, outputs=count, then_branch=none.graph(), else_branch=some.graph()))
+
+
+def _no_steps(b: GraphBuilder, carried: Sequence[Operand], results: Sequence[TensorSpec]) -> tuple[str, ...]:
+    """The carries as they are, and results of no rows."""
+    empty = [
+        b.op("Expand", b.constant(np.zeros((), dtypes.to_numpy(s.dtype))), shape_vector(b, (0, *s.shape[1:])))
+        for s in results
+    ]
+    return (*(b.op("Identity", c) for c in carried), *empty)
+
+
+def _steps(
     b: GraphBuilder, *operands: Operand, body: Program, carries: int, sequences: int, length: Size, reverse: bool
 ) -> tuple[str, ...]:
     stop = carries + sequences
