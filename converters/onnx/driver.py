@@ -34,8 +34,8 @@ def prepared(program: Program, opset: int) -> Program:
     Those without any lowering are expanded before the layout is settled, those whose lowering does not cover the case after.
     """
     load_lowerings()
-    program = tidied(_expanded(simplify(program), lambda e: not any(low.since <= opset for low in _ways(e))))
-    return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None))
+    program = tidied(_expanded(simplify(program, last=True), lambda e: not any(low.since <= opset for low in _ways(e))))
+    return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None), last=True)
 
 
 def _ways(equation: Equation) -> list[Lowering]:
@@ -57,7 +57,7 @@ def _expanded(program: Program, is_unknown: Callable[[Equation], bool]) -> Progr
             else:
                 scratch.equations.append(equation)
         program = Program(program.inputs, program.state, scratch.equations, program.outputs)
-    return simplify(program)
+    return simplify(program, last=True)
 
 
 def lower_equations(b: GraphBuilder, equations: Iterable[Equation], env: Environment) -> None:

@@ -39,7 +39,8 @@ def to_channels_first(program: Program) -> Program:
                 equation.primitive, [run.plain(a) for a in equation.inputs], equation.params, equation.outputs, equation
             )
     state = [State(s.variable, s.before, None if s.after is None else run.plain(s.after)) for s in program.state]
-    return simplify(Program(program.inputs, state, run.equations, [run.plain(o) for o in program.outputs]))
+    outputs = [run.plain(o) for o in program.outputs]
+    return simplify(Program(program.inputs, state, run.equations, outputs), last=True)
 
 
 def _inputs_wanted_first(program: Program) -> list[Value]:

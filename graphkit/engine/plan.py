@@ -93,8 +93,8 @@ class Plan:
 
 def compile_program(program: Program) -> Plan:
     """Compile a program whose sizes are all known."""
-    expanded = expand_composites(simplify(program), keep=lambda p: p.has_kernel)
-    return _Compiler(simplify(expanded)).plan()
+    expanded = expand_composites(simplify(program, last=True), keep=lambda p: p.has_kernel)
+    return _Compiler(simplify(expanded, last=True)).plan()
 
 
 def run(program: Program, *arrays: Any) -> list[Array]:

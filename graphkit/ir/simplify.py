@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,26 +14,47 @@ from graphkit.ir.tracing import params_unknown
 FOLD_LIMIT = 1 << 16  # bytes: larger constants stay as the equations that make them
 
 # A rewrite looks at an equation whose inputs are settled and at what made them; it gives an atom that stands for its single
-# output, a new equation that makes the same outputs, or None. Ops add theirs by `@rewrite("name")`.
+# output, a new equation that makes the same outputs, or None. Ops add theirs by `@rewrite("name", keeps_derivatives=...)`.
 Producers = Mapping[Value, Equation]
 Rewrite = Callable[[Equation, Producers], "Atom | Equation | None"]
-_REWRITES: dict[str, list[Rewrite]] = {}
 
 
-def rewrite(*primitives: str) -> Callable[[Rewrite], Rewrite]:
-    """Register a rewrite for equations of these primitives."""
+class Rule(NamedTuple):
+    """A rewrite, and whether the derivatives of the program stay the same, so that it may come before differentiation."""
+
+    apply: Rewrite
+    keeps_derivatives: bool
+
+
+REWRITES: dict[str, list[Rule]] = {}
+
+
+def rewrite(*primitives: str, keeps_derivatives: bool) -> Callable[[Rewrite], Rewrite]:
+    """Register a rewrite for equations of these primitives.
+
+    Args:
+        primitives: their names.
+        keeps_derivatives: whether `grad` of the rewritten program is `grad` of the program. Rewrites that only keep the numbers
+            run in the last pass before the engine and ONNX.
+    """
 
     def add(function: Rewrite) -> Rewrite:
         for name in primitives:
-            _REWRITES.setdefault(name, []).append(function)
+            REWRITES.setdefault(name, []).append(Rule(function, keeps_derivatives))
         return function
 
     return add
 
 
-def simplify(program: Program, *, fold_limit: int = FOLD_LIMIT) -> Program:
-    """Take out what nothing reads, compute what is constant, share what is computed twice, apply the ops' rewrites."""
-    return eliminate_dead(_forward(eliminate_dead(program), fold_limit))
+def simplify(program: Program, *, fold_limit: int = FOLD_LIMIT, last: bool = False) -> Program:
+    """Take out what nothing reads, compute what is constant, share what is computed twice, apply the ops' rewrites.
+
+    Args:
+        program: any program.
+        fold_limit: constants of more bytes stay as the equations that make them.
+        last: whether nothing is differentiated afterwards, so that rewrites may change derivatives.
+    """
+    return eliminate_dead(_forward(eliminate_dead(program), fold_limit, last))
 
 
 def eliminate_dead(program: Program) -> Program:
@@ -48,7 +69,7 @@ def eliminate_dead(program: Program) -> Program:
     return Program(program.inputs, state, kept[::-1], program.outputs)
 
 
-def _forward(program: Program, fold_limit: int) -> Program:
+def _forward(program: Program, fold_limit: int, last: bool) -> Program:
     """One pass in order: identities, rewrites, folding, common subexpressions."""
     replaced: dict[Value, Atom] = {}
     producers: dict[Value, Equation] = {}
@@ -60,7 +81,7 @@ def _forward(program: Program, fold_limit: int) -> Program:
 
     for original in program.equations:
         equation = _with_inputs(original, tuple(settle(a) for a in original.inputs))
-        result = _rewritten(equation, producers)
+        result = _rewritten(equation, producers, last)
         if not isinstance(result, Equation):
             replaced[equation.outputs[0]] = result
             continue
@@ -88,11 +109,11 @@ def _with_inputs(equation: Equation, inputs: tuple[Atom, ...]) -> Equation:
     return Equation(equation.primitive, inputs, equation.params, equation.outputs, equation.scope)
 
 
-def _rewritten(equation: Equation, producers: Producers) -> Atom | Equation:
+def _rewritten(equation: Equation, producers: Producers, last: bool) -> Atom | Equation:
     """What the rewrites make of an equation, tried until none applies."""
     for _ in range(8):
-        for rule in _REWRITES.get(equation.primitive.name, ()):
-            result = rule(equation, producers)
+        for rule in REWRITES.get(equation.primitive.name, ()):
+            result = rule.apply(equation, producers) if last or rule.keeps_derivatives else None
             if result is not None:
                 if not isinstance(result, Equation):
                     return result
@@ -163,6 +184,6 @@ def expand_composites(program: Program, keep: Callable[[Primitive], bool]) -> Pr
     return program
 
 
-@rewrite("identity")
+@rewrite("identity", keeps_derivatives=True)
 def _identity(equation: Equation, producers: Producers) -> Atom | None:
     return equation.inputs[0]

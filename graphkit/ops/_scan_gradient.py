@@ -22,7 +22,7 @@ class BodyGradient(NamedTuple):
         forward: the body with further results: what the backward step needs of each step.
         backward: (cotangents of `carried`, sums for `summed`, cotangents of results, what was kept, `slices`, `constants`)
             -> (cotangents of `carried`, sums for `summed`, cotangents of `spread`).
-        carried, summed, spread: the float carries, constants and sequences, which get cotangents.
+        carried, summed, spread: the float and complex carries, constants and sequences, which get cotangents.
         slices, constants: the sequences and constants that the backward step reads.
     """
 
@@ -38,7 +38,7 @@ class BodyGradient(NamedTuple):
 def differentiate_body(body: Program, carries: int, sequences: int, has_cotangent: Sequence[bool]) -> BodyGradient:
     """Split the gradient of a body (of a scan) into what runs with the forward scan and what runs backward."""
     stop = carries + sequences
-    floats = [i for i, v in enumerate(body.inputs) if dtypes.is_float(v.spec.dtype)]
+    floats = [i for i, v in enumerate(body.inputs) if dtypes.is_differentiable(v.spec.dtype)]
     carried = [i for i in floats if i < carries]
     joint, found = _joint(body, carries, carried, floats, has_cotangent)
     split = _Split(joint, len(body.inputs), carries, stop, len(body.outputs))

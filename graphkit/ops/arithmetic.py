@@ -140,7 +140,9 @@ def log10(x: Any) -> Any:
 def cbrt(x: Any) -> Any:
     """The cube root, of negative numbers too. Source: keras.ops.cbrt."""
     x = as_float(x)
-    return multiply(sign(x), power(absolute(x), 1.0 / 3.0))
+    return multiply(
+        where(greater_equal(x, 0), 1.0, -1.0), power(absolute(x), 1.0 / 3.0)
+    )  # a sign of 0 would hide the slope
 
 
 def _log_of_sum(x1: Any, x2: Any, unit: float) -> Any:

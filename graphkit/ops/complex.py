@@ -66,7 +66,7 @@ complex_p: Primitive = primitive(
 )
 
 
-@rewrite("real", "imag")
+@rewrite("real", "imag", keeps_derivatives=True)
 def _part_of_joined(equation: Equation, producers: Producers) -> Atom | None:
     """The parts of what was joined a moment ago are there already: so ONNX, which has no complex numbers, never sees them."""
     x = equation.inputs[0]

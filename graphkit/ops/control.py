@@ -22,7 +22,7 @@ from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_sizes, show
 from graphkit.ops._scan_gradient import differentiate_body, widened
 from graphkit.ops.elementwise import add, cast, equal, less, logical_and, maximum, minimum
-from graphkit.ops.shaping import arange, broadcast_to, concatenate, flip, moveaxis
+from graphkit.ops.shaping import arange, broadcast_to, concatenate, flip, moveaxis, reshape, stack
 
 __all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "vectorized_map", "while_loop"]
 
@@ -582,7 +582,7 @@ def _prepare_cond(out: Any, predicate: Any, *arrays: Any, true: Program, false: 
 
 def _cond_vjp(g: Any, out: Any, predicate: Any, *operands: Any, true: Program, false: Program) -> list[Any]:
     """The branch that was taken, backwards."""
-    chosen = [i for i, o in enumerate(operands) if dtypes.is_float(dtype_name(o))]
+    chosen = [i for i, o in enumerate(operands) if dtypes.is_differentiable(dtype_name(o))]
     given = [cotangent for cotangent in g if cotangent is not None]
     specs = [TensorSpec.of(v) for v in (*operands, *given)]
 
@@ -712,7 +712,7 @@ def _map(what: str, f: Callable[[Any], Any], xs: Any) -> Any:
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """Running `f` along `axis`: e0, f(e0, e1), f(f(e0, e1), e2), ...; f works on slices of any length along the axis.
 
-    Done in log2(n) rounds on whole arrays; one after the other where the size of the axis is not known. `f` must keep shapes and
+    Done in log2(n) rounds on whole arrays, or step by step where the size of the axis is not known. `f` must keep shapes and
     dtypes. Source: keras.ops.associative_scan.
     """
     return _on_arrays(lambda elems: _associative_scan(f, elems, bool(reverse), axis), elems)
@@ -738,17 +738,28 @@ def _associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool, a
         return made
 
     size = shape_of(leaves[0])[axis]
-    leaves = _one_by_one(joined, leaves, axis) if isinstance(size, Dim) else _by_doubling(joined, leaves, axis, size)
+    leaves = _one_by_one(joined, leaves, axis) if isinstance(size, Dim) else _by_halves(joined, leaves, axis, size)
     return nest.pack(elems, [flip(leaf, axis) for leaf in leaves] if reverse else leaves)
 
 
-def _by_doubling(joined: Callable[..., list[Any]], leaves: list[Any], axis: int, size: int) -> list[Any]:
-    step = 1
-    while step < size:
-        new = joined([_cut(x, axis, 0, size - step) for x in leaves], [_cut(x, axis, step, size) for x in leaves])
-        leaves = [concatenate([_cut(x, axis, 0, step), n], axis=axis) for x, n in zip(leaves, new, strict=True)]
-        step *= 2
-    return leaves
+def _by_halves(joined: Callable[..., list[Any]], leaves: list[Any], axis: int, size: int) -> list[Any]:
+    """Neighbours are joined and run through first; the other half follows from that. In the order of JAX' roundings."""
+    if size < 2:
+        return leaves
+    pairs = joined([_cut(x, axis, 0, size - 1, 2) for x in leaves], [_cut(x, axis, 1, None, 2) for x in leaves])
+    odd = _by_halves(joined, pairs, axis, size // 2)
+    even = [_cut(x, axis, 0, 1) for x in leaves]
+    if size > 2:
+        later = joined([_cut(x, axis, 0, (size - 1) // 2) for x in odd], [_cut(x, axis, 2, None, 2) for x in leaves])
+        even = [concatenate(both, axis=axis) for both in zip(even, later, strict=True)]
+    return [_interleaved(a, b, axis, size) for a, b in zip(even, odd, strict=True)]
+
+
+def _interleaved(even: Any, odd: Any, axis: int, size: int) -> Any:
+    half = size // 2
+    joined = stack([_cut(even, axis, 0, half), odd], axis=axis + 1)
+    joined = reshape(joined, (*shape_of(even)[:axis], 2 * half, *shape_of(even)[axis + 1 :]))
+    return joined if size % 2 == 0 else concatenate([joined, _cut(even, axis, half, None)], axis=axis)
 
 
 def _one_by_one(joined: Callable[..., list[Any]], leaves: list[Any], axis: int) -> list[Any]:
@@ -765,5 +776,5 @@ def _one_by_one(joined: Callable[..., list[Any]], leaves: list[Any], axis: int) 
     return [concatenate([x, c], axis=axis) for x, c in zip(first, columns, strict=True)]
 
 
-def _cut(x: Any, axis: int, start: int, stop: int | None) -> Any:
-    return x[(slice(None),) * axis + (slice(start, stop),)]
+def _cut(x: Any, axis: int, start: int, stop: int | None, step: int = 1) -> Any:
+    return x[(slice(None),) * axis + (slice(start, stop, step),)]

@@ -86,7 +86,7 @@ power_p = _binary(
     np.power,
     lambda g, out, a, b: [
         lambda: multiply(g, multiply(b, power(a, subtract(b, 1)))),
-        lambda: multiply(g, where(greater(a, 0), multiply(out, log(where(greater(a, 0), a, 1))), 0)),
+        lambda: multiply(g, where(equal(a, 0), 0, multiply(out, log(where(equal(a, 0), 1, a))))),
     ],
 )
 maximum_p = _binary("maximum", np.maximum, lambda g, out, a, b: _extreme_vjp(g, out, a, b))
@@ -177,7 +177,7 @@ def _unary(name: str, function: Callable[..., Any], vjp: Callable[..., Any] | No
 
 
 negative_p = _unary("negative", np.negative, lambda g, out, x: [negative(g)])
-abs_p = _unary("abs", np.absolute, lambda g, out, x: [multiply(g, sign(x))])
+abs_p = _unary("abs", np.absolute, lambda g, out, x: [where(greater_equal(x, 0), g, negative(g))])  # 1 at 0, as in JAX
 sign_p = _unary("sign", np.sign, lambda g, out, x: [None])  # a step: so that |x| has a second derivative, which is zero
 square_p = _unary("square", np.square, lambda g, out, x: [multiply(g, multiply(x, 2))])
 sqrt_p = _unary("sqrt", np.sqrt, lambda g, out, x: [true_divide(multiply(g, 0.5), out)])
@@ -409,7 +409,7 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
     return select_p.bind(cast(condition, "bool"), x1, x2)
 
 
-def _clip_kernel(out: Any, x: Any, low: float, high: float) -> None:
+def _clip_kernel(out: Any, x: Any, low: float, high: float, edge: float = 0.5) -> None:
     np.maximum(x, _bound(low, x), out=out)
     np.minimum(out, _bound(high, x), out=out)
 
@@ -418,12 +418,20 @@ def _bound(limit: float, x: Any) -> Any:
     return np.asarray(limit).astype(x.dtype)
 
 
+def _clip_vjp(g: Any, out: Any, x: Any, low: float, high: float, edge: float = 0.5) -> list[Any]:
+    """A number at a bound passes `edge` of the cotangent, and where both bounds meet, `edge` of that."""
+    at_bound = logical_or(equal(x, low), equal(x, high))
+    inside = logical_and(greater(x, low), less(x, high))
+    return [where(inside, g, where(at_bound, multiply(g, edge if low < high else edge * edge), 0))]
+
+
 clip_p = primitive(
+    # edge: the derivative at a bound, which the functions made of this have each in a way of their own
     "clip",
     same,
     kernel=_clip_kernel,
     inplace=(0,),
-    vjp=lambda g, out, x, low, high: [where(logical_and(greater_equal(x, low), less_equal(x, high)), g, 0)],
+    vjp=_clip_vjp,
 )
 
 
@@ -487,7 +495,7 @@ def _is_constant(atom: Atom, number: float) -> bool:
     )
 
 
-@rewrite("multiply", "divide", "add", "subtract", "power")
+@rewrite("multiply", "divide", "add", "subtract", "power", keeps_derivatives=True)
 def _neutral(equation: Equation, producers: Producers) -> Atom | None:
     """x * 1, x / 1, x + 0, x - 0, x ** 1 are x."""
     a, b = equation.inputs
@@ -499,11 +507,11 @@ def _neutral(equation: Equation, producers: Producers) -> Atom | None:
     return None
 
 
-@rewrite("cast")
+@rewrite("cast", keeps_derivatives=True)
 def _cast_to_own_dtype(equation: Equation, producers: Producers) -> Atom | None:
     return equation.inputs[0] if equation.inputs[0].spec == equation.outputs[0].spec else None
 
 
-@rewrite("stop_gradient")
+@rewrite("stop_gradient", keeps_derivatives=False)
 def _stop_gradient_is_identity(equation: Equation, producers: Producers) -> Atom:
     return equation.inputs[0]

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core import dtypes
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ops._blocks import in_blocks
-from graphkit.ops._convert import as_float, canonical_axis, tensor
+from graphkit.ops._convert import as_float, canonical_axis, dtype_name, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._rules import broadcast, same
@@ -116,7 +117,8 @@ def relu(x: Any) -> Any:
 @operation("Relu6", "nn")
 def relu6(x: Any) -> Any:
     """`x` limited to [0, 6]. Source: keras.ops.relu6."""
-    return clip(x, 0, 6)
+    x = tensor(x)
+    return clip_p.bind(x, low=0.0, high=6.0, edge=0.0) if dtypes.is_float(dtype_name(x)) else clip(x, 0, 6)
 
 
 @operation("LeakyRelu", "nn")
@@ -163,7 +165,8 @@ softplus_p: Primitive = _activation(
 )
 softsign_p = _activation("softsign", lambda x: true_divide(x, add(absolute(x), 1)))
 hard_sigmoid_p = _activation(
-    "hard_sigmoid", lambda x, alpha, beta: clip_p.bind(add(multiply(x, alpha), beta), low=0.0, high=1.0)
+    "hard_sigmoid",
+    lambda x, alpha, beta, edge=0.0: clip_p.bind(add(multiply(x, alpha), beta), low=0.0, high=1.0, edge=edge),
 )
 
 
@@ -210,13 +213,13 @@ hard_swish = hard_silu
 @operation("HardTanh", "nn")
 def hard_tanh(x: Any) -> Any:
     """`x` limited to [-1, 1]. Source: keras.ops.hard_tanh."""
-    return clip(as_float(x), -1.0, 1.0)
+    return clip_p.bind(as_float(x), low=-1.0, high=1.0, edge=1.0)
 
 
 @operation("SparseSigmoid", "nn")
 def sparse_sigmoid(x: Any) -> Any:
     """(x + 1) / 2, limited to [0, 1]. Source: keras.ops.sparse_sigmoid."""
-    return hard_sigmoid_p.bind(as_float(x), alpha=0.5, beta=0.5)
+    return hard_sigmoid_p.bind(as_float(x), alpha=0.5, beta=0.5, edge=0.5)
 
 
 # ----- smooth gates -----

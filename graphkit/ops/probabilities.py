@@ -33,7 +33,7 @@ from graphkit.ops.elementwise import (
 from graphkit.ops.indexing import sort, take_along_axis
 from graphkit.ops.nn import log_sigmoid
 from graphkit.ops.reduction import cumsum, reduce_max_p, reduce_sum_p, reduced_shape
-from graphkit.ops.shaping import arange, expand_dims, flip, reshape, squeeze
+from graphkit.ops.shaping import arange, expand_dims, reshape, squeeze
 
 __all__ = [
     "binary_crossentropy", "categorical_crossentropy", "log_softmax", "softmax", "sparse_categorical_crossentropy", "sparsemax",
@@ -161,7 +161,7 @@ def sparsemax(x: Any, axis: int = -1) -> Any:
     """
     x = as_float(x)
     axis = canonical_axis(axis, x.ndim)
-    falling = flip(sort(x, axis=axis), axis=axis)
+    falling = negative(sort(negative(x), axis=axis))
     sums = cumsum(falling, axis=axis)
     counts = cast(arange(shape_of(x)[axis]), dtype_name(x))
     counts = add(reshape(counts, (-1,) + (1,) * (x.ndim - axis - 1)), 1)

@@ -37,7 +37,7 @@ from graphkit.ops.elementwise import (
     true_divide,
     where,
 )  # fmt: skip
-from graphkit.ops.shaping import broadcast_to, reshape, squeeze
+from graphkit.ops.shaping import broadcast_to, flip, pad, reshape, squeeze
 
 # fmt: off
 __all__ = [
@@ -333,9 +333,25 @@ cumsum_p = primitive(
 
 
 def _cumprod_vjp(g: Any, out: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> list[Any]:
-    """d out_i / d x_j = out_i / x_j for the i that x_j is part of (elements must not be zero)."""
-    back = cumsum_p.bind(multiply(g, out), axis=axis, exclusive=exclusive, reverse=not reverse)
-    return [true_divide(back, x)]
+    """The product of what is before x_j, times r_j = g_j + x_(j+1) r_(j+1): no division, so zeros are numbers like others."""
+    from graphkit.ops.control import associative_scan
+
+    x, g = (flip(t, axis) if reverse else t for t in (x, g))
+    following, g = _shifted(x, axis), _shifted(g, axis) if exclusive else g
+
+    def joined(later: Any, now: Any) -> Any:
+        return [multiply(later[0], now[0]), add(now[1], multiply(now[0], later[1]))]
+
+    before = cumprod_p.bind(x, axis=axis, exclusive=True, reverse=False)
+    after = associative_scan(joined, [following, g], reverse=True, axis=axis)[1]
+    made = multiply(before, after)
+    return [flip(made, axis) if reverse else made]
+
+
+def _shifted(x: Any, axis: int) -> Any:
+    """Each number the next one's, and zero at the end."""
+    widths = [(0, 1) if a == axis else (0, 0) for a in range(x.ndim)]
+    return pad(x[(*(slice(None),) * axis, slice(1, None))], widths)
 
 
 cumprod_p = primitive(
@@ -365,7 +381,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
     return cumprod_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 
-@rewrite("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "sum_to")
+@rewrite("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "sum_to", keeps_derivatives=True)
 def _nothing_to_reduce(equation: Equation, producers: Producers) -> Atom | None:
     """A reduction over no axes, or `sum_to` the same shape, is its input."""
     x = equation.inputs[0]

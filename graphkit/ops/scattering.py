@@ -43,6 +43,14 @@ def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
     out[indices] = updates
 
 
+def _of_those_that_stay(g: Any, x: Any, indices: Any, updates: Any) -> Any:
+    """The cotangents of the updates; an update that a later one replaced has none."""
+    numbers = arange(shape_of(indices)[0])
+    last = scatter_set_p.bind(full((shape_of(x)[0],), 0, "int32"), indices, numbers)
+    stays = equal(take_p.bind(last, indices, axis=0), numbers)
+    return where(expand_dims(stays, list(range(1, updates.ndim))), take_p.bind(g, indices, axis=0), 0)
+
+
 scatter_set_p: Primitive = primitive(
     "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
     lambda x, indices, updates: x,
@@ -51,7 +59,7 @@ scatter_set_p: Primitive = primitive(
     vjp=lambda g, out, x, indices, updates: [
         lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
         None,
-        lambda: take_p.bind(g, indices, axis=0),
+        lambda: _of_those_that_stay(g, x, indices, updates),
     ],
 )
 

@@ -162,7 +162,7 @@ def ravel(x: Any) -> Any:
     return reshape(x, (-1,))
 
 
-@rewrite("reshape")
+@rewrite("reshape", keeps_derivatives=True)
 def _reshape_of_reshape(equation: Equation, producers: Producers) -> Atom | Equation | None:
     x = equation.inputs[0]
     if x.spec.shape == equation.outputs[0].spec.shape:
@@ -226,7 +226,7 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
     return transpose(x, order)
 
 
-@rewrite("transpose")
+@rewrite("transpose", keeps_derivatives=True)
 def _transpose_of_transpose(equation: Equation, producers: Producers) -> Atom | Equation | None:
     x, axes = equation.inputs[0], equation.params["axes"]
     if axes == tuple(range(len(axes))):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 import graphkit.ops
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, size_evaluate
+from graphkit.core.errors import NotDifferentiableError
 from graphkit.ir.gradient import grad, vjp
 from graphkit.ir.primitive import PRIMITIVES, Primitive
 from graphkit.ir.program import Program
@@ -194,6 +196,24 @@ def test_the_programs_of_value_and_gradient_are_well_formed_and_simplify(made: C
     small = simplify(program)
     small.check()
     for found, wanted in zip(replay(small, inputs), replay(program, inputs), strict=True):
+        assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+def _has_gradient_rule(made: Case) -> bool:
+    return _primitive(made).nondiff is None and bool(_float_places(made))
+
+
+@pytest.mark.parametrize("made", [m for m in CASES if _has_gradient_rule(m)], ids=case_id)
+def test_the_gradient_of_the_simplified_program_is_that_of_the_program(made: Case) -> None:
+    inputs, program = _float_inputs(made), _program(made)
+    try:
+        plain = replay(grad(program), inputs)
+    except NotDifferentiableError as error:  # for these params, as the rule says
+        with pytest.raises(NotDifferentiableError, match=re.escape(str(error))):
+            grad(simplify(program))
+        return
+    simplified = replay(grad(simplify(program)), inputs)
+    for found, wanted in zip(simplified, plain, strict=True):
         assert_close(found, wanted, rtol=1e-10, atol=1e-12)
 
 

@@ -41,7 +41,7 @@ def _softsign(b: GraphBuilder, x: Operand) -> Any:
 
 
 @lowering("hard_sigmoid")
-def _hard_sigmoid(b: GraphBuilder, x: Operand, *, alpha: float, beta: float) -> Any:
+def _hard_sigmoid(b: GraphBuilder, x: Operand, *, alpha: float, beta: float, edge: float = 0.0) -> Any:
     return b.op("HardSigmoid", x, alpha=float(alpha), beta=float(beta))
 
 

@@ -111,7 +111,7 @@ def _mod(b: GraphBuilder, x: Operand, y: Operand) -> Any:
 
 
 @lowering("clip")
-def _clip(b: GraphBuilder, x: Operand, *, low: float, high: float) -> Any:
+def _clip(b: GraphBuilder, x: Operand, *, low: float, high: float, edge: float = 0.5) -> Any:
     return b.op("Clip", x, b.like(x, low), b.like(x, high))
 
 
