@@ -92,6 +92,10 @@ class NotBuiltError(GraphKitError, RuntimeError):
     """Weights were asked for before the layer has any."""
 
 
+class NoShapeYetError(NotBuiltError, AttributeError):
+    """An unbuilt model was asked for its input or output: `hasattr` says that there is none."""
+
+
 class SerializationError(GraphKitError, ValueError):
     """A file or a config cannot be read or written."""
 

@@ -27,6 +27,7 @@ from graphkit.core.errors import (
 )
 from graphkit.core.late import import_classes
 from graphkit.core.registry import did_you_mean
+from graphkit.core.stamps import Stamped
 
 T = TypeVar("T", bound=Callable[..., Any])
 Source = tuple[str, bool]  # what is being read, as messages name it; whether the person trusts it (safe_mode=False)
@@ -359,7 +360,7 @@ def find_function(name: Any) -> Any:
     return found
 
 
-class Configurable:
+class Configurable(Stamped):
     """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names."""
 
     def get_config(self) -> dict[str, Any]:

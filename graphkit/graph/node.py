@@ -24,6 +24,7 @@ class Node:
 
     Attributes:
         operation: the layer, model or op that was called.
+        is_copy: whether the call repeats another one, for a model that was cut out of the middle of a graph.
         index: its number among the operation's calls.
         args, kwargs: the arguments of the call, nested structures with symbolic tensors at some leaves.
         input_tensors: the symbolic tensors among the arguments, in order.
@@ -31,10 +32,11 @@ class Node:
         outputs: the structure of what it made.
     """
 
-    __slots__ = ("args", "index", "input_tensors", "kwargs", "operation", "output_tensors", "outputs")
+    __slots__ = ("args", "index", "input_tensors", "is_copy", "kwargs", "operation", "output_tensors", "outputs")
 
     def __init__(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
         self.operation = operation
+        self.is_copy = False
         self.index = len(operation.nodes)
         self.args = args
         self.kwargs = kwargs

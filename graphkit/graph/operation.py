@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -67,13 +67,18 @@ class Operation:
             )
         return self.nodes[node_index]
 
+    @property
+    def _drawn_nodes(self) -> list[Node]:
+        """The calls that a person made; those of models that were cut out repeat them."""
+        return [node for node in self.nodes if not node.is_copy]
+
     def _only_node(self, what: str) -> Node:
-        if len(self.nodes) > 1:
+        if len(self._drawn_nodes) > 1:
             raise NodeAccessError(
                 f'Layer {self.name} has multiple inbound nodes, hence the notion of "layer {what}" is ill-defined. '
                 f"Use `get_{what.replace(' ', '_')}_at(node_index)` instead."
             )
-        return self._node_at(0, what)
+        return self._drawn_nodes[0] if self._drawn_nodes else self._node_at(0, what)
 
     def get_input_at(self, node_index: int) -> Any:
         """The input tensor (or list of them) of a call."""
@@ -103,24 +108,22 @@ class Operation:
 
     @property
     def input_shape(self) -> Any:
-        """The shape of the input (or list of shapes) of the only call."""
-        return _same_or(self.nodes, "input shape", self, self.get_input_shape_at)
+        """The shape of the input (or list of shapes) that all calls share; Keras allows that even where there are several."""
+        return self._shared_shape("input shape", self.get_input_shape_at)
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the output (or structure of shapes) of the only call."""
-        return _same_or(self.nodes, "output shape", self, self.get_output_shape_at)
+        """The shape of the output (or structure of shapes) that all calls share."""
+        return self._shared_shape("output shape", self.get_output_shape_at)
 
-
-def _same_or(nodes: list[Node], what: str, operation: Operation, shape_at: Any) -> Any:
-    """The shape that all nodes share; Keras allows that even where there are several."""
-    shapes = [shape_at(i) for i in range(len(nodes))] or [operation._node_at(0, what)]
-    if any(shape != shapes[0] for shape in shapes):
-        raise NodeAccessError(
-            f'The layer "{operation.name}" has multiple inbound nodes with different {what}s. Hence the notion of "{what}" is '
-            f"ill-defined for the layer. Use `get_{what.replace(' ', '_')}_at(node_index)` instead."
-        )
-    return shapes[0]
+    def _shared_shape(self, what: str, shape_at: Callable[[int], Any]) -> Any:
+        shapes = [shape_at(node.index) for node in self._drawn_nodes] or [shape_at(0)]
+        if any(shape != shapes[0] for shape in shapes):
+            raise NodeAccessError(
+                f'The layer "{self.name}" has multiple inbound nodes with different {what}s. Hence the notion of "{what}" is '
+                f"ill-defined for the layer. Use `get_{what.replace(' ', '_')}_at(node_index)` instead."
+            )
+        return shapes[0]
 
 
 def _unpacked(items: list[Any]) -> Any:

@@ -72,6 +72,10 @@ class SymbolicTensor(Symbolic):
     def _keras_mask(self) -> Any:
         return self.mask
 
+    @_keras_mask.setter
+    def _keras_mask(self, mask: Any) -> None:
+        self.mask = mask
+
     @property
     def _keras_shape(self) -> tuple[int | None, ...]:
         return self.shape

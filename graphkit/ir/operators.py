@@ -13,34 +13,11 @@ def _ops() -> Any:
     return ops
 
 
-class TensorOperators:
-    """Mixin that maps Python's operators to `graphkit.ops`.
-
-    Tensors hash by identity, so they can be dict keys. `==` compares element by element where there are, or will be, numbers;
-    a symbolic tensor's `==` is identity and its `!=` elementwise, as in Keras. `&`, `|`, `^`, `~` are those of Keras' class.
-    """
+class TensorArithmetic:
+    """Mixin that maps Python's arithmetic to `graphkit.ops`. `x += y` makes a new tensor."""
 
     __slots__ = ()
     __array_priority__ = 1000  # NumPy arrays on the left leave the operation to us
-
-    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """`numpy.exp(tensor)`, `numpy.sum(tensor)`, `array + tensor` go to the op of that name; NumPy computes what is no op."""
-        if method == "__call__" and not kwargs:
-            function = getattr(_ops(), _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
-            if function is not None:
-                return function(*inputs)
-        if method == "reduce" and ufunc.__name__ in _REDUCTION_NAMES and not self._has_numbers():
-            given = {k: v for k, v in kwargs.items() if v is not None}
-            if len(inputs) == 1 and given.keys() <= {"axis", "keepdims"}:
-                return getattr(_ops(), _REDUCTION_NAMES[ufunc.__name__])(
-                    inputs[0], **{"axis": kwargs.get("axis", 0), **given}
-                )
-        arrays = [np.asarray(x) if isinstance(x, TensorOperators) else x for x in inputs]
-        return getattr(ufunc, method)(*arrays, **kwargs)
-
-    def _has_numbers(self) -> bool:
-        """Whether the tensor can be read as an array now."""
-        return False
 
     def __add__(self, other: Any) -> Any:
         return _ops().add(self, other)
@@ -102,26 +79,40 @@ class TensorOperators:
     def __round__(self, ndigits: int | None = None) -> Any:
         return _ops().round(self, decimals=ndigits or 0)
 
+    def _logic(self, name: str, other: Any = True) -> Any:
+        """The op behind `&`, `|`, `^` or `~`: logical between bools, else on bits."""
+        are_bools = all(isinstance(x, bool) or str(getattr(x, "dtype", "")) == "bool" for x in (self, other))
+        return getattr(_ops(), f"{'logical' if are_bools else 'bitwise'}_{name}")
+
     def __invert__(self) -> Any:
-        return _ops().logical_not(self)
+        return self._logic("not")(self)
 
     def __and__(self, other: Any) -> Any:
-        return _ops().logical_and(self, other)
+        return self._logic("and", other)(self, other)
 
     def __rand__(self, other: Any) -> Any:
-        return _ops().logical_and(other, self)
+        return self._logic("and", other)(other, self)
 
     def __or__(self, other: Any) -> Any:
-        return _ops().logical_or(self, other)
+        return self._logic("or", other)(self, other)
 
     def __ror__(self, other: Any) -> Any:
-        return _ops().logical_or(other, self)
+        return self._logic("or", other)(other, self)
 
     def __xor__(self, other: Any) -> Any:
-        return _ops().logical_xor(self, other)
+        return self._logic("xor", other)(self, other)
 
     def __rxor__(self, other: Any) -> Any:
-        return _ops().logical_xor(other, self)
+        return self._logic("xor", other)(other, self)
+
+    def __lshift__(self, other: Any) -> Any:
+        return _ops().left_shift(self, other)
+
+    def __rshift__(self, other: Any) -> Any:
+        return _ops().right_shift(self, other)
+
+    def __divmod__(self, other: Any) -> tuple[Any, Any]:
+        return self // other, self % other
 
     def __lt__(self, other: Any) -> Any:
         return _ops().less(self, other)
@@ -134,6 +125,51 @@ class TensorOperators:
 
     def __ge__(self, other: Any) -> Any:
         return _ops().greater_equal(self, other)
+
+    __iadd__ = __add__
+    __isub__ = __sub__
+    __imul__ = __mul__
+    __itruediv__ = __truediv__
+    __ifloordiv__ = __floordiv__
+    __imod__ = __mod__
+    __ipow__ = __pow__
+    __imatmul__ = __matmul__
+    __iand__ = __and__
+    __ior__ = __or__
+    __ixor__ = __xor__
+
+
+class TensorOperators(TensorArithmetic):
+    """All of Python's operators, for tensors that stand for numbers rather than being them.
+
+    Tensors hash by identity, so they can be dict keys. `==` compares element by element where there are, or will be, numbers;
+    a symbolic tensor's `==` is identity and its `!=` elementwise, as in Keras.
+    """
+
+    __slots__ = ()
+
+    def _logic(self, name: str, other: Any = True) -> Any:
+        """The logical op, as the classes of Keras say."""
+        return getattr(_ops(), f"logical_{name}")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """`numpy.exp(tensor)`, `numpy.sum(tensor)`, `array + tensor` go to the op of that name; NumPy computes what is no op."""
+        if method == "__call__" and not kwargs:
+            function = getattr(_ops(), _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
+            if function is not None:
+                return function(*inputs)
+        if method == "reduce" and ufunc.__name__ in _REDUCTION_NAMES and not self._has_numbers():
+            given = {k: v for k, v in kwargs.items() if v is not None}
+            if len(inputs) == 1 and given.keys() <= {"axis", "keepdims"}:
+                return getattr(_ops(), _REDUCTION_NAMES[ufunc.__name__])(
+                    inputs[0], **{"axis": kwargs.get("axis", 0), **given}
+                )
+        arrays = [np.asarray(x) if isinstance(x, TensorOperators) else x for x in inputs]
+        return getattr(ufunc, method)(*arrays, **kwargs)
+
+    def _has_numbers(self) -> bool:
+        """Whether the tensor can be read as an array now."""
+        return False
 
     def __ne__(self, other: object) -> Any:
         return NotImplemented if _is_no_tensor(other) else _ops().not_equal(self, other)

@@ -12,7 +12,7 @@ import numpy as np
 from graphkit.core import dtypes, names, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidTypeError, ShapeError
-from graphkit.ir.operators import Comparable, TensorOperators
+from graphkit.ir.operators import Comparable, TensorArithmetic, TensorOperators
 from graphkit.ir.primitive import Primitive, as_array
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
 from graphkit.ir.spec import TensorSpec
@@ -30,6 +30,7 @@ class Tracer(Comparable, TensorOperators):
     """
 
     __slots__ = ("mask", "trace", "value", "weak")
+    _logic = TensorArithmetic._logic
 
     def __init__(self, trace: Trace, value: Value) -> None:
         self.trace = trace
@@ -46,6 +47,14 @@ class Tracer(Comparable, TensorOperators):
     def shape(self) -> Shape:
         """The shape; unknown sizes are `Dim`s."""
         return self.value.spec.shape
+
+    @property
+    def _keras_mask(self) -> Any:
+        return self.mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask: Any) -> None:
+        self.mask = mask
 
     @property
     def ndim(self) -> int:
@@ -86,34 +95,6 @@ class Tracer(Comparable, TensorOperators):
     def __repr__(self) -> str:
         return f"<Tracer {self.spec}>"
 
-    def __invert__(self) -> Any:
-        return self._bits("bitwise_not")
-
-    def __and__(self, other: Any) -> Any:
-        return self._bits("bitwise_and", other)
-
-    def __or__(self, other: Any) -> Any:
-        return self._bits("bitwise_or", other)
-
-    def __xor__(self, other: Any) -> Any:
-        return self._bits("bitwise_xor", other)
-
-    __rand__, __ror__, __rxor__ = __and__, __or__, __xor__
-
-    def __lshift__(self, other: Any) -> Any:
-        return self._bits("left_shift", other)
-
-    def __rshift__(self, other: Any) -> Any:
-        return self._bits("right_shift", other)
-
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
-
-    def _bits(self, name: str, *others: Any) -> Any:
-        from graphkit import ops
-
-        return getattr(ops, name)(self, *others)
-
 
 class Measure:
     """How a size that depends on numbers is found: what the program computed up to there, and what reads the size off it."""
@@ -150,6 +131,7 @@ class Trace:
         self.measures: list[Measure] = []
         self.equations: list[Equation] = []
         self.captures: dict[Value, Value] = {}
+        self.notes: dict[Any, Any] = {}  # what others keep while the trace lasts: its tensors mean nothing outside
         self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
 
     def input(self, spec: TensorSpec, name: str = "") -> Tracer:

@@ -13,6 +13,7 @@ import numpy as np
 
 from graphkit.core import dtypes, names
 from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.stamps import tick
 from graphkit.ir.operators import Comparable, TensorOperators
 from graphkit.ir.spec import TensorSpec
 
@@ -57,16 +58,17 @@ class Variable(Comparable, TensorOperators):
     __slots__ = (
         "__weakref__",
         "_array",
+        "_constraint",
         "_first",
         "_name",
+        "_regularizer",
+        "_trainable",
         "autocast",
-        "constraint",
+        "changed",
         "made_trainable",
         "overwrite_with_gradient",
         "path",
-        "regularizer",
         "spec",
-        "trainable",
         "version",
     )
 
@@ -85,10 +87,11 @@ class Variable(Comparable, TensorOperators):
         self._name = name or names.auto_name("variable")
         scope = names.current_scope()
         self.path = f"{scope}/{self._name}" if scope else self._name
-        self.trainable = self.made_trainable = bool(trainable)
+        self._trainable = self.made_trainable = bool(trainable)
         self.overwrite_with_gradient = False
-        self.regularizer: Any = None
-        self.constraint: Callable[[Any], Any] | None = None
+        self._regularizer: Any = None
+        self._constraint: Callable[[Any], Any] | None = None
+        self.changed = 0  # when regularizer or constraint last became another one
         self.autocast = autocast
         self.version = 0
         self._first: Callable[[], np.ndarray[Any, Any]] | None = None
@@ -105,6 +108,36 @@ class Variable(Comparable, TensorOperators):
     def name(self) -> str:
         """The last part of the path."""
         return self._name
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes it."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        self._trainable = bool(value)
+        tick()
+
+    @property
+    def regularizer(self) -> Any:
+        """What gives a penalty for its numbers, or None."""
+        return self._regularizer
+
+    @regularizer.setter
+    def regularizer(self, value: Any) -> None:
+        if value is not self._regularizer:
+            self._regularizer, self.changed = value, tick()
+
+    @property
+    def constraint(self) -> Any:
+        """What its numbers are mapped to after each step, or None."""
+        return self._constraint
+
+    @constraint.setter
+    def constraint(self, value: Any) -> None:
+        if value is not self._constraint:
+            self._constraint, self.changed = value, tick()
 
     @property
     def shape(self) -> tuple[int, ...]:

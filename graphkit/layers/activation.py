@@ -28,6 +28,7 @@ class ReLU(BuiltInLayer):
     """max(x, 0); `max_value` caps it, and below `threshold` it is negative_slope * (x - threshold). Source: keras.layers.ReLU."""
 
     supports_masking = True
+    built_at_once = True
 
     max_value: float | None = argument(default=None, check=or_none(not_negative))
     negative_slope: float = argument(default=0.0, check=not_negative)
@@ -45,6 +46,7 @@ class LeakyReLU(BuiltInLayer):
     """x where positive, else negative_slope * x. Source: keras.layers.LeakyReLU; `alpha` is Keras 2's name of the slope."""
 
     supports_masking = True
+    built_at_once = True
 
     negative_slope: float = argument(default=0.3, check=not_negative)
 
@@ -99,6 +101,7 @@ class ELU(BuiltInLayer):
     """x where positive, else alpha * (exp(x) - 1). Source: keras.layers.ELU."""
 
     supports_masking = True
+    built_at_once = True
 
     alpha: float = argument(default=1.0)
 
@@ -112,6 +115,7 @@ class Softmax(BuiltInLayer):
     """exp(x) divided by its sum over `axis` (an int or several); where `mask` is False the result is 0. Source: keras.layers.Softmax."""
 
     supports_masking = True
+    built_at_once = True
 
     axis: Any = argument(default=-1)
 

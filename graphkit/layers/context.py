@@ -1,20 +1,28 @@
-"""What the layers under way know of the call around them: training or not, the losses they add."""
+"""What the layers under way know of the call around them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 
 @dataclass
 class CallContext:
-    """The outermost call: its `training` (None: not said) and the losses that layers added during it."""
+    """What holds for the layers called during a call.
+
+    Attributes:
+        training: whether they are called for training; None if nobody said.
+        entry: the outermost layer of the call; None before one is called.
+        is_assumed: `training` is what inference goes by (`predict`, an export) and nobody's word: a call that was drawn with
+            `training=True` keeps that.
+    """
 
     training: bool | None = None
-    losses: list[Any] = field(default_factory=list)
+    entry: Any = None
+    is_assumed: bool = False
 
 
 _current: ContextVar[CallContext | None] = ContextVar("graphkit_call_context", default=None)
@@ -26,13 +34,19 @@ def current_context() -> CallContext | None:
 
 
 @contextmanager
-def call_context(training: bool | None = None) -> Iterator[CallContext]:
+def call_context(training: bool | None = None, entry: Any = None, assumed: bool = False) -> Iterator[CallContext]:
     """A new context, or the outer one where there is one and nothing new is said."""
     outer = _current.get()
-    if outer is not None and (training is None or training == outer.training):
+    is_entered = entry is None or (outer is not None and outer.entry is not None)
+    if outer is not None and is_entered and (training is None or training == outer.training):
         yield outer
         return
-    context = CallContext(training, outer.losses if outer is not None else [])
+    said = outer is None or (training is not None and training != outer.training)
+    context = CallContext(
+        training if training is not None or outer is None else outer.training,
+        entry if outer is None or outer.entry is None else outer.entry,
+        assumed if said else outer is not None and outer.is_assumed,
+    )
     token = _current.set(context)
     try:
         yield context

@@ -114,6 +114,7 @@ class Activation(BuiltInLayer):
     """An activation function as a layer. Source: keras.layers.Activation."""
 
     supports_masking = True
+    built_at_once = True
 
     activation: Any = argument(convert=activations.get, save=activations.serialize)
 
@@ -126,6 +127,7 @@ class NoisyLayer(SeedArgument, BuiltInLayer):
     """A layer that disturbs its inputs while training, by as much as its first argument says."""
 
     supports_masking = True
+    built_at_once = True
 
     def __post_init__(self) -> None:
         if self._strength() > 0:
@@ -226,6 +228,8 @@ class Embedding(EmbeddingsArguments, Adaptable):
 class Masking(BuiltInLayer):
     """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
+    built_at_once = True
+
     mask_value: float = argument(default=0.0)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
@@ -243,6 +247,7 @@ class Identity(Layer):
     """The inputs unchanged. Source: keras.layers.Identity."""
 
     supports_masking = True
+    built_at_once = True
 
     def call(self, inputs: Any) -> Any:
         """The inputs."""
@@ -254,6 +259,7 @@ class ActivityRegularization(BuiltInLayer):
     """The inputs unchanged, with a penalty on them. Source: keras.layers.ActivityRegularization."""
 
     supports_masking = True
+    built_at_once = True
 
     l1: float = argument(default=0.0)
     l2: float = argument(default=0.0)

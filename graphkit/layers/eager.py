@@ -1,64 +1,81 @@
-"""Layers and models called on arrays: traced once for each signature, compiled, and the plan kept."""
+"""Layers and models called on arrays.
+
+A layer of ours is traced once for each signature, compiled, and the plan kept while its stamp is the same. One that computes
+with code of the user's own runs that code on the arrays, as Keras does: such code may print, read numbers, and depend on
+what it likes.
+"""
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from graphkit.core import nest
+from graphkit.core.dims import Dim
+from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Measure, trace_on_samples
+from graphkit.ir.tracing import Measure, current_trace, trace_on_samples
 from graphkit.ir.variable import Variable
 from graphkit.layers.context import current_context
+from graphkit.layers.stamp import Parts, parts_of
 from graphkit.ops._convert import tensor
 
 if TYPE_CHECKING:
     from graphkit.layers.layer import Layer
 
 _KEPT = 8  # plans of one layer
+_KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are what they are: they tell plans apart
+
+
+class _Kept(NamedTuple):
+    """A compiled call: `structure` holds the places of the results: outputs, masks of outputs, losses."""
+
+    plan: Any
+    structure: Any
+    masked: list[int]  # the outputs that have a mask
+    owners: list[Layer]  # the layers that added the losses
 
 
 class EagerCalls:
-    """The compiled plans of one layer, by specs, sizes that depend on numbers, and other arguments; the oldest goes first."""
+    """The calls of one layer on arrays, with the plans compiled for them; the oldest goes first.
+
+    Attributes:
+        parts: the layer's parts as last looked at; see `layers/stamp.py`.
+    """
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
-        self._plans: OrderedDict[Any, tuple[Any, Any]] = OrderedDict()
+        self._plans: OrderedDict[Any, _Kept] = OrderedDict()
         self._measures: dict[Any, list[Measure]] = {}  # of calls whose shapes depend on numbers
+        self.parts: Parts | None = None
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer's result on arrays."""
-        leaves = [_leaf(v) for v in nest.flatten([list(args), kwargs])]
+        leaves = nest.flatten([list(args), kwargs])
+        if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
+            args, kwargs = nest.pack([list(args), kwargs], map(_for_user, leaves))
+            return self._layer.compute(tuple(args), kwargs)
+        masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
+        leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
-        specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
-        plan, structure = self._plan(args, kwargs, specs, arrays)
-        results = plan(*arrays)
-        return nest.pack(structure, [r if r.ndim else r[()] for r in results]) if structure is not None else None
+        arrays += [np.asarray(mask) for mask in masks if mask is not None]
+        kept = self._kept(args, kwargs, leaves, masks, arrays)
+        return self._take(kept, kept.plan(*arrays))
 
-    def _plan(
-        self, args: tuple[Any, ...], kwargs: dict[str, Any], specs: list[Any], arrays: list[Any]
-    ) -> tuple[Any, Any]:
-        context = current_context()
-        call = (
-            nest.describe([list(args), kwargs]),
-            tuple(_hashable(s) for s in specs),
-            context and context.training,
-            self._switches(),
-        )
+    def _kept(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
+    ) -> _Kept:
+        call = self._key(args, kwargs, leaves, masks)
         key = (call, tuple(measure(arrays) for measure in self._measures.get(call, ())))
         known = self._plans.get(key)
-        if known is not None and known[0].is_current:
+        if known is not None and known.plan.is_current:
             self._plans.move_to_end(key)
             return known
-        from graphkit.engine import compile_program
-
-        packed_args, packed_kwargs = nest.pack([list(args), kwargs], specs)
-        program, structure, measures = trace_on_samples(
-            lambda a, k: self._layer(*a, **k), (packed_args, packed_kwargs), arrays
-        )
-        made = (compile_program(program), structure)
+        made, measures = self._compile(args, kwargs, leaves, masks, arrays)
+        call = self._key(args, kwargs, leaves, masks)  # the first call builds the layer
         if measures:
             self._measures[call] = measures
         self._plans[call, tuple(measure(arrays) for measure in measures)] = made
@@ -66,9 +83,59 @@ class EagerCalls:
             self._plans.popitem(last=False)
         return made
 
-    def _switches(self) -> tuple[bool, ...]:
-        """What may change between calls and changes the program: which layers are trainable (BatchNormalization asks)."""
-        return tuple(layer.trainable for layer in self._layer._walk_layers())
+    def _key(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any]) -> Any:
+        context = current_context()
+        return (
+            nest.describe([list(args), kwargs]),
+            tuple(_told_apart(leaf) for leaf in leaves),
+            tuple(None if mask is None else TensorSpec.of(mask) for mask in masks),
+            context and (context.training, context.is_assumed),
+            self._layer.stamp(),
+        )
+
+    def _compile(
+        self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
+    ) -> tuple[_Kept, list[Measure]]:
+        from graphkit.engine import compile_program
+
+        specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        mask_specs = [None if mask is None else TensorSpec.of(mask) for mask in masks]
+        masked: list[int] = []
+        owners: list[Layer] = []
+
+        def run(given: Any, given_masks: Sequence[Any]) -> Any:
+            for leaf, mask in zip(nest.flatten(given), given_masks, strict=True):
+                if mask is not None:
+                    leaf.mask = mask
+            outputs = self._layer(*given[0], **given[1])
+            made = [getattr(leaf, "mask", None) for leaf in nest.flatten(outputs)]
+            masked.extend(i for i, mask in enumerate(made) if mask is not None)
+            trace = current_trace()
+            assert trace is not None
+            added = [
+                (part, loss) for part in parts_of(self._layer).layers for loss in trace.notes.get((part, "losses"), ())
+            ]
+            owners.extend(part for part, _ in added)
+            return outputs, [mask for mask in made if mask is not None], [loss for _, loss in added]
+
+        packed = nest.pack([list(args), kwargs], specs)
+        program, structure, measures = trace_on_samples(run, (packed, mask_specs), arrays)
+        return _Kept(compile_program(program), structure, masked, owners), measures
+
+    def _take(self, kept: _Kept, results: list[Any]) -> Any:
+        """The outputs with their masks; the losses go to their layers."""
+        structure, masks, losses = kept.structure
+        context = current_context()
+        if context is None or context.entry is None:
+            self._layer._clear_losses()
+        for owner, place in zip(kept.owners, losses, strict=True):
+            owner._losses.append(eager(results[place]))
+        outputs = nest.map_structure(lambda place: eager(results[place]), structure)
+        if kept.masked:
+            leaves = nest.flatten(outputs)
+            for number, place in zip(kept.masked, masks, strict=True):
+                leaves[number].mask = results[place]
+        return outputs
 
     def clear(self) -> None:
         """Forget the plans."""
@@ -85,14 +152,26 @@ class EagerCalls:
 def _leaf(value: Any) -> Any:
     if isinstance(value, Variable):
         return value.array
-    if isinstance(value, (np.ndarray, np.generic, list)) or (isinstance(value, float) and not isinstance(value, bool)):
+    if isinstance(value, (np.ndarray, np.generic, list, float)):
         return tensor(value) if not isinstance(value, np.generic) else np.asarray(value)
     return value
 
 
-def _hashable(value: Any) -> Any:
-    try:
-        hash(value)
-    except TypeError:
-        return id(value)
-    return value
+def _for_user(value: Any) -> Any:
+    """An argument as the user's own code gets it: an array that it cannot change, with Keras' arithmetic."""
+    if isinstance(value, Variable):
+        value = value.array
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return value
+    shown = tensor(value).view(EagerTensor)
+    shown.mask = getattr(value, "mask", None) if isinstance(value, EagerTensor) else None
+    shown.flags.writeable = False
+    return shown
+
+
+def _is_compilable(value: Any) -> bool:
+    return isinstance(value, (np.ndarray, np.generic, list, float, Variable, *_KEYS))
+
+
+def _told_apart(value: Any) -> Any:
+    return TensorSpec.of(value) if isinstance(value, np.ndarray) else (type(value), value)

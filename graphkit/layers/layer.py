@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -18,15 +18,18 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
+from graphkit.core.stamps import Stamped, tick
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope, current_autocast
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.tracking import in_keras_order, tracked, unique_variables
+from graphkit.layers.stamp import ModelStamp, stamp_of
+from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
@@ -40,9 +43,14 @@ _IGNORED_WEIGHT_ARGUMENTS = (
     "use_resource",
 )  # fmt: skip
 _UNTRACKED = ("nodes", "input_spec")
+# Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
+_UNSTAMPED = (
+    "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
+    "compiled", "history", "nodes", "stop_training", "trainable",
+)  # fmt: skip
 
 
-class Layer(Operation):
+class Layer(Stamped, Operation):
     """A computation with weights. A subclass says in `build` what weights it needs, in `call` what it computes.
 
     The constructor's arguments are kept in attributes of the same names; the config is read off them.
@@ -57,7 +65,11 @@ class Layer(Operation):
     Source: keras.layers.Layer.
     """
 
+    unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
+    built_at_once: ClassVar[bool] = (
+        False  # whether it counts as built from the start, as in Keras, since it makes no weights
+    )
     uses_batch_statistics: ClassVar[bool] = False  # whether, in training, samples of a batch influence each other
 
     def __init__(
@@ -82,10 +94,11 @@ class Layer(Operation):
         self._dtype_policy = policies.get(dtype)
         self._path: str | None = None
         self.autocast = autocast
-        self.built = False
+        self.built = self.built_at_once and not self._own_build()
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
+        self._losses: list[Any] = []  # what the last call on arrays added
         self._eager = EagerCalls(self)
         self._input_shape_argument = _pop_shape_argument(type(self), kwargs)
         if kwargs:
@@ -142,6 +155,7 @@ class Layer(Operation):
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
         self.__dict__.setdefault("_weights", []).append(variable)
+        self.mark_changed()
         return variable
 
     def tracked_attributes(self) -> dict[str, Any]:
@@ -221,6 +235,7 @@ class Layer(Operation):
     def trainable(self, value: bool) -> None:
         for layer in self._walk_layers():
             layer._trainable = bool(value)
+        tick()
 
     def count_params(self) -> int:
         """The number of elements of all weights. Raises NotBuiltError before there are any."""
@@ -250,6 +265,11 @@ class Layer(Operation):
         for variable, array in zip(own, arrays, strict=True):
             variable.assign(array)
 
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics that this layer and those inside keep. Source: keras.Layer.metrics."""
+        return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
+
     # ----- dtypes -----
 
     @property
@@ -269,6 +289,7 @@ class Layer(Operation):
             if self._mapped_path in self._dtype_policy:
                 del self._dtype_policy[self._mapped_path]
             self._dtype_policy[self._mapped_path] = policy
+            self.mark_changed()
 
     @property
     def path(self) -> str | None:
@@ -384,9 +405,16 @@ class Layer(Operation):
         if any(isinstance(a, SymbolicTensor) for a in leaves):
             return self._call_symbolic(args, kwargs)
         if current_trace() is not None:
-            return self._call_traced(args, kwargs)
+            return self.compute(args, kwargs)
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
+
+    def stamp(self) -> ModelStamp:
+        """A hashable value that is another one once the layer computes something else, if only for other weights' numbers.
+
+        It changes with attributes of the layers inside, vocabularies, the graph, `trainable`, and variables that are replaced.
+        """
+        return stamp_of(self)
 
     def _bind(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
         signature = signature_of(type(self).call)
@@ -396,12 +424,13 @@ class Layer(Operation):
             raise InvalidTypeError(
                 f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It takes {signature}."
             ) from None
-        arguments = dict(bound.arguments)
-        arguments.pop("self")
-        return arguments
+        return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
-    def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Check and build; gives the further keyword arguments (masks, training) and the tensor arguments by name."""
+    def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PreparedCall:
+        """Check and build; find the arguments that were not given: masks, `training`."""
+        said = kwargs.get("training")
+        if "training" in kwargs and not _takes(type(self), "training"):
+            kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         arguments = self._bind(args, kwargs)
         tensors = {
             k: v
@@ -410,7 +439,9 @@ class Layer(Operation):
         }
         self._check_inputs(tensors)
         self._build_for(arguments, tensors)
-        return self._added_arguments(arguments, tensors), tensors
+        added = self._added_arguments(arguments, tensors)
+        training = {**arguments, **added}.get("training", said)
+        return PreparedCall({**kwargs, **added}, added, tensors, training if isinstance(training, bool) else None)
 
     def _check_inputs(self, tensors: Mapping[str, Any]) -> None:
         if self.input_spec is None or not tensors:
@@ -446,10 +477,11 @@ class Layer(Operation):
 
     def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         self._refuse_wrong_leaves(args)
-        added, tensors = self._prepare_call(args, kwargs)
-        specs = self._infer_output(args, {**kwargs, **added})
-        outputs = self.add_node(args, {**kwargs, **self._recorded(added, tensors)}, specs)
-        self._set_masks(tensors, outputs)
+        call = self._prepare_call(args, kwargs)
+        specs = self._infer_output(args, call.kwargs)
+        given = {k: v for k, v in call.kwargs.items() if k not in call.added}
+        outputs = self.add_node(args, {**given, **self._recorded(call.added, call.tensors)}, specs)
+        self._set_masks(call.tensors, outputs)
         return outputs
 
     def _recorded(self, added: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -487,16 +519,23 @@ class Layer(Operation):
                     "Call layers on the output of Input(...) or of other layers."
                 )
 
-    def _call_traced(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        added, tensors = self._prepare_call(args, kwargs)
-        kwargs = {**kwargs, **added}
-        training = kwargs.get("training") if isinstance(kwargs.get("training"), bool) else None
+    def compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The outputs for tracers or, outside of a trace, for arrays; masks are set on them."""
+        call = self._prepare_call(args, kwargs)
         args = tuple(nest.map_structure(self._autocast_tensor, a) for a in args)
-        with names.name_scope(self.name), call_context(training) as context, autocast_scope(self._autocast_dtype()):
-            outputs = self.call(*args, **kwargs)
+        with (
+            names.name_scope(self.name),
+            call_context(call.training, entry=self) as context,
+            autocast_scope(self._autocast_dtype()),
+        ):
+            if context.entry is self:
+                self._clear_losses()
+            outputs = self.call(*args, **call.kwargs)
+            if current_trace() is None:
+                outputs = nest.map_structure(_as_eager, outputs)
             if self.activity_regularizer is not None:
-                context.losses.extend(self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None)
-            self._set_masks(tensors, outputs)
+                self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
+            self._set_masks(call.tensors, outputs)
         return outputs
 
     def _activity_penalty(self, output: Any) -> Any:
@@ -521,7 +560,7 @@ class Layer(Operation):
         for output, mask in zip(leaves, flat, strict=False):
             if (
                 mask is not None
-                and isinstance(output, (Tracer, SymbolicTensor))
+                and isinstance(output, (Tracer, SymbolicTensor, EagerTensor))
                 and not any(output is t for t in nest.flatten(inputs))
             ):
                 output.mask = mask
@@ -535,10 +574,8 @@ class Layer(Operation):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
-        added, _ = self._prepare_call(args, kwargs)
-        return nest.map_structure(
-            lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, {**kwargs, **added})
-        )
+        call = self._prepare_call(args, kwargs)
+        return nest.map_structure(lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, call.kwargs))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape (or structure of shapes) of the outputs for inputs of this shape."""
@@ -549,10 +586,40 @@ class Layer(Operation):
     # ----- losses -----
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar to the loss that training minimises; call it inside `call`. Source: keras Layer.add_loss."""
-        context = current_context()
-        if context is not None:
-            context.losses.extend(loss if isinstance(loss, (list, tuple)) else [loss])
+        """Add a scalar (or several) to the loss that training minimises; call it inside `call`. Source: keras Layer.add_loss.
+
+        Raises InvalidTypeError for what is no tensor, such as a function or a symbolic tensor.
+        """
+        for value in nest.flatten(loss):
+            if isinstance(value, SymbolicTensor) or callable(value) or isinstance(value, (str, bytes)) or value is None:
+                raise InvalidTypeError(
+                    f"`add_loss()` of layer {self.name!r} can only be called from inside `build()` or `call()`, on a tensor. Received "
+                    f"invalid value: {value!r:.100}. Compute it in the `call` of a layer, which may then add it."
+                )
+            self._recorded_losses().append(value)
+
+    def _recorded_losses(self) -> list[Any]:
+        """Where the losses of the call under way are kept: with the trace, whose tensors they are, or with the layer."""
+        trace = current_trace()
+        if trace is None:
+            return self._losses
+        kept: list[Any] = trace.notes.setdefault((self, "losses"), [])
+        return kept
+
+    def _clear_losses(self) -> None:
+        trace = current_trace()
+        for layer in self._walk_layers():
+            if trace is not None:
+                trace.notes.pop((layer, "losses"), None)
+            elif layer._losses:
+                layer._losses = []
+
+    def added_losses(self) -> list[Any]:
+        """What `add_loss` and activity regularizers of this layer and those inside added in the last call."""
+        trace = current_trace()
+        if trace is None:
+            return [loss for layer in self._walk_layers() for loss in layer._losses]
+        return [loss for layer in self._walk_layers() for loss in trace.notes.get((layer, "losses"), ())]
 
     def regularization_losses(self) -> list[Any]:
         """The penalties of the weights' regularizers."""
@@ -561,8 +628,8 @@ class Layer(Operation):
 
     @property
     def losses(self) -> list[Any]:
-        """The penalties of the weights' regularizers."""
-        return self.regularization_losses()
+        """What the last call added, and the penalties of the weights' regularizers. Source: keras.Layer.losses."""
+        return [*self.added_losses(), *self.regularization_losses()]
 
     # ----- quantisation -----
 
@@ -611,6 +678,15 @@ class Layer(Operation):
         super().__setattr__(name, value)
 
 
+class PreparedCall(NamedTuple):
+    """One call of a layer: what `call` gets by keyword, which of that was not given, the tensors by name, and `training`."""
+
+    kwargs: dict[str, Any]
+    added: dict[str, Any]
+    tensors: dict[str, Any]
+    training: bool | None
+
+
 def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
     """Raise UnsafePathError where a config gives a path for an argument that may name a file."""
     declared = getattr(cls, "declaration", None)
@@ -635,7 +711,7 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
             build(self, *args, **kwargs)
             return
         given = signature.bind(self, *args, **kwargs).arguments
-        self._build_shapes = {k: _tupled(v) for k, v in given.items() if k != "self"}
+        self._build_shapes = {k: _tupled(v) for k, v in list(given.items())[1:]}  # without the layer itself
         self._building = True
         try:
             with names.name_scope(self.name), tracing(None):
@@ -656,7 +732,24 @@ def _argument_from_config(value: Any) -> Any:
 
 
 def _build_arguments(cls: type[Layer]) -> list[str]:
-    return [p for p in signature_of(cls.build).parameters if p not in ("self", "args", "kwargs")]
+    several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    parameters = list(signature_of(cls.build).parameters.values())[1:]  # without the layer itself
+    return [p.name for p in parameters if p.kind not in several]
+
+
+def _takes(cls: type[Layer], name: str) -> bool:
+    """Whether a layer's `call` has an argument of this name."""
+    parameters = signature_of(cls.call).parameters
+    return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+
+
+def _as_eager(value: Any) -> Any:
+    """An output of a layer on arrays; one that is no array yet is left as it is."""
+    if isinstance(value, EagerTensor) or value is None:
+        return value
+    if isinstance(value, Variable):
+        value = value.array
+    return np.asarray(value).view(EagerTensor) if isinstance(value, (np.ndarray, np.generic, float, int)) else value
 
 
 def _holds_tensors(value: Any) -> bool:

@@ -317,6 +317,7 @@ class UnitNormalization(BuiltInLayer):
     """Divides by the L2 norm over `axis` (an int or several). Source: keras.layers.UnitNormalization."""
 
     supports_masking = True
+    built_at_once = True
 
     axis: Any = argument(default=-1, check=_int_or_ints, convert=_listed)
 

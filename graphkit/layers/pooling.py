@@ -34,6 +34,8 @@ class _OfSpatialAxes(SpatialLayer, kw_only=True):
 class _Pooling(_OfSpatialAxes):
     """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
 
+    built_at_once = True
+
     config_order = "pool_size padding strides data_format"
 
     pool_size: Any = argument(default=2, check=sizes)
@@ -99,6 +101,8 @@ class AveragePooling3D(_AveragePooling, rank=3, function="average_pool"):
 
 class _GlobalPooling(_OfSpatialAxes):
     """One number for each channel: from all spatial positions."""
+
+    built_at_once = True
 
     data_format: Any = argument(default=None, convert=standardize_data_format)
     keepdims: bool = argument(default=False)

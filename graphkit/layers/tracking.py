@@ -3,9 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from graphkit.ir.variable import Variable
+
+
+@runtime_checkable
+class MetricLike(Protocol):
+    """What counts as a metric among the attributes of a layer."""
+
+    def update_state(self, *args: Any, **kwargs: Any) -> Any:
+        """Take a batch."""
+
+    def result(self) -> Any:
+        """What was measured."""
+
+    def reset_state(self) -> None:
+        """Start anew."""
 
 
 def tracked(holder: Any, kinds: tuple[type, ...]) -> Iterator[Any]:

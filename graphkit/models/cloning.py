@@ -13,6 +13,7 @@ from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.lambda_ import Lambda
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
+from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
 
 
@@ -51,8 +52,22 @@ def clone_model(
             )
         return _clone_sequential(model, input_tensors, make)
     if not isinstance(model, Functional):
-        raise InvalidTypeError(f"clone_model wants a functional or Sequential model, got {type(model).__name__}.")
+        return _clone_by_config(model, clone_function, input_tensors, call_function)
     return _clone_functional(model, input_tensors, make, call_function or _call)
+
+
+def _clone_by_config(model: Any, *of_graphs: Any) -> Any:
+    """A model of the same class with the same config, for one that says its `call` itself."""
+    if not isinstance(model, Model):
+        raise InvalidTypeError(f"clone_model wants a model, got {type(model).__name__}.")
+    if any(given is not None for given in of_graphs):
+        raise InvalidArgumentError(
+            "Arguments `clone_function`, `input_tensors` and `call_function` are only supported for Sequential models or Functional "
+            f"models. Received model of type '{type(model).__name__}'."
+        )
+    made = type(model).from_config(model.get_config())
+    made.build_from_config(model.get_build_config() or {})
+    return made
 
 
 def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:

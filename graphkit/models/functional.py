@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 from graphkit.core import nest
 from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError
 from graphkit.core.serialization import keras_class
+from graphkit.core.signatures import signature_of
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace_structured
@@ -50,7 +52,7 @@ class Functional(Model):
         trainable = kwargs.pop("trainable", None)
         super().__init__(name=name, **kwargs)
         inputs, outputs = _from_input_layers(inputs, outputs)
-        self._inputs_struct, self._outputs_struct = _plain(inputs), _plain(outputs)
+        self._inputs_struct, self._outputs_struct = inputs, outputs
         self.inputs: list[SymbolicTensor] = nest.flatten(inputs)
         self.outputs: list[SymbolicTensor] = nest.flatten(outputs)
         _check_unique_inputs(self.inputs)
@@ -139,7 +141,7 @@ class Functional(Model):
         """The outputs, in the model's structure, for inputs in any fitting one."""
         leaves = self.signature.conformed(inputs)
         for leaf, leaf_mask in zip(leaves, nest.flatten(mask) if mask is not None else (), strict=False):
-            if leaf_mask is not None and isinstance(leaf, Tracer):
+            if leaf_mask is not None and isinstance(leaf, (Tracer, EagerTensor)):
                 leaf.mask = leaf_mask
         tensors: dict[SymbolicTensor, Any] = dict(zip(self.inputs, leaves, strict=True))
         with call_context(training):
@@ -154,7 +156,10 @@ class Functional(Model):
         )
         context = current_context()
         if "training" in kwargs and context is not None and context.training is not None:
-            kwargs["training"] = context.training  # the call that is under way decides, not the one that drew the graph
+            if not (context.is_assumed and _was_asked_to_train(node)):
+                kwargs["training"] = (
+                    context.training
+                )  # the call that is under way decides, not the one that drew the graph
         elif "training" in kwargs and getattr(node.operation, "augments", False):
             kwargs["training"] = (
                 False  # what was recorded is only such a layer's default: nothing is augmented unless training
@@ -180,8 +185,8 @@ class Functional(Model):
         chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
 
         def run(*inputs: Any) -> Any:
-            with call_context(training):
-                return nest.flatten(self.call(nest.pack(self._inputs_struct, inputs), training=training))
+            with call_context(training, assumed=not training):
+                return nest.flatten(self.call(nest.pack(self._inputs_struct, inputs)))
 
         return trace_structured(run, *chosen)[0]
 
@@ -208,6 +213,14 @@ class Functional(Model):
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Nothing: the graph is there."""
+
+
+def _was_asked_to_train(node: Node) -> bool:
+    """Whether the call that drew the graph said `training=True` (Monte-Carlo dropout); a default is nobody's word."""
+    if node.kwargs.get("training") is not True or getattr(node.operation, "augments", False):
+        return False
+    default = signature_of(type(node.operation).call).parameters.get("training")
+    return default is None or default.default is not True
 
 
 def _check_tensors(structure: Any, what: str) -> None:
@@ -239,15 +252,6 @@ def _check_names(operations: Sequence[Any]) -> None:
                 f"The name {operation.name!r} is used 2 times in the model ({type(other).__name__} and {type(operation).__name__}). "
                 "All operation names should be unique: give one of them another name=."
             )
-
-
-def _plain(structure: Any) -> Any:
-    """Tuples as lists, as Keras' JSON knows them."""
-    if isinstance(structure, (list, tuple)):
-        return [_plain(s) for s in structure]
-    if isinstance(structure, Mapping):
-        return {k: _plain(v) for k, v in structure.items()}
-    return structure
 
 
 def _unique_names(wanted: list[str]) -> list[str]:
@@ -295,6 +299,7 @@ def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
             lambda a: tensors.get(a, a) if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
         )
         made = [t for t in nest.flatten(node.operation(*args, **kwargs)) if isinstance(t, SymbolicTensor)]  # type: ignore[operator]
+        node.operation.nodes[-1].is_copy = True
         tensors.update(zip(node.output_tensors, made, strict=True))
     return nest.map_structure(tensors.__getitem__, inputs), nest.map_structure(tensors.__getitem__, outputs)
 

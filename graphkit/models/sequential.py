@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from graphkit.core import dtypes
+import numpy as np
+
+from graphkit.core import dtypes, nest
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
     NameConflictError,
+    NoShapeYetError,
     NotBuiltError,
     SerializationError,
 )
@@ -83,7 +86,6 @@ class Sequential(Model):
 
     def _rebuild(self) -> None:
         self._functional = None
-        self._eager.clear()
         if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             self._make_functional(self._stack[0].nodes[0].output_tensors[0])
         elif len(self._stack) > 1 and isinstance(self._stack[0], (Functional, Sequential)) and self._stack[0].built:
@@ -105,12 +107,12 @@ class Sequential(Model):
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call. Its number of samples is no part of the model, unless a layer keeps a state for each of them."""
-        shape = getattr(tensors.get("inputs"), "shape", None)
-        self._note_input_dtype(tensors.get("inputs"))
-        if self.built or not shape or any(getattr(layer, "stateful", False) for layer in self._stack):
+        given = tensors.get("inputs")
+        self._note_input_dtype(given)
+        if self.built or given is None or any(getattr(layer, "stateful", False) for layer in self._stack):
             super()._build_for(arguments, tensors)
         else:
-            self.build((None, *(s if isinstance(s, int) else None for s in shape[1:])))
+            self._make_functional(nest.map_structure(lambda t: self._new_input(_with_free_batch(t)), given))
 
     @property
     def takes_dtype(self) -> str | None:
@@ -138,11 +140,11 @@ class Sequential(Model):
             raise NotBuiltError(
                 f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...)."
             )
-        self._make_functional(self._new_input(input_shape))
+        self._make_functional(_of_shapes(input_shape, self._new_input))
 
     def _graph(self) -> Functional:
         if self._functional is None:
-            raise NotBuiltError(
+            raise NoShapeYetError(
                 f"Sequential model {self.name!r} has not been built: it does not know its input shape. Call it on data, call "
                 "build(input_shape), or put Input(shape=...) first."
             )
@@ -236,14 +238,14 @@ class Sequential(Model):
         config = {"name": self.name, "trainable": self.trainable, "dtype": super().get_config()["dtype"]}
         config["layers"] = [envelope(layer) for layer in self._stack]
         if self._functional is not None:
-            config["build_input_shape"] = list(self._functional.inputs[0].shape)
+            config["build_input_shape"] = nest.map_structure(lambda t: list(t.shape), self._functional.input)
         if self._input_dtype is not None and self.takes_dtype == "any":
             config["build_input_dtype"] = self._input_dtype
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
         """The input shape, once it is known."""
-        return None if self._functional is None else {"input_shape": self._functional.inputs[0].shape}
+        return None if self._functional is None else {"input_shape": self._functional.input_shape}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Build for the shape that the config gives."""
@@ -266,7 +268,21 @@ class Sequential(Model):
         model._rebuild()
         model._input_dtype = config.get("build_input_dtype")
         if model._functional is None and config.get("build_input_shape") is not None:
-            model.build(tuple(config["build_input_shape"]))
+            model.build(config["build_input_shape"])
         if config.get("trainable") is False:
             model._trainable = False
         return model
+
+
+def _with_free_batch(value: Any) -> tuple[int | None, ...]:
+    """The shape of data; the number of samples is left open, and so are sizes that are not known."""
+    return (None, *(s if isinstance(s, int) else None for s in value.shape[1:]))
+
+
+def _of_shapes(shapes: Any, make: Callable[[Any], Any]) -> Any:
+    """What `make` gives for a shape, or for each shape of a structure of them."""
+    if isinstance(shapes, Mapping):
+        return {k: _of_shapes(v, make) for k, v in shapes.items()}
+    if all(size is None or isinstance(size, (int, np.integer)) for size in shapes):
+        return make(shapes)
+    return type(shapes)(_of_shapes(s, make) for s in shapes)

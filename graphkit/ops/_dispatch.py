@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from graphkit.core.registry import Registry
+from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 
 P = ParamSpec("P")
@@ -54,7 +55,8 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
             if symbolic is not None:
                 recorded: R = symbolic.record(record, args, kwargs)
                 return recorded
-            return function(*args, **kwargs)
+            result: R = eager(function(*args, **kwargs))
+            return result
 
         record = OperationRecord(class_name, module, call, names, config, keywords)
         OPERATIONS.add(f"{module}>{class_name}", record)

@@ -341,7 +341,7 @@ class ModelSession:
         self.states = tuple(s.variable for s in self._program.state if s.after is not None)
         self._weights = tuple(s.variable for s in self._program.state if s.after is None)
         self._convolves = any(e.primitive.name.startswith("conv") for e in self._program.equations)
-        self._stamp, self._versions = _stamp_of(model), self._now()
+        self._stamp, self._versions = model.stamp(), self._now()
         self._rows = 0  # asked for since the weights changed
         self._fed: _FedWeights | None = None
         self._chosen: tuple[Session, dict[str, Any] | None] = self._with_weights_built_in()
@@ -355,7 +355,7 @@ class ModelSession:
 
     def is_current(self, model: Any) -> bool:
         """Whether the model still computes the same, its weights' numbers aside."""
-        return bool(self._stamp == _stamp_of(model))
+        return bool(self._stamp == model.stamp())
 
     def prepare(self, rows: int) -> None:
         """Take over changed weights, and choose the session for the next so many rows."""
@@ -426,13 +426,9 @@ def _inference_program(model: Any, left_out: frozenset[int]) -> Any:
     return model.program(training=False, specs=[None if i in left_out else t.spec for i, t in enumerate(model.inputs)])
 
 
-def _stamp_of(model: Any) -> Any:
-    """What changes when the model computes something else, apart from its weights' numbers."""
-    return getattr(model, "_functional", None), tuple(id(w) for w in model.weights)
-
-
 _sessions: weakref.WeakKeyDictionary[Any, dict[Any, ModelSession]] = weakref.WeakKeyDictionary()
 _lock = threading.RLock()
+_KEPT = 4  # sessions of one model
 
 
 def session_for(
@@ -450,11 +446,14 @@ def session_for(
         left_out: the places of the optional inputs that are not given.
         rows: how many rows it is going to be asked for.
     """
-    settings = (repr(providers), threads, left_out)
+    settings = (repr(providers), threads, left_out, model.stamp().trainable)  # GANs switch `trainable` to and fro
     with _lock:
-        kept = _sessions.setdefault(model, {}).get(settings)
+        sessions = _sessions.setdefault(model, {})
+        kept = sessions.get(settings)
         if kept is None or not kept.is_current(model):
-            kept = _sessions[model][settings] = ModelSession(model, providers, threads, left_out)
+            kept = sessions[settings] = ModelSession(model, providers, threads, left_out)
+            while len(sessions) > _KEPT:
+                sessions.pop(next(iter(sessions)))
         kept.prepare(rows)
         return kept
 

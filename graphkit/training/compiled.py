@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,9 @@ from graphkit.core import nest
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
+from graphkit.core.stamps import Stamped, fingerprint
+from graphkit.ir.variable import Variable
+from graphkit.layers.stamp import is_foreign
 from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, known_shape, same_rank
 from graphkit.metrics.metric import Mean, MeanMetricWrapper, Metric
 from graphkit.ops._convert import shape_of
@@ -123,6 +126,15 @@ class Compiled:
         for leaf in nest.flatten(self.loss):
             if isinstance(leaf, str) and leaf.lower() not in _CROSSENTROPY:
                 _named(losses, leaf, "loss")
+
+    def stamp(self) -> Hashable:
+        """A value that changes when the optimizer, a loss or a metric computes something else."""
+        losses = [entry.loss for entry in self.output_losses or ()]
+        metrics = [entry.metric for entry in self.output_metrics or ()]
+        parts = [*_optimizer_parts(self.optimizer), *losses, *metrics]
+        changed = max((part.changed for part in parts), default=0)
+        weights = tuple(entry.weight for entry in self.output_losses or ())
+        return changed, weights, tuple(fingerprint(vars(p), (Stamped, Variable)) for p in parts if is_foreign(p))
 
     # ----- resolving -----
 
@@ -439,6 +451,17 @@ def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
         found.name = identifier
     metric: Metric = found
     return metric
+
+
+def _optimizer_parts(optimizer: Any) -> list[Any]:
+    """The optimizer, those inside it, and the schedule of its learning rate."""
+    if optimizer is None:
+        return []
+    held = [v for value in vars(optimizer).values() for v in (value if isinstance(value, (list, tuple)) else [value])]
+    inner = [v for v in held if isinstance(v, optimizers.Optimizer) and v is not optimizer]
+    schedule = getattr(optimizer, "_learning_rate", None)
+    own = [optimizer, *([schedule] if isinstance(schedule, Stamped) else [])]
+    return [*own, *(part for other in inner for part in _optimizer_parts(other))]
 
 
 def warn_unused(settings: Mapping[str, Any]) -> None:

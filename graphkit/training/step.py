@@ -18,7 +18,6 @@ from graphkit.ir.gradient import gradients
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace
-from graphkit.layers.context import call_context
 from graphkit.training.compiled import Compiled
 
 _KEPT = 24  # compiled steps of one model
@@ -48,13 +47,14 @@ class Layout:
 def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Plan:
     """The compiled step for batches of these specs, from the ones kept if it is there."""
     compiled: Compiled = model.compiled
-    key = (training, layout.key, tuple(specs), tuple(layer.trainable for layer in model._walk_layers()))
+    key = (training, layout.key, tuple(specs), model.stamp(), compiled.stamp())
     plan = compiled.plans.get(key)
     if plan is None or not plan.is_current:
         if training and model.built:
             compiled.optimizer.build(model.trainable_weights)
         with compiled.optimizer.packed() if training else nullcontext():
             plan = compile_program(step_program(model, layout, specs, training))
+        key = (*key[:3], model.stamp(), compiled.stamp())  # the first call builds layers and metrics
         compiled.plans[key] = plan
         while len(compiled.plans) > _KEPT:
             compiled.plans.pop(next(iter(compiled.plans)))
@@ -69,9 +69,8 @@ def step_program(model: Any, layout: Layout, specs: Sequence[TensorSpec], traini
 def _step(model: Any, layout: Layout, leaves: Sequence[Any], training: bool) -> Any:
     compiled: Compiled = model.compiled
     x = layout.inputs(leaves)
-    with call_context(training) as context:
-        outputs = nest.flatten(model(x, training=training) if _takes_training(model) else model(x))
-        added = [*context.losses, *model.regularization_losses()]
+    outputs = nest.flatten(model(x, training=training))
+    added = model.losses
     targets, weights = ([None if i is None else leaves[i] for i in where] for where in (layout.targets, layout.weights))
     compiled.build(targets, outputs, output_names(model, len(outputs)))
     total = compiled.total_loss(targets, outputs, weights, added, leaves[0].shape[0])
@@ -79,13 +78,6 @@ def _step(model: Any, layout: Layout, leaves: Sequence[Any], training: bool) -> 
     if training:
         _update(model, compiled, total)  # last: nothing reads a weight after its update
     return total
-
-
-def _takes_training(model: Any) -> bool:
-    import inspect
-
-    parameters = inspect.signature(model.call).parameters
-    return "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
 
 
 def _update(model: Any, compiled: Compiled, total: Any) -> None:

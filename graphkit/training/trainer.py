@@ -15,6 +15,7 @@ from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeE
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
+from graphkit.core.stamps import latest_tick
 from graphkit.models.feeding import conform
 from graphkit.training.compiled import ARGUMENTS, Compiled, warn_unused
 from graphkit.training.data import (
@@ -240,8 +241,10 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool) -> int:
     )  # fmt: skip
     watched = container.watches_batches(training)
     plans: dict[Any, Any] = {}
-    number = -1
+    number, time = -1, latest_tick()
     for number, batch in enumerate(source.epoch()):
+        if time != latest_tick():  # a callback has changed something
+            plans, time = {}, latest_tick()
         signature = source.signature(batch)
         plan = plans.get(signature)
         if plan is None:

@@ -203,7 +203,6 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
 
     def _set_tokens(self, tokens: list[Any]) -> None:
         self._tokens, self._size = tokens, len(tokens) + self._token_start
-        self._eager.clear()
 
     def _set_idf(self, weights: Any, expected: int, found: bool) -> None:
         if weights.ndim != 1 or len(weights) != expected:
@@ -512,7 +511,6 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def finalize_state(self) -> None:
         """Make the vocabulary out of what was seen."""
         self._lookup_layer.finalize_state()
-        self._eager.clear()
 
     def reset_state(self) -> None:
         """Forget what was seen."""
@@ -521,7 +519,6 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
         """Take these tokens."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
-        self._eager.clear()
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
         """The token of each index."""
@@ -589,4 +586,3 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def load_asset_files(self, files: Mapping[str, bytes]) -> None:
         """Those of the look-up."""
         self._lookup_layer.load_asset_files(files)
-        self._eager.clear()

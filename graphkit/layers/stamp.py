@@ -1,0 +1,98 @@
+"""The stamp of a layer or model: one value that every cache of plans, steps and sessions compares."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from graphkit.core.stamps import Stamped, fingerprint, latest_tick
+from graphkit.ir.variable import Variable
+from graphkit.layers.tracking import tracked
+
+if TYPE_CHECKING:
+    from graphkit.layers.layer import Layer
+
+_OWN = "graphkit"
+_DATA = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic, np.dtype, slice, type)
+_NO_PART_OF_THE_CALL = ("_initializer", "_regularizer", "_constraint")  # how weights are made and punished
+_KEPT_APART = ("_eager", "_losses", "_weights", "compiled", "history", "nodes")
+
+
+class ModelStamp(NamedTuple):
+    """What tells that a model computes what it computed before.
+
+    Attributes:
+        changed: the time of the last change of any part.
+        trainable: which layers and variables are trained; by value, since GANs switch it to and fro.
+        foreign: what layers and functions of the user's own hold, by value: it may change without an assignment.
+    """
+
+    changed: int
+    trainable: bytes
+    foreign: tuple[Hashable, ...]
+
+
+class Parts:
+    """The parts of a layer at one time of the clock: the layers inside, their variables, and what these hold."""
+
+    def __init__(self, layer: Layer, time: int) -> None:
+        self.time = time
+        self.layers: list[Layer] = list(layer._walk_layers())
+        variables = list(dict.fromkeys(v for part in self.layers for v in tracked(part, (Variable,))))
+        self.foreign = [part for part in self.layers if is_foreign(part)]
+        held = [part.activity_regularizer for part in self.layers]
+        held += [h for v in variables for h in (v.regularizer, v.constraint)]
+        stamped = [*self.layers, *variables, *(h for h in held if isinstance(h, Stamped))]
+        self.changed = max(part.changed for part in stamped)
+        self.trainable = bytes([*(part._trainable for part in self.layers), *(v.trainable for v in variables)])
+
+
+def parts_of(layer: Layer) -> Parts:
+    """The parts of a layer, found anew when anything has changed since they were last asked for."""
+    known = layer._eager.parts
+    if known is None or known.time != latest_tick():
+        known = layer._eager.parts = Parts(layer, latest_tick())
+    return known
+
+
+def stamp_of(layer: Layer) -> ModelStamp:
+    """The present stamp of a layer."""
+    parts = parts_of(layer)
+    return ModelStamp(parts.changed, parts.trainable, tuple(_contents(part) for part in parts.foreign))
+
+
+def _contents(layer: Layer) -> Hashable:
+    from graphkit.layers.layer import Layer as Whole
+
+    held = {k: v for k, v in vars(layer).items() if k not in _KEPT_APART and k not in layer.unstamped}
+    return fingerprint(held, whole=(Stamped, Whole, Variable))
+
+
+def is_foreign(thing: Any) -> bool:
+    """Whether an object computes with code of the user's own, which may read what no stamp knows of."""
+    if not is_own(type(thing)):
+        return True
+    if type(thing).__module__.startswith(f"{_OWN}.models"):
+        return False  # a graph: its layers are looked at one by one
+    values = (v for k, v in vars(thing).items() if k not in _KEPT_APART and not k.endswith(_NO_PART_OF_THE_CALL))
+    return any(_holds_foreign(value) for value in values)
+
+
+def is_own(thing: Any) -> bool:
+    """Whether a class or function is part of graphkit."""
+    return str(getattr(thing, "__module__", "")).partition(".")[0] == _OWN
+
+
+def _holds_foreign(value: Any) -> bool:
+    if isinstance(value, _DATA):
+        return False
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return any(_holds_foreign(v) for v in value)
+    if isinstance(value, Mapping):
+        return any(_holds_foreign(v) for v in value.values())
+    if isinstance(value, partial):
+        return _holds_foreign(value.func) or _holds_foreign(value.args) or _holds_foreign(value.keywords)
+    return not (is_own(value) or is_own(type(value)))
