@@ -5,7 +5,7 @@
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things of one name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   └── DTypeError                          a tensor's dtype does not fit
+    │   └── DTypeError (and ValueError)         a tensor's dtype does not fit
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -49,8 +49,8 @@ class InvalidTypeError(GraphKitError, TypeError):
     """An argument has a type that cannot work."""
 
 
-class DTypeError(InvalidTypeError):
-    """A tensor's dtype does not fit what an op or a layer wants."""
+class DTypeError(InvalidTypeError, InvalidArgumentError):
+    """A tensor's dtype does not fit what an op or a layer wants; Keras raises a ValueError for some of them, a TypeError for others."""
 
 
 class GraphError(GraphKitError, ValueError):

@@ -29,12 +29,42 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
         value = size_tensor(value)
         return value if dtype is None else cast_to(value, dtype)
     if dtype is not None and isinstance(value, _SCALARS):  # straight there: float32 in between would cost digits
-        with np.errstate(over="ignore"):  # half floats may have no number so large
-            return np.asarray(value, dtypes.to_numpy(dtype))
+        return _scalar(value, dtypes.to_numpy(dtype))
     array = value if type(value) is np.ndarray else _array(value)
     if dtype is not None and dtypes.of_array(array) != dtype:
         return array.astype(dtypes.to_numpy(dtype))
     return array
+
+
+def _scalar(value: Any, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """A Python number as an array: an infinity where a half float has none so large, without its upper bits where an integer has not."""
+    with np.errstate(over="ignore"):
+        try:
+            return np.asarray(value, kind)
+        except OverflowError:
+            return np.asarray(value & 0xFFFFFFFFFFFFFFFF, np.uint64).astype(kind)
+
+
+def fits(value: Any, dtype: str) -> bool:
+    """Whether a dtype has this number: not so for a Python int beyond an integer dtype's range."""
+    if not isinstance(value, int) or not dtypes.is_int(dtype):
+        return True
+    info = np.iinfo(dtypes.to_numpy(dtype))
+    return bool(info.min <= value <= info.max)
+
+
+def within(value: Any, dtype: str) -> Any:
+    """A Python int limited to what an integer dtype holds; anything else as it is."""
+    if fits(value, dtype):
+        return value
+    info = np.iinfo(dtypes.to_numpy(dtype))
+    return int(min(max(value, info.min), info.max))
+
+
+def counted(*values: Any) -> tuple[Any, ...]:
+    """`promote`, with bools as int32: there is arithmetic that they have none of."""
+    made = promote(*values)
+    return tuple(tensor(v, "int32") for v in made) if dtype_name(made[0]) == "bool" else made
 
 
 def _array(value: Any) -> np.ndarray[Any, Any]:

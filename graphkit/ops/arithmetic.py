@@ -10,7 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
-from graphkit.ops._convert import as_float, canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, show, ufunc
 from graphkit.ops.elementwise import (
@@ -37,6 +37,7 @@ from graphkit.ops.elementwise import (
     minimum,
     multiply,
     negative,
+    not_equal,
     power,
     sign,
     sin,
@@ -146,7 +147,7 @@ def cbrt(x: Any) -> Any:
 
 
 def _log_of_sum(x1: Any, x2: Any, unit: float) -> Any:
-    a, b = promote(x1, x2, to_float=True)
+    a, b = promote(tensor(x1), tensor(x2), to_float=True)
     top = maximum(a, b)
     low = minimum(a, b)
     apart = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
@@ -197,7 +198,7 @@ arctan2_p = primitive("arctan2", broadcast, prepare=ufunc(np.arctan2), decomposi
 @operation("Arctan2", tensors="x1 x2")
 def arctan2(x1: Any, x2: Any) -> Any:
     """The angle of the point (x2, x1), in (-pi, pi]. Source: keras.ops.arctan2."""
-    return arctan2_p.bind(*promote(x1, x2, to_float=True))
+    return arctan2_p.bind(*promote(tensor(x1), tensor(x2), to_float=True))
 
 
 @operation("Deg2rad")
@@ -239,7 +240,7 @@ def trunc(x: Any) -> Any:
 @operation("Fmod", tensors="x1 x2")
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder with the sign of `x1`. Source: keras.ops.fmod."""
-    a, b = promote(x1, x2)
+    a, b = counted(x1, x2)
     if not dtypes.is_float(dtype_name(a)):
         from graphkit.ops.elementwise import mod
 
@@ -364,12 +365,15 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @operation("Diff", tensors="a")
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Each element minus the one before along `axis`, `n` times. Source: keras.ops.diff."""
+    """Each element minus the one before along `axis`, `n` times; of bools whether they differ. Source: keras.ops.diff."""
     x = tensor(a)
     axis = canonical_axis(axis, x.ndim)
+    if n < 0:
+        raise InvalidArgumentError(f"diff: n must not be negative, got {n}.")
     lead = (slice(None),) * axis
+    minus = not_equal if dtype_name(x) == "bool" else subtract
     for _ in range(n):
-        x = subtract(x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))])
+        x = minus(x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))])
     return x
 
 

@@ -125,12 +125,18 @@ gcd_p = primitive("gcd", broadcast, prepare=ufunc(np.gcd), decomposition=_gcd, n
 @operation("Gcd", tensors="x1 x2")
 def gcd(x1: Any, x2: Any) -> Any:
     """The greatest common divisor. Raises DTypeError for floats. Source: keras.ops.gcd."""
-    return gcd_p.bind(*_integers("gcd", x1, x2))
+    return gcd_p.bind(*_no_bools("gcd", *_integers("gcd", x1, x2)))
+
+
+def _no_bools(what: str, *values: Any) -> tuple[Any, ...]:
+    if dtype_name(values[0]) == "bool":
+        raise DTypeError(f"{what} wants integers, got bool; cast them with ops.cast(x, 'int32').")
+    return values
 
 
 @operation("Lcm", tensors="x1 x2")
 def lcm(x1: Any, x2: Any) -> Any:
     """The least common multiple, 0 where one is 0. Raises DTypeError for floats. Source: keras.ops.lcm."""
-    a, b = (absolute(v) for v in _integers("lcm", x1, x2))
+    a, b = (absolute(v) for v in _no_bools("lcm", *_integers("lcm", x1, x2)))
     shared = gcd_p.bind(a, b)
     return multiply(floor_divide(a, where(equal(shared, 0), 1, shared)), b)

@@ -17,7 +17,7 @@ from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import arctan2, hypot, signbit
 from graphkit.ops.elementwise import cos, equal, identity_p, isnan, multiply, negative, sin, where
-from graphkit.ops.shaping import ones_like, stack
+from graphkit.ops.shaping import ones_like, stack, zeros_like
 
 __all__ = ["angle", "conj", "conjugate", "imag", "isreal", "polar", "real", "view_as_complex", "view_as_real"]
 
@@ -92,7 +92,7 @@ def real(x: Any) -> Any:
 def imag(x: Any) -> Any:
     """The imaginary part; zeros for a real tensor. Source: keras.ops.imag."""
     x = tensor(x)
-    return imag_p.bind(x) if _is_complex(x) else multiply(x, 0)
+    return imag_p.bind(x) if _is_complex(x) else zeros_like(x)
 
 
 @operation("Isreal")

@@ -208,6 +208,7 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     """`num` numbers of equal ratio from `start` to `stop` (both positive). Source: keras.ops.geomspace."""
     from graphkit.ops.elementwise import exp, log
 
+    start, stop = promote(start, stop, to_float=True)
     if dtype is not None:
         start, stop = cast(start, dtype), cast(stop, dtype)
     return exp(linspace(log(start), log(stop), num, endpoint=endpoint, axis=axis))
@@ -292,8 +293,9 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
 @operation("Append", tensors="x1 x2")
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
     """`x2` after `x1` along `axis` (None: both flattened). Source: keras.ops.append."""
+    x1, x2 = promote(x1, x2)
     if axis is None:
-        x1, x2, axis = reshape(tensor(x1), (-1,)), reshape(tensor(x2), (-1,)), 0
+        x1, x2, axis = reshape(x1, (-1,)), reshape(x2, (-1,)), 0
     return concatenate([x1, x2], axis=axis)
 
 

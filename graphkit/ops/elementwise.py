@@ -16,7 +16,7 @@ from graphkit.ir.primitive import PRIMITIVES, Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Literal
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, dtype_name, promote, tensor
+from graphkit.ops._convert import as_float, counted, dtype_name, dtype_of, fits, promote, tensor, within
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, broadcast_shapes, broadcast_to_bool, copy, same, same_as_bool, ufunc
 
@@ -140,13 +140,13 @@ def divide(x1: Any, x2: Any) -> Any:
 @operation("FloorDivide", tensors="x1 x2")
 def floor_divide(x1: Any, x2: Any) -> Any:
     """The largest integer below `x1 / x2`. Source: keras.ops.floor_divide."""
-    return floor_divide_p.bind(*promote(x1, x2))
+    return floor_divide_p.bind(*counted(x1, x2))
 
 
 @operation("Mod", tensors="x1 x2")
 def mod(x1: Any, x2: Any) -> Any:
     """The remainder with the sign of `x2`, as Python's %. Source: keras.ops.mod."""
-    return mod_p.bind(*promote(x1, x2))
+    return mod_p.bind(*counted(x1, x2))
 
 
 @operation("Power", tensors="x1 x2")
@@ -154,19 +154,25 @@ def power(x1: Any, x2: Any) -> Any:
     """`x1 ** x2`, broadcast. Source: keras.ops.power."""
     if isinstance(x2, (int, float)) and x2 == 2:
         return square(x1)
-    return power_p.bind(*promote(x1, x2))
+    return power_p.bind(*counted(x1, x2))
 
 
 @operation("Maximum", tensors="x1 x2")
 def maximum(x1: Any, x2: Any) -> Any:
     """The larger of two, element by element. Source: keras.ops.maximum."""
-    return maximum_p.bind(*promote(x1, x2))
+    return maximum_p.bind(*_limited(x1, x2))
+
+
+def _limited(x1: Any, x2: Any) -> tuple[Any, ...]:
+    """`promote`, where a Python int beyond the tensor's range counts as the end of that range."""
+    dtype = dtypes.result_type(dtype_of(x1), dtype_of(x2))
+    return promote(within(x1, dtype), within(x2, dtype))
 
 
 @operation("Minimum", tensors="x1 x2")
 def minimum(x1: Any, x2: Any) -> Any:
     """The smaller of two, element by element. Source: keras.ops.minimum."""
-    return minimum_p.bind(*promote(x1, x2))
+    return minimum_p.bind(*_limited(x1, x2))
 
 
 # ----- one tensor, float -----
@@ -281,17 +287,30 @@ def sign(x: Any) -> Any:
 @operation("Square")
 def square(x: Any) -> Any:
     """`x * x`. Source: keras.ops.square."""
-    return square_p.bind(tensor(x))
+    return square_p.bind(*counted(x))
 
 
 @operation("Round")
 def round(x: Any, decimals: int = 0) -> Any:
-    """Rounded to `decimals`, halves to even. Source: keras.ops.round."""
-    if decimals:
-        scale = 10.0**decimals
-        return true_divide(round_p.bind(multiply(x, scale)), scale)
+    """Rounded to `decimals`, halves to even; integers stay integers. Source: keras.ops.round."""
     x = tensor(x)
-    return round_p.bind(x) if dtypes.is_float(TensorSpec.of(x).dtype) else x
+    if not dtypes.is_float(dtype_name(x)):
+        return _rounded_integer(x, 10**-decimals) if decimals < 0 else x
+    if not decimals:
+        return round_p.bind(x)
+    scale = 10.0**decimals
+    return true_divide(round_p.bind(multiply(x, scale)), scale)
+
+
+def _rounded_integer(x: Any, step: int) -> Any:
+    """The nearest multiple of `step`, halves to the even one."""
+    if not fits(step, dtype_name(x)):
+        return multiply(x, 0)
+    count = floor_divide(x, step)
+    rest = subtract(x, multiply(count, step))
+    half = step // 2  # steps are even
+    up = logical_or(greater(rest, half), logical_and(equal(rest, half), equal(mod(count, 2), 1)))
+    return multiply(add(count, cast(up, dtype_name(x))), step)
 
 
 @operation("Reciprocal")
@@ -325,11 +344,19 @@ isinf_p = primitive("isinf", same_as_bool, prepare=ufunc(np.isinf), nondiff=_BOO
 
 def _comparison_op(class_name: str, made: Primitive) -> Callable[[Any, Any], Any]:
     def function(x1: Any, x2: Any) -> Any:
-        return made.bind(*promote(x1, x2))
+        return made.bind(*_comparable(x1, x2))
 
     function.__name__ = function.__qualname__ = made.name
     function.__doc__ = f"Whether `x1` is {made.name} `x2`, element by element, as bool. Source: keras.ops.{made.name}."
     return operation(class_name, tensors="x1 x2")(function)
+
+
+def _comparable(x1: Any, x2: Any) -> tuple[Any, ...]:
+    """`promote`, wider where a Python int is beyond the tensor's range: it is compared as the number that it is."""
+    dtype = dtypes.result_type(dtype_of(x1), dtype_of(x2))
+    if fits(x1, dtype) and fits(x2, dtype):
+        return promote(x1, x2)
+    return tensor(x1, "int64"), tensor(x2, "int64")
 
 
 equal = _comparison_op("Equal", equal_p)
@@ -438,7 +465,7 @@ clip_p = primitive(
 @operation("Clip")
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """`x` limited to [x_min, x_max]. Source: keras.ops.clip."""
-    x = tensor(x)
+    (x,) = counted(x)
     if isinstance(x_min, (int, float)) and isinstance(x_max, (int, float)) and dtypes.is_float(TensorSpec.of(x).dtype):
         return clip_p.bind(x, low=float(x_min), high=float(x_max))
     return minimum(maximum(x, x_min), x_max)

@@ -12,8 +12,9 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Size
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
+from graphkit.ir.tracing import only_shapes
 from graphkit.ops import random
 from graphkit.ops._convert import as_float, cast_to, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -230,6 +231,8 @@ def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0
     Source: keras.ops.image.gaussian_blur.
     """
     x = images_of(images)
+    if not dtypes.is_float(dtype_name(x)) and not only_shapes(x):
+        raise DTypeError(f"gaussian_blur wants images of a float dtype, got {dtype_name(x)}; cast them with ops.cast.")
     kernel = outer(gaussian(kernel_size[1], sigma[1]), gaussian(kernel_size[0], sigma[0]))
     made = _filtered(expand_dims(x, 0) if x.ndim == 3 else x, kernel, data_format)
     return squeeze(made, 0) if x.ndim == 3 else made
@@ -242,6 +245,10 @@ _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 def sobel_edges(images: Any, data_format: Any = None) -> Any:
     """The slopes (dy, dx) of images along a new last axis, by Sobel's filters, zeros around. Source: keras.ops.image.sobel_edges."""
     x = images_of(images)
+    if dtype_name(x) in (*dtypes.UNSIGNED, "bool"):
+        raise DTypeError(
+            f"sobel_edges has results below 0, which {dtype_name(x)} cannot hold; cast the images to a float dtype."
+        )
     if x.ndim != 4:
         raise ShapeError(f"sobel_edges wants a batch of images, got shape {show(shape_of(x))}.")
     return stack([_filtered(x, kernel, data_format) for kernel in (_SOBEL.T, _SOBEL)], axis=-1)

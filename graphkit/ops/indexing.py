@@ -14,12 +14,13 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import measured_size, only_shapes
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import canonical_axis, counted, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
     add,
     cast,
+    clip,
     equal,
     greater_equal,
     isnan,
@@ -196,16 +197,39 @@ def _with(shape: Shape, axis: int, size: Size) -> Shape:
 
 @operation("Slice", "core", tensors="inputs start_indices")
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
-    """The part of `inputs` of this shape that begins at `start_indices`. Source: keras.ops.slice."""
+    """The part of `inputs` of this shape that begins at `start_indices`; -1 is all that is left along an axis.
+
+    A start that counts from the end, or with which the part would not fit, is moved so that it does. Source: keras.ops.slice.
+    """
     x = tensor(inputs)
+    if len(shape) != x.ndim or (hasattr(start_indices, "__len__") and len(start_indices) != x.ndim):
+        raise ShapeError(
+            f"slice wants a start and a length for each of the {x.ndim} axes, got start_indices={start_indices} and shape={shape}."
+        )
     for axis, length in enumerate(shape):
         size = shape_of(x)[axis]
-        start = start_indices[axis]
-        if isinstance(start, (int, np.integer)):
-            x = x[(_slice(None),) * axis + (_slice(int(start), None if length == -1 else int(start) + length),)]
+        if isinstance(length, int) and isinstance(size, int) and not -1 <= length <= size:
+            raise ShapeError(
+                f"slice: a part of {length} elements does not fit into axis {axis} of shape {show(shape_of(x))}."
+            )
+        start = start_of_part(start_indices[axis], size, length)
+        if isinstance(start, (int, Dim)):
+            x = x[(_slice(None),) * axis + (_slice(start, None if length == -1 else start + length),)]
         elif length != size:
-            x = take(x, add(arange(length), cast(start, "int32")), axis=axis)
+            x = take(x, add(arange(length), start), axis=axis)
     return x
+
+
+def start_of_part(start: Any, size: Size, length: Any) -> Any:
+    """Where a part of this length begins: counted from the front, and no further back than it fits."""
+    if isinstance(start, np.ndarray) and start.ndim == 0:
+        start = int(start)
+    if isinstance(start, (int, np.integer)):
+        start = int(start) + size if start < 0 else int(start)
+        fits = isinstance(size, int) and isinstance(start, int) and isinstance(length, int) and length >= 0
+        return builtins.max(0, builtins.min(start, size - length)) if fits else start
+    start = cast(start, "int32")
+    return clip(where(less(start, 0), add(start, size), start), 0, size - length)
 
 
 # ----- order -----
@@ -276,6 +300,7 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
     """
     predictions, targets = tensor(predictions), integer(targets, "in_top_k")
     classes = shape_of(predictions)[-1]
+    targets = cast(targets, "int64" if dtype_name(targets) in ("int64", "uint64") else "int32")
     there = logical_and(greater_equal(targets, -classes), less(targets, classes))
     own = take_along_axis(predictions, expand_dims(where(there, targets, 0), -1), axis=-1)
     better = reduce_sum_p.bind(cast(less(own, predictions), "int32"), axes=(predictions.ndim - 1,), keepdims=False)
@@ -326,11 +351,11 @@ def one_hot(x: Any, num_classes: Size, axis: int = -1, dtype: Any = None, sparse
     """1 at each class number, 0 elsewhere; a number outside [0, num_classes) gives zeros. Source: keras.ops.one_hot."""
     if sparse:
         raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")
-    x = tensor(x)
+    (x,) = counted(x)
     axis = canonical_axis(axis, x.ndim + 1)
     count = num_classes if isinstance(num_classes, Dim) else int(num_classes)
     classes = reshape(arange(count), (count,) + (1,) * (x.ndim - axis))
-    return cast(equal(expand_dims(cast(x, "int32"), axis), classes), dtypes.standardize(dtype))
+    return cast(equal(expand_dims(x, axis), classes), dtypes.standardize(dtype))
 
 
 @operation("MultiHot", "nn", tensors="inputs")

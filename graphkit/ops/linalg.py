@@ -62,6 +62,12 @@ def _matrices(what: str, x: Any, square: bool = True) -> Any:
         raise ShapeError(f"{what}: expected input to have rank >= 2. Received input with shape {show(sizes)}.")
     if square and sizes[-1] != sizes[-2] and not all(isinstance(s, Dim) for s in sizes[-2:]):
         raise ShapeError(f"{what}: expected square matrices (..., n, n). Received input with shape {show(sizes)}.")
+    return x
+
+
+def _real_matrices(what: str, x: Any, square: bool = True) -> Any:
+    """`_matrices`, for what is not done with complex numbers here. Raises DTypeError for them."""
+    x = _matrices(what, x, square)
     if dtype_name(x) in dtypes.COMPLEX:
         raise DTypeError(f"{what} wants real matrices, got {dtype_name(x)}.")
     return x
@@ -118,7 +124,8 @@ solve_p = primitive(
 
 def _right_side(what: str, a: Any, b: Any, square: bool = True) -> tuple[Any, Any, bool]:
     """Both in one dtype, and whether `b` was one vector for each matrix, which is a column then. Raises ShapeError."""
-    a, b = promote(_matrices(what, a, square), b, to_float=True)
+    a, b = promote(a, b, to_float=True)
+    a = _matrices(what, a, square)
     if b.ndim not in (a.ndim - 1, a.ndim):
         raise ShapeError(
             f"{what}: the right sides must have as many axes as the matrices, or one less; got shapes {show(shape_of(a))} "
@@ -225,14 +232,14 @@ def det(x: Any) -> Any:
 @operation("Slogdet")
 def slogdet(x: Any) -> tuple[Any, Any]:
     """The signs of the determinants and the logarithms of their absolute values. Source: keras.ops.slogdet."""
-    sign_, size = slogdet_p.bind(_matrices("slogdet", x))
+    sign_, size = slogdet_p.bind(_real_matrices("slogdet", x))
     return sign_, size
 
 
 @operation("Logdet", "math")
 def logdet(x: Any) -> Any:
     """The logarithms of the determinants' absolute values. Source: keras.ops.logdet."""
-    return slogdet_p.bind(_matrices("logdet", x))[1]
+    return slogdet_p.bind(_real_matrices("logdet", x))[1]
 
 
 # ----- factors -----
@@ -268,14 +275,14 @@ def cholesky(x: Any, upper: bool = False) -> Any:
 
     Raises ShapeError unless the matrices are square, InvalidArgumentError unless positive definite. Source: keras.ops.cholesky.
     """
-    made = cholesky_p.bind(_matrices("cholesky", x))
+    made = cholesky_p.bind(_real_matrices("cholesky", x))
     return _turned(made) if upper else made
 
 
 @operation("CholeskyInverse", "linalg")
 def cholesky_inverse(x: Any, upper: bool = False) -> Any:
     """The inverse of the matrices whose factor by `cholesky` is `x`. Source: keras.ops.cholesky_inverse."""
-    x = triangle(_matrices("cholesky_inverse", x), lower=not upper)
+    x = triangle(_real_matrices("cholesky_inverse", x), lower=not upper)
     side = _inverse(x)
     return matmul(side, _turned(side)) if upper else matmul(_turned(side), side)
 
@@ -337,7 +344,7 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
         raise InvalidArgumentError(
             f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}"
         )
-    x = _matrices("qr", x, square=False)
+    x = _real_matrices("qr", x, square=False)
     if any(isinstance(s, Dim) for s in shape_of(x)[-2:]):
         raise ShapeError(f"qr wants matrices of known size. Received: input.shape = {show(shape_of(x))}")
     q, r = qr_p.bind(x, complete=mode == "complete")
@@ -392,7 +399,7 @@ eig_p = primitive(
 @operation("Eigh", "linalg")
 def eigh(x: Any) -> tuple[Any, Any]:
     """The eigenvalues, rising, and eigenvectors (columns) of symmetric matrices. Source: keras.ops.eigh."""
-    values, vectors = eigh_p.bind(_matrices("eigh", x))
+    values, vectors = eigh_p.bind(_real_matrices("eigh", x))
     return values, vectors
 
 
@@ -453,7 +460,7 @@ svd_p = primitive(
 @operation("SVD", "linalg")
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
     """U, the singular values (falling), V^T with U diag(s) V^T = x; only the values without `compute_uv`. Source: keras.ops.svd."""
-    u, s, v = svd_p.bind(_matrices("svd", x, square=False), full=bool(full_matrices and compute_uv))
+    u, s, v = svd_p.bind(_real_matrices("svd", x, square=False), full=bool(full_matrices and compute_uv))
     return (u, s, v) if compute_uv else s
 
 
@@ -471,7 +478,7 @@ def _longest(x: Any, what: str) -> int:
 @operation("MatrixRank", "linalg")
 def matrix_rank(x: Any, tol: Any = None) -> Any:
     """How many singular values are above `tol` (by default a share of the largest), int32. Source: keras.ops.matrix_rank."""
-    x = _matrices("matrix_rank", x, square=False)
+    x = _real_matrices("matrix_rank", x, square=False)
     s = svd_p.bind(x, full=False)[1]
     limit = (
         multiply(reduce_max(s, axis=-1, keepdims=True), _longest(x, "matrix_rank") * _epsilon(x))
@@ -490,7 +497,7 @@ def _inverted(s: Any, rcond: Any) -> Any:
 @operation("Pinv", "linalg")
 def pinv(x: Any, rcond: Any = None) -> Any:
     """The inverse of Moore and Penrose; singular values below `rcond` times the largest are 0. Source: keras.ops.pinv."""
-    x = _matrices("pinv", x, square=False)
+    x = _real_matrices("pinv", x, square=False)
     rcond = 10.0 * _longest(x, "pinv") * _epsilon(x) if rcond is None else rcond
     u, s, vt = svd_p.bind(x, full=False)
     return matmul(multiply(_turned(vt), expand_dims(_inverted(s, rcond), -2)), _turned(u))
@@ -500,6 +507,7 @@ def pinv(x: Any, rcond: Any = None) -> Any:
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     """The x of least length for which |a x - b| is least; `b` is (m,) or (m, k). Source: keras.ops.lstsq."""
     a, b, is_vector = _right_side("lstsq", a, b, square=False)
+    a = _real_matrices("lstsq", a, square=False)
     if a.ndim != 2:
         raise ShapeError(f"lstsq wants one matrix, got shape {show(shape_of(a))}.")
     rcond = _longest(a, "lstsq") * _epsilon(a) if rcond is None else rcond

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core import dtypes
 from graphkit.core.dims import Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._blas import product as product_into
 from graphkit.ops._blas import suits_blas
-from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of
+from graphkit.ops._convert import canonical_axis, dtype_name, dtype_of, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, broadcast_sizes, show
 from graphkit.ops.elementwise import cast, equal, multiply
@@ -130,11 +131,16 @@ def _product(a: Any, b: Any) -> Any:
     return (matmul_int8_p if dtype_name(a) == "int8" else matmul_p).bind(a, b)
 
 
-def _operands(x1: Any, x2: Any) -> tuple[Any, Any]:
+def _operands(x1: Any, x2: Any) -> tuple[Any, Any, str]:
+    """Two tensors to multiply, and the dtype of their product; bools are multiplied as int32, and what they give is a bool."""
     a, b = promote(x1, x2)
-    if dtype_name(a) == "bool":
-        raise DTypeError("A product of bool tensors is not defined; cast them to int32 or a float dtype.")
-    return a, b
+    kind = dtype_name(a)
+    return (cast(a, "int32"), cast(b, "int32"), kind) if kind == "bool" else (a, b, kind)
+
+
+def _both_bytes(*values: Any) -> bool:
+    """Whether all are int8: products of those that Keras sums as int32 in matmul and einsum."""
+    return all(dtype_of(v) == "int8" for v in values)
 
 
 @operation("Matmul", tensors="x1 x2")
@@ -144,7 +150,11 @@ def matmul(x1: Any, x2: Any) -> Any:
     A tensor of one axis counts as a row on the left, as a column on the right. Raises ShapeError for scalars and for sizes
     that do not fit. Source: keras.ops.matmul.
     """
-    a, b = _operands(x1, x2)
+    a, b, kind = _operands(x1, x2)
+    return cast(_matmul(a, b), "int32" if _both_bytes(x1, x2) else kind)
+
+
+def _matmul(a: Any, b: Any) -> Any:
     if a.ndim == 0 or b.ndim == 0:
         raise ShapeError("matmul wants tensors of at least one axis; multiply scalars with ops.multiply.")
     left, right = a.ndim == 1, b.ndim == 1
@@ -244,7 +254,8 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
     Raises InvalidArgumentError for a malformed text, ShapeError for shapes that do not fit. Source: keras.ops.einsum.
     """
-    tensors = list(promote(*operands))
+    tensors, whole = list(promote(*operands)), _both_bytes(*operands)
+    kind = dtype_name(tensors[0])
     terms, target = parse_subscripts(subscripts, [shape_of(x) for x in tensors])
     sizes = _sizes(terms, [shape_of(x) for x in tensors])
     if dtype_name(tensors[0]) == "int8" and not _is_one_product(terms, target):
@@ -260,7 +271,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
     else:
         made, term = _summed(tensors[0], terms[0], target)
     made = transpose(made, [term.index(letter) for letter in target])
-    return broadcast_to(made, tuple(sizes[letter] for letter in target))
+    return cast(broadcast_to(made, tuple(sizes[letter] for letter in target)), "int32" if whole else kind)
 
 
 def _is_one_product(terms: list[str], target: str) -> bool:
@@ -346,7 +357,11 @@ def _spelled(term: str, rank: int, extra: str, subscripts: str) -> str:
 @operation("Tensordot", tensors="x1 x2")
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """The sum over pairs of axes: `axes` last of `x1` with as many first of `x2`, or two lists. Source: keras.ops.tensordot."""
-    a, b = _operands(x1, x2)
+    a, b, kind = _operands(x1, x2)
+    return cast(_tensordot(a, b, axes), kind)
+
+
+def _tensordot(a: Any, b: Any, axes: Any) -> Any:
     if isinstance(axes, (int, np.integer)):
         first, second = list(range(a.ndim - int(axes), a.ndim)), list(range(int(axes)))
     else:
@@ -367,19 +382,17 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
 @operation("Dot", tensors="x1 x2")
 def dot(x1: Any, x2: Any) -> Any:
     """NumPy's dot: over the last axis of `x1` and the second last (or only) one of `x2`. Source: keras.ops.dot."""
-    a, b = _operands(x1, x2)
+    a, b, kind = _operands(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
-        return multiply(a, b)
-    if b.ndim <= 2:
-        return matmul(a, b)
-    return tensordot(a, b, ([-1], [-2]))
+        return cast(multiply(a, b), kind)
+    return cast(_matmul(a, b) if b.ndim <= 2 else _tensordot(a, b, ([-1], [-2])), kind)
 
 
 @operation("Inner", tensors="x1 x2")
 def inner(x1: Any, x2: Any) -> Any:
     """The sum over the last axes of both. Source: keras.ops.inner."""
-    a, b = _operands(x1, x2)
-    return multiply(a, b) if a.ndim == 0 or b.ndim == 0 else tensordot(a, b, ([-1], [-1]))
+    a, b, kind = _operands(x1, x2)
+    return cast(multiply(a, b) if a.ndim == 0 or b.ndim == 0 else _tensordot(a, b, ([-1], [-1])), kind)
 
 
 @operation("Outer", tensors="x1 x2")
@@ -391,6 +404,10 @@ def outer(x1: Any, x2: Any) -> Any:
 
 @operation("Vdot", tensors="x1 x2")
 def vdot(x1: Any, x2: Any) -> Any:
-    """The scalar product of the flattened tensors. Source: keras.ops.vdot."""
-    a, b = _operands(x1, x2)
-    return matmul(reshape(a, (-1,)), reshape(b, (-1,)))
+    """The scalar product of the flattened tensors, the first one conjugated. Source: keras.ops.vdot."""
+    a, b, kind = _operands(x1, x2)
+    if kind in dtypes.COMPLEX:
+        from graphkit.ops.complex import conj
+
+        a = conj(a)
+    return cast(_matmul(reshape(a, (-1,)), reshape(b, (-1,))), kind)

@@ -10,7 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ops._blocks import in_blocks
-from graphkit.ops._convert import as_float, canonical_axis, dtype_name, tensor
+from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._rules import broadcast, same
@@ -111,14 +111,13 @@ celu_p = _activation(
 @operation("Relu", "nn")
 def relu(x: Any) -> Any:
     """max(x, 0). Source: keras.ops.relu."""
-    return relu_p.bind(tensor(x))
+    return relu_p.bind(*counted(x))
 
 
 @operation("Relu6", "nn")
 def relu6(x: Any) -> Any:
     """`x` limited to [0, 6]. Source: keras.ops.relu6."""
-    x = tensor(x)
-    return clip_p.bind(x, low=0.0, high=6.0, edge=0.0) if dtypes.is_float(dtype_name(x)) else clip(x, 0, 6)
+    return clip_p.bind(as_float(x), low=0.0, high=6.0, edge=0.0)
 
 
 @operation("LeakyRelu", "nn")
@@ -213,7 +212,8 @@ hard_swish = hard_silu
 @operation("HardTanh", "nn")
 def hard_tanh(x: Any) -> Any:
     """`x` limited to [-1, 1]. Source: keras.ops.hard_tanh."""
-    return clip_p.bind(as_float(x), low=-1.0, high=1.0, edge=1.0)
+    x = tensor(x)
+    return clip_p.bind(x, low=-1.0, high=1.0, edge=1.0) if dtypes.is_float(dtype_name(x)) else clip(x, -1, 1)
 
 
 @operation("SparseSigmoid", "nn")
@@ -388,7 +388,7 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
 @operation("Threshold", "nn")
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
     """`x` where it is above `threshold`, else `default_value`. Source: keras.ops.threshold."""
-    x = as_float(x)
+    (x,) = counted(x)
     return where(greater(x, threshold), x, default_value)
 
 

@@ -124,9 +124,7 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     """
     if mode not in ("valid", "same", "full"):
         raise InvalidArgumentError(f"correlate: mode must be 'valid', 'same' or 'full', got {mode!r}.")
-    a, b = promote(x1, x2)
-    kind = dtype_name(a)
-    a, b = as_float(a), as_float(b)
+    a, b = promote(x1, x2, to_float=True)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(
             f"correlate wants two tensors of one axis, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
@@ -141,7 +139,7 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     made = reshape(
         conv(reshape(a, (1, n, 1)), reshape(b, (m, 1, 1)), padding=[around], data_format="channels_last"), (-1,)
     )
-    return cast(flip(made, 0) if turned else made, kind)
+    return flip(made, 0) if turned else made
 
 
 # ----- windows: numbers known at once -----

@@ -199,7 +199,7 @@ def _max_axis(x: Any, axis: int, count: int) -> Any:
 
 
 def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along: Callable[[Any, int, int], Any]) -> Any:
-    x = as_float(inputs)
+    x = tensor(inputs)
     if not 3 <= x.ndim <= 5:
         raise ShapeError(
             f"{what}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}."
@@ -215,7 +215,7 @@ def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along:
 @operation("AdaptiveAveragePool", "nn", tensors="inputs")
 def adaptive_average_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any:
     """The means over as many windows as `output_size` says for each spatial axis. Source: keras.ops.adaptive_average_pool."""
-    return _adaptive("adaptive_average_pool", inputs, output_size, data_format, _average_axis)
+    return _adaptive("adaptive_average_pool", as_float(inputs), output_size, data_format, _average_axis)
 
 
 @operation("AdaptiveMaxPool", "nn", tensors="inputs")

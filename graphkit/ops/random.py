@@ -13,7 +13,7 @@ import numpy as np
 
 from graphkit.core import dtypes, names, seeds
 from graphkit.core.dims import Shape
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer
@@ -225,10 +225,10 @@ def truncated_normal(
 
 
 def randint(shape: Sequence[Any], minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
-    """Integers evenly from [minval, maxval). Source: keras.random.randint."""
-    kind = dtypes.standardize(dtype)
+    """Integers evenly from [minval, maxval). Raises DTypeError for another dtype. Source: keras.random.randint."""
+    kind = dtypes.standardize("int32" if dtype is None else dtype)
     if not dtypes.is_int(kind):
-        raise InvalidTypeError(f"randint: dtype must be an integer one, got {kind!r}.")
+        raise DTypeError(f"randint: dtype must be an integer one, got {kind!r}.")
     low, high = cast(minval, "float64"), cast(maxval, "float64")
     drawn = _draw(random_uniform_p, shape, "float64", seed)
     return cast(add(floor(multiply(drawn, subtract(high, low))), low), kind)

@@ -204,7 +204,7 @@ def _extreme(made: Primitive, x: Any, axis: Any, keepdims: bool, initial: Any, j
             raise ShapeError(f"The extreme over no elements, shape {show(shape_of(x))}, needs `initial`.")
         return broadcast_to(tensor(initial, dtype_name(x)), reduced_shape(shape_of(x), axes, keepdims))
     result = made.bind(x, axes=axes, keepdims=bool(keepdims))
-    return result if initial is None else join(result, initial)
+    return result if initial is None else join(result, tensor(initial, dtype_name(x)))
 
 
 def count(x: Any, axes: tuple[int, ...]) -> Any:

@@ -10,7 +10,7 @@ from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
-from graphkit.ops._convert import dtype_name, shape_of, tensor
+from graphkit.ops._convert import dtype_name, dtype_of, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -25,7 +25,7 @@ from graphkit.ops.elementwise import (
     true_divide,
     where,
 )  # fmt: skip
-from graphkit.ops.indexing import check_bounds, classes_of, integer, scatter_add_p, take_p
+from graphkit.ops.indexing import check_bounds, classes_of, integer, scatter_add_p, start_of_part, take_p
 from graphkit.ops.reduction import reduce_sum_p
 from graphkit.ops.shaping import arange, broadcast_to, expand_dims, full, reshape
 
@@ -179,13 +179,26 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 @operation("SliceUpdate", "core", tensors="inputs start_indices updates")
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
-    """`inputs` with `updates` written from `start_indices` on. Source: keras.ops.slice_update."""
+    """`inputs` with `updates` written from `start_indices` on, which are moved as in `slice`. Source: keras.ops.slice_update."""
     x = tensor(inputs)
+    if dtypes.result_type(dtype_name(x), dtype_of(updates)) != dtype_name(x):
+        raise DTypeError(
+            f"slice_update: updates of dtype {dtype_of(updates)} do not fit inputs of dtype {dtype_name(x)}; cast one of them."
+        )
     updates = tensor(updates, dtype_name(x))
+    if updates.ndim != x.ndim:
+        raise ShapeError(
+            f"slice_update: updates of shape {show(shape_of(updates))} must have as many axes as the inputs, of shape {show(shape_of(x))}."
+        )
     grid: Any = tensor(0)
     steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]
     for axis, length in enumerate(shape_of(updates)):
-        places = multiply(add(arange(length), cast(start_indices[axis], "int32")), steps[axis])
+        whole = shape_of(x)[axis]
+        if isinstance(length, int) and isinstance(whole, int) and length > whole:
+            raise ShapeError(
+                f"slice_update: {length} updates do not fit into axis {axis} of shape {show(shape_of(x))}."
+            )
+        places = multiply(add(arange(length), start_of_part(start_indices[axis], whole, length)), steps[axis])
         grid = add(expand_dims(grid, -1), places)
     flat = scatter_set_p.bind(reshape(x, (-1,)), reshape(grid, (-1,)), reshape(updates, (-1,)))
     return reshape(flat, shape_of(x))

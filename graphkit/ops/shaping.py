@@ -13,14 +13,14 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Atom, Equation, Value
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axes, canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import canonical_axes, canonical_axis, dtype_name, dtype_of, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_sizes, show
 
@@ -677,15 +677,23 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))
-    whole = all(isinstance(v, (int, np.integer)) for v in (start, stop, step))
-    return np.arange(start, stop, step).astype(
-        dtypes.to_numpy(dtypes.standardize(dtype or ("int32" if whole else None)))
-    )
+    kind = dtypes.standardize(dtype) if dtype else dtypes.result_type(*map(_number_type, (start, stop, step)))
+    if kind == "bool":
+        raise DTypeError(f"arange wants numbers, got start={start}, stop={stop}, step={step}, dtype={dtype}.")
+    if step == 0:
+        raise InvalidArgumentError("arange: step must not be 0.")
+    return np.arange(start, stop, step).astype(dtypes.to_numpy(kind))
+
+
+def _number_type(value: Any) -> Any:
+    """The dtype of a number for `result_type`; NumPy's int64 and float64, which Python's numbers become there, count as those."""
+    kind = dtype_of(value)
+    return {"int64": int, "float64": float}.get(kind, kind)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """A tensor of this shape, all of it `fill_value`. Source: keras.ops.full."""
-    value = tensor(fill_value, None if dtype is None else dtypes.standardize(dtype))
+    """A tensor of this shape, all of it `fill_value`, `floatx()` by default. Source: keras.ops.full."""
+    value = tensor(fill_value, dtypes.standardize(dtype))
     wanted = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
     if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
         return broadcast_to(value, wanted)

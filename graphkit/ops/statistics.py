@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from graphkit.core import dtypes
 from graphkit.core.dims import Size, product
 from graphkit.core.errors import InvalidArgumentError, ShapeError
@@ -107,11 +105,15 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     q = tensor(q, dtype_name(x))
     axes = canonical_axes(axis, x.ndim)
     ordered, size = _sorted_last(x, axes)
-    place = multiply(q, tensor(size - 1, dtype_name(x)))
+    last = tensor(size - 1, dtype_name(x))
+    place = minimum(maximum(multiply(q, last), 0), last)
     below = floor(place)
     first = cast(below, "int32")
     low, high = take(ordered, first, axis=-1), take(ordered, minimum(add(first, 1), size - 1), axis=-1)
     made = interpolations[method](low, high, subtract(place, below))
+    made = where(
+        expand_dims(isnan(ordered[..., -1]), list(range(-q.ndim, 0))), float("nan"), made
+    )  # NaN is sorted last
     made = moveaxis(made, list(range(made.ndim - q.ndim, made.ndim)), list(range(q.ndim))) if q.ndim else made
     return reshape(made, (*shape_of(q), *reduced_shape(shape_of(x), axes, True))) if keepdims else made
 
@@ -258,6 +260,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     do not have.
     """
     x = as_float(x)
+    if dtype_name(x) in dtypes.COMPLEX and ord not in (2, -2, "nuc"):
+        x = absolute(x)
     axes = canonical_axes(axis, x.ndim)
     if ord is None and axis is None:
         return _vector_norm(x, 2, axes, keepdims)
@@ -303,6 +307,10 @@ def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
     """The integral of `y` along `axis` by trapezoids. Source: keras.ops.trapezoid."""
     from graphkit.ops.arithmetic import diff
 
-    y = moveaxis(as_float(y), axis, -1)
-    width = dx if x is None else diff(x if len(np.shape(x)) == 1 else moveaxis(tensor(x), axis, -1))
+    if x is None:
+        y, width = as_float(y), dx
+    else:
+        y, x = promote(y, x, to_float=True)
+        width = diff(x if x.ndim == 1 else moveaxis(x, axis, -1))
+    y = moveaxis(y, axis, -1)
     return reduce_sum(multiply(multiply(add(y[..., 1:], y[..., :-1]), 0.5), width), -1)
