@@ -128,7 +128,7 @@ def reshape_target(b: GraphBuilder, old: Shape, new: Shape) -> tuple[str, bool]:
     if len(unknown) == 1 and not any(size == 0 for size in old):
         says[unknown[0]] = -1
         return b.ints(int(s) for s in says if isinstance(s, int)), False
-    return shape_vector(b, new), False
+    return shape_vector(b, new), True  # every size is said, and one of them may turn out as 0
 
 
 def slice_bound(bound: Size, size: Size, step: int, *, is_stop: bool) -> Size:

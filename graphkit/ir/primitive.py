@@ -156,14 +156,16 @@ class Primitive:
     def thunk(
         self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]
     ) -> Callable[[], Any]:
-        """A function without arguments that computes from these buffers into these buffers."""
+        """A function without arguments that computes from these buffers into these buffers; without elements it does nothing."""
+        outs = out if isinstance(out, tuple) else (out,)
+        if outs and not any(o.size for o in outs):
+            return _nothing
         wide = self._widened([TensorSpec.of(a) for a in arrays])
         if wide is None:
             return self._bound(out, arrays, params, scratch)
         own = len(self._own_scratch(wide, params))
         rest = iter(scratch[own:])
         inputs = [next(rest) if w.dtype != dtypes.of_array(a) else a for w, a in zip(wide, arrays, strict=True)]
-        outs = out if isinstance(out, tuple) else (out,)
         results = [
             next(rest) if s.dtype != dtypes.of_array(o) else o
             for s, o in zip(self.infer(wide, params), outs, strict=True)
@@ -196,6 +198,10 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"<Primitive {self.name}>"
+
+
+def _nothing() -> None:
+    """What there is to compute where no output has elements."""
 
 
 def primitive(name: str, abstract: Callable[..., Any] | None = None, **parts: Any) -> Primitive:

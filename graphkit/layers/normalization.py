@@ -149,7 +149,7 @@ class BatchNormalization(MovingArguments, _Scaled):
                 f"mask.shape={tuple(mask.shape)}, inputs.shape={tuple(inputs.shape)}"
             )
         axis = canonical_axis(self.axis, len(inputs.shape))
-        if not (training and self.trainable):
+        if not (training and self.trainable) or 0 in inputs.shape:  # a batch without elements has no statistics
             return ops.batch_normalization(
                 inputs,
                 self.moving_mean,

@@ -134,7 +134,7 @@ def _train(x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> tuple[
 
 
 def _scratch_block(x: Any, scratch: Any) -> Any:
-    rows = max(1, ROW_BLOCK // max(1, x[0].size if len(x) else 1))
+    rows = max(1, ROW_BLOCK // max(1, x[0].size)) if x.size else 0
     return scratch[: rows * x.shape[1] * x.shape[2]].reshape(rows, *x.shape[1:])
 
 

@@ -77,18 +77,29 @@ def _bias(b: GraphBuilder, bias: Operand, gates: int, order: tuple[int, ...] | N
 def _lengths(b: GraphBuilder, x: Operand) -> Any:
     """The number of steps of each sample, where the batch or the time axis may be empty; None where neither can be.
 
-    It says nothing new, but without it onnxruntime ends the process on an empty batch (LSTM, GRU) or no steps (GRU).
-    It costs about a microsecond.
+    It says nothing new, but without it onnxruntime ends the process on no steps (GRU) or an empty batch (both). An empty batch
+    gets one number too many, which onnxruntime refuses in words before it reads them. It costs about a microsecond.
     """
     batch, steps = x.shape[:2]
     if all(isinstance(size, int) and size > 0 for size in (batch, steps)):
         return None
-    return b.op("Expand", b.cast(b.shape([steps]), "int32"), b.shape([batch]))
+    samples = b.op("Max", b.shape([batch]), b.ints([1])) if not isinstance(batch, int) else b.ints([max(batch, 1)])
+    return b.op("Expand", b.cast(b.shape([steps]), "int32"), samples)
 
 
 def _initial(b: GraphBuilder, state: Operand) -> Any:
     """(batch, units) as (1, batch, units); zeros are what ONNX starts from by itself."""
     return None if state.is_zero else b.unsqueeze(state, 0)
+
+
+def _last(b: GraphBuilder, x: Operand, made: str, first: Operand) -> str:
+    """The last state (1, batch, units) as (batch, units). After no steps it is the first one; onnxruntime says zeros."""
+    last = b.squeeze(made, 0)
+    steps = x.shape[1]
+    if first.is_zero or (isinstance(steps, int) and steps > 0):
+        return last
+    result: str = b.op("Where", b.op("Equal", b.shape([steps]), b.ints([0])), first, last)
+    return result
 
 
 def _outputs(b: GraphBuilder, sequence: str, state: Any, go_backwards: bool, return_sequences: bool) -> Any:
@@ -115,7 +126,7 @@ def _lstm(
         _bias(b, bias, 4, _LSTM_ORDER), _lengths(b, x), _initial(b, h0), _initial(b, c0), outputs=3, hidden_size=_size(recurrent.shape, 0),
         **_activations(recurrent_activation, activation, activation), **_direction(go_backwards),
     )  # fmt: skip
-    h, c = b.squeeze(h, 0), b.squeeze(c, 0)
+    h, c = _last(b, x, h, h0), _last(b, x, c, c0)
     return _outputs(b, sequence, h, go_backwards, return_sequences), h, c
 
 
@@ -129,7 +140,7 @@ def _gru(
         _initial(b, h0), outputs=2, hidden_size=_size(recurrent.shape, 0), linear_before_reset=int(reset_after),
         **_activations(recurrent_activation, activation), **_direction(go_backwards),
     )  # fmt: skip
-    h = b.squeeze(h, 0)
+    h = _last(b, x, h, h0)
     return _outputs(b, sequence, h, go_backwards, return_sequences), h
 
 
@@ -142,5 +153,5 @@ def _simple_rnn(
         "RNN", b.transpose(x, (1, 0, 2)), _kernel(b, kernel, 1), _kernel(b, recurrent, 1), _bias(b, bias, 1), None, _initial(b, h0),
         outputs=2, hidden_size=_size(recurrent.shape, 0), **_activations(activation), **_direction(go_backwards),
     )  # fmt: skip
-    h = b.squeeze(h, 0)
+    h = _last(b, x, h, h0)
     return _outputs(b, sequence, h, go_backwards, return_sequences), h
