@@ -6,7 +6,7 @@ Source of the operators: https://onnx.ai/onnx/operators/. Names, order and free 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from graphkit.core.dims import Dim
 from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
 from graphkit.core.files import check_target
 from graphkit.core.registry import did_you_mean
-from graphkit.ir.program import Atom, Program, State, Value
+from graphkit.ir.program import Program, State, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.models.feeding import numbered, to_listed
@@ -53,6 +53,7 @@ def export_model(
     external_data: bool | None = None,
     check: bool = True,
     overwrite: bool = True,
+    keep_bfloat16: bool = False,
     **unknown: Any,
 ) -> Path:
     """Write a model as an ONNX file.
@@ -65,6 +66,7 @@ def export_model(
         external_data: put weights into a file of their own; None does so above ONNX' limit of 2 GB.
         check: run `onnx.checker` with full_check.
         overwrite: False raises InvalidArgumentError where the file is there.
+        keep_bfloat16: inputs and outputs in bfloat16 stay so; else they are float32, since onnxruntime gives NumPy no others.
 
     Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known,
     InvalidTypeError for another option.
@@ -77,7 +79,7 @@ def export_model(
         )
     check_target(path, overwrite)
     with collection_paused():
-        document = model_to_document(model, opset, training=training)
+        document = model_to_document(model, opset, training=training, keep_bfloat16=keep_bfloat16)
         return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
 
 
@@ -86,12 +88,18 @@ def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, con
     return model_to_document(model, opset, training=training, config=config).whole()
 
 
-def model_to_document(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> Document:
+def model_to_document(
+    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, keep_bfloat16: bool = False
+) -> Document:
     """What `model_to_onnx` gives, the weights apart."""
     program = model.program(training=training)
     check_free_sizes(model, program)
-    document, b = _written(program, model.input_names, output_names(model), opset, model.name)
-    structure = {"inputs": to_listed(numbered(model.input)), "outputs": to_listed(numbered(model.output))}
+    document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
+    structure = {
+        "inputs": to_listed(numbered(model.input)),
+        "outputs": to_listed(numbered(model.output)),
+        "output_dtypes": [atom.spec.dtype for atom in program.outputs],
+    }
     _add_metadata(document, {STRUCTURE_KEY: json.dumps(structure)})
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
@@ -212,19 +220,24 @@ def program_with_weights_fed(
 
 
 def _written(
-    program: Program, input_names: Sequence[str] | None, output_names: Sequence[str] | None, opset: int, name: str
+    program: Program,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    opset: int,
+    name: str,
+    keep_bfloat16: bool = True,
 ) -> tuple[Document, GraphBuilder]:
     """The program as a document, and the builder that knows what became of its weights."""
     _check_opset(opset)
     program = prepared(program, opset)
     b = GraphBuilder(opset)
     names = _input_names(b, program, input_names)
-    env = _declare(b, program, names)
+    border = _as_they_are if keep_bfloat16 else _in_float32
+    env, inputs = _declare(b, program, names, border)
     wanted = _output_names(b, program, output_names)
     lower_equations(b, program.equations, env)
-    outputs = _name_outputs(b, program.results(), wanted, env)
+    outputs = _name_outputs(b, [operand_of(b, r, env) for r in program.results()], wanted, border)
     b.prune([o.name for o in outputs])
-    inputs = [value_info(env[v].name, v.spec) for v in (*program.inputs, *(s.before for s in _changed(program)))]
     return _document(b, name, inputs, outputs, program), b
 
 
@@ -255,43 +268,62 @@ def _output_names(b: GraphBuilder, program: Program, given: Sequence[str] | None
     return [b.names.unique(n) for n in (*own, *(f"{s.variable.path}:updated" for s in _changed(program)))]
 
 
-def _declare(b: GraphBuilder, program: Program, names: Sequence[str]) -> dict[Value, Operand]:
-    """What stands for inputs and state; where unknown sizes can be read."""
+Border = Callable[[TensorSpec], TensorSpec]
+
+
+def _as_they_are(spec: TensorSpec) -> TensorSpec:
+    return spec
+
+
+def _in_float32(spec: TensorSpec) -> TensorSpec:
+    """bfloat16 as float32, which holds all its numbers."""
+    return TensorSpec(spec.shape, "float32") if spec.dtype == "bfloat16" else spec
+
+
+def _declare(
+    b: GraphBuilder, program: Program, names: Sequence[str], border: Border
+) -> tuple[dict[Value, Operand], list[onnx.ValueInfoProto]]:
+    """What stands for inputs and state, where unknown sizes can be read; and the inputs of the graph."""
     env: dict[Value, Operand] = {}
+    inputs = []
+
+    def declare(value: Value, name: str) -> None:
+        outside = border(value.spec)
+        inputs.append(value_info(name, outside))
+        b.dtypes[name] = outside.dtype
+        env[value] = Operand(b, value.spec, b.cast(name, value.spec.dtype))
+
     for value, name in zip(program.inputs, names, strict=True):
-        env[value] = Operand(b, value.spec, name)
-        b.dtypes[name] = value.spec.dtype
+        declare(value, name)
         for axis, size in enumerate(value.spec.shape):
             if isinstance(size, Dim) and size.is_name():
                 b.dim_sources.setdefault(str(size), (name, axis))
     for state in program.state:
         if state.after is None:
             env[state.before] = Operand(b, state.before.spec, array=state.variable.array, variable=state.variable)
-            continue
-        name = b.names.unique(state.variable.path)
-        env[state.before] = Operand(b, state.before.spec, name)
-        b.dtypes[name] = state.before.spec.dtype
-    return env
+        else:
+            declare(state.before, b.names.unique(state.variable.path))
+    return env, inputs
 
 
 def _name_outputs(
-    b: GraphBuilder, results: Sequence[Atom], wanted: Sequence[str], env: dict[Value, Operand]
+    b: GraphBuilder, results: Sequence[Operand], wanted: Sequence[str], border: Border
 ) -> list[onnx.ValueInfoProto]:
     """Give the results their names: by renaming what a node made, or by an Identity node where that is not possible."""
+    specs = [border(result.spec) for result in results]
+    sources = [
+        b.cast(result, spec.dtype) if spec != result.spec else result.name
+        for result, spec in zip(results, specs, strict=True)
+    ]
     made_here = {name for node in b.nodes for name in node.output}
     renamed: dict[str, str] = {}
-    for atom, name in zip(results, wanted, strict=True):
-        source = operand_of(b, atom, env).name
+    for source, name in zip(sources, wanted, strict=True):
         if source in made_here and source not in renamed:
             renamed[source] = name
         else:
             b.nodes.append(helper.make_node("Identity", [source], [name], name=b.names.unique(f"{name}/Identity")))
     _rename(b.nodes, renamed)
-    return [value_info(name, _spec_of(atom)) for atom, name in zip(results, wanted, strict=True)]
-
-
-def _spec_of(atom: Atom) -> TensorSpec:
-    return atom.spec
+    return [value_info(name, spec) for name, spec in zip(wanted, specs, strict=True)]
 
 
 def _rename(nodes: Any, names: Mapping[str, str]) -> None:

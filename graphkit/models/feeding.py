@@ -242,17 +242,24 @@ def to_array(value: Any, label: str) -> Array:
 
 def _check_kind(info: InputInfo, value: Any, label: str) -> None:
     """Numbers go to numbers, strings to strings, complex numbers to complex ones only; no elements have no kind."""
-    kind = getattr(value.dtype, "kind", value.dtype)  # of an array a letter, of a tensor Keras' name
-    is_text, is_complex = kind in ("O", "string"), kind in ("c", *dtypes.COMPLEX)
+    given = _dtype_name(value)
     fits = (
-        is_text == (info.dtype == "string") and (not is_complex or info.dtype in dtypes.COMPLEX) and kind not in "mMV"
+        given in dtypes.ALL
+        and (given == "string") == (info.dtype == "string")
+        and (given not in dtypes.COMPLEX or info.dtype in dtypes.COMPLEX)
     )
     if not fits and getattr(value, "size", 1) != 0:
-        wanted, given = (_PLURAL.get(str(d), str(d)) for d in (info.dtype, value.dtype))
-        raise DTypeError(f"{label} wants {wanted}, got {given}.")
+        raise DTypeError(f"{label} wants {_PLURAL.get(info.dtype, info.dtype)}, got {_PLURAL.get(given, given)}.")
 
 
-_PLURAL = {"string": "strings", "object": "strings"}
+def _dtype_name(value: Any) -> str:
+    """Keras' name of a dtype, or NumPy's where Keras has none."""
+    if not isinstance(value, np.ndarray):
+        return str(value.dtype)
+    return "string" if value.dtype.kind == "O" else str(value.dtype.name)
+
+
+_PLURAL = {"string": "strings"}
 
 
 def _ranked(info: InputInfo, value: Any, label: str) -> Any:

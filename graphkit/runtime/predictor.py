@@ -49,7 +49,8 @@ class Predictor:
         count = len(self._state_names)
         self.inputs: list[TensorInfo] = self._session.inputs[: len(self._session.inputs) - count]
         self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - count]
-        inputs, self._output_structure = _structures(metadata, len(self.inputs), len(self.outputs))
+        inputs, self._output_structure, given = _structures(metadata, len(self.inputs), self.outputs)
+        self.outputs = [info._replace(dtype=dtype) for info, dtype in zip(self.outputs, given, strict=True)]
         self.signature = Signature(
             f"model {self._session.name!r}", tuple(InputInfo(*info) for info in self.inputs), inputs
         )
@@ -140,7 +141,9 @@ class Predictor:
         return results[: len(self.outputs)]
 
     def _pack(self, results: Sequence[Any]) -> Any:
-        return nest.pack(self._output_structure, results)
+        """The results in the model's structure and dtypes: bfloat16 comes as float32 from a file."""
+        pairs = zip(results, self.outputs, strict=True)
+        return nest.pack(self._output_structure, [_in_dtype(array, info.dtype) for array, info in pairs])
 
     def __copy__(self) -> Predictor:
         """Another one on the same session, with states of its own."""
@@ -168,13 +171,20 @@ class Predictor:
         return f"<Predictor ({inputs}) -> ({outputs}) on {self.providers[0]}>"
 
 
-def _structures(metadata: Mapping[str, str], inputs: int, outputs: int) -> tuple[Any, Any]:
-    """How inputs and outputs are nested: as the file says, else all in a row."""
+def _structures(metadata: Mapping[str, str], inputs: int, outputs: Sequence[TensorInfo]) -> tuple[Any, Any, list[str]]:
+    """How inputs and outputs are nested and the outputs' dtypes: as the file says, else all in a row and as they are."""
     try:
         listed = json.loads(metadata[STRUCTURE_KEY])
-        return from_listed(listed["inputs"], inputs), from_listed(listed["outputs"], outputs)
+        given = [dtypes.standardize(str(dtype)) for dtype in listed["output_dtypes"]]
+        if len(given) != len(outputs):
+            raise ValueError("as many dtypes as outputs are wanted")
+        return from_listed(listed["inputs"], inputs), from_listed(listed["outputs"], len(outputs)), given
     except (KeyError, TypeError, ValueError, RecursionError):  # not ours, or changed by another tool
-        return _in_a_row(inputs), _in_a_row(outputs)
+        return _in_a_row(inputs), _in_a_row(len(outputs)), [info.dtype for info in outputs]
+
+
+def _in_dtype(array: Any, dtype: str) -> Any:
+    return array.astype(dtypes.to_numpy(dtype)) if dtype == "bfloat16" and array.dtype.name != dtype else array
 
 
 def _one_row(array: Any) -> Any:

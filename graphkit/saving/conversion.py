@@ -29,7 +29,7 @@ TARGETS = (  # the longer suffix first
     Target(".hdf5", "Keras HDF5 file", _ALL, ("keras_version", "include_optimizer")),
     Target(".h5", "Keras HDF5 file", _ALL, ("keras_version", "include_optimizer")),
     Target(".json", "JSON config", frozenset({"model", "compile"})),
-    Target(".onnx", "ONNX", frozenset({"model", "weights"}), ("opset", "external_data")),
+    Target(".onnx", "ONNX", frozenset({"model", "weights"}), ("opset", "external_data", "keep_bfloat16")),
     Target(".npz", "NumPy weights", _WEIGHTS, weights_alone=True),
     Target(".safetensors", "safetensors weights", _WEIGHTS, weights_alone=True),
 )

@@ -56,8 +56,15 @@ def compile_leniently(model: Any, training: Mapping[str, Any], version: str) -> 
     arguments = compile_arguments(training, version)
     try:
         model.compile(**arguments)
+        model.compiled.left_out = _missing(training, arguments)
     except (GraphKitError, TypeError, ValueError) as error:
         warnings.warn(f"The model was loaded but not compiled: {error} Compile it by hand.", stacklevel=2)
+
+
+def _missing(training: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
+    """The names that the file has for a loss and an optimizer that were left out: without them there is no training."""
+    given = {"loss": training.get("loss"), "optimizer": training.get("optimizer_config") or training.get("optimizer")}
+    return {key: _name(config) for key, config in given.items() if config and arguments[key] is None}
 
 
 def _tried(make: Callable[[], Any], what: str, config: Any) -> Any:
@@ -71,7 +78,15 @@ def _tried(make: Callable[[], Any], what: str, config: Any) -> Any:
 
 
 def _name(config: Any) -> str:
-    return str(config["class_name"]) if is_envelope(config) else str(config)[:80]
+    """What a file calls a loss, a metric or an optimizer; of several, all names."""
+    if is_envelope(config):
+        of_function = config["class_name"] == "function" and isinstance(config["config"], str)
+        return str(config["config"] if of_function else config["class_name"])
+    if isinstance(config, Mapping):
+        config = list(config.values())
+    if isinstance(config, (list, tuple)):
+        return ", ".join(_name(one) for one in config if one is not None)[:200]
+    return str(config)[:80]
 
 
 # ----- optimizers -----

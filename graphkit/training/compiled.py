@@ -103,6 +103,7 @@ class Compiled:
             weighted_metrics,
         )
         self.settings = settings
+        self.left_out: dict[str, str] = {}  # "loss", "optimizer" of a file that are not known here -> their names there
         self.output_names = list(output_names) if output_names is not None else None
         self.loss_tracker = Mean(name="loss")
         self.output_losses: list[OutputLoss] | None = None

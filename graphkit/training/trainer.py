@@ -86,6 +86,12 @@ def _compiled(model: Any, method: str, training: bool = False) -> Compiled:
     compiled = model.compiled
     if compiled is None:
         raise NotCompiledError(f"You must call `compile()` before calling `{method}()` of model {model.name!r}.")
+    for what, name in compiled.left_out.items():
+        if what == "loss" or training:
+            raise NotCompiledError(
+                f"`{method}()` of model {model.name!r} needs the {what} {name!r} of the file that it was loaded from, which is not "
+                f"known here. Give it as custom_objects when loading, or compile() with a {what} of your own."
+            )
     if training and compiled.optimizer is None:
         raise NotCompiledError(
             f"Model {model.name!r} was compiled without an optimizer, so `{method}()` cannot train it."

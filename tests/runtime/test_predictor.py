@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import pytest
 
-from graphkit import ops
-from graphkit.converters.onnx import program_to_onnx
+from graphkit import layers, models, ops
+from graphkit.converters.onnx import model_to_onnx, program_to_onnx
 from graphkit.core.errors import (
     DTypeError,
     InvalidArgumentError,
@@ -155,3 +157,46 @@ def test_what_is_no_model_is_refused(tmp_path: Any) -> None:
         Predictor(tmp_path / "gone.onnx")
     with pytest.raises(InvalidTypeError, match="wants the path of an ONNX file, its bytes or a ModelProto, got int"):
         Predictor(3)
+
+
+@pytest.mark.parametrize("source", ["bytes", "path", "message", "model"])
+@pytest.mark.parametrize(
+    "way", [copy.copy, copy.deepcopy, lambda p: pickle.loads(pickle.dumps(p))], ids=["copy", "deepcopy", "pickle"]
+)
+def test_it_can_be_copied_and_pickled(source: str, way: Any, tmp_path: Any) -> None:
+    x = layers.Input((3,), name="x")
+    model = models.Model(x, {"y": layers.Dense(2)(x)})
+    model.export(tmp_path / "m.onnx")
+    message = model_to_onnx(model)
+    given = {"bytes": message.SerializeToString(), "path": tmp_path / "m.onnx", "message": message, "model": model}[
+        source
+    ]
+    predictor = Predictor(given, providers="CPU", threads=1)
+    wanted = predictor(np.ones((2, 3)))["y"]
+    model.set_weights([w + 1 for w in model.get_weights()])  # it is a snapshot
+    again = way(predictor)
+    assert repr(again) == repr(predictor)
+    for one in (predictor, again):
+        np.testing.assert_array_equal(one(np.ones((2, 3)))["y"], wanted)
+
+
+def test_a_copy_has_states_of_its_own() -> None:
+    x = layers.Input(batch_shape=(1, 2, 3))
+    predictor = Predictor(models.Model(x, layers.LSTM(2, stateful=True)(x)))
+    step = np.ones((1, 2, 3))
+    first = predictor(step)
+    copies = [copy.deepcopy(predictor), pickle.loads(pickle.dumps(predictor))]
+    second = predictor(step)
+    assert not np.array_equal(first, second)
+    for other in copies:
+        np.testing.assert_array_equal(other(step), second)
+
+
+def test_a_file_that_has_changed_is_not_pickled(tmp_path: Any) -> None:
+    x = layers.Input((3,), name="x")
+    model = models.Model(x, layers.Dense(2)(x))
+    model.export(tmp_path / "m.onnx")
+    predictor = Predictor(tmp_path / "m.onnx")
+    (tmp_path / "m.onnx").unlink()
+    with pytest.raises(RuntimeSessionError, match="has changed since it was opened"):
+        pickle.dumps(predictor)

@@ -13,6 +13,7 @@ import pytest
 
 import graphkit
 from graphkit import layers, models, optimizers
+from graphkit.core.errors import NotCompiledError
 from graphkit.saving.old_training import compile_arguments, optimizer_of
 
 PACKED = Path(__file__).parents[2] / "fixtures" / "optimizers.tar.xz"
@@ -202,7 +203,13 @@ def test_a_custom_loss_does_not_stop_an_archive(tmp_path: Path) -> None:
     model.save(tmp_path / "m.keras")
     graphkit.saving.get_custom_objects().pop("tests>gone_loss")
 
-    with pytest.warns(UserWarning, match="The loss 'function' of the file is left out"):
+    with pytest.warns(UserWarning, match="The loss 'tests>gone_loss' of the file is left out"):
         again = graphkit.load(tmp_path / "m.keras")
 
     assert isinstance(again.optimizer, optimizers.Adam)
+    x, y = np.ones((2, 3), "float32"), np.ones((2, 2), "float32")
+    for train in (again.fit, again.evaluate, again.train_on_batch, again.test_on_batch):
+        with pytest.raises(NotCompiledError, match=r"needs the loss 'tests>gone_loss' of the file"):
+            train(x, y)
+    again.compile("sgd", "mse")
+    again.train_on_batch(x, y)

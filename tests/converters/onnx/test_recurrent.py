@@ -26,7 +26,7 @@ def weight(name: str, *shape: int) -> Variable:
 KERNEL, RECURRENT, BIAS = weight("lstm/kernel", 3, 16), weight("lstm/recurrent_kernel", 4, 16), weight("lstm/bias", 16)
 
 
-LENGTHS = ["Shape", "Cast", "Shape", "Max", "Expand"]  # of the samples; see lowering/recurrent.py
+LENGTHS = ["Shape", "Max", "Shape", "Cast", "Expand"]  # of the samples; see lowering/recurrent.py
 
 
 def sequence(x: Any, **options: Any) -> Any:

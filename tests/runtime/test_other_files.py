@@ -1,0 +1,135 @@
+"""Files that are no ONNX models are named for what they are, by the Predictor and by load."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+import graphkit
+from graphkit import layers, models
+from graphkit.core.errors import GraphKitError, InvalidTypeError, RuntimeSessionError, SerializationError
+from graphkit.runtime import Predictor
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
+
+
+def hdf5() -> bytes:
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file["x"] = 1
+    return buffer.getvalue()
+
+
+def zipped() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.txt", "a")
+    return buffer.getvalue()
+
+
+OTHERS = {
+    "pointer of Git LFS": (POINTER, "a Git LFS pointer, which only stands for the file"),
+    "pointer of git-annex": (b"/annex/objects/MD5E-s1--0.onnx\n", "a git-annex pointer"),
+    "nothing": (b"", "an empty file"),
+    "zeros": (bytes(5000), "a file that begins with zeros only"),
+    "HTML": (b"\n <!DOCTYPE html><html>Not found</html>", "an HTML page, such as a download page"),
+    "XML": (b"<?xml version='1.0'?><Error/>", "an XML file"),
+    "HDF5": (hdf5(), "an HDF5 file"),
+    "zip": (zipped(), "a zip file"),
+    "gzip": (b"\x1f\x8b\x08", "a gzip file; unpack it first"),
+    "pickle": (b"\x80\x04\x95", "a Python pickle"),
+    "JSON": (b'{"error": 1}', "text in JSON"),
+    "NumPy": (b"\x93NUMPY\x01\x00", "an array of NumPy"),
+    "TensorFlow Lite": (b"\x1c\0\0\0TFL3", "a TensorFlow Lite file"),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_the_predictor_says_what_a_file_is(name: str, tmp_path: Path) -> None:
+    content, words = OTHERS[name]
+    path = tmp_path / "m.onnx"
+    path.write_bytes(content)
+    for given in (path, content):
+        with pytest.raises(RuntimeSessionError, match=f"is no ONNX model but {words}"):
+            Predictor(given)
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS if name not in ("HDF5", "zip", "JSON")])
+@pytest.mark.parametrize("suffix", [".onnx", ".keras", ".h5"])
+def test_load_says_what_a_file_is(name: str, suffix: str, tmp_path: Path) -> None:
+    content, words = OTHERS[name]
+    path = tmp_path / f"m{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(SerializationError, match=words):
+        graphkit.load(path)
+
+
+def model() -> Any:
+    x = layers.Input((3,), name="x")
+    return models.Model(x, layers.Dense(400)(layers.Dense(300)(x)))
+
+
+@pytest.mark.parametrize("kept", [0.3, 0.9, 0.999])
+def test_a_file_without_its_end_is_said_to_be_that(kept: float, tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    model().export(path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * kept)])
+    with pytest.raises(
+        RuntimeSessionError, match="begins as an ONNX model does, but its end is missing or it is damaged"
+    ):
+        Predictor(path)
+    with pytest.raises(SerializationError, match="no ONNX model, or its end is missing"):
+        graphkit.load(path)
+
+
+def front_doors(tmp_path: Path) -> dict[str, Any]:
+    return {
+        "export": lambda **options: model().export(tmp_path / "m.onnx", **options),
+        "save": lambda **options: model().save(tmp_path / "m.onnx", **options),
+        "convert": lambda **options: graphkit.convert(model(), tmp_path / "m.onnx", **options),
+    }
+
+
+@pytest.mark.parametrize("door", ["export", "save", "convert"])
+def test_an_option_that_the_export_does_not_have_is_named(door: str, tmp_path: Path) -> None:
+    with pytest.raises(GraphKitError, match="no option 'opsett'"):
+        front_doors(tmp_path)[door](opsett=17)
+    assert not (tmp_path / "m.onnx").exists()
+    front_doors(tmp_path)[door](opset=17)
+
+
+def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTypeError, match=r"it has opset, training, .*Did you mean 'opset'"):
+        model().export(tmp_path / "m.onnx", opsett=17)
+
+
+def test_bfloat16_is_float32_at_the_border_of_a_file(tmp_path: Path) -> None:
+    import onnxruntime
+
+    x = layers.Input((3,), name="x", dtype="bfloat16")
+    rounded = models.Model(x, {"a": layers.Dense(2, dtype="bfloat16")(x), "b": x + x})
+    given = np.array([[1.0, 2.0, 3.003]], "float32")
+    wanted = rounded(given)
+    rounded.export(tmp_path / "m.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx")
+    for name, made in zip(("a", "b"), session.run(["a", "b"], {"x": given}), strict=True):
+        assert made.dtype == np.float32
+        np.testing.assert_array_equal(made, np.asarray(wanted[name]).astype("float32"))
+    for predictor in (Predictor(tmp_path / "m.onnx"), Predictor(rounded)):
+        answer = predictor(given)
+        assert [info.dtype for info in predictor.outputs] == ["bfloat16", "bfloat16"]
+        assert answer["a"].dtype.name == answer["b"].dtype.name == "bfloat16"
+        assert (answer["b"] == np.asarray(wanted["b"])).all()
+    assert rounded.predict(given, verbose=0)["b"].dtype.name == "bfloat16"
+    rounded.export(tmp_path / "kept.onnx", keep_bfloat16=True)
+    kept = Predictor(tmp_path / "kept.onnx")
+    assert kept.inputs[0].dtype == "bfloat16"
+    assert (kept(given)["b"] == np.asarray(wanted["b"])).all()
+    np.testing.assert_array_equal(np.asarray(graphkit.load(tmp_path / "m.onnx")(given)["a"]), np.asarray(wanted["a"]))
