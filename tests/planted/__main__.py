@@ -23,21 +23,24 @@ def chosen(patterns: list[str]) -> list[Defect]:
 
 def tried(defects: list[Defect], jobs: int, limit: float) -> list[Outcome]:
     """Tries the defects out, each job in a copy of its own, and prints a row for each."""
+    groups: dict[tuple[str, ...], list[Defect]] = {}
+    for defect in defects:
+        groups.setdefault(defect.targets(), []).append(defect)
     with tempfile.TemporaryDirectory(prefix="planted-") as folder, ThreadPoolExecutor(jobs) as pool:
         copies: SimpleQueue[Copy] = SimpleQueue()
         for job in range(jobs):
             copies.put(Copy(Path(folder) / str(job)))
 
-        def one(defect: Defect) -> Outcome:
+        def one(group: list[Defect]) -> list[Outcome]:
             copy = copies.get()
-            try:
-                outcome = copy.try_out(defect, limit)
-            finally:
-                copies.put(copy)
-            print(row(outcome), flush=True)
-            return outcome
+            outcomes = []
+            for outcome in copy.try_out(group, limit):
+                print(row(outcome), flush=True)
+                outcomes.append(outcome)
+            copies.put(copy)
+            return outcomes
 
-        return list(pool.map(one, defects))
+        return [outcome for outcomes in pool.map(one, groups.values()) for outcome in outcomes]
 
 
 def row(outcome: Outcome) -> str:

@@ -11,7 +11,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # start of a source path -> the tests of 
     "graphkit/core/": ("tests/core", "tests/models"),
     "graphkit/core/serialization.py": ("tests/saving",),
     "graphkit/ir/": ("tests/ir", "tests/engine", "tests/ops"),
-    "graphkit/ops/": ("tests/ops",),
+    "graphkit/ops/": ("tests/ops/test_ties_and_bounds_values.py", "tests/ops"),
     "graphkit/engine/": ("tests/engine",),
     "graphkit/graph/": ("tests/models",),
     "graphkit/layers/": ("tests/layers", "tests/interop/test_keras_goldens.py"),
@@ -19,8 +19,8 @@ TESTS: dict[str, tuple[str, ...]] = {  # start of a source path -> the tests of 
     "graphkit/metrics/": ("tests/metrics",),
     "graphkit/optimizers/": ("tests/optimizers",),
     "graphkit/models/": ("tests/models",),
-    "graphkit/training/": ("tests/training",),
-    "graphkit/callbacks/": ("tests/training",),
+    "graphkit/training/": ("tests/training/test_keras_fit.py", "tests/training"),
+    "graphkit/callbacks/": ("tests/training/test_keras_callbacks.py", "tests/training"),
     "graphkit/saving/": ("tests/saving",),
     "graphkit/runtime/": ("tests/runtime",),
     "graphkit/visualization/": ("tests/visualization",),
@@ -41,6 +41,11 @@ TESTS: dict[str, tuple[str, ...]] = {  # start of a source path -> the tests of 
 
 class StaleDefectError(ValueError):
     """The text that a defect replaces does not stand exactly once in its file."""
+
+
+def in_file(file: str, *rows: tuple[str, str, str], tests: tuple[str, ...] = ()) -> list[Defect]:
+    """Defects of one file, given as (name, old, new)."""
+    return [Defect(name, file, old, new, tests) for name, old, new in rows]
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,7 @@ STOPPING: dict[str, tuple[dict[str, Any], list[float]]] = {
     "start_later": ({"start_from_epoch": 5, "patience": 1}, BUMPY),
     "restore": ({"restore_best_weights": True, "patience": 2}, BUMPY),
     "restore_last": ({"restore_best_weights": True, "patience": 9}, BUMPY),
+    "restore_without_a_stop": ({"restore_best_weights": True, "patience": 9}, BUMPY[:3]),
     "restore_start": ({"restore_best_weights": True, "start_from_epoch": 2, "patience": 1}, BUMPY),
     "restore_baseline": ({"restore_best_weights": True, "baseline": 0.1, "patience": 2}, FLAT),
     "max": ({"mode": "max"}, RISING),
