@@ -376,13 +376,14 @@ def predict(
 ) -> Any:
     """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
     batches = _predict_batches(model, x, batch_size, steps)
-    run = inference_callable(model, rows=(batches[1] or 0) * (batch_size or 1))
     parts: list[list[Any]] = []
     structure: Any = None
     container = callback_module.CallbackList(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1]
     )
     container.on_predict_begin()
+    # Now, since callbacks may have changed the weights.
+    run = inference_callable(model, rows=(batches[1] or 0) * (batch_size or 1))
     for number, leaves in enumerate(batches[0]):
         container.on_predict_batch_begin(number)
         structure, outputs = run(leaves)
