@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -43,7 +44,7 @@ def _in_fork(session: pytest.Session, defect: Defect, limit: float) -> str:
     child = os.fork()
     if not child:
         os.close(read)
-        caught = _first_failure(session) if put_in(changed, str(path)) else FRESH
+        caught = _first_failure(session, _likely_first(session.items, defect)) if put_in(changed, str(path)) else FRESH
         os.write(write, caught.encode())
         os._exit(0)
     os.close(write)
@@ -75,10 +76,17 @@ class _Watcher:
             self.failed = report.nodeid
 
 
-def _first_failure(session: pytest.Session) -> str:
+def _likely_first(items: list[pytest.Item], defect: Defect) -> list[pytest.Item]:
+    """The tests in the order of how many words of the defect's name and file their own names share."""
+    words = set(re.findall("[a-z]{3,}", f"{defect.name} {Path(defect.file).stem}".lower()))
+    shared = {item: len(words & set(re.findall("[a-z]{3,}", item.nodeid.lower()))) for item in items}
+    return sorted(items, key=lambda item: -shared[item])
+
+
+def _first_failure(session: pytest.Session, items: list[pytest.Item]) -> str:
     watcher = _Watcher()
     session.config.pluginmanager.register(watcher)
-    for item, following in zip(session.items, [*session.items[1:], None], strict=True):
+    for item, following in zip(items, [*items[1:], None], strict=True):
         session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
         if watcher.failed:
             break
