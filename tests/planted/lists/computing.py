@@ -29,7 +29,7 @@ DEFECTS = [
     *in_file(
         "graphkit/ops/statistics.py",
         ("average: divided by the number of weights", "return true_divide(reduce_sum(multiply(x, weights), axis), reduce_sum(weights, axis))", "return mean(multiply(x, weights), axis)"),
-        ("quantile: place without the last element", "place = multiply(q, float(size - 1))", "place = multiply(q, float(size)) - 0.5"),
+        ("quantile: place without the last element", "place = multiply(q, tensor(size - 1, dtype_name(x)))", "place = multiply(q, tensor(size, dtype_name(x))) - 0.5"),
         ("quantile: midpoint where an element is hit", '"midpoint": lambda low, high, share: where(equal(share, 0), low, multiply(add(low, high), 0.5)),', '"midpoint": lambda low, high, share: multiply(add(low, high), 0.5),'),
         ("quantile: nearest takes the higher of two", '"nearest": lambda low, high, share: where(subtract(share, 0.5) <= 0, low, high),', '"nearest": lambda low, high, share: where(subtract(share, 0.5) < 0, low, high),'),
         ("nanmean counts NaN", "present = reduce_sum(cast(logical_not(isnan(x)), dtype_name(x)), axis, keepdims)", "present = reduce_sum(cast(equal(x * 0 + 1, 1) | isnan(x), dtype_name(x)), axis, keepdims)"),
@@ -135,7 +135,7 @@ DEFECTS = [
         ("dropout: rate and its rest swapped", "np.multiply(raw >= limit,", "np.multiply(raw < limit,"),
         ("truncated_normal is cut off at three deviations", "    far = np.flatnonzero(np.abs(flat) > 2)\n", "    far = np.flatnonzero(np.abs(flat) > 3)\n"),
         ("a seed generator gives the same state again", "        self.state.assign(add(now, np.array([0, 1], np.uint32)))\n", ""),
-        ("normal: mean and deviation swapped", "return _scaled(_draw(random_normal_p, shape, dtype, seed), stddev, mean)", "return _scaled(_draw(random_normal_p, shape, dtype, seed), mean, stddev)"),
+        ("normal: mean and deviation swapped", "_float_kind(\"normal\", dtype), seed), stddev, mean)", "_float_kind(\"normal\", dtype), seed), mean, stddev)"),
         ("int seeds are cut to 16 bits", "return np.array([int(seed) & 0xFFFFFFFF, 0], np.uint32)", "return np.array([int(seed) & 0xFFFF, 0], np.uint32)"),
     ),
     *in_file(

@@ -32,8 +32,8 @@ DEFECTS = [
     Defect(
         "bilinear UpSampling2D of Keras 2.3 files scales from pixel centres",
         "graphkit/saving/legacy_context.py",
-        '(version.startswith(("2.2", "2.3")) and "tf" not in version)',
-        '(version.startswith("2.2") and "tf" not in version)',
+        'last = (2, 2) if version.endswith("-tf") else (2, 4)',
+        'last = (2, 2) if version.endswith("-tf") else (2, 3)',
     ),
     Defect(
         "a compiled step does not mark the weights as changed",

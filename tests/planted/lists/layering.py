@@ -94,7 +94,7 @@ DEFECTS = [
         "graphkit/layers/wrappers.py",
         ("TimeDistributed: training does not reach the layer", 'kwargs["training"] = training', "pass"),
         ("Bidirectional: the mean is a sum", '"ave": lambda a, b: (a + b) / 2,', '"ave": lambda a, b: (a + b),'),
-        ("Bidirectional: the backward sequence is not turned", "            backward = ops.flip(backward, axis=1)", "            backward = backward"),
+        ("Bidirectional: the backward sequence is not turned", "            backward = ops.flip(backward, axis=0 if", "            ops.flip(backward, axis=0 if"),
         ("Bidirectional: states of both swapped", "states = (*forward[1:], *backward[1:])", "states = (*backward[1:], *forward[1:])"),
         ("Bidirectional: initial states of both swapped", "return given[:half], given[half:]", "return given[half:], given[:half]"),
         ("Bidirectional: the backward layer goes forwards", 'self.backward_layer = _copied(layer, "backward_", go_backwards=True)', 'self.backward_layer = _copied(layer, "backward_", go_backwards=True)\n                self.backward_layer.go_backwards = False'),

@@ -115,7 +115,7 @@ DEFECTS = [
     *in_file(
         "graphkit/callbacks/files.py",
         ("CSVLogger: append writes a second header", "self._headed = self.append and path.exists() and path.stat().st_size > 0", "self._headed = False"),
-        ("CSVLogger always appends", 'path.open("a" if self.append else "w"', 'path.open("a"'),
+        ("CSVLogger always appends", 'open_log(path, "a" if self.append else "w"', 'open_log(path, "a"'),
         ("ModelCheckpoint: epochs are counted from 0 in names", '"epoch": epoch + 1, **(', '"epoch": epoch, **('),
         ("ModelCheckpoint: batches are counted from 0 in names", '{"batch": batch + 1}', '{"batch": batch}'),
         ("ModelCheckpoint: the best is never remembered", "            self.best = value\n", "            pass\n"),
@@ -127,8 +127,8 @@ DEFECTS = [
         "graphkit/callbacks/backup.py",
         ("BackupAndRestore repeats the last epoch", "        self._epoch = epoch + 1\n", "        self._epoch = epoch\n"),
         ("BackupAndRestore forgets the optimizer's state", "        self.model.optimizer.set_weights(slots)\n", ""),
-        ("BackupAndRestore keeps the folder when done", "if self.delete_checkpoint and self.folder.exists():", "if False:"),
-        ("BackupAndRestore deletes the folder always", "if self.delete_checkpoint and self.folder.exists():", "if self.folder.exists():"),
+        ("BackupAndRestore keeps the folder when done", "        if self.delete_checkpoint:\n", "        if False:\n"),
+        ("BackupAndRestore deletes the folder always", "        if self.delete_checkpoint:\n", "        if True:\n"),
     ),
     *in_file(
         "graphkit/callbacks/tensorboard.py",
