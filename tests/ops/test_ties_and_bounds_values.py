@@ -24,7 +24,7 @@ TWOS = np.full(9, 2, "float32")
 # op, its values at KINKS, its derivatives there
 POINTS: dict[str, tuple[Callable[[Any], Any], list[float], list[float]]] = {
     "relu": (ops.relu, [0, 0, 0, 0.5, 1, 2, 3, 6, 7], [0, 0, 0, 1, 1, 1, 1, 1, 1]),
-    "clip": (lambda x: ops.clip(x, -1.0, 2.0), [-1, -1, 0, 0.5, 1, 2, 2, 2, 2], [0, 1, 1, 1, 1, 1, 0, 0, 0]),
+    "clip": (lambda x: ops.clip(x, -1.0, 2.0), [-1, -1, 0, 0.5, 1, 2, 2, 2, 2], [0, 0.5, 1, 1, 1, 0.5, 0, 0, 0]),
     "maximum": (lambda x: ops.maximum(x, TWOS), [2, 2, 2, 2, 2, 2, 3, 6, 7], [0, 0, 0, 0, 0, 0.5, 1, 1, 1]),
     "maximum, swapped": (lambda x: ops.maximum(TWOS, x), [2, 2, 2, 2, 2, 2, 3, 6, 7], [0, 0, 0, 0, 0, 0.5, 1, 1, 1]),
     "minimum": (lambda x: ops.minimum(x, TWOS), [-2, -1, 0, 0.5, 1, 2, 2, 2, 2], [1, 1, 1, 1, 1, 0.5, 0, 0, 0]),
