@@ -387,6 +387,11 @@ def config_names(cls: Any) -> list[str]:
     return list(names)
 
 
+def takes_any(cls: Any) -> bool:
+    """Whether a class' constructor hands arguments of any name on to its base."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
+
+
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:
     """An object from whatever the user gave: None, a name, an envelope or old-style dict, a class, an object.
 

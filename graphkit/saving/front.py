@@ -13,7 +13,7 @@ from graphkit.core.allocation import initial_weights_within, weights_from_file
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.files import check_target, replacing, write_text
-from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from
+from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from, serialize
 from graphkit.core.versions import version_numbers
 from graphkit.saving import formats, limits
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
@@ -71,6 +71,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     """
     path, suffix = Path(filepath), Path(filepath).suffix.lower()
     check_target(path, overwrite, folder=zipped is False)
+    from graphkit.saving.keras3_differences import warn_of_missing
+
     kwargs.pop("save_format", None)
     include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
@@ -102,6 +104,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         raise InvalidArgumentError(
             f"Invalid filepath extension for saving: {str(filepath)!r}. Please add a `.keras` extension; known are {_WRITERS}."
         )
+    if keras_version == 3:
+        warn_of_missing(model, path)
 
 
 def read_keras_archive(path: Path, compile: bool = True) -> Any:
@@ -150,7 +154,7 @@ def model_config(model: Any) -> dict[str, Any]:
     """The config of a model as `.keras` files and JSON hold it: its envelope and what `compile` was given."""
     config = envelope(model)
     compile_config = model.get_compile_config() if hasattr(model, "get_compile_config") else None
-    config["compile_config"] = compile_config or {}
+    config["compile_config"] = serialize(compile_config or {})
     return config
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -41,12 +42,17 @@ def state_of(model: Layer) -> tuple[dict[str, dict[str, Array]], dict[str, str]]
 
 
 def _own_state(obj: Any) -> dict[str, Array]:
-    if hasattr(obj, "save_own_variables"):
-        store: dict[str, Any] = {}
-        obj.save_own_variables(store)
-        return {key: np.asarray(value) for key, value in store.items()}
-    instead = obj.stored_values() if hasattr(obj, "stored_values") else {}
-    return {str(i): np.asarray(instead.get(v, v.array)) for i, v in enumerate(own_variables(obj))}
+    if not hasattr(obj, "save_own_variables"):
+        return {str(i): np.asarray(v.array) for i, v in enumerate(own_variables(obj))}
+    store: dict[str, Any] = {}
+    obj.save_own_variables(store)
+    return {key: np.asarray(value) for key, value in store.items()}
+
+
+def _loads_its_own(obj: Any) -> bool:
+    """Whether a class reads its part of a file itself, other than all layers do."""
+    own = getattr(type(obj), "load_own_variables", None)
+    return own is not None and own is not Layer.load_own_variables
 
 
 # ----- reading -----
@@ -67,7 +73,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     for one in stored:
         group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
         claimed.update(entry.path for entry in group.values())
-        if hasattr(one.obj, "load_own_variables"):
+        if _loads_its_own(one.obj):
             custom.append((one.obj, group))
         elif one.path.split("/")[0] == "optimizer":
             assignments.extend(_optimizer_assignments(one, table))
@@ -80,8 +86,10 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         problems.append(
             f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for"
         )
-    if problems and not skip_mismatch and not placeholders_in(model):
-        raise report(model, what, problems)
+    if problems and not placeholders_in(model):
+        if not skip_mismatch:
+            raise report(model, what, problems)
+        warn_of_skipped(model, what, problems)
     assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
 
 
@@ -113,6 +121,15 @@ def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
     return SerializationError(
         f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed."
+    )
+
+
+def warn_of_skipped(model: Layer, what: str, problems: list[str]) -> None:
+    """Say what `skip_mismatch` left as it was."""
+    shown = "; ".join(problems[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    warnings.warn(
+        f"Skipping loading weights of {what} that do not fit the model {model.name!r}: {shown}{more}.", stacklevel=2
     )
 
 
