@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -52,7 +53,26 @@ def load_model(
         kind = formats.kind_of(path)
         module_name, _, function = kind.reader.partition(":")
         reader = getattr(import_module(module_name), function)
-        return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
+        model = reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
+    warn_of_missing_vocabularies(model, path)
+    return model
+
+
+def warn_of_missing_vocabularies(model: Any, path: Path) -> None:
+    """Warn of layers that learned a vocabulary which the file does not hold: every token is unknown to them."""
+    from graphkit.layers.preprocessing.lookup import IndexLookup, TextVectorization
+
+    if not hasattr(model, "_walk_layers"):
+        return
+    layers = list(model._walk_layers())
+    owners = {id(layer._lookup_layer): layer.name for layer in layers if isinstance(layer, TextVectorization)}
+    silent = [layer for layer in layers if isinstance(layer, IndexLookup) and layer.lacks_vocabulary]
+    names = [owners.get(id(layer), layer.name) for layer in silent]
+    if names:
+        warnings.warn(
+            f"{str(path)!r} does not hold the vocabulary of {', '.join(map(repr, names))}: give it with set_vocabulary().",
+            stacklevel=3,
+        )
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -111,11 +131,12 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
 def read_keras_archive(path: Path, compile: bool = True) -> Any:
     """The model of a `.keras` file or folder."""
     from graphkit.saving.archive import open_archive, open_weights, read_config, read_state, read_version
+    from graphkit.saving.weights import is_structure_only
 
     what = repr(str(path))
     with open_archive(path) as members:
         config = {**read_version(members, what), **read_config(members, what)}
-        with open_weights(members, what) as table:
+        with open_weights(members, what, glance=is_structure_only()) as table:
             with weights_from_file(table.nbytes, what):
                 model = model_from_config(config, what)
             if compile and config.get("compile_config"):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,11 +15,30 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.dialects import canonical
+from graphkit.saving.old_weights import Dialect, modern
 from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
 
 NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
+
+
+_structure_only: ContextVar[bool] = ContextVar("graphkit_structure_only", default=False)
+
+
+@contextmanager
+def structure_only() -> Iterator[None]:
+    """Inside, files are opened by the same steps as always, up to the numbers of their weights, which are not read."""
+    token = _structure_only.set(True)
+    try:
+        yield
+    finally:
+        _structure_only.reset(token)
+
+
+def is_structure_only() -> bool:
+    """Whether only the structure of a file is looked at."""
+    return _structure_only.get()
 
 
 class Assignment(NamedTuple):
@@ -69,6 +90,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
+    is_older = getattr(model, "_config_version", None) is not None
     stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
     for one in stored:
         group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
@@ -78,7 +100,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         elif one.path.split("/")[0] == "optimizer":
             assignments.extend(_optimizer_assignments(one, table))
         else:
-            found, wrong = _assignments(one, group)
+            found, wrong = _assignments(one, _modern_group(one.obj, group) if is_older else group)
             problems.extend(wrong)
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
@@ -131,6 +153,15 @@ def warn_of_skipped(model: Layer, what: str, problems: list[str]) -> None:
     warnings.warn(
         f"Skipping loading weights of {what} that do not fit the model {model.name!r}: {shown}{more}.", stacklevel=2
     )
+
+
+def _modern_group(layer: Any, group: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The arrays of a layer of older Keras in the layout that they have now."""
+    names = sorted(group, key=_number)
+    if not isinstance(layer, Layer) or not all(name.isdecimal() for name in names):
+        return group
+    made = modern(layer, own_variables(layer), names, [group[name] for name in names], Dialect(False, False))[1]
+    return dict(zip(names, made, strict=True)) if len(made) == len(names) else group
 
 
 def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:
@@ -189,7 +220,9 @@ def assign(
     custom: list[tuple[Any, dict[str, Entry]]] | None = None,
     told: Iterable[Any] = (),
 ) -> None:
-    """Read everything that can fail to be read, then assign, and tell the objects `told`."""
+    """Read everything that can fail to be read, then assign, and tell the objects `told`. Nothing at all where no numbers are wanted."""
+    if is_structure_only():
+        return
     arrays = [(a.variable, _numbers_of(a)) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:

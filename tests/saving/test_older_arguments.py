@@ -114,3 +114,42 @@ def test_bilinear_upsampling_is_that_of_its_version(version: str, row: list[floa
         net = model(upsampling, version=version)
 
     np.testing.assert_allclose(np.asarray(net(x)).reshape(4, 4)[0], row, atol=1e-6)
+
+
+@pytest.mark.parametrize(("old", "new"), [("binary", "multi_hot"), ("tf-idf", "tf_idf"), ("count", "count")])
+def test_output_modes_have_their_names_of_today(old: str, new: str) -> None:
+    text = layer(
+        "TextVectorization",
+        max_tokens=9,
+        pad_to_max_tokens=True,
+        output_mode=old,
+        batch_input_shape=[None],
+        dtype="string",
+    )
+
+    assert model(layer("InputLayer", batch_input_shape=[None], dtype="string"), text).layers[0].output_mode == new
+
+
+def test_an_integer_lookup_of_an_early_version() -> None:
+    lookup = layer(
+        "IntegerLookup",
+        max_values=9,
+        num_oov_indices=1,
+        mask_value=0,
+        oov_value=-1,
+        batch_input_shape=[None, 1],
+        dtype="int64",
+    )
+    found = model(layer("InputLayer", batch_input_shape=[None, 1], dtype="int64"), lookup).layers[0]
+
+    assert (found.max_tokens, found.mask_token, found.oov_token) == (9, 0, -1)
+
+
+@pytest.mark.parametrize("shape", [(8, 7, 3), (3, 9, 1), (5, 4, 2)])
+def test_a_random_crop_resizes_where_nothing_is_trained(shape: tuple[int, ...]) -> None:
+    found = model(layer("RandomCrop", height=5, width=4, batch_input_shape=[None, *shape]))
+    x = np.random.default_rng(0).random((2, *shape)).astype("float32")
+    resizing = graphkit.layers.Resizing(5, 4, crop_to_aspect_ratio=True)
+
+    np.testing.assert_allclose(found.predict(x, verbose=0), np.asarray(resizing(x)), atol=1e-6)
+    assert np.asarray(found(x, training=True)).shape == (2, 5, 4, shape[-1])

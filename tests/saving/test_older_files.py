@@ -16,6 +16,7 @@ from graphkit.saving.yaml_config import parse_yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy"
 CASES = sorted(p.stem for p in FOLDER.glob("*.npz"))
+pytestmark = pytest.mark.filterwarnings("ignore:Layer .* .Embedding.. dropout=")  # which Keras 1 had
 
 
 def unpacked(name: str, folder: Path) -> Path:
