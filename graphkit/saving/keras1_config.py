@@ -86,7 +86,7 @@ def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Co
     name = CLASSES.get(class_name, class_name)
     own = _KEYS_OF.get(name, {})
     made: Config = {}
-    if "output_shape" in own and own["output_shape"] is None and max(config.get("subsample") or (1,)) > 1:
+    if "output_shape" in own and own["output_shape"] is None and config.get("subsample") not in (None, [1, 1, 1]):
         said = f"Layer {config.get('name')!r} ({class_name}): its output_shape {config.get('output_shape')} is taken to be the smallest"
         warnings.warn(f"{said} that its strides allow.", stacklevel=2)
     for key, value in config.items():

@@ -52,6 +52,8 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
         config = json_attribute(attributes, "model_config", what)
         if isinstance(config, dict) and "keras_version" in attributes:
             config.setdefault("keras_version", text_of(attributes["keras_version"]))
+        if isinstance(config, dict) and "backend" in attributes:
+            config.setdefault("backend", text_of(attributes["backend"]))
         with weights_from_file(table.nbytes, what):
             model = model_from_config(config, what)
             build_from_weights(model, [e.shape for g in weight_groups(table, what) for e in g.entries], what)
