@@ -278,6 +278,11 @@ def _mend(class_name: str, made: Config) -> None:
         made["output_mode"] = _RENAMED_MODES[made["output_mode"]]
     if class_name == "Hashing" and "float" in str(made.get("dtype")):
         made.pop("dtype")  # of its inputs, up to 2.8
+    if made.get("num_constants"):
+        where = f"Layer {made.get('name')!r} ({class_name})"
+        raise SerializationError(
+            f"{where} has num_constants={made['num_constants']}: cells that take constants are not known here."
+        )
     if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
         inner = made["layer"]["config"].get("batch_input_shape")
         if inner is not None:

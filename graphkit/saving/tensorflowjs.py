@@ -60,6 +60,8 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
             f"{what} is a graph model of TensorFlow.js, which has no layers; convert the original to a layers model."
         )
     config = found.get("model_config", found)
+    if isinstance(config, str):
+        config = limits.parse_json(config, f"the model_config of {what}")
     if not isinstance(config, dict):
         raise SerializationError(f"{what}: the model_config is a {type(config).__name__}, not an object.")
     return {**config, "keras_version": str(found.get("keras_version") or TENSORFLOWJS_VERSION)}

@@ -213,6 +213,12 @@ def test_bilinear_upsampling_is_that_of_its_version(version: str, row: list[floa
     np.testing.assert_allclose(np.asarray(net(x)).reshape(4, 4)[0], row, atol=1e-6)
 
 
+def test_constants_of_a_recurrent_layer_are_refused() -> None:
+    cell = layer("LSTMCell", units=2)
+    with pytest.raises(SerializationError, match=r"Layer 'rnn' \(RNN\) has num_constants=1"):
+        model(layer("RNN", cell=cell, num_constants=1, batch_input_shape=[None, 3, 2]))
+
+
 def test_what_a_version_does_not_tell_is_warned_of_or_refused() -> None:
     upsampling = layer("UpSampling2D", size=[2, 2], interpolation="bilinear", batch_input_shape=[None, 2, 2, 1])
     with pytest.warns(UserWarning, match=r"if TensorFlow 1\.13 wrote the file"):
