@@ -15,6 +15,7 @@ from tests import goldens
 
 # Half floats are rounded after each layer in both ways, but each plan may keep sums wider inside.
 _CASES = [case for case in goldens.cases() if not goldens.policy_unit(case)]
+_ALWAYS = 7  # one case in so many runs by default, all of them with the slow tests
 
 
 def _by_hand(model: Any, x: Any, training: bool | None = None) -> Any:
@@ -29,7 +30,9 @@ def _reset_states(model: Any) -> None:
             layer.reset_state()
 
 
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize(
+    "case", [case if i % _ALWAYS == 0 else pytest.param(case, marks=pytest.mark.slow) for i, case in enumerate(_CASES)]
+)
 def test_layer_by_layer_is_the_whole_model(case: str) -> None:
     model: Any = gk.load(goldens.model_file(case))
     x = goldens.inputs_of(case)
