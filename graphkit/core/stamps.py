@@ -17,6 +17,7 @@ import numpy as np
 
 _times = itertools.count(1)
 _latest = 0
+_settings_changed = 0
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _DEPTH = 6  # how far a fingerprint follows objects within objects
 
@@ -31,6 +32,17 @@ def tick() -> int:
 def latest_tick() -> int:
     """The time of the last change of any stamped object."""
     return _latest
+
+
+def mark_settings_changed() -> None:
+    """Say that a setting of the whole process (epsilon, floatx) is another one: nothing compiled before holds."""
+    global _settings_changed
+    _settings_changed = tick()
+
+
+def settings_changed() -> int:
+    """The time at which a setting of the whole process last became another one."""
+    return _settings_changed
 
 
 class Stamped:
