@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from graphkit.core.errors import DTypeError
+from graphkit.core.stamps import mark_settings_changed
 
 DTypeLike: TypeAlias = "str | type | np.dtype[Any] | None"
 
@@ -46,7 +47,9 @@ def set_floatx(value: str) -> None:
     global _floatx
     if value not in FLOATS:
         raise DTypeError(f"set_floatx wants one of {FLOATS}, got {value!r}.")
-    _floatx = value
+    if value != _floatx:
+        _floatx = value
+        mark_settings_changed()
 
 
 def epsilon() -> float:
@@ -57,7 +60,9 @@ def epsilon() -> float:
 def set_epsilon(value: float) -> None:
     """Set the fuzz factor."""
     global _epsilon
-    _epsilon = float(value)
+    if value != _epsilon:
+        _epsilon = float(value)
+        mark_settings_changed()
 
 
 def standardize(dtype: DTypeLike) -> str:

@@ -17,6 +17,7 @@ import numpy as np
 
 _times = itertools.count(1)
 _latest = 0
+_settings_changed = 0
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 _DEPTH = 6  # how far a fingerprint follows objects within objects
 
@@ -38,6 +39,17 @@ def catch_up(time: int) -> None:
     global _times, _latest
     if time > _latest:
         _times, _latest = itertools.count(time + 1), time
+
+
+def mark_settings_changed() -> None:
+    """Say that a setting of the whole process (epsilon, floatx) is another one: nothing compiled before holds."""
+    global _settings_changed
+    _settings_changed = tick()
+
+
+def settings_changed() -> int:
+    """The time at which a setting of the whole process last became another one."""
+    return _settings_changed
 
 
 class Stamped:

@@ -404,6 +404,8 @@ class Layer(Stamped, Operation):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Record a node for symbolic tensors, emit equations while tracing, compute on arrays."""
+        if isinstance(kwargs.get("training"), (int, np.bool_)):
+            kwargs["training"] = bool(kwargs["training"])
         leaves = nest.flatten([list(args), kwargs])
         if any(isinstance(a, SymbolicTensor) for a in leaves):
             return self._call_symbolic(args, kwargs)
@@ -484,7 +486,7 @@ class Layer(Stamped, Operation):
         specs = self._infer_output(args, call.kwargs)
         given = {k: v for k, v in call.kwargs.items() if k not in call.added}
         outputs = self.add_node(args, {**given, **self._recorded(call.added, call.tensors)}, specs)
-        self._set_masks(call.tensors, outputs)
+        self._set_masks(call, outputs)
         return outputs
 
     def _recorded(self, added: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
@@ -538,7 +540,7 @@ class Layer(Stamped, Operation):
                 outputs = nest.map_structure(_as_eager, outputs)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
-            self._set_masks(call.tensors, outputs)
+            self._set_masks(call, outputs)
         return outputs
 
     def _activity_penalty(self, output: Any) -> Any:
@@ -547,12 +549,15 @@ class Layer(Stamped, Operation):
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
 
-    def _set_masks(self, tensors: Mapping[str, Any], outputs: Any) -> None:
-        """Let the layer say which mask travels on with its outputs."""
+    def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
+        """Let the layer say which mask travels on with its outputs. A mask that was given goes before that of the input."""
+        tensors = call.tensors
         if not tensors:
             return
         inputs = next(iter(tensors.values())) if len(tensors) == 1 else list(tensors.values())
         masks = nest.map_structure(lambda t: getattr(t, "mask", None), inputs)
+        if len(tensors) == 1 and call.kwargs.get("mask") is not None:
+            masks = call.kwargs["mask"]
         if not self._makes_masks() and all(m is None for m in nest.flatten(masks)):
             return
         leaves = nest.flatten(outputs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphkit.core.stamps import Stamped, catch_up, fingerprint, latest_tick
+from graphkit.core.stamps import Stamped, catch_up, fingerprint, latest_tick, settings_changed
 from graphkit.ir.variable import Variable
 from graphkit.layers.tracking import tracked
 
@@ -46,7 +46,7 @@ class Parts:
         held = [part.activity_regularizer for part in self.layers]
         held += [h for v in variables for h in (v.regularizer, v.constraint)]
         stamped = [*self.layers, *variables, *(h for h in held if isinstance(h, Stamped))]
-        self.changed = max(part.changed for part in stamped)
+        self.changed = max(settings_changed(), *(part.changed for part in stamped))
         catch_up(self.changed)
         self.trainable = bytes([*(part._trainable for part in self.layers), *(v.trainable for v in variables)])
 

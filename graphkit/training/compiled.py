@@ -14,7 +14,7 @@ from graphkit.core import nest
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
-from graphkit.core.stamps import Stamped, fingerprint
+from graphkit.core.stamps import Stamped, fingerprint, settings_changed
 from graphkit.ir.variable import Variable
 from graphkit.layers.stamp import is_foreign
 from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, known_shape, same_rank
@@ -136,7 +136,7 @@ class Compiled:
         losses = [entry.loss for entry in self.output_losses or ()]
         metrics = [entry.metric for entry in self.output_metrics or ()]
         parts = [*_optimizer_parts(self.optimizer), *losses, *metrics]
-        changed = max((part.changed for part in parts), default=0)
+        changed = max(settings_changed(), *(part.changed for part in parts))
         weights = tuple(entry.weight for entry in self.output_losses or ())
         return changed, weights, tuple(fingerprint(vars(p), (Stamped, Variable)) for p in parts if is_foreign(p))
 

@@ -15,6 +15,7 @@ from tests import goldens
 
 # Half floats are rounded after each layer in both ways, but each plan may keep sums wider inside.
 _CASES = [case for case in goldens.cases() if not goldens.policy_unit(case)]
+_ALWAYS = 7  # one case in so many runs by default, all of them with the slow tests
 
 
 def _by_hand(model: Any, x: Any, training: bool | None = None) -> Any:
@@ -29,7 +30,9 @@ def _reset_states(model: Any) -> None:
             layer.reset_state()
 
 
-@pytest.mark.parametrize("case", _CASES)
+@pytest.mark.parametrize(
+    "case", [case if i % _ALWAYS == 0 else pytest.param(case, marks=pytest.mark.slow) for i, case in enumerate(_CASES)]
+)
 def test_layer_by_layer_is_the_whole_model(case: str) -> None:
     model: Any = gk.load(goldens.model_file(case))
     x = goldens.inputs_of(case)
@@ -247,3 +250,19 @@ def test_a_model_may_be_cut_out_again_and_again() -> None:
         tail = models.Model(model.get_layer("b").input, model.output)
         assert tail.predict(np.ones((1, 3)), verbose=0).shape == (1, 2)
         assert len(tail.weights) == 2
+
+
+def test_a_mask_that_is_given_travels_on() -> None:
+    x, mask = np.ones((2, 3, 4), "float32"), np.array([[True, True, False], [True, False, False]])
+    made = layers.LSTM(2, return_sequences=True)(x, mask=mask)
+
+    np.testing.assert_array_equal(made.mask, mask)
+    symbolic = layers.LSTM(2, return_sequences=True)(gk.Input((3, 4)), mask=gk.Input((3,), dtype="bool"))
+    assert symbolic.mask is not None
+
+
+def test_training_may_be_any_truth() -> None:
+    x = np.ones((1, 1000), "float32")
+    for training in (1, np.True_):
+        assert (np.asarray(layers.Dropout(0.5)(x, training=training)) == 0).any()
+        assert (np.asarray(models.Sequential([layers.Dropout(0.5)])(x, training=training)) == 0).any()

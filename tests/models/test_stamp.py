@@ -335,3 +335,16 @@ def test_own_code_cannot_change_the_callers_arrays() -> None:
     x = np.zeros(2, "float32")
     assert np.asarray(Adds()(x)).tolist() == [1.0, 1.0]
     assert x.tolist() == [0.0, 0.0]
+
+
+def test_settings_of_the_process_count_at_once() -> None:
+    layer = layers.Lambda(lambda x: x * 0 + gk.backend.epsilon())
+    model = models.Sequential([gk.Input((3,)), layer])
+    before = gk.backend.epsilon()
+    model.predict(X, verbose=0)
+    try:
+        gk.backend.set_epsilon(0.5)
+        for made in (model(X), model.predict(X, verbose=0)):
+            assert np.asarray(made).ravel().tolist() == [0.5] * 6
+    finally:
+        gk.backend.set_epsilon(before)
