@@ -210,6 +210,8 @@ def taking_state(obj: Any, kind: str) -> Iterator[None]:
     """Whatever a layer raises inside while it takes its part of a file, as an error of ours that names it."""
     try:
         yield
+    except Warning:  # somebody has made warnings errors
+        raise
     except Exception as error:
         said = error if isinstance(error, GraphKitError) else f"{type(error).__name__}: {error}"
         raise SerializationError(
