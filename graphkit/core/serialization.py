@@ -127,6 +127,8 @@ def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
         raise located(error, what) from error.__cause__
     except RecursionError:
         raise SerializationError(f"{what} is nested too deeply.") from None
+    except Warning:  # somebody has made warnings errors
+        raise
     except Exception as error:
         raise SerializationError(
             f"{what} cannot be opened: {type(error).__name__}: {str(error).rstrip('.')}."

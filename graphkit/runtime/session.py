@@ -170,6 +170,15 @@ class Session:
         self.providers: list[str] = list(self.raw.get_providers())
         if providers is not None:
             _check_started(wanted, self.providers, strict)
+        try:
+            self._read_description()
+        except UnicodeDecodeError as error:
+            raise RuntimeSessionError(
+                f"The names or metadata of {_shown(source)} are not UTF-8 text: {error}."
+            ) from None
+
+    def _read_description(self) -> None:
+        """What the model says of itself: inputs, outputs, metadata."""
         self.inputs = [_info(node) for node in self.raw.get_inputs()]
         self.outputs = [_info(node) for node in self.raw.get_outputs()]
         self._needs_binding = any(t.dtype == "bfloat16" for t in (*self.inputs, *self.outputs))
@@ -300,6 +309,10 @@ def _refusal(source: Any, error: Exception) -> str:
 
 
 _LOADED = ("an HDF5 file", "a zip file", "text in JSON")
+
+
+def _shown(source: Any) -> str:
+    return repr(source) if isinstance(source, str) else "the model"
 
 
 def _info(node: Any) -> TensorInfo:

@@ -21,7 +21,7 @@ from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.safetensors import write_safetensors
 from graphkit.saving.stores import Table, flat_names, open_table, write_hdf5, write_npz
-from graphkit.saving.weights import load_state, state_of
+from graphkit.saving.weights import load_state, state_of, taking_state
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS = {"h5": "model.weights.h5", "npz": "model.weights.npz"}
@@ -339,11 +339,12 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
     for path, obj in stored_objects(model):
         start = f"{ASSETS}/{path}/" if path else f"{ASSETS}/"
         found = [name for name in names if name.startswith(start) and not name.endswith("/")]
-        if hasattr(obj, "load_assets"):
-            _load_own_assets(obj, {name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in found})
-        elif found and hasattr(obj, "load_asset_files"):
-            own = [name for name in found if "/" not in name[len(start) :]]
-            obj.load_asset_files({name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in own})
+        with taking_state(obj, "assets"):
+            if hasattr(obj, "load_assets"):
+                _load_own_assets(obj, {name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in found})
+            elif found and hasattr(obj, "load_asset_files"):
+                own = [name for name in found if "/" not in name[len(start) :]]
+                obj.load_asset_files({name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in own})
 
 
 def _load_own_assets(obj: Any, files: dict[str, bytes]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import check_target, replacing
+from graphkit.core.serialization import reading_from
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.archive import METADATA, open_archive, open_weights, read_config
@@ -60,15 +61,19 @@ class KerasFileEditor:
             )
         if not path.exists():
             raise SerializationError(f"File not found: {what}.")
-        if self.filepath.endswith(".keras"):
-            self._read_archive(path, what)
-        else:
-            with open_table(path, what) as table:
-                self._read_table(table, what)
+        with reading_from(what):
+            self._read(path, what)
         _say(f"Keras model file {what}")
         if self.metadata is not None:
             version, date = (self.metadata.get(key, "not said") for key in ("keras_version", "date_saved"))
             _say(f"Saved with Keras {version} - date: {date}")
+
+    def _read(self, path: Path, what: str) -> None:
+        if self.filepath.endswith(".keras"):
+            self._read_archive(path, what)
+            return
+        with open_table(path, what) as table:
+            self._read_table(table, what)
 
     def _read_archive(self, path: Path, what: str) -> None:
         with open_archive(path) as members:

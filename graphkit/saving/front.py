@@ -236,7 +236,7 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
                 model._config_version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
             else:
                 model = deserialize({k: v for k, v in config.items() if k != "compile_config"})
-        except (GraphKitError, RecursionError, MemoryError):
+        except (GraphKitError, RecursionError, MemoryError, Warning):
             raise
         except Exception as error:  # what a malformed config leads to
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from graphkit.core.errors import GraphKitError, SerializationError
-from graphkit.core.serialization import classes_of, custom_object, is_envelope
+from graphkit.core.serialization import classes_of, custom_object, is_envelope, reading_from
 from graphkit.ops._dispatch import OPERATIONS
 from graphkit.saving import formats, limits
 from graphkit.saving.front import load_model
@@ -43,6 +43,11 @@ def inspect_file(path: Any) -> Report:
     where = Path(path)
     if not where.exists():
         raise SerializationError(f"File not found: {str(path)!r}.")
+    with reading_from(repr(str(path))):
+        return _inspected(where, path)
+
+
+def _inspected(where: Path, path: Any) -> Report:
     kind = formats.kind_of(where)
     readers = {formats.KERAS: _archive, formats.HDF5: _hdf5, formats.JSON: _json, formats.TENSORFLOWJS: _tensorflowjs}
     report: Report = {

@@ -40,14 +40,15 @@ def parse_json(text: str | bytes, what: str) -> Any:
     if len(text) > MAX_JSON_BYTES:
         raise SerializationError(f"{what} has {len(text):,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
     try:
-        found = json.loads(as_text(text, what))
+        text = as_text(text, what)
+        found = json.loads(text)
     except RecursionError:
         raise SerializationError(f"{what} is nested too deeply to be a config.") from None
     except ValueError as error:
         if isinstance(error, SerializationError):
             raise
         raise SerializationError(f"{what} is not valid JSON: {error}.") from None
-    if _SURROGATE.search(text if isinstance(text, str) else text.decode()):
+    if _SURROGATE.search(text):
         _refuse_lone_surrogates(found, what)
     return found
 

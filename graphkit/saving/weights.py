@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.dialects import canonical
@@ -205,6 +205,20 @@ def _number(key: str) -> tuple[int, str]:
     return (int(key), key) if key.isdecimal() else (-1, key)
 
 
+@contextmanager
+def taking_state(obj: Any, kind: str) -> Iterator[None]:
+    """Whatever a layer raises inside while it takes its part of a file, as an error of ours that names it."""
+    try:
+        yield
+    except Warning:  # somebody has made warnings errors
+        raise
+    except Exception as error:
+        said = error if isinstance(error, GraphKitError) else f"{type(error).__name__}: {error}"
+        raise SerializationError(
+            f"Layer {getattr(obj, 'name', type(obj).__name__)!r} ({type(obj).__name__}) cannot take its {kind}: {said}"
+        ) from error
+
+
 def _numbers_of(assignment: Assignment) -> Array:
     array: Array = assignment.entry.read()
     wanted, found = assignment.variable.dtype, dtypes.of_array(array)
@@ -228,6 +242,7 @@ def assign(
     for variable, array in arrays:
         variable.adopt(array)
     for obj, store in stores:
-        obj.load_own_variables(store)
+        with taking_state(obj, "own weights"):
+            obj.load_own_variables(store)
     for obj in told:
         obj.weights_were_loaded()

@@ -38,7 +38,14 @@ def test_keras_2_2_and_2_3_scale_from_the_corners(version: str) -> None:
     np.testing.assert_allclose(opened(version)(X)[0, 0, :, 0], CORNERS, rtol=1e-6)
 
 
-@pytest.mark.parametrize("version", ["2.2.4-tf", "2.3.0-tf", "2.4.0", "2.5.0"])
+def test_a_version_of_two_meanings_is_told() -> None:
+    with pytest.warns(UserWarning, match=r"if TensorFlow 1\.13 wrote the file"):
+        model = opened("2.2.4-tf")
+
+    np.testing.assert_allclose(model(X)[0, 0, :, 0], CENTRES, rtol=1e-6)
+
+
+@pytest.mark.parametrize("version", ["2.3.0-tf", "2.4.0", "2.5.0"])
 def test_tensorflow_2_scales_from_the_centres(version: str) -> None:
     np.testing.assert_allclose(opened(version)(X)[0, 0, :, 0], CENTRES, rtol=1e-6)
 

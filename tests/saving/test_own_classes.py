@@ -424,3 +424,34 @@ def test_an_older_file_is_still_named(tmp_path: Path) -> None:
 
     with pytest.raises(SerializationError, match=r"m\.h5.*'n'.*Nonsense"):
         graphkit.load(path)
+
+
+def test_weights_of_words_must_fit_the_vocabulary(tmp_path: Path) -> None:
+    """A single number would have been broadcast."""
+    layer = layers.TextVectorization(output_mode="tf_idf", name="words")
+    layer.adapt(["a b", "b c"])
+    model: Any = models.Sequential([layers.Input((1,), dtype="string"), layer])
+    model.save_weights(tmp_path / "w.npz")
+    kept = dict(np.load(tmp_path / "w.npz"))
+    assert {array.shape for array in kept.values()} == {(4,)}
+    for wrong in (np.float32(3), np.ones(2, "float32"), np.ones((4, 1), "float32")):
+        np.savez(tmp_path / "w.npz", **dict.fromkeys(kept, wrong))
+
+        with pytest.raises(
+            SerializationError, match=r"w\.npz.*'words'.*cannot take its own weights: `idf_weights`.*shape"
+        ):
+            model.load_weights(tmp_path / "w.npz")
+
+
+def test_assets_that_cannot_be_read_are_told(tmp_path: Path) -> None:
+    import zipfile
+
+    layer = layers.StringLookup(name="words")
+    layer.adapt(np.array(["a", "b"], object))
+    models.Sequential([layers.Input((1,), dtype="string"), layer]).save(tmp_path / "good.keras")
+    with zipfile.ZipFile(tmp_path / "good.keras") as good, zipfile.ZipFile(tmp_path / "m.keras", "w") as made:
+        for member in good.namelist():
+            made.writestr(member, b"\xff\xfe" if member.startswith("assets") else good.read(member))
+
+    with pytest.raises(SerializationError, match=r"m\.keras.*Layer 'words' \(StringLookup\) cannot take its assets"):
+        models.load_model(tmp_path / "m.keras")

@@ -363,7 +363,13 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
         """The weights of mode tf_idf."""
         if "idf_weights" in store:
-            self._idf = np.asarray(store["idf_weights"])
+            weights = np.asarray(store["idf_weights"])
+            if weights.ndim != 1 or (self._tokens and len(weights) != self._depth()):
+                raise ShapeError(
+                    f"`idf_weights` of layer {self.name!r} must have one axis, and a number for each of the {self._depth()} indices; the "
+                    f"file's have shape {weights.shape}."
+                )
+            self._idf = weights
 
     def asset_files(self) -> dict[str, bytes]:
         """The vocabulary as lines, if it was learned; a given one is in the config."""
