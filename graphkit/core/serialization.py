@@ -26,6 +26,7 @@ from graphkit.core.errors import (
     located,
 )
 from graphkit.core.late import import_classes
+from graphkit.core.recording import Recording, our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import Stamped
 
@@ -373,12 +374,16 @@ def find_function(name: Any) -> Any:
     return found
 
 
-class Configurable(Stamped):
-    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names."""
+class Configurable(Recording, Stamped):
+    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names.
+
+    What constructors of the user's own are given is recorded.
+    """
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
-        return {name: serialize(getattr(self, name)) for name in config_names(type(self))}
+        config = {name: serialize(getattr(self, name)) for name in config_names(our_class(type(self)))}
+        return {**config, **recorded_config(self, config)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphkit.core import names, nest
 from graphkit.core.errors import NodeAccessError
+from graphkit.core.recording import Recording
 from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
@@ -17,7 +18,7 @@ from graphkit.ir.tracing import Trace, tracing
 from graphkit.ops._dispatch import OperationRecord
 
 
-class Operation:
+class Operation(Recording):
     """A thing with a name and nodes. Subclasses say in `call` what it computes.
 
     `input`, `output`, `input_shape`, `output_shape` are defined while there is one node; `get_input_at(node_index)` and its

@@ -15,6 +15,7 @@ from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
+from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
@@ -42,7 +43,7 @@ _IGNORED_WEIGHT_ARGUMENTS = (
     "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
     "use_resource",
 )  # fmt: skip
-_UNTRACKED = ("nodes", "input_spec")
+_UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
 # Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
 _UNSTAMPED = (
     "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
@@ -676,10 +677,12 @@ class Layer(Stamped, Operation):
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         config.update({n: self._serialize_argument(n) for n in own})
-        return config
+        recorded = recorded_config if own else whole_recorded_config
+        return {**config, **recorded(self, (*config, "activity_regularizer"))}
 
     def _saved_names(self) -> list[str]:
-        return [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
+        """The arguments of graphkit's class: what classes of the user's add is recorded, or said by their `get_config`."""
+        return [n for n in config_names(our_class(type(self))) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
         value = getattr(self, name)
@@ -695,7 +698,16 @@ class Layer(Stamped, Operation):
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in config_names(base)}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        return cls(**{k: _argument_from_config(v) for k, v in config.items() if k not in dropped})
+        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            if "multiple values" not in str(error):
+                raise
+            raise InvalidTypeError(
+                f"{cls.__name__} cannot be made from its config: {error}. Its constructor gives {our_class(cls).__name__} an argument that "
+                f"the config holds too: define get_config() in {cls.__name__} and leave it out there."
+            ) from error
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
