@@ -188,15 +188,16 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.autocast = False
+        self.autocast, self.supports_masking = False, self.mask_zero  # type: ignore[misc]
+        if self._first_weights is not None:
+            self.build()
+            given, self._first_weights = self._first_weights, None
+            self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table (input_dim, output_dim)."""
         self.build_main((self.input_dim, self.output_dim), self.embeddings_initializer)
         self.build_adapter()
-        if self._first_weights is not None:
-            given = self._first_weights
-            self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
     @property
     def embeddings(self) -> Any:
@@ -219,7 +220,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
         added = ops.matmul(ops.take(a, places, axis=0), b)
         return ops.cast(ops.add(rows, self.lora_factor * added), self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """With mask_zero: where the index is not 0."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -228,11 +229,11 @@ class Embedding(EmbeddingsArguments, Adaptable):
 class Masking(BuiltInLayer):
     """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
-    built_at_once = True
+    supports_masking = built_at_once = True
 
     mask_value: float = argument(default=0.0)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Where any feature differs from the mask value."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
@@ -398,6 +399,8 @@ class _EinsumTerms(NamedTuple):
             )
         left = more if self.dots == "left" else 0
         whole = (*shape[: max(1, left)], *layer.partial_output_shape)
+        if self.outputs == self.inputs[0] and self.dots is None:
+            whole = shape[:1]  # the batch axis alone, of which `output_shape` says nothing
         if len(whole) != left + len(self.outputs):
             raise ShapeError(
                 f"`output_shape` {layer.partial_output_shape} of layer {layer.name!r} does not fit the output {self.outputs!r} of "

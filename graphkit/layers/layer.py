@@ -839,6 +839,8 @@ def _tupled(shape: Any) -> Any:
 
 def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
     """Symbolic tensors of these shapes, in their structure."""
+    if shape is None:
+        return None
     if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
         return SymbolicTensor(shape, dtype)
     if isinstance(shape, (list, tuple)):

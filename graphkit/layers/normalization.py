@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from graphkit import initializers, ops
-from graphkit.core.declared import Declared, argument, is_positive_int, must
+from graphkit.core.declared import Declared, argument, is_positive_int, must, or_none
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer, weight_arguments
@@ -71,6 +72,16 @@ _momentum = must(
     lambda value: 0 <= value <= 1, "`{name}` of layer {owner.name!r} must be between 0 and 1, got {value}."
 )
 _epsilon = must(lambda value: value > 0, "`{name}` of layer {owner.name!r} must be positive, got {value}.")
+_CLIPPED = ("rmax", "rmin", "dmax")
+_clipping = must(
+    lambda value: (
+        set(value) <= set(_CLIPPED)
+        and value.get("rmin", -math.inf) <= value.get("rmax", math.inf)
+        and value.get("dmax", 0.0) >= 0
+    ),
+    "Received invalid `renorm_clipping` of layer {owner.name!r}: {value}. Supported keys: "
+    f"{', '.join(_CLIPPED)}; rmin must not be above rmax, dmax not negative.",
+)
 _axes = must(
     lambda value: isinstance(value, (int, list, tuple)),
     "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
@@ -121,7 +132,7 @@ class BatchNormalization(MovingArguments, _Scaled):
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
     renorm: bool = argument(default=False, kw_only=True)
-    renorm_clipping: Any = argument(default=None, kw_only=True)
+    renorm_clipping: Any = argument(default=None, check=or_none(_clipping), kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)
     synchronized: bool = argument(default=False, kw_only=True)  # one machine: nothing to synchronize with
     fused: Any = argument(default=None, hidden=True, kw_only=True)  # Keras 2's choice of a kernel
@@ -134,9 +145,13 @@ class BatchNormalization(MovingArguments, _Scaled):
         self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
         self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
         if self.renorm:
-            self.moving_stddev = self._statistic("moving_stddev", size, "ones")
+            self.moving_stddev = self._statistic("moving_stddev", size, self._first_deviation)
             self.renorm_mean = self._statistic("renorm_mean", size, self.moving_mean_initializer)
-            self.renorm_stddev = self._statistic("renorm_stddev", size, "ones")
+            self.renorm_stddev = self._statistic("renorm_stddev", size, self._first_deviation)
+
+    def _first_deviation(self, shape: Any, dtype: Any = None) -> Any:
+        """The root of the first moving variance."""
+        return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def _statistic(self, name: str, size: int, initializer: Any) -> Any:
         return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)

@@ -238,9 +238,9 @@ class RNN(LoopArguments, BuiltInLayer):
         spec = body.program.outputs[0].spec
         return spec.shape, spec.dtype
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """The inputs' mask for a sequence, none for states."""
-        mask = nest.flatten(previous_mask)[0] if self.return_sequences and previous_mask is not None else None
+        mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         return [mask, *(None for _ in nest.flatten(_like(self.state_size)))] if self.return_state else mask
 
     # ----- config -----

@@ -67,6 +67,6 @@ class ReversibleEmbedding(Embedding):
             inputs, table = ops.cast(inputs, self.reverse_dtype), ops.cast(table, self.reverse_dtype)
         return ops.matmul(inputs, table)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: `call` sets the mask of the rows; logits have none."""
         return None

@@ -241,9 +241,9 @@ class Bidirectional(BuiltInLayer):
         given = {"initial_state": initial_state, "mask": mask, "training": training}
         return layer(sequences, **{k: v for k, v in given.items() if v is not None and k in parameters})
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """The inputs' mask for sequences, none for states."""
-        mask = nest.flatten(previous_mask)[0] if self.return_sequences and previous_mask is not None else None
+        mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         masks = [mask] if self.merge_mode is not None else [mask, mask]
         if self.return_state:
             masks += [None] * (2 * len(nest.flatten(self.forward_layer.state_size)))
