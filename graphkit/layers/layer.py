@@ -32,6 +32,7 @@ from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.stamp import ModelStamp, stamp_of
 from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
+from graphkit.ops.random import SeedGenerator
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
@@ -83,11 +84,7 @@ class Layer(Stamped, Operation):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise InvalidArgumentError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
-            )
-        super().__init__(name or names.auto_name(names.to_snake_case(type(self).__name__)))
+        super().__init__(name)
         from graphkit import regularizers
 
         self.activity_regularizer = regularizers.get(activity_regularizer)
@@ -165,7 +162,7 @@ class Layer(Stamped, Operation):
 
     @property
     def _own_variables(self) -> list[Variable]:
-        return [v for v in tracked(self, (Variable,)) if not getattr(v, "is_seed", False)]
+        return list(tracked(self, (Variable,)))
 
     @property
     def _layers(self) -> list[Layer]:
@@ -185,8 +182,13 @@ class Layer(Stamped, Operation):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables: weights, and what else the layer keeps (seeds)."""
-        return unique_variables(v for layer in self._walk_layers() for v in tracked(layer, (Variable,)))
+        """All variables: weights, and what else the layer keeps (the states of seed generators)."""
+        return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
+
+    def _kept_variables(self) -> Iterator[Variable]:
+        """The variables of this very layer."""
+        yield from in_keras_order(self._own_variables)
+        yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
 
     @property
     def weights(self) -> list[Variable]:

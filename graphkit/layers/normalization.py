@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from graphkit import initializers, ops
-from graphkit.core.declared import Declared, argument, is_positive_int, must, or_none
+from graphkit.core.declared import Declared, argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import BuiltInLayer, constraint, initializer, regularizer, weight_arguments
@@ -73,15 +73,20 @@ _momentum = must(
 )
 _epsilon = must(lambda value: value > 0, "`{name}` of layer {owner.name!r} must be positive, got {value}.")
 _CLIPPED = ("rmax", "rmin", "dmax")
-_clipping = must(
-    lambda value: (
-        set(value) <= set(_CLIPPED)
-        and value.get("rmin", -math.inf) <= value.get("rmax", math.inf)
-        and value.get("dmax", 0.0) >= 0
-    ),
-    "Received invalid `renorm_clipping` of layer {owner.name!r}: {value}. Supported keys: "
-    f"{', '.join(_CLIPPED)}; rmin must not be above rmax, dmax not negative.",
-)
+
+
+def _clipping(layer: Any, name: str, value: Any) -> dict[str, float] | None:
+    """The limits that are given. Raises InvalidArgumentError for unknown names and for limits that contradict each other."""
+    limits = {key: limit for key, limit in (value or {}).items() if limit is not None}
+    known = set(limits) <= set(_CLIPPED)
+    if not known or limits.get("rmin", -math.inf) > limits.get("rmax", math.inf) or limits.get("dmax", 0.0) < 0:
+        raise InvalidArgumentError(
+            f"Received an invalid `{name}` of layer {layer.name!r}: {value}. It may hold {', '.join(_CLIPPED)}; rmin must not be above "
+            "rmax, and dmax not below 0."
+        )
+    return None if value is None else limits
+
+
 _axes = must(
     lambda value: isinstance(value, (int, list, tuple)),
     "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
@@ -132,7 +137,7 @@ class BatchNormalization(MovingArguments, _Scaled):
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
     renorm: bool = argument(default=False, kw_only=True)
-    renorm_clipping: Any = argument(default=None, check=or_none(_clipping), kw_only=True)
+    renorm_clipping: Any = argument(default=None, check=_clipping, kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)
     synchronized: bool = argument(default=False, kw_only=True)  # one machine: nothing to synchronize with
     fused: Any = argument(default=None, hidden=True, kw_only=True)  # Keras 2's choice of a kernel
