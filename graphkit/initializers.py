@@ -57,8 +57,10 @@ class RandomInitializer(Initializer):
             raise InvalidArgumentError(
                 f"`seed` of {type(self).__name__} should be an integer, a keras.random.SeedGenerator or None. Received: seed={seed!r}"
             )
-        own = isinstance(self.seed, SeedGenerator)
-        self._drawn = None if own else seeds.draw_seed() if seed is None else int(self.seed)
+        if isinstance(self.seed, SeedGenerator):
+            self._drawn = None
+        else:
+            self._drawn = seeds.draw_seed() if self.seed is None else int(self.seed)
 
     def generator(self) -> np.random.Generator:
         """A new generator for this seed."""

@@ -15,6 +15,7 @@
     ├── UnsupportedError (NotImplementedError)  a layer or mode that cannot do this, in Keras neither
     ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
     ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
+    │   └── MissingWeightError (AttributeError)  by the name of one weight
     ├── SerializationError (ValueError)         a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is whole
     │   ├── UnknownClassError                   a class of the file is not registered
@@ -107,6 +108,10 @@ class NotBuiltError(GraphKitError, RuntimeError):
 
 class NoShapeYetError(NotBuiltError, AttributeError):
     """An unbuilt model was asked for its input or output: `hasattr` says that there is none."""
+
+
+class MissingWeightError(NotBuiltError, AttributeError):
+    """An attribute such as `dense.kernel` that the layer has only when it is built."""
 
 
 class SerializationError(GraphKitError, ValueError):

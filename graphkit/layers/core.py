@@ -9,7 +9,7 @@ from graphkit import activations, initializers, ops, random, regularizers
 from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.adaptable import Adaptable
+from graphkit.layers.adaptable import ADAPTER, Adaptable
 from graphkit.layers.contraction import MATMUL, Contraction
 from graphkit.layers.declared import (
     BiasArguments,
@@ -32,7 +32,6 @@ from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
 _WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
-ADAPTER = "lora_rank lora_alpha"
 
 
 class _Product:

@@ -43,6 +43,10 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         made = declaration_of(our_class(type(self)))
         return super()._saved_names() if made is None else list(made.saved)
 
+    @classmethod
+    def _known_arguments(cls) -> list[str]:
+        return [*super()._known_arguments(), *cls.declaration.arguments]
+
     def _serialize_argument(self, name: str) -> Any:
         declared = name in self.declaration.arguments
         return self.saved_argument(name) if declared else super()._serialize_argument(name)

@@ -14,7 +14,7 @@ from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
+from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
 from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
@@ -698,7 +698,7 @@ class Layer(Stamped, Operation):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """A layer with this config, without its weights' numbers."""
         refuse_paths(cls, config)
-        known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in config_names(base)}
+        known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
         arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
         try:
@@ -710,6 +710,11 @@ class Layer(Stamped, Operation):
                 f"{cls.__name__} cannot be made from its config: {error}. Its constructor gives {our_class(cls).__name__} an argument that "
                 f"the config holds too: define get_config() in {cls.__name__} and leave it out there."
             ) from error
+
+    @classmethod
+    def _known_arguments(cls) -> list[str]:
+        """The names that the constructor takes."""
+        return config_names(cls)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"

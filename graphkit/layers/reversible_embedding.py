@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.core import ADAPTER, Embedding
+from graphkit.layers.adaptable import ADAPTER
+from graphkit.layers.core import Embedding
 from graphkit.layers.table_schemes import TABLES
 
 

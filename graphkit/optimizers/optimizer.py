@@ -17,8 +17,8 @@ from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
-from graphkit.core.registry import did_you_mean
 from graphkit.core.recording import our_class, recorded_config
+from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.arena import LARGEST, Arena
