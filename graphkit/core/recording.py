@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class RecordedArguments(NamedTuple):
 class Recording:
     """Mixin: objects of classes of the user's own keep what their constructor was given."""
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """A new object, with its arguments noted."""
         made = super().__new__(cls)
         if not _is_ours(_definer(cls, "__init__")):

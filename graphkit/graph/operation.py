@@ -51,8 +51,11 @@ class Operation(Recording):
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
         """Record a call on symbolic tensors and give its symbolic outputs."""
-        outputs = self.compute_output_spec(*args, **kwargs)
-        return self.add_node(args, dict(kwargs), nest.map_structure(_spec_of, outputs))
+        if type(self).compute_output_spec is Operation.compute_output_spec:
+            specs = self.infer(args, kwargs)
+        else:
+            specs = nest.map_structure(_spec_of, self.compute_output_spec(*args, **kwargs))
+        return self.add_node(args, dict(kwargs), specs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs on tensors like these; nothing is recorded."""

@@ -17,7 +17,6 @@ from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.schemes import Scheme
 from graphkit.quantizers.configs import resolved_config
 
-
 ADAPTER = "lora_rank lora_alpha"
 
 
@@ -49,11 +48,15 @@ class LowRank(AdapterArguments, BuiltInLayer):
         {"main_weight", "lora_weights", "scheme", "kernel", "embeddings"}
     )
     """Properties that hold nothing of their own, so that writing a file need not ask them."""
-    scheme: Any = None  # how the weight is quantised; see `Adaptable`
 
     def __post_init__(self) -> None:
         self.lora_alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
         self.lora_enabled = self.is_quantized = False
+
+    @property
+    def scheme(self) -> Any:
+        """How the weight is quantised: not at all; see `Adaptable`."""
+        return None
 
     # ----- building -----
 

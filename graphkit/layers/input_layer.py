@@ -130,7 +130,9 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str)
         batch_shape = (batch_size, *shape)
     elif shape is not None or batch_size is not None:
         other = "shape" if shape is not None else "batch_size"
-        raise InvalidArgumentError(f"Input {name!r}: you cannot pass both `{other}` and `batch_shape` at the same time.")
+        raise InvalidArgumentError(
+            f"Input {name!r}: you cannot pass both `{other}` and `batch_shape` at the same time."
+        )
     for size in batch_shape:
         known = isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 0
         if size is not None and not known:

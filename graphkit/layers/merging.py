@@ -87,7 +87,9 @@ class Merge(BuiltInLayer):
     def _check_masks(self, inputs: Any, masks: Any) -> None:
         for name, value in (("mask", masks), ("inputs", inputs)):
             if not isinstance(value, (list, tuple)):
-                raise InvalidArgumentError(f"`{name}` of layer {self.name!r} should be a list. Received: {name}={value!r}")
+                raise InvalidArgumentError(
+                    f"`{name}` of layer {self.name!r} should be a list. Received: {name}={value!r}"
+                )
         if len(masks) != len(inputs):
             raise InvalidArgumentError(
                 f"The lists `inputs` and `mask` of layer {self.name!r} should have the same length. Received: {len(inputs)} inputs and "

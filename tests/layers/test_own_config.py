@@ -65,9 +65,13 @@ def test_an_argument_named_as_one_of_the_base_is_recorded() -> None:
     assert Sized(4, autocast=False).get_config()["autocast"] is False
 
 
-@pytest.mark.parametrize("value", [np.ones(2), layers.Dense(1), len, object()], ids=["array", "layer", "function", "object"])
+@pytest.mark.parametrize(
+    "value", [np.ones(2), layers.Dense(1), len, object()], ids=["array", "layer", "function", "object"]
+)
 def test_an_argument_that_is_no_json_data_wants_a_get_config(value: Any) -> None:
-    with pytest.raises(NotImplementedError, match=r"Hidden 'h' .* arguments \['scales'\] .* Define get_config\(\) in Hidden"):
+    with pytest.raises(
+        NotImplementedError, match=r"Hidden 'h' .* arguments \['scales'\] .* Define get_config\(\) in Hidden"
+    ):
         Hidden(3, value, name="h").get_config()
 
 
