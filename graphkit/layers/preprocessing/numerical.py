@@ -16,7 +16,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, encode, known_mode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, encode, known_mode
 
 _HOME = "keras.layers"
 
@@ -199,7 +199,7 @@ def _batches(data: Any) -> Iterator[Any]:
 
 
 @keras_class(_HOME)
-class Discretization(EncodingArguments, BuiltInLayer):
+class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
     """The number of the bin that each input falls into. Source: keras.layers.Discretization.
 
     Args:
@@ -297,7 +297,7 @@ _tokens = must(
 
 
 @keras_class(_HOME)
-class CategoryEncoding(EncodingArguments, BuiltInLayer):
+class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
 
     output_modes = ("count", "one_hot", "multi_hot")
