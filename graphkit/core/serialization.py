@@ -17,6 +17,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import (
     GraphKitError,
+    InvalidArgumentError,
     InvalidTypeError,
     NameConflictError,
     SerializationError,
@@ -431,7 +432,7 @@ def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any
         return _make(_class_by_name(str(identifier["class_name"]), module, kind, {}), identifier["config"])
     if hasattr(identifier, "get_config"):
         return identifier
-    raise InvalidTypeError(f"Could not interpret {kind} identifier: {identifier!r}.")
+    raise InvalidArgumentError(f"Could not interpret {kind} identifier: {identifier!r}.")
 
 
 def _make(cls: Any, config: Any) -> Any:

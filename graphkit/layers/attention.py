@@ -522,6 +522,7 @@ class Attention(SeedArgument, BuiltInLayer):
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The query's mask."""
+        self._check_list("inputs", inputs)
         self._check_masks(mask)
         return mask[0] if mask else None
 

@@ -6,7 +6,7 @@ import re
 from typing import Any, ClassVar, NamedTuple
 
 from graphkit import activations, initializers, ops, random, regularizers
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, must, or_none
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.adaptable import ADAPTER, Adaptable
@@ -143,12 +143,22 @@ class NoisyLayer(SeedArgument, BuiltInLayer):
         raise NotImplementedError(f"{type(self).__name__} defines no _disturbed(inputs)")
 
 
+_noise_shape = must(
+    lambda value: (
+        isinstance(value, (list, tuple))
+        and all(n is None or (isinstance(n, int) and not isinstance(n, bool) and n > 0) for n in value)
+    ),
+    "Invalid value received for argument `noise_shape` of layer {owner.name!r}. Expected a tuple or list of positive integers or None. "
+    "Received: noise_shape={value}",
+)
+
+
 @keras_class(_HOME)
 class Dropout(NoisyLayer):
     """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
 
     rate: float = argument(check=fraction)
-    noise_shape: Any = argument(default=None)
+    noise_shape: Any = argument(default=None, check=or_none(_noise_shape))
 
     def _disturbed(self, inputs: Any) -> Any:
         return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
@@ -173,7 +183,10 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
     argument_order = f"input_dim output_dim {_order} weights {ADAPTER} quantization_config"
-    config_order = f"input_dim output_dim {_order} quantization_config {ADAPTER}"
+    config_order = (
+        "input_dim output_dim embeddings_initializer embeddings_regularizer activity_regularizer embeddings_constraint mask_zero "
+        f"quantization_config {ADAPTER}"
+    )
 
     input_dim: int = argument(check=positive)
     output_dim: int = argument(check=positive)
@@ -302,7 +315,8 @@ class EinsumDense(_KernelLayer):
         f"equation output_shape activation bias_axes {_WEIGHTS} {ADAPTER} gptq_unpacked_column_size quantization_config"
     )
     config_order = (
-        f"output_shape equation activation bias_axes {_WEIGHTS} gptq_unpacked_column_size quantization_config {ADAPTER}"
+        f"output_shape equation activation bias_axes {weight_arguments('kernel', 'bias')} gptq_unpacked_column_size "
+        f"quantization_config {ADAPTER}"
     )
 
     equation: str = argument()

@@ -116,7 +116,7 @@ def Input(  # noqa: N802 (Keras' name)
 
 def _check_symbolic(tensor: Any, name: str) -> None:
     if not isinstance(tensor, SymbolicTensor):
-        raise InvalidTypeError(f"Input {name!r}: `tensor` must be a symbolic tensor, got {type(tensor).__name__}.")
+        raise InvalidArgumentError(f"Input {name!r}: `tensor` must be a symbolic tensor, got {type(tensor).__name__}.")
 
 
 def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str) -> tuple[int | None, ...]:

@@ -375,6 +375,8 @@ class Layer(Stamped, Operation):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "compute_mask" in vars(cls) and our_class(cls) is not cls:
+            cls.supports_masking = vars(cls).get("supports_masking", True)  # as Keras takes it
         if "build" in vars(cls):
             cls.build = _recording_build(vars(cls)["build"])  # type: ignore[method-assign]
 
@@ -552,7 +554,7 @@ class Layer(Stamped, Operation):
 
     def _set_masks(self, tensors: Mapping[str, Any], outputs: Any) -> None:
         """Let the layer say which mask travels on with its outputs."""
-        if not tensors:
+        if not tensors or not (self.supports_masking or self._makes_masks()):
             return
         inputs = next(iter(tensors.values())) if len(tensors) == 1 else list(tensors.values())
         masks = nest.map_structure(lambda t: getattr(t, "mask", None), inputs)
@@ -575,8 +577,8 @@ class Layer(Stamped, Operation):
         return type(self).compute_mask is not Layer.compute_mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs: the inputs' one where the layer passes masks on (`supports_masking`)."""
-        return previous_mask if self.supports_masking else None
+        """The mask of the outputs, if the layer passes masks on (`supports_masking`): the inputs' one."""
+        return previous_mask
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for these inputs; nothing is recorded."""

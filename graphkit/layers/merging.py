@@ -239,10 +239,14 @@ def _mask_like(x: Any, mask: Any) -> Any:
 
 
 def _axes(layer: Any, name: str, value: Any) -> Any:
-    several = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(a, int) for a in value)
+    several = isinstance(value, (list, tuple))
     if not isinstance(value, int) and not several:
         raise InvalidTypeError(
-            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be an int or a list of two ints. Received: axes={value}"
+            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be a list or an int. Received: axes={value}"
+        )
+    if several and (len(value) != 2 or not all(isinstance(axis, int) for axis in value)):
+        raise InvalidArgumentError(
+            f"Invalid format for argument `axes` of layer {layer.name!r}: it should contain two integers. Received: axes={value}"
         )
     return value
 

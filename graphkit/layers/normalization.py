@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from graphkit import initializers, ops
 from graphkit.core.declared import Declared, argument, is_positive_int, must
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
@@ -64,8 +66,13 @@ def _known_sizes(layer: Any, axes: list[int], input_shape: Any) -> tuple[int, ..
     return shape
 
 
-def _single_axis(value: Any) -> Any:
-    return int(value[0]) if isinstance(value, (list, tuple)) and len(value) == 1 else value
+def _single_axis(layer: Any, name: str, value: Any) -> int:
+    """An int; a list of one, as older files have it, means that one. Raises InvalidTypeError."""
+    axis = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if not isinstance(axis, (int, float, np.integer)):
+        error = InvalidArgumentError if isinstance(axis, str) else InvalidTypeError
+        raise error(f"`axis` of layer {layer.name!r} must be an integer. Received: axis={value!r}")
+    return int(axis)
 
 
 _momentum = must(
@@ -133,7 +140,7 @@ class BatchNormalization(MovingArguments, _Scaled):
     argument_order = f"{_order} renorm renorm_clipping renorm_momentum synchronized"
     config_order = f"{_order} synchronized renorm renorm_clipping renorm_momentum"
 
-    axis: Any = argument(default=-1, convert=_single_axis)
+    axis: Any = argument(default=-1, check=_single_axis)
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
     renorm: bool = argument(default=False, kw_only=True)
@@ -236,7 +243,9 @@ class LayerNormalization(_Scaled):
 
     supports_masking = True
 
-    argument_order = f"axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+    _order = weight_arguments("beta", "gamma", behind_regularizers="")
+    argument_order = f"axis epsilon center scale {_order}"
+    config_order = f"axis epsilon center scale rms_scaling {_order}"
 
     axis: Any = argument(default=-1, check=_axes, convert=_listed)
     epsilon: float = argument(default=1e-3)
@@ -258,11 +267,6 @@ class LayerNormalization(_Scaled):
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
         return ops.cast(made, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
-        config = super().get_config()
-        return {**config, "rms_scaling": True} if self.rms_scaling else config
 
 
 @keras_class(_HOME)

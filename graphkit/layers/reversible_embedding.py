@@ -29,7 +29,7 @@ class ReversibleEmbedding(Embedding):
 
     _own = "reverse_dtype logit_soft_cap"
     argument_order = f"input_dim output_dim tie_weights {Embedding._order} {_own}"
-    config_order = f"input_dim output_dim tie_weights {Embedding._order} {_own} quantization_config {ADAPTER}"
+    config_order = f"{Embedding.config_order.removesuffix(ADAPTER)} tie_weights {_own} {ADAPTER}"
 
     tie_weights: bool = argument(default=True)
     reverse_dtype: str | None = argument(default=None, kw_only=True)

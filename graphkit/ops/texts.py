@@ -1,6 +1,6 @@
 """Functions over arrays of strings, by TensorFlow's names: what people standardize and split texts with.
 
-They work on arrays, not on symbolic tensors. Regular expressions are Python's; RE2's `\\1` in a replacement is Python's too.
+They work on arrays, not on symbolic tensors. Regular expressions are Python's.
 Source: tf.strings (TensorFlow 2).
 """
 
@@ -60,7 +60,9 @@ def strip(input: Strings, name: str | None = None) -> Any:
     return _each(lambda text: text.strip(" \t\n\v\f\r"), input)
 
 
-def regex_replace(input: Strings, pattern: str, rewrite: str, replace_global: bool = True, name: str | None = None) -> Any:
+def regex_replace(
+    input: Strings, pattern: str, rewrite: str, replace_global: bool = True, name: str | None = None
+) -> Any:
     """With the matches of `pattern` replaced: all of them, or the first."""
     compiled = re.compile(text_of(pattern))
     return _each(lambda text: compiled.sub(text_of(rewrite), text, count=0 if replace_global else 1), input)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from graphkit import ops
@@ -44,8 +44,23 @@ _value_range = must(
 
 
 def in_bounds(layer: Any, name: str, value: Any) -> Range:
-    """The range that a factor means, within the bounds of the layer."""
+    """The range that a factor means, which meets the bounds of the layer."""
     return factor_range(layer, name, value, layer.bounds)
+
+
+def each_within(low: float, high: float, least: float | None = None) -> Callable[[Any, str, Any], Range]:
+    """A check of a factor whose numbers must each be in low..high; `least` as `low` of `factor_range`."""
+
+    def check(layer: Any, name: str, value: Any) -> Range:
+        made = factor_range(layer, name, value, layer.bounds, least)
+        if any(not low <= number <= high for number in (value if isinstance(value, (list, tuple)) else (value,))):
+            raise InvalidArgumentError(
+                f"The `{name}` argument of layer {layer.name!r} should be a number (or a list of two numbers) in the range "
+                f"[{low}, {high}]. Received: {name}={value}"
+            )
+        return made
+
+    return check
 
 
 def rescaled(x: Any, old: Any, new: Any) -> Any:
