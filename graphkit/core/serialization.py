@@ -172,7 +172,8 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
-        return [serialize(item) for item in obj]
+        items = [serialize(item) for item in obj]
+        return tuple(items) if type(obj) is tuple else items
     if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
@@ -266,8 +267,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)
-    if isinstance(config, list):
-        return [deserialize(item) for item in config]
+    if isinstance(config, (list, tuple)):
+        return type(config)(deserialize(item) for item in config)
     if not isinstance(config, Mapping):
         return config
     if not is_envelope(config):

@@ -75,7 +75,7 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         """Keras' config of an input: the whole shape, the dtype as a string."""
         return {
-            "batch_shape": list(self.batch_shape),
+            "batch_shape": self.batch_shape,
             "dtype": self.input_dtype,
             "sparse": self.sparse,
             "ragged": self.ragged,

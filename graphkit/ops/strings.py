@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -222,7 +222,7 @@ def _text_spec(width: str) -> Callable[..., TensorSpec]:
     return abstract
 
 
-def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Any) -> None:
+def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Unpack[Steps]) -> None:
     table = _table(keys, values)
     out[...] = 0
     for row, words in zip(out, token_rows(x, steps), strict=True):
@@ -230,7 +230,7 @@ def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, leng
         row[: len(found)] = found
 
 
-def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> None:
+def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Unpack[Steps]) -> None:
     table = _table(keys, values)
     out[...] = 0
     for row, words in zip(out, token_rows(x, steps), strict=True):

@@ -101,7 +101,7 @@ def join(inputs: Sequence[Strings], separator: str = "", name: str | None = None
     parts = np.broadcast_arrays(*(as_texts(part) for part in inputs))
     made = np.empty(parts[0].shape, object)
     for index in np.ndindex(made.shape):
-        made[index] = separator.join(part[index] for part in parts)
+        made[index] = separator.join(str(part[index]) for part in parts)
     return made if made.ndim else made[()]
 
 
