@@ -373,13 +373,20 @@ class CenterCrop(_Sized):
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
         """Shifted, or scaled where the images are."""
-        if self._is_smaller(height, width):
+        if not self._is_smaller(height, width):
+            start, scale = ((width - self.width) // 2, (height - self.height) // 2), (1.0, 1.0)
+        elif isinstance(height, int) and isinstance(width, int):
+            kept = (
+                max(min(width, int(float(height * self.width) / self.height)), 1),
+                max(min(height, int(float(width * self.height) / self.width)), 1),
+            )
+            start = int(float(width - kept[0]) / 2), int(float(height - kept[1]) / 2)
+            scale = self.width / kept[0], self.height / kept[1]
+        else:
             scaled = Resizing(self.height, self.width, crop_to_aspect_ratio=True)
             return scaled.change_boxes(boxes, None, height, width)
-        left, top = ((width - self.width) // 2, (height - self.height) // 2)
-        return ops.stack(
-            [boxes[..., i] - ops.cast(left if i % 2 == 0 else top, boxes.dtype) for i in range(4)], axis=-1
-        )
+        moved = [(boxes[..., i] - ops.cast(start[i % 2], boxes.dtype)) * scale[i % 2] for i in range(4)]
+        return ops.stack(moved, axis=-1)
 
 
 @keras_class(_HOME)
