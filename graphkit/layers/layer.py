@@ -14,7 +14,7 @@ from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
-from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
 from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
@@ -135,7 +135,12 @@ class Layer(Stamped, Operation):
                 f"It takes {', '.join(known)}."
             )
         if isinstance(shape, str):  # Keras 2's first argument was the name
-            shape, name = (), shape
+            raise InvalidArgumentError(
+                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
+                f"Use: add_weight(shape=..., name={shape!r})."
+            )
+        if shape is not None and not isinstance(shape, (list, tuple)):
+            raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
         wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
         first = initializers.get(initializer if initializer is not None else default)
@@ -155,6 +160,20 @@ class Layer(Stamped, Operation):
         self.__dict__.setdefault("_weights", []).append(variable)
         self.mark_changed()
         return variable
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight; `add_weight` under another name. Source: keras Layer.add_variable."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
 
     def tracked_attributes(self) -> dict[str, Any]:
         """The attributes that may hold variables and layers."""
@@ -371,7 +390,17 @@ class Layer(Stamped, Operation):
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
             given = {k: v for k, v in given.items() if v is not None}
+            self._check_build_arguments(wanted)
         self.build(**given)
+
+    def _check_build_arguments(self, wanted: Sequence[str]) -> None:
+        taken = signature_of(type(self).call).parameters
+        wrong = [w for w in wanted if not w.endswith("_shape") or w.removesuffix("_shape") not in taken]
+        if wrong:
+            raise InvalidArgumentError(
+                f"build() of layer {self.name!r} ({type(self).__name__}) has several arguments: each must be named after an argument of "
+                f"call(), with `_shape` behind it. {wrong} are not; call() takes {list(taken)[1:]}."
+            )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

@@ -222,7 +222,9 @@ def _text_spec(width: str) -> Callable[..., TensorSpec]:
     return abstract
 
 
-def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Unpack[Steps]) -> None:
+def _indices_kernel(
+    out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Unpack[Steps]
+) -> None:
     table = _table(keys, values)
     out[...] = 0
     for row, words in zip(out, token_rows(x, steps), strict=True):

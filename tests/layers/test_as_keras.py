@@ -538,3 +538,85 @@ def test_a_function_over_texts_gives_as_many_rows() -> None:
     layer = layers.TextVectorization(split=lambda t: ["a"], vocabulary=["a"])
     with pytest.raises(ValueError, match=r"split=.* must give as many rows as it gets texts: 2"):
         layer(["a", "b"])
+
+
+# ----- weights, building, data -----
+
+
+def test_weights_are_named_by_keyword() -> None:
+    layer = layers.Layer()
+
+    assert layer.add_variable((2,), "zeros", name="v").shape == (2,)
+    with pytest.raises(ValueError, match="`name` must be passed as a keyword argument"):
+        layer.add_weight("name")
+    with pytest.raises(ValueError, match="Cannot convert 2 to a shape"):
+        layer.add_weight(shape=2)
+
+
+def test_arguments_of_build_are_those_of_call() -> None:
+    class Two(layers.Layer):
+        def build(self, x_shape: Any, other_shape: Any) -> None:
+            self.shapes = x_shape, other_shape
+
+        def call(self, x: Any, other: Any) -> Any:
+            return x
+
+    class Wrong(Two):
+        def build(self, wrong_shape: Any, other_shape: Any) -> None:
+            """Nothing."""
+
+    x, other = np.ones((2, 3)), np.ones((2, 4))
+    layer = Two()
+    layer(other=other, x=x)
+    assert layer.shapes == ((2, 3), (2, 4))
+    with pytest.raises(ValueError, match=r"\['wrong_shape'\] are not; call\(\) takes \['x', 'other'\]"):
+        Wrong()(x, other)
+
+
+def test_policies_of_a_map_are_taken_out() -> None:
+    policies = graphkit.dtype_policies.DTypePolicyMap(policy_map={"a": "float16", "b": "float32"})
+
+    assert list(policies.keys()) == ["a", "b"]
+    assert [(path, policy.name) for path, policy in policies.items()] == [("a", "float16"), ("b", "float32")]
+    assert policies.pop("a").name == "float16"
+    assert list(policies) == ["b"]
+
+
+class Batches(graphkit.utils.PyDataset):
+    """Two batches of one number each."""
+
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, index: int) -> Any:
+        return np.full((2, 3), float(index + 1), "float32")
+
+
+def test_layers_adapt_to_a_pydataset() -> None:
+    normalization, lookup = layers.Normalization(), layers.IntegerLookup()
+    normalization.adapt(Batches())
+    lookup.adapt(Batches())
+
+    assert np.ravel(normalization.mean).tolist() == [1.5] * 3
+    assert sorted(lookup.get_vocabulary(include_special_tokens=False)) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("size", "given", "boxes"),
+    [
+        ((18, 18), (10, 8), [[2.25, 2.25, 11.25, 11.25], [0, 0, 6.75, 4.5]]),
+        ((9, 3), (8, 8), [[0, 2.25, 3, 6.75], [0, 0, 0, 3.375]]),
+        ((4, 6), (9, 9), [[0, 0, 4, 4], [0, 0, 2, 1]]),
+    ],
+)
+def test_boxes_of_a_center_crop(size: Any, given: Any, boxes: Any) -> None:
+    fed = {
+        "images": np.zeros((1, *given, 3), "float32"),
+        "bounding_boxes": {
+            "boxes": np.array([[[1, 2, 5, 6], [0, 0, 3, 3]]], "float32"),
+            "labels": np.array([[0, 1]]),
+        },
+    }
+    made = layers.CenterCrop(*size, bounding_box_format="xyxy")(fed)
+
+    assert np.asarray(made["bounding_boxes"]["boxes"])[0].tolist() == boxes

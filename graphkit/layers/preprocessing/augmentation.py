@@ -242,6 +242,7 @@ class RandomRotation(FactorLayer, _Affine):
 
 
 _shift = each_within(-1.0, 1.0)
+_from_zero = each_within(0.0, 1.0)
 _zoom = each_within(math.nextafter(-1.0, 0.0), 1.0)  # zoomed by -1 an image would be nothing
 
 
@@ -290,14 +291,20 @@ class RandomZoom(_Affine):
         return [wide, 0.0, x * (1.0 - wide), 0.0, tall, y * (1.0 - tall)]
 
 
+def _slant(layer: Any, name: str, value: Any) -> Range:
+    """A factor whose numbers are in 0..1, or the range -f..f that a config has of one number."""
+    mirrored = isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == -value[1]
+    return _from_zero(layer, name, value[1] if mirrored else value)
+
+
 @keras_class(_HOME)
 class RandomShear(_Affine):
     """Images slanted by up to these factors, one way or the other. Source: keras.layers.RandomShear."""
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
 
-    x_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0))
-    y_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0))
+    x_factor: Any = argument(default=0.0, check=_slant)
+    y_factor: Any = argument(default=0.0, check=_slant)
 
     def matrix(self, images: Any) -> list[Any]:
         """A slant."""

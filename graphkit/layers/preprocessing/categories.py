@@ -66,6 +66,14 @@ def as_categories(value: Any) -> Any:
     return np.asarray(value, object if texts else None)
 
 
+def by_number(data: Any) -> Any:
+    """The batches of a PyDataset, one after the other; other data as they are."""
+    if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
+        number = data.num_batches
+        return (data[i] for i in range(len(data) if number is None else number))
+    return data
+
+
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:
     """Indices (batch, ..., n) as they are (int), one-hot (batch, ..., n, depth), or multi-hot or counted (batch, ..., depth).
 

@@ -22,6 +22,7 @@ from graphkit.layers.preprocessing.categories import (
     RaggedArgument,
     TakesPlainValues,
     as_categories,
+    by_number,
     encode,
 )
 from graphkit.ops.strings import (
@@ -249,7 +250,9 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Learn the vocabulary of an array or list, or of (the first `steps` of) an iterable of batches."""
         self.reset_state()
-        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+        for batch in (
+            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
+        ):
             array = np.asarray(batch)
             self.update_state(array[:, None] if array.ndim == 1 else array)
         self.finalize_state()
@@ -442,13 +445,19 @@ _split = must(
     f"`{{name}}` of layer {{owner.name!r}} must be one of {_SPLITS} or a function. Received: {{value!r}}",
 )
 _ngrams = must(
-    lambda value: isinstance(value, int) or (isinstance(value, tuple) and all(isinstance(n, int) for n in value)),
+    lambda value: (
+        isinstance(value, int) or (isinstance(value, (list, tuple)) and all(isinstance(n, int) for n in value))
+    ),
     "`{name}` of layer {owner.name!r} must be None, an integer or a tuple of integers. Received: ngrams={value!r}",
 )
 _length = must(
     lambda value: isinstance(value, int) and value >= 0,
     "`{name}` of layer {owner.name!r} must be None or an integer, 0 or more. Received: {name}={value!r}",
 )
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 @keras_class(_HOME)
@@ -481,7 +490,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     max_tokens: int | None = argument(default=None)
     standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization)
     split: Any = argument(default="whitespace", check=_split)
-    ngrams: Any = argument(default=None, check=or_none(_ngrams))
+    ngrams: Any = argument(default=None, check=or_none(_ngrams), convert=_tupled)
     vocabulary: Any = argument(default=None, save=_listed, names_file=True, kw_only=True)
     output_sequence_length: int | None = argument(default=None, check=or_none(_length), kw_only=True)
 
@@ -516,7 +525,9 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Learn the vocabulary of an array or list of texts, or of an iterable of batches."""
         self._lookup_layer.reset_state()
-        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+        for batch in (
+            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
+        ):
             self.update_state(batch)
         self.finalize_state()
 

@@ -16,7 +16,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, encode, known_mode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, by_number, encode, known_mode
 
 _HOME = "keras.layers"
 
@@ -185,7 +185,8 @@ class Normalization(BuiltInLayer):
 
 
 def _batches(data: Any) -> Iterator[Any]:
-    """The arrays of an iterable of batches; of (x, y) batches the x."""
+    """The arrays of an iterable of batches, or of batches by number (a PyDataset); of (x, y) batches the x."""
+    data = by_number(data)
     if not isinstance(data, Iterable):
         raise InvalidTypeError(
             f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator)."
