@@ -9,7 +9,7 @@ import pytest
 
 from graphkit import activations
 from graphkit.core.serialization import custom_object_scope, register_keras_serializable
-from graphkit.errors import SerializationError, UnknownClassError
+from graphkit.errors import InvalidArgumentError, SerializationError, UnknownClassError
 
 
 def test_every_name_gives_its_function() -> None:
