@@ -5,7 +5,8 @@
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things of one name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   └── DTypeError (and ValueError)         a tensor's dtype does not fit
+    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
+    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not know
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -65,6 +66,10 @@ class InvalidTypeError(GraphKitError, TypeError):
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
     """A tensor's dtype does not fit what an op or a layer wants; Keras raises a ValueError for some of them, a TypeError for others."""
+
+
+class UnknownArgumentError(InvalidTypeError, ValueError):
+    """A keyword argument that a constructor does not know: a TypeError in Python, a ValueError in Keras."""
 
 
 class GraphError(GraphKitError, ValueError):

@@ -326,6 +326,7 @@ def find_class(config: Mapping[str, Any]) -> Any:
     if found is None and import_classes(module):
         found = _BUILTIN.get((module, name))
     if found is not None:
+        _check_registered(found, name, registered)
         return found
     raise UnknownClassError(
         f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
@@ -346,6 +347,15 @@ def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
     if not homes and (is_layer or not module):
         homes = {"keras.layers"}
     return sorted({name for home, name in _BUILTIN if home in homes})
+
+
+def _check_registered(cls: Any, name: str, registered: Any) -> None:
+    """Raise UnknownClassError where a config says that a class of the user's is meant, under the name of one of ours."""
+    if isinstance(registered, str) and registered and registered.split(">")[-1] not in (name, cls.__name__):
+        raise UnknownClassError(
+            f"The file names the class {name!r} of {cls.__module__.split('.')[0]}'s own, but registered as {registered!r}. If it is a "
+            f"class of your own, pass custom_objects={{{registered!r}: YourClass}}."
+        )
 
 
 def _builtin_by_path(module: str, name: str) -> Any:

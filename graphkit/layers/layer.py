@@ -14,7 +14,14 @@ from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    ShapeError,
+    UnknownArgumentError,
+    UnsupportedError,
+)
 from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
@@ -102,7 +109,7 @@ class Layer(Stamped, Operation):
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
-            raise InvalidTypeError(
+            raise UnknownArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
             )
 

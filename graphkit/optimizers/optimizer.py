@@ -16,7 +16,7 @@ import numpy as np
 from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnknownArgumentError
 from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
@@ -121,7 +121,7 @@ class Optimizer(Declared, Configurable):
         if more:
             known = config_names(type(self))
             hints = "".join(did_you_mean(k, known) for k in more)
-            raise InvalidTypeError(
+            raise UnknownArgumentError(
                 f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Known are {', '.join(known)}."
             )
 

@@ -620,3 +620,19 @@ def test_boxes_of_a_center_crop(size: Any, given: Any, boxes: Any) -> None:
     made = layers.CenterCrop(*size, bounding_box_format="xyxy")(fed)
 
     assert np.asarray(made["bounding_boxes"]["boxes"])[0].tolist() == boxes
+
+
+def test_an_unknown_keyword_is_a_value_error_too() -> None:
+    for make in (lambda: layers.Dense(2, foo=3), lambda: graphkit.optimizers.SGD(foo=3)):
+        with pytest.raises(ValueError, match="foo"):
+            make()
+        with pytest.raises(TypeError, match="foo"):
+            make()
+
+
+def test_a_built_in_class_under_a_registered_name_is_refused() -> None:
+    config = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 2}}
+
+    assert graphkit.saving.deserialize_keras_object({**config, "registered_name": None}).units == 2
+    with pytest.raises(ValueError, match="registered as 'Foo'"):
+        graphkit.saving.deserialize_keras_object({**config, "registered_name": "Foo"})
