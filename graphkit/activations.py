@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit import ops
-from graphkit.core.errors import InvalidTypeError
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import custom_object_scope, resolve
 from graphkit.core.serialization import serialize as serialize_object
 from graphkit.ops._dispatch import operation
@@ -188,13 +188,13 @@ BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish":
 def get(identifier: Any) -> Activation:
     """The activation that a name, config, function or layer stands for; None is `linear`.
 
-    Raises UnknownClassError for an unknown name, InvalidTypeError for what cannot be called. Source: keras.activations.get.
+    Raises UnknownClassError for an unknown name, InvalidArgumentError for what cannot be called. Source: keras.activations.get.
     """
     if identifier is None:
         return linear
     found = _built_in(identifier) or resolve(identifier, "keras.activations", "activation function", BY_NAME)
     if not callable(found):
-        raise InvalidTypeError(f"Could not interpret activation function identifier: {identifier!r}.")
+        raise InvalidArgumentError(f"Could not interpret activation function identifier: {identifier!r}.")
     return found
 
 

@@ -23,7 +23,7 @@ __all__ = [
     "set_max_epochs", "set_max_steps_per_epoch",
 ]  # fmt: skip
 
-_flags = {"traceback_filtering": True}
+_flags: dict[str, Any] = {"traceback_filtering": True, "flash_attention": None}
 
 
 def backend() -> str:
@@ -57,7 +57,7 @@ def disable_traceback_filtering() -> None:
 
 def is_traceback_filtering_enabled() -> bool:
     """What was last said about tracebacks."""
-    return _flags["traceback_filtering"]
+    return bool(_flags["traceback_filtering"])
 
 
 def enable_unsafe_deserialization() -> None:
@@ -100,20 +100,20 @@ def set_backend(backend: str) -> None:
         raise InvalidArgumentError(f"graphkit computes with NumPy and onnxruntime; there is no backend {backend!r}.")
 
 
-def is_flash_attention_enabled() -> bool:
-    """False: attention is computed whole."""
-    return False
+def is_flash_attention_enabled() -> bool | None:
+    """False after `disable_flash_attention`, else None: the kernel is chosen by what pays. Source: keras.config."""
+    enabled: bool | None = _flags["flash_attention"]
+    return enabled
 
 
 def disable_flash_attention() -> None:
-    """Nothing: it is not there."""
+    """Note that it is not wanted. It changes nothing: there is one kernel, which works by blocks where that pays."""
+    _flags["flash_attention"] = False
 
 
 def enable_flash_attention() -> None:
-    """Refused with InvalidArgumentError: it is not there."""
-    raise InvalidArgumentError(
-        "There is no flash attention here: attention is computed whole, blockwise where that pays."
-    )
+    """Take back `disable_flash_attention`. It changes nothing: there is one kernel, which works by blocks where that pays."""
+    _flags["flash_attention"] = None
 
 
 def is_nnx_enabled() -> bool:

@@ -13,11 +13,11 @@ _HOME = "keras.constraints"
 
 
 class Constraint(Configurable):
-    """Called with a weight, gives the projected weight."""
+    """Called with a weight, gives the projected weight. The base changes nothing. Source: keras.constraints.Constraint."""
 
     def __call__(self, w: Any) -> Any:
         """The projected weight."""
-        raise NotImplementedError(f"{type(self).__name__} defines no __call__(w)")
+        return ops.convert_to_tensor(w)
 
 
 def _norm(w: Any, axis: Any) -> Any:

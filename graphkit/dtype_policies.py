@@ -6,7 +6,7 @@ Source: keras.dtype_policies (Keras 3).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
 from graphkit.core import dtypes
@@ -214,7 +214,7 @@ def _quantized_by_name(name: str) -> QuantizedDTypePolicy:
 
 
 @keras_class(_HOME)
-class DTypePolicyMap:
+class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
     """Policies by a layer's path, or by a regular expression that matches the whole path; `default_policy` for the others.
 
     Raises InvalidArgumentError where several expressions match a path. Source: keras.dtype_policies.DTypePolicyMap.
@@ -281,6 +281,8 @@ class DTypePolicyMap:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._map)
+
+    __eq__, __hash__ = object.__eq__, object.__hash__  # maps are told apart, as in Keras
 
     def get_config(self) -> dict[str, Any]:
         """Default and map; under no default the policies' names are left open too, as Keras does."""

@@ -11,8 +11,11 @@ import numpy as np
 from graphkit.core import dtypes, seeds
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
+from graphkit.core.serialization import deserialize as to_object
 from graphkit.core.serialization import serialize as to_config
 from graphkit.core.windows import window_of
+from graphkit.ir.tracing import tracing
+from graphkit.ops.random import SeedGenerator
 
 Array = np.ndarray[Any, Any]
 _HOME = "keras.initializers"
@@ -43,15 +46,35 @@ class Initializer(Configurable):
 
 
 class RandomInitializer(Initializer):
-    """One that draws: the same seed gives the same numbers; without a seed each draws its own when it is made."""
+    """One that draws: the same seed gives the same numbers; without a seed each draws its own when it is made.
 
-    def __init__(self, seed: int | None = None) -> None:
-        self.seed = seed
-        self._drawn = seeds.draw_seed() if seed is None else int(seed)
+    A `SeedGenerator` as seed gives other numbers in each call.
+    """
+
+    def __init__(self, seed: Any = None) -> None:
+        self.seed = to_object(seed)
+        if not isinstance(self.seed, (int, np.integer, SeedGenerator, type(None))):
+            raise InvalidArgumentError(
+                f"`seed` of {type(self).__name__} should be an integer, a keras.random.SeedGenerator or None. Received: seed={seed!r}"
+            )
+        if isinstance(self.seed, SeedGenerator):
+            self._drawn = None
+        else:
+            self._drawn = seeds.draw_seed() if self.seed is None else int(self.seed)
 
     def generator(self) -> np.random.Generator:
         """A new generator for this seed."""
-        return np.random.Generator(np.random.Philox(self._drawn))
+        return np.random.Generator(np.random.Philox(self._next_seed() if self._drawn is None else self._drawn))
+
+    def _next_seed(self) -> int:
+        """The present state of the SeedGenerator as one number."""
+        with tracing(None):
+            first, count = self.seed.next()
+        return int(first) << 32 | int(count)
+
+    def may_wait(self, shape: Sequence[int]) -> bool:
+        """With a SeedGenerator the numbers depend on when they are drawn."""
+        return self._drawn is not None and super().may_wait(shape)
 
 
 def _cast(array: Any, dtype: Any) -> Array:

@@ -9,7 +9,7 @@ import pytest
 
 from graphkit import activations
 from graphkit.core.serialization import custom_object_scope, register_keras_serializable
-from graphkit.errors import InvalidTypeError, SerializationError, UnknownClassError
+from graphkit.errors import InvalidArgumentError, SerializationError, UnknownClassError
 
 
 def test_every_name_gives_its_function() -> None:
@@ -36,7 +36,7 @@ def test_an_unknown_name_is_answered_with_the_nearest() -> None:
 
 
 def test_what_is_no_activation_is_refused() -> None:
-    with pytest.raises(InvalidTypeError, match="Could not interpret activation function identifier: 3"):
+    with pytest.raises(InvalidArgumentError, match="Could not interpret activation function identifier: 3"):
         activations.get(3)
 
 

@@ -78,9 +78,6 @@ def test_what_other_backends_have_is_said_not_to_be_there() -> None:
     config.set_backend("numpy")
     with pytest.raises(InvalidArgumentError, match="no backend 'jax'"):
         config.set_backend("jax")
-    with pytest.raises(InvalidArgumentError, match="flash"):
-        config.enable_flash_attention()
-    assert not config.is_flash_attention_enabled()
     assert not config.is_nnx_enabled()
 
 

@@ -85,6 +85,7 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
     "nn": ("graphkit.ops",),
     "linalg": ("graphkit.ops",),
     "image": ("graphkit.ops.image", "graphkit.ops"),
+    "strings": ("graphkit.ops.texts",),
     "random": ("graphkit.random",),
     "python": (),
     "contrib": (),

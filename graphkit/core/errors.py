@@ -5,7 +5,8 @@
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things of one name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   └── DTypeError (and ValueError)         a tensor's dtype does not fit
+    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
+    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not know
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -15,6 +16,7 @@
     ├── UnsupportedError (NotImplementedError)  a layer or mode that cannot do this, in Keras neither
     ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
     ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
+    │   └── MissingWeightError (AttributeError)  by the name of one weight
     ├── SerializationError (ValueError)         a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is whole
     │   ├── UnknownClassError                   a class of the file is not registered
@@ -66,6 +68,10 @@ class DTypeError(InvalidTypeError, InvalidArgumentError):
     """A tensor's dtype does not fit what an op or a layer wants; Keras raises a ValueError for some of them, a TypeError for others."""
 
 
+class UnknownArgumentError(InvalidTypeError, ValueError):
+    """A keyword argument that a constructor does not know: a TypeError in Python, a ValueError in Keras."""
+
+
 class GraphError(GraphKitError, ValueError):
     """The graph of layers is not well formed."""
 
@@ -107,6 +113,10 @@ class NotBuiltError(GraphKitError, RuntimeError):
 
 class NoShapeYetError(NotBuiltError, AttributeError):
     """An unbuilt model was asked for its input or output: `hasattr` says that there is none."""
+
+
+class MissingWeightError(NotBuiltError, AttributeError):
+    """An attribute such as `dense.kernel` that the layer has only when it is built."""
 
 
 class SerializationError(GraphKitError, ValueError):

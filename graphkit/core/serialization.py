@@ -17,6 +17,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import (
     GraphKitError,
+    InvalidArgumentError,
     InvalidTypeError,
     NameConflictError,
     SerializationError,
@@ -26,6 +27,7 @@ from graphkit.core.errors import (
     located,
 )
 from graphkit.core.late import import_classes
+from graphkit.core.recording import Recording, our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import Stamped
 
@@ -172,7 +174,8 @@ def serialize(obj: Any) -> Any:
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
-        return [serialize(item) for item in obj]
+        items = [serialize(item) for item in obj]
+        return tuple(items) if type(obj) is tuple else items
     if isinstance(obj, Mapping) and not hasattr(obj, "get_config"):
         return {str(key): serialize(value) for key, value in obj.items()}
     if isinstance(obj, slice):
@@ -266,8 +269,8 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)
-    if isinstance(config, list):
-        return [deserialize(item) for item in config]
+    if isinstance(config, (list, tuple)):
+        return type(config)(deserialize(item) for item in config)
     if not isinstance(config, Mapping):
         return config
     if not is_envelope(config):
@@ -325,6 +328,7 @@ def find_class(config: Mapping[str, Any]) -> Any:
     if found is None and import_classes(module):
         found = _BUILTIN.get((module, name))
     if found is not None:
+        _check_registered(found, name, registered)
         return found
     raise UnknownClassError(
         f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
@@ -345,6 +349,15 @@ def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
     if not homes and (is_layer or not module):
         homes = {"keras.layers"}
     return sorted({name for home, name in _BUILTIN if home in homes})
+
+
+def _check_registered(cls: Any, name: str, registered: Any) -> None:
+    """Raise UnknownClassError where a config says that a class of the user's is meant, under the name of one of ours."""
+    if isinstance(registered, str) and registered and registered.split(">")[-1] not in (name, cls.__name__):
+        raise UnknownClassError(
+            f"The file names the class {name!r} of {cls.__module__.split('.')[0]}'s own, but registered as {registered!r}. If it is a "
+            f"class of your own, pass custom_objects={{{registered!r}: YourClass}}."
+        )
 
 
 def _builtin_by_path(module: str, name: str) -> Any:
@@ -375,12 +388,16 @@ def find_function(name: Any) -> Any:
     return found
 
 
-class Configurable(Stamped):
-    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names."""
+class Configurable(Recording, Stamped):
+    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names.
+
+    What constructors of the user's own are given is recorded.
+    """
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
-        return {name: serialize(getattr(self, name)) for name in config_names(type(self))}
+        config = {name: serialize(getattr(self, name)) for name in config_names(our_class(type(self)))}
+        return {**config, **recorded_config(self, config)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -428,7 +445,7 @@ def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any
         return _make(_class_by_name(str(identifier["class_name"]), module, kind, {}), identifier["config"])
     if hasattr(identifier, "get_config"):
         return identifier
-    raise InvalidTypeError(f"Could not interpret {kind} identifier: {identifier!r}.")
+    raise InvalidArgumentError(f"Could not interpret {kind} identifier: {identifier!r}.")
 
 
 def _make(cls: Any, config: Any) -> Any:

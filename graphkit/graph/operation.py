@@ -8,7 +8,8 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from graphkit.core import names, nest
-from graphkit.core.errors import NodeAccessError
+from graphkit.core.errors import InvalidArgumentError, NodeAccessError
+from graphkit.core.recording import Recording, whole_recorded_config
 from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
@@ -17,15 +18,19 @@ from graphkit.ir.tracing import Trace, tracing
 from graphkit.ops._dispatch import OperationRecord
 
 
-class Operation:
+class Operation(Recording):
     """A thing with a name and nodes. Subclasses say in `call` what it computes.
 
     `input`, `output`, `input_shape`, `output_shape` are defined while there is one node; `get_input_at(node_index)` and its
     like always. Source: keras.Operation, and keras 2's Layer.get_output_at.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str | None = None) -> None:
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise InvalidArgumentError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
+            )
+        self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
         self.nodes: list[Node] = []
 
     def __getstate__(self) -> dict[str, Any]:
@@ -37,6 +42,24 @@ class Operation:
         for node in self.nodes:
             node.index = self.nodes.index(node)
             node.say_history()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Record a call on symbolic tensors, or compute."""
+        if any(isinstance(t, SymbolicTensor) for t in nest.flatten([list(args), kwargs])):
+            return self.symbolic_call(*args, **kwargs)
+        return self.call(*args, **kwargs)
+
+    def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Record a call on symbolic tensors and give its symbolic outputs."""
+        if type(self).compute_output_spec is Operation.compute_output_spec:
+            specs = self.infer(args, kwargs)
+        else:
+            specs = nest.map_structure(_spec_of, self.compute_output_spec(*args, **kwargs))
+        return self.add_node(args, dict(kwargs), specs)
+
+    def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
+        """Symbolic tensors like the outputs on tensors like these; nothing is recorded."""
+        return nest.map_structure(_symbolic, self.infer(args, kwargs))
 
     @property
     def _inbound_nodes(self) -> list[Node]:
@@ -65,6 +88,18 @@ class Operation:
         outputs = nest.map_structure(_symbolic, specs)
         Node(self, args, kwargs, outputs)
         return outputs
+
+    # ----- config -----
+
+    def get_config(self) -> dict[str, Any]:
+        """The name and the constructor's arguments. Raises UnsupportedError for arguments that are no JSON data."""
+        config = {"name": self.name}
+        return {**config, **whole_recorded_config(self, config)}
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Any:
+        """An operation with this config."""
+        return cls(**config)
 
     # ----- what the nodes say -----
 
@@ -140,6 +175,10 @@ def _unpacked(items: list[Any]) -> Any:
     return items[0] if len(items) == 1 else items
 
 
+def _spec_of(tensor: SymbolicTensor | None) -> TensorSpec | None:
+    return None if tensor is None else tensor.spec
+
+
 def _symbolic(spec: TensorSpec | None) -> SymbolicTensor | None:
     return None if spec is None else SymbolicTensor(spec.shape, spec.dtype)
 
@@ -173,12 +212,6 @@ class OpNode(Operation):
                 given = bound.arguments[name]
                 tensors.extend(given if name == _spread(record) else [given])
         return OpNode(record, config)(*tensors, **named, **dict.fromkeys(_left_out(record, bound)))
-
-    def __call__(self, *tensors: Any, **kwargs: Any) -> Any:
-        """Record a call on symbolic tensors, or compute."""
-        if not any(isinstance(t, SymbolicTensor) for t in nest.flatten([list(tensors), kwargs])):
-            return self.call(*tensors, **kwargs)
-        return self.add_node(tensors, dict(kwargs), self.infer(tensors, kwargs))
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """The op on these tensors, with the config's arguments."""

@@ -72,6 +72,13 @@ class SymbolicTensor(Symbolic):
         return len(self.spec.shape)
 
     @property
+    def sparse(self) -> bool:
+        """False: there are dense tensors only."""
+        return False
+
+    ragged = sparse
+
+    @property
     def _keras_history(self) -> KerasHistory | None:
         return self.history
 

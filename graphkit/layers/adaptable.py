@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from graphkit import dtype_policies, initializers, ops, quantizers
 from graphkit.core import names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, NotBuiltError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, MissingWeightError, UnsupportedError
 from graphkit.core.serialization import deserialize
 from graphkit.ir.tracing import tracing
 from graphkit.ir.variable import Variable
@@ -17,26 +17,31 @@ from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.schemes import Scheme
 from graphkit.quantizers.configs import resolved_config
 
+ADAPTER = "lora_rank lora_alpha"
+
 
 class AdapterArguments(Declared, kw_only=True):
-    """Of what is trained, or kept, in place of a large weight."""
+    """Of what is trained in place of a large weight."""
 
     lora_rank: int | None = argument(default=None)
     lora_alpha: Any = argument(default=None)
+
+
+class QuantizationArguments(Declared, kw_only=True):
+    """Of what is kept in place of a large weight."""
+
     quantization_config: Any = argument(default=None, convert=deserialize)
 
 
-class Adaptable(AdapterArguments, BuiltInLayer):
+class LowRank(AdapterArguments, BuiltInLayer):
     """A layer that keeps its large weight in `_<main>`, makes it with `build_main`, and computes with `adapted()`.
 
     Args:
         lora_rank: the rank of the update that is trained in place of the weight; None: the weight itself is trained.
         lora_alpha: the update counts `lora_alpha / lora_rank` times; the rank by default.
-        quantization_config: how the weight is quantised, where the dtype policy says that it is.
     """
 
     main: ClassVar[str] = "kernel"
-    schemes: ClassVar[Mapping[str, Scheme]] = {}
     weight_names: ClassVar[tuple[str, ...]] = ()
     """The attributes that hold weights, in the order of files."""
     computed_names: ClassVar[frozenset[str]] = frozenset(
@@ -47,6 +52,11 @@ class Adaptable(AdapterArguments, BuiltInLayer):
     def __post_init__(self) -> None:
         self.lora_alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
         self.lora_enabled = self.is_quantized = False
+
+    @property
+    def scheme(self) -> Any:
+        """How the weight is quantised: not at all; see `Adaptable`."""
+        return None
 
     # ----- building -----
 
@@ -66,20 +76,6 @@ class Adaptable(AdapterArguments, BuiltInLayer):
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
-    @property
-    def scheme(self) -> Any:
-        """How the weight is quantised; None if it is not. Raises UnsupportedError for a mode that the layer has not."""
-        mode = self.quantization_mode
-        return None if mode is None else self._scheme_of(mode)
-
-    def _scheme_of(self, mode: str) -> Scheme:
-        if mode not in self.schemes:
-            raise UnsupportedError(
-                f"Invalid quantization mode. Expected one of {tuple(self.schemes)}. Received: quantization_mode={mode} "
-                f"(layer {self.name!r})"
-            )
-        return self.schemes[mode]
-
     @contextmanager
     def _making(self) -> Iterator[None]:
         """Weights made inside are named as if made while building; programs that were compiled with the old ones are given up."""
@@ -92,9 +88,9 @@ class Adaptable(AdapterArguments, BuiltInLayer):
 
     @property
     def main_weight(self) -> Any:
-        """The weight as it is kept: floats, or bytes. Raises NotBuiltError."""
+        """The weight as it is kept: floats, or bytes. Raises MissingWeightError."""
         if not self.built and not self._building:
-            raise NotBuiltError(f"You must build the layer before accessing `{self.main}` (layer {self.name!r}).")
+            raise MissingWeightError(f"You must build the layer before accessing `{self.main}` (layer {self.name!r}).")
         scheme = self.scheme
         return getattr(self, f"_{self.main}", None) if scheme is None else scheme.kept(self)
 
@@ -165,7 +161,59 @@ class Adaptable(AdapterArguments, BuiltInLayer):
         self.lora_enabled, self.lora_rank = True, rank
         self.lora_alpha = rank if lora_alpha is None else lora_alpha
 
-    # ----- quantisation -----
+    # ----- files -----
+
+    def stored_variables(self) -> list[Variable]:
+        """The weights in the order of files; the adapter's are no part of it."""
+        scheme = self.scheme
+        order = self.weight_names if scheme is None else scheme.weight_names(self)
+        held = [getattr(self, name, None) for name in order]
+        return [v for v in held if isinstance(v, Variable)]
+
+    def stored_values(self) -> dict[Variable, Any]:
+        """What files hold in place of variables: the weight with the adapter's update, quantised anew where it is."""
+        if not self.lora_enabled or not self.built:
+            return {}
+        with tracing(None):
+            scheme = self.scheme
+            if scheme is None:
+                return {getattr(self, f"_{self.main}"): self.adapted()}
+            return {getattr(self, name): value for name, value in scheme.merged(self).items()}
+
+    def weights_were_loaded(self) -> None:
+        """After a file was read: it had the adapter's update in the weight."""
+        if self.lora_enabled:
+            for factor in self.lora_weights:
+                factor.assign(ops.zeros(factor.shape))
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; the adapter's rank and alpha only where there is one."""
+        config = super().get_config()
+        return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}
+
+
+class Adaptable(QuantizationArguments, LowRank):
+    """A layer whose large weight can be quantised as well.
+
+    Args:
+        quantization_config: how the weight is quantised, where the dtype policy says that it is.
+    """
+
+    schemes: ClassVar[Mapping[str, Scheme]] = {}
+
+    @property
+    def scheme(self) -> Any:
+        """How the weight is quantised; None if it is not. Raises UnsupportedError for a mode that the layer has not."""
+        mode = self.quantization_mode
+        return None if mode is None else self._scheme_of(mode)
+
+    def _scheme_of(self, mode: str) -> Scheme:
+        if mode not in self.schemes:
+            raise UnsupportedError(
+                f"Invalid quantization mode. Expected one of {tuple(self.schemes)}. Received: quantization_mode={mode} "
+                f"(layer {self.name!r})"
+            )
+        return self.schemes[mode]
 
     def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True, **kwargs: Any) -> None:
         """Quantise the weight: "int8", "int4", "float8", ... or as a config of `graphkit.quantizers` says.
@@ -228,36 +276,6 @@ class Adaptable(AdapterArguments, BuiltInLayer):
             )
             self.quantize(policy.quantization_mode, config)
         self._take_policy(policy)
-
-    # ----- files -----
-
-    def stored_variables(self) -> list[Variable]:
-        """The weights in the order of files; the adapter's are no part of it."""
-        scheme = self.scheme
-        order = self.weight_names if scheme is None else scheme.weight_names(self)
-        held = [getattr(self, name, None) for name in order]
-        return [v for v in held if isinstance(v, Variable)]
-
-    def stored_values(self) -> dict[Variable, Any]:
-        """What files hold in place of variables: the weight with the adapter's update, quantised anew where it is."""
-        if not self.lora_enabled or not self.built:
-            return {}
-        with tracing(None):
-            scheme = self.scheme
-            if scheme is None:
-                return {getattr(self, f"_{self.main}"): self.adapted()}
-            return {getattr(self, name): value for name, value in scheme.merged(self).items()}
-
-    def weights_were_loaded(self) -> None:
-        """After a file was read: it had the adapter's update in the weight."""
-        if self.lora_enabled:
-            for factor in self.lora_weights:
-                factor.assign(ops.zeros(factor.shape))
-
-    def get_config(self) -> dict[str, Any]:
-        """The config; the adapter's rank and alpha only where there is one."""
-        config = super().get_config()
-        return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}
 
 
 def policy_with_inner(layer: BuiltInLayer) -> Any:

@@ -261,6 +261,12 @@ _attention_axes = must(
 )
 
 
+_output_axes = must(
+    lambda value: value is None or isinstance(value, (int, list, tuple)),
+    "Invalid `output_shape` of layer {owner.name!r}: {value!r}. It should be an int, a list or a tuple of ints.",
+)
+
+
 def _tuple_or_none(value: Any) -> tuple[int, ...] | None:
     return (value,) if isinstance(value, int) else tuple(value) if value else None
 
@@ -295,7 +301,9 @@ class MultiHeadAttention(_HeadAttention):
     num_heads: int = argument(check=positive)
     key_dim: int = argument(check=positive)
     value_dim: Any = argument(default=None, check=or_none(positive))
-    _output_shape: Any = argument(default=None, convert=_tuple_or_none, alias="output_shape", kw_only=True)
+    _output_shape: Any = argument(
+        default=None, check=_output_axes, convert=_tuple_or_none, alias="output_shape", kw_only=True
+    )
     attention_axes: Any = argument(default=None, check=_attention_axes, convert=_tuple_or_none, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -457,6 +465,17 @@ class Attention(SeedArgument, BuiltInLayer):
         if self.score_mode == "concat":
             self.concat_score_weight = self.add_weight(name="concat_score_weight", shape=(), initializer="ones")
 
+    def _check_masks(self, masks: Any) -> None:
+        if masks is not None and not isinstance(masks, (list, tuple)):
+            raise InvalidArgumentError(
+                f"The mask of {type(self).__name__} layer {self.name!r} must be a list, namely [query_mask, value_mask]. "
+                f"Received: mask={masks}."
+            )
+        if masks and len(masks) not in (2, 3):
+            raise InvalidArgumentError(
+                f"{type(self).__name__} layer {self.name!r} accepts a list of 2 or 3 masks. Received: {len(masks)} masks."
+            )
+
     def _check_list(self, argument: str, given: Any) -> None:
         if not isinstance(given, (list, tuple)) or len(given) not in (2, 3):
             raise InvalidArgumentError(
@@ -484,6 +503,7 @@ class Attention(SeedArgument, BuiltInLayer):
     ) -> Any:
         """The output, and the scores (batch, T, S) if they are wanted."""
         self._check_list("inputs", inputs)
+        self._check_masks(mask)
         query, value = inputs[0], inputs[1]
         key = inputs[2] if len(inputs) > 2 else value
         query_mask, value_mask = (mask[0], mask[1]) if mask else (None, None)
@@ -500,9 +520,11 @@ class Attention(SeedArgument, BuiltInLayer):
             output = ops.where(_as_bool(query_mask, -1), output, 0.0)
         return (output, weights) if return_attention_scores else output
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """The query's mask."""
-        return previous_mask[0] if previous_mask else None
+        self._check_list("inputs", inputs)
+        self._check_masks(mask)
+        return mask[0] if mask else None
 
 
 @keras_class(_HOME)

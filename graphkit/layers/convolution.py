@@ -10,6 +10,7 @@ from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import standardize_data_format
 from graphkit.core.serialization import keras_class
+from graphkit.layers.adaptable import ADAPTER, LowRank
 from graphkit.layers.declared import (
     ActivationArgument,
     BiasArguments,
@@ -122,6 +123,13 @@ class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLa
     def _add_bias(self, size: int) -> None:
         self.bias = self._add_weight_of("bias", (size,)) if self.use_bias else None
 
+    def _biased(self, x: Any) -> Any:
+        """The channels with the bias added."""
+        if self.bias is None:
+            return x
+        shape = image_shape(1, (1,) * self.rank, self.bias.shape[0], self.data_format)
+        return ops.add(x, ops.reshape(self._cast(self.bias), shape))
+
     def _cast(self, variable: Any) -> Any:
         """A weight in the dtype that the layer computes in."""
         return None if variable is None else ops.cast(variable, self.compute_dtype)
@@ -138,13 +146,15 @@ class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLa
         return x if self.activation is None else self.activation(x)
 
 
-class _Conv(KernelArguments, _Convolution, FiltersArgument):
+class _Conv(KernelArguments, _Convolution, FiltersArgument, LowRank):
     """Convolution with a kernel (*kernel_size, channels / groups, filters), a bias and an activation."""
 
+    weight_names: ClassVar[tuple[str, ...]] = ("_kernel", "bias")
     argument_order = (
         "filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
         f"{weight_arguments('kernel', 'bias')}"
     )
+    config_order = f"{argument_order} {ADAPTER}"
 
     groups: int = argument(default=1, check=_strictly_positive, kw_only=True)
 
@@ -166,13 +176,29 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument):
                 f"but the input of layer {self.name!r} has {channels} channels (full input shape is {tuple(input_shape)})."
             )
         self._check_output(input_shape)
-        self.kernel = self._add_weight_of("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        self.build_main((*self.kernel_size, channels // self.groups, self.filters), self.kernel_initializer)
         self._add_bias(self.filters)
+        self.build_adapter()
+
+    @property
+    def kernel(self) -> Any:
+        """The kernel: a variable, or a tensor where an adapter changes it."""
+        return self.adapted()
+
+    @kernel.setter
+    def kernel(self, value: Any) -> None:
+        self._kernel = value
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        """The convolution alone, without bias and activation; subclasses may change it. Source: keras.layers.Conv2D."""
+        return ops.conv(inputs, self._cast(kernel), **self._options())
 
     def call(self, inputs: Any) -> Any:
         """The activated convolution."""
         kernel, bias = self._cast(self.kernel), self._cast(self.bias)
-        return self._activated(conv_with_bias(inputs, kernel, bias, **self._options()))
+        if type(self).convolution_op is _Conv.convolution_op:
+            return self._activated(conv_with_bias(inputs, kernel, bias, **self._options()))
+        return self._activated(self._biased(self.convolution_op(inputs, kernel)))
 
 
 @keras_class(_HOME, "Convolution1D")
@@ -222,10 +248,7 @@ class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
     def call(self, inputs: Any) -> Any:
         """The activated transposed convolution."""
         x = ops.conv_transpose(inputs, self._cast(self.kernel), output_padding=self.output_padding, **self._options())
-        if self.bias is not None:
-            shape = image_shape(1, (1,) * self.rank, self.filters, self.data_format)
-            x = ops.add(x, ops.reshape(self._cast(self.bias), shape))
-        return self._activated(x)
+        return self._activated(self._biased(x))
 
 
 @keras_class(_HOME, "Convolution1DTranspose")

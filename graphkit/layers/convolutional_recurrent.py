@@ -69,8 +69,7 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
                 f"Specifying `strides > 1` is not compatible with `dilation_rate > 1` (layer {self.name!r}). Received: "
                 f"strides={self.strides} and dilation_rate={self.dilation_rate}"
             )
-        if self.dropout or self.recurrent_dropout:
-            self.seed_generator = random.SeedGenerator(self.seed)
+        self.seed_generator = random.SeedGenerator(self.seed)
         self.state_size = [-1, -1]  # an image each
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:

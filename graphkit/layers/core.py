@@ -6,10 +6,10 @@ import re
 from typing import Any, ClassVar, NamedTuple
 
 from graphkit import activations, initializers, ops, random, regularizers
-from graphkit.core.declared import Declared, argument
+from graphkit.core.declared import Declared, argument, must, or_none
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.adaptable import Adaptable
+from graphkit.layers.adaptable import ADAPTER, Adaptable
 from graphkit.layers.contraction import MATMUL, Contraction
 from graphkit.layers.declared import (
     BiasArguments,
@@ -32,7 +32,6 @@ from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
 _WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
-ADAPTER = "lora_rank lora_alpha"
 
 
 class _Product:
@@ -144,12 +143,22 @@ class NoisyLayer(SeedArgument, BuiltInLayer):
         raise NotImplementedError(f"{type(self).__name__} defines no _disturbed(inputs)")
 
 
+_noise_shape = must(
+    lambda value: (
+        isinstance(value, (list, tuple))
+        and all(n is None or (isinstance(n, int) and not isinstance(n, bool) and n > 0) for n in value)
+    ),
+    "Invalid value received for argument `noise_shape` of layer {owner.name!r}. Expected a tuple or list of positive integers or None. "
+    "Received: noise_shape={value}",
+)
+
+
 @keras_class(_HOME)
 class Dropout(NoisyLayer):
     """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
 
     rate: float = argument(check=fraction)
-    noise_shape: Any = argument(default=None)
+    noise_shape: Any = argument(default=None, check=or_none(_noise_shape))
 
     def _disturbed(self, inputs: Any) -> Any:
         return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
@@ -174,7 +183,10 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
     argument_order = f"input_dim output_dim {_order} weights {ADAPTER} quantization_config"
-    config_order = f"input_dim output_dim {_order} quantization_config {ADAPTER}"
+    config_order = (
+        "input_dim output_dim embeddings_initializer embeddings_regularizer activity_regularizer embeddings_constraint mask_zero "
+        f"quantization_config {ADAPTER}"
+    )
 
     input_dim: int = argument(check=positive)
     output_dim: int = argument(check=positive)
@@ -188,15 +200,16 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.autocast = False
+        self.autocast, self.supports_masking = False, self.mask_zero  # type: ignore[misc]
+        if self._first_weights is not None:
+            self.build()
+            given, self._first_weights = self._first_weights, None
+            self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
     def build(self, input_shape: Any = None) -> None:
         """Make the table (input_dim, output_dim)."""
         self.build_main((self.input_dim, self.output_dim), self.embeddings_initializer)
         self.build_adapter()
-        if self._first_weights is not None:
-            given = self._first_weights
-            self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
     @property
     def embeddings(self) -> Any:
@@ -219,7 +232,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
         added = ops.matmul(ops.take(a, places, axis=0), b)
         return ops.cast(ops.add(rows, self.lora_factor * added), self.compute_dtype)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """With mask_zero: where the index is not 0."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
@@ -228,11 +241,11 @@ class Embedding(EmbeddingsArguments, Adaptable):
 class Masking(BuiltInLayer):
     """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
-    built_at_once = True
+    supports_masking = built_at_once = True
 
     mask_value: float = argument(default=0.0)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Where any feature differs from the mask value."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
@@ -302,7 +315,8 @@ class EinsumDense(_KernelLayer):
         f"equation output_shape activation bias_axes {_WEIGHTS} {ADAPTER} gptq_unpacked_column_size quantization_config"
     )
     config_order = (
-        f"output_shape equation activation bias_axes {_WEIGHTS} gptq_unpacked_column_size quantization_config {ADAPTER}"
+        f"output_shape equation activation bias_axes {weight_arguments('kernel', 'bias')} gptq_unpacked_column_size "
+        f"quantization_config {ADAPTER}"
     )
 
     equation: str = argument()
@@ -398,6 +412,8 @@ class _EinsumTerms(NamedTuple):
             )
         left = more if self.dots == "left" else 0
         whole = (*shape[: max(1, left)], *layer.partial_output_shape)
+        if self.outputs == self.inputs[0] and self.dots is None:
+            whole = shape[:1]  # the batch axis alone, of which `output_shape` says nothing
         if len(whole) != left + len(self.outputs):
             raise ShapeError(
                 f"`output_shape` {layer.partial_output_shape} of layer {layer.name!r} does not fit the output {self.outputs!r} of "

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from graphkit import activations, constraints, initializers, regularizers
 from graphkit.core.declared import Declared, argument, declaration_of, is_positive_int, must
+from graphkit.core.recording import our_class, recorded_config
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 from graphkit.ops._windows import per_axis
@@ -33,11 +34,18 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
     def get_config(self) -> dict[str, Any]:
         """The config; of some layers Keras writes only what their `config_order` names, which then has the name and the dtype."""
         names = self._saved_names()
-        return {n: self._serialize_argument(n) for n in names} if "name" in names else super().get_config()
+        if "name" not in names:
+            return super().get_config()
+        config = {n: self._serialize_argument(n) for n in names}
+        return {**config, **recorded_config(self, config)}
 
     def _saved_names(self) -> list[str]:
-        made = declaration_of(type(self))
+        made = declaration_of(our_class(type(self)))
         return super()._saved_names() if made is None else list(made.saved)
+
+    @classmethod
+    def _known_arguments(cls) -> list[str]:
+        return [*super()._known_arguments(), *cls.declaration.arguments]
 
     def _serialize_argument(self, name: str) -> Any:
         declared = name in self.declaration.arguments

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
@@ -73,7 +75,7 @@ class InputLayer(Layer):
     def get_config(self) -> dict[str, Any]:
         """Keras' config of an input: the whole shape, the dtype as a string."""
         return {
-            "batch_shape": list(self.batch_shape),
+            "batch_shape": self.batch_shape,
             "dtype": self.input_dtype,
             "sparse": self.sparse,
             "ragged": self.ragged,
@@ -114,7 +116,7 @@ def Input(  # noqa: N802 (Keras' name)
 
 def _check_symbolic(tensor: Any, name: str) -> None:
     if not isinstance(tensor, SymbolicTensor):
-        raise InvalidTypeError(f"Input {name!r}: `tensor` must be a symbolic tensor, got {type(tensor).__name__}.")
+        raise InvalidArgumentError(f"Input {name!r}: `tensor` must be a symbolic tensor, got {type(tensor).__name__}.")
 
 
 def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str) -> tuple[int | None, ...]:
@@ -126,14 +128,18 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str)
                 f"Cannot convert '{shape}' to a shape. Input {name!r} wants a tuple or list of ints and None: shape=({shape},)."
             )
         batch_shape = (batch_size, *shape)
-    elif shape is not None:
-        raise InvalidArgumentError(f"Input {name!r}: you cannot pass both `shape` and `batch_shape` at the same time.")
+    elif shape is not None or batch_size is not None:
+        other = "shape" if shape is not None else "batch_size"
+        raise InvalidArgumentError(
+            f"Input {name!r}: you cannot pass both `{other}` and `batch_shape` at the same time."
+        )
     for size in batch_shape:
-        if size is not None and (not isinstance(size, int) or isinstance(size, bool) or size < 0):
+        known = isinstance(size, (int, np.integer)) and not isinstance(size, bool) and size >= 0
+        if size is not None and not known:
             raise InvalidArgumentError(
                 f"Cannot convert '{tuple(batch_shape)}' to a shape. Input {name!r}: found invalid entry {size!r} of type {type(size)}."
             )
-    return tuple(batch_shape)
+    return tuple(None if size is None else int(size) for size in batch_shape)
 
 
 def _named_sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:

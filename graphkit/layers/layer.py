@@ -14,7 +14,15 @@ from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
 from graphkit.core.dims import public_shape
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnsupportedError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    ShapeError,
+    UnknownArgumentError,
+    UnsupportedError,
+)
+from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
@@ -31,6 +39,7 @@ from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.stamp import ModelStamp, stamp_of
 from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
+from graphkit.ops.random import SeedGenerator
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
@@ -42,7 +51,7 @@ _IGNORED_WEIGHT_ARGUMENTS = (
     "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
     "use_resource",
 )  # fmt: skip
-_UNTRACKED = ("nodes", "input_spec")
+_UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
 # Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
 _UNSTAMPED = (
     "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
@@ -82,11 +91,7 @@ class Layer(Stamped, Operation):
         name: str | None = None,
         **kwargs: Any,
     ) -> None:
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise InvalidArgumentError(
-                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
-            )
-        super().__init__(name or names.auto_name(names.to_snake_case(type(self).__name__)))
+        super().__init__(name)
         from graphkit import regularizers
 
         self.activity_regularizer = regularizers.get(activity_regularizer)
@@ -104,7 +109,7 @@ class Layer(Stamped, Operation):
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
-            raise InvalidTypeError(
+            raise UnknownArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
             )
 
@@ -137,7 +142,12 @@ class Layer(Stamped, Operation):
                 f"It takes {', '.join(known)}."
             )
         if isinstance(shape, str):  # Keras 2's first argument was the name
-            shape, name = (), shape
+            raise InvalidArgumentError(
+                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
+                f"Use: add_weight(shape=..., name={shape!r})."
+            )
+        if shape is not None and not isinstance(shape, (list, tuple)):
+            raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
         wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
         first = initializers.get(initializer if initializer is not None else default)
@@ -158,13 +168,27 @@ class Layer(Stamped, Operation):
         self.mark_changed()
         return variable
 
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Make a weight; `add_weight` under another name. Source: keras Layer.add_variable."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
+
     def tracked_attributes(self) -> dict[str, Any]:
         """The attributes that may hold variables and layers."""
         return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
 
     @property
     def _own_variables(self) -> list[Variable]:
-        return [v for v in tracked(self, (Variable,)) if not getattr(v, "is_seed", False)]
+        return list(tracked(self, (Variable,)))
 
     @property
     def _layers(self) -> list[Layer]:
@@ -184,8 +208,13 @@ class Layer(Stamped, Operation):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables: weights, and what else the layer keeps (seeds)."""
-        return unique_variables(v for layer in self._walk_layers() for v in tracked(layer, (Variable,)))
+        """All variables: weights, and what else the layer keeps (the states of seed generators)."""
+        return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
+
+    def _kept_variables(self) -> Iterator[Variable]:
+        """The variables of this very layer."""
+        yield from in_keras_order(self._own_variables)
+        yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
 
     @property
     def weights(self) -> list[Variable]:
@@ -368,10 +397,22 @@ class Layer(Stamped, Operation):
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
             given = {k: v for k, v in given.items() if v is not None}
+            self._check_build_arguments(wanted)
         self.build(**given)
+
+    def _check_build_arguments(self, wanted: Sequence[str]) -> None:
+        taken = signature_of(type(self).call).parameters
+        wrong = [w for w in wanted if not w.endswith("_shape") or w.removesuffix("_shape") not in taken]
+        if wrong:
+            raise InvalidArgumentError(
+                f"build() of layer {self.name!r} ({type(self).__name__}) has several arguments: each must be named after an argument of "
+                f"call(), with `_shape` behind it. {wrong} are not; call() takes {list(taken)[1:]}."
+            )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
+        if "compute_mask" in vars(cls) and our_class(cls) is not cls:
+            cls.supports_masking = vars(cls).get("supports_masking", True)  # as Keras takes it
         if "build" in vars(cls):
             cls.build = _recording_build(vars(cls)["build"])  # type: ignore[method-assign]
 
@@ -552,7 +593,7 @@ class Layer(Stamped, Operation):
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Let the layer say which mask travels on with its outputs. A mask that was given goes before that of the input."""
         tensors = call.tensors
-        if not tensors:
+        if not tensors or not (self.supports_masking or self._makes_masks()):
             return
         inputs = next(iter(tensors.values())) if len(tensors) == 1 else list(tensors.values())
         masks = nest.map_structure(lambda t: getattr(t, "mask", None), inputs)
@@ -577,8 +618,8 @@ class Layer(Stamped, Operation):
         return type(self).compute_mask is not Layer.compute_mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs: the inputs' one where the layer passes masks on (`supports_masking`)."""
-        return previous_mask if self.supports_masking else None
+        """The mask of the outputs, if the layer passes masks on (`supports_masking`): the inputs' one."""
+        return previous_mask
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
@@ -681,10 +722,12 @@ class Layer(Stamped, Operation):
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
         config.update({n: self._serialize_argument(n) for n in own})
-        return config
+        recorded = recorded_config if own else whole_recorded_config
+        return {**config, **recorded(self, (*config, "activity_regularizer"))}
 
     def _saved_names(self) -> list[str]:
-        return [n for n in config_names(type(self)) if n not in _BASE_ARGUMENTS]
+        """The arguments of graphkit's class: what classes of the user's add is recorded, or said by their `get_config`."""
+        return [n for n in config_names(our_class(type(self))) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
         value = getattr(self, name)
@@ -698,9 +741,23 @@ class Layer(Stamped, Operation):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """A layer with this config, without its weights' numbers."""
         refuse_paths(cls, config)
-        known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in config_names(base)}
+        known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        return cls(**{k: _argument_from_config(v) for k, v in config.items() if k not in dropped})
+        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        try:
+            return cls(**arguments)
+        except TypeError as error:
+            if "multiple values" not in str(error):
+                raise
+            raise InvalidTypeError(
+                f"{cls.__name__} cannot be made from its config: {error}. Its constructor gives {our_class(cls).__name__} an argument that "
+                f"the config holds too: define get_config() in {cls.__name__} and leave it out there."
+            ) from error
+
+    @classmethod
+    def _known_arguments(cls) -> list[str]:
+        """The names that the constructor takes."""
+        return config_names(cls)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -832,6 +889,8 @@ def _tupled(shape: Any) -> Any:
 
 def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
     """Symbolic tensors of these shapes, in their structure."""
+    if shape is None:
+        return None
     if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
         return SymbolicTensor(shape, dtype)
     if isinstance(shape, (list, tuple)):

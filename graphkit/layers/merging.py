@@ -25,6 +25,7 @@ class Merge(BuiltInLayer):
     """
 
     supports_masking = True
+    of_keras2 = False  # whether it stands in a graph that an older file means: masks leave the values alone there
     exact_count: ClassVar[int | None] = None
     pairwise: ClassVar[str] = ""
 
@@ -34,6 +35,7 @@ class Merge(BuiltInLayer):
 
     def build(self, input_shape: Any) -> None:
         """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
+        self.of_keras2 = are_masks_of_keras2()
         shapes = input_shape if isinstance(input_shape, list) else None
         if not shapes or not all(isinstance(s, tuple) for s in shapes):
             raise InvalidArgumentError(
@@ -72,15 +74,39 @@ class Merge(BuiltInLayer):
         """The merged tensor, from tensors of one rank."""
         return reduce(getattr(ops, self.pairwise), inputs)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """True where any input's mask is; None if an input has none. (Keras 2: see `masks_of_keras2`.)"""
-        masks = previous_mask if isinstance(previous_mask, (list, tuple)) else [previous_mask]
-        if are_masks_of_keras2():
-            given = [m for m in masks if m is not None]
-            return reduce(ops.logical_and, given) if given else None
-        if any(m is None for m in masks):
+        if mask is None:
             return None
-        return reduce(ops.logical_or, masks)
+        self._check_masks(inputs, mask)
+        given = [m for m in mask if m is not None]
+        if self.of_keras2:
+            return reduce(ops.logical_and, given) if given else None
+        return reduce(ops.logical_or, given) if len(given) == len(mask) else None
+
+    def _check_masks(self, inputs: Any, masks: Any) -> None:
+        for name, value in (("mask", masks), ("inputs", inputs)):
+            if not isinstance(value, (list, tuple)):
+                raise InvalidArgumentError(
+                    f"`{name}` of layer {self.name!r} should be a list. Received: {name}={value!r}"
+                )
+        if len(masks) != len(inputs):
+            raise InvalidArgumentError(
+                f"The lists `inputs` and `mask` of layer {self.name!r} should have the same length. Received: {len(inputs)} inputs and "
+                f"{len(masks)} masks."
+            )
+
+    def _masks_of_elements(self, inputs: list[Any]) -> list[Any]:
+        """The masks that the inputs bear, with as many axes as the inputs; None where there is none."""
+        if self.of_keras2:
+            return [None] * len(inputs)
+        return [_spread(getattr(x, "mask", None), x) for x in inputs]
+
+
+def _spread(mask: Any, x: Any) -> Any:
+    """A mask with as many axes as `x`."""
+    missing = 0 if mask is None else len(x.shape) - len(mask.shape)
+    return ops.expand_dims(mask, [-1 - i for i in range(missing)]) if missing > 0 else mask
 
 
 def _joined_shape(a: Sequence[Any], b: Sequence[Any]) -> tuple[Any, ...]:
@@ -125,7 +151,16 @@ class Subtract(Merge, pairwise="subtract"):
 
 @keras_class(_HOME)
 class Multiply(Merge, pairwise="multiply"):
-    """The product. Source: keras.layers.Multiply."""
+    """The product; masked steps count as 1, and are 0 where all inputs are masked. Source: keras.layers.Multiply."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The product."""
+        masks = self._masks_of_elements(inputs)
+        factors = [x if m is None else ops.where(m, x, ops.ones_like(x)) for x, m in zip(inputs, masks, strict=True)]
+        product = super().merge(factors)
+        if any(m is None for m in masks):
+            return product
+        return ops.where(reduce(ops.logical_or, masks), product, ops.zeros_like(product))
 
 
 @keras_class(_HOME)
@@ -137,14 +172,29 @@ class Average(Merge, pairwise="add"):
         return super().merge(inputs) / len(inputs)
 
 
-@keras_class(_HOME)
-class Maximum(Merge, pairwise="maximum"):
-    """The largest. Source: keras.layers.Maximum."""
+class _Extreme(Merge):
+    """The largest or smallest: where one of two is masked, it is the other."""
+
+    def merge(self, inputs: list[Any]) -> Any:
+        """The largest or smallest of what is not masked."""
+        masks = self._masks_of_elements(inputs)
+        found, seen = inputs[0], masks[0]
+        for x, mask in zip(inputs[1:], masks[1:], strict=True):
+            x = x if mask is None else ops.where(mask, x, found)
+            found = found if seen is None else ops.where(seen, found, x)
+            seen = None if mask is None or seen is None else ops.logical_or(seen, mask)
+            found = super().merge([found, x])
+        return found
 
 
 @keras_class(_HOME)
-class Minimum(Merge, pairwise="minimum"):
-    """The smallest. Source: keras.layers.Minimum."""
+class Maximum(_Extreme, pairwise="maximum"):
+    """The largest of what is not masked. Source: keras.layers.Maximum."""
+
+
+@keras_class(_HOME)
+class Minimum(_Extreme, pairwise="minimum"):
+    """The smallest of what is not masked. Source: keras.layers.Minimum."""
 
 
 @keras_class(_HOME)
@@ -171,34 +221,32 @@ class Concatenate(Merge):
         """The joined tensor."""
         return ops.concatenate(inputs, axis=self.axis)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The masks joined in the same way."""
-        if previous_mask is None or all(m is None for m in previous_mask):
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
+        """The masks joined in the same way; along the last axis true where any is, in Keras 2 where all are."""
+        if mask is None:
             return None
-        rank = len(inputs[0].shape)
-        axis = canonical_axis(self.axis, rank)
-        spread = [_mask_like(x, m) for x, m in zip(inputs, previous_mask, strict=True)]
-        return (
-            ops.all(ops.concatenate(spread, axis=axis), axis=-1)
-            if axis == rank - 1
-            else ops.any(ops.concatenate(spread, axis=axis), axis=-1)
-        )
+        self._check_masks(inputs, mask)
+        if all(m is None for m in mask):
+            return None
+        joined = ops.concatenate([_mask_like(x, m) for x, m in zip(inputs, mask, strict=True)], axis=self.axis)
+        return ops.all(joined, axis=-1) if self.of_keras2 else ops.any(joined, axis=-1)
 
 
 def _mask_like(x: Any, mask: Any) -> Any:
     """A mask in the shape of `x`: all True where there is none."""
-    if mask is None:
-        return ops.cast(ops.ones_like(x), "bool")
-    missing = len(x.shape) - len(mask.shape)
-    wide = ops.expand_dims(mask, [-1 - i for i in range(missing)]) if missing else mask
-    return ops.logical_and(ops.cast(ops.ones_like(x), "bool"), wide)
+    everywhere = ops.cast(ops.ones_like(x), "bool")
+    return everywhere if mask is None else ops.logical_and(everywhere, _spread(mask, x))
 
 
 def _axes(layer: Any, name: str, value: Any) -> Any:
-    several = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(a, int) for a in value)
+    several = isinstance(value, (list, tuple))
     if not isinstance(value, int) and not several:
         raise InvalidTypeError(
-            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be an int or a list of two ints. Received: axes={value}"
+            f"Invalid type for argument `axes` of layer {layer.name!r}: it should be a list or an int. Received: axes={value}"
+        )
+    if several and (len(value) != 2 or not all(isinstance(axis, int) for axis in value)):
+        raise InvalidArgumentError(
+            f"Invalid format for argument `axes` of layer {layer.name!r}: it should contain two integers. Received: axes={value}"
         )
     return value
 
@@ -235,7 +283,7 @@ class Dot(Merge):
             x1, x2 = _unit(x1, a1), _unit(x2, a2)
         return batch_dot(x1, x2, (a1, a2))
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: what is masked has been summed over."""
         return None
 

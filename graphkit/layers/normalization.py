@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
+
+import numpy as np
 
 from graphkit import initializers, ops
 from graphkit.core.declared import Declared, argument, is_positive_int, must
@@ -63,14 +66,34 @@ def _known_sizes(layer: Any, axes: list[int], input_shape: Any) -> tuple[int, ..
     return shape
 
 
-def _single_axis(value: Any) -> Any:
-    return int(value[0]) if isinstance(value, (list, tuple)) and len(value) == 1 else value
+def _single_axis(layer: Any, name: str, value: Any) -> int:
+    """An int; a list of one, as older files have it, means that one. Raises InvalidTypeError."""
+    axis = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
+    if not isinstance(axis, (int, float, np.integer)):
+        error = InvalidArgumentError if isinstance(axis, str) else InvalidTypeError
+        raise error(f"`axis` of layer {layer.name!r} must be an integer. Received: axis={value!r}")
+    return int(axis)
 
 
 _momentum = must(
     lambda value: 0 <= value <= 1, "`{name}` of layer {owner.name!r} must be between 0 and 1, got {value}."
 )
 _epsilon = must(lambda value: value > 0, "`{name}` of layer {owner.name!r} must be positive, got {value}.")
+_CLIPPED = ("rmax", "rmin", "dmax")
+
+
+def _clipping(layer: Any, name: str, value: Any) -> dict[str, float] | None:
+    """The limits that are given. Raises InvalidArgumentError for unknown names and for limits that contradict each other."""
+    limits = {key: limit for key, limit in (value or {}).items() if limit is not None}
+    known = set(limits) <= set(_CLIPPED)
+    if not known or limits.get("rmin", -math.inf) > limits.get("rmax", math.inf) or limits.get("dmax", 0.0) < 0:
+        raise InvalidArgumentError(
+            f"Received an invalid `{name}` of layer {layer.name!r}: {value}. It may hold {', '.join(_CLIPPED)}; rmin must not be above "
+            "rmax, and dmax not below 0."
+        )
+    return None if value is None else limits
+
+
 _axes = must(
     lambda value: isinstance(value, (int, list, tuple)),
     "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
@@ -117,11 +140,11 @@ class BatchNormalization(MovingArguments, _Scaled):
     argument_order = f"{_order} renorm renorm_clipping renorm_momentum synchronized"
     config_order = f"{_order} synchronized renorm renorm_clipping renorm_momentum"
 
-    axis: Any = argument(default=-1, convert=_single_axis)
+    axis: Any = argument(default=-1, check=_single_axis)
     momentum: float = argument(default=0.99, check=_momentum)
     epsilon: float = argument(default=1e-3, check=_epsilon)
     renorm: bool = argument(default=False, kw_only=True)
-    renorm_clipping: Any = argument(default=None, kw_only=True)
+    renorm_clipping: Any = argument(default=None, check=_clipping, kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)
     synchronized: bool = argument(default=False, kw_only=True)  # one machine: nothing to synchronize with
     fused: Any = argument(default=None, hidden=True, kw_only=True)  # Keras 2's choice of a kernel
@@ -134,9 +157,13 @@ class BatchNormalization(MovingArguments, _Scaled):
         self.moving_mean = self._statistic("moving_mean", size, self.moving_mean_initializer)
         self.moving_variance = self._statistic("moving_variance", size, self.moving_variance_initializer)
         if self.renorm:
-            self.moving_stddev = self._statistic("moving_stddev", size, "ones")
+            self.moving_stddev = self._statistic("moving_stddev", size, self._first_deviation)
             self.renorm_mean = self._statistic("renorm_mean", size, self.moving_mean_initializer)
-            self.renorm_stddev = self._statistic("renorm_stddev", size, "ones")
+            self.renorm_stddev = self._statistic("renorm_stddev", size, self._first_deviation)
+
+    def _first_deviation(self, shape: Any, dtype: Any = None) -> Any:
+        """The root of the first moving variance."""
+        return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def _statistic(self, name: str, size: int, initializer: Any) -> Any:
         return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)
@@ -216,7 +243,9 @@ class LayerNormalization(_Scaled):
 
     supports_masking = True
 
-    argument_order = f"axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+    _order = weight_arguments("beta", "gamma", behind_regularizers="")
+    argument_order = f"axis epsilon center scale {_order}"
+    config_order = f"axis epsilon center scale rms_scaling {_order}"
 
     axis: Any = argument(default=-1, check=_axes, convert=_listed)
     epsilon: float = argument(default=1e-3)
@@ -238,11 +267,6 @@ class LayerNormalization(_Scaled):
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
         return ops.cast(made, self.compute_dtype)
-
-    def get_config(self) -> dict[str, Any]:
-        """The config; `rms_scaling` of Keras 3.0 to 3.9 only where it is used."""
-        config = super().get_config()
-        return {**config, "rms_scaling": True} if self.rms_scaling else config
 
 
 @keras_class(_HOME)

@@ -143,7 +143,7 @@ class GlobalAveragePooling1D(_GlobalPooling, rank=1, function="mean"):
         total = ops.sum(ops.where(kept, inputs, 0), axis=steps, keepdims=self.keepdims)
         return total / ops.sum(ops.cast(kept, inputs.dtype), axis=steps, keepdims=self.keepdims)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: the steps are gone."""
         return None
 

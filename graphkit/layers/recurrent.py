@@ -157,6 +157,8 @@ class RNN(LoopArguments, BuiltInLayer):
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
         """The output, and the last states with return_state."""
+        if not dtypes.is_float(TensorSpec.of(sequences).dtype):
+            sequences = ops.cast(sequences, self.compute_dtype)
         if self.time_major:
             sequences = ops.swapaxes(sequences, 0, 1)
         if self.unroll and not isinstance(sequences.shape[1], int):
@@ -166,7 +168,7 @@ class RNN(LoopArguments, BuiltInLayer):
             )
         own_state = initial_state is None and not self.stateful
         states = self._starting_states(sequences, initial_state)
-        mask = nest.flatten(mask)[0] if mask is not None else None
+        mask = self._checked_mask(mask)
         if self.time_major and mask is not None:
             mask = ops.swapaxes(mask, 0, 1)
         output, states = self._run(sequences, states, mask, bool(training), own_state)
@@ -177,6 +179,15 @@ class RNN(LoopArguments, BuiltInLayer):
         if self.time_major and self.return_sequences:
             output = ops.swapaxes(output, 0, 1)
         return (output, *states) if self.return_state else output
+
+    def _checked_mask(self, mask: Any) -> Any:
+        """The mask of the sequence; a list has it first."""
+        mask = None if mask is None else nest.flatten(mask)[0]
+        if mask is not None and len(mask.shape) < 2:
+            raise ShapeError(
+                f"The mask of layer {self.name!r} must have the axes (batch, time). Received: mask.shape={tuple(mask.shape)}"
+            )
+        return mask
 
     def _starting_states(self, sequences: Any, initial_state: Any) -> list[Any]:
         if initial_state is None:
@@ -238,9 +249,9 @@ class RNN(LoopArguments, BuiltInLayer):
         spec = body.program.outputs[0].spec
         return spec.shape, spec.dtype
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """The inputs' mask for a sequence, none for states."""
-        mask = nest.flatten(previous_mask)[0] if self.return_sequences and previous_mask is not None else None
+        mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         return [mask, *(None for _ in nest.flatten(_like(self.state_size)))] if self.return_state else mask
 
     # ----- config -----

@@ -179,8 +179,7 @@ class _BuiltInCell(CellArguments, DropoutRNNCell, BuiltInLayer):
     gates = 1
 
     def __post_init__(self) -> None:
-        if self.dropout or self.recurrent_dropout:
-            self.seed_generator = random.SeedGenerator(self.seed)
+        self.seed_generator = random.SeedGenerator(self.seed)
         self.output_size = self.units
         self.state_size: Any = self.units
 

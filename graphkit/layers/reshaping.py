@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from graphkit import ops
 from graphkit.core.declared import argument, must
 from graphkit.core.dims import product, public_shape
@@ -36,8 +38,7 @@ class Flatten(BuiltInLayer):
 
 
 def _sizes(target_shape: Any) -> tuple[int, ...]:
-    sizes = tuple(target_shape) if isinstance(target_shape, (list, tuple)) else (target_shape,)
-    return tuple(-1 if size is None else size for size in sizes)
+    return tuple(-1 if size is None else int(size) if isinstance(size, np.integer) else size for size in target_shape)
 
 
 def _are_sizes(target_shape: Any) -> bool:

@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.serialization import keras_class
-from graphkit.layers.core import ADAPTER, Embedding
+from graphkit.layers.adaptable import ADAPTER
+from graphkit.layers.core import Embedding
 from graphkit.layers.table_schemes import TABLES
 
 
@@ -28,7 +29,7 @@ class ReversibleEmbedding(Embedding):
 
     _own = "reverse_dtype logit_soft_cap"
     argument_order = f"input_dim output_dim tie_weights {Embedding._order} {_own}"
-    config_order = f"input_dim output_dim tie_weights {Embedding._order} {_own} quantization_config {ADAPTER}"
+    config_order = f"{Embedding.config_order.removesuffix(ADAPTER)} tie_weights {_own} {ADAPTER}"
 
     tie_weights: bool = argument(default=True)
     reverse_dtype: str | None = argument(default=None, kw_only=True)
@@ -67,6 +68,6 @@ class ReversibleEmbedding(Embedding):
             inputs, table = ops.cast(inputs, self.reverse_dtype), ops.cast(table, self.reverse_dtype)
         return ops.matmul(inputs, table)
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """None: `call` sets the mask of the rows; logits have none."""
         return None

@@ -61,28 +61,22 @@ class TimeDistributed(Wrapper):
         """The outputs of all steps, (batch, time, ...)."""
         batch, steps = ops.shape(inputs)[:2]
         self._check_mask(inputs, mask)
-        kwargs: dict[str, Any] = {}
         parameters = inspect.signature(self.layer.call).parameters
-        if "training" in parameters and training is not None:
-            kwargs["training"] = training
-        if "mask" in parameters and mask is not None and mask.ndim > 2:
-            kwargs["mask"] = _flattened(mask)
-        if (
-            training
-            and isinstance(steps, int)
-            and any(layer.uses_batch_statistics for layer in self.layer._walk_layers())
-        ):
-            return self._step_by_step(inputs, steps, kwargs)
-        made = self.layer(_flattened(inputs), **kwargs)
+        said = {"training": training} if "training" in parameters and training is not None else {}
+        mask = mask if "mask" in parameters else None
+        mixes = training and any(layer.uses_batch_statistics for layer in self.layer._walk_layers())
+        if isinstance(steps, int) and mixes:
+            return self._step_by_step(inputs, steps, mask, said)
+        given = {} if mask is None else {"mask": _flattened(mask)}
+        made = self.layer(_flattened(inputs), **said, **given)
         return nest.map_structure(lambda y: ops.reshape(y, (batch, steps, *ops.shape(y)[1:])), made)
 
-    def _step_by_step(self, inputs: Any, steps: int, kwargs: dict[str, Any]) -> Any:
+    def _step_by_step(self, inputs: Any, steps: int, mask: Any, said: dict[str, Any]) -> Any:
         """Each step a batch of its own: what a layer learns of the batch must not mix the steps."""
-        mask = kwargs.pop("mask", None)
         made = []
         for step in range(steps):
-            own = {} if mask is None else {"mask": ops.reshape(mask, (-1, steps, *ops.shape(mask)[1:]))[:, step]}
-            made.append(self.layer(inputs[:, step], **kwargs, **own))
+            own = {} if mask is None else {"mask": mask[:, step]}
+            made.append(self.layer(inputs[:, step], **said, **own))
         return nest.map_structure(lambda *parts: ops.stack(parts, axis=1), *made)
 
     def _check_mask(self, inputs: Any, mask: Any) -> None:
@@ -241,9 +235,9 @@ class Bidirectional(BuiltInLayer):
         given = {"initial_state": initial_state, "mask": mask, "training": training}
         return layer(sequences, **{k: v for k, v in given.items() if v is not None and k in parameters})
 
-    def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
+    def compute_mask(self, _: Any, mask: Any = None) -> Any:
         """The inputs' mask for sequences, none for states."""
-        mask = nest.flatten(previous_mask)[0] if self.return_sequences and previous_mask is not None else None
+        mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         masks = [mask] if self.merge_mode is not None else [mask, mask]
         if self.return_state:
             masks += [None] * (2 * len(nest.flatten(self.forward_layer.state_size)))

@@ -182,7 +182,7 @@ class Functional(Model):
             kwargs["training"] = (
                 False  # what was recorded is only such a layer's default: nothing is augmented unless training
             )
-        outputs = nest.flatten(node.operation(*args, **kwargs))  # type: ignore[operator]
+        outputs = nest.flatten(node.operation(*args, **kwargs))
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
@@ -316,7 +316,7 @@ def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
         args, kwargs = nest.map_structure(
             lambda a: tensors.get(a, a) if isinstance(a, SymbolicTensor) else a, [list(node.args), node.kwargs]
         )
-        made = [t for t in nest.flatten(node.operation(*args, **kwargs)) if isinstance(t, SymbolicTensor)]  # type: ignore[operator]
+        made = [t for t in nest.flatten(node.operation(*args, **kwargs)) if isinstance(t, SymbolicTensor)]
         node.operation.nodes[-1].is_copy = True
         tensors.update(zip(node.output_tensors, made, strict=True))
     return nest.map_structure(tensors.__getitem__, inputs), nest.map_structure(tensors.__getitem__, outputs)

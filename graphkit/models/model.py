@@ -26,7 +26,7 @@ class Model(Layer):
             from graphkit.models.functional import Functional
 
             return object.__new__(Functional)
-        return object.__new__(cls)
+        return super().__new__(cls, *args, **kwargs)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         if args or "inputs" in kwargs:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -142,7 +143,17 @@ def _over_axes(x: Any, axis: Any, made: Any) -> Any:
 
 @operation("Softmax", "nn")
 def softmax(x: Any, axis: Any = -1) -> Any:
-    """exp(x) divided by its sum over `axis` (an int, several, or None for all). Source: keras.ops.softmax."""
+    """exp(x) divided by its sum over `axis` (an int, several, or None for all). Source: keras.ops.softmax.
+
+    Warns over one axis of size 1, where it is 1 whatever the inputs are.
+    """
+    x = as_float(x)
+    if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
+        warnings.warn(
+            f"You are using a softmax over axis {axis} of a tensor of shape {tuple(x.shape)}. This axis has size 1. The softmax will "
+            "always return the value 1, which is likely not what you intended. Did you mean to use a sigmoid instead?",
+            stacklevel=2,
+        )
     return _over_axes(x, axis, softmax_p)
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from graphkit.core import dtypes, names, seeds
 from graphkit.core.dims import Shape
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.serialization import keras_class
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer
@@ -29,6 +30,7 @@ __all__: list[str] = []  # keras.random is a module of its own: graphkit.random
 _NO_GRADIENT = "a draw does not depend on any tensor but its seed"
 
 
+@keras_class("keras.random")
 class SeedGenerator:
     """A stream of seeds: each random op that is given it draws other numbers, the same ones in every run.
 

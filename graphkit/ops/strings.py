@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -156,26 +156,56 @@ def string_hash(x: Any, key: Any = None) -> Any:
 # ----- texts -----
 
 
-def tokens_of(text: str, lower: bool, strip: bool, split: str | None, ngrams: tuple[int, ...] | None) -> list[str]:
-    """The tokens of one text."""
-    text = text.translate(_LOWERED) if lower else text
-    text = text.translate(_REMOVED) if strip else text
-    words = [text] if split is None else list(text) if split == "character" else [w for w in _SPACES.split(text) if w]
-    if ngrams is None:
-        return words
-    return [" ".join(words[i : i + n]) for n in ngrams for i in range(len(words) - n + 1)]
+Split = str | Callable[[Any], Any] | None
 
 
-def _rows(x: Any, steps: dict[str, Any]) -> Iterator[list[str]]:
+class Steps(TypedDict):
+    """How texts become tokens."""
+
+    lower: bool  # ASCII letters
+    strip: bool  # punctuation
+    change: Callable[[Any], Any] | None  # a function of the user's own on a batch of texts, in place of both
+    split: Split  # "whitespace", "character", a function from a batch of texts to lists of tokens, or None
+    ngrams: tuple[int, ...] | None
+
+
+def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
     """The tokens of each sample of (batch,), (batch, 1), or without a split (batch, n)."""
-    if steps["split"] is None and x.ndim > 1:
-        whole = {**steps, "ngrams": None}
-        for row in x.reshape(len(x), -1):
-            words = [t for v in row for t in tokens_of(text_of(v), **whole)]
-            yield words if steps["ngrams"] is None else _joined(words, steps["ngrams"])
-        return
-    for value in x.ravel():
-        yield tokens_of(text_of(value), **steps)
+    texts = _changed(x, steps)
+    split, ngrams = steps["split"], steps["ngrams"]
+    if split is None:
+        rows: Iterable[Any] = texts.reshape(len(texts), -1)
+    elif callable(split):
+        rows = _result(split, texts.reshape(-1), f"split={split!r}", len(texts))
+    else:
+        rows = map(list if split == "character" else _words, texts.reshape(-1))
+    for row in rows:
+        words = [text_of(word) for word in row]
+        yield words if ngrams is None else _joined(words, ngrams)
+
+
+def _changed(x: Any, steps: Steps) -> Any:
+    """The texts, standardized."""
+    change, texts = steps["change"], np.empty(x.shape, object)
+    texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
+    if change is not None:
+        rows = _result(change, texts, f"standardize={change!r}", len(texts))
+        texts = np.asarray(rows, object).reshape(x.shape)
+    for table in ([_LOWERED] if steps["lower"] else []) + ([_REMOVED] if steps["strip"] else []):
+        texts.reshape(-1)[:] = [text.translate(table) for text in texts.ravel()]
+    return texts
+
+
+def _result(function: Callable[[Any], Any], texts: Any, what: str, number: int) -> Any:
+    """What a function of the user's own makes of a batch of texts. Raises ShapeError unless that are as many rows."""
+    made = function(texts)
+    if not hasattr(made, "__len__") or isinstance(made, (str, bytes)) or len(made) != number:
+        raise ShapeError(f"{what} must give as many rows as it gets texts: {number}. It gave {made!r:.120}")
+    return made
+
+
+def _words(text: str) -> list[str]:
+    return [word for word in _SPACES.split(text) if word]
 
 
 def _joined(words: list[str], ngrams: tuple[int, ...]) -> list[str]:
@@ -192,18 +222,20 @@ def _text_spec(width: str) -> Callable[..., TensorSpec]:
     return abstract
 
 
-def _indices_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Any) -> None:
+def _indices_kernel(
+    out: Any, x: Any, keys: Any, values: Any, default: int, length: int, **steps: Unpack[Steps]
+) -> None:
     table = _table(keys, values)
     out[...] = 0
-    for row, words in zip(out, _rows(x, steps), strict=True):
+    for row, words in zip(out, token_rows(x, steps), strict=True):
         found = [table.get(w, default) if w else 0 for w in words[:length]]
         row[: len(found)] = found
 
 
-def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> None:
+def _counts_kernel(out: Any, x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Unpack[Steps]) -> None:
     table = _table(keys, values)
     out[...] = 0
-    for row, words in zip(out, _rows(x, steps), strict=True):
+    for row, words in zip(out, token_rows(x, steps), strict=True):
         for word in words:
             index = table.get(word, default)
             if word and 0 <= index < depth:
@@ -217,7 +249,7 @@ text_counts_p = primitive("text_counts", _text_spec("depth"), kernel=_counts_ker
 def text_indices(x: Any, keys: Any, values: Any, default: int, length: Size, **steps: Any) -> Any:
     """The tokens of texts (batch,) as indices (batch, length), by a table; cut off, or filled up with 0. An empty token is 0.
 
-    `steps` are `lower` (ASCII letters), `strip` (punctuation), `split` ("whitespace", "character" or None), `ngrams` (sizes or None).
+    `steps` are those of `Steps`.
     """
     return text_indices_p.bind(
         tensor(x), keys=tuple(keys), values=tuple(values), default=default, length=length, **steps

@@ -16,7 +16,8 @@ import numpy as np
 from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnknownArgumentError
+from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
 from graphkit.ir.variable import Variable
@@ -120,7 +121,7 @@ class Optimizer(Declared, Configurable):
         if more:
             known = config_names(type(self))
             hints = "".join(did_you_mean(k, known) for k in more)
-            raise InvalidTypeError(
+            raise UnknownArgumentError(
                 f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Known are {', '.join(known)}."
             )
 
@@ -520,8 +521,9 @@ class Optimizer(Declared, Configurable):
         rate = self._learning_rate
         shown = float(rate.array) if isinstance(rate, Variable) else serialize(rate)
         config = {"name": self.name, "learning_rate": shown, **{n: getattr(self, n) for n in _SHARED}}
-        own = [n for n in config_names(type(self)) if n not in config]
-        return {**config, **{n: serialize(getattr(self, n)) for n in own}}
+        own = [n for n in config_names(our_class(type(self))) if n not in config]
+        config.update({n: serialize(getattr(self, n)) for n in own})
+        return {**config, **recorded_config(self, config)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:

@@ -36,7 +36,7 @@ def test_the_config_has_keras_keys_in_keras_order() -> None:
     assert list(config)[3:12] == [
         "num_heads", "key_dim", "value_dim", "dropout", "use_bias", "use_gate", "output_shape", "attention_axes", "sliding_window",
     ]  # fmt: skip
-    assert (config["value_dim"], config["output_shape"], config["attention_axes"]) == (3, [5], None)
+    assert (config["value_dim"], config["output_shape"], config["attention_axes"]) == (3, (5,), None)
     assert layers.MultiHeadAttention.from_config(config).get_config() == config
 
 

@@ -293,7 +293,7 @@ def test_a_pipeline_is_its_layers() -> None:
         ("StringLookup", {"vocabulary": ["a", "a"]}, "at least one repeated term"),
         ("StringLookup", {"vocabulary": ["a", "b"], "max_tokens": 2}, "larger than the maximum vocab size"),
         ("IntegerLookup", {"max_tokens": 1}, "`max_tokens` must be greater than 1"),
-        ("TextVectorization", {"standardize": str.lower}, "functions over strings cannot be traced"),
+        ("TextVectorization", {"standardize": "upper"}, "must be one of .* or a function"),
         ("TextVectorization", {"ragged": True}, "graphkit has dense tensors only"),
         ("Hashing", {"num_bins": 0}, "cannot be `None` or non-positive"),
         ("Hashing", {"num_bins": 3, "salt": "x"}, "can only be two integers or one"),

@@ -11,7 +11,7 @@ _LENGTHS = value(
     ["ab日x"[: n % 5] * (n // 5) + "é" * (n % 5) for n in (0, 1, 3, 5, 9, 16, 17, 31, 34, 60, 64, 65, 90, 140)], object
 )
 _TABLE = {"keys": ("", "foo", "bar"), "values": (0, 2, 3), "default": 1}
-_STEPS = {"lower": True, "strip": True, "split": "whitespace", "ngrams": None}
+_STEPS = {"lower": True, "strip": True, "change": None, "split": "whitespace", "ngrams": None}
 
 CASES: list[Case] = [
     case("table_lookup", _WORDS, keys=("a", "zebra"), values=(3, 4), default=-1),

@@ -6,7 +6,7 @@ characters is written with it.
 
 from __future__ import annotations
 
-from typing import Any, TypedDict, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 import onnx
@@ -15,7 +15,7 @@ from onnx import helper
 from graphkit.core.dims import Dim, Size
 from graphkit.core.errors import ExportError
 from graphkit.ops._hashing import BLOCK
-from graphkit.ops.strings import NO_VOCABULARY, PUNCTUATION
+from graphkit.ops.strings import NO_VOCABULARY, PUNCTUATION, Split, Steps
 
 from ..builder import GraphBuilder, Operand
 from ..dims import INT64_MAX, shape_vector
@@ -116,7 +116,7 @@ def _check_sayable(b: GraphBuilder) -> None:
         )
 
 
-def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: str | None) -> str:
+def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: Split) -> str:
     """The strings (batch,), or (batch, n) where nothing is split, changed as the layer says."""
     name = b.op("Reshape", x, b.ints([-1]))
     if lower:
@@ -162,19 +162,16 @@ def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
     return str(b.op("Loop", count, None, empty, body=body))
 
 
-class Cutting(TypedDict):
-    """How texts become tokens."""
-
-    lower: bool
-    strip: bool
-    split: str | None
-    ngrams: Any
-
-
-def _tokens(b: GraphBuilder, x: Operand, how: Cutting) -> str:
+def _tokens(b: GraphBuilder, x: Operand, how: Steps) -> str:
     """(batch, tokens), empty strings where a text has fewer; of n-grams those of one size after the other, each filled up."""
     split, ngrams = how["split"], how["ngrams"]
     _check_sayable(b)
+    own = how["change"] or (split if callable(split) else None)
+    if own is not None:
+        raise ExportError(
+            f"ONNX has no operator for the Python function {own!r} over strings. Use one of the named ways "
+            "to standardize and split texts, or leave the texts' layer out of the exported model."
+        )
     name = _standardized(b, x, how["lower"], how["strip"], split)
     if split is None:
         words = name if x.rank == 2 else str(b.unsqueeze(name, 1))
@@ -215,7 +212,7 @@ def _closed_up(b: GraphBuilder, tokens: str, found: str) -> str:
 
 @lowering("text_indices")
 def _text_indices(
-    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: Size, **how: Unpack[Cutting]
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, length: Size, **how: Unpack[Steps]
 ) -> Any:
     tokens = _tokens(b, x, how)
     table = (keys, values) if "" in keys or not keys else (("", *keys), (0, *values))
@@ -236,7 +233,7 @@ def _text_indices(
 
 @lowering("text_counts")
 def _text_counts(
-    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Cutting]
+    b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Steps]
 ) -> Any:
     """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
     tokens = _tokens(b, x, how)

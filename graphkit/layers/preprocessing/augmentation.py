@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from graphkit import ops, random
@@ -11,7 +12,7 @@ from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import SeedArgument
 from graphkit.layers.preprocessing import bounding_boxes as boxes_of
-from graphkit.layers.preprocessing.images import ImageLayer, Range, ValueRangeArgument, _Sized, in_bounds
+from graphkit.layers.preprocessing.images import ImageLayer, Range, ValueRangeArgument, _Sized, each_within, in_bounds
 from graphkit.ops import image
 from graphkit.ops.resizing import resize
 
@@ -240,6 +241,11 @@ class RandomRotation(FactorLayer, _Affine):
         return [cosine, -sine, x - x * cosine + y * sine, sine, cosine, y - x * sine - y * cosine]
 
 
+_shift = each_within(-1.0, 1.0)
+_from_zero = each_within(0.0, 1.0)
+_zoom = each_within(math.nextafter(-1.0, 0.0), 1.0)  # zoomed by -1 an image would be nothing
+
+
 @keras_class(_HOME)
 class RandomTranslation(_Affine):
     """Images shifted by up to these shares of their height and width. Source: keras.layers.RandomTranslation."""
@@ -251,7 +257,7 @@ class RandomTranslation(_Affine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._ranges = [in_bounds(self, name, getattr(self, name)) for name in ("width_factor", "height_factor")]
+        self._ranges = [_shift(self, name, getattr(self, name)) for name in ("width_factor", "height_factor")]
 
     def matrix(self, images: Any) -> list[Any]:
         """A shift."""
@@ -274,8 +280,8 @@ class RandomZoom(_Affine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._height = in_bounds(self, "height_factor", self.height_factor)
-        self._width = None if self.width_factor is None else in_bounds(self, "width_factor", self.width_factor)
+        self._height = _zoom(self, "height_factor", self.height_factor)
+        self._width = None if self.width_factor is None else _zoom(self, "width_factor", self.width_factor)
 
     def matrix(self, images: Any) -> list[Any]:
         """A scale about the middle."""
@@ -285,14 +291,20 @@ class RandomZoom(_Affine):
         return [wide, 0.0, x * (1.0 - wide), 0.0, tall, y * (1.0 - tall)]
 
 
+def _slant(layer: Any, name: str, value: Any) -> Range:
+    """A factor whose numbers are in 0..1, or the range -f..f that a config has of one number."""
+    mirrored = isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == -value[1]
+    return _from_zero(layer, name, value[1] if mirrored else value)
+
+
 @keras_class(_HOME)
 class RandomShear(_Affine):
     """Images slanted by up to these factors, one way or the other. Source: keras.layers.RandomShear."""
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
 
-    x_factor: Any = argument(default=0.0, check=in_bounds)
-    y_factor: Any = argument(default=0.0, check=in_bounds)
+    x_factor: Any = argument(default=0.0, check=_slant)
+    y_factor: Any = argument(default=0.0, check=_slant)
 
     def matrix(self, images: Any) -> list[Any]:
         """A slant."""

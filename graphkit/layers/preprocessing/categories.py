@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from graphkit import ops
+from graphkit.core import nest
 from graphkit.core.declared import Declared, argument, must
 from graphkit.core.errors import InvalidArgumentError
 
@@ -41,6 +44,34 @@ class RaggedArgument(Declared, kw_only=True):
     """Of layers that may have had ragged outputs."""
 
     ragged: bool = argument(default=False, check=_dense, convert=bool)
+
+
+class TakesPlainValues:
+    """Mixin of layers that take a string, a number, or lists of them as well as arrays."""
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The layer on arrays, or on values that stand for one."""
+        return super().__call__(as_categories(inputs), *args, **kwargs)  # type: ignore[misc]
+
+
+_PLAIN = (str, bytes, int, float, np.generic)
+
+
+def as_categories(value: Any) -> Any:
+    """Strings and numbers, alone or in lists, as an array; anything else as it is."""
+    leaves = nest.flatten(value)
+    if isinstance(value, np.ndarray) or not leaves or not all(isinstance(leaf, _PLAIN) for leaf in leaves):
+        return value
+    texts = any(isinstance(leaf, (str, bytes)) for leaf in leaves)
+    return np.asarray(value, object if texts else None)
+
+
+def by_number(data: Any) -> Any:
+    """The batches of a PyDataset, one after the other; other data as they are."""
+    if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
+        number = data.num_batches
+        return (data[i] for i in range(len(data) if number is None else number))
+    return data
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:

@@ -12,7 +12,7 @@ from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.preprocessing.augmentation import FactorLayer, RandomLayer, blurred, gaussian
-from graphkit.layers.preprocessing.images import Range, ValueRangeArgument, factor_range, in_bounds, rescaled
+from graphkit.layers.preprocessing.images import Range, ValueRangeArgument, each_within, in_bounds, rescaled
 from graphkit.ops import image
 
 _HOME = "keras.layers"
@@ -255,10 +255,6 @@ class RandomGaussianBlur(_Unit):
         return self._with_own_channels(made)
 
 
-def _from_zero(layer: Any, name: str, value: Any) -> Range:
-    return factor_range(layer, name, value, (0.0, 1.0), 0.0)
-
-
 @keras_class(_HOME)
 class Solarization(ValueRangeArgument, RandomLayer):
     """Values from a threshold on turned into their negative, after something was added. Source: keras.layers.Solarization.
@@ -270,8 +266,10 @@ class Solarization(ValueRangeArgument, RandomLayer):
 
     argument_order = "addition_factor threshold_factor value_range seed"
 
-    addition_factor: Any = argument(default=0.0, check=_from_zero)
-    threshold_factor: Any = argument(default=0.0, check=_from_zero)
+    bounds: ClassVar[Range] = (0.0, 1.0)
+
+    addition_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0, least=0.0))
+    threshold_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0, least=0.0))
 
     def draw(self, images: Any) -> Any:
         """(what is added, the threshold), in 0..255."""

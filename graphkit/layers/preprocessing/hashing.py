@@ -13,7 +13,7 @@ from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.spec import TensorSpec
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, encode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, as_categories, encode
 from graphkit.layers.preprocessing.lookup import salt_of
 from graphkit.ops.strings import as_string, crossed_hash, hash_bucket, string_hash
 
@@ -27,7 +27,7 @@ _bins = must(
 
 
 @keras_class(_HOME)
-class Hashing(EncodingArguments, BuiltInLayer):
+class Hashing(EncodingArguments, TakesPlainValues, BuiltInLayer):
     """The bin of each string or integer: its FarmHash fingerprint, or with a salt its SipHash, modulo `num_bins`.
 
     Args:
@@ -88,6 +88,11 @@ class HashedCrossing(EncodingArguments, BuiltInLayer):
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
         if given["output_mode"] == "int" and given["dtype"] is None:
             given["dtype"] = "int64"
+
+    def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
+        """The layer on several arrays, or on values that stand for them."""
+        plain = isinstance(inputs, (list, tuple))
+        return super().__call__([as_categories(x) for x in inputs] if plain else inputs, *args, **kwargs)
 
     def call(self, inputs: Any) -> Any:
         """The bins, or one-hot vectors, for tensors of one shape: (), (batch,) or (batch, 1)."""

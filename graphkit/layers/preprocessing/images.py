@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from graphkit import ops
@@ -44,8 +44,23 @@ _value_range = must(
 
 
 def in_bounds(layer: Any, name: str, value: Any) -> Range:
-    """The range that a factor means, within the bounds of the layer."""
+    """The range that a factor means, which meets the bounds of the layer."""
     return factor_range(layer, name, value, layer.bounds)
+
+
+def each_within(low: float, high: float, least: float | None = None) -> Callable[[Any, str, Any], Range]:
+    """A check of a factor whose numbers must each be in low..high; `least` as `low` of `factor_range`."""
+
+    def check(layer: Any, name: str, value: Any) -> Range:
+        made = factor_range(layer, name, value, layer.bounds, least)
+        if any(not low <= number <= high for number in (value if isinstance(value, (list, tuple)) else (value,))):
+            raise InvalidArgumentError(
+                f"The `{name}` argument of layer {layer.name!r} should be a number (or a list of two numbers) in the range "
+                f"[{low}, {high}]. Received: {name}={value}"
+            )
+        return made
+
+    return check
 
 
 def rescaled(x: Any, old: Any, new: Any) -> Any:
@@ -358,13 +373,20 @@ class CenterCrop(_Sized):
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
         """Shifted, or scaled where the images are."""
-        if self._is_smaller(height, width):
+        if not self._is_smaller(height, width):
+            start, scale = ((width - self.width) // 2, (height - self.height) // 2), (1.0, 1.0)
+        elif isinstance(height, int) and isinstance(width, int):
+            kept = (
+                max(min(width, int(float(height * self.width) / self.height)), 1),
+                max(min(height, int(float(width * self.height) / self.width)), 1),
+            )
+            start = int(float(width - kept[0]) / 2), int(float(height - kept[1]) / 2)
+            scale = self.width / kept[0], self.height / kept[1]
+        else:
             scaled = Resizing(self.height, self.width, crop_to_aspect_ratio=True)
             return scaled.change_boxes(boxes, None, height, width)
-        left, top = ((width - self.width) // 2, (height - self.height) // 2)
-        return ops.stack(
-            [boxes[..., i] - ops.cast(left if i % 2 == 0 else top, boxes.dtype) for i in range(4)], axis=-1
-        )
+        moved = [(boxes[..., i] - ops.cast(start[i % 2], boxes.dtype)) * scale[i % 2] for i in range(4)]
+        return ops.stack(moved, axis=-1)
 
 
 @keras_class(_HOME)

@@ -11,14 +11,22 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.declared import argument, must
+from graphkit.core.declared import argument, must, or_none
 from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
 from graphkit.core.serialization import keras_class, refuse_path_from_file
 from graphkit.ir.tracing import current_trace, measured_size
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, RaggedArgument, encode
+from graphkit.layers.preprocessing.categories import (
+    EncodingArguments,
+    RaggedArgument,
+    TakesPlainValues,
+    as_categories,
+    by_number,
+    encode,
+)
 from graphkit.ops.strings import (
+    Steps,
     as_string,
     hash_bucket,
     string_hash,
@@ -26,7 +34,7 @@ from graphkit.ops.strings import (
     text_counts,
     text_indices,
     text_of,
-    tokens_of,
+    token_rows,
 )
 
 _HOME = "keras.layers"
@@ -90,7 +98,7 @@ _SPECIAL = "invert max_tokens num_oov_indices oov_token mask_token output_mode s
 _VALUES = "idf_weights vocabulary vocabulary_size"
 
 
-class IndexLookup(VocabularyArguments, BuiltInLayer):
+class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
     """The common part: a vocabulary, indices for what is not in it, encodings.
 
     Indices (mode "int"): 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
@@ -242,7 +250,9 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
     def adapt(self, data: Any, steps: int | None = None) -> None:
         """Learn the vocabulary of an array or list, or of (the first `steps` of) an iterable of batches."""
         self.reset_state()
-        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+        for batch in (
+            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
+        ):
             array = np.asarray(batch)
             self.update_state(array[:, None] if array.ndim == 1 else array)
         self.finalize_state()
@@ -432,15 +442,23 @@ _SPLITS = ("whitespace", "character", None)
 _LOOKED_UP = "max_tokens vocabulary idf_weights pad_to_max_tokens output_mode sparse encoding"
 
 
-_NOT_TRACED = (
-    "functions over strings cannot be traced. Received: {value!r}. Change the texts before they reach the layer."
-)
 _standardization = must(
-    lambda value: value in _STANDARDIZATIONS,
-    f"`{{name}}` of layer {{owner.name!r}} must be one of {_STANDARDIZATIONS}: {_NOT_TRACED}",
+    lambda value: callable(value) or value in _STANDARDIZATIONS,
+    f"`{{name}}` of layer {{owner.name!r}} must be one of {_STANDARDIZATIONS} or a function. Received: {{value!r}}",
 )
 _split = must(
-    lambda value: value in _SPLITS, f"`{{name}}` of layer {{owner.name!r}} must be one of {_SPLITS}: {_NOT_TRACED}"
+    lambda value: callable(value) or value in _SPLITS,
+    f"`{{name}}` of layer {{owner.name!r}} must be one of {_SPLITS} or a function. Received: {{value!r}}",
+)
+_ngrams = must(
+    lambda value: (
+        isinstance(value, int) or (isinstance(value, (list, tuple)) and all(isinstance(n, int) for n in value))
+    ),
+    "`{name}` of layer {owner.name!r} must be None, an integer or a tuple of integers. Received: ngrams={value!r}",
+)
+_length = must(
+    lambda value: isinstance(value, int) and value >= 0,
+    "`{name}` of layer {owner.name!r} must be None or an integer, 0 or more. Received: {name}={value!r}",
 )
 
 
@@ -454,8 +472,9 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
 
     Args:
         max_tokens: how many indices there are at most.
-        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation" or None.
-        split: "whitespace", "character" or None.
+        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a function: it gets an array of strings
+            and gives one of the same shape. It runs wherever texts become numbers, but not in ONNX.
+        split: "whitespace", "character", None, or a function from an array of strings (batch,) to lists of tokens.
         ngrams: n for sequences of 1 to n tokens, or a tuple of the lengths.
         output_mode: "int", "multi_hot", "count" or "tf_idf".
         output_sequence_length: of the indices; by default the number of tokens of the longest text of a batch.
@@ -477,9 +496,9 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     max_tokens: int | None = argument(default=None)
     standardize: Any = argument(default="lower_and_strip_punctuation", check=_standardization)
     split: Any = argument(default="whitespace", check=_split)
-    ngrams: Any = argument(default=None, convert=_tupled)
+    ngrams: Any = argument(default=None, check=or_none(_ngrams), convert=_tupled)
     vocabulary: Any = argument(default=None, save=_listed, names_file=True, kw_only=True)
-    output_sequence_length: int | None = argument(default=None, kw_only=True)
+    output_sequence_length: int | None = argument(default=None, check=or_none(_length), kw_only=True)
 
     def __post_init__(self) -> None:
         shared = {name: getattr(self, name) for name in _LOOKED_UP.split()}
@@ -497,27 +516,35 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def build(self, input_shape: Any = None) -> None:
         """Nothing to make."""
 
-    def _steps(self) -> dict[str, Any]:
-        kind = self.standardize or ""
-        ngrams = tuple(range(1, self.ngrams + 1)) if isinstance(self.ngrams, int) else self.ngrams
-        return {"lower": kind.startswith("lower"), "strip": "strip" in kind, "split": self.split, "ngrams": ngrams}
+    def _steps(self) -> Steps:
+        kind = self.standardize if isinstance(self.standardize, str) else ""
+        return {
+            "lower": kind.startswith("lower"),
+            "strip": "strip" in kind,
+            "change": self.standardize if callable(self.standardize) else None,
+            "split": self.split,
+            "ngrams": tuple(range(1, self.ngrams + 1)) if isinstance(self.ngrams, int) else self.ngrams,
+        }
 
     # ----- the vocabulary -----
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
         """Learn the vocabulary of an array or list of texts, or of an iterable of batches."""
         self._lookup_layer.reset_state()
-        for batch in [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(data, steps):
+        for batch in (
+            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
+        ):
             self.update_state(batch)
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
         """Take a batch of texts into account."""
-        array = np.asarray(data, object)
-        rows = array.reshape(len(array), -1) if array.ndim else array.reshape(1, 1)
-        self._lookup_layer.count_rows(
-            [[t for v in row for t in tokens_of(text_of(v), **self._steps())] for row in rows]
-        )
+        texts = np.atleast_1d(np.asarray(data, object))
+        if self.split is not None and texts.size != len(texts):
+            raise ShapeError(
+                f"Texts that layer {self.name!r} splits have the shape (batch,) or (batch, 1), got {texts.shape}."
+            )
+        self._lookup_layer.count_rows(list(token_rows(texts, self._steps())))
 
     def finalize_state(self) -> None:
         """Make the vocabulary out of what was seen."""
@@ -543,18 +570,14 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """The layer on texts, also on a list of strings."""
-        if isinstance(inputs, (str, list)) and all(
-            isinstance(v, (str, bytes, list)) for v in np.ravel(np.asarray(inputs, object))
-        ):
-            inputs = np.asarray(inputs, object)
+        inputs = as_categories(inputs)
         plain = isinstance(inputs, np.ndarray) and current_trace() is None
         if plain and inputs.ndim == 0:
             return self(inputs.reshape(1))[0]
         return super().__call__(inputs, *args, **kwargs)
 
     def _longest(self, texts: Any) -> int:
-        rows = texts.reshape(len(texts), -1)
-        return max((sum(len(tokens_of(text_of(v), **self._steps())) for v in row) for row in rows), default=0)
+        return max(map(len, token_rows(texts, self._steps())), default=0)
 
     def call(self, inputs: Any) -> Any:
         """Indices (batch, length), or an encoding (batch, depth)."""

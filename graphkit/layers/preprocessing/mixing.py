@@ -30,6 +30,7 @@ from graphkit.layers.preprocessing.images import (
     ImageLayer,
     Range,
     ValueRangeArgument,
+    each_within,
     in_bounds,
 )
 
@@ -124,7 +125,7 @@ class RandAugment(_OfLayers):
     argument_order = "value_range num_ops factor interpolation seed data_format"
 
     num_ops: int = argument(default=2, kw_only=True)
-    factor: Any = argument(default=0.5, check=in_bounds, kw_only=True)
+    factor: Any = argument(default=0.5, check=each_within(0.0, 1.0), kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -163,7 +164,7 @@ class AugMix(_OfLayers):
 
     num_chains: int = argument(default=3, kw_only=True)
     chain_depth: int = argument(default=3, kw_only=True)
-    factor: Any = argument(default=0.3, check=in_bounds, kw_only=True)
+    factor: Any = argument(default=0.3, check=each_within(0.0, 1.0), kw_only=True)
     alpha: float = argument(default=1.0, kw_only=True)
     all_ops: bool = argument(default=True, kw_only=True)
 

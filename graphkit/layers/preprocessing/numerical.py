@@ -16,7 +16,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, encode, known_mode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, by_number, encode, known_mode
 
 _HOME = "keras.layers"
 
@@ -185,7 +185,8 @@ class Normalization(BuiltInLayer):
 
 
 def _batches(data: Any) -> Iterator[Any]:
-    """The arrays of an iterable of batches; of (x, y) batches the x."""
+    """The arrays of an iterable of batches, or of batches by number (a PyDataset); of (x, y) batches the x."""
+    data = by_number(data)
     if not isinstance(data, Iterable):
         raise InvalidTypeError(
             f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator)."
@@ -199,7 +200,7 @@ def _batches(data: Any) -> Iterator[Any]:
 
 
 @keras_class(_HOME)
-class Discretization(EncodingArguments, BuiltInLayer):
+class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
     """The number of the bin that each input falls into. Source: keras.layers.Discretization.
 
     Args:
@@ -297,7 +298,7 @@ _tokens = must(
 
 
 @keras_class(_HOME)
-class CategoryEncoding(EncodingArguments, BuiltInLayer):
+class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
 
     output_modes = ("count", "one_hot", "multi_hot")

@@ -349,7 +349,7 @@ RECURRENT = [
     ),
 ]
 
-_TEXT: dict[str, Any] = {"lower": True, "strip": True, "ngrams": None}
+_TEXT: dict[str, Any] = {"lower": True, "strip": True, "change": None, "ngrams": None}
 
 _TEXTS = np.array(
     ["a", "Grüße, 世界", "", "seventy-seven characters, which do not fit into a single block of sixty-four"], object
