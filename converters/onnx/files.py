@@ -11,7 +11,7 @@ from google.protobuf.message import Message  # type: ignore[import-untyped]
 from onnx.external_data_helper import load_external_data_for_model
 
 from graphkit.core.errors import ExportError, SerializationError
-from graphkit.core.file_kinds import other_kind
+from graphkit.core.file_kinds import not_binary
 from graphkit.core.files import Staged, check_target, replacing_group
 from graphkit.saving.beside import file_beside
 
@@ -117,7 +117,7 @@ def read_message(path: Path) -> onnx.ModelProto:
         message = onnx.load(str(path), "protobuf", load_external_data=False)
     except Exception as error:
         with path.open("rb") as file:
-            kind = other_kind(file.read(4096))
+            kind = not_binary(file.read(4096))
         told = f"is no ONNX model but {kind}" if kind else f"is no ONNX model, or its end is missing: {error}"
         raise SerializationError(f"{str(path)!r} {told}.") from error
     if not message.HasField("graph"):

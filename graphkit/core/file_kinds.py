@@ -59,3 +59,8 @@ def other_kind(head: bytes) -> str | None:
 def is_text(head: bytes) -> bool:
     """Whether a file that begins with these bytes is plain text."""
     return bool(head) and all(byte in _PRINTED for byte in head.removeprefix(b"\xef\xbb\xbf"))
+
+
+def not_binary(head: bytes) -> str | None:
+    """What a file is that should be of a binary format: its kind, or plain text; None where it may be one."""
+    return other_kind(head) or (f"plain text that begins with {head[:40].decode()!r}" if is_text(head) else None)

@@ -67,6 +67,7 @@ from graphkit.layers.old_convolution import Deconvolution2D, FullConv2D
 from graphkit.layers.old_local import LocallyConnected1D, LocallyConnected2D
 from graphkit.layers.old_merging import CosineProximity
 from graphkit.layers.old_normalization import ModalBatchNormalization
+from graphkit.layers.old_preprocessing import ResizingRandomCrop
 from graphkit.layers.old_reshaping import BatchPart, CornerUpSampling2D, ResizingToSizes
 from graphkit.layers.pooling import (
     AdaptiveAveragePooling1D,
@@ -98,7 +99,6 @@ from graphkit.layers.preprocessing.augmentation import (
     RandomShear,
     RandomTranslation,
     RandomZoom,
-    ResizingRandomCrop,
 )
 from graphkit.layers.preprocessing.color import (
     RandomBrightness,

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
-from graphkit.core.file_kinds import other_kind
+from graphkit.core.file_kinds import not_binary
 from graphkit.core.files import scratch_folder
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
@@ -299,7 +299,7 @@ def _refusal(source: Any, error: Exception) -> str:
         name = repr(source)
         with open(source, "rb") as file:
             head = file.read(_HEAD)
-    kind = other_kind(head)
+    kind = not_binary(head)
     if kind is not None:
         keras = " Open it with graphkit.load and give the Predictor the model." if kind in _LOADED else ""
         return f"{name} is no ONNX model but {kind}.{keras}"

@@ -52,6 +52,8 @@ def _found(value: Any, owner: str) -> Iterator[str]:
             owner = str(name) if name and "class_name" in value else owner
             if value.get("module") == "keras.layers" and value.get("class_name") in missing:
                 yield f"layer {owner!r} is a {value['class_name']}, which Keras 3 does not have"
+            if value.get("module") == "keras.layers" and isinstance(inner, Mapping) and inner.get("time_major"):
+                yield f"layer {owner!r} has time_major=True, which Keras 3 does not have"
             stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _OTHERS]
         elif isinstance(value, (list, tuple)):
             stack += [(item, owner) for item in reversed(value)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -211,6 +212,27 @@ def test_bilinear_upsampling_is_that_of_its_version(version: str, row: list[floa
         net = model(upsampling, version=version)
 
     np.testing.assert_allclose(np.asarray(net(x)).reshape(4, 4)[0], row, atol=1e-6)
+
+
+@pytest.mark.parametrize("suffix", [".keras", ".h5"])
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (layer("LSTM", units=2, time_major=True, batch_input_shape=[None, 3, 2]), "layer 'lstm' has time_major=True"),
+        (
+            layer("Bidirectional", layer=layer("GRU", units=2, time_major=True), batch_input_shape=[None, 3, 2]),
+            "has time_major=True",
+        ),
+        (layer("RandomCrop", height=2, width=2, batch_input_shape=[None, 3, 3, 1]), "is a ResizingRandomCrop"),
+    ],
+)
+def test_saving_tells_what_keras3_lacks(made: dict[str, Any], said: str, suffix: str, tmp_path: Path) -> None:
+    with pytest.warns(UserWarning, match=f"{said}.*which Keras 3 does not have"):
+        model(made).save(tmp_path / f"m{suffix}")
+    x = np.random.default_rng(0).normal(size=(4, *model(made).input_shape[1:])).astype("float32")
+
+    again = graphkit.load(tmp_path / f"m{suffix}")
+    assert np.asarray(again(x)).shape == np.asarray(model(made)(x)).shape
 
 
 def test_constants_of_a_recurrent_layer_are_refused() -> None:

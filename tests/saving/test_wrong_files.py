@@ -49,6 +49,15 @@ def test_load_and_inspect_name_the_kind(kind: str, suffix: str, tmp_path: Path) 
             opening(path)
 
 
+@pytest.mark.parametrize("data", [b"hello world\n", POINTER, b"<html></html>", b""])
+def test_a_predictor_does_not_speak_of_protobuf(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(data)
+
+    with pytest.raises(graphkit.errors.GraphKitError, match="is no ONNX model but") as caught:
+        graphkit.runtime.Predictor(tmp_path / "m.onnx")
+    assert "rotobuf" not in str(caught.value)
+
+
 @pytest.mark.parametrize("kind", ["lfs", "page", "gzip"])
 def test_load_weights_names_the_kind(kind: str, tmp_path: Path) -> None:
     data, message = WRONG[kind]

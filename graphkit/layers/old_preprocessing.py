@@ -1,0 +1,26 @@
+"""What older Keras did to pictures in another way where nothing is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from graphkit.core.serialization import keras_class
+from graphkit.layers.preprocessing.augmentation import RandomCrop
+from graphkit.ops.resizing import resize
+
+_HOME = "keras.layers"
+
+
+@keras_class(_HOME)
+class ResizingRandomCrop(RandomCrop):
+    """A RandomCrop that, where nothing is trained, resizes the images, cut to the wanted ratio first. Source: tf.keras RandomCrop."""
+
+    casts_at_rest = True
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The window while training, else the resized images."""
+        if training:
+            return super().transform_images(images, transformation, training)
+        size = (self.height, self.width)
+        made = resize(self._batch(images), size, crop_to_aspect_ratio=True, data_format=self.data_format)
+        return self._of_rank(images, made)
