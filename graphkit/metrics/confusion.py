@@ -33,10 +33,9 @@ def parse_thresholds(thresholds: Any, default: float) -> list[float]:
     return made
 
 
-def even_thresholds(count: int) -> list[float]:
-    """`count` thresholds from 0 to 1, the first of them below 0 so that a prediction of 0 is above it, the last above 1."""
-    fuzz = dtypes.epsilon()
-    return [-fuzz, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + fuzz]
+def even_thresholds(count: int, beyond: float) -> list[float]:
+    """`count` thresholds, the first `beyond` below 0, so that a prediction of 0 is above it, the last as far above 1."""
+    return [-beyond, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + beyond]
 
 
 def _rate_argument(metric: Any, name: str, value: Any) -> Any:
@@ -246,7 +245,7 @@ class _BestAt(_Confusion, kw_only=True):
     def __post_init__(self) -> None:
         """Count from zero."""
         self._value = getattr(self, self.declaration.order[0])
-        self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds))
+        self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds, 0.0))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -350,7 +349,12 @@ class AUC(_Confusion):
     def thresholds(self) -> list[float]:
         """All thresholds, in order."""
         fuzz, own = dtypes.epsilon(), self._own_thresholds
-        return even_thresholds(self.num_thresholds) if own is None else [-fuzz, *own, 1.0 + fuzz]
+        return even_thresholds(self.num_thresholds, fuzz) if own is None else [-fuzz, *own, 1.0 + fuzz]
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; thresholds only where they were given, without the ends."""
+        config = {k: v for k, v in super().get_config().items() if k != "thresholds"}
+        return config if self._own_thresholds is None else {**config, "thresholds": self._own_thresholds}
 
     def _build(self, labels: int | None) -> None:
         self._keep(_COUNTS, self.thresholds, labels if self.multi_label else None)

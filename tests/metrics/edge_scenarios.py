@@ -130,7 +130,7 @@ def scenarios(keras: Any) -> dict[str, Callable[[], list[Any]]]:
     for number, (kind, arguments, data) in enumerate(ROWS):
         said = " ".join(f"{k}={v}" for k, v in arguments.items())
         made[f"{number} {kind} {said}".strip()] = lambda k=kind, a=arguments, d=data: results(keras, k, a, d)
-    for number, (metric, data) in enumerate(((m, d) for m in ("Sum", "Mean") for d in VALUES)):
+    for number, (metric, data) in enumerate((m, d) for m in ("Sum", "Mean") for d in VALUES):
         made[f"{metric} {number}"] = lambda m=metric, d=data: added(getattr(keras.metrics, m)(), d)
     return made
 
@@ -160,7 +160,9 @@ LOSSES: dict[str, Callable[[Any], Any]] = {
     "circle": lambda k: k.losses.Circle()(np.array([0, 1, 0, 2, 1, 0]), EMBEDDED),
     "circle with itself": lambda k: k.losses.Circle(remove_diagonal=False)(np.array([0, 1, 0, 2, 1, 0]), EMBEDDED),
     "circle by gamma and margin": lambda k: k.losses.Circle(gamma=10.0, margin=0.1)(np.array([0, 1, 0, 2, 1, 0]), EMBEDDED),
-    "weights of steps": lambda k: k.losses.MeanSquaredError()(F(np.arange(12)).reshape(2, 3, 2), np.zeros((2, 3, 2)), F([[1, 0, 2], [0, 3, 1]])),
+    "weights of steps": lambda k: k.losses.MeanSquaredError()(
+        F(np.arange(12)).reshape(2, 3, 2), np.zeros((2, 3, 2)), F([[1, 0, 2], [0, 3, 1]])
+    ),
     "large class numbers": lambda k: k.losses.SparseCategoricalCrossentropy(ignore_class=16777217)(
         np.array([16777217, 1]), F([[0.5, 0.5], [0.25, 0.75]])
     ),
