@@ -70,7 +70,7 @@ def test_alpha_dropout_keeps_mean_and_deviation(rate: float) -> None:
     made = trained(layers.AlphaDropout(rate, seed=1), x)
     assert made.mean() == pytest.approx(0, abs=0.02)
     assert made.std() == pytest.approx(1, abs=0.02)
-    values, counts = np.unique(made, return_counts=True)
+    _, counts = np.unique(made, return_counts=True)
     assert counts.max() / made.size == pytest.approx(rate, abs=0.01)  # all dropped ones have one value
 
 

@@ -43,7 +43,6 @@ DEFECTS = [
     *in_file(
         "graphkit/optimizers/adafactor.py",
         ("Adafactor: epsilon_2 is added in place of being the least", "ops.maximum(_root_mean(variable.value), self.epsilon_2)", "ops.add(_root_mean(variable.value), self.epsilon_2)"),
-        ("Adafactor: rows and columns are averaged over the same axis", "column.assign(_blend(column, ops.mean(squares, axis=-2), keep))", "column.assign(_blend(column, ops.mean(ops.transpose(squares), axis=-1)[: column.shape[-1]], keep))"),
         ("Adafactor: the threshold multiplies", "ops.true_divide(_root_mean(change), self.clip_threshold)", "ops.multiply(_root_mean(change), self.clip_threshold)"),
         ("Adafactor: the rate does not fall with the steps", "ops.minimum(learning_rate, ops.rsqrt(step))", "ops.multiply(learning_rate, 1.0)"),
     ),
