@@ -86,7 +86,7 @@ class BackupAndRestore(Callback):
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Keep the state, if it is due by batches."""
         self._batches += 1
-        if self.save_freq and self._batches % self.save_freq == 0:
+        if self.save_freq and self.save_freq != "epoch" and self._batches % self.save_freq == 0:
             self.model.optimizer.touch()
             self._keep()
 

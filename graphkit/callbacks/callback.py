@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from graphkit.core.errors import InvalidTypeError
+from graphkit.core.registry import did_you_mean
 
 Logs = Mapping[str, Any] | None
+
+
+def note_rate(model: Any, logs: Logs) -> None:
+    """Put the learning rate among the results of an epoch, from where it goes into the history and the files."""
+    if isinstance(logs, dict):
+        logs["learning_rate"] = float(np.asarray(model.optimizer.learning_rate))
 
 
 class Callback:
@@ -105,7 +114,8 @@ class History(Callback):
 class LambdaCallback(Callback):
     """Functions as a callback: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`; further hooks by their names.
 
-    Raises InvalidTypeError for a hook that there is not. Source: keras.callbacks.LambdaCallback.
+    Other functions are kept under the names that they are given by.
+    Raises InvalidTypeError for a name that begins with `on_` and is that of no hook. Source: keras.callbacks.LambdaCallback.
     """
 
     def __init__(
@@ -129,9 +139,8 @@ class LambdaCallback(Callback):
             **kwargs,
         }
         for name, function in functions.items():
-            if not hasattr(Callback, name):
-                raise InvalidTypeError(
-                    f"LambdaCallback has no {name!r}; known are {[n for n in dir(Callback) if n.startswith('on_')]}."
-                )
+            if name.startswith("on_") and not hasattr(Callback, name):
+                known = [n for n in dir(Callback) if n.startswith("on_")]
+                raise InvalidTypeError(f"LambdaCallback has no {name!r}; known are {known}.{did_you_mean(name, known)}")
             if function is not None:
                 setattr(self, name, function)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -114,24 +115,32 @@ class ModelCheckpoint(Monitor):
 
     def _save(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> None:
         path = self._path(epoch, batch, logs)
-        if self.save_best_only:
-            value = self._value(logs)
-            if value is None or not self._better(value, self.best):
-                if self.verbose > 0 and value is not None:
-                    say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {self.best:.5f}")
-                return
-            if self.verbose > 0:
-                say(
-                    f"\nEpoch {epoch + 1}: {self.monitor} improved from {self.best} to {value:.5f}, saving model to {path}"
-                )
-            self.best = value
-        elif self.verbose > 0:
+        if self.save_best_only and not self._is_best(epoch, logs, path):
+            return
+        if self.verbose > 0 and not self.save_best_only:
             say(f"\nEpoch {epoch + 1}: saving model to {path}")
         make_folder(Path(path).parent)
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
+
+    def _is_best(self, epoch: int, logs: Mapping[str, Any], path: str) -> bool:
+        """Whether to save; also where the result cannot be compared, with a warning, as Keras does."""
+        self._decide()
+        value = logs.get(self.monitor)
+        if value is None or np.ndim(value):
+            said = "available" if value is None else f"a number, not {value!r:.60}"
+            warnings.warn(f"Can save best model only with {self.monitor} {said}.", stacklevel=4)
+            return True
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        better = self._better(value, self.best)
+        if self.verbose > 0:
+            how = f"improved from {best} to {value:.5f}, saving model to {path}" if better else f"did not improve from {best}"
+            say(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
+        if better:
+            self.best = value
+        return better
 
     def _path(self, epoch: int, batch: int | None, logs: Mapping[str, Any]) -> str:
         fields = {**logs, "epoch": epoch + 1, **({} if batch is None else {"batch": batch + 1})}

@@ -7,28 +7,55 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.callbacks.callback import Callback, Logs
+from graphkit import ops
+from graphkit.callbacks.callback import Callback, Logs, note_rate
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.messages import say
 
 
 class Monitor(Callback):
-    """What callbacks share that wait for a result to get better."""
+    """What callbacks share that wait for a result to get better.
+
+    With mode "auto" the loss falls, and a metric says for itself which way is better; that is known when the first epoch ends.
+
+    Attributes:
+        monitor_op: the comparison, `ops.less` or `ops.greater`; None before the first epoch has ended.
+    """
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
             warnings.warn(f"{type(self).__name__} mode {mode} is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
-        rises = mode == "max" or (mode == "auto" and _rises(monitor))
-        self.monitor, self.mode, self._rises = monitor, mode, rises
-        self.min_delta = abs(min_delta) if rises else -abs(min_delta)
+        self.monitor, self.mode = monitor, mode
+        self.min_delta = abs(min_delta)
+        self.monitor_op: Any = None
         self.best: Any = None
 
+    def _decide(self) -> None:
+        """Find out which results are better. Raises InvalidArgumentError where neither the mode nor the metric says it."""
+        if self.monitor_op is not None:
+            return
+        direction = {"min": "down", "max": "up"}.get(self.mode) or self._direction()
+        if direction is None:
+            raise InvalidArgumentError(
+                f"{type(self).__name__} received monitor={self.monitor}, but it is not known whether that result should be maximized "
+                "or minimized. Pass mode='max' to look for the highest value, or mode='min' for the lowest."
+            )
+        self.monitor_op = ops.greater if direction == "up" else ops.less
+        if direction == "down":
+            self.min_delta = -self.min_delta
+
+    def _direction(self) -> str | None:
+        """Which way the watched result is better: "up" or "down", None if nobody says it."""
+        name = self.monitor.removeprefix("val_")
+        if name == "loss":
+            return "down"
+        found = [getattr(m, "_direction", None) for m in _metrics_of(self.model) if m.name == name]
+        return next((direction for direction in reversed(found) if direction is not None), None)
+
     def _better(self, value: float, than: Any) -> bool:
-        if than is None:
-            return True
-        return bool(value - self.min_delta > than if self._rises else value - self.min_delta < than)
+        return than is None or bool(self.monitor_op(value - self.min_delta, than))
 
     def get_monitor_value(self, logs: Logs) -> Any:
         """The result that is watched, None with a warning where there is none."""
@@ -45,27 +72,12 @@ class Monitor(Callback):
         return value
 
 
-def _rises(name: str) -> bool:
-    """Whether a result of this name is better when it is higher."""
-    lowers = (
-        "loss",
-        "error",
-        "mse",
-        "mae",
-        "mape",
-        "msle",
-        "rmse",
-        "crossentropy",
-        "divergence",
-        "hinge",
-        "poisson",
-        "false_",
-    )
-    if any(word in name for word in lowers):
-        return False
-    return any(
-        word in name for word in ("acc", "auc", "precision", "recall", "score", "iou", "f1", "similarity", "true_")
-    )
+def _metrics_of(model: Any) -> list[Any]:
+    """The metrics of a model, those of `compile` one by one."""
+    found: list[Any] = []
+    for metric in getattr(model, "metrics", ()):
+        found += getattr(metric, "metrics", None) or [metric]
+    return found
 
 
 class EarlyStopping(Monitor):
@@ -95,6 +107,7 @@ class EarlyStopping(Monitor):
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Look at the result."""
+        self._decide()
         value = self._value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
@@ -154,7 +167,9 @@ class ReduceLROnPlateau(Monitor):
         self.cooldown_counter, self.wait = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the result."""
+        """Look at the result; note the learning rate of the epoch."""
+        self._decide()
+        note_rate(self.model, logs)
         value = self._value(logs)
         if value is None:
             return

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from graphkit.callbacks.callback import Callback, Logs
+from graphkit.callbacks.callback import Callback, Logs, note_rate
 from graphkit.core.errors import GraphKitError, InvalidTypeError
 from graphkit.core.messages import say
 
@@ -30,6 +30,10 @@ class LearningRateScheduler(Callback):
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        """Note the learning rate of the epoch."""
+        note_rate(self.model, logs)
 
 
 class LossNotFiniteError(GraphKitError, RuntimeError):

@@ -76,6 +76,8 @@ class TensorBoard(Callback):
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
         """Write the results, if it is due by batches."""
+        if self.update_freq == "epoch":
+            return
         step = self._step()
         if step % self.update_freq == 0:
             self._scalars("train", {f"batch_{n}": v for n, v in (logs or {}).items()}, step)

@@ -72,6 +72,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 class Accuracy(FunctionMetric):
     """accuracy. Source: keras.metrics.Accuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(accuracy), "accuracy"
 
 
@@ -79,6 +80,7 @@ class Accuracy(FunctionMetric):
 class BinaryAccuracy(FunctionMetric):
     """binary_accuracy. Source: keras.metrics.BinaryAccuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(binary_accuracy), "binary_accuracy"
 
     threshold: float = argument(default=0.5)
@@ -88,6 +90,7 @@ class BinaryAccuracy(FunctionMetric):
 class CategoricalAccuracy(FunctionMetric):
     """categorical_accuracy. Source: keras.metrics.CategoricalAccuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(categorical_accuracy), "categorical_accuracy"
 
 
@@ -95,6 +98,7 @@ class CategoricalAccuracy(FunctionMetric):
 class SparseCategoricalAccuracy(FunctionMetric):
     """sparse_categorical_accuracy. Source: keras.metrics.SparseCategoricalAccuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(sparse_categorical_accuracy), "sparse_categorical_accuracy"
 
 
@@ -102,6 +106,7 @@ class SparseCategoricalAccuracy(FunctionMetric):
 class TopKCategoricalAccuracy(FunctionMetric):
     """top_k_categorical_accuracy. Source: keras.metrics.TopKCategoricalAccuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(top_k_categorical_accuracy), "top_k_categorical_accuracy"
 
     argument_order = "k name dtype"
@@ -112,6 +117,7 @@ class TopKCategoricalAccuracy(FunctionMetric):
 class SparseTopKCategoricalAccuracy(FunctionMetric):
     """sparse_top_k_categorical_accuracy. Source: keras.metrics.SparseTopKCategoricalAccuracy."""
 
+    _direction = "up"
     function, default_name = staticmethod(sparse_top_k_categorical_accuracy), "sparse_top_k_categorical_accuracy"
 
     argument_order = "k name dtype from_sorted_ids"

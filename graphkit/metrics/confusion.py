@@ -33,10 +33,9 @@ def parse_thresholds(thresholds: Any, default: float) -> list[float]:
     return made
 
 
-def even_thresholds(count: int) -> list[float]:
-    """`count` thresholds from 0 to 1, the first of them below 0 so that a prediction of 0 is above it, the last above 1."""
-    fuzz = dtypes.epsilon()
-    return [-fuzz, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + fuzz]
+def even_thresholds(count: int, beyond: float) -> list[float]:
+    """`count` thresholds, the first `beyond` below 0, so that a prediction of 0 is above it, the last as far above 1."""
+    return [-beyond, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + beyond]
 
 
 def _rate_argument(metric: Any, name: str, value: Any) -> Any:
@@ -51,8 +50,22 @@ def _some(metric: Any, name: str, value: Any) -> Any:
     return value
 
 
+def _kept_count(name: str) -> Any:
+    """A property that gives one of the four counts."""
+
+    def get(metric: _Confusion) -> Variable:
+        if name not in metric._kept:
+            raise AttributeError(f"{type(metric).__name__} keeps no {name!r}, but {list(metric._kept)}.")
+        return metric._kept[name]
+
+    return property(get, doc=f"The variable that counts {name.replace('_', ' ')}, one for each threshold.")
+
+
 class _Confusion(BuiltInMetric, kw_only=True):
     """Keeps some of the four counts, one for each threshold (and label)."""
+
+    true_positives, false_positives = _kept_count("true_positives"), _kept_count("false_positives")
+    true_negatives, false_negatives = _kept_count("true_negatives"), _kept_count("false_negatives")
 
     def _keep(
         self, names: Sequence[str], thresholds: Sequence[float], labels: int | None = None, shown: str | None = None
@@ -77,6 +90,11 @@ class _Confusion(BuiltInMetric, kw_only=True):
                 f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have one shape."
             )
         weight = None if weight is None else _spread(tensor(tensor(weight), self.dtype), shape_of(y_pred))
+        if class_id is not None and len(shape_of(y_pred)) < 2:
+            raise ShapeError(
+                f"Metric {self.name!r}: with class_id={class_id} y_pred must have an axis of classes behind the batch axis, got shape "
+                f"{shape_of(y_pred)}."
+            )
         if top_k is not None:
             y_pred = _only_top(y_pred, top_k)
         if class_id is not None:
@@ -122,9 +140,9 @@ def _spread(weight: Any, shape: tuple[Any, ...]) -> Any:
 
 
 def _only_top(y_pred: Any, k: int) -> Any:
-    """Everything but the k largest of each row below all thresholds."""
-    least = ops.top_k(y_pred, k)[0][..., k - 1 : k]
-    return ops.where(ops.greater_equal(y_pred, least), y_pred, _BELOW_ALL)
+    """Everything but the k largest of each row below all thresholds; of equal ones the first count."""
+    places = ops.one_hot(ops.top_k(y_pred, k)[1], shape_of(y_pred)[-1])
+    return ops.where(ops.greater(ops.sum(places, axis=-2), 0), y_pred, _BELOW_ALL)
 
 
 class _OneCount(_Confusion):
@@ -135,6 +153,11 @@ class _OneCount(_Confusion):
         self._keep([self._condition], parse_thresholds(self.thresholds, 0.5), shown="accumulator")
 
     _condition = ""
+
+    @property
+    def accumulator(self) -> Variable:
+        """The variable that counts, one number for each threshold."""
+        return self._kept[self._condition]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -174,6 +197,7 @@ class FalseNegatives(_OneCount):
 
 
 class _Fraction(_Confusion):
+    _direction = "up"
     _rest = ""
 
     thresholds: Any = argument(default=None)
@@ -211,6 +235,7 @@ class Recall(_Fraction):
 class _BestAt(_Confusion, kw_only=True):
     """The best of one rate where another one reaches a value."""
 
+    _direction = "up"
     _wanted: tuple[str, str] = ("", "")
     _given: tuple[str, str] = ("", "")
 
@@ -220,7 +245,7 @@ class _BestAt(_Confusion, kw_only=True):
     def __post_init__(self) -> None:
         """Count from zero."""
         self._value = getattr(self, self.declaration.order[0])
-        self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds))
+        self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds, 0.0))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""
@@ -277,17 +302,26 @@ class RecallAtPrecision(_BestAt):
     precision: float = argument(check=_rate_argument)
 
 
+def _sorted_or_none(thresholds: Any) -> list[float] | None:
+    return None if thresholds is None else sorted(float(t) for t in thresholds)
+
+
 @keras_class(HOME)
 class AUC(_Confusion):
-    """The area under the ROC or precision-recall curve, by a sum over thresholds. Source: keras.metrics.AUC."""
+    """The area under the ROC or precision-recall curve, by a sum over thresholds. Source: keras.metrics.AUC.
 
+    Attributes:
+        thresholds: with one below 0 and one above 1, whether they were given or are spread evenly.
+    """
+
+    _direction = "up"
     argument_order = (
         "num_thresholds curve summation_method name dtype thresholds multi_label num_labels label_weights from_logits"
     )
     num_thresholds: int = argument(default=200)
     curve: str = argument(default="ROC")
     summation_method: str = argument(default="interpolation")
-    thresholds: Any = argument(default=None)
+    _own_thresholds: Any = argument(default=None, alias="thresholds", convert=_sorted_or_none)
     multi_label: bool = argument(default=False)
     num_labels: Any = argument(default=None)
     label_weights: Any = argument(default=None)
@@ -299,24 +333,31 @@ class AUC(_Confusion):
             raise InvalidArgumentError(
                 f"AUC: unknown curve={self.curve!r} or summation_method={self.summation_method!r}."
             )
-        if self.thresholds is None and self.num_thresholds <= 1:
+        if self._own_thresholds is None and self.num_thresholds <= 1:
             raise InvalidArgumentError(
                 f"Argument `num_thresholds` must be an integer > 1. Received: num_thresholds={self.num_thresholds}"
             )
         if self.num_labels and not self.multi_label:
             raise InvalidArgumentError("`num_labels` is needed only when `multi_label` is True.")
-        if self.thresholds is not None:
-            self.thresholds = list(self.thresholds)
-            self.num_thresholds = len(self.thresholds) + 2
+        if self._own_thresholds is not None:
+            self.num_thresholds = len(self._own_thresholds) + 2
         self._kept = {}
         if not self.multi_label or self.num_labels:
             self._build(self.num_labels)
 
+    @property
+    def thresholds(self) -> list[float]:
+        """All thresholds, in order."""
+        fuzz, own = dtypes.epsilon(), self._own_thresholds
+        return even_thresholds(self.num_thresholds, fuzz) if own is None else [-fuzz, *own, 1.0 + fuzz]
+
+    def get_config(self) -> dict[str, Any]:
+        """The config; thresholds only where they were given, without the ends."""
+        config = {k: v for k, v in super().get_config().items() if k != "thresholds"}
+        return config if self._own_thresholds is None else {**config, "thresholds": self._own_thresholds}
+
     def _build(self, labels: int | None) -> None:
-        fuzz = dtypes.epsilon()
-        own = self.thresholds
-        cuts = even_thresholds(self.num_thresholds) if own is None else [-fuzz, *sorted(own), 1.0 + fuzz]
-        self._keep(_COUNTS, cuts, labels if self.multi_label else None)
+        self._keep(_COUNTS, self.thresholds, labels if self.multi_label else None)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         """Add a batch."""

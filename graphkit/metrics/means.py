@@ -88,6 +88,7 @@ class CategoricalHinge(FunctionMetric):
 class CosineSimilarity(FunctionMetric):
     """Mean cosine of the angle between both, along `axis`. Source: keras.metrics.CosineSimilarity."""
 
+    _direction = "up"
     function, default_name = staticmethod(_cosine), "cosine_similarity"
 
     axis: int = argument(default=-1)
@@ -133,6 +134,7 @@ class SparseCategoricalCrossentropy(FunctionMetric):
 class RootMeanSquaredError(Mean):
     """The root of the mean of squared errors. Source: keras.metrics.RootMeanSquaredError."""
 
+    _direction = "down"
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 

@@ -31,6 +31,8 @@ class Metric(Configurable):
     Source: keras.metrics.Metric.
     """
 
+    _direction: str | None = None  # which way a result is better, "up" or "down", where that is known; callbacks ask for it
+
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
         self._dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
@@ -177,6 +179,8 @@ class MeanMetricWrapper(Mean):
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(name or getattr(fn, "__name__", None), dtype)
         self.fn, self.kwargs = fn, kwargs
+        if self._direction is None and _is_loss(fn):
+            self._direction = "down"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
         """Add a batch; a mask of `y_pred` leaves its samples out."""
@@ -199,6 +203,13 @@ class MeanMetricWrapper(Mean):
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """A metric with this config."""
         return cls(**deserialize(dict(config)))
+
+
+def _is_loss(function: Any) -> bool:
+    """Whether a function is one of our losses, or a loss itself."""
+    from graphkit import losses
+
+    return isinstance(function, losses.Loss) or function in losses.FUNCTIONS.values()
 
 
 class BuiltInMetric(Declared, Metric, kw_only=True):

@@ -29,6 +29,7 @@ def _two_axes(metric: Metric, y_true: Any, y_pred: Any) -> None:
 class FBetaScore(BuiltInMetric):
     """The weighted harmonic mean of precision and recall, by class or averaged. Source: keras.metrics.FBetaScore."""
 
+    _direction = "up"
     _names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
 
     average: Any = argument(default=None)
@@ -97,6 +98,7 @@ class F1Score(FBetaScore):
 class R2Score(BuiltInMetric):
     """1 - residual / variance. Source: keras.metrics.R2Score."""
 
+    _direction = "up"
     class_aggregation: Any = argument(default="uniform_average")
     num_regressors: int = argument(default=0)
     name: Any = argument(default="r2_score", for_base=True)
@@ -182,6 +184,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 class PearsonCorrelation(FunctionMetric):
     """Mean correlation. Source: keras.metrics.PearsonCorrelation."""
 
+    _direction = "up"
     function, default_name = staticmethod(pearson_correlation), "pearson_correlation"
 
     axis: int = argument(default=-1)
@@ -191,6 +194,7 @@ class PearsonCorrelation(FunctionMetric):
 class ConcordanceCorrelation(FunctionMetric):
     """Mean concordance. Source: keras.metrics.ConcordanceCorrelation."""
 
+    _direction = "up"
     function, default_name = staticmethod(concordance_correlation), "concordance_correlation"
 
     axis: int = argument(default=-1)
@@ -199,6 +203,7 @@ class ConcordanceCorrelation(FunctionMetric):
 class _Overlap(BuiltInMetric, kw_only=True):
     """Keeps the confusion matrix of classes."""
 
+    _direction = "up"
     num_classes: int = argument()
     target_class_ids: Any = argument()
     ignore_class: Any = argument(default=None)

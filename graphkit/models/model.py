@@ -126,13 +126,13 @@ class Model(Layer):
             self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
-    def train_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
-        """One training step. Source: keras.Model.train_on_batch."""
-        return room("training").train_on_batch(self, x, y, **kwargs)
+    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """One training step; sample_weight, class_weight and return_dict follow. Source: keras.Model.train_on_batch."""
+        return room("training").train_on_batch(self, x, y, *args, **kwargs)
 
-    def test_on_batch(self, x: Any, y: Any = None, **kwargs: Any) -> Any:
-        """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
-        return room("training").test_on_batch(self, x, y, **kwargs)
+    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Loss and metrics on one batch; sample_weight and return_dict follow. Source: keras.Model.test_on_batch."""
+        return room("training").test_on_batch(self, x, y, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for one batch. Source: keras.Model.predict_on_batch."""

@@ -407,7 +407,7 @@ class Optimizer(Declared, Configurable):
                 total = self._accumulators[self._indexes[variable]]
                 due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
                 largest = ops.maximum(gradient, total)
-                gradient = ops.where(due, largest, gradient)
+                gradient = ops.where(due, largest, variable.value)
                 total.assign(ops.where(due, 0.0, largest))
             variable.assign(gradient)
         return [p for p in pairs if not p[1].overwrite_with_gradient]

@@ -25,6 +25,7 @@ ARGUMENTS = (
     "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile",
 )  # fmt: skip
 _SPARSE = ("sparse_categorical_crossentropy",)
+_OF_ONE_SHAPE = ("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy")  # the others broadcast
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
 
@@ -296,8 +297,8 @@ class Compiled:
             fits = given == wanted or given == (*wanted, 1)
             hint = " It takes class numbers; for one-hot targets use categorical_crossentropy."
         else:
-            a, b = same_rank(target, output)
-            fits = shape_of(a) == shape_of(b)
+            shapes = [shape_of(t) for t in same_rank(target, output)]
+            fits = shapes[0] == shapes[1] or (function not in _OF_ONE_SHAPE and _broadcast(shapes))
             hint = (
                 " For class numbers use sparse_categorical_crossentropy."
                 if function == "categorical_crossentropy"
@@ -347,7 +348,10 @@ class Compiled:
         found = {"loss": self.loss_tracker.result()}
         found.update({name: entry.metric.result() for name, entry in self.named_metrics()})
         found.update({e.mean.name: e.mean.result() for e in self.output_losses or () if e.mean is not None})
-        return {name: _plain(found[name]) for name in sorted(found)}
+        flat: dict[str, Any] = {}
+        for name, value in found.items():  # a metric may have several results, each under a name of its own
+            flat.update(value if isinstance(value, Mapping) else {name: value})
+        return {name: _plain(flat[name]) for name in sorted(flat)}
 
     def ordered(self, logs: Mapping[str, Any]) -> Any:
         """Results as a list in the order of `evaluate`; a single one alone."""
@@ -377,6 +381,12 @@ def _joined(prefix: str | None, name: str) -> str:
 def _plain(value: Any) -> Any:
     array = np.asarray(value)
     return float(array) if array.ndim == 0 else array
+
+
+def _broadcast(shapes: Sequence[Any]) -> bool:
+    """Whether target and output are broadcast against each other, axis by axis of one number of axes."""
+    first, second = shapes
+    return len(first) == len(second) and all(a == b or 1 in (a, b) for a, b in zip(first, second, strict=True))
 
 
 def _show(value: Any) -> tuple[Any, ...]:

@@ -130,7 +130,8 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
     for epoch in range(_first_epoch(model, options), options["epochs"]):
         compiled.reset_metrics()
         container.on_epoch_begin(epoch)
-        _run_epoch(model, source, container, training=True)
+        if not _run_epoch(model, source, container, training=True, first=not logs):
+            break  # the data have run out; the epochs before stay in the history
         logs = compiled.results()
         if validation is not None and _due(epoch, options["validation_freq"]):
             logs.update({f"val_{k}": v for k, v in _evaluate(model, validation, container).items()})
@@ -239,8 +240,11 @@ def _callbacks(model: Any, options: Mapping[str, Any], steps: int | None, valida
     )
 
 
-def _run_epoch(model: Any, source: Any, container: Any, training: bool) -> int:
-    """All batches of one epoch; gives their number."""
+def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: bool = True) -> int:
+    """All batches of one epoch; gives their number. Data that run out end it early, with a warning.
+
+    Raises InvalidArgumentError where there is no batch in the `first` one.
+    """
     compiled = model.compiled
     begin, end = (container.on_train_batch_begin, container.on_train_batch_end) if training else (
         container.on_test_batch_begin, container.on_test_batch_end
@@ -265,8 +269,15 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool) -> int:
                 break
     if training:
         compiled.optimizer.touch()
-    if number < 0:
+    if number < 0 and first:
         raise InvalidArgumentError("The data gave no batch: a generator that has run out, or an empty data set.")
+    promised = source.steps if isinstance(source, IteratedSource) and not model.stop_training else None
+    if number + 1 < (promised or 1):
+        warnings.warn(
+            "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
+            "`steps_per_epoch * epochs` batches.",
+            stacklevel=4,
+        )
     return number + 1
 
 

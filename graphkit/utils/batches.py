@@ -94,7 +94,9 @@ def _applied(function: Callable[..., Any], batch: Any) -> Any:
 
 
 class PyDataset:
-    """Batches by number: a subclass says `__len__` and `__getitem__(index)`, and `on_epoch_begin` and `on_epoch_end` if it likes.
+    """Batches by number: a subclass says `__getitem__(index)`, and how many there are: by `__len__` or as `num_batches`.
+
+    It has `on_epoch_begin` and `on_epoch_end` if it likes.
 
     Args:
         workers, use_multiprocessing, max_queue_size: taken for Keras' sake; batches are made one after the other.
@@ -106,7 +108,10 @@ class PyDataset:
         self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
 
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__} defines no __len__()")
+        count = None if type(self).num_batches is PyDataset.num_batches else self.num_batches
+        if count is None:
+            raise NotImplementedError(f"{type(self).__name__} defines no __len__()")
+        return count
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__} defines no __getitem__(index)")

@@ -60,7 +60,7 @@ def test_reset_starts_anew_and_the_config_makes_the_same_metric_again(row: dict[
     again = metrics.deserialize(metrics.serialize(metric))
     for one in (metric, again):
         one.update_state(*first)
-        np.testing.assert_array_equal(one.result(), once)
+        np.testing.assert_allclose(one.result(), once, rtol=3e-7)  # vectorised logarithms differ by where arrays lie
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)

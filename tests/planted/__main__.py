@@ -54,7 +54,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="part of a defect's name or file")
     parser.add_argument("--jobs", type=int, default=1, help="how many to try at the same time")
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds that the tests of one defect may take")
+    parser.add_argument("--limit", type=float, default=900.0, help="seconds that the tests of one defect may take")
     parser.add_argument("--list", action="store_true", help="only print the names")
     arguments = parser.parse_args()
     defects = chosen(arguments.patterns)
@@ -63,7 +63,7 @@ def main() -> int:
         return 0
     print("| defect | file | caught by | seconds |\n|---|---|---|---|")
     outcomes = tried(defects, arguments.jobs, arguments.limit)
-    missed = [outcome.defect.name for outcome in outcomes if not outcome.caught_by]
+    missed = [outcome.defect.name for outcome in outcomes if not outcome.is_caught]
     print(
         f"\n{len(outcomes) - len(missed)} of {len(outcomes)} caught" + "".join(f"\n  missed: {name}" for name in missed)
     )

@@ -16,6 +16,7 @@ from tests.planted.defect import Defect
 from tests.planted.live import changes, put_in
 
 ORDERS = "GRAPHKIT_PLANTED"  # the file with what is to be done, set by `trial`
+NO_END = "no end within"
 FRESH = "fresh process"  # answered where a defect cannot be put into loaded functions
 
 
@@ -60,7 +61,7 @@ def _answer(child: int, read: int, limit: float) -> str:
         if time.monotonic() > end:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            return f"no end within {limit:.0f} s"
+            return f"{NO_END} {limit:.0f} s"
         time.sleep(0.02)
     with os.fdopen(read) as pipe:
         return pipe.read()

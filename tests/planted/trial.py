@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from tests.planted.defect import ROOT, Defect
-from tests.planted.session import FRESH, ORDERS
+from tests.planted.session import FRESH, NO_END, ORDERS
 
 _LINKED = ("fixtures", "examples", "docs", "benchmarks", "README.md", "CHANGELOG.md")
 _SKIPPED = shutil.ignore_patterns("__pycache__", ".hypothesis", "*.pyc")
@@ -24,11 +24,16 @@ _OPTIONS = ("-x", "-q", "-n", "0", "--tb=line", "-p", "no:cacheprovider")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one defect: the test that noticed, "" if none did."""
+    """What came of one defect: the test that noticed, "" if none did, or that the tests did not end in time."""
 
     defect: Defect
     caught_by: str
     seconds: float
+
+    @property
+    def is_caught(self) -> bool:
+        """Whether a test noticed it."""
+        return bool(self.caught_by) and not self.caught_by.startswith(NO_END)
 
 
 class Copy:
@@ -87,7 +92,7 @@ class Copy:
         try:
             ran = self._pytest(tests, limit, {})
         except subprocess.TimeoutExpired:
-            return f"no end within {limit:.0f} s"
+            return f"{NO_END} {limit:.0f} s"
         if ran.returncode == 0:
             return ""
         found = _FAILED.search(ran.stdout)

@@ -29,7 +29,6 @@ DEFECTS = [
     *in_file(
         "graphkit/ops/statistics.py",
         ("average: divided by the number of weights", "return true_divide(reduce_sum(multiply(x, weights), axis), reduce_sum(weights, axis))", "return mean(multiply(x, weights), axis)"),
-        ("quantile: place without the last element", "place = multiply(q, tensor(size - 1, dtype_name(x)))", "place = multiply(q, tensor(size, dtype_name(x))) - 0.5"),
         ("quantile: midpoint where an element is hit", '"midpoint": lambda low, high, share: where(equal(share, 0), low, multiply(add(low, high), 0.5)),', '"midpoint": lambda low, high, share: multiply(add(low, high), 0.5),'),
         ("quantile: nearest takes the higher of two", '"nearest": lambda low, high, share: where(subtract(share, 0.5) <= 0, low, high),', '"nearest": lambda low, high, share: where(subtract(share, 0.5) < 0, low, high),'),
         ("nanmean counts NaN", "present = reduce_sum(cast(logical_not(isnan(x)), dtype_name(x)), axis, keepdims)", "present = reduce_sum(cast(equal(x * 0 + 1, 1) | isnan(x), dtype_name(x)), axis, keepdims)"),
@@ -47,11 +46,11 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/ops/indexing.py",
+        ("slice: a traced start is off by one", "add(arange(length), start)", "add(arange(length), start - 1)"),
         ("take: equal indices get one gradient", "    np.add.at(out.reshape(-1), places.reshape(-1), updates.reshape(-1))", "    out.reshape(-1)[places.reshape(-1)] = updates.reshape(-1)"),
         ("take along a later axis: equal indices get one gradient", "        np.add.at(np.moveaxis(out, axis, 0), indices, updates.transpose(order))", "        np.moveaxis(out, axis, 0)[indices] = updates.transpose(order)"),
         ("take_along_axis: equal indices get one gradient", "    np.add.at(out, tuple(grid), updates)\n", "    out[tuple(grid)] = updates\n"),
         ("scatter_add: negative indices are not counted from the end", "np.where(indices < 0, indices.astype(np.int64) + size, indices).reshape(-1, 1)", "np.maximum(indices, 0).reshape(-1, 1)"),
-        ("slice: a traced start takes one element less", "add(arange(length), cast(start, \"int32\"))", "add(arange(length) - 1, cast(start, \"int32\"))"),
     ),
     *in_file(
         "graphkit/ops/normalization.py",

@@ -14,14 +14,14 @@ DEFECTS = [
     Defect(
         "clip: no gradient at its bounds",
         "graphkit/ops/elementwise.py",
-        "[where(logical_and(greater_equal(x, low), less_equal(x, high)), g, 0)]",
-        "[where(logical_and(greater(x, low), less(x, high)), g, 0)]",
+        "[where(inside, g, where(at_bound, multiply(g, edge if low < high else edge * edge), 0))]",
+        "[where(inside, g, 0)]",
     ),
     Defect(
         "clip: no gradient at its upper bound",
         "graphkit/ops/elementwise.py",
-        "[where(logical_and(greater_equal(x, low), less_equal(x, high)), g, 0)]",
-        "[where(logical_and(greater_equal(x, low), less(x, high)), g, 0)]",
+        "    at_bound = logical_or(equal(x, low), equal(x, high))",
+        "    at_bound = equal(x, low)",
     ),
     Defect(
         "a frozen variable moves behind the others in `weights`",
@@ -51,9 +51,10 @@ DEFECTS = [
     ),
     Defect(
         "a folder is deleted before the new one takes its place",
-        "graphkit/saving/files.py",
-        "            os.replace(path, old)\n",
-        "            shutil.rmtree(path)\n",
+        "graphkit/core/files.py",
+        "        os.replace(target, old)\n",
+        "        shutil.rmtree(target)\n",
+        ("tests/saving/test_failing_writes.py", "tests/saving"),
     ),
     Defect(
         "shuffle gives the same order in each epoch",
@@ -76,14 +77,14 @@ DEFECTS = [
     Defect(
         "EarlyStopping: min_delta has the wrong sign",
         "graphkit/callbacks/monitors.py",
-        "abs(min_delta) if rises else -abs(min_delta)",
-        "-abs(min_delta) if rises else abs(min_delta)",
+        'if direction == "down":',
+        'if direction == "up":',
     ),
     Defect(
         "EarlyStopping: min_delta has the wrong sign where lower is better",
         "graphkit/callbacks/monitors.py",
-        "abs(min_delta) if rises else -abs(min_delta)",
-        "abs(min_delta)",
+        "            self.min_delta = -self.min_delta",
+        "            pass",
     ),
     Defect(
         "ReduceLROnPlateau: no cooldown",
@@ -98,10 +99,11 @@ DEFECTS = [
         "            self.wait = 0\n            self.cooldown_counter -= self.wait < self.cooldown_counter - 1",
     ),
     Defect(
-        "an eager call ignores a change of `trainable`",
-        "graphkit/layers/eager.py",
-        "        return tuple(layer.trainable for layer in self._layer._walk_layers())",
-        "        return ()",
+        "caches of compiled calls, steps and sessions ignore a change of `trainable`",
+        "graphkit/layers/stamp.py",
+        "self.trainable = bytes([*(part._trainable for part in self.layers), *(v.trainable for v in variables)])",
+        'self.trainable = b""',
+        ("tests/layers/test_frozen_eager_calls.py", "tests/layers"),
     ),
     Defect(
         "predict does not keep the states of stateful layers",

@@ -7,9 +7,9 @@ from tests.planted.defect import in_file
 DEFECTS = [
     *in_file(
         "graphkit/layers/normalization.py",
+        ("BatchNormalization trains though frozen", "if not (training and self.trainable) or 0 in inputs.shape:", "if not training or 0 in inputs.shape:"),
         ("BatchNormalization: momentum and its rest swapped", "statistic * momentum + ops.stop_gradient(batch) * (1.0 - momentum)", "statistic * (1.0 - momentum) + ops.stop_gradient(batch) * momentum"),
         ("BatchNormalization: the moving variance is of the mean", "            self._move(self.moving_variance, variance, self.momentum)\n            return outputs", "            self._move(self.moving_variance, ops.square(mean), self.momentum)\n            return outputs"),
-        ("BatchNormalization trains though frozen", "if not (training and self.trainable):", "if not training:"),
         ("BatchNormalization: a mask does not count in the statistics", "        mean, variance = self._moments(inputs, axis, mask)\n", "        mean, variance = self._moments(inputs, axis, None)\n"),
         ("renorm: r is not clipped", 'r = ops.clip(r, limits.get("rmin", 0.0), limits.get("rmax", float("inf")))', "pass"),
         ("renorm: d is clipped on one side", 'd = ops.clip(d, -limits["dmax"], limits["dmax"])', 'd = ops.minimum(d, limits["dmax"])'),

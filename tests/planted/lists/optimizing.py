@@ -43,7 +43,6 @@ DEFECTS = [
     *in_file(
         "graphkit/optimizers/adafactor.py",
         ("Adafactor: epsilon_2 is added in place of being the least", "ops.maximum(_root_mean(variable.value), self.epsilon_2)", "ops.add(_root_mean(variable.value), self.epsilon_2)"),
-        ("Adafactor: rows and columns are averaged over the same axis", "column.assign(_blend(column, ops.mean(squares, axis=-2), keep))", "column.assign(_blend(column, ops.mean(ops.transpose(squares), axis=-1)[: column.shape[-1]], keep))"),
         ("Adafactor: the threshold multiplies", "ops.true_divide(_root_mean(change), self.clip_threshold)", "ops.multiply(_root_mean(change), self.clip_threshold)"),
         ("Adafactor: the rate does not fall with the steps", "ops.minimum(learning_rate, ops.rsqrt(step))", "ops.multiply(learning_rate, 1.0)"),
     ),
@@ -68,7 +67,7 @@ DEFECTS = [
         ("weight decay ignores the learning rate", "ops.multiply(ops.multiply(variable, decay), own_rate)", "ops.multiply(variable, decay)"),
         ("weight decay comes after the update", "            if decay is not None and not self._undecayed(variable):\n                variable.assign(ops.subtract(variable, ops.multiply(ops.multiply(variable, decay), own_rate)))\n            self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)", "            self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)\n            if decay is not None and not self._undecayed(variable):\n                variable.assign(ops.subtract(variable, ops.multiply(ops.multiply(variable, decay), own_rate)))"),
         ("exclude_from_weight_decay is ignored", "if decay is not None and not self._undecayed(variable):", "if decay is not None:"),
-        ("exclude_from_weight_decay matches whole names only", "pattern.search(v.name)", "pattern.fullmatch(v.name)"),
+        ("exclude_from_weight_decay matches whole names only", "self.pattern.search(variable.name)", "self.pattern.fullmatch(variable.name)"),
         ("clipvalue clips one side", "ops.clip(g, -self.clipvalue, self.clipvalue)", "ops.minimum(g, self.clipvalue)"),
         ("clipnorm always scales to the norm", "ops.maximum(norm, limit))", "norm)"),
         ("clipnorm is taken over all gradients", "return [self._clip_by_norm(g, self.clipnorm) for g in grads]", "whole = ops.sqrt(ops.sum(ops.stack([ops.sum(ops.square(g)) for g in grads])))\n            return [ops.true_divide(ops.multiply(g, self.clipnorm), ops.maximum(whole, self.clipnorm)) for g in grads]"),
