@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.ir.primitive import PRIMITIVES, Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Literal
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, counted, dtype_name, dtype_of, fits, promote, tensor, within
+from graphkit.ops._convert import as_float, counted, dtype_name, dtype_of, fits, numbers, promote, reals, tensor, within
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, broadcast_shapes, broadcast_to_bool, copy, same, same_as_bool, ufunc
 
@@ -81,10 +82,20 @@ divide_p = _binary(
     np.divide,
     lambda g, out, a, b: [lambda: true_divide(g, b), lambda: negative(true_divide(multiply(g, out), b))],
 )
-power_p = _binary(
+
+
+def _power_kernel(out: Any, a: Any, b: Any) -> None:
+    if b.dtype.kind == "i" and np.any(b < 0):
+        raise InvalidArgumentError("power: integers cannot be raised to negative powers; cast them to a float dtype.")
+    np.power(a, b, out=out)
+
+
+power_p = primitive(
     "power",
-    np.power,
-    lambda g, out, a, b: [
+    broadcast,
+    kernel=_power_kernel,
+    inplace=(0, 1),
+    vjp=lambda g, out, a, b: [
         lambda: multiply(g, multiply(b, power(a, subtract(b, 1)))),
         lambda: multiply(g, where(equal(a, 0), 0, multiply(out, log(where(equal(a, 0), 1, a))))),
     ],
@@ -116,7 +127,7 @@ def add(x1: Any, x2: Any) -> Any:
 @operation("Subtract", tensors="x1 x2")
 def subtract(x1: Any, x2: Any) -> Any:
     """`x1 - x2`, broadcast. Source: keras.ops.subtract."""
-    return subtract_p.bind(*promote(x1, x2))
+    return subtract_p.bind(*numbers("subtract", x1, x2))
 
 
 @operation("Multiply", tensors="x1 x2")
@@ -252,14 +263,24 @@ tanh = _float_op("Tanh", tanh_p)
 arcsinh = _float_op("Arcsinh", asinh_p)
 arccosh = _float_op("Arccosh", acosh_p)
 arctanh = _float_op("Arctanh", atanh_p)
-floor = _float_op("Floor", floor_p)
-ceil = _float_op("Ceil", ceil_p)
+
+
+@operation("Floor")
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above. Source: keras.ops.floor."""
+    return floor_p.bind(*reals("floor", x, to_float=True))
+
+
+@operation("Ceil")
+def ceil(x: Any) -> Any:
+    """The smallest whole number that is not below. Source: keras.ops.ceil."""
+    return ceil_p.bind(*reals("ceil", x, to_float=True))
 
 
 @operation("Negative")
 def negative(x: Any) -> Any:
     """`-x`. Source: keras.ops.negative."""
-    return negative_p.bind(tensor(x))
+    return negative_p.bind(*numbers("negative", x))
 
 
 @operation("Absolute")
@@ -281,7 +302,7 @@ def abs(x: Any) -> Any:
 @operation("Sign")
 def sign(x: Any) -> Any:
     """-1, 0 or 1. Source: keras.ops.sign."""
-    return sign_p.bind(tensor(x))
+    return sign_p.bind(*numbers("sign", x))
 
 
 @operation("Square")
@@ -465,7 +486,7 @@ clip_p = primitive(
 @operation("Clip")
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """`x` limited to [x_min, x_max]. Source: keras.ops.clip."""
-    (x,) = counted(x)
+    (x,) = counted(*reals("clip", x))
     if isinstance(x_min, (int, float)) and isinstance(x_max, (int, float)) and dtypes.is_float(TensorSpec.of(x).dtype):
         return clip_p.bind(x, low=float(x_min), high=float(x_max))
     return minimum(maximum(x, x_min), x_max)
