@@ -401,15 +401,25 @@ class _FedWeights:
     """
 
     def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
-        document, self._weights = room("onnx").program_with_weights_fed(program, **written)
+        document, weights = room("onnx").program_with_weights_fed(program, **written)
         self.session = Session(document, *options)
+        self._moved = {name: weight for name, weight in weights.items() if weight[1]}
+        self._own = [(name, variable) for name, (variable, steps) in weights.items() if not steps]
+        self._sources: list[Any] = [None] * len(self._own)
+        self._apply_steps = room("onnx").apply_steps
+        self._values: dict[str, Any] = {}
 
     def values(self) -> dict[str, Any]:
         """What to feed for the weights, by name, with their numbers of now."""
-        return {
-            name: _fed_value(room("onnx").apply_steps(variable.array, steps))
-            for name, (variable, steps) in self._weights.items()
+        made = {
+            name: _fed_value(self._apply_steps(variable.array, steps))
+            for name, (variable, steps) in self._moved.items()
         }
+        for place, (name, variable) in enumerate(self._own):
+            array = variable.array
+            if self._sources[place] is not array:  # a variable has moved into other memory
+                self._sources[place], self._values[name] = array, _fed_value(array)
+        return {**self._values, **made}
 
 
 def _fed_value(array: Any) -> Any:
