@@ -18,6 +18,7 @@ from graphkit.core import dtypes, nest
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
 
@@ -327,15 +328,10 @@ def _check_values(info: InputInfo, array: Array, label: str) -> None:
 
 def _masked_as(value: Any, made: Any) -> Any:
     """Masks travel on tensors, and stay where a tensor was cast or its last axis changed."""
-    if made is not value:
-        for name in _MASKS:
-            mask = getattr(value, name, None)
-            if mask is not None and hasattr(made, "mask"):
-                made.mask = mask
+    mask = getattr(value, "mask", None)
+    if made is not value and mask is not None and isinstance(made, (Tracer, EagerTensor)):
+        made.mask = mask
     return made
-
-
-_MASKS = ("mask",)
 
 
 # ----- structures as data -----

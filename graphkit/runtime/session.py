@@ -183,10 +183,14 @@ class Session:
         nodes = [*self.raw.get_inputs()[:inputs], *self.raw.get_outputs()[:outputs]]
         return [list(node.shape) for node in nodes]
 
-    def run(self, feeds: Mapping[str, Any]) -> list[Any]:
-        """All outputs for these inputs. Raises RuntimeSessionError with onnxruntime's words."""
+    def run(self, feeds: Mapping[str, Any], weights: Mapping[str, Any] | None = None) -> list[Any]:
+        """All outputs for these inputs, and these weights where they are inputs too.
+
+        Raises RuntimeSessionError with onnxruntime's words.
+        """
+        fed = feeds if weights is None else {**feeds, **weights}
         try:
-            made: list[Any] = self._run_bound(feeds) if self._needs_binding else self.raw.run(None, feeds)
+            made: list[Any] = self._run_bound(fed) if self._needs_binding else self.raw.run(None, fed)
             return made
         except Exception as error:
             shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in feeds.items())
@@ -197,12 +201,9 @@ class Session:
         ort = _onnxruntime()
         binding = self.raw.io_binding()
         for info in self.inputs:
-            array = np.ascontiguousarray(feeds[info.name])
-            if info.dtype == "bfloat16":
-                value = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
-                binding.bind_ortvalue_input(info.name, value)
-            else:
-                binding.bind_cpu_input(info.name, array)
+            value = _fed_value(feeds[info.name])
+            bind = binding.bind_ortvalue_input if isinstance(value, ort.OrtValue) else binding.bind_cpu_input
+            bind(info.name, value)
         for info in self.outputs:
             binding.bind_output(info.name)
         self.raw.run_with_iobinding(binding)
@@ -385,7 +386,7 @@ class ModelSession:
         feeds = {info.name: array for info, array in zip(self.inputs, arrays, strict=True)}
         feeds.update({name: v.array for name, v in zip(self._state_names, self.states, strict=True)})
         session, weights = self._chosen
-        results = session.run(feeds if weights is None else {**feeds, **weights})
+        results = session.run(feeds, weights)
         if not self.states:
             return results
         count = len(results) - len(self.states)
@@ -417,13 +418,15 @@ class _FedWeights:
         }
         for place, (name, variable) in enumerate(self._own):
             array = variable.array
-            if self._sources[place] is not array:  # a variable has moved into other memory
+            if self._sources[place] is not array or not array.flags.c_contiguous:  # moved into other memory, or copied
                 self._sources[place], self._values[name] = array, _fed_value(array)
         return {**self._values, **made}
 
 
 def _fed_value(array: Any) -> Any:
     """What `run` takes for an array: itself; of a dtype that NumPy does not have by itself, a value around it."""
+    if not isinstance(array, np.ndarray):
+        return array  # such a value already
     array = np.ascontiguousarray(array)
     if array.dtype.name != "bfloat16":
         return array

@@ -376,7 +376,7 @@ def predict(
 ) -> Any:
     """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
     batches = _predict_batches(model, x, batch_size, steps)
-    run = inference_callable(model, rows=(batches[1] or 0) * (batch_size or 1))
+    run = inference_callable(model, rows=(batches[1] or 0) * check_batch_size(batch_size))
     parts: list[list[Any]] = []
     structure: Any = None
     container = callback_module.CallbackList(
