@@ -11,10 +11,11 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
 from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
@@ -25,9 +26,10 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.models.feeding import numbered, to_listed
 
-from .builder import GraphBuilder, Operand, value_info
+from .builder import GraphBuilder, Operand, to_tensor, value_info
 from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
+from .element_types import NAMES_OF_TYPES
 from .files import write_model
 from .relayout import Step
 
@@ -95,6 +97,7 @@ def model_to_document(
     program = model.program(training=training)
     check_free_sizes(model, program)
     document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
+    _add_first_states(document, model, _changed(program))
     structure = {
         "inputs": to_listed(numbered(model.input)),
         "outputs": to_listed(numbered(model.output)),
@@ -104,6 +107,18 @@ def model_to_document(
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
     return document
+
+
+def _add_first_states(document: Document, model: Any, states: Sequence[State]) -> None:
+    """What a state is where nobody feeds it, as an initializer of the input's name: recurrent states are zeros, seeds as now."""
+    recurrent = {id(v) for layer in model._walk_layers() for v in nest.flatten(getattr(layer, "states", None) or [])}
+    graph = document.message.graph
+    inputs = list(graph.input)[len(graph.input) - len(states) :]
+    for info, state in zip(inputs, states, strict=True):
+        variable = state.variable
+        array = np.zeros_like(variable.array) if id(variable) in recurrent else variable.array
+        dtype = NAMES_OF_TYPES[info.type.tensor_type.elem_type]
+        graph.initializer.append(to_tensor(array.astype(dtypes.to_numpy(dtype)), dtype, info.name))
 
 
 def output_names(model: Any) -> list[str]:
@@ -356,7 +371,7 @@ def _document(
         graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports[:1]), producer_name="graphkit"
     )
     document = Document(message, [i for i in initializers if isinstance(i, Weight)])
-    changed = [s.variable.path for s in _changed(program)]
+    changed = [info.name for info in inputs[len(program.inputs) :]]
     state = {STATE_KEY: json.dumps(changed)} if changed else {}
     _add_metadata(document, {WEIGHTS_KEY: json.dumps(weight_table(b)), **state})
     return document

@@ -34,7 +34,8 @@ class Predictor:
         strict: raise where the first provider asked for is not there.
 
     It takes what the model takes: see `graphkit.models.feeding`. `inputs`, `outputs` say names, shapes (None where free) and
-    dtypes; `providers` which ones it got. Recurrent states of a stateful model are kept between calls until `reset_states()`.
+    dtypes; `providers` which ones it got. Recurrent states and the seeds of layers that draw numbers (Dropout called with
+    `training=True`) are kept between calls until `reset_states()`; bare onnxruntime starts from the same ones at each run.
     A copy or a pickle of it is opened anew, with its states as they are.
     """
 
@@ -46,16 +47,15 @@ class Predictor:
         self._session = Session(self._source.content, providers, threads, strict)
         metadata = self._session.metadata
         self._state_names: list[str] = json.loads(metadata.get(STATE_KEY, "[]"))
-        count = len(self._state_names)
-        self.inputs: list[TensorInfo] = self._session.inputs[: len(self._session.inputs) - count]
-        self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - count]
+        states = set(self._state_names)
+        self.inputs: list[TensorInfo] = [info for info in self._session.inputs if info.name not in states]
+        self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - len(states)]
         inputs, self._output_structure, given = _structures(metadata, len(self.inputs), self.outputs)
         self.outputs = [info._replace(dtype=dtype) for info, dtype in zip(self.outputs, given, strict=True)]
         self.signature = Signature(
             f"model {self._session.name!r}", tuple(InputInfo(*info) for info in self.inputs), inputs
         )
-        self._state_infos = self._session.inputs[len(self.inputs) :]
-        self._states: list[Any] = []
+        self._states: dict[str, Any] = {}
         self._lock = threading.Lock()
         self.reset_states()
 
@@ -65,9 +65,10 @@ class Predictor:
         return self._session.providers
 
     def reset_states(self) -> None:
-        """Recurrent states start from zeros again."""
+        """States start anew: recurrent ones from zeros, seeds as the model had them."""
+        undefined = (info for info in self._session.inputs if info.name in self._state_names)
         with self._lock:
-            self._states = [np.zeros([s or 1 for s in i.shape], dtypes.to_numpy(i.dtype)) for i in self._state_infos]
+            self._states = {i.name: np.zeros([s or 1 for s in i.shape], dtypes.to_numpy(i.dtype)) for i in undefined}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for one batch: an array for each input in order, a list or a dict of them, or keywords by name.
@@ -135,9 +136,8 @@ class Predictor:
         if not self._state_names:
             return self._session.run(feeds)
         with self._lock:
-            states = {info.name: value for info, value in zip(self._state_infos, self._states, strict=True)}
-            results = self._session.run({**feeds, **states})
-            self._states = results[len(self.outputs) :]
+            results = self._session.run({**feeds, **self._states})
+            self._states = dict(zip(self._state_names, results[len(self.outputs) :], strict=True))
         return results[: len(self.outputs)]
 
     def _pack(self, results: Sequence[Any]) -> Any:
@@ -150,7 +150,7 @@ class Predictor:
         made = object.__new__(Predictor)
         made.__dict__.update(self.__dict__, _lock=threading.Lock())
         with self._lock:
-            made._states = [np.array(state) for state in self._states]
+            made._states = dict(self._states)
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Predictor:
@@ -158,7 +158,7 @@ class Predictor:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            states = list(self._states)
+            states = dict(self._states)
         return {"model": self._source.read(), "settings": self._settings, "states": states}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:

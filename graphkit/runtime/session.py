@@ -34,7 +34,9 @@ SHORT_NAMES: dict[str, str] = {
 _BEST = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider")
 _LOG_ERRORS = 3
 _BFLOAT16 = 16  # of onnx.TensorProto.DataType
-STATE_KEY = "graphkit.state"  # metadata: the paths of the variables behind the further inputs and outputs
+STATE_KEY = (
+    "graphkit.state"  # metadata: the names of the further inputs, which the further outputs are the next values of
+)
 STRUCTURE_KEY = "graphkit.structure"  # metadata: how inputs and outputs are nested
 PRODUCER = "graphkit"
 
