@@ -85,16 +85,29 @@ def export_model(
         return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
 
 
-def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:
-    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata."""
-    return model_to_document(model, opset, training=training, config=config).whole()
+def model_to_onnx(
+    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, program: Program | None = None
+) -> onnx.ModelProto:
+    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata.
+
+    Args:
+        program: the model's program, where it is not to be traced here.
+    """
+    return model_to_document(model, opset, training=training, config=config, program=program).whole()
 
 
 def model_to_document(
-    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, keep_bfloat16: bool = False
+    model: Any,
+    opset: int = OPSET,
+    *,
+    training: bool = False,
+    config: bool = True,
+    keep_bfloat16: bool = False,
+    program: Program | None = None,
 ) -> Document:
     """What `model_to_onnx` gives, the weights apart."""
-    program = model.program(training=training)
+    check_has_graph(model)
+    program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
     document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
     _add_first_states(document, model, _changed(program))
@@ -132,6 +145,15 @@ def _keys(structure: Any, key: str | None = None) -> Any:
     if isinstance(structure, Mapping):
         return {own: _keys(part, str(own)) for own, part in structure.items()}
     return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
+
+
+def check_has_graph(model: Any) -> None:
+    """Raise ExportError for a layer, or a model that is a class with a `call` of its own: there is no graph to write."""
+    if not hasattr(model, "program"):
+        raise ExportError(
+            f"{model.name!r} ({type(model).__name__}) has no graph of layers that ONNX could say. Make a functional model of it: "
+            "x = Input(...); Model(x, layer(x))."
+        )
 
 
 def check_free_sizes(model: Any, program: Program) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.layers.layer import Layer
 from graphkit.models.feeding import InputInfo, Signature, from_listed
 from graphkit.runtime.session import (
     STATE_KEY,
@@ -42,7 +43,7 @@ class Predictor:
     def __init__(
         self, model: Any, providers: Providers = None, threads: int | None = None, strict: bool = False
     ) -> None:
-        self._source = Source(model_as_onnx(model) if hasattr(model, "program") else model)
+        self._source = Source(model_as_onnx(model) if isinstance(model, Layer) else model)
         self._settings = (providers, threads, strict)
         self._session = Session(self._source.content, providers, threads, strict)
         metadata = self._session.metadata

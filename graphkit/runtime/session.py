@@ -12,11 +12,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
+from graphkit.core.dims import Dim
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    RuntimeSessionError,
+    UnknownNameError,
+)
 from graphkit.core.file_kinds import other_kind
 from graphkit.core.files import scratch_folder
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
+from graphkit.ir.spec import TensorSpec
 
 Providers: TypeAlias = "str | Sequence[str | tuple[str, Mapping[str, Any]]] | None"
 
@@ -435,10 +443,25 @@ def _fed_value(array: Any) -> Any:
     return _onnxruntime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
 
 
-def _inference_program(model: Any, left_out: frozenset[int]) -> Any:
-    if not left_out:
-        return model.program(training=False)
-    return model.program(training=False, specs=[None if i in left_out else t.spec for i, t in enumerate(model.inputs)])
+def _inference_program(model: Any, left_out: frozenset[int] = frozenset()) -> Any:
+    """The program of inference for any number of rows, as calls on arrays take it, also where an Input names one number.
+
+    A model that keeps states, or cannot be traced so, stays with its number.
+    """
+    room("onnx").check_has_graph(model)
+    own = [None if i in left_out else t.spec for i, t in enumerate(model.inputs)]
+    free = [spec if spec is None or not spec.shape else _with_free_rows(spec) for spec in own]
+    if free != own and not any(getattr(layer, "stateful", False) for layer in model._walk_layers()):
+        try:
+            return model.program(training=False, specs=free)
+        except GraphKitError:
+            pass
+    return model.program(training=False, specs=own)
+
+
+def _with_free_rows(spec: TensorSpec) -> TensorSpec:
+    rows, *others = spec.shape
+    return TensorSpec((Dim.named("batch"), *others), spec.dtype) if isinstance(rows, int) else spec
 
 
 _sessions: weakref.WeakKeyDictionary[Any, dict[Any, ModelSession]] = weakref.WeakKeyDictionary()
@@ -475,4 +498,4 @@ def session_for(
 
 def model_as_onnx(model: Any) -> Any:
     """A graphkit model as an ONNX message."""
-    return room("onnx").model_to_onnx(model, config=False)
+    return room("onnx").model_to_onnx(model, config=False, program=_inference_program(model))
