@@ -114,9 +114,9 @@ class Predictor:
         return next(iter(counts.values()), None)
 
     def _run(self, feeds: dict[str, Any]) -> list[Any]:
-        empty = [name for name, array in feeds.items() if not array.size]
-        if not empty:
+        if all(array.size for array in feeds.values()):
             return self._run_session(feeds)
+        empty = [name for name, array in feeds.items() if not array.size]
         if self._is_one_batch() and not any(len(array) for array in feeds.values()) and not self._state_names:
             one = {name: _one_row(array) for name, array in feeds.items()}
             if all(array.size for array in one.values()):
@@ -143,6 +143,8 @@ class Predictor:
 
     def _pack(self, results: Sequence[Any]) -> Any:
         """The results in the model's structure and dtypes: bfloat16 comes as float32 from a file."""
+        if self._output_structure == 0 and self.outputs[0].dtype != "bfloat16":
+            return results[0]
         pairs = zip(results, self.outputs, strict=True)
         return nest.pack(self._output_structure, [_in_dtype(array, info.dtype) for array, info in pairs])
 
