@@ -5,6 +5,7 @@ The module itself is the converter that the entry-point group "graphkit.converte
 
 from .export import (
     check_free_sizes,
+    check_has_graph,
     export_model,
     model_to_onnx,
     output_names,
@@ -29,6 +30,6 @@ def recognizes(head: bytes) -> bool:
 
 
 __all__ = [
-    "EXTENSIONS", "apply_steps", "check_free_sizes", "export_model", "is_too_large", "load_model", "model_to_onnx",
+    "EXTENSIONS", "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "load_model", "model_to_onnx",
     "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message", "recognizes", "write_model",
 ]  # fmt: skip

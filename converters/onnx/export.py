@@ -11,10 +11,11 @@ from inspect import signature
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from onnx import helper
 
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
 from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
@@ -25,9 +26,10 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 from graphkit.models.feeding import numbered, to_listed
 
-from .builder import GraphBuilder, Operand, value_info
+from .builder import GraphBuilder, Operand, to_tensor, value_info
 from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
+from .element_types import NAMES_OF_TYPES
 from .files import write_model
 from .relayout import Step
 
@@ -83,18 +85,32 @@ def export_model(
         return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
 
 
-def model_to_onnx(model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True) -> onnx.ModelProto:
-    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata."""
-    return model_to_document(model, opset, training=training, config=config).whole()
+def model_to_onnx(
+    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, program: Program | None = None
+) -> onnx.ModelProto:
+    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata.
+
+    Args:
+        program: the model's program, where it is not to be traced here.
+    """
+    return model_to_document(model, opset, training=training, config=config, program=program).whole()
 
 
 def model_to_document(
-    model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, keep_bfloat16: bool = False
+    model: Any,
+    opset: int = OPSET,
+    *,
+    training: bool = False,
+    config: bool = True,
+    keep_bfloat16: bool = False,
+    program: Program | None = None,
 ) -> Document:
     """What `model_to_onnx` gives, the weights apart."""
-    program = model.program(training=training)
+    check_has_graph(model)
+    program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
     document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
+    _add_first_states(document, model, _changed(program))
     structure = {
         "inputs": to_listed(numbered(model.input)),
         "outputs": to_listed(numbered(model.output)),
@@ -104,6 +120,18 @@ def model_to_document(
     if config:
         _add_metadata(document, {**_config(model), EXTRA_KEY: json.dumps(_unwritten(model, b))})
     return document
+
+
+def _add_first_states(document: Document, model: Any, states: Sequence[State]) -> None:
+    """What a state is where nobody feeds it, as an initializer of the input's name: recurrent states are zeros, seeds as now."""
+    recurrent = {id(v) for layer in model._walk_layers() for v in nest.flatten(getattr(layer, "states", None) or [])}
+    graph = document.message.graph
+    inputs = list(graph.input)[len(graph.input) - len(states) :]
+    for info, state in zip(inputs, states, strict=True):
+        variable = state.variable
+        array = np.zeros_like(variable.array) if id(variable) in recurrent else variable.array
+        dtype = NAMES_OF_TYPES[info.type.tensor_type.elem_type]
+        graph.initializer.append(to_tensor(array.astype(dtypes.to_numpy(dtype)), dtype, info.name))
 
 
 def output_names(model: Any) -> list[str]:
@@ -117,6 +145,15 @@ def _keys(structure: Any, key: str | None = None) -> Any:
     if isinstance(structure, Mapping):
         return {own: _keys(part, str(own)) for own, part in structure.items()}
     return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
+
+
+def check_has_graph(model: Any) -> None:
+    """Raise ExportError for a layer, or a model that is a class with a `call` of its own: there is no graph to write."""
+    if not hasattr(model, "program"):
+        raise ExportError(
+            f"{model.name!r} ({type(model).__name__}) has no graph of layers that ONNX could say. Make a functional model of it: "
+            "x = Input(...); Model(x, layer(x))."
+        )
 
 
 def check_free_sizes(model: Any, program: Program) -> None:
@@ -356,7 +393,7 @@ def _document(
         graph, opset_imports=imports, ir_version=helper.find_min_ir_version_for(imports[:1]), producer_name="graphkit"
     )
     document = Document(message, [i for i in initializers if isinstance(i, Weight)])
-    changed = [s.variable.path for s in _changed(program)]
+    changed = [info.name for info in inputs[len(program.inputs) :]]
     state = {STATE_KEY: json.dumps(changed)} if changed else {}
     _add_metadata(document, {WEIGHTS_KEY: json.dumps(weight_table(b)), **state})
     return document

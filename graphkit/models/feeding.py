@@ -18,6 +18,7 @@ from graphkit.core import dtypes, nest
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
 
@@ -67,6 +68,8 @@ class Signature:
 
     def leaves(self, given: Any) -> list[Any]:
         """What belongs to each input, in order, as it was given."""
+        if type(given) is np.ndarray and len(self.inputs) == 1:
+            return [given]
         if isinstance(given, Mapping):
             return self._from_mapping(given)
         if given is None:
@@ -200,6 +203,8 @@ def conform(info: InputInfo, value: Any, where: str, cast: bool = True) -> Any:
 
     A last axis of size 1 is added or taken away, as in Keras. Raises ShapeError, DTypeError and their kin, naming the input.
     """
+    if type(value) is np.ndarray and _is_as_wanted(info, value):
+        return value
     if value is None:
         if info.optional:
             return None
@@ -218,6 +223,16 @@ def conform(info: InputInfo, value: Any, where: str, cast: bool = True) -> Any:
         _check_values(info, made, label)
         made = made.astype(wanted) if cast else made
     return _masked_as(value, made)
+
+
+def _is_as_wanted(info: InputInfo, array: Array) -> bool:
+    """Whether an array may be taken as it is: the frequent case, which shall cost little."""
+    return (
+        info.dtype != "string"
+        and array.dtype == dtypes.to_numpy(info.dtype)
+        and len(info.shape) == array.ndim
+        and all(w is None or w == g for w, g in zip(info.shape, array.shape, strict=True))
+    )
 
 
 def to_array(value: Any, label: str) -> Array:
@@ -327,15 +342,10 @@ def _check_values(info: InputInfo, array: Array, label: str) -> None:
 
 def _masked_as(value: Any, made: Any) -> Any:
     """Masks travel on tensors, and stay where a tensor was cast or its last axis changed."""
-    if made is not value:
-        for name in _MASKS:
-            mask = getattr(value, name, None)
-            if mask is not None and hasattr(made, "mask"):
-                made.mask = mask
+    mask = getattr(value, "mask", None)
+    if made is not value and mask is not None and isinstance(made, (Tracer, EagerTensor)):
+        made.mask = mask
     return made
-
-
-_MASKS = ("mask",)
 
 
 # ----- structures as data -----

@@ -152,7 +152,8 @@ class Functional(Model):
         given = args[0] if args else kwargs.get("inputs")
         if (not args and "inputs" not in kwargs) or _has_tensors(given):
             return args, kwargs
-        made = nest.pack(self.signature.structure, self.signature.conformed(given))
+        leaves = self.signature.conformed(given)
+        made = leaves[0] if self.signature.structure == 0 else nest.pack(self.signature.structure, leaves)
         return (made, *args[1:]), {k: v for k, v in kwargs.items() if k != "inputs"}
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
@@ -284,6 +285,8 @@ def _unique_names(wanted: list[str]) -> list[str]:
 
 def _has_tensors(structure: Any) -> bool:
     """Whether tensors without numbers are in a structure."""
+    if not nest.is_nested(structure):
+        return isinstance(structure, (Tracer, SymbolicTensor))
     return any(isinstance(leaf, (Tracer, SymbolicTensor)) for leaf in nest.flatten(structure))
 
 

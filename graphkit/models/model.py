@@ -246,10 +246,28 @@ class Model(Layer):
 
     # ----- ONNX, pictures -----
 
-    def export(self, filepath: Any, format: str = "onnx", **kwargs: Any) -> None:
-        """Write the model as ONNX. Args: opset (21), overwrite, and what `graphkit.converters.onnx.export_model` takes."""
+    def export(
+        self, filepath: Any, format: str = "onnx", verbose: Any = None, input_signature: Any = None, **kwargs: Any
+    ) -> None:
+        """Write the model as ONNX.
+
+        Args:
+            filepath: the file.
+            format: "onnx".
+            verbose, input_signature: Keras' own; nothing is printed, and the inputs are those of the model.
+            kwargs: opset (or Keras' opset_version; 21), and what `graphkit.converters.onnx.export_model` takes.
+
+        Source: keras.Model.export.
+        """
         if format != "onnx":
             raise InvalidArgumentError(f"export: the only format is 'onnx', got {format!r}.")
+        if input_signature is not None:
+            raise InvalidArgumentError(
+                f"export: input_signature={input_signature!r:.80} has no effect here; give the model's Input the shape and dtype."
+            )
+        version = kwargs.pop("opset_version", None)
+        if version is not None:
+            kwargs["opset"] = version
         room("onnx").export_model(self, filepath, **kwargs)
 
     def summary(

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.layers.layer import Layer
 from graphkit.models.feeding import InputInfo, Signature, from_listed
 from graphkit.runtime.session import (
     STATE_KEY,
@@ -34,28 +35,28 @@ class Predictor:
         strict: raise where the first provider asked for is not there.
 
     It takes what the model takes: see `graphkit.models.feeding`. `inputs`, `outputs` say names, shapes (None where free) and
-    dtypes; `providers` which ones it got. Recurrent states of a stateful model are kept between calls until `reset_states()`.
+    dtypes; `providers` which ones it got. Recurrent states and the seeds of layers that draw numbers (Dropout called with
+    `training=True`) are kept between calls until `reset_states()`; bare onnxruntime starts from the same ones at each run.
     A copy or a pickle of it is opened anew, with its states as they are.
     """
 
     def __init__(
         self, model: Any, providers: Providers = None, threads: int | None = None, strict: bool = False
     ) -> None:
-        self._source = Source(model_as_onnx(model) if hasattr(model, "program") else model)
+        self._source = Source(model_as_onnx(model) if isinstance(model, Layer) else model)
         self._settings = (providers, threads, strict)
         self._session = Session(self._source.content, providers, threads, strict)
         metadata = self._session.metadata
         self._state_names: list[str] = json.loads(metadata.get(STATE_KEY, "[]"))
-        count = len(self._state_names)
-        self.inputs: list[TensorInfo] = self._session.inputs[: len(self._session.inputs) - count]
-        self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - count]
+        states = set(self._state_names)
+        self.inputs: list[TensorInfo] = [info for info in self._session.inputs if info.name not in states]
+        self.outputs: list[TensorInfo] = self._session.outputs[: len(self._session.outputs) - len(states)]
         inputs, self._output_structure, given = _structures(metadata, len(self.inputs), self.outputs)
         self.outputs = [info._replace(dtype=dtype) for info, dtype in zip(self.outputs, given, strict=True)]
         self.signature = Signature(
             f"model {self._session.name!r}", tuple(InputInfo(*info) for info in self.inputs), inputs
         )
-        self._state_infos = self._session.inputs[len(self.inputs) :]
-        self._states: list[Any] = []
+        self._states: dict[str, Any] = {}
         self._lock = threading.Lock()
         self.reset_states()
 
@@ -65,9 +66,10 @@ class Predictor:
         return self._session.providers
 
     def reset_states(self) -> None:
-        """Recurrent states start from zeros again."""
+        """States start anew: recurrent ones from zeros, seeds as the model had them."""
+        undefined = (info for info in self._session.inputs if info.name in self._state_names)
         with self._lock:
-            self._states = [np.zeros([s or 1 for s in i.shape], dtypes.to_numpy(i.dtype)) for i in self._state_infos]
+            self._states = {i.name: np.zeros([s or 1 for s in i.shape], dtypes.to_numpy(i.dtype)) for i in undefined}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The outputs for one batch: an array for each input in order, a list or a dict of them, or keywords by name.
@@ -112,9 +114,9 @@ class Predictor:
         return next(iter(counts.values()), None)
 
     def _run(self, feeds: dict[str, Any]) -> list[Any]:
-        empty = [name for name, array in feeds.items() if not array.size]
-        if not empty:
+        if all(array.size for array in feeds.values()):
             return self._run_session(feeds)
+        empty = [name for name, array in feeds.items() if not array.size]
         if self._is_one_batch() and not any(len(array) for array in feeds.values()) and not self._state_names:
             one = {name: _one_row(array) for name, array in feeds.items()}
             if all(array.size for array in one.values()):
@@ -135,13 +137,14 @@ class Predictor:
         if not self._state_names:
             return self._session.run(feeds)
         with self._lock:
-            states = {info.name: value for info, value in zip(self._state_infos, self._states, strict=True)}
-            results = self._session.run({**feeds, **states})
-            self._states = results[len(self.outputs) :]
+            results = self._session.run({**feeds, **self._states})
+            self._states = dict(zip(self._state_names, results[len(self.outputs) :], strict=True))
         return results[: len(self.outputs)]
 
     def _pack(self, results: Sequence[Any]) -> Any:
         """The results in the model's structure and dtypes: bfloat16 comes as float32 from a file."""
+        if self._output_structure == 0 and self.outputs[0].dtype != "bfloat16":
+            return results[0]
         pairs = zip(results, self.outputs, strict=True)
         return nest.pack(self._output_structure, [_in_dtype(array, info.dtype) for array, info in pairs])
 
@@ -150,7 +153,7 @@ class Predictor:
         made = object.__new__(Predictor)
         made.__dict__.update(self.__dict__, _lock=threading.Lock())
         with self._lock:
-            made._states = [np.array(state) for state in self._states]
+            made._states = dict(self._states)
         return made
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Predictor:
@@ -158,7 +161,7 @@ class Predictor:
 
     def __getstate__(self) -> dict[str, Any]:
         with self._lock:
-            states = list(self._states)
+            states = dict(self._states)
         return {"model": self._source.read(), "settings": self._settings, "states": states}
 
     def __setstate__(self, state: Mapping[str, Any]) -> None:

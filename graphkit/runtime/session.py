@@ -12,11 +12,19 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, RuntimeSessionError, UnknownNameError
+from graphkit.core.dims import Dim
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    RuntimeSessionError,
+    UnknownNameError,
+)
 from graphkit.core.file_kinds import not_binary
 from graphkit.core.files import scratch_folder
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
+from graphkit.ir.spec import TensorSpec
 
 Providers: TypeAlias = "str | Sequence[str | tuple[str, Mapping[str, Any]]] | None"
 
@@ -34,7 +42,9 @@ SHORT_NAMES: dict[str, str] = {
 _BEST = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider")
 _LOG_ERRORS = 3
 _BFLOAT16 = 16  # of onnx.TensorProto.DataType
-STATE_KEY = "graphkit.state"  # metadata: the paths of the variables behind the further inputs and outputs
+STATE_KEY = (
+    "graphkit.state"  # metadata: the names of the further inputs, which the further outputs are the next values of
+)
 STRUCTURE_KEY = "graphkit.structure"  # metadata: how inputs and outputs are nested
 PRODUCER = "graphkit"
 
@@ -192,10 +202,14 @@ class Session:
         nodes = [*self.raw.get_inputs()[:inputs], *self.raw.get_outputs()[:outputs]]
         return [list(node.shape) for node in nodes]
 
-    def run(self, feeds: Mapping[str, Any]) -> list[Any]:
-        """All outputs for these inputs. Raises RuntimeSessionError with onnxruntime's words."""
+    def run(self, feeds: Mapping[str, Any], weights: Mapping[str, Any] | None = None) -> list[Any]:
+        """All outputs for these inputs, and these weights where they are inputs too.
+
+        Raises RuntimeSessionError with onnxruntime's words.
+        """
+        fed = feeds if weights is None else {**feeds, **weights}
         try:
-            made: list[Any] = self._run_bound(feeds) if self._needs_binding else self.raw.run(None, feeds)
+            made: list[Any] = self._run_bound(fed) if self._needs_binding else self.raw.run(None, fed)
             return made
         except Exception as error:
             shapes = ", ".join(f"{n} {np.shape(a)}" for n, a in feeds.items())
@@ -206,12 +220,9 @@ class Session:
         ort = _onnxruntime()
         binding = self.raw.io_binding()
         for info in self.inputs:
-            array = np.ascontiguousarray(feeds[info.name])
-            if info.dtype == "bfloat16":
-                value = ort.OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
-                binding.bind_ortvalue_input(info.name, value)
-            else:
-                binding.bind_cpu_input(info.name, array)
+            value = _fed_value(feeds[info.name])
+            bind = binding.bind_ortvalue_input if isinstance(value, ort.OrtValue) else binding.bind_cpu_input
+            bind(info.name, value)
         for info in self.outputs:
             binding.bind_output(info.name)
         self.raw.run_with_iobinding(binding)
@@ -398,7 +409,7 @@ class ModelSession:
         feeds = {info.name: array for info, array in zip(self.inputs, arrays, strict=True)}
         feeds.update({name: v.array for name, v in zip(self._state_names, self.states, strict=True)})
         session, weights = self._chosen
-        results = session.run(feeds if weights is None else {**feeds, **weights})
+        results = session.run(feeds, weights)
         if not self.states:
             return results
         count = len(results) - len(self.states)
@@ -414,29 +425,56 @@ class _FedWeights:
     """
 
     def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
-        document, self._weights = room("onnx").program_with_weights_fed(program, **written)
+        document, weights = room("onnx").program_with_weights_fed(program, **written)
         self.session = Session(document, *options)
+        self._moved = {name: weight for name, weight in weights.items() if weight[1]}
+        self._own = [(name, variable) for name, (variable, steps) in weights.items() if not steps]
+        self._sources: list[Any] = [None] * len(self._own)
+        self._apply_steps = room("onnx").apply_steps
+        self._values: dict[str, Any] = {}
 
     def values(self) -> dict[str, Any]:
         """What to feed for the weights, by name, with their numbers of now."""
-        return {
-            name: _fed_value(room("onnx").apply_steps(variable.array, steps))
-            for name, (variable, steps) in self._weights.items()
+        made = {
+            name: _fed_value(self._apply_steps(variable.array, steps))
+            for name, (variable, steps) in self._moved.items()
         }
+        for place, (name, variable) in enumerate(self._own):
+            array = variable.array
+            if self._sources[place] is not array or not array.flags.c_contiguous:  # moved into other memory, or copied
+                self._sources[place], self._values[name] = array, _fed_value(array)
+        return {**self._values, **made}
 
 
 def _fed_value(array: Any) -> Any:
     """What `run` takes for an array: itself; of a dtype that NumPy does not have by itself, a value around it."""
+    if not isinstance(array, np.ndarray):
+        return array  # such a value already
     array = np.ascontiguousarray(array)
     if array.dtype.name != "bfloat16":
         return array
     return _onnxruntime().OrtValue.ortvalue_from_numpy_with_onnx_type(array.view(np.uint16), _BFLOAT16)
 
 
-def _inference_program(model: Any, left_out: frozenset[int]) -> Any:
-    if not left_out:
-        return model.program(training=False)
-    return model.program(training=False, specs=[None if i in left_out else t.spec for i, t in enumerate(model.inputs)])
+def _inference_program(model: Any, left_out: frozenset[int] = frozenset()) -> Any:
+    """The program of inference for any number of rows, as calls on arrays take it, also where an Input names one number.
+
+    A model that keeps states, or cannot be traced so, stays with its number.
+    """
+    room("onnx").check_has_graph(model)
+    own = [None if i in left_out else t.spec for i, t in enumerate(model.inputs)]
+    free = [spec if spec is None or not spec.shape else _with_free_rows(spec) for spec in own]
+    if free != own and not any(getattr(layer, "stateful", False) for layer in model._walk_layers()):
+        try:
+            return model.program(training=False, specs=free)
+        except GraphKitError:
+            pass
+    return model.program(training=False, specs=own)
+
+
+def _with_free_rows(spec: TensorSpec) -> TensorSpec:
+    rows, *others = spec.shape
+    return TensorSpec((Dim.named("batch"), *others), spec.dtype) if isinstance(rows, int) else spec
 
 
 _sessions: weakref.WeakKeyDictionary[Any, dict[Any, ModelSession]] = weakref.WeakKeyDictionary()
@@ -473,4 +511,4 @@ def session_for(
 
 def model_as_onnx(model: Any) -> Any:
     """A graphkit model as an ONNX message."""
-    return room("onnx").model_to_onnx(model, config=False)
+    return room("onnx").model_to_onnx(model, config=False, program=_inference_program(model))

@@ -394,7 +394,7 @@ def predict(
     )
     container.on_predict_begin()
     # Now, since callbacks may have changed the weights.
-    run = inference_callable(model, rows=(batches[1] or 0) * (batch_size or 1))
+    run = inference_callable(model, rows=(batches[1] or 0) * check_batch_size(batch_size))
     for number, leaves in enumerate(batches[0]):
         container.on_predict_batch_begin(number)
         structure, outputs = run(leaves)

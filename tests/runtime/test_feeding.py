@@ -322,6 +322,19 @@ def test_training_on_it_is_training_on_the_arrays_in_the_right_form() -> None:
             np.testing.assert_array_equal(one_weight, other)
 
 
+@pytest.mark.parametrize("rows", [0, 1, 2, 5])
+def test_the_number_of_rows_that_an_input_names_binds_nobody_but_files(rows: int, tmp_path: Path) -> None:
+    a = layers.Input((3,), batch_size=2, name="a")
+    model = models.Model(a, a * 2.0, name="two_rows")
+    x = np.ones((rows, 3), "float32")
+    for ask in (model, lambda x: model.predict(x, verbose=0), model.predict_on_batch, Predictor(model)):
+        np.testing.assert_array_equal(np.asarray(ask(x)), 2 * x)
+    model.export(tmp_path / "m.onnx")
+    if rows != 2:
+        with pytest.raises(ShapeError, match=rf"Input 'a' of model 'two_rows' wants shape \(2, 3\), got \({rows}, 3\)"):
+            Predictor(tmp_path / "m.onnx")(x)
+
+
 STRUCTURES = [0, [0, 1], (0, 1), {"b": 0, "a": (1, [2])}, [{"x": 0}, (1, {"z": [2, 3]})]]
 
 

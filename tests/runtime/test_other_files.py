@@ -9,11 +9,19 @@ from typing import Any
 
 import h5py
 import numpy as np
+import onnx
 import pytest
 
 import graphkit
 from graphkit import layers, models
-from graphkit.core.errors import GraphKitError, InvalidTypeError, RuntimeSessionError, SerializationError
+from graphkit.core.errors import (
+    ExportError,
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    RuntimeSessionError,
+    SerializationError,
+)
 from graphkit.runtime import Predictor
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n"
@@ -108,6 +116,25 @@ def test_an_option_that_the_export_does_not_have_is_named(door: str, tmp_path: P
 def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
     with pytest.raises(InvalidTypeError, match=r"it has opset, training, .*Did you mean 'opset'"):
         model().export(tmp_path / "m.onnx", opsett=17)
+
+
+def test_keras_arguments_of_export_are_understood(tmp_path: Path) -> None:
+    model().export(tmp_path / "m.onnx", format="onnx", verbose=False, opset_version=18)
+    assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 18
+    with pytest.raises(InvalidArgumentError, match=r"input_signature=.* has no effect here"):
+        model().export(tmp_path / "m.onnx", input_signature=[1])
+
+
+def test_what_has_no_graph_is_no_file_and_no_predictor(tmp_path: Path) -> None:
+    class Own(models.Model):
+        def call(self, x: Any) -> Any:
+            return x
+
+    for thing in (Own(name="own"), layers.Dense(2, name="own")):
+        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+            Predictor(thing)
+    with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+        Own(name="own").export(tmp_path / "m.onnx")
 
 
 def test_bfloat16_is_float32_at_the_border_of_a_file(tmp_path: Path) -> None:

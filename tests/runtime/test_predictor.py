@@ -200,3 +200,35 @@ def test_a_file_that_has_changed_is_not_pickled(tmp_path: Any) -> None:
     (tmp_path / "m.onnx").unlink()
     with pytest.raises(RuntimeSessionError, match="has changed since it was opened"):
         pickle.dumps(predictor)
+
+
+def test_layers_that_draw_numbers_draw_others_at_each_call_until_reset(tmp_path: Any) -> None:
+    x = layers.Input((1000,))
+    model = models.Model(x, layers.Dropout(0.5)(x, training=True))
+    model.export(tmp_path / "m.onnx")
+    ones = np.ones((2, 1000), np.float32)
+    for predictor in (Predictor(model), Predictor(tmp_path / "m.onnx")):
+        first, second = predictor(ones), predictor(ones)
+        assert set(np.unique(first)) == {0.0, 2.0}
+        assert 0.4 < (first == 0).mean() < 0.6
+        assert 0.4 < (first == second).mean() < 0.6
+        predictor.reset_states()
+        np.testing.assert_array_equal(predictor(ones), first)
+
+
+def test_a_file_with_states_runs_in_bare_onnxruntime_from_its_first_states(tmp_path: Any) -> None:
+    import onnxruntime
+
+    x = layers.Input(batch_shape=(1, 2, 3), name="x")
+    y = layers.Dropout(0.5)(layers.LSTM(2, stateful=True)(x), training=True)
+    model = models.Model(x, y, name="stateful")
+    step = np.ones((1, 2, 3), np.float32)
+    model.predict(step, verbose=0)  # its states are others now
+    model.export(tmp_path / "m.onnx")
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", options)
+    assert [node.name for node in session.get_inputs()] == ["x"]
+    first = Predictor(tmp_path / "m.onnx")(step)
+    for _ in range(2):
+        np.testing.assert_array_equal(session.run(None, {"x": step})[0], first)
