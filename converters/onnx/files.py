@@ -114,7 +114,7 @@ def external_tensors(message: onnx.ModelProto) -> list[onnx.TensorProto]:
 def read_message(path: Path) -> onnx.ModelProto:
     """A message with its external weights. Raises SerializationError for what is no ONNX model, or lacks a part."""
     try:
-        message = onnx.load(str(path), load_external_data=False)
+        message = onnx.load(str(path), "protobuf", load_external_data=False)
     except Exception as error:
         with path.open("rb") as file:
             kind = other_kind(file.read(4096))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import Any
 
@@ -28,7 +27,7 @@ class Monitor(Callback):
 
     def _better(self, value: float, than: Any) -> bool:
         if than is None:
-            return not math.isnan(value)
+            return True
         return bool(value - self.min_delta > than if self._rises else value - self.min_delta < than)
 
     def get_monitor_value(self, logs: Logs) -> Any:

@@ -10,13 +10,14 @@ __all__ = ["main"]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives the exit code: 0 done, 1 a script or a check failed, 2 usage or a bad file, 130 interrupted."""
-    from graphkit.cli.commands import parser
-    from graphkit.cli.terminal import complain
+    from graphkit.cli.commands import parser, run
+    from graphkit.cli.terminal import complain, plain_warnings
     from graphkit.core.errors import GraphKitError
 
     arguments = parser().parse_args(list(sys.argv[1:] if argv is None else argv))
     try:
-        code = arguments.command(arguments)
+        with plain_warnings(arguments.command is not run):
+            code = arguments.command(arguments)
         sys.stdout.flush()
         return int(code or 0)
     except BrokenPipeError:  # `graphkit summary model.keras | head`

@@ -28,9 +28,22 @@ Each subclasses the builtin that a caller would catch. A message says where, wha
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+_SECOND_STOP = re.compile(r"(?<!\.)([.?!])\.(?=\s|$)")
+
+
+def one_stop(message: str) -> str:
+    """A message without the second full stop that it has where another message, a sentence of its own, was put into it."""
+    return _SECOND_STOP.sub(r"\1", message)
+
 
 class GraphKitError(Exception):
     """Base of every exception that graphkit raises on purpose."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # ImportError takes a name
+        super().__init__(*(one_stop(arg) if isinstance(arg, str) else arg for arg in args), **kwargs)
 
 
 class InvalidArgumentError(GraphKitError, ValueError):

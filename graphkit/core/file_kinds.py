@@ -22,7 +22,15 @@ _STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "an array of NumPy (.npy)"),
     (b"%PDF", "a PDF file"),
     (b"\x89PNG", "a PNG image"),
+    (b"\xff\xd8\xff", "a JPEG image"),
+    (b"GIF8", "a GIF image"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
+    (b"Rar!", "a RAR archive; unpack it first"),
+    (b"GGUF", "a GGUF file of llama.cpp"),
+    (b"\x7fELF", "a program or library"),
 )
+_TAR = b"ustar"  # behind 257 bytes
+_PRINTED = frozenset(range(0x20, 0x7F)) | set(b"\t\r\n")
 _MARKUP = ((b"<!doctype html", "an HTML page"), (b"<html", "an HTML page"), (b"<?xml", "an XML file"))
 _TFLITE = b"TFL3"  # behind an offset of four bytes
 _TEXT = (b"{", b"[")
@@ -41,6 +49,13 @@ def other_kind(head: bytes) -> str | None:
     for start, name in _MARKUP:
         if text.startswith(start):
             return f"{name}, such as a download page or an error of a server"
+    if head[257 : 257 + len(_TAR)] == _TAR:
+        return "a tar archive; unpack it first"
     if head[4:8] == _TFLITE:
         return "a TensorFlow Lite file"
     return "text in JSON" if text[:1] in _TEXT and b"\0" not in head else None
+
+
+def is_text(head: bytes) -> bool:
+    """Whether a file that begins with these bytes is plain text."""
+    return bool(head) and all(byte in _PRINTED for byte in head.removeprefix(b"\xef\xbb\xbf"))

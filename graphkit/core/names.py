@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -54,7 +54,23 @@ _automatic = NameCounter()
 
 def auto_name(prefix: str) -> str:
     """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
-    return _automatic.next(prefix)
+    name = _automatic.next(prefix)
+    while name in _reserved.get():
+        name = _automatic.next(prefix)
+    return name
+
+
+_reserved: ContextVar[Container[str]] = ContextVar("graphkit_reserved_names", default=frozenset())
+
+
+@contextmanager
+def reserved(names: Container[str]) -> Iterator[None]:
+    """Inside, none of these names is given automatically: a graph that is put together has layers of these names."""
+    token = _reserved.set(names)
+    try:
+        yield
+    finally:
+        _reserved.reset(token)
 
 
 def next_number(prefix: str) -> int:

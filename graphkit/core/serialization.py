@@ -324,12 +324,25 @@ def find_class(config: Mapping[str, Any]) -> Any:
         found = _BUILTIN.get((module, name))
     if found is not None:
         return found
-    known = sorted({n for home, n in _BUILTIN if home == module} or {n for _, n in _BUILTIN})
     raise UnknownClassError(
         f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
-        f"{did_you_mean(name, known)} If it is a class of your own, pass custom_objects={{{name!r}: YourClass}} or decorate it with "
-        "@graphkit.saving.register_keras_serializable()."
+        f"{did_you_mean(name, _of_its_kind(module, config))} If it is a class of your own, pass "
+        f"custom_objects={{{name!r}: YourClass}} or decorate it with @graphkit.saving.register_keras_serializable()."
     )
+
+
+_OF_LAYERS = ("inbound_nodes", "build_config", "name")  # keys of an envelope that only those in a list of `layers` have
+
+
+def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
+    """The names of the classes that an unknown one could be meant to be: of its module, or the layers if it is one."""
+    parts = set(module.split("."))
+    homes = {home for home, _ in _BUILTIN if home == module or home.split(".")[-1] in parts - {"keras"}}
+    inner = config["config"]
+    is_layer = any(key in config for key in _OF_LAYERS) or (isinstance(inner, Mapping) and "trainable" in inner)
+    if not homes and (is_layer or not module):
+        homes = {"keras.layers"}
+    return sorted({name for home, name in _BUILTIN if home in homes})
 
 
 def _builtin_by_path(module: str, name: str) -> Any:
@@ -385,6 +398,11 @@ def config_names(cls: Any) -> list[str]:
         names = [p.name for p in parameters if p.name != "self" and p.kind in kinds]
         _CONFIG_NAMES[cls] = cls.__init__, names
     return list(names)
+
+
+def takes_any(cls: Any) -> bool:
+    """Whether a class' constructor hands arguments of any name on to its base."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
 
 
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:

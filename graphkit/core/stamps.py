@@ -33,6 +33,13 @@ def latest_tick() -> int:
     return _latest
 
 
+def catch_up(time: int) -> None:
+    """Set the clock to a time that an object bears: one that comes from another process may be ahead of it."""
+    global _times, _latest
+    if time > _latest:
+        _times, _latest = itertools.count(time + 1), time
+
+
 class Stamped:
     """An object whose attributes say what it computes.
 

@@ -37,15 +37,29 @@ class Node:
     def __init__(self, operation: Operation, args: tuple[Any, ...], kwargs: dict[str, Any], outputs: Any) -> None:
         self.operation = operation
         self.is_copy = False
-        self.index = len(operation.nodes)
+        self.index = -1
         self.args = args
         self.kwargs = kwargs
         self.outputs = outputs
         self.input_tensors = [a for a in nest.flatten([list(args), kwargs]) if isinstance(a, SymbolicTensor)]
         self.output_tensors = [o for o in nest.flatten(outputs) if isinstance(o, SymbolicTensor)]
+        self._enter()
+
+    def _enter(self) -> None:
+        """Put it behind the operation's other calls, and say so on the tensors that it made."""
+        self.index = len(self.operation.nodes)
+        self.operation.nodes.append(self)
+        self.say_history()
+
+    def say_history(self) -> None:
+        """Say on the tensors that it made which call made them."""
         for number, tensor in enumerate(self.output_tensors):
-            tensor.history = KerasHistory(operation, self.index, number)
-        operation.nodes.append(self)
+            tensor.history = KerasHistory(self.operation, self.index, number)
+
+    def restore(self) -> None:
+        """Take its place among the operation's calls again, after both were unpickled or copied."""
+        if not any(node is self for node in self.operation.nodes):
+            self._enter()
 
     @property
     def key(self) -> tuple[str, int]:

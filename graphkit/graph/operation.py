@@ -28,6 +28,16 @@ class Operation:
         self.name = name
         self.nodes: list[Node] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its state without its calls: those belong to the models that they are part of. A call that takes no tensors stays."""
+        return {**self.__dict__, "nodes": [node for node in self.nodes if node.is_input]}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        for node in self.nodes:
+            node.index = self.nodes.index(node)
+            node.say_history()
+
     @property
     def _inbound_nodes(self) -> list[Node]:
         return self.nodes

@@ -49,6 +49,13 @@ class SymbolicTensor(Symbolic):
         self.history: KerasHistory | None = None
         self.mask: Any = None
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        return self.name, self.spec, self.mask  # the models that it is part of say which call made it
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.name, self.spec, self.mask = state
+        self.history = None
+
     @property
     def shape(self) -> tuple[int | None, ...]:
         """The shape as Keras shows it: None where a size is not known."""

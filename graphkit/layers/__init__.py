@@ -98,6 +98,7 @@ from graphkit.layers.preprocessing.augmentation import (
     RandomShear,
     RandomTranslation,
     RandomZoom,
+    ResizingRandomCrop,
 )
 from graphkit.layers.preprocessing.color import (
     RandomBrightness,
@@ -334,6 +335,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ResizingRandomCrop",
     "ResizingToSizes",
     "ReversibleEmbedding",
     "SReLU",

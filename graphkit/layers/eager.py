@@ -52,6 +52,12 @@ class EagerCalls:
         self._measures: dict[Any, list[Measure]] = {}  # of calls whose shapes depend on numbers
         self.parts: Parts | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_layer": self._layer}  # plans are made anew
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_layer"])  # type: ignore[misc]
+
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The layer's result on arrays."""
         leaves = nest.flatten([list(args), kwargs])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnsafeCodeError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnsafeCodeError
 from graphkit.core.serialization import custom_object, keras_class, serialize
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.context import call_context
@@ -79,6 +81,18 @@ class Lambda(Layer):
         """Whether a file gets the graph of the function's ops: it is not registered, so it has no name that a reader knows."""
         return "_registered_name" not in getattr(self.function, "__dict__", {})
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its state; a function that cannot be pickled is there as the model of the ops that it consists of."""
+        state = super().__getstate__()
+        return state if _is_importable(self.function) else {**state, "function": _GraphFunction(_pickled_model(self))}
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        """A copy with the same function: Python copies functions by reference."""
+        made = type(self).__new__(type(self))
+        memo[id(self)] = made
+        made.__setstate__(copy.deepcopy(super().__getstate__(), memo))
+        return made
+
     def as_saved(self) -> Any:
         """What stands for this layer in a file: itself, or the model of its ops."""
         return lambda_as_model(self) if self.saves_graph else self
@@ -100,6 +114,35 @@ class Lambda(Layer):
             if k not in ("module", "function_type", "output_shape_type", "output_shape_module")
         }
         return super().from_config(arguments)
+
+
+class _GraphFunction:
+    """The function of a Lambda that was pickled: what the model of its ops computes."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.__name__ = str(model.name)
+
+    def __call__(self, inputs: Any, **arguments: Any) -> Any:
+        return self.model.call(inputs)
+
+
+def _is_importable(function: Any) -> bool:
+    """Whether pickle can name the function."""
+    try:
+        pickle.dumps(function)
+    except Exception:
+        return False
+    return True
+
+
+def _pickled_model(layer: Lambda) -> Any:
+    try:
+        return lambda_as_model(layer)
+    except (GraphKitError, TypeError, ValueError) as error:
+        raise pickle.PicklingError(
+            f"The function of Lambda {layer.name!r} cannot be pickled: it has no name in a module, and {error}"
+        ) from error
 
 
 def _known_function(config: Mapping[str, Any], function: Any) -> Any:

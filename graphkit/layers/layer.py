@@ -359,7 +359,7 @@ class Layer(Stamped, Operation):
         """Build for the first call, by the shapes of its tensor arguments."""
         if self.built:
             return
-        shapes = {name: _merged_shape(nest.map_structure(_shape_or_none, value)) for name, value in tensors.items()}
+        shapes = {name: shapes_of(value) for name, value in tensors.items()}
         wanted = _build_arguments(type(self))
         if not wanted:
             given: dict[str, Any] = {}
@@ -379,9 +379,9 @@ class Layer(Stamped, Operation):
         """The shapes that the layer was built for, in Keras' form; None if it needed none."""
         if self._build_shapes is None or not self._own_build():
             return None
-        if len(self._build_shapes) == 1:
-            return {"input_shape": next(iter(self._build_shapes.values()))}
-        return {"shapes_dict": dict(self._build_shapes)} if self._build_shapes else None
+        if len(self._build_shapes) <= 1:
+            return {"input_shape": next(iter(self._build_shapes.values()), None)}
+        return {"shapes_dict": dict(self._build_shapes)}
 
     def _own_build(self) -> bool:
         return type(self).build is not Layer.build
@@ -392,10 +392,13 @@ class Layer(Stamped, Operation):
             return
         if "shapes_dict" in config:
             self.build(**{k: _tupled(v) for k, v in config["shapes_dict"].items()})
-        elif config.get("input_shape") is not None and self._own_build():
-            wanted = _build_arguments(type(self))
-            if len(wanted) == 1:
-                self.build(_tupled(config["input_shape"]))
+        elif "input_shape" in config and self._own_build():
+            shape, wanted = config["input_shape"], signature_of(type(self).build).parameters
+            needed = [p for p in list(wanted.values())[1:] if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+            if shape is not None and len(_build_arguments(type(self))) == 1:
+                self.build(_tupled(shape))
+            elif shape is None and not needed:  # it was built without being told a shape
+                self.build()
 
     # ----- calling -----
 
@@ -580,7 +583,7 @@ class Layer(Stamped, Operation):
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
         """The shape (or structure of shapes) of the outputs for inputs of this shape."""
         shapes = [*args, *kwargs.values()]
-        inputs = [_symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
+        inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
 
     # ----- losses -----
@@ -630,6 +633,33 @@ class Layer(Stamped, Operation):
     def losses(self) -> list[Any]:
         """What the last call added, and the penalties of the weights' regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
+
+    # ----- files -----
+
+    def stored_variables(self) -> list[Variable]:
+        """The variables that stand in the layer's own part of a weights file: the trainable ones, then the others."""
+        return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
+
+    def stored_values(self) -> dict[Variable, Any]:
+        """What a file gets instead of the numbers of some variables."""
+        return {}
+
+    def save_own_variables(self, store: Any) -> None:
+        """Put the layer's own weights into `store`, by number. A subclass may put in more. Source: keras Layer.save_own_variables."""
+        instead = self.stored_values()
+        for index, variable in enumerate(self.stored_variables()):
+            store[str(index)] = np.asarray(instead.get(variable, variable.array))
+
+    def load_own_variables(self, store: Any) -> None:
+        """Take the layer's own weights out of `store`. Raises ShapeError where they do not fit. Source: keras Layer.load_own_variables."""
+        variables = self.stored_variables()
+        if len(store.keys()) != len(variables):
+            raise ShapeError(
+                f"Layer {self.name!r} has {len(variables)} weights {[v.name for v in variables]}, the file has {len(store.keys())}: "
+                f"{sorted(store.keys())}."
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
 
     # ----- quantisation -----
 
@@ -693,6 +723,11 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
     for name, known in declared.arguments.items() if declared is not None else ():
         if known.names_file and isinstance(config.get(name), (str, bytes)):
             refuse_path(f"Layer {config.get('name')!r} ({cls.__name__})", name, config[name])
+
+
+def shapes_of(value: Any) -> Any:
+    """The shape of a tensor, or the structure of those of several, as `build` is given it."""
+    return _merged_shape(nest.map_structure(_shape_or_none, value))
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
@@ -790,12 +825,13 @@ def _tupled(shape: Any) -> Any:
     return {k: _tupled(v) for k, v in shape.items()} if isinstance(shape, Mapping) else shape
 
 
-def _symbolic_of_shapes(shape: Any, dtype: str) -> Any:
+def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
+    """Symbolic tensors of these shapes, in their structure."""
     if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
         return SymbolicTensor(shape, dtype)
     if isinstance(shape, (list, tuple)):
-        return [_symbolic_of_shapes(s, dtype) for s in shape]
-    return {k: _symbolic_of_shapes(s, dtype) for k, s in shape.items()}
+        return [symbolic_of_shapes(s, dtype) for s in shape]
+    return {k: symbolic_of_shapes(s, dtype) for k, s in shape.items()}
 
 
 def _pop_shape_argument(cls: type[Layer], kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:

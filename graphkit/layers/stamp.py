@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from graphkit.core.stamps import Stamped, fingerprint, latest_tick
+from graphkit.core.stamps import Stamped, catch_up, fingerprint, latest_tick
 from graphkit.ir.variable import Variable
 from graphkit.layers.tracking import tracked
 
@@ -47,6 +47,7 @@ class Parts:
         held += [h for v in variables for h in (v.regularizer, v.constraint)]
         stamped = [*self.layers, *variables, *(h for h in held if isinstance(h, Stamped))]
         self.changed = max(part.changed for part in stamped)
+        catch_up(self.changed)
         self.trainable = bytes([*(part._trainable for part in self.layers), *(v.trainable for v in variables)])
 
 

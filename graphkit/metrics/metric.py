@@ -10,7 +10,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
+from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize, takes_any
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import mask_weights, ratio, same_rank
 from graphkit.ops._convert import shape_of, tensor
@@ -96,7 +96,9 @@ class Metric(Configurable):
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
         config = super().get_config()
-        return {"name": config.pop("name"), "dtype": config.pop("dtype"), **config}
+        shared = {"name": self.name, "dtype": self.dtype}
+        taken = shared if takes_any(type(self)) else {k: v for k, v in shared.items() if k in config}
+        return {**taken, **{k: v for k, v in config.items() if k not in taken}}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"

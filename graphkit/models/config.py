@@ -13,7 +13,7 @@ from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.errors import SerializationError
-from graphkit.core.names import scope_is, take_name
+from graphkit.core.names import reserved, scope_is, take_name
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
 from graphkit.core.signatures import signature_of
@@ -206,8 +206,9 @@ class GraphBuilder:
     def connect(self) -> None:
         """Make the calls; those whose tensors are not there yet wait for the others."""
         waiting: dict[tuple[str, int], list[tuple[str, int, Any]]] = {}
-        for call in list(self.calls):
-            self._try(call, waiting)
+        with reserved(self.operations):  # masks and ops of TensorFlow take automatic names
+            for call in list(self.calls):
+                self._try(call, waiting)
         if waiting:
             missing = sorted({f"{k[0]}[{k[1]}]" for k in waiting})
             raise SerializationError(

@@ -64,6 +64,24 @@ class Functional(Model):
         if trainable is not None:
             self.trainable = trainable
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Its state with its calls in their order, so that pickling a deep graph does not go from call to call."""
+        dropped = ("layer_graph", "operations", "graph", "signature")
+        state = {name: value for name, value in super().__getstate__().items() if name not in dropped}
+        nodes = self.layer_graph.nodes
+        sources = [node.operation for node in nodes if node.is_input]  # they keep these calls themselves
+        return {"_sources": sources, "_calls": [node for node in nodes if not node.is_input], **state}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        state = dict(state)
+        del state["_sources"]
+        calls: list[Node] = state.pop("_calls")
+        super().__setstate__(state)
+        for node in calls:
+            node.restore()
+        self.layer_graph = LayerGraph(self.inputs, self.outputs, f"model {self.name!r}")
+        self.operations = self.layer_graph.operations
+
     def tracked_attributes(self) -> dict[str, Any]:
         """The layers of the graph, then what a subclass keeps in attributes."""
         own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compiled")

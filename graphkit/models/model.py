@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import keras_class
-from graphkit.layers.layer import Layer
+from graphkit.core.serialization import custom_object_scope, keras_class
+from graphkit.layers.layer import Layer, shapes_of, symbolic_of_shapes
 
 
 @keras_class("keras")
@@ -168,6 +169,61 @@ class Model(Layer):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as `get_compile_config` says."""
         room("training").compile_from_config(self, config)
+
+    # ----- config -----
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
+        """The model with this config; `Model` itself makes the functional model that the config describes.
+
+        Source: keras.Model.from_config.
+        """
+        if cls is Model and all(key in config for key in ("layers", "input_layers", "output_layers")):
+            from graphkit.models.functional import Functional
+
+            return Functional.from_config(config, custom_objects)
+        with custom_object_scope(custom_objects):
+            return super().from_config(config)
+
+    def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
+        """Build for the first call; a model without a `build` of its own notes the shapes, so that a file has them."""
+        if not self.built and not self._own_build():
+            self._build_shapes = {name: shapes_of(value) for name, value in tensors.items()}
+        super()._build_for(arguments, tensors)
+
+    def get_build_config(self) -> dict[str, Any] | None:
+        """The shapes that the model was first called with; None before."""
+        if self._own_build() or not self._build_shapes:
+            return super().get_build_config()
+        shapes = dict(self._build_shapes)
+        return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
+
+    def build_from_config(self, config: Mapping[str, Any]) -> None:
+        """Make the weights for the shapes of a config: by `build`, or where the class has none by running `call` on shapes alone."""
+        if self._own_build():
+            super().build_from_config(config)
+            return
+        if self.built or not config:
+            return
+        args, kwargs = [config["input_shape"]] if config.get("input_shape") else [], config.get("shapes_dict") or {}
+        if not args and not kwargs:
+            return
+        failure: Exception | None = None
+        for dtype in (self.compute_dtype, "int32", "string"):  # files do not say which
+            try:
+                self.compute_output_spec(
+                    *(symbolic_of_shapes(shape, dtype) for shape in args),
+                    **{name: symbolic_of_shapes(shape, dtype) for name, shape in kwargs.items()},
+                )
+                return
+            except Exception as error:
+                self.built = False
+                failure = failure or error
+        warnings.warn(
+            f"Model {self.name!r} could not be built for the shapes of its file, so its weights cannot be read: "
+            f"{type(failure).__name__}: {failure}. Give the class a build_from_config(config).",
+            stacklevel=2,
+        )
 
     # ----- saving (graphkit.saving) -----
 

@@ -61,6 +61,17 @@ def _filled(shape: tuple[int, ...], initializer: Any, dtype: str) -> Any:
     return np.asarray(initializers.get(initializer)(shape, dtype))
 
 
+class _Excluded:
+    """Tells the variables that weight decay leaves out."""
+
+    def __init__(self, variables: Iterable[Variable] = (), pattern: re.Pattern[str] | None = None) -> None:
+        self.variables, self.pattern = list(variables), pattern
+
+    def __call__(self, variable: Variable) -> bool:
+        named = self.pattern is not None and self.pattern.search(variable.name) is not None
+        return named or any(variable is one for one in self.variables)
+
+
 class Optimizer(Declared, Configurable):
     """Changes variables by their gradients. A subclass makes its slots in `build` and says the change in `update_step`.
 
@@ -125,11 +136,14 @@ class Optimizer(Declared, Configurable):
         self._accumulators: list[Variable] = []
         self._slots: dict[str, list[Any]] = {}  # None for a variable that its gradient overwrites
         self._arena: Arena | None = None
-        self._undecayed: Callable[[Variable], bool] = lambda variable: False
+        self._undecayed = _Excluded()
         self._iterations = self._track(0, "int32", "iteration")
         if not callable(self._learning_rate):
             rate = float(np.asarray(self._learning_rate))
             self._learning_rate = self._track(rate, dtypes.floatx(), "learning_rate")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_arena": None}  # its variables are views of one array, which copies of them are not
 
     def _check(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
@@ -452,9 +466,7 @@ class Optimizer(Declared, Configurable):
             raise InvalidArgumentError(
                 "`exclude_from_weight_decay()` can only be configured before the optimizer is built."
             )
-        chosen = set(var_list or ())
-        pattern = re.compile("|".join(var_names)) if var_names else None
-        self._undecayed = lambda v: v in chosen or (pattern is not None and pattern.search(v.name) is not None)
+        self._undecayed = _Excluded(var_list or (), re.compile("|".join(var_names)) if var_names else None)
 
     # ----- moving averages -----
 

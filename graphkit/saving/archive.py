@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
 from graphkit.core.errors import SerializationError
-from graphkit.core.files import replacing, replacing_folder
+from graphkit.core.files import make_folder, replacing, replacing_folder, scratch_folder, write_bytes
 from graphkit.layers.layer import Layer
 from graphkit.saving import limits
 from graphkit.saving.safetensors import write_safetensors
@@ -275,9 +275,18 @@ def _assets(model: Layer) -> dict[str, bytes]:
 
     found = {}
     for path, obj in stored_objects(model):
-        for name, data in (obj.asset_files() if hasattr(obj, "asset_files") else {}).items():
-            found[f"{ASSETS}/{path}/{name}"] = data
+        for name, data in _assets_of(obj).items():
+            found[f"{ASSETS}/{path}/{name}" if path else f"{ASSETS}/{name}"] = data
     return found
+
+
+def _assets_of(obj: Any) -> dict[str, bytes]:
+    """The files of an object by name: as data, or written by a `save_assets(folder)` of a user's class, as in Keras."""
+    if not hasattr(obj, "save_assets"):
+        return obj.asset_files() if hasattr(obj, "asset_files") else {}
+    with scratch_folder() as folder:
+        obj.save_assets(str(folder))
+        return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 # ----- reading -----
@@ -329,10 +338,18 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
         return
     for path, obj in stored_objects(model):
         start = f"{ASSETS}/{path}/" if path else f"{ASSETS}/"
-        files = {
-            n[len(start) :]: members.read(n, limits.MAX_JSON_BYTES)
-            for n in names
-            if n.startswith(start) and "/" not in n[len(start) :]
-        }
-        if files and hasattr(obj, "load_asset_files"):
-            obj.load_asset_files(files)
+        found = [name for name in names if name.startswith(start) and not name.endswith("/")]
+        if hasattr(obj, "load_assets"):
+            _load_own_assets(obj, {name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in found})
+        elif found and hasattr(obj, "load_asset_files"):
+            own = [name for name in found if "/" not in name[len(start) :]]
+            obj.load_asset_files({name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in own})
+
+
+def _load_own_assets(obj: Any, files: dict[str, bytes]) -> None:
+    """Have a user's class read its files by its `load_assets(folder)`, as in Keras."""
+    with scratch_folder() as folder:
+        for name, data in files.items():
+            make_folder((folder / name).parent)
+            write_bytes(folder / name, data)
+        obj.load_assets(str(folder))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import check_target
+from graphkit.saving.keras3_differences import NotInKerasWarning, missing_in_keras
 
 
 class Target(NamedTuple):
@@ -87,10 +89,12 @@ def convert(
     found += losses(model, kind, options)
     if strict and found:
         raise LossyConversionError(f"{str(target)!r} ({kind.name}) was not written: {'; '.join(found)}.")
-    if kind.weights_alone:
-        model.save_weights(target, overwrite=overwrite, **options)
-    else:
-        model.save(target, overwrite=overwrite, **options)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotInKerasWarning)  # `found` says it
+        if kind.weights_alone:
+            model.save_weights(target, overwrite=overwrite, **options)
+        else:
+            model.save(target, overwrite=overwrite, **options)
     if lost is not None:
         lost += found
     return model
@@ -142,4 +146,9 @@ def _old_ways(model: Any, kind: Target, options: Mapping[str, Any]) -> Iterator[
         yield f"schedule_decay={optimizer.schedule_decay} of the optimizer {optimizer.name!r}, which Keras 3 does not have"
 
 
-_CHECKS: tuple[Callable[[Any, Target, Mapping[str, Any]], Iterator[str]], ...] = (_parts, _old_ways)
+def _not_in_keras(model: Any, kind: Target, options: Mapping[str, Any]) -> Iterator[str]:
+    if "model" in kind.holds and kind.suffix != ".onnx" and options.get("keras_version") != 2:
+        yield from missing_in_keras(model)
+
+
+_CHECKS: tuple[Callable[[Any, Target, Mapping[str, Any]], Iterator[str]], ...] = (_parts, _old_ways, _not_in_keras)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import SerializationError
-from graphkit.core.file_kinds import other_kind
+from graphkit.core.file_kinds import is_text, other_kind
 from graphkit.saving.safetensors import looks_like_safetensors
 from graphkit.saving.sharded import is_index
 from graphkit.saving.stores import HDF5_MAGIC, has_user_block
@@ -73,7 +73,8 @@ def _kind_of_folder(path: Path) -> Kind:
         raise SerializationError(
             f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX."
         )
-    raise SerializationError(f"{str(path)!r} is a folder without config.json. {_known()}")
+    held = sorted(child.name for child in path.iterdir())
+    raise SerializationError(f"{str(path)!r} is a folder without config.json. {_known()} It holds {held[:10]}.")
 
 
 def _kind_of_zip(path: Path) -> Kind:
@@ -102,6 +103,8 @@ def _by_converters(path: Path, head: bytes) -> Kind | None:
     for point, module in loaded:
         if hasattr(module, "recognizes") and module.recognizes(head):
             return Kind(point.name, f"{module.__name__}:load_model")
+    if is_text(head):
+        return None
     for point, module in loaded:
         if path.suffix.lower() in getattr(module, "EXTENSIONS", ()) and hasattr(module, "load_model"):
             return Kind(point.name, f"{module.__name__}:load_model")

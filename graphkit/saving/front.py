@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from contextlib import nullcontext
 from importlib import import_module
@@ -13,7 +14,7 @@ from graphkit.core.allocation import initial_weights_within, weights_from_file
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.files import check_target, replacing, write_text
-from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from
+from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from, serialize
 from graphkit.core.versions import version_numbers
 from graphkit.saving import formats, limits
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
@@ -52,7 +53,26 @@ def load_model(
         kind = formats.kind_of(path)
         module_name, _, function = kind.reader.partition(":")
         reader = getattr(import_module(module_name), function)
-        return reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
+        model = reader(path, compile=compile and not placeholders) if kind.compiles else reader(path)
+    warn_of_missing_vocabularies(model, path)
+    return model
+
+
+def warn_of_missing_vocabularies(model: Any, path: Path) -> None:
+    """Warn of layers that learned a vocabulary which the file does not hold: every token is unknown to them."""
+    from graphkit.layers.preprocessing.lookup import IndexLookup, TextVectorization
+
+    if not hasattr(model, "_walk_layers"):
+        return
+    layers = list(model._walk_layers())
+    owners = {id(layer._lookup_layer): layer.name for layer in layers if isinstance(layer, TextVectorization)}
+    silent = [layer for layer in layers if isinstance(layer, IndexLookup) and layer.lacks_vocabulary]
+    names = [owners.get(id(layer), layer.name) for layer in silent]
+    if names:
+        warnings.warn(
+            f"{str(path)!r} does not hold the vocabulary of {', '.join(map(repr, names))}: give it with set_vocabulary().",
+            stacklevel=3,
+        )
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **kwargs: Any) -> None:
@@ -71,6 +91,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     """
     path, suffix = Path(filepath), Path(filepath).suffix.lower()
     check_target(path, overwrite, folder=zipped is False)
+    from graphkit.saving.keras3_differences import warn_of_missing
+
     kwargs.pop("save_format", None)
     include_optimizer = kwargs.pop("include_optimizer", True)
     weights_format = kwargs.pop("weights_format", "h5")
@@ -102,16 +124,19 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
         raise InvalidArgumentError(
             f"Invalid filepath extension for saving: {str(filepath)!r}. Please add a `.keras` extension; known are {_WRITERS}."
         )
+    if keras_version == 3:
+        warn_of_missing(model, path)
 
 
 def read_keras_archive(path: Path, compile: bool = True) -> Any:
     """The model of a `.keras` file or folder."""
     from graphkit.saving.archive import open_archive, open_weights, read_config, read_state, read_version
+    from graphkit.saving.weights import is_structure_only
 
     what = repr(str(path))
     with open_archive(path) as members:
         config = {**read_version(members, what), **read_config(members, what)}
-        with open_weights(members, what) as table:
+        with open_weights(members, what, glance=is_structure_only()) as table:
             with weights_from_file(table.nbytes, what):
                 model = model_from_config(config, what)
             if compile and config.get("compile_config"):
@@ -150,7 +175,7 @@ def model_config(model: Any) -> dict[str, Any]:
     """The config of a model as `.keras` files and JSON hold it: its envelope and what `compile` was given."""
     config = envelope(model)
     compile_config = model.get_compile_config() if hasattr(model, "get_compile_config") else None
-    config["compile_config"] = compile_config or {}
+    config["compile_config"] = serialize(compile_config or {})
     return config
 
 

@@ -1,24 +1,31 @@
-"""What is in a model file, and what it would take to open it. Neither weights nor any code are loaded."""
+"""What is in a model file, and what it would take to open it. No weights are loaded, and no code is run.
+
+Whether a file loads is not guessed at: the reader of its format is run, up to the numbers of the weights.
+"""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
 
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.core.serialization import classes_of, custom_object, is_envelope
 from graphkit.ops._dispatch import OPERATIONS
 from graphkit.saving import formats, limits
+from graphkit.saving.front import load_model
 from graphkit.saving.keras1_config import CLASSES as KERAS1_CLASSES
 from graphkit.saving.legacy_config import MODELS, RENAMED, TENSORFLOW_CLASSES
 from graphkit.saving.legacy_context import layers_in
 from graphkit.saving.stores import Table, open_table
+from graphkit.saving.weights import structure_only
 from graphkit.saving.wrapped import parse_config, unwrapped
 
 Report = dict[str, Any]
+_WEIGHTS_ALONE = "weights without a model (HDF5)"
 _OLD = {*MODELS, *KERAS1_CLASSES, *RENAMED, *TENSORFLOW_CLASSES, "Merge", "InputLayer"}
 
 
@@ -28,7 +35,8 @@ def inspect_file(path: Any) -> Report:
     Returns a dict of plain data: `path`, `format`, `keras_version` (None where the file does not say), `model` (its class and name),
     `layers` (a list of {"name", "class", "parameters"}; a layer inside another is "outer/inner", parameters are None where the file
     does not say), `classes` (how often each), `parameters`,
-    `optimizer` (its class), `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded).
+    `optimizer` (its class), `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded), `problems` (why it cannot be
+    loaded, even with what it needs), `warnings` (what loading it warns of).
 
     Raises SerializationError for a file of no known format, or one that is damaged.
     """
@@ -54,8 +62,33 @@ def inspect_file(path: Any) -> Report:
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
     report.setdefault("custom_classes", [])
     report.setdefault("lambdas", [])
-    report["needs"] = [*report.pop("needs", []), *_needs(report)]
+    own, lacking = report.pop("needs", []), report.pop("lacking", [])
+    report["problems"], report["warnings"] = ([], []) if lacking or kind in formats.WEIGHTS else _tried(where, report)
+    report["needs"] = [*own, *lacking, *_needs(report)]
     return report
+
+
+def _tried(path: Path, report: Report) -> tuple[list[str], list[str]]:
+    """Why a file does not load, and what loading it warns of; what its author alone has is left out of account."""
+    if report["format"] == _WEIGHTS_ALONE:
+        return [], []
+    problem, said = _opened(path, placeholders=False)
+    if problem is None:
+        report["custom_classes"], report["lambdas"] = [], []
+    elif report["custom_classes"] or report["lambdas"]:
+        problem, said = _opened(path, placeholders=True)
+    return ([] if problem is None else [problem]), said
+
+
+def _opened(path: Path, placeholders: bool) -> tuple[str | None, list[str]]:
+    with structure_only(), warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        problem = None
+        try:
+            load_model(path, placeholders=placeholders)
+        except GraphKitError as error:
+            problem = str(error)
+    return problem, list(dict.fromkeys(str(warning.message) for warning in said))
 
 
 def _archive(path: Path, what: str) -> Report:
@@ -91,8 +124,8 @@ def _tensorflowjs(path: Path, what: str) -> Report:
     report = _of_config(tensorflowjs.topology(parsed, what), what)
     manifest = parsed.get("weightsManifest")
     missing = tensorflowjs.missing_shards(path, manifest, what)
-    needs = [f"the file {name!r}, which holds weights, beside it" for name in missing]
-    return {**report, "parameters": tensorflowjs.parameters(manifest, what), "needs": needs}
+    lacking = [f"the file {name!r}, which holds weights, beside it" for name in missing]
+    return {**report, "parameters": tensorflowjs.parameters(manifest, what), "lacking": lacking}
 
 
 def _hdf5(path: Path, what: str) -> Report:
@@ -102,7 +135,7 @@ def _hdf5(path: Path, what: str) -> Report:
         attributes = table.attributes.get("", {})
         by_layer = _parameters_by_layer(table, what)
         if "model_config" not in attributes:
-            return _of_weights(table, by_layer, "weights without a model (HDF5)")
+            return _of_weights(table, by_layer, _WEIGHTS_ALONE)
         config = json_attribute(attributes, "model_config", what)
         optimizer = None
         if "training_config" in attributes:
@@ -232,8 +265,13 @@ def report_as_text(report: Report) -> str:
         for name, count in sorted(report["classes"].items(), key=lambda c: (-c[1], str(c[0])))
         if name
     ]
-    lines += [
-        "  to load it, give:" if report["needs"] else "  loads as it is",
-        *(f"    {need}" for need in report["needs"]),
-    ]
+    for title, key in (
+        ("to load it, give:", "needs"),
+        ("does not load:", "problems"),
+        ("warns when it is loaded:", "warnings"),
+    ):
+        if report[key]:
+            lines += [f"  {title}", *(f"    {line}" for line in report[key])]
+    if not report["needs"] and not report["problems"]:
+        lines.append("  loads" if report["warnings"] else "  loads as it is")
     return "\n".join(lines)

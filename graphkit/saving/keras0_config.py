@@ -13,7 +13,7 @@ from graphkit.core.errors import SerializationError
 
 Config = dict[str, Any]
 
-_DROPPED = ("cache_enabled", "truncate_gradient", "name", "custom_name", "layers", "input_shape", "target", "beta")
+_DROPPED = ("cache_enabled", "name", "custom_name", "layers", "input_shape", "target", "beta")
 _RENAMED = {"Reshape": {"dims": "target_shape"}}
 _NOT_THERE = ("Graph", "Siamese", "SiamesePruner", "AutoEncoder", "LambdaMerge")
 
@@ -48,6 +48,8 @@ def _layer(entry: Mapping[str, Any], counts: Counter[str]) -> Config:
     counts[class_name] += 1
     renamed = _RENAMED.get(class_name, {})
     made = {renamed.get(k, k): v for k, v in entry.items() if k not in _DROPPED}
+    if made.get("truncate_gradient") == -1:  # the whole sequence, as always now
+        del made["truncate_gradient"]
     made["name"] = entry.get("custom_name") or f"{class_name.lower()}_{counts[class_name]}"
     shape = entry.get("input_shape")
     if isinstance(shape, list) and "batch_input_shape" not in made:

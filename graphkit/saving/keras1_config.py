@@ -61,7 +61,6 @@ _KEYS_OF: dict[str, dict[str, str | None]] = {
         "W_regularizer": "embeddings_regularizer",
         "W_constraint": "embeddings_constraint",
         "output_dim": "output_dim",
-        "dropout": None,
     },
     "PReLU": {"init": "alpha_initializer"},
     "BatchNormalization": {
@@ -87,6 +86,9 @@ def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Co
     name = CLASSES.get(class_name, class_name)
     own = _KEYS_OF.get(name, {})
     made: Config = {}
+    if "output_shape" in own and own["output_shape"] is None and config.get("subsample") not in (None, [1, 1, 1]):
+        said = f"Layer {config.get('name')!r} ({class_name}): its output_shape {config.get('output_shape')} is taken to be the smallest"
+        warnings.warn(f"{said} that its strides allow.", stacklevel=2)
     for key, value in config.items():
         new = own[key] if key in own else _KEYS.get(key, key)
         if new is not None and (new not in made or value is not None):
@@ -122,8 +124,11 @@ def _data_format(value: Any) -> Any:
 def _regularizer(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
         return _known("regularizer", value, None)
-    if value["name"] not in _REGULARIZERS:
-        return None  # EigenvalueRegularizer and its like say nothing about what the model computes
+    if (
+        value["name"] not in _REGULARIZERS
+    ):  # EigenvalueRegularizer and its like say nothing about what the model computes
+        _warn_of("regularizer", value["name"], None)
+        return None
     return {"class_name": "L1L2", "config": {"l1": float(value.get("l1") or 0.0), "l2": float(value.get("l2") or 0.0)}}
 
 
@@ -153,8 +158,12 @@ def _known(kind: str, value: Any, otherwise: str | None) -> Any:
         return value
     if isinstance(value, Mapping) and ("module" in value or value.get("registered_name")):
         return value
-    warnings.warn(f"The {kind} {name!r} of the file is not known here; {otherwise} stands in its place.", stacklevel=2)
+    _warn_of(kind, name, otherwise)
     return otherwise
+
+
+def _warn_of(kind: str, name: str, otherwise: str | None) -> None:
+    warnings.warn(f"The {kind} {name!r} of the file is not known here; {otherwise} stands in its place.", stacklevel=2)
 
 
 def _forget_bias(value: Any) -> Any:

@@ -46,6 +46,7 @@ RENAMED: dict[str, tuple[str, Config]] = {
     "SyncBatchNormalization": ("BatchNormalization", {}),
     "AddLoss": ("Identity", {}),  # it passes its input on
     "AddMetric": ("Identity", {}),
+    "RandomCrop": ("ResizingRandomCrop", {}),  # Keras 3 leaves images as they are where nothing is trained
     "RandomHeight": ("Identity", {}),  # in training they stretch; what comes out then has no known size
     "RandomWidth": ("Identity", {}),
     "LSTMV2": ("LSTM", {}),
@@ -68,6 +69,7 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
         "implementation",  # of a recurrent layer or a LocallyConnected; weights of the latter are told apart by their shape
         "consume_less",  # Keras 1's word for it
         "sparse",  # a sparse tensor has the same numbers
+        "rng_type",  # of a random layer: how its generator is kept
         "input_dtype",  # looked at by `_layer_config`
         "keras_version",
         "backend",
@@ -105,7 +107,10 @@ _RENAMED_KEYS = {
     "LeakyReLU": {"alpha": "negative_slope"},
     "CategoryEncoding": {"max_tokens": "num_tokens"},
     "Discretization": {"bins": "bin_boundaries"},
+    "IntegerLookup": {"max_values": "max_tokens", "mask_value": "mask_token", "oov_value": "oov_token"},  # up to 2.5
 }
+_RENAMED_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}  # output modes up to 2.5
+_WITH_MODES = ("CategoryEncoding", "IntegerLookup", "StringLookup", "TextVectorization")
 # Where TensorFlow.js 1.0 wrote null for a word of its own, and means the usual one.
 _NULL_IS_DEFAULT = frozenset({"padding", "data_format", "interpolation", "dilation_rate"})
 # What was true where a key is missing, and is not Keras 3's default.
@@ -269,10 +274,15 @@ def _mend(class_name: str, made: Config) -> None:
     for old, new in _RENAMED_KEYS.get(class_name, {}).items():
         if old in made:
             made[new] = made.pop(old)
-    if class_name == "CategoryEncoding" and made.get("output_mode") == "binary":  # up to 2.5
-        made["output_mode"] = "multi_hot"
+    if class_name in _WITH_MODES and made.get("output_mode") in _RENAMED_MODES:
+        made["output_mode"] = _RENAMED_MODES[made["output_mode"]]
     if class_name == "Hashing" and "float" in str(made.get("dtype")):
         made.pop("dtype")  # of its inputs, up to 2.8
+    if made.get("num_constants"):
+        where = f"Layer {made.get('name')!r} ({class_name})"
+        raise SerializationError(
+            f"{where} has num_constants={made['num_constants']}: cells that take constants are not known here."
+        )
     if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
         inner = made["layer"]["config"].get("batch_input_shape")
         if inner is not None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from copy import deepcopy
 from typing import Any
 
+from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.core.versions import version_numbers
 from graphkit.saving.keras1_config import in_keras2_words
@@ -58,11 +60,25 @@ def in_full(config: Mapping[str, Any]) -> Config:
     """A copy of a model's config in which each layer over space says its data format, and each name has today's meaning."""
     copy: Config = _without_slashes(deepcopy(dict(config)))
     _say_data_formats(copy)
-    if _upsampled_from_corners(str(config.get("keras_version") or "")):
-        for entry in entries_of(copy):
-            if entry["class_name"] == "UpSampling2D" and entry["config"].get("interpolation") == "bilinear":
-                entry["class_name"] = "CornerUpSampling2D"  # type: ignore[index]
+    for entry in entries_of(copy):
+        if entry["class_name"] == "UpSampling2D" and entry["config"].get("interpolation") == "bilinear":
+            _scale_as_then(entry, str(config.get("keras_version") or ""), config.get("backend"))
     return copy
+
+
+def _scale_as_then(entry: Any, version: str, backend: Any) -> None:
+    """Make a bilinear UpSampling2D what it was for that version. Raises SerializationError for Theano, which had another formula."""
+    where = f"Layer {entry['config'].get('name')!r} (UpSampling2D)"
+    if backend == "theano":
+        raise SerializationError(f"{where} scales bilinearly as Theano did, which graphkit and Keras 3 do not know.")
+    if _upsampled_from_corners(version):
+        entry["class_name"] = "CornerUpSampling2D"
+    elif version == "2.2.4-tf":
+        warnings.warn(
+            f"{where} scales bilinearly from the middles of pixels; if TensorFlow 1.13 wrote the file, and not 1.14 to 2.1, it meant "
+            "their corners.",
+            stacklevel=2,
+        )
 
 
 def _without_slashes(config: Config) -> Config:

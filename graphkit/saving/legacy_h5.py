@@ -24,7 +24,7 @@ from graphkit.saving.old_training import compile_leniently
 from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
 from graphkit.saving.optimizer_state import FileLayer, OlderFile, is_side_by_side, state_pairs
 from graphkit.saving.stores import Entry, Table, open_table
-from graphkit.saving.weights import Assignment, assign, report
+from graphkit.saving.weights import Assignment, assign, report, warn_of_skipped
 
 
 class Group(NamedTuple):
@@ -52,6 +52,8 @@ def read_legacy_model(path: Path, compile: bool = True) -> Any:
         config = json_attribute(attributes, "model_config", what)
         if isinstance(config, dict) and "keras_version" in attributes:
             config.setdefault("keras_version", text_of(attributes["keras_version"]))
+        if isinstance(config, dict) and "backend" in attributes:
+            config.setdefault("backend", text_of(attributes["backend"]))
         with weights_from_file(table.nbytes, what):
             model = model_from_config(config, what)
             build_from_weights(model, [e.shape for g in weight_groups(table, what) for e in g.entries], what)
@@ -110,7 +112,13 @@ def load_legacy_weights(
     if dialect.flipped:
         _warn_of_theano_padding(model, what)
     lenient = bool(placeholders_in(model))
-    return assign_groups(model, groups, dialect, what, skip_mismatch or lenient, by_name or lenient)
+    if by_name and groups and not _by_name(_with_weights(model), groups):
+        warnings.warn(
+            f"No layer of the model {model.name!r} has the name of one in {what}, so no weights were loaded. The file has "
+            f"{[g.layer_name for g in groups][:12]}, the model {[layer.name for layer in _with_weights(model)][:12]}.",
+            stacklevel=2,
+        )
+    return assign_groups(model, groups, dialect, what, skip_mismatch, by_name, lenient)
 
 
 def _warn_of_theano_padding(model: Layer, what: str) -> None:
@@ -139,21 +147,33 @@ def _origin(table: Table) -> tuple[str | None, str | None]:
 
 
 def assign_groups(
-    model: Layer, groups: list[Group], dialect: Dialect, what: str, skip_mismatch: bool = False, by_name: bool = False
+    model: Layer,
+    groups: list[Group],
+    dialect: Dialect,
+    what: str,
+    skip_mismatch: bool = False,
+    by_name: bool = False,
+    lenient: bool = False,
 ) -> OlderFile:
-    """Give the layers of a model the arrays of these groups; gives which layer took what."""
-    layers = [layer for layer in model.layers if layer_weights(layer)]  # type: ignore[attr-defined]
-    pairs = _by_name(layers, groups) if by_name else _matched(model, layers, groups, what)
+    """Give the layers of a model the arrays of these groups; gives which layer took what. `lenient`: whatever fits, silently."""
+    layers = _with_weights(model)
+    pairs = _by_name(layers, groups) if by_name or lenient else _matched(model, layers, groups, what)
     assignments: list[Assignment] = []
     problems: list[str] = []
     for layer, group in pairs:
         found, wrong = _fit(layer, group, dialect)
         problems.extend(wrong)
         assignments.extend([] if wrong else found)
-    if problems and not skip_mismatch:
-        raise report(model, what, problems)
+    if problems and not lenient:
+        if not skip_mismatch:
+            raise report(model, what, problems)
+        warn_of_skipped(model, what, problems)
     assign(assignments)
     return OlderFile([FileLayer(layer, group.weight_names, group.entries) for layer, group in pairs], dialect)
+
+
+def _with_weights(model: Any) -> list[Layer]:
+    return [layer for layer in model.layers if layer_weights(layer)]
 
 
 def weight_groups(table: Table, what: str) -> list[Group]:

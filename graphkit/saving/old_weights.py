@@ -110,7 +110,7 @@ def _pair(
     found: list[tuple[Any, Entry, str]] = []
     at = 0
     for leaf, variables, _ in _sections(layer, heed_frozen):
-        count, made = _modern(leaf, variables, names[at:], entries[at:], dialect)
+        count, made = modern(leaf, variables, names[at:], entries[at:], dialect)
         if len(made) != len(variables):
             break
         found += [(v, e, names[at + min(i, count - 1)]) for i, (v, e) in enumerate(zip(variables, made, strict=True))]
@@ -128,7 +128,7 @@ def count_trainable(layer: Layer, names: Sequence[str], entries: Sequence[Entry]
     at = 0
     for leaf, variables, trained in _sections(layer, heed_frozen=True):
         if trained:
-            at += _modern(leaf, variables, names[at:], entries[at:], dialect)[0]
+            at += modern(leaf, variables, names[at:], entries[at:], dialect)[0]
     return at
 
 
@@ -148,7 +148,7 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
                 yield leaf, chosen, trainable
 
 
-def _modern(
+def modern(
     leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
 ) -> tuple[int, list[Entry]]:
     """How many arrays of the file a layer takes, and its weights made of them."""

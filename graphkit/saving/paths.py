@@ -14,7 +14,6 @@ from graphkit.core.names import NameCounter, to_snake_case
 from graphkit.core.serialization import saved_form
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
-from graphkit.layers.tracking import in_keras_order
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
@@ -80,9 +79,7 @@ def own_variables(obj: Any) -> list[Variable]:
     if hasattr(obj, "stored_variables"):
         stored: list[Variable] = obj.stored_variables()
         return stored
-    if not isinstance(obj, Layer):
-        return list(obj.variables)
-    return in_keras_order([v for v in obj._own_variables if not getattr(v, "is_state", False)])
+    return list(obj.variables)
 
 
 def _children(path: str, obj: Any) -> Iterator[Stored]:

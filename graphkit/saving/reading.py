@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.saving.stores import open_table
 from graphkit.saving.weights import load_state
 
@@ -15,6 +16,7 @@ def read_weights(model: Any, path: Path, skip_mismatch: bool = False, by_name: b
     if path.is_dir() or _is_archive(path):
         from graphkit.saving.archive import open_archive, open_weights, read_state
 
+        _refuse_by_name(by_name, what)
         with open_archive(path) as members, open_weights(members, what) as table:
             read_state(members, table, model, what, skip_mismatch)
         return
@@ -24,7 +26,16 @@ def read_weights(model: Any, path: Path, skip_mismatch: bool = False, by_name: b
 
             load_legacy_weights(model, table, what, skip_mismatch, by_name)
         else:
+            _refuse_by_name(by_name, what)
             load_state(model, table, what, skip_mismatch)
+
+
+def _refuse_by_name(by_name: bool, what: str) -> None:
+    if by_name:
+        raise InvalidArgumentError(
+            f"by_name=True is for HDF5 files of older Keras (model.save('x.h5')); {what} has weights by their place in the model. Leave "
+            "by_name out, with skip_mismatch=True if the models differ, or take the layers' weights with get_weights and set_weights."
+        )
 
 
 def _is_archive(path: Path) -> bool:

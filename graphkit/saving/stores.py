@@ -17,6 +17,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError
+from graphkit.core.file_kinds import other_kind
 from graphkit.saving import limits
 
 Array = np.ndarray[Any, Any]
@@ -83,8 +84,10 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
         with open_shards(source, what) as table:
             yield table
     else:
+        known = other_kind(start)
+        why = f"it starts with {start[:8]!r}" if known is None else f"it is {known}"
         raise SerializationError(
-            f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: it starts with {start[:8]!r}."
+            f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: {why}."
         )
 
 
@@ -105,8 +108,8 @@ def has_user_block(source: Path | BinaryIO) -> bool:
 def _first_bytes(source: Path | BinaryIO) -> bytes:
     if isinstance(source, Path):
         with source.open("rb") as file:
-            return file.read(16)
-    start = source.read(16)
+            return file.read(512)
+    start = source.read(512)
     source.seek(0)
     return start
 

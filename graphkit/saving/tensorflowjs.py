@@ -18,6 +18,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.tracking import in_keras_order
 from graphkit.saving import limits
+from graphkit.saving.beside import file_beside, place_beside
 from graphkit.saving.legacy_context import TENSORFLOWJS_VERSION
 from graphkit.saving.stores import Array, Entry, Table
 from graphkit.saving.weights import Assignment, assign, load_state, report
@@ -59,6 +60,8 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
             f"{what} is a graph model of TensorFlow.js, which has no layers; convert the original to a layers model."
         )
     config = found.get("model_config", found)
+    if isinstance(config, str):
+        config = limits.parse_json(config, f"the model_config of {what}")
     if not isinstance(config, dict):
         raise SerializationError(f"{what}: the model_config is a {type(config).__name__}, not an object.")
     return {**config, "keras_version": str(found.get("keras_version") or TENSORFLOWJS_VERSION)}
@@ -68,10 +71,7 @@ def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
     """The arrays that the manifest names, in its order; sizes are checked before anything is read."""
     entries = []
     for names, rows in _groups(manifest, what):
-        files = [shard_path(path, name, what) for name in names]
-        for name, file in zip(names, files, strict=True):
-            if not file.is_file():
-                raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
+        files = [file_beside(path, name, what, folders=True) for name in names]
         at = 0
         for row in rows:
             entry = _entry(files, row, at, what)
@@ -86,7 +86,7 @@ def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
 def missing_shards(path: Path, manifest: Any, what: str) -> list[str]:
     """The files that the manifest names and that are not there."""
     names = [name for names, _ in _groups(manifest, what) for name in names]
-    return [name for name in names if not shard_path(path, name, what).is_file()]
+    return [name for name in names if not place_beside(path, name, what, folders=True).is_file()]
 
 
 def parameters(manifest: Any, what: str) -> int:
@@ -103,15 +103,6 @@ def _groups(manifest: Any, what: str) -> Iterator[tuple[list[Any], list[Any]]]:
             yield list(group["paths"]), list(group["weights"])
         except (TypeError, KeyError):
             raise SerializationError(f"{what}: a group of the weightsManifest has no paths and weights.") from None
-
-
-def shard_path(path: Path, name: Any, what: str) -> Path:
-    """The file that a path of the manifest names: beside model.json or in a folder below. Nothing else is ever opened."""
-    parts = [part for part in name.split("/") if part not in ("", ".")] if isinstance(name, str) else []
-    inside = bool(parts) and not name.startswith("/") and ".." not in parts
-    if not inside or any(sign in name for sign in ("\\", "\0", ":")):
-        raise SerializationError(f"{what}: weights stand in {name!r}, which is no name of a file beside it.")
-    return path.parent.joinpath(*parts)
 
 
 def _entry(files: list[Path], row: Any, at: int, what: str) -> Entry:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,11 +15,30 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.dialects import canonical
+from graphkit.saving.old_weights import Dialect, modern
 from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
 
 NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
+
+
+_structure_only: ContextVar[bool] = ContextVar("graphkit_structure_only", default=False)
+
+
+@contextmanager
+def structure_only() -> Iterator[None]:
+    """Inside, files are opened by the same steps as always, up to the numbers of their weights, which are not read."""
+    token = _structure_only.set(True)
+    try:
+        yield
+    finally:
+        _structure_only.reset(token)
+
+
+def is_structure_only() -> bool:
+    """Whether only the structure of a file is looked at."""
+    return _structure_only.get()
 
 
 class Assignment(NamedTuple):
@@ -41,12 +63,17 @@ def state_of(model: Layer) -> tuple[dict[str, dict[str, Array]], dict[str, str]]
 
 
 def _own_state(obj: Any) -> dict[str, Array]:
-    if hasattr(obj, "save_own_variables"):
-        store: dict[str, Any] = {}
-        obj.save_own_variables(store)
-        return {key: np.asarray(value) for key, value in store.items()}
-    instead = obj.stored_values() if hasattr(obj, "stored_values") else {}
-    return {str(i): np.asarray(instead.get(v, v.array)) for i, v in enumerate(own_variables(obj))}
+    if not hasattr(obj, "save_own_variables"):
+        return {str(i): np.asarray(v.array) for i, v in enumerate(own_variables(obj))}
+    store: dict[str, Any] = {}
+    obj.save_own_variables(store)
+    return {key: np.asarray(value) for key, value in store.items()}
+
+
+def _loads_its_own(obj: Any) -> bool:
+    """Whether a class reads its part of a file itself, other than all layers do."""
+    own = getattr(type(obj), "load_own_variables", None)
+    return own is not None and own is not Layer.load_own_variables
 
 
 # ----- reading -----
@@ -63,16 +90,17 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
+    is_older = getattr(model, "_config_version", None) is not None
     stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
     for one in stored:
         group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
         claimed.update(entry.path for entry in group.values())
-        if hasattr(one.obj, "load_own_variables"):
+        if _loads_its_own(one.obj):
             custom.append((one.obj, group))
         elif one.path.split("/")[0] == "optimizer":
             assignments.extend(_optimizer_assignments(one, table))
         else:
-            found, wrong = _assignments(one, group)
+            found, wrong = _assignments(one, _modern_group(one.obj, group) if is_older else group)
             problems.extend(wrong)
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
@@ -80,8 +108,10 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         problems.append(
             f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for"
         )
-    if problems and not skip_mismatch and not placeholders_in(model):
-        raise report(model, what, problems)
+    if problems and not placeholders_in(model):
+        if not skip_mismatch:
+            raise report(model, what, problems)
+        warn_of_skipped(model, what, problems)
     assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
 
 
@@ -114,6 +144,24 @@ def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
     return SerializationError(
         f"The weights of {what} do not fit the model {model.name!r}: {shown}{more}. No weight was changed."
     )
+
+
+def warn_of_skipped(model: Layer, what: str, problems: list[str]) -> None:
+    """Say what `skip_mismatch` left as it was."""
+    shown = "; ".join(problems[:5])
+    more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+    warnings.warn(
+        f"Skipping loading weights of {what} that do not fit the model {model.name!r}: {shown}{more}.", stacklevel=2
+    )
+
+
+def _modern_group(layer: Any, group: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """The arrays of a layer of older Keras in the layout that they have now."""
+    names = sorted(group, key=_number)
+    if not isinstance(layer, Layer) or not all(name.isdecimal() for name in names):
+        return group
+    made = modern(layer, own_variables(layer), names, [group[name] for name in names], Dialect(False, False))[1]
+    return dict(zip(names, made, strict=True)) if len(made) == len(names) else group
 
 
 def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:
@@ -172,7 +220,9 @@ def assign(
     custom: list[tuple[Any, dict[str, Entry]]] | None = None,
     told: Iterable[Any] = (),
 ) -> None:
-    """Read everything that can fail to be read, then assign, and tell the objects `told`."""
+    """Read everything that can fail to be read, then assign, and tell the objects `told`. Nothing at all where no numbers are wanted."""
+    if is_structure_only():
+        return
     arrays = [(a.variable, _numbers_of(a)) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:

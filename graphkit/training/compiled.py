@@ -111,6 +111,9 @@ class Compiled:
         self.plans: dict[Any, Any] = {}  # steps compiled by `training.step`
         self._check_names()
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "plans": {}}  # compiled steps are made anew
+
     def _check_names(self) -> None:
         if self.optimizer is not None and not isinstance(self.optimizer, optimizers.Optimizer):
             raise InvalidTypeError(

@@ -376,13 +376,14 @@ def predict(
 ) -> Any:
     """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
     batches = _predict_batches(model, x, batch_size, steps)
-    run = inference_callable(model, rows=(batches[1] or 0) * check_batch_size(batch_size))
     parts: list[list[Any]] = []
     structure: Any = None
     container = callback_module.CallbackList(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1]
     )
     container.on_predict_begin()
+    # Now, since callbacks may have changed the weights.
+    run = inference_callable(model, rows=(batches[1] or 0) * check_batch_size(batch_size))
     for number, leaves in enumerate(batches[0]):
         container.on_predict_batch_begin(number)
         structure, outputs = run(leaves)
@@ -432,6 +433,7 @@ def inference_callable(model: Any, rows: int = 0) -> Any:
         kept = session(left_out=frozenset(i for i, a in enumerate(given) if a is None))
         if kept is None or not kept.takes_rows(leaves.rows):
             return _on_engine(model, leaves)
+        kept.prepare(0)  # a callback may have changed weights between two batches
         pairs = zip(signature.inputs, given, strict=True)
         return structure, kept.run([conform(i, a, signature.where) for i, a in pairs if a is not None])
 

@@ -76,6 +76,7 @@ def test_a_file_becomes_onnx(case: str, tmp_path: Path) -> None:
         check(case, got, arrays(case, wanted))
 
 
+@pytest.mark.filterwarnings("ignore::graphkit.saving.keras3_differences.NotInKerasWarning")
 @pytest.mark.parametrize("case", CASES)
 def test_a_file_is_saved_as_a_new_one_that_gives_the_same(case: str, tmp_path: Path) -> None:
     opened(case, tmp_path).save(tmp_path / "new.keras")

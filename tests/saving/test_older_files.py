@@ -16,6 +16,7 @@ from graphkit.saving.yaml_config import parse_yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy"
 CASES = sorted(p.stem for p in FOLDER.glob("*.npz"))
+pytestmark = pytest.mark.filterwarnings("ignore:Layer .* .Embedding.. dropout=")  # which Keras 1 had
 
 
 def unpacked(name: str, folder: Path) -> Path:
@@ -56,6 +57,7 @@ def test_an_older_file_gives_its_outputs(case: str, tmp_path: Path) -> None:
         np.testing.assert_allclose(got, wanted, rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.filterwarnings("ignore::graphkit.saving.keras3_differences.NotInKerasWarning")
 @pytest.mark.parametrize("case", [c for c in CASES if c != "tf_optimizer_state"])
 def test_an_older_file_can_be_saved_as_a_new_one(case: str, tmp_path: Path) -> None:
     opened(case, tmp_path).save(tmp_path / "new.keras")

@@ -202,6 +202,15 @@ def test_names_with_numbers_in_place_of_the_weights(tmp_path: Path) -> None:
     assert np.asarray(graphkit.load(small(tmp_path, ["d/0", "d/1"]))(np.ones((1, 2)))).tolist() == [[3.0]]
 
 
+def test_a_config_may_be_a_text(tmp_path: Path) -> None:
+    path = small(tmp_path, ["d/kernel", "d/bias"])
+    found = json.loads(path.read_text())
+    found["modelTopology"] = {"keras_version": "2.1.6", "model_config": json.dumps(found["modelTopology"])}
+    path.write_text(json.dumps(found))
+
+    assert np.asarray(graphkit.load(path)(np.ones((1, 2)))).tolist() == [[3.0]]
+
+
 def test_inspect_names_a_missing_shard(tmp_path: Path) -> None:
     path = small(tmp_path, ["d/kernel", "d/bias"])
     (tmp_path / "weights.bin").unlink()

@@ -142,6 +142,21 @@ class RandomCrop(_Sized, RandomLayer):
         return ops.stack([boxes[..., i] - (left if i % 2 == 0 else top) for i in range(4)], axis=-1)
 
 
+@keras_class(_HOME)
+class ResizingRandomCrop(RandomCrop):
+    """A RandomCrop that, where nothing is trained, resizes the images, cut to the wanted ratio first. Source: tf.keras RandomCrop."""
+
+    casts_at_rest = True
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """The window while training, else the resized images."""
+        if training:
+            return super().transform_images(images, transformation, training)
+        size = (self.height, self.width)
+        made = resize(self._batch(images), size, crop_to_aspect_ratio=True, data_format=self.data_format)
+        return self._of_rank(images, made)
+
+
 # ----- affine maps -----
 
 

@@ -151,6 +151,11 @@ class IndexLookup(VocabularyArguments, BuiltInLayer):
     def _token_start(self) -> int:
         return self._oov_start + self.num_oov_indices
 
+    @property
+    def lacks_vocabulary(self) -> bool:
+        """Whether the config says that there is a vocabulary, and none was given yet."""
+        return not self._tokens and (self._size or 0) > self._token_start
+
     def vocabulary_size(self) -> int:
         """The number of indices: tokens, mask and unknown ones."""
         return len(self._tokens) + self._token_start

@@ -61,7 +61,7 @@ def evaluated(function: Function, name: str, args: Iterable[Any], kwargs: Mappin
     given = {k: v for k, v in kwargs.items() if k not in ("name", "_name")}
     missing = [k for k in given if k not in function.signature.parameters]
     for key in missing:
-        if given[key] not in (None, False):
+        if given[key] not in (None, False, ""):
             raise SerializationError(f"the argument {key}={given[key]!s:.60} of tf.{name} is not known here")
         del given[key]
     try:

@@ -1,0 +1,57 @@
+"""What Keras 3 does not have: layers and functions that only files of older Keras use. Keras 3 cannot open a file that names them."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from graphkit.core.serialization import classes_of
+
+REGISTERED_HERE = "graphkit>"
+_OLD_LAYERS = "graphkit.layers.old"  # the modules of layers that Keras 3 dropped
+_OTHERS = frozenset({"compile_config", "registered_name", "module"})
+
+
+class NotInKerasWarning(UserWarning):
+    """A file was written that Keras 3 cannot open; graphkit can."""
+
+
+def missing_in_keras(model: Any) -> list[str]:
+    """What a model has that Keras 3 lacks, in words, by layer."""
+    try:
+        config = model.get_config()
+    except NotImplementedError:  # a model of a class of one's own
+        return []
+    return list(dict.fromkeys(_found(config, getattr(model, "name", ""))))
+
+
+def warn_of_missing(model: Any, path: Any) -> None:
+    """Warn where Keras 3 cannot open what was written to `path`."""
+    found = missing_in_keras(model)
+    if found:
+        shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
+        warnings.warn(f"Keras 3 cannot open {str(path)!r}: {shown}. graphkit can.", NotInKerasWarning, stacklevel=3)
+
+
+def missing_layers() -> set[str]:
+    """The names of layers that graphkit has and Keras 3 has not, as files write them."""
+    classes = {cls for cls in classes_of("keras.layers").values() if cls.__module__.startswith(_OLD_LAYERS)}
+    return {cls.__name__ for cls in classes if "keras_class_name" not in vars(cls)}
+
+
+def _found(value: Any, owner: str) -> Iterator[str]:
+    stack, missing = [(value, owner)], missing_layers()
+    while stack:
+        value, owner = stack.pop()
+        if isinstance(value, str) and value.startswith(REGISTERED_HERE):
+            yield f"layer {owner!r} uses {value.removeprefix(REGISTERED_HERE)}, which Keras 3 does not have"
+        elif isinstance(value, Mapping):
+            inner = value.get("config")
+            name = inner.get("name") if isinstance(inner, Mapping) else None
+            owner = str(name) if name and "class_name" in value else owner
+            if value.get("module") == "keras.layers" and value.get("class_name") in missing:
+                yield f"layer {owner!r} is a {value['class_name']}, which Keras 3 does not have"
+            stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _OTHERS]
+        elif isinstance(value, (list, tuple)):
+            stack += [(item, owner) for item in reversed(value)]

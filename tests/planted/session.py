@@ -1,0 +1,93 @@
+"""A pytest plugin that runs the collected tests once for each defect, in a fork of the process with the defect in it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.planted.defect import Defect
+from tests.planted.live import changes, put_in
+
+ORDERS = "GRAPHKIT_PLANTED"  # the file with what is to be done, set by `trial`
+FRESH = "fresh process"  # answered where a defect cannot be put into loaded functions
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool:
+    """In place of the plain loop: every defect in turn, a line with (name, first failure, seconds) for each."""
+    orders = json.loads(Path(os.environ[ORDERS]).read_text())
+    with Path(orders["answers"]).open("a") as answers:
+        for row in orders["defects"]:
+            start = time.monotonic()
+            caught = _in_fork(session, Defect(**row), orders["limit"])
+            answers.write(json.dumps([row["name"], caught, time.monotonic() - start]) + "\n")
+            answers.flush()
+    return True
+
+
+def _in_fork(session: pytest.Session, defect: Defect, limit: float) -> str:
+    path = Path(defect.file).resolve()
+    whole = path.read_text()
+    source = defect.planted(whole)
+    changed = changes(whole, source, str(path))
+    if changed is None:
+        return FRESH
+    read, write = os.pipe()
+    path.write_text(source)  # for tests that start a Python of their own
+    child = os.fork()
+    if not child:
+        os.close(read)
+        caught = _first_failure(session, _likely_first(session.items, defect)) if put_in(changed, str(path)) else FRESH
+        os.write(write, caught.encode())
+        os._exit(0)
+    os.close(write)
+    try:
+        return _answer(child, read, limit)
+    finally:
+        path.write_text(whole)
+
+
+def _answer(child: int, read: int, limit: float) -> str:
+    end = time.monotonic() + limit
+    while os.waitpid(child, os.WNOHANG) == (0, 0):
+        if time.monotonic() > end:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            return f"no end within {limit:.0f} s"
+        time.sleep(0.02)
+    with os.fdopen(read) as pipe:
+        return pipe.read()
+
+
+class _Watcher:
+    """Keeps the first test that failed."""
+
+    failed = ""
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        if report.failed and not self.failed:
+            self.failed = report.nodeid
+
+
+def _likely_first(items: list[pytest.Item], defect: Defect) -> list[pytest.Item]:
+    """The tests in the order of how many words of the defect's name and file their own names share."""
+    words = set(re.findall("[a-z]{3,}", f"{defect.name} {Path(defect.file).stem}".lower()))
+    shared = {item: len(words & set(re.findall("[a-z]{3,}", item.nodeid.lower()))) for item in items}
+    return sorted(items, key=lambda item: -shared[item])
+
+
+def _first_failure(session: pytest.Session, items: list[pytest.Item]) -> str:
+    watcher = _Watcher()
+    session.config.pluginmanager.register(watcher)
+    for item, following in zip(items, [*items[1:], None], strict=True):
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if watcher.failed:
+            break
+    return watcher.failed
