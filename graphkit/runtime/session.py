@@ -383,6 +383,10 @@ class ModelSession:
 
     def prepare(self, rows: int) -> None:
         """Take over changed weights, and choose the session for the next so many rows."""
+        with _lock:
+            self._prepare(rows)
+
+    def _prepare(self, rows: int) -> None:
         now = self._now()
         changed = now != self._versions
         self._versions = now

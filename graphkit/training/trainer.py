@@ -444,6 +444,7 @@ def inference_callable(model: Any, rows: int = 0) -> Any:
         kept = session(left_out=frozenset(i for i, a in enumerate(given) if a is None))
         if kept is None or not kept.takes_rows(leaves.rows):
             return _on_engine(model, leaves)
+        kept.prepare(0)  # a callback may have changed weights between two batches
         pairs = zip(signature.inputs, given, strict=True)
         return structure, kept.run([conform(i, a, signature.where) for i, a in pairs if a is not None])
 
