@@ -37,34 +37,44 @@ def write_shards(
     where: dict[str, list[str]] = {}
     with replacing_group(path, overwrite) as staged:
         older = _older_shards(staged.target)
-        for name, shard in zip(_free_names(staged.target, len(shards)), shards, strict=True):
+        for name, shard in zip(_free_names(staged.target, len(shards), older), shards, strict=True):
             write_hdf5(staged.companion(name), shard, names)
             for group, found in shard.items():
                 if found:
                     where.setdefault(f"/{group}/vars" if group else "/vars", []).append(name)
         size = sum(array.nbytes for group in arrays.values() for array in group.values())
         staged.part.write_text(json.dumps({"metadata": {"total_size": float(size)}, "weight_map": where}, indent=4))
-        staged.remove_afterwards(older)
+        staged.remove_afterwards([path for path in older if path.name != _first_name(staged.target)])
 
 
-def _free_names(index: Path, count: int) -> list[str]:
-    """Names for shards that no file has: an older version keeps its shards until the new index stands.
+def _free_names(index: Path, count: int, older: list[Path]) -> list[str]:
+    """Names for shards that no file has, or none that is in use: an older version keeps its shards until the new index stands.
 
     Keras' own (`net_00000.weights.h5`) if they are free, else `net-2_00000.weights.h5` and so on.
     """
-    stem = index.name.removesuffix(".json").removesuffix(".weights")
+    used = {path.name for path in older}
     taken = {found.name for found in index.parent.iterdir()}
+    if used and _first_name(index) not in used:  # left there for Keras by the version before
+        taken.discard(_first_name(index))
     for version in itertools.count(1):
-        start = stem if version == 1 else f"{stem}-{version}"
+        start = _stem(index) if version == 1 else f"{_stem(index)}-{version}"
         names = [f"{start}_{number:05d}.weights.h5" for number in range(count)]
         if taken.isdisjoint(names):
             return names
     raise AssertionError("unreachable")
 
 
+def _stem(index: Path) -> str:
+    return index.name.removesuffix(".json").removesuffix(".weights")
+
+
+def _first_name(index: Path) -> str:
+    """The file that Keras opens before it looks at the index: it must be there, whatever the index names."""
+    return f"{_stem(index)}_00000.weights.h5"
+
+
 def _older_shards(index: Path) -> list[Path]:
     """The files that an index which is to be replaced names, if they have names that shards of it are given."""
-    stem = re.escape(index.name.removesuffix(".json").removesuffix(".weights"))
     if not index.is_file():
         return []
     try:
@@ -72,7 +82,8 @@ def _older_shards(index: Path) -> list[Path]:
         named = _file_names(found["weight_map"], repr(str(index)))
     except (SerializationError, KeyError, TypeError, AttributeError):
         return []
-    return [index.with_name(name) for name in named if re.fullmatch(rf"{stem}(-\d+)?_\d{{5}}\.weights\.h5", name)]
+    ours = re.compile(rf"{re.escape(_stem(index))}(-\d+)?_\d{{5}}\.weights\.h5")
+    return [index.with_name(name) for name in named if ours.fullmatch(name)]
 
 
 def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterator[dict[str, dict[str, Array]]]:

@@ -166,7 +166,8 @@ def test_a_second_save_leaves_only_the_new_version(tmp_path: Path, kind: str) ->
 
     save(net(1), tmp_path / name)
 
-    assert len(contents(tmp_path)) == count
+    left = 1 if kind == "shards" else 0  # the first file of the old version, which Keras opens whatever the index says
+    assert len(contents(tmp_path)) == count + left
     assert leftovers(tmp_path) == []
 
 
@@ -403,10 +404,16 @@ def test_shards_belong_to_their_index_at_every_moment(tmp_path: Path, monkeypatc
     net(1).save_weights(path, max_shard_size=1e-6)
 
     assert answers == [0.0, 0.0, 1600.0]
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["m-2_00000.weights.h5", "m-2_00001.weights.h5", path.name]
+    first = "m_00000.weights.h5"  # for Keras
+    assert sorted(p.name for p in tmp_path.iterdir()) == [
+        "m-2_00000.weights.h5",
+        "m-2_00001.weights.h5",
+        path.name,
+        first,
+    ]
     monkeypatch.undo()
     net(0).save_weights(path, max_shard_size=1e-6)
-    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, "m_00000.weights.h5", "m_00001.weights.h5"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [path.name, first, "m_00001.weights.h5"]
 
 
 # ----- callbacks -----
