@@ -391,12 +391,14 @@ def find_function(name: Any) -> Any:
 class Configurable(Recording, Stamped):
     """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names.
 
-    What constructors of the user's own are given is recorded.
+    What constructors of the user's own are given is recorded; what they cannot take is left out.
     """
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as JSON data."""
-        config = {name: serialize(getattr(self, name)) for name in config_names(our_class(type(self)))}
+        cls = type(self)
+        own, taken = config_names(our_class(cls)), config_names(cls)
+        config = {name: serialize(getattr(self, name)) for name in own if name in taken or takes_any(cls)}
         return {**config, **recorded_config(self, config)}
 
     @classmethod
