@@ -128,6 +128,20 @@ def is_int(dtype: str) -> bool:
     return dtype in SIGNED or dtype in UNSIGNED
 
 
+def lowest(dtype: str) -> Any:
+    """The number below which a real dtype has none."""
+    if dtype == "bool":
+        return False
+    return float("-inf") if is_float(dtype) else int(np.iinfo(to_numpy(dtype)).min)
+
+
+def highest(dtype: str) -> Any:
+    """The number above which a real dtype has none."""
+    if dtype == "bool":
+        return True
+    return float("inf") if is_float(dtype) else int(np.iinfo(to_numpy(dtype)).max)
+
+
 def bits(dtype: str) -> int:
     """The bits of one element."""
     return to_numpy(dtype).itemsize * 8

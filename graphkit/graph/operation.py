@@ -190,7 +190,7 @@ class OpNode(Operation):
             bound.arguments[spread] = tensors[len(single) :]
             return self.record.function(*bound.args, **bound.kwargs, **kwargs)
         given = dict(zip(self.record.tensors, tensors, strict=False))
-        return self.record.function(**given, **kwargs, **self.config)
+        return self.record.function(**given, **{**self.config, **kwargs})
 
     def get_config(self) -> dict[str, Any]:
         """The name and the config."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import as_array
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
@@ -59,6 +59,24 @@ def within(value: Any, dtype: str) -> Any:
         return value
     info = np.iinfo(dtypes.to_numpy(dtype))
     return int(min(max(value, info.min), info.max))
+
+
+def reals(what: str, *values: Any, to_float: bool = False) -> tuple[Any, ...]:
+    """`promote`. Raises DTypeError for complex numbers, which have no order and no sign."""
+    made = promote(*values, to_float=to_float)
+    if dtype_name(made[0]) in dtypes.COMPLEX:
+        raise DTypeError(f"{what} wants real numbers, got {dtype_name(made[0])}; take ops.real or ops.abs of them.")
+    return made
+
+
+def numbers(what: str, *values: Any) -> tuple[Any, ...]:
+    """`promote`. Raises DTypeError for bools, which have no sign and no differences."""
+    made = promote(*values)
+    if dtype_name(made[0]) == "bool":
+        raise DTypeError(
+            f"{what} wants numbers, got bool; cast them with ops.cast(x, 'int32'), or use the logical ops."
+        )
+    return made
 
 
 def counted(*values: Any) -> tuple[Any, ...]:

@@ -51,6 +51,13 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     return tuple(result)
 
 
+def same_sizes(a: Shape, b: Shape) -> bool:
+    """Whether two shapes are the same as far as their sizes are known."""
+    return len(a) == len(b) and all(
+        x == y or isinstance(x, Dim) or isinstance(y, Dim) for x, y in zip(a, b, strict=True)
+    )
+
+
 def show(shape: Shape) -> str:
     """A shape as Keras prints it: `(None, 3)`."""
     inner = ", ".join("None" if isinstance(s, Dim) else str(s) for s in shape)

@@ -10,7 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
-from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, promote, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, show, ufunc
 from graphkit.ops.elementwise import (
@@ -140,9 +140,10 @@ def log10(x: Any) -> Any:
 @operation("Cbrt")
 def cbrt(x: Any) -> Any:
     """The cube root, of negative numbers too. Source: keras.ops.cbrt."""
-    x = as_float(x)
+    (x,) = reals("cbrt", x, to_float=True)
+    one = tensor(1.0, dtype_name(x))
     return multiply(
-        where(greater_equal(x, 0), 1.0, -1.0), power(absolute(x), 1.0 / 3.0)
+        where(greater_equal(x, 0), one, negative(one)), power(absolute(x), 1.0 / 3.0)
     )  # a sign of 0 would hide the slope
 
 
@@ -169,7 +170,7 @@ def logaddexp2(x1: Any, x2: Any) -> Any:
 @operation("Hypot", tensors="x1 x2")
 def hypot(x1: Any, x2: Any) -> Any:
     """sqrt(x1^2 + x2^2) without overflow. Source: keras.ops.hypot."""
-    a, b = (absolute(v) for v in promote(x1, x2, to_float=True))
+    a, b = (absolute(v) for v in reals("hypot", x1, x2, to_float=True))
     top, low = maximum(a, b), minimum(a, b)
     safe = where(equal(top, 0), 1.0, top)
     return multiply(top, sqrt(add(square(true_divide(low, safe)), 1.0)))
@@ -198,7 +199,7 @@ arctan2_p = primitive("arctan2", broadcast, prepare=ufunc(np.arctan2), decomposi
 @operation("Arctan2", tensors="x1 x2")
 def arctan2(x1: Any, x2: Any) -> Any:
     """The angle of the point (x2, x1), in (-pi, pi]. Source: keras.ops.arctan2."""
-    return arctan2_p.bind(*promote(tensor(x1), tensor(x2), to_float=True))
+    return arctan2_p.bind(*reals("arctan2", tensor(x1), tensor(x2), to_float=True))
 
 
 @operation("Deg2rad")
@@ -227,20 +228,20 @@ def sinc(x: Any) -> Any:
 @operation("Fabs")
 def fabs(x: Any) -> Any:
     """The absolute value as a float. Source: keras.ops.fabs."""
-    return absolute(as_float(x))
+    return absolute(*reals("fabs", x, to_float=True))
 
 
 @operation("Trunc")
 def trunc(x: Any) -> Any:
     """Without the digits after the point. Source: keras.ops.trunc."""
-    x = tensor(x)
+    (x,) = reals("trunc", x)
     return where(less(x, 0), ceil(x), floor(x)) if dtypes.is_float(dtype_name(x)) else x
 
 
 @operation("Fmod", tensors="x1 x2")
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder with the sign of `x1`. Source: keras.ops.fmod."""
-    a, b = counted(x1, x2)
+    a, b = counted(*reals("fmod", x1, x2))
     if not dtypes.is_float(dtype_name(a)):
         from graphkit.ops.elementwise import mod
 
@@ -269,14 +270,14 @@ def _is_nan(x: Any) -> Any:
 @operation("Heaviside", tensors="x1 x2")
 def heaviside(x1: Any, x2: Any) -> Any:
     """0 below 0, 1 above, `x2` at 0. Source: keras.ops.heaviside."""
-    a, b = promote(x1, x2, to_float=True)
+    a, b = reals("heaviside", x1, x2, to_float=True)
     return where(equal(a, 0), b, where(less(a, 0), 0.0, where(isnan(a), a, 1.0)))
 
 
 @operation("Signbit")
 def signbit(x: Any) -> Any:
     """Whether the sign is minus (of -0.0 too). Source: keras.ops.signbit."""
-    x = tensor(x)
+    (x,) = reals("signbit", x)
     if not dtypes.is_float(dtype_name(x)):
         return less(x, 0)
     return logical_or(less(x, 0), logical_and(equal(x, 0), less(true_divide(1, where(equal(x, 0), x, 1.0)), 0)))
@@ -285,13 +286,15 @@ def signbit(x: Any) -> Any:
 @operation("Isposinf")
 def isposinf(x: Any) -> Any:
     """Whether each element is +infinity. Source: keras.ops.isposinf."""
-    return equal(as_float(x), float("inf"))
+    (x,) = reals("isposinf", x, to_float=True)
+    return equal(x, float("inf"))
 
 
 @operation("Isneginf")
 def isneginf(x: Any) -> Any:
     """Whether each element is -infinity. Source: keras.ops.isneginf."""
-    return equal(as_float(x), float("-inf"))
+    (x,) = reals("isneginf", x, to_float=True)
+    return equal(x, float("-inf"))
 
 
 # ----- closeness -----
@@ -326,7 +329,7 @@ def divide_no_nan(x1: Any, x2: Any) -> Any:
 @operation("SaturateCast", "core")
 def saturate_cast(x: Any, dtype: Any) -> Any:
     """`x` in another dtype, limited to what that can hold. Source: keras.ops.saturate_cast."""
-    x, wanted = tensor(x), dtypes.standardize(dtype)
+    (x,), wanted = reals("saturate_cast", x), dtypes.standardize(dtype)
     if wanted == "bool" or dtype_name(x) == "bool":
         return cast(x, wanted)
     kind = dtypes.to_numpy(wanted)

@@ -12,7 +12,7 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Value
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, cast_to, dtype_name, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import arctan2, hypot, signbit
@@ -133,7 +133,7 @@ def angle(x: Any) -> Any:
 @operation("Polar", "nn", tensors="abs_ angle")
 def polar(abs_: Any, angle: Any) -> Any:
     """The complex numbers of these magnitudes and angles. Source: keras.ops.polar."""
-    size, turn = promote(abs_, angle, to_float=True)
+    size, turn = reals("polar", abs_, angle, to_float=True)
     return _joined(multiply(size, cos(turn)), multiply(size, sin(turn)))
 
 

@@ -16,7 +16,7 @@ from graphkit.ir.primitive import PRIMITIVES, Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Literal
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, counted, dtype_name, dtype_of, fits, promote, tensor, within
+from graphkit.ops._convert import as_float, counted, dtype_name, dtype_of, fits, numbers, promote, reals, tensor, within
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, broadcast_shapes, broadcast_to_bool, copy, same, same_as_bool, ufunc
 
@@ -116,7 +116,7 @@ def add(x1: Any, x2: Any) -> Any:
 @operation("Subtract", tensors="x1 x2")
 def subtract(x1: Any, x2: Any) -> Any:
     """`x1 - x2`, broadcast. Source: keras.ops.subtract."""
-    return subtract_p.bind(*promote(x1, x2))
+    return subtract_p.bind(*numbers("subtract", x1, x2))
 
 
 @operation("Multiply", tensors="x1 x2")
@@ -259,7 +259,7 @@ ceil = _float_op("Ceil", ceil_p)
 @operation("Negative")
 def negative(x: Any) -> Any:
     """`-x`. Source: keras.ops.negative."""
-    return negative_p.bind(tensor(x))
+    return negative_p.bind(*numbers("negative", x))
 
 
 @operation("Absolute")
@@ -281,7 +281,7 @@ def abs(x: Any) -> Any:
 @operation("Sign")
 def sign(x: Any) -> Any:
     """-1, 0 or 1. Source: keras.ops.sign."""
-    return sign_p.bind(tensor(x))
+    return sign_p.bind(*numbers("sign", x))
 
 
 @operation("Square")
@@ -465,7 +465,7 @@ clip_p = primitive(
 @operation("Clip")
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     """`x` limited to [x_min, x_max]. Source: keras.ops.clip."""
-    (x,) = counted(x)
+    (x,) = counted(*reals("clip", x))
     if isinstance(x_min, (int, float)) and isinstance(x_max, (int, float)) and dtypes.is_float(TensorSpec.of(x).dtype):
         return clip_p.bind(x, low=float(x_min), high=float(x_max))
     return minimum(maximum(x, x_min), x_max)

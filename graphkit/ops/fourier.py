@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, Size
+from graphkit.core.dims import Size
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import only_shapes
-from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import show
+from graphkit.ops._rules import same_sizes, show
 from graphkit.ops.elementwise import add, equal, multiply, negative, true_divide, where
 from graphkit.ops.indexing import scatter_add_p, take
 from graphkit.ops.shaping import arange, broadcast_to, concatenate, expand_dims, flip, pad, swapaxes, zeros_like
@@ -36,7 +36,7 @@ def _fft_kernel(out: Any, re: Any, im: Any, inverse: bool) -> None:
 
 
 def _fft_abstract(re: TensorSpec, im: TensorSpec, inverse: bool) -> tuple[TensorSpec, TensorSpec]:
-    if re.shape != im.shape or re.dtype != im.dtype:
+    if not same_sizes(re.shape, im.shape) or re.dtype != im.dtype:
         raise ShapeError(f"fft: real and imaginary part must be alike, got {re} and {im}.")
     if re.rank < 1:
         raise ShapeError("fft wants at least one axis, got scalars.")
@@ -58,7 +58,7 @@ def _pair(x: Any) -> tuple[Any, Any]:
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise InvalidArgumentError(f"Input `x` should be a tuple of two tensors - real and imaginary. Received: x={x}")
     re, im = (tensor(part) for part in x)
-    if shape_of(re) != shape_of(im):
+    if not same_sizes(shape_of(re), shape_of(im)):
         raise ShapeError(
             "Input `x` should be a tuple of two tensors - real and imaginary. Both the real and imaginary parts should have the same "
             f"shape. Received: x[0].shape = {show(shape_of(re))}, x[1].shape = {show(shape_of(im))}"
@@ -105,15 +105,15 @@ def _resized(x: Any, size: Size) -> Any:
     old = shape_of(x)[-1]
     if old == size:
         return x
-    if isinstance(old, Dim) or isinstance(size, Dim):
-        raise ShapeError(f"fft_length={size} wants a last axis of known size, got shape {show(shape_of(x))}.")
-    return x[..., :size] if size < old else pad(x, [(0, 0)] * (x.ndim - 1) + [(0, size - old)])
+    if isinstance(old, int) and isinstance(size, int):
+        return x[..., :size] if size < old else pad(x, [(0, 0)] * (x.ndim - 1) + [(0, size - old)])
+    return pad(x, [(0, 0)] * (x.ndim - 1) + [(0, size)])[..., :size]
 
 
 @operation("RFFT", "math")
 def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
     """The Fourier transform of a real `x`: its fft_length // 2 + 1 first terms, the others mirror them. Source: keras.ops.rfft."""
-    x = as_float(x)
+    (x,) = reals("rfft", x, to_float=True)
     x = x if fft_length is None else _resized(x, int(fft_length))
     kept = shape_of(x)[-1] // 2 + 1
     re, im = fft_p.bind(x, zeros_like(x), inverse=False)

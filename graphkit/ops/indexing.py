@@ -14,7 +14,7 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import measured_size, only_shapes
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axis, counted, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import canonical_axis, counted, dtype_name, promote, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
@@ -288,7 +288,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 @operation("TopK", "math")
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """The `k` largest elements along the last axis, largest first, and their positions (int32). Source: keras.ops.top_k."""
-    values, indices = top_k_p.bind(tensor(x), k=int(k))
+    values, indices = top_k_p.bind(*reals("top_k", x), k=int(k))
     return values, indices
 
 

@@ -18,7 +18,7 @@ from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import DTypeError, InvalidArgumentError, NotDifferentiableError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, dtype_name, promote, shape_of
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
@@ -29,6 +29,7 @@ from graphkit.ops.elementwise import (
     equal,
     greater,
     log,
+    maximum,
     multiply,
     negative,
     reciprocal,
@@ -468,11 +469,12 @@ def _epsilon(x: Any) -> float:
     return float(np.finfo(_wide(np.empty((), dtypes.to_numpy(dtype_name(x)))).dtype).eps)
 
 
-def _longest(x: Any, what: str) -> int:
-    sizes = shape_of(x)[-2:]
-    if any(isinstance(s, Dim) for s in sizes):
-        raise ShapeError(f"{what} wants matrices of known size, got shape {show(shape_of(x))}.")
-    return max(int(s) for s in sizes if isinstance(s, int))
+def _longest(x: Any) -> Any:
+    """The larger of a matrix' two sizes, a tensor where one is not known."""
+    rows, columns = shape_of(x)[-2:]
+    if isinstance(rows, int) and isinstance(columns, int):
+        return max(rows, columns)
+    return cast(maximum(tensor(rows), tensor(columns)), dtype_name(x))
 
 
 @operation("MatrixRank", "linalg")
@@ -480,11 +482,7 @@ def matrix_rank(x: Any, tol: Any = None) -> Any:
     """How many singular values are above `tol` (by default a share of the largest), int32. Source: keras.ops.matrix_rank."""
     x = _real_matrices("matrix_rank", x, square=False)
     s = svd_p.bind(x, full=False)[1]
-    limit = (
-        multiply(reduce_max(s, axis=-1, keepdims=True), _longest(x, "matrix_rank") * _epsilon(x))
-        if tol is None
-        else tol
-    )
+    limit = multiply(reduce_max(s, axis=-1, keepdims=True), multiply(_longest(x), _epsilon(x))) if tol is None else tol
     return reduce_sum(cast(greater(s, limit), "int32"), axis=-1)
 
 
@@ -498,7 +496,7 @@ def _inverted(s: Any, rcond: Any) -> Any:
 def pinv(x: Any, rcond: Any = None) -> Any:
     """The inverse of Moore and Penrose; singular values below `rcond` times the largest are 0. Source: keras.ops.pinv."""
     x = _real_matrices("pinv", x, square=False)
-    rcond = 10.0 * _longest(x, "pinv") * _epsilon(x) if rcond is None else rcond
+    rcond = multiply(_longest(x), 10.0 * _epsilon(x)) if rcond is None else rcond
     u, s, vt = svd_p.bind(x, full=False)
     return matmul(multiply(_turned(vt), expand_dims(_inverted(s, rcond), -2)), _turned(u))
 
@@ -510,7 +508,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     a = _real_matrices("lstsq", a, square=False)
     if a.ndim != 2:
         raise ShapeError(f"lstsq wants one matrix, got shape {show(shape_of(a))}.")
-    rcond = _longest(a, "lstsq") * _epsilon(a) if rcond is None else rcond
+    rcond = multiply(_longest(a), _epsilon(a)) if rcond is None else rcond
     u, s, vt = svd_p.bind(a, full=False)
     made = matmul(_turned(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_turned(u), b)))
     return squeeze(made, -1) if is_vector else made

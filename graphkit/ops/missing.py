@@ -7,7 +7,7 @@ from typing import Any
 
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.ops._convert import as_float, canonical_axes, dtype_name, shape_of, tensor
+from graphkit.ops._convert import canonical_axes, dtype_name, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops.elementwise import (
     add,
@@ -76,7 +76,7 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
     """
     if method not in interpolations:
         raise InvalidArgumentError(f"nanquantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
-    x = as_float(x)
+    (x,) = reals("nanquantile", x, to_float=True)
     q = tensor(q, dtype_name(x))
     axes = canonical_axes(axis, x.ndim)
     rest = [a for a in range(x.ndim) if a not in axes]

@@ -13,7 +13,7 @@ from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, only_shapes
-from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, same, show, ufunc
 from graphkit.ops.convolution import conv
@@ -32,7 +32,7 @@ __all__ = [
 @operation("Ldexp", tensors="x1 x2")
 def ldexp(x1: Any, x2: Any) -> Any:
     """`x1 * 2**x2` for integers `x2`. Raises DTypeError for other ones. Source: keras.ops.ldexp."""
-    x, exponent = as_float(x1), tensor(x2)
+    (x,), exponent = reals("ldexp", x1, to_float=True), tensor(x2)
     if not dtypes.is_int(dtype_name(exponent)) and not only_shapes(exponent):
         raise DTypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={dtype_name(exponent)}")
     half = floor_divide(exponent, 2)  # in two steps: 2**x2 alone may be too large where the product is not
@@ -66,7 +66,7 @@ i0_p = primitive("i0", same, kernel=lambda out, x: np.copyto(out, np.i0(x), cast
 @operation("I0")
 def i0(x: Any) -> Any:
     """The modified Bessel function of the first kind of order 0. Source: keras.ops.i0."""
-    x = tensor(x)
+    (x,) = reals("i0", x)
     wide = "float64" if dtype_name(x) == "int64" else dtype_name(x)
     return i0_p.bind(cast_to(x, wide) if dtypes.is_float(wide) and wide != dtype_name(x) else as_float(x))
 

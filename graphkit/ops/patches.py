@@ -15,7 +15,19 @@ from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
-from graphkit.ops.elementwise import add, multiply
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    floor_divide,
+    greater_equal,
+    less,
+    logical_and,
+    multiply,
+    negative,
+    subtract,
+    true_divide,
+    where,
+)  # fmt: skip
 from graphkit.ops.indexing import scatter_add_p, take
 from graphkit.ops.linear import einsum
 from graphkit.ops.reduction import max as reduce_max
@@ -62,15 +74,16 @@ def windows(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], di
 
 
 def padded_same(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
-    """`x` with zeros around, so that there are ceil(size / stride) windows. Raises ShapeError for unknown sizes with strides."""
-    widths = [(0, 0)] * x.ndim
+    """`x` with zeros around, so that there are ceil(size / stride) windows. Raises ShapeError where that cannot be known."""
+    widths: list[tuple[Size, Size]] = [(0, 0)] * x.ndim
     for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
         size, reach = shape_of(x)[first + number], (window - 1) * step + 1
-        if isinstance(size, Dim) and stride != 1:
+        total = (-(-size // stride) - 1) * stride + reach - size
+        if isinstance(total, Dim) and stride > reach:
             raise ShapeError(
-                f"padding='same' with strides {tuple(strides)} wants known sizes, got shape {show(shape_of(x))}."
+                f"padding='same' with windows of {reach} every {stride} wants known sizes, got shape {show(shape_of(x))}."
             )
-        total = reach - 1 if isinstance(size, Dim) else max((-(-size // stride) - 1) * stride + reach - size, 0)
+        total = total if isinstance(total, Dim) else max(total, 0)
         widths[first + number] = (total // 2, total - total // 2)
     return pad(x, widths)
 
@@ -181,17 +194,30 @@ def _bounds(size: int, count: int) -> list[tuple[int, int]]:
     return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
+def _windows_of(size: Size, count: int, dtype: str) -> tuple[Any, Any]:
+    """Whether each element is in each of `count` windows (size, count), and how many each window has."""
+    places = arange(count)
+    starts = floor_divide(multiply(places, size), count)
+    stops = negative(floor_divide(negative(multiply(add(places, 1), size)), count))
+    element = expand_dims(arange(size), 1)
+    inside = logical_and(greater_equal(element, starts), less(element, stops))
+    return inside, cast(subtract(stops, starts), dtype)
+
+
 def _average_axis(x: Any, axis: int, count: int) -> Any:
-    size: Any = shape_of(x)[axis]
-    matrix = np.zeros((size, count), dtypes.to_numpy(dtype_name(x)))
-    for i, (start, stop) in enumerate(_bounds(size, count)):
-        matrix[start:stop, i] = 1.0 / (stop - start)
+    inside, sizes = _windows_of(shape_of(x)[axis], count, dtype_name(x))
+    matrix = true_divide(cast(inside, dtype_name(x)), sizes)
     return moveaxis(einsum("...i,ij->...j", moveaxis(x, axis, -1), matrix), -1, axis)
 
 
 def _max_axis(x: Any, axis: int, count: int) -> Any:
-    """Windows shorter than the longest one name their last element again."""
-    size: Any = shape_of(x)[axis]
+    """Windows shorter than the longest one name their last element again; of an unknown size all elements are looked at."""
+    size = shape_of(x)[axis]
+    if isinstance(size, Dim):
+        inside, _ = _windows_of(size, count, "int32")
+        spread = expand_dims(moveaxis(x, axis, -1), -1)
+        lowest = tensor(dtypes.lowest(dtype_name(x)), dtype_name(x))
+        return moveaxis(reduce_max(where(inside, spread, lowest), axis=-2), -1, axis)
     bounds = _bounds(size, count)
     longest = max(stop - start for start, stop in bounds)
     places = np.array([[min(start + k, stop - 1) for k in range(longest)] for start, stop in bounds], np.int32)
@@ -206,8 +232,6 @@ def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along:
         )
     first = 1 if standardize_data_format(data_format) == CHANNELS_LAST else 2
     for number, count in enumerate(_per_axis(output_size, x.ndim - 2, "output_size")):
-        if isinstance(shape_of(x)[first + number], Dim):
-            raise ShapeError(f"{what} wants spatial axes of known size, got shape {show(shape_of(x))}.")
         x = along(x, first + number, count)
     return x
 

@@ -238,7 +238,12 @@ reduce_mean_p = primitive("reduce_mean", _abstract, kernel=_mean_kernel, decompo
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The variance (of the population) over `axis`. Source: keras.ops.var."""
     x = as_float(x)
-    return mean(square(subtract(x, mean(x, axis, True))), axis, keepdims)
+    return mean(square(magnitudes(subtract(x, mean(x, axis, True)))), axis, keepdims)
+
+
+def magnitudes(x: Any) -> Any:
+    """The absolute values of complex numbers; real ones as they are."""
+    return absolute(x) if dtype_name(x) in dtypes.COMPLEX else x
 
 
 @operation("Std")

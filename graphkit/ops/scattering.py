@@ -249,14 +249,7 @@ def _refuse_bools(what: str, data: Any) -> None:
 
 def _neutral(reduction: str, dtype: str) -> Any:
     """What changes nothing: 1 for a product, the lowest number for a maximum, the highest for a minimum."""
-    if reduction == "mul":
-        return 1
-    if dtype == "bool":
-        return reduction == "min"
-    if dtypes.is_float(dtype):
-        return float("-inf") if reduction == "max" else float("inf")
-    info = np.iinfo(dtypes.to_numpy(dtype))
-    return int(info.min) if reduction == "max" else int(info.max)
+    return {"mul": 1, "max": dtypes.lowest(dtype), "min": dtypes.highest(dtype)}[reduction]
 
 
 def _segment_reduce(what: str, data: Any, segment_ids: Any, num_segments: int | None, reduction: str) -> Any:

@@ -8,7 +8,7 @@ import numpy as np
 
 from graphkit.ir.primitive import primitive
 from graphkit.ops._blocks import horner, in_blocks
-from graphkit.ops._convert import as_float
+from graphkit.ops._convert import reals
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import same
 from graphkit.ops.elementwise import exp, multiply, negative, square
@@ -151,16 +151,16 @@ erfinv_p = primitive(
 @operation("Erf", "math")
 def erf(x: Any) -> Any:
     """The error function, element by element. Source: keras.ops.erf."""
-    return erf_p.bind(as_float(x))
+    return erf_p.bind(*reals("erf", x, to_float=True))
 
 
 @operation("Erfc", "math")
 def erfc(x: Any) -> Any:
     """1 - erf(x), exact where erf is near 1. Source: keras.ops.erfc."""
-    return erfc_p.bind(as_float(x))
+    return erfc_p.bind(*reals("erfc", x, to_float=True))
 
 
 @operation("Erfinv", "math")
 def erfinv(x: Any) -> Any:
     """The inverse of erf on (-1, 1). Source: keras.ops.erfinv."""
-    return erfinv_p.bind(as_float(x))
+    return erfinv_p.bind(*reals("erfinv", x, to_float=True))

@@ -8,7 +8,7 @@ from typing import Any
 from graphkit.core import dtypes
 from graphkit.core.dims import Size, product
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -32,8 +32,8 @@ from graphkit.ops.elementwise import (
 from graphkit.ops.indexing import classes_of, integer, one_hot, sort, take
 from graphkit.ops.reduction import all as reduce_all
 from graphkit.ops.reduction import any as reduce_any
+from graphkit.ops.reduction import magnitudes, mean, prod, reduced_shape
 from graphkit.ops.reduction import max as reduce_max
-from graphkit.ops.reduction import mean, prod, reduced_shape
 from graphkit.ops.reduction import min as reduce_min
 from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.shaping import broadcast_to, expand_dims, moveaxis, reshape, transpose
@@ -101,7 +101,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
     """
     if method not in interpolations:
         raise InvalidArgumentError(f"quantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
-    x = as_float(x)
+    (x,) = reals("quantile", x, to_float=True)
     q = tensor(q, dtype_name(x))
     axes = canonical_axes(axis, x.ndim)
     ordered, size = _sorted_last(x, axes)
@@ -188,8 +188,8 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The variance of what is not NaN. Source: keras.ops.nanvar."""
     x = as_float(x)
     present = logical_not(isnan(x))
-    away = where(present, subtract(_without_nan(x, 0.0), nanmean(x, axis, True)), 0.0)
-    count = reduce_sum(cast(present, dtype_name(x)), axis, keepdims)
+    away = magnitudes(where(present, subtract(_without_nan(x, 0.0), nanmean(x, axis, True)), 0.0))
+    count = reduce_sum(cast(present, dtype_name(away)), axis, keepdims)
     return true_divide(reduce_sum(square(away), axis, keepdims), count)
 
 

@@ -1,6 +1,8 @@
-"""Write fixtures/ops/dtypes.json: which dtypes real Keras answers with, for every dtype and pair of dtypes that comes in.
+"""Write fixtures/ops/dtypes.json and limits.npz: which dtypes real Keras answers with, and its numbers at the limits of ops.
 
-Runs where Keras 3 and JAX are installed; tests/ops/test_keras_dtypes.py reads the file and needs neither.
+Runs where Keras 3 and JAX are installed; tests/ops/test_keras_sweep.py reads the files and needs neither.
+
+    python tests/interop/sweep_ops.py [dtypes] [limits]
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from typing import Any
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+FIXTURES = ROOT / "fixtures" / "ops"
 
 
 def load(name: str) -> Any:
@@ -58,14 +61,40 @@ def keras_world() -> Any:
     )
 
 
-def main() -> None:
-    """Ask Keras and write the table."""
+def write_dtypes() -> None:
+    """Ask Keras for the dtypes of every call."""
     load("keras_dtypes")
-    sweep = load("sweep")
-    table = sweep.answers(keras_world())
-    target = ROOT / "fixtures" / "ops" / "dtypes.json"
-    target.write_text(json.dumps(table, indent=0, sort_keys=True) + "\n", encoding="utf-8")
+    table = load("sweep").answers(keras_world())
+    target = FIXTURES / "dtypes.json"
+    lines = (f"{json.dumps(name)}: {json.dumps(table[name])}" for name in sorted(table))
+    target.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
     print(f"{target}: {len(table)} rows")
+
+
+def write_limits() -> None:
+    """Ask Keras for the numbers of every call; a refusal is kept as the name of the builtin exception that it is."""
+    import keras
+    import numpy as np
+
+    answers: dict[str, Any] = {}
+    for name, call in load("keras_limits").CALLS.items():
+        try:
+            made = keras.tree.flatten(call(keras.ops))
+        except Exception as error:
+            kind = next((k.__name__ for k in (ValueError, TypeError) if isinstance(error, k)), "other")
+            answers[f"{name}/refused"] = np.array(kind)
+            continue
+        answers.update({f"{name}/{number}": np.asarray(part) for number, part in enumerate(made)})
+    target = FIXTURES / "limits.npz"
+    np.savez_compressed(target, **answers)
+    print(f"{target}: {len(answers)} arrays")
+
+
+def main() -> None:
+    """Write what the arguments name, both files without any."""
+    chosen = sys.argv[1:] or ["dtypes", "limits"]
+    for name in chosen:
+        {"dtypes": write_dtypes, "limits": write_limits}[name]()
 
 
 if __name__ == "__main__":

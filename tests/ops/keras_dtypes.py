@@ -50,9 +50,10 @@ ARRANGING = _named(
     "argsort sort diag diagflat diagonal trace diff empty_like flip fliplr flipud ones_like zeros_like ravel rot90 squeeze transpose"
     " tril triu unstack corrcoef view_as_complex nonzero"
 )
-MATRICES = _named("cholesky cholesky_inverse det eig eigh inv logdet lu_factor matrix_rank pinv qr slogdet svd")
+MATRICES = _named("cholesky_inverse det eig eigh inv logdet lu_factor matrix_rank pinv qr slogdet svd")
 ONE: dict[str, Call] = {
     **ELEMENTWISE, **ACTIVATIONS, **REDUCTIONS, **ARRANGING, **MATRICES,
+    "cholesky": lambda ops, x: ops.cholesky(ops.multiply(x, np.eye(2) > 0)),
     "sum of all": lambda ops, x: ops.sum(x),
     "cumsum flat": lambda ops, x: ops.cumsum(x),
     "cumsum as float16": lambda ops, x: ops.cumsum(x, axis=0, dtype="float16"),
