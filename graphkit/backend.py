@@ -346,7 +346,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") ->
     """start, start + step, ... below stop; of one argument 0, 1, ..."""
     if stop is None and isinstance(start, int) and start < 0:
         start = 0
-    return ops.arange(start, stop, step, dtype=dtype)
+    return ops.arange(start, step=step, dtype=dtype) if stop is None else ops.arange(start, stop, step, dtype=dtype)
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:

@@ -7,7 +7,9 @@ expressions are equal objects to `==` and `hash`, so shapes with unknown axes co
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from graphkit.core.errors import UnknownSizeError
 
 Size: TypeAlias = "int | Dim"
 Shape: TypeAlias = "tuple[Size, ...]"
@@ -110,6 +112,15 @@ class Dim:
                 left.remove(atom)
             terms[tuple(left)] = c // coefficient
         return Dim._simplest(terms)
+
+    def _no_number(self, *_: object) -> NoReturn:
+        raise UnknownSizeError(
+            f"The size {self} of a free axis is not a number while the graph is drawn: it cannot be compared, counted to or converted. "
+            "Use ops on it, or give the axis a fixed size."
+        )
+
+    if not TYPE_CHECKING:  # which would take a Dim for a number then
+        __lt__ = __le__ = __gt__ = __ge__ = __index__ = __int__ = __float__ = _no_number
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Dim) and self._terms == other._terms

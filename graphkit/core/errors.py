@@ -54,6 +54,10 @@ class ShapeError(InvalidArgumentError):
     """A tensor's shape does not fit what an op or a layer wants."""
 
 
+class UnknownSizeError(ShapeError, TypeError):
+    """An op was given the size of a free axis where it needs a number."""
+
+
 class NameConflictError(InvalidArgumentError):
     """Two things that must differ in name do not."""
 

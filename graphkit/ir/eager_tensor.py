@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.ir.operators import TensorArithmetic
+from graphkit.ir.operators import TensorArithmetic, TensorOperators
 
 
 class EagerTensor(TensorArithmetic, np.ndarray):  # type: ignore[misc]
@@ -26,6 +26,14 @@ class EagerTensor(TensorArithmetic, np.ndarray):  # type: ignore[misc]
         if "out" in kwargs:
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
+
+    def __getitem__(self, key: Any) -> Any:
+        """NumPy's indexing; by a tensor that is traced or symbolic it is that of the ops."""
+        if any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
+            from graphkit import ops  # they stand above; by the time that an array is indexed they are there
+
+            return ops.get_item(self, key)
+        return super().__getitem__(key)
 
     def numpy(self) -> np.ndarray[Any, Any]:
         """The same numbers as a plain array."""

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import index
 from typing import Any
 
 import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, UnknownSizeError
 from graphkit.ir.primitive import as_array
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
+from graphkit.ops._rules import show
 
 _SCALARS = (bool, int, float, complex)
 
@@ -167,6 +169,34 @@ def cast_to(value: Any, dtype: str) -> Any:
 def shape_of(value: Any) -> Shape:
     """The shape of a tensor; unknown sizes are `Dim`s."""
     return tuple(value.shape)
+
+
+def size_argument(value: Any, where: str, free: bool = True) -> Any:
+    """A size that a caller gives: an int, or with `free` the size of a free axis inside a traced function.
+
+    Raises UnknownSizeError for None, which is what `ops.shape` of a symbolic tensor gives for a free axis.
+    """
+    if isinstance(value, Dim) and free:
+        return value
+    if value is None or isinstance(value, Dim):
+        given = f"{value}, the size of a free axis" if isinstance(value, Dim) else "None"
+        raise UnknownSizeError(
+            f"{where} must be a known number, got {given}. ops.shape of a symbolic tensor gives None for an axis that is free, as in "
+            "Keras. Give the axis a fixed size, take the size from a tensor (ops.zeros_like, -1 in ops.reshape), or compute in a "
+            "layer's call or a Lambda, where the sizes are known."
+        )
+    if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
+        return int(value.item())
+    try:
+        return index(value)
+    except TypeError:
+        raise InvalidTypeError(f"{where} must be an integer, got {value!r:.80}.") from None
+
+
+def shape_argument(shape: Any, where: str) -> Shape:
+    """A shape that a caller gives, of ints and sizes of free axes; one number is a shape of one axis."""
+    sizes = tuple(shape) if isinstance(shape, (list, tuple, np.ndarray)) else (shape,)
+    return tuple(size_argument(size, f"{where}: each size of the shape {show(sizes)}") for size in sizes)
 
 
 def canonical_axis(axis: Any, rank: int, where: str = "axis") -> int:

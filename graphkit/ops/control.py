@@ -11,6 +11,7 @@ from graphkit.core import dtypes, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir import gradient
+from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Program, Value
@@ -76,7 +77,7 @@ def _on_arrays(function: Callable[..., Any], *structures: Any) -> Any:
         result = function(*(nest.pack(s, made) for s, made in zip(structures, leaves, strict=True)))
         inputs = [leaf for leaf in nest.flatten(leaves) if isinstance(leaf, Tracer)]
         program = scratch.program(inputs, _tensors(result))
-    return _fill(result, replay(program, arrays))
+    return _fill(result, [eager(made) for made in replay(program, arrays)])
 
 
 def _tensors(structure: Any) -> list[Any]:

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.dims import Size
+from graphkit.core.dims import Size, product
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, measured_size
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_argument, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.creation import linspace
@@ -145,7 +145,8 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     """Positions in a flattened tensor as positions along the axes of `shape`, a tensor for each. Source: keras.ops.unravel_index."""
     rest = integer(indices, "unravel_index")
-    total = int(np.prod(shape))
+    shape = shape_argument(shape, "unravel_index")
+    total = product(shape)
     rest = where(less(rest, 0), add(rest, total), rest)
     found = []
     for size in reversed(tuple(shape)):

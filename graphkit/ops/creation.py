@@ -11,7 +11,7 @@ from graphkit.core.dims import Dim, Size
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, size_argument, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -25,6 +25,8 @@ from graphkit.ops.elementwise import (
     isnan,
     less,
     logical_and,
+    maximum,
+    mod,
     multiply,
     power,
     subtract,
@@ -59,7 +61,8 @@ __all__ = [
 
 
 def _places(rows: Size, columns: Size, k: int) -> tuple[Any, Any]:
-    return expand_dims(add(arange(rows), int(k)), 1), expand_dims(arange(columns), 0)
+    rows, columns = (size_argument(n, "eye and tri: each size") for n in (rows, columns))
+    return expand_dims(add(arange(rows), size_argument(k, "eye and tri: `k`")), 1), expand_dims(arange(columns), 0)
 
 
 def tri(N: Size, M: Size | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 (Keras' names)
@@ -155,6 +158,7 @@ def diag(x: Any, k: int = 0) -> Any:
     if x.ndim != 1:
         raise ShapeError(f"diag wants one or two axes, got shape {show(shape_of(x))}.")
     (n,) = shape_of(x)
+    k = size_argument(k, "diag: `k`", free=False)
     whole = n + abs(k)
     places = add(multiply(arange(n), whole + 1), max(k, 0) + max(-k, 0) * whole)
     return reshape(scatter_add_p.bind(x, cast(places, "int32"), axis=0, size=whole * whole), (whole, whole))
@@ -180,16 +184,18 @@ def linspace(
     """`num` numbers evenly from `start` to `stop`. Source: keras.ops.linspace."""
     start, stop = promote(start, stop, to_float=True)
     kind = dtype_name(start) if dtype is None else dtypes.standardize(dtype)
-    parts = max(1, num - 1 if endpoint else num)
+    num = size_argument(num, "linspace: `num`")
+    last: Any = num - 1 if endpoint else num
+    parts = maximum(cast(last, dtype_name(start)), 1) if isinstance(last, Dim) else max(1, last)
     step = true_divide(subtract(stop, start), parts)
-    if _is_static(start, stop):
+    if _is_static(start, stop, num):
         made = np.linspace(
             np.asarray(start, np.float64), np.asarray(stop, np.float64), num, endpoint=endpoint, axis=axis
         )
         made = made.astype(dtypes.to_numpy(kind))
         return (made, step) if retstep else made
-    share = np.arange(num).reshape((-1,) + (1,) * start.ndim) / parts
-    share = share.astype(dtypes.to_numpy(dtype_name(start)))
+    steps = cast(arange(num), "float64" if _is_static(num) else dtype_name(start))
+    share = cast(true_divide(reshape(steps, (num,) + (1,) * start.ndim), parts), dtype_name(start))
     made = add(multiply(expand_dims(start, 0), subtract(1, share)), multiply(expand_dims(stop, 0), share))
     made = cast(moveaxis(made, 0, axis) if axis else made, kind)
     return (made, step) if retstep else made
@@ -396,7 +402,13 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     for by, place in zip(shifts, axes, strict=True):
         place = canonical_axis(place, x.ndim)
         size = shape_of(x)[place]
-        by = int(by) % size if isinstance(size, int) and size else int(by)
+        by = size_argument(by, "roll: `shift`")
+        if isinstance(by, Dim):
+            from graphkit.ops.indexing import take
+
+            x = take(x, mod(subtract(arange(size), by), size), axis=place)
+            continue
+        by = by % size if isinstance(size, int) and size else by
         if by:
             cut = size - by if by > 0 else -by
             first, second = (slice(None),) * place + (slice(0, cut),), (slice(None),) * place + (slice(cut, None),)

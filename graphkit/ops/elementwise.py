@@ -447,8 +447,10 @@ def _bound(limit: float, x: Any) -> Any:
 
 def _clip_vjp(g: Any, out: Any, x: Any, low: float, high: float, edge: float = 0.5) -> list[Any]:
     """A number at a bound passes `edge` of the cotangent, and where both bounds meet, `edge` of that."""
-    at_bound = logical_or(equal(x, low), equal(x, high))
     inside = logical_and(greater(x, low), less(x, high))
+    if edge == 0:
+        return [where(inside, g, 0)]
+    at_bound = logical_or(equal(x, low), equal(x, high))
     return [where(inside, g, where(at_bound, multiply(g, edge if low < high else edge * edge), 0))]
 
 

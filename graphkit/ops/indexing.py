@@ -14,7 +14,17 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import measured_size, only_shapes
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axis, counted, dtype_name, promote, reals, shape_of, tensor
+from graphkit.ops._convert import (
+    canonical_axis,
+    counted,
+    dtype_name,
+    promote,
+    reals,
+    shape_argument,
+    shape_of,
+    size_argument,
+    tensor,
+)
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
@@ -202,6 +212,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
     A start that counts from the end, or with which the part would not fit, is moved so that it does. Source: keras.ops.slice.
     """
     x = tensor(inputs)
+    shape = shape_argument(shape, "slice")
     if len(shape) != x.ndim or (hasattr(start_indices, "__len__") and len(start_indices) != x.ndim):
         raise ShapeError(
             f"slice wants a start and a length for each of the {x.ndim} axes, got start_indices={start_indices} and shape={shape}."
@@ -288,7 +299,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 @operation("TopK", "math")
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """The `k` largest elements along the last axis, largest first, and their positions (int32). Source: keras.ops.top_k."""
-    values, indices = top_k_p.bind(*reals("top_k", x), k=int(k))
+    values, indices = top_k_p.bind(*reals("top_k", x), k=size_argument(k, "top_k: `k`", free=False))
     return values, indices
 
 
@@ -353,7 +364,7 @@ def one_hot(x: Any, num_classes: Size, axis: int = -1, dtype: Any = None, sparse
         raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")
     (x,) = counted(x)
     axis = canonical_axis(axis, x.ndim + 1)
-    count = num_classes if isinstance(num_classes, Dim) else int(num_classes)
+    count = size_argument(num_classes, "one_hot: `num_classes`")
     classes = reshape(arange(count), (count,) + (1,) * (x.ndim - axis))
     return cast(equal(expand_dims(x, axis), classes), dtypes.standardize(dtype))
 

@@ -13,7 +13,7 @@ from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, only_shapes
-from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, reals, shape_of, tensor
+from graphkit.ops._convert import as_float, cast_to, dtype_name, promote, reals, shape_of, size_argument, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, same, show, ufunc
 from graphkit.ops.convolution import conv
@@ -149,7 +149,8 @@ def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
     def window(x: Any, *options: Any) -> Any:
         if isinstance(x, (Tracer, Symbolic)):
             raise InvalidTypeError(f"{name} does not support symbolic tensors: its size must be a number.")
-        return np.asarray(function(int(x), *options)).astype(dtypes.to_numpy(dtypes.floatx()))
+        points = size_argument(x, f"{name}: the number of points", free=False)
+        return np.asarray(function(points, *options)).astype(dtypes.to_numpy(dtypes.floatx()))
 
     return window
 

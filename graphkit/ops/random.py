@@ -14,11 +14,12 @@ import numpy as np
 from graphkit.core import dtypes, names, seeds
 from graphkit.core.dims import Shape
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.ir.eager_tensor import eager
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import as_float, canonical_axis, dtype_name, shape_of, tensor
+from graphkit.ops._convert import as_float, canonical_axis, dtype_name, shape_argument, shape_of, tensor
 from graphkit.ops.elementwise import add, cast, floor, log, multiply, negative, subtract, true_divide
 from graphkit.ops.indexing import argsort, take_along_axis
 from graphkit.ops.reduction import argmax
@@ -172,7 +173,8 @@ random_binomial_p = primitive("random_binomial", _drawn, kernel=_binomial_kernel
 
 
 def _draw(made: Primitive, shape: Any, dtype: Any, seed: Any, *inputs: Any, **params: Any) -> Any:
-    return made.bind(draw_seed(seed), *inputs, shape=tuple(shape), dtype=dtypes.standardize(dtype), **params)
+    whole = shape_argument(shape, made.name)
+    return eager(made.bind(draw_seed(seed), *inputs, shape=whole, dtype=dtypes.standardize(dtype), **params))
 
 
 def _is(value: Any, number: float) -> bool:

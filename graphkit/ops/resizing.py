@@ -19,7 +19,7 @@ from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, shape_argument, shape_of, tensor
 from graphkit.ops._correlate import Array, Thunk, runner
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
@@ -183,6 +183,7 @@ def resize(
         raise InvalidArgumentError(
             f"Expected `size` to be a tuple of 2 integers (height, width). Received: size={size}"
         )
+    size = shape_argument(size, "image.resize")
     if any(isinstance(s, int) and s <= 0 for s in size):
         raise InvalidArgumentError(f"`size` must have positive height and width. Received: size={size}")
     if interpolation not in INTERPOLATIONS:

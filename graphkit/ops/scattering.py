@@ -10,7 +10,7 @@ from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
-from graphkit.ops._convert import dtype_name, dtype_of, shape_of, tensor
+from graphkit.ops._convert import dtype_name, dtype_of, shape_of, size_argument, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -222,8 +222,8 @@ def _segments(what: str, data: Any, ids: Any, num_segments: int | None) -> tuple
     if num_segments is None:
         count = classes_of(ids, f"{what}_segments")
     else:
-        count = int(num_segments)
-        if count < 0:
+        count = size_argument(num_segments, f"{what}: `num_segments`")
+        if isinstance(count, int) and count < 0:
             raise InvalidArgumentError(f"{what}: `num_segments` must not be negative, got {num_segments}.")
     ids = cast(ids, "int32")
     return data, where(logical_and(greater_equal(ids, 0), less(ids, count)), ids, count), count

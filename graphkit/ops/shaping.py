@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
@@ -14,13 +15,25 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.ir.eager_tensor import eager
+from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Atom, Equation, Value
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import canonical_axes, canonical_axis, dtype_name, dtype_of, promote, shape_of, tensor
+from graphkit.ops._convert import (
+    canonical_axes,
+    canonical_axis,
+    dtype_name,
+    dtype_of,
+    promote,
+    shape_argument,
+    shape_of,
+    size_argument,
+    tensor,
+)
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_sizes, show
 
@@ -52,9 +65,14 @@ def shape(x: Any) -> tuple[Any, ...]:
     return tuple(x.shape) if hasattr(x, "shape") else tuple(tensor(x).shape)
 
 
+@operation("Size")
+def _size(x: Any) -> Any:
+    return tensor(product(shape_of(tensor(x))), "int32")
+
+
 def size(x: Any) -> Any:
-    """The number of elements. Source: keras.ops.size."""
-    return product(shape_of(tensor(x)))
+    """The number of elements: an int, the `Dim` of unknown sizes, or a symbolic tensor. Source: keras.ops.size."""
+    return _size(x) if isinstance(x, Symbolic) else product(shape_of(tensor(x)))
 
 
 @operation("ConvertToTensor", "core")
@@ -267,7 +285,7 @@ broadcast_to_p = primitive(
 def broadcast_to(x: Any, shape: Any) -> Any:
     """Broadcast to `shape`. Source: keras.ops.broadcast_to."""
     x = tensor(x)
-    wanted = tuple(shape)
+    wanted = shape_argument(shape, "broadcast_to")
     return x if wanted == shape_of(x) else broadcast_to_p.bind(x, shape=wanted)
 
 
@@ -275,9 +293,9 @@ def broadcast_to(x: Any, shape: Any) -> Any:
 def tile(x: Any, repeats: Any) -> Any:
     """The whole tensor repeated along each axis. Source: keras.ops.tile."""
     x = tensor(x)
-    counts = list(repeats) if isinstance(repeats, (list, tuple)) else [repeats]
+    counts = shape_argument(repeats, "tile")
     rank = max(len(counts), x.ndim)
-    counts = [1] * (rank - len(counts)) + counts
+    counts = (1,) * (rank - len(counts)) + counts
     old = (1,) * (rank - x.ndim) + shape_of(x)
     spaced = reshape(x, tuple(s for size in old for s in (1, size)))
     spread = broadcast_to(spaced, tuple(s for count, size in zip(counts, old, strict=True) for s in (count, size)))
@@ -293,7 +311,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         from graphkit.ops.indexing import take
 
         return take(x, np.repeat(np.arange(len(repeats)), repeats), axis=axis)
-    count = int(np.reshape(repeats, ())) if not isinstance(repeats, Dim) else repeats
+    if isinstance(repeats, (list, tuple, np.ndarray)) and len(np.atleast_1d(repeats)) == 1:
+        repeats = np.reshape(repeats, ())
+    count = size_argument(repeats, "repeat: `repeats`")
     old = shape_of(x)
     spread = broadcast_to(
         reshape(x, (*old[: axis + 1], 1, *old[axis + 1 :])), (*old[: axis + 1], count, *old[axis + 1 :])
@@ -375,8 +395,10 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             )
         step = whole // int(indices_or_sections)
         cuts: list[Size] = [step * i for i in range(1, int(indices_or_sections))]
+    elif isinstance(indices_or_sections, (list, tuple, np.ndarray)):
+        cuts = [size_argument(i, "split: each index") for i in indices_or_sections]
     else:
-        cuts = [int(i) for i in indices_or_sections]
+        size_argument(indices_or_sections, "split: `indices_or_sections`", free=False)
     bounds = [0, *cuts, whole]
     return [_part(x, axis, start, stop)() for start, stop in pairwise(bounds)]
 
@@ -669,9 +691,26 @@ arange_p = primitive(
 )
 
 
+def _with_known_ends(function: Callable[..., Any]) -> Callable[..., Any]:
+    """`arange(0, None)` is no `arange(0)`: the None is the size of a free axis, and no range goes so far."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for place, name in enumerate(("start", "stop")):
+            if (args[place : place + 1] or [kwargs.get(name, 0)])[0] is None:
+                size_argument(None, f"arange: `{name}`")
+        return function(*args, **kwargs)
+
+    return call
+
+
+@_with_known_ends
 @operation("Arange", tensors="start stop step")
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    """start, start + step, ... below stop. Source: keras.ops.arange."""
+    """start, start + step, ... below stop; of one argument 0, 1, ... Source: keras.ops.arange.
+
+    Raises UnknownSizeError if an end is None.
+    """
     start, stop, step = (
         (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
     )
@@ -694,10 +733,10 @@ def _number_type(value: Any) -> Any:
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """A tensor of this shape, all of it `fill_value`, `floatx()` by default. Source: keras.ops.full."""
     value = tensor(fill_value, dtypes.standardize(dtype))
-    wanted = tuple(shape) if isinstance(shape, (list, tuple)) else (shape,)
+    wanted = shape_argument(shape, "full")
     if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
         return broadcast_to(value, wanted)
-    return np.full(wanted, value)
+    return eager(np.full(wanted, value))
 
 
 def zeros(shape: Any, dtype: Any = None) -> Any:

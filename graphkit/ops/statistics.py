@@ -8,7 +8,16 @@ from typing import Any
 from graphkit.core import dtypes
 from graphkit.core.dims import Size, product
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.ops._convert import as_float, canonical_axes, dtype_name, promote, reals, shape_of, tensor
+from graphkit.ops._convert import (
+    as_float,
+    canonical_axes,
+    dtype_name,
+    promote,
+    reals,
+    shape_of,
+    size_argument,
+    tensor,
+)
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -212,7 +221,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
     x = tensor(x)
     x = integer(cast(x, "int32") if dtype_name(x) == "bool" else x, "bincount")
-    length = classes_of(x, "bincount", least=int(minlength))
+    length = classes_of(x, "bincount", least=size_argument(minlength, "bincount: `minlength`", free=False))
     x = maximum(cast(x, "int32"), 0)
     kind = "int32" if weights is None else dtype_name(tensor(weights))
     hits = one_hot(x, length, dtype=kind)

@@ -133,6 +133,29 @@ def test_an_error_of_the_body_comes_through_as_it_is() -> None:
         ops.fori_loop(0, 3, body, X)
 
 
+@pytest.mark.parametrize(
+    "loop",
+    [
+        lambda x: ops.fori_loop(0, 3, lambda i, a: a + x[i], 0.0),
+        lambda x: ops.fori_loop(0, 3, lambda i, a: a + x[i, ...] * (i >= 0), 0.0),
+        lambda x: ops.while_loop(lambda i, a: i < 3, lambda i, a: (i + 1, a + x[i]), (0, 0.0))[1],
+        lambda x: ops.scan(lambda c, i: (c + x[i], None), 0.0, np.arange(3))[0],
+        lambda x: ops.sum(ops.map(lambda i: x[i], np.arange(3))),
+    ],
+)
+def test_a_tensor_from_outside_is_indexed_by_the_number_of_the_step(loop: Callable[[Any], Any]) -> None:
+    x = ops.convert_to_tensor(np.array([1.0, 2.0, 4.0], "float32"))
+
+    assert float(loop(x)) == 7.0
+    assert float(run(trace(loop, spec(3)), x)[0]) == 7.0
+
+
+def test_results_in_a_dict_are_tensors_like_others() -> None:
+    made = ops.scan(lambda c, v: (c, {"a": v}), 0.0, X)[1]["a"]
+
+    assert type(made) is type(ops.add(X, X))
+
+
 def test_numbers_that_a_body_would_need_in_python_are_refused() -> None:
     with pytest.raises(InvalidTypeError, match=r"ops\.take\(array, i, axis=0\)"):
         ops.fori_loop(0, 3, lambda i, a: a + X[i], 0.0)
@@ -198,6 +221,34 @@ def test_switch_on_symbolic_tensors_takes_the_branch_of_the_data() -> None:
         data = np.full((2, 3), sign, "float32")
         np.testing.assert_array_equal(model(data), data * factor)
         np.testing.assert_array_equal(model.predict(data, verbose=0), data * factor)
+
+
+SYMBOLIC: dict[str, Callable[[Any], Any]] = {
+    "scan": lambda x: ops.scan(lambda c, v: (c + v, c * 2), ops.zeros((3,)), x)[1],
+    "scan from the end": lambda x: ops.scan(lambda c, v: (c + v, c * 2), x[0], x, reverse=True)[1],
+    "map": lambda x: ops.map(lambda v: v * 2, x),
+    "vectorized_map": lambda x: ops.vectorized_map(lambda v: v["a"] * v["b"], {"a": x, "b": x}),
+    "associative_scan": lambda x: ops.associative_scan(ops.add, x),
+    "associative_scan from the end": lambda x: ops.associative_scan(ops.add, x, axis=1, reverse=True),
+    "fori_loop": lambda x: ops.fori_loop(0, 3, lambda i, a: a * 2, x),
+    "fori_loop to a tensor": lambda x: ops.fori_loop(0, ops.cast(ops.sum(x), "int32"), lambda i, a: a * 2, x),
+    "while_loop": lambda x: ops.while_loop(lambda a: ops.sum(a) < 100, lambda a: a * 2, x),
+    "while_loop of two": lambda x: ops.while_loop(
+        lambda i, a: i < 4, lambda i, a: (i + 1, a * 2), [ops.cast(ops.sum(x), "int32"), x]
+    )[1],
+    "cond": lambda x: x * ops.cond(ops.sum(x) > 1, lambda: ops.ones((3,)), lambda: ops.zeros((3,))),
+}
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
+def test_a_loop_on_symbolic_tensors_is_the_loop_on_arrays(name: str) -> None:
+    x = layers.Input((3,))
+    model = graphkit.Model(x, SYMBOLIC[name](x))
+    data = np.arange(6, dtype="float32").reshape(2, 3) / 6
+    wanted = SYMBOLIC[name](ops.convert_to_tensor(data))
+
+    np.testing.assert_allclose(model(data), wanted, rtol=1e-6)
+    np.testing.assert_allclose(model.predict(data, verbose=0), wanted, rtol=1e-6)
 
 
 # ----- state: what a body assigns is carried from step to step -----
