@@ -1,4 +1,4 @@
-"""Metrics and losses give the results of real Keras at thresholds, ties, weights and absent classes."""
+"""Metrics give the results of real Keras at thresholds, ties, weights and absent classes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphkit import metrics, ops
 from graphkit.errors import ShapeError
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import trace
-from tests.metrics.edge_scenarios import LOSSES, scenarios
+from tests.metrics.edge_scenarios import BITS, BY_LABEL, CLASSES, GUESSED, HALVES, IDS, LOGITS, scenarios
 
 SCENARIOS = scenarios(graphkit)
 ANSWERS = json.loads((Path(__file__).resolve().parents[2] / "fixtures" / "metric_edges.json").read_text())
@@ -25,11 +25,6 @@ ANSWERS = json.loads((Path(__file__).resolve().parents[2] / "fixtures" / "metric
 def test_results_are_those_of_keras(name: str) -> None:
     for found, wanted in zip(SCENARIOS[name](), ANSWERS["metrics"][name], strict=True):
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
-
-
-@pytest.mark.parametrize("name", LOSSES)
-def test_losses_are_those_of_keras(name: str) -> None:
-    np.testing.assert_allclose(LOSSES[name](graphkit), ANSWERS["losses"][name], rtol=2e-5, atol=2e-6)
 
 
 # Which way each metric is better, as Keras has it for callbacks.
@@ -96,20 +91,6 @@ def test_a_class_of_predictions_without_classes_is_refused() -> None:
             kind(class_id=2).update_state(np.array([0, 1, 1]), np.array([0.2, 0.1, 0.6]))
 
 
-@pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum"])
-def test_masks_of_output_and_loss_leave_out_the_samples_of_both(reduction: str) -> None:
-    loss = graphkit.losses.SparseCategoricalCrossentropy(ignore_class=0, reduction=reduction)
-    y_true, y_pred = np.array([[0, 1, 1, 1]]), np.full((1, 4, 2), 0.5, "float32") * np.float32([[1], [1], [1], [1]])
-
-    def masked(outputs: Any) -> Any:
-        outputs.mask = ops.convert_to_tensor(np.array([[True, True, False, True]]))
-        return loss(y_true, outputs)
-
-    program = trace(masked, TensorSpec.of(y_pred))
-    (found,) = graphkit.engine.run(program, y_pred)
-    assert found == pytest.approx(np.log(2) * (1 if reduction != "sum" else 2), rel=1e-5)
-
-
 def test_a_mask_of_the_output_leaves_samples_out_of_metrics() -> None:
     metric = metrics.MeanSquaredError()
 
@@ -122,10 +103,35 @@ def test_a_mask_of_the_output_leaves_samples_out_of_metrics() -> None:
     assert metric.result() == 4.0
 
 
-@pytest.mark.parametrize("samples", [2, 3])
-def test_one_weight_a_sample_counts_for_all_its_steps(samples: int) -> None:
-    y_true, weights = np.arange(samples * 6, dtype="float32").reshape(samples, 3, 2), np.arange(samples, dtype="float32")
-    loss = graphkit.losses.MeanSquaredError()
-    by_step = (y_true**2).mean(-1) * weights[:, None]
-    assert loss(y_true, np.zeros_like(y_true), weights) == pytest.approx(by_step.mean(), rel=1e-6)
-    assert loss(y_true, np.zeros_like(y_true), weights[:, None]) == pytest.approx(by_step.mean(), rel=1e-6)
+def test_thresholds_of_labels_count_what_lies_above_them() -> None:
+    auc = metrics.AUC(num_thresholds=5, multi_label=True, num_labels=3)
+    auc.update_state(BITS, HALVES)
+    cuts = np.array(auc.thresholds)[:, None, None]
+    np.testing.assert_array_equal(auc.true_positives.numpy(), ((cuts < HALVES) * BITS).sum(1))
+    np.testing.assert_array_equal(auc.false_positives.numpy(), ((cuts < HALVES) * (1 - BITS)).sum(1))
+    np.testing.assert_array_equal(auc.false_negatives.numpy(), ((cuts >= HALVES) * BITS).sum(1))
+    np.testing.assert_array_equal(auc.true_negatives.numpy(), ((cuts >= HALVES) * (1 - BITS)).sum(1))
+
+
+@pytest.mark.parametrize("label", [0, 1, 2])
+def test_a_class_has_its_own_weights_of_labels(label: int) -> None:
+    precision = metrics.Precision(class_id=label, thresholds=0.25)
+    precision.update_state(BITS, HALVES, BY_LABEL)
+    above, weight = HALVES[:, label] > 0.25, BY_LABEL[:, label]
+    assert precision.result() == pytest.approx((above * BITS[:, label] * weight).sum() / (above * weight).sum(), rel=1e-6)
+
+
+def test_the_confusion_matrix_has_targets_as_rows_and_outputs_as_columns() -> None:
+    metric = metrics.MeanIoU(num_classes=4)
+    metric.update_state(CLASSES, GUESSED)
+    wanted = np.zeros((4, 4))
+    np.add.at(wanted, (CLASSES, GUESSED), 1)
+    np.testing.assert_array_equal(metric.total_cm.numpy(), wanted)
+
+
+def test_classes_may_stand_along_another_axis() -> None:
+    truth, outputs = np.eye(3)[IDS], LOGITS
+    last, first = (metrics.OneHotIoU(3, [0, 2], axis=axis) for axis in (-1, 1))
+    last.update_state(truth[:, None, :], outputs[:, None, :])
+    first.update_state(truth[:, :, None], outputs[:, :, None])
+    np.testing.assert_array_equal(first.total_cm.numpy(), last.total_cm.numpy())

@@ -87,7 +87,6 @@ DEFECTS = [
         ("the step is counted twice", "self._iterations.assign(ops.add(self._iterations, 1))", "self._iterations.assign(ops.add(self._iterations, 2))"),
         ("a schedule is asked for the next step", "return self._learning_rate(self._iterations)", "return self._learning_rate(ops.add(self._iterations, 1))"),
         ("setting the learning rate makes a new variable", "            self._learning_rate.assign(value)\n", "            self._learning_rate = Variable(np.float32(value))\n"),
-        ("a constraint's variable is packed with others", "            and variable.constraint is None\n", ""),
     ),
     *in_file(
         "graphkit/optimizers/arena.py",
