@@ -36,7 +36,7 @@ from graphkit.ir.variable import Variable, autocast_scope, current_autocast
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
-from graphkit.layers.stamp import ModelStamp, stamp_of
+from graphkit.layers.stamp import ModelStamp, parts_of, stamp_of
 from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
 from graphkit.ops.random import SeedGenerator
@@ -657,7 +657,7 @@ class Layer(Stamped, Operation):
 
     def _clear_losses(self) -> None:
         trace = current_trace()
-        for layer in self._walk_layers():
+        for layer in parts_of(self).layers:
             if trace is not None:
                 trace.notes.pop((layer, "losses"), None)
             elif layer._losses:
@@ -667,8 +667,8 @@ class Layer(Stamped, Operation):
         """What `add_loss` and activity regularizers of this layer and those inside added in the last call."""
         trace = current_trace()
         if trace is None:
-            return [loss for layer in self._walk_layers() for loss in layer._losses]
-        return [loss for layer in self._walk_layers() for loss in trace.notes.get((layer, "losses"), ())]
+            return [loss for layer in parts_of(self).layers for loss in layer._losses]
+        return [loss for layer in parts_of(self).layers for loss in trace.notes.get((layer, "losses"), ())]
 
     def regularization_losses(self) -> list[Any]:
         """The penalties of the weights' regularizers."""
