@@ -71,13 +71,25 @@ def integer(indices: Any, where_: str) -> Any:
     return made
 
 
-def classes_of(x: Any, what: str, least: int = 0) -> Size:
-    """One more than the largest number, at least `least`: a name where the numbers are not known yet."""
+with_classes_p = primitive(
+    # x itself; says that `size` is one more than its largest number, at least `least`: ONNX computes the size from that
+    "with_classes",
+    lambda x, size, least: x,
+    kernel=lambda out, x, size, least: np.copyto(out, x),
+    view=lambda x, size, least: x,
+    nondiff="the numbers are integers",
+)
+
+
+def classes_of(x: Any, what: str, least: int = 0) -> tuple[Any, Size]:
+    """`x`, and one more than its largest number, at least `least`: a name where the numbers are not known yet."""
 
     def read(numbers: Any) -> int:
         return builtins.max(int(numbers.max()) + 1 if numbers.size else 0, least)
 
-    return measured_size(x.value if isinstance(x, Variable) else x, read, what)
+    x = x.value if isinstance(x, Variable) else x
+    size = measured_size(x, read, what)
+    return (with_classes_p.bind(x, size=size, least=least) if isinstance(size, Dim) else x), size
 
 
 # ----- take: whole slices along one axis -----

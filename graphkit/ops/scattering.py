@@ -220,7 +220,7 @@ def _segments(what: str, data: Any, ids: Any, num_segments: int | None) -> tuple
             f"whose shape is {show(shape_of(data))}."
         )
     if num_segments is None:
-        count = classes_of(ids, f"{what}_segments")
+        ids, count = classes_of(ids, f"{what}_segments")
     else:
         count = size_argument(num_segments, f"{what}: `num_segments`")
         if isinstance(count, int) and count < 0:

@@ -221,7 +221,7 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
         raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
     x = tensor(x)
     x = integer(cast(x, "int32") if dtype_name(x) == "bool" else x, "bincount")
-    length = classes_of(x, "bincount", least=size_argument(minlength, "bincount: `minlength`", free=False))
+    x, length = classes_of(x, "bincount", least=size_argument(minlength, "bincount: `minlength`", free=False))
     x = maximum(cast(x, "int32"), 0)
     kind = "int32" if weights is None else dtype_name(tensor(weights))
     hits = one_hot(x, length, dtype=kind)

@@ -132,6 +132,7 @@ _REDUCTIONS = [
 
 _INDEXING = [
     case("take", real(5, 3), whole(2, 4, low=-5), axis=0),
+    case("with_classes", whole(6), size=5, least=0),
     case("take", real(2, 5, 3), whole(4), axis=1),
     case("take", real(2, 5), value(3, np.int32), axis=1),
     case("scatter_add", real(2, 4, 3), whole(2, 4, low=-5), axis=0, size=5),

@@ -30,6 +30,18 @@ def zeros(b: GraphBuilder, shape: Shape, dtype: str) -> str:
     return made
 
 
+@lowering("with_classes")
+def _with_classes(b: GraphBuilder, x: Operand, *, size: Size, least: int) -> Any:
+    if not isinstance(size, Dim):
+        return b.op("Identity", x)
+    if b.parent is not None:
+        raise ExportError("ONNX cannot carry a size that depends on numbers out of the body of a loop or branch.")
+    flat = b.op("Reshape", b.cast(x, "int64"), b.ints([-1]))
+    numbers = b.op("Concat", flat, b.ints([least - 1]), axis=0)
+    b.root.sizes[size] = b.op("Add", b.op("ReduceMax", numbers, keepdims=1), b.ints([1]))
+    return b.op("Identity", x)
+
+
 @lowering("take")
 def _take(b: GraphBuilder, x: Operand, indices: Operand, *, axis: int) -> Any:
     return b.op("Gather", x, _positions(b, indices), axis=axis)

@@ -187,6 +187,7 @@ _WHERE = np.array([2, -1, 0, 2], np.int32)
 _TWICE = np.array([[1], [0], [1]], np.int32)
 _HOLES = np.array([[0.0, 2.0, 0.0], [0.0, 0.0, -1.0]], np.float32)
 INDEXING = [
+    case("with_classes", lambda x: indexing.with_classes_p.bind(x, size=5, least=0), "b:int32"),
     case("take", lambda x: ops.take(x, _WHERE, axis=1), "b 3 t"),
     case("take rows", lambda x, i: ops.take(x, i, axis=0), "4 3, b t:int32"),
     case("scatter_add", lambda x: ops.take(x, _WHERE, axis=1), "b 3 t", gradient=True),
