@@ -26,6 +26,7 @@ from graphkit.ops.elementwise import (
     floor,
     greater_equal,
     isfinite,
+    isinf,
     isnan,
     less,
     less_equal,
@@ -180,6 +181,8 @@ def hypot(x1: Any, x2: Any) -> Any:
 
 
 def _arctan2(y: Any, x: Any) -> Any:
+    both = logical_and(isinf(y), isinf(x))  # then the signs alone count
+    y, x = where(both, sign(y), y), where(both, sign(x), x)
     level = equal(x, 0)
     base = arctan(true_divide(y, where(level, 1.0, x)))
     turned = where(less(x, 0), where(less(y, 0), subtract(base, _PI), add(base, _PI)), base)
@@ -238,15 +241,19 @@ def trunc(x: Any) -> Any:
     return where(less(x, 0), ceil(x), floor(x)) if dtypes.is_float(dtype_name(x)) else x
 
 
+fmod_p = primitive(
+    "fmod",
+    broadcast,
+    prepare=ufunc(np.fmod),
+    inplace=(0, 1),
+    vjp=lambda g, out, a, b: [g, lambda: negative(multiply(g, trunc(true_divide(a, b))))],
+)
+
+
 @operation("Fmod", tensors="x1 x2")
 def fmod(x1: Any, x2: Any) -> Any:
     """The remainder with the sign of `x1`. Source: keras.ops.fmod."""
-    a, b = counted(*reals("fmod", x1, x2))
-    if not dtypes.is_float(dtype_name(a)):
-        from graphkit.ops.elementwise import mod
-
-        return multiply(sign(a), mod(absolute(a), absolute(b)))
-    return subtract(a, multiply(b, trunc(true_divide(a, b))))
+    return fmod_p.bind(*counted(*reals("fmod", x1, x2)))
 
 
 @operation("Fmax", tensors="x1 x2")

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.ir.primitive import PRIMITIVES, Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Literal
 from graphkit.ir.simplify import Producers, rewrite
@@ -81,10 +82,20 @@ divide_p = _binary(
     np.divide,
     lambda g, out, a, b: [lambda: true_divide(g, b), lambda: negative(true_divide(multiply(g, out), b))],
 )
-power_p = _binary(
+
+
+def _power_kernel(out: Any, a: Any, b: Any) -> None:
+    if b.dtype.kind == "i" and np.any(b < 0):
+        raise InvalidArgumentError("power: integers cannot be raised to negative powers; cast them to a float dtype.")
+    np.power(a, b, out=out)
+
+
+power_p = primitive(
     "power",
-    np.power,
-    lambda g, out, a, b: [
+    broadcast,
+    kernel=_power_kernel,
+    inplace=(0, 1),
+    vjp=lambda g, out, a, b: [
         lambda: multiply(g, multiply(b, power(a, subtract(b, 1)))),
         lambda: multiply(g, where(equal(a, 0), 0, multiply(out, log(where(equal(a, 0), 1, a))))),
     ],
@@ -252,8 +263,18 @@ tanh = _float_op("Tanh", tanh_p)
 arcsinh = _float_op("Arcsinh", asinh_p)
 arccosh = _float_op("Arccosh", acosh_p)
 arctanh = _float_op("Arctanh", atanh_p)
-floor = _float_op("Floor", floor_p)
-ceil = _float_op("Ceil", ceil_p)
+
+
+@operation("Floor")
+def floor(x: Any) -> Any:
+    """The largest whole number that is not above. Source: keras.ops.floor."""
+    return floor_p.bind(*reals("floor", x, to_float=True))
+
+
+@operation("Ceil")
+def ceil(x: Any) -> Any:
+    """The smallest whole number that is not below. Source: keras.ops.ceil."""
+    return ceil_p.bind(*reals("ceil", x, to_float=True))
 
 
 @operation("Negative")

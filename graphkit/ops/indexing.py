@@ -310,9 +310,10 @@ def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
 
 def _searchsorted(values: Any, sequence: Any, side: str) -> Any:
     before = less if side == "left" else less_equal
-    return reduce_sum_p.bind(
+    found = reduce_sum_p.bind(
         cast(before(sequence, expand_dims(values, -1)), "int32"), axes=(values.ndim,), keepdims=False
     )
+    return where(isnan(values), shape_of(sequence)[0], found) if dtypes.is_float(dtype_name(values)) else found
 
 
 searchsorted_p = primitive(

@@ -25,6 +25,7 @@ def _binaries() -> list[Case]:
             case("divide", real(*a), real(*b, low=0.5)),
             case("power", real(*a, low=0.3), real(*b)),
             case("mod", real(*a, low=2.1, high=2.9), real(*b, low=0.9, high=1.0), second=False),
+            case("fmod", real(*a, low=-2.9, high=-2.1), real(*b, low=0.9, high=1.0), second=False),
             case("arctan2", real(*a, away=(0,)), real(*b, away=(0,))),
         ]
     tie_free = (real(3, 4, low=0, high=1), real(4, low=1.1, high=2)), (real(2, 1, 4, low=1.2), real(3, 1, high=1))

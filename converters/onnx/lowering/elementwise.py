@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from graphkit.core import dtypes
@@ -95,19 +96,47 @@ def _floor_divide(b: GraphBuilder, x: Operand, y: Operand) -> Any:
     """ONNX' Div of integers truncates towards zero: take the remainder (with the divisor's sign) off first."""
     if dtypes.is_float(x.dtype):
         return b.op("Floor", b.op("Div", x, y))
-    return b.op("Div", b.op("Sub", x, b.op("Mod", x, y)), y)
+    return _integer_division(
+        b, x, y, lambda by: b.op("Div", b.op("Sub", x, b.op("Mod", x, by)), by), of_minus_one=lambda: b.op("Neg", x)
+    )
+
+
+def _integer_division(
+    b: GraphBuilder, x: Operand, y: Operand, divide: Callable[[Any], Any], of_minus_one: Callable[[], Any] | None = None
+) -> Any:
+    """A quotient or remainder of integers, 0 where `y` is 0, as in the engine; `y` = 1 stands in for what would end the process.
+
+    onnxruntime refuses a zero, and the smallest integer by -1 raises a signal of the processor.
+    """
+    if y.number is not None and y.number not in (0, -1):
+        return divide(y)
+    one, nothing = b.like(y, 1), b.op("Equal", y, b.like(y, 0))
+    by = b.op("Where", nothing, one, y)
+    if y.dtype not in dtypes.SIGNED:
+        return b.op("Where", nothing, b.like(x, 0), divide(by))
+    minus = b.op("Equal", y, b.like(y, -1))
+    made = divide(b.op("Where", minus, one, by))
+    made = b.op("Where", minus, of_minus_one() if of_minus_one else b.like(x, 0), made)
+    return b.op("Where", nothing, b.like(x, 0), made)
 
 
 @lowering("mod")
 def _mod(b: GraphBuilder, x: Operand, y: Operand) -> Any:
     """The remainder with the divisor's sign; for floats ONNX has only C's fmod, which takes the dividend's."""
     if not dtypes.is_float(x.dtype):
-        return b.op("Mod", x, y)
+        return _integer_division(b, x, y, lambda by: b.op("Mod", x, by))
     remainder = b.op("Mod", x, y, fmod=1)
     zero = b.like(x, 0)
     differ = b.op("Xor", b.op("Less", remainder, zero), b.op("Less", y, zero))
     apply = b.op("And", differ, b.op("Not", b.op("Equal", remainder, zero)))
     return b.op("Where", apply, b.op("Add", remainder, y), remainder)
+
+
+@lowering("fmod")
+def _fmod(b: GraphBuilder, x: Operand, y: Operand) -> Any:
+    if dtypes.is_float(x.dtype):
+        return b.op("Mod", x, y, fmod=1)
+    return _integer_division(b, x, y, lambda by: b.op("Mod", x, by, fmod=1))
 
 
 @lowering("clip")

@@ -81,6 +81,9 @@ def _bound(name: str, **params: Any) -> Callable[..., Any]:
     return lambda *xs: PRIMITIVES[name].bind(*xs, **params)
 
 
+_ENDS = np.array([-(2**31), -(2**31), 7, -7], np.int32), np.array([-1, 0, 0, -1], np.int32)
+_BYTES = np.array([0, 7, 255], np.uint8), np.array([0, 0, 2], np.uint8)
+
 _UNARY = [
     "negative", "abs", "sign", "square", "exp", "expm1", "sin", "cos", "tan", "atan", "sinh", "cosh", "tanh", "asinh",
     "floor", "ceil", "round", "sigmoid", "relu", "isnan", "isinf", "stop_gradient", "identity", "erf", "erfc", "selu",
@@ -121,6 +124,9 @@ ELEMENTWISE = [
     case("floor_divide", _bound("floor_divide"), "b 3, 3"),
     case("floor_divide of ints", lambda x: ops.floor_divide(ops.subtract(x, 2), 3), "b 3:int32"),
     case("mod", _bound("mod"), "b 3, 3"),
+    case("fmod", _bound("fmod"), "b 3, 3"),
+    *(case(f"{n} of ints by what is not there", _bound(n), "4:int32, 4:int32", arrays=_ENDS) for n in ("mod", "fmod", "floor_divide")),
+    *(case(f"{n} of bytes by 0", _bound(n), "3:uint8, 3:uint8", arrays=_BYTES) for n in ("mod", "fmod", "floor_divide")),
     case("mod of ints", lambda x: ops.mod(ops.subtract(x, 2), 3), "b 3:int32"),
     case("arctan2", arithmetic.arctan2, "b 3, b 3"),
     *(case(f"add of {d}", lambda x: ops.add(x, x), f"b 3:{d}") for d in ("int8", "uint8", "int16", "int64", "uint32", "float64")),
