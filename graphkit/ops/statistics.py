@@ -19,6 +19,7 @@ from graphkit.ops.elementwise import (
     floor,
     isnan,
     logical_not,
+    logical_or,
     maximum,
     minimum,
     multiply,
@@ -81,7 +82,8 @@ def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
 
 
 def _linear(low: Any, high: Any, share: Any) -> Any:
-    return add(low, multiply(subtract(high, low), share))
+    """Between two neighbours; the one itself where there is no way to go, which between infinities would not be a number."""
+    return where(logical_or(equal(share, 0), equal(low, high)), low, add(low, multiply(subtract(high, low), share)))
 
 
 interpolations: dict[str, Callable[[Any, Any, Any], Any]] = {
