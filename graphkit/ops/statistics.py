@@ -19,7 +19,6 @@ from graphkit.ops.elementwise import (
     floor,
     isnan,
     logical_not,
-    logical_or,
     maximum,
     minimum,
     multiply,
@@ -82,8 +81,10 @@ def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
 
 
 def _linear(low: Any, high: Any, share: Any) -> Any:
-    """Between two neighbours; the one itself where there is no way to go, which between infinities would not be a number."""
-    return where(logical_or(equal(share, 0), equal(low, high)), low, add(low, multiply(subtract(high, low), share)))
+    """Between two neighbours; from one infinity to the same one, and for a share of 0, there is no way to go."""
+    gap = subtract(high, low)
+    gap = where(isnan(gap), 0, gap)
+    return add(low, where(equal(share, 0), 0, multiply(gap, share)))
 
 
 interpolations: dict[str, Callable[[Any, Any, Any], Any]] = {
