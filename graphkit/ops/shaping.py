@@ -381,7 +381,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         cuts: list[Size] = [step * i for i in range(1, int(indices_or_sections))]
     else:
         cuts = [int(i) + whole if i < 0 else int(i) for i in indices_or_sections]
-        if isinstance(whole, int) and [0, *cuts, whole] != sorted([0, *cuts, whole]):
+        if isinstance(whole, int) and any(a > b for a, b in pairwise((0, *cuts, whole))):  # type: ignore[operator]
             raise ShapeError(
                 f"split: indices {cuts} must rise and lie within axis {axis} of shape {show(shape_of(x))}."
             )
