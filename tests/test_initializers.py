@@ -71,7 +71,9 @@ def test_variance_scaling_divides_by_what_the_mode_says(mode: str, distribution:
 
 
 def test_variance_scaling_may_be_told_its_axes() -> None:
-    drawn = initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=3, input_axes=[0, 1], output_axes=[2])((30, 20, 50))
+    drawn = initializers.VarianceScaling(1.0, "fan_in", "uniform", seed=3, input_axes=[0, 1], output_axes=[2])(
+        (30, 20, 50)
+    )
     assert_drawn(drawn, math.sqrt(1 / 600), "uniform")
 
 

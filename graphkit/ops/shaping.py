@@ -270,7 +270,10 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     """Broadcast to `shape`. Source: keras.ops.broadcast_to."""
     x = tensor(x)
     wanted = tuple(shape)
-    return x if wanted == shape_of(x) else broadcast_to_p.bind(x, shape=wanted)
+    if wanted == shape_of(x):
+        return x
+    _broadcast_to_abstract(TensorSpec.of(x), wanted)  # a view of an array asks for no spec
+    return broadcast_to_p.bind(x, shape=wanted)
 
 
 @operation("Tile")

@@ -73,7 +73,9 @@ def test_a_function_with_kinks_has_the_right_values_and_slopes_at_them(name: str
     function, values, slopes = POINTS[name]
 
     np.testing.assert_allclose(function(KINKS), values, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(compile_program(trace(function, TensorSpec.of(KINKS)))(KINKS)[0], values, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        compile_program(trace(function, TensorSpec.of(KINKS)))(KINKS)[0], values, rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(derivatives(function, KINKS), slopes, rtol=1e-4, atol=1e-6)
 
 

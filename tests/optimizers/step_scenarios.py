@@ -9,7 +9,9 @@ import numpy as np
 
 RANDOM = np.random.default_rng(5)
 NAMES = ("kernel", "bias", "square", "embedding", "zero")
-STARTS = [RANDOM.normal(size=shape).astype("float32") for shape in ((3, 2), (2,), (2, 2), (4, 2))] + [np.zeros((2, 2), "float32")]
+STARTS = [RANDOM.normal(size=shape).astype("float32") for shape in ((3, 2), (2,), (2, 2), (4, 2))] + [
+    np.zeros((2, 2), "float32")
+]
 SCALES = (1.0, 0.01, 10.0, 1.0, 0.3, 2.0)  # of the gradients of each step
 GRADIENTS = [[(scale * RANDOM.normal(size=start.shape)).astype("float32") for start in STARTS] for scale in SCALES]
 GRADIENTS[3][1][:] = 0  # a gradient of nothing
@@ -112,7 +114,9 @@ def flat(answer: Answer) -> np.ndarray:
     return np.concatenate([np.asarray(array, "float32").ravel() for array in answer.values()])
 
 
-def recorded(optimizer: Any, weights: list[Any], apply: Callable[[list[Any]], None], steps: int = len(SCALES)) -> Answer:
+def recorded(
+    optimizer: Any, weights: list[Any], apply: Callable[[list[Any]], None], steps: int = len(SCALES)
+) -> Answer:
     """The weights after every step, and the optimizer's variables and the weights at the very end."""
     found: Answer = {}
     for step in range(steps):
@@ -204,7 +208,9 @@ def of_their_own(keras: Any, way: Way) -> dict[str, Callable[[], Answer]]:
 
 def scaled(keras: Any, growth: int, wrong: tuple[int, ...], value: float = np.inf) -> Answer:
     """A LossScaleOptimizer over ten steps, some of them with a gradient that is no number."""
-    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=8.0, dynamic_growth_steps=growth)
+    optimizer = keras.optimizers.LossScaleOptimizer(
+        keras.optimizers.SGD(0.5), initial_scale=8.0, dynamic_growth_steps=growth
+    )
     weights = variables(keras)[:2]
     optimizer.build(weights)
     found: Answer = {}
@@ -226,6 +232,8 @@ def scales(keras: Any) -> dict[str, Callable[[], Answer]]:
         "loss scale grows": lambda: scaled(keras, 3, ()),
         "loss scale falls": lambda: scaled(keras, 4, (2, 3, 7)),
         "loss scale with NaN": lambda: scaled(keras, 2, (5,), np.nan),
-        "scaled loss": lambda: {"loss": np.array(keras.optimizers.SGD(loss_scale_factor=4.0).scale_loss(np.float32(3.0)))},
+        "scaled loss": lambda: {
+            "loss": np.array(keras.optimizers.SGD(loss_scale_factor=4.0).scale_loss(np.float32(3.0)))
+        },
         "loss without scale": lambda: {"loss": np.array(keras.optimizers.SGD().scale_loss(np.float32(3.0)))},
     }

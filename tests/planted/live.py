@@ -7,7 +7,16 @@ import inspect
 from dataclasses import dataclass
 from types import CodeType, FunctionType
 
-_PARTS = ("co_code", "co_names", "co_varnames", "co_freevars", "co_cellvars", "co_flags", "co_argcount", "co_kwonlyargcount")
+_PARTS = (
+    "co_code",
+    "co_names",
+    "co_varnames",
+    "co_freevars",
+    "co_cellvars",
+    "co_flags",
+    "co_argcount",
+    "co_kwonlyargcount",
+)
 
 
 @dataclass(frozen=True)

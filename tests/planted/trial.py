@@ -54,7 +54,9 @@ class Copy:
         for defect in known.values():
             yield self._in_a_process(defect, tests, limit)
 
-    def _in_forks(self, defects: Sequence[Defect], tests: Sequence[str], limit: float) -> Iterator[tuple[str, str, float]]:
+    def _in_forks(
+        self, defects: Sequence[Defect], tests: Sequence[str], limit: float
+    ) -> Iterator[tuple[str, str, float]]:
         orders, answers = self.folder / "orders.json", self.folder / "answers.jsonl"
         answers.write_text("")
         told = {"defects": [asdict(d) for d in defects], "answers": str(answers), "limit": limit}

@@ -63,7 +63,9 @@ def test_stop_training_within_an_epoch_ends_it_there() -> None:
         seen.append(batch)
         made.stop_training = batch == 1
 
-    history = made.fit(X, Y, batch_size=3, epochs=3, callbacks=[callbacks.LambdaCallback(on_train_batch_end=stop)], verbose=0)
+    history = made.fit(
+        X, Y, batch_size=3, epochs=3, callbacks=[callbacks.LambdaCallback(on_train_batch_end=stop)], verbose=0
+    )
 
     assert seen == [0, 1]
     assert history.epoch == [0]
@@ -211,7 +213,9 @@ def test_penalties_of_weights_outputs_and_layers_are_in_the_loss() -> None:
             return inputs
 
     x = graphkit.Input((2,))
-    dense = layers.Dense(2, kernel_initializer="ones", kernel_regularizer="l2", activity_regularizer=graphkit.regularizers.L1(0.1))
+    dense = layers.Dense(
+        2, kernel_initializer="ones", kernel_regularizer="l2", activity_regularizer=graphkit.regularizers.L1(0.1)
+    )
     made: Any = graphkit.Model(x, Added()(dense(x)))
     made.compile("sgd", "mse")
     ones = np.ones((4, 2), "float32")

@@ -4,4 +4,12 @@ from __future__ import annotations
 
 from tests.planted.lists import computing, files, graphs, known, layering, optimizing, training
 
-DEFECTS = [*known.DEFECTS, *optimizing.DEFECTS, *training.DEFECTS, *layering.DEFECTS, *computing.DEFECTS, *graphs.DEFECTS, *files.DEFECTS]
+DEFECTS = [
+    *known.DEFECTS,
+    *optimizing.DEFECTS,
+    *training.DEFECTS,
+    *layering.DEFECTS,
+    *computing.DEFECTS,
+    *graphs.DEFECTS,
+    *files.DEFECTS,
+]
