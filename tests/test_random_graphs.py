@@ -16,6 +16,8 @@ from graphkit.core import nest
 from tests.strategies import Drawn, functional_models
 
 COMMON: Any = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
+pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # drawn graphs may do that
+
 QUICK = settings(max_examples=60, **COMMON)
 MANY = settings(max_examples=500, **COMMON)
 

@@ -174,7 +174,8 @@ def hypot(x1: Any, x2: Any) -> Any:
     a, b = (absolute(v) for v in reals("hypot", x1, x2, to_float=True))
     top, low = maximum(a, b), minimum(a, b)
     safe = where(equal(top, 0), 1.0, top)
-    return multiply(top, sqrt(add(square(true_divide(low, safe)), 1.0)))
+    made = multiply(top, sqrt(add(square(true_divide(low, safe)), 1.0)))
+    return where(logical_or(isinf(a), isinf(b)), float("inf"), made)  # also beside NaN
 
 
 # ----- angles -----

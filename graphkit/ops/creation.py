@@ -182,6 +182,8 @@ def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
     """`num` numbers evenly from `start` to `stop`. Source: keras.ops.linspace."""
+    if num < 0:
+        raise InvalidArgumentError(f"linspace: num must not be negative, got {num}.")
     start, stop = promote(start, stop, to_float=True)
     kind = dtype_name(start) if dtype is None else dtypes.standardize(dtype)
     num = size_argument(num, "linspace: `num`")
@@ -211,13 +213,17 @@ def logspace(
 
 @operation("Geomspace", tensors="start stop")
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """`num` numbers of equal ratio from `start` to `stop` (both positive). Source: keras.ops.geomspace."""
+    """`num` numbers of equal ratio from `start` to `stop`, both positive or both negative. Source: keras.ops.geomspace."""
     from graphkit.ops.elementwise import exp, log
 
     start, stop = promote(start, stop, to_float=True)
     if dtype is not None:
         start, stop = cast(start, dtype), cast(stop, dtype)
-    return exp(linspace(log(start), log(stop), num, endpoint=endpoint, axis=axis))
+    side = where(
+        logical_and(less(start, 0), less(stop, 0)), tensor(-1, dtype_name(start)), tensor(1, dtype_name(start))
+    )
+    made = exp(linspace(log(multiply(start, side)), log(multiply(stop, side)), num, endpoint=endpoint, axis=axis))
+    return multiply(made, expand_dims(side, axis) if side.ndim else side)
 
 
 @operation("Meshgrid", tensors="x")

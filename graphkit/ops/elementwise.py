@@ -325,7 +325,10 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 def _rounded_integer(x: Any, step: int) -> Any:
     """The nearest multiple of `step`, halves to the even one."""
-    if not fits(step, dtype_name(x)):
+    kind = dtype_name(x)
+    if dtypes.bits(kind) < 32:  # the nearest multiple may be beyond what the dtype holds: its last number, then
+        return cast(clip(_rounded_integer(cast(x, "int32"), step), dtypes.lowest(kind), dtypes.highest(kind)), kind)
+    if not fits(step, kind):
         return multiply(x, 0)
     count = floor_divide(x, step)
     rest = subtract(x, multiply(count, step))
@@ -487,8 +490,11 @@ clip_p = primitive(
 
 @operation("Clip")
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """`x` limited to [x_min, x_max]. Source: keras.ops.clip."""
+    """`x` limited to [x_min, x_max]; None is no limit. Source: keras.ops.clip."""
     (x,) = counted(*reals("clip", x))
+    if x_min is None or x_max is None:
+        x = x if x_min is None else maximum(x, x_min)
+        return x if x_max is None else minimum(x, x_max)
     if isinstance(x_min, (int, float)) and isinstance(x_max, (int, float)) and dtypes.is_float(TensorSpec.of(x).dtype):
         return clip_p.bind(x, low=float(x_min), high=float(x_max))
     return minimum(maximum(x, x_min), x_max)

@@ -18,7 +18,7 @@ from graphkit.ops._blas import suits_blas
 from graphkit.ops._convert import canonical_axis, dtype_name, dtype_of, promote, shape_of
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast_shapes, broadcast_sizes, show
-from graphkit.ops.elementwise import cast, equal, multiply
+from graphkit.ops.elementwise import cast, equal, multiply, where
 from graphkit.ops.reduction import reduce_sum_p
 from graphkit.ops.shaping import broadcast_to, expand_dims, reshape, squeeze, swapaxes, transpose
 
@@ -313,7 +313,7 @@ def _diagonals(x: Any, term: str) -> tuple[Any, str]:
             second = term.index(letter, first + 1)
             places = arange(shape_of(x)[first])
             grid = [expand_dims(places, [i for i in range(x.ndim) if i != axis]) for axis in (first, second)]
-            x = reduce_sum_p.bind(multiply(x, cast(equal(*grid), dtype_name(x))), axes=(second,), keepdims=False)
+            x = reduce_sum_p.bind(where(equal(*grid), x, 0), axes=(second,), keepdims=False)
             term = term[:second] + term[second + 1 :]
     return x, term
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim
+from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
@@ -149,8 +149,9 @@ def softmax(x: Any, axis: Any = -1) -> Any:
     """
     x = as_float(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
+        shape = public_shape(tuple(x.shape))
         warnings.warn(
-            f"You are using a softmax over axis {axis} of a tensor of shape {tuple(x.shape)}. This axis has size 1. The softmax will "
+            f"You are using a softmax over axis {axis} of a tensor of shape {shape}. This axis has size 1. The softmax will "
             "always return the value 1, which is likely not what you intended. Did you mean to use a sigmoid instead?",
             stacklevel=2,
         )

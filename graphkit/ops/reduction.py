@@ -156,10 +156,6 @@ def _boolean(x: Any) -> Any:
     return cast(x, "bool")
 
 
-def _any_tensor(x: Any) -> Any:
-    return tensor(x)
-
-
 def _ordered(x: Any) -> Any:
     x = tensor(x)
     if any(size == 0 for size in shape_of(x)):
@@ -169,8 +165,6 @@ def _ordered(x: Any) -> Any:
 
 _builtin_any = any
 sum = _axes_op("Sum", reduce_sum_p, summable, "The sum")
-amax = _axes_op("Amax", reduce_max_p, _any_tensor, "The largest element")
-amin = _axes_op("Amin", reduce_min_p, _any_tensor, "The smallest element")
 all = _axes_op("All", reduce_all_p, _boolean, "Whether all elements hold")
 any = _axes_op("Any", reduce_any_p, _boolean, "Whether any element holds")
 
@@ -186,6 +180,20 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
     """The largest element over `axis` (all axes by default), at least `initial`. Source: keras.ops.max."""
     return _extreme(reduce_max_p, x, axis, keepdims, initial, maximum)
+
+
+@operation("Amax")
+def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The largest element over `axis` (all axes by default). Source: keras.ops.amax."""
+    return _extreme(reduce_max_p, x, axis, keepdims, None, maximum)
+
+
+@operation("Amin")
+def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The smallest element over `axis` (all axes by default). Source: keras.ops.amin."""
+    from graphkit.ops.elementwise import minimum
+
+    return _extreme(reduce_min_p, x, axis, keepdims, None, minimum)
 
 
 @operation("Min", tensors="x")
@@ -262,7 +270,7 @@ def count_nonzero(x: Any, axis: Any = None) -> Any:
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """log(sum(exp(x))) over `axis`, without overflow. Source: keras.ops.logsumexp."""
     x = as_float(x)
-    top = stop_gradient(max(x, axis, True))
+    top = stop_gradient(max(x, axis, True, initial=-np.inf))
     top = where(equal(absolute(top), np.inf), 0.0, top)  # rows of -inf alone
     total = add(log(sum(exp(subtract(x, top)), axis, True)), top)
     return total if keepdims else squeeze(total, canonical_axes(axis, x.ndim))
@@ -292,6 +300,9 @@ argmin_p = primitive(
 
 def _position(made: Primitive, x: Any, axis: int | None, keepdims: bool) -> Any:
     x = tensor(x)
+    sizes = shape_of(x) if axis is None else (shape_of(x)[canonical_axis(axis, x.ndim)],)
+    if 0 in sizes:
+        raise ShapeError(f"{made.name}: there is no extreme among no elements, shape {show(shape_of(x))}, axis={axis}.")
     if axis is None:
         flat = made.bind(reshape(x, (-1,)), axis=0, keepdims=False)
         return reshape(flat, (1,) * x.ndim) if keepdims else flat

@@ -238,6 +238,8 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
         canonical_axis(a, x.ndim, "destination")
         for a in (destination if isinstance(destination, (list, tuple)) else [destination])
     ]
+    if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
+        raise ShapeError(f"moveaxis: source={source} and destination={destination} must name as many axes, each once.")
     order = [a for a in range(x.ndim) if a not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -286,7 +288,10 @@ def broadcast_to(x: Any, shape: Any) -> Any:
     """Broadcast to `shape`. Source: keras.ops.broadcast_to."""
     x = tensor(x)
     wanted = shape_argument(shape, "broadcast_to")
-    return x if wanted == shape_of(x) else broadcast_to_p.bind(x, shape=wanted)
+    if wanted == shape_of(x):
+        return x
+    _broadcast_to_abstract(TensorSpec.of(x), wanted)  # a view of an array asks for no spec
+    return broadcast_to_p.bind(x, shape=wanted)
 
 
 @operation("Tile")
@@ -368,6 +373,8 @@ concatenate_p = primitive(
 @operation("Concatenate", tensors="xs")
 def concatenate(xs: Any, axis: int = 0) -> Any:
     """Tensors joined along an axis that is there. Source: keras.ops.concatenate."""
+    if len(xs) == 0:
+        raise InvalidArgumentError("concatenate wants one tensor at least, got none.")
     tensors = promote(*xs)
     if len(tensors) == 1:
         return tensors[0]
@@ -396,7 +403,13 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         step = whole // int(indices_or_sections)
         cuts: list[Size] = [step * i for i in range(1, int(indices_or_sections))]
     elif isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        cuts = [size_argument(i, "split: each index") for i in indices_or_sections]
+        given = [size_argument(i, "split: each index") for i in indices_or_sections]
+        cuts = [i + whole if isinstance(i, int) and i < 0 else i for i in given]
+        bounds = [0, *cuts, whole]
+        if all(isinstance(b, int) for b in bounds) and any(a > b for a, b in pairwise(bounds)):  # type: ignore[operator]
+            raise ShapeError(
+                f"split: indices {cuts} must rise and lie within axis {axis} of shape {show(shape_of(x))}."
+            )
     else:
         size_argument(indices_or_sections, "split: `indices_or_sections`", free=False)
     bounds = [0, *cuts, whole]
@@ -670,6 +683,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     if mode not in _PAD_MODES:
         raise InvalidArgumentError(f"pad: mode must be one of {_PAD_MODES}, got {mode!r}.")
     widths = _widths(pad_width, x.ndim)
+    if mode != "constant" and constant_values is not None:
+        raise InvalidArgumentError(f"pad: `constant_values` belongs to mode='constant', got mode={mode!r}.")
     if all(w == (0, 0) for w in widths):
         return x
     if mode != "constant" and any(isinstance(w, Dim) for pair in widths for w in pair):

@@ -90,7 +90,10 @@ def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
 
 
 def _linear(low: Any, high: Any, share: Any) -> Any:
-    return add(low, multiply(subtract(high, low), share))
+    """Between two neighbours; from one infinity to the same one, and for a share of 0, there is no way to go."""
+    gap = subtract(high, low)
+    gap = where(isnan(gap), 0, gap)
+    return add(low, where(equal(share, 0), 0, multiply(gap, share)))
 
 
 interpolations: dict[str, Callable[[Any, Any, Any], Any]] = {

@@ -114,6 +114,17 @@ REFUSED: dict[str, Refusal] = {
     "pad by halves": (lambda: ops.pad(MATRIX, 0.5), InvalidTypeError, "a width must be an integer"),
     "pad by three": (lambda: ops.pad(MATRIX, [1, 2, 3]), ShapeError, "a pair for each of the 2 axes"),
     "diagonal of one axis twice": (lambda: ops.diagonal(MATRIX, axis1=1, axis2=-1), ShapeError, "two different axes"),
+    **{
+        f"{name} of nothing": (lambda name=name: getattr(ops, name)(np.zeros((0, 3), np.float32), axis=0), ShapeError, "no elements")
+        for name in ("amax", "amin", "max", "min", "argmax", "argmin", "nanargmax", "nanargmin")
+    },
+    "split at places that fall": (lambda: ops.split(MATRIX, [2, 1], axis=1), ShapeError, "must rise and lie within"),
+    "split behind the end": (lambda: ops.split(MATRIX, [9], axis=1), ShapeError, "must rise and lie within"),
+    "pad with a value at the edge": (lambda: ops.pad(MATRIX, 1, "edge", 7), InvalidArgumentError, "belongs to mode='constant'"),
+    "moveaxis of two to one": (lambda: ops.moveaxis(MATRIX, (0, 1), 0), ShapeError, "must name as many axes"),
+    "concatenate of nothing": (lambda: ops.concatenate([]), InvalidArgumentError, "one tensor at least"),
+    "linspace of less than none": (lambda: ops.linspace(0, 1, num=-1), InvalidArgumentError, "must not be negative"),
+    "negative power of integers": (lambda: ops.power(IDS, np.array([-1, 0, 1])), InvalidArgumentError, "negative powers"),
     "trace of a vector": (lambda: ops.trace(MATRIX[0]), ShapeError, "at least two axes"),
     "vander of a matrix": (lambda: ops.vander(MATRIX), ShapeError, "vander wants one axis"),
     **{

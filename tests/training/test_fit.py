@@ -305,9 +305,9 @@ WRONG = [
     ),
     (lambda m: m.fit(X, [Y, Y]), ValueError, "one output, but y is a list of 2 arrays"),
     (
-        lambda m: m.fit(X, np.zeros((10, 4))),
+        lambda m: dense(3).fit(X, np.zeros((10, 4))),
         ValueError,
-        r"Loss 'mse' of output 'out', target of shape \(10, 4\), output of shape \(10, 1\)",
+        r"Loss 'mse' of output 'out', target of shape \(10, 4\), output of shape \(10, 3\)",
     ),
     (lambda m: m.fit(X, Y, sample_weight=np.ones((10, 3, 2))), ValueError, "sample_weight has shape"),
     (lambda m: m.fit(X, Y, class_weight={0: 1.0}, sample_weight=np.ones(10)), ValueError, "at the same time"),

@@ -15,6 +15,7 @@ with np.load(Path(__file__).resolve().parents[2] / "fixtures" / "fit.npz", allow
     ANSWERS = dict(file)
 
 
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")  # Keras warns of it too (pd_steps)
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_training_is_that_of_keras(name: str) -> None:
     found = SCENARIOS[name]()

@@ -78,6 +78,14 @@ class _Vocabulary:
         return np.log(1 + self.number / (1 + np.array([self.documents[t] for t in tokens], np.float64)))
 
 
+_size_or_none = or_none(
+    must(
+        lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
+        "`vocabulary_size` of layer {owner.name!r} must be a number of tokens, got {value!r}.",
+    )
+)
+
+
 def _listed(value: Any) -> Any:
     """A vocabulary or weights as a list; None for a file's path."""
     return None if value is None or isinstance(value, str) else np.asarray(value).tolist()
@@ -89,7 +97,7 @@ class VocabularyArguments(EncodingArguments, kw_only=True):
     idf_weights: Any = argument(default=None, save=_listed, names_file=True)
     pad_to_max_tokens: bool = argument(default=False)
     encoding: str = argument(default="utf-8")
-    _size: int | None = argument(default=None, hidden=True, alias="vocabulary_size")
+    _size: int | None = argument(default=None, hidden=True, alias="vocabulary_size", check=_size_or_none)
     _given: Any = argument(default=None, hidden=True, alias="has_input_vocabulary")
 
 
