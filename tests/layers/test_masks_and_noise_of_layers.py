@@ -111,3 +111,12 @@ def test_renormalization_clips_its_corrections(limits: dict[str, float]) -> None
     r = np.clip(deviation / [0.5, 9.0], limits.get("rmin", 0.0), limits.get("rmax", np.inf))
     d = np.clip((mean - 1.0) / [0.5, 9.0], -limits.get("dmax", np.inf), limits.get("dmax", np.inf))
     np.testing.assert_allclose(made, (x - mean) / deviation * r + d, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrapper", [layers.TimeDistributed, lambda inner: inner], ids=["each step", "at once"])
+def test_a_wrapped_layer_is_told_whether_it_trains(wrapper: Any) -> None:
+    layer = wrapper(layers.Dropout(0.5, seed=1))
+    x = np.ones((4, 5, 6), "float32")
+    assert (np.asarray(layer(x, training=True)) == 0).any()
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    np.testing.assert_array_equal(layer(x), x)
