@@ -120,3 +120,16 @@ def test_a_wrapped_layer_is_told_whether_it_trains(wrapper: Any) -> None:
     assert (np.asarray(layer(x, training=True)) == 0).any()
     np.testing.assert_array_equal(layer(x, training=False), x)
     np.testing.assert_array_equal(layer(x), x)
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
+def test_states_of_both_directions_are_kept_and_reset(kind: str) -> None:
+    layer = layers.Bidirectional(getattr(layers, kind)(3, stateful=True))
+    x = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
+    first = np.asarray(layer(x))
+    second = np.asarray(layer(x))
+    layer.reset_state()
+
+    assert not np.allclose(second[:, :3], first[:, :3])
+    assert not np.allclose(second[:, 3:], first[:, 3:])
+    np.testing.assert_allclose(layer(x), first, rtol=1e-6)

@@ -92,7 +92,6 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/layers/wrappers.py",
-        ("TimeDistributed: training does not reach the layer", 'kwargs["training"] = training', "pass"),
         ("Bidirectional: the mean is a sum", '"ave": lambda a, b: (a + b) / 2,', '"ave": lambda a, b: (a + b),'),
         ("Bidirectional: the backward sequence is not turned", "            backward = ops.flip(backward, axis=0 if", "            ops.flip(backward, axis=0 if"),
         ("Bidirectional: states of both swapped", "states = (*forward[1:], *backward[1:])", "states = (*backward[1:], *forward[1:])"),

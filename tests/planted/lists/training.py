@@ -12,7 +12,6 @@ DEFECTS = [
         ("a mask does not change what a mean is over", 'if reduction in ("mean", "sum_over_batch_size"):', 'if reduction in ("mean",):'),
         ("masks of output and loss: the later one wins", "mask = own if mask is None else mask if own is None else ops.logical_and(mask, own)", "mask = own if mask is None else mask"),
         ("sum is a mean", '    if reduction == "sum":\n        return total', '    if reduction == "sum" and weights is not None:\n        return total'),
-        ("class numbers are cast to floats", "return made if dtypes.is_int(dtype_of(made)) else tensor(made, self.dtype)", "return tensor(made, self.dtype)"),
         ("sample weights of samples are laid over time", "return ops.reshape(weights, (*shape, *([1] * (rank - len(shape)))))", "return weights"),
         ("a mask ignores sample weights", "    return ops.multiply(sample_weight, weights)\n", "    return weights\n"),
     ),
