@@ -174,8 +174,6 @@ DEFECTS = [
     *in_file(
         "graphkit/training/trainer.py",
         ("predict leaves the last batch out", "whole = max(-(-leaves.rows // size), 1)", "whole = max(leaves.rows // size, 1)"),
-        ("data that run out are not told of", "    if number + 1 < (promised or 1):", "    if False:"),
-        ("epochs without data stay in the history", "            break  # the data have run out", "            pass  # the data have run out"),
         ("validation_freq counts from epoch 0", "return (epoch + 1) % frequency == 0", "return epoch % frequency == 0"),
         ("a list of validation epochs counts from 0", "return epoch + 1 in frequency", "return epoch in frequency"),
         ("class weights count in validation", "    if options[\"class_weight\"] is None:\n        return leaves", "    if options[\"class_weight\"] is None or True:\n        return leaves"),
