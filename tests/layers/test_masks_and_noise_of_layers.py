@@ -111,3 +111,25 @@ def test_renormalization_clips_its_corrections(limits: dict[str, float]) -> None
     r = np.clip(deviation / [0.5, 9.0], limits.get("rmin", 0.0), limits.get("rmax", np.inf))
     d = np.clip((mean - 1.0) / [0.5, 9.0], -limits.get("dmax", np.inf), limits.get("dmax", np.inf))
     np.testing.assert_allclose(made, (x - mean) / deviation * r + d, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("wrapper", [layers.TimeDistributed, lambda inner: inner], ids=["each step", "at once"])
+def test_a_wrapped_layer_is_told_whether_it_trains(wrapper: Any) -> None:
+    layer = wrapper(layers.Dropout(0.5, seed=1))
+    x = np.ones((4, 5, 6), "float32")
+    assert (np.asarray(layer(x, training=True)) == 0).any()
+    np.testing.assert_array_equal(layer(x, training=False), x)
+    np.testing.assert_array_equal(layer(x), x)
+
+
+@pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
+def test_states_of_both_directions_are_kept_and_reset(kind: str) -> None:
+    layer = layers.Bidirectional(getattr(layers, kind)(3, stateful=True))
+    x = np.random.default_rng(0).normal(size=(2, 4, 5)).astype("float32")
+    first = np.asarray(layer(x))
+    second = np.asarray(layer(x))
+    layer.reset_state()
+
+    assert not np.allclose(second[:, :3], first[:, :3])
+    assert not np.allclose(second[:, 3:], first[:, 3:])
+    np.testing.assert_allclose(layer(x), first, rtol=1e-6)

@@ -123,6 +123,11 @@ EXACT: dict[str, tuple[Callable[[], Any], Any]] = {
     "sort descending by minus": (lambda: -ops.sort(-ROWS, axis=1), [[3, 3, 2, 1], [5, 5, 5, 5]]),
     "bincount": (lambda: ops.bincount(N([0, 2, 2, 5]), minlength=4), [1, 0, 2, 0, 0, 1]),
     "one_hot of what is outside": (lambda: ops.one_hot(N([-1, 0, 2, 3]), 3), [[0, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]),
+    "sum of int8": (lambda: ops.sum(np.int8([100, 100])), 200),
+    "sum of int16": (lambda: ops.sum(np.int16([30000, 30000])), 60000),
+    "sum of uint8": (lambda: ops.sum(np.uint8([200, 100])), 300),
+    "sum of bools": (lambda: ops.sum(np.array([True, True, False])), 2),
+    "prod of int8": (lambda: ops.prod(np.int8([100, 2])), 200),
     "cumsum": (lambda: ops.cumsum(N([1, 2, 3])), [1, 3, 6]),
     "var": (lambda: ops.var(F([1, 2, 3, 4])), 1.25),
     "std": (lambda: ops.std(F([1, 2, 3, 4])), np.sqrt(F(1.25))),
@@ -143,3 +148,36 @@ def test_an_op_is_exact_at_the_edges_of_its_cases(name: str) -> None:
     made, wanted = EXACT[name]
 
     np.testing.assert_allclose(made(), wanted, rtol=1e-7)
+
+
+def test_quantiles_between_and_at_elements_by_each_method() -> None:
+    x = F([1, 2, 4, 8, 16])
+    for method, at, between in (
+        ("linear", 2, 3),
+        ("lower", 2, 2),
+        ("higher", 2, 4),
+        ("midpoint", 2, 3),
+        ("nearest", 2, 2),
+    ):
+        assert ops.quantile(x, 0.25, method=method) == at
+        assert ops.quantile(x, 0.375, method=method) == between
+
+
+def test_axes_move_to_their_places_in_whatever_order_they_are_given() -> None:
+    x = np.arange(120.0).reshape(2, 3, 4, 5)
+    for source, target in (([0, 1], [2, 0]), ([2, 0], [0, 1]), ([3, 1], [0, 2]), ([0, 3], [3, 0]), (1, -1)):
+        np.testing.assert_array_equal(ops.moveaxis(x, source, target), np.moveaxis(x, source, target))
+
+
+def test_extremes_of_nothing_but_nan_are_nan() -> None:
+    x = F([[np.nan, np.nan], [1, np.nan]])
+    np.testing.assert_array_equal(ops.nanmax(x, axis=1), [np.nan, 1])
+    np.testing.assert_array_equal(ops.nanmin(x, axis=1), [np.nan, 1])
+    np.testing.assert_array_equal(ops.nansum(x, axis=1), [0, 1])
+
+
+def test_a_slice_may_begin_where_a_traced_number_says() -> None:
+    x = np.arange(12.0, dtype="float32").reshape(4, 3)
+    program = trace(lambda start: ops.slice(x, (start, 1), (2, 2)), TensorSpec((), "int32"))
+    for start in (0, 1, 2):
+        np.testing.assert_array_equal(compile_program(program)(np.int32(start))[0], x[start : start + 2, 1:3])

@@ -13,7 +13,6 @@ from tests.planted.lists import DEFECTS
 FILES = sorted({defect.file for defect in DEFECTS})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES)
 def test_every_edit_of_a_file_applies_and_gives_other_code_that_compiles(file: str) -> None:
     source = (ROOT / file).read_text()

@@ -24,7 +24,6 @@ DEFECTS = [
         ("max: each of several equals gets the whole gradient", "return [multiply(true_divide(hit, count), spread(g, x, axes, keepdims))]", "return [multiply(hit, spread(g, x, axes, keepdims))]"),
         ("prod: the gradient divides by the element", "    return [multiply(transpose(others, back), spread(g, x, axes, keepdims))]", "    return [multiply(true_divide(spread(out, x, axes, keepdims), x), spread(g, x, axes, keepdims))]"),
         ("sums of small integers wrap around", '"int8": "int32", "int16"', '"int8": "int8", "int16"'),
-        ("sum_to adds over axes that were not broadcast", "        if wanted == 1 and size != 1\n", "        if wanted == 1\n"),
     ),
     *in_file(
         "graphkit/ops/statistics.py",
@@ -32,7 +31,6 @@ DEFECTS = [
         ("quantile: midpoint where an element is hit", '"midpoint": lambda low, high, share: where(equal(share, 0), low, multiply(add(low, high), 0.5)),', '"midpoint": lambda low, high, share: multiply(add(low, high), 0.5),'),
         ("quantile: nearest takes the higher of two", '"nearest": lambda low, high, share: where(subtract(share, 0.5) <= 0, low, high),', '"nearest": lambda low, high, share: where(subtract(share, 0.5) < 0, low, high),'),
         ("nanmean counts NaN", "present = reduce_sum(cast(logical_not(isnan(x)), dtype_name(x)), axis, keepdims)", "present = reduce_sum(cast(equal(x * 0 + 1, 1) | isnan(x), dtype_name(x)), axis, keepdims)"),
-        ("nanvar: NaN counts as far away", "away = where(present, subtract(_without_nan(x, 0.0), nanmean(x, axis, True)), 0.0)", "away = subtract(_without_nan(x, 0.0), nanmean(x, axis, True))"),
         ("nanmax of NaN alone is minus infinity", 'where(reduce_all(isnan(x), axis, keepdims), float("nan"), reduce(_without_nan(x, filler), axis, keepdims))', "reduce(_without_nan(x, filler), axis, keepdims)"),
     ),
     *in_file(
@@ -99,7 +97,6 @@ DEFECTS = [
     *in_file(
         "graphkit/ir/simplify.py",
         ("equations with other params count as the same", "params = tuple((k, equation.params[k]) for k in sorted(equation.params))", "params = tuple(k for k in sorted(equation.params))"),
-        ("constants of other dtypes count as the same", "return (atom.array.shape, atom.array.dtype.str, atom.array.tobytes())", "return (atom.array.shape, atom.array.tobytes())"),
         ("constants of other shapes count as the same", "return (atom.array.shape, atom.array.dtype.str, atom.array.tobytes())", "return (atom.array.dtype.str, atom.array.tobytes())"),
         ("state that is only written is dropped", "state = [s for s in program.state if s.after is not None or s.before in live]", "state = [s for s in program.state if s.before in live]"),
     ),

@@ -45,8 +45,6 @@ DEFECTS = [
     *in_file(
         "graphkit/runtime/predictor.py",
         ("Predictor: the last batch is left out", "for start in range(0, rows, batch_size)", "for start in range(0, rows - rows % batch_size, batch_size)"),
-        ("Predictor: states are not kept", "            self._states = results[len(self.outputs) :]", "            pass"),
-        ("Predictor: reset_states keeps the states", "            self._states = [np.zeros([s or 1 for s in i.shape]", "            self._states = self._states or [np.zeros([s or 1 for s in i.shape]"),
     ),
     *in_file(
         "graphkit/runtime/session.py",

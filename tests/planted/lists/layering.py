@@ -32,11 +32,8 @@ DEFECTS = [
     *in_file(
         "graphkit/layers/merging.py",
         ("Average divides by two", "return super().merge(inputs) / len(inputs)", "return super().merge(inputs) / 2"),
-        ("merging: the masks are joined by and", "return reduce(ops.logical_or, masks)", "return reduce(ops.logical_and, masks)"),
-        ("merging: a missing mask is left out", "        if any(m is None for m in masks):\n            return None\n", "        masks = [m for m in masks if m is not None]\n        if not masks:\n            return None\n"),
         ("Dot: normalize leaves the second", "x1, x2 = _unit(x1, a1), _unit(x2, a2)", "x1, x2 = _unit(x1, a1), x2"),
         ("Dot: axes swapped", "return batch_dot(x1, x2, (a1, a2))", "return batch_dot(x1, x2, (a2, a1))"),
-        ("Concatenate: a mask of time is any of the features", "            ops.all(ops.concatenate(spread, axis=axis), axis=-1)\n", "            ops.any(ops.concatenate(spread, axis=axis), axis=-1)\n"),
         ("merging: lower ranks get axes at the end", "list(range(1, missing + 1))", "[-1 - i for i in range(missing)]"),
     ),
     *in_file(
@@ -92,7 +89,6 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/layers/wrappers.py",
-        ("TimeDistributed: training does not reach the layer", 'kwargs["training"] = training', "pass"),
         ("Bidirectional: the mean is a sum", '"ave": lambda a, b: (a + b) / 2,', '"ave": lambda a, b: (a + b),'),
         ("Bidirectional: the backward sequence is not turned", "            backward = ops.flip(backward, axis=0 if", "            ops.flip(backward, axis=0 if"),
         ("Bidirectional: states of both swapped", "states = (*forward[1:], *backward[1:])", "states = (*backward[1:], *forward[1:])"),

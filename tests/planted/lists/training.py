@@ -12,7 +12,6 @@ DEFECTS = [
         ("a mask does not change what a mean is over", 'if reduction in ("mean", "sum_over_batch_size"):', 'if reduction in ("mean",):'),
         ("masks of output and loss: the later one wins", "mask = own if mask is None else mask if own is None else ops.logical_and(mask, own)", "mask = own if mask is None else mask"),
         ("sum is a mean", '    if reduction == "sum":\n        return total', '    if reduction == "sum" and weights is not None:\n        return total'),
-        ("class numbers are cast to floats", "return made if dtypes.is_int(dtype_of(made)) else tensor(made, self.dtype)", "return tensor(made, self.dtype)"),
         ("sample weights of samples are laid over time", "return ops.reshape(weights, (*shape, *([1] * (rank - len(shape)))))", "return weights"),
         ("a mask ignores sample weights", "    return ops.multiply(sample_weight, weights)\n", "    return weights\n"),
     ),
@@ -175,8 +174,6 @@ DEFECTS = [
     *in_file(
         "graphkit/training/trainer.py",
         ("predict leaves the last batch out", "whole = max(-(-leaves.rows // size), 1)", "whole = max(leaves.rows // size, 1)"),
-        ("data that run out are not told of", "    if number + 1 < (promised or 1):", "    if False:"),
-        ("epochs without data stay in the history", "            break  # the data have run out", "            pass  # the data have run out"),
         ("validation_freq counts from epoch 0", "return (epoch + 1) % frequency == 0", "return epoch % frequency == 0"),
         ("a list of validation epochs counts from 0", "return epoch + 1 in frequency", "return epoch in frequency"),
         ("class weights count in validation", "    if options[\"class_weight\"] is None:\n        return leaves", "    if options[\"class_weight\"] is None or True:\n        return leaves"),
