@@ -729,6 +729,11 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     start, stop, step = (
         (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
     )
+    if any(v is None for v in (start, stop, step)):
+        raise InvalidArgumentError(
+            "arange: a bound is None: the size of a symbolic tensor that is not known. Take it inside a layer, where ops.shape(x) "
+            "gives a size that the graph knows."
+        )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))
     kind = dtypes.standardize(dtype) if dtype else dtypes.result_type(*map(_number_type, (start, stop, step)))
