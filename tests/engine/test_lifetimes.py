@@ -72,6 +72,19 @@ def test_the_value_before_an_assignment_stays_readable() -> None:
     np.testing.assert_allclose(variable.numpy(), 3 * ROW)
 
 
+def test_the_value_before_an_assignment_may_be_read_later() -> None:
+    variable = graphkit.Variable(np.ones(3, "float32"))
+
+    def function(x: Any) -> Any:
+        before = variable.value
+        variable.assign(variable + x)
+        return ops.multiply(before, 3.0)
+
+    plan = compile_program(trace(function, TensorSpec.of(ROW)))
+    for count in range(3):
+        np.testing.assert_allclose(plan(ROW)[0], 3 * (1 + count * ROW))
+
+
 def test_variables_may_swap_their_values() -> None:
     a, b = graphkit.Variable([1.0, 2.0, 3.0]), graphkit.Variable([4.0, 5.0, 6.0])
 
