@@ -181,3 +181,14 @@ def test_a_slice_may_begin_where_a_traced_number_says() -> None:
     program = trace(lambda start: ops.slice(x, (start, 1), (2, 2)), TensorSpec((), "int32"))
     for start in (0, 1, 2):
         np.testing.assert_array_equal(compile_program(program)(np.int32(start))[0], x[start : start + 2, 1:3])
+
+
+def test_rms_scaling_divides_by_the_deviation_and_keeps_the_mean() -> None:
+    x = F([[1, 2, 6]])
+    wanted = x * F([1, 2, 3]) / np.sqrt(x.var() + 0.5)
+    np.testing.assert_allclose(ops.layer_normalization(x, F([1, 2, 3]), epsilon=0.5, rms_scaling=True), wanted, rtol=1e-6)
+
+
+@pytest.mark.parametrize("other", [65537, 1 + 2**20, 1 + 2**31])
+def test_seeds_that_differ_in_high_bits_give_other_numbers(other: int) -> None:
+    assert not np.array_equal(graphkit.random.normal((4,), seed=1), graphkit.random.normal((4,), seed=other))
