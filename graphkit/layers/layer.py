@@ -76,9 +76,7 @@ class Layer(Stamped, Operation):
 
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
-    built_at_once: ClassVar[bool] = (
-        False  # whether it counts as built from the start, as in Keras, since it makes no weights
-    )
+    built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, since it makes no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether, in training, samples of a batch influence each other
 
     def __init__(
@@ -456,7 +454,7 @@ class Layer(Stamped, Operation):
         return self._eager(args, kwargs)
 
     def stamp(self) -> ModelStamp:
-        """A hashable value that is another one once the layer computes something else, if only for other weights' numbers.
+        """A hashable value that changes when the layer computes something else, apart from its weights' numbers.
 
         It changes with attributes of the layers inside, vocabularies, the graph, `trainable`, and variables that are replaced.
         """

@@ -182,7 +182,7 @@ def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
     """`num` numbers evenly from `start` to `stop`. Source: keras.ops.linspace."""
-    if num < 0:
+    if isinstance(num, (int, float)) and num < 0:
         raise InvalidArgumentError(f"linspace: num must not be negative, got {num}.")
     start, stop = promote(start, stop, to_float=True)
     kind = dtype_name(start) if dtype is None else dtypes.standardize(dtype)
