@@ -124,7 +124,11 @@ REFUSED: dict[str, Refusal] = {
     "moveaxis of two to one": (lambda: ops.moveaxis(MATRIX, (0, 1), 0), ShapeError, "must name as many axes"),
     "concatenate of nothing": (lambda: ops.concatenate([]), InvalidArgumentError, "one tensor at least"),
     "linspace of less than none": (lambda: ops.linspace(0, 1, num=-1), InvalidArgumentError, "must not be negative"),
-    "arange of an unknown size": (lambda: ops.arange(ops.shape(KerasTensor((None, 3)))[0]), InvalidArgumentError, "`start` must be a known number, got None"),
+    "arange of an unknown size": (
+        lambda: ops.arange(ops.shape(KerasTensor((None, 3)))[0]),
+        InvalidArgumentError,
+        "`start` must be a known number, got None",
+    ),
     "negative power of integers": (lambda: ops.power(IDS, np.array([-1, 0, 1])), InvalidArgumentError, "negative powers"),
     "trace of a vector": (lambda: ops.trace(MATRIX[0]), ShapeError, "at least two axes"),
     "vander of a matrix": (lambda: ops.vander(MATRIX), ShapeError, "vander wants one axis"),
