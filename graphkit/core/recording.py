@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -32,9 +33,16 @@ class Recording:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """A new object, with its arguments noted."""
         made = super().__new__(cls)
-        if not _is_ours(_definer(cls, "__init__")):
+        if _is_to_be_recorded(cls):
             made.__dict__["_recorded_arguments"] = _record(cls, args, kwargs)
         return made
+
+
+@lru_cache(maxsize=4096)
+def _is_to_be_recorded(cls: type) -> bool:
+    """Whether a class has a constructor of the user's own."""
+    definer = _definer(cls, "__init__")
+    return definer is not object and not _is_ours(definer)
 
 
 def our_class(cls: type) -> Any:

@@ -61,6 +61,12 @@ class Stamped:
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset()
+    _uncounted: ClassVar[frozenset[str]] = frozenset()  # these, and properties: their setters set what counts
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        properties = {name for name, value in vars(cls).items() if isinstance(value, property)}
+        cls._uncounted = cls._uncounted | cls.unstamped | properties
 
     @property
     def changed(self) -> int:
@@ -72,17 +78,14 @@ class Stamped:
         self.__dict__["_changed_at"] = tick()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if (
-            name not in self.unstamped
-            and not _is_same(self.__dict__.get(name, _MISSING), value)
-            and not isinstance(getattr(type(self), name, None), property)  # its setter sets what counts
-        ):
-            self.mark_changed()
+        held = self.__dict__
+        if name not in self._uncounted and not _is_same(held.get(name, _MISSING), value):
+            held["_changed_at"] = tick()
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
         super().__delattr__(name)
-        if name not in self.unstamped:
+        if name not in self._uncounted:
             self.mark_changed()
 
 
@@ -90,7 +93,7 @@ _MISSING = object()
 
 
 def _is_same(old: Any, new: Any) -> bool:
-    return old is new or (type(old) is type(new) and isinstance(old, _PLAIN) and old == new)
+    return old is new or (type(old) is type(new) and type(old) in _PLAIN and old == new)
 
 
 class Identity:
