@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple, Self
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -38,11 +38,16 @@ class Recording:
         return made
 
 
-@lru_cache(maxsize=4096)
+_own_constructors: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+
+
 def _is_to_be_recorded(cls: type) -> bool:
     """Whether a class has a constructor of the user's own."""
-    definer = _definer(cls, "__init__")
-    return definer is not object and not _is_ours(definer)
+    known = _own_constructors.get(cls)
+    if known is None:
+        definer = _definer(cls, "__init__")
+        known = _own_constructors[cls] = definer is not object and not _is_ours(definer)
+    return known
 
 
 def our_class(cls: type) -> Any:
