@@ -37,7 +37,7 @@ def abs_max_quantize(
     x = tensor(inputs)
     fuzz = dtypes.epsilon() if epsilon is None else epsilon
     axes = tuple(axis) if isinstance(axis, (list, tuple)) else axis
-    largest = ops.add(ops.max(ops.absolute(x), axis=axes, keepdims=True), fuzz)
+    largest = ops.add(ops.max(ops.absolute(x), axis=axes, keepdims=True, initial=0), fuzz)
     scale = ops.cast(ops.true_divide(value_range[1], largest), dtype_name(x))
     return ops.cast(ops.clip(ops.round(ops.multiply(x, scale)), *value_range), dtype), scale
 

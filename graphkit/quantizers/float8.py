@@ -28,7 +28,7 @@ def compute_float8_amax_history(x: Any, amax_history: Any) -> Any:
     Source: keras.quantizers.compute_float8_amax_history.
     """
     history = tensor(amax_history)
-    largest = ops.reshape(ops.cast(ops.max(ops.absolute(x)), dtype_name(history)), (1,))
+    largest = ops.reshape(ops.cast(ops.max(ops.absolute(x), initial=0), dtype_name(history)), (1,))
     return ops.concatenate([largest, ops.roll(history, -1)[1:]])
 
 
