@@ -125,7 +125,8 @@ def reshape_target(b: GraphBuilder, old: Shape, new: Shape) -> tuple[str, bool]:
     unknown = [axis for axis, size in enumerate(says) if isinstance(size, Dim)]
     if not unknown:
         return b.ints(int(s) for s in says if isinstance(s, int)), False
-    if len(unknown) == 1 and not any(size == 0 for size in old):
+    # Beside a copied axis without elements -1 could be anything, and onnxruntime refuses it.
+    if len(unknown) == 1 and not any(size == 0 for size in (*old, *says)):
         says[unknown[0]] = -1
         return b.ints(int(s) for s in says if isinstance(s, int)), False
     return shape_vector(b, new), True  # every size is said, and one of them may turn out as 0

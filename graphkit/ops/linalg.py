@@ -204,7 +204,8 @@ def _numbers(x: TensorSpec) -> TensorSpec:
 
 
 def _slogdet_kernel(out: Any, x: Any) -> None:
-    for target, source in zip(out, np.linalg.slogdet(_wide(x)), strict=True):
+    sign_, size = np.linalg.slogdet(_wide(x))
+    for target, source in zip(out, (np.where(np.isnan(size), size, sign_), size), strict=True):
         np.copyto(target, source, casting="unsafe")
 
 
@@ -248,11 +249,14 @@ def logdet(x: Any) -> Any:
 
 def _cholesky_kernel(out: Any, x: Any) -> None:
     try:
-        np.copyto(out, np.linalg.cholesky(_wide(x)), casting="unsafe")
+        made = np.linalg.cholesky(_wide(x))
     except np.linalg.LinAlgError:
+        made = np.array(np.nan)
+    if not np.isfinite(made).all():
         raise InvalidArgumentError(
             "Cholesky decomposition failed. The input might not be a valid positive definite matrix."
-        ) from None
+        )
+    np.copyto(out, made, casting="unsafe")
 
 
 def _cholesky_vjp(g: Any, out: Any, x: Any) -> list[Any]:
@@ -356,9 +360,15 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
 
 
 def _pair_kernel(function: Callable[..., Any]) -> Callable[..., None]:
+    """A kernel of a NumPy function that refuses matrices with NaN or infinity: their results are NaN, as in JAX."""
+
     def kernel(out: Any, x: Any, **params: Any) -> None:
-        for target, source in zip(out, function(_wide(x), **params), strict=True):
+        x = _wide(x)
+        is_finite = np.isfinite(x).all(axis=(-2, -1))
+        made = function(np.where(is_finite[..., None, None], x, 0), **params)
+        for target, source in zip(out, made, strict=True):
             np.copyto(target, source, casting="unsafe")
+            target[~is_finite] = np.nan
 
     return kernel
 

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
-from graphkit import layers, models
+from graphkit import layers, models, ops
 from graphkit.converters.onnx import program_to_onnx
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.spec import spec
@@ -22,8 +23,14 @@ from tests import goldens
 ROOT = Path(__file__).resolve().parent.parent.parent
 CASES = sorted(goldens.cases())
 ONE_OF_EACH = [next(cases) for _, cases in groupby(CASES, lambda case: case.split(".")[0].split("-")[0])]
-LAYERS = [case for case in CASES if not case.startswith(("ops.", "operation."))]  # some ops refuse nothing (max)
 RECURRENT = [case for case in CASES if case.startswith(("GRU", "LSTM", "SimpleRNN", "Bidirectional", "RNN"))]
+
+
+# Models that cannot answer for no rows, and why. An entry that no longer differs fails the test.
+KNOWN = {
+    "operation.reductions": "there is no maximum over no rows: the engine refuses, as Keras does; onnxruntime gives -infinity",
+    "ops.indexing": "a row is written into a tensor of no rows: refused everywhere, in the words of the engine or onnxruntime",
+}
 
 
 def run(cases: list[str]) -> None:
@@ -33,9 +40,12 @@ def run(cases: list[str]) -> None:
         text=True,
         cwd=ROOT,
         check=False,
+        timeout=600,  # a loop that never ends is a fault too
     )
     lines = done.stdout.splitlines()
-    assert [line for line in lines if line.startswith("FAULT")] == []
+    faults = [line.removeprefix("FAULT ") for line in lines if line.startswith("FAULT")]
+    assert [fault for fault in faults if fault.split(",")[0] not in KNOWN] == []
+    assert {fault.split(",")[0] for fault in faults} == set(KNOWN) & set(cases)
     assert lines[-1:] == ["DONE"], f"the process ended with {done.returncode} in {lines[-1:]}: {done.stderr[-1000:]}"
 
 
@@ -47,7 +57,7 @@ def test_one_model_of_each_kind_takes_empty_batches(part: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("part", range(4))
 def test_every_model_takes_empty_batches(part: int) -> None:
-    run(LAYERS[part::4])
+    run(CASES[part::4])
 
 
 @pytest.mark.parametrize("layer", [layers.LSTM, layers.GRU, layers.SimpleRNN])
@@ -108,3 +118,13 @@ def test_predict_of_no_rows_keeps_the_outputs_structure() -> None:
         made = ask(np.zeros((0, 3)))
         assert made["a"].shape == (0, 2)
         assert [part.shape for part in made["b"]] == [(0, 3), (0, 1)]
+
+
+def test_no_element_holds_among_none_in_onnx_either() -> None:
+    """A cast of the maximum over nothing would be True; the loop in gcd would never end."""
+    x = np.zeros((0, 3), "int32")
+    for function in (lambda v: ops.any(ops.not_equal(v, 0), axis=0), lambda v: ops.all(ops.not_equal(v, 0), axis=0)):
+        program = trace(function, spec("rows", 3, dtype="int32"))
+        session = onnxruntime.InferenceSession(program_to_onnx(program).SerializeToString())
+        made = session.run(None, {session.get_inputs()[0].name: x})[0]
+        np.testing.assert_array_equal(made, function(x))

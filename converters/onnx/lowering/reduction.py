@@ -47,7 +47,9 @@ def _all(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) 
 
 @lowering("reduce_any")
 def _any(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> Any:
-    return b.cast(reduce(b, "ReduceMax", b.cast(x, "int32"), axes, keepdims), "bool")
+    """Compared with 0, not cast: the maximum over no elements is the smallest number, which a cast would make True."""
+    most = reduce(b, "ReduceMax", b.cast(x, "int32"), axes, keepdims)
+    return b.op("Greater", most, b.constant(np.asarray(0, np.int32)))
 
 
 def _position(op_type: str) -> Any:

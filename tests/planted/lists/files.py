@@ -66,7 +66,8 @@ DEFECTS = [
     ),
     *in_file(
         "converters/onnx/lowering/reduction.py",
-        ("onnx: any is all", 'return b.cast(reduce(b, "ReduceMax", b.cast(x, "int32"), axes, keepdims), "bool")', 'return b.cast(reduce(b, "ReduceMin", b.cast(x, "int32"), axes, keepdims), "bool")'),
+        ("onnx: any is all", 'most = reduce(b, "ReduceMax",', 'most = reduce(b, "ReduceMin",'),
+        ("onnx: any holds among no elements", 'return b.op("Greater", most, b.constant(np.asarray(0, np.int32)))', 'return b.cast(most, "bool")'),
         ("onnx: cumsum is never exclusive", "exclusive=int(exclusive), reverse=int(reverse))", "exclusive=0, reverse=int(reverse))"),
         ("onnx: cumprod compares the other way", '        (False, True): "GreaterOrEqual",', '        (False, True): "LessOrEqual",'),
     ),
