@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import types
 import zlib
+from collections import deque
 from collections.abc import Hashable, Mapping
 from typing import Any, ClassVar
 
@@ -19,7 +20,6 @@ _times = itertools.count(1)
 _latest = 0
 _settings_changed = 0
 _PLAIN = (bool, int, float, complex, str, bytes, type(None))
-_DEPTH = 6  # how far a fingerprint follows objects within objects
 
 
 def tick() -> int:
@@ -111,47 +111,66 @@ class Identity:
         return id(self.held)
 
 
-def fingerprint(value: Any, whole: tuple[type, ...] = (), depth: int = _DEPTH) -> Hashable:
+def fingerprint(value: Any, whole: tuple[type, ...] = ()) -> Hashable:
     """A hashable value that differs when what `value` holds differs.
 
-    Numbers and texts count by value, arrays by their bytes, containers and objects by what they hold, functions by their code
-    and what they close over; objects of the types `whole`, and whatever lies too deep, by identity.
+    Numbers and texts count by value, arrays by their bytes, containers and objects by what they hold, functions by their code,
+    what they close over and the globals that they read; objects of the types `whole`, and arrays that cannot be written to, by
+    identity. Each object is looked at once.
     """
-    if isinstance(value, _PLAIN):
-        return (type(value), value)
-    if isinstance(value, whole) or depth == 0:
-        return Identity(value)
-    inner = depth - 1
-    if isinstance(value, np.ndarray):
-        return _array_fingerprint(value, whole, inner)
-    if isinstance(value, Mapping):
-        return (
-            type(value),
-            tuple((fingerprint(k, whole, inner), fingerprint(v, whole, inner)) for k, v in value.items()),
-        )
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return (type(value), tuple(fingerprint(v, whole, inner) for v in value))
-    if isinstance(value, types.MethodType):
-        return (fingerprint(value.__func__, whole, inner), Identity(value.__self__))
-    if isinstance(value, types.FunctionType):
-        return _function_fingerprint(value, whole, inner)
-    if isinstance(value, (type, types.ModuleType)) or not hasattr(value, "__dict__"):
-        return Identity(value)
-    return (Identity(value), fingerprint(vars(value), whole, inner))
+    return _Fingerprint(whole).of(value)
 
 
-def _array_fingerprint(array: np.ndarray[Any, Any], whole: tuple[type, ...], depth: int) -> Hashable:
-    if array.dtype.hasobject:
-        return (array.shape, tuple(fingerprint(v, whole, depth) for v in array.flat))
-    return (array.shape, array.dtype.str, zlib.crc32(np.ascontiguousarray(array).view(np.uint8).data))
+class _Fingerprint:
+    """One walk over a value: what was met before stands as its number."""
 
+    def __init__(self, whole: tuple[type, ...]) -> None:
+        self._whole = whole
+        self._met: dict[int, int] = {}
+        self._held: list[Any] = []  # alive during the walk, so that no id is given twice
 
-def _function_fingerprint(function: types.FunctionType, whole: tuple[type, ...], depth: int) -> Hashable:
-    cells = [_cell(cell) for cell in function.__closure__ or ()]
-    read = {n: function.__globals__[n] for n in _names(function.__code__) if n in function.__globals__}
-    outside = {n: v for n, v in read.items() if not isinstance(v, (type, types.ModuleType))}
-    given = (function.__defaults__, function.__kwdefaults__)
-    return (Identity(function.__code__), *(fingerprint(part, whole, depth) for part in (cells, outside, given)))
+    def of(self, value: Any) -> Hashable:
+        """The fingerprint of a part."""
+        if type(value) in _PLAIN:
+            return (type(value), value)
+        if isinstance(value, (*self._whole, type, types.ModuleType)):
+            return Identity(value)
+        number = self._met.get(id(value))
+        if number is not None:
+            return ("met", number)
+        self._met[id(value)] = len(self._met)
+        self._held.append(value)
+        return self._contents(value)
+
+    def _contents(self, value: Any) -> Hashable:
+        if isinstance(value, np.ndarray):
+            return self._of_array(value)
+        if isinstance(value, Mapping):
+            return (type(value), *((self.of(k), self.of(v)) for k, v in value.items()))
+        if isinstance(value, (list, tuple, deque)):
+            return (type(value), *(self.of(v) for v in value))
+        if isinstance(value, (set, frozenset)):
+            return (type(value), frozenset(self.of(v) for v in value))
+        if isinstance(value, types.MethodType):
+            return (self.of(value.__func__), self.of(value.__self__))
+        if isinstance(value, types.FunctionType):
+            return self._of_function(value)
+        if not hasattr(value, "__dict__"):
+            return Identity(value)
+        return (Identity(value), self.of(dict(vars(value))))
+
+    def _of_array(self, array: np.ndarray[Any, Any]) -> Hashable:
+        if array.dtype.hasobject:
+            return (array.shape, *(self.of(v) for v in array.flat))
+        if not array.flags.writeable:
+            return Identity(array)
+        return (array.shape, array.dtype.str, zlib.crc32(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data))
+
+    def _of_function(self, function: types.FunctionType) -> Hashable:
+        cells = [_cell(cell) for cell in function.__closure__ or ()]
+        read = [function.__globals__[n] for n in _names(function.__code__) if n in function.__globals__]
+        given = (function.__defaults__, function.__kwdefaults__)
+        return (Identity(function.__code__), *(self.of(part) for part in (cells, read, given)))
 
 
 def _cell(cell: types.CellType) -> Any:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
-from graphkit.ir.operators import Symbolic
+from graphkit.ir.operators import CarriesMask, Symbolic
 from graphkit.ir.spec import TensorSpec
 
 if TYPE_CHECKING:
     from graphkit.graph.node import KerasHistory
 
 
-class SymbolicTensor(Symbolic):
+class SymbolicTensor(CarriesMask, Symbolic):
     """A tensor of the layer graph: shape, dtype, and which call made it. Keras' KerasTensor.
 
     Args:
@@ -81,14 +81,6 @@ class SymbolicTensor(Symbolic):
     @property
     def _keras_history(self) -> KerasHistory | None:
         return self.history
-
-    @property
-    def _keras_mask(self) -> Any:
-        return self.mask
-
-    @_keras_mask.setter
-    def _keras_mask(self, mask: Any) -> None:
-        self.mask = mask
 
     @property
     def _keras_shape(self) -> tuple[int | None, ...]:

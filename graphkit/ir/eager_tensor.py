@@ -6,17 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.ir.operators import TensorArithmetic, TensorOperators
+from graphkit.ir.operators import CarriesMask, TensorArithmetic, TensorOperators
 
 
-class EagerTensor(TensorArithmetic, np.ndarray):  # type: ignore[misc]
+class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[misc]
     """A NumPy array whose arithmetic is that of the ops, so that code gives the same numbers eagerly and traced.
 
     Attributes:
         mask: the boolean array that travels with it, or None; a view or copy of it has none.
     """
-
-    mask: Any
 
     def __array_finalize__(self, source: Any) -> None:
         self.mask = None
@@ -38,14 +36,6 @@ class EagerTensor(TensorArithmetic, np.ndarray):  # type: ignore[misc]
     def numpy(self) -> np.ndarray[Any, Any]:
         """The same numbers as a plain array."""
         return self.view(np.ndarray)
-
-    @property
-    def _keras_mask(self) -> Any:
-        return self.mask
-
-    @_keras_mask.setter
-    def _keras_mask(self, mask: Any) -> None:
-        self.mask = mask
 
     def __eq__(self, other: object) -> Any:
         return eager(self.view(np.ndarray) == _plain(other))

@@ -139,6 +139,21 @@ class TensorArithmetic:
     __ixor__ = __xor__
 
 
+class CarriesMask:
+    """Mixin of tensors that a mask travels on, in their attribute `mask`; scripts read it by Keras' name too."""
+
+    __slots__ = ()
+    mask: Any
+
+    @property
+    def _keras_mask(self) -> Any:
+        return self.mask
+
+    @_keras_mask.setter
+    def _keras_mask(self, mask: Any) -> None:
+        self.mask = mask
+
+
 class TensorOperators(TensorArithmetic):
     """All of Python's operators, for tensors that stand for numbers rather than being them.
 

@@ -124,7 +124,7 @@ class Primitive:
         if self.view is not None:
             seen = self.view(arrays[0], **params)
             if seen is not None:
-                return seen
+                return seen if arrays[0] is args[0] else seen.copy()  # of a variable, whose storage changes in place
         if not self.has_kernel:
             assert self.decomposition is not None
             return self.decomposition(*arrays, **params)

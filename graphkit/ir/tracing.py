@@ -12,14 +12,14 @@ import numpy as np
 from graphkit.core import dtypes, names, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidTypeError, ShapeError
-from graphkit.ir.operators import Comparable, TensorArithmetic, TensorOperators
+from graphkit.ir.operators import CarriesMask, Comparable, TensorArithmetic, TensorOperators
 from graphkit.ir.primitive import Primitive, as_array
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
 
 
-class Tracer(Comparable, TensorOperators):
+class Tracer(CarriesMask, Comparable, TensorOperators):
     """A tensor of the program that is being traced.
 
     Its operators do what those of the array do that will stand in its place: `&`, `|`, `^`, `~`, `<<`, `>>` work on bits.
@@ -47,14 +47,6 @@ class Tracer(Comparable, TensorOperators):
     def shape(self) -> Shape:
         """The shape; unknown sizes are `Dim`s."""
         return self.value.spec.shape
-
-    @property
-    def _keras_mask(self) -> Any:
-        return self.mask
-
-    @_keras_mask.setter
-    def _keras_mask(self, mask: Any) -> None:
-        self.mask = mask
 
     @property
     def ndim(self) -> int:

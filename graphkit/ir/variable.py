@@ -14,6 +14,7 @@ import numpy as np
 from graphkit.core import dtypes, names
 from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError
 from graphkit.core.stamps import tick
+from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Comparable, TensorOperators
 from graphkit.ir.spec import TensorSpec
 
@@ -182,11 +183,11 @@ class Variable(Comparable, TensorOperators):
 
     @property
     def value(self) -> Any:
-        """The array, or its tracer while tracing."""
+        """The numbers of now as a tensor of their own, which later changes leave alone; a tracer while tracing."""
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        return self.array if trace is None else trace.read(self)
+        return eager(self.numpy()) if trace is None else trace.read(self)
 
     def as_tensor(self) -> Any:
         """The variable as ops see it: itself, or cast to the compute dtype of the layer that is under way."""
@@ -202,7 +203,8 @@ class Variable(Comparable, TensorOperators):
         return self.array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        return np.array(self.array, dtype=dtype) if copy or dtype else self.array
+        # A copy unless somebody insists: the storage changes in place, and a caller's array must not.
+        return np.array(self.array, dtype=dtype) if copy is None or copy or dtype else self.array
 
     def assign(self, value: Any) -> Any:
         """Take a new value of the same shape; it is cast to the variable's dtype. Raises ShapeError."""

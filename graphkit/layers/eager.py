@@ -62,14 +62,20 @@ class EagerCalls:
         """The layer's result on arrays."""
         leaves = nest.flatten([list(args), kwargs])
         if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
-            args, kwargs = nest.pack([list(args), kwargs], map(_for_user, leaves))
-            return self._layer.compute(tuple(args), kwargs)
+            return self._directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
         kept = self._kept(args, kwargs, leaves, masks, arrays)
         return self._take(kept, kept.plan(*arrays))
+
+    def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        """The result of `call` itself; the outermost call gives none of the caller's own memory back."""
+        is_outermost = current_context() is None
+        packed_args, packed_kwargs = nest.pack([list(args), kwargs], leaves)
+        made = self._layer.compute(tuple(packed_args), packed_kwargs)
+        return nest.map_structure(lambda result: _apart(result, leaves), made) if is_outermost else made
 
     def _kept(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
@@ -173,6 +179,17 @@ def _for_user(value: Any) -> Any:
     shown.mask = getattr(value, "mask", None) if isinstance(value, EagerTensor) else None
     shown.flags.writeable = False
     return shown
+
+
+def _apart(result: Any, leaves: list[Any]) -> Any:
+    """A result, copied where it shows the memory of an argument."""
+    if not isinstance(result, EagerTensor) or not any(
+        isinstance(leaf, np.ndarray) and np.may_share_memory(result, leaf) for leaf in leaves
+    ):
+        return result
+    copied = result.copy()
+    copied.mask = result.mask
+    return copied
 
 
 def _is_compilable(value: Any) -> bool:

@@ -131,7 +131,7 @@ def _is_importable(function: Any) -> bool:
     """Whether pickle can name the function."""
     try:
         pickle.dumps(function)
-    except Exception:
+    except Exception:  # pickle passes on whatever an object raises
         return False
     return True
 

@@ -13,7 +13,6 @@ import numpy as np
 from graphkit import dtype_policies as policies
 from graphkit.core import dtypes, names, nest
 from graphkit.core.allocation import weight_budget
-from graphkit.core.dims import public_shape
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
@@ -36,13 +35,13 @@ from graphkit.ir.variable import Variable, autocast_scope, current_autocast
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.shapes import pop_shape_argument, shapes_of, symbolic_of_shapes, tupled
 from graphkit.layers.stamp import ModelStamp, parts_of, stamp_of
 from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
 from graphkit.ops._convert import tensor
 from graphkit.ops.random import SeedGenerator
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
-_SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_dim", "input_length")
 _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 # Left out for layers that take no such arguments: Keras writes some of them for all.
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
@@ -103,7 +102,7 @@ class Layer(Stamped, Operation):
         self._building = False
         self._losses: list[Any] = []  # what the last call on arrays added
         self._eager = EagerCalls(self)
-        self._input_shape_argument = _pop_shape_argument(type(self), kwargs)
+        self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
@@ -430,12 +429,12 @@ class Layer(Stamped, Operation):
         if self.built or not config:
             return
         if "shapes_dict" in config:
-            self.build(**{k: _tupled(v) for k, v in config["shapes_dict"].items()})
+            self.build(**{k: tupled(v) for k, v in config["shapes_dict"].items()})
         elif "input_shape" in config and self._own_build():
             shape, wanted = config["input_shape"], signature_of(type(self).build).parameters
             needed = [p for p in list(wanted.values())[1:] if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
             if shape is not None and len(_build_arguments(type(self))) == 1:
-                self.build(_tupled(shape))
+                self.build(tupled(shape))
             elif shape is None and not needed:  # it was built without being told a shape
                 self.build()
 
@@ -785,11 +784,6 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
             refuse_path(f"Layer {config.get('name')!r} ({cls.__name__})", name, config[name])
 
 
-def shapes_of(value: Any) -> Any:
-    """The shape of a tensor, or the structure of those of several, as `build` is given it."""
-    return _merged_shape(nest.map_structure(_shape_or_none, value))
-
-
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
     """A layer out of the config of the one that holds it: its weights are named below that one."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
@@ -806,7 +800,7 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
             build(self, *args, **kwargs)
             return
         given = signature.bind(self, *args, **kwargs).arguments
-        self._build_shapes = {k: _tupled(v) for k, v in list(given.items())[1:]}  # without the layer itself
+        self._build_shapes = {k: tupled(v) for k, v in list(given.items())[1:]}  # without the layer itself
         self._building = True
         try:
             with names.name_scope(self.name), tracing(None):
@@ -843,7 +837,7 @@ def _as_eager(value: Any) -> Any:
     if isinstance(value, EagerTensor) or value is None:
         return value
     if isinstance(value, Variable):
-        value = value.array
+        return value.value
     return np.asarray(value).view(EagerTensor) if isinstance(value, (np.ndarray, np.generic, float, int)) else value
 
 
@@ -853,59 +847,3 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_tensors(v) for v in value)
     return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
-
-
-def _shape_or_none(value: Any) -> Any:
-    """A shape as a leaf: an object that `nest` does not look into."""
-    return _ShapeLeaf(public_shape(TensorSpec.of(value).shape)) if hasattr(value, "shape") else None
-
-
-class _ShapeLeaf:
-    def __init__(self, shape: tuple[int | None, ...]) -> None:
-        self.shape = shape
-
-
-def _merged_shape(structure: Any) -> Any:
-    """A structure of shape leaves as plain shapes: a tuple, or a list or dict of tuples."""
-    if isinstance(structure, _ShapeLeaf):
-        return structure.shape
-    if isinstance(structure, (list, tuple)):
-        return [_merged_shape(s) for s in structure]
-    if isinstance(structure, Mapping):
-        return {k: _merged_shape(v) for k, v in structure.items()}
-    return None
-
-
-def _tupled(shape: Any) -> Any:
-    """Shapes as JSON gives them (lists) as tuples."""
-    if isinstance(shape, (list, tuple)):
-        if all(s is None or isinstance(s, int) for s in shape):
-            return tuple(shape)
-        return [_tupled(s) for s in shape]
-    return {k: _tupled(v) for k, v in shape.items()} if isinstance(shape, Mapping) else shape
-
-
-def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
-    """Symbolic tensors of these shapes, in their structure."""
-    if shape is None:
-        return None
-    if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
-        return SymbolicTensor(shape, dtype)
-    if isinstance(shape, (list, tuple)):
-        return [symbolic_of_shapes(s, dtype) for s in shape]
-    return {k: symbolic_of_shapes(s, dtype) for k, s in shape.items()}
-
-
-def _pop_shape_argument(cls: type[Layer], kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    """The batch shape that a first layer of a Sequential was given, in any of its spellings."""
-    given = {k: kwargs.pop(k) for k in _SHAPE_ARGUMENTS if k in kwargs}
-    batch = kwargs.pop("batch_size", None)
-    if given.get("batch_shape") is not None or given.get("batch_input_shape") is not None:
-        return tuple(given.get("batch_shape") or given["batch_input_shape"])
-    if given.get("input_shape") is not None:
-        shape = given["input_shape"]
-        return (batch, *(shape if isinstance(shape, (list, tuple)) else (shape,)))
-    if given.get("input_dim") is not None:
-        lead = (given["input_length"],) if "input_length" in given else ()
-        return (batch, *lead, given["input_dim"])
-    return None

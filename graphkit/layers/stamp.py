@@ -59,6 +59,11 @@ def parts_of(layer: Layer) -> Parts:
     return known
 
 
+def has_foreign_parts(layer: Layer) -> bool:
+    """Whether a layer computes with code of the user's own, somewhere inside."""
+    return bool(parts_of(layer).foreign)
+
+
 def stamp_of(layer: Layer) -> ModelStamp:
     """The present stamp of a layer."""
     parts = parts_of(layer)

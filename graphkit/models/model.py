@@ -10,7 +10,8 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, Unknown
 from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
-from graphkit.layers.layer import Layer, shapes_of, symbolic_of_shapes
+from graphkit.layers.layer import Layer
+from graphkit.layers.shapes import shapes_of, symbolic_of_shapes
 
 
 @keras_class("keras")

@@ -10,6 +10,8 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from graphkit.core.registry import Registry
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
+from graphkit.ir.tracing import current_trace
+from graphkit.ir.variable import Variable
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -55,7 +57,10 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
             if symbolic is not None:
                 recorded: R = symbolic.record(record, args, kwargs)
                 return recorded
-            result: R = eager(function(*args, **kwargs))
+            made: Any = function(*args, **kwargs)
+            if isinstance(made, Variable) and current_trace() is None:
+                made = made.value  # a tensor, which stays when the variable changes
+            result: R = eager(made)
             return result
 
         record = OperationRecord(class_name, module, call, names, config, keywords)

@@ -130,7 +130,7 @@ def _is_own(cls: type) -> bool:
 def _attribute(obj: Any, name: str) -> Any:
     try:
         return getattr(obj, name)
-    except Exception:
+    except Exception:  # a property may raise anything before its layer is built
         return None
 
 

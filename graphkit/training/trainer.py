@@ -16,6 +16,7 @@ from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
 from graphkit.core.stamps import latest_tick
+from graphkit.layers.stamp import has_foreign_parts
 from graphkit.models.feeding import conform
 from graphkit.training.compiled import ARGUMENTS, Compiled, warn_unused
 from graphkit.training.data import (
@@ -253,7 +254,7 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
     plans: dict[Any, Any] = {}
     number, time = -1, latest_tick()
     for number, batch in enumerate(source.epoch()):
-        if time != latest_tick():  # a callback has changed something
+        if time != latest_tick() or (watched and has_foreign_parts(model)):  # a callback may have changed something
             plans, time = {}, latest_tick()
         signature = source.signature(batch)
         plan = plans.get(signature)

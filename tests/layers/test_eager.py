@@ -266,3 +266,60 @@ def test_training_may_be_any_truth() -> None:
     for training in (1, np.True_):
         assert (np.asarray(layers.Dropout(0.5)(x, training=training)) == 0).any()
         assert (np.asarray(models.Sequential([layers.Dropout(0.5)])(x, training=training)) == 0).any()
+
+
+class _Returns(layers.Layer):
+    """Gives what `pick` finds: a weight, a view of one, or its own input."""
+
+    def __init__(self, pick: Any) -> None:
+        super().__init__()
+        self.pick = pick
+        self.w = self.add_weight(shape=(2, 2), initializer="ones", name="w")
+
+    def call(self, x: Any) -> Any:
+        return self.pick(self, x)
+
+
+@pytest.mark.parametrize(
+    "pick",
+    [
+        lambda layer, x: layer.w,
+        lambda layer, x: layer.w.value,
+        lambda layer, x: ops.reshape(layer.w, (4,)),
+        lambda layer, x: ops.transpose(layer.w),
+        lambda layer, x: layer.w[0],
+        lambda layer, x: x,
+        lambda layer, x: x[:, 0],
+    ],
+    ids=["weight", "value", "reshape", "transpose", "item", "input", "view of the input"],
+)
+def test_a_result_does_not_change_with_what_it_was_made_from(pick: Any) -> None:
+    layer, x = _Returns(pick), np.ones((2, 2), "float32")
+    made = layer(x)
+
+    layer.w.assign(np.zeros((2, 2)))
+    x[:] = 0
+
+    assert np.asarray(made).tolist() == np.ones(np.shape(made)).tolist()
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        lambda v: ops.reshape(v, (4,)),
+        ops.transpose,
+        ops.convert_to_tensor,
+        lambda v: ops.expand_dims(v, 0),
+        lambda v: v[0],
+        ops.copy,
+        lambda v: ops.split(v, 2)[0],
+    ],
+    ids=["reshape", "transpose", "convert_to_tensor", "expand_dims", "item", "copy", "split"],
+)
+def test_an_op_on_a_variable_gives_its_numbers_of_now(op: Any) -> None:
+    variable = gk.Variable(np.ones((2, 2), "float32"))
+    made = op(variable)
+
+    variable.assign(np.zeros((2, 2)))
+
+    assert np.asarray(made).tolist() == np.ones(np.shape(made)).tolist()

@@ -348,3 +348,20 @@ def test_settings_of_the_process_count_at_once() -> None:
             assert np.asarray(made).ravel().tolist() == [0.5] * 6
     finally:
         gk.backend.set_epsilon(before)
+
+
+def test_a_callback_that_changes_a_list_in_place_counts_for_the_next_batch() -> None:
+    seen: list[float] = []
+
+    class Off(gk.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            seen.append(logs["loss"])
+            self.model.get_layer("own").factors[1] = 0.0
+            self.model.get_layer("own").table["add"] = -1.0
+
+    model = _own()
+    model.compile(gk.optimizers.SGD(0.0), "mse")
+    model.fit(np.concatenate([X, X]), np.concatenate([Y, Y]), batch_size=2, shuffle=False, verbose=0, callbacks=[Off()])
+
+    assert seen[0] > 0
+    assert seen[1] == pytest.approx(seen[0] / 2)  # 0 * ... - 1 + 1 = 0 in the second batch
