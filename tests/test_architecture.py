@@ -29,7 +29,7 @@ LEVELS = [
     {"front", "backend", "config", "utils", "preprocessing", "applications", "datasets", "compat", "mixed_precision"},
     {"serving", "cli", "__main__"},
 ]
-# What stands on the level of a room but asks one above, with the reason. Everything else goes through core/late.py's table.
+# What stands on the level of a room but asks one above, with the reason. Everything else goes through core/deferred.py's table.
 ALLOWED = {
     ("ir", "ops"): "x + y on tracers and the gradient's sums are said with ops; imported when first used",
     ("layers", "models"): "a Lambda is saved as a model of its ops; imported when first used",
@@ -96,7 +96,7 @@ def level_of(room: str) -> int | None:
 
 
 def test_imports_go_one_way() -> None:
-    """Also those inside functions; `core/late.py` holds the only names that point upwards, as strings."""
+    """Also those inside functions; `core/deferred.py` holds the only names that point upwards, as strings."""
     wrong = []
     for room, path, tree in sources(PACKAGE):
         if room == "__init__":
@@ -174,7 +174,7 @@ def _package_name(folder: Path) -> str:
 def test_all_names_of_late_rooms_exist() -> None:
     from importlib.util import find_spec
 
-    from graphkit.core.late import _ROOMS
+    from graphkit.core.deferred import _ROOMS
 
     assert [module for module in _ROOMS.values() if find_spec(module) is None] == []
 
@@ -235,7 +235,7 @@ def test_the_public_layers_are_listed() -> None:
 WRITE_INTO_A_PART = {
     "saving/archive.py": {"_write_members", "_write_zip"},
     "saving/stores.py": {"new_hdf5", "write_npz"},
-    "saving/safetensors.py": {"write_safetensors"},
+    "converters/safetensors/tensors.py": {"write_safetensors"},
     "saving/sharded.py": {"write_shards"},
     "utils/files.py": {
         "_receive",

@@ -15,10 +15,11 @@ from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
 from graphkit.core.versions import version_numbers
 from graphkit.layers.context import masks_of_keras2
-from graphkit.saving.keras1_config import in_keras2_words
-from graphkit.saving.legacy_context import entries_of, in_full, layers_in
-from graphkit.saving.legacy_origin import reading
-from graphkit.saving.old_activations import hard_sigmoid_keras2
+
+from .activations import hard_sigmoid_keras2
+from .implied_settings import entries_of, in_full, layers_in
+from .keras1 import in_keras2_words
+from .origin import reading
 
 Config = dict[str, Any]
 
@@ -29,7 +30,7 @@ MODELS = {
     "Network": "Functional",
     "Sequential": "Sequential",
 }
-# Entries of a graph that are ops of TensorFlow (see `graphkit.saving.tensorflow`).
+# Entries of a graph that are ops of TensorFlow (see `graphkit.converters.tensorflow`).
 TENSORFLOW_CLASSES = (
     "TFOpLambda",
     "SlicingOpLambda",
@@ -191,7 +192,7 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
 
 def rewritten(entry: Mapping[str, Any]) -> Config:
     """An envelope of older Keras as Keras 3 writes it."""
-    from graphkit.saving.legacy_graph import functional, sequential
+    from .graph import functional, sequential
 
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")

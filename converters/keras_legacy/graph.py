@@ -7,9 +7,10 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving.legacy_config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
-from graphkit.saving.legacy_context import layers_in
-from graphkit.saving.legacy_origin import origin
+
+from .config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from .implied_settings import layers_in
+from .origin import origin
 
 Config = dict[str, Any]
 
@@ -84,7 +85,7 @@ class _Chain:
         return end
 
     def _input(self, name: str, config: Mapping[str, Any]) -> list[Any]:
-        from graphkit.saving.keras1_config import in_keras2_words
+        from .keras1 import in_keras2_words
 
         shape = config.get("batch_input_shape") or in_keras2_words("Dense", config)[1].get("batch_input_shape")
         if shape is None:
@@ -192,7 +193,7 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
 
 def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
     """An op of TensorFlow; one that is not known is an error when its turn comes, so that a placeholder may stand for it."""
-    from graphkit.saving.tensorflow import TensorFlowOp
+    from graphkit.converters.tensorflow import TensorFlowOp
 
     name = entry.get("name") or entry["config"].get("name")
     made = {"class_name": entry["class_name"], "config": entry["config"], "name": name, "inbound_nodes": calls}

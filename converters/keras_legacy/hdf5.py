@@ -17,14 +17,15 @@ from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import placeholders_in
-from graphkit.saving import limits
-from graphkit.saving.input_shape import build_from_weights
-from graphkit.saving.legacy_h5_writer import layer_weights
-from graphkit.saving.old_training import compile_leniently
-from graphkit.saving.old_weights import Dialect, dialect_of, is_no_weight, paired
+from graphkit.saving import bounds
 from graphkit.saving.optimizer_state import FileLayer, OlderFile, is_side_by_side, state_pairs
 from graphkit.saving.stores import Entry, Table, open_table
 from graphkit.saving.weights import Assignment, assign, report, warn_of_skipped
+
+from .compile_settings import compile_leniently
+from .hdf5_writer import layer_weights
+from .sequential_input import build_from_weights
+from .weights import Dialect, dialect_of, is_no_weight, paired
 
 
 class Group(NamedTuple):
@@ -91,7 +92,7 @@ def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
 def json_attribute(attributes: Mapping[str, Any], name: str, what: str) -> Any:
     """The JSON data of a text attribute."""
     value = attributes[name]
-    return limits.parse_json(value if isinstance(value, (str, bytes)) else str(value), f"{name} of {what}")
+    return bounds.parse_json(value if isinstance(value, (str, bytes)) else str(value), f"{name} of {what}")
 
 
 def text_of(value: Any) -> str:

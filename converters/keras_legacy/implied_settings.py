@@ -10,7 +10,8 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.core.versions import version_numbers
-from graphkit.saving.keras1_config import in_keras2_words
+
+from .keras1 import in_keras2_words
 
 Config = dict[str, Any]
 

@@ -10,7 +10,8 @@ import re
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import SerializationError, UnsafeCodeError
-from graphkit.saving.yaml_tags import NotData, converter_of
+
+from .yaml_tags import NotData, converter_of
 
 _MAX_DEPTH = 100
 _MAX_NODES = 1 << 21  # aliases can make much of little

@@ -13,7 +13,7 @@ from onnx.external_data_helper import load_external_data_for_model
 from graphkit.core.errors import ExportError, SerializationError
 from graphkit.core.file_kinds import not_binary
 from graphkit.core.files import Staged, check_target, replacing_group
-from graphkit.saving.beside import file_beside
+from graphkit.saving.sibling_files import file_beside
 
 from .document import Document, document_of
 

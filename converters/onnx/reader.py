@@ -12,8 +12,8 @@ import onnx
 from onnx import numpy_helper
 
 from graphkit.core import dtypes
+from graphkit.core.deferred import room
 from graphkit.core.errors import SerializationError, UnknownNameError
-from graphkit.core.late import room
 
 from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from .files import read_message

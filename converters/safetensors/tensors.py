@@ -17,7 +17,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError
-from graphkit.saving import limits
+from graphkit.saving import bounds
 from graphkit.saving.stores import Array, Entry, Table
 
 MAX_HEADER_BYTES = 100_000_000  # the format's own bound
@@ -61,7 +61,7 @@ def safetensors_table(file: BinaryIO, what: str) -> Table:
         raise SerializationError(
             f"{what} is not a whole .safetensors file: its header has {length:,} bytes, the file {size:,}."
         )
-    header = limits.parse_json(file.read(length), f"the header of {what}")
+    header = bounds.parse_json(file.read(length), f"the header of {what}")
     if not isinstance(header, dict):
         raise SerializationError(f"The header of {what} holds a {type(header).__name__}, not an object.")
     start = 8 + length

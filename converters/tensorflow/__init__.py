@@ -19,8 +19,9 @@ from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
 from graphkit.models.config import Expansion
-from graphkit.saving.tensorflow import arrays, mathematics, neural, nodes
-from graphkit.saving.tensorflow.table import FUNCTIONS, evaluated
+
+from . import arrays, mathematics, neural, nodes
+from .table import FUNCTIONS, evaluated
 
 
 def _names(text: str) -> frozenset[str]:

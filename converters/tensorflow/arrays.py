@@ -11,8 +11,9 @@ from graphkit import layers, ops
 from graphkit.core.dims import Dim
 from graphkit.core.errors import SerializationError
 from graphkit.graph.symbolic import SymbolicTensor
-from graphkit.saving.tensorflow.sizes import Sizes, gathered, known, sizes_of
-from graphkit.saving.tensorflow.table import add_rows, as_array, dtype_of, shape_of, tensorflow
+
+from .sizes import Sizes, gathered, known, sizes_of
+from .table import add_rows, as_array, dtype_of, shape_of, tensorflow
 
 # ----- shapes as values -----
 

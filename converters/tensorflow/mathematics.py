@@ -10,8 +10,9 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.errors import SerializationError
-from graphkit.saving.tensorflow.sizes import Sizes, known
-from graphkit.saving.tensorflow.table import add_rows, dtype_of, tensorflow
+
+from .sizes import Sizes, known
+from .table import add_rows, dtype_of, tensorflow
 
 # ----- element by element -----
 

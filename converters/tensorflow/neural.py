@@ -11,8 +11,9 @@ from graphkit import ops
 from graphkit.core.errors import SerializationError
 from graphkit.layers.old_reshaping import ResizingToSizes
 from graphkit.layers.reshaping import UpSampling2D
-from graphkit.saving.tensorflow.sizes import Sizes, expression, factor_of, gathered, known
-from graphkit.saving.tensorflow.table import add_rows, shape_of, tensorflow
+
+from .sizes import Sizes, expression, factor_of, gathered, known
+from .table import add_rows, shape_of, tensorflow
 
 # ----- activations -----
 

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 
 from graphkit import ops
 from graphkit.core.errors import SerializationError
-from graphkit.saving.tensorflow.neural import resized
-from graphkit.saving.tensorflow.table import FUNCTIONS, evaluated, tensorflow
+
+from .neural import resized
+from .table import FUNCTIONS, evaluated, tensorflow
 
 
 class NodeForm(NamedTuple):

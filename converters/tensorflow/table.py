@@ -10,7 +10,8 @@ import numpy as np
 
 from graphkit.core.errors import SerializationError
 from graphkit.graph.symbolic import SymbolicTensor
-from graphkit.saving.tensorflow.sizes import Sizes, gathered
+
+from .sizes import Sizes, gathered
 
 Value = Any
 

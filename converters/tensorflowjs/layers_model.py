@@ -13,13 +13,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.converters.keras_legacy.implied_settings import TENSORFLOWJS_VERSION
 from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.tracking import in_keras_order
-from graphkit.saving import limits
-from graphkit.saving.beside import file_beside, place_beside
-from graphkit.saving.legacy_context import TENSORFLOWJS_VERSION
+from graphkit.saving import bounds
+from graphkit.saving.sibling_files import file_beside, place_beside
 from graphkit.saving.stores import Array, Entry, Table
 from graphkit.saving.weights import Assignment, assign, load_state, report
 
@@ -41,7 +41,7 @@ def read_layers_model(path: Path) -> Any:
     from graphkit.saving.front import model_from_config
 
     what = repr(str(path))
-    parsed = limits.parse_json(limits.read_bytes(path, what), what)
+    parsed = bounds.parse_json(bounds.read_bytes(path, what), what)
     config = topology(parsed, what)
     entries = manifest_entries(path, parsed.get("weightsManifest"), what)
     with weights_from_file(sum(e.nbytes for e in entries), what):
@@ -61,7 +61,7 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
         )
     config = found.get("model_config", found)
     if isinstance(config, str):
-        config = limits.parse_json(config, f"the model_config of {what}")
+        config = bounds.parse_json(config, f"the model_config of {what}")
     if not isinstance(config, dict):
         raise SerializationError(f"{what}: the model_config is a {type(config).__name__}, not an object.")
     return {**config, "keras_version": str(found.get("keras_version") or TENSORFLOWJS_VERSION)}

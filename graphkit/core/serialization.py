@@ -15,6 +15,7 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from graphkit.core import dtypes
+from graphkit.core.deferred import import_classes
 from graphkit.core.errors import (
     GraphKitError,
     InvalidArgumentError,
@@ -26,7 +27,6 @@ from graphkit.core.errors import (
     UnsafePathError,
     located,
 )
-from graphkit.core.late import import_classes
 from graphkit.core.recording import Recording, our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import Stamped

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from graphkit.core.late import room
+from graphkit.core.deferred import room
 from graphkit.models.cloning import clone_model
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model

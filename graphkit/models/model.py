@@ -6,8 +6,8 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphkit.core.deferred import room
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
-from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.layers.layer import Layer

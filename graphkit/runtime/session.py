@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
+from graphkit.core.deferred import room
 from graphkit.core.dims import Dim
 from graphkit.core.errors import (
     GraphKitError,
@@ -22,7 +23,6 @@ from graphkit.core.errors import (
 )
 from graphkit.core.file_kinds import not_binary
 from graphkit.core.files import scratch_folder
-from graphkit.core.late import room
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.spec import TensorSpec
 

@@ -15,11 +15,11 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
+from graphkit.converters.safetensors.tensors import write_safetensors
 from graphkit.core.errors import SerializationError
 from graphkit.core.files import make_folder, replacing, replacing_folder, scratch_folder, write_bytes
 from graphkit.layers.layer import Layer
-from graphkit.saving import limits
-from graphkit.saving.safetensors import write_safetensors
+from graphkit.saving import bounds
 from graphkit.saving.stores import Table, flat_names, open_table, write_hdf5, write_npz
 from graphkit.saving.weights import load_state, state_of, taking_state
 
@@ -57,15 +57,15 @@ class ZipMembers:
         what = repr(str(path))
         self._archive, self._path, self._what = archive, path, what
         infos = archive.infolist()
-        if len(infos) > limits.MAX_ENTRIES:
-            raise SerializationError(f"{what} has {len(infos)} members, more than {limits.MAX_ENTRIES}.")
+        if len(infos) > bounds.MAX_ENTRIES:
+            raise SerializationError(f"{what} has {len(infos)} members, more than {bounds.MAX_ENTRIES}.")
         self._infos = {info.filename: info for info in infos}
         if len(self._infos) != len(infos):
             raise SerializationError(f"{what} has two members of one name.")
         for info in infos:
             check_member_name(info.filename, what)
-            limits.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
-        limits.check_expansion(sum(i.file_size for i in infos), sum(i.compress_size for i in infos), what)
+            bounds.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
+        bounds.check_expansion(sum(i.file_size for i in infos), sum(i.compress_size for i in infos), what)
 
     def names(self) -> list[str]:
         """The paths of the members."""
@@ -298,7 +298,7 @@ def read_config(members: Members, what: str) -> dict[str, Any]:
         raise SerializationError(
             f"{what} has no {CONFIG}: it is not a .keras archive. It holds {sorted(members.names())[:10]}."
         )
-    config = limits.parse_json(members.read(CONFIG, limits.MAX_JSON_BYTES), f"{CONFIG} of {what}")
+    config = bounds.parse_json(members.read(CONFIG, bounds.MAX_JSON_BYTES), f"{CONFIG} of {what}")
     if not isinstance(config, dict):
         raise SerializationError(f"{CONFIG} of {what} holds a {type(config).__name__}, not an object.")
     return config
@@ -308,7 +308,7 @@ def read_version(members: Members, what: str) -> dict[str, str]:
     """The version of Keras that wrote an archive, as {"keras_version": ...}; nothing where it does not say."""
     if METADATA not in members.names():
         return {}
-    found = limits.parse_json(members.read(METADATA, limits.MAX_JSON_BYTES), f"{METADATA} of {what}")
+    found = bounds.parse_json(members.read(METADATA, bounds.MAX_JSON_BYTES), f"{METADATA} of {what}")
     version = found.get("keras_version") if isinstance(found, dict) else None
     return {"keras_version": version} if isinstance(version, str) else {}
 
@@ -341,10 +341,10 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
         found = [name for name in names if name.startswith(start) and not name.endswith("/")]
         with taking_state(obj, "assets"):
             if hasattr(obj, "load_assets"):
-                _load_own_assets(obj, {name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in found})
+                _load_own_assets(obj, {name[len(start) :]: members.read(name, bounds.MAX_JSON_BYTES) for name in found})
             elif found and hasattr(obj, "load_asset_files"):
                 own = [name for name in found if "/" not in name[len(start) :]]
-                obj.load_asset_files({name[len(start) :]: members.read(name, limits.MAX_JSON_BYTES) for name in own})
+                obj.load_asset_files({name[len(start) :]: members.read(name, bounds.MAX_JSON_BYTES) for name in own})
 
 
 def _load_own_assets(obj: Any, files: dict[str, bytes]) -> None:

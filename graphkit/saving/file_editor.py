@@ -15,7 +15,7 @@ from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import check_target, replacing
 from graphkit.core.serialization import reading_from
 from graphkit.layers.layer import Layer
-from graphkit.saving import limits
+from graphkit.saving import bounds
 from graphkit.saving.archive import METADATA, open_archive, open_weights, read_config
 from graphkit.saving.stores import Array, Table, open_table, write_hdf5
 from graphkit.saving.weights import NOT_WEIGHTS, state_of
@@ -80,7 +80,7 @@ class KerasFileEditor:
             self.config = read_config(members, what)
             found = {}
             if METADATA in members.names():
-                found = limits.parse_json(members.read(METADATA, limits.MAX_JSON_BYTES), f"{METADATA} of {what}")
+                found = bounds.parse_json(members.read(METADATA, bounds.MAX_JSON_BYTES), f"{METADATA} of {what}")
             self.metadata = found if isinstance(found, dict) else {}
             with open_weights(members, what) as table:
                 self._read_table(table, what)
@@ -277,9 +277,9 @@ def _tree(arrays: Iterable[tuple[str, str, Any]], what: str) -> Tree:
             tree = tree.setdefault(part, {})
             if not isinstance(tree, dict):
                 break
-        if len(parts) >= limits.MAX_DEPTH or not isinstance(tree, dict) or key in tree:
+        if len(parts) >= bounds.MAX_DEPTH or not isinstance(tree, dict) or key in tree:
             raise SerializationError(
-                f"{what}: {path}/{key} is an object and a weight, or lies more than {limits.MAX_DEPTH} levels deep."
+                f"{what}: {path}/{key} is an object and a weight, or lies more than {bounds.MAX_DEPTH} levels deep."
             )
         tree[key] = array
     return root
@@ -324,8 +324,8 @@ def _checked(weights: Any, where: str, depth: int = 0) -> Tree:
         raise InvalidArgumentError(
             f"The weights of {where!r} must be a dict of arrays by name ('0', '1', ...), got {type(weights).__name__}."
         )
-    if depth >= limits.MAX_DEPTH:
-        raise InvalidArgumentError(f"The weights of {where!r} have more than {limits.MAX_DEPTH} levels.")
+    if depth >= bounds.MAX_DEPTH:
+        raise InvalidArgumentError(f"The weights of {where!r} have more than {bounds.MAX_DEPTH} levels.")
     found: Tree = {}
     for name, value in weights.items():
         _check_name(name)

@@ -7,13 +7,13 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from graphkit.converters.safetensors.tensors import looks_like_safetensors
+from graphkit.converters.tensorflowjs.layers_model import is_layers_model
 from graphkit.core.errors import SerializationError
 from graphkit.core.file_kinds import is_text, other_kind
-from graphkit.saving.safetensors import looks_like_safetensors
 from graphkit.saving.sharded import is_index
 from graphkit.saving.stores import HDF5_MAGIC, has_user_block
-from graphkit.saving.tensorflowjs import is_layers_model
-from graphkit.saving.wrapped import looks_like_yaml
+from graphkit.saving.unwrap import looks_like_yaml
 
 
 class Kind(NamedTuple):
@@ -25,9 +25,9 @@ class Kind(NamedTuple):
 
 
 KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", compiles=True)
-HDF5 = Kind("Keras HDF5 file", "graphkit.saving.legacy_h5:read_legacy_model", compiles=True)
+HDF5 = Kind("Keras HDF5 file", "graphkit.converters.keras_legacy.hdf5:read_legacy_model", compiles=True)
 JSON = Kind("JSON or YAML config", "graphkit.saving.front:read_json", compiles=True)
-TENSORFLOWJS = Kind("TensorFlow.js layers model", "graphkit.saving.tensorflowjs:read_layers_model")
+TENSORFLOWJS = Kind("TensorFlow.js layers model", "graphkit.converters.tensorflowjs.layers_model:read_layers_model")
 _NO_MODEL = "graphkit.saving.formats:refuse_weights"
 SAFETENSORS = Kind("weights without a model (safetensors)", _NO_MODEL)
 SHARDS = Kind("weights without a model (several files)", _NO_MODEL)

@@ -16,7 +16,7 @@ from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTyp
 from graphkit.core.files import check_target, replacing, write_text
 from graphkit.core.serialization import custom_object_scope, deserialize, envelope, reading_from, serialize
 from graphkit.core.versions import version_numbers
-from graphkit.saving import formats, limits
+from graphkit.saving import bounds, formats
 from graphkit.saving.tensor_shapes import allowing_placeholders, note_shapes
 
 MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file may ask for: 16 GiB
@@ -109,8 +109,8 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     if suffix == ".json":
         write_text(path, model_to_json(model), overwrite)
     elif suffix in (".h5", ".hdf5"):
-        from graphkit.saving.keras2_writer import write_keras2_model
-        from graphkit.saving.legacy_h5_writer import write_legacy_model
+        from graphkit.converters.keras_legacy.hdf5_writer import write_legacy_model
+        from graphkit.converters.keras_legacy.keras2_writer.models import write_keras2_model
 
         write = write_keras2_model if keras_version == 2 else write_legacy_model
         write(path, model, overwrite, include_optimizer)
@@ -147,7 +147,7 @@ def read_keras_archive(path: Path, compile: bool = True) -> Any:
 
 def _compile(model: Any, config: Mapping[str, Any]) -> None:
     """Compile as a file says. What is not understood is left to the user, with a warning that names it."""
-    from graphkit.saving.old_training import compile_leniently
+    from graphkit.converters.keras_legacy.compile_settings import compile_leniently
 
     version = str(config.get("keras_version") or "3")
     if version_numbers(version) >= (3,):
@@ -165,7 +165,7 @@ def _compile(model: Any, config: Mapping[str, Any]) -> None:
 def read_json(path: Path, compile: bool = True) -> Any:
     """The model of a JSON file, newly initialised."""
     what = repr(str(path))
-    return _model_from_text(limits.read_bytes(path, what), what, compile=compile)
+    return _model_from_text(bounds.read_bytes(path, what), what, compile=compile)
 
 
 # ----- JSON -----
@@ -212,7 +212,7 @@ def deserialize_keras_object(
 
 
 def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
-    from graphkit.saving.wrapped import parse_config, unwrapped
+    from graphkit.saving.unwrap import parse_config, unwrapped
 
     config = unwrapped(parse_config(text, what), what)
     model = model_from_config(config, what)
@@ -223,9 +223,9 @@ def _model_from_text(text: str | bytes, what: str, compile: bool) -> Any:
 
 def model_from_config(config: Mapping[str, Any], what: str = "the config") -> Any:
     """A model from its envelope. Raises SerializationError for what is none."""
+    from graphkit.converters.keras_legacy.config import is_older_config, model_from_older_config
     from graphkit.models.model import Model
-    from graphkit.saving.legacy_config import is_older_config, model_from_older_config
-    from graphkit.saving.wrapped import unwrapped
+    from graphkit.saving.unwrap import unwrapped
 
     config = unwrapped(config, what)
     note_shapes(config)

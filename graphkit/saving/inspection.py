@@ -12,17 +12,17 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+from graphkit.converters.keras_legacy.config import MODELS, RENAMED, TENSORFLOW_CLASSES
+from graphkit.converters.keras_legacy.implied_settings import layers_in
+from graphkit.converters.keras_legacy.keras1 import CLASSES as KERAS1_CLASSES
 from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.core.serialization import classes_of, custom_object, is_envelope, reading_from
 from graphkit.ops._dispatch import OPERATIONS
-from graphkit.saving import formats, limits
+from graphkit.saving import bounds, formats
 from graphkit.saving.front import load_model
-from graphkit.saving.keras1_config import CLASSES as KERAS1_CLASSES
-from graphkit.saving.legacy_config import MODELS, RENAMED, TENSORFLOW_CLASSES
-from graphkit.saving.legacy_context import layers_in
 from graphkit.saving.stores import Table, open_table
+from graphkit.saving.unwrap import parse_config, unwrapped
 from graphkit.saving.weights import structure_only
-from graphkit.saving.wrapped import parse_config, unwrapped
 
 Report = dict[str, Any]
 _WEIGHTS_ALONE = "weights without a model (HDF5)"
@@ -123,9 +123,9 @@ def _json(path: Path, what: str) -> Report:
 
 
 def _tensorflowjs(path: Path, what: str) -> Report:
-    from graphkit.saving import tensorflowjs
+    from graphkit.converters.tensorflowjs import layers_model as tensorflowjs
 
-    parsed = limits.parse_json(limits.read_bytes(path, what), what)
+    parsed = bounds.parse_json(bounds.read_bytes(path, what), what)
     report = _of_config(tensorflowjs.topology(parsed, what), what)
     manifest = parsed.get("weightsManifest")
     missing = tensorflowjs.missing_shards(path, manifest, what)
@@ -134,7 +134,7 @@ def _tensorflowjs(path: Path, what: str) -> Report:
 
 
 def _hdf5(path: Path, what: str) -> Report:
-    from graphkit.saving.legacy_h5 import json_attribute, text_of
+    from graphkit.converters.keras_legacy.hdf5 import json_attribute, text_of
 
     with open_table(path, what) as table:
         attributes = table.attributes.get("", {})
@@ -156,7 +156,7 @@ def _hdf5(path: Path, what: str) -> Report:
 
 def _of_weights(table: Table, by_layer: dict[str, int], format_name: str) -> Report:
     """A file of weights alone."""
-    from graphkit.saving.legacy_h5 import text_of
+    from graphkit.converters.keras_legacy.hdf5 import text_of
 
     version = next((text_of(a["keras_version"]) for a in table.attributes.values() if "keras_version" in a), None)
     total = sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer"))
@@ -171,7 +171,7 @@ def _of_weights(table: Table, by_layer: dict[str, int], format_name: str) -> Rep
 
 
 def _parameters_by_layer(table: Table, what: str) -> dict[str, int]:
-    from graphkit.saving.legacy_h5 import weight_groups
+    from graphkit.converters.keras_legacy.hdf5 import weight_groups
 
     try:
         groups = weight_groups(table, what)

@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from graphkit.converters.keras_legacy.weights import Dialect, count_trainable, paired
 from graphkit.core.versions import version_numbers
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
 from graphkit.optimizers import SGD, Adam, Ftrl, Nadam, Optimizer
-from graphkit.saving.old_weights import Dialect, count_trainable, paired
 from graphkit.saving.stores import Entry
 
 Pairs = list[tuple[Variable, Entry]]

@@ -22,7 +22,7 @@ def read_weights(model: Any, path: Path, skip_mismatch: bool = False, by_name: b
         return
     with open_table(path, what) as table:
         if _is_legacy(table):
-            from graphkit.saving.legacy_h5 import load_legacy_weights
+            from graphkit.converters.keras_legacy.hdf5 import load_legacy_weights
 
             load_legacy_weights(model, table, what, skip_mismatch, by_name)
         else:

@@ -15,8 +15,8 @@ from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import replacing_group
-from graphkit.saving import limits
-from graphkit.saving.beside import file_beside
+from graphkit.saving import bounds
+from graphkit.saving.sibling_files import file_beside
 from graphkit.saving.stores import Array, Entry, Table, open_table, write_hdf5
 
 SUFFIX = ".weights.json"
@@ -78,7 +78,7 @@ def _older_shards(index: Path) -> list[Path]:
     if not index.is_file():
         return []
     try:
-        found = limits.parse_json(limits.read_bytes(index, repr(str(index))), repr(str(index)))
+        found = bounds.parse_json(bounds.read_bytes(index, repr(str(index))), repr(str(index)))
         named = _file_names(found["weight_map"], repr(str(index)))
     except (SerializationError, KeyError, TypeError, AttributeError):
         return []
@@ -108,7 +108,7 @@ def is_index(head: bytes) -> bool:
 @contextmanager
 def open_shards(path: Path, what: str) -> Iterator[Table]:
     """The arrays of all files that the index names, as one table. The files stand beside it; paths that lead elsewhere are refused."""
-    index = limits.parse_json(limits.read_bytes(path, what), what)
+    index = bounds.parse_json(bounds.read_bytes(path, what), what)
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict):
         raise SerializationError(f"{what} has no weight_map: it is no index of sharded weights.")
@@ -131,6 +131,6 @@ def _file_names(places: Mapping[str, Any], what: str) -> list[str]:
             if not isinstance(name, str):
                 raise SerializationError(f"{what}: {group!r} stands in {name!r}, which is no name of a file beside it.")
             found[name] = None
-    if len(found) > limits.MAX_ENTRIES:
-        raise SerializationError(f"{what} names {len(found)} files, more than {limits.MAX_ENTRIES}.")
+    if len(found) > bounds.MAX_ENTRIES:
+        raise SerializationError(f"{what} names {len(found)} files, more than {bounds.MAX_ENTRIES}.")
     return list(found)

@@ -17,7 +17,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError
 from graphkit.core.file_kinds import other_kind
-from graphkit.saving import limits
+from graphkit.saving import bounds
 
 Array = np.ndarray[Any, Any]
 Source = "Path | BinaryIO"
@@ -65,7 +65,7 @@ def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
 
     Raises SerializationError naming `what`.
     """
-    from graphkit.saving.safetensors import looks_like_safetensors, safetensors_table
+    from graphkit.converters.safetensors.tensors import looks_like_safetensors, safetensors_table
 
     start = _first_bytes(source)
     if start.startswith(HDF5_MAGIC) or (not start.startswith(b"PK") and has_user_block(source)):
@@ -196,7 +196,7 @@ def _attributes(attributes: Any, what: str) -> dict[str, Any]:
     found = {}
     for name in attributes:
         kept = attributes.get_id(name)
-        if math.prod(kept.shape or ()) * kept.dtype.itemsize > limits.MAX_JSON_BYTES:
+        if math.prod(kept.shape or ()) * kept.dtype.itemsize > bounds.MAX_JSON_BYTES:
             raise SerializationError(
                 f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
             )
@@ -219,7 +219,7 @@ def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
         found[path] = info.u
         if info.type != h5l.TYPE_HARD:
             kinds[path] = info.type
-        too_much = path.count(b"/") >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS
+        too_much = path.count(b"/") >= bounds.MAX_DEPTH or len(found) > bounds.MAX_OBJECTS
         return True if kinds or too_much else None  # what is returned ends the visit, before a group is entered
 
     root.links.visit(visit, info=True)
@@ -227,7 +227,7 @@ def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
         said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
         raise SerializationError(f"{what}: {_text(path)!r} is a {said}, which may point anywhere; it is not followed.")
     depth = max((path.count(b"/") for path in found), default=0)
-    if depth >= limits.MAX_DEPTH or len(found) > limits.MAX_OBJECTS:
+    if depth >= bounds.MAX_DEPTH or len(found) > bounds.MAX_OBJECTS:
         raise SerializationError(f"{what} has too many objects ({len(found)}) or too many levels of groups ({depth}).")
     return found
 
@@ -252,14 +252,14 @@ def _texts(dataset: Any, what: str) -> Array:
         )
     if dataset.ndim == 0:
         return np.asarray(dataset[()])
-    step = max(1, limits.FREE_BYTES // max(dataset.file.id.get_filesize(), 1))
+    step = max(1, bounds.FREE_BYTES // max(dataset.file.id.get_filesize(), 1))
     found: list[Any] = []
     size = 0
     for start in range(0, len(dataset), step):
         block = dataset[start : start + step].tolist()
         size += sum(map(len, block))
-        if size > limits.FREE_BYTES:
-            raise SerializationError(f"{what} holds more than {limits.FREE_BYTES:,} bytes of text.")
+        if size > bounds.FREE_BYTES:
+            raise SerializationError(f"{what} holds more than {bounds.FREE_BYTES:,} bytes of text.")
         found += block
     return np.array(found, object)
 
@@ -288,7 +288,7 @@ def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
         raise SerializationError(f"{where} keeps its numbers in another file; it is not read.")
-    limits.check_expansion(nbytes, int(dataset.get_storage_size()), where)
+    bounds.check_expansion(nbytes, int(dataset.get_storage_size()), where)
 
 
 def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
@@ -416,12 +416,12 @@ def _open_zip(source: Path | BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
 
 def _npz_table(archive: zipfile.ZipFile, what: str) -> Table:
     """The arrays of an npz file. Keras keeps a dict of arrays for each object there, as a pickle: that is refused."""
-    if len(archive.infolist()) > limits.MAX_ENTRIES:
-        raise SerializationError(f"{what} has {len(archive.infolist())} members, more than {limits.MAX_ENTRIES}.")
+    if len(archive.infolist()) > bounds.MAX_ENTRIES:
+        raise SerializationError(f"{what} has {len(archive.infolist())} members, more than {bounds.MAX_ENTRIES}.")
     entries = {}
     for info in archive.infolist():
         name = info.filename.removesuffix(".npy")
-        limits.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
+        bounds.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
         entries[name] = _npz_entry(archive, info, f"{what}: {info.filename!r}", name)
     return Table(entries, {})
 

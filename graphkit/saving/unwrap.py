@@ -6,10 +6,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from graphkit.converters.keras_legacy.keras0 import in_keras1_words, is_keras0
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving import limits
-from graphkit.saving.keras0_config import in_keras1_words, is_keras0
+from graphkit.saving import bounds
 
 _MAX_WRAPS = 8
 _CONTEXT = ("keras_version", "backend")
@@ -27,14 +27,14 @@ def parse_config(text: str | bytes, what: str) -> Any:
     """The data of a JSON text, or of a YAML text of older Keras. Raises SerializationError for what is neither."""
     head = text[:200].decode("utf-8", "replace") if isinstance(text, bytes) else text[:200]
     if not looks_like_yaml(head):
-        return limits.parse_json(text, what)
-    from graphkit.saving.yaml_config import parse_yaml
+        return bounds.parse_json(text, what)
+    from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 
-    if len(text) > limits.MAX_YAML_BYTES:
+    if len(text) > bounds.MAX_YAML_BYTES:
         raise SerializationError(
-            f"{what} has {len(text):,} bytes; a YAML config has at most {limits.MAX_YAML_BYTES:,}."
+            f"{what} has {len(text):,} bytes; a YAML config has at most {bounds.MAX_YAML_BYTES:,}."
         )
-    return parse_yaml(limits.as_text(text, what), what)
+    return parse_yaml(bounds.as_text(text, what), what)
 
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
@@ -43,7 +43,7 @@ def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
     context: dict[str, Any] = {}
     for _ in range(_MAX_WRAPS):
         if isinstance(found, (str, bytes)):
-            found = limits.parse_json(found, what)
+            found = bounds.parse_json(found, what)
             continue
         if not isinstance(found, (Mapping, list)):
             raise SerializationError(f"{what} holds a {type(found).__name__}, not the config of a model.")

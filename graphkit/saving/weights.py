@@ -10,15 +10,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.converters.keras_legacy.weights import Dialect, modern
 from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
-from graphkit.saving.dialects import canonical
-from graphkit.saving.old_weights import Dialect, modern
 from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table
+from graphkit.saving.weight_paths import canonical
 
 NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
 

@@ -13,8 +13,8 @@ import pytest
 
 import graphkit
 from graphkit import layers, models, optimizers
+from graphkit.converters.keras_legacy.compile_settings import compile_arguments, optimizer_of
 from graphkit.core.errors import NotCompiledError
-from graphkit.saving.old_training import compile_arguments, optimizer_of
 
 PACKED = Path(__file__).parents[2] / "fixtures" / "optimizers.tar.xz"
 

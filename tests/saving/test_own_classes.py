@@ -14,7 +14,7 @@ import graphkit
 from graphkit import layers, losses, metrics, models, ops
 from graphkit.errors import InvalidArgumentError, SerializationError
 from graphkit.saving.keras3_differences import NotInKerasWarning, missing_layers
-from tests.saving.test_legacy_h5 import write_h5
+from tests.converters.keras_legacy.test_legacy_h5 import write_h5
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
 registered = graphkit.saving.register_keras_serializable("own_classes")

@@ -16,7 +16,7 @@ import pytest
 import graphkit
 from graphkit import layers, models
 from graphkit.errors import SerializationError, UnknownClassError, UnsafeCodeError
-from graphkit.saving import limits
+from graphkit.saving import bounds
 
 Change = Callable[[bytes], bytes | None]
 
@@ -179,14 +179,14 @@ def test_paths_that_lead_out_of_the_archive_are_refused(archive: Path, name: str
 
 
 def test_a_decompression_bomb_is_refused_before_it_is_read(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "FREE_BYTES", 1 << 20)
+    monkeypatch.setattr(bounds, "FREE_BYTES", 1 << 20)
 
     with pytest.raises(SerializationError, match="decompression bomb"):
         graphkit.load(changed(archive, extra={"assets/zeros": bytes(1 << 24)}))
 
 
 def test_too_many_members_are_refused(archive: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "MAX_ENTRIES", 10)
+    monkeypatch.setattr(bounds, "MAX_ENTRIES", 10)
 
     with pytest.raises(SerializationError, match="13 members"):
         graphkit.load(changed(archive, extra={f"assets/{i}": b"" for i in range(10)}))

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from graphkit import layers, models
+from graphkit.converters.safetensors.tensors import write_safetensors
 from graphkit.errors import InvalidArgumentError, SerializationError
-from graphkit.saving.safetensors import write_safetensors
 from graphkit.saving.stores import open_table
 
 

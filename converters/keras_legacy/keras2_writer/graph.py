@@ -7,7 +7,8 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving.keras2_differences import check_call, masked_layers
+
+from .differences import check_call, masked_layers
 
 Config = dict[str, Any]
 Rewrite = Callable[[Mapping[str, Any]], Config]

@@ -15,11 +15,12 @@ import numpy as np
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import envelope, is_envelope
 from graphkit.optimizers import SGD
-from graphkit.saving.keras2_arguments import ARGUMENTS
-from graphkit.saving.keras2_differences import check_layer
-from graphkit.saving.keras2_graph import functional, op_layer
-from graphkit.saving.legacy_h5_writer import training_config, write_hdf5_model
 from graphkit.saving.stores import Array
+
+from ..hdf5_writer import training_config, write_hdf5_model
+from .arguments import ARGUMENTS
+from .differences import check_layer
+from .graph import functional, op_layer
 
 KERAS_2_VERSION = "2.15.0"  # of the last Keras 2; the configs are as it writes them
 Config = dict[str, Any]

@@ -13,7 +13,7 @@ import pytest
 import graphkit
 from graphkit.core import nest
 
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "eras_files"
+FOLDER = Path(__file__).resolve().parents[3] / "fixtures" / "eras_files"
 CASES = sorted(p.name.removesuffix(".npz") for p in FOLDER.glob("*.npz"))
 NO_ONNX = ("layer.Hashing.plain",)  # ONNX cannot look at the characters of a text
 pytestmark = pytest.mark.filterwarnings("ignore:Layer 'add_loss' .AddLoss. passes its input on")

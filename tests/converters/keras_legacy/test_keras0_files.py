@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import graphkit
+from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import SerializationError
-from graphkit.saving.yaml_config import parse_yaml
 
 
 def numbered(path: Path, layers: list[list[Any]]) -> Path:

@@ -11,9 +11,9 @@ import pytest
 
 import graphkit
 from graphkit import layers, models
+from graphkit.converters.keras_legacy.config import upgraded
 from graphkit.errors import SerializationError
 from graphkit.saving.keras3_differences import NotInKerasWarning
-from graphkit.saving.legacy_config import upgraded
 
 RNG = np.random.default_rng(0)
 

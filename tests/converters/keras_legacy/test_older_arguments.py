@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 import graphkit
+from graphkit.converters.keras_legacy.config import _RENAMED_KEYS, RENAMED, WITHOUT_EFFECT, taken_by
+from graphkit.converters.keras_legacy.keras1 import in_keras2_words
+from graphkit.converters.keras_legacy.keras2_writer.arguments import ARGUMENTS
 from graphkit.core.serialization import classes_of
 from graphkit.errors import SerializationError
-from graphkit.saving.keras1_config import in_keras2_words
-from graphkit.saving.keras2_arguments import ARGUMENTS
-from graphkit.saving.legacy_config import _RENAMED_KEYS, RENAMED, WITHOUT_EFFECT, taken_by
 
 NOT_HERE = {"DenseFeatures"}  # refused as an unknown class
 WARNED_OF = {"Softmax": {"robust_masking"}, "MultiHeadAttention": {"softmax_robust_masking"}}  # where they are True

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 import graphkit
+from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import SerializationError, UnknownClassError, UnsafeCodeError
-from graphkit.saving.yaml_config import parse_yaml
 
-FOLDER = Path(__file__).resolve().parents[2] / "fixtures" / "legacy"
+FOLDER = Path(__file__).resolve().parents[3] / "fixtures" / "legacy"
 CASES = sorted(p.stem for p in FOLDER.glob("*.npz"))
 pytestmark = pytest.mark.filterwarnings("ignore:Layer .* .Embedding.. dropout=")  # which Keras 1 had
 

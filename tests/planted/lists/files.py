@@ -6,7 +6,7 @@ from tests.planted.defect import in_file
 
 DEFECTS = [
     *in_file(
-        "graphkit/saving/old_training.py",
+        "converters/keras_legacy/compile_settings.py",
         ("old files: decay does not lower the rate", "    if decay and not name.endswith(\"Nadam\") and isinstance(made.get(\"learning_rate\"), (int, float)):", "    if False:"),
         ("old files: clipnorm of one gradient in Keras' own files", "if \"clipnorm\" in made and is_standalone(version):", "if False:"),
         ("old files: epsilon inside of the root", "        optimizer.epsilon_outside = not fused", "        optimizer.epsilon_outside = fused"),
@@ -16,7 +16,7 @@ DEFECTS = [
         ("old files: weighted metrics are left out", 'for key in ("metrics", "weighted_metrics"):', 'for key in ("metrics",):'),
     ),
     *in_file(
-        "graphkit/saving/old_weights.py",
+        "converters/keras_legacy/weights.py",
         ("old files: gates of Keras 1 in their own order", '    "LSTMCell": ("icfo", "ifco"),', '    "LSTMCell": ("icfo", "icfo"),'),
         ("old files: kernels of Theano are not flipped", "    if dialect.flipped:", "    if False:"),
         ("old files: deviations are taken for variances", "lambda arrays: (arrays[0] + epsilon) ** 2 - epsilon)", "lambda arrays: arrays[0])"),
@@ -30,7 +30,7 @@ DEFECTS = [
         ("shards: one array more than fits", "            if size and size + array.nbytes > limit:", "            if size and size > limit:"),
     ),
     *in_file(
-        "graphkit/saving/safetensors.py",
+        "converters/safetensors/tensors.py",
         ("safetensors: big-endian numbers are written as they are", 'array.astype(array.dtype.newbyteorder("<")) if array.dtype.byteorder == ">" else array', "array"),
         ("safetensors: the header is not padded", '    text += b" " * (-len(text) % 8)\n', ""),
         ("safetensors: gaps are accepted", "    if any(begin != before for (begin, _), before in zip(spans, ends, strict=False)) or start + ends[-1] != size:", "    if start + ends[-1] != size:"),

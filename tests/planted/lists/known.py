@@ -31,7 +31,7 @@ DEFECTS = [
     ),
     Defect(
         "bilinear UpSampling2D of Keras 2.3 files scales from pixel centres",
-        "graphkit/saving/legacy_context.py",
+        "converters/keras_legacy/implied_settings.py",
         'last = (2, 2) if version.endswith("-tf") else (2, 4)',
         'last = (2, 2) if version.endswith("-tf") else (2, 3)',
     ),

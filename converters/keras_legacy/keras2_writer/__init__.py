@@ -1,0 +1,1 @@
+"""Models written as tf.keras (Keras 2) writes them."""
