@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.saving.front import load_model
+from graphkit.saving.api import load_model
 
 
 def load(

@@ -235,7 +235,7 @@ def test_the_public_layers_are_listed() -> None:
 WRITE_INTO_A_PART = {
     "saving/archive.py": {"_write_members", "_write_zip"},
     "saving/stores.py": {"new_hdf5", "write_npz"},
-    "converters/safetensors/tensors.py": {"write_safetensors"},
+    "safetensors/tensors.py": {"write_safetensors"},
     "saving/sharded.py": {"write_shards"},
     "utils/files.py": {
         "_receive",

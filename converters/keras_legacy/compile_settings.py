@@ -1,20 +1,19 @@
-"""What `compile` was given, as HDF5 files and older archives say it, in the words of Keras 3.
+"""What `compile` was given, in HDF5 files and older archives, read in the terms of Keras 3.
 
-Whatever is not known is left out with a warning that names it: a model is worth having without its metrics. What changed is held in
-tables. Source: `training_config` of files written by Keras 1.0 to 3.15 and tf.keras 1.13 to 2.21.
+What changed between the versions is in tables. Source: `training_config` of files written by Keras 1.0 to 3.15 and tf.keras 1.13 to 2.21.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from graphkit import losses, metrics, optimizers
-from graphkit.core.errors import GraphKitError
 from graphkit.core.serialization import is_envelope
 from graphkit.core.versions import version_numbers
 from graphkit.optimizers.schedules import InverseTimeDecay
+from graphkit.saving.compile_settings import BY_SHAPE, Readers
 
 Config = dict[str, Any]
 
@@ -28,65 +27,17 @@ _RENAMED = {
     "kld": "kl_divergence",
     "CosineProximity": "CosineSimilarity",
 }
-_BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # which one is meant shows at the first batch
 _DROPPED = ("decay", "schedule_decay", "is_legacy_optimizer", "jit_compile", "lr")
 _WRAPPED_OPTIMIZERS = ("inner_optimizer", "optimizer")  # of LossScaleOptimizer: here the scale is not needed
 
 
-def compile_arguments(training: Mapping[str, Any], version: str) -> Config:
-    """The arguments of `compile` that a training config says; what is not understood is left out with a warning.
+def readers_for(version: str) -> Readers:
+    """The readers of compile settings that a version of Keras wrote.
 
     Args:
-        training: `training_config` of an HDF5 file, or `compile_config` of an archive.
-        version: the file's `keras_version`, "" where it does not say.
+        version: the file's `keras_version`, "" where it does not give one.
     """
-    config = training.get("optimizer_config") or training.get("optimizer")
-    made: Config = {
-        "optimizer": _tried(lambda: optimizer_of(config, version), "optimizer", config),
-        "loss": _loss(training.get("loss")),
-        "loss_weights": training.get("loss_weights") or None,
-    }
-    for key in ("metrics", "weighted_metrics"):
-        made[key] = _metrics(training.get(key), key)
-    return made
-
-
-def compile_leniently(model: Any, training: Mapping[str, Any], version: str) -> None:
-    """Compile a model as far as `compile_arguments` understands what the file says."""
-    arguments = compile_arguments(training, version)
-    try:
-        model.compile(**arguments)
-        model.compiled.left_out = _missing(training, arguments)
-    except (GraphKitError, TypeError, ValueError) as error:
-        warnings.warn(f"The model was loaded but not compiled: {error} Compile it by hand.", stacklevel=2)
-
-
-def _missing(training: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, str]:
-    """The names that the file has for a loss and an optimizer that were left out: without them there is no training."""
-    given = {"loss": training.get("loss"), "optimizer": training.get("optimizer_config") or training.get("optimizer")}
-    return {key: _name(config) for key, config in given.items() if config and arguments[key] is None}
-
-
-def _tried(make: Callable[[], Any], what: str, config: Any) -> Any:
-    try:
-        return make()
-    except (GraphKitError, TypeError, ValueError, KeyError, AttributeError) as error:
-        warnings.warn(
-            f"The {what} {_name(config)!r} of the file is left out: {error} Give it to compile() by hand.", stacklevel=2
-        )
-        return None
-
-
-def _name(config: Any) -> str:
-    """What a file calls a loss, a metric or an optimizer; of several, all names."""
-    if is_envelope(config):
-        of_function = config["class_name"] == "function" and isinstance(config["config"], str)
-        return str(config["config"] if of_function else config["class_name"])
-    if isinstance(config, Mapping):
-        config = list(config.values())
-    if isinstance(config, (list, tuple)):
-        return ", ".join(_name(one) for one in config if one is not None)[:200]
-    return str(config)[:80]
+    return Readers(lambda config: optimizer_of(config, version), _one_loss, _one_metric)
 
 
 # ----- optimizers -----
@@ -148,28 +99,10 @@ def is_standalone(version: str) -> bool:
 # ----- losses and metrics -----
 
 
-def _loss(config: Any) -> Any:
-    """The losses; all or none, since training without one of them would be another training."""
-    return _tried(lambda: _each(config, _one_loss), "loss", config)
-
-
-def _each(config: Any, make: Callable[[Any], Any]) -> Any:
-    """What `make` gives for each entry of a structure of lists and of dicts by output."""
-    if config is None or isinstance(config, str) or is_envelope(config):
-        return make(config)
-    if isinstance(config, Mapping):
-        return {key: _each(value, make) for key, value in config.items()} or None
-    if isinstance(config, (list, tuple)):
-        return [_each(value, make) for value in config] or None
-    return make(config)
-
-
 def _one_loss(config: Any) -> Any:
-    if config is None:
-        return None
     if isinstance(config, str):
         name = _RENAMED.get(config, config)
-        if name not in _BY_SHAPE:
+        if name not in BY_SHAPE:
             losses.get(name)
         return name
     return losses.get(_without_auto(_function_or_class(config)))
@@ -197,26 +130,10 @@ def _function_or_class(config: Any) -> Any:
     return {**config, "class_name": _RENAMED.get(name, name)}
 
 
-def _metrics(config: Any, what: str) -> Any:
-    def make(entry: Any) -> Any:
-        return _tried(lambda: _one_metric(entry), what.removesuffix("s"), entry) if entry is not None else None
-
-    return _without_none(_each(config, make))
-
-
-def _without_none(made: Any) -> Any:
-    """A list without what was left out; the places of outputs stay."""
-    if isinstance(made, list) and any(isinstance(entry, list) for entry in made):
-        return [_without_none(entry) for entry in made]
-    if isinstance(made, list):
-        return [entry for entry in made if entry is not None]
-    return made
-
-
 def _one_metric(config: Any) -> Any:
     if isinstance(config, str):
         name = _RENAMED.get(config, config)
-        if name not in _BY_SHAPE:
+        if name not in BY_SHAPE:
             metrics.get(name)
         return name
     found = _function_or_class(config)

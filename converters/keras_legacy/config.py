@@ -8,18 +8,25 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from graphkit.core.declared import declaration_of
 from graphkit.core.errors import SerializationError
-from graphkit.core.serialization import classes_of, config_names, custom_object, deserialize, is_envelope
+from graphkit.core.serialization import classes_of, config_names, custom_object, is_envelope
 from graphkit.core.versions import version_numbers
 from graphkit.layers.context import masks_of_keras2
+from graphkit.saving.compile_settings import compile_arguments
+from graphkit.saving.formats import Upgraded
+from graphkit.saving.unwrap import layers_in
 
+from . import keras1
 from .activations import hard_sigmoid_keras2
-from .implied_settings import entries_of, in_full, layers_in
+from .compile_settings import readers_for
+from .implied_settings import entries_of, in_full
 from .keras1 import in_keras2_words
 from .origin import reading
+from .weights import relayout
 
 Config = dict[str, Any]
 
@@ -147,7 +154,7 @@ _ALWAYS_KNOWN = {
 }
 
 
-# ----- front door -----
+# ----- models -----
 
 
 def is_older_config(config: Mapping[str, Any]) -> bool:
@@ -158,11 +165,25 @@ def is_older_config(config: Mapping[str, Any]) -> bool:
     return is_envelope(config) and any(_is_marked(entry) for entry in entries_of(config))
 
 
-def model_from_older_config(config: Mapping[str, Any]) -> Any:
-    """The model of an older config. Raises SerializationError naming the layer for what has no counterpart."""
+def upgrade(config: Mapping[str, Any]) -> Upgraded | None:
+    """Return a model's config of Keras 1, Keras 2 or tf.keras in Keras 3's terms; None for one of Keras 3.
+
+    Raises:
+        SerializationError: a layer has no counterpart; names it.
+    """
+    if not is_older_config(config):
+        return None
     has_masks = any(_makes_masks(entry) for entry in entries_of(config))
-    with reading(config.get("keras_version"), has_masks), masks_of_keras2():
-        return deserialize(rewritten(in_full(config)))
+    version = str(config["keras_version"] or "unknown") if "keras_version" in config else ""
+    readers = readers_for(str(config.get("keras_version") or "3"))
+    with reading(config.get("keras_version"), has_masks):
+        return Upgraded(
+            rewritten(in_full(config)),
+            version,
+            scope=masks_of_keras2,
+            relayout=relayout,
+            compile_arguments=partial(compile_arguments, readers=readers),
+        )
 
 
 def _makes_masks(entry: Mapping[str, Any]) -> bool:
@@ -170,7 +191,12 @@ def _makes_masks(entry: Mapping[str, Any]) -> bool:
     return entry["class_name"] == "Masking" or (isinstance(config, Mapping) and bool(config.get("mask_zero")))
 
 
-def upgraded(entry: Mapping[str, Any]) -> Config:
+def older_classes() -> frozenset[str]:
+    """Return the names of classes that only configs before Keras 3 have."""
+    return frozenset({*MODELS, *keras1.CLASSES, *RENAMED, *TENSORFLOW_CLASSES, "Merge", "InputLayer"})
+
+
+def upgraded_entry(entry: Mapping[str, Any]) -> Config:
     """A layer's or model's envelope as Keras 3 writes it; one that is already is left as it is."""
     return rewritten(entry) if any(_is_marked(e) for e in entries_of(entry)) or "module" not in entry else dict(entry)
 

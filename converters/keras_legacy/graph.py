@@ -7,9 +7,9 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
+from graphkit.saving.unwrap import layers_in
 
 from .config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
-from .implied_settings import layers_in
 from .origin import origin
 
 Config = dict[str, Any]

@@ -18,12 +18,15 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import placeholders_in
 from graphkit.saving import bounds
-from graphkit.saving.optimizer_state import FileLayer, OlderFile, is_side_by_side, state_pairs
-from graphkit.saving.stores import Entry, Table, open_table
+from graphkit.saving.compile_settings import compile_leniently
+from graphkit.saving.model_config import model_from_config
+from graphkit.saving.optimizer_state import state_pairs
+from graphkit.saving.stores import Entry, Table, open_hdf5
 from graphkit.saving.weights import Assignment, assign, report, warn_of_skipped
 
-from .compile_settings import compile_leniently
+from .compile_settings import readers_for
 from .hdf5_writer import layer_weights
+from .optimizer_state import FileLayer, OlderFile, is_side_by_side
 from .sequential_input import build_from_weights
 from .weights import Dialect, dialect_of, is_no_weight, paired
 
@@ -41,10 +44,8 @@ class Group(NamedTuple):
 
 def read_legacy_model(path: Path, compile: bool = True) -> Any:
     """The model of a Keras HDF5 file, with its weights; what compile was given, and the optimizer's state."""
-    from graphkit.saving.front import model_from_config
-
     what = repr(str(path))
-    with open_table(path, what) as table:
+    with open_hdf5(path, what) as table:
         attributes = table.attributes.get("", {})
         if "model_config" not in attributes:
             raise SerializationError(
@@ -78,14 +79,14 @@ def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
     if not isinstance(training, Mapping):
         return
     version = _origin(table)[0] or ""
-    compile_leniently(model, training, version)
+    compile_leniently(model, training, readers_for(version))
     place = "optimizer_weights"
     names = list_attribute(table.attributes.get(place, {}), "weight_names") or []
     entries = [table.entries[path] for path in (f"{place}/{name}" for name in names) if path in table.entries]
     if model.optimizer is None or not entries:
         return
     model.optimizer.build(model.trainable_weights)
-    pairs = state_pairs(model.optimizer, entries, None if is_side_by_side(names, version) else older)
+    pairs = state_pairs(model.optimizer, entries, None if is_side_by_side(names, version) else older.slots)
     assign([Assignment(variable, entry) for variable, entry in pairs])
 
 
@@ -109,7 +110,7 @@ def load_legacy_weights(
     """
     groups = weight_groups(table, what)
     names = [n for g in groups for n in g.weight_names]
-    dialect = dialect_of(names, *_origin(table), getattr(model, "_config_version", None))
+    dialect = dialect_of(names, *_origin(table), getattr(getattr(model, "_upgraded", None), "version", None))
     if dialect.flipped:
         _warn_of_theano_padding(model, what)
     lenient = bool(placeholders_in(model))

@@ -10,6 +10,7 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.core.versions import version_numbers
+from graphkit.saving.unwrap import layers_in
 
 from .keras1 import in_keras2_words
 
@@ -45,16 +46,6 @@ def entries_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             wrapped = value["config"].get("layer") if isinstance(value["config"], Mapping) else None
             inner = [wrapped]
         stack.extend(e for e in reversed(inner) if is_envelope(e))
-
-
-def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
-    """The entries of `layers` of a model, also of the models that a Merge joins; None for a layer."""
-    config = entry.get("config")
-    if isinstance(config, list):
-        return config
-    if isinstance(config, Mapping) and isinstance(config.get("layers"), list):
-        return list(config["layers"])
-    return None
 
 
 def in_full(config: Mapping[str, Any]) -> Config:

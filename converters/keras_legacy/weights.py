@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy as np
 from graphkit.core.versions import version_numbers
 from graphkit.layers.convolution import Conv2DTranspose, Conv3DTranspose
 from graphkit.layers.layer import Layer
+from graphkit.saving.paths import own_variables
 from graphkit.saving.stores import Array, Entry
 
 
@@ -178,6 +179,15 @@ def modern(
     elif kind in _SHARED:
         own = [_spread(e, v.shape) for e, v in zip(own, variables, strict=False)]
     return len(variables), own
+
+
+def relayout(layer: Any, arrays: Mapping[str, Entry]) -> Mapping[str, Entry]:
+    """Return the arrays of a layer of older Keras in the layout that they have in Keras 3; all others as they are."""
+    names = sorted(arrays, key=lambda key: (int(key), key) if key.isdecimal() else (-1, key))
+    if not isinstance(layer, Layer) or not all(name.isdecimal() for name in names):
+        return arrays
+    made = modern(layer, own_variables(layer), names, [arrays[name] for name in names], Dialect(False, False))[1]
+    return dict(zip(names, made, strict=True)) if len(made) == len(names) else arrays
 
 
 def _variance(entry: Entry, epsilon: float) -> Entry:

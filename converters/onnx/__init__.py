@@ -1,35 +1,50 @@
-"""ONNX: programs and models written as ONNX, and read back.
+"""ONNX: programs and models written as ONNX, and read back. Names are imported when they are first used: onnx itself is slow to import."""
 
-The module itself is the converter that the entry-point group "graphkit.converters" names: `export_model`, `load_model`.
-"""
+from __future__ import annotations
 
-from .export import (
-    check_free_sizes,
-    check_has_graph,
-    export_model,
-    model_to_onnx,
-    output_names,
-    program_to_document,
-    program_to_onnx,
-    program_with_weights_fed,
-)
-from .files import is_too_large, read_message, write_model
-from .reader import load_model
-from .relayout import apply_steps
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-EXTENSIONS = (".onnx",)
+from .formats import recognizes
 
-# An ONNX file is a protobuf message that begins with field 1, the IR version, and goes on with one of the other fields.
-_FIRST_FIELD = 0x08
-_NEXT_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
+if TYPE_CHECKING:
+    from .export import (
+        check_free_sizes,
+        check_has_graph,
+        export_model,
+        model_to_onnx,
+        output_names,
+        program_to_document,
+        program_to_onnx,
+        program_with_weights_fed,
+    )
+    from .files import is_too_large, read_message, write_model
+    from .reader import load_model
+    from .registry import limitation, lowering
+    from .relayout import apply_steps
 
-
-def recognizes(head: bytes) -> bool:
-    """Whether a file that begins with these bytes looks like ONNX."""
-    return len(head) > 2 and head[0] == _FIRST_FIELD and 0 < head[1] < 64 and head[2] in _NEXT_FIELDS
-
+_HOMES = {
+    "export": (
+        "check_free_sizes", "check_has_graph", "export_model", "model_to_onnx", "output_names", "program_to_document",
+        "program_to_onnx", "program_with_weights_fed",
+    ),
+    "files": ("is_too_large", "read_message", "write_model"),
+    "reader": ("load_model",),
+    "registry": ("limitation", "lowering"),
+    "relayout": ("apply_steps",),
+}  # fmt: skip
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "EXTENSIONS", "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "load_model", "model_to_onnx",
-    "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message", "recognizes", "write_model",
+    "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "limitation", "load_model", "lowering",
+    "model_to_onnx", "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message",
+    "recognizes", "write_model",
 ]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(import_module(f".{_MODULES[name]}", __name__), name)
+    globals()[name] = found
+    return found

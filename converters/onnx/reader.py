@@ -12,8 +12,8 @@ import onnx
 from onnx import numpy_helper
 
 from graphkit.core import dtypes
-from graphkit.core.deferred import room
 from graphkit.core.errors import SerializationError, UnknownNameError
+from graphkit.saving.model_config import model_from_json
 
 from .export import CONFIG_KEY, EXTRA_KEY, NO_CONFIG_KEY, WEIGHTS_KEY
 from .files import read_message
@@ -42,7 +42,7 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
             f"{str(path)!r} is an ONNX model that graphkit did not write{producer}: it holds no layer config. "
             "It can be run by graphkit.runtime.Predictor; importing it as layers is not supported yet."
         )
-    model = room("saving").model_from_json(entries[CONFIG_KEY], custom_objects=custom_objects)
+    model = model_from_json(entries[CONFIG_KEY], custom_objects)
     _set_weights(model, weight_arrays(message, entries), str(path))
     return model
 

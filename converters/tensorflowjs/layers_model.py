@@ -19,7 +19,9 @@ from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.tracking import in_keras_order
 from graphkit.saving import bounds
+from graphkit.saving.model_config import model_from_config
 from graphkit.saving.sibling_files import file_beside, place_beside
+from graphkit.saving.source import Source
 from graphkit.saving.stores import Array, Entry, Table
 from graphkit.saving.weights import Assignment, assign, load_state, report
 
@@ -33,17 +35,13 @@ _DTYPES = {
     "int8": "i1",
 }
 _KERAS3_PATH = re.compile(r"(^|/)vars/\d+$")
-MARKS = (b'"modelTopology"', b'"weightsManifest"')
 
 
-def read_layers_model(path: Path) -> Any:
-    """The model of a `model.json`. Raises SerializationError naming the weight, or the file that is not beside it."""
-    from graphkit.saving.front import model_from_config
-
-    what = repr(str(path))
-    parsed = bounds.parse_json(bounds.read_bytes(path, what), what)
+def read_layers_model(source: Source) -> Any:
+    """Return the model of a `model.json`. Raises SerializationError naming the weight, or the file that is not beside it."""
+    what, parsed = source.what, source.json
     config = topology(parsed, what)
-    entries = manifest_entries(path, parsed.get("weightsManifest"), what)
+    entries = manifest_entries(source.path, parsed.get("weightsManifest"), what)
     with weights_from_file(sum(e.nbytes for e in entries), what):
         model = model_from_config(config, what)
         _assign(model, entries, what)
@@ -233,8 +231,3 @@ def _best(names: set[str], key: str, by_key: Mapping[tuple[str, str], list[_Plac
     candidates = {id(place.variable): place for name in names for place in by_key.get((name, key), [])}
     scores = {i: sum(name in names for name in place.layers) for i, place in candidates.items()}
     return [place for i, place in candidates.items() if scores[i] == max(scores.values())]
-
-
-def is_layers_model(head: bytes) -> bool:
-    """Whether the start of a JSON file is one of TensorFlow.js."""
-    return any(mark in head for mark in MARKS)

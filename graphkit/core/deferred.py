@@ -10,7 +10,9 @@ from typing import Any
 
 _ROOMS = {
     "training": "graphkit.training.trainer",
-    "saving": "graphkit.saving.front",
+    "saving": "graphkit.saving.api",
+    "model_config": "graphkit.saving.model_config",
+    "formats": "graphkit.saving.formats",
     "runtime": "graphkit.runtime.predictor",
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",

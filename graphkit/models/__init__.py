@@ -25,4 +25,4 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any)
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
     """A model from its JSON config; see `graphkit.saving.model_from_json`."""
-    return room("saving").model_from_json(json_string, custom_objects=custom_objects)
+    return room("model_config").model_from_json(json_string, custom_objects=custom_objects)

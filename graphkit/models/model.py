@@ -242,7 +242,7 @@ class Model(Layer):
 
     def to_json(self, **kwargs: Any) -> str:
         """The config as JSON text in Keras 3's format; `kwargs` go to json.dumps. Source: keras.Model.to_json."""
-        text: str = room("saving").model_to_json(self, **kwargs)
+        text: str = room("model_config").model_to_json(self, **kwargs)
         return text
 
     # ----- ONNX, pictures -----

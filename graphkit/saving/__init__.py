@@ -9,17 +9,10 @@ from graphkit.core.serialization import (
     register_keras_serializable,
 )
 from graphkit.core.serialization import serialize as serialize_keras_object
+from graphkit.saving.api import load_model, load_weights, save_model, save_weights
 from graphkit.saving.file_editor import KerasFileEditor
-from graphkit.saving.front import (
-    deserialize_keras_object,
-    load_model,
-    load_weights,
-    model_from_json,
-    model_to_json,
-    save_model,
-    save_weights,
-)
 from graphkit.saving.inspection import inspect_file
+from graphkit.saving.model_config import deserialize_keras_object, model_from_json, model_to_json
 
 __all__ = [
     "CustomObjectScope",

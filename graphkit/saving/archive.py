@@ -15,12 +15,11 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, Protocol, cast
 
-from graphkit.converters.safetensors.tensors import write_safetensors
 from graphkit.core.errors import SerializationError
 from graphkit.core.files import make_folder, replacing, replacing_folder, scratch_folder, write_bytes
 from graphkit.layers.layer import Layer
 from graphkit.saving import bounds
-from graphkit.saving.stores import Table, flat_names, open_table, write_hdf5, write_npz
+from graphkit.saving.stores import Table, flat_names, open_hdf5, open_npz, write_hdf5, write_npz
 from graphkit.saving.weights import load_state, state_of, taking_state
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
@@ -256,10 +255,14 @@ def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> Non
     arrays, names = state_of(model)
     if weights_format == "npz":
         write_npz(target, flat_names(arrays))
-    elif weights_format == "safetensors":
-        write_safetensors(target, flat_names(arrays), {"format": "keras", "keras_version": KERAS_VERSION})
     else:
         write_hdf5(target, arrays, names)
+
+
+def save_weights_file(path: Path, model: Layer, weights_format: str, overwrite: bool = True) -> None:
+    """Write the weights and the optimizer's state of a model into a file of their own."""
+    with replacing(path, overwrite) as part:
+        write_weights(part, model, weights_format)
 
 
 def _metadata() -> bytes:
@@ -321,7 +324,8 @@ def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[
     if weights is None:
         raise SerializationError(f"{what} has neither {' nor '.join(WEIGHTS.values())}. It holds {sorted(names)[:10]}.")
     source = members.glance(weights) if glance else members.open(weights)
-    with nullcontext() if isinstance(source, Path) else source, open_table(source, f"{weights} of {what}") as table:
+    opened = open_npz if weights == WEIGHTS["npz"] else open_hdf5
+    with nullcontext() if isinstance(source, Path) else source, opened(source, f"{weights} of {what}") as table:
         yield table
 
 

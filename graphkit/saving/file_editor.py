@@ -17,7 +17,7 @@ from graphkit.core.serialization import reading_from
 from graphkit.layers.layer import Layer
 from graphkit.saving import bounds
 from graphkit.saving.archive import METADATA, open_archive, open_weights, read_config
-from graphkit.saving.stores import Array, Table, open_table, write_hdf5
+from graphkit.saving.stores import Array, Table, open_hdf5, write_hdf5
 from graphkit.saving.weights import NOT_WEIGHTS, state_of
 
 Tree = dict[str, Any]  # name -> array, or the tree of an object inside
@@ -72,7 +72,7 @@ class KerasFileEditor:
         if self.filepath.endswith(".keras"):
             self._read_archive(path, what)
             return
-        with open_table(path, what) as table:
+        with open_hdf5(path, what) as table:
             self._read_table(table, what)
 
     def _read_archive(self, path: Path, what: str) -> None:

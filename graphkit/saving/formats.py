@@ -1,121 +1,352 @@
-"""What kind of file it is, told by its content and not by its name."""
+"""The formats of files: what one is, and the registry of all of them.
+
+A format is registered by an entry point of the group `graphkit.converters`, or with `register`. graphkit's own formats and those of
+other packages are registered in the same way, and nothing else lists them: loading, saving, conversion, inspection, the command line
+and the messages all read this registry.
+"""
 
 from __future__ import annotations
 
-import zipfile
-from importlib.metadata import entry_points
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
-from graphkit.converters.safetensors.tensors import looks_like_safetensors
-from graphkit.converters.tensorflowjs.layers_model import is_layers_model
-from graphkit.core.errors import SerializationError
-from graphkit.core.file_kinds import is_text, other_kind
-from graphkit.saving.sharded import is_index
-from graphkit.saving.stores import HDF5_MAGIC, has_user_block
-from graphkit.saving.unwrap import looks_like_yaml
+from graphkit.core.errors import InvalidArgumentError, NameConflictError, SerializationError
+from graphkit.core.file_kinds import other_kind
+from graphkit.saving.source import Source
 
-
-class Kind(NamedTuple):
-    """A format, and the function that reads it: "module:function", called as `read(path)`, or with `compile=` where it `compiles`."""
-
-    name: str
-    reader: str
-    compiles: bool = False
+GROUP = "graphkit.converters"
+MODEL, WEIGHTS, COMPILE, STATE = "model", "weights", "compile", "state"  # what a file may hold
+EVERYTHING = frozenset({MODEL, WEIGHTS, COMPILE, STATE})
+CERTAIN, LIKELY, POSSIBLE, NO = 100, 70, 40, 0  # scores of `Format.recognizes`
 
 
-KERAS = Kind("Keras 3 archive", "graphkit.saving.front:read_keras_archive", compiles=True)
-HDF5 = Kind("Keras HDF5 file", "graphkit.converters.keras_legacy.hdf5:read_legacy_model", compiles=True)
-JSON = Kind("JSON or YAML config", "graphkit.saving.front:read_json", compiles=True)
-TENSORFLOWJS = Kind("TensorFlow.js layers model", "graphkit.converters.tensorflowjs.layers_model:read_layers_model")
-_NO_MODEL = "graphkit.saving.formats:refuse_weights"
-SAFETENSORS = Kind("weights without a model (safetensors)", _NO_MODEL)
-SHARDS = Kind("weights without a model (several files)", _NO_MODEL)
-NPZ = Kind("weights without a model (npz)", _NO_MODEL)
-WEIGHTS = (SAFETENSORS, SHARDS, NPZ)
+class UnsupportedFormatError(SerializationError, InvalidArgumentError):
+    """A format does not do what is wanted of it: it holds no model, no weights, or is not written."""
 
 
-def kind_of(path: Path) -> Kind:
-    """The format of a file or folder. Raises SerializationError listing the known ones."""
-    if path.is_dir():
-        return _kind_of_folder(path)
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith(HDF5_MAGIC):
-        return HDF5
-    if head.startswith(b"PK"):
-        return _kind_of_zip(path)
-    if has_user_block(path):
-        return HDF5
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b'"', b"["):
-        return TENSORFLOWJS if is_layers_model(head) else SHARDS if is_index(head) else JSON
-    if looks_like_safetensors(head):
-        return SAFETENSORS
-    other = other_kind(head)
-    if other is not None:
-        raise SerializationError(f"{str(path)!r} is {other}. {_known()}")
-    if looks_like_yaml(head[:200].decode("utf-8", "replace")):
-        return JSON
-    return _by_converters(path, head) or _refuse(path, head)
+class ConverterWarning(UserWarning):
+    """A registered format cannot be used. All others work."""
 
 
-def refuse_weights(path: Path) -> Any:
-    """Raise SerializationError: a file of weights alone is no model."""
-    raise SerializationError(
-        f"{str(path)!r} holds {kind_of(path).name}. Make the model first, then model.load_weights(path)."
-    )
+def _unchanged(layer: Any, arrays: Mapping[str, Any]) -> Mapping[str, Any]:
+    return arrays
 
 
-def _kind_of_folder(path: Path) -> Kind:
-    if (path / "config.json").is_file():
-        return KERAS
-    if (path / "saved_model.pb").is_file():
-        raise SerializationError(
-            f"{str(path)!r} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX."
+class Upgraded(NamedTuple):
+    """A config of other software in Keras 3's terms, and what else holds for its files.
+
+    Args:
+        config: the envelope of the model as Keras 3 writes it.
+        version: the version that wrote it; "" where the config does not give one.
+        scope: makes a context in which the layers are made and called.
+        relayout: `(layer, arrays by key) -> arrays by key`, the weights of one layer as Keras 3 lays them out.
+        compile_arguments: `(compile config) -> arguments of compile`; what is not understood is left out with a warning.
+    """
+
+    config: Mapping[str, Any]
+    version: str = ""
+    scope: Callable[[], AbstractContextManager[Any]] = nullcontext
+    relayout: Callable[[Any, Mapping[str, Any]], Mapping[str, Any]] = _unchanged
+    compile_arguments: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+
+class Format:
+    """A format of files. A subclass sets the attributes and overrides what the format can do; the other methods refuse.
+
+    Attributes:
+        name: unique; messages use it.
+        suffixes: with their dots, in lower case; they choose the format to write, and are listed in messages.
+        holds: what a file of it holds: any of "model", "weights", "compile" (compile settings), "state" (the optimizer's).
+        options: the options of `save` by name, each with one line about it.
+        load_options: likewise of `load`.
+        is_folder: whether `save` makes a folder.
+
+    An instance should be cheap to make and its module cheap to import: import what reading and writing need inside the methods.
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    holds: ClassVar[frozenset[str]] = frozenset()
+    options: ClassVar[Mapping[str, str]] = {}
+    load_options: ClassVar[Mapping[str, str]] = {}
+    is_folder: ClassVar[bool] = False
+
+    def recognizes(self, source: Source) -> int:
+        """Return how surely a file is of this format: 0 (it is not) to 100. The format with the highest score loads the file."""
+        return NO
+
+    def load(
+        self,
+        source: Source,
+        *,
+        custom_objects: Mapping[str, Any] | None = None,
+        compile: bool = True,
+        placeholders: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Return the model of a file.
+
+        Args:
+            source: the file or folder.
+            custom_objects: classes and functions of the user by the names that the file uses; they are in scope already.
+            compile: whether a model that was compiled is compiled again.
+            placeholders: whether layers of unknown classes may be placeholders; such a model is not compiled.
+            options: those of `load_options`.
+        """
+        if MODEL not in self.holds:
+            raise UnsupportedFormatError(
+                f"{source.what} holds {self.name}, without a model. Make the model first, then model.load_weights(path)."
+            )
+        raise UnsupportedFormatError(
+            f"{source.what} is of the format {self.name}, which graphkit writes but does not read."
         )
-    held = sorted(child.name for child in path.iterdir())
-    raise SerializationError(f"{str(path)!r} is a folder without config.json. {_known()} It holds {held[:10]}.")
 
+    def load_weights(self, model: Any, source: Source, *, skip_mismatch: bool = False, by_name: bool = False) -> None:
+        """Give a model (or layer) the weights of a file; nothing changes unless all fit.
 
-def _kind_of_zip(path: Path) -> Kind:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
-        raise SerializationError(f"{str(path)!r} is not a readable zip file: {error}.") from None
-    if "config.json" in names:
-        return KERAS
-    if any(name.endswith("data.pkl") for name in names):
-        raise SerializationError(
-            f"{str(path)!r} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead."
+        Args:
+            model: a built model.
+            source: the file or folder.
+            skip_mismatch: leave weights that do not fit as they are, with a warning.
+            by_name: match layers by name instead of by place.
+        """
+        lacking = (
+            "which holds no weights"
+            if WEIGHTS not in self.holds
+            else "whose weights cannot be loaded alone: load the model"
         )
-    if names and all(name.endswith(".npy") for name in names):
-        return NPZ
-    raise SerializationError(
-        f"{str(path)!r} is a zip file without config.json. {_known()} It holds {sorted(names)[:10]}."
-    )
+        raise UnsupportedFormatError(f"{source.what} is of the format {self.name}, {lacking}.")
 
+    def save(self, model: Any, path: Path, *, overwrite: bool = True, **options: Any) -> None:
+        """Write a model, or its weights where the format holds no model.
 
-def _by_converters(path: Path, head: bytes) -> Kind | None:
-    """A converter that recognises the first bytes, or failing that the suffix."""
-    found = entry_points(group="graphkit.converters")
-    loaded = [(point, point.load()) for point in found]
-    for point, module in loaded:
-        if hasattr(module, "recognizes") and module.recognizes(head):
-            return Kind(point.name, f"{module.__name__}:load_model")
-    if is_text(head):
+        Args:
+            model: the model.
+            path: the file or folder to write, through the writers of `graphkit.core.files`.
+            overwrite: False raises InvalidArgumentError where the path is taken.
+            options: those of `options`.
+        """
+        raise UnsupportedFormatError(f"{str(path)!r}: graphkit reads the format {self.name}, but does not write it.")
+
+    def inspect(self, source: Source) -> dict[str, Any]:
+        """Return what `graphkit.saving.inspect_file` reports of a file, as far as it can be seen without loading weights."""
+        return {}
+
+    def upgrade(self, config: Mapping[str, Any]) -> Upgraded | None:
+        """Return a model's config in Keras 3's terms if it is in the terms of this format; None leaves it to others."""
         return None
-    for point, module in loaded:
-        if path.suffix.lower() in getattr(module, "EXTENSIONS", ()) and hasattr(module, "load_model"):
-            return Kind(point.name, f"{module.__name__}:load_model")
-    return None
+
+    def unwrap(self, config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Return the envelope (class_name, config) of a model whose config has another form in this format; None leaves it."""
+        return None
+
+    def parse_text(self, text: str, what: str) -> Any:
+        """Return the data of a config that is given as text in this format; None leaves it to JSON."""
+        return None
+
+    def knows_class(self, class_name: str) -> bool:
+        """Whether `upgrade` knows layers of this class name, which Keras 3 does not have."""
+        return False
+
+    def matches(self, path: Path, options: Mapping[str, Any]) -> int:
+        """Return how well a path to write names this format: the length of the longest suffix that fits, or 0."""
+        name = path.name.lower()
+        return max((len(suffix) for suffix in self.suffixes if name.endswith(suffix)), default=0)
+
+    def writes_folder(self, options: Mapping[str, Any]) -> bool:
+        """Whether `save` makes a folder when it is given these options."""
+        return self.is_folder
+
+    def losses(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield, in words, what a file of this format does not hold of a model for a reason of its own."""
+        yield from ()
+
+    @property
+    def is_written(self) -> bool:
+        """Whether the format can be written."""
+        return type(self).save is not Format.save
+
+    @property
+    def is_read(self) -> bool:
+        """Whether models, or weights where the format holds no model, can be read."""
+        return type(self).load is not Format.load or type(self).load_weights is not Format.load_weights
+
+    def __str__(self) -> str:
+        return f"{self.name} ({', '.join(self.suffixes)})" if self.suffixes else self.name
+
+    def __repr__(self) -> str:
+        return f"<Format {self.name}>"
 
 
-def _refuse(path: Path, head: bytes) -> Kind:
-    raise SerializationError(f"{str(path)!r} is of no known format: it starts with {head[:16]!r}. {_known()}")
+# ----- the registry -----
+
+_formats: dict[str, Format] = {}
+_failures: dict[str, str] = {}  # entry points that cannot be imported, with the reason
+_is_filled = False
 
 
-def _known() -> str:
-    others = sorted(point.name for point in entry_points(group="graphkit.converters"))
-    named = [f"{KERAS.name} (.keras, also unpacked)", HDF5.name, JSON.name, TENSORFLOWJS.name, *others]
-    return f"Known are {', '.join(named)}."
+def register(format: Format) -> Format:
+    """Add a format. Raises NameConflictError if its name is taken."""
+    if format.name in _formats:
+        raise NameConflictError(
+            f"A format named {format.name!r} is registered already: {type(_formats[format.name]).__qualname__}."
+        )
+    _formats[format.name] = format
+    return format
+
+
+def unregister(name: str) -> None:
+    """Remove a format, for example to register another one of that name."""
+    _formats.pop(name, None)
+
+
+def all_formats() -> list[Format]:
+    """Return all formats. The entry points are imported at the first call; one that fails is named in a warning."""
+    global _is_filled
+    if not _is_filled:
+        _is_filled = True
+        for point in sorted(entry_points(group=GROUP), key=lambda point: (not _is_ours(point), point.name)):
+            _register_entry_point(point)
+        if not _formats:
+            raise SerializationError(
+                "No formats are registered: the metadata of the graphkit distribution is missing. Reinstall graphkit; in a frozen "
+                "application, include its metadata (PyInstaller: --copy-metadata graphkit)."
+            )
+    return list(_formats.values())
+
+
+def failed_entry_points() -> dict[str, str]:
+    """Return the entry points that could not be used, each with the reason."""
+    all_formats()
+    return dict(_failures)
+
+
+def _is_ours(point: EntryPoint) -> bool:
+    return point.value.startswith("graphkit.")
+
+
+def _register_entry_point(point: EntryPoint) -> None:
+    """Register what an entry point names: a Format, a class of one, or several. Nothing that it does may hinder the others."""
+    try:
+        found = point.load()
+        for format in found if isinstance(found, Iterable) else [found]:
+            register(format() if isinstance(format, type) else format)
+    except Exception as error:  # anything may be wrong in a package that others wrote
+        origin = f" of {point.dist.name}" if point.dist is not None else ""
+        _failures[point.name] = f"{type(error).__name__}: {error}"
+        warnings.warn(
+            f"The entry point {point.name!r}{origin} ({point.value}) is left out: {_failures[point.name]}.",
+            ConverterWarning,
+            stacklevel=4,
+        )
+
+
+# ----- choosing one -----
+
+
+def format_of(source: Source) -> Format:
+    """Return the format of a file, detected from its content. Raises SerializationError listing the known formats."""
+    scores = [(_score(format, source), format) for format in all_formats()]
+    score, best = max(scores, key=lambda scored: scored[0])
+    if score <= NO:
+        raise SerializationError(f"{_refusal(source)} {known_formats()}")
+    return best
+
+
+def _score(format: Format, source: Source) -> int:
+    try:
+        return format.recognizes(source)
+    except SerializationError:  # the file is damaged
+        raise
+    except Exception as error:
+        warnings.warn(
+            f"The format {format.name!r} fails to look at {source.what} and is left out: {type(error).__name__}: {error}.",
+            ConverterWarning,
+            stacklevel=4,
+        )
+        return NO
+
+
+def format_for(path: Path, options: Mapping[str, Any], holding: str | None = None) -> Format | None:
+    """Return the format that a path to write names by its suffix, or None.
+
+    Args:
+        path: the file or folder.
+        options: those given for the writer; some choose the format (`zipped`, `max_shard_size`).
+        holding: "model" considers only formats that hold a model, "weights" only formats of weights alone.
+    """
+    candidates = [format for format in all_formats() if format.is_written]
+    if holding is not None:
+        candidates = [format for format in candidates if (MODEL in format.holds) == (holding == MODEL)]
+    found = [(format.matches(path, options), MODEL in format.holds, format) for format in candidates]
+    best = max(found, key=lambda scored: scored[:2], default=None)
+    return None if best is None or best[0] == 0 else best[2]
+
+
+def check_options(format: Format, options: Mapping[str, Any], known: Mapping[str, str], caller: str) -> None:
+    """Raise InvalidArgumentError for an option that is not among the `known` ones of a format."""
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise InvalidArgumentError(
+            f"{caller}: {format.name} takes no option {unknown[0]!r}; its options are {list(known)}."
+        )
+
+
+def upgraded(config: Mapping[str, Any]) -> Upgraded | None:
+    """Return a config in Keras 3's terms if a format knows it as one of other software."""
+    return next((found for format in all_formats() if (found := format.upgrade(config)) is not None), None)
+
+
+def unwrapped_by_format(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Return the envelope of a model if a format knows the form of its config."""
+    return next((found for format in all_formats() if (found := format.unwrap(config)) is not None), None)
+
+
+def parsed_text(text: str, what: str) -> Any:
+    """Return the data of a config in the text format that knows it; None if none does."""
+    return next((found for format in all_formats() if (found := format.parse_text(text, what)) is not None), None)
+
+
+def is_known_class(class_name: str) -> bool:
+    """Whether a format knows layers of this class name, which Keras 3 does not have."""
+    return any(format.knows_class(class_name) for format in all_formats())
+
+
+def known_formats() -> str:
+    """Return a sentence that lists the formats which can be read."""
+    return f"Known formats: {', '.join(str(format) for format in all_formats() if format.is_read)}."
+
+
+def written_formats(holding: str | None = None) -> str:
+    """Return the list of the formats that can be written, for messages and help texts."""
+    chosen = [format for format in all_formats() if format.is_written and format.suffixes]
+    if holding is not None:
+        chosen = [format for format in chosen if (MODEL in format.holds) == (holding == MODEL)]
+    return ", ".join(f"{suffix} ({format.name})" for format in chosen for suffix in format.suffixes)
+
+
+# ----- what is none of them -----
+
+
+def _refusal(source: Source) -> str:
+    """Return what is known about a file of no known format."""
+    if source.is_folder:
+        return _refusal_of_folder(source)
+    if source.is_zip:
+        if any(name.endswith("data.pkl") for name in source.members):
+            return f"{source.what} is a PyTorch checkpoint, a pickle that could run code; export the model as ONNX instead."
+        return f"{source.what} is a zip file without config.json. It holds {sorted(source.members)[:10]}."
+    kind = other_kind(source.head)
+    if kind is not None:
+        return f"{source.what} is {kind}."
+    return f"{source.what} is of no known format: it starts with {source.head[:16]!r}."
+
+
+def _refusal_of_folder(source: Source) -> str:
+    if "saved_model.pb" in source.members:
+        return f"{source.what} is a TensorFlow SavedModel; open it with TensorFlow and save it as .keras or ONNX."
+    return f"{source.what} is a folder without config.json. It holds {sorted(source.members)[:10]}."

@@ -12,21 +12,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from graphkit.converters.keras_legacy.config import MODELS, RENAMED, TENSORFLOW_CLASSES
-from graphkit.converters.keras_legacy.implied_settings import layers_in
-from graphkit.converters.keras_legacy.keras1 import CLASSES as KERAS1_CLASSES
 from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.core.serialization import classes_of, custom_object, is_envelope, reading_from
 from graphkit.ops._dispatch import OPERATIONS
-from graphkit.saving import bounds, formats
-from graphkit.saving.front import load_model
-from graphkit.saving.stores import Table, open_table
-from graphkit.saving.unwrap import parse_config, unwrapped
+from graphkit.saving import formats
+from graphkit.saving.api import load_from
+from graphkit.saving.formats import Format
+from graphkit.saving.source import Source
+from graphkit.saving.stores import Table
+from graphkit.saving.unwrap import layers_in, unwrapped
 from graphkit.saving.weights import structure_only
 
 Report = dict[str, Any]
-_WEIGHTS_ALONE = "weights without a model (HDF5)"
-_OLD = {*MODELS, *KERAS1_CLASSES, *RENAMED, *TENSORFLOW_CLASSES, "Merge", "InputLayer"}
 
 
 def inspect_file(path: Any) -> Report:
@@ -44,146 +41,78 @@ def inspect_file(path: Any) -> Report:
     if not where.exists():
         raise SerializationError(f"File not found: {str(path)!r}.")
     with reading_from(repr(str(path))):
-        return _inspected(where, path)
+        return _inspected(Source(where), path)
 
 
-def _inspected(where: Path, path: Any) -> Report:
-    kind = formats.kind_of(where)
-    readers = {formats.KERAS: _archive, formats.HDF5: _hdf5, formats.JSON: _json, formats.TENSORFLOWJS: _tensorflowjs}
+def _inspected(source: Source, path: Any) -> Report:
+    format = formats.format_of(source)
     report: Report = {
         "path": str(path),
-        "format": kind.name,
+        "format": format.name,
         "keras_version": None,
         "model": None,
         "layers": [],
         "parameters": None,
         "optimizer": None,
+        "custom_classes": [],
+        "lambdas": [],
+        **format.inspect(source),
     }
-    if kind in formats.WEIGHTS:
-        with open_table(where, repr(str(path))) as table:
-            report.update(_of_weights(table, {}, kind.name))
-    elif kind in readers:
-        report.update(readers[kind](where, repr(str(path))))
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
-    report.setdefault("custom_classes", [])
-    report.setdefault("lambdas", [])
     own, lacking = report.pop("needs", []), report.pop("lacking", [])
-    report["problems"], report["warnings"] = ([], []) if lacking or kind in formats.WEIGHTS else _tried(where, report)
+    is_tried = not lacking and not report.pop("is_weights", False)
+    report["problems"], report["warnings"] = _tried(source, format, report) if is_tried else ([], [])
     report["needs"] = [*own, *lacking, *_needs(report)]
     return report
 
 
-def _tried(path: Path, report: Report) -> tuple[list[str], list[str]]:
+def _tried(source: Source, format: Format, report: Report) -> tuple[list[str], list[str]]:
     """Why a file does not load, and what loading it warns of; what its author alone has is left out of account."""
-    if report["format"] == _WEIGHTS_ALONE:
-        return [], []
-    problem, said = _opened(path, placeholders=False)
+    problem, said = _opened(source, format, placeholders=False)
     if problem is None:
         report["custom_classes"], report["lambdas"] = [], []
     elif report["custom_classes"] or report["lambdas"]:
-        problem, said = _opened(path, placeholders=True)
+        problem, said = _opened(source, format, placeholders=True)
     return ([] if problem is None else [problem]), said
 
 
-def _opened(path: Path, placeholders: bool) -> tuple[str | None, list[str]]:
+def _opened(source: Source, format: Format, placeholders: bool) -> tuple[str | None, list[str]]:
     with structure_only(), warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         problem = None
         try:
-            load_model(path, placeholders=placeholders)
+            load_from(source, format, placeholders=placeholders)
         except GraphKitError as error:
             problem = str(error)
     return problem, list(dict.fromkeys(str(warning.message) for warning in said))
 
 
-def _archive(path: Path, what: str) -> Report:
-    from graphkit.saving.archive import open_archive, open_weights, read_config, read_version
-
-    with open_archive(path) as members:
-        config = {**read_version(members, what), **read_config(members, what)}
-        with open_weights(members, what, glance=True) as table:
-            weights = {p: e.shape for p, e in table.entries.items() if not p.startswith("optimizer")}
-    report = {
-        **_of_config(config, what),
-        "optimizer": _optimizer_name((config.get("compile_config") or {}).get("optimizer")),
-    }
-    return {**report, "parameters": sum(map(prod, weights.values()))}
+def optimizer_name(config: Any) -> str | None:
+    """Return the class of an optimizer, from its config or name."""
+    if is_envelope(config):
+        return str(config["class_name"]).split(">")[-1]
+    return config if isinstance(config, str) else None
 
 
-def _optimizer_name(config: Any) -> str | None:
-    """The class of an optimizer by its config or name."""
-    return (
-        str(config["class_name"]).split(">")[-1] if is_envelope(config) else config if isinstance(config, str) else None
-    )
-
-
-def _json(path: Path, what: str) -> Report:
-    report = _of_config(parse_config(path.read_bytes(), what), what)
-    return {**report, "needs": ["its weights stand in another file: model.load_weights(path)"]}
-
-
-def _tensorflowjs(path: Path, what: str) -> Report:
-    from graphkit.converters.tensorflowjs import layers_model as tensorflowjs
-
-    parsed = bounds.parse_json(bounds.read_bytes(path, what), what)
-    report = _of_config(tensorflowjs.topology(parsed, what), what)
-    manifest = parsed.get("weightsManifest")
-    missing = tensorflowjs.missing_shards(path, manifest, what)
-    lacking = [f"the file {name!r}, which holds weights, beside it" for name in missing]
-    return {**report, "parameters": tensorflowjs.parameters(manifest, what), "lacking": lacking}
-
-
-def _hdf5(path: Path, what: str) -> Report:
-    from graphkit.converters.keras_legacy.hdf5 import json_attribute, text_of
-
-    with open_table(path, what) as table:
-        attributes = table.attributes.get("", {})
-        by_layer = _parameters_by_layer(table, what)
-        if "model_config" not in attributes:
-            return _of_weights(table, by_layer, _WEIGHTS_ALONE)
-        config = json_attribute(attributes, "model_config", what)
-        optimizer = None
-        if "training_config" in attributes:
-            training = json_attribute(attributes, "training_config", what)
-            optimizer = _optimizer_name(training.get("optimizer_config")) if isinstance(training, dict) else None
-        if "keras_version" in attributes and isinstance(config, dict):
-            config.setdefault("keras_version", text_of(attributes["keras_version"]))
-    report = {**_of_config(config, what), "optimizer": optimizer}
-    for layer in report["layers"]:
-        layer["parameters"] = by_layer.get(layer["name"], None if "/" in layer["name"] else 0)
-    return {**report, "parameters": sum(by_layer.values())}
-
-
-def _of_weights(table: Table, by_layer: dict[str, int], format_name: str) -> Report:
-    """A file of weights alone."""
-    from graphkit.converters.keras_legacy.hdf5 import text_of
-
-    version = next((text_of(a["keras_version"]) for a in table.attributes.values() if "keras_version" in a), None)
-    total = sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer"))
-    layers = [{"name": name, "class": None, "parameters": count} for name, count in by_layer.items()]
+def report_of_weights(table: Table) -> Report:
+    """Return the report of a file of weights alone."""
     return {
-        "format": format_name,
-        "keras_version": version,
-        "layers": layers,
-        "parameters": total,
+        "parameters": sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer")),
         "needs": ["the model that these weights belong to: make it, then model.load_weights(path)"],
+        "is_weights": True,
     }
-
-
-def _parameters_by_layer(table: Table, what: str) -> dict[str, int]:
-    from graphkit.converters.keras_legacy.hdf5 import weight_groups
-
-    try:
-        groups = weight_groups(table, what)
-    except SerializationError:
-        return {}
-    return {g.layer_name: sum(prod(e.shape) for e in g.entries) for g in groups}
 
 
 # ----- configs -----
 
 
-def _of_config(config: Any, what: str) -> Report:
+def report_of_config(config: Any, what: str) -> Report:
+    """Return the report of a model's config, of any version of Keras.
+
+    Args:
+        config: the config, or whatever it is wrapped in.
+        what: the file, as messages name it.
+    """
     found = unwrapped(config, what)
     custom: list[str] = []
     lambdas: list[str] = []
@@ -244,7 +173,7 @@ def _is_known(entry: Mapping[str, Any]) -> bool:
         return True
     if module and module.split(".")[0] not in ("keras", "tf_keras", "tensorflow"):
         return False
-    return name in classes_of("keras.layers") or name in _OLD
+    return name in classes_of("keras.layers") or formats.is_known_class(name)
 
 
 def _needs(report: Report) -> list[str]:

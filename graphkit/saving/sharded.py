@@ -17,9 +17,8 @@ from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import replacing_group
 from graphkit.saving import bounds
 from graphkit.saving.sibling_files import file_beside
-from graphkit.saving.stores import Array, Entry, Table, open_table, write_hdf5
+from graphkit.saving.stores import Array, Entry, Table, open_hdf5, write_hdf5
 
-SUFFIX = ".weights.json"
 _GIB = 1 << 30
 
 
@@ -100,11 +99,6 @@ def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterato
     yield shard
 
 
-def is_index(head: bytes) -> bool:
-    """Whether the start of a JSON file is that of an index, and not of a model's config."""
-    return b'"weight_map"' in head and b'"class_name"' not in head
-
-
 @contextmanager
 def open_shards(path: Path, what: str) -> Iterator[Table]:
     """The arrays of all files that the index names, as one table. The files stand beside it; paths that lead elsewhere are refused."""
@@ -116,7 +110,7 @@ def open_shards(path: Path, what: str) -> Iterator[Table]:
         entries: dict[str, Entry] = {}
         for name in _file_names(places, what):
             file = file_beside(path, name, what)
-            table = opened.enter_context(open_table(file, f"{name} of {what}"))
+            table = opened.enter_context(open_hdf5(file, f"{name} of {what}"))
             twice = entries.keys() & table.entries.keys()
             if twice:
                 raise SerializationError(f"{what}: {min(twice)!r} stands in two files.")

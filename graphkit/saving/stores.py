@@ -1,4 +1,4 @@
-"""Weights files as flat tables of arrays: HDF5 and npz, read within bounds and without anything that could run."""
+"""Weights files as flat tables of arrays: HDF5 and npz, read within bounds, and nothing in them is run."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import SerializationError
-from graphkit.core.file_kinds import other_kind
 from graphkit.saving import bounds
+from graphkit.saving.hdf5_heaps import HeapCheck
 
 Array = np.ndarray[Any, Any]
 Source = "Path | BinaryIO"
@@ -60,34 +60,17 @@ class Table:
 
 
 @contextmanager
-def open_table(source: Path | BinaryIO, what: str) -> Iterator[Table]:
-    """The arrays of an HDF5, npz or safetensors file, or of sharded weights, told apart by content.
+def open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Table]:
+    """The arrays of an HDF5 file. Raises SerializationError naming `what`."""
+    with _open_hdf5(source, what) as file:
+        yield _hdf5_table(file, source, what)
 
-    Raises SerializationError naming `what`.
-    """
-    from graphkit.converters.safetensors.tensors import looks_like_safetensors, safetensors_table
 
-    start = _first_bytes(source)
-    if start.startswith(HDF5_MAGIC) or (not start.startswith(b"PK") and has_user_block(source)):
-        with _open_hdf5(source, what) as file:
-            yield hdf5_table(file, what)
-    elif start.startswith(b"PK"):
-        with _open_zip(source, what) as archive:
-            yield _npz_table(archive, what)
-    elif looks_like_safetensors(start):
-        with source.open("rb") if isinstance(source, Path) else nullcontext(source) as opened:
-            yield safetensors_table(opened, what)
-    elif isinstance(source, Path) and start.lstrip()[:1] == b"{":
-        from graphkit.saving.sharded import open_shards
-
-        with open_shards(source, what) as table:
-            yield table
-    else:
-        known = other_kind(start)
-        why = f"it starts with {start[:8]!r}" if known is None else f"it is {known}"
-        raise SerializationError(
-            f"{what} is neither an HDF5 nor an npz or safetensors file, nor an index of sharded weights: {why}."
-        )
+@contextmanager
+def open_npz(source: Path | BinaryIO, what: str) -> Iterator[Table]:
+    """The arrays of an npz file. Raises SerializationError naming `what`."""
+    with _open_zip(source, what) as archive:
+        yield _npz_table(archive, what)
 
 
 def has_user_block(source: Path | BinaryIO) -> bool:
@@ -102,15 +85,6 @@ def has_user_block(source: Path | BinaryIO) -> bool:
             at *= 2
         file.seek(0)
         return at < size
-
-
-def _first_bytes(source: Path | BinaryIO) -> bytes:
-    if isinstance(source, Path):
-        with source.open("rb") as file:
-            return file.read(512)
-    start = source.read(512)
-    source.seek(0)
-    return start
 
 
 @contextmanager
@@ -139,16 +113,16 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
         yield file
 
 
-def hdf5_table(file: Any, what: str) -> Table:
+def _hdf5_table(file: Any, source: Path | BinaryIO, what: str) -> Table:
     """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet.
 
     HDF5 itself goes through the links: a net has thousands of groups, and Python would take longest for opening them.
     """
     with _guarded(what):
-        return _walked(file, what)
+        return _walked(file, HeapCheck(source, file.id.get_filesize(), what), what)
 
 
-def _walked(file: Any, what: str) -> Table:
+def _walked(file: Any, heaps: HeapCheck, what: str) -> Table:
     from h5py import h5d, h5o
 
     root, size = file.id, file.id.get_filesize()
@@ -161,29 +135,30 @@ def _walked(file: Any, what: str) -> Table:
         leaf = h5o.open(root, path)
         if isinstance(leaf, h5d.DatasetID):
             name = _text(path)
-            entries[name] = _hdf5_entry(leaf, name, size, what)
+            entries[name] = _hdf5_entry(leaf, name, size, heaps, what)
         else:
             groups.append(path)
     _refuse_shared_groups(links, groups, what)
-    return Table(entries, Attributes(root, groups, what))
+    return Table(entries, _Groups(root, groups, heaps, what))
 
 
-class Attributes(Mapping[str, Mapping[str, Any]]):
+class _Groups(Mapping[str, Mapping[str, Any]]):
     """The attributes of the groups that have any; a group is opened when it is asked for."""
 
-    def __init__(self, root: Any, groups: Sequence[bytes], what: str) -> None:
-        self._root, self._groups, self._what = root, {_text(path): path for path in groups}, what
+    def __init__(self, root: Any, groups: Sequence[bytes], heaps: HeapCheck, what: str) -> None:
+        self._root, self._groups, self._heaps, self._what = root, {_text(path): path for path in groups}, heaps, what
 
     def __getitem__(self, path: str) -> Mapping[str, Any]:
-        from h5py import AttributeManager, Group, h5o
+        from h5py import Group, h5o
 
         name = self._groups[path]
-        with _guarded(f"{self._what}: the group {path!r}"):
-            group = h5o.open(self._root, name) if name else self._root
-            found = _attributes(AttributeManager(Group(group)), self._what)
-        if not found:
+        what = f"{self._what}: the group {path!r}"
+        with _guarded(what):
+            attributes = Group(h5o.open(self._root, name) if name else self._root).attrs
+            names = list(attributes)
+        if not names:
             raise KeyError(path)
-        return found
+        return _Attributes(attributes, names, self._heaps, what)
 
     def __iter__(self) -> Iterator[str]:
         return iter([path for path in self._groups if path in self])
@@ -192,16 +167,33 @@ class Attributes(Mapping[str, Mapping[str, Any]]):
         return len(list(iter(self)))
 
 
-def _attributes(attributes: Any, what: str) -> dict[str, Any]:
-    found = {}
-    for name in attributes:
-        kept = attributes.get_id(name)
-        if math.prod(kept.shape or ()) * kept.dtype.itemsize > bounds.MAX_JSON_BYTES:
-            raise SerializationError(
-                f"{what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
-            )
-        found[name] = attributes[name]
-    return found
+class _Attributes(Mapping[str, Any]):
+    """The attributes of one group; each is read when it is asked for."""
+
+    def __init__(self, attributes: Any, names: list[str], heaps: HeapCheck, what: str) -> None:
+        self._attributes, self._names, self._heaps, self._what = attributes, names, heaps, what
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._names:
+            raise KeyError(name)
+        with _guarded(self._what):
+            kept = self._attributes.get_id(name)
+            if math.prod(kept.shape or ()) * kept.dtype.itemsize > bounds.MAX_JSON_BYTES:
+                raise SerializationError(
+                    f"{self._what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
+                )
+            if kept.dtype.hasobject:
+                self._heaps.check()
+            return self._attributes[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._names
 
 
 def _text(path: bytes) -> str:
@@ -264,7 +256,7 @@ def _texts(dataset: Any, what: str) -> Array:
     return np.array(found, object)
 
 
-def _hdf5_entry(dataset: Any, path: str, size: int, what: str) -> Entry:
+def _hdf5_entry(dataset: Any, path: str, size: int, heaps: HeapCheck, what: str) -> Entry:
     from h5py import h5s
 
     space = dataset.get_space()
@@ -278,7 +270,9 @@ def _hdf5_entry(dataset: Any, path: str, size: int, what: str) -> Entry:
         _check_apart(dataset, nbytes, where)
     elif offset + nbytes > size:
         raise SerializationError(f"{where} ends behind the end of the file: the file was cut short.")
-    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, where))
+    else:
+        heaps.leave_out(offset, nbytes)
+    return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, heaps, where))
 
 
 def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
@@ -291,21 +285,24 @@ def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
     bounds.check_expansion(nbytes, int(dataset.get_storage_size()), where)
 
 
-def _read_dataset(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+def _read_dataset(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -> Array:
     """The numbers, by one read into the array that is given back."""
     with _guarded(what):
-        return _numbers(dataset, shape, what)
+        return _numbers(dataset, shape, heaps, what)
 
 
-def _numbers(dataset: Any, shape: tuple[int, ...], what: str) -> Array:
+def _numbers(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -> Array:
     from h5py import Dataset, h5a, h5s
 
     if dataset.dtype.hasobject:
+        heaps.check()
         return _texts(Dataset(dataset), what)
     array: Array = np.empty(shape, dataset.dtype)
     dataset.read(h5s.ALL, h5s.ALL, array)
-    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype") and Dataset(dataset).attrs["dtype"] == "bfloat16":
-        return array.view(dtypes.to_numpy("bfloat16"))
+    if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype"):
+        heaps.check()
+        if Dataset(dataset).attrs["dtype"] == "bfloat16":
+            return array.view(dtypes.to_numpy("bfloat16"))
     if array.dtype.kind == "V":
         raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
     return array

@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.converters.keras_legacy.keras0 import in_keras1_words, is_keras0
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
-from graphkit.saving import bounds
+from graphkit.saving import bounds, formats
 
 _MAX_WRAPS = 8
 _CONTEXT = ("keras_version", "backend")
 
 
-_YAML = re.compile(r"(?:---\s*)?(?:backend|class_name|config|keras_version)\s*:", re.ASCII)
-
-
-def looks_like_yaml(text: str) -> bool:
-    """Whether a text begins as `to_yaml()` of Keras 1 and 2 did."""
-    return _YAML.match(text.lstrip("\ufeff \t\r\n")) is not None
-
-
-def parse_config(text: str | bytes, what: str) -> Any:
-    """The data of a JSON text, or of a YAML text of older Keras. Raises SerializationError for what is neither."""
-    head = text[:200].decode("utf-8", "replace") if isinstance(text, bytes) else text[:200]
-    if not looks_like_yaml(head):
-        return bounds.parse_json(text, what)
-    from graphkit.converters.keras_legacy.yaml_config import parse_yaml
-
-    if len(text) > bounds.MAX_YAML_BYTES:
-        raise SerializationError(
-            f"{what} has {len(text):,} bytes; a YAML config has at most {bounds.MAX_YAML_BYTES:,}."
-        )
-    return parse_yaml(bounds.as_text(text, what), what)
+def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
+    """Return the entries of `layers` of a model's envelope, of any version; None for a layer."""
+    config = entry.get("config")
+    if isinstance(config, list):
+        return config
+    if isinstance(config, Mapping) and isinstance(config.get("layers"), list):
+        return list(config["layers"])
+    return None
 
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
@@ -62,8 +48,9 @@ def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
 def _one_step_in(found: Any) -> Any:
     if isinstance(found, list):  # the config of a Sequential of Keras 1
         return _dump("Sequential", found) if found and all(is_envelope(e) for e in found) else None
-    if is_keras0(found):
-        return in_keras1_words(found)
+    foreign = formats.unwrapped_by_format(found)
+    if foreign is not None:
+        return foreign
     if isinstance(found.get("layers"), list):  # what get_config() gives, without its class
         return _dump("Functional" if "output_layers" in found else "Sequential", found)
     candidates = [v for v in found.values() if _may_hold_model(v)]

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphkit.converters.keras_legacy.weights import Dialect, modern
 from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.layers.layer import Layer
@@ -90,7 +89,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     custom: list[tuple[Any, dict[str, Entry]]] = []
     problems: list[str] = []
     claimed: set[str] = set()
-    is_older = getattr(model, "_config_version", None) is not None
+    upgraded = getattr(model, "_upgraded", None)
     stored = [s for s in stored_objects(model) if not isinstance(s.obj, Placeholder)]
     for one in stored:
         group = table.group(_group_of(one)) or _group_of_twin(one, stored, table)
@@ -100,7 +99,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         elif one.path.split("/")[0] == "optimizer":
             assignments.extend(_optimizer_assignments(one, table))
         else:
-            found, wrong = _assignments(one, _modern_group(one.obj, group) if is_older else group)
+            found, wrong = _assignments(one, group if upgraded is None else upgraded.relayout(one.obj, group))
             problems.extend(wrong)
             assignments.extend(found if not wrong or skip_mismatch else [])
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
@@ -153,15 +152,6 @@ def warn_of_skipped(model: Layer, what: str, problems: list[str]) -> None:
     warnings.warn(
         f"Skipping loading weights of {what} that do not fit the model {model.name!r}: {shown}{more}.", stacklevel=2
     )
-
-
-def _modern_group(layer: Any, group: Mapping[str, Entry]) -> Mapping[str, Entry]:
-    """The arrays of a layer of older Keras in the layout that they have now."""
-    names = sorted(group, key=_number)
-    if not isinstance(layer, Layer) or not all(name.isdecimal() for name in names):
-        return group
-    made = modern(layer, own_variables(layer), names, [group[name] for name in names], Dialect(False, False))[1]
-    return dict(zip(names, made, strict=True)) if len(made) == len(names) else group
 
 
 def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assignment], list[str]]:

@@ -186,14 +186,14 @@ def test_unknown_arguments_are_refused(tmp_path: Path) -> None:
 def test_an_npz_of_weights_is_no_model(tmp_path: Path) -> None:
     net().save_weights(tmp_path / "w.npz")
 
-    with pytest.raises(SerializationError, match="weights without a model"):
+    with pytest.raises(SerializationError, match="holds weights in npz, without a model"):
         graphkit.load(tmp_path / "w.npz")
 
 
 def test_weights_alone_are_no_model(tmp_path: Path) -> None:
     net().save_weights(tmp_path / "w.weights.h5")
 
-    with pytest.raises(SerializationError, match="holds only weights"):
+    with pytest.raises(SerializationError, match="holds weights in HDF5, without a model"):
         graphkit.load(tmp_path / "w.weights.h5")
 
 

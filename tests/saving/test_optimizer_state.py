@@ -13,8 +13,9 @@ import pytest
 
 import graphkit
 from graphkit import layers, models, optimizers
-from graphkit.converters.keras_legacy.compile_settings import compile_arguments, optimizer_of
+from graphkit.converters.keras_legacy.compile_settings import optimizer_of, readers_for
 from graphkit.core.errors import NotCompiledError
+from graphkit.saving.compile_settings import compile_arguments
 
 PACKED = Path(__file__).parents[2] / "fixtures" / "optimizers.tar.xz"
 
@@ -162,7 +163,7 @@ def test_losses_and_metrics_in_older_words() -> None:
     }
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        made = compile_arguments(training, "2.4.0")
+        made = compile_arguments(training, readers_for("2.4.0"))
 
     assert made["loss"]["a"] == "cosine_similarity"
     assert made["loss"]["b"].reduction == "sum_over_batch_size"

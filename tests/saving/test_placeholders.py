@@ -170,7 +170,7 @@ def test_inspect_knows_weights_without_a_model(tmp_path: Path) -> None:
 
     report = inspect_file(tmp_path / "w.weights.h5")
 
-    assert report["format"] == "weights without a model (HDF5)"
+    assert report["format"] == "weights in HDF5"
     assert report["parameters"] == 10
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -106,7 +108,7 @@ def too_many(file: Any) -> None:
 
 BAD_WEIGHTS = [
     (lambda data: None, "neither model.weights.h5 nor"),
-    (lambda data: b"hello world", "neither an HDF5 nor an npz"),
+    (lambda data: b"hello world", "not a readable HDF5 file"),
     (lambda data: data[: len(data) // 2], "not a readable HDF5"),
     (hdf5_with(external), "ExternalLink"),
     (hdf5_with(soft), "SoftLink"),
@@ -268,3 +270,35 @@ def test_nothing_is_changed_when_one_weight_does_not_fit(archive: Path) -> None:
 
     for now, then in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(now, then)
+
+
+_HUNG = """
+import sys, warnings
+import graphkit
+from graphkit.errors import GraphKitError
+from graphkit.saving import inspect_file
+warnings.simplefilter("ignore")
+model = graphkit.Sequential([graphkit.Input((4,)), graphkit.layers.Dense(3)])
+for read in (graphkit.load, inspect_file, model.load_weights):
+    try:
+        read(sys.argv[1])
+    except GraphKitError as error:
+        print(error)
+"""
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (1, (1 << 64) - 16)], ids=["free", "wraps round"])
+@pytest.mark.parametrize("name", ["m.h5", "w.weights.h5"])
+def test_a_heap_of_texts_without_an_end_does_not_hang(name: str, index: int, size: int, tmp_path: Path) -> None:
+    """The HDF5 library steps over the objects of a heap by their sizes: a step of 0 bytes has no end."""
+    model = models.Sequential([layers.Input((4,)), layers.Dense(3)])
+    path = tmp_path / name
+    (model.save if name == "m.h5" else model.save_weights)(path)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"GCOL") + 16
+    data[at : at + 2], data[at + 8 : at + 16] = index.to_bytes(2, "little"), size.to_bytes(8, "little")
+    path.write_bytes(data)
+
+    done = subprocess.run([sys.executable, "-c", _HUNG, path], capture_output=True, text=True, timeout=60, check=True)
+
+    assert name != "m.h5" or "heap of texts" in done.stdout

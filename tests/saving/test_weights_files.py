@@ -14,7 +14,8 @@ import pytest
 from graphkit import layers, models
 from graphkit.converters.safetensors.tensors import write_safetensors
 from graphkit.errors import InvalidArgumentError, SerializationError
-from graphkit.saving.stores import open_table
+from graphkit.saving import formats
+from graphkit.saving.source import Source
 
 
 def net(optimizer: Any = None) -> Any:
@@ -49,7 +50,8 @@ def test_safetensors_keep_every_dtype(dtype: str, tmp_path: Path) -> None:
     array = np.array([[0, 1], [1, 1]]).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
     write_safetensors(tmp_path / "w.safetensors", {"x": array})
 
-    with open_table(tmp_path / "w.safetensors", "w") as table:
+    source = Source(tmp_path / "w.safetensors")
+    with formats.format_of(source).open(source) as table:
         read = table.entries["x"].read()
     assert read.dtype == array.dtype
     np.testing.assert_array_equal(read, array)

@@ -13,7 +13,7 @@ import pytest
 
 import graphkit
 from graphkit import layers, models, ops
-from graphkit.errors import InvalidArgumentError, SerializationError
+from graphkit.errors import InvalidTypeError, SerializationError
 from tests import goldens
 
 X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
@@ -121,7 +121,7 @@ def test_what_keras_2_does_not_have_is_refused(case: str, tmp_path: Path) -> Non
 
 def test_only_hdf5_has_versions(tmp_path: Path) -> None:
     x = layers.Input((4,))
-    with pytest.raises(InvalidArgumentError, match="keras_version must be 2 or 3"):
+    with pytest.raises(InvalidTypeError, match="options of Keras 3 archive are"):
         models.Model(x, layers.Dense(2)(x)).save(tmp_path / "m.keras", keras_version=2)
 
 

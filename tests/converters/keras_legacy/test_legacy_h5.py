@@ -11,7 +11,7 @@ import pytest
 
 import graphkit
 from graphkit import layers, models
-from graphkit.converters.keras_legacy.config import upgraded
+from graphkit.converters.keras_legacy.config import upgraded_entry
 from graphkit.errors import SerializationError
 from graphkit.saving.keras3_differences import NotInKerasWarning
 
@@ -128,7 +128,7 @@ def test_a_config_of_keras_3_is_left_alone() -> None:
     x = layers.Input((4,))
     config = json.loads(models.Model(x, layers.Dense(2)(x)).to_json())
 
-    assert upgraded(config) == config
+    assert upgraded_entry(config) == config
 
 
 def test_weights_split_over_several_attributes_are_found(tmp_path: Path) -> None:

@@ -13,7 +13,10 @@ DEFECTS = [
         ("old files: Keras 2.3 counts as tf.keras", 'version_numbers(version) < (2, 4)', 'version_numbers(version) < (2, 3)'),
         ("old files: Adagrad begins with 0.1", '        made.setdefault("initial_accumulator_value", 0.0)', "        pass"),
         ("old files: lr is dropped", '        made["learning_rate"] = words["lr"]', "        pass"),
-        ("old files: weighted metrics are left out", 'for key in ("metrics", "weighted_metrics"):', 'for key in ("metrics",):'),
+    ),
+    *in_file(
+        "graphkit/saving/compile_settings.py",
+        ("old files: weighted metrics are left out", 'for key in ("metrics", "weighted_metrics")}', 'for key in ("metrics",)}'),
     ),
     *in_file(
         "converters/keras_legacy/weights.py",

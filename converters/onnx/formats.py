@@ -1,0 +1,55 @@
+"""The ONNX format: export of models, and import of those that graphkit exported."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+from graphkit.core.file_kinds import not_binary
+from graphkit.saving import formats
+from graphkit.saving.formats import Format
+from graphkit.saving.source import Source
+
+# An ONNX file is a protobuf message that begins with field 1, the IR version, and goes on with one of the other fields.
+_FIRST_FIELD = 0x08
+_NEXT_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
+
+
+def recognizes(head: bytes) -> bool:
+    """Whether a file that begins with these bytes looks like ONNX."""
+    return len(head) > 2 and head[0] == _FIRST_FIELD and 0 < head[1] < 64 and head[2] in _NEXT_FIELDS
+
+
+class Onnx(Format):
+    """An ONNX model. Source: https://onnx.ai/onnx/repo-docs/IR.html."""
+
+    name = "ONNX"
+    suffixes = (".onnx",)
+    holds = frozenset({formats.MODEL, formats.WEIGHTS})
+    options: ClassVar[Mapping[str, str]] = {
+        "opset": "17 to 23 (default: 21)",
+        "training": "True writes the forward pass of training",
+        "external_data": "True puts the weights into a file of their own (default: only above 2 GB)",
+        "check": "False leaves onnx.checker out",
+        "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
+    }
+
+    def recognizes(self, source: Source) -> int:
+        """By the first fields of the message; by the suffix where other fields come first."""
+        if recognizes(source.head):
+            return formats.LIKELY
+        is_named = source.suffix in self.suffixes and not source.is_folder and not source.is_hdf5
+        return formats.POSSIBLE if is_named and not_binary(source.head) is None else formats.NO
+
+    def load(self, source: Source, *, custom_objects: Mapping[str, Any] | None = None, **_: Any) -> Any:
+        """Return the layers that the file was exported from, with their weights."""
+        from .reader import load_model
+
+        return load_model(source.path, custom_objects)
+
+    def save(self, model: Any, path: Path, *, overwrite: bool = True, **options: Any) -> None:
+        """Export the model."""
+        from .export import export_model
+
+        export_model(model, path, overwrite=overwrite, **options)
