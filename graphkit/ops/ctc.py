@@ -1,4 +1,4 @@
-"""Connectionist temporal classification: the loss of unaligned label sequences, and decoding. Source: Graves et al., 2006.
+"""Connectionist temporal classification: the loss of unaligned label sequences, and decoding.
 
 Source: Graves et al., 2006.
 """
@@ -187,7 +187,7 @@ def ctc_decode(
 
     Returns:
         Label sequences (paths, batch, time), int32, padded with -1, and their scores: (batch, 1), the negative sum
-            of the best logits, for "greedy"; (batch, paths), log probabilities, for "beam_search".
+        of the best logits, for "greedy"; (batch, paths), log probabilities, for "beam_search".
 
     Raises:
         InvalidArgumentError: another strategy is given.

@@ -295,7 +295,7 @@ def test_channels_that_do_not_divide_are_refused() -> None:
 
 
 def test_filters_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ShapeError, match="no multiple of the 2 groups"):
+    with pytest.raises(ShapeError, match="must be a multiple of the 2 groups"):
         ops.conv(np.zeros((1, 3, 3, 4)), np.zeros((2, 2, 2, 3)))
 
 
