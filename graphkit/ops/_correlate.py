@@ -421,10 +421,10 @@ def _scatter_chunk(
     yield partial(target.fill, 0)
     for first in range(0, g.taps, line):
         yield partial(np.matmul, left, weights[first : first + line], product.swapaxes(0, 1))
-        for (to, come), part in zip(taps[first : first + line], placed, strict=True):
-            place = target[come]
+        for (at_out, at_in), part in zip(taps[first : first + line], placed, strict=True):
+            place = target[at_in]
             if place.size:
-                yield partial(np.add, place, part[to], place)
+                yield partial(np.add, place, part[at_out], place)
     if not np.shares_memory(target, dx):
         yield partial(np.copyto, dx[images], target, casting="unsafe")
 

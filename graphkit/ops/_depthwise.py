@@ -74,10 +74,10 @@ def convolve(
                 if bias is None
                 else partial(np.copyto, target, bias[j :: g.filters], casting="unsafe")
             )
-            for (to, come), weight in zip(taps, weights[:, j], strict=True):
-                made, place = product[to], target[to]
+            for (at_out, at_in), weight in zip(taps, weights[:, j], strict=True):
+                made, place = product[at_out], target[at_out]
                 if place.size:
-                    multiply = partial(np.multiply, x[part][come], weight[to[-2]], made, casting="unsafe")
+                    multiply = partial(np.multiply, x[part][at_in], weight[at_out[-2]], made, casting="unsafe")
                     thunks += [multiply, partial(np.add, place, made, place, casting="unsafe")]
         return thunks
 
@@ -97,10 +97,10 @@ def input_gradient(
         for j in range(g.filters):
             source = y[part][..., j :: g.filters]
             product = scratch[1][shard][: source.size].reshape(source.shape)
-            for (to, come), weight in zip(taps, weights[:, j], strict=True):
-                made, place = product[to], target[come]
+            for (at_out, at_in), weight in zip(taps, weights[:, j], strict=True):
+                made, place = product[at_out], target[at_in]
                 if place.size:
-                    multiply = partial(np.multiply, source[to], weight[to[-2]], made, casting="unsafe")
+                    multiply = partial(np.multiply, source[at_out], weight[at_out[-2]], made, casting="unsafe")
                     thunks += [multiply, partial(np.add, place, made, place, casting="unsafe")]
         return thunks
 
@@ -121,12 +121,12 @@ def kernel_gradient(
         row = one[shard][: g.groups]
         for j in range(g.filters):
             source = y[part][..., j :: g.filters]
-            for (to, come), total in zip(taps, sums[shard, :, j], strict=True):
-                shape = source[to].shape
+            for (at_out, at_in), total in zip(taps, sums[shard, :, j], strict=True):
+                shape = source[at_out].shape
                 product = scratch[1][shard][: math.prod(shape)].reshape(shape)
                 if product.size:
                     lines = product.reshape(-1, g.groups)
-                    thunks.append(partial(np.multiply, x[part][come], source[to], product, casting="unsafe"))
+                    thunks.append(partial(np.multiply, x[part][at_in], source[at_out], product, casting="unsafe"))
                     thunks += [partial(np.matmul, ones[: len(lines)], lines, row), partial(np.add, total, row, total)]
         return thunks
 

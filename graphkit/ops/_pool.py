@@ -67,11 +67,11 @@ class Pool:
     def taps(self, rank: int) -> Iterator[tuple[Slices, Slices]]:
         """Yield slices of the output and of the input for every tap, in the order of the window's elements."""
         for position in itertools.product(*map(range, self.window)):  # the last axis runs fastest
-            to: list[slice] = [slice(None)] * rank
-            come: list[slice] = [slice(None)] * rank
+            at_out: list[slice] = [slice(None)] * rank
+            at_in: list[slice] = [slice(None)] * rank
             for i, k in enumerate(position):
-                to[self.axes[i]], come[self.axes[i]] = self.tap(i, k)
-            yield tuple(to), tuple(come)
+                at_out[self.axes[i]], at_in[self.axes[i]] = self.tap(i, k)
+            yield tuple(at_out), tuple(at_in)
 
     def weight(self, rank: int, dtype: Any) -> Array:
         """Return 1 / the number of elements of each window, shaped to broadcast over an output."""
@@ -130,7 +130,7 @@ def _reduce_axis(pool: Pool, i: int, function: Any, lowest: Any, source: Array, 
     rest = [tap for tap in taps if tap[0] != whole and tap[0].stop > tap[0].start]
     if not full:
         return [partial(target.fill, lowest), *(_reduce_tap(function, axis, tap, source, target) for tap in rest)]
-    views = [_along(source, axis, come) for _, come in full]
+    views = [_along(source, axis, at_in) for _, at_in in full]
     if len(full) == 1:
         thunks: list[Thunk] = [partial(np.copyto, target, views[0])]
     else:
@@ -159,15 +159,15 @@ def scatter_max(
     thunks.append(partial(np.copyto, left, g))
     taps = list(pool.taps(x.ndim))
     disjoint, closing = pool.is_disjoint, not pool.is_padded
-    for number, (to, come) in enumerate(taps):
-        rest, part, equal, target = left[to], share[to], hit[to], dx[come]
+    for number, (at_out, at_in) in enumerate(taps):
+        rest, part, equal, target = left[at_out], share[at_out], hit[at_out], dx[at_in]
         if not rest.size:
             continue
         last = number == len(taps) - 1
         if last and closing:  # what no earlier element took
             thunks.append(partial(np.copyto, target, rest) if disjoint else partial(np.add, target, rest, target))
             continue
-        thunks += [partial(np.equal, x[come], y[to], equal), partial(np.multiply, rest, equal, part)]
+        thunks += [partial(np.equal, x[at_in], y[at_out], equal), partial(np.multiply, rest, equal, part)]
         thunks.append(partial(np.copyto, target, part) if disjoint else partial(np.add, target, part, target))
         if not last:
             thunks.append(partial(np.subtract, rest, part, rest))
@@ -179,15 +179,15 @@ def pick_max(
 ) -> list[Thunk]:
     """Compute out = h at the first element of each window of x that equals its maximum y."""
     thunks: list[Thunk] = [partial(out.fill, 0), partial(open_.fill, True)]
-    for to, come in pool.taps(x.ndim):
-        if not out[to].size:
+    for at_out, at_in in pool.taps(x.ndim):
+        if not out[at_out].size:
             continue
         thunks += [
-            partial(np.equal, x[come], y[to], hit[to]),
-            partial(np.logical_and, hit[to], open_[to], hit[to]),
-            partial(np.greater, open_[to], hit[to], open_[to]),
-            partial(np.multiply, h[come], hit[to], share[to]),
-            partial(np.add, out[to], share[to], out[to]),
+            partial(np.equal, x[at_in], y[at_out], hit[at_out]),
+            partial(np.logical_and, hit[at_out], open_[at_out], hit[at_out]),
+            partial(np.greater, open_[at_out], hit[at_out], open_[at_out]),
+            partial(np.multiply, h[at_in], hit[at_out], share[at_out]),
+            partial(np.add, out[at_out], share[at_out], out[at_out]),
         ]
     return thunks
 
@@ -196,8 +196,8 @@ def spread_mean(pool: Pool, g: Array, weight: Array, dx: Array, share: Array) ->
     """Compute dx: each element of g, times its weight, is added to all elements of its window."""
     thunks: list[Thunk] = [] if pool.is_tiling else [partial(dx.fill, 0)]
     thunks.append(partial(np.multiply, g, weight, share))
-    for to, come in pool.taps(dx.ndim):
-        target, part = dx[come], share[to]
+    for at_out, at_in in pool.taps(dx.ndim):
+        target, part = dx[at_in], share[at_out]
         if part.size:
             thunks.append(
                 partial(np.copyto, target, part) if pool.is_disjoint else partial(np.add, target, part, target)

@@ -114,8 +114,8 @@ def convert_to_numpy(x: Any) -> Any:
 
 def dtype(x: Any) -> str:
     """Return Keras' name of the dtype of `x`. Source: keras.ops.dtype."""
-    found = getattr(x, "dtype", None)
-    return found if isinstance(found, str) else dtype_name(tensor(x))
+    own = getattr(x, "dtype", None)
+    return own if isinstance(own, str) else dtype_name(tensor(x))
 
 
 def ndim(x: Any) -> int:
@@ -164,8 +164,8 @@ def _log_of_sum(x1: Any, x2: Any, unit: float) -> Any:
     a, b = promote(tensor(x1), tensor(x2), to_float=True)
     top = maximum(a, b)
     low = minimum(a, b)
-    apart = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
-    return add(top, true_divide(log1p(exp(multiply(apart, unit))), unit))
+    difference = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
+    return add(top, true_divide(log1p(exp(multiply(difference, unit))), unit))
 
 
 @operation("Logaddexp", tensors="x1 x2")
@@ -200,12 +200,12 @@ def hypot(x1: Any, x2: Any) -> Any:
 
 
 def _arctan2(y: Any, x: Any) -> Any:
-    both = logical_and(isinf(y), isinf(x))  # then only the signs matter
-    y, x = where(both, sign(y), y), where(both, sign(x), x)
-    level = equal(x, 0)
-    base = arctan(true_divide(y, where(level, 1.0, x)))
+    both_infinite = logical_and(isinf(y), isinf(x))  # then only the signs matter
+    y, x = where(both_infinite, sign(y), y), where(both_infinite, sign(x), x)
+    x_is_zero = equal(x, 0)
+    base = arctan(true_divide(y, where(x_is_zero, 1.0, x)))
     rotated = where(less(x, 0), where(less(y, 0), subtract(base, _PI), add(base, _PI)), base)
-    return where(level, multiply(sign(y), _PI / 2), rotated)
+    return where(x_is_zero, multiply(sign(y), _PI / 2), rotated)
 
 
 def _arctan2_vjp(g: Any, out: Any, y: Any, x: Any) -> list[Callable[[], Any]]:
@@ -385,8 +385,8 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
     """
     a, b = promote(x1, x2, to_float=True)
     near = less_equal(absolute(subtract(a, b)), add(multiply(absolute(b), rtol), atol))
-    found = logical_or(equal(a, b), logical_and(near, isfinite(b)))
-    return logical_or(found, logical_and(isnan(a), isnan(b))) if equal_nan else found
+    close = logical_or(equal(a, b), logical_and(near, isfinite(b)))
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close
 
 
 @operation("AllClose", tensors="x1 x2")
@@ -408,8 +408,8 @@ def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan
 def divide_no_nan(x1: Any, x2: Any) -> Any:
     """Compute `x1 / x2`, and 0 where `x2` is 0. Source: keras.ops.divide_no_nan."""
     a, b = promote(x1, x2, to_float=True)
-    nothing = equal(b, 0)
-    return where(nothing, 0.0, divide(a, where(nothing, 1.0, b)))
+    is_zero = equal(b, 0)
+    return where(is_zero, 0.0, divide(a, where(is_zero, 1.0, b)))
 
 
 @operation("SaturateCast", "core")

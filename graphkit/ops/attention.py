@@ -56,10 +56,12 @@ def _attention_vjp(g: Any, out: Any, query: Any, key: Any, value: Any, *mask: An
     none = [None] * len(mask)
     if g[0] is None:
         return [*_logarithm_grad(g[1], query, key, mask, scale), None, *none]
-    found = list(attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale))
+    cotangents = list(attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale))
     if g[1] is not None:
-        found[:2] = (add(a, b) for a, b in zip(found[:2], _logarithm_grad(g[1], query, key, mask, scale), strict=True))
-    return [*found, *none]
+        cotangents[:2] = (
+            add(a, b) for a, b in zip(cotangents[:2], _logarithm_grad(g[1], query, key, mask, scale), strict=True)
+        )
+    return [*cotangents, *none]
 
 
 def _onto_scores(slope: Any, query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> tuple[Any, Any]:
@@ -163,8 +165,8 @@ def dot_product_attention(
     factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
     allowed = None if mask is None else cast(mask, "bool")
     if is_causal:
-        before = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
-        allowed = before if allowed is None else logical_and(allowed, before)
+        causal = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
+        allowed = causal if allowed is None else logical_and(allowed, causal)
     if (
         bias is None
         and isinstance(factor, (int, float))

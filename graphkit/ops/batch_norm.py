@@ -108,7 +108,7 @@ def batch_normalization(
 def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
     """Return vectors over the channels; a missing scale is ones, a missing offset zeros. Raises ShapeError if one does not fit."""
     channels = shape_of(x)[axis]
-    made = []
+    vectors = []
     for name, vector in given.items():
         if vector is None:
             vector = (ones if name == "scale" else zeros)((channels,), dtype_name(x))
@@ -117,8 +117,8 @@ def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
                 f"batch_normalization: {name} must have shape ({channels},), one value for each channel of axis {axis} of "
                 f"{show(shape_of(x))}; got {show(shape_of(vector))}."
             )
-        made.append(vector)
-    return made
+        vectors.append(vector)
+    return vectors
 
 
 # ----- batch normalization with the statistics of the batch -----
@@ -137,10 +137,10 @@ def _others(x: Any, axis: int) -> tuple[int, ...]:
 def _train(x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
     axes = _others(x, axis)
     center = reduce_mean_p.bind(x, axes=axes, keepdims=True)
-    low = subtract(x, center)
-    variance = reduce_mean_p.bind(square(low), axes=axes, keepdims=False)
+    centered = subtract(x, center)
+    variance = reduce_mean_p.bind(square(centered), axes=axes, keepdims=False)
     inverse = multiply(rsqrt(add(variance, epsilon)), scale)
-    y = add(multiply(low, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
+    y = add(multiply(centered, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
     return y, squeeze(center, axes), variance
 
 
@@ -160,12 +160,12 @@ def _train_kernel(out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon:
         total += channel_sums(flat[part], channels)
     np.copyto(center, total / count, casting="unsafe")
     total[:] = 0
-    middle = _repeated(center, flat)
+    means = _repeated(center, flat)
     for part in row_blocks(flat):
-        low = scratch[: len(flat[part])]
-        np.subtract(flat[part], middle, out=low)
-        np.square(low, out=low)
-        total += channel_sums(low, channels)
+        centered = scratch[: len(flat[part])]
+        np.subtract(flat[part], means, out=centered)
+        np.square(centered, out=centered)
+        total += channel_sums(centered, channels)
     np.copyto(variance, total / count, casting="unsafe")
     _batch_norm_kernel(y, x, center, variance, scale, offset, axis, epsilon)
 
@@ -173,12 +173,12 @@ def _train_kernel(out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon:
 def _train_vjp(g: Any, out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> list[Any]:
     g_y, g_mean, g_variance = g
     _, center, variance = out
-    found: list[Any] = [None, None, None]
+    cotangents: list[Any] = [None, None, None]
     if g_y is not None:
-        found = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
+        cotangents = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
     if g_mean is not None or g_variance is not None:
-        found[0] = _statistics_cotangent(found[0], g_mean, g_variance, x, center, axis)
-    return found
+        cotangents[0] = _statistics_cotangent(cotangents[0], g_mean, g_variance, x, center, axis)
+    return cotangents
 
 
 def _statistics_cotangent(dx: Any, g_mean: Any, g_variance: Any, x: Any, center: Any, axis: int) -> Any:
@@ -225,12 +225,12 @@ def _train_grad_kernel(
     inverse = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
     channels = len(scale)
     sum_g, sum_gx = np.zeros(channels), np.zeros(channels)
-    middle = _repeated(center, flat_x)
+    means = _repeated(center, flat_x)
     for part in row_blocks(flat_x):
-        low = scratch[: len(flat_x[part])]
-        np.subtract(flat_x[part], middle, out=low)
-        np.multiply(low, flat_g[part], out=low)
-        sum_gx += channel_sums(low, channels)
+        centered = scratch[: len(flat_x[part])]
+        np.subtract(flat_x[part], means, out=centered)
+        np.multiply(centered, flat_g[part], out=centered)
+        sum_gx += channel_sums(centered, channels)
         sum_g += channel_sums(flat_g[part], channels)
     np.copyto(d_offset, sum_g, casting="unsafe")
     np.copyto(d_scale, sum_gx * inverse, casting="unsafe")
@@ -240,10 +240,10 @@ def _train_grad_kernel(
     b, c = a * inverse * inverse * sum_gx / count, a * sum_g / count
     a, b, c = (_repeated(v.astype(x.dtype), flat_x) for v in (a, b, c - b * center))
     for part in row_blocks(flat_x):
-        low, target = scratch[: len(flat_x[part])], flat_dx[part]
-        np.multiply(flat_x[part], b, out=low)
+        centered, target = scratch[: len(flat_x[part])], flat_dx[part]
+        np.multiply(flat_x[part], b, out=centered)
         np.multiply(flat_g[part], a, out=target)
-        np.subtract(target, low, out=target)
+        np.subtract(target, centered, out=target)
         np.subtract(target, c, out=target)
 
 

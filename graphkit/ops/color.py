@@ -116,10 +116,10 @@ def rgb_to_hsv(images: Any, data_format: Any = None) -> Any:
     tiny = float(np.finfo(dtypes.to_numpy(dtype_name(x))).eps) if dtype_name(x) != "bfloat16" else 2.0**-7
     red, green, blue = _planes(where(less(absolute(x), tiny), 0.0, x), axis)
     value = maximum(maximum(red, green), blue)
-    reach = subtract(value, minimum(minimum(red, green), blue))
-    colored = greater(reach, 0)
-    saturation = where(greater(value, 0), true_divide(reach, where(greater(value, 0), value, 1.0)), 0.0)
-    unit = true_divide(1.0, multiply(where(colored, reach, 1.0), 6.0))
+    chroma = subtract(value, minimum(minimum(red, green), blue))
+    colored = greater(chroma, 0)
+    saturation = where(greater(value, 0), true_divide(chroma, where(greater(value, 0), value, 1.0)), 0.0)
+    unit = true_divide(1.0, multiply(where(colored, chroma, 1.0), 6.0))
     hue = where(
         equal(value, green),
         add(multiply(unit, subtract(blue, red)), 2.0 / 6.0),
@@ -146,14 +146,14 @@ def hsv_to_rgb(images: Any, data_format: Any = None) -> Any:
     """
     x, axis = _float_images(images), channels_axis(data_format)
     hue, saturation, value = _planes(x, axis)
-    turn = multiply(mod(hue, 1.0), 6.0)
+    sextant = multiply(mod(hue, 1.0), 6.0)
     shares = (  # the share of red, green and blue in a fully saturated color of this hue
-        subtract(absolute(subtract(turn, 3.0)), 1.0),
-        subtract(2.0, absolute(subtract(turn, 2.0))),
-        subtract(2.0, absolute(subtract(turn, 4.0))),
+        subtract(absolute(subtract(sextant, 3.0)), 1.0),
+        subtract(2.0, absolute(subtract(sextant, 2.0))),
+        subtract(2.0, absolute(subtract(sextant, 4.0))),
     )
-    made = [multiply(value, add(multiply(subtract(clip(share, 0.0, 1.0), 1.0), saturation), 1.0)) for share in shares]
-    return stack(made, axis=axis)
+    planes = [multiply(value, add(multiply(subtract(clip(share, 0.0, 1.0), 1.0), saturation), 1.0)) for share in shares]
+    return stack(planes, axis=axis)
 
 
 # ----- similarity -----
@@ -235,12 +235,12 @@ def ssim(
         return conv(x, kernel, data_format="channels_last")
 
     mean_a, mean_b = blurred(a), blurred(b)
-    both = multiply(mean_a, mean_b)
+    mean_product = multiply(mean_a, mean_b)
     square_a, square_b = square(mean_a), square(mean_b)
     var_a, var_b = subtract(blurred(square(a)), square_a), subtract(blurred(square(b)), square_b)
-    covariance = subtract(blurred(multiply(a, b)), both)
+    covariance = subtract(blurred(multiply(a, b)), mean_product)
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
-    above = multiply(add(multiply(both, 2.0), c1), add(multiply(covariance, 2.0), c2))
-    below = multiply(add(add(square_a, square_b), c1), add(add(var_a, var_b), c2))
-    made = mean(reshape(mean(true_divide(above, below), axis=(1, 2, 3)), (batch, channels)), axis=-1)
-    return cast(squeeze(made, 0) if is_single else made, original)
+    numerator = multiply(add(multiply(mean_product, 2.0), c1), add(multiply(covariance, 2.0), c2))
+    denominator = multiply(add(add(square_a, square_b), c1), add(add(var_a, var_b), c2))
+    similarity = mean(reshape(mean(true_divide(numerator, denominator), axis=(1, 2, 3)), (batch, channels)), axis=-1)
+    return cast(squeeze(similarity, 0) if is_single else similarity, original)

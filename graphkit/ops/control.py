@@ -258,10 +258,10 @@ def _scan_vjp(
         *cts, *sums, *stacks, *(inputs[i] for i in parts.constants),
         body=parts.backward, carries=len(cts) + len(sums), sequences=len(stacks), length=length, reverse=not reverse,
     )  # fmt: skip
-    found: list[Any] = [None] * len(inputs)
+    cotangents: list[Any] = [None] * len(inputs)
     for index, cotangent in zip([*parts.carried, *parts.summed, *parts.spread], made, strict=True):
-        found[index] = cotangent
-    return found
+        cotangents[index] = cotangent
+    return cotangents
 
 
 def _zeros_like(x: Any) -> Any:
@@ -626,8 +626,8 @@ def _cond_vjp(g: Any, out: Any, predicate: Any, *operands: Any, true: Program, f
             values, cts = args[: len(operands)], iter(args[len(operands) :])
             outputs = replay(branch, values)
             wrt = [values[i] for i in chosen]
-            found = gradient.vjp(outputs, [None if c is None else next(cts) for c in g], wrt)
-            return [_zeros_like(w) if f is None else f for f, w in zip(found, wrt, strict=True)]
+            cotangents = gradient.vjp(outputs, [None if c is None else next(cts) for c in g], wrt)
+            return [_zeros_like(w) if f is None else f for f, w in zip(cotangents, wrt, strict=True)]
 
         return trace(body, *specs)
 

@@ -210,14 +210,14 @@ def _phase_geometries(
         )
     ]
     ones = (1,) * len(window)
-    made = []
+    geometries = []
     for phase in itertools.product(*axes):
         geometry = Geometry(
             x_shape[0], tuple(g_shape[1:-1]), tuple(p.size for p in phase), tuple(p.window for p in phase), ones,
             tuple(p.dilation for p in phase), tuple(p.pads for p in phase), groups, g_shape[-1] // groups, x_shape[-1] // groups,
         )  # fmt: skip
-        made.append((phase, geometry))
-    return made
+        geometries.append((phase, geometry))
+    return geometries
 
 
 def _scatters(g: Geometry) -> bool:
@@ -394,13 +394,13 @@ def _conv(
 ) -> Any:
     rank = x.ndim - 2
     layout = standardize_data_format(data_format)
-    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    steps, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
     window = shape_of(kernel)[: x.ndim - 2]
     pads: Padding = "same"
     if len(window) == rank:
-        pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, moves, dilation)  # type: ignore[arg-type]
+        pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, steps, dilation)  # type: ignore[arg-type]
     operands = (x, kernel) if bias is None else (x, kernel, bias)
-    return conv_p.bind(*operands, strides=moves, padding=pads, dilation=dilation, groups=groups, data_format=layout)
+    return conv_p.bind(*operands, strides=steps, padding=pads, dilation=dilation, groups=groups, data_format=layout)
 
 
 def _groups(x: Any, kernel: Any, data_format: Any) -> int:
@@ -412,13 +412,13 @@ def _groups(x: Any, kernel: Any, data_format: Any) -> int:
     channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(data_format))]
     if kernel.ndim != x.ndim or not isinstance(channels, int):
         return 1  # the abstract rule raises
-    each, filters = shape_of(kernel)[-2:]
-    if not isinstance(each, int) or not isinstance(filters, int) or not each or channels % each:
+    depth, filters = shape_of(kernel)[-2:]
+    if not isinstance(depth, int) or not isinstance(filters, int) or not depth or channels % depth:
         raise ShapeError(
             f"The number of input channels must be evenly divisible by kernel's in_channels. "
-            f"Received input channels {channels} and kernel in_channels {each}."
+            f"Received input channels {channels} and kernel in_channels {depth}."
         )
-    groups = channels // each
+    groups = channels // depth
     if groups and filters % groups:
         raise ShapeError(
             f"conv: the kernel's {filters} filters must be a multiple of the {groups} groups (the input has {channels} channels)."
@@ -604,18 +604,18 @@ def conv_transpose(
             f"conv_transpose: the kernel must have shape (*window, filters, channels) with as many channels as the input of shape "
             f"{show(shape_of(x))} ({layout}), got {show(shape_of(k))}."
         )
-    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    steps, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
     extra = (
         (None,) * rank if output_padding is None else per_axis(output_padding, rank, "output_padding", allow_zero=True)
     )
     window: Ints = shape_of(k)[:-2]  # type: ignore[assignment]
     pads, sizes = [], []
-    for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, moves, dilation, extra, strict=True):
+    for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, steps, dilation, extra, strict=True):
         before, total = transposed_axis(w, s, d, word, o)
         sizes.append((n - 1) * s + (w - 1) * d + 1 - total)
         after = total - before
         pads.append((before, 0 if -s < after < 0 else after))  # a stride can skip up to s - 1 positions at the end
-    check_output("conv_transpose", tuple(sizes), shape_of(x), window, moves, dilation, word)
+    check_output("conv_transpose", tuple(sizes), shape_of(x), window, steps, dilation, word)
     return conv_input_grad_p.bind(
-        x, k, sizes=tuple(sizes), strides=moves, padding=tuple(pads), dilation=dilation, groups=1, data_format=layout
+        x, k, sizes=tuple(sizes), strides=steps, padding=tuple(pads), dilation=dilation, groups=1, data_format=layout
     )

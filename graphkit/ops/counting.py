@@ -36,15 +36,15 @@ def _numbers(what: str, x: Any, instead: str) -> Any:
 
 
 def _nonzero_abstract(x: TensorSpec, size: Size) -> Any:
-    places = tuple(TensorSpec((size,), "int32") for _ in x.shape)
-    return places if len(places) > 1 else places[0]
+    positions = tuple(TensorSpec((size,), "int32") for _ in x.shape)
+    return positions if len(positions) > 1 else positions[0]
 
 
 def _nonzero_kernel(out: Any, x: Any, size: int) -> None:
-    for target, places in zip(out if isinstance(out, tuple) else (out,), np.nonzero(x), strict=True):
-        if len(places) != size:
-            raise ShapeError(f"nonzero: found {len(places)} nonzero elements, but {size} were counted before.")
-        np.copyto(target, places, casting="unsafe")
+    for target, positions in zip(out if isinstance(out, tuple) else (out,), np.nonzero(x), strict=True):
+        if len(positions) != size:
+            raise ShapeError(f"nonzero: found {len(positions)} nonzero elements, but {size} were counted before.")
+        np.copyto(target, positions, casting="unsafe")
 
 
 nonzero_p = primitive(
@@ -61,8 +61,8 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     x = tensor(x)
     x = reshape(x, (1,)) if x.ndim == 0 else x
     count = measured_size(x.value if isinstance(x, Variable) else x, lambda a: int(np.count_nonzero(a)), "nonzero")
-    made = nonzero_p.bind(x, size=count)
-    return tuple(made) if x.ndim > 1 else (made,)
+    positions = nonzero_p.bind(x, size=count)
+    return tuple(positions) if x.ndim > 1 else (positions,)
 
 
 @operation("Unique")
@@ -107,8 +107,8 @@ def unique(
             _sized(parts[2], 0, size, 0),
         )
         parts = [first, parts[1], counts]
-    wanted = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
-    return (values, *wanted) if wanted else values
+    extras = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
+    return (values, *extras) if extras else values
 
 
 def _sized(values: Any, axis: int, size: int, fill_value: Any) -> Any:
@@ -156,10 +156,10 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
     low, high = where(flat, subtract(low, 0.5), low), where(flat, add(high, 0.5), high)
     edges = linspace(low, high, int(bins) + 1, dtype=dtype_name(x))
     inside = logical_and(less_equal(low, x), less_equal(x, high))
-    place = subtract(searchsorted(edges, x, side="right"), 1)
-    place = where(equal(x, high), int(bins) - 1, place)
-    place = where(logical_and(less_equal(0, place), less(place, int(bins))), place, 0)
-    counts = scatter_add_p.bind(cast(inside, dtype_name(x)), cast(place, "int32"), axis=0, size=int(bins))
+    part = subtract(searchsorted(edges, x, side="right"), 1)
+    part = where(equal(x, high), int(bins) - 1, part)
+    part = where(logical_and(less_equal(0, part), less(part, int(bins))), part, 0)
+    counts = scatter_add_p.bind(cast(inside, dtype_name(x)), cast(part, "int32"), axis=0, size=int(bins))
     return counts, edges
 
 
@@ -177,11 +177,11 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     shape = shape_argument(shape, "unravel_index")
     total = product(shape)
     rest = where(less(rest, 0), add(rest, total), rest)
-    found = []
+    positions = []
     for size in reversed(tuple(shape)):
-        found.append(mod(rest, size))
+        positions.append(mod(rest, size))
         rest = floor_divide(rest, size)
-    return tuple(reversed(found))
+    return tuple(reversed(positions))
 
 
 @operation("Argpartition")
@@ -198,8 +198,8 @@ def argpartition(x: Any, kth: int, axis: int | None = -1) -> Any:
 
     Source: keras.ops.argpartition.
     """
-    made = argsort(x, axis=axis)
-    size = shape_of(made)[0 if axis is None else axis]
+    positions = argsort(x, axis=axis)
+    size = shape_of(positions)[0 if axis is None else axis]
     if isinstance(size, int) and not -size <= kth < size:
         raise InvalidArgumentError(f"argpartition: kth={kth} is out of range for an axis of {size} elements.")
-    return made
+    return positions

@@ -97,16 +97,16 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 def _greedy(scores: Any, lengths: Any, merge_repeated: bool, mask_index: int) -> tuple[Any, Any]:
     """Take the best class of each step, without blanks and repetitions; -1 pads the end."""
     steps = shape_of(scores)[1]
-    over = greater_equal(arange(steps), expand_dims(lengths, -1))
-    best = where(over, mask_index, argmax(scores, axis=-1))
-    total = reduce_sum(where(over, 0.0, reduce_max(scores, axis=-1)), axis=1)
+    is_padding = greater_equal(arange(steps), expand_dims(lengths, -1))
+    best = where(is_padding, mask_index, argmax(scores, axis=-1))
+    total = reduce_sum(where(is_padding, 0.0, reduce_max(scores, axis=-1)), axis=1)
     empty = equal(best, mask_index)
     if merge_repeated:
         repeats = pad(cast(equal(best[:, 1:], best[:, :-1]), "int32"), [(0, 0), (1, 0)])
         empty = logical_or(empty, cast(repeats, "bool"))
     order = argsort(where(empty, steps, broadcast_to(arange(steps), shape_of(best))), axis=-1)
-    made = take_along_axis(where(empty, -1, best), order, axis=-1)
-    return expand_dims(made, 0), expand_dims(negative(total), -1)
+    labels = take_along_axis(where(empty, -1, best), order, axis=-1)
+    return expand_dims(labels, 0), expand_dims(negative(total), -1)
 
 
 def _beam_abstract(scores: TensorSpec, lengths: TensorSpec, top_paths: int, **_: int) -> tuple[TensorSpec, TensorSpec]:

@@ -32,8 +32,8 @@ def _vjp(
     upstream = [
         broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
     ]
-    found = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
-    return [found.get(i - results) for i in range(len(inputs))]
+    cotangents = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
+    return [cotangents.get(i - results) for i in range(len(inputs))]
 
 
 custom_gradient_p = primitive(
@@ -91,14 +91,14 @@ def _backward(
 
     def body(*upstream: Any) -> list[Any]:
         named = by_keyword and not any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values())
-        made = gradient(upstream=upstream[0]) if named else gradient(*upstream)
-        found = list(made) if isinstance(made, (list, tuple)) else [made]
-        if len(found) != len(sources):
+        returned = gradient(upstream=upstream[0]) if named else gradient(*upstream)
+        cotangents = list(returned) if isinstance(returned, (list, tuple)) else [returned]
+        if len(cotangents) != len(sources):
             name = getattr(f, "__name__", "f")
             raise InvalidArgumentError(
-                f"custom_gradient: the gradient of {name} returned {len(found)} cotangents, expected {len(sources)}."
+                f"custom_gradient: the gradient of {name} returned {len(cotangents)} cotangents, expected {len(sources)}."
             )
-        given[:] = [i for i, c in enumerate(found) if c is not None]
-        return [tensor(found[i], dtype_name(sources[i])) for i in given]
+        given[:] = [i for i, c in enumerate(cotangents) if c is not None]
+        return [tensor(cotangents[i], dtype_name(sources[i])) for i in given]
 
     return body

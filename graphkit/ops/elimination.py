@@ -133,11 +133,11 @@ def qr_factors(a: Any, complete: bool) -> tuple[Any, Any]:
         r, q = state
         column = where(less(places, k), 0, _column(r, k))
         tail = reduce_sum(square(where(equal(places, k), 0, column)), axis=-1, keepdims=True)
-        top = reduce_sum(where(equal(places, k), column, 0), axis=-1, keepdims=True)
-        flat = equal(tail, 0)  # nothing to eliminate: the matrix is unchanged
-        length = sqrt(where(flat, 1, add(square(top), tail)))
-        mirror = add(column, where(equal(places, k), where(less(top, 0), multiply(length, -1), length), 0))
-        scale = true_divide(where(flat, 0, 2), where(flat, 1, reduce_sum(square(mirror), axis=-1, keepdims=True)))
+        head = reduce_sum(where(equal(places, k), column, 0), axis=-1, keepdims=True)
+        done = equal(tail, 0)  # nothing to eliminate: the matrix is unchanged
+        length = sqrt(where(done, 1, add(square(head), tail)))
+        mirror = add(column, where(equal(places, k), where(less(head, 0), multiply(length, -1), length), 0))
+        scale = true_divide(where(done, 0, 2), where(done, 1, reduce_sum(square(mirror), axis=-1, keepdims=True)))
         v = expand_dims(mirror, -1)
         scaled = multiply(v, expand_dims(scale, -1))
         r = subtract(r, multiply(scaled, matmul(swapaxes(v, -1, -2), r)))
