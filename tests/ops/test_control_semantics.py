@@ -1,4 +1,4 @@
-"""Loops and branches: what a body may do, and what is refused, as Keras 3.15.1 on JAX has it."""
+"""Loops and branches: what a body may do and what is refused, as in Keras 3.15.1 on JAX."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ _GROWN = ops.concatenate
         (lambda x: ops.vectorized_map(lambda v: v[0] + v[1], [x, x[:2]]), ShapeError, "must be equal"),
         (lambda x: ops.associative_scan(lambda a, b: a + b * 0.5, np.arange(4)), DTypeError, "associative_scan"),
         (lambda x: ops.associative_scan(lambda a, b: ops.sum(a + b), x), ShapeError, "associative_scan"),
-        (lambda x: ops.associative_scan(lambda a, b: (a[0],), (x, x)), InvalidTypeError, "as many tensors as it is given, 2, got 1"),
+        (lambda x: ops.associative_scan(lambda a, b: (a[0],), (x, x)), InvalidTypeError, "as it is given, 2, got 1"),
         (lambda x: ops.associative_scan(lambda a, b: a, (x, x[:2])), ShapeError, "one size along axis 0"),
     ],
 )

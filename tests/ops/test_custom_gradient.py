@@ -1,4 +1,4 @@
-"""Functions with gradients of their own, and derivatives forwards."""
+"""Functions with user-defined gradients, and forward-mode derivatives."""
 
 from __future__ import annotations
 
