@@ -56,7 +56,7 @@ class Pool:
         return np.minimum(starts + self.window[i], self.sizes[i]) - np.maximum(starts, 0)
 
     def tap(self, i: int, k: int) -> tuple[slice, slice]:
-        """Return the windows along the i-th axis whose k-th element is inside the input, and these elements of the input."""
+        """Return the slice of windows along the i-th axis whose k-th element is inside the input, and the slice of these elements."""
         n, o, s, before = self.sizes[i], self.outs[i], self.strides[i], self.pads[i][0]
         k = k * self.dilation[i] if self.dilation else k
         low = min(max(-((k - before) // s), 0), o)

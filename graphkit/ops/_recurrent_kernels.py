@@ -178,7 +178,7 @@ def prepare_lstm(
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
+    activate, activate_gates = KNOWN[activation][0], KNOWN[recurrent_activation][0]
     last_cell = np.empty((units, h_last.shape[0]), x.dtype)
     owned = [buffers[t] if reserve else buffers[n % 2] for n, t in enumerate(order)]
     cells = [own[4 * units : 5 * units] for own in owned] + [last_cell]
@@ -216,15 +216,15 @@ def prepare_lstm(
                 multiply(sigmoids, half, out=sigmoids)
                 add(sigmoids, half, out=sigmoids)
             else:
-                gate_curve(sigmoids)
-                curve(candidate)
+                activate_gates(sigmoids)
+                activate(candidate)
             multiply(input_forget, operands, out=pair)
             add(first, second, out=cell)
             if joint:
                 tanh(cell, out=tc)
             else:
                 copyto(tc, cell)
-                curve(tc)
+                activate(tc)
             if masked is None or not masked[time]:
                 multiply(o, tc, out=h)
             else:
@@ -246,13 +246,13 @@ def prepare_lstm_grad(
 ) -> Thunk:  # fmt: skip
     """Prepare LSTM backward: cotangents of the gates before activation, in Keras' order, and of the initial states."""
     dz, dh_first, dc_first = out
-    slope, spread, k, dh, dc, kept_h, kept_c, turned = workspace
+    slope, spread, k, dh, dc, kept_h, kept_c, reordered = workspace
     dy = more[0] if sequence else None
     units, batch = dh.shape
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
-    curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
+    derivative, gate_derivative = KNOWN[activation][1], KNOWN[recurrent_activation][1]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
@@ -273,16 +273,16 @@ def prepare_lstm_grad(
     def run() -> None:
         copyto(dh, dh_last.T)
         copyto(dc, dc_last.T)
-        copyto(turned[:, :units], recurrent[:, 3 * units :])
-        copyto(turned[:, units:], recurrent[:, : 3 * units])
+        copyto(reordered[:, :units], recurrent[:, 3 * units :])
+        copyto(reordered[:, units:], recurrent[:, : 3 * units])
         masked = masks.read()
         for given, tc, o, gates, sigmoids, g, operands, i, f, target_rest, target_o, off, time in steps:
             if given is not None:
                 add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 copyto(kept_h, dh)
                 copyto(kept_c, dc)
             if joint:
@@ -292,9 +292,9 @@ def prepare_lstm_grad(
                 multiply(tc, tc, out=k)
                 subtract(one, k, out=k)
             else:
-                gate_curve(sigmoids, slope_sigmoids)
-                curve(g, slope_g)
-                curve(tc, k)
+                gate_derivative(sigmoids, slope_sigmoids)
+                derivative(g, slope_g)
+                derivative(tc, k)
             multiply(k, o, out=k)
             multiply(k, dh, out=k)
             add(dc, k, out=dc)
@@ -303,13 +303,13 @@ def prepare_lstm_grad(
             multiply(i, dc, out=spread_g)
             multiply(spread, slope, out=spread)
             multiply(dc, f, out=dc)
-            if hidden:
+            if any_masked:
                 copyto(spread, 0, where=off)
                 copyto(dc, kept_c, where=off)
             copyto(target_rest, spread_rest)
             copyto(target_o, spread_o)
-            matmul(turned, spread, out=dh)
-            if hidden:
+            matmul(reordered, spread, out=dh)
+            if any_masked:
                 copyto(dh, kept_h, where=off)
         copyto(dh_first, dh.T)
         copyto(dc_first, dc.T)
@@ -355,7 +355,7 @@ def prepare_gru(
     joint = recurrent_activation == "sigmoid"
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
+    activate, activate_gates = KNOWN[activation][0], KNOWN[recurrent_activation][0]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
@@ -390,7 +390,7 @@ def prepare_gru(
                 multiply(gates, half, out=gates)
                 add(gates, half, out=gates)
             else:
-                gate_curve(gates)
+                activate_gates(gates)
             if reset_after:
                 multiply(r, part, out=work)
             else:
@@ -398,7 +398,7 @@ def prepare_gru(
                 matmul(late, part, out=work)
             add(work, offset, out=work)
             add(projected_late, work, out=candidate)
-            curve(candidate)
+            activate(candidate)
             subtract(h, candidate, out=work)
             multiply(work, z, out=work)
             add(work, candidate, out=work)
@@ -427,7 +427,7 @@ def prepare_gru_grad(
     two = 2 * units
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
-    curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
+    derivative, gate_derivative = KNOWN[activation][1], KNOWN[recurrent_activation][1]
     of_gates, of_late = recurrent[:, :two], recurrent[:, two:]
 
     def slices(number: int) -> tuple[Any, ...]:
@@ -452,13 +452,13 @@ def prepare_gru_grad(
                 add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 copyto(kept, dh)
                 copyto(dh, 0, where=off)
             copyto(h, before)
-            gate_curve(gates, slope_gates)
-            curve(candidate, slope_late)
+            gate_derivative(gates, slope_gates)
+            derivative(candidate, slope_late)
             subtract(h, candidate, out=work)
             multiply(work, dh, out=d_z)
             multiply(dh, z, out=work)  # what reaches the previous state directly
@@ -479,7 +479,7 @@ def prepare_gru_grad(
             copyto(target, spread)
             matmul(of_gates, d_gates, out=dh)
             add(dh, work, out=dh)
-            if hidden:
+            if any_masked:
                 copyto(dh, kept, where=off)
         copyto(dh_first, dh.T)
 
@@ -496,13 +496,13 @@ def prepare_simple_rnn(
     """Prepare SimpleRNN forward; keeps the output of each step before masking, and the state before each step."""
     y, h_last = out[:2]
     weights, inner, projections, row, projected, column = workspace[:6]
-    made, history = (out[2], out[3]) if reserve else (workspace[6], None)
+    outputs, history = (out[2], out[3]) if reserve else (workspace[6], None)
     units = h_last.shape[-1]
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve = KNOWN[activation][0]
+    activate = KNOWN[activation][0]
     steps = [
-        (projections[:, t], made[t] if reserve else made[0], states.targets[n], masks.at(t), t)
+        (projections[:, t], outputs[t] if reserve else outputs[0], states.targets[n], masks.at(t), t)
         for n, t in enumerate(order)
     ]
     h, project = states.now, projection(x, weights, projections)
@@ -519,7 +519,7 @@ def prepare_simple_rnn(
             np.copyto(projected, row.T)
             np.matmul(inner, column, out=own)
             np.add(own, projected, out=own)
-            curve(own)
+            activate(own)
             if masked is not None and masked[time]:
                 np.copyto(h, own, where=np.logical_not(off))
             else:
@@ -532,7 +532,7 @@ def prepare_simple_rnn(
 
 
 def prepare_simple_rnn_grad(
-    out: Any, dh_last: Array, recurrent: Array, made: Array, *more: Array,
+    out: Any, dh_last: Array, recurrent: Array, outputs: Array, *more: Array,
     activation: str, go_backwards: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
     """Prepare SimpleRNN backward: cotangents before activation, and of the initial state."""
@@ -541,8 +541,8 @@ def prepare_simple_rnn_grad(
     dy = more[0] if sequence else None
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
-    curve = KNOWN[activation][1]
-    steps = [(None if dy is None else dy[:, n].T, made[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][
+    derivative = KNOWN[activation][1]
+    steps = [(None if dy is None else dy[:, n].T, outputs[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][
         ::-1
     ]
     flush = Flush(dh)
@@ -555,16 +555,16 @@ def prepare_simple_rnn_grad(
                 np.add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 np.copyto(kept, dh)
-            curve(own, slope)
+            derivative(own, slope)
             np.multiply(dh, slope, out=slope)
-            if hidden:
+            if any_masked:
                 np.copyto(slope, 0, where=off)
             np.copyto(target, slope)
             np.matmul(recurrent, slope, out=dh)
-            if hidden:
+            if any_masked:
                 np.copyto(dh, kept, where=off)
         np.copyto(dh_first, dh.T)
 

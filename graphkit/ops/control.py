@@ -360,7 +360,7 @@ def _unwritten(body: Body) -> list[Variable]:
 
 
 def _scan_body(body: Body, carries: int, sequences: int) -> Program:
-    """Return (carried, written variables, slices, captured, variables that are read) -> (carried, written variables, results)."""
+    """Return the program (carried, written variables, slices, captured, variables read) -> (carried, written variables, results)."""
     inputs, outputs = list(body.program.inputs), list(body.program.outputs)
     slices = inputs[carries : carries + sequences]
     captured = inputs[carries + sequences : len(inputs) - len(body.variables)]

@@ -367,7 +367,7 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
             order.
 
     Raises:
-        InvalidArgumentError: `indexing` is something else.
+        InvalidArgumentError: `indexing` is neither.
 
     Source: keras.ops.meshgrid.
     """

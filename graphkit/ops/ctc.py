@@ -190,7 +190,7 @@ def ctc_decode(
         of the best logits, for "greedy"; (batch, paths), log probabilities, for "beam_search".
 
     Raises:
-        InvalidArgumentError: another strategy is given.
+        InvalidArgumentError: `strategy` is neither.
 
     Source: keras.ops.ctc_decode.
     """
