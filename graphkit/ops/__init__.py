@@ -1,4 +1,4 @@
-"""The ops: Keras' `keras.ops`, over arrays, tracers and symbolic tensors alike."""
+"""The public ops (`keras.ops`), which accept arrays, tracers and symbolic tensors alike."""
 
 from graphkit.ops import image, numpy, random, recurrent, resizing, strings
 from graphkit.ops.arithmetic import *

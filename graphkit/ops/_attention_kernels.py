@@ -1,7 +1,7 @@
-"""Attention and its gradient in blocks of scores that stay in the cache: they are never in memory as a whole.
+"""Attention and its gradient, computed on blocks of scores that stay in the cache; the whole matrix is never stored.
 
-Forward keeps one number for each row of scores, the logarithm of the sum of its powers, from which backward makes the
-probabilities again. Scores of ordinary size are raised without taking the row's maximum off first. All views are made once.
+Forward keeps one number per row of scores, the log of the sum of exponentials, from which backward recomputes the
+probabilities. Scores of moderate size are exponentiated without subtracting the row's maximum. All views are made once.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ from graphkit.ir.spec import TensorSpec
 
 Array = np.ndarray[Any, Any]
 Thunk = Callable[[], Any]
-BLOCK = 1 << 17  # scores that are worked on at a time
-FLOOR = -0.7 * 3.4028234663852886e38  # what a masked score becomes
-_ORDINARY = 60.0  # powers of scores up to this, and sums of them, are far from the limits of float32
+BLOCK = 1 << 17  # scores processed at a time
+FLOOR = -0.7 * 3.4028234663852886e38  # the value of a masked score
+_ORDINARY = 60.0  # exponentials of scores up to this size, and their sums, stay far from the limits of float32
 
 
 class Cut(NamedTuple):
-    """How many heads, and how many queries of each, make a block."""
+    """The size of a block: a number of heads, and a number of queries of each."""
 
     heads: int
     queries: int
 
     @classmethod
     def of(cls, heads: int, queries: int, keys: int, matrices: int) -> Cut:
-        """Blocks of which `matrices` fit the cache."""
+        """Return the block size at which `matrices` blocks fit the cache."""
         limit, whole = max(BLOCK // matrices, 1), max(queries * keys, 1)
         if whole <= limit:
             return cls(max(1, min(heads, limit // whole)), max(queries, 1))
@@ -38,7 +38,10 @@ class Cut(NamedTuple):
 
 
 def scratch(matrices: int, specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
-    """For each thread so many blocks of scores, and two of queries; specs of query, key and value come first."""
+    """Return the scratch of each thread: `matrices` blocks of scores, a block of queries and a block of values.
+
+    `specs` starts with those of query, key and value.
+    """
     _, queries, heads, size = (int(s) for s in specs[0].shape)  # type: ignore[arg-type]  # kernels see known sizes only
     keys, width = int(specs[1].shape[1]), int(specs[2].shape[3])  # type: ignore[arg-type]
     cut = Cut.of(heads, queries, keys, matrices)
@@ -56,7 +59,7 @@ def _shaped(flat: Array, *shape: int) -> Array:
 
 
 def _on_threads(shards: Sequence[Sequence[Thunk]], work: int) -> Thunk:
-    """The shards side by side; one after another where there is little to do."""
+    """Run the shards in parallel, or one after another where there is little work."""
     runs = [partial(_all, shard) for shard in shards if shard]
     return partial(threads.run_all, runs) if work >= BLOCK // 4 else partial(_all, runs)
 
@@ -66,12 +69,12 @@ def _all(thunks: Sequence[Thunk]) -> None:
         thunk()
 
 
-def _hide(scores: Array, seen: Array | None, instead: float) -> None:
-    if seen is not None:
-        np.copyto(scores, scores.dtype.type(instead), where=~seen)
+def _mask_out(scores: Array, visible: Array | None, fill: float) -> None:
+    if visible is not None:
+        np.copyto(scores, scores.dtype.type(fill), where=~visible)
 
 
-def _whole_mask(mask: Sequence[Array], shape: tuple[int, ...], keys: int) -> Array | None:
+def _broadcast_mask(mask: Sequence[Array], shape: tuple[int, ...], keys: int) -> Array | None:
     return np.broadcast_to(mask[0], (*shape[:3], keys)) if mask else None
 
 
@@ -81,11 +84,11 @@ def _whole_mask(mask: Sequence[Array], shape: tuple[int, ...], keys: int) -> Arr
 def prepare_attention(
     out: Any, query: Array, key: Array, value: Array, *mask: Array, scale: float, workspace: list[Array]
 ) -> Thunk:
-    """The engine's thunk of `attention`."""
-    made, q, k, v = _heads_first(out[0], query, key, value)
+    """Return the engine's thunk of `attention`."""
+    output, q, k, v = _heads_first(out[0], query, key, value)
     batch, heads, queries, _ = q.shape
     keys = k.shape[2]
-    seen = _whole_mask(mask, q.shape, keys)
+    visible = _broadcast_mask(mask, q.shape, keys)
     cut, factor, ones = Cut.of(heads, queries, keys, 1), q.dtype.type(scale), np.ones(keys, q.dtype)
     shards: list[list[Thunk]] = [[] for _ in workspace[0]]
     for i, h, r in (
@@ -93,25 +96,25 @@ def prepare_attention(
     ):
         shard = (i * heads // cut.heads + h // cut.heads + r // cut.queries) % len(shards)
         head, at = slice(h, h + cut.heads), (i, slice(h, h + cut.heads), slice(r, r + cut.queries))
-        part = q[at]
-        scores = _shaped(workspace[0][shard], *part.shape[:2], keys)
-        scaled = _shaped(workspace[1][shard], *part.shape)
-        sums = _shaped(workspace[2][shard], *part.shape[:2])
-        covered = None if seen is None else seen[at]
+        query_block = q[at]
+        scores = _shaped(workspace[0][shard], *query_block.shape[:2], keys)
+        scaled = _shaped(workspace[1][shard], *query_block.shape)
+        sums = _shaped(workspace[2][shard], *query_block.shape[:2])
+        visible_block = None if visible is None else visible[at]
         shards[shard] += [
-            partial(np.multiply, part, factor, scaled),
+            partial(np.multiply, query_block, factor, scaled),
             partial(np.matmul, scaled, k[i, head].swapaxes(1, 2), scores),
-            partial(_raise, scores, covered, ones, sums, out[1][at]),
-            partial(np.matmul, scores, v[i, head], made[at]),
-            partial(_finish, made[at], sums, out[1][at]),
+            partial(_exponentiate, scores, visible_block, ones, sums, out[1][at]),
+            partial(np.matmul, scores, v[i, head], output[at]),
+            partial(_finish, output[at], sums, out[1][at]),
         ]
     return _on_threads(shards, batch * heads * queries * keys)
 
 
-def _raise(scores: Array, seen: Array | None, ones: Array, sums: Array, top: Array) -> None:
-    """Scores become powers of e; `sums` are their sums, `top` what was taken off each row before."""
-    _hide(scores, seen, FLOOR)
-    if seen is None and scores.min() > -_ORDINARY and scores.max() < _ORDINARY:
+def _exponentiate(scores: Array, visible: Array | None, ones: Array, sums: Array, top: Array) -> None:
+    """Exponentiate the scores in place; `sums` gets the row sums, `top` what was subtracted from each row first."""
+    _mask_out(scores, visible, FLOOR)
+    if visible is None and scores.min() > -_ORDINARY and scores.max() < _ORDINARY:
         top.fill(0)
     else:
         np.maximum.reduce(scores, axis=2, out=top)
@@ -121,7 +124,7 @@ def _raise(scores: Array, seen: Array | None, ones: Array, sums: Array, top: Arr
 
 
 def _finish(output: Array, sums: Array, logarithms: Array) -> None:
-    """Divide by the sums, and note their logarithm; it has the row's top in it already."""
+    """Divide by the sums, and add their logarithm to `logarithms`, which already holds what was subtracted."""
     np.divide(output, sums[..., None], out=output)
     np.log(sums, out=sums)
     np.add(logarithms, sums, out=logarithms)
@@ -134,59 +137,64 @@ def prepare_attention_grad(
     out: Any, cotangent: Array, query: Array, key: Array, value: Array, output: Array, logarithms: Array, *mask: Array,
     scale: float, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """The engine's thunk of `attention_grad`."""
+    """Return the engine's thunk of `attention_grad`."""
     dq, dk, dv, g, q, k, v, o = _heads_first(*out, cotangent, query, key, value, output)
     batch, heads, queries, _ = q.shape
     keys = k.shape[2]
     if not queries:
         return lambda: [x.fill(0) for x in out]
-    seen = _whole_mask(mask, q.shape, keys)
+    visible = _broadcast_mask(mask, q.shape, keys)
     cut, factor = Cut.of(heads, queries, keys, 2), q.dtype.type(scale)
     shards: list[list[Thunk]] = [[] for _ in workspace[0]]
     for number, (i, h) in enumerate((i, h) for i in range(batch) for h in range(0, heads, cut.heads)):
         shard, head = number % len(shards), (i, slice(h, h + cut.heads))
-        keyed, valued = k[head], v[head]
-        for r in range(0, queries, cut.queries):  # one shard: they add up
+        key_head, value_head = k[head], v[head]
+        for r in range(0, queries, cut.queries):  # all in one shard, since they add to the same sums
             at = (*head, slice(r, r + cut.queries))
-            part, came = q[at], g[at]
-            powers, slopes = (_shaped(w[shard], *part.shape[:2], keys) for w in workspace[:2])
-            scaled, weighed = _shaped(workspace[2][shard], *part.shape), _shaped(workspace[3][shard], *came.shape)
-            covered = None if seen is None else seen[at]
+            query_block, g_block = q[at], g[at]
+            weights, slopes = (_shaped(w[shard], *query_block.shape[:2], keys) for w in workspace[:2])
+            scaled, weighted = (
+                _shaped(workspace[2][shard], *query_block.shape),
+                _shaped(workspace[3][shard], *g_block.shape),
+            )
+            visible_block = None if visible is None else visible[at]
             product = np.matmul if not r else _add_matmul
             shards[shard] += [
-                partial(np.multiply, part, factor, scaled),
-                partial(np.matmul, scaled, keyed.swapaxes(1, 2), powers),
-                partial(_raise_again, powers, covered, logarithms[at], came, weighed),
-                partial(product, powers.swapaxes(1, 2), weighed, dv[head]),
-                partial(np.matmul, weighed, valued.swapaxes(1, 2), slopes),
-                partial(_slopes, slopes, powers, covered, weighed, o[at]),
+                partial(np.multiply, query_block, factor, scaled),
+                partial(np.matmul, scaled, key_head.swapaxes(1, 2), weights),
+                partial(_restore_probabilities, weights, visible_block, logarithms[at], g_block, weighted),
+                partial(product, weights.swapaxes(1, 2), weighted, dv[head]),
+                partial(np.matmul, weighted, value_head.swapaxes(1, 2), slopes),
+                partial(_slopes, slopes, weights, visible_block, weighted, o[at]),
                 partial(product, slopes.swapaxes(1, 2), scaled, dk[head]),
-                partial(np.matmul, slopes, keyed, dq[at]),
+                partial(np.matmul, slopes, key_head, dq[at]),
                 partial(np.multiply, dq[at], factor, dq[at]),
             ]
     return _on_threads(shards, batch * heads * queries * keys)
 
 
-def _raise_again(scores: Array, seen: Array | None, logarithms: Array, cotangent: Array, weighed: Array) -> None:
-    """Scores become probabilities, or powers where the cotangent can be divided by their sums instead."""
-    _hide(scores, seen, FLOOR)
+def _restore_probabilities(
+    scores: Array, visible: Array | None, logarithms: Array, cotangent: Array, weighted: Array
+) -> None:
+    """Turn scores into probabilities, or into exponentials where the cotangent can be divided by their sums instead."""
+    _mask_out(scores, visible, FLOOR)
     if np.abs(logarithms).max() < _ORDINARY:
-        np.multiply(cotangent, np.exp(-logarithms)[..., None], out=weighed)
+        np.multiply(cotangent, np.exp(-logarithms)[..., None], out=weighted)
         np.exp(scores, out=scores)
         return
-    np.copyto(weighed, cotangent)
+    np.copyto(weighted, cotangent)
     np.subtract(scores, logarithms[..., None], out=scores)
     np.exp(scores, out=scores)
-    if seen is not None:  # rows with nothing to see: the floor swallows the logarithm of how many there are
+    if visible is not None:  # rows that are masked throughout: the log of their number of keys is lost beside FLOOR
         scores[logarithms <= FLOOR / 2] = 1 / scores.shape[2]
 
 
-def _slopes(slopes: Array, powers: Array, seen: Array | None, weighed: Array, output: Array) -> None:
-    """The cotangent of the scores out of that of the probabilities; `weighed` is used up."""
-    np.multiply(weighed, output, out=weighed)
-    np.subtract(slopes, np.add.reduce(weighed, axis=2, keepdims=True), out=slopes)
-    np.multiply(slopes, powers, out=slopes)
-    _hide(slopes, seen, 0.0)
+def _slopes(slopes: Array, weights: Array, visible: Array | None, weighted: Array, output: Array) -> None:
+    """Turn the cotangent of the probabilities into that of the scores, in place; overwrites `weighted`."""
+    np.multiply(weighted, output, out=weighted)
+    np.subtract(slopes, np.add.reduce(weighted, axis=2, keepdims=True), out=slopes)
+    np.multiply(slopes, weights, out=slopes)
+    _mask_out(slopes, visible, 0.0)
 
 
 def _add_matmul(a: Array, b: Array, out: Array) -> None:

@@ -1,4 +1,4 @@
-"""Elementwise kernels of several steps, run block by block so that the steps find their numbers in the cache."""
+"""Elementwise kernels of several steps, run block by block so that each step finds its data in the cache."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from graphkit.ir.spec import TensorSpec
 
-BLOCK = 1 << 14  # elements: a few blocks of float32 fit the nearest cache
+BLOCK = 1 << 14  # elements: a few blocks of float32 fit the second-level cache
 
 
 def in_blocks(step: Callable[..., None], scratch: int = 0) -> dict[str, Any]:
-    """The `kernel` and `workspace` parts of a primitive whose output and inputs all have one shape and dtype.
+    """Return the `kernel` and `workspace` of a primitive whose output and inputs all have one shape and dtype.
 
-    `step(out, *inputs, *scratches, **params)` works on flat arrays of at most `BLOCK` elements. `out` is never an input.
+    Args:
+        step: `step(out, *inputs, *scratches, **params)` on flat arrays of at most `BLOCK` elements; `out` is never an input.
+        scratch: the number of scratch arrays.
     """
 
     def kernel(out: Any, *arrays: Any, workspace: list[Any], **params: Any) -> None:
@@ -34,7 +36,7 @@ def in_blocks(step: Callable[..., None], scratch: int = 0) -> dict[str, Any]:
 
 
 def horner(coefficients: tuple[float, ...], x: Any, out: Any) -> None:
-    """The polynomial with these coefficients (constant term first) at `x`, into `out`."""
+    """Evaluate the polynomial with these coefficients (constant term first) at `x`, into `out`."""
     constants = [np.asarray(c, x.dtype) for c in coefficients]
     np.multiply(x, constants[-1], out=out)
     for constant in constants[-2:0:-1]:
@@ -45,17 +47,17 @@ def horner(coefficients: tuple[float, ...], x: Any, out: Any) -> None:
 
 # ----- rows: blocks along the first axis -----
 
-ROW_BLOCK = 1 << 15  # elements that are worked on at a time
+ROW_BLOCK = 1 << 15  # elements processed at a time
 
 
 def row_blocks(x: Any) -> Iterator[slice]:
-    """Slices of the first axis of about `ROW_BLOCK` elements each."""
+    """Yield slices of the first axis with about `ROW_BLOCK` elements each."""
     rows = max(1, ROW_BLOCK // max(1, x[0].size if len(x) else 1))
     return (slice(start, start + rows) for start in range(0, len(x), rows))
 
 
 def channel_sums(block: Any, channels: int) -> Any:
-    """The sums of (before, channels, after) for each channel, which may stand several times in a row; in float64."""
+    """Sum a (before, channels, after) block for each channel, in float64; the channels may be repeated along their axis."""
     sums = (
         np.add.reduce(block[:, :, 0], axis=0)
         if block.shape[2] == 1
@@ -65,7 +67,7 @@ def channel_sums(block: Any, channels: int) -> Any:
 
 
 def row_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
-    """Scratch for one block of rows, or for one row where that is longer."""
+    """Return scratch for one block of rows, or for one row where that is longer."""
     axis = params["axis"]
     sizes: list[int] = [int(s) for s in specs[0].shape]  # type: ignore[arg-type]  # kernels see known sizes only
     row = int(np.prod(sizes[axis:], dtype=np.int64))

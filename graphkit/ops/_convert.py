@@ -1,4 +1,4 @@
-"""Arguments of ops made uniform: tensors, dtypes, axes."""
+"""Normalize the arguments of ops: tensors, dtypes, sizes, axes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ _SCALARS = (bool, int, float, complex)
 
 
 def tensor(value: Any, dtype: str | None = None) -> Any:
-    """`value` as a tensor: tracers and variables stay; Python numbers and lists become arrays of Keras' default dtypes."""
+    """Return `value` as a tensor; Python numbers and lists become arrays of Keras' default dtypes.
+
+    Args:
+        value: an array, a number, a nested list, a variable, a tracer or a `Dim`. Tracers and variables are returned as they are.
+        dtype: the dtype to cast to; None keeps the value's own.
+
+    Raises:
+        ShapeError: `value` is a ragged list.
+        InvalidTypeError: `value` is not array-like.
+    """
     if isinstance(value, Variable):
         value = value.as_tensor()
     if isinstance(value, (Tracer, Variable)):
@@ -30,7 +39,7 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
 
         value = size_tensor(value)
         return value if dtype is None else cast_to(value, dtype)
-    if dtype is not None and isinstance(value, _SCALARS):  # straight there: float32 in between would cost digits
+    if dtype is not None and isinstance(value, _SCALARS):  # directly: float32 in between would lose digits
         return _scalar(value, dtypes.to_numpy(dtype))
     array = value if type(value) is np.ndarray else _array(value)
     if dtype is not None and dtypes.of_array(array) != dtype:
@@ -39,7 +48,7 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
 
 
 def _scalar(value: Any, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
-    """A Python number as an array: an infinity where a half float has none so large, without its upper bits where an integer has not."""
+    """Convert a Python number; one out of range becomes infinity as a float, and loses its upper bits as an integer."""
     with np.errstate(over="ignore"):
         try:
             return np.asarray(value, kind)
@@ -48,7 +57,7 @@ def _scalar(value: Any, kind: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 def fits(value: Any, dtype: str) -> bool:
-    """Whether a dtype has this number: not so for a Python int beyond an integer dtype's range."""
+    """Whether a dtype can hold this number; False only for a Python int outside the range of an integer dtype."""
     if not isinstance(value, int) or not dtypes.is_int(dtype):
         return True
     info = np.iinfo(dtypes.to_numpy(dtype))
@@ -56,7 +65,7 @@ def fits(value: Any, dtype: str) -> bool:
 
 
 def within(value: Any, dtype: str) -> Any:
-    """A Python int limited to what an integer dtype holds; anything else as it is."""
+    """Clamp a Python int to the range of an integer dtype; return anything else as it is."""
     if fits(value, dtype):
         return value
     info = np.iinfo(dtypes.to_numpy(dtype))
@@ -64,25 +73,33 @@ def within(value: Any, dtype: str) -> Any:
 
 
 def reals(what: str, *values: Any, to_float: bool = False) -> tuple[Any, ...]:
-    """`promote`. Raises DTypeError for complex numbers, which have no order and no sign."""
+    """Promote values that must be real; `what` is the op that the error names.
+
+    Raises:
+        DTypeError: the common dtype is complex: complex numbers have no order and no sign.
+    """
     made = promote(*values, to_float=to_float)
     if dtype_name(made[0]) in dtypes.COMPLEX:
-        raise DTypeError(f"{what} wants real numbers, got {dtype_name(made[0])}; take ops.real or ops.abs of them.")
+        raise DTypeError(f"{what} expects real numbers, got {dtype_name(made[0])}; take ops.real or ops.abs of them.")
     return made
 
 
 def numbers(what: str, *values: Any) -> tuple[Any, ...]:
-    """`promote`. Raises DTypeError for bools, which have no sign and no differences."""
+    """Promote values that must not be bools; `what` is the op that the error names.
+
+    Raises:
+        DTypeError: the common dtype is bool: bools have no sign and no differences.
+    """
     made = promote(*values)
     if dtype_name(made[0]) == "bool":
         raise DTypeError(
-            f"{what} wants numbers, got bool; cast them with ops.cast(x, 'int32'), or use the logical ops."
+            f"{what} expects numbers, got bool; cast them with ops.cast(x, 'int32'), or use the logical ops."
         )
     return made
 
 
 def counted(*values: Any) -> tuple[Any, ...]:
-    """`promote`, with bools as int32: there is arithmetic that they have none of."""
+    """Promote the values, and cast bools to int32, for arithmetic that bools do not have."""
     made = promote(*values)
     return tuple(tensor(v, "int32") for v in made) if dtype_name(made[0]) == "bool" else made
 
@@ -106,7 +123,7 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         and not all(isinstance(v, (str, bytes)) for v in array.flat)
     ):
         raise InvalidTypeError(f"Expected a tensor or something array-like, got {type(value).__name__}: {value!r:.80}.")
-    if isinstance(value, (list, tuple)):  # literals written in Python get Keras' default dtypes
+    if isinstance(value, (list, tuple)):  # Python literals get Keras' default dtypes
         default = {"f": dtypes.floatx(), "i": "int32"}.get(array.dtype.kind)
         array = array.astype(dtypes.to_numpy(default)) if default else array
     return array
@@ -121,7 +138,7 @@ def _leaves(value: Any) -> Any:
 
 
 def dtype_of(value: Any) -> Any:
-    """The dtype of an argument for `result_type`; Python numbers give their (weak) type."""
+    """Return the dtype of an argument for `result_type`; a Python number gives its (weak) type."""
     if isinstance(value, bool):
         return "bool"
     if isinstance(value, int):
@@ -136,7 +153,7 @@ def dtype_of(value: Any) -> Any:
 
 
 def promote(*values: Any, to_float: bool = False) -> tuple[Any, ...]:
-    """The values as tensors of their common dtype; `to_float` makes integers and bools `floatx()`."""
+    """Return the values as tensors of their common dtype; `to_float` turns integers and bools into `floatx()`."""
     dtype = dtypes.result_type(*map(dtype_of, values))
     if to_float:
         dtype = float_dtype(dtype)
@@ -144,46 +161,50 @@ def promote(*values: Any, to_float: bool = False) -> tuple[Any, ...]:
 
 
 def float_dtype(dtype: str) -> str:
-    """`dtype` if it is a float or complex one, else `floatx()` (Keras: int and bool become floatx in exp, mean, ...)."""
+    """Return `dtype` if it is float or complex, else `floatx()`: as in Keras, int and bool become floatx in exp, mean, ..."""
     return dtype if dtypes.is_float(dtype) or dtype in dtypes.COMPLEX else dtypes.floatx()
 
 
 def as_float(value: Any) -> Any:
-    """A tensor of a float dtype."""
+    """Return `value` as a tensor of a float or complex dtype."""
     made = tensor(value)
     return tensor(made, float_dtype(dtype_name(made)))
 
 
 def dtype_name(value: Any) -> str:
-    """Keras' name of a tensor's dtype."""
+    """Return Keras' name of a tensor's dtype."""
     return value.dtype if isinstance(value, (Tracer, Variable)) else dtypes.of_array(value)
 
 
 def cast_to(value: Any, dtype: str) -> Any:
-    """The tensor in another dtype."""
+    """Cast a tensor to another dtype."""
     from graphkit.ops.elementwise import cast_p
 
     return cast_p.bind(value, dtype=dtype)
 
 
 def shape_of(value: Any) -> Shape:
-    """The shape of a tensor; unknown sizes are `Dim`s."""
+    """Return the shape of a tensor; unknown sizes are `Dim`s."""
     return tuple(value.shape)
 
 
 def size_argument(value: Any, where: str, free: bool = True) -> Any:
-    """A size that a caller gives: an int, or with `free` the size of a free axis inside a traced function.
+    """Check a size given by a caller: an int, or with `free` also the size of a free axis inside a traced function.
 
-    Raises UnknownSizeError for None, which is what `ops.shape` of a symbolic tensor gives for a free axis.
+    `where` begins the error message.
+
+    Raises:
+        UnknownSizeError: the size is None, which `ops.shape` of a symbolic tensor returns for a free axis.
+        InvalidTypeError: the size is not an integer.
     """
     if isinstance(value, Dim) and free:
         return value
     if value is None or isinstance(value, Dim):
         given = f"{value}, the size of a free axis" if isinstance(value, Dim) else "None"
         raise UnknownSizeError(
-            f"{where} must be a known number, got {given}. ops.shape of a symbolic tensor gives None for an axis that is free, as in "
-            "Keras. Give the axis a fixed size, take the size from a tensor (ops.zeros_like, -1 in ops.reshape), or compute in a "
-            "layer's call or a Lambda, where the sizes are known."
+            f"{where} must be a known number, got {given}. ops.shape of a symbolic tensor returns None for a free axis, as in "
+            "Keras. Give the axis a fixed size, take the size from a tensor (ops.zeros_like, -1 in ops.reshape), or compute it in "
+            "a layer's call or a Lambda, where the sizes are known."
         )
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
         return int(value.item())
@@ -194,22 +215,37 @@ def size_argument(value: Any, where: str, free: bool = True) -> Any:
 
 
 def shape_argument(shape: Any, where: str) -> Shape:
-    """A shape that a caller gives, of ints and sizes of free axes; one number is a shape of one axis."""
+    """Check a shape given by a caller: ints and sizes of free axes; a single number is a shape with one axis.
+
+    Raises:
+        UnknownSizeError: a size is None.
+        InvalidTypeError: a size is not an integer.
+    """
     sizes = tuple(shape) if isinstance(shape, (list, tuple, np.ndarray)) else (shape,)
     return tuple(size_argument(size, f"{where}: each size of the shape {show(sizes)}") for size in sizes)
 
 
 def canonical_axis(axis: Any, rank: int, where: str = "axis") -> int:
-    """A non-negative axis. Raises ShapeError if there is no such axis."""
+    """Return the axis counted from the front.
+
+    Raises:
+        InvalidTypeError: `axis` is not an int.
+        ShapeError: a tensor of this rank has no such axis.
+    """
     if not isinstance(axis, (int, np.integer)) or isinstance(axis, bool):
         raise InvalidTypeError(f"{where} must be an int, got {axis!r}.")
     if not -rank <= axis < rank:
-        raise ShapeError(f"{where}={axis} is out of range for a tensor of {rank} axes.")
+        raise ShapeError(f"{where}={axis} is out of range for a tensor of rank {rank}.")
     return int(axis) % rank
 
 
 def canonical_axes(axis: Any, rank: int, where: str = "axis") -> tuple[int, ...]:
-    """Sorted non-negative axes; None is all of them. Raises ShapeError for one that is missing or given twice."""
+    """Return the axes counted from the front, sorted; None means all of them.
+
+    Raises:
+        InvalidTypeError: an axis is not an int.
+        ShapeError: an axis does not exist or is given twice.
+    """
     if axis is None:
         return tuple(range(rank))
     given: Sequence[Any] = axis if isinstance(axis, (list, tuple)) else [axis]

@@ -1,9 +1,9 @@
-"""NumPy kernels of convolution: windows gathered into matrices that fit the cache, and one matrix product for each.
+"""NumPy kernels of convolution: windows are gathered into matrices that fit the cache, with one matrix product for each.
 
-Everything here is channels-last and of known sizes. The output is cut into chunks, a chunk being some images, or some rows of
-one image; the windows of a chunk are gathered ("im2col") into a buffer that stays in the second-level cache and multiplied
-with the weights at once. Chunks are dealt out to threads. All buffers and views are made beforehand: a step only runs copies
-and matrix products.
+Everything here is channels-last and has known sizes. The output is cut into chunks: several images, or several rows of one
+image. The windows of a chunk are gathered ("im2col") into a buffer that stays in the second-level cache, and multiplied by
+the weights at once. The chunks are distributed over threads. All buffers and views are made in advance: a step only runs
+copies and matrix products.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from graphkit.ops._windows import Ints, Pairs, reach
 
 Array = np.ndarray[Any, Any]
 Thunk = Callable[[], Any]
-_CHUNK_BYTES = 384 * 1024  # of gathered windows; with what goes in and out it stays within 1 MB of cache
-_FEW_CHANNELS = 2  # up to here windows are gathered tap by tap, in rows as long as the image is wide
-# Where a whole row of a strided operand fits twice into a ufunc's buffer, NumPy copies it there and back, at three times the cost.
+_CHUNK_BYTES = 384 * 1024  # of gathered windows; with its input and output a chunk stays within 1 MB of cache
+_FEW_CHANNELS = 2  # up to this many, windows are gathered tap by tap, in copies as long as an output row
+# If a row of a strided operand fits twice into a ufunc's buffer, NumPy copies it there and back, at three times the cost.
 _UFUNC_BUFFER = 512
 _SMALL_PRODUCT = 1_000_000  # multiplications up to which OpenBLAS multiplies without copying its operands first
 _SMALL_ROWS = 48  # blocks of fewer rows gain nothing
@@ -34,7 +34,7 @@ _SMALL_ROWS = 48  # blocks of fewer rows gain nothing
 
 @dataclass(frozen=True)
 class Geometry:
-    """One correlation: `batch` images of `sizes` x (`groups` * `channels`), `outs` x (`groups` * `filters`) of them out."""
+    """One correlation: `batch` images of `sizes` x (`groups` * `channels`) become images of `outs` x (`groups` * `filters`)."""
 
     batch: int
     sizes: Ints
@@ -49,7 +49,7 @@ class Geometry:
 
     @property
     def taps(self) -> int:
-        """The positions of a window."""
+        """The number of positions in a window."""
         return math.prod(self.window)
 
     @property
@@ -67,22 +67,22 @@ class Geometry:
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether the images, as they are, are the gathered windows."""
+        """Whether the images are the gathered windows as they are."""
         plain = self.taps == 1 and self.groups == 1 and set(self.strides) == {1} and not any(map(any, self.pads))
         return plain and self.sizes == self.outs
 
     @property
     def by_tap(self) -> bool:
-        """Whether windows are gathered tap by tap (long copies even with few channels)."""
+        """Whether windows are gathered tap by tap, which keeps copies long even with few channels."""
         return self.groups == 1 and self.channels <= _FEW_CHANNELS < self.depth
 
     def rows(self, image_rows: int) -> int:
-        """Windows in this many rows of one image."""
+        """Return the number of windows in this many output rows of one image."""
         return image_rows * math.prod(self.outs[1:])
 
 
 class Chunk(NamedTuple):
-    """Some images, and some of their output rows (along the first spatial axis)."""
+    """A range of images and a range of their output rows (along the first spatial axis)."""
 
     first: int
     images: int
@@ -98,7 +98,7 @@ class Step(NamedTuple):
 
 
 def step_of(g: Geometry, itemsize: int, shards: int) -> Step:
-    """Chunks of about `_CHUNK_BYTES`, and at least one for each thread."""
+    """Choose chunks of about `_CHUNK_BYTES`, if possible one or more for each thread."""
     row_bytes = max(g.rows(1) * (g.depth + g.filters) * g.groups * itemsize, 1)
     height = max(g.outs[0], 1)
     if row_bytes * height > _CHUNK_BYTES or g.batch < shards:
@@ -109,7 +109,7 @@ def step_of(g: Geometry, itemsize: int, shards: int) -> Step:
 
 
 def chunks_of(g: Geometry, step: Step) -> list[Chunk]:
-    """All chunks, in order."""
+    """Return all chunks in order."""
     return [
         Chunk(first, min(step.images, g.batch - first), top, min(step.rows, g.outs[0] - top))
         for first in range(0, g.batch, step.images)
@@ -118,13 +118,13 @@ def chunks_of(g: Geometry, step: Step) -> list[Chunk]:
 
 
 def deal(chunks: Sequence[Chunk], shards: int) -> list[Sequence[Chunk]]:
-    """The chunks in `shards` runs of equal length, without empty ones."""
+    """Split the chunks into `shards` runs of nearly equal length, and drop empty runs."""
     bounds = [len(chunks) * i // shards for i in range(shards + 1)]
     return [chunks[a:b] for a, b in itertools.pairwise(bounds) if b > a]
 
 
 class Buffers:
-    """The scratch arrays of one thread: padded images, gathered windows, a product that cannot go straight to its place."""
+    """The scratch arrays of one thread: padded images, gathered windows, products that cannot be written in place."""
 
     def __init__(self, padded: Array, windows: Array, product: Array) -> None:
         self.padded = padded
@@ -133,7 +133,7 @@ class Buffers:
 
 
 class Sizes(NamedTuple):
-    """Elements of the scratch arrays of one thread."""
+    """The number of elements in each scratch array of one thread."""
 
     padded: int
     windows: int
@@ -141,25 +141,25 @@ class Sizes(NamedTuple):
 
 
 def sizes_of(g: Geometry, step: Step) -> Sizes:
-    """What one chunk needs at most."""
+    """Return the scratch that one chunk needs at most."""
     rows = g.rows(step.rows) * step.images
     padded = step.images * math.prod(_padded_sizes(g, step.rows)) * g.channels * g.groups if g.is_padded else 0
     return Sizes(padded, rows * g.depth * g.groups, rows * g.filters * g.groups)
 
 
 def _padded_sizes(g: Geometry, rows: int) -> Ints:
-    """The part of the padded image that this many output rows look at."""
+    """Return the size of the part of the padded image that this many output rows read."""
     counts = (rows, *g.outs[1:])
     return tuple((o - 1) * s + k for o, s, k in zip(counts, g.strides, reach(g.window, g.dilation), strict=True))
 
 
 def accumulator_dtype(dtype: str) -> str:
-    """Half precision is multiplied and added up in float32."""
+    """Return the dtype of products and sums: float32 for half precision."""
     return "float32" if dtype in ("float16", "bfloat16") else dtype
 
 
 def scratch_specs(geometries: Sequence[Geometry], dtype: str, extra: int = 0) -> list[TensorSpec]:
-    """Specs for `scratch`: weights (and `extra` elements of them), then the buffers of each thread."""
+    """Return the specs of the workspace: weights (and `extra` elements), then the buffers of each thread."""
     made = accumulator_dtype(dtype)
     shards = threads.num_threads()
     itemsize = dtypes.bits(made) // 8
@@ -170,7 +170,7 @@ def scratch_specs(geometries: Sequence[Geometry], dtype: str, extra: int = 0) ->
 
 
 def buffers_of(workspace: Sequence[Array]) -> list[Buffers]:
-    """The buffers of each thread out of the workspace."""
+    """Return the buffers of each thread from the workspace."""
     return [Buffers(*parts) for parts in zip(*workspace[1:4], strict=True)]
 
 
@@ -178,7 +178,7 @@ def buffers_of(workspace: Sequence[Array]) -> list[Buffers]:
 
 
 def gather(g: Geometry, chunk: Chunk, x: Array, buffers: Buffers) -> tuple[list[Thunk], Array]:
-    """What brings the windows of a chunk together, and the matrix (or, with groups, matrices) that then holds them.
+    """Return thunks that gather the windows of a chunk, and the matrix (with groups: matrices) that then holds them.
 
     The matrix has a row for each window and a column for each tap and channel.
     """
@@ -208,14 +208,14 @@ def gather(g: Geometry, chunk: Chunk, x: Array, buffers: Buffers) -> tuple[list[
 
 
 def _split_last(array: Array, groups: int) -> Array:
-    """The last axis split into (groups, rest), as a view whatever the strides."""
+    """Split the last axis into (groups, rest), as a view whatever the strides."""
     each = array.shape[-1] // groups
     shape = (*array.shape[:-1], groups, each)
     return as_strided(array, shape, (*array.strides[:-1], array.strides[-1] * each, array.strides[-1]))
 
 
 def _source(g: Geometry, chunk: Chunk, images: Array, buffers: Buffers) -> tuple[list[Thunk], Array]:
-    """The part of the (padded) images that the chunk's windows look at, and what brings it there."""
+    """Return thunks that pad the images, and the part of the (padded) images that the chunk's windows read."""
     starts = [-before for before, _ in g.pads]
     starts[0] += chunk.top * g.strides[0]
     spans = _padded_sizes(g, chunk.rows)
@@ -239,7 +239,7 @@ def _source(g: Geometry, chunk: Chunk, images: Array, buffers: Buffers) -> tuple
 
 
 def _windows(g: Geometry, chunk: Chunk, source: Array) -> Array:
-    """A view (image, *outs, *window, channel) of the source."""
+    """Return a view (image, *outs, *window, channel) of the source."""
     outs = (chunk.rows, *g.outs[1:])
     moves = tuple(s * n for s, n in zip(source.strides[1:-1], g.strides, strict=True))
     taps = tuple(s * n for s, n in zip(source.strides[1:-1], g.dilation, strict=True))
@@ -257,9 +257,11 @@ def _windows(g: Geometry, chunk: Chunk, source: Array) -> Array:
 def correlate(
     g: Geometry, x: Array, weights: Array, bias: Array | None, out: Array, buffers: Sequence[Buffers]
 ) -> list[list[Thunk]]:
-    """out = windows of x @ weights (+ bias), as thunks for each thread.
+    """Compute out = windows of x @ weights (+ bias), as thunks for each thread.
 
-    `weights` is ([groups,] depth, filters); `bias` (groups, n, filters), n times the same, n a divisor of the windows of a row.
+    Args:
+        weights: ([groups,] depth, filters).
+        bias: (groups, n, filters), the bias repeated n times; n divides the number of windows in a row.
     """
     step = step_of(g, buffers[0].windows.itemsize, len(buffers))
     shards: list[list[Thunk]] = []
@@ -286,12 +288,12 @@ def _multiply(
 
 
 def block_count(g: Geometry, rows: int) -> int:
-    """Into how many blocks of rows the products of a chunk are cut."""
+    """Return the number of row blocks into which the products of a chunk are cut."""
     return 1 if g.groups > 1 else _blocks(rows, g.depth * g.filters)
 
 
 def _blocks(rows: int, each: int) -> int:
-    """Equal blocks of rows, so that BLAS takes the short way for each product (`each`: multiplications of a row)."""
+    """Return a number of equal row blocks small enough that BLAS does not copy them (`each`: multiplications per row)."""
     limit = _SMALL_PRODUCT // max(each, 1)
     if rows <= limit or limit < _SMALL_ROWS:
         return 1
@@ -300,7 +302,7 @@ def _blocks(rows: int, each: int) -> int:
 
 
 def in_blocks(matrix: Array, blocks: int) -> Array:
-    """The rows of a matrix as a stack of blocks."""
+    """View the rows of a matrix as a stack of blocks."""
     if blocks == 1:
         return matrix
     rows, columns = matrix.shape
@@ -309,7 +311,7 @@ def in_blocks(matrix: Array, blocks: int) -> Array:
 
 
 def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[Array, tuple[Array, Array] | None]:
-    """Where the product goes, and (to, from) of a copy that must follow if that is not its final place."""
+    """Return where the product is written, and (to, from) of a copy to its final place if that is elsewhere."""
     rows = g.rows(chunk.rows) * chunk.images
     if g.groups == 1:
         if target.flags.c_contiguous and target.dtype == buffers.product.dtype:
@@ -324,9 +326,9 @@ def _place(g: Geometry, chunk: Chunk, target: Array, buffers: Buffers) -> tuple[
 def correlate_weights(
     g: Geometry, x: Array, y: Array, sums: Array, product: Array, buffers: Sequence[Buffers]
 ) -> tuple[list[list[Thunk]], list[Array]]:
-    """sums[thread] = windows of x, transposed, @ y over that thread's chunks: the gradient of the weights in parts.
+    """Compute sums[thread] = transposed windows of x @ y over that thread's chunks: the gradient of the weights, in parts.
 
-    `product[thread]` has room for one such matrix for each block (see `most_blocks`).
+    `product[thread]` holds one such matrix for each block (see `most_blocks`).
     """
     step = step_of(g, buffers[0].windows.itemsize, len(buffers))
     shards: list[list[Thunk]] = []
@@ -343,7 +345,7 @@ def correlate_weights(
 
 
 def _add_product(g: Geometry, matrix: Array, right: Array, total: Array, product: Array, first: bool) -> list[Thunk]:
-    """total (+)= matrix transposed @ right, in blocks."""
+    """Compute total += transposed matrix @ right, in blocks; the `first` product overwrites the total."""
     blocks = block_count(g, right.shape[-2])
     left = in_blocks(matrix, blocks).swapaxes(-1, -2)
     if blocks == 1:
@@ -357,13 +359,13 @@ def _add_product(g: Geometry, matrix: Array, right: Array, total: Array, product
 
 
 def most_blocks(g: Geometry, itemsize: int) -> int:
-    """The largest number of blocks that any chunk is cut into."""
+    """Return the largest number of blocks that any chunk is cut into."""
     rows = {g.rows(c.rows) * c.images for c in chunks_of(g, step_of(g, itemsize, threads.num_threads()))}
     return max((block_count(g, n) for n in rows), default=1)
 
 
 def scatter_specs(g: Geometry, dtype: str) -> list[TensorSpec]:
-    """Scratch of `scatter`: the weights, then for each thread products, gradients and what they add up to, of one chunk."""
+    """Return the scratch of `scatter`: the weights, then for each thread the products, y and dx of one chunk."""
     made = accumulator_dtype(dtype)
     outs, images = math.prod(g.outs), scatter_images(g, dtypes.bits(made) // 8)
     sizes = (outs * g.channels * g.window[-1], outs * g.filters, math.prod(g.sizes) * g.channels)
@@ -372,7 +374,7 @@ def scatter_specs(g: Geometry, dtype: str) -> list[TensorSpec]:
 
 
 def scatter_images(g: Geometry, itemsize: int) -> int:
-    """Images at a time in `scatter`."""
+    """Return the number of images that `scatter` processes at a time."""
     each = max(math.prod(g.outs) * g.channels * g.window[-1] * itemsize, 1)
     return max(min(_CHUNK_BYTES // each, -(-g.batch // threads.num_threads())), 1)
 
@@ -380,9 +382,12 @@ def scatter_images(g: Geometry, itemsize: int) -> int:
 def scatter(
     g: Geometry, taps: Sequence[tuple[Any, Any]], y: Array, weights: Array, dx: Array, scratch: Sequence[Array]
 ) -> list[list[Thunk]]:
-    """dx = what reaches each element: y @ the weights of each tap, added where that tap lay ("col2im").
+    """Compute dx: y @ the weights of each tap, added at the elements that the tap read ("col2im").
 
-    `g` is the forward correlation, `weights` is (taps, filters, channels), `taps` are (of the output, of the input) slices.
+    Args:
+        g: the forward correlation.
+        taps: for each tap slices of the output and of the input.
+        weights: (taps, filters, channels).
     """
     step = scatter_images(g, weights.itemsize)
     chunks = [Chunk(i, min(step, g.batch - i), 0, g.outs[0]) for i in range(0, g.batch, step)]
@@ -416,16 +421,16 @@ def _scatter_chunk(
     yield partial(target.fill, 0)
     for first in range(0, g.taps, line):
         yield partial(np.matmul, left, weights[first : first + line], product.swapaxes(0, 1))
-        for (to, come), part in zip(taps[first : first + line], placed, strict=True):
-            place = target[come]
+        for (at_out, at_in), part in zip(taps[first : first + line], placed, strict=True):
+            place = target[at_in]
             if place.size:
-                yield partial(np.add, place, part[to], place)
+                yield partial(np.add, place, part[at_out], place)
     if not np.shares_memory(target, dx):
         yield partial(np.copyto, dx[images], target, casting="unsafe")
 
 
 def runner(before: Sequence[Thunk], shards: Sequence[Sequence[Thunk]], after: Sequence[Thunk] = ()) -> Thunk:
-    """One thunk: `before`, then the shards side by side, then `after`."""
+    """Return one thunk that runs `before`, then the shards in parallel, then `after`."""
     tasks = [_sequence(shard) for shard in shards if shard]
     first, last = tuple(before), tuple(after)
 

@@ -1,6 +1,7 @@
-"""NumPy kernels of depthwise convolution: each tap of the window multiplies a shifted view; some images at a time.
+"""NumPy kernels of depthwise convolution: each tap of the window multiplies a shifted view, a few images at a time.
 
-Matrix products would have a depth of a few taps only. All arrays are channels-last; filter `j` of channel `c` is `c * multiplier + j`.
+Matrix products would have a depth of only a few taps. All arrays are channels-last; filter `j` of channel `c` is output
+channel `c * multiplier + j`.
 """
 
 from __future__ import annotations
@@ -19,12 +20,12 @@ from graphkit.ops._pool import Pool, Slices, chunk_images, sharded
 
 
 def applies(g: Geometry) -> bool:
-    """Whether this is a depthwise convolution: one channel in each of several groups."""
+    """Whether this is a depthwise convolution: several groups of one channel each."""
     return g.groups > 1 and g.channels == 1
 
 
 def scratch_specs(g: Geometry, dtype: str) -> list[TensorSpec]:
-    """The kernel spread over a row of the output, a product of one chunk, sums and ones of the kernel's gradient."""
+    """Return the scratch: the kernel repeated along an output row, products of a chunk, sums and ones for the kernel's gradient."""
     made, shards = accumulator_dtype(dtype), threads.num_threads()
     images = _step(g, dtypes.bits(made) // 8)
     rows = images * math.prod(g.outs)
@@ -49,7 +50,7 @@ def _taps(g: Geometry) -> list[tuple[Slices, Slices]]:
 
 
 def _spread(g: Geometry, kernel: Array, store: Array) -> tuple[Thunk, Array]:
-    """The kernel as (taps, multiplier, width of the output, channels): long inner loops instead of short ones."""
+    """Repeat the kernel to (taps, multiplier, output width, channels), for long inner loops instead of short ones."""
     spread = store.reshape(*g.window, g.filters, g.outs[-1], g.groups)
     source = np.moveaxis(kernel.reshape(*g.window, 1, g.groups, g.filters), -1, len(g.window))
     first = partial(np.copyto, spread, source, casting="unsafe")
@@ -59,7 +60,7 @@ def _spread(g: Geometry, kernel: Array, store: Array) -> tuple[Thunk, Array]:
 def convolve(
     g: Geometry, x: Array, kernel: Array, bias: Array | None, out: Array, scratch: Sequence[Array]
 ) -> tuple[list[Thunk], list[list[Thunk]]]:
-    """out = x convolved (+ bias), as thunks that come first and thunks for each thread."""
+    """Compute out = x convolved (+ bias): thunks that run first, and thunks for each thread."""
     first, weights = _spread(g, kernel, scratch[0])
     taps = _taps(g)
 
@@ -73,10 +74,10 @@ def convolve(
                 if bias is None
                 else partial(np.copyto, target, bias[j :: g.filters], casting="unsafe")
             )
-            for (to, come), weight in zip(taps, weights[:, j], strict=True):
-                made, place = product[to], target[to]
+            for (at_out, at_in), weight in zip(taps, weights[:, j], strict=True):
+                made, place = product[at_out], target[at_out]
                 if place.size:
-                    multiply = partial(np.multiply, x[part][come], weight[to[-2]], made, casting="unsafe")
+                    multiply = partial(np.multiply, x[part][at_in], weight[at_out[-2]], made, casting="unsafe")
                     thunks += [multiply, partial(np.add, place, made, place, casting="unsafe")]
         return thunks
 
@@ -86,7 +87,7 @@ def convolve(
 def input_gradient(
     g: Geometry, y: Array, kernel: Array, dx: Array, scratch: Sequence[Array]
 ) -> tuple[list[Thunk], list[list[Thunk]]]:
-    """dx = what reaches each element of the input from y."""
+    """Compute dx, the input's gradient, from y, the cotangent of the output; thunks as in `convolve`."""
     first, weights = _spread(g, kernel, scratch[0])
     taps = _taps(g)
 
@@ -96,10 +97,10 @@ def input_gradient(
         for j in range(g.filters):
             source = y[part][..., j :: g.filters]
             product = scratch[1][shard][: source.size].reshape(source.shape)
-            for (to, come), weight in zip(taps, weights[:, j], strict=True):
-                made, place = product[to], target[come]
+            for (at_out, at_in), weight in zip(taps, weights[:, j], strict=True):
+                made, place = product[at_out], target[at_in]
                 if place.size:
-                    multiply = partial(np.multiply, source[to], weight[to[-2]], made, casting="unsafe")
+                    multiply = partial(np.multiply, source[at_out], weight[at_out[-2]], made, casting="unsafe")
                     thunks += [multiply, partial(np.add, place, made, place, casting="unsafe")]
         return thunks
 
@@ -109,7 +110,7 @@ def input_gradient(
 def kernel_gradient(
     g: Geometry, x: Array, y: Array, dk: Array, scratch: Sequence[Array]
 ) -> tuple[list[Thunk], list[list[Thunk]], list[Thunk]]:
-    """dk = products of x and y summed over images and positions: thunks first, for each thread, and last."""
+    """Compute dk, products of x and y summed over images and positions: thunks that run first, for each thread, and last."""
     taps = _taps(g)
     shards = len(scratch[1])
     sums, one = scratch[2][:shards].reshape(shards, g.taps, g.filters, g.groups), scratch[2][shards:]
@@ -120,12 +121,12 @@ def kernel_gradient(
         row = one[shard][: g.groups]
         for j in range(g.filters):
             source = y[part][..., j :: g.filters]
-            for (to, come), total in zip(taps, sums[shard, :, j], strict=True):
-                shape = source[to].shape
+            for (at_out, at_in), total in zip(taps, sums[shard, :, j], strict=True):
+                shape = source[at_out].shape
                 product = scratch[1][shard][: math.prod(shape)].reshape(shape)
                 if product.size:
                     lines = product.reshape(-1, g.groups)
-                    thunks.append(partial(np.multiply, x[part][come], source[to], product, casting="unsafe"))
+                    thunks.append(partial(np.multiply, x[part][at_in], source[at_out], product, casting="unsafe"))
                     thunks += [partial(np.matmul, ones[: len(lines)], lines, row), partial(np.add, total, row, total)]
         return thunks
 

@@ -1,4 +1,4 @@
-"""One function for three kinds of tensors: arrays compute, tracers emit equations, symbolic tensors record a node."""
+"""Dispatch of public ops by the kind of tensor: arrays compute, tracers emit equations, symbolic tensors record a node."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ R = TypeVar("R")
 
 
 class OperationRecord(NamedTuple):
-    """A public op as Keras' JSON knows it: its class name and module there, and which arguments are tensors.
+    """A public op as it appears in Keras' JSON: its class name and module, and which arguments are tensors.
 
     The other arguments belong to the op's config (`Sum(axis=1, keepdims=True)` called on `x`).
     """
@@ -28,7 +28,7 @@ class OperationRecord(NamedTuple):
     function: Callable[..., Any]
     tensors: tuple[str, ...]
     config: tuple[str, ...]
-    keywords: str = ""  # the `**name` that belongs to the call, not to the config (rearrange's axes_lengths)
+    keywords: str = ""  # the `**` parameter that belongs to the call, not to the config (axes_lengths of rearrange)
 
 
 OPERATIONS: Registry[OperationRecord] = Registry("operation")
@@ -38,10 +38,11 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
     """Make a function over tensors a public op.
 
     Args:
-        class_name: Keras' class of the op, such as "Sum".
-        family: Keras' module of it: "numpy", "nn", "math", "linalg", "core", "image" (keras.src.ops.<family>), or its full
-            name where it is elsewhere.
-        tensors: the names of the arguments that are tensors, or structures of them; the others are the op's config.
+        class_name: the op's class in Keras, such as "Sum".
+        family: the last part of that class's module, keras.src.ops.<family> ("numpy", "nn", "math", "linalg", "core",
+            "image"), or the full name of a module elsewhere.
+        tensors: the names of the arguments that are tensors or structures of them, separated by spaces; the others are
+            the op's config.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:
@@ -59,7 +60,7 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
                 return recorded
             made: Any = function(*args, **kwargs)
             if isinstance(made, Variable) and current_trace() is None:
-                made = made.value  # a tensor, which stays when the variable changes
+                made = made.value  # a tensor that keeps its values when the variable changes
             result: R = eager(made)
             return result
 

@@ -1,7 +1,7 @@
-"""Hashes of strings: FarmHash's 64-bit fingerprint and SipHash-2-4, as TensorFlow's hash buckets have them.
+"""Hashes of strings: FarmHash's 64-bit fingerprint and SipHash-2-4, as in TensorFlow's hash buckets.
 
-Both are public algorithms: FarmHash (Google, 2014; the "na" variant that `Fingerprint64` is) and SipHash (Aumasson and
-Bernstein, 2012). They are written with ops over all strings at once, so they compute on arrays and trace alike.
+Both are public algorithms: FarmHash (Google, 2014; the "na" variant, which is `Fingerprint64`) and SipHash (Aumasson and
+Bernstein, 2012). They are written with ops that work on all strings at once, so the same code computes on arrays and traces.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import numpy as np
 _ALL = (1 << 64) - 1
 _K0, _K1, _K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 BLOCK = 64
-"""The bytes of strings stand in rows of whole blocks, filled up with zeros; at least one zero follows each string."""
+"""The bytes of a string are stored in whole blocks of this size, padded with zeros; at least one zero follows each string."""
 _PLACES = np.asarray([1, 1 << 8, 1 << 16, 1 << 24], np.int64)
 
 
 class Word:
-    """A 64-bit number for each string, with the operators that hashes need; they wrap around."""
+    """A 64-bit number for each string, with the operators that hashes need; arithmetic wraps around."""
 
     __slots__ = ("bits",)
 
@@ -64,12 +64,12 @@ class Word:
 
         return self._with(left_shift, by)
 
-    def turned(self, by: int) -> Word:
-        """The bits rotated right."""
+    def rotated(self, by: int) -> Word:
+        """Rotate the bits right."""
         return (self >> by) | (self << (64 - by))
 
     def where(self, condition: Any, other: Word) -> Word:
-        """This number where the condition holds, else the other."""
+        """Select this number where the condition holds, else `other`."""
         from graphkit.ops.elementwise import where
 
         return Word(where(condition, self.bits, other.bits))
@@ -80,7 +80,7 @@ def _constant(value: int) -> np.ndarray[Any, Any]:
 
 
 class Bytes:
-    """The bytes of strings: `data` uint8 (n, blocks * 64), `size` int64 (n,)."""
+    """The bytes of n strings: `data` uint8 (n, blocks * 64), and their number `size` int64 (n,)."""
 
     def __init__(self, data: Any, size: Any) -> None:
         from graphkit.ops.elementwise import cast
@@ -89,7 +89,7 @@ class Bytes:
         self.length = Word(cast(size, "uint64"))
 
     def word(self, at: Any, size: int = 8) -> Word:
-        """The number in the bytes from `at` (a number, or one for each string) on, the least byte first."""
+        """Return the little-endian number in `size` bytes from `at` (one offset, or one for each string)."""
         from graphkit.ops.indexing import take_along_axis
 
         if isinstance(at, int):
@@ -99,11 +99,11 @@ class Bytes:
         return _number(take_along_axis(self.data, places, axis=1))
 
     def end(self, before: int, size: int = 8) -> Word:
-        """The number that begins so many bytes before the end."""
+        """Return the number that begins `before` bytes before the end."""
         return self.word(self.size - np.asarray(before, np.int64), size)
 
     def words(self, per_part: int) -> Any:
-        """All words in order, (parts, n, words of a part)."""
+        """Return the bits of all words in order, (parts, n, words per part)."""
         from graphkit.ops.shaping import reshape, shape, transpose
 
         rows, length = shape(self.data)
@@ -112,7 +112,7 @@ class Bytes:
 
 
 def _number(octets: Any) -> Word:
-    """Bytes along the last axis as one number. Four by four: onnxruntime adds up int64 exactly below 2**53 only."""
+    """Combine bytes along the last axis into one number, four at a time: onnxruntime sums int64 exactly only below 2**53."""
     from graphkit.ops.elementwise import cast
     from graphkit.ops.reduction import sum as total
 
@@ -140,7 +140,7 @@ def _long_enough(size: Any, least: int) -> Any:
 
 
 def _fold(step: Callable[..., Sequence[Word]], carry: Sequence[Word], parts: Any) -> list[Word]:
-    """`carry = step(carry, part, number)` for each part in order."""
+    """Run `carry = step(carry, part, number)` for each part in order."""
     from graphkit.ops.control import scan
     from graphkit.ops.shaping import arange, shape
 
@@ -165,7 +165,7 @@ def _shift_mix(x: Word) -> Word:
 
 
 def _mixed(u: Word, v: Word, factor: Word) -> Word:
-    """Two words as one."""
+    """Mix two words into one."""
     a = _shift_mix((u ^ v) * factor)
     return _shift_mix((v ^ a) * factor) * factor
 
@@ -190,27 +190,27 @@ def _to_7(text: Bytes) -> Word:
 def _to_16(text: Bytes) -> Word:
     factor = _factor(text)
     a, b = text.word(0) + _K2, text.end(8)
-    return _mixed(b.turned(37) * factor + a, (a.turned(25) + b) * factor, factor)
+    return _mixed(b.rotated(37) * factor + a, (a.rotated(25) + b) * factor, factor)
 
 
 def _to_32(text: Bytes) -> Word:
     factor = _factor(text)
     a, b = text.word(0) * _K1, text.word(8)
     c, d = text.end(8) * factor, text.end(16) * _K2
-    first = (a + b).turned(43) + c.turned(30) + d
-    return _mixed(first, a + (b + _K2).turned(18) + c, factor)
+    first = (a + b).rotated(43) + c.rotated(30) + d
+    return _mixed(first, a + (b + _K2).rotated(18) + c, factor)
 
 
 def _to_64(text: Bytes) -> Word:
     factor = _factor(text)
     a, b = text.word(0) * _K2, text.word(8)
     c, d = text.end(8) * factor, text.end(16) * _K2
-    y = (a + b).turned(43) + c.turned(30) + d
-    z = _mixed(y, a + (b + _K2).turned(18) + c, factor)
+    y = (a + b).rotated(43) + c.rotated(30) + d
+    z = _mixed(y, a + (b + _K2).rotated(18) + c, factor)
     e, f = text.word(16) * factor, text.word(24)
     g, h = (y + text.end(32)) * factor, (z + text.end(24)) * factor
-    first = (e + f).turned(43) + g.turned(30) + h
-    return _mixed(first, e + (f + a).turned(18) + g, factor)
+    first = (e + f).rotated(43) + g.rotated(30) + h
+    return _mixed(first, e + (f + a).rotated(18) + g, factor)
 
 
 Pair = tuple[Word, Word]
@@ -219,27 +219,27 @@ Pair = tuple[Word, Word]
 def _weak(words: Sequence[Word], a: Word, b: Word) -> Pair:
     w, x, y, z = words
     a = a + w
-    b = (b + a + z).turned(21)
+    b = (b + a + z).rotated(21)
     c = a
     a = a + x + y
-    return a + z, b + a.turned(44) + c
+    return a + z, b + a.rotated(44) + c
 
 
 def _round(state: Sequence[Word], words: Sequence[Word], factor: Word | int, last: bool = False) -> list[Word]:
-    """One block of 64 bytes; the last one differs in two numbers."""
+    """Mix in one block of 64 bytes; in the last one two of the words are multiplied by 9."""
     x, y, z, v0, v1, w0, w1 = state
-    x = (x + y + v0 + words[1]).turned(37) * factor
-    y = (y + v1 + words[6]).turned(42) * factor
+    x = (x + y + v0 + words[1]).rotated(37) * factor
+    y = (y + v1 + words[6]).rotated(42) * factor
     x = x ^ (w1 * 9 if last else w1)
     y = y + (v0 * 9 if last else v0) + words[5]
-    z = (z + w0).turned(33) * factor
+    z = (z + w0).rotated(33) * factor
     v0, v1 = _weak(words[:4], v1 * factor, x + w0)
     w0, w1 = _weak(words[4:], z + w1, y + words[2])
     return [z, y, x, v0, v1, w0, w1]
 
 
 def _long(text: Bytes) -> Word:
-    """Blocks of 64 bytes, then the last 64 once more."""
+    """Hash strings of more than 64 bytes: blocks of 64 bytes, then the last 64 bytes again."""
     from graphkit.ops.elementwise import floor_divide, less
 
     mixed = (((81 * _K1 + 113) & _ALL) * _K2 + 113) & _ALL
@@ -268,7 +268,7 @@ _BY_SIZE = [(1, _to_3), (4, _to_7), (8, _to_16), (17, _to_32), (33, _to_64), (65
 
 
 def fingerprint(text: Bytes) -> Any:
-    """FarmHash's 64-bit fingerprint of each string, uint64 (n,)."""
+    """Return FarmHash's 64-bit fingerprint of each string, uint64 (n,)."""
     made = text.length * 0 + _K2
     for least, function in _BY_SIZE:
         if isinstance(text.size, np.ndarray) and not (text.size >= least).any():
@@ -284,16 +284,16 @@ def _sip_rounds(v: list[Word], number: int) -> list[Word]:
     a, b, c, d = v
     for _ in range(number):
         a, c = a + b, c + d
-        b, d = b.turned(51) ^ a, d.turned(48) ^ c
-        a = a.turned(32)
+        b, d = b.rotated(51) ^ a, d.rotated(48) ^ c
+        a = a.rotated(32)
         c, a = c + b, a + d
-        b, d = b.turned(47) ^ c, d.turned(43) ^ a
-        c = c.turned(32)
+        b, d = b.rotated(47) ^ c, d.rotated(43) ^ a
+        c = c.rotated(32)
     return [a, b, c, d]
 
 
 def sip_hash(text: Bytes, key: tuple[int, int]) -> Any:
-    """SipHash-2-4 of each string under a key of two 64-bit numbers, uint64 (n,)."""
+    """Return the SipHash-2-4 of each string under a key of two 64-bit numbers, uint64 (n,)."""
     from graphkit.ops.elementwise import equal, floor_divide, less_equal
 
     low, high = key

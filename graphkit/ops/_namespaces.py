@@ -1,4 +1,4 @@
-"""Which ops `ops.numpy` and `ops.nn` show besides `ops` itself, as Keras' namespaces do."""
+"""The ops that are also found in `ops.numpy` and `ops.nn`, as in Keras."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ NN = [
 
 
 def namespace(module: str, names: list[str]) -> Callable[[str], Any]:
-    """The `__getattr__` of a module whose further names are ops (PEP 562)."""
+    """Return the `__getattr__` (PEP 562) of a module that re-exports these ops."""
 
     def find(name: str) -> Any:
         from graphkit import ops

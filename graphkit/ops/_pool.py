@@ -1,6 +1,6 @@
-"""NumPy kernels of pooling: whole-array operations on strided views, one for each tap of the window, some images at a time.
+"""NumPy kernels of pooling: whole-array operations on strided views, one for each tap of the window, a few images at a time.
 
-They work on any axes, so both data formats run without transposing.
+They work on any axes, so neither data format is transposed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Slices = tuple[slice, ...]
 
 @dataclass(frozen=True)
 class Pool:
-    """One pooling: over `axes` of sizes `sizes`, `outs` windows along each."""
+    """A pooling over `axes` of sizes `sizes`, with `outs` windows along each."""
 
     axes: Ints
     sizes: Ints
@@ -32,7 +32,7 @@ class Pool:
     window: Ints
     strides: Ints
     pads: Pairs
-    dilation: Ints = ()  # of depthwise convolutions, which slide in the same way; () is none
+    dilation: Ints = ()  # for depthwise convolutions, which slide in the same way; () means none
 
     @property
     def is_padded(self) -> bool:
@@ -51,12 +51,12 @@ class Pool:
         return whole and self.window == self.strides and not self.is_padded
 
     def counts(self, i: int) -> Array:
-        """How many elements of the input each window along the i-th axis holds."""
+        """Return the number of input elements in each window along the i-th axis."""
         starts = np.arange(self.outs[i]) * self.strides[i] - self.pads[i][0]
         return np.minimum(starts + self.window[i], self.sizes[i]) - np.maximum(starts, 0)
 
     def tap(self, i: int, k: int) -> tuple[slice, slice]:
-        """(of the output, of the input): which windows along the i-th axis have their k-th element inside, and where."""
+        """Return the slice of windows along the i-th axis whose k-th element is inside the input, and the slice of these elements."""
         n, o, s, before = self.sizes[i], self.outs[i], self.strides[i], self.pads[i][0]
         k = k * self.dilation[i] if self.dilation else k
         low = min(max(-((k - before) // s), 0), o)
@@ -65,16 +65,16 @@ class Pool:
         return slice(low, high), slice(first, first + (high - low - 1) * s + 1 if high > low else first, s)
 
     def taps(self, rank: int) -> Iterator[tuple[Slices, Slices]]:
-        """(of the output, of the input) for every tap, in the order of the window's elements."""
+        """Yield slices of the output and of the input for every tap, in the order of the window's elements."""
         for position in itertools.product(*map(range, self.window)):  # the last axis runs fastest
-            to: list[slice] = [slice(None)] * rank
-            come: list[slice] = [slice(None)] * rank
+            at_out: list[slice] = [slice(None)] * rank
+            at_in: list[slice] = [slice(None)] * rank
             for i, k in enumerate(position):
-                to[self.axes[i]], come[self.axes[i]] = self.tap(i, k)
-            yield tuple(to), tuple(come)
+                at_out[self.axes[i]], at_in[self.axes[i]] = self.tap(i, k)
+            yield tuple(at_out), tuple(at_in)
 
     def weight(self, rank: int, dtype: Any) -> Array:
-        """One over the number of elements of each window, to be broadcast over an output."""
+        """Return 1 / the number of elements of each window, shaped to broadcast over an output."""
         total = np.ones((1,) * rank)
         for i, axis in enumerate(self.axes):
             shape = [1] * rank
@@ -84,13 +84,13 @@ class Pool:
 
 
 def chunk_images(shape: Sequence[int], itemsize: int) -> int:
-    """Images at a time: what fits the cache, and work for every thread."""
+    """Return the number of images per chunk: what fits the cache, but few enough that every thread has work."""
     each = max(math.prod(shape[1:]) * itemsize, 1)
     return max(min(_CHUNK_BYTES // each, -(-shape[0] // threads.num_threads())), 1)
 
 
 def between_size(pool: Pool, shape: Sequence[int]) -> int:
-    """Elements of what stands between the passes over two axes, at most, for one image."""
+    """Return the largest number of elements of an intermediate result between two axes, for one image."""
     sizes, most = list(shape), 0
     for axis, out in zip(pool.axes[:-1], pool.outs[:-1], strict=True):
         sizes[axis] = out
@@ -99,7 +99,7 @@ def between_size(pool: Pool, shape: Sequence[int]) -> int:
 
 
 def sharded(images: int, step: int, shards: int, make: Callable[[int, slice], list[Thunk]]) -> list[list[Thunk]]:
-    """The thunks of each thread: `make(thread, images)` for each of its chunks."""
+    """Return the thunks of each thread: `make(thread, images)` for each of its chunks."""
     chunks = [slice(i, min(i + step, images)) for i in range(0, images, step)]
     made: list[list[Thunk]] = []
     for shard in range(shards):
@@ -109,7 +109,7 @@ def sharded(images: int, step: int, shards: int, make: Callable[[int, slice], li
 
 
 def reduce_windows(pool: Pool, function: Any, lowest: Any, x: Array, out: Array, between: Array) -> list[Thunk]:
-    """out = windows of x reduced by a ufunc, axis by axis, through the two halves of `between`."""
+    """Compute out = windows of x reduced by a ufunc, axis by axis, alternating between the halves of `between`."""
     thunks: list[Thunk] = []
     source = x
     half = between.size // 2
@@ -130,7 +130,7 @@ def _reduce_axis(pool: Pool, i: int, function: Any, lowest: Any, source: Array, 
     rest = [tap for tap in taps if tap[0] != whole and tap[0].stop > tap[0].start]
     if not full:
         return [partial(target.fill, lowest), *(_reduce_tap(function, axis, tap, source, target) for tap in rest)]
-    views = [_along(source, axis, come) for _, come in full]
+    views = [_along(source, axis, at_in) for _, at_in in full]
     if len(full) == 1:
         thunks: list[Thunk] = [partial(np.copyto, target, views[0])]
     else:
@@ -151,20 +151,23 @@ def _along(array: Array, axis: int, part: slice) -> Array:
 def scatter_max(
     pool: Pool, g: Array, x: Array, y: Array, dx: Array, left: Array, share: Array, hit: Array
 ) -> list[Thunk]:
-    """dx = g at the first element of each window that equals its maximum y. Scratch arrays are like g, `hit` is bool."""
+    """Compute dx = g at the first element of each window that equals its maximum y.
+
+    `left`, `share` and `hit` (bool) are scratch arrays of the shape of g.
+    """
     thunks: list[Thunk] = [] if pool.is_tiling else [partial(dx.fill, 0)]
     thunks.append(partial(np.copyto, left, g))
     taps = list(pool.taps(x.ndim))
     disjoint, closing = pool.is_disjoint, not pool.is_padded
-    for number, (to, come) in enumerate(taps):
-        rest, part, equal, target = left[to], share[to], hit[to], dx[come]
+    for number, (at_out, at_in) in enumerate(taps):
+        rest, part, equal, target = left[at_out], share[at_out], hit[at_out], dx[at_in]
         if not rest.size:
             continue
         last = number == len(taps) - 1
-        if last and closing:  # whatever no other element took
+        if last and closing:  # what no earlier element took
             thunks.append(partial(np.copyto, target, rest) if disjoint else partial(np.add, target, rest, target))
             continue
-        thunks += [partial(np.equal, x[come], y[to], equal), partial(np.multiply, rest, equal, part)]
+        thunks += [partial(np.equal, x[at_in], y[at_out], equal), partial(np.multiply, rest, equal, part)]
         thunks.append(partial(np.copyto, target, part) if disjoint else partial(np.add, target, part, target))
         if not last:
             thunks.append(partial(np.subtract, rest, part, rest))
@@ -174,27 +177,27 @@ def scatter_max(
 def pick_max(
     pool: Pool, h: Array, x: Array, y: Array, out: Array, share: Array, hit: Array, open_: Array
 ) -> list[Thunk]:
-    """out = h at the first element of each window of x that equals its maximum y."""
+    """Compute out = h at the first element of each window of x that equals its maximum y."""
     thunks: list[Thunk] = [partial(out.fill, 0), partial(open_.fill, True)]
-    for to, come in pool.taps(x.ndim):
-        if not out[to].size:
+    for at_out, at_in in pool.taps(x.ndim):
+        if not out[at_out].size:
             continue
         thunks += [
-            partial(np.equal, x[come], y[to], hit[to]),
-            partial(np.logical_and, hit[to], open_[to], hit[to]),
-            partial(np.greater, open_[to], hit[to], open_[to]),
-            partial(np.multiply, h[come], hit[to], share[to]),
-            partial(np.add, out[to], share[to], out[to]),
+            partial(np.equal, x[at_in], y[at_out], hit[at_out]),
+            partial(np.logical_and, hit[at_out], open_[at_out], hit[at_out]),
+            partial(np.greater, open_[at_out], hit[at_out], open_[at_out]),
+            partial(np.multiply, h[at_in], hit[at_out], share[at_out]),
+            partial(np.add, out[at_out], share[at_out], out[at_out]),
         ]
     return thunks
 
 
 def spread_mean(pool: Pool, g: Array, weight: Array, dx: Array, share: Array) -> list[Thunk]:
-    """dx = each element of g, times its weight, added to all elements of its window."""
+    """Compute dx: each element of g, times its weight, is added to all elements of its window."""
     thunks: list[Thunk] = [] if pool.is_tiling else [partial(dx.fill, 0)]
     thunks.append(partial(np.multiply, g, weight, share))
-    for to, come in pool.taps(dx.ndim):
-        target, part = dx[come], share[to]
+    for at_out, at_in in pool.taps(dx.ndim):
+        target, part = dx[at_in], share[at_out]
         if part.size:
             thunks.append(
                 partial(np.copyto, target, part) if pool.is_disjoint else partial(np.add, target, part, target)

@@ -1,12 +1,12 @@
 """NumPy kernels of LSTM, GRU and SimpleRNN, forward and backward.
 
-The inputs of all steps are projected by one product. A step is then one product with the state (and a one behind it, for the
-bias), and a few calls on buffers that fit the cache. Buffers are (gates * units, batch): gates stand one behind the other in
-memory, and NumPy runs through several of them in one piece, four times as fast as through columns of a wider array. Everything
-a step touches is sliced once, when the kernel is prepared. Gradients of weights are left to one product over all steps, outside.
+One product projects the inputs of all steps. A step is then one product with the state (followed by a 1, for the bias) and
+a few calls on buffers that fit the cache. Buffers are (gates * units, batch): the gates are contiguous in memory, and NumPy
+processes several of them in one run, four times as fast as columns of a wider array. Everything a step touches is sliced
+once, when the kernel is prepared. Gradients of weights are computed elsewhere, by one product over all steps.
 
-Orders of gates: Keras' are i, f, c, o (LSTM) and z, r, h (GRU). Buffers of an LSTM step hold o, i, f, g, the cell state before
-and the activated cell state after: neighbours are what one call can treat together.
+Order of gates: Keras has i, f, c, o (LSTM) and z, r, h (GRU). The buffer of an LSTM step holds o, i, f, g, the previous cell
+state and the activated new cell state, so that what one call processes is contiguous.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphkit.ops._blas import product
 Array = np.ndarray[Any, Any]
 Thunk = Callable[[], None]
 
-# ----- activations: in place, and the slope from the activated value -----
+# ----- activations: the function, in place, and its derivative from the activated value -----
 
 
 def _sigmoid(x: Array) -> None:
@@ -66,23 +66,23 @@ KNOWN: dict[str, tuple[Callable[[Array], Any], Callable[[Array, Array], Any]]] =
     "hard_sigmoid_keras2": _hard_sigmoid(0.2),
 }
 
-# ----- what the three share -----
+# ----- shared by all three -----
 
 
 def order_of(steps: int, go_backwards: bool) -> list[int]:
-    """Positions in time in the order of processing."""
+    """Return the time steps in the order of processing."""
     return list(range(steps))[::-1] if go_backwards else list(range(steps))
 
 
 class Mask:
-    """Which steps have masked samples, found out anew at each run."""
+    """The steps that have masked samples, determined anew at each run."""
 
     def __init__(self, mask: Sequence[Array]) -> None:
         self._mask = mask[0].T if mask else None
         self._off = np.empty((self._mask.shape[0], 1, self._mask.shape[1]), bool) if self._mask is not None else None
 
     def read(self) -> list[bool] | None:
-        """For each position in time whether any sample is masked; None without a mask."""
+        """Return for each time step whether any sample is masked; None without a mask."""
         if self._mask is None or self._off is None:
             return None
         np.logical_not(self._mask, out=self._off[:, 0])
@@ -90,12 +90,12 @@ class Mask:
         return found
 
     def at(self, time: int) -> Any:
-        """The masked samples of a step, (1, batch)."""
+        """Return which samples are masked in a step, bool (1, batch)."""
         return None if self._off is None else self._off[time]
 
 
 class Flush:
-    """Sets what is too small to matter to zero, every few steps of a backward pass.
+    """Sets negligible values to zero, every few steps of a backward pass.
 
     Gradients fade over time; once they are subnormal, products are ten times slower. Adding and subtracting a number
     clears what is below its precision: 1e-25 in float32.
@@ -113,12 +113,12 @@ class Flush:
 
     @staticmethod
     def is_due(time: int) -> bool:
-        """Whether it is time to flush."""
+        """Whether to flush at this time step."""
         return time % 4 == 0
 
 
 class States:
-    """The state of each sample with a one behind it, and where the states after each step go."""
+    """The state of each sample followed by a 1, and the arrays that receive the state after each step."""
 
     def __init__(
         self, column: Array, last: Array, order: Sequence[int], y: Array, return_sequences: bool, history: Array | None
@@ -133,7 +133,7 @@ class States:
         self._first = before[0] if before else []
 
     def start(self, h0: Array) -> None:
-        """Set the state that the first step sees."""
+        """Set the state that the first step reads."""
         np.copyto(self.now, h0.T)
         self.column[-1] = 1
         for target in self._first:
@@ -142,15 +142,15 @@ class States:
             self._history[:, :, -1] = 1
 
     def finish(self) -> None:
-        """Give the state that the last step left."""
+        """Write the state after the last step to the outputs."""
         for end in self._ends:
             np.copyto(end, self.now.T)
 
 
 def projection(x: Array, weights: Array, out: Array) -> Thunk:
-    """The product of all inputs (batch, time, n) with the weights (n, m), at once."""
+    """Return the product of the inputs of all steps (batch, time, n) with the weights (n, m)."""
     rows = x.reshape(-1, x.shape[-1])
-    if not np.shares_memory(rows, x):  # strides that rows cannot have
+    if not np.shares_memory(rows, x):  # reshape made a copy: these strides allow no view
         return product(out, x, weights)
     return product(out.reshape(-1, out.shape[-1]), rows, weights)
 
@@ -159,7 +159,7 @@ def projection(x: Array, weights: Array, out: Array) -> Thunk:
 
 
 def _into_buffer_order(target: Array, part: Array, units: int, scale: float) -> None:
-    """Keras' columns i, f, c, o as rows o, i, f, c; the sigmoid gates scaled."""
+    """Write Keras' columns i, f, c, o as rows o, i, f, c, with the sigmoid gates scaled."""
     rows = part.T
     np.multiply(rows[3 * units :], scale, out=target[:units])
     np.multiply(rows[: 2 * units], scale, out=target[units : 3 * units])
@@ -170,7 +170,7 @@ def prepare_lstm(
     out: Any, x: Array, kernel: Array, recurrent: Array, bias: Array, h0: Array, c0: Array, *mask: Array,
     activation: str, recurrent_activation: str, go_backwards: bool, return_sequences: bool, reserve: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """LSTM forward. Sigmoid and tanh gates become one tanh: sigmoid(2a) = tanh(a) / 2 + 1/2, the weights are scaled before."""
+    """Prepare LSTM forward. Sigmoid and tanh gates share one tanh: sigmoid(2a) = tanh(a) / 2 + 1/2, with weights scaled first."""
     y, h_last, c_last = out[:3]
     weights, inner, projections, row, projected, column, pair, state = workspace[:8]
     buffers, history = (out[3], out[4]) if reserve else (workspace[8], None)
@@ -178,7 +178,7 @@ def prepare_lstm(
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
+    activate, activate_gates = KNOWN[activation][0], KNOWN[recurrent_activation][0]
     last_cell = np.empty((units, h_last.shape[0]), x.dtype)
     owned = [buffers[t] if reserve else buffers[n % 2] for n, t in enumerate(order)]
     cells = [own[4 * units : 5 * units] for own in owned] + [last_cell]
@@ -206,9 +206,9 @@ def prepare_lstm(
         states.start(h0)
         copyto(cells[0], c0.T)
         masked = masks.read()
-        for given, gates, sigmoids, candidate, doors, filled, o, c, cell, tc, after, off, time in steps:
+        for given, gates, sigmoids, candidate, input_forget, operands, o, c, cell, tc, after, off, time in steps:
             copyto(row, given)
-            copyto(projected, row.T)  # by way of the cache: strides through the whole would wait for memory
+            copyto(projected, row.T)  # through the cache: a strided read of the whole array would wait for memory
             matmul(inner, column, out=gates)
             add(gates, projected, out=gates)
             if joint:
@@ -216,15 +216,15 @@ def prepare_lstm(
                 multiply(sigmoids, half, out=sigmoids)
                 add(sigmoids, half, out=sigmoids)
             else:
-                gate_curve(sigmoids)
-                curve(candidate)
-            multiply(doors, filled, out=pair)
+                activate_gates(sigmoids)
+                activate(candidate)
+            multiply(input_forget, operands, out=pair)
             add(first, second, out=cell)
             if joint:
                 tanh(cell, out=tc)
             else:
                 copyto(tc, cell)
-                curve(tc)
+                activate(tc)
             if masked is None or not masked[time]:
                 multiply(o, tc, out=h)
             else:
@@ -244,15 +244,15 @@ def prepare_lstm_grad(
     out: Any, dh_last: Array, dc_last: Array, recurrent: Array, buffers: Array, history: Array, *more: Array,
     activation: str, recurrent_activation: str, go_backwards: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """LSTM backward: cotangents of the gates before activation, in Keras' order, and of the initial states."""
+    """Prepare LSTM backward: cotangents of the gates before activation, in Keras' order, and of the initial states."""
     dz, dh_first, dc_first = out
-    slope, spread, k, dh, dc, kept_h, kept_c, turned = workspace
+    slope, spread, k, dh, dc, kept_h, kept_c, reordered = workspace
     dy = more[0] if sequence else None
     units, batch = dh.shape
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
     joint = (activation, recurrent_activation) == ("tanh", "sigmoid")
-    curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
+    derivative, gate_derivative = KNOWN[activation][1], KNOWN[recurrent_activation][1]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
@@ -265,7 +265,7 @@ def prepare_lstm_grad(
 
     steps = [slices(n) for n in range(len(order))][::-1]
     spread_parts = spread.reshape(4, units, batch)
-    spread_o, spread_doors, spread_g, spread_rest = spread_parts[0], spread_parts[1:3], spread_parts[3], spread[units:]
+    spread_o, spread_i_f, spread_g, spread_rest = spread_parts[0], spread_parts[1:3], spread_parts[3], spread[units:]
     slope_sigmoids, slope_g = slope[: 3 * units], slope[3 * units :]
     flush, one = Flush(dh, dc), np.asarray(1, dz.dtype)
     matmul, add, multiply, subtract, copyto = np.matmul, np.add, np.multiply, np.subtract, np.copyto
@@ -273,16 +273,16 @@ def prepare_lstm_grad(
     def run() -> None:
         copyto(dh, dh_last.T)
         copyto(dc, dc_last.T)
-        copyto(turned[:, :units], recurrent[:, 3 * units :])
-        copyto(turned[:, units:], recurrent[:, : 3 * units])
+        copyto(reordered[:, :units], recurrent[:, 3 * units :])
+        copyto(reordered[:, units:], recurrent[:, : 3 * units])
         masked = masks.read()
-        for given, tc, o, gates, sigmoids, g, filled, i, f, target_rest, target_o, off, time in steps:
+        for given, tc, o, gates, sigmoids, g, operands, i, f, target_rest, target_o, off, time in steps:
             if given is not None:
                 add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 copyto(kept_h, dh)
                 copyto(kept_c, dc)
             if joint:
@@ -292,24 +292,24 @@ def prepare_lstm_grad(
                 multiply(tc, tc, out=k)
                 subtract(one, k, out=k)
             else:
-                gate_curve(sigmoids, slope_sigmoids)
-                curve(g, slope_g)
-                curve(tc, k)
+                gate_derivative(sigmoids, slope_sigmoids)
+                derivative(g, slope_g)
+                derivative(tc, k)
             multiply(k, o, out=k)
             multiply(k, dh, out=k)
             add(dc, k, out=dc)
             multiply(dh, tc, out=spread_o)
-            multiply(filled, dc, out=spread_doors)
+            multiply(operands, dc, out=spread_i_f)
             multiply(i, dc, out=spread_g)
             multiply(spread, slope, out=spread)
             multiply(dc, f, out=dc)
-            if hidden:
+            if any_masked:
                 copyto(spread, 0, where=off)
                 copyto(dc, kept_c, where=off)
             copyto(target_rest, spread_rest)
             copyto(target_o, spread_o)
-            matmul(turned, spread, out=dh)
-            if hidden:
+            matmul(reordered, spread, out=dh)
+            if any_masked:
                 copyto(dh, kept_h, where=off)
         copyto(dh_first, dh.T)
         copyto(dc_first, dc.T)
@@ -317,7 +317,7 @@ def prepare_lstm_grad(
     return run
 
 
-# ----- GRU: buffers of a step hold the candidate, z, r, and the state's part of the candidate -----
+# ----- GRU: the buffer of a step holds the candidate, z, r, and the state's part of the candidate -----
 
 
 def _load_gru(
@@ -330,7 +330,7 @@ def _load_gru(
     scale: float,
     reset_after: bool,
 ) -> None:
-    """Inputs give rows for the candidate, z and r; the state for z and r, and with reset_after its part of the candidate."""
+    """Load the weights of the inputs (for the candidate, z, r) and of the state (z, r, and the candidate with reset_after)."""
     two = 2 * units
     of_gates = bias[0, :two] + bias[1, :two] if reset_after else bias[:two]
     np.copyto(weights[:, :units], kernel[:, two:])
@@ -346,7 +346,7 @@ def prepare_gru(
     out: Any, x: Array, kernel: Array, recurrent: Array, bias: Array, h0: Array, *mask: Array, activation: str,
     recurrent_activation: str, go_backwards: bool, reset_after: bool, return_sequences: bool, reserve: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """GRU forward; with reset_after the bias is (2, 3 units): of the inputs, of the state."""
+    """Prepare GRU forward; with reset_after the bias is (2, 3 * units): of the inputs, of the state."""
     y, h_last = out[:2]
     weights, inner, projections, row, projected, column, work, late = workspace[:8]
     buffers, history = (out[2], out[3]) if reserve else (workspace[8], None)
@@ -355,7 +355,7 @@ def prepare_gru(
     joint = recurrent_activation == "sigmoid"
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve, gate_curve = KNOWN[activation][0], KNOWN[recurrent_activation][0]
+    activate, activate_gates = KNOWN[activation][0], KNOWN[recurrent_activation][0]
 
     def slices(number: int) -> tuple[Any, ...]:
         time = order[number]
@@ -390,7 +390,7 @@ def prepare_gru(
                 multiply(gates, half, out=gates)
                 add(gates, half, out=gates)
             else:
-                gate_curve(gates)
+                activate_gates(gates)
             if reset_after:
                 multiply(r, part, out=work)
             else:
@@ -398,7 +398,7 @@ def prepare_gru(
                 matmul(late, part, out=work)
             add(work, offset, out=work)
             add(projected_late, work, out=candidate)
-            curve(candidate)
+            activate(candidate)
             subtract(h, candidate, out=work)
             multiply(work, z, out=work)
             add(work, candidate, out=work)
@@ -416,9 +416,9 @@ def prepare_gru_grad(
     out: Any, dh_last: Array, recurrent: Array, buffers: Array, history: Array, *more: Array, activation: str,
     recurrent_activation: str, go_backwards: bool, reset_after: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """GRU backward: cotangents of the gates before activation, of the state's part of the candidate, of the initial state.
+    """Prepare GRU backward: cotangents of the gates before activation, the state's part of the candidate, the initial state.
 
-    Without reset_after the second output is not a cotangent but the reset state, which the recurrent kernel's gradient wants.
+    Without reset_after the second output is not a cotangent but the reset state, which the recurrent kernel's gradient needs.
     """
     dz, part, dh_first = out
     slope, spread, work, through, dh, kept, h = workspace
@@ -427,7 +427,7 @@ def prepare_gru_grad(
     two = 2 * units
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
-    curve, gate_curve = KNOWN[activation][1], KNOWN[recurrent_activation][1]
+    derivative, gate_derivative = KNOWN[activation][1], KNOWN[recurrent_activation][1]
     of_gates, of_late = recurrent[:, :two], recurrent[:, two:]
 
     def slices(number: int) -> tuple[Any, ...]:
@@ -452,16 +452,16 @@ def prepare_gru_grad(
                 add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 copyto(kept, dh)
                 copyto(dh, 0, where=off)
             copyto(h, before)
-            gate_curve(gates, slope_gates)
-            curve(candidate, slope_late)
+            gate_derivative(gates, slope_gates)
+            derivative(candidate, slope_late)
             subtract(h, candidate, out=work)
             multiply(work, dh, out=d_z)
-            multiply(dh, z, out=work)  # what reaches the state before directly
+            multiply(dh, z, out=work)  # what reaches the previous state directly
             subtract(dh, work, out=through)
             multiply(through, slope_late, out=d_late)
             if reset_after:
@@ -479,7 +479,7 @@ def prepare_gru_grad(
             copyto(target, spread)
             matmul(of_gates, d_gates, out=dh)
             add(dh, work, out=dh)
-            if hidden:
+            if any_masked:
                 copyto(dh, kept, where=off)
         copyto(dh_first, dh.T)
 
@@ -493,16 +493,16 @@ def prepare_simple_rnn(
     out: Any, x: Array, kernel: Array, recurrent: Array, bias: Array, h0: Array, *mask: Array,
     activation: str, go_backwards: bool, return_sequences: bool, reserve: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """SimpleRNN forward; reserves the outputs of the steps before masking, and the states before them."""
+    """Prepare SimpleRNN forward; keeps the output of each step before masking, and the state before each step."""
     y, h_last = out[:2]
     weights, inner, projections, row, projected, column = workspace[:6]
-    made, history = (out[2], out[3]) if reserve else (workspace[6], None)
+    outputs, history = (out[2], out[3]) if reserve else (workspace[6], None)
     units = h_last.shape[-1]
     order, masks = order_of(x.shape[1], go_backwards), Mask(mask)
     states = States(column, h_last, order, y, return_sequences, history)
-    curve = KNOWN[activation][0]
+    activate = KNOWN[activation][0]
     steps = [
-        (projections[:, t], made[t] if reserve else made[0], states.targets[n], masks.at(t), t)
+        (projections[:, t], outputs[t] if reserve else outputs[0], states.targets[n], masks.at(t), t)
         for n, t in enumerate(order)
     ]
     h, project = states.now, projection(x, weights, projections)
@@ -519,7 +519,7 @@ def prepare_simple_rnn(
             np.copyto(projected, row.T)
             np.matmul(inner, column, out=own)
             np.add(own, projected, out=own)
-            curve(own)
+            activate(own)
             if masked is not None and masked[time]:
                 np.copyto(h, own, where=np.logical_not(off))
             else:
@@ -532,17 +532,17 @@ def prepare_simple_rnn(
 
 
 def prepare_simple_rnn_grad(
-    out: Any, dh_last: Array, recurrent: Array, made: Array, *more: Array,
+    out: Any, dh_last: Array, recurrent: Array, outputs: Array, *more: Array,
     activation: str, go_backwards: bool, sequence: bool, workspace: list[Array],
 ) -> Thunk:  # fmt: skip
-    """SimpleRNN backward: cotangents before activation, and of the initial state."""
+    """Prepare SimpleRNN backward: cotangents before activation, and of the initial state."""
     dz, dh_first = out
     slope, dh, kept = workspace
     dy = more[0] if sequence else None
     order = order_of(dz.shape[1], go_backwards)
     masks = Mask(more[1:] if sequence else more)
-    curve = KNOWN[activation][1]
-    steps = [(None if dy is None else dy[:, n].T, made[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][
+    derivative = KNOWN[activation][1]
+    steps = [(None if dy is None else dy[:, n].T, outputs[t], dz[:, t].T, masks.at(t), t) for n, t in enumerate(order)][
         ::-1
     ]
     flush = Flush(dh)
@@ -555,16 +555,16 @@ def prepare_simple_rnn_grad(
                 np.add(dh, given, out=dh)
             if flush.is_due(time):
                 flush()
-            hidden = masked is not None and masked[time]
-            if hidden:
+            any_masked = masked is not None and masked[time]
+            if any_masked:
                 np.copyto(kept, dh)
-            curve(own, slope)
+            derivative(own, slope)
             np.multiply(dh, slope, out=slope)
-            if hidden:
+            if any_masked:
                 np.copyto(slope, 0, where=off)
             np.copyto(target, slope)
             np.matmul(recurrent, slope, out=dh)
-            if hidden:
+            if any_masked:
                 np.copyto(dh, kept, where=off)
         np.copyto(dh_first, dh.T)
 

@@ -1,4 +1,4 @@
-"""Abstract rules and kernel makers that many primitives share."""
+"""Abstract rules and kernel factories shared by many primitives."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from graphkit.ir.spec import TensorSpec
 
 
 def same(x: TensorSpec, **_: Any) -> TensorSpec:
-    """The output is like the (only) input."""
+    """Return the spec of the (only) input."""
     return x
 
 
 def same_as_bool(x: TensorSpec, **_: Any) -> TensorSpec:
-    """The input's shape, bool."""
+    """Return the input's shape with dtype bool."""
     return TensorSpec(x.shape, "bool")
 
 
 def broadcast_sizes(a: Size, b: Size) -> Size | None:
-    """The size of two axes that meet by broadcasting, None if they cannot.
+    """Broadcast two sizes; return None if they do not fit.
 
-    An unknown size is trusted to fit a known one that is not 1, and another unknown one.
+    An unknown size is assumed to fit another unknown one, and a known one that is not 1.
     """
     if a == b or b == 1:
         return a
@@ -38,7 +38,11 @@ def broadcast_sizes(a: Size, b: Size) -> Size | None:
 
 
 def broadcast_shapes(*shapes: Shape) -> Shape:
-    """NumPy's broadcasting with unknown sizes. Raises ShapeError naming the shapes."""
+    """Broadcast shapes as NumPy does; sizes may be unknown.
+
+    Raises:
+        ShapeError: the shapes do not fit.
+    """
     rank = max((len(s) for s in shapes), default=0)
     result: list[Size] = [1] * rank
     for shape in shapes:
@@ -52,32 +56,37 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 
 def same_sizes(a: Shape, b: Shape) -> bool:
-    """Whether two shapes are the same as far as their sizes are known."""
+    """Whether two shapes agree as far as their sizes are known."""
     return len(a) == len(b) and all(
         x == y or isinstance(x, Dim) or isinstance(y, Dim) for x, y in zip(a, b, strict=True)
     )
 
 
 def show(shape: Shape) -> str:
-    """A shape as Keras prints it: `(None, 3)`."""
+    """Format a shape as Keras prints it: `(None, 3)`."""
     inner = ", ".join("None" if isinstance(s, Dim) else str(s) for s in shape)
     return f"({inner},)" if len(shape) == 1 else f"({inner})"
 
 
 def broadcast(*specs: TensorSpec, **_: Any) -> TensorSpec:
-    """Inputs of one dtype, broadcast against each other."""
+    """Broadcast inputs of one dtype.
+
+    Raises:
+        DTypeError: the dtypes differ.
+        ShapeError: the shapes do not fit.
+    """
     if any(s.dtype != specs[0].dtype for s in specs):
         raise DTypeError(f"The inputs must have one dtype, got {', '.join(s.dtype for s in specs)}.")
     return TensorSpec(broadcast_shapes(*(s.shape for s in specs)), specs[0].dtype)
 
 
 def broadcast_to_bool(*specs: TensorSpec, **_: Any) -> TensorSpec:
-    """Inputs of one dtype, broadcast; the output is bool."""
+    """Broadcast inputs of one dtype to an output of dtype bool; raises as `broadcast` does."""
     return TensorSpec(broadcast(*specs).shape, "bool")
 
 
 def ufunc(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
-    """The `prepare` of a NumPy ufunc: one call, straight into the output buffer."""
+    """Return the `prepare` of a NumPy ufunc: one call that writes into the output buffer."""
 
     def prepare(out: Any, *arrays: Any) -> Callable[[], Any]:
         return partial(function, *arrays, out=out)
@@ -86,5 +95,5 @@ def ufunc(function: Callable[..., Any]) -> Callable[..., Callable[[], Any]]:
 
 
 def copy(out: Any, x: Any, **_: Any) -> None:
-    """Kernel of what changes nothing but where numbers stand."""
+    """Copy `x` into `out`: the kernel of ops that only move or cast elements."""
     np.copyto(out, x, casting="unsafe")

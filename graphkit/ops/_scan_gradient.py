@@ -1,4 +1,4 @@
-"""The backward pass of a scan's body: what one step keeps, and the step that runs the other way."""
+"""The backward pass of a scan's body: what each forward step keeps, and the step that runs backward."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from graphkit.ir.tracing import Tracer, replay, trace
 
 
 class BodyGradient(NamedTuple):
-    """How a scan is differentiated; the numbers are indexes of the scan's inputs.
+    """How a scan is differentiated; the lists hold indexes of the scan's inputs.
 
     Attributes:
-        forward: the body with further results: what the backward step needs of each step.
-        backward: (cotangents of `carried`, sums for `summed`, cotangents of results, what was kept, `slices`, `constants`)
+        forward: the body with additional results: what the backward step needs from each step.
+        backward: (cotangents of `carried`, sums for `summed`, cotangents of results, kept values, `slices`, `constants`)
             -> (cotangents of `carried`, sums for `summed`, cotangents of `spread`).
         carried, summed, spread: the float and complex carries, constants and sequences, which get cotangents.
         slices, constants: the sequences and constants that the backward step reads.
@@ -36,7 +36,14 @@ class BodyGradient(NamedTuple):
 
 
 def differentiate_body(body: Program, carries: int, sequences: int, has_cotangent: Sequence[bool]) -> BodyGradient:
-    """Split the gradient of a body (of a scan) into what runs with the forward scan and what runs backward."""
+    """Split the gradient of a scan's body into what runs with the forward scan and what runs backward.
+
+    Args:
+        body: (carries, slices, constants) -> (carries, results).
+        carries: the number of carries.
+        sequences: the number of sequences, of which the body reads a slice at each step.
+        has_cotangent: for each result, whether it has a cotangent.
+    """
     stop = carries + sequences
     floats = [i for i, v in enumerate(body.inputs) if dtypes.is_differentiable(v.spec.dtype)]
     carried = [i for i in floats if i < carries]
@@ -62,7 +69,7 @@ def differentiate_body(body: Program, carries: int, sequences: int, has_cotangen
 def _joint(
     body: Program, carries: int, carried: list[int], floats: list[int], has_cotangent: Sequence[bool]
 ) -> tuple[Program, list[int]]:
-    """One program: the body's outputs, then the gradients of the inputs in the list that is given along."""
+    """Return a program of the body's outputs and the gradients of some inputs, and the indexes of these inputs."""
     count = len(body.inputs)
     results = [i for i, given in enumerate(has_cotangent, carries) if given]
     specs = [v.spec for v in body.inputs] + [body.outputs[i].spec for i in (*carried, *results)]
@@ -90,9 +97,9 @@ def _zero(dtype: str) -> Any:
 
 
 class _Split:
-    """Which equations of the joint program run forward, which backward, and which values (`leaves`) pass from one to the other.
+    """Which equations of the joint program run forward, which backward, and which values (`leaves`) pass between them.
 
-    What follows from constants alone, or is a view, is made again rather than kept.
+    What depends on constants alone, or is a view, is recomputed rather than kept.
     """
 
     def __init__(self, joint: Program, inputs: int, carries: int, stop: int, outputs: int) -> None:
@@ -139,7 +146,7 @@ def _accumulating(
     spread: list[int],
     carries: list[int],
 ) -> Program:
-    """The backward step with running sums of the constants' gradients."""
+    """Return the backward step with running sums of the constants' gradients."""
     place = {index: number for number, index in enumerate(found)}
 
     def body(*args: Any) -> list[Any]:
@@ -153,14 +160,22 @@ def _accumulating(
 
 
 def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[TensorSpec]) -> list[Tracer]:
-    """Let the equation that made `out` run with further params, and give the further results that it has then.
+    """Change params of the equation that made `out`, and return the additional results that it then has.
 
-    The equation is replaced where it stands: its outputs keep their values, and nothing is computed twice.
+    The equation is replaced in place: its outputs stay the same values, and nothing is computed twice.
+
+    Args:
+        out: the results of the equation so far.
+        params: the params to replace.
+        extra: the specs of the additional results.
+
+    Raises:
+        GraphError: the equation is not part of the current trace.
     """
     current = out[0].trace
     place = next((i for i, e in enumerate(current.equations) if e.outputs and e.outputs[0] is out[0].value), None)
     if place is None:
-        raise GraphError("The loop to be differentiated is not part of the trace under way.")
+        raise GraphError("The loop to be differentiated is not part of the current trace.")
     old = current.equations[place]
     made = tuple(Value(s) for s in extra)
     current.equations[place] = Equation(

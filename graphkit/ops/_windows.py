@@ -1,7 +1,7 @@
-"""Geometry that convolution and pooling share: windows that slide over the spatial axes of a tensor.
+"""Geometry shared by convolution and pooling: windows that slide over the spatial axes of a tensor.
 
-Sizes may be `Dim`s. Padding is a pair (before, after) for each spatial axis, or "same" as long as what it comes to is not
-known, because it depends on an unknown size. A negative pad crops.
+Sizes may be `Dim`s. Padding is a pair (before, after) for each spatial axis, or "same" while the pairs depend on an unknown
+size. A negative pad crops.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class ConvParams(TypedDict):
 
 
 class PoolParams(TypedDict):
-    """The params of the poolings and their derivatives."""
+    """The params of the pooling primitives and their derivatives."""
 
     window: Ints
     strides: Ints
@@ -41,7 +41,16 @@ class PoolParams(TypedDict):
 
 
 def per_axis(value: Any, rank: int, name: str, allow_zero: bool = False) -> Ints:
-    """One int for each of `rank` axes, from an int or a sequence of ints. Raises InvalidArgumentError in Keras' words."""
+    """Return one int for each of `rank` axes.
+
+    Args:
+        value: an int for all axes, or a sequence of one int per axis.
+        name: the argument that the error names.
+        allow_zero: whether 0 is accepted; negative numbers never are.
+
+    Raises:
+        InvalidArgumentError: `value` is anything else; Keras' message.
+    """
     message = f"The `{name}` argument must be a tuple of {rank} integers. Received {name}={value}"
     items = (value,) * rank if isinstance(value, (int, np.integer)) else value
     if not isinstance(items, (tuple, list)) or len(items) != rank:
@@ -58,7 +67,11 @@ def per_axis(value: Any, rank: int, name: str, allow_zero: bool = False) -> Ints
 
 
 def check_image_rank(op: str, shape: Shape) -> None:
-    """Raise ShapeError unless there are 1, 2 or 3 spatial axes."""
+    """Check that there are 1, 2 or 3 spatial axes.
+
+    Raises:
+        ShapeError: there are fewer or more.
+    """
     if not 3 <= len(shape) <= 5:
         raise ShapeError(
             f"{op}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape)}."
@@ -66,39 +79,44 @@ def check_image_rank(op: str, shape: Shape) -> None:
 
 
 def spatial_axes(rank: int, data_format: str) -> range:
-    """The spatial axes of a tensor of `rank` axes."""
+    """Return the spatial axes of a tensor of this rank."""
     return range(1, rank - 1) if data_format == CHANNELS_LAST else range(2, rank)
 
 
 def channel_axis(rank: int, data_format: str) -> int:
-    """The axis of the channels."""
+    """Return the axis of the channels."""
     return rank - 1 if data_format == CHANNELS_LAST else 1
 
 
 def spatial_sizes(shape: Shape, data_format: str) -> Shape:
-    """The sizes of the spatial axes."""
+    """Return the sizes of the spatial axes."""
     return tuple(shape[a] for a in spatial_axes(len(shape), data_format))
 
 
 def image_shape(batch: Size, sizes: Shape, channels: Size, data_format: str) -> Shape:
-    """The shape of a tensor with this batch, these spatial sizes and channels."""
+    """Return the shape of a tensor with these batch, spatial and channel sizes."""
     return (batch, *sizes, channels) if data_format == CHANNELS_LAST else (batch, channels, *sizes)
 
 
 def channels_last(array: Any, data_format: str) -> Any:
-    """A view of a NumPy array with the channels in the last axis."""
+    """Return a view of a NumPy array with the channels in the last axis."""
     return array if data_format == CHANNELS_LAST else np.moveaxis(array, 1, -1)
 
 
 def reach(window: Sequence[int], dilation: Sequence[int]) -> Ints:
-    """How many elements a dilated window spans along each axis."""
+    """Return the number of elements that a dilated window spans along each axis."""
     return tuple(d * (k - 1) + 1 for k, d in zip(window, dilation, strict=True))
 
 
 def resolve_padding(padding: Any, sizes: Shape, window: Ints, strides: Ints, dilation: Ints) -> Padding:
-    """Pairs for "valid", "same", "causal" or pairs; "same" stays where it depends on an unknown size.
+    """Return the padding as pairs, or as "same" where that depends on an unknown size.
 
-    Raises InvalidArgumentError for any other word.
+    Args:
+        padding: "valid", "same", "causal", or a pair (before, after) for each spatial axis.
+        sizes: the spatial sizes of the input.
+
+    Raises:
+        InvalidArgumentError: `padding` is another string.
     """
     spans = reach(window, dilation)
     if not isinstance(padding, str):
@@ -125,7 +143,7 @@ def resolve_padding(padding: Any, sizes: Shape, window: Ints, strides: Ints, dil
 
 
 def output_sizes(sizes: Shape, window: Ints, strides: Ints, dilation: Ints, padding: Padding) -> Shape:
-    """How many windows fit along each axis: (n + pads - span) // stride + 1, for "same" ceil(n / stride)."""
+    """Return the number of windows along each axis: (n + pads - span) // stride + 1, for "same" ceil(n / stride)."""
     pads = resolve_padding(padding, sizes, window, strides, dilation)
     if isinstance(pads, str):
         return tuple((n + (s - 1)) // s for n, s in zip(sizes, strides, strict=True))
@@ -134,7 +152,7 @@ def output_sizes(sizes: Shape, window: Ints, strides: Ints, dilation: Ints, padd
 
 
 def known_padding(padding: Padding, sizes: Shape, window: Ints, strides: Ints, dilation: Ints) -> Pairs:
-    """The pairs, for sizes that are known."""
+    """Return the padding as pairs, for known sizes."""
     pads = resolve_padding(padding, sizes, window, strides, dilation)
     assert not isinstance(pads, str)
     return pads
@@ -143,7 +161,11 @@ def known_padding(padding: Padding, sizes: Shape, window: Ints, strides: Ints, d
 def check_output(
     op: str, outs: Shape, shape: Shape, window: Ints, strides: Ints, dilation: Ints, padding: Padding
 ) -> None:
-    """Raise ShapeError in Keras' words if a window is larger than what it slides over."""
+    """Check that no window is larger than the input.
+
+    Raises:
+        ShapeError: a window is larger; Keras' message.
+    """
     if any(isinstance(size, int) and size <= 0 for size in outs):
         raise ShapeError(
             f"{op}: Computed output size would be zero or negative. Received: inputs shape={show(shape)}, "

@@ -1,4 +1,4 @@
-"""More arithmetic of elements, said by the primitives: other logarithms and roots, angles, closeness, differences."""
+"""More elementwise arithmetic, composed of primitives: logarithms, roots, angles, closeness, differences."""
 
 from __future__ import annotations
 
@@ -95,25 +95,31 @@ _PI = 3.141592653589793
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether `x` is a tensor: an array, a traced or symbolic one, a variable. Source: keras.ops.is_tensor."""
+    """Whether `x` is a tensor: an array, a variable, or a traced or symbolic tensor. Source: keras.ops.is_tensor."""
     from graphkit.ir.operators import TensorOperators
 
     return isinstance(x, (np.ndarray, TensorOperators))
 
 
 def convert_to_numpy(x: Any) -> Any:
-    """`x` as a NumPy array; a traced tensor has no numbers and raises. Source: keras.ops.convert_to_numpy."""
+    """Return `x` as a NumPy array.
+
+    Raises:
+        InvalidTypeError: `x` is traced or symbolic, and so has no values yet.
+
+    Source: keras.ops.convert_to_numpy.
+    """
     return np.asarray(convert_to_tensor(x))
 
 
 def dtype(x: Any) -> str:
-    """The dtype by Keras' name. Source: keras.ops.dtype."""
-    found = getattr(x, "dtype", None)
-    return found if isinstance(found, str) else dtype_name(tensor(x))
+    """Return Keras' name of the dtype of `x`. Source: keras.ops.dtype."""
+    own = getattr(x, "dtype", None)
+    return own if isinstance(own, str) else dtype_name(tensor(x))
 
 
 def ndim(x: Any) -> int:
-    """The number of axes. Source: keras.ops.ndim."""
+    """Return the number of axes of `x`. Source: keras.ops.ndim."""
     return len(x.shape) if hasattr(x, "shape") else len(shape_of(tensor(x)))
 
 
@@ -122,72 +128,84 @@ def ndim(x: Any) -> int:
 
 @operation("Exp2")
 def exp2(x: Any) -> Any:
-    """2 to the power of `x`. Source: keras.ops.exp2."""
+    """Compute 2 to the power of `x`. Source: keras.ops.exp2."""
     return exp(multiply(as_float(x), _LN2))
 
 
 @operation("Log2")
 def log2(x: Any) -> Any:
-    """The logarithm to base 2. Source: keras.ops.log2."""
+    """Compute the logarithm to base 2. Source: keras.ops.log2."""
     return true_divide(log(x), _LN2)
 
 
 @operation("Log10")
 def log10(x: Any) -> Any:
-    """The logarithm to base 10. Source: keras.ops.log10."""
+    """Compute the logarithm to base 10. Source: keras.ops.log10."""
     return true_divide(log(x), _LN10)
 
 
 @operation("Cbrt")
 def cbrt(x: Any) -> Any:
-    """The cube root, of negative numbers too. Source: keras.ops.cbrt."""
+    """Compute the cube root; negative numbers have one too.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.cbrt.
+    """
     (x,) = reals("cbrt", x, to_float=True)
     one = tensor(1.0, dtype_name(x))
     return multiply(
         where(greater_equal(x, 0), one, negative(one)), power(absolute(x), 1.0 / 3.0)
-    )  # a sign of 0 would hide the slope
+    )  # not sign(x): its 0 at 0 would hide the slope
 
 
 def _log_of_sum(x1: Any, x2: Any, unit: float) -> Any:
     a, b = promote(tensor(x1), tensor(x2), to_float=True)
     top = maximum(a, b)
     low = minimum(a, b)
-    apart = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
-    return add(top, true_divide(log1p(exp(multiply(apart, unit))), unit))
+    difference = where(isfinite(top), subtract(low, top), where(equal(low, top), 0.0, subtract(low, top)))
+    return add(top, true_divide(log1p(exp(multiply(difference, unit))), unit))
 
 
 @operation("Logaddexp", tensors="x1 x2")
 def logaddexp(x1: Any, x2: Any) -> Any:
-    """log(exp(x1) + exp(x2)) without overflow. Source: keras.ops.logaddexp."""
+    """Compute log(exp(x1) + exp(x2)) without overflow. Source: keras.ops.logaddexp."""
     return _log_of_sum(x1, x2, 1.0)
 
 
 @operation("Logaddexp2", tensors="x1 x2")
 def logaddexp2(x1: Any, x2: Any) -> Any:
-    """log2(2**x1 + 2**x2) without overflow. Source: keras.ops.logaddexp2."""
+    """Compute log2(2**x1 + 2**x2) without overflow. Source: keras.ops.logaddexp2."""
     return _log_of_sum(x1, x2, _LN2)
 
 
 @operation("Hypot", tensors="x1 x2")
 def hypot(x1: Any, x2: Any) -> Any:
-    """sqrt(x1^2 + x2^2) without overflow. Source: keras.ops.hypot."""
+    """Compute sqrt(x1^2 + x2^2) without overflow.
+
+    Raises:
+        DTypeError: `x1` or `x2` is complex.
+
+    Source: keras.ops.hypot.
+    """
     a, b = (absolute(v) for v in reals("hypot", x1, x2, to_float=True))
     top, low = maximum(a, b), minimum(a, b)
     safe = where(equal(top, 0), 1.0, top)
     made = multiply(top, sqrt(add(square(true_divide(low, safe)), 1.0)))
-    return where(logical_or(isinf(a), isinf(b)), float("inf"), made)  # also beside NaN
+    return where(logical_or(isinf(a), isinf(b)), float("inf"), made)  # infinite even if the other is NaN
 
 
 # ----- angles -----
 
 
 def _arctan2(y: Any, x: Any) -> Any:
-    both = logical_and(isinf(y), isinf(x))  # then the signs alone count
-    y, x = where(both, sign(y), y), where(both, sign(x), x)
-    level = equal(x, 0)
-    base = arctan(true_divide(y, where(level, 1.0, x)))
-    turned = where(less(x, 0), where(less(y, 0), subtract(base, _PI), add(base, _PI)), base)
-    return where(level, multiply(sign(y), _PI / 2), turned)
+    both_infinite = logical_and(isinf(y), isinf(x))  # then only the signs matter
+    y, x = where(both_infinite, sign(y), y), where(both_infinite, sign(x), x)
+    x_is_zero = equal(x, 0)
+    base = arctan(true_divide(y, where(x_is_zero, 1.0, x)))
+    rotated = where(less(x, 0), where(less(y, 0), subtract(base, _PI), add(base, _PI)), base)
+    return where(x_is_zero, multiply(sign(y), _PI / 2), rotated)
 
 
 def _arctan2_vjp(g: Any, out: Any, y: Any, x: Any) -> list[Callable[[], Any]]:
@@ -202,42 +220,60 @@ arctan2_p = primitive("arctan2", broadcast, prepare=ufunc(np.arctan2), decomposi
 
 @operation("Arctan2", tensors="x1 x2")
 def arctan2(x1: Any, x2: Any) -> Any:
-    """The angle of the point (x2, x1), in (-pi, pi]. Source: keras.ops.arctan2."""
+    """Compute the angle of the point (x2, x1), in [-pi, pi] radians.
+
+    Raises:
+        DTypeError: `x1` or `x2` is complex.
+
+    Source: keras.ops.arctan2.
+    """
     return arctan2_p.bind(*reals("arctan2", tensor(x1), tensor(x2), to_float=True))
 
 
 @operation("Deg2rad")
 def deg2rad(x: Any) -> Any:
-    """Degrees as radians. Source: keras.ops.deg2rad."""
+    """Convert degrees to radians. Source: keras.ops.deg2rad."""
     return multiply(as_float(x), _PI / 180)
 
 
 @operation("Rad2deg")
 def rad2deg(x: Any) -> Any:
-    """Radians as degrees. Source: keras.ops.rad2deg."""
+    """Convert radians to degrees. Source: keras.ops.rad2deg."""
     return multiply(as_float(x), 180 / _PI)
 
 
 @operation("Sinc")
 def sinc(x: Any) -> Any:
-    """sin(pi x) / (pi x), 1 at 0. Source: keras.ops.sinc."""
+    """Compute sin(pi x) / (pi x), which is 1 at 0. Source: keras.ops.sinc."""
     x = multiply(as_float(x), _PI)
     middle = equal(x, 0)
     return where(middle, 1.0, true_divide(sin(x), where(middle, 1.0, x)))
 
 
-# ----- signs and wholes -----
+# ----- signs and rounding -----
 
 
 @operation("Fabs")
 def fabs(x: Any) -> Any:
-    """The absolute value as a float. Source: keras.ops.fabs."""
+    """Compute the absolute value as a float.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.fabs.
+    """
     return absolute(*reals("fabs", x, to_float=True))
 
 
 @operation("Trunc")
 def trunc(x: Any) -> Any:
-    """Without the digits after the point. Source: keras.ops.trunc."""
+    """Round towards zero.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.trunc.
+    """
     (x,) = reals("trunc", x)
     return where(less(x, 0), ceil(x), floor(x)) if dtypes.is_float(dtype_name(x)) else x
 
@@ -253,20 +289,26 @@ fmod_p = primitive(
 
 @operation("Fmod", tensors="x1 x2")
 def fmod(x1: Any, x2: Any) -> Any:
-    """The remainder with the sign of `x1`. Source: keras.ops.fmod."""
+    """Compute the remainder with the sign of `x1`.
+
+    Raises:
+        DTypeError: `x1` or `x2` is complex.
+
+    Source: keras.ops.fmod.
+    """
     return fmod_p.bind(*counted(*reals("fmod", x1, x2)))
 
 
 @operation("Fmax", tensors="x1 x2")
 def fmax(x1: Any, x2: Any) -> Any:
-    """The larger of two; of a number and NaN the number. Source: keras.ops.fmax."""
+    """Return the larger of two elements; where one is NaN, the other. Source: keras.ops.fmax."""
     a, b = promote(x1, x2)
     return where(_is_nan(a), b, where(_is_nan(b), a, maximum(a, b)))
 
 
 @operation("Fmin", tensors="x1 x2")
 def fmin(x1: Any, x2: Any) -> Any:
-    """The smaller of two; of a number and NaN the number. Source: keras.ops.fmin."""
+    """Return the smaller of two elements; where one is NaN, the other. Source: keras.ops.fmin."""
     a, b = promote(x1, x2)
     return where(_is_nan(a), b, where(_is_nan(b), a, minimum(a, b)))
 
@@ -277,14 +319,26 @@ def _is_nan(x: Any) -> Any:
 
 @operation("Heaviside", tensors="x1 x2")
 def heaviside(x1: Any, x2: Any) -> Any:
-    """0 below 0, 1 above, `x2` at 0. Source: keras.ops.heaviside."""
+    """Return 0 for negative `x1`, 1 for positive, and `x2` at 0.
+
+    Raises:
+        DTypeError: `x1` or `x2` is complex.
+
+    Source: keras.ops.heaviside.
+    """
     a, b = reals("heaviside", x1, x2, to_float=True)
     return where(equal(a, 0), b, where(less(a, 0), 0.0, where(isnan(a), a, 1.0)))
 
 
 @operation("Signbit")
 def signbit(x: Any) -> Any:
-    """Whether the sign is minus (of -0.0 too). Source: keras.ops.signbit."""
+    """Whether the sign bit is set, which it is for -0.0 too.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.signbit.
+    """
     (x,) = reals("signbit", x)
     if not dtypes.is_float(dtype_name(x)):
         return less(x, 0)
@@ -293,14 +347,26 @@ def signbit(x: Any) -> Any:
 
 @operation("Isposinf")
 def isposinf(x: Any) -> Any:
-    """Whether each element is +infinity. Source: keras.ops.isposinf."""
+    """Whether each element is +infinity.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.isposinf.
+    """
     (x,) = reals("isposinf", x, to_float=True)
     return equal(x, float("inf"))
 
 
 @operation("Isneginf")
 def isneginf(x: Any) -> Any:
-    """Whether each element is -infinity. Source: keras.ops.isneginf."""
+    """Whether each element is -infinity.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.isneginf.
+    """
     (x,) = reals("isneginf", x, to_float=True)
     return equal(x, float("-inf"))
 
@@ -310,33 +376,51 @@ def isneginf(x: Any) -> Any:
 
 @operation("Isclose", tensors="x1 x2 rtol atol")
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether |x1 - x2| <= atol + rtol * |x2|, element by element. Source: keras.ops.isclose."""
+    """Whether |x1 - x2| <= atol + rtol * |x2|, elementwise.
+
+    Args:
+        equal_nan: whether NaN counts as close to NaN.
+
+    Source: keras.ops.isclose.
+    """
     a, b = promote(x1, x2, to_float=True)
     near = less_equal(absolute(subtract(a, b)), add(multiply(absolute(b), rtol), atol))
-    found = logical_or(equal(a, b), logical_and(near, isfinite(b)))
-    return logical_or(found, logical_and(isnan(a), isnan(b))) if equal_nan else found
+    close = logical_or(equal(a, b), logical_and(near, isfinite(b)))
+    return logical_or(close, logical_and(isnan(a), isnan(b))) if equal_nan else close
 
 
 @operation("AllClose", tensors="x1 x2")
 def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether all elements are close. Source: keras.ops.allclose."""
+    """Whether all elements of `x1` and `x2` are close, as in `isclose`.
+
+    Args:
+        equal_nan: whether NaN counts as close to NaN.
+
+    Source: keras.ops.allclose.
+    """
     return reduce_all(isclose(x1, x2, rtol, atol, equal_nan))
 
 
-# ----- division, casts, choice -----
+# ----- division, casts, selection -----
 
 
 @operation("DivideNoNan", tensors="x1 x2")
 def divide_no_nan(x1: Any, x2: Any) -> Any:
-    """`x1 / x2`, 0 where `x2` is 0. Source: keras.ops.divide_no_nan."""
+    """Compute `x1 / x2`, and 0 where `x2` is 0. Source: keras.ops.divide_no_nan."""
     a, b = promote(x1, x2, to_float=True)
-    nothing = equal(b, 0)
-    return where(nothing, 0.0, divide(a, where(nothing, 1.0, b)))
+    is_zero = equal(b, 0)
+    return where(is_zero, 0.0, divide(a, where(is_zero, 1.0, b)))
 
 
 @operation("SaturateCast", "core")
 def saturate_cast(x: Any, dtype: Any) -> Any:
-    """`x` in another dtype, limited to what that can hold. Source: keras.ops.saturate_cast."""
+    """Cast `x` to another dtype, clamping values to that dtype's range.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.saturate_cast.
+    """
     (x,), wanted = reals("saturate_cast", x), dtypes.standardize(dtype)
     if wanted == "bool" or dtype_name(x) == "bool":
         return cast(x, wanted)
@@ -350,21 +434,34 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
         return cast(clip(x, np.asarray(low, kind_of(x)), np.asarray(high, kind_of(x))), wanted)
     lowest, highest = float(info.min), float(info.max)
     limited = cast(clip(x, lowest, highest), wanted)
-    if dtypes.is_int(wanted):  # the largest integers are no floats: 2**31 - 1 becomes 2**31
+    if dtypes.is_int(wanted):  # floats cannot hold the largest integers: 2**31 - 1 becomes 2**31
         limited = where(greater_equal(x, highest), np.asarray(info.max, kind), limited)
     return limited
 
 
 def kind_of(x: Any) -> np.dtype[Any]:
-    """The NumPy dtype of a tensor."""
+    """Return the NumPy dtype of a tensor."""
     return dtypes.to_numpy(dtype_name(x))
 
 
 @operation("Select", tensors="condlist choicelist default")
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
-    """The first choice whose condition holds, else `default`. Source: keras.ops.select."""
+    """Select from the first choice whose condition holds, else from `default`, elementwise.
+
+    Args:
+        condlist: a list of bool tensors.
+        choicelist: a list of as many tensors.
+        default: a tensor or a number.
+
+    Raises:
+        InvalidArgumentError: the lists differ in length.
+
+    Source: keras.ops.select.
+    """
     if len(condlist) != len(choicelist):
-        raise InvalidArgumentError(f"select: {len(condlist)} conditions for {len(choicelist)} choices.")
+        raise InvalidArgumentError(
+            f"select: condlist and choicelist must have the same length, got {len(condlist)} and {len(choicelist)}."
+        )
     made = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         made = where(condition, choice, made)
@@ -376,7 +473,14 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
 
 @operation("Diff", tensors="a")
 def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
-    """Each element minus the one before along `axis`, `n` times; of bools whether they differ. Source: keras.ops.diff."""
+    """Subtract from each element the previous one along `axis`, `n` times; for bools, whether the two differ.
+
+    Raises:
+        InvalidArgumentError: `n` is negative.
+        ShapeError: there is no such axis.
+
+    Source: keras.ops.diff.
+    """
     x = tensor(a)
     axis = canonical_axis(axis, x.ndim)
     if n < 0:
@@ -390,7 +494,19 @@ def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
 
 @operation("Cross", tensors="x1 x2")
 def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
-    """The cross product of vectors of 3 (or 2) elements. Source: keras.ops.cross."""
+    """Compute the cross product of vectors of 2 or 3 elements.
+
+    Args:
+        axisa: the axis of the vectors in `x1`.
+        axisb: the axis of the vectors in `x2`.
+        axisc: the axis of the vectors in the result.
+        axis: one axis for all three, instead of these.
+
+    Raises:
+        ShapeError: the size of a vector axis is not 2 or 3.
+
+    Source: keras.ops.cross.
+    """
     a, b = promote(x1, x2)
     if axis is not None:
         axisa = axisb = axisc = axis
@@ -398,7 +514,7 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     sizes = shape_of(a)[-1], shape_of(b)[-1]
     if any(size not in (2, 3) for size in sizes):
         raise ShapeError(
-            f"cross wants vectors of 2 or 3 elements, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
+            f"cross expects vectors of 2 or 3 elements, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
         )
     (a0, a1, a2), (b0, b1, b2) = (_parts(v) for v in (a, b))
     last = subtract(multiply(a0, b1), multiply(a1, b0))

@@ -24,7 +24,7 @@ from graphkit.ops.shaping import expand_dims, squeeze
 
 __all__ = ["dot_product_attention"]
 
-# ----- the composite: query (batch, queries, heads, size), key (batch, keys, heads, size), value (batch, keys, heads, width) -----
+# ----- the composite of query (batch, queries, heads, size), key (batch, keys, heads, size), value (batch, keys, heads, width) -----
 
 
 def _attention_abstract(
@@ -39,7 +39,7 @@ def _attention_abstract(
 
 
 def _scores(query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> Any:
-    """(batch, heads, queries, keys)."""
+    """Compute the masked scores, (batch, heads, queries, keys)."""
     made = einsum("btnh,bsnh->bnts", multiply(query, scale), key)
     return where(mask[0], made, tensor(FLOOR, dtype_name(made))) if mask else made
 
@@ -56,14 +56,16 @@ def _attention_vjp(g: Any, out: Any, query: Any, key: Any, value: Any, *mask: An
     none = [None] * len(mask)
     if g[0] is None:
         return [*_logarithm_grad(g[1], query, key, mask, scale), None, *none]
-    found = list(attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale))
+    cotangents = list(attention_grad_p.bind(g[0], query, key, value, *out, *mask, scale=scale))
     if g[1] is not None:
-        found[:2] = (add(a, b) for a, b in zip(found[:2], _logarithm_grad(g[1], query, key, mask, scale), strict=True))
-    return [*found, *none]
+        cotangents[:2] = (
+            add(a, b) for a, b in zip(cotangents[:2], _logarithm_grad(g[1], query, key, mask, scale), strict=True)
+        )
+    return [*cotangents, *none]
 
 
 def _onto_scores(slope: Any, query: Any, key: Any, mask: tuple[Any, ...], scale: float) -> tuple[Any, Any]:
-    """The cotangents of query and key out of that of the scores."""
+    """Compute the cotangents of query and key from that of the scores."""
     if mask:
         slope = where(mask[0], slope, 0.0)
     d_query = multiply(einsum("bnts,bsnh->btnh", slope, key), scale)
@@ -86,14 +88,14 @@ def _attention_grad(
 
 
 attention_grad_p = primitive(
-    "attention_grad",  # cotangents of query, key and value; of the cotangent, the inputs, and what `attention` gave
+    "attention_grad",  # the cotangents of query, key and value, from that of the output, the inputs and the outputs
     lambda g, query, key, value, output, statistics, *mask, scale: (query, key, value),
     prepare=prepare_attention_grad,
     workspace=lambda specs, params: scratch(2, specs[1:], params),
     decomposition=_attention_grad,
 )
 attention_p = primitive(
-    "attention",  # the output (batch, queries, heads, width) and, for the gradient, the log of the sum of each row's powers
+    "attention",  # the output (batch, queries, heads, width) and, for the gradient, the log-sum-exp of each row of scores
     _attention_abstract,
     prepare=prepare_attention,
     workspace=partial(scratch, 1),
@@ -103,7 +105,7 @@ attention_p = primitive(
 
 
 def _is_plain(query: Any, key: Any, value: Any, mask: Any) -> bool:
-    """Whether nothing but the mask is broadcast, and no axis of the scores comes from the mask alone."""
+    """Whether only the mask is broadcast, and it adds no axis of the scores."""
     (batch, queries, heads, size), (b, keys, n, h) = shape_of(query), shape_of(key)
     if (b, n, h) != (batch, heads, size) or shape_of(value)[:3] != (b, keys, n):
         return False
@@ -125,19 +127,28 @@ def dot_product_attention(
     flash_attention: bool | None = None,
     attn_logits_soft_cap: float | None = None,
 ) -> Any:
-    """softmax(query key / sqrt(head size)) value, over (batch, time, heads, head size).
+    """Compute softmax(query key^T * scale) value over (batch, time, heads, head size).
 
     Args:
+        query: (batch, query time, heads, head size).
+        key: (batch, key time, heads, head size).
+        value: (batch, key time, heads, width).
         bias: added to the scores, broadcast to (batch, heads, query time, key time).
-        mask: bool, broadcast likewise; False takes a score out.
-        scale: instead of 1 / sqrt(head size).
-        is_causal: whether a query sees only keys up to its own place.
+        mask: bool, broadcast likewise; False masks a score.
+        scale: a factor of the scores; None means 1 / sqrt(head size).
+        is_causal: whether a query sees only keys up to its own time step.
+        flash_attention: not supported; must be None or False.
+        attn_logits_soft_cap: not supported; must be None.
 
-    Raises ShapeError unless the three have four axes. Source: keras.ops.dot_product_attention.
+    Raises:
+        ShapeError: query, key or value does not have four axes, or `scale` is None and the head size is unknown.
+        InvalidArgumentError: an unsupported argument is given.
+
+    Source: keras.ops.dot_product_attention.
     """
     if attn_logits_soft_cap is not None or flash_attention:
         raise InvalidArgumentError(
-            "dot_product_attention: flash_attention and attn_logits_soft_cap are not available here."
+            "dot_product_attention: flash_attention and attn_logits_soft_cap are not supported. Leave them at None."
         )
     query, key, value = promote(query, key, value, to_float=True)
     if not query.ndim == key.ndim == value.ndim == 4:
@@ -154,8 +165,8 @@ def dot_product_attention(
     factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
     allowed = None if mask is None else cast(mask, "bool")
     if is_causal:
-        before = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
-        allowed = before if allowed is None else logical_and(allowed, before)
+        causal = tri(shape_of(query)[1], shape_of(key)[1], dtype="bool")
+        allowed = causal if allowed is None else logical_and(allowed, causal)
     if (
         bias is None
         and isinstance(factor, (int, float))

@@ -1,4 +1,4 @@
-"""Batch normalisation: with given statistics, and with those of the batch itself, whose gradient is a kernel of its own."""
+"""Batch normalization, with given statistics or with those of the batch; the latter has a kernel for its gradient."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["batch_normalization", "batch_normalization_training"]
 
 
 def _along(vector: Any, rank: int, axis: int) -> Any:
-    """A vector over `axis`, ready to be broadcast against a tensor of this rank."""
+    """Reshape a vector over `axis` so that it broadcasts against a tensor of this rank."""
     return expand_dims(vector, [a for a in range(rank) if a != axis])
 
 
-# ----- batch normalisation with given statistics -----
+# ----- batch normalization with given statistics -----
 
 
 def _batch_norm(x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> Any:
@@ -36,7 +36,7 @@ def _batch_norm(x: Any, mean: Any, variance: Any, scale: Any, offset: Any, axis:
 
 
 def _three_axes(x: Any, axis: int) -> Any:
-    """A contiguous array as (before, channels, after); few channels stand several times, for the sake of long inner loops."""
+    """View a contiguous array as (before, channels, after); a few channels are repeated, for long inner loops."""
     before, channels = int(np.prod(x.shape[:axis], dtype=np.int64)), x.shape[axis]
     after = int(np.prod(x.shape[axis + 1 :], dtype=np.int64))
     if after == 1:
@@ -46,7 +46,7 @@ def _three_axes(x: Any, axis: int) -> Any:
 
 
 def _repeated(vector: Any, flat: Any) -> Any:
-    """A vector of channels as often as `_three_axes` repeats them, ready to be broadcast."""
+    """Repeat a vector over channels as often as `_three_axes` does, ready to be broadcast."""
     return np.tile(vector, flat.shape[1] // len(vector))[:, None]
 
 
@@ -83,9 +83,20 @@ batch_normalization_p = primitive(
 def batch_normalization(
     x: Any, mean: Any, variance: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> Any:
-    """(x - mean) / sqrt(variance + epsilon) * scale + offset, the statistics being vectors over `axis`.
+    """Compute (x - mean) / sqrt(variance + epsilon) * scale + offset.
 
-    Raises ShapeError where they do not fit `axis`. Source: keras.ops.batch_normalization; ONNX BatchNormalization.
+    Args:
+        x: floats; integers become `floatx()`.
+        mean: a vector over `axis`.
+        variance: a vector over `axis`.
+        axis: the axis of the channels.
+        offset: a vector over `axis`; None means 0.
+        scale: a vector over `axis`; None means 1.
+
+    Raises:
+        ShapeError: a vector does not fit `axis`.
+
+    Source: keras.ops.batch_normalization; ONNX BatchNormalization.
     """
     x = as_float(x)
     dtype = dtype_name(x)
@@ -95,22 +106,22 @@ def batch_normalization(
 
 
 def _channel_vectors(x: Any, axis: int, **given: Any) -> list[Any]:
-    """Vectors over the channels; a missing scale is ones, a missing offset zeros. Raises ShapeError where one does not fit."""
+    """Return vectors over the channels; a missing scale is ones, a missing offset zeros. Raises ShapeError if one does not fit."""
     channels = shape_of(x)[axis]
-    made = []
+    vectors = []
     for name, vector in given.items():
         if vector is None:
             vector = (ones if name == "scale" else zeros)((channels,), dtype_name(x))
         if not isinstance(channels, Dim) and shape_of(vector) != (channels,):
             raise ShapeError(
-                f"batch_normalization: {name} must have shape ({channels},), one number for each channel of axis {axis} of "
+                f"batch_normalization: {name} must have shape ({channels},), one value for each channel of axis {axis} of "
                 f"{show(shape_of(x))}; got {show(shape_of(vector))}."
             )
-        made.append(vector)
-    return made
+        vectors.append(vector)
+    return vectors
 
 
-# ----- batch normalisation with the statistics of the batch itself -----
+# ----- batch normalization with the statistics of the batch -----
 
 
 def _train_abstract(
@@ -126,10 +137,10 @@ def _others(x: Any, axis: int) -> tuple[int, ...]:
 def _train(x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> tuple[Any, Any, Any]:
     axes = _others(x, axis)
     center = reduce_mean_p.bind(x, axes=axes, keepdims=True)
-    low = subtract(x, center)
-    variance = reduce_mean_p.bind(square(low), axes=axes, keepdims=False)
+    centered = subtract(x, center)
+    variance = reduce_mean_p.bind(square(centered), axes=axes, keepdims=False)
     inverse = multiply(rsqrt(add(variance, epsilon)), scale)
-    y = add(multiply(low, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
+    y = add(multiply(centered, _along(inverse, x.ndim, axis)), _along(offset, x.ndim, axis))
     return y, squeeze(center, axes), variance
 
 
@@ -149,12 +160,12 @@ def _train_kernel(out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon:
         total += channel_sums(flat[part], channels)
     np.copyto(center, total / count, casting="unsafe")
     total[:] = 0
-    middle = _repeated(center, flat)
+    means = _repeated(center, flat)
     for part in row_blocks(flat):
-        low = scratch[: len(flat[part])]
-        np.subtract(flat[part], middle, out=low)
-        np.square(low, out=low)
-        total += channel_sums(low, channels)
+        centered = scratch[: len(flat[part])]
+        np.subtract(flat[part], means, out=centered)
+        np.square(centered, out=centered)
+        total += channel_sums(centered, channels)
     np.copyto(variance, total / count, casting="unsafe")
     _batch_norm_kernel(y, x, center, variance, scale, offset, axis, epsilon)
 
@@ -162,16 +173,16 @@ def _train_kernel(out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon:
 def _train_vjp(g: Any, out: Any, x: Any, scale: Any, offset: Any, axis: int, epsilon: float) -> list[Any]:
     g_y, g_mean, g_variance = g
     _, center, variance = out
-    found: list[Any] = [None, None, None]
+    cotangents: list[Any] = [None, None, None]
     if g_y is not None:
-        found = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
+        cotangents = list(batch_norm_grad_p.bind(g_y, x, center, variance, scale, axis=axis, epsilon=epsilon))
     if g_mean is not None or g_variance is not None:
-        found[0] = _statistics_cotangent(found[0], g_mean, g_variance, x, center, axis)
-    return found
+        cotangents[0] = _statistics_cotangent(cotangents[0], g_mean, g_variance, x, center, axis)
+    return cotangents
 
 
 def _statistics_cotangent(dx: Any, g_mean: Any, g_variance: Any, x: Any, center: Any, axis: int) -> Any:
-    """What the mean and the variance themselves hand back to x."""
+    """Add to `dx` the cotangents that reach x through the mean and the variance."""
     from graphkit.ops.reduction import count
 
     each = true_divide(1.0, count(x, _others(x, axis)))
@@ -214,12 +225,12 @@ def _train_grad_kernel(
     inverse = 1 / np.sqrt(variance.astype(np.float64) + epsilon)
     channels = len(scale)
     sum_g, sum_gx = np.zeros(channels), np.zeros(channels)
-    middle = _repeated(center, flat_x)
+    means = _repeated(center, flat_x)
     for part in row_blocks(flat_x):
-        low = scratch[: len(flat_x[part])]
-        np.subtract(flat_x[part], middle, out=low)
-        np.multiply(low, flat_g[part], out=low)
-        sum_gx += channel_sums(low, channels)
+        centered = scratch[: len(flat_x[part])]
+        np.subtract(flat_x[part], means, out=centered)
+        np.multiply(centered, flat_g[part], out=centered)
+        sum_gx += channel_sums(centered, channels)
         sum_g += channel_sums(flat_g[part], channels)
     np.copyto(d_offset, sum_g, casting="unsafe")
     np.copyto(d_scale, sum_gx * inverse, casting="unsafe")
@@ -229,15 +240,15 @@ def _train_grad_kernel(
     b, c = a * inverse * inverse * sum_gx / count, a * sum_g / count
     a, b, c = (_repeated(v.astype(x.dtype), flat_x) for v in (a, b, c - b * center))
     for part in row_blocks(flat_x):
-        low, target = scratch[: len(flat_x[part])], flat_dx[part]
-        np.multiply(flat_x[part], b, out=low)
+        centered, target = scratch[: len(flat_x[part])], flat_dx[part]
+        np.multiply(flat_x[part], b, out=centered)
         np.multiply(flat_g[part], a, out=target)
-        np.subtract(target, low, out=target)
+        np.subtract(target, centered, out=target)
         np.subtract(target, c, out=target)
 
 
 batch_norm_grad_p = primitive(
-    "batch_normalization_grad",  # cotangents of x, scale and offset
+    "batch_normalization_grad",  # the cotangents of x, scale and offset
     lambda g, x, center, variance, scale, axis, epsilon: (x, scale, scale),
     kernel=_train_grad_kernel,
     workspace=lambda specs, params: row_workspace(specs[1:], params),
@@ -258,9 +269,21 @@ batch_normalization_training_p = primitive(
 def batch_normalization_training(
     x: Any, axis: int, offset: Any = None, scale: Any = None, epsilon: float = 1e-3
 ) -> tuple[Any, Any, Any]:
-    """`x` normalised by its own mean and variance over all axes but `axis`; gives (y, mean, variance).
+    """Normalize `x` by its own mean and variance, over all axes but `axis`.
 
-    Raises ShapeError where `scale` or `offset` do not fit. The same as `moments` and `batch_normalization`, in one step.
+    The same as `moments` and `batch_normalization`, in one pass.
+
+    Args:
+        x: floats; integers become `floatx()`.
+        axis: the axis of the channels.
+        offset: a vector over `axis`; None means 0.
+        scale: a vector over `axis`; None means 1.
+
+    Returns:
+        The normalized tensor, the mean and the variance.
+
+    Raises:
+        ShapeError: a vector does not fit `axis`.
     """
     x = as_float(x)
     axis = canonical_axis(axis, x.ndim)

@@ -1,4 +1,4 @@
-"""Integers as bits: and, or, xor, not, shifts; and common divisors."""
+"""Bitwise ops on integers, shifts, and common divisors."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ bitwise_not_p = primitive("bitwise_not", same, prepare=ufunc(np.bitwise_not), in
 
 
 def _integers(where_: str, *values: Any) -> tuple[Any, ...]:
-    """The values as integers (or bools) of one dtype. Raises DTypeError for floats that have numbers or will have some."""
+    """Promote integers or bools. Raises DTypeError for floats, unless only shapes are inferred."""
     made = promote(*values)
     if not (dtypes.is_int(dtype_name(made[0])) or dtype_name(made[0]) == "bool" or only_shapes(*values)):
         raise DTypeError(
-            f"{where_} wants integers or bools, got {dtype_name(made[0])}; cast them with ops.cast(x, 'int32')."
+            f"{where_} expects integers or bools, got {dtype_name(made[0])}; cast them with ops.cast(x, 'int32')."
         )
     return made
 
@@ -56,13 +56,13 @@ def _op(class_name: str, name: str, made: Primitive, meaning: str) -> Callable[[
         return made.bind(*_integers(name, x, y))
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{meaning}, element by element. Raises DTypeError for floats. Source: keras.ops.{name}."
+    function.__doc__ = f"{meaning}, elementwise. Raises DTypeError for floats. Source: keras.ops.{name}."
     return operation(class_name, tensors="x y")(function)
 
 
-bitwise_and = _op("BitwiseAnd", "bitwise_and", bitwise_and_p, "The bits that both have")
-bitwise_or = _op("BitwiseOr", "bitwise_or", bitwise_or_p, "The bits that either has")
-bitwise_xor = _op("BitwiseXor", "bitwise_xor", bitwise_xor_p, "The bits that one of the two has")
+bitwise_and = _op("BitwiseAnd", "bitwise_and", bitwise_and_p, "Keep the bits that both have")
+bitwise_or = _op("BitwiseOr", "bitwise_or", bitwise_or_p, "Keep the bits that either has")
+bitwise_xor = _op("BitwiseXor", "bitwise_xor", bitwise_xor_p, "Keep the bits that exactly one of the two has")
 
 
 def _shift_op(class_name: str, name: str, made: Primitive, meaning: str) -> Callable[[Any, Any], Any]:
@@ -73,18 +73,28 @@ def _shift_op(class_name: str, name: str, made: Primitive, meaning: str) -> Call
         return made.bind(a, b)
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"{meaning}, element by element. Raises DTypeError for floats. Source: keras.ops.{name}."
+    function.__doc__ = f"{meaning}, elementwise. Raises DTypeError for floats. Source: keras.ops.{name}."
     return operation(class_name, tensors="x y")(function)
 
 
 bitwise_left_shift = _shift_op(
-    "BitwiseLeftShift", "bitwise_left_shift", left_shift_p, "`x` times 2**y by moving its bits"
+    "BitwiseLeftShift",
+    "bitwise_left_shift",
+    left_shift_p,
+    "Shift the bits of `x` left by `y`, which multiplies by 2**y",
 )
-left_shift = _shift_op("LeftShift", "left_shift", left_shift_p, "`x` times 2**y by moving its bits")
+left_shift = _shift_op(
+    "LeftShift", "left_shift", left_shift_p, "Shift the bits of `x` left by `y`, which multiplies by 2**y"
+)
 bitwise_right_shift = _shift_op(
-    "BitwiseRightShift", "bitwise_right_shift", right_shift_p, "`x // 2**y`; the sign stays"
+    "BitwiseRightShift",
+    "bitwise_right_shift",
+    right_shift_p,
+    "Shift the bits of `x` right by `y`, keeping the sign: `x // 2**y`",
 )
-right_shift = _shift_op("RightShift", "right_shift", right_shift_p, "`x // 2**y`; the sign stays")
+right_shift = _shift_op(
+    "RightShift", "right_shift", right_shift_p, "Shift the bits of `x` right by `y`, keeping the sign: `x // 2**y`"
+)
 
 
 def _inverted(x: Any) -> Any:
@@ -94,13 +104,25 @@ def _inverted(x: Any) -> Any:
 
 @operation("BitwiseInvert")
 def bitwise_invert(x: Any) -> Any:
-    """Every bit the other way. Raises DTypeError for floats. Source: keras.ops.bitwise_invert."""
+    """Invert every bit.
+
+    Raises:
+        DTypeError: `x` is neither integers nor bools.
+
+    Source: keras.ops.bitwise_invert.
+    """
     return _inverted(x)
 
 
 @operation("BitwiseNot")
 def bitwise_not(x: Any) -> Any:
-    """Every bit the other way. Raises DTypeError for floats. Source: keras.ops.bitwise_not."""
+    """Invert every bit.
+
+    Raises:
+        DTypeError: `x` is neither integers nor bools.
+
+    Source: keras.ops.bitwise_not.
+    """
     return _inverted(x)
 
 
@@ -108,7 +130,7 @@ def bitwise_not(x: Any) -> Any:
 
 
 def _gcd(a: Any, b: Any) -> Any:
-    """Euclid's: (a, b) becomes (b, a mod b) until b is 0, for all elements at once."""
+    """Euclid's algorithm on all elements at once: (a, b) becomes (b, a mod b) until b is 0."""
     whole = broadcast_shapes(shape_of(a), shape_of(b))
     a, b = (broadcast_to(absolute(v), whole) for v in (a, b))
 
@@ -124,19 +146,31 @@ gcd_p = primitive("gcd", broadcast, prepare=ufunc(np.gcd), decomposition=_gcd, n
 
 @operation("Gcd", tensors="x1 x2")
 def gcd(x1: Any, x2: Any) -> Any:
-    """The greatest common divisor. Raises DTypeError for floats. Source: keras.ops.gcd."""
+    """Compute the greatest common divisor, elementwise.
+
+    Raises:
+        DTypeError: `x1` or `x2` is not integers.
+
+    Source: keras.ops.gcd.
+    """
     return gcd_p.bind(*_no_bools("gcd", *_integers("gcd", x1, x2)))
 
 
 def _no_bools(what: str, *values: Any) -> tuple[Any, ...]:
     if dtype_name(values[0]) == "bool":
-        raise DTypeError(f"{what} wants integers, got bool; cast them with ops.cast(x, 'int32').")
+        raise DTypeError(f"{what} expects integers, got bool; cast them with ops.cast(x, 'int32').")
     return values
 
 
 @operation("Lcm", tensors="x1 x2")
 def lcm(x1: Any, x2: Any) -> Any:
-    """The least common multiple, 0 where one is 0. Raises DTypeError for floats. Source: keras.ops.lcm."""
+    """Compute the least common multiple, elementwise; 0 where one of the two is 0.
+
+    Raises:
+        DTypeError: `x1` or `x2` is not integers.
+
+    Source: keras.ops.lcm.
+    """
     a, b = (absolute(v) for v in _no_bools("lcm", *_integers("lcm", x1, x2)))
     shared = gcd_p.bind(a, b)
     return multiply(floor_divide(a, where(equal(shared, 0), 1, shared)), b)

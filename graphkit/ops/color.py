@@ -1,4 +1,4 @@
-"""Colours of images, and measures of how alike two images are."""
+"""Conversions between color spaces, and measures of image similarity."""
 
 from __future__ import annotations
 
@@ -36,11 +36,15 @@ from graphkit.ops.reduction import mean
 from graphkit.ops.reduction import sum as reduce_sum
 from graphkit.ops.shaping import expand_dims, moveaxis, reshape, split, squeeze, stack
 
-__all__ = ["psnr"]  # the others are found in ops.image
+__all__ = ["psnr"]  # the others are exported by ops.image
 
 
 def images_of(images: Any) -> Any:
-    """A tensor of one image or a batch. Raises ShapeError for another rank."""
+    """Return an image or a batch of images as a tensor.
+
+    Raises:
+        ShapeError: the rank is neither 3 nor 4.
+    """
     x = tensor(images)
     if x.ndim not in (3, 4):
         raise ShapeError(
@@ -51,7 +55,7 @@ def images_of(images: Any) -> Any:
 
 
 def channels_axis(data_format: Any) -> int:
-    """Where the channels are, from the end."""
+    """Return the axis of the channels, counted from the end: -1 or -3."""
     return -1 if standardize_data_format(data_format) == CHANNELS_LAST else -3
 
 
@@ -64,7 +68,17 @@ def _float_images(images: Any) -> Any:
 
 @operation("RGBToGrayscale", "image", tensors="images")
 def rgb_to_grayscale(images: Any, data_format: Any = None) -> Any:
-    """Images of 3 channels as images of one: 0.2989 R + 0.587 G + 0.114 B. Source: keras.ops.image.rgb_to_grayscale."""
+    """Convert images to one channel: 0.2989 R + 0.587 G + 0.114 B; one channel stays as it is.
+
+    Args:
+        images: a batch of images or one image, of 3 channels or 1.
+        data_format: "channels_last", "channels_first", or None for the default.
+
+    Raises:
+        ShapeError: the rank is not 3 or 4, or the number of channels not 1 or 3.
+
+    Source: keras.ops.image.rgb_to_grayscale.
+    """
     x, axis = images_of(images), channels_axis(data_format)
     if shape_of(x)[axis] not in (1, 3):
         raise ShapeError(
@@ -86,15 +100,26 @@ def _planes(x: Any, axis: int) -> list[Any]:
 
 @operation("RGBToHSV", "image", tensors="images")
 def rgb_to_hsv(images: Any, data_format: Any = None) -> Any:
-    """Red, green, blue in [0, 1] as hue, saturation, value. Raises DTypeError for integers. Source: keras.ops.image.rgb_to_hsv."""
+    """Convert red, green and blue in [0, 1] to hue, saturation and value.
+
+    Args:
+        images: floats, a batch of images or one image.
+        data_format: "channels_last", "channels_first", or None for the default.
+
+    Raises:
+        DTypeError: the images are not floats.
+        ShapeError: the rank is neither 3 nor 4.
+
+    Source: keras.ops.image.rgb_to_hsv.
+    """
     x, axis = _float_images(images), channels_axis(data_format)
     tiny = float(np.finfo(dtypes.to_numpy(dtype_name(x))).eps) if dtype_name(x) != "bfloat16" else 2.0**-7
     red, green, blue = _planes(where(less(absolute(x), tiny), 0.0, x), axis)
     value = maximum(maximum(red, green), blue)
-    reach = subtract(value, minimum(minimum(red, green), blue))
-    colored = greater(reach, 0)
-    saturation = where(greater(value, 0), true_divide(reach, where(greater(value, 0), value, 1.0)), 0.0)
-    unit = true_divide(1.0, multiply(where(colored, reach, 1.0), 6.0))
+    chroma = subtract(value, minimum(minimum(red, green), blue))
+    colored = greater(chroma, 0)
+    saturation = where(greater(value, 0), true_divide(chroma, where(greater(value, 0), value, 1.0)), 0.0)
+    unit = true_divide(1.0, multiply(where(colored, chroma, 1.0), 6.0))
     hue = where(
         equal(value, green),
         add(multiply(unit, subtract(blue, red)), 2.0 / 6.0),
@@ -107,25 +132,45 @@ def rgb_to_hsv(images: Any, data_format: Any = None) -> Any:
 
 @operation("HSVToRGB", "image", tensors="images")
 def hsv_to_rgb(images: Any, data_format: Any = None) -> Any:
-    """Hue, saturation, value as red, green, blue. Raises DTypeError for integers. Source: keras.ops.image.hsv_to_rgb."""
+    """Convert hue, saturation and value to red, green and blue.
+
+    Args:
+        images: floats, a batch of images or one image.
+        data_format: "channels_last", "channels_first", or None for the default.
+
+    Raises:
+        DTypeError: the images are not floats.
+        ShapeError: the rank is neither 3 nor 4.
+
+    Source: keras.ops.image.hsv_to_rgb.
+    """
     x, axis = _float_images(images), channels_axis(data_format)
     hue, saturation, value = _planes(x, axis)
-    turn = multiply(mod(hue, 1.0), 6.0)
-    shares = (  # a colour is full where the hue is near its own, a third of the circle from the others
-        subtract(absolute(subtract(turn, 3.0)), 1.0),
-        subtract(2.0, absolute(subtract(turn, 2.0))),
-        subtract(2.0, absolute(subtract(turn, 4.0))),
+    sextant = multiply(mod(hue, 1.0), 6.0)
+    shares = (  # the share of red, green and blue in a fully saturated color of this hue
+        subtract(absolute(subtract(sextant, 3.0)), 1.0),
+        subtract(2.0, absolute(subtract(sextant, 2.0))),
+        subtract(2.0, absolute(subtract(sextant, 4.0))),
     )
-    made = [multiply(value, add(multiply(subtract(clip(share, 0.0, 1.0), 1.0), saturation), 1.0)) for share in shares]
-    return stack(made, axis=axis)
+    planes = [multiply(value, add(multiply(subtract(clip(share, 0.0, 1.0), 1.0), saturation), 1.0)) for share in shares]
+    return stack(planes, axis=axis)
 
 
-# ----- likeness -----
+# ----- similarity -----
 
 
 @operation("PSNR", "nn", tensors="x1 x2")
 def psnr(x1: Any, x2: Any, max_val: float) -> Any:
-    """The ratio of the peak to the mean squared error, in decibel. Raises ShapeError. Source: keras.ops.psnr."""
+    """Compute the peak signal-to-noise ratio of two tensors, in decibels.
+
+    Args:
+        max_val: the largest value that an element can have.
+
+    Raises:
+        ShapeError: the shapes differ.
+
+    Source: keras.ops.psnr.
+    """
     a, b = promote(x1, x2, to_float=True)
     if shape_of(a) != shape_of(b):
         raise ShapeError(f"Input shapes {show(shape_of(a))} and {show(shape_of(b))} must match for PSNR calculation. ")
@@ -134,7 +179,12 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
 
 
 def gaussian(size: int, sigma: Any) -> Any:
-    """`size` weights of a bell curve that sum to 1: float64 for a deviation that is a number, else in the dtype of that tensor."""
+    """Return `size` Gaussian weights that sum to 1.
+
+    Args:
+        sigma: the standard deviation: a number, which gives float64 weights, or a scalar tensor, whose dtype they
+            get.
+    """
     sigma = tensor(float(sigma), "float64") if isinstance(sigma, (int, float)) else as_float(sigma)
     places = (np.arange(size) - (size - 1) / 2).astype(dtypes.to_numpy(dtype_name(sigma)))
     weights = exp(multiply(square(true_divide(places, sigma)), -0.5))
@@ -152,7 +202,23 @@ def ssim(
     k2: float = 0.03,
     data_format: Any = None,
 ) -> Any:
-    """How alike two images are in structure, one number for each pair, 1 for equal ones. Source: keras.ops.image.ssim."""
+    """Compute the structural similarity of two images, or of each pair in two batches; 1 for equal images.
+
+    Args:
+        image1: one image or a batch, (height, width, channels) each in the default data format.
+        image2: an image or a batch of the same shape.
+        max_val: the largest value that a pixel can have.
+        filter_size: the width of the Gaussian window, in pixels.
+        filter_sigma: its standard deviation, in pixels.
+        k1: the constant that stabilizes the comparison of means.
+        k2: the constant that stabilizes the comparison of variances.
+        data_format: "channels_last", "channels_first", or None for the default.
+
+    Raises:
+        ShapeError: the rank is neither 3 nor 4.
+
+    Source: keras.ops.image.ssim.
+    """
     original = dtype_name(tensor(image1))
     a, b = (images_of(image) for image in promote(image1, image2, to_float=True))
     is_single = a.ndim == 3
@@ -169,12 +235,12 @@ def ssim(
         return conv(x, kernel, data_format="channels_last")
 
     mean_a, mean_b = blurred(a), blurred(b)
-    both = multiply(mean_a, mean_b)
+    mean_product = multiply(mean_a, mean_b)
     square_a, square_b = square(mean_a), square(mean_b)
     var_a, var_b = subtract(blurred(square(a)), square_a), subtract(blurred(square(b)), square_b)
-    covariance = subtract(blurred(multiply(a, b)), both)
+    covariance = subtract(blurred(multiply(a, b)), mean_product)
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
-    above = multiply(add(multiply(both, 2.0), c1), add(multiply(covariance, 2.0), c2))
-    below = multiply(add(add(square_a, square_b), c1), add(add(var_a, var_b), c2))
-    made = mean(reshape(mean(true_divide(above, below), axis=(1, 2, 3)), (batch, channels)), axis=-1)
-    return cast(squeeze(made, 0) if is_single else made, original)
+    numerator = multiply(add(multiply(mean_product, 2.0), c1), add(multiply(covariance, 2.0), c2))
+    denominator = multiply(add(add(square_a, square_b), c1), add(add(var_a, var_b), c2))
+    similarity = mean(reshape(mean(true_divide(numerator, denominator), axis=(1, 2, 3)), (batch, channels)), axis=-1)
+    return cast(squeeze(similarity, 0) if is_single else similarity, original)

@@ -1,4 +1,4 @@
-"""Complex numbers: their parts, angles, conjugates; pairs of real numbers read as complex ones and back."""
+"""Complex numbers: parts, angles, conjugates, and conversion between complex numbers and pairs of real ones."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _part_of(x: TensorSpec) -> TensorSpec:
     return TensorSpec(x.shape, _PARTS[x.dtype])
 
 
-# Cotangents of complex tensors are what multiplies a small change: linear maps are transposed without conjugation, so that
-# the rules of holomorphic functions (multiply, divide, ...) are those of real ones.
+# The cotangent of a complex tensor is the factor of a small change in it: linear maps are transposed without conjugation, so
+# holomorphic functions (multiply, divide, ...) have the same rules as real ones.
 
 real_p: Primitive = primitive(
     "real",
@@ -68,7 +68,7 @@ complex_p: Primitive = primitive(
 
 @rewrite("real", "imag", keeps_derivatives=True)
 def _part_of_joined(equation: Equation, producers: Producers) -> Atom | None:
-    """The parts of what was joined a moment ago are there already: so ONNX, which has no complex numbers, never sees them."""
+    """Take a part of `complex` from its inputs, so that no complex tensor reaches ONNX, which has none."""
     x = equation.inputs[0]
     before = producers.get(x) if isinstance(x, Value) else None
     if before is None or before.primitive is not complex_p:
@@ -77,27 +77,27 @@ def _part_of_joined(equation: Equation, producers: Producers) -> Atom | None:
 
 
 def magnitude(x: Any) -> Any:
-    """The absolute value of complex numbers."""
+    """Compute the absolute value of complex numbers."""
     return hypot(real_p.bind(x), imag_p.bind(x))
 
 
 @operation("Real")
 def real(x: Any) -> Any:
-    """The real part; a real tensor itself. Source: keras.ops.real."""
+    """Return the real part; a real tensor is returned as it is. Source: keras.ops.real."""
     x = tensor(x)
     return real_p.bind(x) if _is_complex(x) else identity_p.bind(x)
 
 
 @operation("Imag")
 def imag(x: Any) -> Any:
-    """The imaginary part; zeros for a real tensor. Source: keras.ops.imag."""
+    """Return the imaginary part; zeros for a real tensor. Source: keras.ops.imag."""
     x = tensor(x)
     return imag_p.bind(x) if _is_complex(x) else zeros_like(x)
 
 
 @operation("Isreal")
 def isreal(x: Any) -> Any:
-    """Whether each element has no imaginary part, as all real numbers, NaN too. Source: keras.ops.isreal."""
+    """Whether each element has no imaginary part; True for all real numbers and NaN. Source: keras.ops.isreal."""
     x = tensor(x)
     return equal(imag_p.bind(x), 0) if _is_complex(x) else ones_like(x, dtype="bool")
 
@@ -109,30 +109,40 @@ def _conjugate(x: Any) -> Any:
 
 @operation("Conj")
 def conj(x: Any) -> Any:
-    """With the sign of the imaginary part turned. Source: keras.ops.conj."""
+    """Negate the imaginary part. Source: keras.ops.conj."""
     return _conjugate(x)
 
 
 @operation("Conjugate")
 def conjugate(x: Any) -> Any:
-    """With the sign of the imaginary part turned. Source: keras.ops.conjugate."""
+    """Negate the imaginary part. Source: keras.ops.conjugate."""
     return _conjugate(x)
 
 
 @operation("Angle")
 def angle(x: Any) -> Any:
-    """The angle in the complex plane, in radians; of a real number 0 or pi. Source: keras.ops.angle."""
+    """Compute the angle in the complex plane, in radians; for a real number 0 or pi. Source: keras.ops.angle."""
     x = tensor(x)
     if _is_complex(x):
         return arctan2(imag_p.bind(x), real_p.bind(x))
     x = as_float(x)
-    turned = tensor(np.pi, dtype_name(x))
-    return where(isnan(x), x, where(signbit(x), turned, tensor(0.0, dtype_name(x))))
+    half_turn = tensor(np.pi, dtype_name(x))
+    return where(isnan(x), x, where(signbit(x), half_turn, tensor(0.0, dtype_name(x))))
 
 
 @operation("Polar", "nn", tensors="abs_ angle")
 def polar(abs_: Any, angle: Any) -> Any:
-    """The complex numbers of these magnitudes and angles. Source: keras.ops.polar."""
+    """Make complex numbers from magnitudes and angles.
+
+    Args:
+        abs_: the magnitudes.
+        angle: the angles, in radians.
+
+    Raises:
+        DTypeError: `abs_` or `angle` is complex.
+
+    Source: keras.ops.polar.
+    """
     size, turn = reals("polar", abs_, angle, to_float=True)
     return _joined(multiply(size, cos(turn)), multiply(size, sin(turn)))
 
@@ -145,18 +155,25 @@ def _joined(re: Any, im: Any) -> Any:
 
 @operation("ViewAsComplex", "math")
 def view_as_complex(x: Any) -> Any:
-    """(..., 2) real numbers as (...) complex ones. Raises ShapeError otherwise. Source: keras.ops.view_as_complex."""
+    """Turn real numbers (..., 2) into complex ones (...).
+
+    Raises:
+        DTypeError: `x` is complex.
+        ShapeError: the size of the last axis is not 2.
+
+    Source: keras.ops.view_as_complex.
+    """
     x = as_float(x)
     if _is_complex(x):
-        raise DTypeError(f"view_as_complex wants real numbers, got {dtype_name(x)}.")
+        raise DTypeError(f"view_as_complex expects real numbers, got {dtype_name(x)}.")
     if x.ndim < 1 or shape_of(x)[-1] != 2:
         raise ShapeError(
-            f"view_as_complex: the last axis must hold real and imaginary part, got shape {show(shape_of(x))}."
+            f"view_as_complex: the last axis must hold the real and the imaginary part, got shape {show(shape_of(x))}."
         )
     return _joined(x[..., 0], x[..., 1])
 
 
 @operation("ViewAsReal", "math")
 def view_as_real(x: Any) -> Any:
-    """(...) complex numbers as (..., 2) real ones. Source: keras.ops.view_as_real."""
+    """Turn complex numbers (...) into real ones (..., 2). Source: keras.ops.view_as_real."""
     return stack([real(x), imag(x)], axis=-1)

@@ -29,7 +29,7 @@ __all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "switch", "ve
 
 
 def fitted(program: Program, specs: Sequence[TensorSpec]) -> Program:
-    """A body for inputs of these specs."""
+    """Return the program of a body specialized to inputs of these specs."""
     return program if [v.spec for v in program.inputs] == list(specs) else specialize(program, specs)
 
 
@@ -52,8 +52,8 @@ def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[Tens
         if not _same_spec(old, new):
             kind = ShapeError if old.dtype == new.dtype else DTypeError
             raise kind(
-                f"{what}: what is carried must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}. "
-                "Cast or reshape the first value, or what the body gives."
+                f"{what}: each carried value must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}. "
+                "Cast or reshape the initial value, or what the body returns."
             )
 
 
@@ -61,7 +61,7 @@ def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[Tens
 
 
 def _on_arrays(function: Callable[..., Any], *structures: Any) -> Any:
-    """`function(*structures)`; outside of a trace its program is traced and run, so that arrays and tracers go one way."""
+    """Call `function(*structures)`; outside a trace, trace it and run its program, so that arrays take the same path as tracers."""
     if current_trace() is not None:
         return function(*structures)
     scratch, arrays = Trace(), []
@@ -81,24 +81,24 @@ def _on_arrays(function: Callable[..., Any], *structures: Any) -> Any:
 
 
 def _tensors(structure: Any) -> list[Any]:
-    """The leaves of a structure that are not None, as tensors."""
+    """Return the leaves of a structure that are not None, as tensors."""
     leaves = [leaf for leaf in nest.flatten(structure) if leaf is not None]
     if any(isinstance(leaf, Symbolic) for leaf in leaves):
         raise InvalidTypeError(
-            "The function of a loop or branch reads a symbolic tensor of the graph around it, which is no argument of the op. "
-            "Pass it as one (an operand of ops.switch, a carried value of a loop), use ops.where, or write a layer."
+            "The function of a loop or branch reads a symbolic tensor of the graph around it that is not an argument of the op. "
+            "Pass it as an argument (an operand of ops.switch, a carried value of a loop), use ops.where, or write a layer."
         )
     return [tensor(leaf) for leaf in leaves]
 
 
 def _fill(structure: Any, leaves: Sequence[Any]) -> Any:
-    """The structure with these leaves; None stays None."""
+    """Rebuild the structure with these leaves; None stays None."""
     rest = iter(leaves)
     return nest.pack(structure, [None if leaf is None else next(rest) for leaf in nest.flatten(structure)])
 
 
 def _weak_type(leaf: Any) -> Any:
-    """The Python type of a number, whose dtype is open; None for a tensor."""
+    """Return the Python type of a number, whose dtype is not settled; None for a tensor."""
     if isinstance(leaf, Tracer):
         return leaf.weak
     if isinstance(leaf, Dim):
@@ -107,10 +107,10 @@ def _weak_type(leaf: Any) -> Any:
 
 
 class _Carry:
-    """What a loop carries from step to step: a structure of tensors, whose shapes and dtypes stay.
+    """The values that a loop carries from step to step: a structure of tensors with fixed shapes and dtypes.
 
-    A Python number takes the dtype that the body gives it, and a number of 32 bits becomes one of 64 where the body makes it
-    so. Everything else that changes is refused.
+    A Python number takes the dtype that the body returns for it, and a value of 32 bits becomes one of 64 if the body returns
+    one. Any other change is an error.
     """
 
     def __init__(self, what: str, structure: Any) -> None:
@@ -122,26 +122,26 @@ class _Carry:
 
     @property
     def specs(self) -> list[TensorSpec]:
-        """Shape and dtype of each tensor."""
+        """The shape and dtype of each tensor."""
         return [TensorSpec.of(t) for t in self.tensors]
 
     def inside(self, args: Sequence[Any]) -> Any:
-        """The structure that the body sees."""
+        """Return the structure that the body receives."""
         for arg, weak in zip(args, self._weak, strict=True):
             arg.weak = weak
         return _fill(self.structure, args)
 
     def after(self, made: Any) -> list[Any]:
-        """The tensors of what the body gives back."""
+        """Return the tensors in what the body returned."""
         if not nest.same_structure(self.structure, made):
             raise InvalidTypeError(
-                f"{self.what}: the body must give back what it carries in the same structure, "
+                f"{self.what}: the body must return its carried values in the same structure, "
                 f"{nest.describe(self.structure)}, got {nest.describe(made)}."
             )
         return _tensors(made)
 
     def trace(self, step: Callable[..., list[Any]], further: Sequence[TensorSpec] = ()) -> Body:
-        """The body `step(*carried, *further) -> [*carried, ...]`, traced for the dtypes that the carried tensors get."""
+        """Trace the body `step(*carried, *further) -> [*carried, ...]` with the dtypes that the carried values settle on."""
         while True:
             body = trace_body(step, [*self.specs, *further], may_write=True)
             before, after = self.specs, [o.spec for o in body.program.outputs[: len(self.tensors)]]
@@ -154,7 +154,7 @@ class _Carry:
 
 
 def _settled_dtype(weak: Any, before: TensorSpec, after: TensorSpec) -> str:
-    """The dtype of a carried value that goes into the body as `before` and comes out as `after`."""
+    """Return the dtype of a carried value that enters the body as `before` and leaves it as `after`."""
     if before.dtype == after.dtype:
         return before.dtype
     if weak is not None:
@@ -180,7 +180,7 @@ def _read(variables: Sequence[Variable]) -> list[Any]:
 
 
 def _step_specs(specs: Sequence[TensorSpec], carries: int, sequences: int) -> list[TensorSpec]:
-    """What one step of a scan sees: carries, one slice of each sequence, constants."""
+    """Return the specs that one step of a scan reads: carries, one slice of each sequence, constants."""
     stop = carries + sequences
     slices = [TensorSpec(s.shape[1:], s.dtype) for s in specs[carries:stop]]
     return [*specs[:carries], *slices, *specs[stop:]]
@@ -197,7 +197,7 @@ def _scan_abstract(
 def _prepare_scan(
     out: Any, *arrays: Any, body: Program, carries: int, sequences: int, length: int, reverse: bool
 ) -> Callable[[], None]:
-    """The body is compiled once; each step copies a slice in and the results out."""
+    """Compile the body once; each step copies slices in and results out."""
     from graphkit.engine import compile_program
 
     plan = compile_program(fitted(body, _step_specs([TensorSpec.of(a) for a in arrays], carries, sequences)))
@@ -230,7 +230,7 @@ def _prepare_scan(
 
 
 def _moves(targets: Sequence[Any], sources: Sequence[Any]) -> list[tuple[Any, Any]]:
-    """Copies that set carried values for the next step; what shows a target's memory is set aside first."""
+    """Return the copies that set the carried values of the next step; sources that alias a target are copied aside first."""
     pairs = [(t, s) for t, s in zip(targets, sources, strict=True) if s is not t]
     aside, late = [], []
     for target, source in pairs:
@@ -245,7 +245,7 @@ def _moves(targets: Sequence[Any], sources: Sequence[Any]) -> list[tuple[Any, An
 def _scan_vjp(
     g: Any, out: Any, *inputs: Any, body: Program, carries: int, sequences: int, length: Size, reverse: bool
 ) -> list[Any]:
-    """A scan the other way, over what the forward one keeps for it."""
+    """Scan in the opposite direction, over the values that the forward scan keeps."""
     specs = [TensorSpec.of(i) for i in inputs]
     body = fitted(body, _step_specs(specs, carries, sequences))
     parts = differentiate_body(body, carries, sequences, [cotangent is not None for cotangent in g[carries:]])
@@ -258,10 +258,10 @@ def _scan_vjp(
         *cts, *sums, *stacks, *(inputs[i] for i in parts.constants),
         body=parts.backward, carries=len(cts) + len(sums), sequences=len(stacks), length=length, reverse=not reverse,
     )  # fmt: skip
-    found: list[Any] = [None] * len(inputs)
+    cotangents: list[Any] = [None] * len(inputs)
     for index, cotangent in zip([*parts.carried, *parts.summed, *parts.spread], made, strict=True):
-        found[index] = cotangent
-    return found
+        cotangents[index] = cotangent
+    return cotangents
 
 
 def _zeros_like(x: Any) -> Any:
@@ -269,7 +269,7 @@ def _zeros_like(x: Any) -> Any:
 
 
 scan_p = primitive(
-    # inputs: what is carried, sequences (time first), constants; outputs: the last carries, stacked results of the steps;
+    # inputs: carries, sequences (time first), constants; outputs: the last carries, stacked results of the steps;
     # body: (carries, slices, constants) -> (carries, results)
     "scan",
     _scan_abstract,
@@ -282,21 +282,32 @@ scan_p = primitive(
 def scan(
     f: Callable[..., Any], init: Any, xs: Any = None, length: Any = None, reverse: bool = False, unroll: Any = 1
 ) -> tuple[Any, Any]:
-    """`carry, y = f(carry, x)` for each slice `x` of `xs` along the first axis; gives the last carry and the stacked `y`s.
+    """Loop `carry, y = f(carry, x)` over the slices `x` of `xs` along the first axis.
+
+    Variables that `f` assigns are carried along.
 
     Args:
-        f: what is carried keeps its structure, shapes and dtypes; a Python number in `init` takes the dtype that `f` gives it.
-        init: the first carry; tensors in any structure.
-        xs: tensors with one first size, in any structure; None: `f` gets None, and `length` says how often.
-        length: the number of steps where `xs` does not say it.
-        reverse: from the last slice to the first; the `y`s stay at their slices' places.
-        unroll: accepted as in Keras; the steps stay a loop.
+        f: the body. Carried values keep their structure, shapes and dtypes; a Python number in `init` takes the
+            dtype that `f` returns.
+        init: the initial carry: tensors in any structure.
+        xs: tensors with the same first size, in any structure; with None, `f` gets None and `length` is required.
+        length: the number of steps, if `xs` does not determine it.
+        reverse: whether to run from the last slice to the first; each `y` stays at the index of its slice.
+        unroll: accepted as in Keras; the steps are always a loop.
 
-    Raises ShapeError, DTypeError or InvalidTypeError if sizes do not agree or the carry changes. Variables that `f` assigns are
-    carried along. Source: keras.ops.scan.
+    Returns:
+        The last carry, and the `y`s stacked along a new first axis.
+
+    Raises:
+        ShapeError: the sizes disagree, or a carried value changes its shape.
+        DTypeError: a carried value changes its dtype.
+        InvalidTypeError: `f` is not callable, does not return a pair, or changes the structure of the carry.
+        InvalidArgumentError: the number of steps is unknown, or `unroll` is invalid.
+
+    Source: keras.ops.scan.
     """
     if not callable(f):
-        raise InvalidTypeError(f"scan wants a function of the carry and a slice, got {f!r}.")
+        raise InvalidTypeError(f"scan expects a function of the carry and a slice, got {f!r}.")
     if not isinstance(unroll, bool) and (not isinstance(unroll, int) or unroll < 1):
         raise InvalidArgumentError(f"scan: `unroll` must be a bool or a positive int, got {unroll!r}.")
     return _on_arrays(lambda init, xs: _scan(f, init, xs, length, bool(reverse)), init, xs)  # type: ignore[no-any-return]
@@ -304,12 +315,12 @@ def scan(
 
 def _length(what: str, leaves: Sequence[Any], length: Any = None) -> Size:
     if any(not x.ndim for x in leaves):
-        raise ShapeError(f"{what} wants tensors of at least one axis, got a scalar.")
+        raise ShapeError(f"{what} expects tensors of at least one axis, got a scalar.")
     sizes = [shape_of(x)[0] for x in leaves]
     if length is not None:
         sizes.append(length if isinstance(length, Dim) else int(length))
     if not sizes:
-        raise InvalidArgumentError(f"{what} needs tensors to go through, or `length` to know the number of steps.")
+        raise InvalidArgumentError(f"{what} needs tensors to loop over, or `length`, to know the number of steps.")
     known = {s for s in sizes if isinstance(s, int)}
     if len(known) > 1:
         raise ShapeError(f"{what}: the first sizes of the tensors and `length` must be equal, got {sizes}.")
@@ -326,7 +337,7 @@ def _scan(f: Any, init: Any, xs: Any, length: Any, reverse: bool, what: str = "s
         count = len(carry.tensors)
         made = f(carry.inside(args[:count]), _fill(xs, args[count:]))
         if not isinstance(made, (tuple, list)) or len(made) != 2:
-            raise InvalidTypeError(f"{what}: the body must give a pair (carry, result), got {nest.describe(made)}.")
+            raise InvalidTypeError(f"{what}: the body must return a pair (carry, result), got {nest.describe(made)}.")
         after, result = made
         results[:] = [result]
         return [*carry.after(after), *_tensors(result)]
@@ -344,12 +355,12 @@ def _scan(f: Any, init: Any, xs: Any, length: Any, reverse: bool, what: str = "s
 
 
 def _unwritten(body: Body) -> list[Variable]:
-    written = set(body.written)  # a set goes by identity, where `in` a list would compare numbers
+    written = set(body.written)  # a set compares by identity, where `in` on a list would compare values
     return [v for v in body.variables if v not in written]
 
 
 def _scan_body(body: Body, carries: int, sequences: int) -> Program:
-    """(carried, written variables, slices, captured, variables that are read) -> (carried, written variables, results)."""
+    """Return the program (carried, written variables, slices, captured, variables read) -> (carried, written variables, results)."""
     inputs, outputs = list(body.program.inputs), list(body.program.outputs)
     slices = inputs[carries : carries + sequences]
     captured = inputs[carries + sequences : len(inputs) - len(body.variables)]
@@ -378,7 +389,7 @@ def _while_abstract(
     carried, first, second = _split_constants(carries, test_constants, specs)
     decided = _result_specs(test, [*carried, *first])
     if len(decided) != 1 or decided[0].shape != () or decided[0].dtype != "bool":
-        raise ShapeError(f"while_loop: cond must give one bool scalar, got {_listed(decided)}.")
+        raise ShapeError(f"while_loop: cond must return one bool scalar, got {_listed(decided)}.")
     _check_carries("while_loop", carried, _result_specs(body, [*carried, *second]))
     return tuple(carried)
 
@@ -418,11 +429,11 @@ def _prepare_while(
 
 
 while_loop_p = primitive(
-    # inputs: what is carried, constants of the test, constants of the body; outputs: the last carries
+    # inputs: carries, constants of the test, constants of the body; outputs: the last carries
     "while_loop",
     _while_abstract,
     prepare=_prepare_while,
-    nondiff="the number of steps is not known beforehand; use ops.scan, or ops.fori_loop between known bounds",
+    nondiff="the number of steps is not known in advance; use ops.scan, or ops.fori_loop with known bounds",
 )
 
 
@@ -430,9 +441,22 @@ while_loop_p = primitive(
 def while_loop(
     cond: Callable[..., Any], body: Callable[..., Any], loop_vars: Any, maximum_iterations: int | None = None
 ) -> Any:
-    """`loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)` holds, at most `maximum_iterations` times.
+    """Run `loop_vars = body(*loop_vars)` while `cond(*loop_vars)` holds. It has no gradient.
 
-    Gives the last `loop_vars` in their structure (a list or tuple; a single tensor stays single). There is no gradient.
+    Args:
+        cond: returns a bool scalar.
+        body: returns new `loop_vars` of the same structure, shapes and dtypes.
+        loop_vars: a list or tuple of structures of tensors, or a single tensor.
+        maximum_iterations: the largest number of steps; None means no limit.
+
+    Returns:
+        The last `loop_vars`: a tuple, or a single tensor if it was one.
+
+    Raises:
+        ShapeError: `cond` does not return a scalar, or a shape in `loop_vars` changes.
+        DTypeError: `cond` does not return a bool, or a dtype in `loop_vars` changes.
+        InvalidTypeError: `body` returns another structure.
+
     Source: keras.ops.while_loop.
     """
     if isinstance(loop_vars, (list, tuple)):
@@ -449,7 +473,7 @@ def _while(test: Any, step: Any, given: tuple[Any, ...], limit: Any) -> Any:
         decided = tensor(test(*values[: len(given)]))
         if dtype_name(decided) != "bool":
             raise DTypeError(
-                f"while_loop: cond must give a bool, got {TensorSpec.of(decided)}. Compare, or cast to bool."
+                f"while_loop: cond must return a bool, got {TensorSpec.of(decided)}. Compare, or cast to bool."
             )
         return decided if limit is None else logical_and(decided, less(values[-1], limit))
 
@@ -458,7 +482,7 @@ def _while(test: Any, step: Any, given: tuple[Any, ...], limit: Any) -> Any:
         made = step(*values[: len(given)])
         if not isinstance(made, (list, tuple)):
             raise InvalidTypeError(
-                f"while_loop: the body must give back a tuple of {len(given)}, like `loop_vars`, got {nest.describe(made)}."
+                f"while_loop: the body must return a tuple of {len(given)}, like `loop_vars`, got {nest.describe(made)}."
             )
         return carry.after(tuple(made) if limit is None else (*made, add(values[-1], 1)))
 
@@ -466,7 +490,7 @@ def _while(test: Any, step: Any, given: tuple[Any, ...], limit: Any) -> Any:
     count, written = len(carry.tensors), body.written
     decided = trace_body(holds, carry.specs)
     own = dict(zip(decided.variables, decided.program.inputs[count + len(decided.captured) :], strict=True))
-    shown = [own.get(v) or Value(v.spec, v.path) for v in written]  # what the body writes, the test sees
+    shown = [own.get(v) or Value(v.spec, v.path) for v in written]  # the test reads what the body writes
     test_reads = [v for v in decided.variables if v not in set(written)]
     test_program = Program(
         [
@@ -492,7 +516,17 @@ def _while(test: Any, step: Any, given: tuple[Any, ...], limit: Any) -> Any:
 
 @operation("ForiLoop", "core", tensors="lower upper init_val")
 def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
-    """`value = body_fun(i, value)` for i from `lower` to `upper` - 1. Bounds that are sizes let gradients through.
+    """Run `value = body_fun(i, value)` for i from `lower` to `upper` - 1.
+
+    Args:
+        lower: an integer scalar.
+        upper: an integer scalar. With ints or sizes as bounds the loop has a gradient, with tensors none.
+        init_val: the initial value: tensors in any structure.
+
+    Raises:
+        ShapeError: a bound is not a scalar, or the shape of the value changes.
+        DTypeError: a bound is not an integer, or the dtype of the value changes.
+        InvalidTypeError: `body_fun` returns another structure.
 
     Source: keras.ops.fori_loop.
     """
@@ -512,7 +546,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
 
 def _bound(bound: Any, name: str) -> Any:
-    """A bound of fori_loop: an int or a size where it is known, else a tensor."""
+    """Return a bound of fori_loop: an int or a size if it is known, else a tensor."""
     if isinstance(bound, Dim):
         return bound
     made = tensor(bound)
@@ -529,7 +563,7 @@ def _bound(bound: Any, name: str) -> Any:
 def _check_predicate(predicate: TensorSpec) -> None:
     if predicate.shape != ():
         raise ShapeError(
-            f"cond wants a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element."
+            f"cond expects a scalar predicate, got shape {show(predicate.shape)}. Use ops.where to choose element by element."
         )
 
 
@@ -538,8 +572,8 @@ def _check_branches(what: str, yes: Sequence[TensorSpec], no: Sequence[TensorSpe
         return
     kind = DTypeError if [s.shape for s in yes] == [s.shape for s in no] else ShapeError
     raise kind(
-        f"{what}: the branches must give tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}. "
-        "Cast or reshape what one of them gives."
+        f"{what}: the branches must return tensors of the same shapes and dtypes, got {_listed(yes)} and {_listed(no)}. "
+        "Cast or reshape the results of one branch."
     )
 
 
@@ -561,7 +595,7 @@ def _prepare_cond(out: Any, predicate: Any, *arrays: Any, true: Program, false: 
     branches, plans = {True: true, False: false}, {}
 
     def compiled(flag: bool) -> tuple[Any, list[tuple[Any, Any]]]:
-        """The plan of a branch, made when it is first taken, and the copies that feed what it reads."""
+        """Return the plan of a branch, compiled when it is first taken, and the copies that feed what it reads."""
         branch = fitted(branches[flag], specs)
         read, plan = set(branch.atoms_read()), compile_program(branch)
         pairs = zip(branch.inputs, plan.inputs, arrays, strict=True)
@@ -582,7 +616,7 @@ def _prepare_cond(out: Any, predicate: Any, *arrays: Any, true: Program, false: 
 
 
 def _cond_vjp(g: Any, out: Any, predicate: Any, *operands: Any, true: Program, false: Program) -> list[Any]:
-    """The branch that was taken, backwards."""
+    """Differentiate the branch that was taken."""
     chosen = [i for i, o in enumerate(operands) if dtypes.is_differentiable(dtype_name(o))]
     given = [cotangent for cotangent in g if cotangent is not None]
     specs = [TensorSpec.of(v) for v in (*operands, *given)]
@@ -592,8 +626,8 @@ def _cond_vjp(g: Any, out: Any, predicate: Any, *operands: Any, true: Program, f
             values, cts = args[: len(operands)], iter(args[len(operands) :])
             outputs = replay(branch, values)
             wrt = [values[i] for i in chosen]
-            found = gradient.vjp(outputs, [None if c is None else next(cts) for c in g], wrt)
-            return [_zeros_like(w) if f is None else f for f, w in zip(found, wrt, strict=True)]
+            cotangents = gradient.vjp(outputs, [None if c is None else next(cts) for c in g], wrt)
+            return [_zeros_like(w) if f is None else f for f, w in zip(cotangents, wrt, strict=True)]
 
         return trace(body, *specs)
 
@@ -607,7 +641,7 @@ def _cond_vjp(g: Any, out: Any, predicate: Any, *operands: Any, true: Program, f
 
 
 cond_p = primitive(
-    # inputs: a bool scalar, then what either branch reads; both branches take all of it and give the same specs
+    # inputs: a bool scalar, then what either branch reads; both branches take all of it and return the same specs
     "cond",
     _cond_abstract,
     prepare=_prepare_cond,
@@ -617,21 +651,31 @@ cond_p = primitive(
 
 @operation("Cond", "core", tensors="pred")
 def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """`true_fn()` if the scalar `pred` holds, else `false_fn()`; both give the same structure, shapes and dtypes.
+    """Call `true_fn()` if `pred` holds, else `false_fn()`.
+
+    Args:
+        pred: a scalar.
+        true_fn: a function without arguments.
+        false_fn: likewise; it returns the same structure, shapes and dtypes.
+
+    Raises:
+        InvalidTypeError: `pred` is not a tensor or a number, or the branches return different structures.
+        ShapeError: `pred` is not a scalar, or the branches return different shapes.
+        DTypeError: the branches return different dtypes.
 
     Source: keras.ops.cond.
     """
     if not isinstance(pred, (bool, int, float, np.ndarray, np.generic, Tracer, Variable, Dim)):
-        raise InvalidTypeError(f"cond wants a scalar predicate, got {pred!r:.80}.")
+        raise InvalidTypeError(f"cond expects a scalar predicate, got {pred!r:.80}.")
     return _on_arrays(lambda p: _cond("cond", p, true_fn, false_fn), pred)
 
 
 def _cond(what: str, pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> Any:
-    """Both branches are traced and compared, whichever is taken."""
+    """Trace both branches and compare what they return, whichever is taken."""
     yes, no = (trace_body(lambda f=f: _tensors_of(f()), [], may_write=True) for f in (true_fn, false_fn))
     if not nest.same_structure(yes.structure, no.structure):
         raise InvalidTypeError(
-            f"{what}: the branches give different structures, {nest.describe(yes.structure)} and {nest.describe(no.structure)}."
+            f"{what}: the branches return different structures, {nest.describe(yes.structure)} and {nest.describe(no.structure)}."
         )
     written = list(dict.fromkeys([*yes.written, *no.written]))
     captured = list({t.value: t for t in (*yes.captured, *no.captured)}.values())
@@ -657,7 +701,7 @@ def _tensors_of(result: Any) -> Any:
 def _branch(
     body: Body, captured: Sequence[Tracer], variables: Sequence[Variable], written: Sequence[Variable]
 ) -> Program:
-    """The branch with an input for each operand, whether it reads it or not, and each written variable as a result."""
+    """Return the branch with an input for each operand, whether it reads it or not, and a result for each written variable."""
     program = body.program
     sources: list[Value | Variable] = [*(t.value for t in body.captured), *body.variables]
     own: dict[Value | Variable, Value] = dict(zip(sources, program.inputs, strict=True))
@@ -671,12 +715,26 @@ def _branch(
 
 @operation("Switch", "core", tensors="index operands")
 def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
-    """`branches[index](*operands)`; an index beyond the ends takes the first or last branch. Source: keras.ops.switch."""
+    """Call `branches[index](*operands)`; an index out of range takes the first or the last branch.
+
+    Args:
+        index: an integer scalar.
+        branches: functions of the operands, which return the same structure, shapes and dtypes.
+        operands: the arguments of the branch: tensors in any structure.
+
+    Raises:
+        InvalidArgumentError: there are no branches.
+        InvalidTypeError: `index` is not an integer scalar, or the branches return different structures.
+        ShapeError: the branches return different shapes.
+        DTypeError: the branches return different dtypes.
+
+    Source: keras.ops.switch.
+    """
     if not branches:
         raise InvalidArgumentError("switch needs at least one branch.")
     place = tensor(index)
     if shape_of(place) != () or not dtypes.is_int(dtype_name(place)):
-        raise InvalidTypeError(f"switch wants an integer scalar as index, got {TensorSpec.of(place)}.")
+        raise InvalidTypeError(f"switch expects an integer scalar as index, got {TensorSpec.of(place)}.")
 
     def choose(low: int, place: Any, given: Sequence[Any]) -> Any:
         if low == len(branches) - 1:
@@ -690,18 +748,30 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
     return _on_arrays(chosen, place, operands)
 
 
-# ----- built of these -----
+# ----- built from these -----
 
 
 @operation("Map", "core", tensors="xs")
 def map(f: Callable[[Any], Any], xs: Any) -> Any:
-    """`f` of each slice of `xs` along the first axis, stacked. Source: keras.ops.map."""
+    """Apply `f` to each slice of `xs` along the first axis, and stack the results.
+
+    Raises:
+        ShapeError: the tensors in `xs` differ in their first size, or one is a scalar.
+
+    Source: keras.ops.map.
+    """
     return _map("map", f, xs)
 
 
 @operation("VectorizedMap", "core", tensors="elements")
 def vectorized_map(function: Callable[[Any], Any], elements: Any) -> Any:
-    """`function` of each slice of `elements` along the first axis, stacked. Source: keras.ops.vectorized_map."""
+    """Apply `function` to each slice of `elements` along the first axis, and stack the results.
+
+    Raises:
+        ShapeError: the tensors in `elements` differ in their first size, or one is a scalar.
+
+    Source: keras.ops.vectorized_map.
+    """
     return _map("vectorized_map", function, elements)
 
 
@@ -711,10 +781,21 @@ def _map(what: str, f: Callable[[Any], Any], xs: Any) -> Any:
 
 @operation("AssociativeScan", "core", tensors="elems")
 def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
-    """Running `f` along `axis`: e0, f(e0, e1), f(f(e0, e1), e2), ...; f works on slices of any length along the axis.
+    """Compute the running results of `f` along `axis`: e0, f(e0, e1), f(f(e0, e1), e2), ...
 
-    Done in log2(n) rounds on whole arrays, or step by step where the size of the axis is not known. `f` must keep shapes and
-    dtypes. Source: keras.ops.associative_scan.
+    It runs in log2(n) rounds on whole arrays, or step by step if the size of the axis is unknown.
+
+    Args:
+        f: an associative function of two slices of any length along the axis; it keeps their shapes and dtypes.
+        elems: tensors of one size along `axis`, in any structure.
+        reverse: whether to run from the end of the axis.
+
+    Raises:
+        ShapeError: the sizes along `axis` differ, or `f` changes a shape.
+        DTypeError: `f` changes a dtype.
+        InvalidTypeError: `f` returns another number of tensors.
+
+    Source: keras.ops.associative_scan.
     """
     return _on_arrays(lambda elems: _associative_scan(f, elems, bool(reverse), axis), elems)
 
@@ -733,7 +814,7 @@ def _associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool, a
         before, after = [TensorSpec.of(x) for x in low], [TensorSpec.of(m) for m in made]
         if len(made) != len(low):
             raise InvalidTypeError(
-                f"associative_scan: f must give {len(low)} tensors, as it is given, not {len(made)}."
+                f"associative_scan: f must return as many tensors as it is given, {len(low)}, got {len(made)}."
             )
         _check_carries("associative_scan", before, after)
         return made
@@ -744,7 +825,7 @@ def _associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool, a
 
 
 def _by_halves(joined: Callable[..., list[Any]], leaves: list[Any], axis: int, size: int) -> list[Any]:
-    """Neighbours are joined and run through first; the other half follows from that. In the order of JAX' roundings."""
+    """Combine neighbors, scan the results, and derive the other half. Same order of operations as JAX, for the same rounding."""
     if size < 2:
         return leaves
     pairs = joined([_cut(x, axis, 0, size - 1, 2) for x in leaves], [_cut(x, axis, 1, None, 2) for x in leaves])

@@ -1,7 +1,7 @@
-"""Convolution over one, two or three spatial axes: plain, grouped, depthwise, separable, transposed. One piece of code.
+"""Convolution over one, two or three spatial axes: plain, grouped, depthwise, separable and transposed, with the same code.
 
-There are three primitives, each the derivative of the others: `conv` in its two arguments, `conv_input_grad` (which is also
-the transposed convolution) and `conv_kernel_grad`. Kernels are in Keras' layout: (window..., channels / groups, filters).
+There are three primitives, each a derivative of the others: `conv`, which is linear in both arguments, `conv_input_grad`
+(also the transposed convolution) and `conv_kernel_grad`. Kernels have Keras' layout: (window..., channels / groups, filters).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ def _check_operands(op: str, x: TensorSpec, kernel_shape: Shape, groups: int, da
         raise ShapeError(f"{op}: the number of channels of the input of shape {show(x.shape)} must be known.")
     if channels != kernel_shape[-2] * groups:
         raise ShapeError(
-            f"{op}: the kernel of shape {show(kernel_shape)} and groups={groups} want {kernel_shape[-2] * groups} input channels "
-            f"({data_format}), the input of shape {show(x.shape)} has {channels}."
+            f"{op}: the kernel of shape {show(kernel_shape)} with groups={groups} expects {kernel_shape[-2] * groups} input channels "
+            f"({data_format}), but the input of shape {show(x.shape)} has {channels}."
         )
 
 
@@ -107,7 +107,7 @@ def _geometry(
     dilation: Ints,
     groups: int,
 ) -> Geometry:
-    """The geometry of the convolution from x to y, both channels-last."""
+    """Return the geometry of the convolution from x to y, both channels-last."""
     sizes, outs = tuple(x_shape[1:-1]), tuple(y_shape[1:-1])
     pads = known_padding(padding, sizes, window, strides, dilation)
     return Geometry(
@@ -116,7 +116,7 @@ def _geometry(
 
 
 def _last(spec: TensorSpec, data_format: str) -> Ints:
-    """The shape with its channels last."""
+    """Return the shape with the channels last."""
     rank = spec.rank
     order = (0, *spatial_axes(rank, data_format), channel_axis(rank, data_format))
     return tuple(spec.shape[a] for a in order)
@@ -148,14 +148,14 @@ def _conv_prepare(
     before, weights = _weights(kernel, g, workspace[0])
     added = None
     if bias:
-        # one long row of bias for each row of the image: short inner loops would cost more than the additions
+        # repeat the bias to a whole row of the image: short inner loops would cost more than the additions
         added = workspace[4].reshape(g.groups, -1, g.filters)
         before = [*before, partial(np.copyto, added, bias[0].reshape(g.groups, 1, g.filters), casting="unsafe")]
     return kernels.runner(before, kernels.correlate(g, x, weights, added, out, kernels.buffers_of(workspace)))
 
 
 def _weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
-    """The kernel as ([groups,] depth, filters), and what brings it there if it is not that already."""
+    """Return thunks that copy the kernel where needed, and the kernel as ([groups,] depth, filters)."""
     shape = (g.depth, g.filters) if g.groups == 1 else (g.groups, g.depth, g.filters)
     if g.groups == 1 and kernel.flags.c_contiguous and kernel.dtype == store.dtype:
         return [], kernel.reshape(shape)
@@ -165,7 +165,7 @@ def _weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Arr
 
 
 class _Phase(NamedTuple):
-    """Positions start, start + stride, ... of one axis of an input: which taps of the kernel reach them, and from where."""
+    """The positions start, start + stride, ... along one axis of an input, and the taps of the kernel that reach them."""
 
     start: int
     size: int
@@ -176,7 +176,7 @@ class _Phase(NamedTuple):
 
 
 def _phases(size: int, out: int, window: int, stride: int, dilation: int, before: int) -> list[_Phase]:
-    """The input gradient along one axis is a plain correlation of g for each remainder of the position by the stride."""
+    """Split the input gradient along one axis into plain correlations of g, one for each position modulo the stride."""
     phases = []
     common = math.gcd(stride, dilation)
     for start in range(min(stride, size)):
@@ -201,7 +201,7 @@ def _phase_geometries(
     dilation: Ints,
     groups: int,
 ) -> list[tuple[tuple[_Phase, ...], Geometry]]:
-    """For each combination of phases of the axes the correlation of g that gives the input's gradient there."""
+    """Return, for each combination of phases of the axes, the correlation of g that gives the input gradient there."""
     pads = known_padding(padding, tuple(x_shape[1:-1]), window, strides, dilation)
     axes = [
         _phases(n, o, k, s, d, before)
@@ -210,18 +210,18 @@ def _phase_geometries(
         )
     ]
     ones = (1,) * len(window)
-    made = []
+    geometries = []
     for phase in itertools.product(*axes):
         geometry = Geometry(
             x_shape[0], tuple(g_shape[1:-1]), tuple(p.size for p in phase), tuple(p.window for p in phase), ones,
             tuple(p.dilation for p in phase), tuple(p.pads for p in phase), groups, g_shape[-1] // groups, x_shape[-1] // groups,
         )  # fmt: skip
-        made.append((phase, geometry))
-    return made
+        geometries.append((phase, geometry))
+    return geometries
 
 
 def _scatters(g: Geometry) -> bool:
-    """Whether the input's gradient is cheaper added up tap by tap: correlating g would multiply the zeros around it."""
+    """Whether adding the input gradient up tap by tap is cheaper than correlating g, which multiplies the zeros around it."""
     plain = g.groups == 1 and g.taps > 1 and set(g.strides) == {1} == set(g.dilation)
     waste = math.prod(g.sizes) > 1.1 * math.prod(g.outs)
     return plain and waste and min(g.channels, g.filters) >= 8
@@ -258,9 +258,9 @@ def _input_grad_prepare(
         if not geometry.taps:
             before.append(partial(target.fill, 0))
             continue
-        turned, weights = _turned_weights(kernel[tuple(p.taps for p in phase)], geometry, workspace[0][used:])
+        copies, weights = _transposed_weights(kernel[tuple(p.taps for p in phase)], geometry, workspace[0][used:])
         used += weights.size
-        before += turned
+        before += copies
         made = kernels.correlate(geometry, g, weights, None, target, kernels.buffers_of(workspace))
         shards = [[*old, *new] for old, new in itertools.zip_longest(shards, made, fillvalue=())]
     return kernels.runner(before, shards)
@@ -276,14 +276,14 @@ def _input_grad_scattered(g: Geometry, out: Array, y: Array, kernel: Array, work
     return kernels.runner([first], shards)
 
 
-def _turned_weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
-    """Kernel taps (already backwards) as ([groups,] taps * filters of the convolution, its channels)."""
+def _transposed_weights(kernel: Array, g: Geometry, store: Array) -> tuple[list[Thunk], Array]:
+    """Return the (already reversed) taps of the kernel as ([groups,] taps * the convolution's filters, its channels)."""
     split = kernel.reshape(*kernel.shape[:-1], g.groups, g.channels)  # (*taps, filters of g, groups, channels of g)
     rank = len(g.window)
-    turned = split.transpose(rank + 1, *range(rank), rank + 2, rank)
-    held = store[: turned.size].reshape(turned.shape)
+    transposed = split.transpose(rank + 1, *range(rank), rank + 2, rank)
+    held = store[: transposed.size].reshape(transposed.shape)
     weights = held.reshape(g.groups, g.depth, g.filters)
-    return [partial(np.copyto, held, turned, casting="unsafe")], weights[0] if g.groups == 1 else weights
+    return [partial(np.copyto, held, transposed, casting="unsafe")], weights[0] if g.groups == 1 else weights
 
 
 def _kernel_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
@@ -353,7 +353,7 @@ def _kernel_grad_vjp(h: Any, out: Any, x: Any, g: Any, window: Ints, **params: A
 
 
 conv_p: Primitive = primitive(
-    "conv",  # (x, kernel[, bias]); padding: pairs, or "same" where an unknown size and a stride leave it open
+    "conv",  # (x, kernel[, bias]); padding: pairs, or "same" if they depend on an unknown size
     _conv_abstract,
     prepare=_conv_prepare,
     workspace=_conv_workspace,
@@ -362,7 +362,7 @@ conv_p: Primitive = primitive(
 )
 
 conv_input_grad_p: Primitive = primitive(
-    "conv_input_grad",  # (g, kernel): what a change of the input of `conv` (of these spatial sizes) does to <g, conv>
+    "conv_input_grad",  # (g, kernel): the gradient of <g, conv> w.r.t. the input of `conv`, of spatial sizes `sizes`
     _input_grad_abstract,
     prepare=_input_grad_prepare,
     workspace=_input_grad_workspace,
@@ -371,7 +371,7 @@ conv_input_grad_p: Primitive = primitive(
 )
 
 conv_kernel_grad_p: Primitive = primitive(
-    "conv_kernel_grad",  # (x, g): what a change of the kernel of `conv` does to <g, conv>
+    "conv_kernel_grad",  # (x, g): the gradient of <g, conv> w.r.t. the kernel of `conv`
     _kernel_grad_abstract,
     prepare=_kernel_grad_prepare,
     workspace=_kernel_grad_workspace,
@@ -394,30 +394,34 @@ def _conv(
 ) -> Any:
     rank = x.ndim - 2
     layout = standardize_data_format(data_format)
-    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    steps, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
     window = shape_of(kernel)[: x.ndim - 2]
     pads: Padding = "same"
     if len(window) == rank:
-        pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, moves, dilation)  # type: ignore[arg-type]
+        pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, steps, dilation)  # type: ignore[arg-type]
     operands = (x, kernel) if bias is None else (x, kernel, bias)
-    return conv_p.bind(*operands, strides=moves, padding=pads, dilation=dilation, groups=groups, data_format=layout)
+    return conv_p.bind(*operands, strides=steps, padding=pads, dilation=dilation, groups=groups, data_format=layout)
 
 
 def _groups(x: Any, kernel: Any, data_format: Any) -> int:
-    """Input channels over the kernel's channels: Keras takes the number of groups from the shapes."""
+    """Return input channels / kernel channels: Keras infers the number of groups from the shapes.
+
+    Raises:
+        ShapeError: the channels or the filters are not divisible.
+    """
     channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(data_format))]
     if kernel.ndim != x.ndim or not isinstance(channels, int):
-        return 1  # the abstract rule says what is wrong
-    each, filters = shape_of(kernel)[-2:]
-    if not isinstance(each, int) or not isinstance(filters, int) or not each or channels % each:
+        return 1  # the abstract rule raises
+    depth, filters = shape_of(kernel)[-2:]
+    if not isinstance(depth, int) or not isinstance(filters, int) or not depth or channels % depth:
         raise ShapeError(
             f"The number of input channels must be evenly divisible by kernel's in_channels. "
-            f"Received input channels {channels} and kernel in_channels {each}."
+            f"Received input channels {channels} and kernel in_channels {depth}."
         )
-    groups = channels // each
+    groups = channels // depth
     if groups and filters % groups:
         raise ShapeError(
-            f"conv: the kernel's {filters} filters are no multiple of the {groups} groups (input {channels} channels)."
+            f"conv: the kernel's {filters} filters must be a multiple of the {groups} groups (the input has {channels} channels)."
         )
     return max(groups, 1)
 
@@ -426,9 +430,22 @@ def _groups(x: Any, kernel: Any, data_format: Any) -> int:
 def conv(
     inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
 ) -> Any:
-    """Convolution of `inputs` (batch, *spatial, channels) with `kernel` (*window, channels / groups, filters).
+    """Convolve `inputs` with `kernel`.
 
-    `padding`: "valid", "same", "causal", or pairs (before, after). Raises ShapeError. Source: keras.ops.conv.
+    Args:
+        inputs: (batch, *spatial, channels), or (batch, channels, *spatial) for channels-first data, with 1 to 3
+            spatial axes.
+        kernel: (*window, channels / groups, filters); the number of groups follows from the shapes.
+        strides: an int, or one for each spatial axis.
+        padding: "valid", "same", "causal", or a pair (before, after) for each spatial axis.
+        data_format: "channels_last", "channels_first", or None for the default.
+        dilation_rate: an int, or one for each spatial axis.
+
+    Raises:
+        ShapeError: the shapes do not fit each other, or a window is larger than the input.
+        InvalidArgumentError: `strides`, `padding`, `data_format` or `dilation_rate` is invalid.
+
+    Source: keras.ops.conv.
     """
     x, k = _operands("conv", inputs, kernel)
     return _conv(x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
@@ -438,7 +455,7 @@ _SETTINGS = {"strides": 1, "padding": "valid", "data_format": None, "dilation_ra
 
 
 def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
-    """`conv` with `bias` (filters,) added in the same pass; None is no bias. For layers."""
+    """Compute `conv` and add `bias` (filters,) in the same pass; None means no bias. Used by layers."""
     if bias is None:
         return conv(inputs, kernel, **options)
     x, k, b = _operands("conv", inputs, kernel, bias)
@@ -447,7 +464,7 @@ def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
 
 
 def _depthwise_kernel(kernel: Any) -> Any:
-    """(*window, channels, multiplier) as the kernel of a convolution in groups of one channel."""
+    """Reshape (*window, channels, multiplier) to the kernel of a convolution in groups of one channel."""
     from graphkit.ops.shaping import reshape
 
     *window, channels, multiplier = shape_of(kernel)
@@ -458,13 +475,29 @@ def _depthwise_kernel(kernel: Any) -> Any:
 def depthwise_conv(
     inputs: Any, kernel: Any, strides: Any = 1, padding: Any = "valid", data_format: Any = None, dilation_rate: Any = 1
 ) -> Any:
-    """Each channel convolved with its own windows; `kernel` is (*window, channels, multiplier). Source: keras.ops.depthwise_conv."""
+    """Convolve each channel with its own filters.
+
+    Args:
+        inputs: (batch, *spatial, channels), or (batch, channels, *spatial) for channels-first data, with 1 to 3
+            spatial axes.
+        kernel: (*window, channels, multiplier).
+        strides: an int, or one for each spatial axis.
+        padding: "valid", "same", "causal", or a pair (before, after) for each spatial axis.
+        data_format: "channels_last", "channels_first", or None for the default.
+        dilation_rate: an int, or one for each spatial axis.
+
+    Raises:
+        ShapeError: the shapes do not fit each other, or a window is larger than the input.
+        InvalidArgumentError: `strides`, `padding`, `data_format` or `dilation_rate` is invalid.
+
+    Source: keras.ops.depthwise_conv.
+    """
     options = {"strides": strides, "padding": padding, "data_format": data_format, "dilation_rate": dilation_rate}
     return depthwise_with_bias(inputs, kernel, None, **options)
 
 
 def depthwise_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
-    """`depthwise_conv` with `bias` added in the same pass; None is no bias. For layers."""
+    """Compute `depthwise_conv` and add `bias` in the same pass; None means no bias. Used by layers."""
     settings = {**_SETTINGS, **options}
     operands = _operands("depthwise_conv", inputs, kernel, *([] if bias is None else [bias]))
     x, k = operands[:2]
@@ -489,7 +522,24 @@ def separable_conv(
     data_format: Any = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    """A depthwise convolution, then one of window 1 over the channels. Source: keras.ops.separable_conv."""
+    """Apply a depthwise convolution, then a pointwise one that mixes the channels.
+
+    Args:
+        inputs: (batch, *spatial, channels), or (batch, channels, *spatial) for channels-first data, with 1 to 3
+            spatial axes.
+        depthwise_kernel: (*window, channels, multiplier).
+        pointwise_kernel: (1, ..., channels * multiplier, filters).
+        strides: an int, or one for each spatial axis.
+        padding: "valid", "same", "causal", or a pair (before, after) for each spatial axis.
+        data_format: "channels_last", "channels_first", or None for the default.
+        dilation_rate: an int, or one for each spatial axis.
+
+    Raises:
+        ShapeError: the shapes do not fit each other, or a window is larger than the input.
+        InvalidArgumentError: `strides`, `padding`, `data_format` or `dilation_rate` is invalid.
+
+    Source: keras.ops.separable_conv.
+    """
     between = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(between, pointwise_kernel, 1, "valid", data_format, 1)
 
@@ -497,10 +547,12 @@ def separable_conv(
 def transposed_axis(
     window: int, stride: int, dilation: int, padding: str, output_padding: int | None
 ) -> tuple[int, int]:
-    """(before, total): what of the full result, of size (n - 1) * stride + span, is cut off in front, and altogether.
+    """Return (before, total): what is cut off the full result of a transposed convolution, at the start and in all.
 
-    A negative total adds positions behind. Keras: without `output_padding` the size is n * stride for "same" and
-    (n - 1) * stride + max(span, stride) for "valid". Source: keras.ops.conv_transpose.
+    The full result has size (n - 1) * stride + span. A negative total adds positions at the end. Without `output_padding` the
+    size is, as in Keras, n * stride for "same" and (n - 1) * stride + max(span, stride) for "valid".
+
+    Source: keras.ops.conv_transpose.
     """
     span = (window - 1) * dilation + 1
     if padding == "valid":
@@ -521,7 +573,25 @@ def conv_transpose(
     data_format: Any = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    """The transposed convolution; `kernel` is (*window, filters, channels). Source: keras.ops.conv_transpose."""
+    """Compute the transposed convolution.
+
+    Args:
+        inputs: (batch, *spatial, channels), or (batch, channels, *spatial) for channels-first data, with 1 to 3
+            spatial axes.
+        kernel: (*window, filters, channels).
+        strides: an int, or one for each spatial axis.
+        padding: "valid" or "same".
+        output_padding: what to add to the size of the output: an int, or one for each spatial axis; None is the
+            default of `padding`.
+        data_format: "channels_last", "channels_first", or None for the default.
+        dilation_rate: an int, or one for each spatial axis.
+
+    Raises:
+        ShapeError: the shapes do not fit each other, or a window is larger than the input.
+        InvalidArgumentError: `strides`, `padding`, `data_format` or `dilation_rate` is invalid.
+
+    Source: keras.ops.conv_transpose.
+    """
     x, k = _operands("conv_transpose", inputs, kernel)
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     word = str(padding).lower()
@@ -534,18 +604,18 @@ def conv_transpose(
             f"conv_transpose: the kernel must have shape (*window, filters, channels) with as many channels as the input of shape "
             f"{show(shape_of(x))} ({layout}), got {show(shape_of(k))}."
         )
-    moves, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    steps, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
     extra = (
         (None,) * rank if output_padding is None else per_axis(output_padding, rank, "output_padding", allow_zero=True)
     )
     window: Ints = shape_of(k)[:-2]  # type: ignore[assignment]
     pads, sizes = [], []
-    for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, moves, dilation, extra, strict=True):
+    for n, w, s, d, o in zip(spatial_sizes(shape_of(x), layout), window, steps, dilation, extra, strict=True):
         before, total = transposed_axis(w, s, d, word, o)
         sizes.append((n - 1) * s + (w - 1) * d + 1 - total)
         after = total - before
-        pads.append((before, 0 if -s < after < 0 else after))  # a stride hides up to s - 1 positions behind
-    check_output("conv_transpose", tuple(sizes), shape_of(x), window, moves, dilation, word)
+        pads.append((before, 0 if -s < after < 0 else after))  # a stride can skip up to s - 1 positions at the end
+    check_output("conv_transpose", tuple(sizes), shape_of(x), window, steps, dilation, word)
     return conv_input_grad_p.bind(
-        x, k, sizes=tuple(sizes), strides=moves, padding=tuple(pads), dilation=dilation, groups=1, data_format=layout
+        x, k, sizes=tuple(sizes), strides=steps, padding=tuple(pads), dilation=dilation, groups=1, data_format=layout
     )

@@ -1,4 +1,4 @@
-"""What is there, and how often: nonzero, unique, histogram; positions of a flattened tensor."""
+"""Counting and locating elements: nonzero, unique, histogram; positions in a flattened tensor."""
 
 from __future__ import annotations
 
@@ -26,29 +26,29 @@ __all__ = ["argpartition", "histogram", "nonzero", "unique", "unravel_index"]
 
 
 def _numbers(what: str, x: Any, instead: str) -> Any:
-    """The array itself. Raises InvalidTypeError where its numbers are not known: the result's shape depends on them."""
+    """Return the array. Raises InvalidTypeError for a tracer: the shape of the result depends on the values."""
     x = tensor(x)
     if isinstance(x, Tracer):
         raise InvalidTypeError(
-            f"{what} gives a tensor whose shape depends on the numbers, which are not known while the graph is made. {instead}"
+            f"{what} returns a tensor whose shape depends on the values, which are unknown while the graph is built. {instead}"
         )
     return x.array if isinstance(x, Variable) else x
 
 
 def _nonzero_abstract(x: TensorSpec, size: Size) -> Any:
-    places = tuple(TensorSpec((size,), "int32") for _ in x.shape)
-    return places if len(places) > 1 else places[0]
+    positions = tuple(TensorSpec((size,), "int32") for _ in x.shape)
+    return positions if len(positions) > 1 else positions[0]
 
 
 def _nonzero_kernel(out: Any, x: Any, size: int) -> None:
-    for target, places in zip(out if isinstance(out, tuple) else (out,), np.nonzero(x), strict=True):
-        if len(places) != size:
-            raise ShapeError(f"nonzero: {len(places)} elements are not zero where {size} were counted before.")
-        np.copyto(target, places, casting="unsafe")
+    for target, positions in zip(out if isinstance(out, tuple) else (out,), np.nonzero(x), strict=True):
+        if len(positions) != size:
+            raise ShapeError(f"nonzero: found {len(positions)} nonzero elements, but {size} were counted before.")
+        np.copyto(target, positions, casting="unsafe")
 
 
 nonzero_p = primitive(
-    "nonzero",  # `size` elements are not zero: that was counted, or is a name
+    "nonzero",  # `size`: the number of nonzero elements, counted in advance or a named Dim
     _nonzero_abstract,
     kernel=_nonzero_kernel,
     nondiff="a position is an integer",
@@ -57,12 +57,12 @@ nonzero_p = primitive(
 
 @operation("Nonzero")
 def nonzero(x: Any) -> tuple[Any, ...]:
-    """The positions of what is not zero, int32, a tensor for each axis. Source: keras.ops.nonzero."""
+    """Return the positions of the elements that are not zero, int32, one tensor for each axis. Source: keras.ops.nonzero."""
     x = tensor(x)
     x = reshape(x, (1,)) if x.ndim == 0 else x
     count = measured_size(x.value if isinstance(x, Variable) else x, lambda a: int(np.count_nonzero(a)), "nonzero")
-    made = nonzero_p.bind(x, size=count)
-    return tuple(made) if x.ndim > 1 else (made,)
+    positions = nonzero_p.bind(x, size=count)
+    return tuple(positions) if x.ndim > 1 else (positions,)
 
 
 @operation("Unique")
@@ -76,12 +76,23 @@ def unique(
     size: int | None = None,
     fill_value: Any = None,
 ) -> Any:
-    """Each element (or slice along `axis`) once, rising; with `size` cut or filled up (`fill_value`, the smallest by default) to that.
+    """Return each element (or slice along `axis`) once, in ascending order.
 
-    Also, as asked for: where each stood first, which one stands at each place of `x`, how often each occurs, all int32.
-    Raises InvalidTypeError while tracing. Source: keras.ops.unique.
+    Args:
+        sorted: accepted as in Keras; the result is always sorted.
+        return_index: whether to also return where each occurs first, int32.
+        return_inverse: whether to also return which one is at each place of `x`, int32.
+        return_counts: whether to also return how often each occurs, int32.
+        axis: the axis of the slices to compare; None flattens `x`.
+        size: a fixed number of results: more are cut off, missing ones filled.
+        fill_value: the value that fills; None repeats the first result.
+
+    Raises:
+        InvalidTypeError: `x` is traced.
+
+    Source: keras.ops.unique.
     """
-    array = _numbers("unique", x, "Do it to the arrays before the model.")
+    array = _numbers("unique", x, "Apply it to the arrays before they reach the model.")
     found = np.unique(array, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
     values, first, inverse, counts = found
     parts = [
@@ -96,12 +107,12 @@ def unique(
             _sized(parts[2], 0, size, 0),
         )
         parts = [first, parts[1], counts]
-    wanted = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
-    return (values, *wanted) if wanted else values
+    extras = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
+    return (values, *extras) if extras else values
 
 
 def _sized(values: Any, axis: int, size: int, fill_value: Any) -> Any:
-    """Cut or filled up to `size` along `axis`; None repeats the first slice."""
+    """Cut or fill `values` to `size` along `axis`; `fill_value=None` repeats the first slice."""
     count = values.shape[axis]
     if count >= size:
         return np.take(values, np.arange(size), axis=axis)
@@ -112,7 +123,18 @@ def _sized(values: Any, axis: int, size: int, fill_value: Any) -> Any:
 
 @operation("Histogram")
 def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
-    """How many elements lie in each of `bins` equal parts of `range` (default: from the smallest to the largest), and the edges.
+    """Count the elements of a vector in `bins` equal parts of a range.
+
+    Args:
+        x: a tensor of one axis.
+        range: (low, high); None is from the smallest element to the largest.
+
+    Returns:
+        The counts (bins,) and the edges (bins + 1,), both floats.
+
+    Raises:
+        InvalidArgumentError: `bins` is not a positive int, or `range` not two ascending values.
+        ShapeError: `x` does not have one axis.
 
     Source: keras.ops.histogram.
     """
@@ -134,35 +156,50 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
     low, high = where(flat, subtract(low, 0.5), low), where(flat, add(high, 0.5), high)
     edges = linspace(low, high, int(bins) + 1, dtype=dtype_name(x))
     inside = logical_and(less_equal(low, x), less_equal(x, high))
-    place = subtract(searchsorted(edges, x, side="right"), 1)
-    place = where(equal(x, high), int(bins) - 1, place)
-    place = where(logical_and(less_equal(0, place), less(place, int(bins))), place, 0)
-    counts = scatter_add_p.bind(cast(inside, dtype_name(x)), cast(place, "int32"), axis=0, size=int(bins))
+    part = subtract(searchsorted(edges, x, side="right"), 1)
+    part = where(equal(x, high), int(bins) - 1, part)
+    part = where(logical_and(less_equal(0, part), less(part, int(bins))), part, 0)
+    counts = scatter_add_p.bind(cast(inside, dtype_name(x)), cast(part, "int32"), axis=0, size=int(bins))
     return counts, edges
 
 
 @operation("UnravelIndex", tensors="indices")
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
-    """Positions in a flattened tensor as positions along the axes of `shape`, a tensor for each. Source: keras.ops.unravel_index."""
+    """Convert positions in a flattened tensor to positions along the axes of `shape`, one tensor for each axis.
+
+    Raises:
+        DTypeError: the indices are not integers.
+        UnknownSizeError: a size of `shape` is None.
+
+    Source: keras.ops.unravel_index.
+    """
     rest = integer(indices, "unravel_index")
     shape = shape_argument(shape, "unravel_index")
     total = product(shape)
     rest = where(less(rest, 0), add(rest, total), rest)
-    found = []
+    positions = []
     for size in reversed(tuple(shape)):
-        found.append(mod(rest, size))
+        positions.append(mod(rest, size))
         rest = floor_divide(rest, size)
-    return tuple(reversed(found))
+    return tuple(reversed(positions))
 
 
 @operation("Argpartition")
 def argpartition(x: Any, kth: int, axis: int | None = -1) -> Any:
-    """Positions with the `kth` smallest element at its place and no larger one before it, int32; here all are in order.
+    """Return positions, int32, such that the `kth` is that of the `kth` smallest element, with no larger one before it.
+
+    All positions are in sorted order here.
+
+    Args:
+        axis: the axis to sort along; None flattens `x`.
+
+    Raises:
+        InvalidArgumentError: `kth` is out of range.
 
     Source: keras.ops.argpartition.
     """
-    made = argsort(x, axis=axis)
-    size = shape_of(made)[0 if axis is None else axis]
+    positions = argsort(x, axis=axis)
+    size = shape_of(positions)[0 if axis is None else axis]
     if isinstance(size, int) and not -size <= kth < size:
         raise InvalidArgumentError(f"argpartition: kth={kth} is out of range for an axis of {size} elements.")
-    return made
+    return positions

@@ -1,4 +1,4 @@
-"""Making tensors: identity and triangular matrices, sequences, grids; taking diagonals; stacking."""
+"""Creating tensors: identity and triangular matrices, sequences, grids; taking diagonals; stacking, splitting, rolling."""
 
 from __future__ import annotations
 
@@ -66,45 +66,107 @@ def _places(rows: Size, columns: Size, k: int) -> tuple[Any, Any]:
 
 
 def tri(N: Size, M: Size | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 (Keras' names)
-    """Ones on and below the k-th diagonal of N x M, zeros above. Source: keras.ops.tri."""
+    """Return an N x M matrix with ones on and below the k-th diagonal, zeros above it.
+
+    Args:
+        N: the number of rows.
+        M: the number of columns; None means N.
+        k: the diagonal: 0 is the main one, positive ones are above it.
+        dtype: None means `floatx()`.
+
+    Raises:
+        UnknownSizeError: a size is None.
+        InvalidTypeError: a size or `k` is not an integer.
+
+    Source: keras.ops.tri.
+    """
     row, column = _places(N, N if M is None else M, k)
     return cast(greater_equal(row, column), dtypes.standardize(dtype))
 
 
 def eye(N: Size, M: Size | None = None, k: int = 0, dtype: Any = None) -> Any:  # noqa: N803 (Keras' names)
-    """Ones on the k-th diagonal of N x M, zeros elsewhere. Source: keras.ops.eye."""
+    """Return an N x M matrix with ones on the k-th diagonal, zeros elsewhere.
+
+    Args:
+        N: the number of rows.
+        M: the number of columns; None means N.
+        k: the diagonal: 0 is the main one, positive ones are above it.
+        dtype: None means `floatx()`.
+
+    Raises:
+        UnknownSizeError: a size is None.
+        InvalidTypeError: a size or `k` is not an integer.
+
+    Source: keras.ops.eye.
+    """
     row, column = _places(N, N if M is None else M, k)
     return cast(equal(row, column), dtypes.standardize(dtype))
 
 
 def identity(n: Size, dtype: Any = None) -> Any:
-    """The identity matrix. Source: keras.ops.identity."""
+    """Return the n x n identity matrix.
+
+    Raises:
+        UnknownSizeError: `n` is None.
+        InvalidTypeError: `n` is not an integer.
+
+    Source: keras.ops.identity.
+    """
     return eye(n, dtype=dtype)
 
 
 def _matrix_mask(x: Any, k: int) -> Any:
     if x.ndim < 2:
-        raise ShapeError(f"A triangle wants at least two axes, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"tril and triu expect at least two axes, got shape {show(shape_of(x))}.")
     return tri(shape_of(x)[-2], shape_of(x)[-1], k, dtype="bool")
 
 
 @operation("Tril")
 def tril(x: Any, k: int = 0) -> Any:
-    """`x` with zeros above the k-th diagonal of its last two axes. Source: keras.ops.tril."""
+    """Set the elements above the k-th diagonal of the last two axes to zero.
+
+    Args:
+        k: the diagonal: 0 is the main one, positive ones are above it.
+
+    Raises:
+        ShapeError: `x` has fewer than two axes.
+
+    Source: keras.ops.tril.
+    """
     x = tensor(x)
     return where(_matrix_mask(x, k), x, full((), 0, dtype_name(x)))
 
 
 @operation("Triu")
 def triu(x: Any, k: int = 0) -> Any:
-    """`x` with zeros below the k-th diagonal of its last two axes. Source: keras.ops.triu."""
+    """Set the elements below the k-th diagonal of the last two axes to zero.
+
+    Args:
+        k: the diagonal: 0 is the main one, positive ones are above it.
+
+    Raises:
+        ShapeError: `x` has fewer than two axes.
+
+    Source: keras.ops.triu.
+    """
     x = tensor(x)
     return where(_matrix_mask(x, k - 1), full((), 0, dtype_name(x)), x)
 
 
 @operation("Diagonal")
 def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The diagonal of two axes, as a new last axis. Source: keras.ops.diagonal."""
+    """Return a diagonal of two axes, as a new last axis.
+
+    Args:
+        offset: the diagonal: 0 is the main one, positive ones are above it.
+        axis1: the axis of the rows.
+        axis2: the axis of the columns.
+
+    Raises:
+        ShapeError: `x` has fewer than two axes, or `axis1` and `axis2` are the same axis or do not exist.
+
+    Source: keras.ops.diagonal.
+    """
     from graphkit.ops.indexing import take
 
     x = _axes_last(x, axis1, axis2)
@@ -116,18 +178,18 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 
 def _axes_last(x: Any, axis1: int, axis2: int) -> Any:
-    """`x` with two axes moved to its end. Raises ShapeError where they are the same or not there."""
+    """Move two axes of `x` to its end. Raises ShapeError if they are the same or do not exist."""
     x = tensor(x)
     if x.ndim < 2:
-        raise ShapeError(f"A diagonal wants at least two axes, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"A diagonal needs at least two axes, got shape {show(shape_of(x))}.")
     a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
     if a == b:
-        raise ShapeError(f"A diagonal wants two different axes, got axis1={axis1} and axis2={axis2}.")
+        raise ShapeError(f"A diagonal needs two different axes, got axis1={axis1} and axis2={axis2}.")
     return moveaxis(x, (a, b), (-2, -1))
 
 
 def _smaller(rows: Size, columns: Size) -> Size:
-    """The smaller of two sizes; a new name where that is not known."""
+    """Return the smaller of two sizes; a new `Dim` if it is not known which that is."""
     if isinstance(rows, int) and isinstance(columns, int):
         return max(0, min(rows, columns))
     if rows == columns:
@@ -137,7 +199,18 @@ def _smaller(rows: Size, columns: Size) -> Size:
 
 @operation("Trace")
 def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum of the diagonal of two axes; small integers are summed as int32. Source: keras.ops.trace."""
+    """Sum a diagonal of two axes; small integers are summed as int32.
+
+    Args:
+        offset: the diagonal: 0 is the main one, positive ones are above it.
+        axis1: the axis of the rows.
+        axis2: the axis of the columns.
+
+    Raises:
+        ShapeError: `x` has fewer than two axes, or `axis1` and `axis2` are the same axis or do not exist.
+
+    Source: keras.ops.trace.
+    """
     x = summable(_axes_last(x, axis1, axis2))
     if _is_static(*shape_of(x)[-2:]):
         return reduce_sum_p.bind(diagonal(x, offset, -2, -1), axes=(x.ndim - 2,), keepdims=False)
@@ -149,14 +222,24 @@ def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
 
 @operation("Diag")
 def diag(x: Any, k: int = 0) -> Any:
-    """The matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix. Source: keras.ops.diag."""
+    """Return a matrix with the vector `x` on its k-th diagonal, or the k-th diagonal of the matrix `x`.
+
+    Args:
+        k: the diagonal: 0 is the main one, positive ones are above it.
+
+    Raises:
+        ShapeError: `x` does not have one or two axes.
+        InvalidTypeError: `k` is not an integer.
+
+    Source: keras.ops.diag.
+    """
     from graphkit.ops.indexing import scatter_add_p
 
     x = tensor(x)
     if x.ndim == 2:
         return diagonal(x, offset=k)
     if x.ndim != 1:
-        raise ShapeError(f"diag wants one or two axes, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"diag expects one or two axes, got shape {show(shape_of(x))}.")
     (n,) = shape_of(x)
     k = size_argument(k, "diag: `k`", free=False)
     whole = n + abs(k)
@@ -166,7 +249,16 @@ def diag(x: Any, k: int = 0) -> Any:
 
 @operation("Diagflat")
 def diagflat(x: Any, k: int = 0) -> Any:
-    """The matrix with the flattened tensor on its k-th diagonal. Source: keras.ops.diagflat."""
+    """Return a matrix with the flattened `x` on its k-th diagonal.
+
+    Args:
+        k: the diagonal: 0 is the main one, positive ones are above it.
+
+    Raises:
+        InvalidTypeError: `k` is not an integer.
+
+    Source: keras.ops.diagflat.
+    """
     return diag(reshape(tensor(x), (-1,)), k)
 
 
@@ -181,7 +273,21 @@ def _is_static(*values: Any) -> bool:
 def linspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`num` numbers evenly from `start` to `stop`. Source: keras.ops.linspace."""
+    """Return `num` evenly spaced values from `start` to `stop`.
+
+    Args:
+        num: the number of elements.
+        endpoint: whether `stop` is the last element.
+        axis: the axis of the result along which the elements lie.
+        retstep: whether to return (values, step).
+
+    Raises:
+        InvalidArgumentError: `num` is negative.
+        UnknownSizeError: `num` is None.
+        InvalidTypeError: `num` is not an integer.
+
+    Source: keras.ops.linspace.
+    """
     if isinstance(num, (int, float)) and num < 0:
         raise InvalidArgumentError(f"linspace: num must not be negative, got {num}.")
     start, stop = promote(start, stop, to_float=True)
@@ -207,13 +313,39 @@ def linspace(
 def logspace(
     start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: float = 10, dtype: Any = None, axis: int = 0
 ) -> Any:
-    """`base` to the powers of `linspace(start, stop)`. Source: keras.ops.logspace."""
+    """Return `base` to the power of each element of `linspace(start, stop)`.
+
+    Args:
+        num: the number of elements.
+        endpoint: whether `stop` is the last element.
+        axis: the axis of the result along which the elements lie.
+
+    Raises:
+        InvalidArgumentError: `num` is negative.
+        UnknownSizeError: `num` is None.
+        InvalidTypeError: `num` is not an integer.
+
+    Source: keras.ops.logspace.
+    """
     return power(float(base), linspace(start, stop, num, endpoint=endpoint, dtype=dtype, axis=axis))
 
 
 @operation("Geomspace", tensors="start stop")
 def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
-    """`num` numbers of equal ratio from `start` to `stop`, both positive or both negative. Source: keras.ops.geomspace."""
+    """Return `num` values of constant ratio from `start` to `stop`, which are both positive or both negative.
+
+    Args:
+        num: the number of elements.
+        endpoint: whether `stop` is the last element.
+        axis: the axis of the result along which the elements lie.
+
+    Raises:
+        InvalidArgumentError: `num` is negative.
+        UnknownSizeError: `num` is None.
+        InvalidTypeError: `num` is not an integer.
+
+    Source: keras.ops.geomspace.
+    """
     from graphkit.ops.elementwise import exp, log
 
     start, stop = promote(start, stop, to_float=True)
@@ -228,7 +360,17 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 @operation("Meshgrid", tensors="x")
 def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
-    """The coordinates of a grid, one tensor for each vector. Source: keras.ops.meshgrid."""
+    """Return the coordinates of a grid, one tensor for each vector.
+
+    Args:
+        indexing: "xy" puts the second vector along the first axis and the first along the second; "ij" keeps their
+            order.
+
+    Raises:
+        InvalidArgumentError: `indexing` is neither.
+
+    Source: keras.ops.meshgrid.
+    """
     if indexing not in ("xy", "ij"):
         raise InvalidArgumentError(f"meshgrid: indexing must be 'xy' or 'ij', got {indexing!r}.")
     flat = [reshape(tensor(v), (-1,)) for v in x]
@@ -239,10 +381,20 @@ def meshgrid(*x: Any, indexing: str = "xy") -> list[Any]:
 
 @operation("Vander")
 def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # noqa: N803 (Keras' name)
-    """The powers of a vector, N of them, the highest first unless `increasing`. Source: keras.ops.vander."""
+    """Return the powers of a vector as columns, the highest first unless `increasing`.
+
+    Args:
+        N: the number of columns; None means the size of `x`.
+
+    Raises:
+        ShapeError: `x` does not have one axis.
+        InvalidArgumentError: `N` is negative.
+
+    Source: keras.ops.vander.
+    """
     x = tensor(x)
     if x.ndim != 1:
-        raise ShapeError(f"vander wants one axis, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"vander expects one axis, got shape {show(shape_of(x))}.")
     count = shape_of(x)[0] if N is None else N
     if isinstance(count, Dim):
         powers = cast(arange(count), dtype_name(x))
@@ -261,32 +413,40 @@ def vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:  # no
 
 
 def empty(shape: Any, dtype: Any = None) -> Any:
-    """A tensor of this shape; here of zeros, so that a run can be repeated. Source: keras.ops.empty."""
+    """Return a tensor of zeros, so that results are reproducible. Source: keras.ops.empty."""
     return zeros(shape, dtype)
 
 
 @operation("EmptyLike")
 def empty_like(x: Any, dtype: Any = None) -> Any:
-    """Zeros of the shape (and dtype) of `x`. Source: keras.ops.empty_like."""
+    """Return zeros with the shape (and dtype) of `x`. Source: keras.ops.empty_like."""
     return full_like(x, 0, dtype)
 
 
 @operation("Array")
 def array(x: Any, dtype: Any = None) -> Any:
-    """`x` as a tensor of `dtype`. Source: keras.ops.array."""
+    """Return `x` as a tensor of `dtype`; None keeps its own. Source: keras.ops.array."""
     return tensor(x, None if dtype is None else dtypes.standardize(dtype))
 
 
 @operation("Copy")
 def copy(x: Any) -> Any:
-    """A copy of `x`. Source: keras.ops.copy."""
+    """Return a copy of `x`. Source: keras.ops.copy."""
     x = tensor(x)
     return x.copy() if isinstance(x, np.ndarray) else identity_p.bind(x)
 
 
 @operation("NanToNum")
 def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None) -> Any:
-    """NaN and infinities replaced, infinities by the largest numbers of the dtype. Source: keras.ops.nan_to_num."""
+    """Replace NaN and infinities.
+
+    Args:
+        nan: what replaces NaN.
+        posinf: what replaces +infinity; None means the largest number of the dtype.
+        neginf: what replaces -infinity; None means the lowest number of the dtype.
+
+    Source: keras.ops.nan_to_num.
+    """
     x = tensor(x)
     if not dtypes.is_float(dtype_name(x)):
         return x
@@ -299,12 +459,12 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: float | None = None, neginf: fl
     return where(logical_and(infinite, less(x, 0)), -largest if neginf is None else neginf, x)
 
 
-# ----- joining, turning, rolling -----
+# ----- joining, splitting, flipping, rolling -----
 
 
 @operation("Append", tensors="x1 x2")
 def append(x1: Any, x2: Any, axis: int | None = None) -> Any:
-    """`x2` after `x1` along `axis` (None: both flattened). Source: keras.ops.append."""
+    """Join `x1` and `x2` along `axis`; None flattens both first. Source: keras.ops.append."""
     x1, x2 = promote(x1, x2)
     if axis is None:
         x1, x2, axis = reshape(x1, (-1,)), reshape(x2, (-1,)), 0
@@ -323,45 +483,69 @@ def _at_least(x: Any, rank: int) -> Any:
 
 @operation("Hstack", tensors="xs")
 def hstack(xs: Any) -> Any:
-    """Tensors joined along the second axis (vectors: the first). Source: keras.ops.hstack."""
+    """Join tensors along the second axis; vectors along the first. Source: keras.ops.hstack."""
     made = [_at_least(x, 1) for x in xs]
     return concatenate(made, axis=0 if made[0].ndim == 1 else 1)
 
 
 @operation("Vstack", tensors="xs")
 def vstack(xs: Any) -> Any:
-    """Tensors joined along the first axis, vectors as rows. Source: keras.ops.vstack."""
+    """Join tensors along the first axis; vectors become rows. Source: keras.ops.vstack."""
     return concatenate([_at_least(x, 2) for x in xs], axis=0)
 
 
 @operation("Dstack", tensors="xs")
 def dstack(xs: Any) -> Any:
-    """Tensors joined along the third axis. Source: keras.ops.dstack."""
+    """Join tensors along the third axis. Source: keras.ops.dstack."""
     return concatenate([_at_least(x, 3) for x in xs], axis=2)
 
 
 @operation("Hsplit")
 def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
-    """Parts along the second axis (of vectors: the first). Source: keras.ops.hsplit."""
+    """Split `x` along the second axis; a vector along the first.
+
+    Args:
+        indices_or_sections: the number of equal parts, or the positions at which to split.
+
+    Source: keras.ops.hsplit.
+    """
     x = tensor(x)
     return split(x, indices_or_sections, axis=0 if x.ndim == 1 else 1)
 
 
 @operation("Vsplit")
 def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
-    """Parts along the first axis. Source: keras.ops.vsplit."""
+    """Split `x` along the first axis.
+
+    Args:
+        indices_or_sections: the number of equal parts, or the positions at which to split.
+
+    Source: keras.ops.vsplit.
+    """
     return split(x, indices_or_sections, axis=0)
 
 
 @operation("Dsplit")
 def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
-    """Parts along the third axis. Source: keras.ops.dsplit."""
+    """Split `x` along the third axis.
+
+    Args:
+        indices_or_sections: the number of equal parts, or the positions at which to split.
+
+    Source: keras.ops.dsplit.
+    """
     return split(x, indices_or_sections, axis=2)
 
 
 @operation("ArraySplit")
 def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Parts along `axis`, the first ones longer by one where they do not come out even. Source: keras.ops.array_split."""
+    """Split `x` along `axis`; if the parts cannot be equal, the first ones are longer by one.
+
+    Args:
+        indices_or_sections: the number of parts, or the positions at which to split.
+
+    Source: keras.ops.array_split.
+    """
     x = tensor(x)
     whole = shape_of(x)[canonical_axis(axis, x.ndim)]
     if isinstance(indices_or_sections, int) and isinstance(whole, int):
@@ -372,19 +556,25 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @operation("Fliplr")
 def fliplr(x: Any) -> Any:
-    """The second axis reversed. Source: keras.ops.fliplr."""
+    """Reverse the second axis. Source: keras.ops.fliplr."""
     return flip(x, axis=1)
 
 
 @operation("Flipud")
 def flipud(x: Any) -> Any:
-    """The first axis reversed. Source: keras.ops.flipud."""
+    """Reverse the first axis. Source: keras.ops.flipud."""
     return flip(x, axis=0)
 
 
 @operation("Rot90", tensors="array")
 def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
-    """Turned by `k` quarter turns from the first of `axes` towards the second. Source: keras.ops.rot90."""
+    """Rotate by `k` quarter turns, from the first of `axes` towards the second.
+
+    Raises:
+        InvalidArgumentError: the two axes are the same.
+
+    Source: keras.ops.rot90.
+    """
     x = tensor(array)
     a, b = canonical_axis(axes[0], x.ndim, "axes"), canonical_axis(axes[1], x.ndim, "axes")
     if a == b:
@@ -399,7 +589,18 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
 
 @operation("Roll")
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:
-    """Elements moved by `shift` along `axis`, those that fall off come back in front. Source: keras.ops.roll."""
+    """Shift elements along `axis`; those shifted out at one end come back in at the other.
+
+    Args:
+        shift: an int, or one for each axis.
+        axis: an int or a list of ints; None rolls the flattened tensor.
+
+    Raises:
+        UnknownSizeError: `shift` is None.
+        InvalidTypeError: `shift` is not an integer.
+
+    Source: keras.ops.roll.
+    """
     x = tensor(x)
     if axis is None:
         return reshape(roll(reshape(x, (-1,)), shift, 0), shape_of(x))
@@ -424,7 +625,7 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
 
 @operation("Kron", tensors="x1 x2")
 def kron(x1: Any, x2: Any) -> Any:
-    """The Kronecker product. Source: keras.ops.kron."""
+    """Compute the Kronecker product. Source: keras.ops.kron."""
     a, b = promote(x1, x2)
     rank = max(a.ndim, b.ndim)
     a, b = (reshape(v, (1,) * (rank - v.ndim) + shape_of(v)) for v in (a, b))

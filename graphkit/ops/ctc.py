@@ -1,4 +1,7 @@
-"""Connectionist temporal classification: the loss of label sequences without alignment, and decoding. Source: Graves et al., 2006."""
+"""Connectionist temporal classification: the loss of unaligned label sequences, and decoding.
+
+Source: Graves et al., 2006.
+"""
 
 from __future__ import annotations
 
@@ -34,23 +37,23 @@ from graphkit.ops.shaping import arange, broadcast_to, concatenate, expand_dims,
 
 __all__ = ["ctc_decode", "ctc_loss"]
 
-_NEVER = -1e5  # Keras' logarithm of nothing
+_NEVER = -1e5  # Keras' log of probability 0
 
 
 def _added(phi: Any, scores: Any) -> Any:
-    """`scores` added (as probabilities) to all but the first column of `phi`."""
+    """Add `scores` (logarithms of probabilities) to all but the first column of `phi`."""
     return concatenate([phi[:, :1], logaddexp(phi[:, 1:], scores)], axis=-1)
 
 
 @operation("CTCLoss", "nn", tensors="target output target_length output_length")
 def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, mask_index: int = 0) -> Any:
-    """The negative logarithm of the probability of each row's labels, (batch,).
+    """Compute the negative log probability of each row's labels, (batch,).
 
     Args:
         target: label numbers (batch, labels).
         output: logits (batch, time, classes).
-        target_length: how many labels count, (batch,).
-        output_length: how many steps count, (batch,).
+        target_length: the number of labels of each row that count, (batch,).
+        output_length: the number of time steps of each row that count, (batch,).
         mask_index: the class of the blank.
 
     Source: keras.ops.ctc_loss.
@@ -61,7 +64,7 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
     scores = log_softmax(output)
     blank = scores[:, :, mask_index : mask_index + 1]
     places = broadcast_to(expand_dims(target, 1), (*shape_of(output)[:2], labels))
-    known = less(places, shape_of(output)[2])  # a padding label beyond the classes scores nothing
+    known = less(places, shape_of(output)[2])  # a padding label beyond the classes adds nothing
     emit = where(known, take_along_axis(scores, where(known, places, 0), axis=-1), 0.0)
     repeats = pad(cast(equal(target[:, :-1], target[:, 1:]), dtype), [(0, 0), (0, 1)])
     never = add(multiply(zeros_like(cast(target, dtype)), 0), _NEVER)
@@ -92,18 +95,18 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
 
 
 def _greedy(scores: Any, lengths: Any, merge_repeated: bool, mask_index: int) -> tuple[Any, Any]:
-    """The best class of each step, without blanks and repetitions; -1 behind."""
+    """Take the best class of each step, without blanks and repetitions; -1 pads the end."""
     steps = shape_of(scores)[1]
-    over = greater_equal(arange(steps), expand_dims(lengths, -1))
-    best = where(over, mask_index, argmax(scores, axis=-1))
-    total = reduce_sum(where(over, 0.0, reduce_max(scores, axis=-1)), axis=1)
+    is_padding = greater_equal(arange(steps), expand_dims(lengths, -1))
+    best = where(is_padding, mask_index, argmax(scores, axis=-1))
+    total = reduce_sum(where(is_padding, 0.0, reduce_max(scores, axis=-1)), axis=1)
     empty = equal(best, mask_index)
     if merge_repeated:
         repeats = pad(cast(equal(best[:, 1:], best[:, :-1]), "int32"), [(0, 0), (1, 0)])
         empty = logical_or(empty, cast(repeats, "bool"))
     order = argsort(where(empty, steps, broadcast_to(arange(steps), shape_of(best))), axis=-1)
-    made = take_along_axis(where(empty, -1, best), order, axis=-1)
-    return expand_dims(made, 0), expand_dims(negative(total), -1)
+    labels = take_along_axis(where(empty, -1, best), order, axis=-1)
+    return expand_dims(labels, 0), expand_dims(negative(total), -1)
 
 
 def _beam_abstract(scores: TensorSpec, lengths: TensorSpec, top_paths: int, **_: int) -> tuple[TensorSpec, TensorSpec]:
@@ -125,8 +128,8 @@ Beam = tuple[tuple[int, ...], float]
 
 
 def _beams(steps: Any, width: int, blank: int) -> list[Beam]:
-    """The best label sequences with the logarithms of their probabilities, best first; equal ones in order of their labels."""
-    # labels -> logarithms of the probabilities that they end with their last label, with a blank
+    """Return the best label sequences and the logs of their probabilities, best first; ties are ordered by label."""
+    # labels -> log probabilities of ending with the last label, and with a blank
     state: dict[tuple[int, ...], tuple[float, float]] = {(): (-np.inf, 0.0)}
     for row in steps:
         grown: dict[tuple[int, ...], list[float]] = {}
@@ -157,7 +160,7 @@ ctc_beam_search_p = primitive(
     "ctc_beam_search",
     _beam_abstract,
     kernel=_beam_kernel,
-    nondiff="a choice among label sequences is a step; train with ops.ctc_loss",
+    nondiff="the choice of a label sequence is a step function; train with ops.ctc_loss",
 )
 
 
@@ -171,10 +174,25 @@ def ctc_decode(
     merge_repeated: bool = True,
     mask_index: int = 0,
 ) -> tuple[Any, Any]:
-    """The labels that logits (batch, time, classes) stand for: (paths, batch, time) with -1 behind, and scores (batch, paths).
+    """Decode logits into label sequences.
 
-    "greedy" takes the best class of each step, "beam_search" follows the `beam_width` best sequences and gives `top_paths`.
-    Raises InvalidArgumentError for another strategy. Source: keras.ops.ctc_decode.
+    Args:
+        inputs: logits (batch, time, classes).
+        sequence_lengths: the number of time steps of each row that count, (batch,).
+        strategy: "greedy" takes the best class of each step; "beam_search" follows the `beam_width` best sequences.
+        beam_width: the number of sequences that beam search follows.
+        top_paths: the number of paths that beam search returns.
+        merge_repeated: whether the greedy strategy merges repeated labels.
+        mask_index: the class of the blank.
+
+    Returns:
+        Label sequences (paths, batch, time), int32, padded with -1, and their scores: (batch, 1), the negative sum
+        of the best logits, for "greedy"; (batch, paths), log probabilities, for "beam_search".
+
+    Raises:
+        InvalidArgumentError: `strategy` is neither.
+
+    Source: keras.ops.ctc_decode.
     """
     scores, _ = promote(inputs, np.float32(0), to_float=True)
     lengths = cast(sequence_lengths, "int32")

@@ -1,4 +1,4 @@
-"""Functions that bring their own gradient."""
+"""Functions with a user-defined gradient."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ def _vjp(
     upstream = [
         broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
     ]
-    found = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
-    return [found.get(i - results) for i in range(len(inputs))]
+    cotangents = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
+    return [cotangents.get(i - results) for i in range(len(inputs))]
 
 
 custom_gradient_p = primitive(
-    # inputs: results of the function, its arguments, what its gradient reads; outputs: the results;
-    # backward: (cotangents, what it reads) -> a cotangent for each argument that is `given` one
+    # inputs: the function's results, its arguments, and what its gradient reads; outputs: the results;
+    # backward: (cotangents, what it reads) -> the cotangents of the arguments listed in `given`
     "custom_gradient",
     lambda *specs, backward, results, args, given: tuple(specs[:results]),
     kernel=_kernel,
@@ -47,9 +47,15 @@ custom_gradient_p = primitive(
 
 
 def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorator for `f(*args) -> (result, gradient)`, where `gradient(upstream)` gives the cotangent of each argument, or None.
+    """Decorate `f(*args) -> (result, gradient)`, so that `gradient` replaces the gradient of `f`.
 
-    `gradient` may also take `upstream` as a keyword. Raises InvalidArgumentError if it gives another number of cotangents.
+    Args:
+        f: a function of tensors that returns its result and `gradient`; `gradient(upstream)` returns the cotangent
+            of each argument, or None. It may also take `upstream` as a keyword.
+
+    Raises:
+        InvalidArgumentError: `gradient` returns another number of cotangents than there are arguments.
+
     Source: keras.ops.custom_gradient.
     """
 
@@ -79,20 +85,20 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 def _backward(
     f: Any, gradient: Callable[..., Any], sources: Sequence[Any], given: list[int]
 ) -> Callable[..., list[Any]]:
-    """The gradient as a function of cotangents alone; `given` gets the places of the arguments that it has one for."""
+    """Return the gradient as a function of cotangents alone; `given` gets the indexes of the arguments that have one."""
     parameters = signature(gradient).parameters
     by_keyword = "upstream" in parameters and parameters["upstream"].kind is Parameter.KEYWORD_ONLY
 
     def body(*upstream: Any) -> list[Any]:
         named = by_keyword and not any(p.kind is Parameter.VAR_POSITIONAL for p in parameters.values())
-        made = gradient(upstream=upstream[0]) if named else gradient(*upstream)
-        found = list(made) if isinstance(made, (list, tuple)) else [made]
-        if len(found) != len(sources):
+        returned = gradient(upstream=upstream[0]) if named else gradient(*upstream)
+        cotangents = list(returned) if isinstance(returned, (list, tuple)) else [returned]
+        if len(cotangents) != len(sources):
             name = getattr(f, "__name__", "f")
             raise InvalidArgumentError(
-                f"custom_gradient: the gradient of {name} gave {len(found)} cotangents, not {len(sources)}."
+                f"custom_gradient: the gradient of {name} returned {len(cotangents)} cotangents, expected {len(sources)}."
             )
-        given[:] = [i for i, c in enumerate(found) if c is not None]
-        return [tensor(found[i], dtype_name(sources[i])) for i in given]
+        given[:] = [i for i, c in enumerate(cotangents) if c is not None]
+        return [tensor(cotangents[i], dtype_name(sources[i])) for i in given]
 
     return body

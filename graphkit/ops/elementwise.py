@@ -1,6 +1,6 @@
 """Elementwise ops: arithmetic, powers and logarithms, trigonometry, comparison, logic, rounding, selection, casts."""
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# VJPs refer to ops defined further down, whose types mypy has not inferred yet.
 # mypy: disable-error-code="has-type"
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = [
 ]
 # fmt: on
 
-# ----- moving numbers -----
+# ----- identity, casts, stop_gradient -----
 
 identity_p = primitive("identity", same, kernel=copy, view=lambda x: x, vjp=lambda g, out, x: [g])
 
 
 def _cast_vjp(g: Any, out: Any, x: Any, dtype: str) -> list[Any]:
-    """The gradient transform casts it back, but for real numbers that became complex: those have a real part only."""
+    """The gradient transform casts the cotangent back, except from complex to real: there only its real part counts."""
     widened = dtype in dtypes.COMPLEX and dtype_name(x) not in dtypes.COMPLEX
     return [PRIMITIVES["real"].bind(g) if widened else g]
 
@@ -55,7 +55,7 @@ stop_gradient_p = primitive("stop_gradient", same, kernel=copy, view=lambda x: x
 
 @operation("Cast", "core")
 def cast(x: Any, dtype: Any) -> Any:
-    """`x` in another dtype. Source: keras.ops.cast."""
+    """Cast `x` to another dtype. Source: keras.ops.cast."""
     wanted = dtypes.standardize(dtype)
     x = tensor(x)
     return tensor(x, wanted)
@@ -63,7 +63,7 @@ def cast(x: Any, dtype: Any) -> Any:
 
 @operation("StopGradient", "core", tensors="variable")
 def stop_gradient(variable: Any) -> Any:
-    """`variable` itself, through which no gradient flows. Source: keras.ops.stop_gradient."""
+    """Return `variable` as it is, but let no gradient flow through it. Source: keras.ops.stop_gradient."""
     return stop_gradient_p.bind(tensor(variable))
 
 
@@ -105,7 +105,7 @@ minimum_p = _binary("minimum", np.minimum, lambda g, out, a, b: _extreme_vjp(g, 
 
 
 def _extreme_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
-    """To the side that won; halves where both are equal, as JAX does."""
+    """Pass the cotangent to the side that was chosen, and half of it to each where both are equal, as in JAX."""
     tie = equal(a, b)
     half = multiply(g, 0.5)
     return [
@@ -114,55 +114,67 @@ def _extreme_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
     ]
 
 
-floor_divide_p = _binary("floor_divide", np.floor_divide, lambda g, out, a, b: [None, None])  # a step, as floor is
+floor_divide_p = _binary("floor_divide", np.floor_divide, lambda g, out, a, b: [None, None])  # a step, like floor
 mod_p = _binary("mod", np.mod, lambda g, out, a, b: [g, lambda: negative(multiply(g, floor(true_divide(a, b))))])
 
 
 @operation("Add", tensors="x1 x2")
 def add(x1: Any, x2: Any) -> Any:
-    """`x1 + x2`, broadcast. Source: keras.ops.add."""
+    """Compute `x1 + x2`, broadcast. Source: keras.ops.add."""
     return add_p.bind(*promote(x1, x2))
 
 
 @operation("Subtract", tensors="x1 x2")
 def subtract(x1: Any, x2: Any) -> Any:
-    """`x1 - x2`, broadcast. Source: keras.ops.subtract."""
+    """Compute `x1 - x2`, broadcast.
+
+    Raises:
+        DTypeError: both are bools.
+
+    Source: keras.ops.subtract.
+    """
     return subtract_p.bind(*numbers("subtract", x1, x2))
 
 
 @operation("Multiply", tensors="x1 x2")
 def multiply(x1: Any, x2: Any) -> Any:
-    """`x1 * x2`, broadcast. Source: keras.ops.multiply."""
+    """Compute `x1 * x2`, broadcast. Source: keras.ops.multiply."""
     return multiply_p.bind(*promote(x1, x2))
 
 
 @operation("TrueDivide", tensors="x1 x2")
 def true_divide(x1: Any, x2: Any) -> Any:
-    """`x1 / x2`, broadcast; integers give floats. Source: keras.ops.true_divide."""
+    """Compute `x1 / x2`, broadcast; integers give floats. Source: keras.ops.true_divide."""
     return divide_p.bind(*promote(x1, x2, to_float=True))
 
 
 @operation("Divide", tensors="x1 x2")
 def divide(x1: Any, x2: Any) -> Any:
-    """`x1 / x2`, broadcast; integers give floats. Source: keras.ops.divide."""
+    """Compute `x1 / x2`, broadcast; integers give floats. Source: keras.ops.divide."""
     return divide_p.bind(*promote(x1, x2, to_float=True))
 
 
 @operation("FloorDivide", tensors="x1 x2")
 def floor_divide(x1: Any, x2: Any) -> Any:
-    """The largest integer below `x1 / x2`. Source: keras.ops.floor_divide."""
+    """Compute the largest integer not above `x1 / x2`. Source: keras.ops.floor_divide."""
     return floor_divide_p.bind(*counted(x1, x2))
 
 
 @operation("Mod", tensors="x1 x2")
 def mod(x1: Any, x2: Any) -> Any:
-    """The remainder with the sign of `x2`, as Python's %. Source: keras.ops.mod."""
+    """Compute the remainder with the sign of `x2`, as Python's %. Source: keras.ops.mod."""
     return mod_p.bind(*counted(x1, x2))
 
 
 @operation("Power", tensors="x1 x2")
 def power(x1: Any, x2: Any) -> Any:
-    """`x1 ** x2`, broadcast. Source: keras.ops.power."""
+    """Compute `x1 ** x2`, broadcast.
+
+    Raises:
+        InvalidArgumentError: both are integers, and an exponent is negative.
+
+    Source: keras.ops.power.
+    """
     if isinstance(x2, (int, float)) and x2 == 2:
         return square(x1)
     return power_p.bind(*counted(x1, x2))
@@ -170,19 +182,19 @@ def power(x1: Any, x2: Any) -> Any:
 
 @operation("Maximum", tensors="x1 x2")
 def maximum(x1: Any, x2: Any) -> Any:
-    """The larger of two, element by element. Source: keras.ops.maximum."""
+    """Return the larger of two elements; NaN if one is NaN. Source: keras.ops.maximum."""
     return maximum_p.bind(*_limited(x1, x2))
 
 
 def _limited(x1: Any, x2: Any) -> tuple[Any, ...]:
-    """`promote`, where a Python int beyond the tensor's range counts as the end of that range."""
+    """Promote, with a Python int clamped to the range of the other's dtype."""
     dtype = dtypes.result_type(dtype_of(x1), dtype_of(x2))
     return promote(within(x1, dtype), within(x2, dtype))
 
 
 @operation("Minimum", tensors="x1 x2")
 def minimum(x1: Any, x2: Any) -> Any:
-    """The smaller of two, element by element. Source: keras.ops.minimum."""
+    """Return the smaller of two elements; NaN if one is NaN. Source: keras.ops.minimum."""
     return minimum_p.bind(*_limited(x1, x2))
 
 
@@ -195,7 +207,7 @@ def _unary(name: str, function: Callable[..., Any], vjp: Callable[..., Any] | No
 
 negative_p = _unary("negative", np.negative, lambda g, out, x: [negative(g)])
 abs_p = _unary("abs", np.absolute, lambda g, out, x: [where(greater_equal(x, 0), g, negative(g))])  # 1 at 0, as in JAX
-sign_p = _unary("sign", np.sign, lambda g, out, x: [None])  # a step: so that |x| has a second derivative, which is zero
+sign_p = _unary("sign", np.sign, lambda g, out, x: [None])  # a step
 square_p = _unary("square", np.square, lambda g, out, x: [multiply(g, multiply(x, 2))])
 sqrt_p = _unary("sqrt", np.sqrt, lambda g, out, x: [true_divide(multiply(g, 0.5), out)])
 exp_p = _unary("exp", np.exp, lambda g, out, x: [multiply(g, out)])
@@ -214,10 +226,9 @@ tanh_p = _unary("tanh", np.tanh, lambda g, out, x: [multiply(g, subtract(1, squa
 asinh_p = _unary("asinh", np.arcsinh, lambda g, out, x: [multiply(g, rsqrt(add(square(x), 1)))])
 acosh_p = _unary("acosh", np.arccosh, lambda g, out, x: [multiply(g, rsqrt(subtract(square(x), 1)))])
 atanh_p = _unary("atanh", np.arctanh, lambda g, out, x: [true_divide(g, subtract(1, square(x)))])
-_STEP = "a step function has gradient zero almost everywhere"
 floor_p = _unary("floor", np.floor, lambda g, out, x: [None])
 ceil_p = _unary("ceil", np.ceil, lambda g, out, x: [None])
-round_p = _unary("round", np.rint, lambda g, out, x: [None])  # half to even, as ONNX' Round
+round_p = _unary("round", np.rint, lambda g, out, x: [None])  # halves to even, as in ONNX Round
 
 
 def _rsqrt_kernel(out: Any, x: Any) -> None:
@@ -235,13 +246,14 @@ rsqrt_p = primitive(
 
 
 def _float_op(class_name: str, made: Primitive, family: str = "numpy") -> Callable[[Any], Any]:
-    """The public function of a float-valued primitive of one tensor; integers become `floatx()` first."""
+    """Make the public op of a float-valued primitive of one tensor; integers become `floatx()` first."""
 
     def function(x: Any) -> Any:
         return made.bind(as_float(x))
 
-    function.__name__ = function.__qualname__ = class_name.lower()
-    function.__doc__ = f"{made.name} of `x`, element by element. Source: keras.ops."
+    name = class_name.lower()
+    function.__name__ = function.__qualname__ = name
+    function.__doc__ = f"Compute {name} of `x`, elementwise; integers become `floatx()`. Source: keras.ops.{name}."
     return operation(class_name, family)(function)
 
 
@@ -267,25 +279,43 @@ arctanh = _float_op("Arctanh", atanh_p)
 
 @operation("Floor")
 def floor(x: Any) -> Any:
-    """The largest whole number that is not above. Source: keras.ops.floor."""
+    """Round down to an integer, as a float.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.floor.
+    """
     return floor_p.bind(*reals("floor", x, to_float=True))
 
 
 @operation("Ceil")
 def ceil(x: Any) -> Any:
-    """The smallest whole number that is not below. Source: keras.ops.ceil."""
+    """Round up to an integer, as a float.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.ceil.
+    """
     return ceil_p.bind(*reals("ceil", x, to_float=True))
 
 
 @operation("Negative")
 def negative(x: Any) -> Any:
-    """`-x`. Source: keras.ops.negative."""
+    """Compute `-x`.
+
+    Raises:
+        DTypeError: `x` is bool.
+
+    Source: keras.ops.negative.
+    """
     return negative_p.bind(*numbers("negative", x))
 
 
 @operation("Absolute")
 def absolute(x: Any) -> Any:
-    """The absolute value. Source: keras.ops.absolute."""
+    """Compute the absolute value; for complex numbers the magnitude. Source: keras.ops.absolute."""
     x = tensor(x)
     if TensorSpec.of(x).dtype in dtypes.COMPLEX:
         from graphkit.ops.complex import magnitude
@@ -295,25 +325,37 @@ def absolute(x: Any) -> Any:
 
 
 def abs(x: Any) -> Any:
-    """The absolute value. Source: keras.ops.abs."""
+    """Compute the absolute value; for complex numbers the magnitude. Source: keras.ops.abs."""
     return absolute(x)
 
 
 @operation("Sign")
 def sign(x: Any) -> Any:
-    """-1, 0 or 1. Source: keras.ops.sign."""
+    """Return -1, 0 or 1 by the sign of each element.
+
+    Raises:
+        DTypeError: `x` is bool.
+
+    Source: keras.ops.sign.
+    """
     return sign_p.bind(*numbers("sign", x))
 
 
 @operation("Square")
 def square(x: Any) -> Any:
-    """`x * x`. Source: keras.ops.square."""
+    """Compute `x * x`. Source: keras.ops.square."""
     return square_p.bind(*counted(x))
 
 
 @operation("Round")
 def round(x: Any, decimals: int = 0) -> Any:
-    """Rounded to `decimals`, halves to even; integers stay integers. Source: keras.ops.round."""
+    """Round to `decimals`, halves to even; integers stay integers.
+
+    Args:
+        decimals: the number of digits after the point; negative ones round tens, hundreds, ...
+
+    Source: keras.ops.round.
+    """
     x = tensor(x)
     if not dtypes.is_float(dtype_name(x)):
         return _rounded_integer(x, 10**-decimals) if decimals < 0 else x
@@ -324,22 +366,22 @@ def round(x: Any, decimals: int = 0) -> Any:
 
 
 def _rounded_integer(x: Any, step: int) -> Any:
-    """The nearest multiple of `step`, halves to the even one."""
+    """Round to the nearest multiple of `step`, halves to the even one."""
     kind = dtype_name(x)
-    if dtypes.bits(kind) < 32:  # the nearest multiple may be beyond what the dtype holds: its last number, then
+    if dtypes.bits(kind) < 32:  # the nearest multiple may be out of the dtype's range, and is clamped then
         return cast(clip(_rounded_integer(cast(x, "int32"), step), dtypes.lowest(kind), dtypes.highest(kind)), kind)
     if not fits(step, kind):
         return multiply(x, 0)
     count = floor_divide(x, step)
     rest = subtract(x, multiply(count, step))
-    half = step // 2  # steps are even
+    half = step // 2  # step is a power of ten, hence even
     up = logical_or(greater(rest, half), logical_and(equal(rest, half), equal(mod(count, 2), 1)))
     return multiply(add(count, cast(up, dtype_name(x))), step)
 
 
 @operation("Reciprocal")
 def reciprocal(x: Any) -> Any:
-    """`1 / x`. Source: keras.ops.reciprocal."""
+    """Compute `1 / x`. Source: keras.ops.reciprocal."""
     return true_divide(1, x)
 
 
@@ -366,29 +408,29 @@ isnan_p = primitive("isnan", same_as_bool, prepare=ufunc(np.isnan), nondiff=_BOO
 isinf_p = primitive("isinf", same_as_bool, prepare=ufunc(np.isinf), nondiff=_BOOLEAN)
 
 
-def _comparison_op(class_name: str, made: Primitive) -> Callable[[Any, Any], Any]:
+def _comparison_op(class_name: str, made: Primitive, sign: str) -> Callable[[Any, Any], Any]:
     def function(x1: Any, x2: Any) -> Any:
         return made.bind(*_comparable(x1, x2))
 
     function.__name__ = function.__qualname__ = made.name
-    function.__doc__ = f"Whether `x1` is {made.name} `x2`, element by element, as bool. Source: keras.ops.{made.name}."
+    function.__doc__ = f"Whether `x1 {sign} x2`, elementwise, as bool. Source: keras.ops.{made.name}."
     return operation(class_name, tensors="x1 x2")(function)
 
 
 def _comparable(x1: Any, x2: Any) -> tuple[Any, ...]:
-    """`promote`, wider where a Python int is beyond the tensor's range: it is compared as the number that it is."""
+    """Promote; to int64 if a Python int is outside the other's range, so that it is compared by its value."""
     dtype = dtypes.result_type(dtype_of(x1), dtype_of(x2))
     if fits(x1, dtype) and fits(x2, dtype):
         return promote(x1, x2)
     return tensor(x1, "int64"), tensor(x2, "int64")
 
 
-equal = _comparison_op("Equal", equal_p)
-not_equal = _comparison_op("NotEqual", not_equal_p)
-less = _comparison_op("Less", less_p)
-less_equal = _comparison_op("LessEqual", less_equal_p)
-greater = _comparison_op("Greater", greater_p)
-greater_equal = _comparison_op("GreaterEqual", greater_equal_p)
+equal = _comparison_op("Equal", equal_p, "==")
+not_equal = _comparison_op("NotEqual", not_equal_p, "!=")
+less = _comparison_op("Less", less_p, "<")
+less_equal = _comparison_op("LessEqual", less_equal_p, "<=")
+greater = _comparison_op("Greater", greater_p, ">")
+greater_equal = _comparison_op("GreaterEqual", greater_equal_p, ">=")
 
 
 def _logical_op(class_name: str, made: Primitive) -> Callable[[Any, Any], Any]:
@@ -396,7 +438,8 @@ def _logical_op(class_name: str, made: Primitive) -> Callable[[Any, Any], Any]:
         return made.bind(cast(x1, "bool"), cast(x2, "bool"))
 
     function.__name__ = function.__qualname__ = made.name
-    function.__doc__ = f"{made.name} of two tensors read as bool. Source: keras.ops.{made.name}."
+    word = made.name.removeprefix("logical_").upper()
+    function.__doc__ = f"Compute the logical {word} of `x1` and `x2`, cast to bool. Source: keras.ops.{made.name}."
     return operation(class_name, tensors="x1 x2")(function)
 
 
@@ -407,7 +450,7 @@ logical_xor = _logical_op("LogicalXor", logical_xor_p)
 
 @operation("LogicalNot")
 def logical_not(x: Any) -> Any:
-    """Not `x`, read as bool. Source: keras.ops.logical_not."""
+    """Compute the logical NOT of `x`, cast to bool. Source: keras.ops.logical_not."""
     return logical_not_p.bind(cast(x, "bool"))
 
 
@@ -451,7 +494,12 @@ select_p = primitive(
 
 @operation("Where", tensors="condition x1 x2")
 def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
-    """`x1` where `condition` holds, else `x2`, all broadcast; without both the positions where it holds. Source: keras.ops.where."""
+    """Select `x1` where `condition` holds, else `x2`, all broadcast.
+
+    Without `x1` and `x2`, return the positions where `condition` holds, as `nonzero` does.
+
+    Source: keras.ops.where.
+    """
     if x1 is None and x2 is None:
         from graphkit.ops.counting import nonzero
 
@@ -470,7 +518,7 @@ def _bound(limit: float, x: Any) -> Any:
 
 
 def _clip_vjp(g: Any, out: Any, x: Any, low: float, high: float, edge: float = 0.5) -> list[Any]:
-    """A number at a bound passes `edge` of the cotangent, and where both bounds meet, `edge` of that."""
+    """Pass `edge` times the cotangent where `x` is at a bound, and `edge` squared where the bounds are equal."""
     inside = logical_and(greater(x, low), less(x, high))
     if edge == 0:
         return [where(inside, g, 0)]
@@ -479,7 +527,7 @@ def _clip_vjp(g: Any, out: Any, x: Any, low: float, high: float, edge: float = 0
 
 
 clip_p = primitive(
-    # edge: the derivative at a bound, which the functions made of this have each in a way of their own
+    # edge: the derivative at a bound, which differs between the functions built from this
     "clip",
     same,
     kernel=_clip_kernel,
@@ -490,7 +538,17 @@ clip_p = primitive(
 
 @operation("Clip")
 def clip(x: Any, x_min: Any, x_max: Any) -> Any:
-    """`x` limited to [x_min, x_max]; None is no limit. Source: keras.ops.clip."""
+    """Limit `x` to [x_min, x_max].
+
+    Args:
+        x_min: a number or a tensor; None means no limit.
+        x_max: likewise.
+
+    Raises:
+        DTypeError: `x` is complex.
+
+    Source: keras.ops.clip.
+    """
     (x,) = counted(*reals("clip", x))
     if x_min is None or x_max is None:
         x = x if x_min is None else maximum(x, x_min)
@@ -500,7 +558,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
     return minimum(maximum(x, x_min), x_max)
 
 
-# ----- sigmoid and relu: primitives, since every net has them -----
+# ----- sigmoid and relu: primitives, since most nets use them -----
 
 
 def _sigmoid_kernel(out: Any, x: Any) -> None:
@@ -553,7 +611,7 @@ def _is_constant(atom: Atom, number: float) -> bool:
 
 @rewrite("multiply", "divide", "add", "subtract", "power", keeps_derivatives=True)
 def _neutral(equation: Equation, producers: Producers) -> Atom | None:
-    """x * 1, x / 1, x + 0, x - 0, x ** 1 are x."""
+    """Replace x * 1, x / 1, x + 0, x - 0 and x ** 1 by x."""
     a, b = equation.inputs
     neutral = 0 if equation.primitive in (add_p, subtract_p) else 1
     if _is_constant(b, neutral) and a.spec == equation.outputs[0].spec:

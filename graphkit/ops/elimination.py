@@ -1,6 +1,7 @@
-"""Linear algebra by elimination, written with ops: how solve, cholesky, qr and LU factors are said where nobody knows them whole.
+"""Linear algebra by elimination, written with ops: solve, cholesky, qr and LU factors for readers that lack these operators.
 
-Each is a scan over the columns of (..., n, n) matrices; rows and columns are chosen by one-hot vectors, so sizes may be unknown.
+Each is a scan over the columns of (..., n, n) matrices. One-hot vectors select rows and columns, so sizes may be
+unknown.
 """
 
 from __future__ import annotations
@@ -32,42 +33,42 @@ from graphkit.ops.shaping import arange, broadcast_to, concatenate, expand_dims,
 
 
 def identity_matrix(size: Any, dtype: str) -> Any:
-    """The (size, size) identity; the size may be unknown."""
+    """Return the (size, size) identity matrix; the size may be unknown."""
     places = arange(size)
     return cast(equal(expand_dims(places, 1), places), dtype)
 
 
 def triangle(x: Any, lower: bool) -> Any:
-    """(..., m, n) with zeros above the diagonal (below it for `lower=False`)."""
+    """Set the elements of (..., m, n) above the diagonal to zero (below it for `lower=False`)."""
     rows, columns = expand_dims(arange(shape_of(x)[-2]), 1), arange(shape_of(x)[-1])
     return where(greater_equal(rows, columns) if lower else greater_equal(columns, rows), x, 0)
 
 
 def _column(a: Any, k: Any) -> Any:
-    """Column `k` (..., m)."""
+    """Return column `k`, (..., m)."""
     return reduce_sum(where(equal(arange(shape_of(a)[-1]), k), a, 0), axis=-1)
 
 
 def _row(a: Any, k: Any) -> Any:
-    """Row `k`: one number for all matrices, or (..., 1, 1), a number for each; gives (..., 1, n)."""
+    """Return row `k`, (..., 1, n); `k` is one number for all matrices, or (..., 1, 1), one for each."""
     return reduce_sum(where(equal(expand_dims(arange(shape_of(a)[-2]), 1), k), a, 0), axis=-2, keepdims=True)
 
 
 def _pivot(a: Any, k: Any) -> Any:
-    """The row from `k` on whose element in column `k` is the largest, (...)."""
+    """Return the row at or below `k` with the largest absolute value in column `k`, (...)."""
     sizes = where(less(arange(shape_of(a)[-2]), k), -1.0, absolute(_column(a, k)))
     return argmax(sizes, axis=-1)
 
 
 def _swapped(a: Any, k: Any, pivot: Any) -> Any:
-    """Rows `k` and `pivot` (...) exchanged."""
+    """Swap the rows `k` and `pivot` (...)."""
     place = expand_dims(pivot, [-2, -1])
     rows = expand_dims(arange(shape_of(a)[-2]), 1)
     return where(equal(rows, k), _row(a, place), where(equal(rows, place), _row(a, k), a))
 
 
 def solved(a: Any, b: Any) -> Any:
-    """`a x = b` for (..., n, n) and (..., n, k), by Gauss and Jordan with the largest pivots."""
+    """Solve `a x = b` for (..., n, n) and (..., n, k), by Gauss-Jordan elimination with partial pivoting."""
     n = shape_of(a)[-1]
 
     def step(state: Any, k: Any) -> Any:
@@ -83,7 +84,12 @@ def solved(a: Any, b: Any) -> Any:
 
 
 def lu_factors(a: Any) -> tuple[Any, Any]:
-    """L below the diagonal (its own is 1) and U above in one (..., m, n) tensor; the row exchanged in each step (..., min(m, n)), int32."""
+    """Compute the LU decomposition with partial pivoting.
+
+    Returns:
+        L (below the diagonal; its own diagonal is 1) and U (on and above it) in one (..., m, n) tensor, and the row
+        swapped in at each step, (..., min(m, n)), int32.
+    """
     rows, columns = shape_of(a)[-2:]
     count = min(rows, columns) if isinstance(rows, int) and isinstance(columns, int) else columns
 
@@ -104,7 +110,7 @@ def lu_factors(a: Any) -> tuple[Any, Any]:
 
 
 def cholesky_factor(a: Any) -> Any:
-    """The lower triangular L with L L^T = a."""
+    """Compute the lower triangular L with L L^T = a."""
     n = shape_of(a)[-1]
 
     def step(state: Any, k: Any) -> Any:
@@ -117,7 +123,7 @@ def cholesky_factor(a: Any) -> Any:
 
 
 def qr_factors(a: Any, complete: bool) -> tuple[Any, Any]:
-    """Q and R by Householder's mirrors, with LAPACK's signs."""
+    """Compute Q and R by Householder reflections, with the signs of LAPACK."""
     m, n = shape_of(a)[-2:]
     count = min(m, n) if isinstance(m, int) and isinstance(n, int) else n
     places = arange(m)
@@ -127,11 +133,11 @@ def qr_factors(a: Any, complete: bool) -> tuple[Any, Any]:
         r, q = state
         column = where(less(places, k), 0, _column(r, k))
         tail = reduce_sum(square(where(equal(places, k), 0, column)), axis=-1, keepdims=True)
-        top = reduce_sum(where(equal(places, k), column, 0), axis=-1, keepdims=True)
-        flat = equal(tail, 0)  # nothing to mirror away: the matrix stays
-        length = sqrt(where(flat, 1, add(square(top), tail)))
-        mirror = add(column, where(equal(places, k), where(less(top, 0), multiply(length, -1), length), 0))
-        scale = true_divide(where(flat, 0, 2), where(flat, 1, reduce_sum(square(mirror), axis=-1, keepdims=True)))
+        head = reduce_sum(where(equal(places, k), column, 0), axis=-1, keepdims=True)
+        done = equal(tail, 0)  # nothing to eliminate: the matrix is unchanged
+        length = sqrt(where(done, 1, add(square(head), tail)))
+        mirror = add(column, where(equal(places, k), where(less(head, 0), multiply(length, -1), length), 0))
+        scale = true_divide(where(done, 0, 2), where(done, 1, reduce_sum(square(mirror), axis=-1, keepdims=True)))
         v = expand_dims(mirror, -1)
         scaled = multiply(v, expand_dims(scale, -1))
         r = subtract(r, multiply(scaled, matmul(swapaxes(v, -1, -2), r)))

@@ -1,6 +1,6 @@
-"""Calls of ops whose answers real Keras has given (fixtures/ops/answers.npz, by fixtures/make_op_answers.py).
+"""Calls of ops, with results recorded from real Keras (fixtures/ops/answers.npz, by fixtures/make_op_answers.py).
 
-Each takes the `ops` namespace, Keras' or ours, and gives arrays, or lists and tuples of them.
+Each takes the `ops` namespace, Keras' or ours, and returns arrays, or lists and tuples of them.
 """
 
 from __future__ import annotations

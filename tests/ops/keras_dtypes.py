@@ -1,4 +1,4 @@
-"""Calls of ops for which real Keras has said the dtype of the answer (fixtures/ops/dtypes.json, by tests/interop/sweep_ops.py).
+"""Calls of ops, with result dtypes recorded from real Keras (fixtures/ops/dtypes.json, by tests/interop/sweep_ops.py).
 
 Each call takes the `ops` namespace, Keras' or ours, and the tensors whose dtypes are varied. Nothing of graphkit is imported here.
 """

@@ -1,6 +1,6 @@
-"""Calls of ops at their limits, whose answers real Keras has given (fixtures/ops/limits.npz, by tests/interop/sweep_ops.py).
+"""Calls of ops at their limits, with results recorded from real Keras (fixtures/ops/limits.npz, by tests/interop/sweep_ops.py).
 
-NaN, infinities, zeros of both signs, numbers that overflow, nothing at all, every way to say an axis, and what is refused. Each call
+NaN, infinities, zeros of both signs, overflow, empty tensors, every way to give an axis, and invalid arguments. Each call
 takes the `ops` namespace, Keras' or ours. Nothing of graphkit is imported here.
 """
 
@@ -61,7 +61,7 @@ ENDLESS = {
     ("power", "small"),
     ("gcd", "small"),
     ("lcm", "small"),
-}  # JAX does not come back from these
+}  # JAX does not return from these
 _KEEPS = set(REDUCTIONS.split()) - {"cumprod", "cumsum", "nancumprod", "nancumsum", "average", "count_nonzero"}
 
 

@@ -1,4 +1,4 @@
-"""Ask a package, Keras or ours, which dtypes its ops answer with; what is refused is told by its kind of error."""
+"""Record which dtypes the ops of a package, Keras or ours, return, or which kind of error they raise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ calls = importlib.import_module(f"{__package__}.keras_dtypes" if __package__ els
 
 
 def outcome(world: Any, call: Any, *args: Any) -> str:
-    """The dtypes of an answer, or which builtin exception came: ValueError, TypeError, or another."""
+    """Return the dtypes of the result, or which builtin exception was raised: ValueError, TypeError, or another."""
     try:
         return " ".join(world.dtype(leaf) for leaf in world.leaves(world.run(call, *args)))
     except ValueError:

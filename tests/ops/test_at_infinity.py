@@ -1,4 +1,4 @@
-"""Numbers at infinity, and of nothing: what real Keras 3.15.1 gives."""
+"""Infinite values and empty tensors give what real Keras 3.15.1 gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dot-product attention: its blocks, and the cases that Keras leaves to a general formula."""
+"""Dot-product attention: the blocked kernel, and the cases that use the general formula."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _drawn(*shape: int, scale: float = 1.0) -> Any:
 
 
 def _reference(query: Any, key: Any, value: Any, mask: Any = None) -> Any:
-    """In float64, written out."""
+    """Attention by its definition, in float64."""
     scores = np.einsum("btnh,bsnh->bnts", query, key, dtype="float64") / np.sqrt(query.shape[-1])
     scores = scores if mask is None else np.where(mask, scores, -np.inf)
     powers = np.exp(scores - scores.max(-1, keepdims=True))

@@ -1,4 +1,4 @@
-"""Gradients through complex numbers: real in, real out, complex between, against differences in float64."""
+"""Gradients through complex numbers: real inputs and outputs, complex in between, against finite differences in float64."""
 
 from __future__ import annotations
 

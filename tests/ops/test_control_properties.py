@@ -1,7 +1,7 @@
-"""Loops and branches say the same called on arrays, traced and run by the engine, and exported and run by onnxruntime.
+"""Loops and branches agree on arrays, traced and run by the engine, and exported and run by onnxruntime.
 
-Each example draws a loop, a body, dtypes, a length and a first value. Either all three ways give the same numbers in the same
-dtypes, or the call is refused with a typed error on arrays and in a trace alike.
+Each example draws a loop, a body, dtypes, a length and an initial value. Either all three give the same values in the same
+dtypes, or the call raises a typed error on arrays and in a trace alike.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from graphkit.ir.tracing import trace
 from tests.converters.onnx.comparing import run_onnx
 
 BODIES: dict[str, Callable[[Any, Any], Any]] = {
-    "sum": ops.add,  # no operators: NumPy has dtype rules of its own for its arrays
+    "sum": ops.add,  # not operators: NumPy's arrays follow other dtype rules
     "product": ops.multiply,
     "half": lambda c, v: ops.add(ops.multiply(c, 0.5), v),
     "larger": ops.maximum,
@@ -106,7 +106,7 @@ LOOPS: dict[str, Callable[..., Any]] = {
 
 numbers = st.sampled_from([0, 1, 2, 0.5, 1.5, True])
 firsts = st.one_of(
-    numbers,  # Python numbers, whose dtype is open
+    numbers,  # Python numbers, whose dtype is not settled
     st.builds(np.array, numbers, st.sampled_from(["int32", "float32", "float64", "bool"])),
 )
 sequences = st.builds(
@@ -121,7 +121,7 @@ def _leaves(result: Any) -> list[Any]:
 
 
 def _answers(ways: dict[str, Callable[[], list[Any]]]) -> dict[str, Any]:
-    """What each way gives; the error's type where it refuses."""
+    """Return the result of each way to run it, or the type of its error."""
     found: dict[str, Any] = {}
     for name, way in ways.items():
         try:
@@ -162,7 +162,7 @@ def test_a_loop_says_the_same_on_arrays_traced_and_exported(loop: str, body: str
 @pytest.mark.parametrize("loop", [name for name in LOOPS if name not in ("cond", "switch", "map", "scan_counted")])
 @pytest.mark.parametrize("first", [0, np.int32(0), np.float32(0), 0.0], ids=["0", "int32", "float32", "0.0"])
 def test_no_fraction_is_lost(loop: str, first: Any) -> None:
-    """Sums of halves are sums of halves, or the loop is refused."""
+    """A sum of halves is not truncated to integers: it is right, or the loop is refused."""
     x = np.array([0.5, 0.5, 0.5], "float32")
     exact = {0.0, 0.5, 1.0, 1.5, 3.0, 4.5, 6.0}
     try:

@@ -1,4 +1,4 @@
-"""Loops and branches: what a body may do, and what is refused, as Keras 3.15.1 on JAX has it."""
+"""Loops and branches: what a body may do and what is refused, as in Keras 3.15.1 on JAX."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ _GROWN = ops.concatenate
         (lambda x: ops.scan(lambda c, v: (c + v, None), np.int32(0), x), DTypeError, "scan.*int32.*float32"),
         (lambda x: ops.scan(lambda c, v: c + v, 0.0, x), InvalidTypeError, "a pair"),
         (lambda x: ops.scan(lambda c, v: ([c], v), 0.0, x), InvalidTypeError, "same structure"),
-        (lambda x: ops.scan(3, 0.0, x), InvalidTypeError, "wants a function"),
+        (lambda x: ops.scan(3, 0.0, x), InvalidTypeError, "expects a function"),
         (lambda x: ops.scan(lambda c, v: (c, v), 0.0, x, unroll="a"), InvalidArgumentError, "`unroll`"),
         (lambda x: ops.scan(lambda c, v: (c, v), 0.0, x, length=5), ShapeError, "must be equal"),
         (lambda x: ops.while_loop(lambda a: ops.sum(a) < 3, lambda a: _GROWN([a, a]), x), ShapeError, "keep its shape"),
@@ -89,7 +89,7 @@ _GROWN = ops.concatenate
             DTypeError,
             "while_loop.*int32.*float32",
         ),
-        (lambda x: ops.while_loop(lambda a: 3 - a, lambda a: a + 1, x[0]), DTypeError, "must give a bool"),
+        (lambda x: ops.while_loop(lambda a: 3 - a, lambda a: a + 1, x[0]), DTypeError, "must return a bool"),
         (lambda x: ops.while_loop(lambda a: a < 3, lambda a: a, x), ShapeError, "one bool scalar"),
         (lambda x: ops.while_loop(lambda a: a < 3, lambda a: a + 1, (x[0],)), InvalidTypeError, "a tuple of 1"),
         (lambda x: ops.while_loop(lambda a: a < 3, lambda a: (a + 1,), x[0]), InvalidTypeError, "same structure"),
@@ -112,7 +112,7 @@ _GROWN = ops.concatenate
         (lambda x: ops.vectorized_map(lambda v: v[0] + v[1], [x, x[:2]]), ShapeError, "must be equal"),
         (lambda x: ops.associative_scan(lambda a, b: a + b * 0.5, np.arange(4)), DTypeError, "associative_scan"),
         (lambda x: ops.associative_scan(lambda a, b: ops.sum(a + b), x), ShapeError, "associative_scan"),
-        (lambda x: ops.associative_scan(lambda a, b: (a[0],), (x, x)), InvalidTypeError, "must give|give 2 tensors"),
+        (lambda x: ops.associative_scan(lambda a, b: (a[0],), (x, x)), InvalidTypeError, "as it is given, 2, got 1"),
         (lambda x: ops.associative_scan(lambda a, b: a, (x, x[:2])), ShapeError, "one size along axis 0"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Convolutions: sizes, paddings, layouts, gradients; numbers against direct sums and onnxruntime."""
+"""Convolutions: sizes, paddings, layouts, gradients; values against direct sums and onnxruntime."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def normal(*shape: int, seed: int = 0) -> Any:
 
 
 def direct(x: Any, kernel: Any, strides: Any, pads: Any, dilation: Any, groups: int = 1) -> Any:
-    """The convolution as its definition says it, window by window; channels last."""
+    """The convolution by its definition, window by window; channels last."""
     rank = x.ndim - 2
     x = np.pad(x, [(0, 0), *pads, (0, 0)])
     window = kernel.shape[:rank]
@@ -67,7 +67,7 @@ CONFIGURATIONS = [
     params=[(1, 384 * 1024), (2, 384 * 1024), (3, 300)], ids=["one thread", "two threads", "many small chunks"]
 )
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The ways that the work is cut into chunks and dealt out."""
+    """The ways in which the work is cut into chunks and distributed."""
     count, size = request.param
     before = threads.num_threads()
     monkeypatch.setattr(_correlate, "_CHUNK_BYTES", size)
@@ -90,13 +90,13 @@ def test_conv_is_the_sum_over_windows(
 
 
 @pytest.mark.usefixtures("cut")
-@pytest.mark.parametrize("channels", [2, 9])  # 9: the gradient is added up tap by tap where that is cheaper
+@pytest.mark.parametrize("channels", [2, 9])  # 9: the gradient is summed tap by tap where that is cheaper
 @pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
 @pytest.mark.parametrize(("sizes", "window", "strides", "pads", "dilation", "groups"), CONFIGURATIONS)
 def test_the_gradients_are_the_transposes(
     sizes: Any, window: Any, strides: Any, pads: Any, dilation: Any, groups: int, data_format: str, channels: int
 ) -> None:
-    """<g, conv(x, k)> is linear in x and in k: the gradients applied to them give the same number back."""
+    """<g, conv(x, k)> is linear in x and in k: the gradients, applied to them, give the same number."""
     x, kernel = normal(3, *sizes, channels * groups), normal(*window, channels, 8 * groups, seed=1)
     if data_format == "channels_first":
         x = np.ascontiguousarray(np.moveaxis(x, -1, 1))
@@ -147,7 +147,7 @@ def test_strided_views_are_read_right() -> None:
 
 @pytest.mark.parametrize(("groups", "each", "filters"), [(1, 9, 8), (2, 3, 4), (4, 1, 8)])
 def test_a_bound_kernel_reads_its_inputs_anew_each_time(groups: int, each: int, filters: int) -> None:
-    """Strided inputs are views into living arrays: what is bound must not keep a copy of them."""
+    """Strided inputs are views of arrays that change: the plan must not keep a copy of them."""
     x = normal(2, 6, 6, 2 * groups * each)[..., ::2]
     kernel = normal(2, 2, 2 * each, 2 * filters).transpose(1, 0, 2, 3)[:, :, ::2, ::2]
     g = normal(2, 5, 5, 2 * filters)[..., ::2]
@@ -234,7 +234,7 @@ def test_transposed_sizes_are_known_by_the_input() -> None:
 def test_the_transpose_of_a_convolution_is_what_maps_back(
     padding: str, strides: int, dilation: int, extra: int | None
 ) -> None:
-    """Against the matrix of the plain operator: rows of unit impulses."""
+    """Compare with the matrix of the forward operator, from unit impulses."""
     kernel = normal(3, 2, 4)
     impulses = np.eye(12).reshape(12, 3, 4)
     found = ops.conv_transpose(impulses, kernel, strides, padding, extra, dilation_rate=dilation)
@@ -295,7 +295,7 @@ def test_channels_that_do_not_divide_are_refused() -> None:
 
 
 def test_filters_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ShapeError, match="no multiple of the 2 groups"):
+    with pytest.raises(ShapeError, match="must be a multiple of the 2 groups"):
         ops.conv(np.zeros((1, 3, 3, 4)), np.zeros((2, 2, 2, 3)))
 
 

@@ -1,4 +1,4 @@
-"""Functions with gradients of their own, and derivatives forwards."""
+"""Functions with user-defined gradients, and forward-mode derivatives."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_a_gradient_of_too_few_cotangents_is_refused() -> None:
     def product(a: Any, b: Any) -> Any:
         return ops.multiply(a, b), lambda upstream: upstream
 
-    with pytest.raises(InvalidArgumentError, match="the gradient of product gave 1 cotangents, not 2"):
+    with pytest.raises(InvalidArgumentError, match="the gradient of product returned 1 cotangents, expected 2"):
         trace(product, spec(3), spec(3))
 
 

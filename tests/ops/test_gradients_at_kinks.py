@@ -1,7 +1,7 @@
-"""First derivatives where functions have ties, bounds, kinks and poles, beside those of real Keras.
+"""First derivatives at ties, bounds, kinks and poles, compared with real Keras.
 
 Each row gives a function, a point, and the gradients of sum(f * [1, 2, 3, ...]) that Keras 3.15.1 on JAX 0.10.2 gave there in float32
-(`jax.grad`). nan and inf are answers like others.
+(`jax.grad`). nan and inf are expected results like any other.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ops give what real Keras gave: shapes, dtypes and numbers, at once and traced."""
+"""Ops give the results of real Keras: shapes, dtypes and values, eager and traced."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FILE = Path(__file__).resolve().parents[2] / "fixtures" / "ops" / "answers.npz"
 
 @lru_cache(maxsize=1)
 def answers() -> dict[str, list[Any]]:
-    """The answers by call."""
+    """The recorded results by call."""
     found: dict[str, list[Any]] = {}
     with np.load(FILE, allow_pickle=False) as file:
         for key in file.files:

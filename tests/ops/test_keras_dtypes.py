@@ -1,4 +1,4 @@
-"""Every op answers with the dtype that real Keras answers with, for every dtype and pair of dtypes that comes in."""
+"""Every op returns the dtype that real Keras returns, for every dtype and pair of dtypes of its inputs."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from tests.ops import keras_dtypes, sweep
 
 FILE = Path(__file__).resolve().parents[2] / "fixtures" / "ops" / "dtypes.json"
 
-# Where JAX has no kernel for a dtype, Keras on JAX refuses what Keras means to take: its symbolic tensors take it, and so do we.
+# JAX has no kernel for some dtypes, so Keras on JAX refuses them although its symbolic tensors accept them; so do we.
 _NO_KERNEL = (
     "adaptive_average_pool argpartition batch_normalization erf fft ifft2 irfft istft rfft glu log_softmax max_pool average_pool normalize"
     " one_hot psnr random.dropout rsqrt scatter sigmoid silu swish softmax vander bincount_weighted cdist kron quantile_of polar round"
     " round_decimals round_negative map_coordinates_at elastic_transform random.categorical"
 )
 NO_KERNEL = frozenset(_NO_KERNEL.split())
-# Refused here, since the numbers would be wrong or an index would not be whole; Keras answers.
+# Refused here, since values would be wrong or an index not an integer; Keras returns a result.
 STRICTER = frozenset(["segment ids", "take", "unravel_index", "sobel_edges", "scatter at"])
-# Normalized bytes and integers, and attention among them, are floats here, not cut back to whole numbers.
+# Normalization and attention of integers give floats here, and are not truncated to integers.
 KEPT_FLOAT = frozenset(["dot_product_attention", "layer_normalization", "rms_normalization"])
-# Keras casts the inputs of a convolution to the dtype of its kernel, whatever is lost; here both take their common dtype.
+# Keras casts the inputs of a convolution to the dtype of its kernel, even if values are lost; here both get their common dtype.
 PROMOTED = frozenset(["conv"])
 WHOLE = tuple(i for i, d in enumerate(keras_dtypes.DTYPES) if d != "complex64")  # complex numbers: the rows below
 
@@ -52,13 +52,13 @@ WORLD = SimpleNamespace(
 
 @lru_cache(maxsize=1)
 def answers() -> dict[str, Any]:
-    """What Keras said."""
+    """What Keras returned."""
     table: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
     return table
 
 
 def _differ(call: Any, args: tuple[Any, ...], wanted: str, name: str) -> str:
-    """What is wrong with the answer, an empty text if nothing is."""
+    """Describe what is wrong with the result; an empty string if nothing is."""
     key = name.replace(" ", "_")
     try:
         found = " ".join(_dtype(leaf) for leaf in nest.flatten(call(ops, *args)))
@@ -107,7 +107,7 @@ def test_the_dtype_of_an_op_of_a_tensor_and_a_python_number(name: str, kind: str
     assert {k: v for k, v in found.items() if v} == {}
 
 
-_OWN = {  # 64 bits stay 64 bits here; Keras on JAX has none
+_OWN = {  # 64-bit dtypes are kept here; Keras on JAX has none
     "categorical as int64": "int64",
     "normal as float64": "float64",
     "randint as int64": "int64",
@@ -127,11 +127,11 @@ def test_the_dtype_of_what_is_made(name: str) -> None:
 
 # ----- symbolic tensors announce what arrays give -----
 
-UNTRACED = frozenset(["unique", "view"])  # the shape depends on the numbers; the call looks at the dtype as NumPy's
+UNTRACED = frozenset(["unique", "view"])  # the shape depends on the values; the call reads the dtype as NumPy's
 
 
 def _announces(name: str) -> bool:
-    return name not in UNTRACED and not name.startswith("random.")  # draws are no ops of the layer graph
+    return name not in UNTRACED and not name.startswith("random.")  # random draws are not ops of the layer graph
 
 
 @pytest.mark.parametrize("name", sorted(filter(_announces, keras_dtypes.ONE.keys() | keras_dtypes.TWO.keys())))

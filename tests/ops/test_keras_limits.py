@@ -1,4 +1,4 @@
-"""At their limits ops give real Keras' numbers, shapes and dtypes, and refuse what it refuses."""
+"""At their limits ops give the values, shapes and dtypes of real Keras, and refuse what it refuses."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from tests.ops.keras_limits import CALLS
 
 FILE = Path(__file__).resolve().parents[2] / "fixtures" / "ops" / "limits.npz"
 
-# Keras on JAX refuses these: it has no kernel, or wants an array where a list is given.
+# Keras on JAX refuses these: it has no kernel, or expects an array where a list is given.
 TAKEN = {
     *(f"{n} of {k}" for n in ("erf", "rsqrt", "sigmoid", "silu") for k in ("ints", "bytes", "small", "flags")),
     *("round of flags", "repeat [1, 2] 0", "repeat [1, 2, 0] 1", "repeat [1, 2] 1", "array_split [1, 3] -1"),
     *("take_along_axis None", "nonzero of a scalar", "bincount of small", "sparse_sigmoid of complex"),
 }
-# Refused here: orders of complex numbers, an index that is no integer, a histogram of nothing.
+# Refused here: ordering complex numbers, an index that is not an integer, a histogram of an empty tensor.
 REFUSED = {"i0 of complex", "hard_tanh of complex", "take [] 0", "histogram of 0 bins"}
-# Other numbers on purpose. Of small integers Keras' intermediate results, and Python numbers that it compares with, wrap around; an
+# Different on purpose. For small integers, intermediate results of Keras and Python numbers in comparisons wrap around; an
 # integer divided by 0 is 0 here; a quantile at an infinity is that infinity.
 _WRAPPED = {
     *("hard_shrink of small", "hard_tanh of bytes", "softsign of bytes", "softsign of small", "squareplus of bytes"),
@@ -37,12 +37,12 @@ _BY_ZERO = {f"floor_divide of {k} and {k}" for k in ("ints", "bytes", "small", "
 _INFINITE = {"quantile of wide 0.0", "quantile of wide 1.0"}
 _COMPLEX = {"log10 of complex", "log2 of complex", "log_sigmoid of complex", "softplus of complex"}
 OTHER_NUMBERS = {*_WRAPPED, *_BY_ZERO, *_INFINITE, *_COMPLEX, "in_top_k 3"}
-OTHER_SHAPES = {"istft plain 16"}  # pieces without an overlap: JAX loses half of them
+OTHER_SHAPES = {"istft plain 16"}  # frames without overlap: JAX loses half of them
 
 
 @lru_cache(maxsize=1)
 def answers() -> dict[str, dict[str, Any]]:
-    """The parts of each answer by number, or what refused it."""
+    """The parts of each recorded result by number, or the error."""
     found: dict[str, dict[str, Any]] = {}
     with np.load(FILE, allow_pickle=False) as file:
         for key in file.files:

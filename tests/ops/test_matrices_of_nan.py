@@ -1,4 +1,4 @@
-"""Matrices with NaN or infinity give NaN, as in Keras 3.15 on JAX, and not NumPy's own error. The values are Keras'."""
+"""Matrices with NaN or infinity give NaN, as in Keras 3.15 on JAX, not NumPy's error. The expected values are Keras'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ops.numpy, ops.nn, ops.linalg and ops.image show what Keras' namespaces show."""
+"""ops.numpy, ops.nn, ops.linalg and ops.image export what Keras' namespaces export."""
 
 from __future__ import annotations
 

@@ -41,7 +41,7 @@ def test_statistics_of_many_float32_numbers_keep_their_digits() -> None:
 
 def test_statistics_that_do_not_fit_the_channels_are_named() -> None:
     with pytest.raises(
-        ShapeError, match=r"variance must have shape \(3,\), one number for each channel of axis 1 .*got \(2,\)"
+        ShapeError, match=r"variance must have shape \(3,\), one value for each channel of axis 1 .*got \(2,\)"
     ):
         ops.batch_normalization(np.zeros((2, 3)), np.zeros(3), np.ones(2), axis=1)
 

@@ -1,4 +1,4 @@
-"""Pooling: numbers against direct loops over windows, ties, padding, gradients, sizes."""
+"""Pooling: values against direct loops over windows, ties, padding, gradients, sizes."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ CONFIGURATIONS = [
     params=[(1, 512 * 1024), (2, 512 * 1024), (2, 100)], ids=["one thread", "two threads", "image by image"]
 )
 def cut(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The ways that the work is dealt out."""
+    """The ways in which the work is distributed."""
     count, size = request.param
     before = threads.num_threads()
     monkeypatch.setattr(_pool, "_CHUNK_BYTES", size)

@@ -131,7 +131,7 @@ REFUSED: dict[str, Refusal] = {
     ),
     "negative power of integers": (lambda: ops.power(IDS, np.array([-1, 0, 1])), InvalidArgumentError, "negative powers"),
     "trace of a vector": (lambda: ops.trace(MATRIX[0]), ShapeError, "at least two axes"),
-    "vander of a matrix": (lambda: ops.vander(MATRIX), ShapeError, "vander wants one axis"),
+    "vander of a matrix": (lambda: ops.vander(MATRIX), ShapeError, "vander expects one axis"),
     **{
         f"random.{name} of {kind}": (
             lambda name=name, args=args, kind=kind: getattr(random, name)((2,), *args, dtype=kind),

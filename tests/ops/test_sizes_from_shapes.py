@@ -96,7 +96,7 @@ def test_a_size_that_a_symbolic_tensor_does_not_know_is_refused(name: str) -> No
         FUNCTIONS[name](layers.Input((None, 3)))
 
     assert isinstance(caught.value, ValueError)
-    assert isinstance(caught.value, TypeError)  # as Keras, which raises the one or the other
+    assert isinstance(caught.value, TypeError)  # Keras raises one or the other
 
 
 OTHERS = set(FUNCTIONS) - {
@@ -104,7 +104,7 @@ OTHERS = set(FUNCTIONS) - {
     "size",
     "segment_sum",
     "segment_max",
-}  # segments: None is a number that follows from the ids
+}  # segments: None means the number follows from the ids
 
 
 @pytest.mark.parametrize("name", sorted(OTHERS))

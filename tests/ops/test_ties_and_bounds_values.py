@@ -1,6 +1,6 @@
-"""Ops at the places where a small slip changes them: equal values, the bounds of an interval, halves, zeros, negative numbers.
+"""Ops where a small mistake changes the result: equal values, the bounds of an interval, halves, zeros, negative numbers.
 
-The numbers are those of Keras 3.15.1 (JAX) on the same inputs, or NumPy's.
+The expected values are those of Keras 3.15.1 (JAX) on the same inputs, or NumPy's.
 """
 
 from __future__ import annotations
