@@ -99,7 +99,7 @@ def test_unknown_sizes_stay_unknown_in_the_gradient() -> None:
 
 
 def test_the_target_must_be_a_scalar() -> None:
-    with pytest.raises(ShapeError, match="wants a scalar target, got shape"):
+    with pytest.raises(ShapeError, match="needs a scalar target, got shape"):
         grad(trace(lambda x: x * 2, spec(3)))
 
 

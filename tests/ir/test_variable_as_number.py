@@ -98,7 +98,7 @@ def test_a_variable_without_axes_is_a_number() -> None:
 @pytest.mark.parametrize("kind", [int, float, complex])
 def test_a_variable_with_axes_is_no_number(kind: Callable[[Any], Any]) -> None:
     with pytest.raises(
-        InvalidTypeError, match=r"Only a variable without axes is a number; variable '.*' has shape \(1,\)"
+        InvalidTypeError, match=r"Only a scalar variable converts to a number; variable '.*' has shape \(1,\)"
     ):
         kind(_variable(2.5))
 
@@ -147,5 +147,5 @@ def test_numpys_reductions_trace(name: str) -> None:
 
 
 def test_numpy_refuses_a_traced_tensor_where_there_is_no_op() -> None:
-    with pytest.raises(InvalidTypeError, match="was given to NumPy"):
+    with pytest.raises(InvalidTypeError, match="was passed to NumPy"):
         trace(lambda x: np.add.accumulate(x), spec(2))
