@@ -110,7 +110,7 @@ def test_a_variable_has_no_truth_value() -> None:
 
 def test_the_number_of_a_variable_is_not_known_while_tracing() -> None:
     v = Variable(2.0)
-    with pytest.raises(InvalidTypeError, match="are not known while the graph is made"):
+    with pytest.raises(InvalidTypeError, match="are not known while the graph is built"):
         trace(lambda x: x * float(v), spec(2))
 
 
