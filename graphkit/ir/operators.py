@@ -229,5 +229,5 @@ class Symbolic(TensorOperators):
 
     @staticmethod
     def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Create a node of the layer graph for this call of an op."""
+        """Create a node of the layer graph for this call of an op; subclasses implement it."""
         raise NotImplementedError("SymbolicTensor implements `record`")

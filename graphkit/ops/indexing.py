@@ -430,7 +430,17 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
 
 @operation("Digitize", tensors="x bins")
 def digitize(x: Any, bins: Any) -> Any:
-    """Return the index (int32) of the bin that each element lies in; `bins` are ascending edges. Source: keras.ops.digitize."""
+    """Return the index (int32) of the bin that each element lies in.
+
+    Args:
+        x: a tensor.
+        bins: one axis, the ascending edges of the bins.
+
+    Raises:
+        ShapeError: If `bins` does not have exactly one axis.
+
+    Source: keras.ops.digitize.
+    """
     return searchsorted(bins, x, side="right")
 
 

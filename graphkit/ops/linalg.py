@@ -74,7 +74,7 @@ def _real_matrices(what: str, x: Any, square: bool = True) -> Any:
     return x
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
@@ -111,9 +111,9 @@ def _solve_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
 
 def _solve_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
     def right() -> Any:
-        return solve_p.bind(_turned(a), g)
+        return solve_p.bind(_transposed(a), g)
 
-    return [lambda: negative(matmul(right(), _turned(out))), right]
+    return [lambda: negative(matmul(right(), _transposed(out))), right]
 
 
 solve_p = primitive(
@@ -243,14 +243,14 @@ det_p = primitive(
     _numbers,
     kernel=lambda out, x: np.copyto(out, np.linalg.det(_wide(x)), casting="unsafe"),
     decomposition=_det,
-    vjp=lambda g, out, x: [multiply(_spread(multiply(g, out)), _turned(_inverse(x)))],
+    vjp=lambda g, out, x: [multiply(_spread(multiply(g, out)), _transposed(_inverse(x)))],
 )
 slogdet_p = primitive(
     "slogdet",
     lambda x: (_numbers(x), _numbers(x)),
     kernel=_slogdet_kernel,
     decomposition=_slogdet,
-    vjp=lambda g, out, x: [None if g[1] is None else multiply(_spread(g[1]), _turned(_inverse(x)))],
+    vjp=lambda g, out, x: [None if g[1] is None else multiply(_spread(g[1]), _transposed(_inverse(x)))],
 )
 
 
@@ -310,12 +310,12 @@ def _cholesky_kernel(out: Any, x: Any) -> None:
 
 def _cholesky_vjp(g: Any, out: Any, x: Any) -> list[Any]:
     """L^-T phi(L^T g) L^-1, symmetrized; phi keeps the lower triangle and half of the diagonal."""
-    inner = triangle(matmul(_turned(out), triangle(g, lower=True)), lower=True)
+    inner = triangle(matmul(_transposed(out), triangle(g, lower=True)), lower=True)
     n = shape_of(x)[-1]
     inner = multiply(inner, subtract(1, multiply(identity_matrix(n, dtype_name(x)), 0.5)))
-    left = solve_p.bind(_turned(out), inner)
-    made = _turned(solve_p.bind(_turned(out), _turned(left)))
-    return [multiply(add(made, _turned(made)), 0.5)]
+    left = solve_p.bind(_transposed(out), inner)
+    made = _transposed(solve_p.bind(_transposed(out), _transposed(left)))
+    return [multiply(add(made, _transposed(made)), 0.5)]
 
 
 cholesky_p = primitive(
@@ -339,7 +339,7 @@ def cholesky(x: Any, upper: bool = False) -> Any:
     Source: keras.ops.cholesky.
     """
     made = cholesky_p.bind(_real_matrices("cholesky", x))
-    return _turned(made) if upper else made
+    return _transposed(made) if upper else made
 
 
 @operation("CholeskyInverse", "linalg")
@@ -358,7 +358,7 @@ def cholesky_inverse(x: Any, upper: bool = False) -> Any:
     """
     x = triangle(_real_matrices("cholesky_inverse", x), lower=not upper)
     side = _inverse(x)
-    return matmul(side, _turned(side)) if upper else matmul(_turned(side), side)
+    return matmul(side, _transposed(side)) if upper else matmul(_transposed(side), side)
 
 
 def _smaller(rows: Any, columns: Any) -> Any:
@@ -472,9 +472,9 @@ def _eigh_vjp(g: Any, out: Any, x: Any) -> list[Any]:
     if g[1] is not None:
         gaps = subtract(expand_dims(values, -2), expand_dims(values, -1))
         same = equal(gaps, 0)
-        inner = add(inner, where(same, 0, divide(matmul(_turned(vectors), g[1]), where(same, 1, gaps))))
-    made = matmul(matmul(vectors, inner), _turned(vectors))
-    return [multiply(add(made, _turned(made)), 0.5)]
+        inner = add(inner, where(same, 0, divide(matmul(_transposed(vectors), g[1]), where(same, 1, gaps))))
+    made = matmul(matmul(vectors, inner), _transposed(vectors))
+    return [multiply(add(made, _transposed(made)), 0.5)]
 
 
 eigh_p = primitive(
@@ -553,14 +553,14 @@ def _svd_vjp(g: Any, out: Any, x: Any, full: bool) -> list[Any]:
     inner: Any = multiply(multiply(unit, across), 0) if g[1] is None else multiply(unit, expand_dims(g[1], -2))
     outside: Any = None
     if g[0] is not None:
-        skew = matmul(_turned(u), g[0])
-        inner = add(inner, multiply(multiply(spread, subtract(skew, _turned(skew))), across))
+        skew = matmul(_transposed(u), g[0])
+        inner = add(inner, multiply(multiply(spread, subtract(skew, _transposed(skew))), across))
         rest = subtract(g[0], matmul(u, skew))
         outside = matmul(divide(rest, across), vt)
     if g[2] is not None:
-        skew = matmul(vt, _turned(g[2]))
-        inner = add(inner, multiply(down, multiply(spread, subtract(skew, _turned(skew)))))
-        rest = subtract(g[2], matmul(_turned(skew), vt))
+        skew = matmul(vt, _transposed(g[2]))
+        inner = add(inner, multiply(down, multiply(spread, subtract(skew, _transposed(skew)))))
+        rest = subtract(g[2], matmul(_transposed(skew), vt))
         more = matmul(u, divide(rest, down))
         outside = more if outside is None else add(outside, more)
     made = matmul(matmul(u, inner), vt)
@@ -649,7 +649,7 @@ def pinv(x: Any, rcond: Any = None) -> Any:
     x = _real_matrices("pinv", x, square=False)
     rcond = multiply(_longest(x), 10.0 * _epsilon(x)) if rcond is None else rcond
     u, s, vt = svd_p.bind(x, full=False)
-    return matmul(multiply(_turned(vt), expand_dims(_inverted(s, rcond), -2)), _turned(u))
+    return matmul(multiply(_transposed(vt), expand_dims(_inverted(s, rcond), -2)), _transposed(u))
 
 
 @operation("Lstsq", "linalg", tensors="a b")
@@ -676,7 +676,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
         raise ShapeError(f"lstsq expects a single matrix, got shape {show(shape_of(a))}.")
     rcond = multiply(_longest(a), _epsilon(a)) if rcond is None else rcond
     u, s, vt = svd_p.bind(a, full=False)
-    made = matmul(_turned(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_turned(u), b)))
+    made = matmul(_transposed(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_transposed(u), b)))
     return squeeze(made, -1) if is_vector else made
 
 

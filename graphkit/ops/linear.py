@@ -70,18 +70,18 @@ def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
     np.copyto(out, np.matmul(a.astype(np.float32), b.astype(np.float32)), casting="unsafe")
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
 def _matmul_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
-    return [lambda: matmul_p.bind(g, _turned(b)), lambda: _right_cotangent(g, a, b)]
+    return [lambda: matmul_p.bind(g, _transposed(b)), lambda: _right_cotangent(g, a, b)]
 
 
 def _right_cotangent(g: Any, a: Any, b: Any) -> Any:
     if b.ndim == 2 and a.ndim > 2:  # a layer's kernel: the product also sums over the batch
         a, g = _rows(a), _rows(g)
-    return matmul_p.bind(_turned(a), g)
+    return matmul_p.bind(_transposed(a), g)
 
 
 def _rows(x: Any) -> Any:
@@ -138,7 +138,7 @@ def _operands(x1: Any, x2: Any) -> tuple[Any, Any, str]:
     return (cast(a, "int32"), cast(b, "int32"), kind) if kind == "bool" else (a, b, kind)
 
 
-def _both_bytes(*values: Any) -> bool:
+def _are_int8(*values: Any) -> bool:
     """Whether all are int8, whose products Keras accumulates in int32 in matmul and einsum."""
     return all(dtype_of(v) == "int8" for v in values)
 
@@ -155,7 +155,7 @@ def matmul(x1: Any, x2: Any) -> Any:
     Source: keras.ops.matmul.
     """
     a, b, kind = _operands(x1, x2)
-    return cast(_matmul(a, b), "int32" if _both_bytes(x1, x2) else kind)
+    return cast(_matmul(a, b), "int32" if _are_int8(x1, x2) else kind)
 
 
 def _matmul(a: Any, b: Any) -> Any:
@@ -267,7 +267,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
     Source: keras.ops.einsum.
     """
-    tensors, whole = list(promote(*operands)), _both_bytes(*operands)
+    tensors, whole = list(promote(*operands)), _are_int8(*operands)
     kind = dtype_name(tensors[0])
     terms, target = parse_subscripts(subscripts, [shape_of(x) for x in tensors])
     sizes = _sizes(terms, [shape_of(x) for x in tensors])

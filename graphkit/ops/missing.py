@@ -111,12 +111,12 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 
 @operation("Nanpercentile", tensors="x q")
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Compute `nanquantile` with `q` in percent. Source: keras.ops.nanpercentile."""
+    """Compute `nanquantile` with `q` in percent; other arguments and errors are the same. Source: keras.ops.nanpercentile."""
     share = q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0)
     return nanquantile(x, share, axis=axis, method=method, keepdims=keepdims)
 
 
 @operation("Nanmedian")
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """Compute the median of the elements that are not NaN. Source: keras.ops.nanmedian."""
+    """Compute the median of the elements that are not NaN; errors as in `nanquantile`. Source: keras.ops.nanmedian."""
     return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)

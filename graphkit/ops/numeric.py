@@ -181,10 +181,12 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     return flip(made, 0) if turned else made
 
 
-# ----- windows: constants, since the number of points is known -----
+# ----- windows: constants, since the number of points is known; they raise InvalidTypeError unless it is an int -----
 
 
 def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make a window function. It raises InvalidTypeError unless the number of points is an int."""
+
     def window(x: Any, *options: Any) -> Any:
         if isinstance(x, (Tracer, Symbolic)):
             raise InvalidTypeError(f"{name} does not support symbolic tensors: the number of points must be an int.")

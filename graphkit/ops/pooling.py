@@ -59,7 +59,9 @@ def _like_output(h: TensorSpec, x: TensorSpec, y: TensorSpec, **_: Any) -> Tenso
     return y
 
 
-def _grown(g: TensorSpec, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str) -> TensorSpec:
+def _grad_abstract(
+    g: TensorSpec, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> TensorSpec:
     return TensorSpec(image_shape(g.shape[0], sizes, g.shape[channel_axis(g.rank, data_format)], data_format), g.dtype)
 
 
@@ -161,7 +163,7 @@ def _max_pick_prepare(out: Array, h: Array, x: Array, y: Array, workspace: list[
 
 def _mean_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
     g = specs[0]
-    x = _grown(g, **params)
+    x = _grad_abstract(g, **params)
     return [_scratch(_step(x.shape, x.dtype), _elements(g.shape), g.dtype)]  # type: ignore[arg-type]
 
 
@@ -214,7 +216,7 @@ average_pool_p: Primitive = primitive(
 
 average_pool_grad_p: Primitive = primitive(
     "average_pool_grad",  # (g): spreads each mean's gradient evenly over its window; `sizes` are the input's
-    _grown,
+    _grad_abstract,
     prepare=_mean_grad_prepare,
     workspace=_mean_grad_workspace,
     vjp=lambda h, out, g, sizes, **params: [average_pool_p.bind(h, **params)],

@@ -45,17 +45,17 @@ def _total(x: Any, axes: tuple[int, ...]) -> Any:
     return reduce_sum_p.bind(x, axes=axes, keepdims=True)
 
 
-def _below_top(x: Any, axes: tuple[int, ...]) -> Any:
+def _minus_max(x: Any, axes: tuple[int, ...]) -> Any:
     return subtract(x, stop_gradient(reduce_max_p.bind(x, axes=axes, keepdims=True)))
 
 
 def _softmax(x: Any, axes: tuple[int, ...]) -> Any:
-    power = exp(_below_top(x, axes))
+    power = exp(_minus_max(x, axes))
     return true_divide(power, _total(power, axes))
 
 
 def _log_softmax(x: Any, axes: tuple[int, ...]) -> Any:
-    low = _below_top(x, axes)
+    low = _minus_max(x, axes)
     return subtract(low, log(_total(exp(low), axes)))
 
 

@@ -1,4 +1,8 @@
-"""Reductions over axes: sums, means, extrema, logic, argmax and argmin; cumulative sums and products."""
+"""Reductions over axes: sums, means, extrema, logic, argmax and argmin; cumulative sums and products.
+
+`axis` is an int, several, or None for all axes, and `keepdims` keeps reduced axes with size 1. An axis that is out of range or
+given twice raises ShapeError.
+"""
 
 # VJPs refer to ops that are defined further down, whose types mypy does not know yet.
 # mypy: disable-error-code="has-type"
@@ -372,7 +376,7 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
 # ----- cumulative sums and products -----
 
 
-def _running_kernel(function: Callable[..., Any], neutral: int) -> Callable[..., None]:
+def _cumulative_kernel(function: Callable[..., Any], neutral: int) -> Callable[..., None]:
     def kernel(out: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> None:
         source, target = (np.flip(x, axis), np.flip(out, axis)) if reverse else (x, out)
         if not exclusive:
@@ -389,7 +393,7 @@ def _running_kernel(function: Callable[..., Any], neutral: int) -> Callable[...,
 cumsum_p = primitive(
     "cumsum",
     lambda x, axis, exclusive, reverse: x,
-    kernel=_running_kernel(np.cumsum, 0),
+    kernel=_cumulative_kernel(np.cumsum, 0),
     vjp=lambda g, out, x, axis, exclusive, reverse: [
         cumsum_p.bind(g, axis=axis, exclusive=exclusive, reverse=not reverse)
     ],
@@ -419,7 +423,7 @@ def _shifted(x: Any, axis: int) -> Any:
 
 
 cumprod_p = primitive(
-    "cumprod", lambda x, axis, exclusive, reverse: x, kernel=_running_kernel(np.cumprod, 1), vjp=_cumprod_vjp
+    "cumprod", lambda x, axis, exclusive, reverse: x, kernel=_cumulative_kernel(np.cumprod, 1), vjp=_cumprod_vjp
 )
 
 
@@ -429,11 +433,11 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
     Source: keras.ops.cumsum.
     """
-    x, axis = _running(x, axis, dtype)
+    x, axis = _cumulative(x, axis, dtype)
     return cumsum_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 
-def _running(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
+def _cumulative(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
     """Return the tensor in `dtype` (by default its own, int32 for bools), flattened for None, and the axis."""
     x = tensor(x)
     kind = ("int32" if dtype_name(x) == "bool" else dtype_name(x)) if dtype is None else dtypes.standardize(dtype)
@@ -447,7 +451,7 @@ def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
     Source: keras.ops.cumprod.
     """
-    x, axis = _running(x, axis, dtype)
+    x, axis = _cumulative(x, axis, dtype)
     return cumprod_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 

@@ -43,7 +43,7 @@ def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
     out[indices] = updates
 
 
-def _of_those_that_stay(g: Any, x: Any, indices: Any, updates: Any) -> Any:
+def _cotangents_of_updates(g: Any, x: Any, indices: Any, updates: Any) -> Any:
     """Return the cotangents of the updates: zero for an update that a later one replaced."""
     numbers = arange(shape_of(indices)[0])
     last = scatter_set_p.bind(full((shape_of(x)[0],), 0, "int32"), indices, numbers)
@@ -59,7 +59,7 @@ scatter_set_p: Primitive = primitive(
     vjp=lambda g, out, x, indices, updates: [
         lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
         None,
-        lambda: _of_those_that_stay(g, x, indices, updates),
+        lambda: _cotangents_of_updates(g, x, indices, updates),
     ],
 )
 

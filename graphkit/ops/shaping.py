@@ -601,7 +601,7 @@ def get_item(x: Any, key: Any) -> Any:
     """
     x = tensor(x)
     keys = list(key) if isinstance(key, (tuple, list)) and not _is_index_list(key) else [key]
-    keys = _spell_out_ellipsis(keys, x.ndim)
+    keys = _expand_ellipsis(keys, x.ndim)
     chosen: dict[int, tuple[Size, Size, int]] = {}
     gathers: list[tuple[int, Any]] = []
     dropped: set[int] = set()
@@ -654,7 +654,7 @@ def _is_index_list(key: Any) -> bool:
     return isinstance(key, list) and all(isinstance(k, (int, np.integer)) for k in key)
 
 
-def _spell_out_ellipsis(keys: list[Any], rank: int) -> list[Any]:
+def _expand_ellipsis(keys: list[Any], rank: int) -> list[Any]:
     places = [i for i, k in enumerate(keys) if k is Ellipsis]
     if not places:
         return keys

@@ -161,7 +161,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 
 @operation("Percentile", tensors="x q")
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """Compute `quantile` with `q` in percent. Source: keras.ops.percentile."""
+    """Compute `quantile` with `q` in percent; other arguments and errors are the same. Source: keras.ops.percentile."""
     return quantile(
         x,
         q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0),

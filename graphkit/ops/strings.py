@@ -56,7 +56,7 @@ def _table_dtype(values: tuple[Any, ...]) -> str:
     return "string" if values and isinstance(values[0], str) else "int64"
 
 
-def _looked_up(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
+def _lookup_abstract(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
     _of_dtype(x, (_table_dtype(keys),) if keys else ("string", "int64"), "table_lookup")
     return TensorSpec(x.shape, _table_dtype((default,)))
 
@@ -76,7 +76,7 @@ def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, .
     np.copyto(out, made.reshape(out.shape))
 
 
-table_lookup_p: Primitive = primitive("table_lookup", _looked_up, kernel=_lookup_kernel, nondiff=_DISCRETE)
+table_lookup_p: Primitive = primitive("table_lookup", _lookup_abstract, kernel=_lookup_kernel, nondiff=_DISCRETE)
 
 
 def table_lookup(x: Any, keys: Sequence[Any], values: Sequence[Any], default: Any) -> Any:
@@ -98,13 +98,13 @@ def table_lookup(x: Any, keys: Sequence[Any], values: Sequence[Any], default: An
 # ----- hashes -----
 
 
-def _strings_of(x: TensorSpec, **_: Any) -> TensorSpec:
+def _as_string_abstract(x: TensorSpec, **_: Any) -> TensorSpec:
     if x.dtype not in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
         raise DTypeError(f"as_string expects integers, got {x.dtype}.")
     return TensorSpec(x.shape, "string")
 
 
-def _hashed(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
+def _hash_abstract(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
     _of_dtype(x, ("string",), "string_hash")
     return TensorSpec(x.shape, "uint64")
 
@@ -113,7 +113,7 @@ def _blocks_of(sizes: Any) -> int:
     return int(np.max(sizes, initial=0)) // BLOCK + 1
 
 
-def _as_bytes(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec]:
+def _bytes_abstract(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec]:
     _of_dtype(x, ("string",), "string_bytes")
     return TensorSpec((x.shape[0], blocks * BLOCK), "uint8"), TensorSpec((x.shape[0],), "int64")
 
@@ -128,7 +128,7 @@ def _bytes_kernel(out: Any, x: Any, blocks: int) -> None:
         out[1][row] = len(text)
 
 
-string_bytes_p = primitive("string_bytes", _as_bytes, kernel=_bytes_kernel, nondiff=_DISCRETE)
+string_bytes_p = primitive("string_bytes", _bytes_abstract, kernel=_bytes_kernel, nondiff=_DISCRETE)
 """Strings (n,) as rows of UTF-8 bytes, zero-padded to `blocks` blocks of 64, and their lengths."""
 
 _BLOCKS = count()
@@ -148,8 +148,10 @@ def _hash_kernel(out: Any, x: Any, key: tuple[int, int] | None) -> None:
     np.copyto(out, _hash_of_bytes(x, key))
 
 
-as_string_p = primitive("as_string", _strings_of, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
-string_hash_p = primitive("string_hash", _hashed, kernel=_hash_kernel, decomposition=_hash_of_bytes, nondiff=_DISCRETE)
+as_string_p = primitive("as_string", _as_string_abstract, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
+string_hash_p = primitive(
+    "string_hash", _hash_abstract, kernel=_hash_kernel, decomposition=_hash_of_bytes, nondiff=_DISCRETE
+)
 
 
 def as_string(x: Any) -> Any:
@@ -187,7 +189,11 @@ class Steps(TypedDict):
 
 
 def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
-    """Yield the tokens of each sample of texts (batch,), (batch, 1), or without a split (batch, n)."""
+    """Yield the tokens of each sample of texts (batch,), (batch, 1), or without a split (batch, n).
+
+    Raises:
+        ShapeError: If a user-defined function returns another number of rows.
+    """
     texts = _changed(x, steps)
     split, ngrams = steps["split"], steps["ngrams"]
     if split is None:

@@ -1,4 +1,4 @@
-"""A variable stands where a number or an array stands: comparisons, Python's number types, NumPy's functions."""
+"""Variables in place of numbers and arrays: comparisons, Python's number types, NumPy's functions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_symbolic_tensor_is_equal_to_itself_alone_as_in_keras() -> None:
     assert tuple((x != 1).shape) == (2,)
 
 
-# ----- bits: a traced tensor does what the array does -----
+# ----- bitwise operators: the same on traced tensors and arrays -----
 
 BITS: dict[str, Callable[[Any], Any]] = {
     "and": lambda x: x & 6,
