@@ -56,6 +56,9 @@ def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -
 
     Returns:
         One gradient for each of `wrt`; None where no output depends on it.
+
+    Raises:
+        NotDifferentiableError: If an op between `wrt` and an output has no gradient.
     """
     current = current_trace()
     assert current is not None

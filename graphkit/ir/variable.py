@@ -40,9 +40,9 @@ def autocast_scope(dtype: str | None) -> Iterator[None]:
 class Variable(Comparable, TensorOperators):
     """A named array: a weight, a moving statistic, an optimizer slot, a seed.
 
-    `assign` writes into the array, which keeps its identity. While a function is traced, reading returns a tracer and
-    `assign` records the new value instead. An initializer whose `may_wait(shape)` is true runs when the array is first read:
-    for a weight that is loaded from a file it never runs, and no memory is allocated before.
+    `assign` writes into the array in place. While a function is traced, reading returns a tracer and `assign` records the
+    new value instead. An initializer whose `may_wait(shape)` is true runs when the array is first read: for a weight that is
+    loaded from a file it never runs, and no memory is allocated before.
 
     Args:
         initializer: an array, or a function `(shape, dtype=...)` that returns one; a function needs `shape`.
