@@ -181,11 +181,11 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     return flip(made, 0) if turned else made
 
 
-# ----- windows: constants, since the number of points is known; they raise InvalidTypeError unless it is an int -----
+# ----- windows: constants, since the number of points is known -----
 
 
 def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Make a window function. It raises InvalidTypeError unless the number of points is an int."""
+    """Make the public function of a window from NumPy's."""
 
     def window(x: Any, *options: Any) -> Any:
         if isinstance(x, (Tracer, Symbolic)):
@@ -197,27 +197,62 @@ def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bartlett(x: Any) -> Any:
-    """Return the triangular window of `x` points, zero at both ends. Source: keras.ops.bartlett."""
+    """Return the triangular window of `x` points, zero at both ends.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.bartlett.
+    """
     return _window("bartlett", np.bartlett)(x)
 
 
 def blackman(x: Any) -> Any:
-    """Return the Blackman window of `x` points. Source: keras.ops.blackman."""
+    """Return the Blackman window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.blackman.
+    """
     return _window("blackman", np.blackman)(x)
 
 
 def hamming(x: Any) -> Any:
-    """Return the Hamming window of `x` points. Source: keras.ops.hamming."""
+    """Return the Hamming window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.hamming.
+    """
     return _window("hamming", np.hamming)(x)
 
 
 def hanning(x: Any) -> Any:
-    """Return the Hann window of `x` points. Source: keras.ops.hanning."""
+    """Return the Hann window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.hanning.
+    """
     return _window("hanning", np.hanning)(x)
 
 
 def kaiser(x: Any, beta: float) -> Any:
-    """Return the Kaiser window of `x` points, narrower for larger `beta`. Source: keras.ops.kaiser."""
+    """Return the Kaiser window of `x` points, narrower for larger `beta`.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.kaiser.
+    """
     return _window("kaiser", np.kaiser)(x, float(beta))
 
 
