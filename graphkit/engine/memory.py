@@ -1,4 +1,4 @@
-"""Buffers for a program, assigned once: which value lives where, and from when its place may serve another."""
+"""Memory planning: the pool of buffers and the lifetimes of values."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _ALIGN = 64  # bytes: a cache line, and the widest vector register
 
 
 class Pool:
-    """Blocks of bytes that are handed out, taken back, and handed out again: the best fit first."""
+    """A pool of memory blocks; `take` returns the smallest free block that fits, else a new one."""
 
     def __init__(self) -> None:
         self._free: list[Array] = []
         self.allocated = 0  # bytes
 
     def take(self, spec: TensorSpec) -> tuple[Array, Array]:
-        """(array of this spec, the block that it lives in)."""
+        """Return an array of this spec and the block that backs it (an empty one for strings, which are objects)."""
         dtype = dtypes.to_numpy(spec.dtype)
         if dtype.hasobject:
             return np.empty(spec.shape, dtype), np.empty(0, np.uint8)
@@ -44,13 +44,13 @@ class Pool:
         return raw[offset : offset + size]
 
     def give(self, block: Array) -> None:
-        """Take a block back."""
+        """Return a block to the pool."""
         if block.size:
             self._free.append(block)
 
 
 def last_readers(program: Program, roots: dict[Value, Value]) -> dict[Value, int]:
-    """For each root value, the index of the last equation that reads it or a view of it; results live to the end."""
+    """Map each root value to the index of the last equation that reads it or a view of it; results live to the end."""
     last: dict[Value, int] = {}
     for index, equation in enumerate(program.equations):
         for value in (*values_of(equation.inputs), *equation.outputs):
@@ -61,11 +61,11 @@ def last_readers(program: Program, roots: dict[Value, Value]) -> dict[Value, int
 
 
 def values_of(atoms: Iterable[Atom]) -> list[Value]:
-    """The atoms that are values, not literals."""
+    """Return the atoms that are values, not literals."""
     return [a for a in atoms if isinstance(a, Value)]
 
 
 def may_overwrite(equation: Equation, index: int) -> bool:
-    """Whether the output may take the place of this input: same shape and dtype, and the kernel allows it."""
+    """Return whether the output fits in this input's buffer: a single output of the same shape and dtype."""
     atom = equation.inputs[index]
     return isinstance(atom, Value) and len(equation.outputs) == 1 and atom.spec == equation.outputs[0].spec

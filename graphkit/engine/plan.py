@@ -1,4 +1,4 @@
-"""A program compiled for its shapes: every buffer assigned, every view made, every kernel bound; then only calls."""
+"""Compile a program for its shapes: assign buffers, create views and bind kernels once, so that a step is a list of calls."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ Thunk = Callable[[], Any]
 class Plan:
     """A compiled program. Call it with arrays of the program's input specs; it returns new arrays.
 
-    Variables are read and written where they live. Calls from several threads wait for each other: the buffers are shared.
+    Variables are read and written in their own arrays. The buffers are shared, so calls from several threads are serialized.
 
     Attributes:
-        inputs: the input buffers; `step()` computes from what stands in them.
+        inputs: the input buffers, which `step()` reads.
         outputs: the output buffers, valid until the next call.
-        workspace_bytes: the memory that the plan's intermediate values take.
+        workspace_bytes: the memory for the plan's intermediate values.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Plan:
             variable.version += 1
 
     def profile(self, steps: int = 10) -> list[tuple[str, int, float]]:
-        """(primitive, calls in a step, milliseconds in a step), the dearest first; computes `steps` steps to find out."""
+        """Run `steps` steps and return rows of (primitive, calls per step, milliseconds per step), slowest first."""
         spent: dict[str, list[float]] = {}
         with np.errstate(all="ignore"), single_blas():
             for _ in range(steps):
@@ -70,14 +70,19 @@ class Plan:
         return sorted(rows, key=lambda row: -row[2])
 
     def __call__(self, *arrays: Any) -> list[Array]:
-        """The outputs for these inputs, as new arrays."""
+        """Compute the outputs for these inputs, as new arrays."""
         with self._lock:
             self.load(arrays)
             self.step()
             return [out.copy() for out in self.outputs]
 
     def load(self, arrays: Any) -> None:
-        """Copy arrays into the input buffers. Raises ShapeError if one does not fit."""
+        """Copy arrays into the input buffers, cast to their dtypes.
+
+        Raises:
+            ShapeError: If an array does not have the shape of its buffer.
+            ValueError: If there are more or fewer arrays than inputs.
+        """
         for number, (buffer, array) in enumerate(zip(self.inputs, arrays, strict=True)):
             if np.shape(array) != buffer.shape:
                 raise ShapeError(
@@ -87,48 +92,52 @@ class Plan:
 
     @property
     def is_current(self) -> bool:
-        """Whether the variables still live where they did when this was compiled."""
+        """Whether the variables still have the arrays that they had when the plan was compiled."""
         return all(variable.array is array for variable, array in self._bound)
 
 
 def compile_program(program: Program) -> Plan:
-    """Compile a program whose sizes are all known."""
+    """Compile a program whose sizes are all known.
+
+    Raises:
+        ShapeError: If the size of an input or of an intermediate value is unknown.
+    """
     expanded = expand_composites(simplify(program, last=True), keep=lambda p: p.has_kernel)
     return _Compiler(simplify(expanded, last=True)).plan()
 
 
 def run(program: Program, *arrays: Any) -> list[Array]:
-    """Compile and run once."""
+    """Compile a program, run it once on `arrays` and return its outputs."""
     return compile_program(program)(*arrays)
 
 
 class _Compiler:
-    """Walks the equations once: views are made, buffers taken and given back, kernels bound."""
+    """Walks the equations once: creates views, takes and frees buffers, binds kernels."""
 
     def __init__(self, program: Program) -> None:
         for value in program.inputs:
             if not value.spec.is_static:
                 raise ShapeError(
-                    f"The engine compiles for known sizes; an input has spec {value.spec}. Use `specialize` first."
+                    f"The engine compiles for known sizes; an input has spec {value.spec}. Call `specialize` first."
                 )
         for equation in program.equations:
             if not all(v.spec.is_static for v in equation.outputs):
                 raise ShapeError(
-                    f"The shape {equation.outputs[0].spec} that {equation.primitive.name!r} of layer {equation.scope!r} gives depends "
-                    "on numbers that are not known when the program is compiled. Give the layer a fixed size (such as "
+                    f"The output shape {equation.outputs[0].spec} of {equation.primitive.name!r} in layer {equation.scope!r} depends "
+                    "on values that are not known when the program is compiled. Give the layer a fixed size (such as "
                     "TextVectorization's `output_sequence_length`), or apply it to the data before they reach the model."
                 )
         self.program = program
         self.pool = Pool()
         self.arrays: dict[Value, Array] = {}
         self.blocks: dict[Value, Array] = {}  # root value -> the block it owns
-        self.roots: dict[Value, Value] = {}  # view -> the value whose memory it shows
+        self.roots: dict[Value, Value] = {}  # view -> the value whose memory it aliases
         self.thunks: list[Thunk] = []
         self.labels: list[str] = []
         self.targets = self._update_targets()
 
     def _update_targets(self) -> dict[Value, tuple[Array, Value]]:
-        """New value of a variable -> (the variable's own array, its old value)."""
+        """Map the new value of each variable to (the variable's own array, its old value)."""
         targets: dict[Value, tuple[Array, Value]] = {}
         for entry in self.program.state:
             after = entry.after
@@ -137,7 +146,7 @@ class _Compiler:
         return targets
 
     def plan(self) -> Plan:
-        """Compile all equations."""
+        """Compile all equations and return the plan."""
         for value in self.program.inputs:
             self.arrays[value] = empty(value.spec)
         for entry in self.program.state:
@@ -156,7 +165,7 @@ class _Compiler:
         return atom.array if isinstance(atom, Literal) else self.arrays[atom]
 
     def _find_views(self) -> None:
-        """Which outputs may show their input's memory (whether they really do depends on strides, known later)."""
+        """Record which outputs may alias their input (whether they do depends on strides, which are known later)."""
         for equation in self.program.equations:
             source = equation.inputs[0] if equation.inputs else None
             if equation.primitive.view is not None and isinstance(source, Value):
@@ -195,7 +204,7 @@ class _Compiler:
         return isinstance(raw, tuple)
 
     def _allocate(self, value: Value) -> Array:
-        """A buffer for a value that a kernel makes; a copy that could have been a view keeps its root's lifetime apart."""
+        """Take a buffer for the output of a kernel; a presumed view that turns out to be a copy gets a lifetime of its own."""
         root = self.roots.pop(value, None)
         if root is not None:
             self._renew_lifetimes()
@@ -205,7 +214,7 @@ class _Compiler:
         return array
 
     def _renew_lifetimes(self) -> None:
-        """A presumed view turned out a copy: views of it belong to it now, not to what it copied."""
+        """Recompute roots and lifetimes after a presumed view turned out to be a copy: its views alias the copy."""
         roots: dict[Value, Value] = {}
         for equation in self.program.equations:
             made = equation.outputs[0]
@@ -216,7 +225,7 @@ class _Compiler:
         self.last = last_readers(self.program, roots)
 
     def _in_place(self, index: int, equation: Equation) -> list[Array] | None:
-        """The output in the place of an input that dies here, or in the variable that it becomes."""
+        """Reuse for the output the variable that it updates, or an input that is read here for the last time."""
         if len(equation.outputs) != 1:
             return None
         value = equation.outputs[0]
@@ -256,7 +265,7 @@ class _Compiler:
         return None
 
     def _finish_updates(self, outputs: list[Array]) -> None:
-        """Copies into variables whose new value could not be written in place; after everything has been read."""
+        """Append the copies into variables whose new value could not be written in place, after all reads."""
         late: list[tuple[Array, Array]] = []
         for entry in self.program.state:
             if entry.after is None:
@@ -266,7 +275,7 @@ class _Compiler:
                 late.append((entry.variable.array, made))
         own = [array for array, _ in late]
         for position, out in enumerate(outputs):
-            if any(np.may_share_memory(out, array) for array in own):  # an output that shows a variable's old value
+            if any(np.may_share_memory(out, array) for array in own):  # an output that aliases a variable's old value
                 kept = np.empty_like(out)
                 self.thunks.append(_copier(kept, out))
                 outputs[position] = kept

@@ -1,4 +1,4 @@
-"""What layers and ops give on arrays: a NumPy array with Keras' arithmetic."""
+"""The results of layers and ops on arrays: NumPy arrays with Keras' arithmetic."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from graphkit.ir.operators import CarriesMask, TensorArithmetic, TensorOperators
 
 
 class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[misc]
-    """A NumPy array whose arithmetic is that of the ops, so that code gives the same numbers eagerly and traced.
+    """A NumPy array whose arithmetic is that of the ops, so that code computes the same values eagerly and traced.
 
     Attributes:
-        mask: the boolean array that travels with it, or None; a view or copy of it has none.
+        mask: the Keras mask (a boolean array) or None; views and copies do not inherit it.
     """
 
     def __array_finalize__(self, source: Any) -> None:
         self.mask = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """NumPy's functions compute on plain arrays and give plain arrays."""
+        """Apply NumPy's function to plain arrays; the result is a plain array."""
         if "out" in kwargs:
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
-        """NumPy's indexing; by a tensor that is traced or symbolic it is that of the ops."""
+        """Index as NumPy does, or with `ops.get_item` where the key holds a traced or symbolic tensor."""
         if any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
-            from graphkit import ops  # they stand above; by the time that an array is indexed they are there
+            from graphkit import ops  # imported here because ops import this module
 
             return ops.get_item(self, key)
         return super().__getitem__(key)
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """The same numbers as a plain array."""
+        """Return a plain array over the same memory."""
         return self.view(np.ndarray)
 
     def __eq__(self, other: object) -> Any:
@@ -57,7 +57,7 @@ def _plain(value: Any) -> Any:
 
 
 def eager(value: Any) -> Any:
-    """Arrays, also in a tuple or list, as eager tensors; anything else as it is."""
+    """Turn arrays, also those in a tuple or list, into eager tensors; return anything else unchanged."""
     if type(value) is np.ndarray:
         return value.view(EagerTensor)
     if type(value) in (tuple, list):

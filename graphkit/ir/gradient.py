@@ -1,7 +1,8 @@
 """Reverse-mode differentiation: the backward pass is a program too.
 
-Walks the equations of a trace backwards, calls each primitive's VJP with symbolic cotangents, sums over axes that were
-broadcast, adds up where a value was used more than once, and visits only what lies between the wanted inputs and the target.
+The transform walks the equations of a trace backwards, calls each primitive's VJP with symbolic cotangents, sums over
+broadcast axes and adds the cotangents of values that are used more than once. It visits only the equations between the
+chosen inputs and the target.
 """
 
 from __future__ import annotations
@@ -18,16 +19,27 @@ from graphkit.ir.variable import Variable
 
 
 def gradients(target: Tracer, wrt: Sequence[Tracer | Variable], cotangent: Any = None) -> list[Any]:
-    """The gradients of `target` with respect to each of `wrt`, inside the trace under way; None where it does not depend on it.
+    """Differentiate `target` with respect to each of `wrt`, inside the current trace.
 
-    `cotangent` (1 by default, then `target` must be a scalar) is what the chain rule starts from.
+    Args:
+        target: a traced tensor; a scalar unless `cotangent` is given.
+        wrt: traced tensors or variables.
+        cotangent: the cotangent of `target`, of its shape and dtype; 1 by default.
+
+    Returns:
+        One gradient for each of `wrt`; None where `target` does not depend on it.
+
+    Raises:
+        GraphError: If there is no current trace, or `target` is not a traced tensor.
+        ShapeError: If `target` is not a scalar and there is no `cotangent`.
+        NotDifferentiableError: If an op between `wrt` and `target` has no gradient.
     """
     current = current_trace()
     if current is None or not isinstance(target, Tracer):
-        raise GraphError("gradients() works on tensors inside a trace; outside of one use graphkit.value_and_grad.")
+        raise GraphError("gradients() works on tensors inside a trace; use graphkit.value_and_grad outside of one.")
     if cotangent is None:
         if target.shape != ():
-            raise ShapeError(f"The gradient wants a scalar target, got shape {target.shape}. Sum or average it first.")
+            raise ShapeError(f"The gradient needs a scalar target, got shape {target.shape}. Sum or average it first.")
         cotangent = constant(1, target.dtype)
     sources = [current.before(w) if isinstance(w, Variable) else current.lift(w) for w in wrt]
     cotangents = _backward(current, [(target.value, cotangent)], sources)
@@ -35,7 +47,19 @@ def gradients(target: Tracer, wrt: Sequence[Tracer | Variable], cotangent: Any =
 
 
 def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -> list[Any]:
-    """Gradients of several outputs at once, each with its cotangent (None: zero), inside the trace under way."""
+    """Differentiate several outputs at once, inside the current trace.
+
+    Args:
+        outputs: tensors; those that are not traced are constants.
+        cotangents: one for each output; None stands for zero.
+        wrt: the tensors to differentiate with respect to.
+
+    Returns:
+        One gradient for each of `wrt`; None where no output depends on it.
+
+    Raises:
+        NotDifferentiableError: If an op between `wrt` and an output has no gradient.
+    """
     current = current_trace()
     assert current is not None
     pairs = [(o.value, c) for o, c in zip(outputs, cotangents, strict=True) if isinstance(o, Tracer) and c is not None]
@@ -45,9 +69,19 @@ def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -
 
 
 def grad(program: Program, wrt: Sequence[int] | None = None) -> Program:
-    """The program that gives `program`'s outputs and then the gradients of the first one with respect to inputs `wrt` (all).
+    """Return a program that computes `program`'s outputs, followed by the gradients of its first output.
 
-    The first output must be a scalar. An input that it does not depend on gets zeros. State is read and updated as before.
+    State is read and updated as in `program`.
+
+    Args:
+        program: any program whose first output is a scalar.
+        wrt: the indexes of the inputs to differentiate with respect to; all by default. An input that the first output
+            does not depend on gets a gradient of zeros.
+
+    Raises:
+        InvalidArgumentError: If `wrt` holds an index that is out of range.
+        ShapeError: If the first output is not a scalar.
+        NotDifferentiableError: If an op between an input and the first output has no gradient.
     """
     chosen = range(len(program.inputs)) if wrt is None else wrt
     if any(not 0 <= index < len(program.inputs) for index in chosen):
@@ -72,7 +106,7 @@ def _backward(current: Trace, targets: list[tuple[Value, Any]], sources: Sequenc
     path = _path(current.equations, {v for v, _ in targets}, wanted)
     visited = [e for e, on_path in zip(current.equations, path, strict=True) if on_path]
     cotangents: dict[Value, Any] = {}
-    for value, cotangent in targets:  # a value that is a target twice gets an equation that adds up
+    for value, cotangent in targets:  # the cotangents of a value that is a target twice are added
         _accumulate(cotangents, value, cotangent)
     for equation in reversed(visited):
         if any(v in cotangents for v in equation.outputs):
@@ -81,7 +115,7 @@ def _backward(current: Trace, targets: list[tuple[Value, Any]], sources: Sequenc
 
 
 def _path(equations: Sequence[Equation], targets: set[Value], sources: set[Value]) -> list[bool]:
-    """For each equation, whether it lies between sources and targets."""
+    """Return, for each equation, whether it lies between sources and targets."""
     forward = set(sources)
     reached = []
     for equation in equations:
@@ -100,7 +134,7 @@ def _path(equations: Sequence[Equation], targets: set[Value], sources: set[Value
 
 
 def _expand_composites(current: Trace, targets: set[Value], sources: set[Value]) -> None:
-    """Replace the composites on the path that have no VJP of their own by what they are made of, until none is left."""
+    """Expand the composites on the path that have no VJP of their own, until none is left."""
     while True:
         path = _path(current.equations, targets, sources)
         open_ones = [p and _is_open(e) for e, p in zip(current.equations, path, strict=True)]
@@ -120,7 +154,7 @@ def _is_open(equation: Equation) -> bool:
 
 
 def expand_in_place(current: Trace, equation: Equation) -> None:
-    """Emit the decomposition of `equation` into `current` so that it makes the same values."""
+    """Emit the decomposition of `equation` into `current`, bound to the equation's output values."""
     args = [Tracer(current, a) if isinstance(a, Value) else a.array for a in equation.inputs]
     assert equation.primitive.decomposition is not None
     with tracing(current), names.scope_is(equation.scope):
@@ -131,7 +165,7 @@ def expand_in_place(current: Trace, equation: Equation) -> None:
 
 
 def _bind_value(current: Trace, value: Value, atom: Atom) -> None:
-    """Make `value` the name of `atom`: an identity equation that `simplify` takes out."""
+    """Make `value` an alias of `atom` by an identity equation, which `simplify` removes."""
     identity = PRIMITIVES["identity"]
     current.equations.append(Equation(identity, (atom,), {}, (value,), names.current_scope()))
 
@@ -141,7 +175,7 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
     given = [cotangents.get(v) for v in equation.outputs]
     for value in equation.outputs:
         if value not in wanted:
-            cotangents.pop(value, None)  # SSA: nothing before this equation reads it
+            cotangents.pop(value, None)  # SSA: no earlier equation reads it
     inputs = [Tracer(current, a) if isinstance(a, Value) else a.array for a in equation.inputs]
     outputs = [Tracer(current, v) for v in equation.outputs]
     single = len(outputs) == 1 and not _gives_tuple(equation)
@@ -151,7 +185,7 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
         )
         if len(found) != len(inputs):
             raise GraphError(
-                f"The VJP of {equation.primitive.name!r} gave {len(found)} cotangents for {len(inputs)} inputs."
+                f"The VJP of {equation.primitive.name!r} returned {len(found)} cotangents for {len(inputs)} inputs."
             )
         for atom, cotangent in zip(equation.inputs, found, strict=True):
             if isinstance(atom, Literal) or cotangent is None or not dtypes.is_differentiable(atom.spec.dtype):
@@ -160,7 +194,7 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
 
 
 def _gives_tuple(equation: Equation) -> bool:
-    """Whether the primitive is one of several outputs, of which it may have just one here (a scan, a branch)."""
+    """Whether the rule returns a tuple of specs: a scan or branch does, even with a single output."""
     return isinstance(equation.primitive.infer_raw([a.spec for a in equation.inputs], equation.params), tuple)
 
 
@@ -173,7 +207,7 @@ def _rule(equation: Equation) -> Callable[..., Sequence[Any]]:
 
 
 def _fit(equation: Equation, cotangent: Any, atom: Value) -> Any:
-    """The cotangent summed over the axes that broadcasting added, in the input's shape and dtype."""
+    """Sum the cotangent over the axes that broadcasting added, and cast it to the input's dtype."""
     if cotangent is None:
         return None
     spec = atom.spec
@@ -182,7 +216,7 @@ def _fit(equation: Equation, cotangent: Any, atom: Value) -> Any:
     if tuple(cotangent.shape) != spec.shape:
         if len(cotangent.shape) < len(spec.shape):
             raise GraphError(
-                f"The VJP of {equation.primitive.name!r} gave a cotangent of shape {cotangent.shape} for an input of shape {spec.shape}."
+                f"The VJP of {equation.primitive.name!r} returned shape {cotangent.shape} for an input of shape {spec.shape}."
             )
         cotangent = PRIMITIVES["sum_to"].bind(cotangent, shape=spec.shape)
     if str(getattr(cotangent, "dtype", spec.dtype)) != spec.dtype:

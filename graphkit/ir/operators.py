@@ -1,4 +1,4 @@
-"""Python's operators on tensors: `x + y` is `ops.add(x, y)` for variables, tracers and symbolic tensors alike."""
+"""Python's operators on tensors: `x + y` is `ops.add(x, y)` for variables, tracers and symbolic tensors."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 
 def _ops() -> Any:
-    from graphkit import ops  # ops stand above; by the time that an operator is used they are there
+    from graphkit import ops  # imported here because ops import this module
 
     return ops
 
 
 class TensorArithmetic:
-    """Mixin that maps Python's arithmetic to `graphkit.ops`. `x += y` makes a new tensor."""
+    """Mixin that maps Python's arithmetic to `graphkit.ops`. `x += y` creates a new tensor."""
 
     __slots__ = ()
-    __array_priority__ = 1000  # NumPy arrays on the left leave the operation to us
+    __array_priority__ = 1000  # `array + tensor` is left to the tensor
 
     def __add__(self, other: Any) -> Any:
         return _ops().add(self, other)
@@ -80,7 +80,7 @@ class TensorArithmetic:
         return _ops().round(self, decimals=ndigits or 0)
 
     def _logic(self, name: str, other: Any = True) -> Any:
-        """The op behind `&`, `|`, `^` or `~`: logical between bools, else on bits."""
+        """Return the op for `&`, `|`, `^` or `~`: logical for bools, else bitwise."""
         are_bools = all(isinstance(x, bool) or str(getattr(x, "dtype", "")) == "bool" for x in (self, other))
         return getattr(_ops(), f"{'logical' if are_bools else 'bitwise'}_{name}")
 
@@ -140,7 +140,7 @@ class TensorArithmetic:
 
 
 class CarriesMask:
-    """Mixin of tensors that a mask travels on, in their attribute `mask`; scripts read it by Keras' name too."""
+    """Mixin for tensors that carry a mask in their attribute `mask`, also readable by Keras' name `_keras_mask`."""
 
     __slots__ = ()
     mask: Any
@@ -155,20 +155,20 @@ class CarriesMask:
 
 
 class TensorOperators(TensorArithmetic):
-    """All of Python's operators, for tensors that stand for numbers rather than being them.
+    """All of Python's operators, for tensors that are not arrays: variables, tracers and symbolic tensors.
 
-    Tensors hash by identity, so they can be dict keys. `==` compares element by element where there are, or will be, numbers;
-    a symbolic tensor's `==` is identity and its `!=` elementwise, as in Keras.
+    Tensors hash by identity, so they can be dict keys. `==` of variables and tracers is elementwise; a symbolic tensor's
+    `==` is identity and its `!=` elementwise, as in Keras.
     """
 
     __slots__ = ()
 
     def _logic(self, name: str, other: Any = True) -> Any:
-        """The logical op, as the classes of Keras say."""
+        """Return the logical op, as Keras' tensor classes do for every dtype."""
         return getattr(_ops(), f"logical_{name}")
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        """`numpy.exp(tensor)`, `numpy.sum(tensor)`, `array + tensor` go to the op of that name; NumPy computes what is no op."""
+        """Map `numpy.exp(tensor)`, `numpy.sum(tensor)` and `array + tensor` to the op of that name, if there is one."""
         if method == "__call__" and not kwargs:
             function = getattr(_ops(), _UFUNC_NAMES.get(ufunc.__name__, ufunc.__name__), None)
             if function is not None:
@@ -183,7 +183,7 @@ class TensorOperators(TensorArithmetic):
         return getattr(ufunc, method)(*arrays, **kwargs)
 
     def _has_numbers(self) -> bool:
-        """Whether the tensor can be read as an array now."""
+        """Return whether the tensor can be read as an array now."""
         return False
 
     def __ne__(self, other: object) -> Any:
@@ -197,12 +197,12 @@ class TensorOperators(TensorArithmetic):
 
 
 def _is_no_tensor(value: Any) -> bool:
-    """Whether a value is equal to no tensor: None, a name, a class, a function."""
+    """Whether a value cannot be compared with a tensor: None, a string, a dict or set, a class, a function."""
     return value is None or isinstance(value, (str, bytes, dict, set, type)) or callable(value)
 
 
 class Comparable:
-    """`==` element by element, for tensors whose numbers can be compared: variables and traced tensors."""
+    """Mixin with an elementwise `==`, for variables and traced tensors."""
 
     __slots__ = ()
 
@@ -223,11 +223,11 @@ _REDUCTION_NAMES = {
 
 
 class Symbolic(TensorOperators):
-    """Marks the tensors of the layer graph; an op called on one is recorded as a node by `record`."""
+    """Base class of the layer graph's tensors; an op that is called on one is recorded as a node by `record`."""
 
     __slots__ = ()
 
     @staticmethod
     def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Make a node of the layer graph for this call of an op."""
-        raise NotImplementedError("the graph's SymbolicTensor records operations")
+        """Create a node of the layer graph for this call of an op; subclasses implement it."""
+        raise NotImplementedError("SymbolicTensor implements `record`")

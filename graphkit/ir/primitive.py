@@ -1,4 +1,4 @@
-"""Primitives: the operations that programs are made of. One record each, complete or refused."""
+"""Primitives: the operations that programs consist of. Each is one record; an incomplete one is rejected."""
 
 from __future__ import annotations
 
@@ -18,28 +18,32 @@ PRIMITIVES: Registry[Primitive] = Registry("primitive")
 
 
 class Primitive:
-    """One operation: its rule for shapes and dtypes, its NumPy kernel, its VJP or why it has none.
+    """One operation: its shape and dtype rule, its NumPy kernel, and its VJP or the reason why it has none.
 
     Args:
-        name: unique; the ONNX lowering is found by it.
-        abstract: `(*specs, **params) -> TensorSpec` or a tuple of them for several outputs. Sizes may be `Dim`s. It raises
-            ShapeError or DTypeError for what cannot be.
-        kernel: `(out, *arrays, **params) -> None` writes the result into `out`, an array (a tuple of arrays for several
-            outputs) of the inferred spec. Inputs may be strided views; they must not be changed.
-        prepare: `(out, *arrays, **params) -> thunk`, for kernels with work that needs doing once only for given buffers;
-            the engine calls it when it compiles, and the thunk at each step. Replaces `kernel`.
-        workspace: `(specs, params) -> [TensorSpec, ...]` scratch arrays, handed to the kernel as `workspace=[...]`.
-        view: `(array, **params) -> array | None` instead of a kernel: the result is a view of the first input (None: it
-            cannot be one for these strides, then the kernel copies).
+        name: unique; the ONNX lowering is looked up by it.
+        abstract: `(*specs, **params) -> TensorSpec`, or a tuple of specs for several outputs. Sizes may be `Dim`s. Raises
+            ShapeError or DTypeError for inputs that do not fit.
+        kernel: `(out, *arrays, **params) -> None` writes the result into `out`, an array of the inferred spec (a tuple of
+            arrays for several outputs). Inputs may be strided views and must not be changed.
+        prepare: `(out, *arrays, **params) -> thunk`, for kernels with work that is done once for given buffers; the engine
+            calls it when it compiles, and the thunk at each step. Replaces `kernel`.
+        workspace: `(specs, params) -> [TensorSpec, ...]`, the scratch arrays, which the kernel gets as `workspace=[...]`.
+        view: `(array, **params) -> array | None`, tried before the kernel: a view of the first input that is the result,
+            or None where the strides do not allow one; then the kernel copies.
         vjp: `(g, out, *inputs, **params) -> [cotangent, ...]`, one for each input: a tensor, None (no gradient), or a
-            function without arguments that makes it, called only when it is wanted. Written with ops, so it traces. The
+            function without arguments that computes it, called only if it is needed. Written with ops, so it traces. The
             gradient transform sums over broadcast axes. With several outputs `g` and `out` are tuples; entries of `g` are
             None where nothing depends on that output.
         nondiff: the reason why there is no VJP.
-        decomposition: `(*inputs, **params) -> outputs` written with ops: makes this a composite, which a reader may know
-            whole and otherwise expands. Its abstract rule and VJP follow from it unless they are given.
-        inplace: indexes of inputs whose buffer may also be the output's (same shape and dtype).
-        sums: whether the kernel adds up: half floats are then computed in float32 and rounded once, as JAX and BLAS do.
+        decomposition: `(*inputs, **params) -> outputs`, written with ops. Makes this a composite: a reader handles it as a
+            whole or expands it. Without an abstract rule or VJP of its own, those of the decomposition apply.
+        inplace: the indexes of inputs whose buffer may also be the output's (same shape and dtype).
+        sums: whether the kernel accumulates sums; half floats are then computed in float32 and rounded once, as in JAX
+            and BLAS.
+
+    Raises:
+        InvalidArgumentError: If a part is missing, or `vjp` and `nondiff` are both given.
     """
 
     __slots__ = (
@@ -88,21 +92,21 @@ class Primitive:
 
     @property
     def is_composite(self) -> bool:
-        """Whether it can be said by other primitives."""
+        """Whether it can be expanded into other primitives."""
         return self.decomposition is not None
 
     @property
     def has_kernel(self) -> bool:
-        """Whether the engine can run it as it is."""
+        """Whether the engine can run it without expanding it."""
         return self.kernel is not None or self.prepare is not None
 
     def infer(self, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> tuple[TensorSpec, ...]:
-        """The specs of the outputs."""
+        """Infer the specs of the outputs, always as a tuple."""
         result = self.infer_raw(specs, params)
         return result if isinstance(result, tuple) else (result,)
 
     def infer_raw(self, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> Any:
-        """The spec of the output, or a tuple of specs where there are several outputs."""
+        """Infer the spec of the output, or a tuple of specs for several outputs."""
         if self.abstract is not None:
             return self.abstract(*specs, **params)
         from graphkit.ir.tracing import infer_specs
@@ -110,7 +114,7 @@ class Primitive:
         return infer_specs(self.decomposition, specs, params)
 
     def bind(self, *args: Any, **params: Any) -> Any:
-        """Apply it: an equation while tracing, numbers otherwise."""
+        """Apply it: emit an equation while tracing, otherwise compute at once."""
         from graphkit.ir.tracing import current_trace, is_traced, params_unknown
 
         trace = current_trace()
@@ -119,12 +123,12 @@ class Primitive:
         return self.evaluate(args, params)
 
     def evaluate(self, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        """The result on arrays, at once."""
+        """Compute the result on arrays."""
         arrays = [as_array(a) for a in args]
         if self.view is not None:
             seen = self.view(arrays[0], **params)
             if seen is not None:
-                return seen if arrays[0] is args[0] else seen.copy()  # of a variable, whose storage changes in place
+                return seen if arrays[0] is args[0] else seen.copy()  # a variable's array changes in place
         if not self.has_kernel:
             assert self.decomposition is not None
             return self.decomposition(*arrays, **params)
@@ -132,12 +136,12 @@ class Primitive:
         made = self.infer_raw(specs, params)
         out = tuple(empty(s) for s in made) if isinstance(made, tuple) else empty(made)
         run = self.thunk(out, arrays, params, [empty(s) for s in self.scratch(specs, params)])
-        with np.errstate(all="ignore"):  # infinities and NaN are results like any other
+        with np.errstate(all="ignore"):  # infinities and NaN are ordinary results
             run()
         return out
 
     def scratch(self, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> list[TensorSpec]:
-        """The scratch arrays that the kernel wants for these inputs."""
+        """Return the specs of the scratch arrays that the kernel needs for these inputs."""
         wide = self._widened(specs)
         if wide is None:
             return self._own_scratch(specs, params)
@@ -148,7 +152,7 @@ class Primitive:
         return self.workspace(specs, params) if self.workspace is not None else []
 
     def _widened(self, specs: Sequence[TensorSpec]) -> list[TensorSpec] | None:
-        """Half floats as float32, for a kernel that adds up; None where nothing changes."""
+        """Return the specs with half floats as float32, for a kernel with `sums`; None where nothing changes."""
         if not self.sums or not any(s.dtype in dtypes.HALF for s in specs):
             return None
         return [TensorSpec(s.shape, "float32") if s.dtype in dtypes.HALF else s for s in specs]
@@ -156,7 +160,7 @@ class Primitive:
     def thunk(
         self, out: Any, arrays: Sequence[Array], params: Mapping[str, Any], scratch: list[Array]
     ) -> Callable[[], Any]:
-        """A function without arguments that computes from these buffers into these buffers; without elements it does nothing."""
+        """Bind the kernel to its buffers: return a function without arguments, which does nothing if `out` is empty."""
         outs = out if isinstance(out, tuple) else (out,)
         if outs and not any(o.size for o in outs):
             return _nothing
@@ -171,15 +175,15 @@ class Primitive:
             for s, o in zip(self.infer(wide, params), outs, strict=True)
         ]
         run = self._bound(tuple(results) if isinstance(out, tuple) else results[0], inputs, params, scratch[:own])
-        before = [(to, come) for to, come in zip(inputs, arrays, strict=True) if to is not come]
-        after = [(to, come) for to, come in zip(outs, results, strict=True) if to is not come]
+        before = [(target, source) for target, source in zip(inputs, arrays, strict=True) if target is not source]
+        after = [(target, source) for target, source in zip(outs, results, strict=True) if target is not source]
 
         def rounded() -> None:
-            for to, come in before:
-                np.copyto(to, come)
+            for target, source in before:
+                np.copyto(target, source)
             run()
-            for to, come in after:
-                np.copyto(to, come, casting="unsafe")
+            for target, source in after:
+                np.copyto(target, source, casting="unsafe")
 
         return rounded
 
@@ -193,7 +197,7 @@ class Primitive:
 
     def _kernel(self) -> Callable[..., None]:
         if self.kernel is None:
-            raise InvalidArgumentError(f"Primitive {self.name!r} has no kernel; expand it before it is run.")
+            raise InvalidArgumentError(f"Primitive {self.name!r} has no kernel; expand it before running it.")
         return self.kernel
 
     def __repr__(self) -> str:
@@ -201,16 +205,26 @@ class Primitive:
 
 
 def _nothing() -> None:
-    """What there is to compute where no output has elements."""
+    """Do nothing: the thunk where no output has elements."""
 
 
 def primitive(name: str, abstract: Callable[..., Any] | None = None, **parts: Any) -> Primitive:
-    """Make and register a primitive; `Primitive` says what the parts are. Raises if a part is missing or the name taken."""
+    """Create and register a primitive.
+
+    Args:
+        name: unique among all primitives.
+        abstract: the shape and dtype rule; may be left out for a composite.
+        parts: the other arguments of `Primitive`.
+
+    Raises:
+        InvalidArgumentError: If a part is missing.
+        NameConflictError: If the name is taken.
+    """
     return PRIMITIVES.add(name, Primitive(name, abstract, **parts))
 
 
 def as_array(value: Any) -> Array:
-    """Anything array-like as an array; variables without a copy."""
+    """Convert anything array-like to an array; variables are not copied, strings become objects."""
     if type(value) is np.ndarray:
         return value
     array = getattr(value, "array", None)
@@ -221,5 +235,5 @@ def as_array(value: Any) -> Array:
 
 
 def empty(spec: TensorSpec) -> Array:
-    """An uninitialised array of this spec."""
+    """Allocate an uninitialized array of this spec."""
     return np.empty(spec.shape, dtypes.to_numpy(spec.dtype))

@@ -1,6 +1,6 @@
-"""Programs as data: values, equations, and the list of them that computes a model.
+"""Programs as data: values, equations, and the list of equations that computes a model.
 
-A program is straight-line SSA: every value is made once, by an input, a piece of state or an equation, before it is read.
+A program is straight-line SSA: every value is defined once, by an input, a piece of state or an equation, before it is read.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Value:
-    """One tensor of a program; compared by identity. `name` is a hint for readers, it may be empty."""
+    """One tensor of a program; compared by identity. `name` is a hint for readers and may be empty."""
 
     __slots__ = ("name", "spec")
 
@@ -32,7 +32,7 @@ class Value:
 
 
 class Literal:
-    """An array that is written into the program."""
+    """A constant array in a program."""
 
     __slots__ = ("array", "spec")
 
@@ -50,7 +50,7 @@ Atom: TypeAlias = "Value | Literal"
 class Equation:
     """One application of a primitive: `outputs = primitive(*inputs, **params)`.
 
-    `scope` is the path of the layer that asked for it, such as `encoder/dense`.
+    `scope` is the path of the layer that emitted it, such as `encoder/dense`.
     """
 
     __slots__ = ("inputs", "outputs", "params", "primitive", "scope")
@@ -74,7 +74,7 @@ class Equation:
 
 
 class State(NamedTuple):
-    """A variable that a program reads, and its new value (None: it stays)."""
+    """A variable that a program reads, its value before, and its new value (None: unchanged)."""
 
     variable: Variable
     before: Value
@@ -82,7 +82,7 @@ class State(NamedTuple):
 
 
 class Program:
-    """Inputs, state, equations, outputs. Immutable by convention: transforms make new ones."""
+    """Inputs, state, equations, outputs. Immutable by convention: transforms return new programs."""
 
     __slots__ = ("equations", "inputs", "outputs", "state")
 
@@ -99,19 +99,20 @@ class Program:
         self.outputs = tuple(outputs)
 
     def results(self) -> list[Atom]:
-        """Everything that the program must compute: outputs, then the new values of state."""
+        """Return everything that the program must compute: outputs, then the new values of state."""
         return [*self.outputs, *(s.after for s in self.state if s.after is not None)]
 
     def atoms_read(self) -> Iterator[Atom]:
-        """Every reading of an atom, by equations and results."""
+        """Yield every atom that an equation or a result reads, as often as it is read."""
         for equation in self.equations:
             yield from equation.inputs
         yield from self.results()
 
     def check(self) -> None:
-        """Verify that values are made once and before they are read, and that every abstract rule holds.
+        """Verify that every value is defined once and before it is read, and that every abstract rule holds.
 
-        Raises GraphError naming the equation.
+        Raises:
+            GraphError: If the program is not well formed; the message names the equation.
         """
         made: set[Value] = set()
         for value in (*self.inputs, *(s.before for s in self.state)):
@@ -124,7 +125,7 @@ class Program:
             specs = equation.primitive.infer([a.spec for a in equation.inputs], equation.params)
             if list(specs) != [v.spec for v in equation.outputs]:
                 raise GraphError(
-                    f"{where} says {[str(v.spec) for v in equation.outputs]}, its rule {[str(s) for s in specs]}."
+                    f"{where} has outputs {[str(v.spec) for v in equation.outputs]}, but its rule gives {[str(s) for s in specs]}."
                 )
             for value in equation.outputs:
                 _make(made, value, where)
@@ -143,7 +144,7 @@ def _make(made: set[Value], value: Value, where: str) -> None:
 
 
 def format_program(program: Program) -> str:
-    """The program as text, one equation a line."""
+    """Format the program as text, one equation per line."""
     names: dict[Value, str] = {}
 
     def name(atom: Atom) -> str:

@@ -1,4 +1,4 @@
-"""Simplification: a program in, a smaller program out that computes the same."""
+"""Simplification: rewrite a program into a smaller one that computes the same."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from graphkit.ir.primitive import Primitive
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
 from graphkit.ir.tracing import params_unknown
 
-FOLD_LIMIT = 1 << 16  # bytes: larger constants stay as the equations that make them
+FOLD_LIMIT = 1 << 16  # bytes: larger constants are not folded
 
-# A rewrite looks at an equation whose inputs are settled and at what made them; it gives an atom that stands for its single
-# output, a new equation that makes the same outputs, or None. Ops add theirs by `@rewrite("name", keeps_derivatives=...)`.
+# A rewrite gets an equation whose inputs are final, and the equations that produce them. It returns an atom that replaces the
+# single output, a new equation with the same outputs, or None. Ops add theirs by `@rewrite("name", keeps_derivatives=...)`.
 Producers = Mapping[Value, Equation]
 Rewrite = Callable[[Equation, Producers], "Atom | Equation | None"]
 
 
 class Rule(NamedTuple):
-    """A rewrite, and whether the derivatives of the program stay the same, so that it may come before differentiation."""
+    """A rewrite, and whether it keeps derivatives and so may run before differentiation."""
 
     apply: Rewrite
     keeps_derivatives: bool
@@ -34,8 +34,8 @@ def rewrite(*primitives: str, keeps_derivatives: bool) -> Callable[[Rewrite], Re
 
     Args:
         primitives: their names.
-        keeps_derivatives: whether `grad` of the rewritten program is `grad` of the program. Rewrites that only keep the numbers
-            run in the last pass before the engine and ONNX.
+        keeps_derivatives: whether `grad` of the rewritten program is `grad` of the program. Rewrites that keep only the
+            values run in the last pass, before the engine and ONNX.
     """
 
     def add(function: Rewrite) -> Rewrite:
@@ -47,18 +47,18 @@ def rewrite(*primitives: str, keeps_derivatives: bool) -> Callable[[Rewrite], Re
 
 
 def simplify(program: Program, *, fold_limit: int = FOLD_LIMIT, last: bool = False) -> Program:
-    """Take out what nothing reads, compute what is constant, share what is computed twice, apply the ops' rewrites.
+    """Eliminate dead code and common subexpressions, fold constants, and apply the ops' rewrites.
 
     Args:
         program: any program.
-        fold_limit: constants of more bytes stay as the equations that make them.
+        fold_limit: in bytes; larger constants are not folded.
         last: whether nothing is differentiated afterwards, so that rewrites may change derivatives.
     """
     return eliminate_dead(_forward(eliminate_dead(program), fold_limit, last))
 
 
 def eliminate_dead(program: Program) -> Program:
-    """Without the equations that no result needs, and the state that nothing reads or writes."""
+    """Remove the equations that no result needs, and the state that nothing reads or writes."""
     live = {a for a in program.results() if isinstance(a, Value)}
     kept: list[Equation] = []
     for equation in reversed(program.equations):
@@ -70,7 +70,7 @@ def eliminate_dead(program: Program) -> Program:
 
 
 def _forward(program: Program, fold_limit: int, last: bool) -> Program:
-    """One pass in order: identities, rewrites, folding, common subexpressions."""
+    """Run one pass over the equations in order: rewrites, constant folding, common subexpressions."""
     replaced: dict[Value, Atom] = {}
     producers: dict[Value, Equation] = {}
     seen: dict[Any, Equation] = {}
@@ -110,7 +110,7 @@ def _with_inputs(equation: Equation, inputs: tuple[Atom, ...]) -> Equation:
 
 
 def _rewritten(equation: Equation, producers: Producers, last: bool) -> Atom | Equation:
-    """What the rewrites make of an equation, tried until none applies."""
+    """Apply the rewrites to an equation until none applies, at most eight times."""
     for _ in range(8):
         for rule in REWRITES.get(equation.primitive.name, ()):
             result = rule.apply(equation, producers) if last or rule.keeps_derivatives else None
@@ -125,7 +125,7 @@ def _rewritten(equation: Equation, producers: Producers, last: bool) -> Atom | E
 
 
 def _folded(equation: Equation, limit: int) -> list[Literal] | None:
-    """The outputs as literals, if every input is one and the result is small."""
+    """Return the outputs as literals if every input is one and the result is small, else None."""
     if not all(isinstance(a, Literal) for a in equation.inputs) or params_unknown(equation.params):
         return None
     specs = [v.spec for v in equation.outputs]
@@ -147,7 +147,7 @@ def _is_program(param: Any) -> bool:
 
 
 def _key(equation: Equation) -> Any:
-    """What makes two equations the same computation, or None if that cannot be told."""
+    """Return a key that equal computations share, or None if the params are not hashable."""
     try:
         params = tuple((k, equation.params[k]) for k in sorted(equation.params))
         hash(params)
@@ -166,7 +166,7 @@ def _atom_key(atom: Atom) -> Any:
 
 
 def expand_composites(program: Program, keep: Callable[[Primitive], bool]) -> Program:
-    """Replace the composites that a reader does not know (`keep` is False) by what they are made of."""
+    """Expand the composites for which `keep` returns False, until none is left."""
     from graphkit.ir.gradient import expand_in_place
     from graphkit.ir.tracing import Trace
 

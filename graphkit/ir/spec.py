@@ -1,4 +1,4 @@
-"""What a tensor is, apart from its numbers: shape and dtype."""
+"""Tensor specs: shape and dtype without values."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class TensorSpec:
 
     @staticmethod
     def of(value: Any) -> TensorSpec:
-        """The spec of an array, or of anything that has one."""
+        """Return the spec of an array, or of any object with a `spec`."""
         spec = getattr(value, "spec", None)
         if isinstance(spec, TensorSpec):
             return spec
@@ -42,5 +42,5 @@ class TensorSpec:
 
 
 def spec(*shape: int | str | Dim, dtype: str = "float32") -> TensorSpec:
-    """A spec in one line: `spec("batch", 3)`; strings become unknown sizes."""
+    """Create a spec in one line: `spec("batch", 3)`; strings become unknown sizes."""
     return TensorSpec(tuple(Dim.named(s) if isinstance(s, str) else s for s in shape), dtype)

@@ -1,4 +1,4 @@
-"""Tracing: run a function on tracers, which carry only shape and dtype, and keep what it did as a program."""
+"""Tracing: run a function on tracers, which carry only shape and dtype, and record what it does as a program."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from graphkit.ir.variable import Variable
 class Tracer(CarriesMask, Comparable, TensorOperators):
     """A tensor of the program that is being traced.
 
-    Its operators do what those of the array do that will stand in its place: `&`, `|`, `^`, `~`, `<<`, `>>` work on bits.
+    Its operators are those of the eager tensor in its place: `&`, `|`, `^` and `~` are bitwise on integers.
 
     Attributes:
-        mask: the boolean tensor that travels with it, or None.
-        weak: int, float or complex where it stands for a Python number, which adapts its dtype to what it meets; else None.
+        mask: the Keras mask (a boolean tensor) or None.
+        weak: int, float or complex for a Python number, whose dtype adapts to the other operand; else None.
     """
 
     __slots__ = ("mask", "trace", "value", "weak")
@@ -69,18 +69,18 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
     def __bool__(self) -> bool:
         raise InvalidTypeError(
-            f"The truth of a traced tensor ({self.spec}) is not known while the graph is made. "
+            f"The truth value of a traced tensor ({self.spec}) is not known while the graph is built. "
             "Use ops.where or ops.cond instead of `if`, ops.while_loop instead of `while`."
         )
 
     def __float__(self) -> float:
-        raise InvalidTypeError(f"The numbers of a traced tensor ({self.spec}) are not known while the graph is made.")
+        raise InvalidTypeError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
     __int__ = __index__ = __float__
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidTypeError(
-            f"A traced tensor ({self.spec}) was given to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
+            f"A traced tensor ({self.spec}) was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
             "a layer, a loss, a metric or the body of a loop; ops.take(array, i, axis=0) instead of array[i]."
         )
 
@@ -89,23 +89,27 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
 
 class Measure:
-    """How a size that depends on numbers is found: what the program computed up to there, and what reads the size off it."""
+    """A recipe for a data-dependent size: the program that computes a tensor, and the function that reads the size off it."""
 
     def __init__(self, program: Program, function: Callable[[Any], int]) -> None:
         self._program = program
         self._function = function
 
     def __call__(self, samples: Sequence[Any]) -> int:
-        """The size for these inputs."""
+        """Compute the size for these inputs."""
         return self._function(replay(self._program, samples)[0])
 
 
 class Trace:
-    """A program in the making. `parent` is the trace around it (for the body of a loop), whose tensors it captures.
+    """A program under construction.
 
-    `samples` are the arrays that the program is made for, where it is to run at once: sizes that depend on numbers are
-    measured on them, and `measures` keeps how, since the program holds for these sizes only. `only_shapes` says that nothing
-    will run: an op of the layer graph is called to learn what it gives, and need not refuse a dtype that can still change.
+    Args:
+        parent: the enclosing trace (of the body of a loop or branch), whose tensors this one captures.
+        samples: arrays for the inputs, where the program is to run at once. Data-dependent sizes are measured on them; the
+            program is valid for these sizes only, and `measures` keeps what is needed to compare them with other arrays.
+        only_shapes: the trace infers shapes and dtypes and will not run, so ops need not reject a dtype that can still
+            change.
+        may_write: whether variables may be assigned.
     """
 
     def __init__(
@@ -123,16 +127,16 @@ class Trace:
         self.measures: list[Measure] = []
         self.equations: list[Equation] = []
         self.captures: dict[Value, Value] = {}
-        self.notes: dict[Any, Any] = {}  # what others keep while the trace lasts: its tensors mean nothing outside
+        self.notes: dict[Any, Any] = {}  # data of other modules that lives as long as the trace
         self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
 
     def input(self, spec: TensorSpec, name: str = "") -> Tracer:
-        """A new input of the program."""
+        """Add an input to the program."""
         self.inputs.append(Value(spec, name))
         return Tracer(self, self.inputs[-1])
 
     def read(self, variable: Variable) -> Any:
-        """The present value of a variable."""
+        """Return the current value of a variable."""
         entry = self._variables.get(variable)
         if entry is None:
             value = Value(variable.spec, variable.path)
@@ -140,13 +144,18 @@ class Trace:
         return self._wrap(entry[1])
 
     def before(self, variable: Variable) -> Value:
-        """The value that a variable has when the program starts."""
+        """Return the value that a variable has when the program starts."""
         self.read(variable)
         before: Value = self._variables[variable][0]
         return before
 
     def write(self, variable: Variable, value: Any) -> Any:
-        """Record the new value of a variable."""
+        """Record a new value of a variable, cast to its dtype.
+
+        Raises:
+            InvalidTypeError: If variables cannot be assigned in this trace.
+            ShapeError: If the value does not have the variable's shape.
+        """
         if not self.may_write:
             raise InvalidTypeError(
                 f"Variable {variable.path!r} cannot be assigned in the condition of a while_loop or in a gradient function; "
@@ -165,7 +174,7 @@ class Trace:
         return value
 
     def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
-        """Add an equation; gives the tracer of its output, or a tuple of them."""
+        """Add an equation; return the tracer of its output, or a tuple of tracers for several outputs."""
         atoms = tuple(self.lift(a) for a in args)
         made = primitive.infer_raw([a.spec for a in atoms], params)
         several = isinstance(made, tuple)
@@ -174,7 +183,7 @@ class Trace:
         return tuple(Tracer(self, v) for v in values) if several else Tracer(self, values[0])
 
     def lift(self, arg: Any) -> Atom:
-        """What an argument is in this program: a value of it, or a literal."""
+        """Convert an argument to an atom of this program: a value, or a literal for an array."""
         if isinstance(arg, Tracer):
             return arg.value if arg.trace is self else self._capture(arg).value
         if isinstance(arg, Variable):
@@ -190,8 +199,8 @@ class Trace:
             return tracer
         if self.parent is None:
             raise InvalidTypeError(
-                f"A tensor ({tracer.spec}) of a function traced earlier is used in another one. "
-                "Pass it as an argument instead of keeping it in a variable outside."
+                f"A tensor ({tracer.spec}) of a function traced earlier is used in another function. "
+                "Pass it as an argument instead of keeping it in an outer variable."
             )
         outer = self.parent.lift(tracer)
         assert isinstance(outer, Value)
@@ -201,7 +210,7 @@ class Trace:
         return Tracer(self, inner)
 
     def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
-        """The size that `function` reads off the numbers of a tensor; a name where there are no numbers yet."""
+        """Return the size that `function` reads off the values of a tensor; a named `Dim` where there are no samples."""
         if self.samples is None or tracer.trace is not self:
             return Dim.named(f"{name}_{len(self.equations)}")
         so_far = Program(list(self.inputs), [], list(self.equations), [tracer.value])
@@ -209,20 +218,20 @@ class Trace:
         return self.measures[-1](self.samples)
 
     def program(self, inputs: Sequence[Tracer], outputs: Sequence[Any]) -> Program:
-        """The finished program. Captured values become further inputs, in the order of `captures`."""
-        results = [self.lift(o) for o in outputs]  # first: an output may be captured as it is
+        """Return the finished program. Captured values become further inputs, in the order of `captures`."""
+        results = [self.lift(o) for o in outputs]  # first, since lifting an output may capture it
         state = [State(v, before, None if now is before else now) for v, (before, now) in self._variables.items()]
         values = [*(t.value for t in inputs), *self.captures.values()]
         return Program(values, state, self.equations, results)
 
 
 def measured_size(x: Any, function: Callable[[Any], int], name: str) -> Size:
-    """A size that depends on the numbers of a tensor: known for arrays and where a trace has samples, else a name."""
+    """Return a size that depends on the values of a tensor: an int for arrays and traces with samples, else a named `Dim`."""
     return x.trace.measure(x, function, name) if isinstance(x, Tracer) else function(x)
 
 
 def only_shapes(*values: Any) -> bool:
-    """Whether one of these is a tracer in a trace that infers shapes and dtypes and will not run."""
+    """Return whether one of these is a tracer in a trace that infers shapes and dtypes and will not run."""
     return any(isinstance(v, Tracer) and v.trace.only_shapes for v in values)
 
 
@@ -230,13 +239,13 @@ _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)
 
 
 def current_trace() -> Trace | None:
-    """The trace under way, or None."""
+    """Return the current trace, or None."""
     return _current.get()
 
 
 @contextmanager
 def tracing(trace: Trace | None) -> Iterator[None]:
-    """Make `trace` the current one; None computes at once in between."""
+    """Make `trace` the current one; with None, ops compute at once."""
     token = _current.set(trace)
     try:
         yield
@@ -245,12 +254,12 @@ def tracing(trace: Trace | None) -> Iterator[None]:
 
 
 def is_traced(args: Sequence[Any]) -> bool:
-    """Whether any argument is a tracer, or a variable (which a trace must read)."""
+    """Return whether any argument is a tracer, or a variable (which a trace must read)."""
     return any(isinstance(a, (Tracer, Variable)) for a in args)
 
 
 def params_unknown(params: Mapping[str, Any]) -> bool:
-    """Whether a size in the params is unknown, so that the result cannot be computed yet."""
+    """Return whether a size in the params is unknown, so that the result cannot be computed yet."""
     return any(_has_unknown(p) for p in params.values())
 
 
@@ -259,9 +268,15 @@ def _has_unknown(param: Any) -> bool:
 
 
 def trace_structured(function: Callable[..., Any], *args: Any) -> tuple[Program, Any]:
-    """Trace `function` on nested structures of specs; gives the program and the structure of the result.
+    """Trace `function` on nested structures of specs.
 
-    The program's inputs and outputs are the leaves in `nest.flatten`'s order; leaves that are no specs are passed as they are.
+    Args:
+        function: any function over ops.
+        args: nested structures of `TensorSpec`; other leaves are passed to `function` unchanged.
+
+    Returns:
+        The program, whose inputs and outputs are the leaves in the order of `nest.flatten`, and the structure of the result
+        with the indexes of the program's outputs as leaves.
     """
     return trace_on_samples(function, args, None)[:2]
 
@@ -269,7 +284,7 @@ def trace_structured(function: Callable[..., Any], *args: Any) -> tuple[Program,
 def trace_on_samples(
     function: Callable[..., Any], args: Sequence[Any], samples: Sequence[Any] | None
 ) -> tuple[Program, Any, list[Measure]]:
-    """Like `trace_structured`, for these arrays as inputs; gives also how the sizes were found that depend on their numbers."""
+    """Trace like `trace_structured`, for these arrays as inputs; also return the measures of data-dependent sizes."""
     trace = Trace(samples=samples)
     leaves = [trace.input(leaf) if isinstance(leaf, TensorSpec) else leaf for leaf in nest.flatten(args)]
     with tracing(trace):
@@ -280,7 +295,7 @@ def trace_on_samples(
 
 
 def trace(function: Callable[..., Any], *args: Any) -> Program:
-    """The program of `function` on tensors of these specs (nested structures of `TensorSpec`)."""
+    """Trace `function` on tensors of these specs (nested structures of `TensorSpec`) and return the program."""
     return trace_structured(function, *args)[0]
 
 
@@ -288,12 +303,12 @@ class Body(NamedTuple):
     """The body of a loop or branch, traced inside another trace.
 
     Attributes:
-        program: its inputs are those of the function, then `captured`, then the values of `variables` before; its outputs are
-            those of the function, then the values of `written` after.
+        program: its inputs are those of the function, then `captured`, then the old values of `variables`; its outputs are
+            those of the function, then the new values of `written`.
         captured: the tensors of the outer trace that it reads.
         variables: the variables that it reads or writes.
         written: those of them that it writes.
-        structure: the structure of the function's result, with numbers for leaves; None stays None.
+        structure: the structure of the function's result, with output indexes as leaves; None stays None.
     """
 
     program: Program
@@ -303,14 +318,14 @@ class Body(NamedTuple):
     structure: Any
 
     def operands(self) -> list[Any]:
-        """What the program's further inputs are in the current trace: what it captured, then the variables."""
+        """Return the program's further inputs in the current trace: captured tensors, then the variables' values."""
         current = current_trace()
         assert current is not None
         return [*self.captured, *(current.read(v) for v in self.variables)]
 
 
 def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec], may_write: bool = False) -> Body:
-    """Trace the body of a loop or branch inside the current trace; what it captures becomes further inputs."""
+    """Trace the body of a loop or branch inside the current trace; captured tensors become further inputs."""
     outer = current_trace()
     inner = Trace(parent=outer if outer is not None else Trace(), may_write=may_write)
     tracers = [inner.input(s) for s in specs]
@@ -335,7 +350,7 @@ def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec], may_wr
 
 
 def infer_specs(function: Callable[..., Any] | None, specs: Sequence[TensorSpec], params: Mapping[str, Any]) -> Any:
-    """The specs that `function` gives on tensors of these specs; nothing of the trace is kept."""
+    """Infer the specs of `function`'s results on tensors of these specs, in a trace that is discarded."""
     assert function is not None
     scratch = Trace()
     with tracing(scratch):
@@ -351,11 +366,16 @@ def replay(
     expand: Callable[[Equation], bool] = lambda _: False,
     known: Mapping[str, Any] | None = None,
 ) -> list[Any]:
-    """Compute a program's outputs again from `args`, in the current trace (or at once, on arrays).
+    """Evaluate a program on `args`, in the current trace, or at once on arrays.
 
-    Sizes are inferred anew, so a program with unknown sizes can be replayed on known ones: `Dim`s in params are evaluated by
-    what `args` say (and `known`). `expand` chooses the composites that are replaced by their decomposition. State is read from the
-    variables, and written to them.
+    Sizes are inferred again, so a program with unknown sizes can be replayed on known ones. State is read from the variables
+    and written to them.
+
+    Args:
+        program: any program.
+        args: one tensor or array for each input.
+        expand: chooses the composites that are replaced by their decomposition.
+        known: sizes by name, for `Dim`s in params, besides those that the shapes of `args` determine.
     """
     sizes = {**(known or {}), **bind_sizes(program, args)}
     env: dict[Value, Any] = dict(zip(program.inputs, args, strict=True))
@@ -382,7 +402,7 @@ def replay(
 
 
 def bind_sizes(program: Program, args: Sequence[Any]) -> dict[str, Any]:
-    """What the shapes of `args` say about the names of the program's unknown sizes."""
+    """Map the names of the program's unknown sizes to the sizes in the shapes of `args`."""
     sizes: dict[str, Any] = {}
     for value, arg in zip(program.inputs, args, strict=True):
         for wanted, given in zip(value.spec.shape, TensorSpec.of(arg).shape, strict=True):
@@ -392,7 +412,7 @@ def bind_sizes(program: Program, args: Sequence[Any]) -> dict[str, Any]:
 
 
 def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
-    """A param with the names of unknown sizes filled in."""
+    """Substitute known sizes for the names in a param."""
     if isinstance(param, Dim):
         return param.evaluate(sizes)
     if isinstance(param, tuple):
@@ -403,16 +423,16 @@ def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
 
 
 def _program_at(program: Program, sizes: Mapping[str, Any]) -> Program:
-    """The body of a loop or branch with the names of unknown sizes filled in."""
+    """Retrace the body of a loop or branch with known sizes in place of names."""
     specs = [TensorSpec(evaluate_param(v.spec.shape, sizes), v.spec.dtype) for v in program.inputs]
     return trace(lambda *args: replay(program, args, known=sizes), *specs)
 
 
 def specialize(program: Program, specs: Sequence[TensorSpec]) -> Program:
-    """The same program for inputs of these specs."""
+    """Retrace a program for inputs of these specs."""
     return trace(lambda *args: replay(program, args), *specs)
 
 
 def constant(value: Any, dtype: str) -> np.ndarray[Any, Any]:
-    """An array of this dtype."""
+    """Convert a value to an array of this dtype."""
     return np.asarray(value, dtypes.to_numpy(dtype))

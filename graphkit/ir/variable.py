@@ -23,13 +23,13 @@ _first_use = threading.RLock()
 
 
 def current_autocast() -> str | None:
-    """What the innermost scope casts to: a dtype, "" for a scope that casts nothing, None outside of any scope."""
+    """Return the dtype that the innermost scope casts to: "" if it casts nothing, None outside of any scope."""
     return _autocast_dtype.get()
 
 
 @contextmanager
 def autocast_scope(dtype: str | None) -> Iterator[None]:
-    """Ops see float variables in this dtype; "" leaves them as they are, None too and counts as no scope."""
+    """Let ops read float variables in this dtype; "" and None leave them unchanged, None also counts as no scope."""
     token = _autocast_dtype.set(dtype)
     try:
         yield
@@ -40,18 +40,24 @@ def autocast_scope(dtype: str | None) -> Iterator[None]:
 class Variable(Comparable, TensorOperators):
     """A named array: a weight, a moving statistic, an optimizer slot, a seed.
 
-    The array keeps its identity for life; `assign` writes into it. While a function is traced, reading gives a tracer and
-    `assign` records the new value instead. An initializer that says it `may_wait` runs when the array is first asked for: a
-    weight whose numbers come from a file never runs it, and has no memory before.
+    `assign` writes into the array in place. While a function is traced, reading returns a tracer and `assign` records the
+    new value instead. An initializer whose `may_wait(shape)` is true runs when the array is first read: for a weight that is
+    loaded from a file it never runs, and no memory is allocated before.
 
     Args:
-        initializer: an array, or a function `(shape, dtype=...)` that gives one; then `shape` is needed.
+        initializer: an array, or a function `(shape, dtype=...)` that returns one; a function needs `shape`.
         shape: ints.
-        dtype: `floatx()` by default for a function, the array's own dtype (float64 becomes `floatx()`) for an array.
-        trainable: whether training changes it.
-        autocast: whether a layer that computes in another float dtype sees it in that one.
-        aggregation, synchronization, layout: taken for Keras' sake.
-        name: the last part of `path`.
+        dtype: for a function `floatx()` by default; for an array its own dtype, with float64 converted to `floatx()`.
+        trainable: whether training updates it.
+        autocast: whether a layer that computes in another float dtype reads it in that dtype.
+        aggregation: accepted for compatibility with Keras, ignored.
+        synchronization: accepted for compatibility with Keras, ignored.
+        name: the last part of `path`; a generated name by default.
+        layout: accepted for compatibility with Keras, ignored.
+
+    Raises:
+        NotBuiltError: If `initializer` is a function and there is no `shape`.
+        ShapeError: If `shape` has an unknown size.
 
     Source: keras.Variable (Keras 3).
     """
@@ -92,7 +98,7 @@ class Variable(Comparable, TensorOperators):
         self.overwrite_with_gradient = False
         self._regularizer: Any = None
         self._constraint: Callable[[Any], Any] | None = None
-        self.changed = 0  # when regularizer or constraint last became another one
+        self.changed = 0  # the clock's value when regularizer or constraint was last replaced
         self.autocast = autocast
         self.version = 0
         self._first: Callable[[], np.ndarray[Any, Any]] | None = None
@@ -112,7 +118,7 @@ class Variable(Comparable, TensorOperators):
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes it."""
+        """Whether training updates it."""
         return self._trainable
 
     @trainable.setter
@@ -122,7 +128,7 @@ class Variable(Comparable, TensorOperators):
 
     @property
     def regularizer(self) -> Any:
-        """What gives a penalty for its numbers, or None."""
+        """The function that computes a penalty from its value, or None."""
         return self._regularizer
 
     @regularizer.setter
@@ -132,7 +138,7 @@ class Variable(Comparable, TensorOperators):
 
     @property
     def constraint(self) -> Any:
-        """What its numbers are mapped to after each step, or None."""
+        """The function that maps its value to an allowed one after each step, or None."""
         return self._constraint
 
     @constraint.setter
@@ -158,7 +164,7 @@ class Variable(Comparable, TensorOperators):
 
     @property
     def array(self) -> np.ndarray[Any, Any]:
-        """The array itself, not a copy: what the engine reads and writes."""
+        """The storage itself, not a copy: what the engine reads and writes."""
         if self._first is not None:
             with _first_use:
                 if self._first is not None:
@@ -166,7 +172,7 @@ class Variable(Comparable, TensorOperators):
         return self._array
 
     def adopt(self, array: np.ndarray[Any, Any]) -> None:
-        """Take a new value that nobody else keeps: `array` becomes the storage where there is none yet, else it is copied."""
+        """Take over an array that nothing else refers to: it becomes the storage if there is none yet, else it is copied."""
         fits = array.shape == self.shape and array.dtype == dtypes.to_numpy(self.dtype)
         if self._first is None or not fits or not (array.flags.c_contiguous and array.flags.writeable):
             self.assign(array)
@@ -176,21 +182,21 @@ class Variable(Comparable, TensorOperators):
         self.version += 1
 
     def share(self, storage: np.ndarray[Any, Any]) -> None:
-        """Live in `storage` (same shape and dtype) from now on, with the present numbers."""
+        """Move the current value to `storage` (same shape and dtype) and keep it there from now on."""
         np.copyto(storage, self.array, casting="no")
         self._array = storage
         self.version += 1
 
     @property
     def value(self) -> Any:
-        """The numbers of now as a tensor of their own, which later changes leave alone; a tracer while tracing."""
+        """The current value as a tensor that later assignments do not change; a tracer while tracing."""
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
         return eager(self.numpy()) if trace is None else trace.read(self)
 
     def as_tensor(self) -> Any:
-        """The variable as ops see it: itself, or cast to the compute dtype of the layer that is under way."""
+        """Return the variable as ops read it: itself, or cast to the compute dtype of the layer that is being called."""
         dtype = _autocast_dtype.get()
         if not dtype or not self.autocast or dtype == self.dtype or not dtypes.is_float(self.dtype):
             return self
@@ -199,15 +205,20 @@ class Variable(Comparable, TensorOperators):
         return PRIMITIVES["cast"].bind(self, dtype=dtype)
 
     def numpy(self) -> np.ndarray[Any, Any]:
-        """A copy of the numbers."""
+        """Return a copy of the value."""
         return self.array.copy()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        # A copy unless somebody insists: the storage changes in place, and a caller's array must not.
+        # A copy unless copy=False: the storage changes in place, and a caller's array must not.
         return np.array(self.array, dtype=dtype) if copy is None or copy or dtype else self.array
 
     def assign(self, value: Any) -> Any:
-        """Take a new value of the same shape; it is cast to the variable's dtype. Raises ShapeError."""
+        """Assign a value of the same shape, cast to the variable's dtype.
+
+        Raises:
+            ShapeError: If the value has another shape.
+            InvalidTypeError: If the current trace does not allow assignments (the condition of a loop, a gradient function).
+        """
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
@@ -240,7 +251,7 @@ class Variable(Comparable, TensorOperators):
 
     def __bool__(self) -> bool:
         raise InvalidTypeError(
-            f"Variable {self.path!r} has no truth value; compare its number, as in `int(variable) > 0`, or its identity with None."
+            f"Variable {self.path!r} has no truth value; compare its value, as in `int(variable) > 0`, or test it with `is None`."
         )
 
     def __float__(self) -> float:
@@ -253,10 +264,10 @@ class Variable(Comparable, TensorOperators):
         return complex(self._scalar())
 
     def _scalar(self) -> Any:
-        """The only number. Raises InvalidTypeError where there are axes, or where it is not known while a function is traced."""
+        """Return the value of a scalar. Raises InvalidTypeError for other shapes."""
         if self.shape:
             raise InvalidTypeError(
-                f"Only a variable without axes is a number; variable {self.path!r} has shape {self.shape}."
+                f"Only a scalar variable converts to a number; variable {self.path!r} has shape {self.shape}."
             )
         return self.value
 
@@ -269,7 +280,7 @@ class Variable(Comparable, TensorOperators):
 def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:
     if callable(initializer) and not isinstance(initializer, np.ndarray):
         if shape is None:
-            raise NotBuiltError(f"Variable {path!r} has an initializer function and so needs a shape.")
+            raise NotBuiltError(f"Variable {path!r} has an initializer function, so it needs a shape.")
         if any(not isinstance(size, (int, np.integer)) for size in shape):
             raise ShapeError(f"Variable {path!r} must have a known shape, got {tuple(shape)}.")
         initializer = initializer(tuple(int(s) for s in shape), dtype=dtypes.standardize(dtype))

@@ -1,4 +1,4 @@
-"""Derivatives forwards: of a function along a direction."""
+"""Forward-mode differentiation: Jacobian-vector products."""
 
 from __future__ import annotations
 
@@ -23,9 +23,23 @@ __all__ = ["jvp"]
 
 @operation("JVP", "linalg", tensors="fun primals tangents")
 def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = False) -> Any:
-    """`fun(*primals)` and its derivative along `tangents`; with `has_aux` also the second of the two things that `fun` gives.
+    """Compute `fun(*primals)` and its derivative along `tangents`.
 
-    The gradient along u is linear in u, so its own gradient is the derivative forwards. Source: keras.ops.jvp.
+    The VJP is linear in its cotangent, so differentiating it with respect to the cotangent gives the JVP.
+
+    Args:
+        fun: a function of as many tensors as there are primals.
+        primals: a list of float tensors.
+        tangents: a list of tensors with the shapes of `primals`.
+        has_aux: whether `fun` returns a pair (result, aux), of which only the result is differentiated.
+
+    Returns:
+        (result, derivative), or (result, derivative, aux) with `has_aux`.
+
+    Raises:
+        ShapeError: If a tangent does not have the shape of its primal.
+
+    Source: keras.ops.jvp.
     """
     points, steps = ([tensor(v) for v in values] for values in (primals, tangents))
     if [shape_of(p) for p in points] != [shape_of(t) for t in steps]:

@@ -1,6 +1,6 @@
 """Fourier transforms. Complex tensors are pairs (real, imaginary) of real ones, as in Keras."""
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# VJPs refer to ops that are defined further down, whose types mypy does not know yet.
 # mypy: disable-error-code="has-type"
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def _fft_kernel(out: Any, re: Any, im: Any, inverse: bool) -> None:
 
 def _fft_abstract(re: TensorSpec, im: TensorSpec, inverse: bool) -> tuple[TensorSpec, TensorSpec]:
     if not same_sizes(re.shape, im.shape) or re.dtype != im.dtype:
-        raise ShapeError(f"fft: real and imaginary part must be alike, got {re} and {im}.")
+        raise ShapeError(f"fft: real and imaginary part must have the same shape and dtype, got {re} and {im}.")
     if re.rank < 1:
-        raise ShapeError("fft wants at least one axis, got scalars.")
+        raise ShapeError("fft expects at least one axis, got scalars.")
     return re, im
 
 
 def _fft_vjp(g: Any, out: Any, re: Any, im: Any, inverse: bool) -> list[Any]:
-    """The matrix is symmetric and the inner product real, so the adjoint is the transform the other way, but for the scale."""
+    """The adjoint is the opposite transform up to a factor, since the DFT matrix is symmetric."""
     g_re, g_im = (zeros_like(re) if part is None else part for part in g)
     made = fft_p.bind(g_re, g_im, inverse=not inverse)
     size = tensor(shape_of(re)[-1], dtype_name(re))
@@ -66,15 +66,24 @@ def _pair(x: Any) -> tuple[Any, Any]:
     if only_shapes(re, im):
         return as_float(re), as_float(im)
     if not all(dtypes.is_float(dtype_name(part)) for part in (re, im)):
-        raise DTypeError(
-            f"Real and imaginary part must be of a float dtype, got {dtype_name(re)} and {dtype_name(im)}."
-        )
+        raise DTypeError(f"Real and imaginary part must have a float dtype, got {dtype_name(re)} and {dtype_name(im)}.")
     return re, im
 
 
 @operation("FFT", "math")
 def fft(x: Any) -> tuple[Any, Any]:
-    """The discrete Fourier transform of (real, imaginary) along the last axis. Source: keras.ops.fft."""
+    """Compute the discrete Fourier transform along the last axis.
+
+    Args:
+        x: a pair (real, imaginary) of float tensors (..., n).
+
+    Raises:
+        InvalidArgumentError: If `x` is not a pair.
+        ShapeError: If the shapes differ, or the tensors are scalars.
+        DTypeError: If a dtype is not a float.
+
+    Source: keras.ops.fft.
+    """
     re, im = fft_p.bind(*_pair(x), inverse=False)
     return re, im
 
@@ -82,7 +91,9 @@ def fft(x: Any) -> tuple[Any, Any]:
 def _in_two_axes(x: Any, inverse: bool) -> tuple[Any, Any]:
     pair = _pair(x)
     if pair[0].ndim < 2:
-        raise ShapeError(f"A Fourier transform in two axes wants at least two, got shape {show(shape_of(pair[0]))}.")
+        raise ShapeError(
+            f"A two-dimensional Fourier transform expects at least two axes, got shape {show(shape_of(pair[0]))}."
+        )
     rows = fft_p.bind(*pair, inverse=inverse)
     re, im = fft_p.bind(*(swapaxes(part, -1, -2) for part in rows), inverse=inverse)
     return swapaxes(re, -1, -2), swapaxes(im, -1, -2)
@@ -90,18 +101,29 @@ def _in_two_axes(x: Any, inverse: bool) -> tuple[Any, Any]:
 
 @operation("FFT2", "math")
 def fft2(x: Any) -> tuple[Any, Any]:
-    """The discrete Fourier transform of (real, imaginary) in the last two axes. Source: keras.ops.fft2."""
+    """Compute the two-dimensional discrete Fourier transform over the last two axes.
+
+    Args:
+        x: a pair (real, imaginary) of float tensors (..., m, n).
+
+    Raises:
+        InvalidArgumentError: If `x` is not a pair.
+        ShapeError: If the shapes differ, or there are fewer than two axes.
+        DTypeError: If a dtype is not a float.
+
+    Source: keras.ops.fft2.
+    """
     return _in_two_axes(x, inverse=False)
 
 
 @operation("IFFT2", "math")
 def ifft2(x: Any) -> tuple[Any, Any]:
-    """The inverse of `fft2`. Source: keras.ops.ifft2."""
+    """Compute the inverse of `fft2`; arguments and errors are the same. Source: keras.ops.ifft2."""
     return _in_two_axes(x, inverse=True)
 
 
 def _resized(x: Any, size: Size) -> Any:
-    """`x` with its last axis cut or filled up with zeros to `size`."""
+    """Crop or zero-pad the last axis of `x` to `size`."""
     old = shape_of(x)[-1]
     if old == size:
         return x
@@ -112,7 +134,20 @@ def _resized(x: Any, size: Size) -> Any:
 
 @operation("RFFT", "math")
 def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
-    """The Fourier transform of a real `x`: its fft_length // 2 + 1 first terms, the others mirror them. Source: keras.ops.rfft."""
+    """Compute the Fourier transform of a real tensor along the last axis.
+
+    Args:
+        x: (..., n), real.
+        fft_length: `x` is cropped or zero-padded to this length; n by default.
+
+    Returns:
+        (real, imaginary), each (..., fft_length // 2 + 1): the other terms are their conjugates.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.rfft.
+    """
     (x,) = reals("rfft", x, to_float=True)
     x = x if fft_length is None else _resized(x, int(fft_length))
     kept = shape_of(x)[-1] // 2 + 1
@@ -122,30 +157,60 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
 
 @operation("IRFFT", "math")
 def irfft(x: Any, fft_length: int | None = None) -> Any:
-    """The inverse of `rfft`: real, of fft_length (default 2 * (n - 1)) numbers. Source: keras.ops.irfft."""
+    """Compute the inverse of `rfft`.
+
+    Args:
+        x: a pair (real, imaginary) of float tensors (..., n).
+        fft_length: the length of the result; 2 * (n - 1) by default.
+
+    Returns:
+        A real tensor (..., fft_length).
+
+    Raises:
+        InvalidArgumentError: If `x` is not a pair.
+        ShapeError: If the shapes differ.
+        DTypeError: If a dtype is not a float.
+
+    Source: keras.ops.irfft.
+    """
     re, im = _pair(x)
     size = 2 * (shape_of(re)[-1] - 1) if fft_length is None else int(fft_length)
     kept = size // 2 + 1
     re, im = (_resized(part, kept) for part in (re, im))
-    inner = slice(1, size - kept + 1)  # the terms that come once more, conjugated and backwards
+    inner = slice(1, size - kept + 1)  # the terms whose conjugates follow in reverse order
     whole_re = concatenate([re, flip(re[..., inner], axis=-1)], axis=-1)
     whole_im = concatenate([im, negative(flip(im[..., inner], axis=-1))], axis=-1)
-    if isinstance(size, int):  # the first term, and the middle one of an even number, count as real
+    if isinstance(size, int):  # the first term, and the middle one of an even size, are taken as real
         real_terms = np.zeros(size, bool)
         real_terms[[0, size // 2] if size % 2 == 0 else [0]] = True
         whole_im = where(real_terms, 0.0, whole_im)
     return fft_p.bind(whole_re, whole_im, inverse=True)[0]
 
 
-# ----- short pieces of a signal -----
+# ----- frames of a signal -----
 
 
 @operation("ExtractSequences", "math")
 def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any:
-    """Pieces of `sequence_length` along the last axis, one every `sequence_stride`. Source: keras.ops.extract_sequences."""
+    """Slice the last axis into overlapping frames.
+
+    Args:
+        x: (..., time).
+        sequence_length: the length of a frame.
+        sequence_stride: the distance between the starts of two frames.
+
+    Returns:
+        (..., frames, sequence_length).
+
+    Raises:
+        ShapeError: If `x` is a scalar.
+        InvalidArgumentError: If the length or stride is not a positive integer.
+
+    Source: keras.ops.extract_sequences.
+    """
     x = tensor(x)
     if x.ndim < 1:
-        raise ShapeError("extract_sequences wants at least one axis, got a scalar.")
+        raise ShapeError("extract_sequences expects at least one axis, got a scalar.")
     _positive("extract_sequences", sequence_length=sequence_length, sequence_stride=sequence_stride)
     count = (shape_of(x)[-1] - sequence_length) // sequence_stride + 1
     places = add(multiply(expand_dims(arange(count), 1), sequence_stride), arange(sequence_length))
@@ -153,7 +218,7 @@ def extract_sequences(x: Any, sequence_length: int, sequence_stride: int) -> Any
 
 
 def _positive(what: str, **sizes: Any) -> None:
-    """Raises InvalidArgumentError for a size that is no int above 0."""
+    """Raise InvalidArgumentError unless all sizes are positive ints."""
     for name, size in sizes.items():
         if not isinstance(size, (int, np.integer)) or isinstance(size, bool) or size <= 0:
             raise InvalidArgumentError(f"{what}: `{name}` must be a positive integer. Received: {name}={size!r}")
@@ -163,7 +228,7 @@ _WINDOWS = {"hann": 0.5, "hamming": 0.54}  # a - (1 - a) * cos(2 pi n / N)
 
 
 def _window(window: Any, length: int, fft_length: int, dtype: str) -> Any:
-    """The window, with zeros around it up to `fft_length`; ones without one."""
+    """Return the window, zero-padded to `fft_length` on both sides; ones for None."""
     if fft_length < length:
         raise InvalidArgumentError(
             f"`fft_length` must equal or larger than `sequence_length`. Received: sequence_length={length}, fft_length={fft_length}"
@@ -190,10 +255,26 @@ def _window(window: Any, length: int, fft_length: int, dtype: str) -> Any:
 def stft(
     x: Any, sequence_length: int, sequence_stride: int, fft_length: int, window: Any = "hann", center: bool = True
 ) -> tuple[Any, Any]:
-    """The Fourier transforms of windowed pieces of `x` (..., time): (real, imaginary), (..., pieces, fft_length // 2 + 1).
+    """Compute the short-time Fourier transform along the last axis.
 
-    `window` is "hann", "hamming", a tensor (sequence_length,) or None; `center` mirrors half a piece around the ends.
-    Raises InvalidArgumentError for other windows, and if `fft_length` is below `sequence_length`. Source: keras.ops.stft.
+    Args:
+        x: (..., time), float32 or float64.
+        sequence_length: the length of the window.
+        sequence_stride: the distance between the starts of two frames.
+        fft_length: the length of a frame, at least `sequence_length`; the window is zero-padded to it.
+        window: "hann", "hamming", a tensor (sequence_length,), or None for no window.
+        center: whether `x` is padded by reflection, fft_length // 2 elements at each end.
+
+    Returns:
+        (real, imaginary), each (..., frames, fft_length // 2 + 1).
+
+    Raises:
+        InvalidTypeError: If `x` is neither float32 nor float64.
+        InvalidArgumentError: If a length or stride is not a positive integer, `fft_length` is less than `sequence_length`, or
+            the window is unknown.
+        ShapeError: If `x` is a scalar or the window does not have `sequence_length` elements.
+
+    Source: keras.ops.stft.
     """
     x = tensor(x)
     if dtype_name(x) not in ("float32", "float64"):
@@ -202,7 +283,7 @@ def stft(
         )
     _positive("stft", sequence_length=sequence_length, sequence_stride=sequence_stride, fft_length=fft_length)
     if x.ndim < 1:
-        raise ShapeError("stft wants at least one axis, got a scalar.")
+        raise ShapeError("stft expects at least one axis, got a scalar.")
     weights = _window(window, int(sequence_length), int(fft_length), dtype_name(x))
     if center:
         x = pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2, fft_length // 2)], mode="reflect")
@@ -221,10 +302,30 @@ def istft(
     window: Any = "hann",
     center: bool = True,
 ) -> Any:
-    """The signal whose `stft` is `x`: pieces added up where they overlap, divided by the sum of the squared windows.
+    """Compute the inverse of `stft`: add overlapping frames and divide by the sum of the squared windows.
 
     Without a window the result is `fft_length / sequence_stride` times the signal, as in Keras.
-    `length` is that of the signal where it is known. Source: keras.ops.istft.
+
+    Args:
+        x: a pair (real, imaginary) of float tensors (..., frames, fft_length // 2 + 1).
+        sequence_length: as in `stft`.
+        sequence_stride: as in `stft`.
+        fft_length: as in `stft`.
+        length: the length of the signal, if known.
+        window: as in `stft`.
+        center: as in `stft`.
+
+    Returns:
+        A real tensor (..., time).
+
+    Raises:
+        InvalidArgumentError: If a length or stride is not a positive integer, `fft_length` is less than `sequence_length`, `x`
+            is not a pair, or the window is unknown.
+        ShapeError: If `x` has fewer than two axes, its parts differ in shape, or the window does not have
+            `sequence_length` elements.
+        DTypeError: If a dtype is not a float.
+
+    Source: keras.ops.istft.
     """
     _positive("istft", sequence_length=sequence_length, sequence_stride=sequence_stride, fft_length=fft_length)
     re, im = _pair(x)
@@ -244,7 +345,7 @@ def istft(
 
 
 def _overlapped(pieces: Any, stride: int) -> Any:
-    """(..., pieces, length) laid out every `stride` and added up."""
+    """Overlap-add: place the frames (..., frames, length) at every `stride` and sum them."""
     count, length = shape_of(pieces)[-2:]
     places = add(multiply(expand_dims(arange(count), 1), stride), arange(length))
     return scatter_add_p.bind(pieces, places, axis=pieces.ndim - 2, size=(count - 1) * stride + length)

@@ -1,6 +1,7 @@
-"""Images: cropping, padding, patches, filters, and moving their pixels; `ops.image` as Keras has it.
+"""Image ops: cropping, padding, patches, filters and geometric transforms; `ops.image`, as in Keras.
 
-Images are (height, width, channels) or a batch of them; `data_format="channels_first"` puts the channels first.
+Images are (height, width, channels) or (batch, height, width, channels); with `data_format="channels_first"` the channels
+come before the height. `data_format` is `image_data_format()` by default.
 """
 
 from __future__ import annotations
@@ -75,15 +76,15 @@ __all__ = [
 
 
 def _spatial(x: Any, data_format: Any) -> tuple[int, int]:
-    """The axes of height and width."""
+    """Return the axes of height and width."""
     first = x.ndim - 3 if standardize_data_format(data_format) == CHANNELS_LAST else x.ndim - 2
     return first, first + 1
 
 
 def _two_of_three(names: tuple[str, str, str], values: tuple[Any, Any, Any]) -> None:
-    told = ", ".join(f"{n}={v}" for n, v in zip(names, values, strict=True))
+    received = ", ".join(f"{n}={v}" for n, v in zip(names, values, strict=True))
     if values.count(None) != 1:
-        raise InvalidArgumentError(f"Must specify exactly two of {', '.join(names)}. Received: {told}")
+        raise InvalidArgumentError(f"Must specify exactly two of {', '.join(names)}. Received: {received}")
     for name, value in zip(names, values, strict=True):
         if isinstance(value, int) and value < 0:
             raise InvalidArgumentError(f"{name} must be >= 0. Received: {name}={value}")
@@ -106,9 +107,13 @@ def pad_images(
     target_width: Any = None,
     data_format: Any = None,
 ) -> Any:
-    """Zeros around images; two of (top, bottom, target height), and of (left, right, target width), say how many.
+    """Pad images with zeros, given two of (top, bottom, target height) and two of (left, right, target width), in pixels.
 
-    Raises InvalidArgumentError otherwise. Source: keras.ops.image.pad_images.
+    Raises:
+        InvalidArgumentError: If not exactly two of three are given, or a padding is negative.
+        ShapeError: If `images` has neither 3 nor 4 axes.
+
+    Source: keras.ops.image.pad_images.
     """
     x = images_of(images)
     _two_of_three(("top_padding", "bottom_padding", "target_height"), (top_padding, bottom_padding, target_height))
@@ -137,9 +142,13 @@ def crop_images(
     target_width: Any = None,
     data_format: Any = None,
 ) -> Any:
-    """Images without their rims; two of (top, bottom, target height), and of (left, right, target width), say how much.
+    """Crop images, given two of (top, bottom, target height) and two of (left, right, target width), in pixels.
 
-    Raises InvalidArgumentError otherwise. Source: keras.ops.image.crop_images.
+    Raises:
+        InvalidArgumentError: If not exactly two of three are given, or a cropping or target size is negative.
+        ShapeError: If `images` has neither 3 nor 4 axes.
+
+    Source: keras.ops.image.crop_images.
     """
     x = images_of(images)
     _two_of_three(("top_cropping", "bottom_cropping", "target_height"), (top_cropping, bottom_cropping, target_height))
@@ -173,7 +182,7 @@ def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, pad
         raise InvalidArgumentError(f"extract_patches: padding must be 'valid' or 'same', got {padding!r}.")
     if x.ndim not in (rank + 1, rank + 2):
         raise ShapeError(
-            f"extract_patches: {rank} spatial axes and channels, or a batch of that, expected; got shape {show(shape_of(x))}."
+            f"extract_patches expects {rank} spatial axes and channels, with or without a batch axis, got shape {show(shape_of(x))}."
         )
     is_single = x.ndim == rank + 1
     x = expand_dims(x, 0) if is_single else x
@@ -194,7 +203,26 @@ def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, pad
 def extract_patches(
     images: Any, size: Any, strides: Any = None, dilation_rate: Any = 1, padding: str = "valid", data_format: Any = None
 ) -> Any:
-    """The windows of images, the numbers of each as channels; of volumes for 3 sizes. Source: keras.ops.image.extract_patches."""
+    """Extract patches of images, or of volumes if `size` has 3 elements, and flatten each patch into the channel axis.
+
+    Args:
+        images: (height, width, channels) or (depth, height, width, channels), with or without a batch axis.
+        size: an int, or one for each spatial axis.
+        strides: an int, or one for each spatial axis; `size` by default.
+        dilation_rate: an int, or one for each spatial axis.
+        padding: "valid" or "same".
+        data_format: "channels_last" or "channels_first".
+
+    Returns:
+        Spatial axes that count patches, and channels of prod(size) * channels.
+
+    Raises:
+        InvalidTypeError: If `size` has a wrong length.
+        InvalidArgumentError: If `padding` is unknown.
+        ShapeError: If `images` has a wrong number of axes.
+
+    Source: keras.ops.image.extract_patches.
+    """
     rank = 3 if not isinstance(size, (int, np.integer)) and len(size) == 3 else 2
     return _patches(tensor(images), rank, size, strides, dilation_rate, padding, data_format)
 
@@ -207,7 +235,7 @@ def extract_patches_3d(
     padding: str = "valid",
     data_format: Any = None,
 ) -> Any:
-    """The windows of volumes, the numbers of each as channels. Source: keras.ops.image.extract_patches_3d."""
+    """Extract patches of volumes: `extract_patches` with three sizes. Source: keras.ops.image.extract_patches_3d."""
     sizes = (size,) * 3 if isinstance(size, int) else size
     return extract_patches(volumes, sizes, strides, dilation_rate, padding, data_format)
 
@@ -216,23 +244,35 @@ def extract_patches_3d(
 
 
 def _filtered(x: Any, kernel: Any, data_format: Any) -> Any:
-    """Each channel of a batch of images convolved with one kernel, zeros around."""
+    """Convolve each channel of a batch of images with the same kernel, zero-padded."""
     channels = shape_of(x)[channels_axis(data_format)]
     if isinstance(channels, Dim):
-        raise ShapeError(f"A filter wants a known number of channels, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"A filter requires a known number of channels, got shape {show(shape_of(x))}.")
     taps = repeat(expand_dims(cast(kernel, dtype_name(x)), [2, 3]), channels, axis=2)
     return depthwise_conv(x, taps, padding="same", data_format=data_format)
 
 
 @operation("GaussianBlur", "image", tensors="images")
 def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format: Any = None) -> Any:
-    """Images blurred by a bell curve; the second number is for the height, as in Keras; `sigma` may be a tensor of two.
+    """Blur images with a Gaussian kernel.
+
+    Args:
+        images: (height, width, channels) or a batch, of a float dtype.
+        kernel_size: two odd ints, for the width and the height in this order, as in Keras.
+        sigma: two standard deviations in pixels in the same order, or a tensor of two.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        DTypeError: If the dtype is not a float.
+        ShapeError: If `images` has neither 3 nor 4 axes, or an unknown number of channels.
 
     Source: keras.ops.image.gaussian_blur.
     """
     x = images_of(images)
     if not dtypes.is_float(dtype_name(x)) and not only_shapes(x):
-        raise DTypeError(f"gaussian_blur wants images of a float dtype, got {dtype_name(x)}; cast them with ops.cast.")
+        raise DTypeError(
+            f"gaussian_blur expects images of a float dtype, got {dtype_name(x)}; cast them with ops.cast."
+        )
     kernel = outer(gaussian(kernel_size[1], sigma[1]), gaussian(kernel_size[0], sigma[0]))
     made = _filtered(expand_dims(x, 0) if x.ndim == 3 else x, kernel, data_format)
     return squeeze(made, 0) if x.ndim == 3 else made
@@ -243,18 +283,25 @@ _SOBEL = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]])
 
 @operation("SobelEdges", "image", tensors="images")
 def sobel_edges(images: Any, data_format: Any = None) -> Any:
-    """The slopes (dy, dx) of images along a new last axis, by Sobel's filters, zeros around. Source: keras.ops.image.sobel_edges."""
+    """Compute the gradients (dy, dx) of zero-padded images with Sobel filters, along a new last axis.
+
+    Raises:
+        DTypeError: If the dtype is unsigned or bool.
+        ShapeError: If `images` is not a batch of images, or has an unknown number of channels.
+
+    Source: keras.ops.image.sobel_edges.
+    """
     x = images_of(images)
     if dtype_name(x) in (*dtypes.UNSIGNED, "bool"):
         raise DTypeError(
-            f"sobel_edges has results below 0, which {dtype_name(x)} cannot hold; cast the images to a float dtype."
+            f"sobel_edges has negative results, which {dtype_name(x)} cannot hold; cast the images to a float dtype."
         )
     if x.ndim != 4:
-        raise ShapeError(f"sobel_edges wants a batch of images, got shape {show(shape_of(x))}.")
+        raise ShapeError(f"sobel_edges expects a batch of images, got shape {show(shape_of(x))}.")
     return stack([_filtered(x, kernel, data_format) for kernel in (_SOBEL.T, _SOBEL)], axis=-1)
 
 
-# ----- reading pixels anywhere -----
+# ----- sampling at arbitrary coordinates -----
 
 
 def _mirrored(index: Any, size: Size) -> Any:
@@ -272,12 +319,12 @@ _FIXERS: dict[str, Callable[[Any, Size], Any]] = {
 
 
 def _half_away(x: Any) -> Any:
-    """The nearest whole number, halves away from zero."""
+    """Round to the nearest integer, halves away from zero."""
     return multiply(sign(x), floor(add(absolute(x), 0.5)))
 
 
 def _corners(coordinate: Any, order: int) -> list[tuple[Any, Any]]:
-    """(index, weight) of the elements that a coordinate reads along its axis."""
+    """Return (index, weight) for the elements that a coordinate reads along its axis; the weight None is 1."""
     if order == 0:
         return [(cast(_half_away(coordinate), "int32"), None)]
     low = floor(coordinate)
@@ -289,9 +336,16 @@ def _corners(coordinate: Any, order: int) -> list[tuple[Any, Any]]:
 def _sampled(
     flat: Any, sizes: tuple[Size, ...], coordinates: list[Any], order: int, mode: str, fill: Any, base: Any = None
 ) -> Any:
-    """Elements of `flat` (all positions of `sizes` in one axis, then features) at `coordinates`, one tensor for each of the sizes.
+    """Sample a flattened grid at fractional coordinates.
 
-    `base` is added to each position: where an image of a batch begins. Positions beyond the rim are read as `mode` says.
+    Args:
+        flat: the elements of a grid of shape `sizes` flattened into one axis, then feature axes.
+        sizes: the shape of the grid.
+        coordinates: a tensor for each axis of the grid.
+        order: 0 for the nearest element, 1 for linear interpolation.
+        mode: how coordinates outside of the grid are handled, a key of `_FIXERS`.
+        fill: the value outside of the grid in mode "constant".
+        base: the position in `flat` where the image of each sample begins, for a batch of images.
     """
     features = flat.ndim - 1
     parts: list[tuple[Any, Any, Any]] = [(base, None, None)]  # position, weight, whether inside
@@ -313,19 +367,19 @@ def _sampled(
     for position, weight, valid in parts:
         value = take(flat, position, axis=0)
         if valid is not None:
-            value = where(_behind(valid, features), value, fill)
+            value = where(_with_trailing_axes(valid, features), value, fill)
         if weight is not None:
-            value = multiply(cast_to(value, dtype_name(weight)), _behind(weight, features))
+            value = multiply(cast_to(value, dtype_name(weight)), _with_trailing_axes(weight, features))
         made = value if made is None else add(made, value)
     return made
 
 
-def _behind(x: Any, count: int) -> Any:
+def _with_trailing_axes(x: Any, count: int) -> Any:
     return x if not count else expand_dims(x, list(range(x.ndim, x.ndim + count)))
 
 
 def _restored(made: Any, dtype: str) -> Any:
-    """Back in the images' own dtype; integers are rounded."""
+    """Cast back to the images' dtype, rounding for integers."""
     if dtype_name(made) == dtype:
         return made
     return cast(made if dtypes.is_float(dtype) else _half_away(made), dtype)
@@ -342,9 +396,23 @@ def _one_of(name: str, value: Any, known: Any) -> None:
 def map_coordinates(
     inputs: Any, coordinates: Any, order: int, fill_mode: str = "constant", fill_value: float = 0
 ) -> Any:
-    """The numbers of `inputs` at `coordinates` (rank of inputs, ...), the nearest ones (order 0) or between neighbours (order 1).
+    """Sample `inputs` at fractional coordinates.
 
-    `fill_mode` says what is beyond the rim: constant, nearest, wrap, mirror, reflect. Source: keras.ops.image.map_coordinates.
+    Args:
+        inputs: a tensor of any rank r.
+        coordinates: (r, ...), in elements.
+        order: 0 for the nearest element, 1 for linear interpolation.
+        fill_mode: how coordinates outside of `inputs` are handled: "constant", "nearest", "wrap", "mirror" or "reflect".
+        fill_value: the value outside in mode "constant".
+
+    Returns:
+        A tensor of the shape `coordinates.shape[1:]` and the dtype of `inputs`.
+
+    Raises:
+        ShapeError: If `coordinates` has fewer than two axes, or its first is not r.
+        InvalidArgumentError: If `order` or `fill_mode` is unknown.
+
+    Source: keras.ops.image.map_coordinates.
     """
     x, places = tensor(inputs), as_float(tensor(coordinates))
     if shape_of(places)[0] != x.ndim:
@@ -370,7 +438,10 @@ _ORDERS = {"nearest": 0, "bilinear": 1}
 def _moved(
     images: Any, coordinates: Callable[[Any, Any], tuple[Any, Any]], order: int, mode: str, fill: Any, data_format: Any
 ) -> Any:
-    """Images (batch) read at the (y, x) that `coordinates` gives for the grids of rows and columns, both (batch or 1, h, w)."""
+    """Sample a batch of images at (y, x) = coordinates(rows, columns).
+
+    Rows and columns are grids of shape (1, h, 1) and (1, 1, w); y and x must broadcast to (batch, h, w).
+    """
     is_last = standardize_data_format(data_format) == CHANNELS_LAST
     x = images if is_last else moveaxis(images, 1, -1)
     batch, height, width, channels = shape_of(x)
@@ -394,9 +465,22 @@ def affine_transform(
     fill_value: float = 0,
     data_format: Any = None,
 ) -> Any:
-    """Images moved by `transform` = [a0, a1, a2, b0, b1, b2, c0, c1], one for all images or (batch, 8).
+    """Apply projective transforms to images.
 
-    The pixel (x, y) comes from (a0 x + a1 y + a2, b0 x + b1 y + b2) / (c0 x + c1 y + 1).
+    The output pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2) / (c0 x + c1 y + 1).
+
+    Args:
+        images: (height, width, channels) or a batch.
+        transform: [a0, a1, a2, b0, b1, b2, c0, c1], of shape (8,) or (batch, 8).
+        interpolation: "nearest" or "bilinear".
+        fill_mode: "constant", "nearest", "wrap", "mirror" or "reflect", for pixels outside of the image.
+        fill_value: the value outside in mode "constant".
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        InvalidArgumentError: If `interpolation` or `fill_mode` is unknown.
+        ShapeError: If `images` or `transform` has a wrong number of axes.
+
     Source: keras.ops.image.affine_transform.
     """
     _one_of("interpolation", interpolation, _ORDERS)
@@ -420,7 +504,7 @@ def affine_transform(
 
 
 def _projection(numbers: Any) -> Callable[[Any, Any], tuple[Any, Any]]:
-    """Where the pixels of a grid come from, by 8 numbers (one transform, or one for each image)."""
+    """Return the coordinates function of projective transforms with 8 parameters, of shape (8,) or (batch, 8)."""
     rows = numbers if numbers.ndim == 2 else expand_dims(numbers, 0)
     a0, a1, a2, b0, b1, b2, c0, c1 = (reshape(part, (-1, 1, 1)) for part in unstack(rows, 8, axis=1))
 
@@ -441,7 +525,19 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: Any = None,
 ) -> Any:
-    """Images moved so that the four `start_points` (4, 2), as (x, y), come to the `end_points`; or (batch, 4, 2) of each.
+    """Apply the perspective transforms that move four start points to four end points.
+
+    Args:
+        images: (height, width, channels) or a batch.
+        start_points: (4, 2) or (batch, 4, 2), as (x, y) in pixels.
+        end_points: of the same shape.
+        interpolation: "nearest" or "bilinear".
+        fill_value: the value of pixels outside of the image.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        InvalidArgumentError: If `interpolation` is unknown.
+        ShapeError: If the points have a wrong shape, or `images` has neither 3 nor 4 axes.
 
     Source: keras.ops.image.perspective_transform.
     """
@@ -467,7 +563,7 @@ def perspective_transform(
 
 
 def _homography(start: Any, end: Any) -> Any:
-    """The 8 numbers of the projections that take each end point to its start point."""
+    """Compute the 8 parameters of the projections that map each end point to its start point."""
     start_x, start_y, end_x, end_y = start[..., 0], start[..., 1], end[..., 0], end[..., 1]
     ones, none = ones_like(end_x), zeros_like(end_x)
 
@@ -490,9 +586,23 @@ def elastic_transform(
     seed: Any = None,
     data_format: Any = None,
 ) -> Any:
-    """Images whose pixels are moved by smooth random amounts, as strong as `alpha`, as smooth as `sigma`.
+    """Displace the pixels of images by smooth random amounts.
 
-    Source: keras.ops.image.elastic_transform; the random numbers are other ones.
+    Args:
+        images: (height, width, channels) or a batch.
+        alpha: the strength of the displacement.
+        sigma: the standard deviation in pixels of the Gaussian that smooths the displacement.
+        interpolation: "nearest" or "bilinear".
+        fill_mode: "constant", "nearest", "wrap", "mirror" or "reflect", for pixels outside of the image.
+        fill_value: the value outside in mode "constant".
+        seed: an int, a SeedGenerator, or None for the global one.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        InvalidArgumentError: If `interpolation` or `fill_mode` is unknown.
+        ShapeError: If `images` has neither 3 nor 4 axes.
+
+    Source: keras.ops.image.elastic_transform; the random numbers differ from Keras'.
     """
     _one_of("interpolation", interpolation, _ORDERS)
     _one_of("fill_mode", fill_mode, _FIXERS)

@@ -1,4 +1,4 @@
-"""Picking and placing by position: take, take_along_axis, scatter; orders of elements: sort, argsort, top_k."""
+"""Gather and scatter by index (take, take_along_axis, slice), sorting (sort, argsort, top_k) and one-hot encoding."""
 
 from __future__ import annotations
 
@@ -52,37 +52,42 @@ __all__ = [
 # fmt: on
 
 _slice = builtins.slice
-_ORDER = "a position is an integer"
+_INTEGER_RESULT = "its result is an integer"
 
 
 def check_bounds(indices: Any, size: int) -> None:
+    """Raise InvalidArgumentError unless all indices, counted from either end, are within an axis of this size."""
     if indices.size and not (-size <= int(indices.min()) and int(indices.max()) < size):
         wrong = int(indices.min()) if int(indices.min()) < -size else int(indices.max())
         raise InvalidArgumentError(f"Index {wrong} is out of range for an axis of {size} elements.")
 
 
 def integer(indices: Any, where_: str) -> Any:
-    """`indices` as a tensor of integers; while shapes alone are inferred, symbolic floats pass, as in Keras."""
+    """Convert indices to an integer tensor; while only shapes are inferred, symbolic floats are accepted, as in Keras.
+
+    Raises:
+        DTypeError: If the dtype is not an integer; `where_` names the op in the message.
+    """
     made = tensor(indices)
     if not dtypes.is_int(dtype_name(made)) and not only_shapes(made):
         raise DTypeError(
-            f"{where_} wants integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32')."
+            f"{where_} expects integer indices, got {dtype_name(made)}; cast them with ops.cast(indices, 'int32')."
         )
     return made
 
 
 with_classes_p = primitive(
-    # x itself; says that `size` is one more than its largest number, at least `least`: ONNX computes the size from that
+    # x unchanged; records that `size` is max(x) + 1, at least `least`, so that ONNX can compute the size from x
     "with_classes",
     lambda x, size, least: x,
     kernel=lambda out, x, size, least: np.copyto(out, x),
     view=lambda x, size, least: x,
-    nondiff="the numbers are integers",
+    nondiff="its input is an integer",
 )
 
 
 def classes_of(x: Any, what: str, least: int = 0) -> tuple[Any, Size]:
-    """`x`, and one more than its largest number, at least `least`: a name where the numbers are not known yet."""
+    """Return `x` and its number of classes, max(x) + 1 but at least `least`: a named `Dim` where values are not known yet."""
 
     def read(numbers: Any) -> int:
         return builtins.max(int(numbers.max()) + 1 if numbers.size else 0, least)
@@ -101,11 +106,11 @@ def _take_abstract(x: TensorSpec, indices: TensorSpec, axis: int) -> TensorSpec:
 
 def _take_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
     check_bounds(indices, x.shape[axis])
-    np.take(x, indices, axis=axis, out=out, mode="wrap")  # the mode that counts from the end too, and does not buffer
+    np.take(x, indices, axis=axis, out=out, mode="wrap")  # allows negative indices, and needs no buffer unlike "raise"
 
 
 take_p = primitive(
-    "take",  # indices may count from the end
+    "take",  # negative indices count from the end
     _take_abstract,
     kernel=_take_kernel,
     vjp=lambda g, out, x, indices, axis: [scatter_add_p.bind(g, indices, axis=axis, size=shape_of(x)[axis]), None],
@@ -122,7 +127,7 @@ def _scatter_add_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> l
 
 
 def _scatter_add_kernel(out: Any, updates: Any, indices: Any, axis: int, size: int, workspace: list[Any]) -> None:
-    """`numpy.add.at` is quick for flat arrays only, so rows are spelled out as elements."""
+    """Add rows element by element along the first axis, since `numpy.add.at` is fast for flat arrays only."""
     check_bounds(indices, size)
     out[...] = 0
     if axis or not out.flags.c_contiguous:
@@ -138,7 +143,7 @@ def _scatter_add_kernel(out: Any, updates: Any, indices: Any, axis: int, size: i
 
 
 scatter_add_p: Primitive = primitive(
-    "scatter_add",  # zeros with `size` places along `axis`; each slice of the updates is added at its index
+    "scatter_add",  # zeros of `size` along `axis`, to which each slice of the updates is added at its index
     _scatter_add_abstract,
     kernel=_scatter_add_kernel,
     workspace=_scatter_add_workspace,
@@ -148,7 +153,17 @@ scatter_add_p: Primitive = primitive(
 
 @operation("Take", tensors="x indices")
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The slices of `x` at `indices` along `axis` (None: of the flattened tensor); negative indices count from the end.
+    """Gather the slices of `x` at `indices` along `axis`.
+
+    Args:
+        x: a tensor.
+        indices: integers of any shape; negative ones count from the end.
+        axis: None flattens `x` first.
+
+    Raises:
+        DTypeError: If `indices` are not integers.
+        InvalidArgumentError: If an index is out of range.
+        ShapeError: If `axis` is out of range.
 
     Source: keras.ops.take.
     """
@@ -165,7 +180,7 @@ def _along_kernel(out: Any, x: Any, indices: Any, axis: int) -> None:
 
 
 take_along_axis_p = primitive(
-    "take_along_axis",  # x and indices have the same sizes but along the axis
+    "take_along_axis",  # x and indices have the same sizes except along the axis
     lambda x, indices, axis: TensorSpec(indices.shape, x.dtype),
     kernel=_along_kernel,
     vjp=lambda g, out, x, indices, axis: [
@@ -184,7 +199,7 @@ def _scatter_along_kernel(out: Any, updates: Any, indices: Any, axis: int, size:
 
 
 scatter_along_axis_p: Primitive = primitive(
-    "scatter_along_axis",  # zeros with `size` places along `axis`; each element of the updates is added at its index
+    "scatter_along_axis",  # zeros of `size` along `axis`, to which each element of the updates is added at its index
     lambda updates, indices, axis, size: TensorSpec(
         (*updates.shape[:axis], size, *updates.shape[axis + 1 :]), updates.dtype
     ),
@@ -195,13 +210,26 @@ scatter_along_axis_p: Primitive = primitive(
 
 @operation("TakeAlongAxis", tensors="x indices")
 def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The elements of `x` at `indices` along `axis`; the other axes are broadcast. Source: keras.ops.take_along_axis."""
+    """Gather the elements of `x` at `indices` along `axis`; the other axes are broadcast.
+
+    Args:
+        x: a tensor.
+        indices: integers, with as many axes as `x`; negative ones count from the end.
+        axis: None flattens `x` and `indices` first.
+
+    Raises:
+        DTypeError: If `indices` are not integers.
+        InvalidArgumentError: If an index is out of range.
+        ShapeError: If the numbers of axes differ, the other axes cannot be broadcast, or `axis` is out of range.
+
+    Source: keras.ops.take_along_axis.
+    """
     x, indices = tensor(x), integer(indices, "take_along_axis")
     if axis is None:
         x, indices, axis = reshape(x, (-1,)), reshape(indices, (-1,)), 0
     if x.ndim != indices.ndim:
         raise ShapeError(
-            f"take_along_axis: x has {x.ndim} axes and indices {indices.ndim}; they must have equally many."
+            f"take_along_axis: x and indices must have the same number of axes, got {x.ndim} and {indices.ndim}."
         )
     axis = canonical_axis(axis, x.ndim)
     mine, theirs = shape_of(x), shape_of(indices)
@@ -219,22 +247,29 @@ def _with(shape: Shape, axis: int, size: Size) -> Shape:
 
 @operation("Slice", "core", tensors="inputs start_indices")
 def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
-    """The part of `inputs` of this shape that begins at `start_indices`; -1 is all that is left along an axis.
+    """Return the slice of `inputs` of a given shape that begins at `start_indices`.
 
-    A start that counts from the end, or with which the part would not fit, is moved so that it does. Source: keras.ops.slice.
+    Args:
+        inputs: a tensor.
+        start_indices: one integer for each axis, or an integer tensor. Negative ones count from the end; a start with which
+            the slice would not fit is reduced.
+        shape: one size for each axis; -1 takes the rest of the axis.
+
+    Raises:
+        ShapeError: If a start or size is missing, or a size is larger than its axis.
+
+    Source: keras.ops.slice.
     """
     x = tensor(inputs)
     shape = shape_argument(shape, "slice")
     if len(shape) != x.ndim or (hasattr(start_indices, "__len__") and len(start_indices) != x.ndim):
         raise ShapeError(
-            f"slice wants a start and a length for each of the {x.ndim} axes, got start_indices={start_indices} and shape={shape}."
+            f"slice expects a start and a size for each of the {x.ndim} axes, got start_indices={start_indices} and shape={shape}."
         )
     for axis, length in enumerate(shape):
         size = shape_of(x)[axis]
         if isinstance(length, int) and isinstance(size, int) and not -1 <= length <= size:
-            raise ShapeError(
-                f"slice: a part of {length} elements does not fit into axis {axis} of shape {show(shape_of(x))}."
-            )
+            raise ShapeError(f"slice: {length} elements do not fit into axis {axis} of shape {show(shape_of(x))}.")
         start = start_of_part(start_indices[axis], size, length)
         if isinstance(start, (int, Dim)):
             x = x[(_slice(None),) * axis + (_slice(start, None if length == -1 else start + length),)]
@@ -244,7 +279,7 @@ def slice(inputs: Any, start_indices: Any, shape: Any) -> Any:
 
 
 def start_of_part(start: Any, size: Size, length: Any) -> Any:
-    """Where a part of this length begins: counted from the front, and no further back than it fits."""
+    """Return the start of a slice counted from the front, reduced so that the slice fits."""
     if isinstance(start, np.ndarray) and start.ndim == 0:
         start = int(start)
     if isinstance(start, (int, np.integer)):
@@ -266,7 +301,7 @@ argsort_p = primitive(
     "argsort",  # int32, stable
     lambda x, axis: TensorSpec(x.shape, "int32"),
     kernel=_argsort_kernel,
-    nondiff=_ORDER,
+    nondiff=_INTEGER_RESULT,
 )
 
 
@@ -278,7 +313,7 @@ def _top_k_abstract(x: TensorSpec, k: int) -> tuple[TensorSpec, TensorSpec]:
 
 
 def _top_k_kernel(out: Any, x: Any, k: int) -> None:
-    """Largest first, equal ones in order: a stable sort of the reversed axis, read from its end."""
+    """Take the largest first and equal ones in order, by a stable sort of the reversed axis, read from its end."""
     values, indices = out
     order = np.argsort(x[..., ::-1], axis=-1, kind="stable")[..., : -k - 1 : -1]
     np.subtract(x.shape[-1] - 1, order, out=indices, casting="unsafe")
@@ -295,14 +330,14 @@ top_k_p = primitive("top_k", _top_k_abstract, kernel=_top_k_kernel, vjp=_top_k_v
 
 @operation("Argsort")
 def argsort(x: Any, axis: int | None = -1) -> Any:
-    """The positions that sort `x` along `axis` (None: flattened), int32, stable. Source: keras.ops.argsort."""
+    """Return the indices (int32) that sort `x` along `axis` (None: flattened); the sort is stable. Source: keras.ops.argsort."""
     x = reshape(tensor(x), (-1,)) if axis is None else tensor(x)
     return argsort_p.bind(x, axis=canonical_axis(0 if axis is None else axis, x.ndim))
 
 
 @operation("Sort")
 def sort(x: Any, axis: int = -1) -> Any:
-    """`x` in ascending order along `axis`. Source: keras.ops.sort."""
+    """Sort `x` in ascending order along `axis`. Source: keras.ops.sort."""
     x = tensor(x)
     axis = canonical_axis(axis, x.ndim)
     return take_along_axis_p.bind(x, argsort_p.bind(x, axis=axis), axis=axis)
@@ -310,16 +345,36 @@ def sort(x: Any, axis: int = -1) -> Any:
 
 @operation("TopK", "math")
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
-    """The `k` largest elements along the last axis, largest first, and their positions (int32). Source: keras.ops.top_k."""
+    """Return the `k` largest elements along the last axis, largest first, and their indices (int32).
+
+    The result is sorted with `sorted=False` too.
+
+    Raises:
+        DTypeError: If `x` is complex.
+        ShapeError: If the last axis has fewer than `k` elements.
+
+    Source: keras.ops.top_k.
+    """
     values, indices = top_k_p.bind(*reals("top_k", x), k=size_argument(k, "top_k: `k`", free=False))
     return values, indices
 
 
 @operation("InTopK", "math", tensors="targets predictions")
 def in_top_k(targets: Any, predictions: Any, k: int) -> Any:
-    """Whether each target is among the `k` best predictions of its row; equal scores count for it.
+    """Return whether each target is among the `k` largest predictions of its row; ties count in its favor.
 
-    Where the target's own prediction is NaN, or there is no such class, the answer is False. Source: keras.ops.in_top_k.
+    Args:
+        targets: (batch,), integer classes.
+        predictions: (batch, classes).
+        k: how many classes to consider.
+
+    Returns:
+        (batch,), bool; False where the target's prediction is NaN or the class does not exist.
+
+    Raises:
+        DTypeError: If `targets` are not integers.
+
+    Source: keras.ops.in_top_k.
     """
     predictions, targets = tensor(predictions), integer(targets, "in_top_k")
     classes = shape_of(predictions)[-1]
@@ -346,13 +401,25 @@ searchsorted_p = primitive(
         out, np.searchsorted(sequence, values, side), casting="unsafe"
     ),
     decomposition=_searchsorted,
-    nondiff=_ORDER,
+    nondiff=_INTEGER_RESULT,
 )
 
 
 @operation("SearchSorted", tensors="sorted_sequence values")
 def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
-    """Where `values` would go in the sorted sequence (one axis), int32. Source: keras.ops.searchsorted."""
+    """Return the indices (int32) at which `values` would be inserted into a sorted sequence.
+
+    Args:
+        sorted_sequence: one axis, ascending.
+        values: any shape.
+        side: "left" or "right" of equal elements.
+
+    Raises:
+        ShapeError: If `sorted_sequence` does not have exactly one axis.
+        InvalidArgumentError: If `side` is unknown.
+
+    Source: keras.ops.searchsorted.
+    """
     sequence, values = promote(sorted_sequence, values)
     if sequence.ndim != 1:
         raise ShapeError(f"searchsorted: sorted_sequence must have one axis, got shape {show(shape_of(sequence))}.")
@@ -363,7 +430,17 @@ def searchsorted(sorted_sequence: Any, values: Any, side: str = "left") -> Any:
 
 @operation("Digitize", tensors="x bins")
 def digitize(x: Any, bins: Any) -> Any:
-    """The number of the bin (between rising `bins`) that each element lies in, int32. Source: keras.ops.digitize."""
+    """Return the index (int32) of the bin that each element lies in.
+
+    Args:
+        x: a tensor.
+        bins: one axis, the ascending edges of the bins.
+
+    Raises:
+        ShapeError: If `bins` does not have exactly one axis.
+
+    Source: keras.ops.digitize.
+    """
     return searchsorted(bins, x, side="right")
 
 
@@ -372,7 +449,14 @@ def digitize(x: Any, bins: Any) -> Any:
 
 @operation("OneHot", "nn")
 def one_hot(x: Any, num_classes: Size, axis: int = -1, dtype: Any = None, sparse: bool = False) -> Any:
-    """1 at each class number, 0 elsewhere; a number outside [0, num_classes) gives zeros. Source: keras.ops.one_hot."""
+    """One-hot encode integer classes along a new `axis`; classes outside of [0, num_classes) become zeros.
+
+    Raises:
+        InvalidArgumentError: If `sparse` is true.
+        ShapeError: If `axis` is out of range.
+
+    Source: keras.ops.one_hot.
+    """
     if sparse:
         raise InvalidArgumentError("one_hot: sparse tensors are not supported; use sparse=False.")
     (x,) = counted(x)
@@ -386,7 +470,20 @@ def one_hot(x: Any, num_classes: Size, axis: int = -1, dtype: Any = None, sparse
 def multi_hot(
     inputs: Any, num_classes: int | None = None, axis: int = -1, dtype: Any = None, sparse: bool = False, **kwargs: Any
 ) -> Any:
-    """1 at each class number that a row names, 0 elsewhere. Source: keras.ops.multi_hot."""
+    """Encode the classes in each row as one vector with 1 at every class that occurs.
+
+    Args:
+        inputs: (batch, n) or (n,), integer classes.
+        num_classes: the size of the result's last axis; also accepted as `num_tokens`, Keras' older name.
+        axis: as in `one_hot`.
+        dtype: `floatx()` by default.
+        sparse: not supported.
+
+    Raises:
+        InvalidArgumentError: If `num_classes` is missing or `sparse` is true.
+
+    Source: keras.ops.multi_hot.
+    """
     num_classes = num_classes or kwargs.pop("num_tokens", None)  # Keras' older name
     if num_classes is None:
         raise InvalidArgumentError("multi_hot: the argument `num_classes` must be given.")

@@ -1,9 +1,9 @@
-"""Linear algebra: systems of equations, determinants, factors, eigenvalues, singular values; `ops.linalg` as Keras has it.
+"""Linear algebra: systems of equations, determinants, factorizations, eigenvalues, singular values; `ops.linalg`, as in Keras.
 
-Leading axes are batches. What elimination can compute is said with ops too (`elimination`), so it exports anywhere.
+Leading axes are batch axes. Ops that elimination can compute have a decomposition (`elimination`), so they export to ONNX.
 """
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# VJPs refer to ops that are defined further down, whose types mypy does not know yet.
 # mypy: disable-error-code="has-type"
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ __all__ = [
 
 
 def _matrices(what: str, x: Any, square: bool = True) -> Any:
-    """`x` as a float tensor of matrices. Raises ShapeError."""
+    """Convert `x` to float matrices (..., m, n). Raises ShapeError if they are not."""
     x = as_float(x)
     sizes = shape_of(x)
     if x.ndim < 2:
@@ -67,24 +67,24 @@ def _matrices(what: str, x: Any, square: bool = True) -> Any:
 
 
 def _real_matrices(what: str, x: Any, square: bool = True) -> Any:
-    """`_matrices`, for what is not done with complex numbers here. Raises DTypeError for them."""
+    """Convert like `_matrices`, for ops without complex support. Raises DTypeError for complex matrices."""
     x = _matrices(what, x, square)
     if dtype_name(x) in dtypes.COMPLEX:
-        raise DTypeError(f"{what} wants real matrices, got {dtype_name(x)}.")
+        raise DTypeError(f"{what} expects real matrices, got {dtype_name(x)}.")
     return x
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
 def _wide(x: Any) -> Any:
-    """LAPACK has no half floats."""
+    """Widen half floats to float32, since LAPACK has none."""
     return x if x.dtype.itemsize >= 4 else x.astype(np.float32)
 
 
 def _each(function: Callable[..., Any], *arrays: Any) -> Any:
-    """`function` of the matrices; NaN where a matrix is singular, as an infinity would come from a division by zero."""
+    """Apply `function` to matrices; the result is NaN for singular ones."""
     try:
         return function(*arrays)
     except np.linalg.LinAlgError:
@@ -103,15 +103,17 @@ def _each(function: Callable[..., Any], *arrays: Any) -> Any:
 def _solve_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
     n, m = a.shape[-1], b.shape[-2]
     if n != m and isinstance(n, int) and isinstance(m, int):
-        raise ShapeError(f"solve: matrices of shape {show(a.shape)} do not fit right sides of shape {show(b.shape)}.")
+        raise ShapeError(
+            f"solve: matrices of shape {show(a.shape)} do not fit right-hand sides of shape {show(b.shape)}."
+        )
     return TensorSpec((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), *b.shape[-2:]), b.dtype)
 
 
 def _solve_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
     def right() -> Any:
-        return solve_p.bind(_turned(a), g)
+        return solve_p.bind(_transposed(a), g)
 
-    return [lambda: negative(matmul(right(), _turned(out))), right]
+    return [lambda: negative(matmul(right(), _transposed(out))), right]
 
 
 solve_p = primitive(
@@ -124,12 +126,12 @@ solve_p = primitive(
 
 
 def _right_side(what: str, a: Any, b: Any, square: bool = True) -> tuple[Any, Any, bool]:
-    """Both in one dtype, and whether `b` was one vector for each matrix, which is a column then. Raises ShapeError."""
+    """Promote both to one dtype; return also whether `b` held vectors, which become columns. Raises ShapeError."""
     a, b = promote(a, b, to_float=True)
     a = _matrices(what, a, square)
     if b.ndim not in (a.ndim - 1, a.ndim):
         raise ShapeError(
-            f"{what}: the right sides must have as many axes as the matrices, or one less; got shapes {show(shape_of(a))} "
+            f"{what}: the right-hand sides must have as many axes as the matrices or one less, got shapes {show(shape_of(a))} "
             f"and {show(shape_of(b))}."
         )
     is_vector = b.ndim == a.ndim - 1
@@ -137,14 +139,24 @@ def _right_side(what: str, a: Any, b: Any, square: bool = True) -> tuple[Any, An
     rows, given = shape_of(a)[-2], shape_of(b)[-2]
     if rows != given and isinstance(rows, int) and isinstance(given, int):
         raise ShapeError(
-            f"{what}: matrices of shape {show(shape_of(a))} do not fit right sides with {given} rows, of shape {show(shape_of(b))}."
+            f"{what}: matrices of shape {show(shape_of(a))} do not fit right-hand sides with {given} rows, of shape {show(shape_of(b))}."
         )
     return a, b, is_vector
 
 
 @operation("Solve", "linalg", tensors="a b")
 def solve(a: Any, b: Any) -> Any:
-    """x with `a x = b`; `b` is (..., n) or (..., n, k). Raises ShapeError. Source: keras.ops.solve."""
+    """Solve `a x = b` for x, which has the shape of `b`.
+
+    Args:
+        a: (..., n, n); a singular matrix gives NaN.
+        b: (..., n) or (..., n, k).
+
+    Raises:
+        ShapeError: If `a` is not square or `b` does not fit.
+
+    Source: keras.ops.solve.
+    """
     a, b, is_vector = _right_side("solve", a, b)
     made = solve_p.bind(a, b)
     return squeeze(made, -1) if is_vector else made
@@ -152,7 +164,18 @@ def solve(a: Any, b: Any) -> Any:
 
 @operation("SolveTriangular", "linalg", tensors="a b")
 def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
-    """x with `a x = b`, of `a` only the upper (`lower`: lower) triangle counts. Source: keras.ops.solve_triangular."""
+    """Solve `a x = b` for x, using only the upper triangle of `a`, or the lower with `lower`.
+
+    Args:
+        a: (..., n, n); a singular matrix gives NaN.
+        b: (..., n) or (..., n, k).
+        lower: which triangle is used.
+
+    Raises:
+        ShapeError: If `a` is not square or `b` does not fit.
+
+    Source: keras.ops.solve_triangular.
+    """
     a, b, is_vector = _right_side("solve_triangular", a, b)
     made = solve_p.bind(triangle(a, lower), b)
     return squeeze(made, -1) if is_vector else made
@@ -160,7 +183,13 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Any:
 
 @operation("Inv", "linalg")
 def inv(x: Any) -> Any:
-    """The inverse matrices. Raises ShapeError unless they are square. Source: keras.ops.inv."""
+    """Invert square matrices (..., n, n); a singular matrix gives NaN.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+
+    Source: keras.ops.inv.
+    """
     return _inverse(_matrices("inv", x))
 
 
@@ -177,7 +206,7 @@ def _diagonal(x: Any) -> Any:
 
 
 def _parity(pivots: Any, dtype: str) -> Any:
-    """-1 for an odd number of exchanges."""
+    """Return the sign of the row permutation: -1 for an odd number of swaps."""
     stays = equal(pivots, arange(shape_of(pivots)[-1]))
     return prod(where(stays, np.ones((), dtypes.to_numpy(dtype)), -1), axis=-1)
 
@@ -214,37 +243,57 @@ det_p = primitive(
     _numbers,
     kernel=lambda out, x: np.copyto(out, np.linalg.det(_wide(x)), casting="unsafe"),
     decomposition=_det,
-    vjp=lambda g, out, x: [multiply(_spread(multiply(g, out)), _turned(_inverse(x)))],
+    vjp=lambda g, out, x: [multiply(_spread(multiply(g, out)), _transposed(_inverse(x)))],
 )
 slogdet_p = primitive(
     "slogdet",
     lambda x: (_numbers(x), _numbers(x)),
     kernel=_slogdet_kernel,
     decomposition=_slogdet,
-    vjp=lambda g, out, x: [None if g[1] is None else multiply(_spread(g[1]), _turned(_inverse(x)))],
+    vjp=lambda g, out, x: [None if g[1] is None else multiply(_spread(g[1]), _transposed(_inverse(x)))],
 )
 
 
 @operation("Det", "linalg")
 def det(x: Any) -> Any:
-    """The determinants. Raises ShapeError unless the matrices are square. Source: keras.ops.det."""
+    """Compute the determinants (...) of square matrices (..., n, n).
+
+    Raises:
+        ShapeError: If the matrices are not square.
+
+    Source: keras.ops.det.
+    """
     return det_p.bind(_matrices("det", x))
 
 
 @operation("Slogdet")
 def slogdet(x: Any) -> tuple[Any, Any]:
-    """The signs of the determinants and the logarithms of their absolute values. Source: keras.ops.slogdet."""
+    """Compute the signs of the determinants, and the logarithms of their absolute values.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.slogdet.
+    """
     sign_, size = slogdet_p.bind(_real_matrices("slogdet", x))
     return sign_, size
 
 
 @operation("Logdet", "math")
 def logdet(x: Any) -> Any:
-    """The logarithms of the determinants' absolute values. Source: keras.ops.logdet."""
+    """Compute the logarithms of the determinants' absolute values.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.logdet.
+    """
     return slogdet_p.bind(_real_matrices("logdet", x))[1]
 
 
-# ----- factors -----
+# ----- factorizations -----
 
 
 def _cholesky_kernel(out: Any, x: Any) -> None:
@@ -260,13 +309,13 @@ def _cholesky_kernel(out: Any, x: Any) -> None:
 
 
 def _cholesky_vjp(g: Any, out: Any, x: Any) -> list[Any]:
-    """L^-T phi(L^T g) L^-1, made symmetric; phi keeps the lower triangle and half of the diagonal."""
-    inner = triangle(matmul(_turned(out), triangle(g, lower=True)), lower=True)
+    """L^-T phi(L^T g) L^-1, symmetrized; phi keeps the lower triangle and half of the diagonal."""
+    inner = triangle(matmul(_transposed(out), triangle(g, lower=True)), lower=True)
     n = shape_of(x)[-1]
     inner = multiply(inner, subtract(1, multiply(identity_matrix(n, dtype_name(x)), 0.5)))
-    left = solve_p.bind(_turned(out), inner)
-    made = _turned(solve_p.bind(_turned(out), _turned(left)))
-    return [multiply(add(made, _turned(made)), 0.5)]
+    left = solve_p.bind(_transposed(out), inner)
+    made = _transposed(solve_p.bind(_transposed(out), _transposed(left)))
+    return [multiply(add(made, _transposed(made)), 0.5)]
 
 
 cholesky_p = primitive(
@@ -276,20 +325,40 @@ cholesky_p = primitive(
 
 @operation("Cholesky", "linalg")
 def cholesky(x: Any, upper: bool = False) -> Any:
-    """The triangular L with L L^T = x (`upper`: U with U^T U = x); x is symmetric and positive definite.
+    """Compute the lower triangular L with L L^T = x, or the upper triangular U with U^T U = x.
 
-    Raises ShapeError unless the matrices are square, InvalidArgumentError unless positive definite. Source: keras.ops.cholesky.
+    Args:
+        x: (..., n, n), symmetric and positive definite.
+        upper: whether to return U.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+        InvalidArgumentError: If they are not positive definite.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.cholesky.
     """
     made = cholesky_p.bind(_real_matrices("cholesky", x))
-    return _turned(made) if upper else made
+    return _transposed(made) if upper else made
 
 
 @operation("CholeskyInverse", "linalg")
 def cholesky_inverse(x: Any, upper: bool = False) -> Any:
-    """The inverse of the matrices whose factor by `cholesky` is `x`. Source: keras.ops.cholesky_inverse."""
+    """Invert the matrices whose Cholesky factor is `x`.
+
+    Args:
+        x: (..., n, n), the result of `cholesky`.
+        upper: whether the factor is the upper one.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.cholesky_inverse.
+    """
     x = triangle(_real_matrices("cholesky_inverse", x), lower=not upper)
     side = _inverse(x)
-    return matmul(side, _turned(side)) if upper else matmul(_turned(side), side)
+    return matmul(side, _transposed(side)) if upper else matmul(_transposed(side), side)
 
 
 def _smaller(rows: Any, columns: Any) -> Any:
@@ -323,7 +392,17 @@ lu_factor_p = primitive("lu_factor", _lu_abstract, kernel=_lu_kernel, decomposit
 
 @operation("LuFactor", "linalg")
 def lu_factor(x: Any) -> tuple[Any, Any]:
-    """L (without its diagonal of ones) and U in one tensor, and the row exchanged in each step, int32. Source: keras.ops.lu_factor."""
+    """Factor matrices (..., m, n) by LU with partial pivoting.
+
+    Returns:
+        U and the strict lower triangle of L (whose diagonal is 1) in one tensor of the shape of `x`, and the pivots
+        (..., min(m, n)), int32: the row that is swapped in each step.
+
+    Raises:
+        ShapeError: If `x` has fewer than two axes.
+
+    Source: keras.ops.lu_factor.
+    """
     factors, pivots = lu_factor_p.bind(_matrices("lu_factor", x, square=False))
     return factors, pivots
 
@@ -344,14 +423,26 @@ qr_p = primitive("qr", _qr_abstract, kernel=_qr_kernel, decomposition=qr_factors
 
 @operation("Qr", "linalg")
 def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
-    """Q with orthonormal columns and R upper triangular, Q R = x; `mode` "reduced" or "complete". Source: keras.ops.qr."""
+    """Factor matrices (..., m, n) into Q with orthonormal columns and an upper triangular R.
+
+    Args:
+        x: (..., m, n) of known m and n.
+        mode: "reduced" for Q (..., m, k) with k = min(m, n), "complete" for Q (..., m, m).
+
+    Raises:
+        InvalidArgumentError: If `mode` is unknown.
+        ShapeError: If `x` has fewer than two axes, or m or n is unknown.
+        DTypeError: If the matrices are complex.
+
+    Source: keras.ops.qr.
+    """
     if mode not in ("reduced", "complete"):
         raise InvalidArgumentError(
             f"`mode` argument value not supported. Expected one of {{'reduced', 'complete'}}. Received: mode={mode}"
         )
     x = _real_matrices("qr", x, square=False)
     if any(isinstance(s, Dim) for s in shape_of(x)[-2:]):
-        raise ShapeError(f"qr wants matrices of known size. Received: input.shape = {show(shape_of(x))}")
+        raise ShapeError(f"qr expects matrices of known size. Received: input.shape = {show(shape_of(x))}")
     q, r = qr_p.bind(x, complete=mode == "complete")
     return q, r
 
@@ -360,7 +451,7 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
 
 
 def _pair_kernel(function: Callable[..., Any]) -> Callable[..., None]:
-    """A kernel of a NumPy function that refuses matrices with NaN or infinity: their results are NaN, as in JAX."""
+    """Make a kernel of a NumPy function that rejects matrices with NaN or infinity: their results are NaN, as in JAX."""
 
     def kernel(out: Any, x: Any, **params: Any) -> None:
         x = _wide(x)
@@ -381,9 +472,9 @@ def _eigh_vjp(g: Any, out: Any, x: Any) -> list[Any]:
     if g[1] is not None:
         gaps = subtract(expand_dims(values, -2), expand_dims(values, -1))
         same = equal(gaps, 0)
-        inner = add(inner, where(same, 0, divide(matmul(_turned(vectors), g[1]), where(same, 1, gaps))))
-    made = matmul(matmul(vectors, inner), _turned(vectors))
-    return [multiply(add(made, _turned(made)), 0.5)]
+        inner = add(inner, where(same, 0, divide(matmul(_transposed(vectors), g[1]), where(same, 1, gaps))))
+    made = matmul(matmul(vectors, inner), _transposed(vectors))
+    return [multiply(add(made, _transposed(made)), 0.5)]
 
 
 eigh_p = primitive(
@@ -409,14 +500,27 @@ eig_p = primitive(
 
 @operation("Eigh", "linalg")
 def eigh(x: Any) -> tuple[Any, Any]:
-    """The eigenvalues, rising, and eigenvectors (columns) of symmetric matrices. Source: keras.ops.eigh."""
+    """Compute the eigenvalues (..., n), ascending, and eigenvectors (..., n, n), as columns, of symmetric matrices.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.eigh.
+    """
     values, vectors = eigh_p.bind(_real_matrices("eigh", x))
     return values, vectors
 
 
 @operation("Eig", "linalg")
 def eig(x: Any) -> tuple[Any, Any]:
-    """The eigenvalues and eigenvectors (columns) of square matrices, complex. Source: keras.ops.eig."""
+    """Compute the complex eigenvalues (..., n) and eigenvectors (..., n, n), as columns, of square matrices.
+
+    Raises:
+        ShapeError: If the matrices are not square.
+
+    Source: keras.ops.eig.
+    """
     values, vectors = eig_p.bind(_matrices("eig", x))
     return values, vectors
 
@@ -430,12 +534,12 @@ def _svd_abstract(x: TensorSpec, full: bool) -> tuple[TensorSpec, TensorSpec, Te
 
 
 def _svd_vjp(g: Any, out: Any, x: Any, full: bool) -> list[Any]:
-    """For distinct singular values; with F_ij = 1 / (s_j^2 - s_i^2) off the diagonal. Source: Townsend, 2016."""
+    """Differentiate for distinct singular values, with F_ij = 1 / (s_j^2 - s_i^2) off the diagonal. Source: Townsend, 2016."""
     u, s, vt = out
     m, n = shape_of(x)[-2:]
     if full and m != n and (g[0] is not None or g[2] is not None):
         raise NotDifferentiableError(
-            "There is no gradient through svd(full_matrices=True) of matrices that are not square."
+            "There is no gradient through svd(full_matrices=True) of matrices that are not square. Use full_matrices=False."
         )
     k = _smaller(m, n)
     if full and m != n:
@@ -449,14 +553,14 @@ def _svd_vjp(g: Any, out: Any, x: Any, full: bool) -> list[Any]:
     inner: Any = multiply(multiply(unit, across), 0) if g[1] is None else multiply(unit, expand_dims(g[1], -2))
     outside: Any = None
     if g[0] is not None:
-        skew = matmul(_turned(u), g[0])
-        inner = add(inner, multiply(multiply(spread, subtract(skew, _turned(skew))), across))
+        skew = matmul(_transposed(u), g[0])
+        inner = add(inner, multiply(multiply(spread, subtract(skew, _transposed(skew))), across))
         rest = subtract(g[0], matmul(u, skew))
         outside = matmul(divide(rest, across), vt)
     if g[2] is not None:
-        skew = matmul(vt, _turned(g[2]))
-        inner = add(inner, multiply(down, multiply(spread, subtract(skew, _turned(skew)))))
-        rest = subtract(g[2], matmul(_turned(skew), vt))
+        skew = matmul(vt, _transposed(g[2]))
+        inner = add(inner, multiply(down, multiply(spread, subtract(skew, _transposed(skew)))))
+        rest = subtract(g[2], matmul(_transposed(skew), vt))
         more = matmul(u, divide(rest, down))
         outside = more if outside is None else add(outside, more)
     made = matmul(matmul(u, inner), vt)
@@ -470,7 +574,22 @@ svd_p = primitive(
 
 @operation("SVD", "linalg")
 def svd(x: Any, full_matrices: bool = True, compute_uv: bool = True) -> Any:
-    """U, the singular values (falling), V^T with U diag(s) V^T = x; only the values without `compute_uv`. Source: keras.ops.svd."""
+    """Compute the singular value decomposition U diag(s) V^T of matrices (..., m, n).
+
+    Args:
+        x: (..., m, n).
+        full_matrices: whether U is (..., m, m) and V^T (..., n, n), or (..., m, k) and (..., k, n) with k = min(m, n).
+        compute_uv: whether U and V^T are returned.
+
+    Returns:
+        (U, s, V^T), or s without `compute_uv`; the singular values s (..., k) are descending.
+
+    Raises:
+        ShapeError: If `x` has fewer than two axes.
+        DTypeError: If the matrices are complex.
+
+    Source: keras.ops.svd.
+    """
     u, s, v = svd_p.bind(_real_matrices("svd", x, square=False), full=bool(full_matrices and compute_uv))
     return (u, s, v) if compute_uv else s
 
@@ -480,7 +599,7 @@ def _epsilon(x: Any) -> float:
 
 
 def _longest(x: Any) -> Any:
-    """The larger of a matrix' two sizes, a tensor where one is not known."""
+    """Return the larger of a matrix's two sizes, as a tensor where one is not known."""
     rows, columns = shape_of(x)[-2:]
     if isinstance(rows, int) and isinstance(columns, int):
         return max(rows, columns)
@@ -489,7 +608,18 @@ def _longest(x: Any) -> Any:
 
 @operation("MatrixRank", "linalg")
 def matrix_rank(x: Any, tol: Any = None) -> Any:
-    """How many singular values are above `tol` (by default a share of the largest), int32. Source: keras.ops.matrix_rank."""
+    """Compute the ranks (int32) of matrices: the number of singular values above `tol`.
+
+    Args:
+        x: (..., m, n).
+        tol: an absolute threshold; by default the largest singular value * max(m, n) * epsilon of the dtype.
+
+    Raises:
+        ShapeError: If `x` has fewer than two axes.
+        DTypeError: If the matrices are complex.
+
+    Source: keras.ops.matrix_rank.
+    """
     x = _real_matrices("matrix_rank", x, square=False)
     s = svd_p.bind(x, full=False)[1]
     limit = multiply(reduce_max(s, axis=-1, keepdims=True), multiply(_longest(x), _epsilon(x))) if tol is None else tol
@@ -497,30 +627,56 @@ def matrix_rank(x: Any, tol: Any = None) -> Any:
 
 
 def _inverted(s: Any, rcond: Any) -> Any:
-    """1 / s, 0 for the singular values that count as 0."""
+    """Return 1 / s, and 0 for singular values at most `rcond` times the largest."""
     kept = greater(s, multiply(reduce_max(s, axis=-1, keepdims=True), rcond))
     return where(kept, divide(1, where(kept, s, 1)), 0)
 
 
 @operation("Pinv", "linalg")
 def pinv(x: Any, rcond: Any = None) -> Any:
-    """The inverse of Moore and Penrose; singular values below `rcond` times the largest are 0. Source: keras.ops.pinv."""
+    """Compute the Moore-Penrose pseudoinverses (..., n, m) of matrices (..., m, n).
+
+    Args:
+        x: (..., m, n).
+        rcond: singular values up to `rcond` times the largest count as 0; 10 * max(m, n) * epsilon of the dtype by default.
+
+    Raises:
+        ShapeError: If `x` has fewer than two axes.
+        DTypeError: If the matrices are complex.
+
+    Source: keras.ops.pinv.
+    """
     x = _real_matrices("pinv", x, square=False)
     rcond = multiply(_longest(x), 10.0 * _epsilon(x)) if rcond is None else rcond
     u, s, vt = svd_p.bind(x, full=False)
-    return matmul(multiply(_turned(vt), expand_dims(_inverted(s, rcond), -2)), _turned(u))
+    return matmul(multiply(_transposed(vt), expand_dims(_inverted(s, rcond), -2)), _transposed(u))
 
 
 @operation("Lstsq", "linalg", tensors="a b")
 def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
-    """The x of least length for which |a x - b| is least; `b` is (m,) or (m, k). Source: keras.ops.lstsq."""
+    """Compute the least-squares solution of `a x = b` with the smallest norm.
+
+    Args:
+        a: (m, n).
+        b: (m,) or (m, k).
+        rcond: singular values up to `rcond` times the largest count as 0; max(m, n) * epsilon of the dtype by default.
+
+    Returns:
+        (n,) or (n, k).
+
+    Raises:
+        ShapeError: If `a` is not one matrix, or `b` does not fit.
+        DTypeError: If they are complex.
+
+    Source: keras.ops.lstsq.
+    """
     a, b, is_vector = _right_side("lstsq", a, b, square=False)
     a = _real_matrices("lstsq", a, square=False)
     if a.ndim != 2:
-        raise ShapeError(f"lstsq wants one matrix, got shape {show(shape_of(a))}.")
+        raise ShapeError(f"lstsq expects a single matrix, got shape {show(shape_of(a))}.")
     rcond = multiply(_longest(a), _epsilon(a)) if rcond is None else rcond
     u, s, vt = svd_p.bind(a, full=False)
-    made = matmul(_turned(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_turned(u), b)))
+    made = matmul(_transposed(vt), multiply(expand_dims(_inverted(s, rcond), -1), matmul(_transposed(u), b)))
     return squeeze(made, -1) if is_vector else made
 
 
@@ -528,7 +684,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
 
 
 def singular_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """The norm over two axes by singular values: the largest (2), the smallest (-2), their sum ("nuc")."""
+    """Compute the norm over two axes by singular values: the largest (2), the smallest (-2) or their sum ("nuc")."""
     reduce = {2: reduce_max, -2: reduce_min, "nuc": reduce_sum}[ord]
     made = reduce(svd_p.bind(moveaxis(x, list(axes), [-2, -1]), full=False)[1], axis=-1)
     return expand_dims(made, list(axes)) if keepdims else made

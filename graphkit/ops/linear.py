@@ -1,4 +1,4 @@
-"""Products of tensors: matmul, dot, tensordot, einsum and their kin; all of them end in one BLAS call."""
+"""Tensor products: matmul, dot, tensordot, einsum and others, all computed by BLAS where strides and dtypes allow."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ __all__ = ["dot", "einsum", "inner", "matmul", "outer", "tensordot", "vdot"]
 
 def _matmul_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
     if a.dtype != b.dtype:
-        raise DTypeError(f"matmul wants one dtype, got {a.dtype} and {b.dtype}.")
+        raise DTypeError(f"matmul expects operands of the same dtype, got {a.dtype} and {b.dtype}.")
     if a.rank < 2 or b.rank < 2 or _differ(a.shape[-1], b.shape[-2]):
         raise ShapeError(
-            f"matmul: the last axis of {show(a.shape)} and the second last of {show(b.shape)} must have the same size."
+            f"matmul: the last axis of {show(a.shape)} and the second to last of {show(b.shape)} must have the same size."
         )
     return TensorSpec((*broadcast_shapes(a.shape[:-2], b.shape[:-2]), a.shape[-2], b.shape[-1]), a.dtype)
 
@@ -47,13 +47,13 @@ def _prepare_matmul(out: Any, a: Any, b: Any) -> Callable[[], Any]:
         return partial(_matmul_in_float32, out, a, b)
     if (
         b.ndim == 2 and a.ndim > 2 and a.flags.c_contiguous and out.flags.c_contiguous
-    ):  # one product instead of one a batch
+    ):  # one product instead of one per batch element
         a, out = a.reshape(-1, a.shape[-1]), out.reshape(-1, out.shape[-1])
     return product_into(out, a, b) if suits_blas(a) and suits_blas(b) else _through_copies(out, a, b)
 
 
 def _through_copies(out: Any, a: Any, b: Any) -> Callable[[], Any]:
-    """A product of operands whose strides BLAS does not take."""
+    """Multiply contiguous copies of operands whose strides BLAS does not accept."""
     copies = [(np.empty(x.shape, x.dtype), x) for x in (a, b) if not suits_blas(x)]
     a, b = (next((new for new, old in copies if old is x), x) for x in (a, b))
 
@@ -66,22 +66,22 @@ def _through_copies(out: Any, a: Any, b: Any) -> Callable[[], Any]:
 
 
 def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
-    """Half floats: BLAS has none, and sums of them lose too much."""
+    """Multiply half floats in float32: BLAS has none, and sums in half precision are too inaccurate."""
     np.copyto(out, np.matmul(a.astype(np.float32), b.astype(np.float32)), casting="unsafe")
 
 
-def _turned(x: Any) -> Any:
+def _transposed(x: Any) -> Any:
     return swapaxes(x, -1, -2)
 
 
 def _matmul_vjp(g: Any, out: Any, a: Any, b: Any) -> list[Callable[[], Any]]:
-    return [lambda: matmul_p.bind(g, _turned(b)), lambda: _right_cotangent(g, a, b)]
+    return [lambda: matmul_p.bind(g, _transposed(b)), lambda: _right_cotangent(g, a, b)]
 
 
 def _right_cotangent(g: Any, a: Any, b: Any) -> Any:
-    if b.ndim == 2 and a.ndim > 2:  # a layer's weights: the sum over the batch is part of the product
+    if b.ndim == 2 and a.ndim > 2:  # a layer's kernel: the product also sums over the batch
         a, g = _rows(a), _rows(g)
-    return matmul_p.bind(_turned(a), g)
+    return matmul_p.bind(_transposed(a), g)
 
 
 def _rows(x: Any) -> Any:
@@ -90,14 +90,14 @@ def _rows(x: Any) -> Any:
 
 
 matmul_p = primitive(
-    "matmul",  # two tensors of at least two axes; the leading ones are broadcast
+    "matmul",  # two tensors of rank 2 or more; leading axes are broadcast
     _matmul_abstract,
     prepare=_prepare_matmul,
     vjp=_matmul_vjp,
 )
 
 
-# ----- matmul of int8, summed as int32 -----
+# ----- matmul of int8, accumulated in int32 -----
 
 
 def _matmul_int8_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
@@ -105,7 +105,7 @@ def _matmul_int8_abstract(a: TensorSpec, b: TensorSpec) -> TensorSpec:
 
 
 def _prepare_matmul_int8(out: Any, a: Any, b: Any) -> Callable[[], Any]:
-    """BLAS knows floats alone; they are exact as long as every sum fits their fraction."""
+    """Multiply as floats, since BLAS has no integers; the result is exact as long as every sum fits the mantissa."""
     wide = np.float32 if a.shape[-1] * 2**14 <= 2**24 else np.float64
     left, right, made = (np.empty(x.shape, wide) for x in (a, b, out))
     multiply_them = _prepare_matmul(made, left, right)
@@ -120,7 +120,7 @@ def _prepare_matmul_int8(out: Any, a: Any, b: Any) -> Callable[[], Any]:
 
 
 matmul_int8_p = primitive(
-    "matmul_int8",  # two int8 tensors of at least two axes; the leading ones are broadcast
+    "matmul_int8",  # two int8 tensors of rank 2 or more; leading axes are broadcast
     _matmul_int8_abstract,
     prepare=_prepare_matmul_int8,
     nondiff="integers have no gradient",
@@ -132,31 +132,35 @@ def _product(a: Any, b: Any) -> Any:
 
 
 def _operands(x1: Any, x2: Any) -> tuple[Any, Any, str]:
-    """Two tensors to multiply, and the dtype of their product; bools are multiplied as int32, and what they give is a bool."""
+    """Promote two operands; return them and the dtype of their product. Bools become int32, but their product is bool."""
     a, b = promote(x1, x2)
     kind = dtype_name(a)
     return (cast(a, "int32"), cast(b, "int32"), kind) if kind == "bool" else (a, b, kind)
 
 
-def _both_bytes(*values: Any) -> bool:
-    """Whether all are int8: products of those that Keras sums as int32 in matmul and einsum."""
+def _are_int8(*values: Any) -> bool:
+    """Whether all are int8, whose products Keras accumulates in int32 in matmul and einsum."""
     return all(dtype_of(v) == "int8" for v in values)
 
 
 @operation("Matmul", tensors="x1 x2")
 def matmul(x1: Any, x2: Any) -> Any:
-    """The matrix product over the last axis of `x1` and the second last of `x2`; the axes before are broadcast.
+    """Compute the matrix product over the last axis of `x1` and the second to last of `x2`; leading axes are broadcast.
 
-    A tensor of one axis counts as a row on the left, as a column on the right. Raises ShapeError for scalars and for sizes
-    that do not fit. Source: keras.ops.matmul.
+    A one-dimensional `x1` is a row, a one-dimensional `x2` a column. The product of two int8 tensors is int32.
+
+    Raises:
+        ShapeError: If an operand is a scalar, or the shapes do not fit.
+
+    Source: keras.ops.matmul.
     """
     a, b, kind = _operands(x1, x2)
-    return cast(_matmul(a, b), "int32" if _both_bytes(x1, x2) else kind)
+    return cast(_matmul(a, b), "int32" if _are_int8(x1, x2) else kind)
 
 
 def _matmul(a: Any, b: Any) -> Any:
     if a.ndim == 0 or b.ndim == 0:
-        raise ShapeError("matmul wants tensors of at least one axis; multiply scalars with ops.multiply.")
+        raise ShapeError("matmul expects tensors of at least one axis; multiply scalars with ops.multiply.")
     left, right = a.ndim == 1, b.ndim == 1
     made = _product(expand_dims(a, 0) if left else a, expand_dims(b, -1) if right else b)
     if right:
@@ -164,7 +168,7 @@ def _matmul(a: Any, b: Any) -> Any:
     return squeeze(made, -1 if right else -2) if left else made
 
 
-# ----- einsum: two tensors are one composite; more are contracted from left to right -----
+# ----- einsum: a composite for two tensors; more are contracted pairwise from left to right -----
 
 _LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -176,13 +180,13 @@ def _equation(equation: str) -> tuple[str, str, str]:
 
 
 def _sizes(terms: list[str], shapes: list[Shape]) -> dict[str, Size]:
-    """The size of each letter, a known one where there is one. Raises ShapeError where two differ."""
+    """Map each letter to its size, a known one if possible. Raises ShapeError where sizes differ."""
     sizes: dict[str, Size] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for letter, size in zip(term, shape, strict=True):
             joined = broadcast_sizes(sizes.get(letter, size), size)
             if joined is None:
-                raise ShapeError(f"einsum: letter {letter!r} stands for sizes {sizes[letter]} and {size}.")
+                raise ShapeError(f"einsum: letter {letter!r} has sizes {sizes[letter]} and {size}.")
             sizes[letter] = joined
     return sizes
 
@@ -194,19 +198,19 @@ def _einsum_abstract(a: TensorSpec, b: TensorSpec, equation: str) -> TensorSpec:
 
 
 def _summed_dtype(dtype: str) -> str:
-    """What products are summed in: int8 as int32, as in Keras."""
+    """Return the dtype that products are accumulated in: int32 for int8, as in Keras."""
     return "int32" if dtype == "int8" else dtype
 
 
 def _aligned(x: Any, term: str, target: str) -> Any:
-    """`x` with its axes in the order of `target`, with axes of size 1 for the letters that it lacks."""
+    """Transpose `x` to the order of `target`, with axes of size 1 for missing letters."""
     own = [letter for letter in target if letter in term]
     turned = transpose(x, [term.index(letter) for letter in own])
     return expand_dims(turned, [i for i, letter in enumerate(target) if letter not in term])
 
 
 def _contract(a: Any, b: Any, equation: str) -> Any:
-    """An einsum of two tensors as transposes, reshapes and one matmul."""
+    """Contract two tensors by transposes, reshapes and one matmul."""
     left, right, target = _equation(equation)
     summed = [letter for letter in left if letter in right and letter not in target]
     if not summed:
@@ -214,7 +218,7 @@ def _contract(a: Any, b: Any, equation: str) -> Any:
         return multiply(cast(_aligned(a, left, target), wide), cast(_aligned(b, right, target), wide))
     rows = [letter for letter in target if letter not in right]
     columns = [letter for letter in target if letter not in left]
-    if rows and columns and target.index(columns[0]) < target.index(rows[0]):  # then the product needs no transpose
+    if rows and columns and target.index(columns[0]) < target.index(rows[0]):  # so that the product needs no transpose
         a, b, left, right, rows, columns = b, a, right, left, columns, rows
     batch = [letter for letter in target if letter in left and letter in right]
     sizes = _sizes([left, right], [shape_of(a), shape_of(b)])
@@ -241,7 +245,7 @@ def _einsum_vjp(g: Any, out: Any, a: Any, b: Any, equation: str) -> list[Callabl
 
 
 einsum_p = primitive(
-    "einsum",  # two tensors; no letter twice in a term, and each letter in two of the three terms at least
+    "einsum",  # two tensors; no letter occurs twice in a term, and each is in at least two of the three terms
     _einsum_abstract,
     decomposition=_contract,
     vjp=_einsum_vjp,
@@ -250,11 +254,20 @@ einsum_p = primitive(
 
 @operation("Einsum", tensors="operands")
 def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
-    """A sum of products said in letters: `einsum("bij,bjk->bik", x, y)`; `...` stands for any axes.
+    """Evaluate Einstein's summation convention: `einsum("bij,bjk->bik", x, y)`.
 
-    Raises InvalidArgumentError for a malformed text, ShapeError for shapes that do not fit. Source: keras.ops.einsum.
+    Args:
+        subscripts: the terms, one for each operand, and optionally the target; `...` stands for any number of axes.
+        operands: tensors; they are promoted to a common dtype.
+        kwargs: accepted for compatibility with Keras, ignored.
+
+    Raises:
+        InvalidArgumentError: If `subscripts` is malformed or does not fit the operands' ranks.
+        ShapeError: If a letter has different sizes.
+
+    Source: keras.ops.einsum.
     """
-    tensors, whole = list(promote(*operands)), _both_bytes(*operands)
+    tensors, whole = list(promote(*operands)), _are_int8(*operands)
     kind = dtype_name(tensors[0])
     terms, target = parse_subscripts(subscripts, [shape_of(x) for x in tensors])
     sizes = _sizes(terms, [shape_of(x) for x in tensors])
@@ -275,7 +288,7 @@ def einsum(subscripts: str, *operands: Any, **kwargs: Any) -> Any:
 
 
 def _is_one_product(terms: list[str], target: str) -> bool:
-    """Whether an einsum is a product of two tensors with no sum before it."""
+    """Whether an einsum is a single product of two tensors, without sums over one of them before it."""
     if len(terms) != 2 or any(len(set(term)) < len(term) for term in terms):
         return False
     return all(letter in other + target for term, other in (terms, terms[::-1]) for letter in term)
@@ -288,7 +301,7 @@ def _pair(a: Any, b: Any, left: str, right: str, target: str) -> Any:
 
 
 def _summed(x: Any, term: str, keep: str) -> tuple[Any, str]:
-    """Sum over the letters that nobody else has."""
+    """Sum `x` over the letters that are not in `keep`."""
     axes = tuple(i for i, letter in enumerate(term) if letter not in keep)
     if not axes:
         return x, term
@@ -296,7 +309,7 @@ def _summed(x: Any, term: str, keep: str) -> tuple[Any, str]:
 
 
 def _without_ones(x: Any, term: str, sizes: dict[str, Size]) -> tuple[Any, str]:
-    """Without axes of size 1 whose letter has another size elsewhere: they would be broadcast."""
+    """Squeeze axes of size 1 whose letter has another size elsewhere: they are broadcast."""
     axes = [i for i, letter in enumerate(term) if shape_of(x)[i] == 1 and sizes[letter] != 1]
     if not axes:
         return x, term
@@ -304,7 +317,7 @@ def _without_ones(x: Any, term: str, sizes: dict[str, Size]) -> tuple[Any, str]:
 
 
 def _diagonals(x: Any, term: str) -> tuple[Any, str]:
-    """Letters that stand twice in a term pick the diagonal: mask the rest out and sum over one of the axes."""
+    """Take the diagonal for letters that occur twice in a term: mask the rest and sum over one of the axes."""
     from graphkit.ops.shaping import arange
 
     for letter in dict.fromkeys(term):
@@ -319,12 +332,16 @@ def _diagonals(x: Any, term: str) -> tuple[Any, str]:
 
 
 def parse_subscripts(subscripts: str, shapes: list[Shape]) -> tuple[list[str], str]:
-    """The terms and the target of an einsum text as plain letters: `...` and a missing target are spelled out."""
+    """Parse einsum subscripts into terms and target, with letters for `...` and a missing target filled in.
+
+    Raises:
+        InvalidArgumentError: If they are malformed or do not fit the shapes.
+    """
     text = subscripts.replace(" ", "")
     given, arrow, target = text.partition("->")
     terms = given.split(",")
     if len(terms) != len(shapes):
-        raise InvalidArgumentError(f"einsum: {subscripts!r} names {len(terms)} tensors, but {len(shapes)} were given.")
+        raise InvalidArgumentError(f"einsum: {subscripts!r} has {len(terms)} term(s), but got {len(shapes)} tensor(s).")
     unused = [letter for letter in _LETTERS if letter not in text]
     widest = max((len(s) - len(t) + 3 for s, t in zip(shapes, terms, strict=True) if "..." in t), default=0)
     extra = "".join(unused[:widest])
@@ -337,7 +354,7 @@ def parse_subscripts(subscripts: str, shapes: list[Shape]) -> tuple[list[str], s
     wrong = [i for i in target if i not in "".join(terms) or target.count(i) > 1]
     if wrong:
         raise InvalidArgumentError(
-            f"einsum: letter {wrong[0]!r} of the target of {subscripts!r} must stand once, and in a term."
+            f"einsum: letter {wrong[0]!r} of the target of {subscripts!r} must occur once there, and in a term."
         )
     return terms, target
 
@@ -347,16 +364,27 @@ def _spelled(term: str, rank: int, extra: str, subscripts: str) -> str:
         count = rank - len(term) + 3
         term = term.replace("...", extra[len(extra) - count :] if count > 0 else "")
     if len(term) != rank or not all(letter in _LETTERS for letter in term):
-        raise InvalidArgumentError(f"einsum: term {term!r} of {subscripts!r} does not fit a tensor of {rank} axes.")
+        raise InvalidArgumentError(f"einsum: term {term!r} of {subscripts!r} does not fit a tensor of rank {rank}.")
     return term
 
 
-# ----- products said otherwise -----
+# ----- other products -----
 
 
 @operation("Tensordot", tensors="x1 x2")
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
-    """The sum over pairs of axes: `axes` last of `x1` with as many first of `x2`, or two lists. Source: keras.ops.tensordot."""
+    """Contract `x1` and `x2` over pairs of axes.
+
+    Args:
+        x1: a tensor.
+        x2: a tensor.
+        axes: an int n for the last n axes of `x1` and the first n of `x2`, or a pair of axes or lists of axes.
+
+    Raises:
+        ShapeError: If the axes do not pair up, are out of range, or differ in size.
+
+    Source: keras.ops.tensordot.
+    """
     a, b, kind = _operands(x1, x2)
     return cast(_tensordot(a, b, axes), kind)
 
@@ -367,7 +395,7 @@ def _tensordot(a: Any, b: Any, axes: Any) -> Any:
     else:
         first, second = (list(side) if isinstance(side, (list, tuple)) else [side] for side in axes)
     if len(first) != len(second):
-        raise ShapeError(f"tensordot: axes={axes} pairs {len(first)} axes with {len(second)}.")
+        raise ShapeError(f"tensordot: axes={axes} pairs {len(first)} axes of x1 with {len(second)} of x2.")
     left = list(_LETTERS[: a.ndim])
     right = list(_LETTERS[a.ndim : a.ndim + b.ndim])
     for i, j in zip(first, second, strict=True):
@@ -381,7 +409,13 @@ def _tensordot(a: Any, b: Any, axes: Any) -> Any:
 
 @operation("Dot", tensors="x1 x2")
 def dot(x1: Any, x2: Any) -> Any:
-    """NumPy's dot: over the last axis of `x1` and the second last (or only) one of `x2`. Source: keras.ops.dot."""
+    """Compute NumPy's dot product: over the last axis of `x1` and the second to last (or only) one of `x2`.
+
+    Raises:
+        ShapeError: If the shapes do not fit.
+
+    Source: keras.ops.dot.
+    """
     a, b, kind = _operands(x1, x2)
     if a.ndim == 0 or b.ndim == 0:
         return cast(multiply(a, b), kind)
@@ -390,21 +424,33 @@ def dot(x1: Any, x2: Any) -> Any:
 
 @operation("Inner", tensors="x1 x2")
 def inner(x1: Any, x2: Any) -> Any:
-    """The sum over the last axes of both. Source: keras.ops.inner."""
+    """Compute the inner product over the last axes of both.
+
+    Raises:
+        ShapeError: If the last axes differ in size.
+
+    Source: keras.ops.inner.
+    """
     a, b, kind = _operands(x1, x2)
     return cast(multiply(a, b) if a.ndim == 0 or b.ndim == 0 else _tensordot(a, b, ([-1], [-1])), kind)
 
 
 @operation("Outer", tensors="x1 x2")
 def outer(x1: Any, x2: Any) -> Any:
-    """Each element of the flattened `x1` times each of the flattened `x2`. Source: keras.ops.outer."""
+    """Compute the outer product of the flattened tensors. Source: keras.ops.outer."""
     a, b = promote(x1, x2)
     return multiply(reshape(a, (-1, 1)), reshape(b, (1, -1)))
 
 
 @operation("Vdot", tensors="x1 x2")
 def vdot(x1: Any, x2: Any) -> Any:
-    """The scalar product of the flattened tensors, the first one conjugated. Source: keras.ops.vdot."""
+    """Compute the dot product of the flattened tensors, the first one conjugated.
+
+    Raises:
+        ShapeError: If the numbers of elements differ.
+
+    Source: keras.ops.vdot.
+    """
     a, b, kind = _operands(x1, x2)
     if kind in dtypes.COMPLEX:
         from graphkit.ops.complex import conj

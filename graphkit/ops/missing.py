@@ -1,4 +1,4 @@
-"""Numbers that may be missing: running sums, positions and quantiles that skip NaN."""
+"""Cumulative sums, argmax and quantiles that ignore NaN."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def _filled(x: Any, filler: float) -> Any:
 
 @operation("Nancumsum")
 def nancumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running sums along `axis` (None: of the flattened tensor), NaN as 0. Source: keras.ops.nancumsum."""
+    """Compute cumulative sums along `axis` (None: of the flattened tensor), with NaN as 0. Source: keras.ops.nancumsum."""
     return cumsum(_filled(x, 0.0), axis, dtype)
 
 
 @operation("Nancumprod")
 def nancumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running products along `axis` (None: of the flattened tensor), NaN as 1. Source: keras.ops.nancumprod."""
+    """Compute cumulative products along `axis` (None: of the flattened tensor), with NaN as 1. Source: keras.ops.nancumprod."""
     return cumprod(_filled(x, 1.0), axis, dtype)
 
 
@@ -58,21 +58,33 @@ def _position(x: Any, axis: int | None, keepdims: bool, find: Callable[..., Any]
 
 @operation("Nanargmax")
 def nanargmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the largest number is that is not NaN, int32; -1 where all are NaN. Source: keras.ops.nanargmax."""
+    """Return the index (int32) of the largest element that is not NaN, -1 where all are NaN. Source: keras.ops.nanargmax."""
     return _position(x, axis, keepdims, argmax, float("-inf"))
 
 
 @operation("Nanargmin")
 def nanargmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the smallest number is that is not NaN, int32; -1 where all are NaN. Source: keras.ops.nanargmin."""
+    """Return the index (int32) of the smallest element that is not NaN, -1 where all are NaN. Source: keras.ops.nanargmin."""
     return _position(x, axis, keepdims, argmin, float("inf"))
 
 
 @operation("Nanquantile", tensors="x q")
 def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """The numbers below which the share `q` of what is not NaN lies, `q`'s axes in front. Source: keras.ops.nanquantile.
+    """Compute quantiles of the elements that are not NaN; all NaN gives NaN.
 
-    Raises InvalidArgumentError for an unknown `method`: linear, lower, higher, midpoint, nearest.
+    Args:
+        x: a real tensor; integers become `floatx()`.
+        q: a probability in [0, 1] or a tensor of them, whose axes come first in the result.
+        axis: an axis, several, or None for all.
+        method: "linear", "lower", "higher", "midpoint" or "nearest".
+        keepdims: whether reduced axes stay, with size 1.
+
+    Raises:
+        InvalidArgumentError: If `method` is unknown.
+        DTypeError: If `x` is complex.
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.nanquantile.
     """
     if method not in interpolations:
         raise InvalidArgumentError(f"nanquantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
@@ -99,12 +111,12 @@ def nanquantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdi
 
 @operation("Nanpercentile", tensors="x q")
 def nanpercentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """`nanquantile` with `q` in percent. Source: keras.ops.nanpercentile."""
+    """Compute `nanquantile` with `q` in percent; other arguments and errors are the same. Source: keras.ops.nanpercentile."""
     share = q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0)
     return nanquantile(x, share, axis=axis, method=method, keepdims=keepdims)
 
 
 @operation("Nanmedian")
 def nanmedian(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The middle of what is not NaN, or the mean of the two in the middle. Source: keras.ops.nanmedian."""
+    """Compute the median of the elements that are not NaN; errors as in `nanquantile`. Source: keras.ops.nanmedian."""
     return nanquantile(x, 0.5, axis=axis, keepdims=keepdims)

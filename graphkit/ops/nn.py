@@ -1,4 +1,4 @@
-"""Activations: relu and its kin, sigmoids, gelu, softplus, shrinking functions."""
+"""Activations: relu and its variants, sigmoids, gelu, softplus, shrinkage."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _activation(name: str, formula: Callable[..., Any], **parts: Any) -> Primiti
     return primitive(name, same, decomposition=formula, **parts)
 
 
-# ----- relu and its kin -----
+# ----- relu and its variants -----
 
 
 def _leaky_formula(x: Any, negative_slope: float) -> Any:
@@ -86,7 +86,7 @@ def _selu_step(out: Any, x: Any, scratch: Any) -> None:
 
 
 def _negative_branch(x: Any, curve: Callable[[Any], Any]) -> Any:
-    """`x` where it is positive, else `curve(x)`, whose argument never is positive: no overflow spoils the gradient.
+    """Return `x` where it is positive, else `curve(x)`; `curve` gets no positive arguments, so it cannot overflow.
 
     At 0 the gradient is the curve's, as in Keras.
     """
@@ -110,37 +110,37 @@ celu_p = _activation(
 
 @operation("Relu", "nn")
 def relu(x: Any) -> Any:
-    """max(x, 0). Source: keras.ops.relu."""
+    """Compute max(x, 0). Source: keras.ops.relu."""
     return relu_p.bind(*counted(x))
 
 
 @operation("Relu6", "nn")
 def relu6(x: Any) -> Any:
-    """`x` limited to [0, 6]. Source: keras.ops.relu6."""
+    """Clip `x` to [0, 6]. Source: keras.ops.relu6."""
     return clip_p.bind(as_float(x), low=0.0, high=6.0, edge=0.0)
 
 
 @operation("LeakyRelu", "nn")
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
-    """`x` where positive, else `negative_slope * x`. Source: keras.ops.leaky_relu."""
+    """Return `x` where positive, else `negative_slope * x`. Source: keras.ops.leaky_relu."""
     return leaky_relu_p.bind(as_float(x), negative_slope=float(negative_slope))
 
 
 @operation("Elu", "nn")
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """`x` where positive, else `alpha * (exp(x) - 1)`. Source: keras.ops.elu."""
+    """Return `x` where positive, else `alpha * (exp(x) - 1)`. Source: keras.ops.elu."""
     return elu_p.bind(as_float(x), alpha=float(alpha))
 
 
 @operation("Selu", "nn")
 def selu(x: Any) -> Any:
-    """The scaled elu that keeps mean 0 and variance 1. Source: keras.ops.selu."""
+    """Compute the scaled elu, which preserves mean 0 and variance 1. Source: keras.ops.selu."""
     return selu_p.bind(as_float(x))
 
 
 @operation("Celu", "nn")
 def celu(x: Any, alpha: float = 1.0) -> Any:
-    """`x` where positive, else `alpha * (exp(x / alpha) - 1)`. Source: keras.ops.celu."""
+    """Return `x` where positive, else `alpha * (exp(x / alpha) - 1)`. Source: keras.ops.celu."""
     return celu_p.bind(as_float(x), alpha=float(alpha))
 
 
@@ -171,37 +171,37 @@ hard_sigmoid_p = _activation(
 
 @operation("Sigmoid", "nn")
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)). Source: keras.ops.sigmoid."""
+    """Compute 1 / (1 + exp(-x)). Source: keras.ops.sigmoid."""
     return sigmoid_p.bind(as_float(x))
 
 
 @operation("LogSigmoid", "nn")
 def log_sigmoid(x: Any) -> Any:
-    """log(sigmoid(x)) without underflow. Source: keras.ops.log_sigmoid."""
+    """Compute log(sigmoid(x)) without underflow. Source: keras.ops.log_sigmoid."""
     return negative(softplus(negative(x)))
 
 
 @operation("Softplus", "nn")
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)) without overflow. Source: keras.ops.softplus."""
+    """Compute log(1 + exp(x)) without overflow. Source: keras.ops.softplus."""
     return softplus_p.bind(as_float(x))
 
 
 @operation("Softsign", "nn")
 def softsign(x: Any) -> Any:
-    """x / (1 + |x|). Source: keras.ops.softsign."""
+    """Compute x / (1 + |x|). Source: keras.ops.softsign."""
     return softsign_p.bind(as_float(x))
 
 
 @operation("HardSigmoid", "nn")
 def hard_sigmoid(x: Any) -> Any:
-    """x / 6 + 0.5, limited to [0, 1]. Source: keras.ops.hard_sigmoid (Keras 3; Keras 1 and 2 had 0.2 * x + 0.5)."""
+    """Compute x / 6 + 0.5, clipped to [0, 1]. Source: keras.ops.hard_sigmoid (Keras 3; Keras 1 and 2 had 0.2 * x + 0.5)."""
     return hard_sigmoid_p.bind(as_float(x), alpha=1 / 6, beta=0.5)
 
 
 @operation("HardSilu", "nn")
 def hard_silu(x: Any) -> Any:
-    """x * hard_sigmoid(x). Source: keras.ops.hard_silu."""
+    """Compute x * hard_sigmoid(x). Source: keras.ops.hard_silu."""
     x = as_float(x)
     return multiply(x, hard_sigmoid(x))
 
@@ -211,14 +211,14 @@ hard_swish = hard_silu
 
 @operation("HardTanh", "nn")
 def hard_tanh(x: Any) -> Any:
-    """`x` limited to [-1, 1]. Source: keras.ops.hard_tanh."""
+    """Clip `x` to [-1, 1]. Source: keras.ops.hard_tanh."""
     x = tensor(x)
     return clip_p.bind(x, low=-1.0, high=1.0, edge=1.0) if dtypes.is_float(dtype_name(x)) else clip(x, -1, 1)
 
 
 @operation("SparseSigmoid", "nn")
 def sparse_sigmoid(x: Any) -> Any:
-    """(x + 1) / 2, limited to [0, 1]. Source: keras.ops.sparse_sigmoid."""
+    """Compute (x + 1) / 2, clipped to [0, 1]. Source: keras.ops.sparse_sigmoid."""
     return hard_sigmoid_p.bind(as_float(x), alpha=0.5, beta=0.5, edge=0.5)
 
 
@@ -251,7 +251,7 @@ def _gelu_curve(x: Any, approximate: bool) -> Any:
 
 
 def _gelu_curve_step(out: Any, x: Any, u: Any, q: Any, v: Any, approximate: bool) -> None:
-    """erf(x / sqrt 2), or its tanh approximation, of a block; `u`, `q` and `v` are scratch."""
+    """Compute erf(x / sqrt(2)), or its tanh approximation, of a block; `u`, `q` and `v` are scratch."""
     one = x.dtype.type
     if not approximate:
         np.multiply(x, one(_ROOT_HALF), out=v)
@@ -273,7 +273,7 @@ def _gelu_step(out: Any, x: Any, u: Any, q: Any, v: Any, approximate: bool) -> N
 
 
 def _gelu_grad(g: Any, x: Any, approximate: bool) -> Any:
-    """g times the slope of gelu at x."""
+    """Multiply `g` by the derivative of gelu at `x`."""
     curve = _gelu_curve(x, approximate)
     half = multiply(add(curve, 1), 0.5)
     if not approximate:
@@ -318,7 +318,7 @@ mish_p = _activation("mish", lambda x: multiply(x, tanh(softplus(x))))
 
 @operation("Silu", "nn")
 def silu(x: Any) -> Any:
-    """x * sigmoid(x). Source: keras.ops.silu."""
+    """Compute x * sigmoid(x). Source: keras.ops.silu."""
     return silu_p.bind(as_float(x))
 
 
@@ -327,19 +327,25 @@ swish = silu
 
 @operation("Gelu", "nn")
 def gelu(x: Any, approximate: bool = True) -> Any:
-    """`x` times the normal distribution function of `x`, by tanh if `approximate`, else by erf. Source: keras.ops.gelu."""
+    """Multiply `x` by the normal CDF of `x`, computed with tanh if `approximate`, else with erf. Source: keras.ops.gelu."""
     return gelu_p.bind(as_float(x), approximate=bool(approximate))
 
 
 @operation("Mish", "keras.src.activations.activations")
 def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)). Source: keras.activations.mish."""
+    """Compute x * tanh(softplus(x)). Source: keras.activations.mish."""
     return mish_p.bind(as_float(x))
 
 
 @operation("Glu", "nn")
 def glu(x: Any, axis: int = -1) -> Any:
-    """The first half along `axis` times the sigmoid of the second. Source: keras.ops.glu."""
+    """Multiply the first half along `axis` by the sigmoid of the second.
+
+    Raises:
+        ShapeError: If `axis` is out of range, or its size is odd.
+
+    Source: keras.ops.glu.
+    """
     x = as_float(x)
     first, second = split(x, 2, axis=canonical_axis(axis, x.ndim))
     return multiply(first, sigmoid(second))
@@ -347,39 +353,39 @@ def glu(x: Any, axis: int = -1) -> Any:
 
 @operation("Squareplus", "nn")
 def squareplus(x: Any, b: float = 4) -> Any:
-    """(x + sqrt(x^2 + b)) / 2. Source: keras.ops.squareplus."""
+    """Compute (x + sqrt(x^2 + b)) / 2. Source: keras.ops.squareplus."""
     x = as_float(x)
     return multiply(add(x, sqrt(add(square(x), b))), 0.5)
 
 
 @operation("SparsePlus", "nn")
 def sparse_plus(x: Any) -> Any:
-    """0 below -1, x above 1, (x + 1)^2 / 4 between. Source: keras.ops.sparse_plus."""
+    """Return 0 below -1, `x` above 1, and (x + 1)^2 / 4 in between. Source: keras.ops.sparse_plus."""
     x = as_float(x)
     between = multiply(square(add(x, 1)), 0.25)
     return where(greater_equal(-1.0, x), 0.0, where(greater_equal(x, 1.0), x, between))
 
 
-# ----- shrinking -----
+# ----- shrinkage -----
 
 
 @operation("TanhShrink", "nn")
 def tanh_shrink(x: Any) -> Any:
-    """x - tanh(x). Source: keras.ops.tanh_shrink."""
+    """Compute x - tanh(x). Source: keras.ops.tanh_shrink."""
     x = as_float(x)
     return subtract(x, tanh(x))
 
 
 @operation("HardShrink", "nn")
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """`x` where |x| > threshold, else 0. Source: keras.ops.hard_shrink."""
+    """Return `x` where |x| > threshold, else 0. Source: keras.ops.hard_shrink."""
     x = as_float(x)
     return where(greater(absolute(x), threshold), x, 0.0)
 
 
 @operation("SoftShrink", "nn")
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """`x` moved towards 0 by `threshold`, 0 where it would cross it. Source: keras.ops.soft_shrink."""
+    """Move `x` towards 0 by `threshold`; where |x| <= threshold the result is 0. Source: keras.ops.soft_shrink."""
     x = as_float(x)
     below = where(greater(-threshold, x), add(x, threshold), 0.0)
     return where(greater(x, threshold), subtract(x, threshold), below)
@@ -387,13 +393,22 @@ def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
 
 @operation("Threshold", "nn")
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
-    """`x` where it is above `threshold`, else `default_value`. Source: keras.ops.threshold."""
+    """Return `x` where it is above `threshold`, else `default_value`. Source: keras.ops.threshold."""
     (x,) = counted(x)
     return where(greater(x, threshold), x, default_value)
 
 
 def capped_relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """relu with a slope below `threshold`, 0 at it and `max_value` at most. Source: keras.activations.relu."""
+    """Compute relu with a threshold, a slope below it and a maximum.
+
+    Args:
+        x: a tensor.
+        negative_slope: below `threshold` the result is negative_slope * (x - threshold).
+        max_value: the maximum; None for none.
+        threshold: up to it the result is 0 with `negative_slope=0`.
+
+    Source: keras.activations.relu.
+    """
     x = as_float(x)
     if negative_slope != 0.0 and max_value is None and threshold == 0:
         return leaky_relu(x, negative_slope)
@@ -405,4 +420,4 @@ def capped_relu(x: Any, negative_slope: float = 0.0, max_value: float | None = N
     return subtract(kept, multiply(relu(subtract(threshold, x)), negative_slope))
 
 
-__getattr__ = namespace(__name__, NN)  # the layers' ops that stand in other modules: `ops.nn.conv`, as in Keras
+__getattr__ = namespace(__name__, NN)  # Keras' nn ops that are defined in other modules, such as `ops.nn.conv`

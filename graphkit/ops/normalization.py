@@ -1,4 +1,4 @@
-"""Normalisations of single samples: layer, root mean square, by norm; moments."""
+"""Normalization of single samples: layer normalization, RMS normalization, division by a norm; moments."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ __all__ = ["layer_normalization", "moments", "normalize", "rms_normalization"]
 
 
 def _in_float32(x: Any) -> tuple[Any, str]:
-    """`x` in at least float32 (Keras normalises half floats so), and the dtype to give back."""
+    """Return `x` in at least float32, in which Keras normalizes half floats, and the dtype of the result."""
     x = as_float(x)
     name = dtype_name(x)
     return tensor(x, dtypes.result_type(name, "float32")), name
 
 
-# ----- layer normalisation: over the last axes, from `axis` on -----
+# ----- layer normalization: over the last axes, from `axis` on -----
 
 
 def _last_axes(x: Any, axis: int) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def _layer_norm(x: Any, gamma: Any, beta: Any, axis: int, epsilon: float) -> Any
 
 
 def _layer_unit(x: Any, axis: int, epsilon: float) -> tuple[Any, Any]:
-    """`x` with mean 0 and variance 1 over the last axes, and what its deviation was divided by."""
+    """Return `x` with mean 0 and variance 1 over the last axes, and 1 / sqrt(variance + epsilon)."""
     axes = _last_axes(x, axis)
     low = subtract(x, reduce_mean_p.bind(x, axes=axes, keepdims=True))
     inverse = rsqrt(add(reduce_mean_p.bind(square(low), axes=axes, keepdims=True), epsilon))
@@ -67,12 +67,12 @@ def _rows_of(x: Any, axis: int) -> Any:
 
 
 def _row_sums(x: Any) -> Any:
-    """The sums of rows as a column: a product with ones, since NumPy's own reduction of short rows is slow."""
+    """Sum rows into a column by a product with ones, since NumPy's reduction of short rows is slow."""
     return np.matmul(x, np.ones((x.shape[1], 1), x.dtype))
 
 
 def _center(target: Any, x: Any, squares: Any, epsilon: float) -> Any:
-    """Rows minus their means into `target`; gives 1 / sqrt(variance + epsilon) of each row."""
+    """Write rows minus their means into `target`; return 1 / sqrt(variance + epsilon) for each row."""
     width = x.shape[1]
     np.subtract(x, _row_sums(x) / x.dtype.type(width), out=target)
     np.multiply(target, target, out=squares)
@@ -181,7 +181,7 @@ def _are_last(axes: tuple[int, ...], rank: int) -> bool:
 
 
 def _over_axes_shape(x: Any, axes: tuple[int, ...], given: Any) -> Any:
-    """A gain or shift over `axes`, ready to be broadcast against `x`."""
+    """Reshape a gain or shift over `axes` so that it broadcasts against `x`."""
     given = tensor(given, dtype_name(x))
     if given.ndim == x.ndim or _are_last(axes, x.ndim):
         return given
@@ -192,10 +192,20 @@ def _over_axes_shape(x: Any, axes: tuple[int, ...], given: Any) -> Any:
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float | None = None, rms_scaling: bool = False
 ) -> Any:
-    """`x` with mean 0 and variance 1 over `axis`, times `gamma`, plus `beta` (shapes of those axes).
+    """Normalize `x` to mean 0 and variance 1 over `axis`, then scale by `gamma` and shift by `beta`.
 
-    `rms_scaling` divides by the deviation without taking the mean off. Source: keras.ops.layer_normalization; ONNX
-    LayerNormalization.
+    Args:
+        x: a tensor; half floats are normalized in float32.
+        gamma: of the shape of the normalized axes; 1 by default.
+        beta: of the shape of the normalized axes; 0 by default. Ignored with `rms_scaling`.
+        axis: an axis or several.
+        epsilon: added to the variance; `epsilon()` by default.
+        rms_scaling: whether to divide by the standard deviation without subtracting the mean.
+
+    Raises:
+        ShapeError: If an axis is out of range, or `gamma` or `beta` does not fit.
+
+    Source: keras.ops.layer_normalization; ONNX LayerNormalization.
     """
     x, dtype = _in_float32(x)
     axes = canonical_axes(axis, x.ndim)
@@ -266,7 +276,19 @@ rms_normalization_p = primitive(
 
 @operation("RMSNorm", "nn", tensors="x scale")
 def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float | None = None) -> Any:
-    """`x` divided by its root mean square over `axis`, times `scale`. Source: keras.ops.rms_normalization."""
+    """Divide `x` by its root mean square over `axis`, then multiply by `scale`.
+
+    Args:
+        x: a tensor; half floats are normalized in float32, and a scalar becomes a tensor of shape (1,).
+        scale: of the shape of the normalized axes; 1 by default.
+        axis: an axis or several.
+        epsilon: added to the mean square; `epsilon()` by default.
+
+    Raises:
+        ShapeError: If an axis is out of range, or `scale` does not fit.
+
+    Source: keras.ops.rms_normalization.
+    """
     x, dtype = _in_float32(x)
     if x.ndim == 0:
         x = reshape(x, (1,))
@@ -285,9 +307,16 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
 
 @operation("Moments", "nn")
 def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = False) -> tuple[Any, Any]:
-    """Mean and (population) variance over `axes`; half floats are counted in float32. Source: keras.ops.moments."""
+    """Compute the mean and the population variance over `axes`; half floats are accumulated in float32.
+
+    Raises:
+        InvalidArgumentError: If `synchronized` is true.
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.moments.
+    """
     if synchronized:
-        raise InvalidArgumentError("moments: synchronized=True wants several devices; there is one.")
+        raise InvalidArgumentError("moments: synchronized=True requires several devices; there is only one.")
     x, dtype = _in_float32(x)
     places = canonical_axes(axes, x.ndim)
     center = reduce_mean_p.bind(x, axes=places, keepdims=True)
@@ -300,7 +329,19 @@ def moments(x: Any, axes: Any, keepdims: bool = False, synchronized: bool = Fals
 
 @operation("Normalize", "nn")
 def normalize(x: Any, axis: Any = -1, order: int = 2, epsilon: float | None = None) -> Any:
-    """`x` divided by its norm of this order over `axis`, at least `epsilon`. Source: keras.ops.normalize."""
+    """Divide `x` by its norm over `axis`.
+
+    Args:
+        x: a tensor; integers become `floatx()`, a scalar becomes a tensor of shape (1,).
+        axis: an axis, several, or None for all.
+        order: the order of the norm, an int of at least 1.
+        epsilon: the minimum of the norm; `epsilon()` by default.
+
+    Raises:
+        InvalidArgumentError: If `order` is not an int of at least 1.
+
+    Source: keras.ops.normalize.
+    """
     if not isinstance(order, int) or order < 1:
         raise InvalidArgumentError(f"normalize: order must be an int of at least 1, got {order!r}.")
     x = as_float(x)

@@ -1,4 +1,4 @@
-"""Numbers by their bits and by series: powers of two, the next float, Bessel's I0; windows, distances, correlation."""
+"""Numeric ops: ldexp, nextafter, Bessel's I0, bit casts; distances and correlation; window functions."""
 
 from __future__ import annotations
 
@@ -31,11 +31,17 @@ __all__ = [
 
 @operation("Ldexp", tensors="x1 x2")
 def ldexp(x1: Any, x2: Any) -> Any:
-    """`x1 * 2**x2` for integers `x2`. Raises DTypeError for other ones. Source: keras.ops.ldexp."""
+    """Compute `x1 * 2**x2` for integers `x2`.
+
+    Raises:
+        DTypeError: If `x2` is not an integer or `x1` is complex.
+
+    Source: keras.ops.ldexp.
+    """
     (x,), exponent = reals("ldexp", x1, to_float=True), tensor(x2)
     if not dtypes.is_int(dtype_name(exponent)) and not only_shapes(exponent):
         raise DTypeError(f"ldexp exponent must be an integer type. Received: x2 dtype={dtype_name(exponent)}")
-    half = floor_divide(exponent, 2)  # in two steps: 2**x2 alone may be too large where the product is not
+    half = floor_divide(exponent, 2)  # in two steps: 2**x2 may overflow where the product does not
     two = tensor(2.0, dtype_name(x))
     for part in (half, subtract(exponent, half)):
         x = multiply(x, power(two, cast(part, dtype_name(x))))
@@ -43,18 +49,21 @@ def ldexp(x1: Any, x2: Any) -> Any:
 
 
 nextafter_p = primitive(
-    "nextafter", broadcast, prepare=ufunc(np.nextafter), nondiff="a step from one float to the next is as good as none"
+    "nextafter",
+    broadcast,
+    prepare=ufunc(np.nextafter),
+    nondiff="the step to the next float has no derivative",
 )
 
 
 @operation("Nextafter", tensors="x1 x2")
 def nextafter(x1: Any, x2: Any) -> Any:
-    """The float that follows `x1` in the direction of `x2`. Source: keras.ops.nextafter."""
+    """Return the next float after `x1` in the direction of `x2`. Source: keras.ops.nextafter."""
     return nextafter_p.bind(*promote(x1, x2, to_float=True))
 
 
 def _i0(x: Any) -> Any:
-    """The mean of exp(x cos t) over half a circle: the midpoint rule is exact to the last digit for all x that do not overflow."""
+    """Average exp(x cos t) over half a circle; this midpoint rule is exact to the last digit for all x that do not overflow."""
     x = absolute(x)
     cosines = np.cos((np.arange(128) + 0.5) * np.pi / 128).astype(dtypes.to_numpy(dtype_name(x)))
     return multiply(exp(x), mean(exp(multiply(expand_dims(x, -1), cosines - 1)), axis=-1))
@@ -65,7 +74,13 @@ i0_p = primitive("i0", same, kernel=lambda out, x: np.copyto(out, np.i0(x), cast
 
 @operation("I0")
 def i0(x: Any) -> Any:
-    """The modified Bessel function of the first kind of order 0. Source: keras.ops.i0."""
+    """Compute the modified Bessel function of the first kind of order 0.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.i0.
+    """
     (x,) = reals("i0", x)
     wide = "float64" if dtype_name(x) == "int64" else dtype_name(x)
     return i0_p.bind(cast_to(x, wide) if dtypes.is_float(wide) and wide != dtype_name(x) else as_float(x))
@@ -78,7 +93,7 @@ def _view_abstract(x: TensorSpec, dtype: str) -> TensorSpec:
     last = x.shape[-1] if x.rank else 0
     if x.rank == 0 or (old < new and isinstance(last, int) and last * old % new):
         raise ShapeError(
-            f"view: the last axis of shape {show(x.shape)} ({old} bits each) does not hold whole numbers of {new} bits."
+            f"view: the last axis of shape {show(x.shape)} ({old} bits per element) cannot be divided into elements of {new} bits."
         )
     return TensorSpec((*x.shape[:-1], last * (old // new) if old > new else last // (new // old)), dtype)
 
@@ -93,18 +108,33 @@ view_p = primitive(
 
 @operation("View")
 def view(x: Any, dtype: Any = None) -> Any:
-    """The same bytes read as another dtype; the last axis grows or shrinks with the size of a number. Source: keras.ops.view."""
+    """Reinterpret the bytes of `x` as another dtype; the last axis grows or shrinks with the item size.
+
+    Raises:
+        ShapeError: If the last axis cannot be divided into elements of the new dtype.
+
+    Source: keras.ops.view.
+    """
     x = tensor(x)
     wanted = dtype_name(x) if dtype is None else dtypes.standardize(dtype)
     return x if wanted == dtype_name(x) else view_p.bind(x, dtype=wanted)
 
 
-# ----- of two tensors -----
+# ----- two tensors -----
 
 
 @operation("CDist", "math", tensors="x y")
 def cdist(x: Any, y: Any) -> Any:
-    """The distances between the rows of `x` (..., m, d) and of `y` (..., n, d): (..., m, n). Source: keras.ops.cdist."""
+    """Compute the Euclidean distances between the rows of `x` (..., m, d) and of `y` (..., n, d).
+
+    Returns:
+        (..., m, n).
+
+    Raises:
+        ShapeError: If an argument has fewer than two axes, or the last axes differ in size.
+
+    Source: keras.ops.cdist.
+    """
     a, b = promote(x, y, to_float=True)
     if a.ndim < 2 or b.ndim < 2:
         raise ShapeError("`cdist` inputs must have rank >= 2")
@@ -118,7 +148,16 @@ def cdist(x: Any, y: Any) -> Any:
 
 @operation("Correlate", tensors="x1 x2")
 def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
-    """The correlation of two sequences at each shift: where they overlap whole ("valid"), as many as the longer one ("same"), all ("full").
+    """Compute the cross-correlation of two sequences.
+
+    Args:
+        x1: (n,), of known size.
+        x2: (m,), of known size.
+        mode: "valid" for complete overlaps, "same" for max(n, m) results, "full" for n + m - 1.
+
+    Raises:
+        InvalidArgumentError: If `mode` is unknown.
+        ShapeError: If an argument does not have exactly one axis, or its size is unknown.
 
     Source: keras.ops.correlate.
     """
@@ -127,11 +166,11 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     a, b = promote(x1, x2, to_float=True)
     if a.ndim != 1 or b.ndim != 1:
         raise ShapeError(
-            f"correlate wants two tensors of one axis, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
+            f"correlate expects two tensors of one axis, got shapes {show(shape_of(a))} and {show(shape_of(b))}."
         )
     n, m = shape_of(a)[0], shape_of(b)[0]
     if not isinstance(n, int) or not isinstance(m, int):
-        raise ShapeError(f"correlate wants known sizes, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
+        raise ShapeError(f"correlate expects known sizes, got shapes {show(shape_of(a))} and {show(shape_of(b))}.")
     turned = n < m
     if turned:
         a, b, n, m = b, a, m, n
@@ -142,13 +181,15 @@ def correlate(x1: Any, x2: Any, mode: str = "valid") -> Any:
     return flip(made, 0) if turned else made
 
 
-# ----- windows: numbers known at once -----
+# ----- windows: constants, since the number of points is known -----
 
 
 def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Make the public function of a window from NumPy's."""
+
     def window(x: Any, *options: Any) -> Any:
         if isinstance(x, (Tracer, Symbolic)):
-            raise InvalidTypeError(f"{name} does not support symbolic tensors: its size must be a number.")
+            raise InvalidTypeError(f"{name} does not support symbolic tensors: the number of points must be an int.")
         points = size_argument(x, f"{name}: the number of points", free=False)
         return np.asarray(function(points, *options)).astype(dtypes.to_numpy(dtypes.floatx()))
 
@@ -156,34 +197,78 @@ def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def bartlett(x: Any) -> Any:
-    """The triangular window of `x` points, zero at both ends. Source: keras.ops.bartlett."""
+    """Return the triangular window of `x` points, zero at both ends.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.bartlett.
+    """
     return _window("bartlett", np.bartlett)(x)
 
 
 def blackman(x: Any) -> Any:
-    """Blackman's window of `x` points. Source: keras.ops.blackman."""
+    """Return the Blackman window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.blackman.
+    """
     return _window("blackman", np.blackman)(x)
 
 
 def hamming(x: Any) -> Any:
-    """Hamming's window of `x` points. Source: keras.ops.hamming."""
+    """Return the Hamming window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.hamming.
+    """
     return _window("hamming", np.hamming)(x)
 
 
 def hanning(x: Any) -> Any:
-    """Hann's window of `x` points. Source: keras.ops.hanning."""
+    """Return the Hann window of `x` points.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.hanning.
+    """
     return _window("hanning", np.hanning)(x)
 
 
 def kaiser(x: Any, beta: float) -> Any:
-    """Kaiser's window of `x` points, the narrower the larger `beta`. Source: keras.ops.kaiser."""
+    """Return the Kaiser window of `x` points, narrower for larger `beta`.
+
+    Raises:
+        InvalidTypeError: If `x` is not an int.
+        UnknownSizeError: If `x` is None or the size of a free axis.
+
+    Source: keras.ops.kaiser.
+    """
     return _window("kaiser", np.kaiser)(x, float(beta))
 
 
 def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = None, signature: str | None = None) -> Callable[..., Any]:
-    """`pyfunc` of scalars as a function of arrays, called once for each element. Source: keras.ops.vectorize.
+    """Turn a function of scalars into a function of arrays, which calls it once for each element.
 
-    Raises InvalidTypeError on traced tensors, whose elements are not known; use ops.vectorized_map there.
+    Args:
+        pyfunc: a function of scalars.
+        excluded: names or positions of arguments that are passed unchanged.
+        signature: NumPy's signature of the core axes, such as "(n),(n)->()".
+
+    Raises:
+        InvalidTypeError: If `pyfunc` is not callable; when called, if an argument is a traced or symbolic tensor. Use
+            `ops.vectorized_map` there.
+
+    Source: keras.ops.vectorize.
     """
     if not callable(pyfunc):
         raise InvalidTypeError(f"Expected argument `pyfunc` to be a callable. Received: pyfunc={pyfunc}")

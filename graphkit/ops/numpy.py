@@ -1,4 +1,4 @@
-"""The ops that NumPy has too: `ops.numpy`, as Keras has it. All of them are in `ops` itself."""
+"""The NumPy-style ops as `ops.numpy`, as in Keras. All of them are in `ops` too."""
 
 from __future__ import annotations
 

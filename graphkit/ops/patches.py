@@ -1,4 +1,4 @@
-"""Windows of images laid side by side and added back; depth into space and space into depth; pools of a given output size."""
+"""Unfold and fold, depth to space and back, adaptive pooling, rearrange."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def _per_axis(value: Any, rank: int, where_: str) -> tuple[int, ...]:
 
 
 def _places(count: Size, window: int, stride: int, dilation: int) -> Any:
-    """(count, window): where the elements of each window stand."""
+    """Return the positions of the elements in each window, (count, window)."""
     starts = arange(count)
     starts = multiply(expand_dims(starts, 1), stride)
     return add(starts, np.arange(window, dtype=np.int32) * dilation)
@@ -61,7 +61,11 @@ def _window_count(size: Size, window: int, stride: int, dilation: int) -> Size:
 
 
 def windows(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
-    """Each axis from `first` on as two: the windows along it, and the elements in a window."""
+    """Replace each axis from `first` on by two: the windows along it, and the elements in a window.
+
+    Raises:
+        ShapeError: If a window is larger than its axis.
+    """
     for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
         axis = first + 2 * number
         count = _window_count(shape_of(x)[axis], window, stride, step)
@@ -74,14 +78,18 @@ def windows(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], di
 
 
 def padded_same(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int], dilation: Sequence[int]) -> Any:
-    """`x` with zeros around, so that there are ceil(size / stride) windows. Raises ShapeError where that cannot be known."""
+    """Zero-pad `x` so that there are ceil(size / stride) windows along each axis from `first` on.
+
+    Raises:
+        ShapeError: If a size is unknown and the stride is larger than the window.
+    """
     widths: list[tuple[Size, Size]] = [(0, 0)] * x.ndim
     for number, (window, stride, step) in enumerate(zip(sizes, strides, dilation, strict=True)):
         size, reach = shape_of(x)[first + number], (window - 1) * step + 1
         total = (-(-size // stride) - 1) * stride + reach - size
         if isinstance(total, Dim) and stride > reach:
             raise ShapeError(
-                f"padding='same' with windows of {reach} every {stride} wants known sizes, got shape {show(shape_of(x))}."
+                f"padding='same' with windows of {reach} every {stride} requires known sizes, got shape {show(shape_of(x))}."
             )
         total = total if isinstance(total, Dim) else max(total, 0)
         widths[first + number] = (total // 2, total - total // 2)
@@ -90,10 +98,27 @@ def padded_same(x: Any, first: int, sizes: Sequence[int], strides: Sequence[int]
 
 @operation("Unfold", "nn")
 def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """The windows of images (batch, channels, h, w) as columns: (batch, channels * window, windows). Source: keras.ops.unfold."""
+    """Extract the windows of images as columns (im2col).
+
+    Args:
+        x: (batch, channels, height, width).
+        kernel_size: an int or two: the size of a window.
+        dilation: an int or two.
+        padding: an int or two: zeros at each side.
+        stride: an int or two.
+
+    Returns:
+        (batch, channels * window, windows), window and windows being products over both axes.
+
+    Raises:
+        ShapeError: If `x` does not have 4 axes, or a window does not fit.
+        InvalidArgumentError: If a size, dilation, padding or stride has a wrong length.
+
+    Source: keras.ops.unfold.
+    """
     x = tensor(x)
     if x.ndim != 4:
-        raise ShapeError(f"unfold wants images (batch, channels, height, width), got shape {show(shape_of(x))}.")
+        raise ShapeError(f"unfold expects images (batch, channels, height, width), got shape {show(shape_of(x))}.")
     sizes, steps, moves = (
         _per_axis(v, 2, n) for v, n in ((kernel_size, "kernel_size"), (dilation, "dilation"), (stride, "stride"))
     )
@@ -106,10 +131,28 @@ def unfold(x: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride
 
 @operation("Fold", "nn")
 def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding: Any = 0, stride: Any = 1) -> Any:
-    """Columns of windows (as from `unfold`) laid back and added up: (batch, channels, *output_size). Source: keras.ops.fold."""
+    """Add the columns of `unfold` back into images, summing where windows overlap.
+
+    Args:
+        x: (batch, channels * window, windows).
+        output_size: an int or two: height and width of the images.
+        kernel_size: as in `unfold`.
+        dilation: as in `unfold`.
+        padding: as in `unfold`.
+        stride: as in `unfold`.
+
+    Returns:
+        (batch, channels, *output_size).
+
+    Raises:
+        ShapeError: If `x` does not have 3 axes, or not as many columns as `output_size` has windows.
+        InvalidArgumentError: If a size, dilation, padding or stride has a wrong length.
+
+    Source: keras.ops.fold.
+    """
     x = tensor(x)
     if x.ndim != 3:
-        raise ShapeError(f"fold wants columns (batch, channels * window, windows), got shape {show(shape_of(x))}.")
+        raise ShapeError(f"fold expects columns (batch, channels * window, windows), got shape {show(shape_of(x))}.")
     out, sizes = _per_axis(output_size, 2, "output_size"), _per_axis(kernel_size, 2, "kernel_size")
     steps, around, moves = (
         _per_axis(dilation, 2, "dilation"),
@@ -121,10 +164,10 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     batch, depth, columns = shape_of(x)
     if isinstance(columns, int) and columns != product(tuple(counts)):
         raise ShapeError(
-            f"fold: output_size={out} has {product(tuple(counts))} windows, the columns have shape {show(shape_of(x))}."
+            f"fold: output_size={out} has {product(tuple(counts))} windows, but the columns have shape {show(shape_of(x))}."
         )
     made = reshape(x, (batch, depth // (sizes[0] * sizes[1]), *sizes, *counts))
-    made = transpose(made, (0, 1, 4, 2, 5, 3))  # windows and elements of an axis side by side
+    made = transpose(made, (0, 1, 4, 2, 5, 3))  # for each axis, windows and then elements
     for axis in (2, 3):
         places = _places(counts[axis - 2], sizes[axis - 2], moves[axis - 2], steps[axis - 2])
         made = scatter_add_p.bind(made, places, axis=axis, size=wide[axis - 2])
@@ -137,12 +180,12 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
 def _image(what: str, x: Any, data_format: str) -> tuple[Any, bool]:
     x = tensor(x)
     if x.ndim != 4:
-        raise ShapeError(f"{what} wants a batch of images (4 axes), got shape {show(shape_of(x))}.")
+        raise ShapeError(f"{what} expects a batch of images (4 axes), got shape {show(shape_of(x))}.")
     return x, standardize_data_format(data_format) == CHANNELS_LAST
 
 
 def _block(what: str, block_size: Any) -> int:
-    """A block's side. Raises InvalidTypeError for what is no int, InvalidArgumentError below 2."""
+    """Return the block size. Raises InvalidTypeError if it is not an int, InvalidArgumentError if it is below 2."""
     if not isinstance(block_size, (int, np.integer)):
         raise InvalidTypeError(f"{what}: `block_size` must be an int, got {block_size!r}.")
     if block_size < 2:
@@ -152,13 +195,26 @@ def _block(what: str, block_size: Any) -> int:
 
 def _divisible(what: str, size: Size, by: int, shape: Shape) -> Size:
     if isinstance(size, int) and size % by:
-        raise ShapeError(f"{what}: {size} of shape {show(shape)} is no multiple of {by}.")
+        raise ShapeError(f"{what}: {size} of shape {show(shape)} is not a multiple of {by}.")
     return size // by
 
 
 @operation("DepthToSpace", "nn")
 def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """Channels laid out as blocks of block_size x block_size pixels. Raises ShapeError. Source: keras.ops.depth_to_space."""
+    """Move channels into blocks of block_size x block_size pixels.
+
+    Args:
+        x: (batch, height, width, channels), or channels first.
+        block_size: an int of at least 2.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        ShapeError: If `x` does not have 4 axes, or its channels are not a multiple of block_size**2.
+        InvalidTypeError: If `block_size` is not an int.
+        InvalidArgumentError: If `block_size` is below 2.
+
+    Source: keras.ops.depth_to_space.
+    """
     x, is_last = _image("depth_to_space", x, data_format)
     block_size = _block("depth_to_space", block_size)
     n, *rest = shape_of(x)
@@ -173,7 +229,20 @@ def depth_to_space(x: Any, block_size: int, data_format: str = "channels_last") 
 
 @operation("SpaceToDepth", "nn")
 def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") -> Any:
-    """Blocks of block_size x block_size pixels as channels. Raises ShapeError. Source: keras.ops.space_to_depth."""
+    """Move blocks of block_size x block_size pixels into channels.
+
+    Args:
+        x: (batch, height, width, channels), or channels first.
+        block_size: an int of at least 2.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        ShapeError: If `x` does not have 4 axes, or its height or width is not a multiple of `block_size`.
+        InvalidTypeError: If `block_size` is not an int.
+        InvalidArgumentError: If `block_size` is below 2.
+
+    Source: keras.ops.space_to_depth.
+    """
     x, is_last = _image("space_to_depth", x, data_format)
     block_size = _block("space_to_depth", block_size)
     n, *rest = shape_of(x)
@@ -186,16 +255,16 @@ def space_to_depth(x: Any, block_size: int, data_format: str = "channels_last") 
     return reshape(made, (n, c * block_size**2, rows, columns))
 
 
-# ----- pools whose output size is given -----
+# ----- adaptive pooling: the output size is given -----
 
 
 def _bounds(size: int, count: int) -> list[tuple[int, int]]:
-    """[start, stop) of `count` windows that cover `size` elements."""
+    """Return [start, stop) of `count` windows that cover `size` elements."""
     return [(i * size // count, -(-(i + 1) * size // count)) for i in range(count)]
 
 
 def _windows_of(size: Size, count: int, dtype: str) -> tuple[Any, Any]:
-    """Whether each element is in each of `count` windows (size, count), and how many each window has."""
+    """Return whether each element is in each of `count` windows, (size, count), and the windows' sizes, (count,)."""
     places = arange(count)
     starts = floor_divide(multiply(places, size), count)
     stops = negative(floor_divide(negative(multiply(add(places, 1), size)), count))
@@ -211,7 +280,7 @@ def _average_axis(x: Any, axis: int, count: int) -> Any:
 
 
 def _max_axis(x: Any, axis: int, count: int) -> Any:
-    """Windows shorter than the longest one name their last element again; of an unknown size all elements are looked at."""
+    """Gather windows of equal length, shorter ones repeating their last element; for an unknown size, mask all elements."""
     size = shape_of(x)[axis]
     if isinstance(size, Dim):
         inside, _ = _windows_of(size, count, "int32")
@@ -238,13 +307,28 @@ def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along:
 
 @operation("AdaptiveAveragePool", "nn", tensors="inputs")
 def adaptive_average_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any:
-    """The means over as many windows as `output_size` says for each spatial axis. Source: keras.ops.adaptive_average_pool."""
+    """Average over `output_size` windows along each spatial axis.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first, with 1 to 3 spatial axes.
+        output_size: an int, or one for each spatial axis.
+        data_format: "channels_last" or "channels_first"; `image_data_format()` by default.
+
+    Raises:
+        ShapeError: If `inputs` has a wrong number of axes.
+        InvalidArgumentError: If `output_size` has a wrong length.
+
+    Source: keras.ops.adaptive_average_pool.
+    """
     return _adaptive("adaptive_average_pool", as_float(inputs), output_size, data_format, _average_axis)
 
 
 @operation("AdaptiveMaxPool", "nn", tensors="inputs")
 def adaptive_max_pool(inputs: Any, output_size: Any, data_format: Any = None) -> Any:
-    """The maxima over as many windows as `output_size` says for each spatial axis. Source: keras.ops.adaptive_max_pool."""
+    """Take the maximum over `output_size` windows along each spatial axis; arguments and errors as in `adaptive_average_pool`.
+
+    Source: keras.ops.adaptive_max_pool.
+    """
     return _adaptive("adaptive_max_pool", inputs, output_size, data_format, _max_axis)
 
 
@@ -252,11 +336,11 @@ def adaptive_max_pool(inputs: Any, output_size: Any, data_format: Any = None) ->
 
 
 def _groups(side: str, pattern: str) -> list[list[str]]:
-    """`"b (h w) c"` as [["b"], ["h", "w"], ["c"]]."""
+    """Parse `"b (h w) c"` into [["b"], ["h", "w"], ["c"]]."""
     tokens = re.findall(r"\w+|\([\w\s]*\)", side)
     if re.sub(r"\w+|\([\w\s]*\)|\s", "", side):
         raise InvalidArgumentError(
-            f"rearrange: {pattern!r} must be names and groups in parentheses, on both sides of ->."
+            f"rearrange: {pattern!r} must consist of names and groups in parentheses on both sides of ->."
         )
     return [token.strip("()").split() for token in tokens]
 
@@ -264,14 +348,14 @@ def _groups(side: str, pattern: str) -> list[list[str]]:
 def _axis_sizes(given: list[list[str]], shape: Shape, lengths: dict[str, Any], pattern: str) -> dict[str, Size]:
     if len(given) != len(shape):
         raise ShapeError(
-            f"rearrange: {pattern!r} names {len(given)} axes on its left, the tensor has shape {show(shape)}."
+            f"rearrange: the left side of {pattern!r} has {len(given)} axes, but the tensor has shape {show(shape)}."
         )
     sizes: dict[str, Size] = {name: int(length) for name, length in lengths.items()}
     for group, size in zip(given, shape, strict=True):
         open_ones = [name for name in group if name not in sizes]
         if len(open_ones) > 1:
             raise InvalidArgumentError(
-                f"rearrange: the sizes of {open_ones} in {pattern!r} are not known; give all but one."
+                f"rearrange: the sizes of {open_ones} in {pattern!r} are unknown; give all but one."
             )
         known: Any = product(tuple(sizes[name] for name in group if name in sizes))
         if open_ones:
@@ -285,19 +369,28 @@ def _axis_sizes(given: list[list[str]], shape: Shape, lengths: dict[str, Any], p
 
 @operation("Rearrange", "keras.src.ops.einops", tensors="tensor pattern axes_lengths")
 def rearrange(tensor: Any, pattern: str, **axes_lengths: Any) -> Any:
-    """Axes in another order, split or joined: `rearrange(x, "b (h p) c -> b h (p c)", p=2)`.
+    """Reorder, split and merge axes: `rearrange(x, "b (h p) c -> b h (p c)", p=2)`.
 
-    Raises InvalidArgumentError for a pattern that cannot be read, ShapeError where sizes do not fit. Source: keras.ops.rearrange.
+    Args:
+        tensor: a tensor.
+        pattern: names of axes on both sides of `->`; a group in parentheses is one axis made of several.
+        axes_lengths: the sizes of named axes; within a group all but one are needed.
+
+    Raises:
+        InvalidArgumentError: If the pattern is malformed, or a size is missing.
+        ShapeError: If the pattern or sizes do not fit the tensor.
+
+    Source: keras.ops.rearrange.
     """
     left, arrow, right = pattern.partition("->")
     given, wanted = _groups(left, pattern), _groups(right, pattern)
     names, order = ([name for group in side for name in group] for side in (given, wanted))
     if not arrow or sorted(names) != sorted(order) or len(set(names)) != len(names):
-        raise InvalidArgumentError(f"rearrange: both sides of {pattern!r} must name the same axes, each once.")
+        raise InvalidArgumentError(f"rearrange: both sides of {pattern!r} must name the same axes, each exactly once.")
     x = as_tensor(tensor)
     sizes = _axis_sizes(given, shape_of(x), axes_lengths, pattern)
     x = transpose(reshape(x, tuple(sizes[name] for name in names)), [names.index(name) for name in order])
     return reshape(x, tuple(product(tuple(sizes[name] for name in group)) for group in wanted))
 
 
-as_tensor = tensor  # `rearrange` has an argument of that name
+as_tensor = tensor  # because `rearrange` has an argument named `tensor`

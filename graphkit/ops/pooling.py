@@ -1,6 +1,6 @@
-"""Pooling over one, two or three spatial axes: maxima and means of windows, and their derivatives.
+"""Max and average pooling over one, two or three spatial axes, and their derivatives.
 
-Padding never counts: a maximum is that of the elements inside, a mean is over as many as are inside.
+Padding is ignored: a maximum or mean is taken over the elements of the window that are inside the image.
 """
 
 from __future__ import annotations
@@ -59,7 +59,9 @@ def _like_output(h: TensorSpec, x: TensorSpec, y: TensorSpec, **_: Any) -> Tenso
     return y
 
 
-def _grown(g: TensorSpec, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str) -> TensorSpec:
+def _grad_abstract(
+    g: TensorSpec, sizes: Shape, window: Ints, strides: Ints, padding: Padding, data_format: str
+) -> TensorSpec:
     return TensorSpec(image_shape(g.shape[0], sizes, g.shape[channel_axis(g.rank, data_format)], data_format), g.dtype)
 
 
@@ -161,7 +163,7 @@ def _max_pick_prepare(out: Array, h: Array, x: Array, y: Array, workspace: list[
 
 def _mean_grad_workspace(specs: Sequence[TensorSpec], params: Any) -> list[TensorSpec]:
     g = specs[0]
-    x = _grown(g, **params)
+    x = _grad_abstract(g, **params)
     return [_scratch(_step(x.shape, x.dtype), _elements(g.shape), g.dtype)]  # type: ignore[arg-type]
 
 
@@ -186,7 +188,7 @@ max_pool_p: Primitive = primitive(
 )
 
 max_pool_grad_p: Primitive = primitive(
-    "max_pool_grad",  # (g, x, y = max_pool(x)): g where the first maximum of each window stands, zero elsewhere
+    "max_pool_grad",  # (g, x, y = max_pool(x)): g at the first maximum of each window, zero elsewhere
     _like_input,
     prepare=_max_grad_prepare,
     workspace=_max_grad_workspace,
@@ -194,7 +196,7 @@ max_pool_grad_p: Primitive = primitive(
 )
 
 max_pool_pick_p: Primitive = primitive(
-    "max_pool_pick",  # (h, x, y = max_pool(x)): h from where the first maximum of each window of x stands
+    "max_pool_pick",  # (h, x, y = max_pool(x)): h at the first maximum of each window of x
     _like_output,
     prepare=_max_pick_prepare,
     workspace=_max_pick_workspace,
@@ -213,8 +215,8 @@ average_pool_p: Primitive = primitive(
 )
 
 average_pool_grad_p: Primitive = primitive(
-    "average_pool_grad",  # (g): each mean's gradient in equal parts to the elements of its window; `sizes` of the input
-    _grown,
+    "average_pool_grad",  # (g): spreads each mean's gradient evenly over its window; `sizes` are the input's
+    _grad_abstract,
     prepare=_mean_grad_prepare,
     workspace=_mean_grad_workspace,
     vjp=lambda h, out, g, sizes, **params: [average_pool_p.bind(h, **params)],
@@ -236,7 +238,21 @@ def _bind(op: str, made: Any, x: Any, pool_size: Any, strides: Any, padding: Any
 
 @operation("MaxPool", "nn", tensors="inputs")
 def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: Any = None) -> Any:
-    """The maximum of each window of the spatial axes; `strides` is `pool_size` by default. Source: keras.ops.max_pool."""
+    """Take the maximum of each window along the spatial axes.
+
+    Args:
+        inputs: (batch, *spatial, channels), or channels first, with 1 to 3 spatial axes.
+        pool_size: an int, or one for each spatial axis.
+        strides: an int, or one for each spatial axis; `pool_size` by default.
+        padding: "valid" or "same".
+        data_format: "channels_last" or "channels_first"; `image_data_format()` by default.
+
+    Raises:
+        ShapeError: If `inputs` has a wrong number of axes, or a window does not fit.
+        InvalidArgumentError: If another argument has a wrong length or value.
+
+    Source: keras.ops.max_pool.
+    """
     return _bind("max_pool", max_pool_p, tensor(inputs), pool_size, strides, padding, data_format)
 
 
@@ -244,5 +260,5 @@ def max_pool(inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "v
 def average_pool(
     inputs: Any, pool_size: Any, strides: Any = None, padding: Any = "valid", data_format: Any = None
 ) -> Any:
-    """The mean of each window of the spatial axes; `strides` is `pool_size` by default. Source: keras.ops.average_pool."""
+    """Average each window along the spatial axes; arguments and errors as in `max_pool`. Source: keras.ops.average_pool."""
     return _bind("average_pool", average_pool_p, as_float(inputs), pool_size, strides, padding, data_format)

@@ -1,4 +1,4 @@
-"""Softmaxes, and the cross-entropies of losses."""
+"""Softmax and its variants, and cross-entropies."""
 
 from __future__ import annotations
 
@@ -45,17 +45,17 @@ def _total(x: Any, axes: tuple[int, ...]) -> Any:
     return reduce_sum_p.bind(x, axes=axes, keepdims=True)
 
 
-def _below_top(x: Any, axes: tuple[int, ...]) -> Any:
+def _minus_max(x: Any, axes: tuple[int, ...]) -> Any:
     return subtract(x, stop_gradient(reduce_max_p.bind(x, axes=axes, keepdims=True)))
 
 
 def _softmax(x: Any, axes: tuple[int, ...]) -> Any:
-    power = exp(_below_top(x, axes))
+    power = exp(_minus_max(x, axes))
     return true_divide(power, _total(power, axes))
 
 
 def _log_softmax(x: Any, axes: tuple[int, ...]) -> Any:
-    low = _below_top(x, axes)
+    low = _minus_max(x, axes)
     return subtract(low, log(_total(exp(low), axes)))
 
 
@@ -103,14 +103,14 @@ def _log_softmax_grad_kernel(out: Any, g: Any, y: Any, axes: tuple[int, ...], wo
 
 
 softmax_grad_p = primitive(
-    "softmax_grad",  # of the cotangent and the softmax itself
+    "softmax_grad",  # (g, y = softmax(x))
     broadcast,
     kernel=_softmax_grad_kernel,
     workspace=_row_workspace,
     decomposition=lambda g, y, axes: multiply(y, subtract(g, _total(multiply(g, y), axes))),
 )
 log_softmax_grad_p = primitive(
-    "log_softmax_grad",  # of the cotangent and the log_softmax itself
+    "log_softmax_grad",  # (g, y = log_softmax(x))
     broadcast,
     kernel=_log_softmax_grad_kernel,
     workspace=_row_workspace,
@@ -143,9 +143,14 @@ def _over_axes(x: Any, axis: Any, made: Any) -> Any:
 
 @operation("Softmax", "nn")
 def softmax(x: Any, axis: Any = -1) -> Any:
-    """exp(x) divided by its sum over `axis` (an int, several, or None for all). Source: keras.ops.softmax.
+    """Divide exp(x) by its sum over `axis` (an int, several, or None for all).
 
-    Warns over one axis of size 1, where it is 1 whatever the inputs are.
+    Warns for a single axis of size 1, over which the result is always 1.
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.softmax.
     """
     x = as_float(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
@@ -160,16 +165,21 @@ def softmax(x: Any, axis: Any = -1) -> Any:
 
 @operation("LogSoftmax", "nn")
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """log(softmax(x)) without underflow. Source: keras.ops.log_softmax."""
+    """Compute log(softmax(x)) without underflow; `axis` as in `softmax`. Source: keras.ops.log_softmax."""
     return _over_axes(x, axis, log_softmax_p)
 
 
 @operation("Sparsemax", "nn")
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Like softmax, but many outputs are exactly 0. Source: keras.ops.sparsemax.
+    """Compute sparsemax, a softmax-like function whose smaller outputs are exactly 0.
 
-    The threshold is Keras' own, which takes the sum of the running sums where Martins and Astudillo (2016) take the last
-    one: outputs need not sum to 1, and saved models give the numbers that they gave in Keras.
+    The threshold is computed as in Keras, which sums the cumulative sums where Martins and Astudillo (2016) take the last
+    one. So outputs need not sum to 1, but saved models give the same results as in Keras.
+
+    Raises:
+        ShapeError: If `axis` is out of range.
+
+    Source: keras.ops.sparsemax.
     """
     x = as_float(x)
     axis = canonical_axis(axis, x.ndim)
@@ -206,9 +216,18 @@ def _same_shape(target: Any, output: Any, where_: str) -> None:
 
 @operation("CategoricalCrossentropy", "nn", tensors="target output")
 def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """-sum(target * log(output)) over `axis`; probabilities are normalised and clipped by epsilon first.
+    """Compute -sum(target * log(output)) over `axis`.
 
-    Raises ShapeError unless both have one shape. Source: keras.ops.categorical_crossentropy.
+    Args:
+        target: probabilities, of the shape of `output`.
+        output: logits, or probabilities, which are normalized to sum 1 and clipped to [epsilon, 1 - epsilon].
+        from_logits: whether `output` holds logits.
+        axis: the class axis.
+
+    Raises:
+        ShapeError: If the shapes differ, or the tensors are scalars.
+
+    Source: keras.ops.categorical_crossentropy.
     """
     target, output = promote(target, output, to_float=True)
     _same_shape(target, output, "categorical_crossentropy")
@@ -221,9 +240,18 @@ def categorical_crossentropy(target: Any, output: Any, from_logits: bool = False
 
 @operation("SparseCategoricalCrossentropy", "nn", tensors="target output")
 def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool = False, axis: int = -1) -> Any:
-    """-log(output[target]) along `axis`, for class numbers; a trailing axis of 1 of the target is dropped.
+    """Compute -log(output[target]) along `axis`.
 
-    Raises ShapeError unless the target has the output's shape without `axis`.
+    Args:
+        target: integer classes, of the shape of `output` without `axis`; a trailing axis of size 1 is dropped.
+        output: logits, or probabilities, which are normalized to sum 1 and clipped to [epsilon, 1 - epsilon].
+        from_logits: whether `output` holds logits.
+        axis: the class axis.
+
+    Raises:
+        ShapeError: If `target` does not fit, or `output` is a scalar.
+        InvalidArgumentError: If a class does not exist.
+
     Source: keras.ops.sparse_categorical_crossentropy.
     """
     target, output = cast(target, "int32"), as_float(output)
@@ -239,7 +267,7 @@ def sparse_categorical_crossentropy(target: Any, output: Any, from_logits: bool 
 
 
 class _Shaped:
-    """A shape where a tensor is asked for its own."""
+    """A stand-in for a tensor of which only the shape is used."""
 
     def __init__(self, shape: Any) -> None:
         self.shape = shape
@@ -260,9 +288,17 @@ _BINARY: dict[bool, Callable[[Any, Any], Any]] = {True: _binary_from_logits, Fal
 
 @operation("BinaryCrossentropy", "nn", tensors="target output")
 def binary_crossentropy(target: Any, output: Any, from_logits: bool = False) -> Any:
-    """-target * log(output) - (1 - target) * log(1 - output), element by element; probabilities are clipped by epsilon.
+    """Compute -target * log(output) - (1 - target) * log(1 - output) elementwise.
 
-    Raises ShapeError unless both have one shape. Source: keras.ops.binary_crossentropy.
+    Args:
+        target: probabilities, of the shape of `output`.
+        output: logits, or probabilities, which are clipped to [epsilon, 1 - epsilon].
+        from_logits: whether `output` holds logits.
+
+    Raises:
+        ShapeError: If the shapes differ.
+
+    Source: keras.ops.binary_crossentropy.
     """
     target, output = promote(target, output, to_float=True)
     _same_shape(target, output, "binary_crossentropy")

@@ -1,7 +1,7 @@
-"""Random numbers from a counter: (seed, counter) names a draw, whatever thread makes it.
+"""Counter-based random numbers: (seed, counter) determines a draw, independently of threads.
 
-Every draw is a primitive of a seed state: two uint32, the seed and how many draws came before. A `SeedGenerator` holds one
-as a variable; while a function is traced its next value is state of the program like a moving average is.
+Every draw is a primitive over a seed state: two uint32, the seed and the number of earlier draws. A `SeedGenerator` holds it
+in a variable; while a function is traced, its next value is part of the program's state, like a moving average.
 """
 
 from __future__ import annotations
@@ -28,23 +28,26 @@ from graphkit.ops.shaping import expand_dims, full_like
 
 __all__: list[str] = []  # keras.random is a module of its own: graphkit.random
 
-_NO_GRADIENT = "a draw does not depend on any tensor but its seed"
+_NO_GRADIENT = "a random draw depends on no tensor but its seed"
 
 
 @keras_class("keras.random")
 class SeedGenerator:
-    """A stream of seeds: each random op that is given it draws other numbers, the same ones in every run.
+    """A stream of seeds: each random op that it is passed to draws new numbers, reproducibly.
 
     Args:
-        seed: int, 0 <= seed < 2**32; None draws one from the session's seed.
-        name: of the generator.
+        seed: an int, of which the lower 32 bits count; None draws one from the session's seed.
+        name: the generator's name; a generated one by default.
+
+    Raises:
+        InvalidTypeError: If `seed` is neither an int nor None, or an argument is unknown.
 
     Source: keras.random.SeedGenerator.
     """
 
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         if kwargs:
-            raise InvalidTypeError(f"SeedGenerator takes seed and name, not {', '.join(map(repr, kwargs))}.")
+            raise InvalidTypeError(f"SeedGenerator accepts seed and name, not {', '.join(map(repr, kwargs))}.")
         if seed is not None and not isinstance(seed, (int, np.integer)):
             raise InvalidTypeError(f"SeedGenerator: seed must be an int or None, got {seed!r}.")
         self.name = name or names.auto_name("seed_generator")
@@ -56,7 +59,11 @@ class SeedGenerator:
             )
 
     def next(self, ordered: bool = True) -> Any:
-        """The present seed state, after which the generator stands one further."""
+        """Return the current seed state and advance the generator.
+
+        Args:
+            ordered: accepted for compatibility with Keras, ignored.
+        """
         now = self.state.value
         if isinstance(now, np.ndarray):
             now = now.copy()
@@ -64,20 +71,20 @@ class SeedGenerator:
         return now
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments that make an equal generator."""
+        """Return the constructor's arguments."""
         return {"seed": self._initial_seed, "name": self.name}
 
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> SeedGenerator:
-        """The generator of this config."""
+        """Create a generator from its config."""
         return cls(**config)
 
 
-_session: list[Any] = [None, None]  # the generator of ops without a seed, and the epoch of the session's seed it is of
+_session: list[Any] = [None, None]  # the global generator, and the epoch of the session's seed that it was created in
 
 
 def global_seed_generator() -> SeedGenerator:
-    """The generator behind `seed=None`; it follows from the session's seed."""
+    """Return the generator that `seed=None` uses; it is seeded from the session's seed."""
     if _session[0] is None or _session[1] != seeds.epoch():
         _session[:] = SeedGenerator(seeds.draw_seed(), name="global_seed_generator"), seeds.epoch()
     generator: SeedGenerator = _session[0]
@@ -85,7 +92,14 @@ def global_seed_generator() -> SeedGenerator:
 
 
 def draw_seed(seed: Any) -> Any:
-    """The seed state that an op's `seed` argument stands for: an int, a `SeedGenerator`, a state, or None."""
+    """Convert an op's `seed` argument to a seed state (2,).
+
+    Args:
+        seed: an int, a `SeedGenerator`, a state, or None for the global generator.
+
+    Raises:
+        InvalidTypeError: If it is none of these.
+    """
     if seed is None:
         return global_seed_generator().next()
     if isinstance(seed, SeedGenerator):
@@ -108,7 +122,7 @@ _NATIVE = (np.dtype(np.float32), np.dtype(np.float64))
 
 
 def _fill(out: Any, draw: Callable[[Any, Any], None]) -> None:
-    """Draw straight into `out` where NumPy can, else by way of float32."""
+    """Draw directly into `out` where NumPy can, else through a scratch array."""
     if out.dtype in _NATIVE and out.flags.c_contiguous:
         draw(out, out.dtype)
         return
@@ -128,7 +142,7 @@ def _normal_kernel(out: Any, seed: Any, shape: Shape, dtype: str) -> None:
 
 
 def _truncated_kernel(out: Any, seed: Any, shape: Shape, dtype: str) -> None:
-    """Normal numbers, drawn again as long as they lie beyond two deviations."""
+    """Draw normal numbers, and draw again those beyond two standard deviations."""
     generator = _generator(seed)
     flat = generator.standard_normal(out.size)
     far = np.flatnonzero(np.abs(flat) > 2)
@@ -139,7 +153,7 @@ def _truncated_kernel(out: Any, seed: Any, shape: Shape, dtype: str) -> None:
 
 
 def _mask_kernel(out: Any, seed: Any, shape: Shape, dtype: str, rate: float) -> None:
-    """32 random bits an element against a threshold; kept elements are 1 / (1 - rate), dropped ones 0."""
+    """Compare 32 random bits per element with a threshold; kept elements are 1 / (1 - rate), dropped ones 0."""
     raw = _generator(seed).bit_generator.random_raw(out.size // 2 + 1).view(np.uint32)[: out.size].reshape(out.shape)
     limit = np.uint32(min(round(rate * 2**32), 2**32 - 1))
     np.multiply(raw >= limit, np.asarray(1 / (1 - rate), out.dtype), out=out, casting="unsafe")
@@ -163,13 +177,13 @@ def _drawn(seed: TensorSpec, *rest: TensorSpec, shape: Shape, dtype: str, **_: A
 
 
 random_uniform_p = primitive("random_uniform", _drawn, kernel=_uniform_kernel, nondiff=_NO_GRADIENT)  # in [0, 1)
-random_normal_p = primitive("random_normal", _drawn, kernel=_normal_kernel, nondiff=_NO_GRADIENT)  # mean 0, deviation 1
+random_normal_p = primitive("random_normal", _drawn, kernel=_normal_kernel, nondiff=_NO_GRADIENT)  # mean 0, variance 1
 random_truncated_normal_p = primitive(
     "random_truncated_normal", _drawn, kernel=_truncated_kernel, nondiff=_NO_GRADIENT
-)  # mean 0, within 2
+)  # standard normal, limited to [-2, 2]
 dropout_mask_p = primitive("dropout_mask", _drawn, kernel=_mask_kernel, nondiff=_NO_GRADIENT)
 random_gamma_p = primitive(
-    "random_gamma", _drawn, kernel=_gamma_kernel, nondiff="the draw's path through alpha is not followed"
+    "random_gamma", _drawn, kernel=_gamma_kernel, nondiff="gradients with respect to alpha are not implemented"
 )
 random_binomial_p = primitive("random_binomial", _drawn, kernel=_binomial_kernel, nondiff="a count is an integer")
 
@@ -200,17 +214,39 @@ def _scaled(draw: Any, scale: Any, shift: Any) -> Any:
 
 
 def normal(shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Normal numbers of this mean and deviation, `floatx()` by default. Source: keras.random.normal.
+    """Draw normally distributed numbers.
 
-    Raises InvalidArgumentError for a dtype that is no float; so do the other distributions over real numbers.
+    Args:
+        shape: the shape of the result.
+        mean: a number or a tensor that broadcasts against `shape`.
+        stddev: a number or a tensor that broadcasts against `shape`.
+        dtype: a float dtype; `floatx()` by default.
+        seed: an int, a `SeedGenerator`, or None for the global generator.
+
+    Raises:
+        InvalidArgumentError: If `dtype` is not a float.
+        InvalidTypeError: If `seed` is none of these.
+
+    Source: keras.random.normal.
     """
     return _scaled(_draw(random_normal_p, shape, _float_kind("normal", dtype), seed), stddev, mean)
 
 
 def uniform(shape: Sequence[Any], minval: Any = 0.0, maxval: Any = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers evenly from [minval, maxval), `floatx()` by default. Source: keras.random.uniform.
+    """Draw numbers uniformly from [minval, maxval).
 
-    Raises InvalidArgumentError for a dtype that is no float; integers come from `randint`.
+    Args:
+        shape: the shape of the result.
+        minval: a number or a tensor that broadcasts against `shape`.
+        maxval: a number or a tensor that broadcasts against `shape`.
+        dtype: a float dtype; `floatx()` by default. Use `randint` for integers.
+        seed: an int, a `SeedGenerator`, or None for the global generator.
+
+    Raises:
+        InvalidArgumentError: If `dtype` is not a float.
+        InvalidTypeError: If `seed` is none of these.
+
+    Source: keras.random.uniform.
     """
     kind = _float_kind("uniform", dtype, " Use randint for integers.")
     width = (
@@ -224,22 +260,51 @@ def uniform(shape: Sequence[Any], minval: Any = 0.0, maxval: Any = 1.0, dtype: A
 def truncated_normal(
     shape: Sequence[Any], mean: Any = 0.0, stddev: Any = 1.0, dtype: Any = None, seed: Any = None
 ) -> Any:
-    """Normal numbers none of which is further than two deviations from the mean. Source: keras.random.truncated_normal."""
+    """Draw normally distributed numbers within two standard deviations of the mean; arguments and errors as in `normal`.
+
+    Source: keras.random.truncated_normal.
+    """
     return _scaled(_draw(random_truncated_normal_p, shape, _float_kind("truncated_normal", dtype), seed), stddev, mean)
 
 
 def randint(shape: Sequence[Any], minval: Any, maxval: Any, dtype: Any = "int32", seed: Any = None) -> Any:
-    """Integers evenly from [minval, maxval). Raises DTypeError for another dtype. Source: keras.random.randint."""
+    """Draw integers uniformly from [minval, maxval).
+
+    Args:
+        shape: the shape of the result.
+        minval: an integer or a tensor that broadcasts against `shape`.
+        maxval: an integer or a tensor that broadcasts against `shape`.
+        dtype: an integer dtype.
+        seed: an int, a `SeedGenerator`, or None for the global generator.
+
+    Raises:
+        DTypeError: If `dtype` is not an integer.
+        InvalidTypeError: If `seed` is none of these.
+
+    Source: keras.random.randint.
+    """
     kind = dtypes.standardize("int32" if dtype is None else dtype)
     if not dtypes.is_int(kind):
-        raise DTypeError(f"randint: dtype must be an integer one, got {kind!r}.")
+        raise DTypeError(f"randint: dtype must be an integer dtype, got {kind!r}.")
     low, high = cast(minval, "float64"), cast(maxval, "float64")
     drawn = _draw(random_uniform_p, shape, "float64", seed)
     return cast(add(floor(multiply(drawn, subtract(high, low))), low), kind)
 
 
 def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any = None) -> Any:
-    """`num_samples` class numbers for each row of logits (batch, classes). Source: keras.random.categorical."""
+    """Draw classes from the distributions given by logits.
+
+    Args:
+        logits: (batch, classes).
+        num_samples: how many classes to draw for each row.
+        dtype: the dtype of the result.
+        seed: an int, a `SeedGenerator`, or None for the global generator.
+
+    Returns:
+        (batch, num_samples).
+
+    Source: keras.random.categorical.
+    """
     logits = as_float(logits)
     rows, classes = shape_of(logits)
     kind = dtype_name(logits)
@@ -249,7 +314,7 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
 
 
 def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
-    """The elements in another order along `axis`, each line its own. Source: keras.random.shuffle."""
+    """Shuffle the elements along `axis`, with an independent order for each line. Source: keras.random.shuffle."""
     x = tensor(x)
     axis = canonical_axis(axis, x.ndim)
     order = argsort(_draw(random_uniform_p, shape_of(x), "float64", seed), axis=axis)
@@ -257,12 +322,21 @@ def shuffle(x: Any, axis: int = 0, seed: Any = None) -> Any:
 
 
 def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None) -> Any:
-    """Elements set to 0 with chance `rate`, the others divided by 1 - rate; `noise_shape` is broadcast.
+    """Set elements to 0 with probability `rate`, and divide the others by 1 - rate.
 
-    Raises InvalidArgumentError unless 0 <= rate <= 1. Source: keras.random.dropout.
+    Args:
+        inputs: a tensor; integers become `floatx()`.
+        rate: a probability in [0, 1].
+        noise_shape: the shape of the mask, which is broadcast; None in it stands for the input's size.
+        seed: an int, a `SeedGenerator`, or None for the global generator.
+
+    Raises:
+        InvalidArgumentError: If `rate` is outside of [0, 1].
+
+    Source: keras.random.dropout.
     """
     if not 0 <= rate <= 1:
-        raise InvalidArgumentError(f"dropout: rate must lie in [0, 1], got {rate}.")
+        raise InvalidArgumentError(f"dropout: rate must be in [0, 1], got {rate}.")
     x = as_float(inputs)
     if rate == 0:
         return x
@@ -274,12 +348,24 @@ def dropout(inputs: Any, rate: float, noise_shape: Any = None, seed: Any = None)
 
 
 def gamma(shape: Sequence[Any], alpha: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers of the gamma distribution with this shape parameter and scale 1. Source: keras.random.gamma."""
+    """Draw from gamma distributions with shape parameter `alpha` (which broadcasts against `shape`) and scale 1.
+
+    Raises:
+        InvalidArgumentError: If `dtype` is not a float.
+
+    Source: keras.random.gamma.
+    """
     return _draw(random_gamma_p, shape, _float_kind("gamma", dtype), seed, as_float(alpha))
 
 
 def beta(shape: Sequence[Any], alpha: Any, beta: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers of the beta distribution. Source: keras.random.beta."""
+    """Draw from beta distributions; `alpha` and `beta` broadcast against `shape`.
+
+    Raises:
+        InvalidArgumentError: If `dtype` is not a float.
+
+    Source: keras.random.beta.
+    """
     state, dtype = draw_seed(seed), _float_kind("beta", dtype)
     first = gamma(shape, alpha, dtype, state)
     second = gamma(shape, beta, dtype, add(state, np.array([0x9E3779B9, 0], np.uint32)))
@@ -287,7 +373,13 @@ def beta(shape: Sequence[Any], alpha: Any, beta: Any, dtype: Any = None, seed: A
 
 
 def binomial(shape: Sequence[Any], counts: Any, probabilities: Any, dtype: Any = None, seed: Any = None) -> Any:
-    """How many of `counts` trials succeed with these chances. Source: keras.random.binomial."""
+    """Draw from binomial distributions: the number of successes in `counts` trials; both arguments broadcast against `shape`.
+
+    Raises:
+        InvalidArgumentError: If `dtype` is not a float.
+
+    Source: keras.random.binomial.
+    """
     return _draw(
         random_binomial_p, shape, _float_kind("binomial", dtype), seed, tensor(counts), as_float(probabilities)
     )

@@ -1,7 +1,7 @@
 """LSTM, GRU and SimpleRNN over whole sequences: composites over `scan` with kernels and VJPs of their own.
 
-A forward pass that is to be differentiated also gives what the backward pass needs (param `reserve`); the VJP switches that on.
-Gradients of kernels are single products over all steps.
+With the param `reserve`, which the VJP sets, the forward pass also returns what the backward pass needs. The gradient of a
+kernel is one matrix product over all time steps.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from graphkit.ops.shaping import broadcast_to, concatenate, expand_dims, flip, o
 
 __all__ = ["gru", "lstm", "simple_rnn"]
 
-# ----- activations that the kernels know: the function, and its slope from the activated value -----
+# ----- activations that the kernels know: the function, and its derivative in terms of its result -----
 
 _CURVES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
     "tanh": (tanh, lambda y: subtract(1, square(y))),
@@ -41,7 +41,7 @@ KNOWN_ACTIVATIONS = tuple(_CURVES)
 
 
 def _inside(y: Any) -> Any:
-    """1 where 0 < y < 1, else 0."""
+    """Return 1 where 0 < y < 1, else 0."""
     return cast(greater(multiply(y, subtract(1, y)), 0), dtype_name(y))
 
 
@@ -49,7 +49,7 @@ def _inside(y: Any) -> Any:
 
 
 def _sizes(x: TensorSpec, recurrent: TensorSpec) -> tuple[Any, Any, Any]:
-    """(batch, steps, units)."""
+    """Return (batch, steps, units)."""
     return x.shape[0], x.shape[1], recurrent.shape[0]
 
 
@@ -61,13 +61,16 @@ def _results(x: TensorSpec, recurrent: TensorSpec, states: int, return_sequences
 
 
 def _reserve(x: TensorSpec, recurrent: TensorSpec, width: int) -> tuple[TensorSpec, TensorSpec]:
-    """Buffers (time, width * units, batch) and history (batch, time, units + 1)."""
+    """Return the specs of the buffers (time, width * units, batch) and the history (batch, time, units + 1)."""
     batch, steps, units = _sizes(x, recurrent)
     return TensorSpec((steps, width * units, batch), x.dtype), TensorSpec((batch, steps, units + 1), x.dtype)
 
 
 def _step_shapes(x: TensorSpec, recurrent: TensorSpec, width: Any, inner: Any) -> list[Shape]:
-    """Scratch of every forward kernel: weights of inputs and state, all projected inputs, those of a step both ways, the state."""
+    """Return the shapes of every forward kernel's scratch arrays.
+
+    These are both kernels, the projected inputs, those of one step in both layouts, and the state.
+    """
     batch, steps, units = _sizes(x, recurrent)
     return [
         (x.shape[-1], width),
@@ -107,7 +110,11 @@ def _check_activations(name: str, *names: str) -> None:
 def _operands(
     name: str, gates: int, x: Any, kernel: Any, recurrent: Any, bias: Any, initial: Sequence[Any], mask: Any
 ) -> tuple[list[Any], list[Any], str]:
-    """(x, kernel, recurrent kernel, bias, states) in one dtype that kernels compute well in, the mask as 0 or 1 tensors, the dtype of x."""
+    """Convert the arguments to tensors of one dtype, float32 for half floats.
+
+    Returns:
+        [x, kernel, recurrent kernel, bias, *states], the mask in a list of at most one tensor, and the dtype of x.
+    """
     given = tensor(0, dtype_name(tensor(kernel))) if bias is None else bias
     states = [_state(state, x, recurrent.shape[0]) for state in initial]
     tensors = [tensor(v) for v in (x, kernel, recurrent, given, *states)]
@@ -119,7 +126,7 @@ def _operands(
 
 
 def _state(given: Any, x: Any, units: Any) -> Any:
-    """An initial state: (batch, units), zeros if none is given."""
+    """Broadcast an initial state to (batch, units); zeros if none is given."""
     shape = (shape_of(x)[0], units)
     return broadcast_to(tensor(0 if given is None else given, dtype_name(tensor(x))), shape)
 
@@ -129,7 +136,7 @@ def _time_first(x: Any) -> Any:
 
 
 def _kept(new: Any, old: Any, mask: Sequence[Any]) -> Any:
-    """`new` where a step counts, `old` where it is masked; the mask is (batch, 1)."""
+    """Return `new` where the mask (batch, 1) is True, else `old`; `new` without a mask."""
     return where(mask[0], new, old) if mask else new
 
 
@@ -138,47 +145,47 @@ def _mask_steps(mask: Sequence[Any]) -> list[Any]:
 
 
 def _ending(ys: Any, last: Any, go_backwards: bool, return_sequences: bool) -> Any:
-    """The layer's output from the states at their places in time (time first)."""
+    """Return the layer's output, given the states of all time steps (time first)."""
     if not return_sequences:
         return last
     return _time_first(flip(ys, 0) if go_backwards else ys)
 
 
 def _history(states: Any) -> Any:
-    """States before each step (time first) as (batch, time, units + 1), a one behind each."""
+    """Append 1 to the states before each step (time first): (batch, time, units + 1)."""
     rows = _time_first(states)
     return concatenate([rows, ones((*shape_of(rows)[:2], 1), dtype_name(rows))], axis=-1)
 
 
 def _buffer(gates: Sequence[Any]) -> Any:
-    """Gates (batch, units) one behind the other, as the kernels keep them."""
+    """Concatenate gates (batch, units) into (gates * units, batch), the layout of the kernels."""
     return swapaxes(concatenate(list(gates), axis=-1), 0, 1)
 
 
 def _gates(buffer: Any, count: int) -> list[Any]:
-    """The gates (batch, units) in a buffer."""
+    """Split a buffer into gates (batch, units)."""
     return split(swapaxes(buffer, 0, 1), count, axis=-1)
 
 
 def _rows(x: Any) -> Any:
-    """(batch, time, n) as (batch * time, n)."""
+    """Reshape (batch, time, n) to (batch * time, n)."""
     batch, steps, size = shape_of(x)
     return reshape(x, (batch * steps, size))
 
 
 def _product(a: Any, b: Any) -> Any:
-    """The sum over batch and time of outer products."""
+    """Sum the outer products over batch and time."""
     return matmul(swapaxes(_rows(a), 0, 1), _rows(b))
 
 
 def _added(*parts: Any) -> Any:
-    """The sum of the parts that are there, None if none is."""
+    """Add the parts that are not None; None if all are."""
     there = [p for p in parts if p is not None]
     return None if not there else there[0] if len(there) == 1 else add(there[0], there[1])
 
 
 def _cotangents(g: Sequence[Any], like: Any, return_sequences: bool) -> tuple[Any, list[Any]]:
-    """(cotangent of the last state, [cotangent of the sequence])."""
+    """Return the cotangent of the last state, and that of the sequence in a list of at most one tensor."""
     if return_sequences:
         return _or_zeros(g[1], like), [] if g[0] is None else [g[0]]
     return _or_zeros(_added(g[0], g[1]), like), []
@@ -189,12 +196,12 @@ def _or_zeros(g: Any, like: Any) -> Any:
 
 
 def _sequence_steps(sequence: Sequence[Any], go_backwards: bool) -> list[Any]:
-    """Cotangents of the outputs, time first, at the places of their steps."""
+    """Bring cotangents of the outputs into time order, time first."""
     return [flip(_time_first(s), 0) if go_backwards else _time_first(s) for s in sequence]
 
 
 def _rule(states: int, reserved: int) -> Callable[..., tuple[TensorSpec, ...]]:
-    """The abstract rule of a sequence with so many states; it keeps so many times `units` of each step for the backward pass."""
+    """Make the abstract rule of a layer with this many states, which reserves `reserved` * units values per time step."""
 
     def abstract(
         x: TensorSpec, kernel: TensorSpec, recurrent: TensorSpec, *others: TensorSpec, return_sequences: bool, reserve: bool, **_: Any
@@ -212,7 +219,7 @@ _lstm_abstract = _rule(states=2, reserved=6)
 
 
 def _scratch(x: TensorSpec, shapes: Sequence[Any], params: dict[str, Any], buffers: Any) -> list[TensorSpec]:
-    """Specs of these shapes, and of the buffers where they are no outputs."""
+    """Return the specs of these shapes, and of the buffers unless they are outputs."""
     return [TensorSpec(shape, x.dtype) for shape in (shapes if params["reserve"] else [*shapes, buffers])]
 
 
@@ -257,7 +264,7 @@ def _lstm_vjp(
         activation=activation, recurrent_activation=recurrent_activation, go_backwards=go_backwards, sequence=bool(sequence),
     )  # fmt: skip
     units = shape_of(recurrent)[0]
-    inner = cache(lambda: _product(history, dz))  # the recurrent kernel's gradient, the bias' below it
+    inner = cache(lambda: _product(history, dz))  # the recurrent kernel's gradient, and the bias' in the last row
     return [
         lambda: matmul(dz, swapaxes(kernel, 0, 1)), lambda: _product(x, dz), lambda: inner()[:units], lambda: inner()[units],
         dh0, dc0, *(None for _ in mask),
@@ -338,18 +345,28 @@ def lstm(
     x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = (None, None), mask: Any = None,
     activation: str = "tanh", recurrent_activation: str = "sigmoid", go_backwards: bool = False, return_sequences: bool = False,
 ) -> tuple[Any, Any, Any]:  # fmt: skip
-    """An LSTM over a sequence; gives (output, h, c).
+    """Run an LSTM over a sequence.
 
     Args:
         x: (batch, time, features).
-        kernel: (features, 4 units), recurrent_kernel (units, 4 units), bias (4 units) or None; gates i, f, c, o.
-        initial_state: h and c, each (batch, units) or None for zeros.
-        mask: (batch, time), True where a step counts: others keep the state.
-        activation: of the candidate and the output; recurrent_activation: of the gates. Names in KNOWN_ACTIVATIONS.
-        go_backwards: from the last step to the first; the sequence is given in the order of processing.
-        return_sequences: the output of every step (batch, time, units), not of the last one (batch, units).
+        kernel: (features, 4 * units); the gates are i, f, c, o.
+        recurrent_kernel: (units, 4 * units).
+        bias: (4 * units,), or None for zeros.
+        initial_state: h and c, each (batch, units), or None for zeros.
+        mask: (batch, time), False for steps that are skipped: they keep the state.
+        activation: the activation of the candidate and the output, a name in KNOWN_ACTIVATIONS.
+        recurrent_activation: the activation of the gates, a name in KNOWN_ACTIVATIONS.
+        go_backwards: whether to run from the last step to the first; a sequence is returned in that order.
+        return_sequences: whether to return the outputs of all steps, or of the last one.
 
-    Raises ShapeError, InvalidArgumentError. Source: keras.layers.LSTM, ONNX LSTM.
+    Returns:
+        (output, h, c); the output is (batch, time, units) with `return_sequences`, else (batch, units).
+
+    Raises:
+        ShapeError: If a shape does not fit.
+        InvalidArgumentError: If an activation is unknown.
+
+    Source: keras.layers.LSTM, ONNX LSTM.
     """
     _check_activations("lstm", activation, recurrent_activation)
     units = recurrent_kernel.shape[0]
@@ -518,11 +535,29 @@ def gru(
     x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = None, mask: Any = None, activation: str = "tanh",
     recurrent_activation: str = "sigmoid", go_backwards: bool = False, return_sequences: bool = False, reset_after: bool = True,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """A GRU over a sequence; gives (output, h). Arguments as in `lstm`; gates z, r, h.
+    """Run a GRU over a sequence.
 
-    reset_after: the reset gate acts on the projected state, and bias is (2, 3 units); else on the state, and bias is (3 units).
+    Args:
+        x: (batch, time, features).
+        kernel: (features, 3 * units); the gates are z, r, h.
+        recurrent_kernel: (units, 3 * units).
+        bias: (2, 3 * units) with `reset_after`, else (3 * units,), or None for zeros.
+        initial_state: (batch, units), or None for zeros.
+        mask: as in `lstm`.
+        activation: the activation of the candidate, a name in KNOWN_ACTIVATIONS.
+        recurrent_activation: as in `lstm`.
+        go_backwards: as in `lstm`.
+        return_sequences: as in `lstm`.
+        reset_after: whether the reset gate is applied after the product with the recurrent kernel, or before it.
 
-    Raises ShapeError, InvalidArgumentError. Source: keras.layers.GRU, ONNX GRU.
+    Returns:
+        (output, h).
+
+    Raises:
+        ShapeError: If a shape does not fit.
+        InvalidArgumentError: If an activation is unknown.
+
+    Source: keras.layers.GRU, ONNX GRU.
     """
     _check_activations("gru", activation, recurrent_activation)
     units = recurrent_kernel.shape[0]
@@ -630,9 +665,27 @@ def simple_rnn(
     x: Any, kernel: Any, recurrent_kernel: Any, bias: Any = None, initial_state: Any = None, mask: Any = None,
     activation: str = "tanh", go_backwards: bool = False, return_sequences: bool = False,
 ) -> tuple[Any, Any]:  # fmt: skip
-    """A SimpleRNN over a sequence, `h = activation(x @ kernel + bias + h @ recurrent_kernel)`; gives (output, h).
+    """Run a SimpleRNN over a sequence: `h = activation(x @ kernel + bias + h @ recurrent_kernel)`.
 
-    Arguments as in `lstm`. Raises ShapeError, InvalidArgumentError. Source: keras.layers.SimpleRNN, ONNX RNN.
+    Args:
+        x: (batch, time, features).
+        kernel: (features, units).
+        recurrent_kernel: (units, units).
+        bias: (units,), or None for zeros.
+        initial_state: (batch, units), or None for zeros.
+        mask: as in `lstm`.
+        activation: a name in KNOWN_ACTIVATIONS.
+        go_backwards: as in `lstm`.
+        return_sequences: as in `lstm`.
+
+    Returns:
+        (output, h).
+
+    Raises:
+        ShapeError: If a shape does not fit.
+        InvalidArgumentError: If the activation is unknown.
+
+    Source: keras.layers.SimpleRNN, ONNX RNN.
     """
     _check_activations("simple_rnn", activation)
     units = recurrent_kernel.shape[0]

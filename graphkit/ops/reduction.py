@@ -1,6 +1,10 @@
-"""Reductions over axes: sums, means, extremes, logic, positions of extremes, running sums."""
+"""Reductions over axes: sums, means, extrema, logic, argmax and argmin; cumulative sums and products.
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+`axis` is an int, several, or None for all axes, and `keepdims` keeps reduced axes with size 1. An axis that is out of range or
+given twice raises ShapeError.
+"""
+
+# VJPs refer to ops that are defined further down, whose types mypy does not know yet.
 # mypy: disable-error-code="has-type"
 
 from __future__ import annotations
@@ -48,7 +52,7 @@ __all__ = [
 
 
 def reduced_shape(shape: Shape, axes: tuple[int, ...], keepdims: bool) -> Shape:
-    """The shape after reducing over `axes`."""
+    """Return the shape after reducing over `axes`."""
     if keepdims:
         return tuple(1 if axis in axes else size for axis, size in enumerate(shape))
     return tuple(size for axis, size in enumerate(shape) if axis not in axes)
@@ -70,21 +74,21 @@ def _kernel(function: Callable[..., Any]) -> Callable[..., None]:
 
 
 def spread(g: Any, like: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """A reduced tensor stretched back over the axes it lost, to the shape of `like`."""
+    """Broadcast a reduced tensor back to the shape of `like`."""
     if not keepdims:
         g = reshape(g, reduced_shape(shape_of(like), axes, True))
     return broadcast_to(g, shape_of(like))
 
 
 def _extreme_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> list[Any]:
-    """To where the extreme was; shared evenly among equals, as JAX does."""
+    """Pass the gradient to the extremum; equal elements share it evenly, as in JAX."""
     hit = cast(equal(x, spread(out, x, axes, keepdims)), dtype_name(x))
     count = reduce_sum_p.bind(hit, axes=axes, keepdims=True)
     return [multiply(true_divide(hit, count), spread(g, x, axes, keepdims))]
 
 
 def _prod_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> list[Any]:
-    """The product of the others, right also where elements are zero: running products from both sides."""
+    """Multiply the other elements by cumulative products from both sides, which is correct for zeros too."""
     from graphkit.ops.shaping import transpose
 
     rest = [a for a in range(x.ndim) if a not in axes]
@@ -111,7 +115,7 @@ reduce_any_p = primitive(
 )
 
 
-# ----- undoing a broadcast -----
+# ----- the adjoint of broadcasting -----
 
 
 def _sum_to(x: Any, shape: Shape) -> Any:
@@ -127,14 +131,14 @@ def _sum_to(x: Any, shape: Shape) -> Any:
 
 
 sum_to_p = primitive(
-    "sum_to",  # x summed over the axes along which `shape` was broadcast to x' shape
+    "sum_to",  # x summed over the axes along which `shape` broadcasts to the shape of x
     lambda x, shape: TensorSpec(tuple(shape), x.dtype),
     decomposition=_sum_to,
 )
 
 
 def _axes_op(class_name: str, made: Primitive, prepare: Callable[[Any], Any], doc: str) -> Callable[..., Any]:
-    """The public function of a reduction."""
+    """Make the public function of a reduction."""
 
     def function(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         x = prepare(x)
@@ -146,7 +150,7 @@ def _axes_op(class_name: str, made: Primitive, prepare: Callable[[Any], Any], do
 
 
 def summable(x: Any) -> Any:
-    """bool and small integers are summed as int32, as Keras does."""
+    """Convert bools and small integers to int32 or uint32, in which Keras sums them."""
     x = tensor(x)
     wider = {"bool": "int32", "int8": "int32", "int16": "int32", "uint8": "uint32", "uint16": "uint32"}
     return tensor(x, wider.get(dtype_name(x)))
@@ -159,38 +163,62 @@ def _boolean(x: Any) -> Any:
 def _ordered(x: Any) -> Any:
     x = tensor(x)
     if any(size == 0 for size in shape_of(x)):
-        raise ShapeError(f"The extreme of a tensor without elements, shape {show(shape_of(x))}, does not exist.")
+        raise ShapeError(f"A tensor without elements, shape {show(shape_of(x))}, has no maximum or minimum.")
     return x
 
 
 _builtin_any = any
-sum = _axes_op("Sum", reduce_sum_p, summable, "The sum")
-all = _axes_op("All", reduce_all_p, _boolean, "Whether all elements hold")
-any = _axes_op("Any", reduce_any_p, _boolean, "Whether any element holds")
+sum = _axes_op("Sum", reduce_sum_p, summable, "Compute the sum")
+all = _axes_op("All", reduce_all_p, _boolean, "Return whether all elements are true")
+any = _axes_op("Any", reduce_any_p, _boolean, "Return whether any element is true")
 
 
 @operation("Prod")
 def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:
-    """The product over `axis` (all axes by default). Source: keras.ops.prod."""
+    """Compute the product over `axis` (all axes by default). Source: keras.ops.prod."""
     x = summable(x) if dtype is None else cast(x, dtypes.standardize(dtype))
     return reduce_prod_p.bind(x, axes=canonical_axes(axis, x.ndim), keepdims=bool(keepdims))
 
 
 @operation("Max", tensors="x")
 def max(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """The largest element over `axis` (all axes by default), at least `initial`. Source: keras.ops.max."""
+    """Compute the maximum over `axis` (all axes by default).
+
+    Args:
+        x: a tensor.
+        axis: an axis, several, or None for all.
+        keepdims: whether reduced axes stay, with size 1.
+        initial: the minimum of the result; needed if there are no elements.
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or there are neither elements nor `initial`.
+
+    Source: keras.ops.max.
+    """
     return _extreme(reduce_max_p, x, axis, keepdims, initial, maximum)
 
 
 @operation("Amax")
 def amax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest element over `axis` (all axes by default). Source: keras.ops.amax."""
+    """Compute the maximum over `axis` (all axes by default).
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or there are no elements.
+
+    Source: keras.ops.amax.
+    """
     return _extreme(reduce_max_p, x, axis, keepdims, None, maximum)
 
 
 @operation("Amin")
 def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest element over `axis` (all axes by default). Source: keras.ops.amin."""
+    """Compute the minimum over `axis` (all axes by default).
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or there are no elements.
+
+    Source: keras.ops.amin.
+    """
     from graphkit.ops.elementwise import minimum
 
     return _extreme(reduce_min_p, x, axis, keepdims, None, minimum)
@@ -198,7 +226,19 @@ def amin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @operation("Min", tensors="x")
 def min(x: Any, axis: Any = None, keepdims: bool = False, initial: Any = None) -> Any:
-    """The smallest element over `axis` (all axes by default), at most `initial`. Source: keras.ops.min."""
+    """Compute the minimum over `axis` (all axes by default).
+
+    Args:
+        x: a tensor.
+        axis: an axis, several, or None for all.
+        keepdims: whether reduced axes stay, with size 1.
+        initial: the maximum of the result; needed if there are no elements.
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or there are neither elements nor `initial`.
+
+    Source: keras.ops.min.
+    """
     from graphkit.ops.elementwise import minimum
 
     return _extreme(reduce_min_p, x, axis, keepdims, initial, minimum)
@@ -209,21 +249,21 @@ def _extreme(made: Primitive, x: Any, axis: Any, keepdims: bool, initial: Any, j
     axes = canonical_axes(axis, x.ndim)
     if _builtin_any(shape_of(x)[a] == 0 for a in axes):
         if initial is None:
-            raise ShapeError(f"The extreme over no elements, shape {show(shape_of(x))}, needs `initial`.")
+            raise ShapeError(f"A maximum or minimum over no elements, shape {show(shape_of(x))}, needs `initial`.")
         return broadcast_to(tensor(initial, dtype_name(x)), reduced_shape(shape_of(x), axes, keepdims))
     result = made.bind(x, axes=axes, keepdims=bool(keepdims))
     return result if initial is None else join(result, tensor(initial, dtype_name(x)))
 
 
 def count(x: Any, axes: tuple[int, ...]) -> Any:
-    """The number of elements that a reduction over `axes` joins: an int, or a tensor where a size is unknown."""
+    """Return the number of elements that are reduced over `axes`: an int, or a tensor where a size is unknown."""
     size = product(tuple(shape_of(x)[a] for a in axes))
     return tensor(size, "float32") if isinstance(size, Dim) else size
 
 
 @operation("Mean")
 def mean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean over `axis` (all axes by default). Source: keras.ops.mean."""
+    """Compute the mean over `axis` (all axes by default); integers become `floatx()`. Source: keras.ops.mean."""
     x = as_float(x)
     return reduce_mean_p.bind(x, axes=canonical_axes(axis, x.ndim), keepdims=bool(keepdims))
 
@@ -244,39 +284,39 @@ reduce_mean_p = primitive("reduce_mean", _abstract, kernel=_mean_kernel, decompo
 
 @operation("Var")
 def var(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The variance (of the population) over `axis`. Source: keras.ops.var."""
+    """Compute the population variance over `axis` (all axes by default). Source: keras.ops.var."""
     x = as_float(x)
     return mean(square(magnitudes(subtract(x, mean(x, axis, True)))), axis, keepdims)
 
 
 def magnitudes(x: Any) -> Any:
-    """The absolute values of complex numbers; real ones as they are."""
+    """Return the absolute values of complex numbers, and real numbers unchanged."""
     return absolute(x) if dtype_name(x) in dtypes.COMPLEX else x
 
 
 @operation("Std")
 def std(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The standard deviation (of the population) over `axis`. Source: keras.ops.std."""
+    """Compute the population standard deviation over `axis` (all axes by default). Source: keras.ops.std."""
     return sqrt(var(x, axis, keepdims))
 
 
 @operation("CountNonzero")
 def count_nonzero(x: Any, axis: Any = None) -> Any:
-    """How many elements are not zero, over `axis`, as int32. Source: keras.ops.count_nonzero."""
+    """Count the nonzero elements over `axis` (all axes by default), as int32. Source: keras.ops.count_nonzero."""
     return sum(cast(logical_not(equal(x, 0)), "int32"), axis)
 
 
 @operation("Logsumexp", "math")
 def logsumexp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """log(sum(exp(x))) over `axis`, without overflow. Source: keras.ops.logsumexp."""
+    """Compute log(sum(exp(x))) over `axis` (all axes by default) without overflow. Source: keras.ops.logsumexp."""
     x = as_float(x)
     top = stop_gradient(max(x, axis, True, initial=-np.inf))
-    top = where(equal(absolute(top), np.inf), 0.0, top)  # rows of -inf alone
+    top = where(equal(absolute(top), np.inf), 0.0, top)  # rows that are all -inf, or contain inf
     total = add(log(sum(exp(subtract(x, top)), axis, True)), top)
     return total if keepdims else squeeze(total, canonical_axes(axis, x.ndim))
 
 
-# ----- positions of extremes -----
+# ----- argmax and argmin -----
 
 
 def _position_abstract(x: TensorSpec, axis: int, keepdims: bool) -> TensorSpec:
@@ -291,10 +331,10 @@ def _position_kernel(function: Callable[..., Any]) -> Callable[..., None]:
 
 
 argmax_p = primitive(
-    "argmax", _position_abstract, kernel=_position_kernel(np.argmax), nondiff="a position is an integer"
+    "argmax", _position_abstract, kernel=_position_kernel(np.argmax), nondiff="its result is an integer"
 )
 argmin_p = primitive(
-    "argmin", _position_abstract, kernel=_position_kernel(np.argmin), nondiff="a position is an integer"
+    "argmin", _position_abstract, kernel=_position_kernel(np.argmin), nondiff="its result is an integer"
 )
 
 
@@ -302,7 +342,7 @@ def _position(made: Primitive, x: Any, axis: int | None, keepdims: bool) -> Any:
     x = tensor(x)
     sizes = shape_of(x) if axis is None else (shape_of(x)[canonical_axis(axis, x.ndim)],)
     if 0 in sizes:
-        raise ShapeError(f"{made.name}: there is no extreme among no elements, shape {show(shape_of(x))}, axis={axis}.")
+        raise ShapeError(f"{made.name}: there are no elements in shape {show(shape_of(x))} along axis={axis}.")
     if axis is None:
         flat = made.bind(reshape(x, (-1,)), axis=0, keepdims=False)
         return reshape(flat, (1,) * x.ndim) if keepdims else flat
@@ -311,20 +351,32 @@ def _position(made: Primitive, x: Any, axis: int | None, keepdims: bool) -> Any:
 
 @operation("Argmax")
 def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the first largest element is along `axis` (None: in the flattened tensor), int32. Source: keras.ops.argmax."""
+    """Return the index (int32) of the first maximum along `axis` (None: in the flattened tensor).
+
+    Raises:
+        ShapeError: If `axis` is out of range, or there are no elements.
+
+    Source: keras.ops.argmax.
+    """
     return _position(argmax_p, x, axis, keepdims)
 
 
 @operation("Argmin")
 def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Any:
-    """Where the first smallest element is along `axis`, int32. Source: keras.ops.argmin."""
+    """Return the index (int32) of the first minimum along `axis` (None: in the flattened tensor).
+
+    Raises:
+        ShapeError: If `axis` is out of range, or there are no elements.
+
+    Source: keras.ops.argmin.
+    """
     return _position(argmin_p, x, axis, keepdims)
 
 
-# ----- running sums -----
+# ----- cumulative sums and products -----
 
 
-def _running_kernel(function: Callable[..., Any], neutral: int) -> Callable[..., None]:
+def _cumulative_kernel(function: Callable[..., Any], neutral: int) -> Callable[..., None]:
     def kernel(out: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> None:
         source, target = (np.flip(x, axis), np.flip(out, axis)) if reverse else (x, out)
         if not exclusive:
@@ -341,7 +393,7 @@ def _running_kernel(function: Callable[..., Any], neutral: int) -> Callable[...,
 cumsum_p = primitive(
     "cumsum",
     lambda x, axis, exclusive, reverse: x,
-    kernel=_running_kernel(np.cumsum, 0),
+    kernel=_cumulative_kernel(np.cumsum, 0),
     vjp=lambda g, out, x, axis, exclusive, reverse: [
         cumsum_p.bind(g, axis=axis, exclusive=exclusive, reverse=not reverse)
     ],
@@ -349,7 +401,7 @@ cumsum_p = primitive(
 
 
 def _cumprod_vjp(g: Any, out: Any, x: Any, axis: int, exclusive: bool, reverse: bool) -> list[Any]:
-    """The product of what is before x_j, times r_j = g_j + x_(j+1) r_(j+1): no division, so zeros are numbers like others."""
+    """Multiply the product of all elements before x_j by r_j = g_j + x_(j+1) r_(j+1); without division, zeros are no problem."""
     from graphkit.ops.control import associative_scan
 
     x, g = (flip(t, axis) if reverse else t for t in (x, g))
@@ -365,25 +417,28 @@ def _cumprod_vjp(g: Any, out: Any, x: Any, axis: int, exclusive: bool, reverse: 
 
 
 def _shifted(x: Any, axis: int) -> Any:
-    """Each number the next one's, and zero at the end."""
+    """Shift the elements along `axis` to the front by one, and append zero."""
     widths = [(0, 1) if a == axis else (0, 0) for a in range(x.ndim)]
     return pad(x[(*(slice(None),) * axis, slice(1, None))], widths)
 
 
 cumprod_p = primitive(
-    "cumprod", lambda x, axis, exclusive, reverse: x, kernel=_running_kernel(np.cumprod, 1), vjp=_cumprod_vjp
+    "cumprod", lambda x, axis, exclusive, reverse: x, kernel=_cumulative_kernel(np.cumprod, 1), vjp=_cumprod_vjp
 )
 
 
 @operation("Cumsum")
 def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running sums along `axis` (None: of the flattened tensor), in the dtype of `x`. Source: keras.ops.cumsum."""
-    x, axis = _running(x, axis, dtype)
+    """Compute cumulative sums along `axis` (None: of the flattened tensor), in the dtype of `x` by default.
+
+    Source: keras.ops.cumsum.
+    """
+    x, axis = _cumulative(x, axis, dtype)
     return cumsum_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 
-def _running(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
-    """A tensor to run along an axis of: in `dtype`, or in its own, but flags are counted as int32."""
+def _cumulative(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
+    """Return the tensor in `dtype` (by default its own, int32 for bools), flattened for None, and the axis."""
     x = tensor(x)
     kind = ("int32" if dtype_name(x) == "bool" else dtype_name(x)) if dtype is None else dtypes.standardize(dtype)
     x = tensor(x, kind)
@@ -392,14 +447,17 @@ def _running(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
 
 @operation("Cumprod")
 def cumprod(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
-    """Running products along `axis` (None: of the flattened tensor), in the dtype of `x`. Source: keras.ops.cumprod."""
-    x, axis = _running(x, axis, dtype)
+    """Compute cumulative products along `axis` (None: of the flattened tensor), in the dtype of `x` by default.
+
+    Source: keras.ops.cumprod.
+    """
+    x, axis = _cumulative(x, axis, dtype)
     return cumprod_p.bind(x, axis=axis, exclusive=False, reverse=False)
 
 
 @rewrite("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_mean", "sum_to", keeps_derivatives=True)
 def _nothing_to_reduce(equation: Equation, producers: Producers) -> Atom | None:
-    """A reduction over no axes, or `sum_to` the same shape, is its input."""
+    """Replace a reduction over no axes, or `sum_to` the same shape, by its input."""
     x = equation.inputs[0]
     same = equation.params.get("axes", None) == () or equation.primitive is sum_to_p
     return x if same and x.spec == equation.outputs[0].spec else None

@@ -1,7 +1,7 @@
-"""Resizing of images: a matrix for each spatial axis, whose rows hold the weights of one output position.
+"""Image resizing by one matrix for each spatial axis, whose rows hold the weights of one output position.
 
-Pixels are squares whose centres lie at half integers, as in Keras, TensorFlow 2, JAX and ONNX ("half_pixel"); what a filter
-would reach beyond the border is left out and its weights scaled to sum to one.
+Pixel centers are at half integers, as in Keras, TensorFlow 2, JAX and ONNX ("half_pixel"). Weights beyond the border are
+dropped, and the others scaled to sum to 1.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def _triangle(x: Array) -> Any:
 
 
 def _cubic(x: Array) -> Any:
-    """Keys' cubic with a = -1/2."""
+    """Keys' cubic convolution kernel with a = -1/2."""
     near = (1.5 * x - 2.5) * x * x + 1.0
     far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
     return np.where(x >= 2.0, 0.0, np.where(x >= 1.0, far, near))
@@ -61,7 +61,7 @@ INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 
 @lru_cache(maxsize=64)
 def resize_matrix(old: int, new: int, interpolation: str, antialias: bool) -> Array:
-    """The float64 matrix (new, old) that resizes one axis."""
+    """Return the float64 matrix (new, old) that resizes one axis."""
     scale = old / new
     centres = (np.arange(new) + 0.5) * scale - 0.5
     if interpolation == "nearest":
@@ -74,7 +74,7 @@ def resize_matrix(old: int, new: int, interpolation: str, antialias: bool) -> Ar
 
 
 def nearest_index(old: int, new: int) -> Any:
-    """Which element each output position takes."""
+    """Return the index of the input element nearest to each output position."""
     return np.minimum(np.floor((np.arange(new) + 0.5) * (old / new)).astype(np.int64), old - 1)
 
 
@@ -89,7 +89,7 @@ def _resized(x: TensorSpec, axes: Ints, sizes: Shape, interpolation: str, antial
 
 
 def _stages(shape: Sequence[int], axes: Ints, sizes: Sequence[int]) -> list[tuple[int, Ints]]:
-    """(axis, shape after it is resized) for each axis whose size changes."""
+    """Return (axis, shape after resizing it) for each axis whose size changes."""
     current, stages = list(shape), []
     for axis, size in zip(axes, sizes, strict=True):
         if current[axis] != size:
@@ -144,7 +144,7 @@ def _old_sizes(x: Any, axes: Ints) -> Shape:
 
 
 resize_p: Primitive = primitive(
-    "resize",  # axes to sizes
+    "resize",  # `axes` of x to `sizes`
     _resized,
     prepare=_prepare_with(transposed=False),
     workspace=_workspace,
@@ -152,7 +152,7 @@ resize_p: Primitive = primitive(
 )
 
 resize_grad_p: Primitive = primitive(
-    "resize_grad",  # the transpose of `resize`: back from the resized axes to `sizes`
+    "resize_grad",  # the transpose of `resize`: maps the resized axes back to `sizes`
     _resized,
     prepare=_prepare_with(transposed=True),
     workspace=_workspace,
@@ -175,9 +175,24 @@ def resize(
     fill_value: float = 0.0,
     data_format: str | None = None,
 ) -> Any:
-    """Images (batch, h, w, channels) or one image, resized to `size` = (height, width), in their own dtype.
+    """Resize images; the dtype stays, integers are rounded (halves to even) and clipped to their range.
 
-    Integers are rounded (halves to even) and limited to what their dtype holds. Source: keras.ops.image.resize.
+    Args:
+        images: (height, width, channels) or a batch.
+        size: (height, width) of the result, in pixels.
+        interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
+        antialias: whether the filter is widened where an axis shrinks.
+        crop_to_aspect_ratio: whether to crop the images to the aspect ratio of `size` first.
+        pad_to_aspect_ratio: whether to pad the images to the aspect ratio of `size` first.
+        fill_mode: "constant".
+        fill_value: the value of the padding.
+        data_format: "channels_last" or "channels_first"; `image_data_format()` by default.
+
+    Raises:
+        InvalidArgumentError: If `size`, `interpolation` or `fill_mode` is invalid, or both cropping and padding are set.
+        ShapeError: If `images` has neither 3 nor 4 axes, or an unknown size where the aspect ratio matters.
+
+    Source: keras.ops.image.resize.
     """
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise InvalidArgumentError(
@@ -217,7 +232,7 @@ def _known(x: Any, axes: Ints, size: Any) -> Ints:
     sizes = (*_old_sizes(x, axes), *size)
     if any(isinstance(s, Dim) for s in sizes):
         raise ShapeError(
-            f"resize: keeping the aspect ratio needs known sizes, got images of shape {show(shape_of(x))} and size={size}."
+            f"resize: keeping the aspect ratio requires known sizes, got images of shape {show(shape_of(x))} and size={size}."
         )
     return sizes
 

@@ -1,4 +1,4 @@
-"""Images scaled by any factor and moved: factors and amounts may be tensors. Found in ops.image."""
+"""Scaling and translation of images by factors and offsets that may be tensors; part of `ops.image`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ _METHODS: dict[str, Callable[[Any], Any]] = {
 
 
 def _scaling_matrix(old: Size, new: Size, scale: Any, shift: Any, method: str, antialias: bool) -> Any:
-    """(old, new) weights: pixel centres are scaled about the corner, then moved."""
+    """Return the weights (old, new): pixel centers are scaled relative to the corner, then translated."""
     dtype = dtype_name(scale)
     step = reciprocal(scale)
     width = maximum(step, 1.0) if antialias else 1.0
@@ -82,9 +82,21 @@ def _scaling_matrix(old: Size, new: Size, scale: Any, shift: Any, method: str, a
 def scale_and_translate(
     images: Any, output_shape: Any, scale: Any, translation: Any, spatial_dims: Any, method: str, antialias: bool = True
 ) -> Any:
-    """Images of `output_shape`, scaled and then moved along `spatial_dims` by factors and amounts that may be tensors.
+    """Scale images, then translate them, along `spatial_dims`.
 
-    `method`: linear, cubic, lanczos3, lanczos5. Source: keras.ops.image.scale_and_translate.
+    Args:
+        images: a tensor; integers become `floatx()`.
+        output_shape: the shape of the result.
+        scale: (len(spatial_dims),), the factor for each of these axes.
+        translation: (len(spatial_dims),), in pixels of the result.
+        spatial_dims: the axes to resample.
+        method: "linear", "cubic", "lanczos3" or "lanczos5" ("bilinear", "bicubic" and the like are accepted too).
+        antialias: whether the filter is widened where an axis shrinks.
+
+    Raises:
+        InvalidArgumentError: If `method` is unknown.
+
+    Source: keras.ops.image.scale_and_translate.
     """
     if method not in _METHODS:
         raise InvalidArgumentError(

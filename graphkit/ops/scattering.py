@@ -1,4 +1,4 @@
-"""Writing by position: rows replaced, added, multiplied or compared at indices; the same by segment."""
+"""Scatter ops (replace, add, multiply, maximum, minimum at indices) and segment reductions."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def _scatter_set_kernel(out: Any, x: Any, indices: Any, updates: Any) -> None:
     out[indices] = updates
 
 
-def _of_those_that_stay(g: Any, x: Any, indices: Any, updates: Any) -> Any:
-    """The cotangents of the updates; an update that a later one replaced has none."""
+def _cotangents_of_updates(g: Any, x: Any, indices: Any, updates: Any) -> Any:
+    """Return the cotangents of the updates: zero for an update that a later one replaced."""
     numbers = arange(shape_of(indices)[0])
     last = scatter_set_p.bind(full((shape_of(x)[0],), 0, "int32"), indices, numbers)
     stays = equal(take_p.bind(last, indices, axis=0), numbers)
@@ -52,19 +52,19 @@ def _of_those_that_stay(g: Any, x: Any, indices: Any, updates: Any) -> Any:
 
 
 scatter_set_p: Primitive = primitive(
-    "scatter_set",  # x with its rows at `indices` (one axis) replaced; of equal indices the last wins
+    "scatter_set",  # x with its rows at `indices` (one axis) replaced; the last of equal indices wins
     lambda x, indices, updates: x,
     kernel=_scatter_set_kernel,
     inplace=(0,),
     vjp=lambda g, out, x, indices, updates: [
         lambda: scatter_set_p.bind(g, indices, broadcast_to(tensor(0, dtype_name(updates)), shape_of(updates))),
         None,
-        lambda: _of_those_that_stay(g, x, indices, updates),
+        lambda: _cotangents_of_updates(g, x, indices, updates),
     ],
 )
 
 
-# ----- multiplying, the largest, the smallest -----
+# ----- multiplying, maximum, minimum -----
 
 _UFUNCS: dict[str, Any] = {"mul": np.multiply, "max": np.maximum, "min": np.minimum}
 
@@ -76,7 +76,7 @@ def _scatter_reduce_kernel(out: Any, x: Any, indices: Any, updates: Any, reducti
 
 
 def _extreme_vjp(g: Any, out: Any, x: Any, indices: Any, updates: Any) -> list[Any]:
-    """What won gets the cotangent; equal winners share it."""
+    """Pass the cotangent to the extremum; equal elements share it."""
     mine = cast(equal(x, out), dtype_name(x))
     theirs = cast(equal(updates, take_p.bind(out, indices, axis=0)), dtype_name(x))
     count = add(mine, scatter_add_p.bind(theirs, indices, axis=0, size=shape_of(x)[0]))
@@ -89,7 +89,7 @@ def _extreme_vjp(g: Any, out: Any, x: Any, indices: Any, updates: Any) -> list[A
 
 
 def _product_vjp(g: Any, x: Any, indices: Any, updates: Any) -> list[Any]:
-    """The product of the other factors: right with zeros among them, of which there may be one in a place, or more."""
+    """Multiply the cotangent by the product of the other factors, which is correct for any number of zeros among them."""
     size, one = shape_of(x)[0], tensor(1, dtype_name(x))
     flat = [where(equal(v, 0), one, v) for v in (x, updates)]
     zeros = [cast(equal(v, 0), dtype_name(x)) for v in (x, updates)]
@@ -122,18 +122,18 @@ scatter_reduce_p: Primitive = primitive(
 )
 
 
-# ----- positions in several axes -----
+# ----- indices over several axes -----
 
 
 def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
-    """Positions (..., k) in the first k axes of `shape` as positions in those axes flattened to one."""
+    """Convert indices (..., k) into the first k axes of `shape` to flat indices into these axes; return also k."""
     depth = shape_of(indices)[-1]
     if not isinstance(depth, int) or depth > len(shape):
         raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
     steps = [product(shape[a + 1 : depth]) for a in range(depth)]
     if any(isinstance(step, Dim) for step in steps):
         raise ShapeError(
-            f"Only the first size of {show(shape)} may be unknown when writing at positions of {depth} axes."
+            f"Only the first size of {show(shape)} may be unknown when scattering with indices over {depth} axes."
         )
     flat = reshape(indices, (-1, depth))
     return reduce_sum_p.bind(
@@ -143,7 +143,20 @@ def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
 
 @operation("Scatter", "core", tensors="indices values")
 def scatter(indices: Any, values: Any, shape: Any) -> Any:
-    """Zeros of `shape` with `values` added at `indices` (..., k), positions in the first k axes. Source: keras.ops.scatter."""
+    """Add `values` at `indices` to zeros of a given shape.
+
+    Args:
+        indices: (..., k), integer indices into the first k axes.
+        values: (..., *shape[k:]).
+        shape: the shape of the result.
+
+    Raises:
+        DTypeError: If `indices` are not integers.
+        ShapeError: If `indices` do not fit `shape`, or a size other than the first is unknown.
+        InvalidArgumentError: If an index is out of range.
+
+    Source: keras.ops.scatter.
+    """
     indices, values = integer(indices, "scatter"), tensor(values)
     whole = tuple(shape)
     places, depth = _linear(indices, whole)
@@ -153,10 +166,20 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
 
 @operation("ScatterUpdate", "core", tensors="inputs indices updates")
 def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | None = None) -> Any:
-    """`inputs` with `updates` written at `indices` (..., k), positions in the first k axes.
+    """Return `inputs` with `updates` written at `indices`.
 
-    `reduction` says what becomes of the old value: None replaces it, else "add", "mul", "max", "min" combine the two.
-    Raises InvalidArgumentError for any other. Source: keras.ops.scatter_update.
+    Args:
+        inputs: a tensor.
+        indices: (..., k), integer indices into the first k axes.
+        updates: (..., *inputs.shape[k:]), cast to the dtype of `inputs`.
+        reduction: how an update is combined with the old value: "add", "mul", "max", "min", or None to replace it.
+
+    Raises:
+        DTypeError: If `indices` are not integers.
+        ShapeError: If `indices` do not fit `inputs`, or a size other than the first is unknown.
+        InvalidArgumentError: If `reduction` is unknown, or an index is out of range.
+
+    Source: keras.ops.scatter_update.
     """
     x, indices = tensor(inputs), integer(indices, "scatter_update")
     updates = tensor(updates, dtype_name(x))
@@ -179,7 +202,19 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
 @operation("SliceUpdate", "core", tensors="inputs start_indices updates")
 def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
-    """`inputs` with `updates` written from `start_indices` on, which are moved as in `slice`. Source: keras.ops.slice_update."""
+    """Return `inputs` with `updates` written at `start_indices`, which are adjusted as in `slice`.
+
+    Args:
+        inputs: a tensor.
+        start_indices: one integer for each axis, or an integer tensor.
+        updates: a tensor with as many axes as `inputs`.
+
+    Raises:
+        DTypeError: If the dtype of `updates` does not promote to that of `inputs`.
+        ShapeError: If `updates` has another number of axes, or does not fit.
+
+    Source: keras.ops.slice_update.
+    """
     x = tensor(inputs)
     if dtypes.result_type(dtype_name(x), dtype_of(updates)) != dtype_name(x):
         raise DTypeError(
@@ -188,7 +223,7 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     updates = tensor(updates, dtype_name(x))
     if updates.ndim != x.ndim:
         raise ShapeError(
-            f"slice_update: updates of shape {show(shape_of(updates))} must have as many axes as the inputs, of shape {show(shape_of(x))}."
+            f"slice_update: updates of shape {show(shape_of(updates))} must have as many axes as inputs of shape {show(shape_of(x))}."
         )
     grid: Any = tensor(0)
     steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]
@@ -208,15 +243,15 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
 
 
 def _segments(what: str, data: Any, ids: Any, num_segments: int | None) -> tuple[Any, Any, Size]:
-    """The data, the segment of each of its slices, and how many segments there are; one more takes what belongs to none."""
+    """Return the data, the segment of each of its slices, and the number of segments, which is the segment of invalid ids."""
     data, ids = tensor(data), integer(ids, what)
     if ids.ndim != 1:
         raise ShapeError(
-            f"{what}: `segment_ids` must have one axis, got shape {show(shape_of(ids))}; flatten it together with the data."
+            f"{what}: `segment_ids` must have one axis, got shape {show(shape_of(ids))}; flatten both it and the data."
         )
     if data.ndim < 1 or _differ(data, ids):
         raise ShapeError(
-            f"{what}: `segment_ids` of shape {show(shape_of(ids))} must name a segment for each slice of the data, "
+            f"{what}: `segment_ids` of shape {show(shape_of(ids))} must hold one id for each slice of the data, "
             f"whose shape is {show(shape_of(data))}."
         )
     if num_segments is None:
@@ -236,7 +271,21 @@ def _differ(data: Any, ids: Any) -> bool:
 
 @operation("SegmentSum", "math", tensors="data segment_ids")
 def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The sums of the slices of each segment; ids outside [0, num_segments) belong to none. Source: keras.ops.segment_sum."""
+    """Sum the slices of each segment; an empty segment is 0.
+
+    Args:
+        data: (n, ...).
+        segment_ids: (n,), integers; slices with ids outside of [0, num_segments) are dropped.
+        num_segments: the size of the result's first axis; max(segment_ids) + 1 by default.
+        sorted: accepted for compatibility with Keras, ignored.
+
+    Raises:
+        DTypeError: If `segment_ids` are not integers, or `data` is bool.
+        ShapeError: If `segment_ids` does not have one axis with the size of the first axis of `data`.
+        InvalidArgumentError: If `num_segments` is negative.
+
+    Source: keras.ops.segment_sum.
+    """
     data, ids, count = _segments("segment_sum", data, segment_ids, num_segments)
     _refuse_bools("segment_sum", data)
     return scatter_add_p.bind(data, ids, axis=0, size=count + 1)[:count]
@@ -244,11 +293,11 @@ def segment_sum(data: Any, segment_ids: Any, num_segments: int | None = None, so
 
 def _refuse_bools(what: str, data: Any) -> None:
     if dtype_name(data) == "bool":
-        raise DTypeError(f"{what} wants numbers, got bool; cast the data with ops.cast(data, 'int32').")
+        raise DTypeError(f"{what} expects numbers, got bool; cast the data with ops.cast(data, 'int32').")
 
 
 def _neutral(reduction: str, dtype: str) -> Any:
-    """What changes nothing: 1 for a product, the lowest number for a maximum, the highest for a minimum."""
+    """Return the identity element: 1 for a product, the lowest value for a maximum, the highest for a minimum."""
     return {"mul": 1, "max": dtypes.lowest(dtype), "min": dtypes.highest(dtype)}[reduction]
 
 
@@ -261,18 +310,37 @@ def _segment_reduce(what: str, data: Any, segment_ids: Any, num_segments: int | 
 
 @operation("SegmentMax", "math", tensors="data segment_ids")
 def segment_max(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The largest elements of each segment, -infinity for an empty one. Source: keras.ops.segment_max."""
+    """Compute the maximum of each segment, the lowest value of the dtype for an empty one; arguments as in `segment_sum`.
+
+    Raises:
+        DTypeError: If `segment_ids` are not integers.
+        ShapeError: If `segment_ids` does not have one axis with the size of the first axis of `data`.
+        InvalidArgumentError: If `num_segments` is negative.
+
+    Source: keras.ops.segment_max.
+    """
     return _segment_reduce("segment_max", data, segment_ids, num_segments, "max")
 
 
 @operation("SegmentMin", "math", tensors="data segment_ids")
 def segment_min(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The smallest elements of each segment, infinity for an empty one. Source: keras.ops.segment_min."""
+    """Compute the minimum of each segment, the highest value of the dtype for an empty one; arguments as in `segment_sum`.
+
+    Raises:
+        DTypeError: If `segment_ids` are not integers.
+        ShapeError: If `segment_ids` does not have one axis with the size of the first axis of `data`.
+        InvalidArgumentError: If `num_segments` is negative.
+
+    Source: keras.ops.segment_min.
+    """
     return _segment_reduce("segment_min", data, segment_ids, num_segments, "min")
 
 
 @operation("SegmentProd", "math", tensors="data segment_ids")
 def segment_prod(data: Any, segment_ids: Any, num_segments: int | None = None, sorted: bool = False) -> Any:
-    """The products of each segment, 1 for an empty one. Source: keras.ops.segment_prod."""
+    """Compute the product of each segment, 1 for an empty one; arguments and errors as in `segment_sum`.
+
+    Source: keras.ops.segment_prod.
+    """
     _refuse_bools("segment_prod", tensor(data))
     return _segment_reduce("segment_prod", data, segment_ids, num_segments, "mul")

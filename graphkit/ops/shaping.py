@@ -1,6 +1,6 @@
-"""Ops that move numbers without changing them: reshape, transpose, slice, join, pad, repeat; and making new tensors."""
+"""Ops that rearrange elements: reshape, transpose, slice, concatenate, pad, repeat; and the creation of tensors."""
 
-# VJPs name ops that are defined further down, whose types mypy does not know yet when it comes by.
+# VJPs refer to ops that are defined further down, whose types mypy does not know yet.
 # mypy: disable-error-code="has-type"
 
 from __future__ import annotations
@@ -51,17 +51,17 @@ size_p = primitive(
     "size",  # an unknown size as an int32 scalar
     lambda value: TensorSpec((), "int32"),
     kernel=lambda out, value: np.copyto(out, value),
-    nondiff="a size is an integer",
+    nondiff="its result is an integer",
 )
 
 
 def size_tensor(value: Size) -> Any:
-    """A size as an int32 scalar tensor."""
+    """Convert a size to an int32 scalar tensor."""
     return size_p.bind(value=value)
 
 
 def shape(x: Any) -> tuple[Any, ...]:
-    """The shape: ints, and where a size is unknown a `Dim` (None on a symbolic tensor). Source: keras.ops.shape."""
+    """Return the shape; an unknown size is a `Dim`, or None for a symbolic tensor. Source: keras.ops.shape."""
     return tuple(x.shape) if hasattr(x, "shape") else tuple(tensor(x).shape)
 
 
@@ -71,13 +71,26 @@ def _size(x: Any) -> Any:
 
 
 def size(x: Any) -> Any:
-    """The number of elements: an int, the `Dim` of unknown sizes, or a symbolic tensor. Source: keras.ops.size."""
+    """Return the number of elements: an int, a `Dim` if a size is unknown, or a symbolic tensor for one. Source: keras.ops.size."""
     return _size(x) if isinstance(x, Symbolic) else product(shape_of(tensor(x)))
 
 
 @operation("ConvertToTensor", "core")
 def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any = None) -> Any:
-    """`x` as a tensor of `dtype`. Source: keras.ops.convert_to_tensor."""
+    """Convert `x` to a tensor.
+
+    Args:
+        x: an array, a number, a nested list, a variable or a tensor.
+        dtype: the dtype to cast to; None keeps the value's own.
+        sparse: accepted for compatibility with Keras, ignored.
+        ragged: accepted for compatibility with Keras, ignored.
+
+    Raises:
+        ShapeError: If a list is ragged.
+        InvalidTypeError: If `x` is not array-like.
+
+    Source: keras.ops.convert_to_tensor.
+    """
     return tensor(x, None if dtype is None else dtypes.standardize(dtype))
 
 
@@ -104,7 +117,14 @@ reshape_p = primitive(
 
 @operation("Reshape")
 def reshape(x: Any, newshape: Any) -> Any:
-    """The same elements in another shape; one size may be -1 (or None). Source: keras.ops.reshape."""
+    """Reshape `x`; one size may be -1 (or None), which stands for the remaining elements.
+
+    Raises:
+        ShapeError: If the numbers of elements differ, or several sizes are -1.
+        InvalidTypeError: If a size is a traced tensor.
+
+    Source: keras.ops.reshape.
+    """
     x = tensor(x)
     wanted = newshape if isinstance(newshape, (list, tuple)) else (newshape,)
     sizes = tuple(-1 if s is None else s if isinstance(s, (int, Dim)) else _static_size(s) for s in wanted)
@@ -115,17 +135,21 @@ def reshape(x: Any, newshape: Any) -> Any:
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
         raise InvalidTypeError(
-            "A traced tensor cannot be a size; use ops.shape(x)[axis], which stays a size while tracing."
+            "A traced tensor cannot be a size; use ops.shape(x)[axis], which is a size while tracing too."
         )
     return int(value)
 
 
 def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
-    """`new` with its -1 worked out. Raises ShapeError where the elements do not fit."""
+    """Replace -1 in `new` by the size that it stands for.
+
+    Raises:
+        ShapeError: If the numbers of elements differ, or several sizes are -1.
+    """
     unknown = [axis for axis, size in enumerate(new) if isinstance(size, int) and size == -1]
     if len(unknown) > 1 or any(isinstance(s, int) and s < -1 for s in new):
         raise ShapeError(
-            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, none below it."
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, and none less."
         )
     total, known = product(old), product(tuple(s for a, s in enumerate(new) if a not in unknown))
     if not unknown:
@@ -135,7 +159,7 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
     quotient = _divide_sizes(total, known)
     if quotient is None:
         raise ShapeError(
-            f"Cannot reshape {show(old)} to {show(tuple(new))}: {total} elements are no multiple of {known}."
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: {total} elements are not a multiple of {known}."
         )
     return tuple(quotient if axis in unknown else size for axis, size in enumerate(new))
 
@@ -152,7 +176,13 @@ def _divide_sizes(total: Size, known: Size) -> Size | None:
 
 @operation("ExpandDims")
 def expand_dims(x: Any, axis: Any) -> Any:
-    """New axes of size 1 at `axis` (an int or several). Source: keras.ops.expand_dims."""
+    """Insert axes of size 1 at `axis` (an int or several, positions in the result).
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.expand_dims.
+    """
     x = tensor(x)
     given = axis if isinstance(axis, (list, tuple)) else [axis]
     axes = canonical_axes(list(given), x.ndim + len(given))
@@ -162,21 +192,27 @@ def expand_dims(x: Any, axis: Any) -> Any:
 
 @operation("Squeeze")
 def squeeze(x: Any, axis: Any = None) -> Any:
-    """Without the axes of size 1 (those in `axis`). Source: keras.ops.squeeze."""
+    """Remove axes of size 1: those in `axis` (an int or several), or all.
+
+    Raises:
+        ShapeError: If an axis is out of range or its size is not 1.
+
+    Source: keras.ops.squeeze.
+    """
     x = tensor(x)
     old = shape_of(x)
     axes = tuple(a for a, s in enumerate(old) if s == 1) if axis is None else canonical_axes(axis, x.ndim)
     wrong = [a for a in axes if old[a] != 1]
     if wrong:
         size = old[wrong[0]]
-        told = f"{size}, not 1" if isinstance(size, int) else "not known to be 1"
-        raise ShapeError(f"Cannot squeeze axis {wrong[0]} of shape {show(old)}: its size is {told}.")
+        found = f"{size}, not 1" if isinstance(size, int) else "not known to be 1"
+        raise ShapeError(f"Cannot squeeze axis {wrong[0]} of shape {show(old)}: its size is {found}.")
     return reshape_p.bind(x, shape=tuple(s for a, s in enumerate(old) if a not in axes))
 
 
 @operation("Ravel")
 def ravel(x: Any) -> Any:
-    """Flattened to one axis. Source: keras.ops.ravel."""
+    """Flatten `x` to one axis. Source: keras.ops.ravel."""
     return reshape(x, (-1,))
 
 
@@ -209,19 +245,31 @@ transpose_p = primitive(
 
 @operation("Transpose")
 def transpose(x: Any, axes: Any = None) -> Any:
-    """Axes in another order, reversed by default. Source: keras.ops.transpose."""
+    """Permute the axes; by default reverse them.
+
+    Raises:
+        ShapeError: If `axes` is not a permutation of the axes.
+
+    Source: keras.ops.transpose.
+    """
     x = tensor(x)
     order = tuple(reversed(range(x.ndim))) if axes is None else tuple(canonical_axis(a, x.ndim, "axes") for a in axes)
     if sorted(order) != list(range(x.ndim)):
         raise ShapeError(
-            f"axes={tuple(axes)} is no order of the {x.ndim} axes of a tensor of shape {show(shape_of(x))}."
+            f"axes={tuple(axes)} is not a permutation of the {x.ndim} axes of a tensor of shape {show(shape_of(x))}."
         )
     return x if order == tuple(range(x.ndim)) else transpose_p.bind(x, axes=order)
 
 
 @operation("Swapaxes")
 def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
-    """Two axes exchanged. Source: keras.ops.swapaxes."""
+    """Swap two axes.
+
+    Raises:
+        ShapeError: If an axis is out of range.
+
+    Source: keras.ops.swapaxes.
+    """
     x = tensor(x)
     order = list(range(x.ndim))
     a, b = canonical_axis(axis1, x.ndim, "axis1"), canonical_axis(axis2, x.ndim, "axis2")
@@ -231,7 +279,18 @@ def swapaxes(x: Any, axis1: int, axis2: int) -> Any:
 
 @operation("Moveaxis")
 def moveaxis(x: Any, source: Any, destination: Any) -> Any:
-    """Axes moved to other places, the others stay in order. Source: keras.ops.moveaxis."""
+    """Move axes to other positions; the others keep their order.
+
+    Args:
+        x: a tensor.
+        source: an axis or several.
+        destination: as many axes: their positions in the result.
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or the numbers of axes differ.
+
+    Source: keras.ops.moveaxis.
+    """
     x = tensor(x)
     sources = [canonical_axis(a, x.ndim, "source") for a in (source if isinstance(source, (list, tuple)) else [source])]
     targets = [
@@ -239,7 +298,9 @@ def moveaxis(x: Any, source: Any, destination: Any) -> Any:
         for a in (destination if isinstance(destination, (list, tuple)) else [destination])
     ]
     if len(sources) != len(targets) or len(set(sources)) != len(sources) or len(set(targets)) != len(targets):
-        raise ShapeError(f"moveaxis: source={source} and destination={destination} must name as many axes, each once.")
+        raise ShapeError(
+            f"moveaxis: source={source} and destination={destination} must hold the same number of axes, each only once."
+        )
     order = [a for a in range(x.ndim) if a not in sources]
     for target, moved in sorted(zip(targets, sources, strict=True)):
         order.insert(target, moved)
@@ -258,7 +319,7 @@ def _transpose_of_transpose(equation: Equation, producers: Producers) -> Atom | 
     return Equation(transpose_p, before.inputs, {"axes": joined}, equation.outputs, equation.scope)
 
 
-# ----- broadcasting and repeating -----
+# ----- broadcasting, tiling, repeating -----
 
 
 def _broadcast_to_vjp(g: Any, out: Any, x: Any, shape: Shape) -> list[Any]:
@@ -285,18 +346,24 @@ broadcast_to_p = primitive(
 
 @operation("BroadcastTo")
 def broadcast_to(x: Any, shape: Any) -> Any:
-    """Broadcast to `shape`. Source: keras.ops.broadcast_to."""
+    """Broadcast `x` to `shape`.
+
+    Raises:
+        ShapeError: If that is not possible.
+
+    Source: keras.ops.broadcast_to.
+    """
     x = tensor(x)
     wanted = shape_argument(shape, "broadcast_to")
     if wanted == shape_of(x):
         return x
-    _broadcast_to_abstract(TensorSpec.of(x), wanted)  # a view of an array asks for no spec
+    _broadcast_to_abstract(TensorSpec.of(x), wanted)  # a view of an array does not check this
     return broadcast_to_p.bind(x, shape=wanted)
 
 
 @operation("Tile")
 def tile(x: Any, repeats: Any) -> Any:
-    """The whole tensor repeated along each axis. Source: keras.ops.tile."""
+    """Repeat the whole tensor along each axis. Source: keras.ops.tile."""
     x = tensor(x)
     counts = shape_argument(repeats, "tile")
     rank = max(len(counts), x.ndim)
@@ -309,7 +376,18 @@ def tile(x: Any, repeats: Any) -> Any:
 
 @operation("Repeat")
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
-    """Each element repeated along `axis` (None: of the flattened tensor). Source: keras.ops.repeat."""
+    """Repeat each element along `axis` (None: of the flattened tensor).
+
+    Args:
+        x: a tensor.
+        repeats: an int, or one for each element along the axis.
+        axis: the axis, or None.
+
+    Raises:
+        ShapeError: If `axis` is out of range.
+
+    Source: keras.ops.repeat.
+    """
     x = reshape(x, (-1,)) if axis is None else tensor(x)
     axis = canonical_axis(axis or 0, x.ndim)
     if isinstance(repeats, (list, tuple, np.ndarray)) and len(np.atleast_1d(repeats)) > 1:
@@ -326,7 +404,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     return reshape(spread, (*old[:axis], old[axis] * count, *old[axis + 1 :]))
 
 
-# ----- joining and splitting -----
+# ----- concatenating and splitting -----
 
 
 def _concatenate_abstract(*specs: TensorSpec, axis: int) -> TensorSpec:
@@ -340,7 +418,7 @@ def _concatenate_abstract(*specs: TensorSpec, axis: int) -> TensorSpec:
         for a, (mine, theirs) in enumerate(zip(first.shape, other.shape, strict=True)):
             if a != axis and mine != theirs and not (isinstance(mine, Dim) or isinstance(theirs, Dim)):
                 raise ShapeError(
-                    f"Cannot concatenate along axis {axis}: the shapes {', '.join(show(s.shape) for s in specs)} differ elsewhere."
+                    f"Cannot concatenate along axis {axis}: the shapes {', '.join(show(s.shape) for s in specs)} differ in other axes."
                 )
             if a != axis and isinstance(sizes[a], Dim) and isinstance(theirs, int):
                 sizes[a] = theirs
@@ -372,9 +450,16 @@ concatenate_p = primitive(
 
 @operation("Concatenate", tensors="xs")
 def concatenate(xs: Any, axis: int = 0) -> Any:
-    """Tensors joined along an axis that is there. Source: keras.ops.concatenate."""
+    """Concatenate tensors along an existing axis.
+
+    Raises:
+        InvalidArgumentError: If there are no tensors.
+        ShapeError: If ranks or other axes differ, or `axis` is out of range.
+
+    Source: keras.ops.concatenate.
+    """
     if len(xs) == 0:
-        raise InvalidArgumentError("concatenate wants one tensor at least, got none.")
+        raise InvalidArgumentError("concatenate expects at least one tensor, got none.")
     tensors = promote(*xs)
     if len(tensors) == 1:
         return tensors[0]
@@ -383,7 +468,13 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
 
 @operation("Stack", tensors="x")
 def stack(x: Any, axis: int = 0) -> Any:
-    """Tensors of one shape joined along a new axis. Source: keras.ops.stack."""
+    """Stack tensors of the same shape along a new axis.
+
+    Raises:
+        ShapeError: If the shapes differ, or `axis` is out of range.
+
+    Source: keras.ops.stack.
+    """
     tensors = promote(*x)
     axis = canonical_axis(axis, tensors[0].ndim + 1)
     return concatenate([expand_dims(t, axis) for t in tensors], axis=axis)
@@ -391,7 +482,19 @@ def stack(x: Any, axis: int = 0) -> Any:
 
 @operation("Split")
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
-    """Parts along `axis`: equal ones (an int), or cut at these indices. Source: keras.ops.split."""
+    """Split `x` along `axis`.
+
+    Args:
+        x: a tensor.
+        indices_or_sections: the number of equal parts, or the indices at which to split.
+        axis: the axis to split.
+
+    Raises:
+        ShapeError: If the axis does not divide into equal parts, the indices do not ascend within it, or it is out of range.
+        InvalidTypeError: If `indices_or_sections` is neither an int nor ints.
+
+    Source: keras.ops.split.
+    """
     x = tensor(x)
     axis = canonical_axis(axis, x.ndim)
     whole = shape_of(x)[axis]
@@ -408,7 +511,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         bounds = [0, *cuts, whole]
         if all(isinstance(b, int) for b in bounds) and any(a > b for a, b in pairwise(bounds)):  # type: ignore[operator]
             raise ShapeError(
-                f"split: indices {cuts} must rise and lie within axis {axis} of shape {show(shape_of(x))}."
+                f"split: indices {cuts} must be ascending and within axis {axis} of shape {show(shape_of(x))}."
             )
     else:
         size_argument(indices_or_sections, "split: `indices_or_sections`", free=False)
@@ -418,12 +521,18 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
 
 @operation("Unstack", "core")
 def unstack(x: Any, num: int | None = None, axis: int = 0) -> list[Any]:
-    """The slices along `axis`, as a list. Source: keras.ops.unstack."""
+    """Return the slices along `axis` as a list; `num` is needed if their number is unknown.
+
+    Raises:
+        ShapeError: If the number of slices is unknown, or `axis` is out of range.
+
+    Source: keras.ops.unstack.
+    """
     x = tensor(x)
     axis = canonical_axis(axis, x.ndim)
     count = shape_of(x)[axis] if num is None else num
     if isinstance(count, Dim):
-        raise ShapeError(f"unstack needs `num`: the size of axis {axis} of shape {show(shape_of(x))} is not known.")
+        raise ShapeError(f"unstack needs `num`: the size of axis {axis} of shape {show(shape_of(x))} is unknown.")
     return [squeeze(_part(x, axis, i, i + 1)(), axis) for i in range(count)]
 
 
@@ -443,7 +552,7 @@ def _slice_abstract(x: TensorSpec, starts: Shape, stops: Shape, steps: tuple[int
 
 
 def slices_of(starts: Shape, stops: Shape, steps: tuple[int, ...]) -> tuple[slice, ...]:
-    """Python slices; the stop -1 of a backward slice means before the first element."""
+    """Convert to Python slices; the stop -1 of a backward slice means before the first element."""
     return tuple(slice(b, None if s < 0 and e == -1 else e, s) for b, e, s in zip(starts, stops, steps, strict=True))
 
 
@@ -458,7 +567,7 @@ def _slice_vjp(g: Any, out: Any, x: Any, starts: Shape, stops: Shape, steps: tup
 
 
 slice_p = primitive(
-    "slice",  # starts and stops lie within the axis; a backward slice may stop at -1
+    "slice",  # starts and stops are within the axis; a backward slice may stop at -1
     _slice_abstract,
     kernel=lambda out, x, starts, stops, steps: np.copyto(out, x[slices_of(starts, stops, steps)]),
     view=lambda x, starts, stops, steps: x[slices_of(starts, stops, steps)],
@@ -472,7 +581,7 @@ def _unslice_kernel(out: Any, x: Any, starts: Shape, stops: Shape, steps: tuple[
 
 
 unslice_p = primitive(
-    "unslice",  # zeros of `shape` with x standing where the slice was taken
+    "unslice",  # zeros of `shape` with x written where the slice was taken
     lambda x, starts, stops, steps, shape: TensorSpec(shape, x.dtype),
     kernel=_unslice_kernel,
     vjp=lambda g, out, x, starts, stops, steps, shape: [slice_p.bind(g, starts=starts, stops=stops, steps=steps)],
@@ -481,10 +590,18 @@ unslice_p = primitive(
 
 @operation("GetItem", tensors="x key")
 def get_item(x: Any, key: Any) -> Any:
-    """`x[key]`: ints, slices, `...`, None, and one integer tensor as an index. Source: keras.src.ops.numpy.GetItem."""
+    """Return `x[key]`, with ints, slices, `...`, None, and at most one integer tensor in the key.
+
+    Raises:
+        ShapeError: If there are too many indices, or an int is out of range.
+        InvalidTypeError: If the key holds several tensors or a boolean one.
+        InvalidArgumentError: If the key holds several `...`.
+
+    Source: keras.src.ops.numpy.GetItem.
+    """
     x = tensor(x)
     keys = list(key) if isinstance(key, (tuple, list)) and not _is_index_list(key) else [key]
-    keys = _spell_out_ellipsis(keys, x.ndim)
+    keys = _expand_ellipsis(keys, x.ndim)
     chosen: dict[int, tuple[Size, Size, int]] = {}
     gathers: list[tuple[int, Any]] = []
     dropped: set[int] = set()
@@ -522,7 +639,7 @@ def _pick(
         from graphkit.ops.indexing import take
 
         if dtype_name(tensor(indices)) == "bool":
-            raise InvalidTypeError("Indexing with a boolean tensor gives a shape that is not known; use ops.where.")
+            raise InvalidTypeError("Indexing with a boolean tensor has a result of unknown shape; use ops.where.")
         x = take(x, indices, axis=axis)
     if dropped:
         extra = sum(tensor(i).ndim - 1 for _, i in gathers)
@@ -537,7 +654,7 @@ def _is_index_list(key: Any) -> bool:
     return isinstance(key, list) and all(isinstance(k, (int, np.integer)) for k in key)
 
 
-def _spell_out_ellipsis(keys: list[Any], rank: int) -> list[Any]:
+def _expand_ellipsis(keys: list[Any], rank: int) -> list[Any]:
     places = [i for i, k in enumerate(keys) if k is Ellipsis]
     if not places:
         return keys
@@ -572,7 +689,13 @@ def _from_end(bound: Size, size: Size) -> Size:
 
 @operation("Flip")
 def flip(x: Any, axis: Any = None) -> Any:
-    """The order along `axis` (all axes by default) reversed. Source: keras.ops.flip."""
+    """Reverse the order of elements along `axis` (all axes by default).
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.flip.
+    """
     x = tensor(x)
     axes = canonical_axes(axis, x.ndim)
     return slice_p.bind(x, **_slice_params(shape_of(x), {a: (shape_of(x)[a] - 1, -1, -1) for a in axes}))
@@ -609,7 +732,7 @@ def _pad_vjp(g: Any, out: Any, x: Any, value: Any, widths: Any, mode: str) -> li
 
 
 def _unpad_mirrored(g: Any, x: Any, widths: Any, mode: str) -> Any:
-    """Gradients of the padding go back to the elements it copied, axis by axis."""
+    """Add the gradients of the padding to the elements that it copied, axis by axis."""
     from graphkit.ops.elementwise import add
 
     for axis in reversed(range(x.ndim)):
@@ -645,7 +768,7 @@ _PAD_MODES = ("constant", "reflect", "symmetric", "edge", "wrap")
 
 
 def _wrapped(x: Any, widths: Sequence[tuple[Any, Any]]) -> Any:
-    """`x` repeated endlessly along each axis, and of that the stretch from `before` ahead of it to `after` behind it."""
+    """Pad each axis with elements from its other end, as if `x` repeated periodically."""
     for axis, (before, after) in enumerate(widths):
         if before or after:
             size = shape_of(x)[axis]
@@ -657,12 +780,12 @@ def _wrapped(x: Any, widths: Sequence[tuple[Any, Any]]) -> Any:
 
 
 def _widths(pad_width: Any, rank: int) -> tuple[tuple[Size, Size], ...]:
-    """(before, after) of each axis, from one number, one pair, or a pair for each. Raises ShapeError for other structures."""
+    """Return (before, after) for each axis, from an int, a pair, or a pair for each axis. Raises ShapeError for anything else."""
     try:
         spread = np.broadcast_to(np.asarray(pad_width, dtype=object), (rank, 2))
     except ValueError:
         raise ShapeError(
-            f"pad: `pad_width` must be a number, a pair, or a pair for each of the {rank} axes, got {pad_width!r}."
+            f"pad: `pad_width` must be an int, a pair, or a pair for each of the {rank} axes, got {pad_width!r}."
         ) from None
     pairs = tuple((_width(a), _width(b)) for a, b in spread)
     if any(isinstance(w, int) and w < 0 for pair in pairs for w in pair):
@@ -678,17 +801,31 @@ def _width(value: Any) -> Size:
 
 @operation("Pad", tensors="x constant_values")
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = None) -> Any:
-    """`x` with `pad_width` = [(before, after), ...] elements around each axis. Source: keras.ops.pad."""
+    """Pad `x`.
+
+    Args:
+        x: a tensor.
+        pad_width: [(before, after), ...], the number of elements to add to each axis; one pair or int applies to all axes.
+        mode: "constant", "reflect", "symmetric", "edge" or "wrap".
+        constant_values: the value for mode "constant"; 0 by default.
+
+    Raises:
+        InvalidArgumentError: If `mode` is unknown, a width is negative, or `constant_values` is given for another mode.
+        ShapeError: If `pad_width` does not fit the axes, or a width is unknown in another mode than "constant".
+        InvalidTypeError: If a width is not an integer.
+
+    Source: keras.ops.pad.
+    """
     x = tensor(x)
     if mode not in _PAD_MODES:
         raise InvalidArgumentError(f"pad: mode must be one of {_PAD_MODES}, got {mode!r}.")
     widths = _widths(pad_width, x.ndim)
     if mode != "constant" and constant_values is not None:
-        raise InvalidArgumentError(f"pad: `constant_values` belongs to mode='constant', got mode={mode!r}.")
+        raise InvalidArgumentError(f"pad: `constant_values` requires mode='constant', got mode={mode!r}.")
     if all(w == (0, 0) for w in widths):
         return x
     if mode != "constant" and any(isinstance(w, Dim) for pair in widths for w in pair):
-        raise ShapeError(f"pad: mode={mode!r} wants known widths, got {widths}.")
+        raise ShapeError(f"pad: mode={mode!r} requires known widths, got {widths}.")
     if mode == "wrap":
         return _wrapped(x, widths)
     return pad_p.bind(
@@ -696,18 +833,18 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     )
 
 
-# ----- making tensors -----
+# ----- creating tensors -----
 
 arange_p = primitive(
     "arange",
     lambda start, stop, step, dtype: TensorSpec((_slice_length(start, stop, step),), dtype),
     kernel=lambda out, start, stop, step, dtype: np.copyto(out, np.arange(start, stop, step), casting="unsafe"),
-    nondiff="the result does not depend on any tensor",
+    nondiff="its result depends on no tensor",
 )
 
 
 def _with_known_ends(function: Callable[..., Any]) -> Callable[..., Any]:
-    """`arange(0, None)` is no `arange(0)`: the None is the size of a free axis, and no range goes so far."""
+    """Reject an explicit None as an end: it comes from the size of a free axis, and `arange(0, None)` is not `arange(0)`."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -722,36 +859,54 @@ def _with_known_ends(function: Callable[..., Any]) -> Callable[..., Any]:
 @_with_known_ends
 @operation("Arange", tensors="start stop step")
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
-    """start, start + step, ... below stop; of one argument 0, 1, ... Source: keras.ops.arange.
+    """Return start, start + step, ... below stop.
 
-    Raises UnknownSizeError if an end is None.
+    Args:
+        start: a number or a size; with `start` alone, the range is 0, 1, ... below it.
+        stop: a number or a size, excluded.
+        step: a nonzero number; 1 by default.
+        dtype: derived from the numbers by default; int32 where a size is unknown.
+
+    Raises:
+        UnknownSizeError: If an end is None.
+        InvalidArgumentError: If `step` is 0.
+        DTypeError: If the dtype is bool.
+
+    Source: keras.ops.arange.
     """
     start, stop, step = (
         (0, start, 1 if step is None else step) if stop is None else (start, stop, 1 if step is None else step)
     )
     if any(v is None for v in (start, stop, step)):
         raise InvalidArgumentError(
-            "arange: a bound is None: the size of a symbolic tensor that is not known. Take it inside a layer, where ops.shape(x) "
-            "gives a size that the graph knows."
+            "arange: a bound is None, the unknown size of a symbolic tensor. Compute it inside a layer, where ops.shape(x) "
+            "returns a size that the graph knows."
         )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))
     kind = dtypes.standardize(dtype) if dtype else dtypes.result_type(*map(_number_type, (start, stop, step)))
     if kind == "bool":
-        raise DTypeError(f"arange wants numbers, got start={start}, stop={stop}, step={step}, dtype={dtype}.")
+        raise DTypeError(f"arange expects numbers, got start={start}, stop={stop}, step={step}, dtype={dtype}.")
     if step == 0:
         raise InvalidArgumentError("arange: step must not be 0.")
     return np.arange(start, stop, step).astype(dtypes.to_numpy(kind))
 
 
 def _number_type(value: Any) -> Any:
-    """The dtype of a number for `result_type`; NumPy's int64 and float64, which Python's numbers become there, count as those."""
+    """Return the dtype of a number for `result_type`; NumPy's int64 and float64 count as Python numbers."""
     kind = dtype_of(value)
     return {"int64": int, "float64": float}.get(kind, kind)
 
 
 def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """A tensor of this shape, all of it `fill_value`, `floatx()` by default. Source: keras.ops.full."""
+    """Return a tensor filled with `fill_value` (which is broadcast), `floatx()` by default.
+
+    Raises:
+        UnknownSizeError: If a size is None.
+        InvalidTypeError: If a size is not an integer.
+
+    Source: keras.ops.full.
+    """
     value = tensor(fill_value, dtypes.standardize(dtype))
     wanted = shape_argument(shape, "full")
     if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
@@ -760,29 +915,29 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
 
 def zeros(shape: Any, dtype: Any = None) -> Any:
-    """All zeros, `floatx()` by default. Source: keras.ops.zeros."""
+    """Return zeros, `floatx()` by default; errors as in `full`. Source: keras.ops.zeros."""
     return full(shape, 0, dtypes.standardize(dtype))
 
 
 def ones(shape: Any, dtype: Any = None) -> Any:
-    """All ones, `floatx()` by default. Source: keras.ops.ones."""
+    """Return ones, `floatx()` by default; errors as in `full`. Source: keras.ops.ones."""
     return full(shape, 1, dtypes.standardize(dtype))
 
 
 @operation("ZerosLike")
 def zeros_like(x: Any, dtype: Any = None) -> Any:
-    """Zeros of the shape (and dtype) of `x`. Source: keras.ops.zeros_like."""
+    """Return zeros of the shape (and by default the dtype) of `x`. Source: keras.ops.zeros_like."""
     return full_like(x, 0, dtype)
 
 
 @operation("OnesLike")
 def ones_like(x: Any, dtype: Any = None) -> Any:
-    """Ones of the shape (and dtype) of `x`. Source: keras.ops.ones_like."""
+    """Return ones of the shape (and by default the dtype) of `x`. Source: keras.ops.ones_like."""
     return full_like(x, 1, dtype)
 
 
 @operation("FullLike", tensors="x fill_value")
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
-    """`fill_value` in the shape (and dtype) of `x`. Source: keras.ops.full_like."""
+    """Fill a tensor of the shape (and by default the dtype) of `x` with `fill_value`. Source: keras.ops.full_like."""
     x = tensor(x)
     return full(shape_of(x), fill_value, dtype_name(x) if dtype is None else dtype)

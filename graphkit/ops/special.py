@@ -1,4 +1,4 @@
-"""Special functions: erf and its kin."""
+"""Special functions: erf, erfc and the inverse of erf."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["erf", "erfc", "erfinv"]
 _TWO_OVER_ROOT_PI = 1.1283791670955126
 _ROOT_PI_OVER_TWO = 0.8862269254527580
 
-# float32: erf(x) = tanh(x P(x^2) / Q(x^2)) up to the x beyond which it rounds to 1; least squares of erf's relative error.
+# float32: erf(x) = tanh(x P(x^2) / Q(x^2)) up to the x beyond which it rounds to 1; a least-squares fit of the relative error.
 _P32 = (1.128379168, 0.2800453356, 0.04279409419, 0.002193809749)
 _Q32 = (1.0, 0.1571038882, 0.02380166106, 0.000328249609)
 _ONE_BEYOND = 5.0
@@ -52,7 +52,7 @@ _ONE_OVER_ROOT_PI = 5.6418958354775628695e-1
 
 
 def erf_float32(out: Any, x: Any, u: Any, q: Any) -> None:
-    """erf of a block of float32; `u` and `q` are scratch."""
+    """Compute erf of a block of float32; `u` and `q` are scratch."""
     limit = np.float32(_ONE_BEYOND)
     np.maximum(x, -limit, out=out)  # NaN stays NaN
     np.minimum(out, limit, out=out)
@@ -72,25 +72,25 @@ def _ratio(top: tuple[float, ...], bottom: tuple[float, ...], x: Any) -> Any:
 
 
 def _erfc_positive(y: Any) -> Any:
-    """erfc for float64 y >= 0.46875."""
-    safe = np.minimum(y, 27.0)  # beyond it is 0 in float64
+    """Compute erfc for float64 y >= 0.46875."""
+    safe = np.minimum(y, 27.0)  # beyond 27 erfc is 0 in float64
     middle = _ratio(_C, _D, np.minimum(safe, 4.0))
     inverse = 1 / np.square(np.maximum(safe, 4.0))
     far = (_ONE_OVER_ROOT_PI - inverse * _ratio(_P, _Q, inverse)) / np.maximum(safe, 4.0)
-    rounded = np.trunc(safe * 16) / 16  # exp(-y*y) loses digits unless y*y is split
+    rounded = np.trunc(safe * 16) / 16  # exp(-y*y) loses digits unless y * y is split
     scale = np.exp(-rounded * rounded) * np.exp(-(safe - rounded) * (safe + rounded))
     return np.where(y <= 4.0, middle, far) * scale
 
 
 def erf_float64(x: Any) -> Any:
-    """erf of a float64 array."""
+    """Compute erf of a float64 array."""
     y = np.abs(x)
     small = x * _ratio(_A, _B, np.square(np.minimum(y, 0.46875)))
     return np.where(y <= 0.46875, small, np.copysign(1 - _erfc_positive(np.maximum(y, 0.46875)), x))
 
 
 def erfc_float64(x: Any) -> Any:
-    """erfc of a float64 array."""
+    """Compute erfc of a float64 array."""
     y = np.abs(x)
     small = 1 - x * _ratio(_A, _B, np.square(np.minimum(y, 0.46875)))
     tail = _erfc_positive(np.maximum(y, 0.46875))
@@ -98,7 +98,7 @@ def erfc_float64(x: Any) -> Any:
 
 
 def erf_step(out: Any, x: Any, u: Any, q: Any) -> None:
-    """erf of a block in any float dtype."""
+    """Compute erf of a block in any float dtype; `u` and `q` are scratch."""
     if x.dtype == np.float32:
         erf_float32(out, x, u, q)
     else:
@@ -122,7 +122,7 @@ erfc_p = primitive(
 
 
 def erfinv_float64(y: Any) -> Any:
-    """The inverse of erf on float64: Winitzki's first guess, then Halley steps on erfc, which keeps its digits in the tails."""
+    """Invert erf in float64: Winitzki's approximation, refined by Halley steps on erfc, which is accurate in the tails."""
     tail = 1 - np.abs(y)
     with np.errstate(all="ignore"):
         w = -np.log(tail * (1 + np.abs(y)))
@@ -150,17 +150,35 @@ erfinv_p = primitive(
 
 @operation("Erf", "math")
 def erf(x: Any) -> Any:
-    """The error function, element by element. Source: keras.ops.erf."""
+    """Compute the error function elementwise.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.erf.
+    """
     return erf_p.bind(*reals("erf", x, to_float=True))
 
 
 @operation("Erfc", "math")
 def erfc(x: Any) -> Any:
-    """1 - erf(x), exact where erf is near 1. Source: keras.ops.erfc."""
+    """Compute 1 - erf(x), accurately where erf(x) is near 1.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.erfc.
+    """
     return erfc_p.bind(*reals("erfc", x, to_float=True))
 
 
 @operation("Erfinv", "math")
 def erfinv(x: Any) -> Any:
-    """The inverse of erf on (-1, 1). Source: keras.ops.erfinv."""
+    """Compute the inverse of erf on [-1, 1]; NaN elsewhere.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.erfinv.
+    """
     return erfinv_p.bind(*reals("erfinv", x, to_float=True))

@@ -1,4 +1,4 @@
-"""Statistics of tensors: averages, medians and quantiles, counts, reductions that skip NaN, norms."""
+"""Statistics: averages, medians and quantiles, counts, reductions that ignore NaN, norms."""
 
 from __future__ import annotations
 
@@ -57,7 +57,18 @@ __all__ = [
 
 @operation("Average", tensors="x weights")
 def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
-    """The mean, each element counted by its weight (a tensor like `x`, or one number along `axis`). Source: keras.ops.average."""
+    """Compute the weighted average over `axis` (all axes by default).
+
+    Args:
+        x: a tensor; integers become `floatx()`.
+        axis: an axis, several, or None for all.
+        weights: a tensor of the shape of `x`, or (n,) for an int `axis` of size n; equal weights by default.
+
+    Raises:
+        ShapeError: If `weights` does not fit.
+
+    Source: keras.ops.average.
+    """
     if weights is None:
         return mean(x, axis)
     x, weights = promote(x, weights, to_float=True)
@@ -65,7 +76,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
         if not isinstance(axis, int) or weights.ndim != 1:
             raise ShapeError(
                 f"average: weights of shape {show(shape_of(weights))} do not fit x of shape {show(shape_of(x))}; give them that "
-                "shape, or one number for each position along an int `axis`."
+                "shape, or one weight for each position along an int `axis`."
             )
         weights = reshape(weights, tuple(-1 if a == axis % x.ndim else 1 for a in range(x.ndim)))
     weights = broadcast_to(weights, shape_of(x))
@@ -74,7 +85,13 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
 
 @operation("Ptp")
 def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest minus the smallest element. Source: keras.ops.ptp."""
+    """Compute the maximum minus the minimum over `axis` (all axes by default).
+
+    Raises:
+        ShapeError: If an axis is out of range or given twice, or there are no elements.
+
+    Source: keras.ops.ptp.
+    """
     return subtract(reduce_max(x, axis, keepdims), reduce_min(x, axis, keepdims))
 
 
@@ -82,7 +99,7 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 
 def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
-    """`x` with `axes` made one last axis and sorted, and that axis' size."""
+    """Merge `axes` into one last axis and sort along it; return also the size of that axis."""
     rest = [a for a in range(x.ndim) if a not in axes]
     size = product(tuple(shape_of(x)[a] for a in axes))
     flat = reshape(transpose(x, [*rest, *axes]), (*(shape_of(x)[a] for a in rest), size))
@@ -90,7 +107,7 @@ def _sorted_last(x: Any, axes: tuple[int, ...]) -> tuple[Any, Size]:
 
 
 def _linear(low: Any, high: Any, share: Any) -> Any:
-    """Between two neighbours; from one infinity to the same one, and for a share of 0, there is no way to go."""
+    """Interpolate linearly; between equal infinities, and for a share of 0, the result is `low`."""
     gap = subtract(high, low)
     gap = where(isnan(gap), 0, gap)
     return add(low, where(equal(share, 0), 0, multiply(gap, share)))
@@ -107,9 +124,21 @@ interpolations: dict[str, Callable[[Any, Any, Any], Any]] = {
 
 @operation("Quantile", tensors="x q")
 def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """The numbers below which the share `q` of the elements lies, `q`'s axes in front. Source: keras.ops.quantile.
+    """Compute quantiles; where there is NaN, the result is NaN.
 
-    Raises InvalidArgumentError for an unknown `method`: linear, lower, higher, midpoint, nearest.
+    Args:
+        x: a real tensor; integers become `floatx()`.
+        q: a probability in [0, 1] or a tensor of them, whose axes come first in the result.
+        axis: an axis, several, or None for all.
+        method: "linear", "lower", "higher", "midpoint" or "nearest".
+        keepdims: whether reduced axes stay, with size 1.
+
+    Raises:
+        InvalidArgumentError: If `method` is unknown.
+        DTypeError: If `x` is complex.
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.quantile.
     """
     if method not in interpolations:
         raise InvalidArgumentError(f"quantile: method must be one of {', '.join(interpolations)}, got {method!r}.")
@@ -132,7 +161,7 @@ def quantile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims:
 
 @operation("Percentile", tensors="x q")
 def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdims: bool = False) -> Any:
-    """`quantile` with `q` in percent. Source: keras.ops.percentile."""
+    """Compute `quantile` with `q` in percent; other arguments and errors are the same. Source: keras.ops.percentile."""
     return quantile(
         x,
         q / 100.0 if isinstance(q, (int, float)) else true_divide(q, 100.0),
@@ -144,11 +173,11 @@ def percentile(x: Any, q: Any, axis: Any = None, method: str = "linear", keepdim
 
 @operation("Median")
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The middle element, or the mean of the two in the middle. Source: keras.ops.median."""
+    """Compute the median over `axis` (all axes by default); errors as in `quantile`. Source: keras.ops.median."""
     return quantile(x, 0.5, axis=axis, keepdims=keepdims)
 
 
-# ----- skipping NaN -----
+# ----- ignoring NaN -----
 
 
 def _without_nan(x: Any, filler: float) -> Any:
@@ -158,13 +187,13 @@ def _without_nan(x: Any, filler: float) -> Any:
 
 @operation("Nansum")
 def nansum(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The sum of what is not NaN. Source: keras.ops.nansum."""
+    """Compute the sum of the elements that are not NaN. Source: keras.ops.nansum."""
     return reduce_sum(_without_nan(x, 0.0), axis, keepdims)
 
 
 @operation("Nanprod")
 def nanprod(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The product of what is not NaN. Source: keras.ops.nanprod."""
+    """Compute the product of the elements that are not NaN. Source: keras.ops.nanprod."""
     return prod(_without_nan(x, 1.0), axis, keepdims)
 
 
@@ -177,19 +206,19 @@ def _nan_extreme(x: Any, axis: Any, keepdims: bool, reduce: Callable[..., Any], 
 
 @operation("Nanmax")
 def nanmax(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest of what is not NaN. Source: keras.ops.nanmax."""
+    """Compute the maximum of the elements that are not NaN; NaN where all are. Source: keras.ops.nanmax."""
     return _nan_extreme(x, axis, keepdims, reduce_max, float("-inf"))
 
 
 @operation("Nanmin")
 def nanmin(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest of what is not NaN. Source: keras.ops.nanmin."""
+    """Compute the minimum of the elements that are not NaN; NaN where all are. Source: keras.ops.nanmin."""
     return _nan_extreme(x, axis, keepdims, reduce_min, float("inf"))
 
 
 @operation("Nanmean")
 def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The mean of what is not NaN. Source: keras.ops.nanmean."""
+    """Compute the mean of the elements that are not NaN; NaN where all are. Source: keras.ops.nanmean."""
     x = as_float(x)
     present = reduce_sum(cast(logical_not(isnan(x)), dtype_name(x)), axis, keepdims)
     return true_divide(reduce_sum(_without_nan(x, 0.0), axis, keepdims), present)
@@ -197,7 +226,7 @@ def nanmean(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @operation("Nanvar")
 def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The variance of what is not NaN. Source: keras.ops.nanvar."""
+    """Compute the population variance of the elements that are not NaN. Source: keras.ops.nanvar."""
     x = as_float(x)
     present = logical_not(isnan(x))
     away = magnitudes(where(present, subtract(_without_nan(x, 0.0), nanmean(x, axis, True)), 0.0))
@@ -207,7 +236,7 @@ def nanvar(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @operation("Nanstd")
 def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The standard deviation of what is not NaN. Source: keras.ops.nanstd."""
+    """Compute the population standard deviation of the elements that are not NaN. Source: keras.ops.nanstd."""
     return sqrt(nanvar(x, axis, keepdims))
 
 
@@ -216,9 +245,19 @@ def nanstd(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 @operation("Bincount")
 def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = False) -> Any:
-    """How often each number occurs along the last axis (or the sum of its weights), at least `minlength` counts.
+    """Count how often each integer occurs along the last axis, or sum its weights.
 
-    Numbers below 0 count as 0. Source: keras.ops.bincount.
+    Args:
+        x: (..., n), integers or bools; negative ones count as 0.
+        weights: a tensor of the shape of `x`, or None for counts.
+        minlength: the minimum size of the result's last axis, which is otherwise max(x) + 1.
+        sparse: not supported.
+
+    Raises:
+        InvalidArgumentError: If `sparse` is true.
+        DTypeError: If `x` has floats.
+
+    Source: keras.ops.bincount.
     """
     if sparse:
         raise InvalidArgumentError("bincount: sparse tensors are not supported; use sparse=False.")
@@ -235,13 +274,22 @@ def bincount(x: Any, weights: Any = None, minlength: int = 0, sparse: bool = Fal
 
 @operation("IsIn", tensors="x1 x2")
 def isin(x1: Any, x2: Any, assume_unique: bool = False, invert: bool = False) -> Any:
-    """Whether each element of `x1` is in `x2`. Source: keras.ops.isin."""
+    """Return whether each element of `x1` occurs in `x2`, or with `invert` does not.
+
+    Args:
+        x1: a tensor.
+        x2: a tensor of any shape.
+        assume_unique: accepted for compatibility with Keras, ignored.
+        invert: whether to negate the result.
+
+    Source: keras.ops.isin.
+    """
     x1, x2 = promote(x1, x2)
     found = reduce_any(equal(expand_dims(x1, -1), reshape(x2, (-1,))), axis=-1)
     return logical_not(found) if invert else found
 
 
-# ----- norms and the like -----
+# ----- norms, correlation, integration -----
 
 
 def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -258,7 +306,7 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     return power(reduce_sum(power(absolute(x), float(ord)), axes, keepdims), 1.0 / float(ord))
 
 
-# The order of a matrix norm -> (which of the two axes is summed, how the sums are reduced)
+# The order of a matrix norm -> (the one of the two axes that is summed, the reduction of the sums)
 _MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
     1: (0, reduce_max), -1: (0, reduce_min), float("inf"): (1, reduce_max), float("-inf"): (1, reduce_min),
 }  # fmt: skip
@@ -266,10 +314,20 @@ _MATRIX_NORMS: dict[Any, tuple[int, Callable[..., Any]]] = {
 
 @operation("Norm", "linalg")
 def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """The norm of vectors (one axis) or matrices (two); the Euclidean one by default. Source: keras.ops.norm.
+    """Compute vector norms (over one axis) or matrix norms (over two).
 
-    Without an order and an axis it is that of all elements. Raises InvalidArgumentError for an order that vectors, or matrices,
-    do not have.
+    Args:
+        x: a tensor; integers become `floatx()`.
+        ord: for vectors a number, inf or -inf; for matrices "fro", "nuc", 1, -1, 2, -2, inf or -inf. By default the Euclidean
+            or Frobenius norm.
+        axis: an int, two, or None for all axes; without `ord` too, `x` is flattened.
+        keepdims: whether reduced axes stay, with size 1.
+
+    Raises:
+        InvalidArgumentError: If `ord` is not a norm of vectors, or of matrices.
+        ShapeError: If an axis is out of range or given twice.
+
+    Source: keras.ops.norm.
     """
     x = as_float(x)
     if dtype_name(x) in dtypes.COMPLEX and ord not in (2, -2, "nuc"):
@@ -280,14 +338,14 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     if len(axes) == 1:
         if isinstance(ord, str):
             raise InvalidArgumentError(
-                f"norm: ord={ord!r} is a norm of matrices, but axis={axis} of shape {show(shape_of(x))} is one axis; vectors have "
-                "None, 0, inf, -inf and other numbers."
+                f"norm: ord={ord!r} is a matrix norm, but axis={axis} of shape {show(shape_of(x))} is a single axis; use None, 0, "
+                "inf, -inf or another number for vectors."
             )
         return _vector_norm(x, 2 if ord is None else ord, axes, keepdims)
     if len(axes) != 2 or ord not in (None, "fro", "nuc", 2, -2, *_MATRIX_NORMS):
         raise InvalidArgumentError(
             f"norm: ord={ord!r} is not available over {len(axes)} axes (axis={axis}, shape {show(shape_of(x))}); None, 'fro', 'nuc', "
-            "1, -1, 2, -2, inf, -inf are over two."
+            "1, -1, 2, -2, inf, -inf are available over two."
         )
     if ord in (2, -2, "nuc"):
         from graphkit.ops.linalg import singular_norm
@@ -305,7 +363,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 
 @operation("Corrcoef")
 def corrcoef(x: Any) -> Any:
-    """The correlations between the rows. Source: keras.ops.corrcoef."""
+    """Compute the Pearson correlation coefficients between the rows of `x`. Source: keras.ops.corrcoef."""
     from graphkit.ops.linear import matmul
 
     x = as_float(x)
@@ -316,7 +374,16 @@ def corrcoef(x: Any) -> Any:
 
 @operation("Trapezoid", tensors="y")
 def trapezoid(y: Any, x: Any = None, dx: float = 1.0, axis: int = -1) -> Any:
-    """The integral of `y` along `axis` by trapezoids. Source: keras.ops.trapezoid."""
+    """Integrate `y` along `axis` by the trapezoidal rule.
+
+    Args:
+        y: a tensor of samples.
+        x: the sample points, (n,) or of the shape of `y`; None for equally spaced ones.
+        dx: the distance between equally spaced points.
+        axis: the axis to integrate along.
+
+    Source: keras.ops.trapezoid.
+    """
     from graphkit.ops.arithmetic import diff
 
     if x is None:

@@ -1,4 +1,4 @@
-"""Strings: look-ups in tables, hashes, texts cut into words. What preprocessing layers need; Keras has no public ops for it."""
+"""String ops for preprocessing layers: table lookup, hashing, tokenization. Keras has no public ops for these."""
 
 from __future__ import annotations
 
@@ -20,22 +20,20 @@ from graphkit.ops._hashing import BLOCK, Bytes, fingerprint, sip_hash
 __all__: list[str] = []
 
 _DISCRETE = "strings and integers have no gradient"
-NO_VOCABULARY = "A look-up layer has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data."
+NO_VOCABULARY = "A lookup layer has no vocabulary yet: pass `vocabulary`, or call `adapt` with some sample data."
 PUNCTUATION = "!\"#$%&()*+,-./:;<=>?@[\\]^_`{|}~'"
 _REMOVED = str.maketrans("", "", PUNCTUATION)
-_LOWERED = str.maketrans(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz"
-)  # ASCII only, as TensorFlow does it
+_LOWERED = str.maketrans("ABCDEFGHIJKLMNOPQRSTUVWXYZ", "abcdefghijklmnopqrstuvwxyz")  # ASCII only, as in TensorFlow
 _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
 
 def text_of(value: Any) -> str:
-    """A string of an array as text; bytes are UTF-8."""
+    """Convert an element of an array to str; bytes are decoded as UTF-8."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[..., None]:
-    """A kernel that computes one element from one element."""
+    """Make an elementwise kernel."""
 
     def kernel(out: Any, x: Any, **params: Any) -> None:
         flat = [function(v, **params) for v in x.ravel()]
@@ -48,7 +46,7 @@ def _each(function: Callable[[Any], Any]) -> Callable[..., None]:
 
 def _of_dtype(x: TensorSpec, wanted: Sequence[str], what: str) -> None:
     if x.dtype not in wanted:
-        raise DTypeError(f"{what} wants a tensor of dtype {' or '.join(wanted)}, got {x.dtype}.")
+        raise DTypeError(f"{what} expects a tensor of dtype {' or '.join(wanted)}, got {x.dtype}.")
 
 
 # ----- tables -----
@@ -58,14 +56,14 @@ def _table_dtype(values: tuple[Any, ...]) -> str:
     return "string" if values and isinstance(values[0], str) else "int64"
 
 
-def _looked_up(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
+def _lookup_abstract(x: TensorSpec, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> TensorSpec:
     _of_dtype(x, (_table_dtype(keys),) if keys else ("string", "int64"), "table_lookup")
     return TensorSpec(x.shape, _table_dtype((default,)))
 
 
 @lru_cache(maxsize=256)
 def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
-    """The table as a dict. An empty one stands for a vocabulary that is still to come: shapes can be told, values cannot."""
+    """Return the table as a dict. An empty one means that the vocabulary is not set yet: only shapes can be inferred."""
     if not keys:
         raise NotBuiltError(NO_VOCABULARY)
     return dict(zip(keys, values, strict=True))
@@ -78,24 +76,35 @@ def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, .
     np.copyto(out, made.reshape(out.shape))
 
 
-table_lookup_p: Primitive = primitive("table_lookup", _looked_up, kernel=_lookup_kernel, nondiff=_DISCRETE)
+table_lookup_p: Primitive = primitive("table_lookup", _lookup_abstract, kernel=_lookup_kernel, nondiff=_DISCRETE)
 
 
 def table_lookup(x: Any, keys: Sequence[Any], values: Sequence[Any], default: Any) -> Any:
-    """The value of each element's key, `default` where there is none. Keys and values are strings or integers (int64)."""
+    """Map each element to the value of its key.
+
+    Args:
+        x: strings or int64, as the keys.
+        keys: strings or ints.
+        values: as many strings or ints.
+        default: the result for an element that is not a key.
+
+    Raises:
+        DTypeError: If the dtype of `x` is not that of the keys.
+        NotBuiltError: If there are no keys, when it is computed.
+    """
     return table_lookup_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default)
 
 
 # ----- hashes -----
 
 
-def _strings_of(x: TensorSpec, **_: Any) -> TensorSpec:
+def _as_string_abstract(x: TensorSpec, **_: Any) -> TensorSpec:
     if x.dtype not in ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"):
-        raise DTypeError(f"integers can be written as strings, not {x.dtype}.")
+        raise DTypeError(f"as_string expects integers, got {x.dtype}.")
     return TensorSpec(x.shape, "string")
 
 
-def _hashed(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
+def _hash_abstract(x: TensorSpec, key: tuple[int, int] | None) -> TensorSpec:
     _of_dtype(x, ("string",), "string_hash")
     return TensorSpec(x.shape, "uint64")
 
@@ -104,7 +113,7 @@ def _blocks_of(sizes: Any) -> int:
     return int(np.max(sizes, initial=0)) // BLOCK + 1
 
 
-def _as_bytes(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec]:
+def _bytes_abstract(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec]:
     _of_dtype(x, ("string",), "string_bytes")
     return TensorSpec((x.shape[0], blocks * BLOCK), "uint8"), TensorSpec((x.shape[0],), "int64")
 
@@ -119,14 +128,14 @@ def _bytes_kernel(out: Any, x: Any, blocks: int) -> None:
         out[1][row] = len(text)
 
 
-string_bytes_p = primitive("string_bytes", _as_bytes, kernel=_bytes_kernel, nondiff=_DISCRETE)
-"""Strings (n,) as rows of UTF-8 bytes, filled up with zeros to `blocks` blocks of 64, and their lengths."""
+string_bytes_p = primitive("string_bytes", _bytes_abstract, kernel=_bytes_kernel, nondiff=_DISCRETE)
+"""Strings (n,) as rows of UTF-8 bytes, zero-padded to `blocks` blocks of 64, and their lengths."""
 
 _BLOCKS = count()
 
 
 def _hash_of_bytes(x: Any, key: tuple[int, int] | None) -> Any:
-    """The hash said with bytes. How many blocks there are depends on the strings, so a trace has a name for it."""
+    """Compute the hash from bytes. The number of blocks depends on the strings, so in a trace it is a named `Dim`."""
     from graphkit.ops.shaping import reshape, shape
 
     flat = reshape(x, (-1,))
@@ -139,38 +148,52 @@ def _hash_kernel(out: Any, x: Any, key: tuple[int, int] | None) -> None:
     np.copyto(out, _hash_of_bytes(x, key))
 
 
-as_string_p = primitive("as_string", _strings_of, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
-string_hash_p = primitive("string_hash", _hashed, kernel=_hash_kernel, decomposition=_hash_of_bytes, nondiff=_DISCRETE)
+as_string_p = primitive("as_string", _as_string_abstract, kernel=_each(lambda v: str(int(v))), nondiff=_DISCRETE)
+string_hash_p = primitive(
+    "string_hash", _hash_abstract, kernel=_hash_kernel, decomposition=_hash_of_bytes, nondiff=_DISCRETE
+)
 
 
 def as_string(x: Any) -> Any:
-    """Integers as decimal strings."""
+    """Convert integers to decimal strings.
+
+    Raises:
+        DTypeError: If `x` is not an integer tensor.
+    """
     return as_string_p.bind(tensor(x))
 
 
 def string_hash(x: Any, key: Any = None) -> Any:
-    """A 64-bit hash (uint64) of each string: FarmHash's fingerprint, or SipHash under a key of two integers."""
+    """Hash each string to uint64: by FarmHash's Fingerprint64, or by SipHash with a `key` of two integers.
+
+    Raises:
+        DTypeError: If `x` is not a string tensor.
+    """
     return string_hash_p.bind(tensor(x), key=None if key is None else (int(key[0]), int(key[1])))
 
 
-# ----- texts -----
+# ----- tokenization -----
 
 
 Split = str | Callable[[Any], Any] | None
 
 
 class Steps(TypedDict):
-    """How texts become tokens."""
+    """How texts are standardized and split into tokens."""
 
-    lower: bool  # ASCII letters
-    strip: bool  # punctuation
-    change: Callable[[Any], Any] | None  # a function of the user's own on a batch of texts, in place of both
+    lower: bool  # lowercase ASCII letters
+    strip: bool  # remove punctuation
+    change: Callable[[Any], Any] | None  # a user-defined function of a batch of texts, instead of both
     split: Split  # "whitespace", "character", a function from a batch of texts to lists of tokens, or None
     ngrams: tuple[int, ...] | None
 
 
 def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
-    """The tokens of each sample of (batch,), (batch, 1), or without a split (batch, n)."""
+    """Yield the tokens of each sample of texts (batch,), (batch, 1), or without a split (batch, n).
+
+    Raises:
+        ShapeError: If a user-defined function returns another number of rows.
+    """
     texts = _changed(x, steps)
     split, ngrams = steps["split"], steps["ngrams"]
     if split is None:
@@ -185,7 +208,7 @@ def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
 
 
 def _changed(x: Any, steps: Steps) -> Any:
-    """The texts, standardized."""
+    """Standardize texts."""
     change, texts = steps["change"], np.empty(x.shape, object)
     texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
     if change is not None:
@@ -197,10 +220,10 @@ def _changed(x: Any, steps: Steps) -> Any:
 
 
 def _result(function: Callable[[Any], Any], texts: Any, what: str, number: int) -> Any:
-    """What a function of the user's own makes of a batch of texts. Raises ShapeError unless that are as many rows."""
+    """Apply a user-defined function to a batch of texts. Raises ShapeError if it returns another number of rows."""
     made = function(texts)
     if not hasattr(made, "__len__") or isinstance(made, (str, bytes)) or len(made) != number:
-        raise ShapeError(f"{what} must give as many rows as it gets texts: {number}. It gave {made!r:.120}")
+        raise ShapeError(f"{what} must return as many rows as it gets texts: {number}. It returned {made!r:.120}")
     return made
 
 
@@ -216,7 +239,7 @@ def _text_spec(width: str) -> Callable[..., TensorSpec]:
     def abstract(x: TensorSpec, *, split: str | None, **params: Any) -> TensorSpec:
         _of_dtype(x, ("string",), "a text")
         if x.rank not in (1, 2) or (split is not None and x.rank == 2 and x.shape[1] != 1):
-            raise ShapeError(f"Texts that are split have the shape (batch,) or (batch, 1), got {x}.")
+            raise ShapeError(f"Texts that are split must have the shape (batch,) or (batch, 1), got {x}.")
         return TensorSpec((x.shape[0], params[width]), "int64")
 
     return abstract
@@ -247,9 +270,23 @@ text_counts_p = primitive("text_counts", _text_spec("depth"), kernel=_counts_ker
 
 
 def text_indices(x: Any, keys: Any, values: Any, default: int, length: Size, **steps: Any) -> Any:
-    """The tokens of texts (batch,) as indices (batch, length), by a table; cut off, or filled up with 0. An empty token is 0.
+    """Map the tokens of texts to indices by a table.
 
-    `steps` are those of `Steps`.
+    Args:
+        x: strings (batch,) or (batch, 1).
+        keys: the tokens of the table.
+        values: their indices.
+        default: the index of unknown tokens; an empty token is 0.
+        length: the number of tokens for each text, which is truncated or padded with 0.
+        steps: the items of `Steps`.
+
+    Returns:
+        (batch, length), int64.
+
+    Raises:
+        DTypeError: If `x` is not a string tensor.
+        ShapeError: If `x` has a wrong shape, or a user-defined function returns another number of rows.
+        NotBuiltError: If there are no keys, when it is computed.
     """
     return text_indices_p.bind(
         tensor(x), keys=tuple(keys), values=tuple(values), default=default, length=length, **steps
@@ -257,7 +294,10 @@ def text_indices(x: Any, keys: Any, values: Any, default: int, length: Size, **s
 
 
 def text_counts(x: Any, keys: Any, values: Any, default: int, depth: int, **steps: Any) -> Any:
-    """How often each index below `depth` occurs among the tokens of texts (batch,): (batch, depth)."""
+    """Count how often each index below `depth` occurs among the tokens of texts; returns (batch, depth), int64.
+
+    Arguments and errors are those of `text_indices`.
+    """
     return text_counts_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default, depth=depth, **steps)
 
 
@@ -268,7 +308,7 @@ _CROSS_SEED = np.asarray(0xDECAFCAFFE, np.uint64)
 
 
 def hash_bucket(hashes: Any, number: int) -> Any:
-    """uint64 hashes modulo a number, as int64; said with signed integers, which every runtime can divide."""
+    """Compute uint64 hashes modulo `number`, as int64, with signed arithmetic only, which every runtime can divide."""
     from graphkit.ops.bitwise import bitwise_and, right_shift
     from graphkit.ops.elementwise import cast, mod
 
@@ -278,9 +318,12 @@ def hash_bucket(hashes: Any, number: int) -> Any:
 
 
 def crossed_hash(features: Sequence[Any]) -> Any:
-    """One uint64 hash for several features of one shape (integers as they are, strings by their fingerprint).
+    """Combine several features of the same shape into one uint64 hash; strings enter by their fingerprint.
 
-    TensorFlow's `tf.sparse.cross_hashed` before the modulo.
+    This is TensorFlow's `tf.sparse.cross_hashed` before the modulo.
+
+    Args:
+        features: string or integer tensors.
     """
     from graphkit.ops.bitwise import bitwise_xor, right_shift
     from graphkit.ops.elementwise import cast, multiply

@@ -1,6 +1,7 @@
-"""Functions over arrays of strings, by TensorFlow's names: what people standardize and split texts with.
+"""Functions over arrays of strings under TensorFlow's names, for user-defined standardization and splitting of texts.
 
-They work on arrays, not on symbolic tensors. Regular expressions are Python's.
+They accept strings, bytes, and nested lists or arrays of them, but not symbolic tensors, for which they raise
+InvalidTypeError. Regular expressions are Python's.
 Source: tf.strings (TensorFlow 2).
 """
 
@@ -27,7 +28,11 @@ _LOWER, _UPPER = str.maketrans(_CAPITALS, _CAPITALS.lower()), str.maketrans(_CAP
 
 
 def as_texts(value: Any) -> Any:
-    """Strings, bytes, or nested lists of them as an array of str. Raises InvalidTypeError for symbolic tensors."""
+    """Convert strings, bytes, or nested lists of them to an array of str.
+
+    Raises:
+        InvalidTypeError: If `value` is a symbolic tensor.
+    """
     if isinstance(value, Symbolic):
         raise InvalidTypeError(f"Functions over strings work on arrays, not on symbolic tensors: {value!r:.80}")
     array = np.asarray(value, object)
@@ -46,41 +51,41 @@ def _each(function: Callable[[str], Any], value: Any, dtype: Any = object) -> An
 
 
 def lower(input: Strings, encoding: str = "", name: str | None = None) -> Any:
-    """In small letters: the ASCII ones, or all with encoding="utf-8"."""
+    """Convert to lowercase: ASCII letters, or all letters with encoding="utf-8"."""
     return _each(str.lower if encoding == "utf-8" else lambda text: text.translate(_LOWER), input)
 
 
 def upper(input: Strings, encoding: str = "", name: str | None = None) -> Any:
-    """In capital letters: the ASCII ones, or all with encoding="utf-8"."""
+    """Convert to uppercase: ASCII letters, or all letters with encoding="utf-8"."""
     return _each(str.upper if encoding == "utf-8" else lambda text: text.translate(_UPPER), input)
 
 
 def strip(input: Strings, name: str | None = None) -> Any:
-    """Without blanks at both ends."""
+    """Remove whitespace at both ends."""
     return _each(lambda text: text.strip(" \t\n\v\f\r"), input)
 
 
 def regex_replace(
     input: Strings, pattern: str, rewrite: str, replace_global: bool = True, name: str | None = None
 ) -> Any:
-    """With the matches of `pattern` replaced: all of them, or the first."""
+    """Replace the matches of `pattern` by `rewrite`: all of them, or the first with `replace_global=False`."""
     compiled = re.compile(text_of(pattern))
     return _each(lambda text: compiled.sub(text_of(rewrite), text, count=0 if replace_global else 1), input)
 
 
 def regex_full_match(input: Strings, pattern: str, name: str | None = None) -> Any:
-    """Whether `pattern` matches the whole string."""
+    """Return whether `pattern` matches the whole string."""
     compiled = re.compile(text_of(pattern))
     return _each(lambda text: compiled.fullmatch(text) is not None, input, bool)
 
 
 def length(input: Strings, unit: str = "BYTE", name: str | None = None) -> Any:
-    """The number of bytes, or of characters with unit="UTF8_CHAR"."""
+    """Return the number of bytes, or of characters with unit="UTF8_CHAR"."""
     return _each(lambda text: len(text if unit == "UTF8_CHAR" else text.encode()), input, np.int32)
 
 
 def substr(input: Strings, pos: int, len: int, unit: str = "BYTE", name: str | None = None) -> Any:
-    """`len` bytes from `pos` on, or characters with unit="UTF8_CHAR"."""
+    """Return `len` bytes from `pos` on, or characters with unit="UTF8_CHAR"."""
 
     def part(text: str) -> str:
         if unit == "UTF8_CHAR":
@@ -91,13 +96,17 @@ def substr(input: Strings, pos: int, len: int, unit: str = "BYTE", name: str | N
 
 
 def to_number(input: Strings, out_type: Any = "float32", name: str | None = None) -> Any:
-    """The numbers that the strings say. Raises ValueError for what is none."""
+    """Parse strings as numbers.
+
+    Raises:
+        ValueError: If a string is not a number.
+    """
     kind = np.dtype(getattr(out_type, "name", out_type))
     return _each(int if kind.kind in "iu" else float, input, kind)
 
 
 def join(inputs: Sequence[Strings], separator: str = "", name: str | None = None) -> Any:
-    """Strings of several arrays, joined element by element; the arrays are broadcast."""
+    """Join the strings of several arrays elementwise; the arrays are broadcast."""
     parts = np.broadcast_arrays(*(as_texts(part) for part in inputs))
     made = np.empty(parts[0].shape, object)
     for index in np.ndindex(made.shape):
@@ -106,21 +115,21 @@ def join(inputs: Sequence[Strings], separator: str = "", name: str | None = None
 
 
 def split(input: Strings, sep: str | None = None, maxsplit: int = -1, name: str | None = None) -> Any:
-    """Lists of the parts between separators; without one at blanks, empty parts left out."""
+    """Split into lists at `sep`, or at whitespace without empty parts."""
     separator = text_of(sep) if sep else None
     return _rows(lambda text: text.split(separator, maxsplit), input)
 
 
 def unicode_split(input: Strings, input_encoding: str = "UTF-8", name: str | None = None) -> Any:
-    """Lists of the characters."""
+    """Split into lists of characters."""
     return _rows(list, input)
 
 
 def bytes_split(input: Strings, name: str | None = None) -> Any:
-    """Lists of the bytes."""
+    """Split into lists of bytes."""
     return _rows(lambda text: [bytes([value]) for value in text.encode()], input)
 
 
 def _rows(function: Callable[[str], list[Any]], value: Any) -> Any:
-    """An array of lists, of the shape of `value`; the list itself for one string."""
+    """Return an array of lists of the shape of `value`, or a list for a single string."""
     return _each(function, value)

@@ -1,4 +1,4 @@
-"""A compiled step says that it has changed its variables: what was computed from the old values is not used again."""
+"""A compiled step bumps the versions of its variables, so that nothing computed from their old values is used again."""
 
 from __future__ import annotations
 

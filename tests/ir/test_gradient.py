@@ -18,7 +18,7 @@ from graphkit.ir.variable import Variable
 
 
 def _grads(function: Callable[..., Any], *inputs: Any) -> list[Any]:
-    """The gradients of a scalar function at these arrays."""
+    """Compute the gradients of a scalar function at these arrays."""
     program = grad(trace(function, *(TensorSpec.of(x) for x in inputs)))
     program.check()
     return replay(program, inputs)[1:]
@@ -99,7 +99,7 @@ def test_unknown_sizes_stay_unknown_in_the_gradient() -> None:
 
 
 def test_the_target_must_be_a_scalar() -> None:
-    with pytest.raises(ShapeError, match="wants a scalar target, got shape"):
+    with pytest.raises(ShapeError, match="needs a scalar target, got shape"):
         grad(trace(lambda x: x * 2, spec(3)))
 
 
@@ -114,7 +114,7 @@ def test_gradients_outside_of_a_trace_say_what_to_use() -> None:
 
 
 def test_a_primitive_without_a_gradient_says_why() -> None:
-    with pytest.raises(NotDifferentiableError, match=r"no gradient through 'nextafter'.*one float to the next"):
+    with pytest.raises(NotDifferentiableError, match=r"no gradient through 'nextafter'.*step to the next float"):
         grad(trace(lambda x: ops.sum(ops.nextafter(x, 2.0)), spec(3)))
 
 

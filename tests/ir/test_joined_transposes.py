@@ -1,4 +1,4 @@
-"""Two transposes one after the other are joined into the right one."""
+"""Consecutive transposes are fused into one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms of transforms: what is simplified, traced anew or differentiated has the derivatives of what it was."""
+"""Composed transforms: a simplified, retraced or differentiated program has the derivatives of the original."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ stop = ops.stop_gradient
 
 @custom_gradient
 def _doubled(x: Any) -> Any:
-    """x, with twice the gradient that it should have."""
+    """Return x, with a gradient twice too large."""
     return x * 1.0, lambda upstream: upstream * 2.0
 
 
@@ -97,7 +97,7 @@ def _program(function: Callable[[Any], Any]) -> Program:
 
 
 def _second(program: Program, between: Callable[[Program], Program]) -> Program:
-    """The gradient of sum(gradient * WEIGHTS), with a transform of the first gradient before the second."""
+    """Compute the gradient of sum(gradient * WEIGHTS), transforming the program of the first gradient in between."""
     first = between(grad(program))
 
     def weighed(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""A variable stands where a number or an array stands: comparisons, Python's number types, NumPy's functions."""
+"""Variables in place of numbers and arrays: comparisons, Python's number types, NumPy's functions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_symbolic_tensor_is_equal_to_itself_alone_as_in_keras() -> None:
     assert tuple((x != 1).shape) == (2,)
 
 
-# ----- bits: a traced tensor does what the array does -----
+# ----- bitwise operators: the same on traced tensors and arrays -----
 
 BITS: dict[str, Callable[[Any], Any]] = {
     "and": lambda x: x & 6,
@@ -98,7 +98,7 @@ def test_a_variable_without_axes_is_a_number() -> None:
 @pytest.mark.parametrize("kind", [int, float, complex])
 def test_a_variable_with_axes_is_no_number(kind: Callable[[Any], Any]) -> None:
     with pytest.raises(
-        InvalidTypeError, match=r"Only a variable without axes is a number; variable '.*' has shape \(1,\)"
+        InvalidTypeError, match=r"Only a scalar variable converts to a number; variable '.*' has shape \(1,\)"
     ):
         kind(_variable(2.5))
 
@@ -110,7 +110,7 @@ def test_a_variable_has_no_truth_value() -> None:
 
 def test_the_number_of_a_variable_is_not_known_while_tracing() -> None:
     v = Variable(2.0)
-    with pytest.raises(InvalidTypeError, match="are not known while the graph is made"):
+    with pytest.raises(InvalidTypeError, match="are not known while the graph is built"):
         trace(lambda x: x * float(v), spec(2))
 
 
@@ -147,5 +147,5 @@ def test_numpys_reductions_trace(name: str) -> None:
 
 
 def test_numpy_refuses_a_traced_tensor_where_there_is_no_op() -> None:
-    with pytest.raises(InvalidTypeError, match="was given to NumPy"):
+    with pytest.raises(InvalidTypeError, match="was passed to NumPy"):
         trace(lambda x: np.add.accumulate(x), spec(2))

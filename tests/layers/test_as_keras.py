@@ -536,7 +536,7 @@ def test_a_function_over_texts_is_not_exported_and_not_read_out_of_files() -> No
 
 def test_a_function_over_texts_gives_as_many_rows() -> None:
     layer = layers.TextVectorization(split=lambda t: ["a"], vocabulary=["a"])
-    with pytest.raises(ValueError, match=r"split=.* must give as many rows as it gets texts: 2"):
+    with pytest.raises(ValueError, match=r"split=.* must return as many rows as it gets texts: 2"):
         layer(["a", "b"])
 
 

@@ -89,7 +89,7 @@ def test_dropout_of_none_and_of_all() -> None:
     x = np.ones((2, 3), np.float32)
     np.testing.assert_array_equal(random.dropout(x, 0.0), x)
     np.testing.assert_array_equal(random.dropout(x, 1.0), np.zeros((2, 3)))
-    with pytest.raises(InvalidArgumentError, match=r"rate must lie in \[0, 1\], got 1.5"):
+    with pytest.raises(InvalidArgumentError, match=r"rate must be in \[0, 1\], got 1.5"):
         random.dropout(x, 1.5)
 
 

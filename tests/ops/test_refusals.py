@@ -50,8 +50,8 @@ def _segments(name: str) -> dict[str, Refusal]:
     op = getattr(ops, name)
     return {
         f"{name} ids of two axes": (lambda: op(MATRIX, np.zeros((2, 3), np.int32)), ShapeError, "must have one axis"),
-        f"{name} too few ids": (lambda: op(MATRIX, IDS), ShapeError, "must name a segment for each slice"),
-        f"{name} ids of floats": (lambda: op(MATRIX[0], IDS.astype("float32")), DTypeError, "wants integer indices"),
+        f"{name} too few ids": (lambda: op(MATRIX, IDS), ShapeError, "must hold one id for each slice"),
+        f"{name} ids of floats": (lambda: op(MATRIX[0], IDS.astype("float32")), DTypeError, "expects integer indices"),
         f"{name} fewer than none": (lambda: op(MATRIX[0], IDS, num_segments=-1), InvalidArgumentError, "must not be negative"),
     }  # fmt: skip
 
@@ -99,17 +99,17 @@ REFUSED: dict[str, Refusal] = {
     **{k: v for n in ("segment_sum", "segment_max", "segment_min", "segment_prod") for k, v in _segments(n).items()},
     **_norms(),
     **_pieces(),
-    "qr of unknown sizes": (lambda: ops.qr(KerasTensor((None, 20, None))), ShapeError, "qr wants matrices of known size"),
-    "solve of other rows": (lambda: ops.solve(np.eye(3), np.ones(2)), ShapeError, "do not fit right sides with 2 rows"),
+    "qr of unknown sizes": (lambda: ops.qr(KerasTensor((None, 20, None))), ShapeError, "qr expects matrices of known size"),
+    "solve of other rows": (lambda: ops.solve(np.eye(3), np.ones(2)), ShapeError, "do not fit right-hand sides with 2 rows"),
     "solve of a batch": (lambda: ops.solve(np.eye(3), np.ones((2, 3, 1))), ShapeError, "as many axes as the matrices"),
-    "lstsq of a batch": (lambda: ops.lstsq(MATRIX[None], np.ones((1, 2))), ShapeError, "lstsq wants one matrix"),
-    "lstsq of other rows": (lambda: ops.lstsq(MATRIX, np.ones(3)), ShapeError, "do not fit right sides with 3 rows"),
+    "lstsq of a batch": (lambda: ops.lstsq(MATRIX[None], np.ones((1, 2))), ShapeError, "lstsq expects a single matrix"),
+    "lstsq of other rows": (lambda: ops.lstsq(MATRIX, np.ones(3)), ShapeError, "do not fit right-hand sides with 3 rows"),
     "squeeze of 3": (lambda: ops.squeeze(KerasTensor((None, 3)), axis=1), ShapeError, "its size is 3, not 1"),
     "squeeze of unknown": (lambda: ops.squeeze(KerasTensor((None, 3)), axis=0), ShapeError, "not known to be 1"),
-    "segment_sum of flags": (lambda: ops.segment_sum(IDS > 0, IDS), DTypeError, "segment_sum wants numbers, got bool"),
-    "segment_prod of flags": (lambda: ops.segment_prod(IDS > 0, IDS), DTypeError, "segment_prod wants numbers, got bool"),
-    "bincount of floats": (lambda: ops.bincount(MATRIX[0]), DTypeError, "bincount wants integer indices"),
-    "take by floats": (lambda: ops.take(MATRIX, MATRIX[0]), DTypeError, "take wants integer indices"),
+    "segment_sum of flags": (lambda: ops.segment_sum(IDS > 0, IDS), DTypeError, "segment_sum expects numbers, got bool"),
+    "segment_prod of flags": (lambda: ops.segment_prod(IDS > 0, IDS), DTypeError, "segment_prod expects numbers, got bool"),
+    "bincount of floats": (lambda: ops.bincount(MATRIX[0]), DTypeError, "bincount expects integer indices"),
+    "take by floats": (lambda: ops.take(MATRIX, MATRIX[0]), DTypeError, "take expects integer indices"),
     "pad by less than nothing": (lambda: ops.pad(MATRIX, -1), InvalidArgumentError, "no width may be negative"),
     "pad by halves": (lambda: ops.pad(MATRIX, 0.5), InvalidTypeError, "a width must be an integer"),
     "pad by three": (lambda: ops.pad(MATRIX, [1, 2, 3]), ShapeError, "a pair for each of the 2 axes"),
@@ -118,11 +118,11 @@ REFUSED: dict[str, Refusal] = {
         f"{name} of nothing": (lambda name=name: getattr(ops, name)(np.zeros((0, 3), np.float32), axis=0), ShapeError, "no elements")
         for name in ("amax", "amin", "max", "min", "argmax", "argmin", "nanargmax", "nanargmin")
     },
-    "split at places that fall": (lambda: ops.split(MATRIX, [2, 1], axis=1), ShapeError, "must rise and lie within"),
-    "split behind the end": (lambda: ops.split(MATRIX, [9], axis=1), ShapeError, "must rise and lie within"),
-    "pad with a value at the edge": (lambda: ops.pad(MATRIX, 1, "edge", 7), InvalidArgumentError, "belongs to mode='constant'"),
-    "moveaxis of two to one": (lambda: ops.moveaxis(MATRIX, (0, 1), 0), ShapeError, "must name as many axes"),
-    "concatenate of nothing": (lambda: ops.concatenate([]), InvalidArgumentError, "one tensor at least"),
+    "split at places that fall": (lambda: ops.split(MATRIX, [2, 1], axis=1), ShapeError, "must be ascending and within"),
+    "split behind the end": (lambda: ops.split(MATRIX, [9], axis=1), ShapeError, "must be ascending and within"),
+    "pad with a value at the edge": (lambda: ops.pad(MATRIX, 1, "edge", 7), InvalidArgumentError, "requires mode='constant'"),
+    "moveaxis of two to one": (lambda: ops.moveaxis(MATRIX, (0, 1), 0), ShapeError, "must hold the same number of axes"),
+    "concatenate of nothing": (lambda: ops.concatenate([]), InvalidArgumentError, "at least one tensor"),
     "linspace of less than none": (lambda: ops.linspace(0, 1, num=-1), InvalidArgumentError, "must not be negative"),
     "arange of an unknown size": (
         lambda: ops.arange(ops.shape(KerasTensor((None, 3)))[0]),

@@ -109,5 +109,5 @@ def test_a_training_step_refuses_a_size_that_only_numbers_tell() -> None:
     x = Input((3,))
     model = Model(x, _Positions()(Dense(3)(x)))
     model.compile("sgd", "mse")
-    with pytest.raises(ShapeError, match="depends on numbers that are not known"):
+    with pytest.raises(ShapeError, match="depends on values that are not known"):
         model.fit(SQUARE, np.ones(2), verbose=0)
