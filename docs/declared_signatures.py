@@ -1,4 +1,4 @@
-"""A Griffe extension: constructors that graphkit makes from declared arguments, with their real signatures.
+"""A Griffe extension: the signatures of constructors that graphkit makes from declared arguments.
 
 Griffe reads source text and runs nothing, so it does not see the constructors that `graphkit.core.declared` makes.
 """
@@ -13,32 +13,30 @@ import griffe
 
 
 class DeclaredSignatures(griffe.Extension):
-    """Give each class whose constructor is made at run time an `__init__` with that signature."""
+    """Give each class with a declared constructor an `__init__` with its signature."""
 
     def on_class(self, *, cls: griffe.Class, **_: Any) -> None:
-        """Look up the class that Griffe has read, and copy its signature."""
-        if "__init__" in cls.members:
+        """Copy the signature of the class that Griffe has read."""
+        real = _class_at(cls.path)
+        if real is None or "declaration" not in vars(real) or "__init__" in cls.members:
             return
-        real = _real(cls.path)
-        if not isinstance(real, type) or "declaration" not in vars(real):
-            return
-        signature = inspect.signature(real)
-        parameters = [
-            griffe.Parameter(
-                p.name,
-                annotation=None if p.annotation is p.empty else str(p.annotation),
-                kind=griffe.ParameterKind(p.kind.description),
-                default=None if p.default is p.empty else repr(p.default),
-            )
-            for p in signature.parameters.values()
-        ]
-        init = griffe.Function("__init__", parameters=griffe.Parameters(*parameters))
-        cls.set_member("__init__", init)
+        parameters = (_parameter(parameter) for parameter in inspect.signature(real).parameters.values())
+        cls.set_member("__init__", griffe.Function("__init__", parameters=griffe.Parameters(*parameters)))
 
 
-def _real(path: str) -> Any:
+def _class_at(path: str) -> type | None:
     module, _, name = path.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), name)
+        found = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError):
         return None
+    return found if isinstance(found, type) else None
+
+
+def _parameter(parameter: inspect.Parameter) -> griffe.Parameter:
+    return griffe.Parameter(
+        parameter.name,
+        annotation=None if parameter.annotation is parameter.empty else str(parameter.annotation),
+        kind=griffe.ParameterKind(parameter.kind.description),
+        default=None if parameter.default is parameter.empty else repr(parameter.default),
+    )
