@@ -3,6 +3,7 @@
 What a page can hold:
 
 - a `python` block: run after the blocks above it, in one namespace and one folder;
+- a `python` block after `<!-- quoted from PATH -->`: lines of that file, not run;
 - a `console` block: each line `$ graphkit ...` is a command, run in the same folder; lines below it are its output;
 - a `text` block after `<!-- prints -->`: the output of the `python` block above; `...` stands for any text;
 - `<!-- file: NAME from PATH -->`: the blocks below find a copy of PATH (of the repository; `.gz` is unpacked) under NAME;
@@ -75,6 +76,8 @@ def run_page(page: Path) -> None:
     for part in parts(page):
         if isinstance(part, FileNeeded):
             _copy(part)
+        elif part.marker.startswith("quoted from "):
+            _check_quotation(part)
         elif part.language == "python":
             printed = _run_python(part.text, names, page.name)
         elif part.language == "console":
@@ -86,13 +89,20 @@ def run_page(page: Path) -> None:
 def check_output(shown: str, printed: str) -> None:
     """Raise AssertionError unless the output is what the page shows; `...` stands for any text."""
     shown, printed = (re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE).strip() + "\n" for text in (shown, printed))
-    assert _CHECKER.check_output(shown, printed, doctest.ELLIPSIS), f"The page shows\n{shown}\nand the code prints\n{printed}"
+    assert _CHECKER.check_output(shown, printed, doctest.ELLIPSIS), (
+        f"The page shows\n{shown}\nand the code prints\n{printed}"
+    )
 
 
 def _copy(needed: FileNeeded) -> None:
     opened = gzip.open if needed.source.suffix == ".gz" else open
     with opened(needed.source, "rb") as source, Path(needed.name).open("wb") as copy:  # type: ignore[operator]
         shutil.copyfileobj(source, copy)
+
+
+def _check_quotation(block: Block) -> None:
+    source = ROOT / block.marker.removeprefix("quoted from ")
+    assert block.text in source.read_text(encoding="utf-8"), f"{source} does not contain\n{block.text}"
 
 
 def _run_python(text: str, names: dict[str, object], page: str) -> str:

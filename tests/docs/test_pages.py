@@ -35,7 +35,11 @@ def test_every_block_is_of_a_kind_that_is_checked(page: Path) -> None:
             continue
         assert block.language in LANGUAGES, f"{_name(page)}: give the block a language:\n{block.text}"
         if block.language == "bash" and not block.marker.startswith(("command: ", "not run: ")):
-            wrong = [line for line in block.text.splitlines() if line.split("#")[0].split() not in [["make", t] for t in targets]]
+            wrong = [
+                line
+                for line in block.text.splitlines()
+                if line.split("#")[0].split() not in [["make", t] for t in targets]
+            ]
             assert not wrong, f"{_name(page)}: not a target of the Makefile: {wrong}"
 
 
@@ -46,7 +50,9 @@ def test_links_of_pages_outside_the_site_lead_to_files(page: Path) -> None:
     assert broken == []
 
 
-@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "docs/architecture.md", "docs/contributing.md", "docs/extending.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "SECURITY.md", "docs/architecture.md", "docs/contributing.md", "docs/extending.md"]
+)
 def test_files_that_a_page_names_are_there(name: str) -> None:
     everything = [str(p.relative_to(ROOT)) for p in (*ROOT.glob("*.*"), *_sources())]
     named = set(_FILE.findall(_without_blocks(ROOT / name)))
@@ -84,6 +90,7 @@ def test_examples_run(
         ("```python\nprint(2)\n```\n\n<!-- prints -->\n```text\n3\n```\n", "prints"),
         ("```python\n# raises ValueError\nprint(2)\n```\n", "should have raised"),
         ("```console\n$ graphkit --version\ngraphkit 0.0\n```\n", "prints"),
+        ("<!-- quoted from graphkit/ops/nn.py -->\n```python\ndef forget(x): ...\n```\n", "does not contain"),
         ("```console\n$ rm model.h5\n```\n", "Only commands of graphkit"),
     ],
 )
