@@ -69,6 +69,15 @@ def _without_blocks(page: Path) -> str:
     return re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
 
 
+def test_the_readme_lists_the_commands() -> None:
+    from graphkit.cli.commands import parser
+
+    listed = re.findall(r"^graphkit (\w+) ", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    (commands,) = [action.choices for action in parser()._actions if isinstance(action.choices, dict)]
+
+    assert sorted(listed) == sorted(commands)
+
+
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda p: p.stem)
 def test_examples_run(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
