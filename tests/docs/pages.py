@@ -3,7 +3,7 @@
 What a page can hold:
 
 - a `python` block: run after the blocks above it, in one namespace and one folder;
-- a `python` block after `<!-- quoted from PATH -->`: lines of that file, not run;
+- a `python` block after `<!-- quoted from PATH -->`: lines of that file, not run; a line `...` stands for those left out;
 - a `console` block: each line `$ graphkit ...` is a command, run in the same folder; lines below it are its output;
 - a `text` block after `<!-- prints -->`: the output of the `python` block above; `...` stands for any text;
 - `<!-- file: NAME from PATH -->`: the blocks below find a copy of PATH (of the repository; `.gz` is unpacked) under NAME;
@@ -102,7 +102,9 @@ def _copy(needed: FileNeeded) -> None:
 
 def _check_quotation(block: Block) -> None:
     source = ROOT / block.marker.removeprefix("quoted from ")
-    assert block.text in source.read_text(encoding="utf-8"), f"{source} does not contain\n{block.text}"
+    parts = re.split(r"^ *\.\.\..*\n", block.text, flags=re.MULTILINE)
+    pattern = r"(?:.*\n){1,99}?".join(map(re.escape, parts))
+    assert re.search(pattern, source.read_text(encoding="utf-8")), f"{source} does not contain\n{block.text}"
 
 
 def _run_python(text: str, names: dict[str, object], page: str) -> str:
