@@ -1,6 +1,6 @@
-"""Keras' public names beside graphkit's: what docs/keras-coverage.md says.
+"""Keras' public names compared with graphkit's: the content of docs/keras-coverage.md.
 
-`python -m tests.docs.keras_coverage` writes the page anew from fixtures/keras_names.json and the installed graphkit.
+`python -m tests.docs.keras_coverage` regenerates the page from fixtures/keras_names.json and the installed graphkit.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Arguments = list[list[str]] | None
 
 
 class Row(NamedTuple):
-    """One of Keras' names, how it stands here, and what differs."""
+    """One of Keras' names, its state in graphkit, and what differs."""
 
     group: str  # a module, or a class for its members
     name: str
@@ -38,7 +38,7 @@ class Row(NamedTuple):
 
 
 def snapshot() -> dict[str, Any]:
-    """What fixtures/make_keras_names.py found."""
+    """The names that fixtures/make_keras_names.py found."""
     found: dict[str, Any] = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     return found
 
@@ -55,7 +55,7 @@ def rows() -> list[Row]:
 
 @functools.cache
 def member_rows() -> list[Row]:
-    """The members of Keras' classes, those of classes that are not here left out."""
+    """The members of Keras' classes, except of classes that are not here."""
     return [
         _member(path, name, wanted)
         for path, entries in sorted(snapshot()["classes"].items())
@@ -65,7 +65,7 @@ def member_rows() -> list[Row]:
 
 
 def find(path: str) -> Any:
-    """graphkit's thing of this name of Keras', or None."""
+    """The object that has this name of Keras' in graphkit, or None."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(f"graphkit.{module}".rstrip(".")), name)
@@ -74,7 +74,7 @@ def find(path: str) -> Any:
 
 
 def reason(path: str) -> str | None:
-    """Why a name is not there: its own reason, or that of the module or class it belongs to."""
+    """Why a name is absent: its own reason, or that of the module or class it belongs to."""
     parts = path.split(".")
     return next((REASONS[p] for i in range(len(parts), 0, -1) if (p := ".".join(parts[:i])) in REASONS), None)
 
@@ -85,7 +85,7 @@ def _row(module: str, name: str, wanted: Arguments) -> Row:
     if why is not None:
         return Row(module, name, "refused" if thing is not None else "absent", why)
     if thing is None:
-        return Row(module, name, "absent", "not written yet")
+        return Row(module, name, "absent", "not implemented yet")
     return _compared(module, name, wanted, _arguments(thing) if callable(thing) else None)
 
 
@@ -97,7 +97,7 @@ def _member(path: str, name: str, wanted: Any) -> Row:
     thing = inspect.getattr_static(cls, name, None)
     if thing is None:
         known = wanted == "property" and _is_attribute(cls, name)
-        return Row(path, name, "present" if known else "absent", "" if known else "not written yet")
+        return Row(path, name, "present" if known else "absent", "" if known else "not implemented yet")
     if wanted == "property" or wanted is None or isinstance(thing, property):
         return Row(path, name, "present", "")
     given = _arguments(getattr(cls, name))
@@ -123,7 +123,7 @@ def _compared(group: str, name: str, wanted: Arguments, given: dict[str, str] | 
 
 
 def _arguments(thing: Any) -> dict[str, str] | None:
-    """Argument -> default; `**kwargs` of a constructor are those of the next constructor, of anything else the entry "**"."""
+    """Argument -> default; `**kwargs` of a constructor are those of the next constructor, of other functions the entry "**"."""
     found: dict[str, str] = {}
     for function in _signatures(thing):
         try:
@@ -141,7 +141,7 @@ def _arguments(thing: Any) -> dict[str, str] | None:
 
 
 def _signatures(thing: Any) -> list[Any]:
-    """A class' own signature, then the constructors below it, which take what it hands on."""
+    """A class' own signature, then the constructors of its bases, which take what it passes on."""
     if not inspect.isclass(thing):
         return [thing]
     inits = [cls.__init__ for cls in thing.__mro__ if "__init__" in vars(cls) and cls is not object]
@@ -197,20 +197,20 @@ def _table(found: list[Row], what: str) -> list[str]:
 
 
 def _counted() -> str:
-    """How many of Keras' layer classes and ops there are, by the counts that people give."""
+    """How many of Keras' layer classes and ops are present."""
     states = {r.path: r.state for r in rows()}
     layers = [f"layers.{n}" for n in snapshot()["layer_classes"]]
     ops = [p for p in states if p.startswith("ops.") and p.count(".") == 1]
     here = [sum(states[p] in ("present", "differs") for p in group) for group in (layers, ops)]
     return (
-        f"`keras.layers` names {len(layers)} layer classes (subclasses of `Layer`, further names of one class counted); "
-        f"{here[0]} of them are here. `keras.ops` has {len(ops)} names (functions, and the namespaces `image`, `linalg`, `nn`, "
-        f"`numpy`); {here[1]} of them are here.\n"
+        f"`keras.layers` has {len(layers)} layer classes (subclasses of `Layer`; aliases count); "
+        f"{here[0]} of them are in graphkit. `keras.ops` has {len(ops)} names (functions, and the namespaces `image`, `linalg`, `nn`, "
+        f"`numpy`); {here[1]} of them are in graphkit.\n"
     )
 
 
 def _listed(found: list[Row]) -> list[str]:
-    """Different and absent names; those of one module or class that share a reason stand in one row."""
+    """Different and absent names; those of one module or class that share a reason share a row."""
     lines = []
     for title, states in (("Different", ("differs",)), ("Absent or refused", ("absent", "refused"))):
         lines.append(f"\n### {title}\n\n| in | name | what |\n|---|---|---|")
@@ -229,7 +229,7 @@ def page() -> str:
     """docs/keras-coverage.md."""
     parts = [
         f"# Keras' public names in graphkit\n\nMade by `python -m tests.docs.keras_coverage` from {snapshot()['producer']}'s "
-        "names (`fixtures/keras_names.json`); a test holds that it is up to date.\n",
+        "names (`fixtures/keras_names.json`); a test checks that it is up to date.\n",
         _counted(),
         "## Modules\n",
         *_table(rows(), "module"),

@@ -1,28 +1,26 @@
-"""Why some of Keras' names are not in graphkit, or refuse to work: a name, module or class -> the reason."""
+"""Why some of Keras' names are not in graphkit, or raise an error: a name, module or class -> the reason."""
 
 from __future__ import annotations
 
-_FOREIGN = "wraps code of another framework; the name raises an error that says so"
-_DEVICES = "spreads a model over accelerators; graphkit trains on one machine's processors"
+_FOREIGN = "wraps code of another framework; using it raises an error that says so"
+_DEVICES = "distributes a model over accelerators; graphkit trains on the CPUs of one machine"
 
-_REMAT = (
-    "computes values again in the backward pass to save an accelerator's memory; programs here free what is not needed"
-)
-_STATELESS = "part of the way that JAX runs Keras; programs here have their state as inputs and outputs"
+_REMAT = "recomputes values in the backward pass to save memory of an accelerator; programs here free what is no longer needed"
+_STATELESS = "specific to Keras on JAX; programs here have their state as inputs and outputs"
 
 REASONS: dict[str, str] = {
-    "applications": "builds known nets whose weights come from a hub; files saved from them open as any other",
-    "Function": "the functional models are these functions here: `Model(inputs, outputs)`",
+    "applications": "builds known nets whose weights are downloaded; files saved from them open like any other",
+    "Function": "here, functional models take its place: `Model(inputs, outputs)`",
     "RematScope": _REMAT,
     "StatelessScope": _STATELESS,
     "SymbolicScope": _STATELESS,
     "device": _DEVICES,
     "remat": _REMAT,
-    "callbacks.OrbaxCheckpoint": "writes checkpoints of JAX programs; the name raises an error that says what to use",
-    "datasets": "downloads data sets, some of them as pickled objects, which graphkit does not open; `utils.get_file` fetches files",
+    "callbacks.OrbaxCheckpoint": "writes checkpoints of JAX programs; using it raises an error that names what to use",
+    "datasets": "downloads data sets, some of them pickled, and graphkit does not open pickles; `utils.get_file` downloads files",
     "distribution": _DEVICES,
     "export.ExportArchive": "writes TensorFlow SavedModels; `model.export(path)` writes ONNX",
-    "optimizers.legacy": "raise an error that says so, as in Keras 3",
+    "optimizers.legacy": "using one raises an error that says so, as in Keras 3",
     "wrappers": "wraps models as estimators of scikit-learn, which graphkit does not need",
     "Model.jax_state_sync": _STATELESS,
     "Model.get_state_tree": _STATELESS,
@@ -37,12 +35,12 @@ REASONS: dict[str, str] = {
     "layers.TorchModuleWrapper": _FOREIGN,
     "layers.JaxLayer": _FOREIGN,
     "layers.FlaxLayer": _FOREIGN,
-    "layers.TFSMLayer": "runs a TensorFlow SavedModel; the name raises an error that says so",
+    "layers.TFSMLayer": "runs a TensorFlow SavedModel; using it raises an error that says so",
 }
 
-# Names that are there with other arguments or defaults, on purpose.
+# Names that have other arguments or defaults on purpose.
 DIFFERENT: dict[str, str] = {
-    "utils.plot_model": "no file is written unless one is named; the drawing is what comes back",
-    "Model.export": "ONNX is what is exported by default",
-    "layers.Layer.compute_mask": "`previous_mask` may be left out",
+    "utils.plot_model": "no file is written unless one is named; the drawing is returned",
+    "Model.export": "ONNX is the default format",
+    "layers.Layer.compute_mask": "`previous_mask` is optional",
 }

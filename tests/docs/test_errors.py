@@ -1,4 +1,4 @@
-"""docs/errors.md says what really happens."""
+"""docs/errors.md shows the messages that graphkit gives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ CASES = [case for cases in SECTIONS.values() for case in cases]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.title.replace(" ", "_"))
-def test_wrong_use_gets_a_typed_error_that_says_what_came(case: Case) -> None:
+def test_a_mistake_raises_a_typed_error_with_a_message(case: Case) -> None:
     error = run(case.code)
 
     assert isinstance(error, GraphKitError), f"{type(error).__name__}: {error}"
@@ -21,7 +21,7 @@ def test_wrong_use_gets_a_typed_error_that_says_what_came(case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=lambda c: c.title.replace(" ", "_"))
 def test_page_shows_the_message(case: Case) -> None:
     assert describe(case) in PAGE.read_text(encoding="utf-8"), (
-        "write docs/errors.md anew: python -m tests.docs.error_cases"
+        "regenerate docs/errors.md: python -m tests.docs.error_cases"
     )
 
 

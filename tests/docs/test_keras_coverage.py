@@ -1,4 +1,4 @@
-"""docs/keras-coverage.md is what the snapshot of Keras' names and the installed graphkit say."""
+"""docs/keras-coverage.md agrees with the snapshot of Keras' names and the installed graphkit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.docs.keras_reasons import DIFFERENT, REASONS
 
 
 def test_page_is_up_to_date() -> None:
-    assert page() == PAGE.read_text(encoding="utf-8"), "write it anew: python -m tests.docs.keras_coverage"
+    assert page() == PAGE.read_text(encoding="utf-8"), "regenerate it: python -m tests.docs.keras_coverage"
 
 
 def test_every_layer_and_op_is_there_or_has_its_reason() -> None:

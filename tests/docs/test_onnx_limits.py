@@ -1,4 +1,4 @@
-"""What docs/keras-coverage.md says of ONNX holds."""
+"""The notes on ONNX in docs/keras-coverage.md are true."""
 
 from __future__ import annotations
 
