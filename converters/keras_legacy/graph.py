@@ -193,7 +193,7 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
 
 def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
     """An op of TensorFlow; one that is not known is an error when its turn comes, so that a placeholder may stand for it."""
-    from graphkit.converters.tensorflow import TensorFlowOp
+    from ..tensorflow import TensorFlowOp
 
     name = entry.get("name") or entry["config"].get("name")
     made = {"class_name": entry["class_name"], "config": entry["config"], "name": name, "inbound_nodes": calls}

@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphkit.converters.keras_legacy.implied_settings import TENSORFLOWJS_VERSION
 from graphkit.core.allocation import weights_from_file
 from graphkit.core.errors import SerializationError
 from graphkit.layers.layer import Layer
@@ -24,6 +23,8 @@ from graphkit.saving.sibling_files import file_beside, place_beside
 from graphkit.saving.source import Source
 from graphkit.saving.stores import Array, Entry, Table
 from graphkit.saving.weights import Assignment, assign, load_state, report
+
+from ..keras_legacy.implied_settings import TENSORFLOWJS_VERSION
 
 _DTYPES = {
     "float32": "<f4",
