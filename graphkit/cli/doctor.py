@@ -109,7 +109,7 @@ def _runtime() -> Iterator[Line]:
     yield "providers", ", ".join(available_providers()), ""
 
 
-def _converters() -> Iterator[Line]:
+def _formats() -> Iterator[Line]:
     found = sorted(metadata.entry_points(group="graphkit.converters"), key=lambda e: e.name)
     for entry in found:
         try:

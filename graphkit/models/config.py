@@ -357,7 +357,7 @@ def _record_of(entry: Mapping[str, Any]) -> OperationRecord | None:
     config = entry.get("config")
     if "module" in entry or not isinstance(config, Mapping) or "trainable" in config or not _calls_by_args(entry):
         return OPERATIONS.get(f"{entry.get('module')}>{entry['class_name']}")
-    return _operations_by_class().get(str(entry["class_name"]))
+    return _operations_by_class(len(OPERATIONS)).get(str(entry["class_name"]))
 
 
 def _calls_by_args(entry: Mapping[str, Any]) -> bool:
@@ -366,8 +366,9 @@ def _calls_by_args(entry: Mapping[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _operations_by_class() -> Mapping[str, OperationRecord]:
-    return {record.class_name: record for _, record in OPERATIONS.items()}
+def _operations_by_class(count: int) -> Mapping[str, OperationRecord]:
+    """Return the ops by their class; of several, the first registered, which is Keras'. `count`: how many there are, for the cache."""
+    return {record.class_name: record for _, record in reversed(OPERATIONS.items())}
 
 
 def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, Any]:

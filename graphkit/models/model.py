@@ -261,7 +261,9 @@ class Model(Layer):
         Source: keras.Model.export.
         """
         if format != "onnx":
-            raise InvalidArgumentError(f"export: the only format is 'onnx', got {format!r}.")
+            raise InvalidArgumentError(
+                f"export: format must be 'onnx', got {format!r}. model.save(path) writes every other format that graphkit has."
+            )
         if input_signature is not None:
             raise InvalidArgumentError(
                 f"export: input_signature={input_signature!r:.80} has no effect here; give the model's Input the shape and dtype."
