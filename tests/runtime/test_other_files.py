@@ -114,7 +114,7 @@ def test_an_option_that_the_export_does_not_have_is_named(door: str, tmp_path: P
 
 
 def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTypeError, match=r"it has opset, training, .*Did you mean 'opset'"):
+    with pytest.raises(InvalidTypeError, match=r"its options are opset, training, .*Did you mean 'opset'"):
         model().export(tmp_path / "m.onnx", opsett=17)
 
 
@@ -131,9 +131,9 @@ def test_what_has_no_graph_is_no_file_and_no_predictor(tmp_path: Path) -> None:
             return x
 
     for thing in (Own(name="own"), layers.Dense(2, name="own")):
-        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
             Predictor(thing)
-    with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+    with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
         Own(name="own").export(tmp_path / "m.onnx")
 
 
