@@ -190,8 +190,8 @@ def check_free_sizes(model: Any, program: Program) -> None:
         for shape in (v.spec.shape for v in equation.inputs if isinstance(v, Value) and len(v.spec.shape) == 4):
             if any(isinstance(shape[axis], Dim) for axis in layer.spatial):
                 raise ExportError(
-                    f"Layer {name!r} ({type(layer).__name__}) crops or resizes depending on the height and width, which are "
-                    "unknown here. Give the model's Input a height and width."
+                    f"Layer {name!r} ({type(layer).__name__}) crops or resizes depending on the height and width, so its ONNX "
+                    "export requires known sizes. Give the model's Input a height and width."
                 )
 
 

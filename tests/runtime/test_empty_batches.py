@@ -107,7 +107,7 @@ def test_a_predictor_of_somebody_elses_file_does_not_run_what_may_end_the_proces
     message.producer_name = "another"
     predictor = Predictor(message)
     assert predictor(np.zeros((0, 5, 2))).shape == (0, 5, 2)
-    with pytest.raises(ShapeError, match=r"Input 'x' of model 'graphkit' has no elements: its shape is \(2, 0, 2\)"):
+    with pytest.raises(ShapeError, match=r"Input 'x' of model 'graphkit' is empty: its shape is \(2, 0, 2\)"):
         predictor(np.zeros((2, 0, 2)))
 
 

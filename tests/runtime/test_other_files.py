@@ -64,7 +64,7 @@ def test_the_predictor_says_what_a_file_is(name: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
     for given in (path, content):
-        with pytest.raises(RuntimeSessionError, match=f"is no ONNX model but {words}"):
+        with pytest.raises(RuntimeSessionError, match=f"is not an ONNX model but {words}"):
             Predictor(given)
 
 
@@ -90,7 +90,7 @@ def test_a_file_without_its_end_is_said_to_be_that(kept: float, tmp_path: Path) 
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
     with pytest.raises(
-        RuntimeSessionError, match="begins as an ONNX model does, but its end is missing or it is damaged"
+        RuntimeSessionError, match="starts like an ONNX model, but is truncated or damaged"
     ):
         Predictor(path)
     with pytest.raises(SerializationError, match="no ONNX model, or its end is missing"):

@@ -151,7 +151,7 @@ def test_bfloat16_and_strings_pass_in_and_out() -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Any) -> None:
-    with pytest.raises(RuntimeSessionError, match="no ONNX model but plain text that begins with 'nonsense'"):
+    with pytest.raises(RuntimeSessionError, match="not an ONNX model but plain text that begins with 'nonsense'"):
         Predictor(b"nonsense")
     with pytest.raises(UnknownNameError, match="There is no file"):
         Predictor(tmp_path / "gone.onnx")

@@ -53,7 +53,7 @@ def test_load_and_inspect_name_the_kind(kind: str, suffix: str, tmp_path: Path) 
 def test_a_predictor_does_not_speak_of_protobuf(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(data)
 
-    with pytest.raises(graphkit.errors.GraphKitError, match="is no ONNX model but") as caught:
+    with pytest.raises(graphkit.errors.GraphKitError, match="is not an ONNX model but") as caught:
         graphkit.runtime.Predictor(tmp_path / "m.onnx")
     assert "rotobuf" not in str(caught.value)
 
