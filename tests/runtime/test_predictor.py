@@ -155,7 +155,7 @@ def test_what_is_no_model_is_refused(tmp_path: Any) -> None:
         Predictor(b"nonsense")
     with pytest.raises(UnknownNameError, match="There is no file"):
         Predictor(tmp_path / "gone.onnx")
-    with pytest.raises(InvalidTypeError, match="wants the path of an ONNX file, its bytes or a ModelProto, got int"):
+    with pytest.raises(InvalidTypeError, match="expects the path of an ONNX file, its bytes or a ModelProto, got int"):
         Predictor(3)
 
 

@@ -202,7 +202,7 @@ def test_what_graphviz_complains_of_is_told(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"cannot draw 'm\.xyz': its suffix must be one of \.svg"):
+    with pytest.raises(InvalidArgumentError, match=r"cannot write 'm\.xyz': the suffix must be one of \.svg"):
         plot_model(siamese(), tmp_path / "m.xyz")
 
 
