@@ -133,7 +133,14 @@ def reshape_target(b: GraphBuilder, old: Shape, new: Shape) -> tuple[str, bool]:
 
 
 def slice_bound(bound: Size, size: Size, step: int, *, is_stop: bool) -> Size:
-    """Return a slice bound in ONNX' terms: the end as the largest int, offsets from the end as negative ints."""
+    """Return a slice bound in ONNX' terms: the end as the largest int, offsets from the end as negative ints.
+
+    Args:
+        bound: the start or stop.
+        size: of the axis.
+        step: of the slice.
+        is_stop: whether it is the stop.
+    """
     if step > 0:
         if is_stop and bound == size:
             return INT64_MAX if isinstance(size, Dim) else bound

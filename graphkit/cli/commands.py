@@ -247,7 +247,11 @@ def plot(arguments: argparse.Namespace) -> int:
 
 
 def convert(arguments: argparse.Namespace) -> int:
-    """Run `graphkit convert`."""
+    """Run `graphkit convert`.
+
+    Raises:
+        FileNotFoundError: a file to read does not exist.
+    """
     import graphkit
     from graphkit.cli.terminal import complain
 

@@ -104,7 +104,11 @@ class Quantizer:
         return x
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement get_config()")
 
     @classmethod

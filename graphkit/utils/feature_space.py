@@ -202,7 +202,14 @@ class FeatureSpace(Layer):
     def float_discretized(
         cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Return a feature of floats, encoded by their bin; unless boundaries are given, they are quantiles of the data."""
+        """Return a feature of floats, encoded by their bin.
+
+        Args:
+            num_bins: the number of bins, between quantiles of the data.
+            bin_boundaries: the limits of the bins, instead of `num_bins`.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         count = num_bins if bin_boundaries is None else None
         layer = Discretization(bin_boundaries, count, name=_layer_name(name, "float_discretized"))
         return Feature("float32", layer, output_mode)
@@ -215,7 +222,14 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Return a feature of integers, encoded by their index in the vocabulary that `adapt` learns."""
+        """Return a feature of integers, encoded by their index in the vocabulary that `adapt` learns.
+
+        Args:
+            max_tokens: the largest size of the vocabulary; None for no limit.
+            num_oov_indices: the number of indices for values outside of the vocabulary.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         layer = IntegerLookup(max_tokens, num_oov_indices, name=_layer_name(name, "integer_categorical"))
         return Feature("int32", layer, output_mode)
 
@@ -227,7 +241,14 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Return a feature of strings, encoded by their index in the vocabulary that `adapt` learns."""
+        """Return a feature of strings, encoded by their index in the vocabulary that `adapt` learns.
+
+        Args:
+            max_tokens: the largest size of the vocabulary; None for no limit.
+            num_oov_indices: the number of indices for values outside of the vocabulary.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         layer = StringLookup(max_tokens, num_oov_indices, name=_layer_name(name, "string_categorical"))
         return Feature("string", layer, output_mode)
 
@@ -365,8 +386,8 @@ class FeatureSpace(Layer):
         size = _categories(layer)
         if not x.dtype.startswith("int") or size is None:
             raise InvalidArgumentError(
-                f"Feature '{name}' has `output_mode='one_hot'`, but its layer {type(layer).__name__} gives {x.dtype} of an unknown "
-                "number of values, so it cannot be one-hot encoded. Try another `output_mode`: 'int' or 'float'."
+                f"Feature '{name}' has `output_mode='one_hot'`, but its layer {type(layer).__name__} returns {x.dtype} with an unknown "
+                "number of categories, so it cannot be one-hot encoded. Use another `output_mode`: 'int' or 'float'."
             )
         encoder = self.one_hot_encoders[name] = CategoryEncoding(size, output_mode="multi_hot")
         return encoder(x)

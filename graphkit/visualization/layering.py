@@ -107,6 +107,9 @@ def assign_ranks(vertices: Sequence[Vertex], links: Sequence[Link]) -> int:
     """Assign rows by the longest path from the top, and return their number.
 
     Boxes with more outgoing than incoming edges then move down to just above the first box that they feed.
+
+    Raises:
+        ValueError: a vertex that is pinned to the last row has outgoing edges.
     """
     above: list[list[int]] = [[] for _ in vertices]
     below: list[list[int]] = [[] for _ in vertices]
@@ -142,7 +145,7 @@ def _topological(above: Sequence[Sequence[int]], below: Sequence[Sequence[int]])
 
 
 def split_long_links(vertices: list[Vertex], links: Sequence[Link], width: float) -> list[Segment]:
-    """Put a dummy into every row that a link passes; gives the segments."""
+    """Insert a dummy of this width into every row that a link crosses, and return the segments."""
     segments: list[Segment] = []
     for link in links:
         link.chain = [link.source]

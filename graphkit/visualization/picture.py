@@ -16,7 +16,11 @@ Port = tuple[int, int]  # (call, tensor index) of an output, (call, slot) of an 
 
 @dataclass(frozen=True)
 class Options:
-    """What to draw: the arguments of Keras' plot_model, and `show_nodes` for one box per call."""
+    """What to draw: the arguments of `plot_model`.
+
+    Raises:
+        InvalidArgumentError: an unknown `rankdir`.
+    """
 
     show_shapes: bool = False
     show_dtype: bool = False

@@ -32,7 +32,14 @@ Neighbour = tuple[int, float, float]  # vertex, port of the edge there, port of 
 
 
 def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps) -> None:
-    """Set x of every vertex."""
+    """Set x of every vertex.
+
+    Args:
+        vertices: boxes and dummies.
+        segments: the edges between adjacent rows.
+        rows: the vertices of each row by index, from left to right.
+        gaps: the distances to keep.
+    """
     up: list[list[Neighbour]] = [[] for _ in vertices]
     down: list[list[Neighbour]] = [[] for _ in vertices]
     for segment in segments:

@@ -63,7 +63,20 @@ def transposed(
     b: GraphBuilder, g: Input, kernel: Input, shape: Shape, sizes: Shape, window: Ints, strides: Ints, pads: Any, dilation: Ints,
     groups: int,
 ) -> Any:  # fmt: skip
-    """Write a ConvTranspose of `g`, which has `shape`: its full result is cropped or zero-padded to `sizes`."""
+    """Write a ConvTranspose whose full result is cropped or zero-padded to `sizes`.
+
+    Args:
+        b: the graph to write to.
+        g: the input, (batch, filters, *spatial).
+        kernel: (filters, channels / groups, *window).
+        shape: of `g`.
+        sizes: the spatial sizes of the result.
+        window: the spatial sizes of the kernel.
+        strides: of the convolution that it transposes; so are `pads`, `dilation` and `groups`.
+        pads: (before, after) for each spatial axis; negative ones crop the image of the convolution.
+        dilation: of the kernel.
+        groups: of channels.
+    """
     before = [low for low, _ in pads]
     full = [(n - 1) * s + span for n, s, span in zip(shape[2:], strides, reach(window, dilation), strict=True)]
     after = [f - low - n for f, low, n in zip(full, before, sizes, strict=True)]
