@@ -1,4 +1,4 @@
-"""`graphkit run`: graphkit under Keras' names, in one process and no other."""
+"""`graphkit run`: graphkit under Keras' names, in one process only."""
 
 from __future__ import annotations
 

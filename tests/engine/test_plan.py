@@ -1,4 +1,4 @@
-"""Compiled programs: right numbers from reused buffers, variables updated in place, nothing large allocated in a step."""
+"""Compiled programs: correct results with reused buffers, variables updated in place, no large allocations in a step."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_value_is_not_overwritten_while_a_view_of_it_is_still_read() -> None:
     def function(x: object) -> object:
         y = ops.exp(x)
         part = y[1:]
-        z = y * 2.0  # y dies here but for its view
+        z = y * 2.0  # the last use of y, except for its view
         return ops.sum(z) + ops.sum(part)
 
     x = RNG.normal(size=5).astype("float32")

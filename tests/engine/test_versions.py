@@ -1,4 +1,4 @@
-"""A compiled step says that it has changed its variables: what was computed from the old values is not used again."""
+"""A compiled step marks its variables as changed, so that what was computed from the old values is not reused."""
 
 from __future__ import annotations
 

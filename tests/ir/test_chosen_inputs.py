@@ -1,4 +1,4 @@
-"""Gradients with respect to some of a program's inputs, in the order that they are asked for."""
+"""Gradients with respect to some of a program's inputs, in the requested order."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from graphkit.ir.variable import Variable
 
 
 def _grads(function: Callable[..., Any], *inputs: Any) -> list[Any]:
-    """The gradients of a scalar function at these arrays."""
+    """Return the gradients of a scalar function at these arrays."""
     program = grad(trace(function, *(TensorSpec.of(x) for x in inputs)))
     program.check()
     return replay(program, inputs)[1:]

@@ -1,4 +1,4 @@
-"""Two transposes one after the other are joined into the right one."""
+"""Two consecutive transposes are merged into the right one."""
 
 from __future__ import annotations
 

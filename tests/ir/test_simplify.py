@@ -1,4 +1,4 @@
-"""simplify: each thing that it takes out, and what it leaves alone."""
+"""simplify: what it removes, and what it keeps."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_the_same_primitive_with_other_params_is_another_computation() -> None:
 
 
 def _exp_of_zeros(size: int) -> Any:
-    """An equation without unknowns; ops would compute it at once."""
+    """An equation on constants, which ops would compute immediately."""
     trace_now = current_trace()
     assert trace_now is not None
     return trace_now.emit(PRIMITIVES["exp"], [np.zeros(size, np.float32)], {})

@@ -1,4 +1,4 @@
-"""Tracing: a function of tensors becomes a program, and the program can be computed again."""
+"""Tracing: a function of tensors becomes a program, which computes the same results."""
 
 from __future__ import annotations
 

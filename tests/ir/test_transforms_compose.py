@@ -1,4 +1,4 @@
-"""Transforms of transforms: what is simplified, traced anew or differentiated has the derivatives of what it was."""
+"""Composed transforms: a program that is simplified, retraced or differentiated keeps its derivatives."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ stop = ops.stop_gradient
 
 @custom_gradient
 def _doubled(x: Any) -> Any:
-    """x, with twice the gradient that it should have."""
+    """Return x, with twice its gradient."""
     return x * 1.0, lambda upstream: upstream * 2.0
 
 
@@ -47,7 +47,7 @@ def _nested(x: Any) -> Any:
     return last + ops.sum(ys)
 
 
-# function, its gradient at [1, 2, 3] worked out by hand, and the gradient of sum(gradient * [1, 10, 100])
+# function, its gradient at [1, 2, 3] computed by hand, and the gradient of sum(gradient * [1, 10, 100])
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], list[float], list[float]]] = {
     "stop(x) x": (lambda x: ops.sum(stop(x) * x), [1, 2, 3], [0, 0, 0]),
     "x^2 + e^stop(3x)": (lambda x: ops.sum(x * x + ops.exp(stop(x * 3.0))), [2, 4, 6], [2, 20, 200]),
@@ -97,7 +97,7 @@ def _program(function: Callable[[Any], Any]) -> Program:
 
 
 def _second(program: Program, between: Callable[[Program], Program]) -> Program:
-    """The gradient of sum(gradient * WEIGHTS), with a transform of the first gradient before the second."""
+    """Return the gradient of sum(gradient * WEIGHTS), with the first gradient transformed before the second."""
     first = between(grad(program))
 
     def weighed(x: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Variables: when their first numbers are made, and whose arrays they take."""
+"""Variables: when initial values are created, and which arrays they take over."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphkit.ir.variable import Variable
 
 
 class Counting(initializers.RandomNormal):
-    """Somebody's own initializer: it may depend on when it is called."""
+    """A user-defined initializer, which may depend on when it is called."""
 
     calls = 0
 

@@ -1,4 +1,4 @@
-"""A variable stands where a number or an array stands: comparisons, Python's number types, NumPy's functions."""
+"""A variable can be used like a number or an array: comparisons, Python's number types, NumPy's functions."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_symbolic_tensor_is_equal_to_itself_alone_as_in_keras() -> None:
     assert tuple((x != 1).shape) == (2,)
 
 
-# ----- bits: a traced tensor does what the array does -----
+# ----- bitwise operators: a traced tensor does what the array does -----
 
 BITS: dict[str, Callable[[Any], Any]] = {
     "and": lambda x: x & 6,

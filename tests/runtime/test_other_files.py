@@ -1,4 +1,4 @@
-"""Files that are no ONNX models are named for what they are, by the Predictor and by load."""
+"""The Predictor and `load` report what kind of file it is, if it is not an ONNX model."""
 
 from __future__ import annotations
 

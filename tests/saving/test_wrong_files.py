@@ -1,4 +1,4 @@
-"""Files that hold no model are said to be what they are, by whatever opens them."""
+"""Every function that opens files reports what a file is, if it contains no model."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_the_command_line_warns_in_plain_lines(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_graph_loads_as_often_as_wanted() -> None:
-    """Ops that are made on the way (here those of masks) take no name that a layer of the file has."""
+    """Ops that are created while loading (here those of masks) do not take names of layers in the file."""
 
     def layer(class_name: str, name: str, *inputs: str, **config: Any) -> dict[str, Any]:
         nodes = [[[tensor, 0, 0, {}] for tensor in inputs]] if inputs else []

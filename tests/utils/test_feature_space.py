@@ -1,4 +1,4 @@
-"""FeatureSpace: numbers and files of real Keras (fixtures/make_utils_answers.py), models on top, ONNX."""
+"""FeatureSpace: values and files of real Keras (fixtures/make_utils_answers.py), models on top, ONNX."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""model.summary(): the very table that Keras prints."""
+"""model.summary(): exactly the table that Keras prints."""
 
 from __future__ import annotations
 

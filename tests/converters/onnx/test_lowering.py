@@ -1,4 +1,4 @@
-"""Every primitive has a lowering, or is expanded, or states why not; what is lowered computes what the engine computes."""
+"""Every primitive has a lowering, is expanded, or has a limitation; lowerings compute what the engine computes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RANDOM = ("random_uniform", "random_normal", "random_truncated_normal", "dropout
 
 
 def all_primitives() -> list[str]:
-    """The registry with every family loaded."""
+    """Load all families, and return the registry."""
     for module in pkgutil.iter_modules(ops.__path__):
         importlib.import_module(f"graphkit.ops.{module.name}")
     load_lowerings()
@@ -36,7 +36,7 @@ def all_primitives() -> list[str]:
 
 
 def primitives_of(program: Program) -> set[str]:
-    """The names of the primitives of a program, bodies of loops included."""
+    """Return the names of a program's primitives, including those in loop bodies."""
     found = {e.primitive.name for e in program.equations}
     for equation in program.equations:
         for param in equation.params.values():
@@ -135,7 +135,9 @@ def test_what_cannot_be_said_names_primitive_and_layer() -> None:
         with name_scope("noise"):
             return random.gamma((3,), 2.0, seed=seed)
 
-    with pytest.raises(ExportError, match="'random_gamma' of layer 'noise' cannot be written as ONNX: sampling it needs a loop"):
+    with pytest.raises(
+        ExportError, match="'random_gamma' of layer 'noise' cannot be written as ONNX: sampling it needs a loop"
+    ):
         program_to_onnx(trace(function, spec(2, dtype="uint32")))
 
 
