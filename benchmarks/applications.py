@@ -1,13 +1,13 @@
-"""All nets of keras.applications, saved by real Keras, opened here: do engine and onnxruntime give Keras' numbers?
+"""Compare graphkit with real Keras on all nets of keras.applications: do engine and onnxruntime compute Keras' outputs?
 
     python benchmarks/applications.py --peer-python PATH [--nets MobileNet,VGG16] [--size 128] [--made FOLDER]
 
-For each net real Keras makes a `.keras` file with random weights (`make_application.py`) and says its outputs for two images.
-The file is loaded, computed in the NumPy engine for one image and for two, exported, and run by onnxruntime for one and for
-two; what is printed is the largest difference from Keras' outputs as a part of the largest output; and beside it how far Keras' own outputs
-move when the images are off in their last bit, which no comparison can undercut by much. One net at a time, its
-files are deleted behind it. `--size` gives all nets images of that size (but VGG, whose size is their images'): a quick look.
-`--made` keeps the files of real Keras in a folder and takes those that are there.
+For each net real Keras writes a `.keras` file with random weights (`make_application.py`) and its outputs for two images. The
+file is loaded and run by the NumPy engine with a batch of one and of two images, then exported and run by onnxruntime with
+both. The table shows the largest difference from Keras' outputs, relative to the largest output, and for comparison how much
+Keras' own outputs change when the images change in their last bit. Nets are processed one at a time, and their files are deleted
+afterwards. `--size` uses smaller images for a quick check (except for VGG, whose weights depend on the image size). `--made`
+keeps Keras' files in a folder and reuses those that exist.
 """
 
 import argparse
@@ -21,11 +21,11 @@ import time
 from typing import Any
 
 import numpy as np
-from peers import HERE, bound, environment, markdown, peer_argument
+from peers import HERE, bound, command_line, environment, markdown, needs_peer
 
 MAKER = str(HERE / "make_application.py")
 OWN_SIZE = ("VGG16", "VGG19")
-NEEDS_TENSORFLOW = ("NASNetMobile", "NASNetLarge")  # not to be had on PyTorch
+NEEDS_TENSORFLOW = ("NASNetMobile", "NASNetLarge")  # they do not run on PyTorch
 TOLERANCE = 1e-4
 HEAD = (
     "net", "parameters", "load s", "export s", "Keras, input off by 1e-7", "engine, 1 row", "engine, 2 rows",
@@ -34,18 +34,16 @@ HEAD = (
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default="", help="names, all by default")
-    parser.add_argument("--size", type=int, default=0, help="pixels of an edge; each net's own by default")
+    """Parse the command line."""
+    parser = command_line(__doc__, nets=[])
+    parser.add_argument("--size", type=int, default=0, help="height and width in pixels; by default each net's own")
     parser.add_argument("--backend", default="torch", choices=("torch", "jax", "tensorflow"), help="of real Keras")
-    parser.add_argument("--made", type=pathlib.Path, help="folder for the files of real Keras, which are kept")
-    peer_argument(parser)
+    parser.add_argument("--made", type=pathlib.Path, help="folder in which to keep real Keras' files")
     return parser.parse_args()
 
 
 def all_names(peer: str) -> list[str]:
-    """The constructors of the peer's keras.applications."""
+    """Return the names of the constructors in the peer's keras.applications."""
     listed = subprocess.run(
         [peer, MAKER, "--list"], env=environment("keras-jax"), check=True, capture_output=True, text=True
     )
@@ -54,7 +52,7 @@ def all_names(peer: str) -> list[str]:
 
 
 def make(peer: str, backend: str, name: str, folder: pathlib.Path, size: int) -> dict[str, Any]:
-    """Let real Keras write one net."""
+    """Let real Keras write one net, and return what it reports about it."""
     engine = f"keras-{'tensorflow' if name in NEEDS_TENSORFLOW and backend == 'torch' else backend}"
     own = [str(size)] if size and name not in OWN_SIZE else []
     made = subprocess.run(
@@ -62,30 +60,30 @@ def make(peer: str, backend: str, name: str, folder: pathlib.Path, size: int) ->
     )
     if made.returncode:
         raise RuntimeError(made.stderr[-1000:])
-    said: dict[str, Any] = json.loads(made.stdout.splitlines()[-1])
-    return said
+    report: dict[str, Any] = json.loads(made.stdout.splitlines()[-1])
+    return report
 
 
 def difference(made: Any, wanted: np.ndarray) -> float:
-    """The largest difference, as a part of the largest number that is wanted."""
+    """Return the largest difference, relative to the largest expected value."""
     return float(np.abs(np.asarray(made) - wanted).max() / np.abs(wanted).max())
 
 
 def warm_up(library: Any, scratch: pathlib.Path) -> None:
-    """Import what loading and exporting need."""
+    """Import everything that loading and exporting need."""
     x = library.Input((3,))
     library.Model(x, library.layers.Dense(2)(x)).save(scratch / "small.keras")
     library.load(scratch / "small.keras").export(scratch / "small.onnx")
 
 
 def check(name: str, folder: pathlib.Path, scratch: pathlib.Path) -> dict[str, Any]:
-    """One net: load, compute, export, compute."""
+    """Load a net, run it, export it, run the export; return what the table shows."""
     import onnx
 
     import graphkit
 
-    with np.load(folder / f"{name}.npz") as told:
-        x, y, sensitivity = told["x"], told["y"], float(told["sensitivity"]) if "sensitivity" in told else float("nan")
+    with np.load(folder / f"{name}.npz") as file:
+        x, y, sensitivity = file["x"], file["y"], float(file["sensitivity"]) if "sensitivity" in file else float("nan")
     warm_up(graphkit, scratch)
     started = time.perf_counter()
     model: Any = graphkit.load(folder / f"{name}.keras")
@@ -107,7 +105,7 @@ def check(name: str, folder: pathlib.Path, scratch: pathlib.Path) -> dict[str, A
 
 
 def row(name: str, found: dict[str, Any]) -> list[str]:
-    """A line of the table."""
+    """Format a row of the table."""
     worst = max(*found["engine"], *found["runtime"])
     numbers = [f"{v:.0e}" for v in (found["sensitivity"], *found["engine"], *found["runtime"])]
     return [
@@ -117,7 +115,7 @@ def row(name: str, found: dict[str, Any]) -> list[str]:
 
 
 def in_a_process(name: str, folder: pathlib.Path) -> dict[str, Any]:
-    """`check` in a process of its own, so that one net's memory is gone before the next."""
+    """Run `check` in its own process, so that the memory of one net is freed before the next."""
     code = (
         "import sys, json, pathlib; sys.path.insert(0, sys.argv[1]); from applications import check;"
         "print(json.dumps(check(sys.argv[2], pathlib.Path(sys.argv[3]), pathlib.Path(sys.argv[4]))))"
@@ -133,13 +131,12 @@ def in_a_process(name: str, folder: pathlib.Path) -> dict[str, Any]:
 
 
 def main() -> None:
-    """All nets, one after the other."""
+    """Check the nets one by one."""
     args = arguments()
-    if not args.peer_python:
-        raise SystemExit("needs --peer-python, an interpreter that has Keras 3")
+    needs_peer(args)
     bound(args.cores)
     rows = []
-    for name in args.nets.split(",") if args.nets else all_names(args.peer_python):
+    for name in args.nets or all_names(args.peer_python):
         with tempfile.TemporaryDirectory() as temporary:
             folder = args.made or pathlib.Path(temporary)
             try:

@@ -1,9 +1,8 @@
-"""Seconds to build, write, read, sort, save and export graphs of many layers, and microseconds per layer.
+"""Measure the seconds to build, write, read, sort, save and export graphs of many layers, and the microseconds per layer.
 
     python benchmarks/big_graphs.py [--sizes 1000,3000,10000] [--stages build,to_json]
 
-What grows faster than the graph shows in the last column: the microseconds per layer of the largest graph over those of
-the smallest.
+The last column shows what grows faster than the graph: the time per layer of the largest graph, divided by that of the smallest.
 """
 
 import argparse
@@ -15,7 +14,7 @@ from typing import Any
 
 import networkx
 import numpy as np
-from peers import markdown
+from peers import comma_separated, markdown
 
 import graphkit
 
@@ -24,7 +23,7 @@ State = dict[str, Any]
 
 
 def build(state: State) -> None:
-    """Dense layers in a chain, every fourth node an Add over the last three."""
+    """Build a chain of Dense layers in which every fourth layer is an Add that skips three."""
     x = first = graphkit.Input((WIDTH,))
     skip = x
     for count in range(1, state["size"]):
@@ -36,42 +35,42 @@ def build(state: State) -> None:
 
 
 def to_json(state: State) -> None:
-    """The model as JSON."""
+    """Write the model as JSON."""
     state["text"] = state["model"].to_json()
 
 
 def from_json(state: State) -> None:
-    """The model from JSON."""
+    """Read the model from JSON."""
     graphkit.models.model_from_json(state["text"])
 
 
 def graph(state: State) -> None:
-    """The networkx graph."""
+    """Make the networkx graph."""
     state["graph"] = state["model"].graph
 
 
 def sort(state: State) -> None:
-    """A topological order of it, by networkx."""
+    """Sort the graph topologically with networkx."""
     list(networkx.topological_sort(state["graph"]))
 
 
 def save(state: State) -> None:
-    """A .keras file."""
+    """Save a .keras file."""
     state["model"].save(str(state["folder"] / "model.keras"))
 
 
 def load(state: State) -> None:
-    """The model from the file."""
+    """Load the .keras file."""
     graphkit.models.load_model(str(state["folder"] / "model.keras"))
 
 
 def call(state: State) -> None:
-    """One call on the NumPy engine."""
+    """Call the model on the NumPy engine."""
     state["model"](np.ones((1, WIDTH), "float32"))
 
 
 def export(state: State) -> None:
-    """An ONNX file."""
+    """Export to ONNX."""
     state["model"].export(str(state["folder"] / "model.onnx"))
 
 
@@ -81,7 +80,7 @@ STAGES: dict[str, Callable[[State], None]] = {
 
 
 def measure(size: int, stages: list[str]) -> dict[str, float]:
-    """The seconds of each stage at one size."""
+    """Return the seconds of each stage for one size."""
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         state: State = {"size": size, "folder": pathlib.Path(folder)}
@@ -93,12 +92,12 @@ def measure(size: int, stages: list[str]) -> dict[str, float]:
 
 
 def cell(seconds: float, size: int) -> str:
-    """Seconds, and microseconds per layer."""
+    """Format seconds, and microseconds per layer."""
     return f"{seconds:.2f} s ({1e6 * seconds / size:.0f} us)"
 
 
 def growth(found: dict[int, dict[str, float]], stage: str) -> str:
-    """Time per layer of the largest graph over that of the smallest."""
+    """Return the time per layer of the largest graph, divided by that of the smallest."""
     small, large = min(found), max(found)
     return f"{found[large][stage] / large / (found[small][stage] / small):.2f}"
 
@@ -106,10 +105,10 @@ def growth(found: dict[int, dict[str, float]], stage: str) -> str:
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sizes", default="1000,3000,10000")
-    parser.add_argument("--stages", default=",".join(STAGES))
+    parser.add_argument("--sizes", type=comma_separated, default=["1000", "3000", "10000"], help="numbers of layers")
+    parser.add_argument("--stages", type=comma_separated, default=list(STAGES), help="comma-separated names")
     args = parser.parse_args()
-    sizes, stages = [int(s) for s in args.sizes.split(",")], args.stages.split(",")
+    sizes, stages = [int(s) for s in args.sizes], args.stages
     measure(sizes[0] // 10, stages)
     found = {size: measure(size, stages) for size in sizes}
     rows = [[stage, *[cell(found[n][stage], n) for n in sizes], growth(found, stage)] for stage in stages]

@@ -1,10 +1,10 @@
-"""Seconds to open `.keras` files of keras.applications and export them to ONNX, beside real Keras; and what the exports cost to run.
+"""Measure the seconds to open nets of keras.applications and export them to ONNX, compared with real Keras; and run the exports.
 
     python benchmarks/export_times.py --peer-python PATH [--jax-python PATH] [--nets MobileNetV2,ResNet50] [--made FOLDER]
 
-Every engine opens and exports the same files in a process of its own that has imported everything and done both once. The
-engines take turns, net by net. Then onnxruntime runs each export on one image, interleaved, in this process: milliseconds,
-medians. Keras on JAX exports with jax2onnx, which may want an environment of its own: `--jax-python`, or $GRAPHKIT_JAX_PYTHON.
+Every engine opens and exports the same files in its own process, after imports and a warm-up. The engines alternate, net by net.
+Then onnxruntime runs each export on one image in this process, also interleaved: median milliseconds. Keras on JAX exports with
+jax2onnx, which may need an environment of its own: `--jax-python`, or $GRAPHKIT_JAX_PYTHON.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from applications import make
-from peers import Worker, bound, markdown, number, peer_argument
+from peers import Worker, bound, command_line, markdown, needs_peer, number
 
 NETS = (
     "MobileNetV2", "ResNet50", "EfficientNetB0", "DenseNet121", "InceptionV3", "Xception", "NASNetMobile", "ConvNeXtTiny",
@@ -30,34 +30,31 @@ Found = dict[tuple[str, str], dict[str, Any]]
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--nets", default=",".join(NETS))
-    parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--jax-python", default=os.environ.get("GRAPHKIT_JAX_PYTHON"))
-    parser.add_argument("--made", type=pathlib.Path, help="folder with the files of real Keras, made where missing")
-    peer_argument(parser)
+    """Parse the command line."""
+    parser = command_line(__doc__, nets=NETS, engines=ENGINES)
+    parser.add_argument("--jax-python", default=os.environ.get("GRAPHKIT_JAX_PYTHON"), help="interpreter with jax2onnx")
+    parser.add_argument("--made", type=pathlib.Path, help="folder with real Keras' files; missing ones are made")
     return parser.parse_args()
 
 
 def python_of(engine: str, args: argparse.Namespace) -> str:
-    """The interpreter of an engine."""
+    """Return the interpreter of an engine."""
     own = {"graphkit": sys.executable, "keras-jax": args.jax_python or args.peer_python}
     return own.get(engine, args.peer_python)
 
 
 def measure(args: argparse.Namespace, folder: pathlib.Path) -> Found:
-    """All engines on all nets, taking turns."""
-    names, found = args.nets.split(","), {}
+    """Measure all engines on all nets, alternately."""
+    found: Found = {}
     workers = []
-    for engine in args.engines.split(","):
-        worker = Worker(engine, python_of(engine, args), "export_worker.py", str(folder), args.nets)
+    for engine in args.engines:
+        worker = Worker(engine, python_of(engine, args), "export_worker.py", str(folder), ",".join(args.nets))
         try:
             worker.answer()
             workers.append(worker)
         except RuntimeError as error:
             print(error, file=sys.stderr)
-    for name in names:
+    for name in args.nets:
         for worker in workers:
             try:
                 answer = worker.ask(name)
@@ -71,7 +68,7 @@ def measure(args: argparse.Namespace, folder: pathlib.Path) -> Found:
 
 
 def run_times(name: str, engines: list[str], folder: pathlib.Path, x: np.ndarray, y: np.ndarray) -> dict[str, Any]:
-    """Milliseconds of onnxruntime on one image for each export; None where it does not run or gives other numbers."""
+    """Return the milliseconds that onnxruntime takes for one image, for each export that runs and computes Keras' outputs."""
     import onnxruntime
 
     sessions, times = {}, collections.defaultdict(list)
@@ -86,7 +83,7 @@ def run_times(name: str, engines: list[str], folder: pathlib.Path, x: np.ndarray
             print(f"{engine} {name}: onnxruntime: {str(error)[:150]}", file=sys.stderr)
             continue
         if np.abs(made - y).max() > 1e-3 * np.abs(y).max():
-            print(f"{engine} {name}: other numbers than Keras'", file=sys.stderr)
+            print(f"{engine} {name}: the outputs differ from Keras'", file=sys.stderr)
             continue
         sessions[engine] = session
     for _ in range(RUNS):
@@ -98,7 +95,7 @@ def run_times(name: str, engines: list[str], folder: pathlib.Path, x: np.ndarray
 
 
 def nodes(path: pathlib.Path) -> str:
-    """How many nodes a file has, and how many are transposes."""
+    """Return the number of nodes of a file, and how many of them are transposes."""
     import onnx
 
     if not path.exists():
@@ -108,50 +105,49 @@ def nodes(path: pathlib.Path) -> str:
 
 
 def total(answer: dict[str, Any] | None) -> float | None:
-    """Load and export together; None where there is no export."""
+    """Return the seconds of load and export together; None if there is no export."""
     return answer["load"] + answer["export"] if answer and "export" in answer else None
 
 
 def seconds(answer: dict[str, Any] | None) -> str:
-    """Load + export."""
+    """Format the seconds of load + export."""
     return f"{number(answer['load'])} + {number(answer['export'])}" if answer and "export" in answer else "-"
 
 
 def ratio(mine: float | None, theirs: float | None) -> str:
-    """How many of ours fit into one of theirs, as a part."""
+    """Format graphkit's time divided by a peer's."""
     return f"{mine / theirs:.2f}" if mine and theirs else "-"
 
 
 def main() -> None:
     """Make the files, measure, print."""
     args = arguments()
-    if not args.peer_python:
-        raise SystemExit("needs --peer-python, an interpreter that has Keras 3")
+    needs_peer(args)
     bound(args.cores)
-    engines, peers = args.engines.split(","), [e for e in args.engines.split(",") if e != "graphkit"]
+    engines, peers = args.engines, [e for e in args.engines if e != "graphkit"]
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.made or pathlib.Path(temporary)
-        for name in args.nets.split(","):
+        for name in args.nets:
             if not (folder / f"{name}.npz").exists():
                 print(name, make(args.peer_python, "torch", name, folder, 0), file=sys.stderr)
         found = measure(args, folder)
         print(
-            "Seconds to load + to export; graphkit as a part of each peer (a net that must be called first: not counted)\n"
+            "Seconds to load + export, and graphkit relative to each peer (without the call that Keras needs before an export)\n"
         )
         rows, runs = [], []
-        for name in args.nets.split(","):
+        for name in args.nets:
             answers = {e: found.get((name, e)) for e in engines}
             mine = total(answers.get("graphkit"))
             rows.append(
                 [name, *[seconds(answers[e]) for e in engines], *[ratio(mine, total(answers[e])) for e in peers]]
             )
-            with np.load(folder / f"{name}.npz") as told:
-                times = run_times(name, [e for e in engines if total(answers[e])], folder, told["x"][:1], told["y"][:1])
+            with np.load(folder / f"{name}.npz") as file:
+                times = run_times(name, [e for e in engines if total(answers[e])], folder, file["x"][:1], file["y"][:1])
             sizes = [nodes(folder / "onnx" / f"{name}-{e}.onnx") for e in engines]
             runs.append([name, *sizes, *[number(times.get(e)) for e in engines]])
         print(markdown(["net", *engines, *[f"/ {e}" for e in peers]], rows))
         print(
-            "\nThe exports: nodes (transposes), and milliseconds in onnxruntime for one image (-: refused, or other numbers)\n"
+            "\nThe exports: nodes (transposes), and milliseconds in onnxruntime for one image (-: does not run, or other outputs)\n"
         )
         print(markdown(["net", *[f"{e} nodes" for e in engines], *[f"{e} ms" for e in engines]], runs))
 

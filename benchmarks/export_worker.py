@@ -1,9 +1,9 @@
-"""One engine opening .keras files and exporting them to ONNX: a line on stdin asks for a round over all files, JSON answers.
+"""Worker: open .keras files and export them to ONNX with one engine. Each line on stdin starts a round; answers are JSON lines.
 
     python export_worker.py ENGINE FOLDER NAME,NAME,...
 
-Seconds of the two calls, in a process that has imported everything and has done both once with a small net. Keras refuses to
-export a model that has not been called since it was loaded; that call is counted apart.
+It measures the seconds of the two calls, after imports and a warm-up with a small net. Keras cannot export a model that has not
+been called since it was loaded; that call is measured separately.
 """
 
 import gc
@@ -20,8 +20,8 @@ SMALL = 32
 
 
 def graphkit() -> Any:
-    """Ours: load, export."""
-    import onnxruntime  # noqa: F401 (what an export never needs, but a process that uses the file does)
+    """Return graphkit and its export function."""
+    import onnxruntime  # noqa: F401 (an export does not need it, but a process that uses the file does)
 
     import graphkit as library
 
@@ -29,13 +29,13 @@ def graphkit() -> Any:
 
 
 def keras() -> Any:
-    """Real Keras on the backend that the environment names."""
+    """Return real Keras, on the backend that the environment names, and its export function."""
     library = importlib.import_module("keras")
     return library, lambda model, path: model.export(path, format="onnx", verbose=False)
 
 
 def small_net(library: Any) -> Any:
-    """What both calls are warmed up with."""
+    """Return the net for the warm-up."""
     layers = library.layers
     x = library.Input((SMALL, SMALL, 3))
     y = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
@@ -45,7 +45,7 @@ def small_net(library: Any) -> Any:
 
 
 def measure(library: Any, export: Any, source: pathlib.Path, target: pathlib.Path, must_call: bool) -> dict[str, Any]:
-    """The seconds of loading, of the first call where one is needed, and of exporting; or the error."""
+    """Return the seconds to load, to call the model if that is needed, and to export; or the error."""
     gc.collect()
     found: dict[str, Any] = {}
     started = time.perf_counter()
@@ -65,7 +65,7 @@ def measure(library: Any, export: Any, source: pathlib.Path, target: pathlib.Pat
 
 
 def main() -> None:
-    """Warm up, then a round for every line."""
+    """Warm up, then run a round for every line."""
     engine, folder, names = sys.argv[1], pathlib.Path(sys.argv[2]), sys.argv[3].split(",")
     library, export = graphkit() if engine == "graphkit" else keras()
     (folder / "onnx").mkdir(exist_ok=True)

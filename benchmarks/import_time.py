@@ -1,17 +1,16 @@
-"""Seconds that `import graphkit` adds: whole processes, beside `import numpy`, `import networkx` and the peers.
+"""Measure the seconds of whole processes that import graphkit, compared with numpy, networkx and the peers.
 
     python benchmarks/import_time.py [--rounds 15] [--peer-python PATH]
 
-The processes of one round run one after the other, so that every round sees the same machine; medians are printed, with
+The processes of one round run one after the other, so that all see the machine in the same state. Medians are printed, with
 the ratio to `import numpy`.
 """
 
-import argparse
 import statistics
 import subprocess
 import time
 
-from peers import bound, environment, interpreter, markdown, peer_argument
+from peers import bound, command_line, environment, interpreter, markdown
 
 OURS = ("pass", "import numpy", "import networkx", "import graphkit", "import graphkit; graphkit.layers.Dense")
 PEERS = (("keras-jax", "import keras"), ("keras-tensorflow", "import keras"), ("torch", "import torch"))
@@ -19,22 +18,14 @@ Row = tuple[str, str]
 
 
 def seconds(engine: str, python: str, code: str) -> float:
-    """One process from start to end."""
+    """Return the duration of one process."""
     started = time.perf_counter()
     subprocess.run([python, "-c", code], env=environment(engine), check=True, capture_output=True)
     return time.perf_counter() - started
 
 
-def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, default=15)
-    peer_argument(parser)
-    return parser.parse_args()
-
-
 def measure(rows: list[Row], peer: str | None, rounds: int) -> dict[Row, float]:
-    """The median of each, after a first round that fills the caches."""
+    """Return the median of each row, after a first round that fills the caches."""
     found: dict[Row, list[float]] = {row: [] for row in rows}
     for count in range(rounds + 1):
         for engine, code in rows:
@@ -46,7 +37,7 @@ def measure(rows: list[Row], peer: str | None, rounds: int) -> dict[Row, float]:
 
 def main() -> None:
     """Measure and print."""
-    args = arguments()
+    args = command_line(__doc__, rounds=15).parse_args()
     bound(args.cores)
     rows: list[Row] = [("graphkit", code) for code in OURS] + (list(PEERS) if args.peer_python else [])
     found = measure(rows, args.peer_python, args.rounds)

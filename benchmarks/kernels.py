@@ -1,8 +1,8 @@
-"""Milliseconds of single kernels: convolutions and poolings of the nets in `nets.py`, forwards and backwards.
+"""Measure single kernels in milliseconds: convolutions and poolings of the nets in `nets.py`, forward and backward.
 
     python benchmarks/kernels.py [--threads N] [--rounds N]
 
-Processor time of one thread is printed where N is 1, wall time otherwise; the least of the rounds.
+It prints the minimum of the rounds: processor time with one thread, wall time otherwise.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from graphkit.core import threads
 from graphkit.ir.primitive import PRIMITIVES, empty
 from graphkit.ir.spec import TensorSpec
 
-# batch, size, channels, window, filters, padding on each side, stride
+# batch, height and width, channels, window, filters, padding on each side, stride
 CONVOLUTIONS = [
     (128, 28, 1, 3, 32, 0, 1),
     (128, 13, 32, 3, 64, 0, 1),
@@ -35,7 +35,7 @@ LAYOUT = {"data_format": "channels_last"}
 
 
 def bound(name: str, args: list[Any], params: dict[str, Any]) -> tuple[Callable[[], Any], Any]:
-    """The kernel of a primitive on these arrays with its buffers made, and its output."""
+    """Return the kernel of a primitive, bound to these arrays and new buffers, and its output."""
     primitive = PRIMITIVES[name]
     specs = [TensorSpec.of(a) for a in args]
     out = empty(primitive.infer_raw(specs, params))
@@ -43,7 +43,7 @@ def bound(name: str, args: list[Any], params: dict[str, Any]) -> tuple[Callable[
 
 
 def least(run: Callable[[], Any], rounds: int, clock: Callable[[], float]) -> float:
-    """Milliseconds of the fastest round."""
+    """Return the milliseconds of the fastest round."""
     run()
     times = []
     for _ in range(rounds):

@@ -1,12 +1,12 @@
-"""Seconds and memory to open and write a model of 100 MB, beside real Keras on each of its backends.
+"""Measure time and memory to open and write a model of 100 MB, compared with real Keras on each of its backends.
 
     python benchmarks/load_files.py --peer-python PATH [--net ResNet50] [--rounds 5] [--made FOLDER]
 
-Real Keras writes the net as `.keras`, `.h5` (its older format) and `.weights.h5`. Each figure comes from a process of its own:
-imports and the same call on a small net first, then the call on the large one (`load_worker.py`). The peak is that of resident
-memory during the call, above what was resident before it, as a multiple of the weights' bytes. Weights are read into a model
-that was made from JSON; writing starts from a model that was opened. `process` is a whole process that imports and opens the
-`.keras` file, nothing else. Rounds are interleaved; medians are printed.
+Real Keras writes the net as `.keras`, `.h5` (its older format) and `.weights.h5`. Each figure comes from its own process, which
+imports everything and makes the same call on a small net before it measures the call on the large one (`load_worker.py`). The
+peak is that of resident memory during the call, minus what was resident before, as a multiple of the size of the weights.
+Weights are read into a model made from JSON; the saved model was loaded before. The last row is a whole process that only
+imports and opens the `.keras` file. Rounds are interleaved, and medians are printed.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from typing import Any
 
 from applications import make
 from load_worker import KINDS
-from peers import HERE, bound, environment, interpreter, markdown, number, peer_argument
+from peers import HERE, bound, command_line, environment, interpreter, markdown, needs_peer, number
 
 ENGINES = ("graphkit", "keras-torch", "keras-jax", "keras-tensorflow")
 WORKER = str(HERE / "load_worker.py")
@@ -31,18 +31,15 @@ LABELS = {"keras": "open .keras", "h5": "open .h5", "weights": "load .weights.h5
 
 
 def arguments() -> argparse.Namespace:
-    """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--net", default="ResNet50")
-    parser.add_argument("--engines", default=",".join(ENGINES))
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--made", type=pathlib.Path, help="folder that may have the net's .keras file already")
-    peer_argument(parser)
+    """Parse the command line."""
+    parser = command_line(__doc__, engines=ENGINES, rounds=5)
+    parser.add_argument("--net", default="ResNet50", help="a constructor of keras.applications")
+    parser.add_argument("--made", type=pathlib.Path, help="folder that may contain the net's .keras file")
     return parser.parse_args()
 
 
 def run(engine: str, peer: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """One process of the worker."""
+    """Run the worker."""
     python = interpreter(engine, peer) or ""
     done = subprocess.run([python, WORKER, engine, *words], env=environment(engine), capture_output=True, text=True)
     if done.returncode:
@@ -51,36 +48,35 @@ def run(engine: str, peer: str, *words: str) -> subprocess.CompletedProcess[str]
 
 
 def ask(engine: str, peer: str, kind: str, folder: str) -> dict[str, Any]:
-    """One measurement."""
+    """Return one measurement."""
     answer: dict[str, Any] = json.loads(run(engine, peer, kind, folder).stdout.splitlines()[-1])
     return answer
 
 
 def whole(engine: str, peer: str, folder: str) -> dict[str, Any]:
-    """A process that opens the file and ends."""
+    """Measure a process that opens the file and exits."""
     started = time.perf_counter()
     run(engine, peer, "keras", folder, "--bare")
     return {"seconds": time.perf_counter() - started}
 
 
 def files(args: argparse.Namespace, folder: str) -> int:
-    """Let real Keras write all formats; gives the bytes of the weights."""
+    """Let real Keras write all formats; return the size of the weights in bytes."""
     source = args.made / f"{args.net}.keras" if args.made else None
     if source is None or not source.exists():
         make(args.peer_python, "torch", args.net, pathlib.Path(folder), 0)
         source = pathlib.Path(folder) / f"{args.net}.keras"
     os.symlink(source.resolve(), f"{folder}/net.keras")
-    said = json.loads(run("keras-torch", args.peer_python, "write", folder).stdout.splitlines()[-1])
-    return 4 * int(said["parameters"])
+    report = json.loads(run("keras-torch", args.peer_python, "write", folder).stdout.splitlines()[-1])
+    return 4 * int(report["parameters"])
 
 
 def main() -> None:
     """Measure and print."""
     args = arguments()
-    if not args.peer_python:
-        raise SystemExit("needs --peer-python, an interpreter that has Keras 3")
+    needs_peer(args)
     bound(args.cores)
-    engines = args.engines.split(",")
+    engines = args.engines
     found: dict[tuple[str, str], list[dict[str, Any]]] = collections.defaultdict(list)
     with tempfile.TemporaryDirectory() as folder:
         nbytes = files(args, folder)
@@ -94,7 +90,7 @@ def main() -> None:
 
 
 def show(found: dict[tuple[str, str], list[dict[str, Any]]], engines: list[str], nbytes: int) -> None:
-    """The table."""
+    """Print the table."""
     rows = []
     for kind in (*KINDS, "process"):
         times = {e: statistics.median(a["seconds"] for a in found[kind, e]) for e in engines}
@@ -106,7 +102,7 @@ def show(found: dict[tuple[str, str], list[dict[str, Any]]], engines: list[str],
             more = f" ({statistics.median(peaks):.2f})" if peaks else ""
             cells.append(f"{number(times[engine])}{more}")
         rows.append([LABELS.get(kind, "whole process that opens .keras"), *cells, best])
-    print(f"Seconds, and in brackets the peak of memory as a multiple of the weights ({nbytes / 2**20:.0f} MB)\n")
+    print(f"Seconds, and in brackets the peak memory as a multiple of the weights ({nbytes / 2**20:.0f} MB)\n")
     print(markdown(["", *engines, "graphkit / fastest peer"], rows))
 
 

@@ -1,10 +1,10 @@
-"""One engine opening (or writing) one large file, in a process of its own; says how long it took and how much memory.
+"""Worker: open or write one large file with one engine, and print the seconds and memory it took.
 
     python load_worker.py ENGINE KIND FOLDER [--bare]      KIND: keras, h5, weights, save
-    python load_worker.py ENGINE write FOLDER              from FOLDER/net.keras the other files
+    python load_worker.py ENGINE write FOLDER              write the other formats of FOLDER/net.keras
 
-Seconds are those of the one call, after all imports and after the same call on a small net. The peak is that of the resident
-memory while the call runs, above what was resident just before it. `--bare` does no more than import and open.
+The time is that of a single call, after all imports and the same call on a small net. The peak is that of resident memory during
+the call, minus what was resident before. `--bare` only imports and opens.
 """
 
 import gc
@@ -21,18 +21,18 @@ KINDS = ("keras", "h5", "weights", "save")
 
 
 def library_of(engine: str) -> Any:
-    """graphkit, or Keras on the backend that the environment names."""
+    """Return graphkit, or Keras on the backend that the environment names."""
     return importlib.import_module("graphkit" if engine == "graphkit" else "keras")
 
 
 def memory(field: str) -> float:
-    """A figure of /proc/self/status in MB: VmRSS, what is resident, VmHWM, the most that ever was."""
+    """Return a field of /proc/self/status in MiB: VmRSS for resident memory, VmHWM for its peak."""
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) / 1024 for line in file if line.startswith(field))
 
 
 def forget_peak() -> bool:
-    """Let the peak start anew from what is resident (Linux); False where that cannot be."""
+    """Reset the peak of resident memory (Linux); return whether that worked."""
     try:
         with open("/proc/self/clear_refs", "w") as file:
             file.write("5")
@@ -42,7 +42,7 @@ def forget_peak() -> bool:
 
 
 def peak() -> float:
-    """The most that was resident, in MB."""
+    """Return the peak of resident memory, in MiB."""
     return (
         memory("VmHWM")
         if os.path.exists("/proc/self/status")
@@ -51,7 +51,7 @@ def peak() -> float:
 
 
 def act(library: Any, kind: str, stem: str, model: Any) -> Any:
-    """The call that is measured."""
+    """Make the call that is measured."""
     if kind == "save":
         model.save(f"{stem}-{os.getpid()}.keras")
         os.unlink(f"{stem}-{os.getpid()}.keras")
@@ -63,14 +63,14 @@ def act(library: Any, kind: str, stem: str, model: Any) -> Any:
 
 
 def prepared(library: Any, kind: str, stem: str) -> Any:
-    """The model that the call needs: for weights one of the same config, for saving the one of the file."""
+    """Return the model that the call needs: for weights one made from the config, for saving the loaded one."""
     if kind == "weights":
         return library.models.model_from_json(pathlib.Path(f"{stem}.json").read_text())
     return library.models.load_model(f"{stem}.keras") if kind == "save" else None
 
 
 def write(library: Any, folder: str, stem: str) -> None:
-    """All formats of a model."""
+    """Write the other formats of a model."""
     model = library.models.load_model(f"{folder}/{stem}.keras")
     model.save(f"{folder}/{stem}.h5")
     model.save_weights(f"{folder}/{stem}.weights.h5")
@@ -78,7 +78,7 @@ def write(library: Any, folder: str, stem: str) -> None:
 
 
 def small_net(library: Any, path: str) -> None:
-    """What calls are warmed up with."""
+    """Write the net for the warm-up."""
     layers = library.layers
     x = library.Input((16, 16, 3))
     y = layers.BatchNormalization()(layers.Conv2D(4, 3, activation="relu")(layers.ZeroPadding2D(1)(x)))
@@ -87,7 +87,7 @@ def small_net(library: Any, path: str) -> None:
 
 
 def measure(library: Any, kind: str, folder: str) -> dict[str, float]:
-    """The call on a small net, then on the large one."""
+    """Make the call on a small net, then measure it on the large one."""
     small = f"{folder}/small-{os.getpid()}"
     small_net(library, f"{small}.keras")
     write(library, folder, pathlib.Path(small).name)
@@ -105,7 +105,7 @@ def measure(library: Any, kind: str, folder: str) -> dict[str, float]:
 
 
 def main() -> None:
-    """As the arguments say."""
+    """Run what the arguments select."""
     engine, kind, folder = sys.argv[1:4]
     library = library_of(engine)
     if kind == "write":

@@ -1,10 +1,10 @@
-"""Run by an interpreter that has Keras 3: a net of keras.applications with telling weights, saved with its outputs.
+"""Save a net of keras.applications, with weights that all affect the outputs, and its outputs. Runs on real Keras 3.
 
-    python make_application.py NAME FOLDER [SIZE]      writes FOLDER/NAME.keras and FOLDER/NAME.npz (x, y)
-    python make_application.py --list                  the names of all constructors, as JSON
+    python make_application.py NAME FOLDER [SIZE]      writes FOLDER/NAME.keras and FOLDER/NAME.npz (x, y, sensitivity)
+    python make_application.py --list                  prints the names of all constructors, as JSON
 
-The weights are random, the moving statistics those of a batch (so that no layer saturates), and both are then disturbed, so
-that every number of the file matters to the outputs. The last layer is scaled until its softmax is neither flat nor one-hot.
+The weights are random and the moving statistics those of a batch (so that no layer saturates), then perturbed so that every
+value in the file affects the outputs. The last layer is scaled so that its softmax is neither flat nor one-hot.
 """
 
 import inspect
@@ -19,34 +19,34 @@ warnings.filterwarnings("ignore")
 import keras  # noqa: E402
 import numpy as np  # noqa: E402
 
-SHAPES = {"MobileNetV3Large": (224, 224, 3), "MobileNetV3Small": (224, 224, 3)}  # have no shape of their own
+SHAPES = {"MobileNetV3Large": (224, 224, 3), "MobileNetV3Small": (224, 224, 3)}  # they have no default shape
 ROWS = 2
-LOGIT_SPREAD = 2.0
-BRANCH = 0.3
-OFFSET = 1.0
-ROUNDING = 1e-7
+LOGIT_SPREAD = 2.0  # standard deviation of the logits
+BRANCH = 0.3  # scale of the last weights of residual branches
+OFFSET = 1.0  # mean of beta outside of residual branches
+ROUNDING = 1e-7  # relative change of the images for the sensitivity
 
 
 def names():
-    """The constructors of keras.applications."""
+    """Return the names of the constructors in keras.applications."""
     return sorted(n for n in dir(keras.applications) if inspect.isfunction(getattr(keras.applications, n)))
 
 
 def constructed(name, size):
-    """The net with new weights."""
+    """Return a net with new weights."""
     shape = (size, size, 3) if size else SHAPES.get(name)
     return getattr(keras.applications, name)(weights=None, **({"input_shape": shape} if shape else {}))
 
 
 def layers_within(layer):
-    """The layers inside, nested ones too."""
+    """Yield all layers inside, including nested ones."""
     for inner in getattr(layer, "layers", []):
         yield inner
         yield from layers_within(inner)
 
 
 def ends_branch(layer):
-    """Whether what a layer makes is added to something, if only after a Dropout."""
+    """Return whether an Add reads the layer's output, directly or after a Dropout."""
     readers = [node.operation for node in layer._outbound_nodes]
     return any(
         isinstance(reader, keras.layers.Add) or (isinstance(reader, keras.layers.Dropout) and ends_branch(reader))
@@ -55,10 +55,10 @@ def ends_branch(layer):
 
 
 def fill(model, rng):
-    """Random kernels that keep the spread of what they pass on; scales around one; no bias is zero.
+    """Assign random weights: kernels that preserve the variance, scales around one, and nonzero biases.
 
-    Branches add little to what goes past them, and most numbers stand where activations are steep: otherwise a deep random net is
-    chaotic, and a last bit decides about its outputs.
+    Residual branches are small, and most activations are not saturated. Otherwise a deep random net is chaotic, and its outputs
+    depend on rounding.
     """
     for layer in layers_within(model):
         share = BRANCH if ends_branch(layer) else 1.0
@@ -75,7 +75,7 @@ def fill(model, rng):
 
 
 def settle(model, x, rng):
-    """Moving statistics of this batch, disturbed."""
+    """Set moving statistics to those of a batch, and perturb them."""
     normalizations = [layer for layer in layers_within(model) if isinstance(layer, keras.layers.BatchNormalization)]
     momenta = [layer.momentum for layer in normalizations]
     for layer in normalizations:
@@ -92,7 +92,7 @@ def settle(model, x, rng):
 
 
 def spread_out(model, x):
-    """Scale the last weights until the logits have the wanted spread; gives the outputs."""
+    """Scale the last weights so that the logits have the standard deviation LOGIT_SPREAD; return the outputs."""
     last = model.layers[-1]
     activation, last.activation = last.activation, keras.activations.linear
     factor = LOGIT_SPREAD / keras.ops.convert_to_numpy(model(x)).std()
@@ -103,7 +103,7 @@ def spread_out(model, x):
 
 
 def main():
-    """Make one."""
+    """Write one net."""
     if keras.backend.backend() == "torch":
         import torch
 
@@ -114,9 +114,7 @@ def main():
     name, folder = sys.argv[1], pathlib.Path(sys.argv[2])
     rng = np.random.default_rng(0)
     model = constructed(name, int(sys.argv[3]) if len(sys.argv) > 3 else None)
-    coarse = rng.uniform(0, 255, (ROWS, 8, 8, 3)).astype(
-        "float32"
-    )  # patches of colour: rows that differ in what a net sees
+    coarse = rng.uniform(0, 255, (ROWS, 8, 8, 3)).astype("float32")  # patches of colour, so that the rows differ
     height, width = model.input_shape[1:3]
     picks = [np.arange(n) * 8 // n for n in (height, width)]
     x = coarse[:, picks[0]][:, :, picks[1]] + rng.normal(0, 20, (ROWS, height, width, 3)).astype("float32")

@@ -1,4 +1,4 @@
-"""The nets of the training benchmark, written once against Keras' API: each takes the module that answers to it."""
+"""The nets of the training benchmark, written against Keras' API: each function takes the module that provides it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,17 @@ Array = np.ndarray
 
 @dataclass(frozen=True)
 class Net:
-    """A net, its data, and how it is trained."""
+    """A net, its data, and how it is trained.
+
+    Args:
+        build: makes the model with a module that has Keras' API.
+        data: makes inputs and targets from a random generator and a number of samples.
+        batch: samples per step.
+        steps: steps per epoch.
+        optimizer: its Keras name.
+        loss: its Keras name.
+        epochs: the number of epochs that a round measures.
+    """
 
     build: Callable[[Any], Any]
     data: Callable[[np.random.Generator, int], tuple[list[Array], Array]]
@@ -20,15 +30,14 @@ class Net:
     optimizer: str
     loss: str
     epochs: int = 1
-    """Epochs that are timed together in one round."""
 
     def arrays(self) -> tuple[list[Array], Array]:
-        """Inputs and targets of one epoch."""
+        """Return the inputs and targets of one epoch."""
         return self.data(np.random.default_rng(0), self.batch * self.steps)
 
 
 def mlp(keras: Any) -> Any:
-    """784 - 64 - 64 - 10."""
+    """Return a multilayer perceptron, 784 - 64 - 64 - 10."""
     layers = keras.layers
     x = first = keras.Input((784,))
     x = layers.Dense(64, activation="relu")(x)
@@ -37,7 +46,7 @@ def mlp(keras: Any) -> Any:
 
 
 def siamese(keras: Any) -> Any:
-    """Two sequences through one LSTM."""
+    """Return a net of two sequences that share an LSTM."""
     layers = keras.layers
     left, right = keras.Input((280, 256)), keras.Input((280, 256))
     shared = layers.LSTM(64)
@@ -46,7 +55,7 @@ def siamese(keras: Any) -> Any:
 
 
 def cnn(keras: Any) -> Any:
-    """Two convolutions with poolings and a dropout."""
+    """Return a net of two convolutions with poolings and a dropout."""
     layers = keras.layers
     x = first = keras.Input((28, 28, 1))
     for filters in (32, 64):
@@ -56,7 +65,7 @@ def cnn(keras: Any) -> Any:
 
 
 def residual_block(keras: Any, x: Any, filters: int, stride: int) -> Any:
-    """Two convolutions and a shortcut, projected where the shape changes."""
+    """Apply two convolutions and a shortcut, which is projected where the shape changes."""
     layers = keras.layers
     y = layers.Conv2D(filters, 3, strides=stride, padding="same", use_bias=False)(x)
     y = layers.Activation("relu")(layers.BatchNormalization()(y))
@@ -67,7 +76,7 @@ def residual_block(keras: Any, x: Any, filters: int, stride: int) -> Any:
 
 
 def resnet20(keras: Any) -> Any:
-    """The CIFAR ResNet-20."""
+    """Return the CIFAR ResNet-20."""
     layers = keras.layers
     x = first = keras.Input((32, 32, 3))
     x = layers.Conv2D(16, 3, padding="same", use_bias=False)(x)
@@ -80,7 +89,7 @@ def resnet20(keras: Any) -> Any:
 
 
 def transformer(keras: Any) -> Any:
-    """A transformer block that classifies 200 tokens."""
+    """Return a transformer block that classifies 200 tokens."""
     layers = keras.layers
     first = keras.Input((200,), dtype="int32")
     x = layers.Embedding(20000, 32)(first)
@@ -94,12 +103,12 @@ def transformer(keras: Any) -> Any:
 
 
 def floats(random: np.random.Generator, *shape: int) -> Array:
-    """Normal float32 values."""
+    """Draw normally distributed float32 values."""
     return random.standard_normal(shape, dtype="float32")
 
 
 def one_hot(random: np.random.Generator, count: int) -> Array:
-    """Ten classes."""
+    """Draw one-hot targets of ten classes."""
     return np.eye(10, dtype="float32")[random.integers(0, 10, count)]
 
 

@@ -1,4 +1,4 @@
-"""One engine predicting with one net, in a process of its own: a line on stdin asks for a round, JSON answers."""
+"""Worker: predict with one net on one engine. Each line on stdin starts a round; answers are JSON lines."""
 
 import importlib
 import pathlib
@@ -14,11 +14,11 @@ from worker import say
 
 ROWS = 256
 SECONDS = 0.2
-Ways = dict[str, Callable[[], Any]]
+Methods = dict[str, Callable[[], Any]]
 
 
 def milliseconds(act: Callable[[], Any]) -> float:
-    """The mean of as many calls as fit into a while; of one, where that takes longer."""
+    """Return the mean duration of as many calls as fit into SECONDS, at least one."""
     count, started = 0, time.perf_counter()
     while time.perf_counter() - started < SECONDS:
         act()
@@ -27,15 +27,15 @@ def milliseconds(act: Callable[[], Any]) -> float:
 
 
 def samples(net: Net) -> tuple[Any, Any]:
-    """One row, and a batch."""
+    """Return one row, and a batch."""
     inputs = [np.resize(a, (ROWS, *a.shape[1:])) for a in net.data(np.random.default_rng(0), 32)[0]]
     pick = [[a[:n] for a in inputs] for n in (1, ROWS)]
     one, many = (xs if len(xs) > 1 else xs[0] for xs in pick)
     return one, many
 
 
-def keras_like(net: Net, module: str) -> Ways:
-    """The ways of a library that answers to Keras' API."""
+def keras_like(net: Net, module: str) -> Methods:
+    """Return the methods of a library with Keras' API."""
     keras = importlib.import_module(module)
     model, (one, many) = net.build(keras), samples(net)
     return {
@@ -45,20 +45,20 @@ def keras_like(net: Net, module: str) -> Ways:
     }
 
 
-def graphkit(net: Net) -> Ways:
-    """Keras' ways, and the predictor."""
+def graphkit(net: Net) -> Methods:
+    """Return Keras' methods, and the predictor."""
     import graphkit as library
 
-    ways, (one, _) = keras_like(net, "graphkit"), samples(net)
+    methods, (one, _) = keras_like(net, "graphkit"), samples(net)
     with tempfile.TemporaryDirectory() as folder:
         path = str(pathlib.Path(folder) / "model.onnx")
         net.build(library).export(path)
         predictor = library.runtime.Predictor(path)
-    return {**ways, "predictor": lambda: predictor.predict(one)}
+    return {**methods, "predictor": lambda: predictor.predict(one)}
 
 
-def pytorch(name: str, net: Net) -> Ways:
-    """Calls under inference mode."""
+def pytorch(name: str, net: Net) -> Methods:
+    """Return calls in PyTorch's inference mode."""
     import torch
     from torch_nets import BUILD, tensors
 
@@ -73,16 +73,16 @@ def pytorch(name: str, net: Net) -> Ways:
 
 
 def main() -> None:
-    """Build, warm up, then a round for every line."""
+    """Build, warm up, then run a round for every line."""
     engine, name = sys.argv[1:3]
     net = NETS[name]
-    own: dict[str, Callable[[], Ways]] = {"graphkit": lambda: graphkit(net), "torch": lambda: pytorch(name, net)}
-    ways = own.get(engine, lambda: keras_like(net, "keras"))()
-    for act in ways.values():
+    own: dict[str, Callable[[], Methods]] = {"graphkit": lambda: graphkit(net), "torch": lambda: pytorch(name, net)}
+    methods = own.get(engine, lambda: keras_like(net, "keras"))()
+    for act in methods.values():
         act()
-    say(ready=True, ways=list(ways))
+    say(ready=True, methods=list(methods))
     for _ in sys.stdin:
-        say(**{way: milliseconds(act) for way, act in ways.items()})
+        say(**{method: milliseconds(act) for method, act in methods.items()})
 
 
 if __name__ == "__main__":

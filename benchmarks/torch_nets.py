@@ -1,4 +1,4 @@
-"""The same nets in plain PyTorch, with Keras' initial learning rates and epsilons."""
+"""The nets of `nets.py` in plain PyTorch, with Keras' default learning rates and epsilons."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,10 +12,10 @@ Tensors = list[torch.Tensor]
 
 
 class Residual(nn.Module):
-    """Two convolutions and a shortcut, projected where the shape changes."""
+    """Two convolutions and a shortcut, which is projected where the shape changes."""
 
     def __init__(self, inputs: int, filters: int, stride: int) -> None:
-        """Its parts."""
+        """Create the layers."""
         super().__init__()
         self.first = nn.Conv2d(inputs, filters, 3, stride, 1, bias=False)
         self.second = nn.Conv2d(filters, filters, 3, 1, 1, bias=False)
@@ -27,32 +27,32 @@ class Residual(nn.Module):
             )
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """The block."""
+        """Apply the block."""
         y = functional.relu(self.norms[0](self.first(x)))
         return functional.relu(self.shortcut(x) + self.norms[1](self.second(y)))
 
 
 class Siamese(nn.Module):
-    """Two sequences through one LSTM."""
+    """Two sequences that share an LSTM."""
 
     def __init__(self) -> None:
-        """Its parts."""
+        """Create the layers."""
         super().__init__()
         self.shared = nn.LSTM(256, 64, batch_first=True)
         self.head = nn.Linear(128, 1)
 
     def forward(self, left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-        """The logit."""
+        """Return the logit."""
         ends = [self.shared(x)[0][:, -1] for x in (left, right)]
         out: torch.Tensor = self.head(torch.cat(ends, -1))
         return out
 
 
 class Transformer(nn.Module):
-    """A transformer block that classifies 200 tokens; heads of 32 as in Keras, so with projections of its own."""
+    """A transformer block that classifies 200 tokens, with Keras' head size of 32, which nn.MultiheadAttention does not allow."""
 
     def __init__(self) -> None:
-        """Its parts."""
+        """Create the layers."""
         super().__init__()
         self.embed = nn.Embedding(20000, 32)
         self.project, self.out = nn.Linear(32, 3 * 64), nn.Linear(64, 32)
@@ -62,7 +62,7 @@ class Transformer(nn.Module):
         self.drop = nn.Dropout(0.1)
 
     def attend(self, x: torch.Tensor) -> torch.Tensor:
-        """Two heads of 32."""
+        """Apply attention with two heads of size 32."""
         batch, time, _ = x.shape
         q, k, v = self.project(x).view(batch, time, 3, 2, 32).permute(2, 0, 3, 1, 4)
         mixed = functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(batch, time, 64)
@@ -70,7 +70,7 @@ class Transformer(nn.Module):
         return out
 
     def forward(self, tokens: torch.Tensor) -> torch.Tensor:
-        """The logits."""
+        """Return the logits."""
         x = self.embed(tokens)
         x = self.norms[0](x + self.drop(self.attend(x)))
         x = self.norms[1](x + self.feed(x))
@@ -79,18 +79,18 @@ class Transformer(nn.Module):
 
 
 def mlp() -> nn.Module:
-    """784 - 64 - 64 - 10."""
+    """Return a multilayer perceptron, 784 - 64 - 64 - 10."""
     return nn.Sequential(nn.Linear(784, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10))
 
 
 def cnn() -> nn.Module:
-    """Two convolutions with poolings and a dropout."""
+    """Return a net of two convolutions with poolings and a dropout."""
     towers = [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*towers, nn.Flatten(), nn.Dropout(0.5), nn.Linear(1600, 10))
 
 
 def resnet20() -> nn.Module:
-    """The CIFAR ResNet-20."""
+    """Return the CIFAR ResNet-20."""
     blocks: list[nn.Module] = [nn.Conv2d(3, 16, 3, 1, 1, bias=False), nn.BatchNorm2d(16, 1e-3, 0.01), nn.ReLU()]
     inputs = 16
     for stage, filters in enumerate((16, 32, 64)):
@@ -119,7 +119,7 @@ OPTIMIZERS: dict[str, Callable[[Any], torch.optim.Optimizer]] = {
 
 
 def tensors(arrays: list[np.ndarray], target: np.ndarray) -> tuple[Tensors, torch.Tensor]:
-    """Data as PyTorch likes it: channels first, int64 classes."""
+    """Convert data to PyTorch's conventions: channels-first images, int64 classes."""
     xs = [torch.from_numpy(np.ascontiguousarray(np.moveaxis(a, -1, 1) if a.ndim == 4 else a)) for a in arrays]
     return xs, torch.from_numpy(target.astype("int64") if target.dtype.kind == "i" else target)
 
@@ -128,7 +128,7 @@ class Trainer:
     """The training loop of one net."""
 
     def __init__(self, name: str, net: Any, compiled: bool) -> None:
-        """Its parts."""
+        """Create the model, its data and its optimizer."""
         self.model = BUILD[name]()
         self.run: Any = torch.compile(self.model) if compiled else self.model
         self.xs, self.y = tensors(*net.arrays())
@@ -139,11 +139,11 @@ class Trainer:
         )
 
     def parameters(self) -> int:
-        """How many numbers train."""
+        """Return the number of parameters."""
         return sum(p.numel() for p in self.model.parameters())
 
     def epoch(self) -> float:
-        """One shuffled epoch; the mean loss."""
+        """Train for one shuffled epoch; return the mean loss."""
         self.model.train()
         order, total = torch.randperm(len(self.y)), torch.zeros(())
         for picked in order.split(self.batch):

@@ -1,4 +1,4 @@
-"""One engine training and predicting by turns, in a process of its own: a line on stdin asks for a round, JSON answers."""
+"""Worker: train and predict alternately on one engine. Each line on stdin starts a round; answers are JSON lines."""
 
 import importlib
 import statistics
@@ -17,7 +17,7 @@ LEAST = 7
 
 
 def agent(keras: Any) -> Any:
-    """The net of a small agent: 20 - 64 - 64 - 4."""
+    """Return the net of a small agent, 20 - 64 - 64 - 4."""
     layers = keras.layers
     x = first = keras.Input((20,))
     for _ in range(2):
@@ -26,7 +26,7 @@ def agent(keras: Any) -> Any:
 
 
 def agent_data(random: np.random.Generator, rows: int) -> tuple[list[Any], Any]:
-    """States and values of actions."""
+    """Draw states, and values of actions."""
     return [random.normal(size=(rows, 20)).astype("float32")], random.normal(size=(rows, 4)).astype("float32")
 
 
@@ -34,7 +34,7 @@ AGENT = Net(agent, agent_data, 32, 1, "adam", "mse")
 
 
 def milliseconds(act: Callable[[], Any]) -> float:
-    """The median of as many calls as fit into a while, of a few where they are slow."""
+    """Return the median duration of as many calls as fit into SECONDS, at least LEAST."""
     took: list[float] = []
     begun = time.perf_counter()
     while time.perf_counter() - begun < SECONDS or len(took) < LEAST:
@@ -44,8 +44,8 @@ def milliseconds(act: Callable[[], Any]) -> float:
     return 1000 * statistics.median(took)
 
 
-def ways(net: Net, module: str) -> dict[str, Callable[[], Any]]:
-    """What is timed."""
+def actions(net: Net, module: str) -> dict[str, Callable[[], Any]]:
+    """Return what is measured, by name."""
     keras = importlib.import_module(module)
     model = net.build(keras)
     model.compile(optimizer=net.optimizer, loss=net.loss)
@@ -66,21 +66,21 @@ def ways(net: Net, module: str) -> dict[str, Callable[[], Any]]:
     return {
         "train": train,
         "predict": predict,
-        "turns": lambda: (train(), predict()),
+        "train+predict": lambda: (train(), predict()),
         "set": set_weights,
         "set+predict": lambda: (set_weights(), predict()),
     }
 
 
 def main() -> None:
-    """Build, warm up, then a round for every line."""
+    """Build, warm up, then run a round for every line."""
     engine, name = sys.argv[1:3]
-    acts = ways(AGENT if name == "agent" else NETS[name], "graphkit" if engine == "graphkit" else "keras")
+    acts = actions(AGENT if name == "agent" else NETS[name], "graphkit" if engine == "graphkit" else "keras")
     for act in (*acts.values(), *acts.values()):
         act()
     say(ready=True)
     for _ in sys.stdin:
-        say(**{way: milliseconds(act) for way, act in acts.items()})
+        say(**{action: milliseconds(act) for action, act in acts.items()})
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""One engine training one net, in a process of its own: a line on stdin asks for a round, a line of JSON answers."""
+"""Worker: train one net on one engine. Each line on stdin starts a round; answers are JSON lines."""
 
 import importlib
 import json
@@ -14,12 +14,12 @@ Round = Callable[[], dict[str, float]]
 
 
 def say(**fields: Any) -> None:
-    """One line of JSON."""
+    """Print one line of JSON."""
     print(json.dumps(fields), flush=True)
 
 
 def timed_epochs(keras: Any, epochs: int) -> Any:
-    """A callback that times the last epochs of a fit, its first epoch being a warm-up."""
+    """Return a callback that times the epochs of a fit except the first, a warm-up."""
 
     class Timed(keras.callbacks.Callback):
         seconds = 0.0
@@ -38,7 +38,7 @@ def timed_epochs(keras: Any, epochs: int) -> Any:
 
 
 def keras_like(net: Net, module: str, jit: bool | str = "auto") -> tuple[Round, int]:
-    """A round of a library that answers to Keras' API."""
+    """Return a round on a library with Keras' API, and the number of parameters."""
     keras = importlib.import_module(module)
     model = net.build(keras)
     extra = {} if jit == "auto" else {"jit_compile": jit}
@@ -55,7 +55,7 @@ def keras_like(net: Net, module: str, jit: bool | str = "auto") -> tuple[Round, 
 
 
 def pytorch(net: Net, name: str, compiled: bool) -> tuple[Round, int]:
-    """A round of plain PyTorch."""
+    """Return a round on plain PyTorch, and the number of parameters."""
     from torch_nets import Trainer
 
     trainer = Trainer(name, net, compiled)
@@ -81,7 +81,7 @@ ENGINES: dict[str, Callable[[Net, str], tuple[Round, int]]] = {
 
 
 def main() -> None:
-    """Build, warm up, then a round for every line."""
+    """Build, warm up, then run a round for every line."""
     engine, name = sys.argv[1:3]
     started = time.perf_counter()
     play, parameters = ENGINES[engine](NETS[name], name)

@@ -1,4 +1,4 @@
-"""Train a small convolutional net on digits, export it to ONNX, and run the file as a service would."""
+"""Train a small convolutional net on handwritten digits, export it to ONNX, and run the file as a service would."""
 
 import pathlib
 import tempfile
@@ -13,7 +13,7 @@ DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "
 
 
 def classifier() -> Model:
-    """8 x 8 pixels to ten classes."""
+    """Return a net that classifies images of 8 x 8 pixels into ten classes."""
     image = graphkit.Input((8, 8, 1), name="image")
     x = layers.Conv2D(16, 3, padding="same", activation="relu")(image)
     x = layers.MaxPooling2D()(x)
@@ -23,7 +23,7 @@ def classifier() -> Model:
 
 
 def main() -> None:
-    """Train, export, predict with onnxruntime alone."""
+    """Train, export, and predict with onnxruntime."""
     graphkit.utils.set_random_seed(0)
     with np.load(DIGITS) as data:
         images, labels = data["images"][..., None].astype("float32") / 16, data["labels"].astype("int32")

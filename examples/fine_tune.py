@@ -1,4 +1,4 @@
-"""Load a saved .keras model, freeze its first layer, give it new classes, train, and save it again."""
+"""Load a .keras model, freeze its first layer, replace its head to predict new classes, train, and save it."""
 
 import pathlib
 import tempfile
@@ -13,7 +13,7 @@ DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "
 
 
 def train(model: Model, images: np.ndarray, labels: np.ndarray, epochs: int) -> float:
-    """Train; the accuracy on what was held back."""
+    """Train, and return the accuracy on a held-out fifth of the data."""
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     held = len(labels) // 5
     model.fit(images[held:], labels[held:], epochs=epochs, batch_size=32, verbose=0)
@@ -21,7 +21,7 @@ def train(model: Model, images: np.ndarray, labels: np.ndarray, epochs: int) -> 
 
 
 def pretrain(path: pathlib.Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Somebody's model: the digits 0 to 4."""
+    """Train and save the model to start from, which knows the digits 0 to 4."""
     pixels = graphkit.Input((64,))
     x = layers.Dense(64, activation="relu", name="features_1")(pixels)
     x = layers.Dense(32, activation="relu", name="features_2")(x)

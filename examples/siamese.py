@@ -1,4 +1,4 @@
-"""Two digits, one shared encoder: the same digit? The graph shows the encoder as one layer that is called twice."""
+"""Predict whether two images show the same digit, with one shared encoder, which the graph shows as a layer called twice."""
 
 import pathlib
 
@@ -13,7 +13,7 @@ DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "
 
 
 def pairs(images: np.ndarray, labels: np.ndarray, count: int) -> tuple[list[np.ndarray], np.ndarray]:
-    """Pairs of images, half of them of the same digit."""
+    """Draw pairs of images, at least half of them of the same digit."""
     random = np.random.default_rng(0)
     left = random.integers(0, len(labels), count)
     right = random.integers(0, len(labels), count)
@@ -24,7 +24,7 @@ def pairs(images: np.ndarray, labels: np.ndarray, count: int) -> tuple[list[np.n
 
 
 def siamese() -> Model:
-    """A shared encoder on both images, and a decision on the difference of the codes."""
+    """Return a net with a shared encoder for both images, and a classifier of the squared difference of their codes."""
     pixels = graphkit.Input((64,), name="pixels")
     code = layers.Dense(24, activation="tanh")(layers.Dense(64, activation="relu")(pixels))
     encoder = Model(pixels, code, name="encoder")
@@ -35,7 +35,7 @@ def siamese() -> Model:
 
 
 def main() -> None:
-    """Train, evaluate, look at the graph."""
+    """Train, evaluate, inspect the graph."""
     graphkit.utils.set_random_seed(0)
     with np.load(DIGITS) as data:
         images, labels = data["images"].reshape(-1, 64).astype("float32") / 16, data["labels"]

@@ -1,4 +1,4 @@
-"""What all tests share: a clean session, and one thread for BLAS where nothing else is said."""
+"""Shared by all tests: a clean session, and one BLAS thread unless the environment sets another number."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def _fresh_session() -> None:
-    """Automatic names start anew, seeds are fixed: a test does not depend on those before it."""
+    """Reset automatic names and fix seeds, so that a test does not depend on earlier ones."""
     from graphkit.core.names import reset_names
     from graphkit.core.seeds import set_session_seed
 

@@ -1,4 +1,4 @@
-"""The golden files of fixtures/keras for tests: models saved by real Keras, with inputs and outputs."""
+"""Access to the golden files in fixtures/keras: models saved by real Keras, with inputs and outputs."""
 
 from __future__ import annotations
 
@@ -16,36 +16,36 @@ FOLDER = Path(__file__).resolve().parent.parent / "fixtures" / "keras"
 
 @lru_cache(maxsize=1)
 def cases() -> dict[str, dict[str, Any]]:
-    """The rows of the index by id."""
+    """Return the rows of the index by id."""
     rows = json.loads((FOLDER / "index.json").read_text())["cases"]
     return {row["id"]: row for row in rows}
 
 
 def model_file(case: str) -> Path:
-    """The `.keras` file of a case."""
+    """Return the `.keras` file of a case."""
     return FOLDER / f"{case}.keras"
 
 
 @lru_cache(maxsize=64)
 def arrays(case: str) -> dict[str, np.ndarray[Any, Any]]:
-    """The arrays of a case by name: `in_0`, `out_0`, ..."""
+    """Return the arrays of a case by name: `in_0`, `out_0`, ..."""
     with np.load(FOLDER / f"{case}.npz", allow_pickle=False) as file:
         return dict(file)
 
 
 def numbered(case: str, prefix: str) -> list[np.ndarray[Any, Any]]:
-    """The arrays `prefix0`, `prefix1`, ... of a case."""
+    """Return the arrays `prefix0`, `prefix1`, ... of a case."""
     table = arrays(case)
     return [table[f"{prefix}{i}"] for i in range(len(table)) if f"{prefix}{i}" in table]
 
 
 def inputs_of(case: str, prefix: str = "in_") -> Any:
-    """The inputs of a case in the model's own structure."""
+    """Return the inputs of a case in the model's structure."""
     return nest.pack(cases()[case]["input_struct"], numbered(case, prefix))
 
 
 def assert_outputs(case: str, outputs: Any, prefix: str = "out_", rtol: float = 2e-4, atol: float = 2e-5) -> None:
-    """The outputs are those of real Keras; half floats to a unit in the last place of theirs, and half a one of the largest."""
+    """Assert that outputs equal Keras'; half floats within one unit in the last place, and half a unit of the largest value."""
     wanted = numbered(case, prefix)
     given = nest.flatten(outputs)
     assert len(given) == len(wanted)
@@ -61,11 +61,11 @@ _UNITS = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 def units_of(case: str) -> list[float]:
-    """For each output a unit in the last place of numbers from 1 to 2, if it is of half floats; else 0."""
+    """Return, for each output, the machine epsilon of its dtype for half floats, else 0."""
     return [_UNITS.get(output["dtype"], 0.0) for output in cases()[case]["outputs"]]
 
 
 def policy_unit(case: str) -> float:
-    """The unit of the half floats that any layer of the case computes in, 0 if none does."""
+    """Return the machine epsilon of the half floats that a layer of the case computes in, 0 if none does."""
     named = [unit for dtype, unit in _UNITS.items() if dtype in case]
     return max([*units_of(case), *named], default=0.0)

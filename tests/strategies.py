@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from graphkit import layers, models, ops
 from graphkit.graph.symbolic import SymbolicTensor
 
-Draw = random.Random  # makes the choices; hypothesis gives its seed and the number of steps
-MAX_DEPTH = 3  # models within models
+Draw = random.Random  # makes the choices; hypothesis draws its seed and the number of steps
+MAX_DEPTH = 3  # nested models
 
 
 class Drawn(NamedTuple):
@@ -23,7 +23,7 @@ class Drawn(NamedTuple):
     seed: int
 
     def inputs(self, batch: int = 2) -> Any:
-        """Arrays in the structure of the model's inputs; ids for integer inputs."""
+        """Return arrays in the structure of the model's inputs; ids for integer inputs."""
         rng = np.random.default_rng(self.seed + batch)
 
         def array(tensor: SymbolicTensor) -> Any:
@@ -39,7 +39,7 @@ class Drawn(NamedTuple):
         return nest.map_structure(array, self.model.input)
 
 
-# What may be done to one tensor, by its rank: name -> function of draw that makes a layer (or a function of a tensor).
+# Operations on one tensor, by its rank: name -> function of draw that returns a layer (or a function of a tensor).
 _ACTIVATIONS = ("relu", "tanh", "sigmoid", "softmax", "elu", "gelu", "linear")
 
 
@@ -127,28 +127,28 @@ class _Builder:
         self.made: list[tuple[Any, Any]] = []  # (layer, the tensor that it was first called on)
 
     def pick(self, wanted: Callable[[Any], bool] = lambda t: True) -> Any:
-        """One of the tensors so far, rather a late one."""
+        """Return one of the tensors so far, preferably a recent one."""
         candidates = [t for t in self.pool if wanted(t)]
         return candidates[-1 - self.draw.randint(0, min(3, len(candidates) - 1))]
 
     def loose_ends(self) -> list[Any]:
-        """The tensors that nothing was made of, so that little of what was drawn is left out."""
+        """Return the tensors that nothing reads, so that most of the graph contributes to the outputs."""
         used = {t for x in self.pool for t in x.history.operation.nodes[x.history.node_index].input_tensors}
         return [t for t in self.pool if t not in used]
 
     def step(self) -> None:
-        """One more tensor."""
+        """Add a tensor."""
         kinds = ["unary", "unary", "unary", "unary", "merge", "shared", *(["nested"] if self.depth < MAX_DEPTH else [])]
         x = getattr(self, self.draw.choice(kinds))()
         if x is not None and _elements(x) <= 600:
             self.pool.append(x)
 
     def unary(self) -> Any:
-        """A new layer or op on one tensor."""
+        """Apply a new layer or op to a tensor."""
         x = self.pick()
         rank = len(x.shape)
         options = draw_from(self.draw, ANY_RANK, BY_RANK.get(rank, []))
-        if None in x.shape[1:]:  # layers that must know the time axis
+        if None in x.shape[1:]:  # layers that require a known time axis
             options = [_dense, _activation, _affine, _recurrent, *ANY_RANK[3:6]]
         operation = self.draw.choice(options)(self.draw)
         if isinstance(operation, layers.Layer):
@@ -156,7 +156,7 @@ class _Builder:
         return operation(x)
 
     def merge(self) -> Any:
-        """Two or three tensors of one shape joined."""
+        """Merge two or three tensors of equal shape."""
         x = self.pick()
         fitting = [t for t in self.pool if t.shape == x.shape and None not in t.shape[1:]] or [x]
         y = fitting[self.draw.randint(0, len(fitting) - 1)]
@@ -168,7 +168,7 @@ class _Builder:
         )
 
     def shared(self) -> Any:
-        """A layer that is there already, on another tensor of the shape that it knows."""
+        """Apply an existing layer to another tensor of the shape that it was built for."""
         if not self.made:
             return None
         layer, first = self.made[self.draw.randint(0, len(self.made) - 1)]
@@ -176,7 +176,7 @@ class _Builder:
         return layer(fitting[self.draw.randint(0, len(fitting) - 1)])
 
     def nested(self) -> Any:
-        """A model of its own as a layer."""
+        """Apply a nested model."""
         x = self.pick()
         inner = _Builder(self.draw, self.depth + 1)
         source = layers.Input(x.shape[1:])
@@ -189,7 +189,7 @@ class _Builder:
 
 
 def draw_from(draw: Draw, general: list[Any], special: list[Any]) -> list[Any]:
-    """Layers of one rank as often as those for any."""
+    """Choose layers for this rank as often as those for any rank."""
     return special if special and draw.choice((True, False)) else general
 
 
@@ -199,13 +199,13 @@ def _elements(x: Any) -> int:
 
 @st.composite
 def functional_models(draw: Any, max_steps: int = 12) -> Drawn:
-    """A model of up to `max_steps` calls with one to three inputs, and outputs as a tensor, list or dict."""
+    """Draw a model of up to `max_steps` calls with one to three inputs, and outputs as a tensor, list or dict."""
     seed, steps = draw(st.integers(0, 2**32 - 1)), draw(st.integers(3, max_steps))
     return model_of(random.Random(seed), steps, seed)
 
 
 def model_of(draw: Draw, steps: int, seed: int) -> Drawn:
-    """The model that this generator makes of so many steps."""
+    """Return the model that this generator makes in `steps` steps."""
     builder = _Builder(draw, 0)
     inputs: dict[str, Any] = {}
     for number in range(draw.randint(1, 3)):
@@ -233,7 +233,7 @@ def model_of(draw: Draw, steps: int, seed: int) -> Drawn:
 
 
 def _structure(draw: Draw, tensors: list[Any], names: list[str]) -> Any:
-    """The tensors alone, in a list, in a dict, or in a list and a dict."""
+    """Return the tensors as a single tensor, a list, a dict, or a list and a dict."""
     kind = draw.choice(["plain", "list", "dict", "nest"])
     if kind == "plain" and len(tensors) == 1:
         return tensors[0]

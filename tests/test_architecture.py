@@ -1,4 +1,4 @@
-"""The house's own rules: who imports whom, what is loaded when, what the package list says, what no text may mention."""
+"""The project's own rules: the direction of imports, lazy loading, the list of packages, what no text may mention."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_heavy_modules_are_not_loaded_by_an_import(statement: str) -> None:
 
 
 def test_the_package_list_is_the_folders() -> None:
-    """A folder that pyproject forgets is missing from the wheel."""
+    """A folder that pyproject.toml does not list is missing from the wheel."""
     setup = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
     folders = {
         _package_name(path.parent)
@@ -180,7 +180,7 @@ def test_all_names_of_late_rooms_exist() -> None:
 
 
 def test_no_text_names_a_place_on_some_machine() -> None:
-    """Paths of the machine on which something was written say nothing on another."""
+    """Absolute paths of one machine are meaningless on another."""
     place = re.compile(r"(?<![\w.])/(?:home|root|Users|work|opt|mnt)/[\w.]")
     wrong = []
     for path in tracked_texts():
@@ -191,7 +191,7 @@ def test_no_text_names_a_place_on_some_machine() -> None:
 
 
 def tracked_texts() -> Iterator[Path]:
-    """The texts of the project: sources, pages, settings; not what a build or a tool left behind."""
+    """Yield the text files of the project: sources, pages, settings; no output of builds or tools."""
     folders = ("graphkit", "converters", "tests", "docs", "examples", "benchmarks", "fixtures", ".github")
     for path in [*ROOT.glob("*"), *(p for f in folders for p in (ROOT / f).rglob("*"))]:
         inside = path.relative_to(ROOT).parts
@@ -214,7 +214,7 @@ def test_no_module_is_named_utils_or_bears_a_version() -> None:
 
 
 def test_the_public_layers_are_listed() -> None:
-    """`graphkit.layers.__all__` names what the module offers: type checkers take nothing else."""
+    """`graphkit.layers.__all__` lists what the module provides: type checkers see nothing else."""
     from graphkit import layers
     from graphkit.core.serialization import classes_of
 
@@ -231,7 +231,7 @@ def test_the_public_layers_are_listed() -> None:
 
 # ----- one writer of files -----
 
-# Functions that write into the place which the writer of files (core/files.py) gave them; it publishes what they wrote.
+# Functions that write to a temporary path from the writer of files (core/files.py), which then publishes it.
 WRITE_INTO_A_PART = {
     "saving/archive.py": {"_write_members", "_write_zip"},
     "saving/stores.py": {"new_hdf5", "write_npz"},
@@ -240,7 +240,7 @@ WRITE_INTO_A_PART = {
     "utils/files.py": {
         "_receive",
         "extract_archive",
-    },  # members of archives that people fetch, into the folder for them
+    },  # members of downloaded archives, into their folder
     "onnx/files.py": {"_write_message", "_write_data"},
 }
 WRITER = "core/files.py"
@@ -279,7 +279,7 @@ _WRITING_FUNCTIONS = {
 
 
 def writing_call(node: ast.Call) -> str | None:
-    """What a call writes with, or None for one that writes nothing."""
+    """Return the function with which a call writes, or None if it does not write."""
     function = node.func
     name = (
         function.attr if isinstance(function, ast.Attribute) else function.id if isinstance(function, ast.Name) else ""
@@ -292,7 +292,7 @@ def writing_call(node: ast.Call) -> str | None:
     if name == "extractall" or (name in ("tofile", "dump") and owner not in ("yaml",)):
         return f".{name}"
     if name in ("open", "File", "ZipFile", "TarFile", "GzipFile"):
-        is_method = name == "open" and isinstance(function, ast.Attribute)  # of a path: the mode comes first
+        is_method = name == "open" and isinstance(function, ast.Attribute)  # a method of a path: the mode comes first
         modes = [a.value for a in node.args[0 if is_method else 1 : 2] if isinstance(a, ast.Constant)]
         modes += [k.value.value for k in node.keywords if k.arg == "mode" and isinstance(k.value, ast.Constant)]
         if any(isinstance(mode, str) and re.fullmatch(r"[rbt]*[wax+][wax+bt]*", mode) for mode in modes):
@@ -301,7 +301,7 @@ def writing_call(node: ast.Call) -> str | None:
 
 
 def writers(folder: Path) -> Iterator[tuple[str, str, int, str]]:
-    """(module, outermost function, line, call) of everything that writes to the disk."""
+    """Yield (module, outermost function, line, call) for every call that writes to disk."""
     for _, path, tree in sources(folder):
         module = path.relative_to(folder).as_posix()
         for top in tree.body:
@@ -312,7 +312,7 @@ def writers(folder: Path) -> Iterator[tuple[str, str, int, str]]:
 
 
 def test_one_module_writes_files() -> None:
-    """Whoever adds a second writer uses `replacing` of core/files.py instead, or is named above with a reason."""
+    """Code that writes files uses `replacing` of core/files.py, or is listed above with a reason."""
     wrong = []
     for folder in (PACKAGE, ROOT / "converters"):
         for module, function, line, call in writers(folder):

@@ -1,4 +1,4 @@
-"""`K.`: the old backend names with their old meanings."""
+"""`K.`: the names of the old backend, with their old meanings."""
 
 from __future__ import annotations
 

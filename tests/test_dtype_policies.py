@@ -1,4 +1,4 @@
-"""Dtype policies: by name, config and object; by path; what is refused."""
+"""Dtype policies: by name, config and object; by path; errors."""
 
 from __future__ import annotations
 

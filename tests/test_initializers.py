@@ -1,4 +1,4 @@
-"""What initializers draw: means, spreads, limits, and which seeds give which numbers."""
+"""What initializers draw: means, standard deviations, limits, and the role of seeds."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ SHAPES = {  # shape -> inputs and outputs of one unit
     (5, 40, 30): (200, 150),
     (40_000,): (40_000, 40_000),
 }
-CUT = 0.8796256610342398  # the standard deviation of a standard normal cut off at two standard deviations
-SCALED = {  # class -> scale, what divides it (of inputs, outputs), distribution
+CUT = 0.8796256610342398  # the standard deviation of a standard normal truncated at two standard deviations
+SCALED = {  # class -> scale, its divisor (of inputs, outputs), distribution
     "GlorotUniform": (1, lambda i, o: (i + o) / 2, "uniform"),
     "GlorotNormal": (1, lambda i, o: (i + o) / 2, "truncated"),
     "HeUniform": (2, lambda i, o: i, "uniform"),
@@ -35,7 +35,7 @@ VARIANCES = {
 
 
 def assert_drawn(values: Any, deviation: float, distribution: str, mean: float = 0.0) -> None:
-    """The numbers have this mean and standard deviation, and look like this distribution."""
+    """Assert that values have this mean and standard deviation, and follow this distribution."""
     values = np.asarray(values, "float64").ravel() - mean
     assert abs(values.mean()) < 5 * deviation / math.sqrt(values.size)
     assert values.std() == pytest.approx(deviation, rel=0.03)
@@ -47,7 +47,7 @@ def assert_drawn(values: Any, deviation: float, distribution: str, mean: float =
         assert np.abs(values).max() > 3 * deviation
     else:
         assert np.abs(values).max() > 0.98 * furthest
-        assert np.isclose(np.abs(values), furthest, rtol=1e-6, atol=0).mean() < 1e-3  # nothing is piled up there
+        assert np.isclose(np.abs(values), furthest, rtol=1e-6, atol=0).mean() < 1e-3  # no values accumulate there
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)

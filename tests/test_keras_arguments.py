@@ -1,4 +1,4 @@
-"""Arguments and names of Keras that have no room of their own: settings, specs, scopes, cloning."""
+"""Arguments and names of Keras that no other test file covers: settings, specs, scopes, cloning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Regularizers and constraints at zero, at their limits, and along other axes; the numbers are worked out by hand."""
+"""Regularizers and constraints at zero, at their limits, and along other axes; expected values are computed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random functional models go through JSON, `.keras` and ONNX and come back with the same numbers and the same graph."""
+"""Random functional models have the same outputs and the same graph after a round trip through JSON, `.keras` and ONNX."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.core import nest
 from tests.strategies import Drawn, functional_models
 
 COMMON: Any = {"derandomize": True, "deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
-pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # drawn graphs may do that
+pytestmark = pytest.mark.filterwarnings("ignore:You are using a softmax over axis")  # random graphs may do that
 
 QUICK = settings(max_examples=60, **COMMON)
 MANY = settings(max_examples=500, **COMMON)
@@ -27,7 +27,7 @@ def values(outputs: Any) -> list[Any]:
 
 
 def check_round_trips(drawn: Drawn) -> None:
-    """JSON and `.keras`: bit for bit the same, twice."""
+    """JSON and `.keras`: bitwise equal, after two round trips."""
     model, data = drawn.model, drawn.inputs()
     wanted = values(model(data))
 
@@ -48,7 +48,7 @@ def check_round_trips(drawn: Drawn) -> None:
 
 
 def check_onnx(drawn: Drawn) -> None:
-    """onnxruntime computes the same, also for another batch size."""
+    """onnxruntime computes the same outputs, also for another batch size."""
     import onnxruntime
 
     model = drawn.model

@@ -34,7 +34,7 @@ distances = Model([left_output, right_output], malstm_distance)(list(sides))
 AFTER = {
     "merge_by_function": DISTANCES,
     "distance_of_list": DISTANCES,
-}  # at once: the function gets another meaning later
+}  # now: the name is bound to another function later
 WARNING = (
     "The `Merge` layer is deprecated and will be removed after 08/2017. Use instead layers from `keras.layers.merge`, "
     "e.g. `add`, `concatenate`, etc."
@@ -47,7 +47,7 @@ def title(block: Path) -> str:
 
 @pytest.fixture(scope="module")
 def played() -> Iterator[dict[str, dict[str, Any]]]:
-    """The names that each block leaves behind, and what it raised or warned of."""
+    """Return the names that each block defines, and its exception and warnings."""
     names: dict[str, Any] = {}
     after: dict[str, dict[str, Any]] = {}
     with impersonating():
@@ -150,7 +150,7 @@ def test_outputs_are_had_by_node(played: dict[str, dict[str, Any]]) -> None:
 
 
 def test_the_blocks_are_one_script(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """All of them in a row, as `graphkit run` runs them; the one that must fail is met with except."""
+    """All blocks in sequence, as `graphkit run` runs them; the expected error is caught."""
     parts = [PREAMBLE.replace("\nimport numpy", "import warnings\nwarnings.simplefilter('ignore')\nimport numpy")]
     for block in BLOCKS:
         code = block.read_text()

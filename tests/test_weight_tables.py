@@ -1,4 +1,4 @@
-"""Regularizers, constraints and initializers without chance give Keras' numbers, and write Keras' configs."""
+"""Regularizers, constraints and deterministic initializers return Keras' values, and write Keras' configs."""
 
 from __future__ import annotations
 

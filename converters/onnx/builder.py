@@ -1,4 +1,4 @@
-"""Building an ONNX graph: nodes in order, names that are unique and readable, each constant once."""
+"""Build an ONNX graph: ordered nodes, unique readable names, deduplicated constants."""
 
 from __future__ import annotations
 
@@ -34,11 +34,20 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 class Operand:
-    """What a lowering gets for an input: a name in the graph, its spec, and its numbers where they are known.
+    """An input of a lowering: a name in the graph, its spec, and its values where they are known.
 
-    `array` is set for literals and for weights that the program does not change, `fill` for tensors of one number throughout;
-    `steps` are the moves (see `relayout`) that led from the weight to it. The initializer (or what `make` makes) comes only
-    when the name is asked for, so a number that ends in an attribute leaves nothing behind.
+    The initializer is created, or `make` called, only when `name` is first read, so a value that ends up in an attribute
+    adds nothing to the graph.
+
+    Args:
+        builder: the graph that reads the operand.
+        spec: its shape and dtype.
+        name: its name in the graph, if it has one already.
+        array: its values, for literals and for weights that the program does not change.
+        variable: the weight that `array` comes from.
+        steps: the layout steps (see `relayout`) that lead from the weight to `array`.
+        make: adds the nodes that compute the operand and returns its name.
+        fill: the value of every element, for constant tensors that are not materialized.
     """
 
     __slots__ = ("_builder", "_make", "_name", "array", "fill", "spec", "steps", "variable")
@@ -65,7 +74,7 @@ class Operand:
 
     @property
     def name(self) -> str:
-        """Its name in the graph."""
+        """The name in the graph, created on first use."""
         if self._name is None:
             if self.array is None:
                 assert self._make is not None
@@ -78,22 +87,22 @@ class Operand:
 
     @property
     def shape(self) -> Shape:
-        """Its shape."""
+        """The shape."""
         return self.spec.shape
 
     @property
     def rank(self) -> int:
-        """The number of its axes."""
+        """The number of axes."""
         return self.spec.rank
 
     @property
     def dtype(self) -> str:
-        """Its dtype by Keras' name."""
+        """The dtype, by its Keras name."""
         return self.spec.dtype
 
     @property
     def is_zero(self) -> bool:
-        """Whether it is known to hold nothing but zeros."""
+        """Whether every element is known to be zero."""
         literal = (
             self.array is not None
             and self.variable is None
@@ -104,7 +113,7 @@ class Operand:
 
     @property
     def number(self) -> float | None:
-        """Its one number, if it is a literal of one number."""
+        """The value of a literal with one element, else None."""
         literal = self.array if self.variable is None else None
         return (
             float(literal.item())
@@ -117,13 +126,13 @@ Input: TypeAlias = "Operand | str | None"
 
 
 class Names:
-    """Names that are given once."""
+    """Hands out each name once."""
 
     def __init__(self) -> None:
         self._used: dict[str, int] = {}
 
     def unique(self, wanted: str) -> str:
-        """`wanted`, or `wanted_1`, `wanted_2`, ... where it is taken."""
+        """Return `wanted`, or `wanted_1`, `wanted_2`, ... if it is taken."""
         name = wanted
         while name in self._used:
             self._used[wanted] += 1
@@ -133,11 +142,11 @@ class Names:
 
 
 class GraphBuilder:
-    """One graph under construction. A child builds the body of a loop or branch; it shares names and constants with its root.
+    """A graph under construction. A child builds the body of a loop or branch and shares names and constants with its root.
 
     Args:
-        opset: the version of the ONNX operators to write.
-        parent: the builder of the graph around this one.
+        opset: the opset to write.
+        parent: the builder of the enclosing graph.
     """
 
     def __init__(self, opset: int, parent: GraphBuilder | None = None) -> None:
@@ -153,33 +162,43 @@ class GraphBuilder:
             self.weights: dict[str, tuple[Variable, tuple[Step, ...]]] = {}
             self.dim_sources: dict[str, tuple[str, int]] = {}
             self.sizes: dict[Any, str] = {}
-            self.turned: dict[str, tuple[str, tuple[int, ...]]] = {}  # what a Transpose made -> of what, and how
+            self.turned: dict[str, tuple[str, tuple[int, ...]]] = {}  # output of a Transpose -> its input and axes
             self._constants: dict[Any, str] = {}
             self._weight_names: dict[Any, str] = {}
 
     def child(self) -> GraphBuilder:
-        """A builder for a body inside this graph."""
+        """Return a builder for a body inside this graph."""
         made = GraphBuilder(self.opset, self)
         made.equation = self.equation
         return made
 
-    # ----- the equation being written -----
+    # ----- the current equation -----
 
     @property
     def scope(self) -> str:
-        """The path of the layer whose equation is being written."""
+        """The path of the layer that the current equation belongs to."""
         return self.equation.scope if self.equation is not None else ""
 
     @property
     def result(self) -> TensorSpec:
-        """The spec of the (first) output that the equation must give."""
+        """The spec of the current equation's first output."""
         assert self.equation is not None
         return self.equation.outputs[0].spec
 
     # ----- nodes -----
 
     def op(self, op_type: str, *inputs: Input, outputs: int = 1, domain: str = "", **attributes: Any) -> Any:
-        """Add a node; gives the name of its output, or a tuple of names. None is an input left out."""
+        """Add a node and return the name of its output, or a tuple of names.
+
+        Where onnxruntime has no kernel for the dtype, casts are added around the node.
+
+        Args:
+            op_type: the ONNX operator.
+            *inputs: operands or names; None omits an optional input.
+            outputs: the number of outputs.
+            domain: the operator's domain; empty for standard ONNX.
+            **attributes: the node's attributes; those that are None are omitted.
+        """
         names = [self.name_of(i) for i in inputs]
         while names and not names[-1]:
             names.pop()
@@ -200,7 +219,7 @@ class GraphBuilder:
     def _computed_in(
         self, op_type: str, names: Sequence[str], outputs: int, attributes: Any, own: str, wanted: str
     ) -> Any:
-        """The node with casts around it, for a dtype that onnxruntime has no kernel for."""
+        """Add the node with casts around it, for a dtype that onnxruntime has no kernel for."""
         typed = TYPED_INPUTS.get(op_type, range(len(names)))
         cast = [
             self.cast(n, wanted) if n and i in typed and self.root.dtypes.get(n) == own else n
@@ -218,7 +237,7 @@ class GraphBuilder:
 
     def _result_dtype(self, op_type: str, names: Sequence[str], attributes: dict[str, Any]) -> str | None:
         if op_type in ("If", "Loop", "Scan"):
-            return None  # known to the equation only
+            return None  # only the equation knows it
         if op_type in RESULT_DTYPES:
             return RESULT_DTYPES[op_type]
         if "dtype" in attributes:
@@ -248,7 +267,7 @@ class GraphBuilder:
         return made[0] if outputs == 1 else tuple(made)
 
     def name_of(self, value: Input) -> str:
-        """The name of an operand; an empty one for an input left out."""
+        """Return the name of an operand; an empty string for an omitted input."""
         if value is None:
             return ""
         if isinstance(value, Operand):
@@ -257,13 +276,13 @@ class GraphBuilder:
         return value
 
     def dtype_of(self, value: Input) -> str:
-        """The dtype of an operand or of a name."""
+        """Return the dtype of an operand or name."""
         if isinstance(value, Operand):
             return value.dtype
         return self.root.dtypes[str(value)]
 
     def cast(self, value: Input, dtype: str) -> str:
-        """`value` in another dtype."""
+        """Return the name of `value` in another dtype, with a Cast if it has not that dtype."""
         name = self.name_of(value)
         if self.root.dtypes.get(name) == dtype:
             return name
@@ -273,7 +292,7 @@ class GraphBuilder:
     # ----- constants and weights -----
 
     def constant(self, array: Any, dtype: str | None = None) -> str:
-        """An initializer with these numbers; equal ones are one."""
+        """Return the name of an initializer with these values; equal constants share one."""
         made = np.asarray(array, None if dtype is None else dtypes.to_numpy(dtype))
         name_of_dtype = dtypes.of_array(made)
         key = (name_of_dtype, made.shape, _content(made))
@@ -292,15 +311,21 @@ class GraphBuilder:
         self.root.dtypes[name] = dtype
 
     def like(self, value: Input, number: Any) -> str:
-        """A scalar constant of the dtype of `value`."""
+        """Return the name of a scalar constant with the dtype of `value`."""
         return self.constant(number, self.dtype_of(value))
 
     def ints(self, numbers: Iterable[int]) -> str:
-        """A constant vector of int64: axes, shapes, indices."""
+        """Return the name of a constant int64 vector: axes, a shape, indices."""
         return self.constant(np.array(list(numbers), np.int64))
 
     def weight(self, variable: Variable, steps: tuple[Step, ...], array: Array) -> str:
-        """The initializer of a weight whose elements `steps` have moved to `array`; one for each form."""
+        """Return the name of the initializer for a weight in the layout that `steps` give; one per layout.
+
+        Args:
+            variable: the weight.
+            steps: the layout steps that lead from the weight's array to `array`.
+            array: the values to write.
+        """
         key = (id(variable), steps)
         known = self.root._weight_names.get(key)
         if known is None:
@@ -310,12 +335,12 @@ class GraphBuilder:
         return known
 
     def prune(self, outputs: Iterable[str]) -> None:
-        """Take out the nodes and initializers that no output needs."""
+        """Remove the nodes and initializers that none of `outputs` depends on."""
         needed = set(outputs)
         kept: list[onnx.NodeProto] = []
         for node in reversed(self.nodes):
             if needed.intersection(node.output):
-                _leave_out_unread(node, needed)
+                _drop_unread_outputs(node, needed)
                 kept.append(node)
                 needed |= names_read(node)
         self.nodes = kept[::-1]
@@ -325,13 +350,13 @@ class GraphBuilder:
     # ----- sizes and shapes -----
 
     def shape(self, sizes: Sequence[Size]) -> str:
-        """A shape as a vector of int64, worked out from the graph's inputs where it is not known."""
+        """Return a shape as an int64 vector, computed from the graph's inputs where sizes are unknown."""
         from .dims import shape_vector
 
         return shape_vector(self, sizes)
 
     def reshape(self, value: Input, old: Shape, new: Shape) -> Any:
-        """`value` of shape `old` in the shape `new`."""
+        """Reshape `value` from shape `old` to shape `new`."""
         from .dims import reshape_target
 
         if old == new:
@@ -343,21 +368,21 @@ class GraphBuilder:
         return made
 
     def squeeze(self, value: Input, *axes: int) -> str:
-        """`value` without these axes of size 1."""
+        """Remove these axes of size 1."""
         made: str = self.op("Squeeze", value, self.ints(axes))
         return made
 
     def unsqueeze(self, value: Input, *axes: int) -> str:
-        """`value` with new axes of size 1."""
+        """Insert axes of size 1."""
         made: str = self.op("Unsqueeze", value, self.ints(axes))
         return made
 
     def transpose(self, value: Input, axes: Sequence[int]) -> Any:
-        """`value` with its axes in another order."""
+        """Permute the axes of `value`."""
         return self.relayout(value, ("transpose", tuple(axes)))
 
     def relayout(self, value: Input, *steps: Step) -> Any:
-        """`value` with its elements moved by `steps`: here and now for weights and literals, by nodes otherwise."""
+        """Apply layout `steps` to `value`: at export for weights and literals, by nodes otherwise."""
         from .relayout import apply_steps, emit_steps
 
         if not isinstance(value, Operand) or value.array is None:
@@ -367,8 +392,8 @@ class GraphBuilder:
         return Operand(self, spec, array=array, variable=value.variable, steps=(*value.steps, *steps))
 
 
-def _leave_out_unread(node: onnx.NodeProto, needed: set[str]) -> None:
-    """The outputs of a recurrent operator that nobody reads need not be made."""
+def _drop_unread_outputs(node: onnx.NodeProto, needed: set[str]) -> None:
+    """Omit the outputs of a recurrent operator that nothing reads."""
     if node.op_type in ("LSTM", "GRU", "RNN"):
         kept = [name if name in needed else "" for name in node.output]
         while kept and not kept[-1]:
@@ -378,7 +403,7 @@ def _leave_out_unread(node: onnx.NodeProto, needed: set[str]) -> None:
 
 
 def names_read(node: onnx.NodeProto) -> set[str]:
-    """The names that a node reads, its sub-graphs included."""
+    """Return the names that a node reads, including those read by its subgraphs."""
     names = set(node.input)
     for attribute in node.attribute:
         if attribute.type == onnx.AttributeProto.GRAPH:
@@ -387,7 +412,7 @@ def names_read(node: onnx.NodeProto) -> set[str]:
 
 
 def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:
-    """An array as ONNX' message. Strings are stored as UTF-8."""
+    """Return an array as a TensorProto. Strings are stored as UTF-8."""
     if dtype == "string":
         texts: Any = [t if isinstance(t, bytes) else str(t).encode() for t in array.ravel()]
         return helper.make_tensor(name, onnx.TensorProto.STRING, array.shape, texts)
@@ -395,7 +420,7 @@ def to_tensor(array: Array, dtype: str, name: str) -> onnx.TensorProto:
 
 
 def _content(array: Array) -> Any:
-    """What tells the numbers of an array from others: themselves, or a digest where they are many."""
+    """Return a key for the values of an array: the values themselves, or a digest of larger arrays."""
     if array.dtype.hasobject:
         return tuple(array.ravel().tolist())
     return (
@@ -404,7 +429,7 @@ def _content(array: Array) -> Any:
 
 
 def _constant_name(array: Array, dtype: str) -> str:
-    """A name that says what the constant holds."""
+    """Return a name that describes the value, or else the shape, of a constant."""
     if array.size == 1 and array.ndim == 0 and dtype != "string":
         return f"const/{dtype}/{array.item()}"
     if array.ndim == 1 and array.size <= 6 and array.dtype.kind in "iu":
@@ -413,11 +438,11 @@ def _constant_name(array: Array, dtype: str) -> str:
 
 
 def value_info(name: str, spec: TensorSpec) -> onnx.ValueInfoProto:
-    """The declaration of an input or output; unknown sizes become `dim_param`."""
+    """Return the declaration of an input or output; unknown sizes become `dim_param`."""
     shape = [size if isinstance(size, int) else str(size) for size in spec.shape]
     return helper.make_tensor_value_info(name, element_type(spec.dtype), shape)
 
 
 def known_shape(shape: Shape) -> tuple[int, ...] | None:
-    """The shape as ints, None if a size is not known."""
+    """Return the shape as ints, or None if a size is unknown."""
     return tuple(int(s) for s in shape if isinstance(s, int)) if is_static(shape) else None

@@ -1,4 +1,4 @@
-"""Unknown sizes in ONNX: -1 and 0 where the operator can say it, otherwise nodes that compute them from the graph's inputs."""
+"""Unknown sizes in ONNX: -1 and 0 where the operator accepts them, otherwise nodes that compute them from the graph's inputs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ INT64_MIN = int(np.iinfo(np.int64).min)
 
 
 def size_vector(b: GraphBuilder, size: Size) -> str:
-    """A size as an int64 tensor of shape (1,); each is computed once, in the outermost graph."""
+    """Return the name of a size as an int64 tensor of shape (1,). Each size is computed once, in the outermost graph."""
     if isinstance(size, int):
         return b.ints([size])
     root = b.root
@@ -59,7 +59,7 @@ def _named(root: GraphBuilder, name: str) -> str:
     if source is None:
         raise ExportError(
             f"The size {name!r} is not an axis of any input of the graph, so ONNX cannot compute it. "
-            "Give the input that it comes from a fixed size there."
+            "Give that axis of the Input a fixed size."
         )
     made: str = root.op("Shape", source[0], start=source[1], end=source[1] + 1)
     root.sizes[key] = made
@@ -67,7 +67,7 @@ def _named(root: GraphBuilder, name: str) -> str:
 
 
 def _floor_division(root: GraphBuilder, dividend: Dim, divisor: int) -> str:
-    """ONNX' Div truncates towards zero, so the remainder (with the divisor's sign) goes off first."""
+    """Divide, rounding down. ONNX' Div truncates towards zero, so the remainder (Mod, sign of the divisor) is subtracted first."""
     number, by = size_vector(root, dividend), root.ints([divisor])
     if not _never_negative(dividend):
         number = root.op("Sub", number, root.op("Mod", number, by))
@@ -80,7 +80,7 @@ def _never_negative(size: Dim) -> bool:
 
 
 def shape_vector(b: GraphBuilder, shape: Sequence[Size]) -> str:
-    """A shape as an int64 vector: a constant, or known runs and computed sizes joined."""
+    """Return the name of a shape as an int64 vector: a constant, or a Concat of constant runs and computed sizes."""
     if is_static(tuple(shape)):
         return b.ints(int(s) for s in shape if isinstance(s, int))
     key = ("shape", tuple(shape))
@@ -109,31 +109,38 @@ def shape_vector(b: GraphBuilder, shape: Sequence[Size]) -> str:
 
 
 def size_scalar(b: GraphBuilder, size: Size) -> str:
-    """A size as an int64 scalar."""
+    """Return the name of a size as an int64 scalar."""
     if isinstance(size, int):
         return b.constant(np.asarray(size, np.int64))
     return b.squeeze(size_vector(b, size), 0)
 
 
 def reshape_target(b: GraphBuilder, old: Shape, new: Shape) -> tuple[str, bool]:
-    """The `shape` input of Reshape, and whether it needs `allowzero`: 0 copies an axis, one -1 is what is left."""
+    """Return the `shape` input of Reshape and whether it needs `allowzero`: 0 copies an axis, -1 infers one."""
     if any(size == 0 for size in new):
         return shape_vector(b, new), True
-    says: list[Size] = [
+    sizes: list[Size] = [
         0 if isinstance(s, Dim) and axis < len(old) and old[axis] == s else s for axis, s in enumerate(new)
     ]
-    unknown = [axis for axis, size in enumerate(says) if isinstance(size, Dim)]
+    unknown = [axis for axis, size in enumerate(sizes) if isinstance(size, Dim)]
     if not unknown:
-        return b.ints(int(s) for s in says if isinstance(s, int)), False
-    # Beside a copied axis without elements -1 could be anything, and onnxruntime refuses it.
-    if len(unknown) == 1 and not any(size == 0 for size in (*old, *says)):
-        says[unknown[0]] = -1
-        return b.ints(int(s) for s in says if isinstance(s, int)), False
-    return shape_vector(b, new), True  # every size is said, and one of them may turn out as 0
+        return b.ints(int(s) for s in sizes if isinstance(s, int)), False
+    # Next to a copied axis of size 0, -1 is ambiguous, and onnxruntime rejects it.
+    if len(unknown) == 1 and not any(size == 0 for size in (*old, *sizes)):
+        sizes[unknown[0]] = -1
+        return b.ints(int(s) for s in sizes if isinstance(s, int)), False
+    return shape_vector(b, new), True  # every size is explicit, and one of them may be 0 at run time
 
 
 def slice_bound(bound: Size, size: Size, step: int, *, is_stop: bool) -> Size:
-    """A bound of a slice as ONNX takes it: the end as the largest int, offsets from the end as negative ints."""
+    """Return a slice bound in ONNX' terms: the end as the largest int, offsets from the end as negative ints.
+
+    Args:
+        bound: the start or stop.
+        size: of the axis.
+        step: of the slice.
+        is_stop: whether it is the stop.
+    """
     if step > 0:
         if is_stop and bound == size:
             return INT64_MAX if isinstance(size, Dim) else bound

@@ -1,7 +1,7 @@
-"""An ONNX model on its way into a file: the message, and apart from it the weights, as the arrays that the model has.
+"""An ONNX model that is about to be written: the message, and separately the weights, as the model's own arrays.
 
-Protobuf copies what it is given, at every step; weights are most of a model. So they never enter a message: they are written
-behind it, in the encoding that a message with them would have had.
+Protobuf copies whatever is assigned to a message, at every step, and weights are most of a model. So they are never put into a
+message: they are written after it, in the encoding that a message containing them would have had.
 
 Source of the encoding: https://protobuf.dev/programming-guides/encoding/.
 """
@@ -17,24 +17,29 @@ import onnx
 from onnx import helper
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-LARGE = 1 << 10  # bytes: weights from this size on stand apart; also ONNX' limit for data in a file of its own
-PROTOBUF_LIMIT = 2**31 - 1
-_ALIGNMENT = 64  # bytes, of a weight in a data file
+LARGE = 1 << 10  # bytes: larger weights are kept out of the message; also ONNX' threshold for external data
+PROTOBUF_LIMIT = 2**31 - 1  # bytes
+_ALIGNMENT = 64  # bytes: of each weight in a data file
 _LENGTH_DELIMITED = 2
 
 
 class Weight(NamedTuple):
-    """An initializer without its numbers, and the numbers, in any order of memory."""
+    """An initializer without its data, and the data, in any memory order."""
 
     header: onnx.TensorProto
     array: Array
 
     def payload(self) -> memoryview:
-        """The bytes of the numbers; nothing is copied that lies in order already."""
+        """Return the data as bytes; contiguous arrays are not copied."""
         return np.ascontiguousarray(self.array).reshape(-1).view(np.uint8).data
 
     def external(self, location: str, offset: int) -> onnx.TensorProto:
-        """The initializer as one whose numbers stand in a file of their own."""
+        """Return the initializer with its data as external data.
+
+        Args:
+            location: the name of the data file, relative to the model.
+            offset: where the data starts in it, in bytes.
+        """
         made = onnx.TensorProto()
         made.CopyFrom(self.header)
         made.data_location = onnx.TensorProto.EXTERNAL
@@ -44,19 +49,19 @@ class Weight(NamedTuple):
 
 
 class Document(NamedTuple):
-    """A model: its message, and the weights that are missing there."""
+    """A model: its message, and the weights that the message lacks."""
 
     message: onnx.ModelProto
     weights: list[Weight]
 
     @property
     def is_too_large(self) -> bool:
-        """Whether it cannot be one file: protobuf ends at 2 GB."""
+        """Whether it exceeds protobuf's limit of 2 GB, and so cannot be a single file."""
         size: int = self.message.ByteSize() + sum(w.array.nbytes for w in self.weights)
         return size > PROTOBUF_LIMIT
 
     def whole(self) -> onnx.ModelProto:
-        """The message with the weights in it: they move there, so that they are in memory once."""
+        """Move the weights into the message and return it; this document has none afterwards."""
         for weight in self.weights:
             made = self.message.graph.initializer.add()
             made.CopyFrom(weight.header)
@@ -65,7 +70,7 @@ class Document(NamedTuple):
         return self.message
 
     def for_checking(self) -> onnx.ModelProto:
-        """The message with the weights declared as inputs: all that a checker asks about them is dtype and shape."""
+        """Return the message with the weights declared as inputs: the checker needs only their dtypes and shapes."""
         made = onnx.ModelProto()
         made.CopyFrom(self.message)
         made.graph.input.extend(
@@ -74,7 +79,7 @@ class Document(NamedTuple):
         return made
 
     def pieces(self) -> Iterator[bytes | memoryview]:
-        """The bytes of the whole message, one after the other."""
+        """Yield the bytes of the complete message, piece by piece."""
         graph = self.message.graph.SerializeToString()
         fronts = [_front(w) for w in self.weights]
         size = len(graph) + sum(len(f) + w.array.nbytes for f, w in zip(fronts, self.weights, strict=True))
@@ -84,11 +89,15 @@ class Document(NamedTuple):
             yield weight.payload()
 
     def serialized(self) -> bytes:
-        """The whole message as bytes."""
+        """Return the complete message as bytes."""
         return b"".join(self.pieces())
 
     def write_data(self, write: Callable[[Any], Any]) -> int:
-        """Write the weights for a data file; gives a checksum of names and numbers."""
+        """Write the weights to a data file and return a CRC-32 of their names and data.
+
+        Args:
+            write: takes the next bytes of the file.
+        """
         digest = 0
         for weight, gap in zip(self.weights, self._gaps(), strict=True):
             payload = weight.payload()
@@ -98,7 +107,7 @@ class Document(NamedTuple):
         return digest
 
     def pointing_to(self, location: str) -> onnx.ModelProto:
-        """The message with the weights as entries that point into a data file."""
+        """Return the message with the weights as initializers that point into the data file `location`."""
         made = onnx.ModelProto()
         made.CopyFrom(self.message)
         offset = 0
@@ -109,12 +118,12 @@ class Document(NamedTuple):
         return made
 
     def _gaps(self) -> list[int]:
-        """The bytes before each weight of a data file that align it."""
+        """Return the padding in bytes before each weight of a data file that aligns it."""
         return [0, *(-w.array.nbytes % _ALIGNMENT for w in self.weights[:-1])] if self.weights else []
 
 
 def document_of(message: onnx.ModelProto) -> Document:
-    """A message taken apart; it stays as it is."""
+    """Split a message into a document. The message itself is unchanged."""
     rest = onnx.ModelProto()
     rest.CopyFrom(message)
     small, weights = [], []
@@ -139,7 +148,13 @@ def _copy(tensor: onnx.TensorProto) -> onnx.TensorProto:
 
 
 def weight_of(name: str, array: Array, data_type: int) -> Weight:
-    """A weight that stands apart."""
+    """Return a weight whose data is kept out of the message.
+
+    Args:
+        name: of the initializer.
+        array: the data.
+        data_type: the element type, a `TensorProto.DataType`.
+    """
     return Weight(onnx.TensorProto(name=name, data_type=data_type, dims=array.shape), array)
 
 
@@ -160,7 +175,7 @@ def _without_graph(message: onnx.ModelProto) -> bytes:
 
 
 def _front(weight: Weight) -> bytes:
-    """What stands before a weight's numbers: the field of the initializer, its header, the field of the numbers."""
+    """Return what precedes a weight's data: the initializer's field, its header, the field of the data."""
     header: bytes = weight.header.SerializeToString()
     numbers = _field(onnx.TensorProto.RAW_DATA_FIELD_NUMBER, weight.array.nbytes)
     whole = len(header) + len(numbers) + weight.array.nbytes
@@ -168,12 +183,12 @@ def _front(weight: Weight) -> bytes:
 
 
 def _field(number: int, size: int) -> bytes:
-    """The start of a field that holds `size` bytes."""
+    """Return the start of a length-delimited field of `size` bytes."""
     return _varint(number << 3 | _LENGTH_DELIMITED) + _varint(size)
 
 
 def _varint(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the top bit says that more follow."""
+    """Encode an integer in seven bits per byte, lowest first; the top bit marks that more bytes follow."""
     made = bytearray()
     while number > 0x7F:
         made.append(number & 0x7F | 0x80)

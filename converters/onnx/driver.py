@@ -1,4 +1,4 @@
-"""From equations to nodes: finds each equation's lowering, expands the composites that have none."""
+"""Lower equations to nodes: find the lowering of each equation, and expand composites that have none."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.ir.tracing import Trace
 
 from .builder import GraphBuilder, Operand
 from .layout import to_channels_first
-from .registry import LOWERINGS, Lowering, find
+from .registry import LOWERINGS, find
 from .tidy import tidied
 
 Environment = dict[Value, Operand]
@@ -29,18 +29,18 @@ def load_lowerings() -> None:
 
 
 def prepared(program: Program, opset: int) -> Program:
-    """The program in the form that is lowered: tidied, channels first, composites that ONNX lacks expanded, simplified.
+    """Return the program in the form that is lowered: tidied, channels-first, composites that ONNX lacks expanded, simplified.
 
-    Those without any lowering are expanded before the layout is settled, those whose lowering does not cover the case after.
+    Composites without any lowering are expanded before the layout pass, those whose lowerings do not cover the case after it.
     """
     load_lowerings()
-    program = tidied(_expanded(simplify(program, last=True), lambda e: not any(low.since <= opset for low in _ways(e))))
+    program = tidied(_expanded(simplify(program, last=True), lambda e: not _has_lowering(e, opset)))
     return simplify(_expanded(to_channels_first(program), lambda e: find(e, opset) is None), last=True)
 
 
-def _ways(equation: Equation) -> list[Lowering]:
+def _has_lowering(equation: Equation, opset: int) -> bool:
     entry = LOWERINGS.get(equation.primitive.name)
-    return entry.lowerings if entry is not None else []
+    return entry is not None and any(low.since <= opset for low in entry.lowerings)
 
 
 def _expanded(program: Program, is_unknown: Callable[[Equation], bool]) -> Program:
@@ -61,20 +61,29 @@ def _expanded(program: Program, is_unknown: Callable[[Equation], bool]) -> Progr
 
 
 def lower_equations(b: GraphBuilder, equations: Iterable[Equation], env: Environment) -> None:
-    """Write equations in order; `env` holds what stands for each value."""
+    """Write equations in order.
+
+    Args:
+        b: the graph to write to.
+        equations: in order of execution.
+        env: the operand of each value; gains the values that the equations compute.
+
+    Raises:
+        ExportError: an equation has no form in ONNX. The message names its primitive and layer.
+    """
     outer = b.equation
     for equation in equations:
         b.equation = equation
         made = _lower(b, equation, [operand_of(b, a, env) for a in equation.inputs])
         for value, result in zip(equation.outputs, made, strict=True):
-            env[value] = result if _stands_for(result, value) else Operand(b, value.spec, b.name_of(result))
+            env[value] = result if _represents(result, value) else Operand(b, value.spec, b.name_of(result))
             if not isinstance(result, Operand):
                 b.root.dtypes.setdefault(result, value.spec.dtype)
     b.equation = outer
 
 
-def _stands_for(result: Any, value: Value) -> bool:
-    """Whether an operand may stand for a value as it is, so that a weight stays known as one."""
+def _represents(result: Any, value: Value) -> bool:
+    """Whether an operand can represent a value as it is, so that a weight stays recognizable as one."""
     return isinstance(result, Operand) and result.spec == value.spec
 
 
@@ -110,21 +119,25 @@ def _why_not(equation: Equation, opset: int) -> str:
         return f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}."
     later = [low.since for low in entry.lowerings if low.since > opset]
     if later:
-        return (
-            f"{_where(equation)} needs opset {min(later)}; opset {opset} was asked for. Export with opset={min(later)}."
-        )
+        return f"{_where(equation)} requires opset {min(later)}, got opset {opset}. Export with opset={min(later)}."
     return f"{_where(equation)} with {dict(equation.params)} has no form in ONNX."
 
 
 def operand_of(b: GraphBuilder, atom: Atom, env: Mapping[Value, Operand]) -> Operand:
-    """What stands for an atom."""
+    """Return the operand of a value or literal."""
     if isinstance(atom, Literal):
         return Operand(b, atom.spec, array=atom.array)
     return env[atom]
 
 
 def lower_body(b: GraphBuilder, program: Program, arguments: list[Operand]) -> list[str]:
-    """Write a sub-program into builder `b` with these operands for its inputs; the names of its outputs."""
+    """Write a sub-program into builder `b` and return the names of its outputs.
+
+    Args:
+        b: the builder of the body.
+        program: the sub-program.
+        arguments: one operand for each of its inputs.
+    """
     env: Environment = dict(zip(program.inputs, arguments, strict=True))
     program = prepared(program, b.opset)
     lower_equations(b, program.equations, env)

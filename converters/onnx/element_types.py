@@ -1,4 +1,4 @@
-"""Dtypes in ONNX: element types by Keras' names, and what onnxruntime computes in."""
+"""Dtypes in ONNX: element types by their Keras names, and the dtypes that onnxruntime computes in."""
 
 from __future__ import annotations
 
@@ -19,7 +19,11 @@ NAMES_OF_TYPES: dict[int, str] = {number: name for name, number in ELEMENT_TYPES
 
 
 def element_type(dtype: str) -> int:
-    """ONNX' number of a dtype. Raises ExportError for a name that ONNX has no type for."""
+    """Return the `TensorProto.DataType` of a dtype.
+
+    Raises:
+        ExportError: ONNX has no such element type.
+    """
     try:
         return ELEMENT_TYPES[dtype]
     except KeyError:
@@ -27,9 +31,9 @@ def element_type(dtype: str) -> int:
 
 
 # The dtypes that onnxruntime has CPU kernels for, by operator. The standard allows more. A node of another dtype is written with
-# casts around it: numbers stay exact for integers (they wrap as the narrow type would) and are rounded once per operator for half
-# floats (onnxruntime would cast float16 by itself, but drops the rounding between two such nodes). An operator that is not listed
-# takes all.
+# casts around it: integers stay exact (they wrap as the narrow type would), and half floats are rounded once per operator
+# (onnxruntime would insert casts for float16 itself, but drops the rounding between two such nodes). Operators that are not listed
+# take every dtype.
 _FLOAT = "float32"
 _FLOATS = "float32 float64"
 _NUMBERS = "float32 float64 int32 int64"
@@ -40,7 +44,7 @@ _GROUPS: dict[str, str] = {
     "Sin Cos Exp Log Sqrt Tanh Sigmoid Softmax LogSoftmax Floor Ceil Round Reciprocal Gemm BatchNormalization "
     "LayerNormalization MaxPool GridSample LpNormalization RMSNormalization DFT": _FLOATS,
     "RNN LSTM GRU": _FLOAT,
-    "Div Mod Max Min Less LessOrEqual Greater GreaterOrEqual": _NUMBERS + " uint64",  # int64 would take large ones for negative
+    "Div Mod Max Min Less LessOrEqual Greater GreaterOrEqual": _NUMBERS + " uint64",  # as int64, large values would be negative
     "Add Sub Mul Pow MatMul Einsum Clip CumSum "
     "ReduceSum ReduceMean ReduceProd ReduceMax ReduceMin ReduceSumSquare ReduceLogSumExp ReduceL1 ReduceL2 TopK": _NUMBERS,
     "Neg Abs Sign": _NUMBERS,
@@ -61,7 +65,7 @@ KERNEL_DTYPES: dict[str, frozenset[str]] = {
     op: frozenset(dtypes.split()) for ops, dtypes in _GROUPS.items() for op in ops.split()
 }
 
-# Which inputs are of the type that a node computes in, where that is not all of them.
+# The inputs that have the dtype a node computes in, where that is not all of them.
 TYPED_INPUTS: dict[str, tuple[int, ...]] = {
     "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
     "ReduceSum": (0,), "ReduceMean": (0,), "ReduceProd": (0,), "ReduceMax": (0,), "ReduceMin": (0,), "ReduceSumSquare": (0,),
@@ -69,7 +73,7 @@ TYPED_INPUTS: dict[str, tuple[int, ...]] = {
     "RNN": (0, 1, 2, 3, 5), "OneHot": (2,), "DFT": (0,),
 }  # fmt: skip
 
-# The operators whose first output is not of the type of their first input.
+# Operators whose first output does not have the dtype of their first input.
 RESULT_DTYPES: dict[str, str] = {
     **dict.fromkeys(
         ["Equal", "Less", "LessOrEqual", "Greater", "GreaterOrEqual", "And", "Or", "Xor", "Not", "IsNaN", "IsInf"],
@@ -90,10 +94,10 @@ _WIDER = {
 
 
 def computing_dtype(op: str, dtype: str) -> str:
-    """The dtype in which onnxruntime computes operator `op` on numbers of `dtype`."""
+    """Return the dtype in which onnxruntime computes operator `op` on inputs of `dtype`."""
     known = KERNEL_DTYPES.get(op)
     if known is None or dtype in known:
         return dtype
     candidates = [wider for wider in _WIDER.get(dtype, ()) if wider in known]
-    # int64 on operators of floats: there is no exact way, and no op asks for it
+    # int64 for operators on floats: no conversion is exact, and no op needs it
     return candidates[0] if candidates else dtype

@@ -1,6 +1,6 @@
-"""Programs and models written as ONNX.
+"""Write programs and models as ONNX.
 
-Source of the operators: https://onnx.ai/onnx/operators/. Names, order and free axes are the program's; see `export_model`.
+Operators: https://onnx.ai/onnx/operators/. Names, order and free axes are those of the program; see `export_model`.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ OPSET = 21
 OLDEST_OPSET = 17
 NEWEST_OPSET = 23
 OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
-"""Operators for tables and strings; onnxruntime's own ones, where the standard has none."""
+"""ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 CONFIG_KEY = "graphkit.config"
 NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
-EXTRA_KEY = "graphkit.more_weights"  # those that inference does not read, and present states
+EXTRA_KEY = "graphkit.more_weights"  # weights that inference does not read, and current states
 STATE_KEY = "graphkit.state"
-STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent where it is not known
+STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent where that is unknown
 
 
 def export_model(
@@ -62,22 +62,29 @@ def export_model(
 
     Args:
         model: a built graphkit model.
-        path: the file; it is written beside it and renamed over it.
+        path: the target file; it is written to a temporary file and renamed.
         opset: 17 to 23.
         training: write the training-time forward pass instead of inference.
-        external_data: put weights into a file of their own; None does so above ONNX' limit of 2 GB.
+        external_data: store the weights in a separate data file; None does so above protobuf's limit of 2 GB.
         check: run `onnx.checker` with full_check.
-        overwrite: False raises InvalidArgumentError where the file is there.
-        keep_bfloat16: inputs and outputs in bfloat16 stay so; else they are float32, since onnxruntime gives NumPy no others.
+        overwrite: whether to replace an existing file.
+        keep_bfloat16: keep bfloat16 inputs and outputs; by default they are float32, since onnxruntime cannot exchange
+            bfloat16 with NumPy.
+        **unknown: other options are rejected.
 
-    Raises ExportError naming the layer that ONNX cannot say, InvalidArgumentError for an opset that is not known,
-    InvalidTypeError for another option.
+    Returns:
+        The path of the file.
+
+    Raises:
+        ExportError: the model has no graph, or a layer that ONNX cannot express.
+        InvalidArgumentError: the opset is not supported, or the file exists and `overwrite` is False.
+        InvalidTypeError: an unknown option.
     """
     if unknown:
         options = [n for n, p in signature(export_model).parameters.items() if p.kind is not p.VAR_KEYWORD][2:]
         name = next(iter(unknown))
         raise InvalidTypeError(
-            f"The ONNX export has no option {name!r}; it has {', '.join(options)}.{did_you_mean(name, options)}"
+            f"The ONNX export has no option {name!r}; its options are {', '.join(options)}.{did_you_mean(name, options)}"
         )
     check_target(path, overwrite)
     with collection_paused():
@@ -88,10 +95,18 @@ def export_model(
 def model_to_onnx(
     model: Any, opset: int = OPSET, *, training: bool = False, config: bool = True, program: Program | None = None
 ) -> onnx.ModelProto:
-    """A model as an ONNX message; with `config` its layers and the paths of its weights ride in the metadata.
+    """Return a model as an ONNX message.
 
     Args:
-        program: the model's program, where it is not to be traced here.
+        model: a built graphkit model.
+        opset: 17 to 23.
+        training: write the training-time forward pass instead of inference.
+        config: store the layer config in the metadata, so that the file loads back as the same layers.
+        program: the model's program, if it has been traced already.
+
+    Raises:
+        ExportError: the model has no graph, or a layer that ONNX cannot express.
+        InvalidArgumentError: the opset is not supported.
     """
     return model_to_document(model, opset, training=training, config=config, program=program).whole()
 
@@ -105,7 +120,7 @@ def model_to_document(
     keep_bfloat16: bool = False,
     program: Program | None = None,
 ) -> Document:
-    """What `model_to_onnx` gives, the weights apart."""
+    """Return what `model_to_onnx` does, with the weights separate. See `export_model` for `keep_bfloat16`."""
     check_has_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
@@ -123,7 +138,7 @@ def model_to_document(
 
 
 def _add_first_states(document: Document, model: Any, states: Sequence[State]) -> None:
-    """What a state is where nobody feeds it, as an initializer of the input's name: recurrent states are zeros, seeds as now."""
+    """Add the default value of each state input as an initializer: zeros for recurrent states, the current value for seeds."""
     recurrent = {id(v) for layer in model._walk_layers() for v in nest.flatten(getattr(layer, "states", None) or [])}
     graph = document.message.graph
     inputs = list(graph.input)[len(graph.input) - len(states) :]
@@ -135,29 +150,37 @@ def _add_first_states(document: Document, model: Any, states: Sequence[State]) -
 
 
 def output_names(model: Any) -> list[str]:
-    """The names of a model's outputs: the keys of a dict of outputs, else the layers that make them."""
+    """Return the names of a model's outputs: the keys of a dict of outputs, otherwise the names of the output layers."""
     keys = nest.flatten(_keys(model.output))
     return [layer if key is None else key for key, layer in zip(keys, model.output_names, strict=True)]
 
 
 def _keys(structure: Any, key: str | None = None) -> Any:
-    """The structure with each leaf's own key in a dict; None where it stands in a list."""
+    """Return the structure with each leaf replaced by its key in a dict, or None inside a list."""
     if isinstance(structure, Mapping):
         return {own: _keys(part, str(own)) for own, part in structure.items()}
     return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
 
 
 def check_has_graph(model: Any) -> None:
-    """Raise ExportError for a layer, or a model that is a class with a `call` of its own: there is no graph to write."""
+    """Check that there is a graph to write: layers and subclassed models have none.
+
+    Raises:
+        ExportError: `model` has no program.
+    """
     if not hasattr(model, "program"):
         raise ExportError(
-            f"{model.name!r} ({type(model).__name__}) has no graph of layers that ONNX could say. Make a functional model of it: "
+            f"{model.name!r} ({type(model).__name__}) has no graph of layers to write as ONNX. Wrap it in a functional model: "
             "x = Input(...); Model(x, layer(x))."
         )
 
 
 def check_free_sizes(model: Any, program: Program) -> None:
-    """Raise ExportError for a layer that does something else to small images, where sizes are free: a file knows one way only."""
+    """Check that layers whose computation depends on the image size get a known size: an ONNX file holds one computation.
+
+    Raises:
+        ExportError: such a layer reads images of unknown height or width.
+    """
     known = {layer.name: layer for layer in model._walk_layers() if getattr(layer, "wants_known_sizes", False)}
     for equation in program.equations if known else ():
         name = str(equation.scope or "").split("/")[-1]
@@ -167,13 +190,13 @@ def check_free_sizes(model: Any, program: Program) -> None:
         for shape in (v.spec.shape for v in equation.inputs if isinstance(v, Value) and len(v.spec.shape) == 4):
             if any(isinstance(shape[axis], Dim) for axis in layer.spatial):
                 raise ExportError(
-                    f"Layer {name!r} ({type(layer).__name__}) crops or resizes by the height and width, which are free here: "
-                    "ONNX wants known sizes; give the model's Input a height and width."
+                    f"Layer {name!r} ({type(layer).__name__}) crops or resizes depending on the height and width, so its ONNX "
+                    "export requires known sizes. Give the model's Input a height and width."
                 )
 
 
 def _config(model: Any) -> dict[str, str]:
-    """The layers as JSON, or why they have none (then the file runs, but cannot be loaded back)."""
+    """Return the layers as JSON, or the reason why they have none (the file then runs, but does not load back as layers)."""
     try:
         return {CONFIG_KEY: model.to_json()}
     except GraphKitError as error:
@@ -181,14 +204,14 @@ def _config(model: Any) -> dict[str, str]:
 
 
 def _unwritten(model: Any, b: GraphBuilder) -> dict[str, Any]:
-    """The variables that are no initializers: seeds, states, weights that inference has no use for."""
+    """Return the variables that are not initializers: seeds, states, weights that inference does not read."""
     written = {id(variable) for variable, _ in b.weights.values()}
     rest = (v for v in model.variables if id(v) not in written)
     return {v.path: {"dtype": v.dtype, "shape": list(v.shape), "values": _numbers(v.array)} for v in rest}
 
 
 def _numbers(array: Any) -> list[Any]:
-    """Numbers for JSON; floats are written so that they read back the same."""
+    """Return the values for JSON; as float64, every float reads back exactly."""
     flat: list[Any] = (array.astype("float64") if array.dtype.kind not in "iub" else array).ravel().tolist()
     return flat
 
@@ -202,18 +225,22 @@ def program_to_onnx(
     name: str = "graphkit",
     metadata: Mapping[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """A program as an ONNX message.
+    """Return a program as an ONNX message.
 
-    Variables that the program only reads become initializers named by their path. A variable that it changes becomes an
-    input of that name and an output `<path>:updated`, behind the program's own.
+    Variables that the program only reads become initializers named after their path. A variable that it changes becomes an
+    input of that name and an output `<path>:updated`, after the program's own.
 
     Args:
-        program: what to write; it stays as it is.
-        input_names: one for each input; the values' own names, else `input`, `input_1`, by default.
-        output_names: one for each output, made unique; `output`, `output_1` by default.
+        program: what to write; it is not changed.
+        input_names: one for each input; by default the values' own names, or `input`, `input_1`, ...
+        output_names: one for each output, made unique; by default `output`, `output_1`, ...
         opset: 17 to 23.
         name: of the graph.
         metadata: further entries of `metadata_props`.
+
+    Raises:
+        ExportError: an equation has no form in ONNX.
+        InvalidArgumentError: the opset is not supported, or the number of names is wrong.
     """
     return program_to_document(program, input_names, output_names, opset=opset, name=name, metadata=metadata).whole()
 
@@ -227,7 +254,7 @@ def program_to_document(
     name: str = "graphkit",
     metadata: Mapping[str, str] | None = None,
 ) -> Document:
-    """What `program_to_onnx` gives, the weights apart: views of the arrays that they have now."""
+    """Return what `program_to_onnx` does, with the weights separate, as views of their current arrays."""
     document, _ = _written(program, input_names, output_names, opset, name)
     _add_metadata(document, metadata or {})
     return document
@@ -241,9 +268,13 @@ def program_with_weights_fed(
     opset: int = OPSET,
     name: str = "graphkit",
 ) -> tuple[Document, dict[str, tuple[Variable, tuple[Step, ...]]]]:
-    """A program as a document whose weights are inputs, behind its own and those of the state; and what to feed for them.
+    """Return a program as a document whose weights are inputs, and what to feed for them.
 
-    That is, for each name, the variable, and the steps (see `apply_steps`) that lead from its array to what is fed.
+    The weights come after the program's own inputs and its state. See `program_to_onnx` for the arguments.
+
+    Returns:
+        The document, and for each weight input the variable and the steps (see `apply_steps`) that lead from its array to
+        the array to feed.
     """
     document, b = _written(program, input_names, output_names, opset, name)
     graph = document.message.graph
@@ -264,12 +295,12 @@ def _written(
     name: str,
     keep_bfloat16: bool = True,
 ) -> tuple[Document, GraphBuilder]:
-    """The program as a document, and the builder that knows what became of its weights."""
+    """Return the program as a document, and the builder, which knows where each weight went."""
     _check_opset(opset)
     program = prepared(program, opset)
     b = GraphBuilder(opset)
     names = _input_names(b, program, input_names)
-    border = _as_they_are if keep_bfloat16 else _in_float32
+    border = _unchanged if keep_bfloat16 else _in_float32
     env, inputs = _declare(b, program, names, border)
     wanted = _output_names(b, program, output_names)
     lower_equations(b, program.equations, env)
@@ -308,19 +339,19 @@ def _output_names(b: GraphBuilder, program: Program, given: Sequence[str] | None
 Border = Callable[[TensorSpec], TensorSpec]
 
 
-def _as_they_are(spec: TensorSpec) -> TensorSpec:
+def _unchanged(spec: TensorSpec) -> TensorSpec:
     return spec
 
 
 def _in_float32(spec: TensorSpec) -> TensorSpec:
-    """bfloat16 as float32, which holds all its numbers."""
+    """Replace bfloat16 by float32, which represents all its values."""
     return TensorSpec(spec.shape, "float32") if spec.dtype == "bfloat16" else spec
 
 
 def _declare(
     b: GraphBuilder, program: Program, names: Sequence[str], border: Border
 ) -> tuple[dict[Value, Operand], list[onnx.ValueInfoProto]]:
-    """What stands for inputs and state, where unknown sizes can be read; and the inputs of the graph."""
+    """Declare inputs and state, and record where unknown sizes can be read; return their operands and declarations."""
     env: dict[Value, Operand] = {}
     inputs = []
 
@@ -346,7 +377,7 @@ def _declare(
 def _name_outputs(
     b: GraphBuilder, results: Sequence[Operand], wanted: Sequence[str], border: Border
 ) -> list[onnx.ValueInfoProto]:
-    """Give the results their names: by renaming what a node made, or by an Identity node where that is not possible."""
+    """Name the results: by renaming a node's output, or with an Identity node where that is not possible."""
     specs = [border(result.spec) for result in results]
     sources = [
         b.cast(result, spec.dtype) if spec != result.spec else result.name
@@ -405,7 +436,7 @@ def _add_metadata(document: Document, entries: Mapping[str, str]) -> None:
 
 
 def weight_table(b: GraphBuilder) -> dict[str, dict[str, Any]]:
-    """Initializer name -> the weight's path, its own shape, and the steps that led to the initializer."""
+    """Return, for each initializer, the weight's path and shape and the layout steps that lead from it to the initializer."""
     return {
         name: {"path": variable.path, "shape": list(variable.shape), **({"steps": steps} if steps else {})}
         for name, (variable, steps) in b.weights.items()

@@ -1,9 +1,9 @@
-"""Layout: convolution and pooling in ONNX are channels-first. One pass over the program turns them and moves the transposes.
+"""Layout: convolution and pooling in ONNX are channels-first. One pass converts them and pushes the transposes down the graph.
 
-Each value that a channels-last operator made is kept in its channels-first form, together with the order of axes that
-would turn it back. Later equations work on that form as long as they can (elementwise, reductions, concatenation, padding,
-slices, reshapes that keep axes apart); only where one cannot, the transpose is written. So transposes that would undo each
-other never come up, and those of weights and literals are done at export.
+The result of a channels-last operator is kept in channels-first form, together with the permutation that would restore it.
+Later equations work on that form where they can (elementwise, reductions, concatenation, padding, slices, reshapes that do not
+mix axes); a transpose is written only where one cannot. So transposes that would cancel never appear, and those of weights and
+literals are applied at export.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ CHANNELS_LAST = "channels_last"
 
 
 def to_channels_first(program: Program) -> Program:
-    """The same program with channels-first convolutions and poolings, and only the transposes that are needed."""
+    """Return the program with channels-first convolutions and poolings, and only the transposes that are needed."""
     if not any(_is_channels_last(e) for e in program.equations):
         return program
     run = _Pass()
-    for value in _inputs_wanted_first(program):
+    for value in _image_inputs(program):
         run.keep_first(value)
     for equation in program.equations:
         run.scope = equation.scope
@@ -43,10 +43,10 @@ def to_channels_first(program: Program) -> Program:
     return simplify(Program(program.inputs, state, run.equations, outputs), last=True)
 
 
-def _inputs_wanted_first(program: Program) -> list[Value]:
-    """The inputs that are read as images alone, if only after equations that work on each element.
+def _image_inputs(program: Program) -> list[Value]:
+    """Return the inputs that are only read as images, directly or after elementwise equations.
 
-    They are turned at once: what is done to each channel goes faster with channels first.
+    They are transposed right away: operations per channel are faster channels-first.
     """
     images: set[Atom] = set()
     others: set[Atom] = set(program.results())
@@ -69,7 +69,7 @@ def _is_channels_last(equation: Equation) -> bool:
 
 
 def inverse(axes: Axes) -> Axes:
-    """The order that undoes this one."""
+    """Return the inverse permutation."""
     return tuple(sorted(range(len(axes)), key=axes.__getitem__))
 
 
@@ -78,16 +78,16 @@ def _permuted(items: Sequence[Any], axes: Axes) -> tuple[Any, ...]:
 
 
 def _to_first(rank: int) -> Axes:
-    """The order of axes that brings channels from the end to the second place."""
+    """Return the permutation that moves the last axis to axis 1."""
     return (0, rank - 1, *range(1, rank - 1))
 
 
 class _Pass:
-    """The program under way, and the values that are kept in another order of axes."""
+    """The new program so far, and the values that are kept in another layout."""
 
     def __init__(self) -> None:
         self.equations: list[Equation] = []
-        self.scope = ""  # of the equation that is looked at
+        self.scope = ""  # of the current equation
         self._kept: dict[Value, tuple[Atom, Axes]] = {}
         self._turned: dict[tuple[Any, Axes], Atom] = {}
         self._plain: dict[Value, Atom] = {}
@@ -99,26 +99,26 @@ class _Pass:
         self.equations.append(Equation(primitive, tuple(inputs), params, tuple(outputs), like.scope))
 
     def order(self, atom: Atom) -> Axes | None:
-        """The order of axes that turns what is kept for a value into the value; None if it is kept as it is."""
+        """Return the permutation from what is kept for a value to the value; None if the value itself is kept."""
         kept = self._kept.get(atom) if isinstance(atom, Value) else None
         return kept[1] if kept is not None else None
 
     def base(self, atom: Atom) -> Atom:
-        """What is kept for a value."""
+        """Return what is kept for a value."""
         kept = self._kept.get(atom) if isinstance(atom, Value) else None
         return kept[0] if kept is not None else atom
 
     def keep(self, value: Value, base: Atom, axes: Axes) -> None:
-        """From now on `value` is `base` with its axes in this order."""
+        """Keep `base` for `value`: `value` is `base` transposed by `axes`."""
         self._kept[value] = (base, axes)
 
     def keep_first(self, value: Value) -> None:
-        """From now on `value` is kept channels-first."""
+        """Keep `value` channels-first from now on."""
         first = _to_first(value.spec.rank)
         self.keep(value, self._transposed(value, first), inverse(first))
 
     def plain(self, atom: Atom) -> Atom:
-        """The value itself."""
+        """Return the value in its own layout."""
         axes = self.order(atom)
         if axes is None:
             return atom
@@ -128,7 +128,7 @@ class _Pass:
         return self._plain[atom]
 
     def arranged(self, atom: Atom, axes: Axes) -> Atom:
-        """What `axes` would turn into the value; a value of fewer axes gets axes of size 1 in front."""
+        """Return what becomes the value when transposed by `axes`; lower ranks get leading axes of size 1 first."""
         if atom.spec.rank == 0:
             return atom
         if atom.spec.rank < len(axes):
@@ -148,7 +148,7 @@ class _Pass:
         return self._made("reshape", atom, {"shape": shape}, shape)
 
     def _transposed(self, atom: Atom, axes: Axes, name: str = "") -> Atom:
-        """`atom` transposed; where that only moves axes of size 1 it is a reshape."""
+        """Transpose `atom`; with a reshape where only axes of size 1 move."""
         if axes == tuple(range(len(axes))):
             return atom
         if isinstance(atom, Literal):
@@ -167,11 +167,11 @@ class _Pass:
         return made
 
     def like(self, value: Value, axes: Axes) -> Value:
-        """A new value that `axes` turns into one like `value`."""
+        """Return a new value which, transposed by `axes`, has the spec of `value`."""
         return Value(TensorSpec(_permuted(value.spec.shape, inverse(axes)), value.spec.dtype), value.name)
 
     def apply(self, equation: Equation, inputs: Sequence[Atom], axes: Axes, params: Any = None) -> bool:
-        """Emit an equation on arranged inputs; its outputs are kept in that order."""
+        """Emit an equation on arranged inputs and keep its outputs in that layout."""
         made = [self.like(v, axes) if v.spec.rank == len(axes) else v for v in equation.outputs]
         self.emit(equation.primitive, inputs, equation.params if params is None else params, made, equation)
         for value, base in zip(equation.outputs, made, strict=True):
@@ -180,9 +180,9 @@ class _Pass:
         return True
 
 
-# ----- convolution and pooling: where channels-first forms come from -----
+# ----- convolution and pooling: the origin of channels-first values -----
 
-# primitive -> which inputs are images (the others are kernels and biases)
+# primitive -> the indices of the inputs that are images (the others are kernels and biases)
 _SPATIAL: dict[str, Axes] = {
     "conv": (0,), "conv_input_grad": (0,), "conv_kernel_grad": (0, 1),
     "max_pool": (0,), "max_pool_grad": (0, 1, 2), "max_pool_pick": (0, 1, 2), "average_pool": (0,), "average_pool_grad": (0,),
@@ -206,7 +206,7 @@ def _spatial(run: _Pass, equation: Equation) -> bool:
     return run.apply(equation, inputs, back, params)
 
 
-# ----- equations that work in any order of axes -----
+# ----- equations that work in any layout -----
 
 _POINTWISE = (_rules.same, _rules.same_as_bool, _rules.broadcast, _rules.broadcast_to_bool)
 _POINTWISE_NAMES = ("cast", "clip", "select")
@@ -233,7 +233,7 @@ def _pointwise(run: _Pass, equation: Equation) -> bool:
 
 
 def _along(*keys: str) -> Rule:
-    """Equations of one kept input (the first) whose params name axes."""
+    """Return the rule for equations whose first input is kept and whose params `keys` name axes."""
 
     def rule(run: _Pass, equation: Equation) -> bool:
         axes = run.order(equation.inputs[0])
@@ -254,7 +254,7 @@ def _moved(axis: Any, axes: Axes) -> Any:
 
 
 def _per_axis(*keys: str) -> Rule:
-    """Equations of one kept input whose params have an entry for each axis."""
+    """Return the rule for equations whose first input is kept and whose params `keys` have an entry for each axis."""
 
     def rule(run: _Pass, equation: Equation) -> bool:
         axes = run.order(equation.inputs[0])
@@ -269,7 +269,7 @@ def _per_axis(*keys: str) -> Rule:
 
 
 def _reduction(run: _Pass, equation: Equation) -> bool:
-    """Over the moved axes; without keepdims the axes that are left keep their order among themselves."""
+    """Reduce over the moved axes; without keepdims the remaining axes keep their relative order."""
     axes = run.order(equation.inputs[0])
     if axes is None:
         return False
@@ -284,7 +284,7 @@ def _reduction(run: _Pass, equation: Equation) -> bool:
 
 
 def _resize(run: _Pass, equation: Equation) -> bool:
-    """Axes of an image and their sizes stay pairs."""
+    """Resize the moved axes; each keeps its size."""
     order = run.order(equation.inputs[0])
     if order is None:
         return False
@@ -302,7 +302,7 @@ def _concatenate(run: _Pass, equation: Equation) -> bool:
 
 
 def _transpose(run: _Pass, equation: Equation) -> bool:
-    """Two orders in a row are one."""
+    """Compose the permutation with the one that is kept."""
     x = equation.inputs[0]
     axes = run.order(x)
     if axes is None:
@@ -312,7 +312,11 @@ def _transpose(run: _Pass, equation: Equation) -> bool:
 
 
 def segments(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]] | None:
-    """Runs of axes of `old` and of `new` with equally many elements, as short as can be; None if they do not match up."""
+    """Match runs of axes of `old` with runs of axes of `new` that have as many elements.
+
+    Returns:
+        Pairs of axes of `old` and axes of `new`, as short as possible; None if the shapes do not match up.
+    """
     found: list[tuple[list[int], list[int]]] = []
     i = j = 0
     while i < len(old):
@@ -330,14 +334,14 @@ def segments(old: Shape, new: Shape) -> list[tuple[list[int], list[int]]] | None
                 return None
         while (
             j < len(new) and new[j] == 1 and (i == len(old) or old[i] != 1)
-        ):  # a new axis of size 1 goes with the one before
+        ):  # a new axis of size 1 belongs to the preceding run
             theirs, j = [*theirs, j], j + 1
         found.append((mine, theirs))
     return found if j == len(new) else None
 
 
 def _exceeds(right: Size, left: Size) -> bool:
-    """Whether the new axes hold more elements than the old ones so far, as far as that can be told."""
+    """Return whether the new axes so far hold more elements than the old ones, as far as is known."""
     if isinstance(right, int) and isinstance(left, int):
         return right > left
     return _is_multiple(right, left)
@@ -350,7 +354,7 @@ def _is_multiple(a: Size, b: Size) -> bool:
 
 
 def _reshape(run: _Pass, equation: Equation) -> bool:
-    """A reshape that splits or joins axes that lie side by side in the kept order too."""
+    """Reshape what is kept, if the axes that are split or merged are adjacent in its layout too."""
     x = equation.inputs[0]
     axes = run.order(x)
     if axes is None:
@@ -365,7 +369,7 @@ def _reshape(run: _Pass, equation: Equation) -> bool:
         if places != list(range(places[0], places[0] + len(places))):
             return False
         placed.append((places[0], theirs))
-    order = [axis for _, theirs in sorted(placed) for axis in theirs]  # axes of the result, as they are kept
+    order = [axis for _, theirs in sorted(placed) for axis in theirs]  # axes of the result, in the kept layout
     kept = tuple(order.index(axis) for axis in range(len(shape)))
     params = {"shape": tuple(shape[axis] for axis in order)}
     made = Value(TensorSpec(params["shape"], x.spec.dtype))

@@ -1,4 +1,4 @@
-"""The lowerings: for each primitive the function that writes it as ONNX, or the reason why ONNX cannot say it."""
+"""The lowerings: for each primitive, the functions that write it as ONNX, or the reason why ONNX cannot express it."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ Condition = Callable[[Equation], bool]
 
 
 class Lowering(NamedTuple):
-    """One way to write a primitive.
+    """How to write a primitive from some opset on.
 
     Args:
-        function: `(builder, *operands, **params) -> name, Operand or tuple of them`, one for each output.
-        since: the first opset that it is valid for.
-        when: which equations of the primitive it covers (a composite that it does not cover is expanded).
+        function: `(builder, *operands, **params)`; returns a name or Operand for each output, several as a tuple.
+        since: the first opset for which it is valid.
+        when: whether it covers an equation; a composite that no lowering covers is expanded.
     """
 
     function: Function
@@ -30,13 +30,13 @@ class Lowering(NamedTuple):
 
 @dataclass(frozen=True)
 class Limitation:
-    """Why ONNX (or onnxruntime) cannot say a primitive."""
+    """Why ONNX or onnxruntime cannot express a primitive."""
 
     reason: str
 
 
 class Entry:
-    """All that is known about writing one primitive."""
+    """The lowerings of one primitive, or its limitation."""
 
     def __init__(self) -> None:
         self.lowerings: list[Lowering] = []
@@ -53,15 +53,23 @@ def _entry(name: str) -> Entry:
 def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Callable[[Function], Function]:
     """Register a function as the lowering of these primitives from opset `since` on.
 
-    The highest `since` that is not above the wanted opset wins; of several with the same one, the last registered whose
-    `when` holds. Raises NameConflictError for a second unconditional one of the same opset.
+    The highest `since` that does not exceed the opset of the export wins. Among lowerings with the same `since`, the one
+    registered last whose `when` holds wins.
+
+    Args:
+        *names: the primitives.
+        since: the first opset for which the function is valid.
+        when: whether it covers an equation; by default it covers all.
+
+    Raises:
+        NameConflictError: a primitive has an unconditional lowering for the same opset already.
     """
 
     def add(function: Function) -> Function:
         for name in names:
             entry = _entry(name)
             if when is None and any(low.since == since and low.when is _always for low in entry.lowerings):
-                raise NameConflictError(f"Primitive {name!r} has a lowering since opset {since} already.")
+                raise NameConflictError(f"Primitive {name!r} already has a lowering since opset {since}.")
             entry.lowerings.append(Lowering(function, since, when or _always))
         return function
 
@@ -69,11 +77,19 @@ def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Cal
 
 
 def limitation(reason: str, *names: str) -> None:
-    """State why these primitives cannot be written."""
+    """Declare why these primitives cannot be written.
+
+    Args:
+        reason: completes the sentence "... cannot be written as ONNX: <reason>."
+        *names: the primitives.
+
+    Raises:
+        NameConflictError: a primitive has a limitation already.
+    """
     for name in names:
         entry = _entry(name)
         if entry.limitation is not None:
-            raise NameConflictError(f"Primitive {name!r} has a stated limitation already: {entry.limitation.reason}.")
+            raise NameConflictError(f"Primitive {name!r} already has a limitation: {entry.limitation.reason}.")
         entry.limitation = Limitation(reason)
 
 
@@ -82,7 +98,7 @@ def _always(equation: Equation) -> bool:
 
 
 def find(equation: Equation, opset: int) -> Lowering | None:
-    """The lowering for this equation at this opset, or None."""
+    """Return the lowering of an equation at an opset, or None."""
     entry = LOWERINGS.get(equation.primitive.name)
     fitting = [low for low in entry.lowerings if low.since <= opset] if entry is not None else []
     for low in sorted(fitting, key=lambda low: low.since)[::-1]:

@@ -1,7 +1,7 @@
-"""Moving the elements of weights: the order that ONNX wants for kernels and gates, and the way back.
+"""Rearrange the elements of weights into the layout that ONNX expects for kernels and gates, and back.
 
-A step is a tuple: ("transpose", axes), ("reshape", shape), ("take", axis, indices), ("pad", axis, before, after). Every step
-can be undone, so a reader gets the weight back that the layer had. `indices` are a permutation.
+A step is a tuple: ("transpose", axes), ("reshape", shape), ("take", axis, indices), ("pad", axis, before, after). `indices` is
+a permutation. Every step can be undone, so a reader recovers the layer's weight.
 """
 
 from __future__ import annotations
@@ -19,14 +19,20 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 def apply_steps(array: Array, steps: Sequence[Step]) -> Array:
-    """`array` after these steps."""
+    """Apply steps to an array."""
     for kind, *rest in steps:
         array = _APPLY[kind](array, *rest)
     return array
 
 
 def undo_steps(array: Array, shape: Sequence[int], steps: Sequence[Step]) -> Array:
-    """The array of `shape` that `apply_steps` made `array` of."""
+    """Invert `apply_steps`.
+
+    Args:
+        array: the result of `apply_steps`.
+        shape: the shape of the array before the steps.
+        steps: the steps that were applied.
+    """
     shapes = [tuple(shape)]
     probe = np.empty(tuple(shape), np.int8)
     for step in steps:
@@ -38,7 +44,7 @@ def undo_steps(array: Array, shape: Sequence[int], steps: Sequence[Step]) -> Arr
 
 
 def emit_steps(b: GraphBuilder, value: Input, steps: Sequence[Step]) -> str:
-    """The same steps as nodes."""
+    """Apply steps by nodes; return the name of the result."""
     name = b.name_of(value)
     for kind, *rest in steps:
         name = _EMIT[kind](b, name, *rest)
@@ -72,13 +78,13 @@ _UNDO: dict[str, Any] = {
 
 
 def _emit_pad(b: GraphBuilder, name: str, axis: int, before: int, after: int) -> Any:
-    """Weights that are padded are vectors, so the axes (an input since opset 18) need no saying."""
+    """Pad a vector: only vectors are padded, so the `axes` input (since opset 18) is not needed."""
     assert axis == 0
     return b.op("Pad", name, b.ints([before, after]))
 
 
 def _emit_transpose(b: GraphBuilder, name: str, axes: tuple[int, ...]) -> str:
-    """Transposes in a row are one, or none."""
+    """Merge consecutive transposes; drop those that cancel."""
     source, before = b.root.turned.get(name, (name, tuple(range(len(axes)))))
     axes = tuple(before[a] for a in axes)
     if axes == tuple(range(len(axes))):

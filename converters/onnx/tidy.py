@@ -1,7 +1,7 @@
-"""Rewrites that save nodes in ONNX and that no other reader of programs wants: what an operator can say, it says.
+"""Rewrites that save nodes in ONNX and are of no use to other readers of programs.
 
-A padding with zeros before a convolution becomes the convolution's own, and before a pooling that takes the largest of
-numbers that are never negative, the pooling's. A reduction whose axes come back as axes of size 1 keeps them.
+A Pad with zeros is folded into the convolution that follows it, and into a max pooling of values that are never negative.
+A reduction followed by a reshape that restores its axes with size 1 becomes a reduction with keepdims.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _NOT_NEGATIVE = ("relu", "sigmoid", "softplus", "softmax", "square", "abs", "exp
 
 
 def tidied(program: Program) -> Program:
-    """The same program with fewer equations."""
+    """Return an equivalent program with fewer equations."""
     makers: dict[Value, Equation] = {}
     reads = Counter(a for e in program.equations for a in e.inputs if isinstance(a, Value))
     reads.update(a for a in program.results() if isinstance(a, Value))
@@ -42,12 +42,12 @@ def _rewritten(equation: Equation, makers: Makers, reads: Mapping[Value, int]) -
     rule = _RULES.get((equation.primitive.name, maker.primitive.name)) if maker is not None else None
     if rule is None or maker is None:
         return None
-    alone = sum(reads[v] for v in maker.outputs) == 1  # paddings cost nothing, other work is not done twice
-    return rule(equation, maker, makers) if alone or maker.primitive.name == "pad" else None
+    only_reader = sum(reads[v] for v in maker.outputs) == 1  # a pad may be repeated for free, other work may not
+    return rule(equation, maker, makers) if only_reader or maker.primitive.name == "pad" else None
 
 
 def _zero_pads(pad: Equation, data_format: str) -> list[tuple[int, int]] | None:
-    """The spatial widths of a padding with zeros that touches no other axis and crops nothing."""
+    """Return the spatial widths of a pad with zeros that pads no other axis and crops nothing, else None."""
     widths, filling = pad.params["widths"], pad.inputs[1]
     spatial = spatial_axes(len(widths), data_format)
     zero = isinstance(filling, Literal) and not filling.array.any()
@@ -72,7 +72,11 @@ def _padded_convolution(conv: Equation, pad: Equation, makers: Makers) -> Equati
 
 
 def _padded_pooling(pool: Equation, pad: Equation, makers: Makers) -> Equation | None:
-    """ONNX pads with what is never the largest; zeros are not either, if nothing is negative and each window has a number."""
+    """Fold a pad into a max pooling.
+
+    ONNX pads a max pooling with values that never win. Zeros never win either, if no value is negative and every window
+    contains at least one value.
+    """
     more = _zero_pads(pad, pool.params["data_format"])
     source = pad.inputs[0]
     maker = makers.get(source) if isinstance(source, Value) else None

@@ -9,7 +9,17 @@ __all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; gives the exit code: 0 done, 1 a script or a check failed, 2 usage or a bad file, 130 interrupted."""
+    """Run one command and return its exit code.
+
+    Args:
+        argv: the arguments without the program's name; by default those of the process.
+
+    Returns:
+        0 on success, 1 if a script or check failed, 2 for wrong usage or a bad file, 130 if interrupted.
+
+    Raises:
+        SystemExit: for wrong usage, --help and --version.
+    """
     from graphkit.cli.commands import parser, run
     from graphkit.cli.terminal import complain, plain_warnings
     from graphkit.core.errors import GraphKitError

@@ -1,4 +1,4 @@
-"""`python -m graphkit.cli`."""
+"""Entry point of `python -m graphkit.cli`."""
 
 import sys
 

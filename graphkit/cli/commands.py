@@ -1,4 +1,4 @@
-"""The commands and their arguments. Each command imports what it needs when it runs, so that --help is quick."""
+"""The commands and their arguments. Each command imports what it needs when it runs, so that --help is fast."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from typing import Any
 from graphkit.cli.terminal import say
 
 _ABOUT = """\
-Open, draw, change, train and hand on neural networks as graphs: Keras in, Keras and ONNX out, on NumPy.
+Open, draw, change, train and export neural networks as graphs: Keras in, Keras and ONNX out, on NumPy.
 
 examples:
-  graphkit summary model.h5                    the table of layers, of a file of any age
-  graphkit plot model.keras -o model.html      a page to pan, zoom and look into
-  graphkit convert model.h5 model.onnx         for onnxruntime
-  graphkit convert model.onnx model.keras      for Keras
-  graphkit run train.py --epochs 3             a script that says `import keras`, without Keras
-  graphkit demo                                train, save, reload and export a small net, and compare the numbers
-  graphkit doctor                              what is installed, and whether it works
+  graphkit summary model.h5                    print the table of layers, also of old files
+  graphkit plot model.keras -o model.html      draw a page to pan, zoom and inspect
+  graphkit convert model.h5 model.onnx         convert for onnxruntime
+  graphkit convert model.onnx model.keras      convert for Keras
+  graphkit run train.py --epochs 3             run a script that imports keras, without Keras
+  graphkit demo                                train, save, reload and export a small model, and compare its outputs
+  graphkit doctor                              check the installation
 """
 
 _INSPECT = """\
-Say what is in a model file, and what it would take to load it: format, version of Keras, layers, parameters, classes that are not
-Keras', functions stored as code. No weights are loaded, and nothing in the file is executed.
+Show what a model file contains and what loading it requires: format, Keras version, layers, parameters, custom classes, functions
+stored as code. No weights are loaded, and nothing in the file is executed.
 
 examples:
   graphkit inspect model.h5
@@ -31,7 +31,7 @@ examples:
 """
 
 _SUMMARY = """\
-Print Keras' table of a model: layers, output shapes, parameters, what is connected to what.
+Print Keras' table of a model: layers, output shapes, parameters, connections.
 
 FILE is a .keras archive, an .h5 file or a .json config of Keras 1, 2 or 3, or an .onnx file. Nothing in it is executed.
 
@@ -43,9 +43,9 @@ examples:
 _PLOT = """\
 Draw the graph of a model.
 
-.svg and .html need nothing else; .png and .pdf are drawn by Graphviz, where it is installed; .dot is its source. A layer that is
-called several times is one box, marked with the number of its calls, with an arrow in its own colour for each call; with --nodes
-every call has a box of its own.
+.svg and .html need no other program; .png and .pdf are rendered by Graphviz, which must be installed; .dot is Graphviz' source. A
+layer that is called several times is one box, marked with the number of calls, with arrows in a different colour for each call;
+with --nodes every call is a box.
 
 examples:
   graphkit plot model.keras                           writes model.svg
@@ -54,8 +54,9 @@ examples:
 """
 
 _CONVERT = """\
-Read a model in one format and write it in another; the one is told by content, the other by suffix. What the new file does not
-hold (the state of the optimizer, say) is said on standard error; with --strict it is an error, and no file is written.
+Read a model in one format and write it in another. The source format is detected from the content, the target format from the
+suffix. What the new file cannot hold (such as the optimizer's state) is reported on standard error; with --strict it is an error,
+and no file is written.
 
 examples:
   graphkit convert old.h5 new.keras
@@ -66,10 +67,10 @@ examples:
 """
 
 _RUN = """\
-Run a Python script that imports keras, tensorflow.keras or tf_keras, with graphkit answering to those names.
+Run a Python script that imports keras, tensorflow.keras or tf_keras, with graphkit in their place.
 
-It holds for this process alone, also where the real packages are installed; nothing is changed on disk. Names that graphkit does
-not have raise an ImportError or AttributeError that says which, and what comes nearest.
+This affects only this process, even if the real packages are installed; nothing is changed on disk. Names that graphkit does not
+have raise an ImportError or AttributeError that names them and the closest match.
 
 examples:
   graphkit run train.py --epochs 3
@@ -77,9 +78,9 @@ examples:
 """
 
 _DEMO = """\
-Train a small net on handwritten digits, and check the whole way: a shared convolutional encoder looks at two images; one output
-says whether they show the same digit, the other which digit the left one is. The net is saved as JSON and weights, loaded into a
-fresh model, exported as ONNX and run by onnxruntime; the report compares the three on images that training never saw.
+Train a small model on handwritten digits, and check every step: a shared convolutional encoder reads two images; one output
+predicts whether they show the same digit, the other which digit the left one is. The model is saved as JSON and weights, loaded
+into a new model, exported as ONNX and run by onnxruntime; the report compares the three on held-out images.
 
 examples:
   graphkit demo
@@ -87,14 +88,14 @@ examples:
 """
 
 _DOCTOR = """\
-Show the versions and settings that matter, warn of known troubles, and train, export and run a tiny net.
+Show relevant versions and settings, report known problems, and train, export and run a tiny model.
 
 The exit code is 1 if something does not work.
 """
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
+    """Return the parser of the command line."""
     from graphkit import __version__
 
     common = argparse.ArgumentParser(add_help=False)
@@ -113,12 +114,12 @@ def parser() -> argparse.ArgumentParser:
         made.set_defaults(command=function)
         return made
 
-    _add_inspect(command("inspect", _INSPECT, "say what is in a file, without loading it", inspect))
+    _add_inspect(command("inspect", _INSPECT, "show what a file contains, without loading it", inspect))
     _add_summary(command("summary", _SUMMARY, "print the table of layers", summary))
     _add_plot(command("plot", _PLOT, "draw the graph", plot))
     _add_convert(command("convert", _CONVERT, "write a model in another format", convert))
     _add_run(command("run", _RUN, "run a Keras script on graphkit", run))
-    _add_demo(command("demo", _DEMO, "train and export a small net, and compare the numbers", demo))
+    _add_demo(command("demo", _DEMO, "train and export a small model, and compare its outputs", demo))
     command("doctor", _DOCTOR, "check the installation", doctor)
     return top
 
@@ -130,8 +131,8 @@ def _add_inspect(to: argparse.ArgumentParser) -> None:
 
 def _add_summary(to: argparse.ArgumentParser) -> None:
     to.add_argument("file", type=Path, metavar="FILE", help="the model")
-    to.add_argument("--expand-nested", action="store_true", help="also list the layers of models inside")
-    to.add_argument("--trainable", action="store_true", help="show which layers are trained")
+    to.add_argument("--expand-nested", action="store_true", help="also list the layers of nested models")
+    to.add_argument("--trainable", action="store_true", help="show which layers are trainable")
     to.add_argument("--line-length", type=int, metavar="N", help="width of the table in characters")
 
 
@@ -145,15 +146,15 @@ def _add_plot(to: argparse.ArgumentParser) -> None:
         help="the picture: .svg, .html, .dot, .png, .pdf (default: FILE with .svg)",
     )
     to.add_argument(
-        "--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="which way the data flows (default: TB)"
+        "--rankdir", choices=("TB", "LR", "BT", "RL"), default="TB", help="direction of the data flow (default: TB)"
     )
-    to.add_argument("--expand-nested", action="store_true", help="show what is in models inside")
-    to.add_argument("--nodes", action="store_true", help="one box for each call of a shared layer")
-    to.add_argument("--no-shapes", action="store_true", help="leave the shapes out")
-    to.add_argument("--no-names", action="store_true", help="leave the names of the layers out")
+    to.add_argument("--expand-nested", action="store_true", help="show the layers of nested models")
+    to.add_argument("--nodes", action="store_true", help="draw one box for each call of a shared layer")
+    to.add_argument("--no-shapes", action="store_true", help="omit shapes")
+    to.add_argument("--no-names", action="store_true", help="omit the names of layers")
     to.add_argument("--dtype", action="store_true", help="show dtypes")
     to.add_argument("--activations", action="store_true", help="show activations")
-    to.add_argument("--trainable", action="store_true", help="show which layers are trained")
+    to.add_argument("--trainable", action="store_true", help="show which layers are trainable")
     to.add_argument("--dpi", type=int, default=200, metavar="N", help="resolution of a .png (default: 200)")
 
 
@@ -167,12 +168,12 @@ def _add_convert(to: argparse.ArgumentParser) -> None:
     )
     to.add_argument("--weights", type=Path, metavar="FILE", help="weights for a SOURCE that has none (.json)")
     to.add_argument("--strict", action="store_true", help="write nothing if TARGET cannot hold all that SOURCE has")
-    to.add_argument("--no-overwrite", action="store_true", help="keep TARGET if it is there, and say so")
+    to.add_argument("--no-overwrite", action="store_true", help="fail if TARGET exists")
     to.add_argument("--opset", type=int, metavar="N", help="ONNX opset to write (default: 21)")
     to.add_argument(
-        "--keras-version", type=int, choices=(2, 3), metavar="N", help="of an .h5 file: 2 is for tf.keras (default: 3)"
+        "--keras-version", type=int, choices=(2, 3), metavar="N", help="of an .h5 file: 2 for tf.keras (default: 3)"
     )
-    to.add_argument("--max-shard-size", type=float, metavar="GIB", help="of one file of .weights.json (default: 5)")
+    to.add_argument("--max-shard-size", type=float, metavar="GIB", help="of each shard of .weights.json (default: 5)")
 
 
 def _add_run(to: argparse.ArgumentParser) -> None:
@@ -188,8 +189,8 @@ def _add_demo(to: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where to write (default: graphkit-demo)",
     )
-    to.add_argument("--epochs", type=int, default=None, metavar="N", help="passes over the training pairs")
-    to.add_argument("--seed", type=int, default=0, metavar="N", help="seed of split, weights and batches (default: 0)")
+    to.add_argument("--epochs", type=int, default=None, metavar="N", help="passes over the training pairs (default: 5)")
+    to.add_argument("--seed", type=int, default=0, metavar="N", help="seed for split, weights and batches (default: 0)")
 
 
 # ----- the commands -----
@@ -204,7 +205,7 @@ def _load(path: Path) -> Any:
 
 
 def inspect(arguments: argparse.Namespace) -> int:
-    """`graphkit inspect`."""
+    """Run `graphkit inspect`."""
     import json
 
     from graphkit.saving.inspection import inspect_file, report_as_text
@@ -215,7 +216,7 @@ def inspect(arguments: argparse.Namespace) -> int:
 
 
 def summary(arguments: argparse.Namespace) -> int:
-    """`graphkit summary`."""
+    """Run `graphkit summary`."""
     model = _load(arguments.file)
     model.summary(
         line_length=arguments.line_length, expand_nested=arguments.expand_nested, show_trainable=arguments.trainable
@@ -224,7 +225,7 @@ def summary(arguments: argparse.Namespace) -> int:
 
 
 def plot(arguments: argparse.Namespace) -> int:
-    """`graphkit plot`."""
+    """Run `graphkit plot`."""
     from graphkit.visualization.plot import plot_model
 
     target = arguments.output or arguments.file.with_suffix(".svg")
@@ -246,7 +247,11 @@ def plot(arguments: argparse.Namespace) -> int:
 
 
 def convert(arguments: argparse.Namespace) -> int:
-    """`graphkit convert`."""
+    """Run `graphkit convert`.
+
+    Raises:
+        FileNotFoundError: a file to read does not exist.
+    """
     import graphkit
     from graphkit.cli.terminal import complain
 
@@ -276,21 +281,21 @@ def convert(arguments: argparse.Namespace) -> int:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """`graphkit run`."""
+    """Run `graphkit run`."""
     from graphkit.cli.impersonate import run_script
 
     return run_script(arguments.script, arguments.arguments)
 
 
 def demo(arguments: argparse.Namespace) -> int:
-    """`graphkit demo`."""
+    """Run `graphkit demo`."""
     from graphkit.cli.demo import run_demo
 
     return run_demo(arguments.out, arguments.epochs, arguments.seed)
 
 
 def doctor(arguments: argparse.Namespace) -> int:
-    """`graphkit doctor`."""
+    """Run `graphkit doctor`."""
     from graphkit.cli.doctor import examine
 
     return examine()

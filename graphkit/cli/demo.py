@@ -1,4 +1,4 @@
-"""`graphkit demo`: a siamese net on handwritten digits, trained, saved, reloaded, exported, and compared at every step."""
+"""`graphkit demo`: train a siamese model on handwritten digits, save, reload and export it, and compare the outputs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,21 @@ Array = np.ndarray[Any, Any]
 _EPOCHS = 5
 _BATCH = 64
 _RATE = 3e-3
-_PAIRS = 4  # matching pairs, and as many others, for each training image
+_PAIRS = 4  # matching pairs, and as many non-matching ones, per training image
 _HELD_OUT = 0.2
 _AGREEMENT = 1e-5
 _BATCH_LATENCY = 256
 
 
 class Pairs(NamedTuple):
-    """Pairs of images, half of them of one digit: images (n, 8, 8, 1), same (n, 1), digit of the left one (n,)."""
+    """Pairs of images, half of them of the same digit.
+
+    Args:
+        left: images, float32 of shape (n, 8, 8, 1), from 0 to 1.
+        right: as `left`.
+        same: 1.0 for pairs of the same digit, else 0.0; float32 of shape (n, 1).
+        digit: the digit of the left image; int64 of shape (n,).
+    """
 
     left: Array
     right: Array
@@ -35,17 +42,26 @@ class Pairs(NamedTuple):
 
     @property
     def inputs(self) -> dict[str, Array]:
-        """By the names of the model's inputs."""
+        """The images, by the names of the model's inputs."""
         return {"left": self.left, "right": self.right}
 
     @property
     def targets(self) -> dict[str, Array]:
-        """By the names of the model's outputs."""
+        """The targets, by the names of the model's outputs."""
         return {"same": self.same, "digit": self.digit}
 
 
 def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
-    """Run it all and print the report; 0 if engine, reloaded model and onnxruntime agree, else 1."""
+    """Run the demo and print its report.
+
+    Args:
+        folder: where files are written; created if needed.
+        epochs: passes over the training pairs; 5 by default.
+        seed: of the split, the weights and the batches.
+
+    Returns:
+        0 if the engine, the reloaded model and onnxruntime agree, else 1.
+    """
     import graphkit
 
     images, labels = load_digits()
@@ -56,7 +72,7 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
     model = build()
     make_folder(folder)
     say(
-        f"{len(training)} images to learn from ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n"
+        f"{len(training)} training images ({len(train.same)} pairs), {len(held_out)} held out ({len(test.same)} pairs)\n"
     )
     seconds = fit(model, train, epochs or _EPOCHS)
     say()
@@ -88,7 +104,7 @@ def load_digits() -> tuple[Array, Array]:
 
 
 def split(labels: Array, random: np.random.Generator) -> tuple[Array, Array]:
-    """Indices of the images to learn from and of those held out, the same share of every digit."""
+    """Return the indices of the training images and of the held-out images, stratified by digit."""
     held: list[Array] = []
     for digit in range(10):
         of_digit = random.permutation(np.flatnonzero(labels == digit))
@@ -98,7 +114,15 @@ def split(labels: Array, random: np.random.Generator) -> tuple[Array, Array]:
 
 
 def make_pairs(images: Array, labels: Array, part: Array, each: int, random: np.random.Generator) -> Pairs:
-    """Every image of `part` `each` times as the left of a matching pair and as often of another one; partners from `part` too."""
+    """Return pairs of images.
+
+    Args:
+        images: all images.
+        labels: their digits.
+        part: the indices of the images to use, on both sides.
+        each: how often each of them is the left image of a matching pair, and of a non-matching one.
+        random: draws the right images.
+    """
     left = np.repeat(part, 2 * each)
     same = np.tile([True, False], len(left) // 2)
     right = np.empty_like(left)
@@ -110,11 +134,11 @@ def make_pairs(images: Array, labels: Array, part: Array, each: int, random: np.
     return Pairs(images[left], images[right], same.astype("float32")[:, None], labels[left])
 
 
-# ----- the net -----
+# ----- the model -----
 
 
 def build() -> Any:
-    """The encoder and the code, called on both images; how near the codes are; which digit the left image shows."""
+    """Return the model: an encoder and a code shared by both images, the similarity of the codes, the digit of the left image."""
     from graphkit import layers
     from graphkit.models import Model
 
@@ -135,7 +159,7 @@ def build() -> Any:
 
 
 def exponent_neg_manhattan_distance(codes: Sequence[Any]) -> Any:
-    """exp(-|left - right|) of two codes (n, k): 1 for equal ones, near 0 for distant ones. Output (n, 1)."""
+    """Return exp(-sum |left - right|) of two codes (n, k), of shape (n, 1): 1 for equal codes, near 0 for distant ones."""
     from graphkit import ops
 
     left, right = codes
@@ -143,7 +167,7 @@ def exponent_neg_manhattan_distance(codes: Sequence[Any]) -> Any:
 
 
 def fit(model: Any, pairs: Pairs, epochs: int) -> float:
-    """Train; gives the seconds."""
+    """Train, and return the time taken in seconds."""
     import sys
 
     from graphkit import optimizers
@@ -165,7 +189,7 @@ def fit(model: Any, pairs: Pairs, epochs: int) -> float:
 
 
 def save_and_compare(model: Any, test: Pairs, folder: Path) -> dict[str, Any]:
-    """Write all files, open them again, and compare the outputs on the held-out pairs."""
+    """Write all files, open them again, and compare the outputs on the held-out pairs. Returns the report."""
     from graphkit.models import model_from_json
     from graphkit.runtime import Predictor
     from graphkit.visualization.plot import plot_model
@@ -204,7 +228,7 @@ def save_and_compare(model: Any, test: Pairs, folder: Path) -> dict[str, Any]:
 
 
 def accuracy(outputs: Sequence[Array], test: Pairs) -> dict[str, float]:
-    """The share of held-out pairs judged rightly, and of left images read rightly."""
+    """Return the accuracy on pairs and on digits."""
     same, digit = outputs
     return {
         "same": round(float(np.mean((same > 0.5) == (test.same > 0.5))), 4),
@@ -217,7 +241,7 @@ def _difference(a: Sequence[Array], b: Sequence[Array]) -> float:
 
 
 def _latencies(run: Callable[[list[Array]], Any], batch: list[Array]) -> dict[str, float]:
-    """The median time of a call on one pair and on a batch, in milliseconds."""
+    """Return the median time of a call on one pair and on a batch, in milliseconds."""
     return {f"{n} pair{'s' if n > 1 else ''}": _milliseconds(run, [b[:n] for b in batch]) for n in (1, _BATCH_LATENCY)}
 
 
@@ -234,14 +258,14 @@ def _milliseconds(run: Callable[[list[Array]], Any], arrays: list[Array], repeat
 
 
 def as_text(report: dict[str, Any], folder: Path) -> str:
-    """The report in a few lines."""
+    """Format the report."""
     accuracies, differences, times = report["accuracy"], report["largest_difference"], report["milliseconds"]
     agree = max(differences.values()) <= _AGREEMENT
     names = list(next(iter(times.values())))
     lines = [
         f"trained in {report['training_seconds']:.1f} s ({report['epochs']} epochs, {report['parameters']:,} parameters)",
         "",
-        f"on {report['held_out_images']} images that training never saw",
+        f"on {report['held_out_images']} held-out images",
         *_table(
             ["", "graphkit", "reloaded", "onnxruntime"],
             [
@@ -264,7 +288,7 @@ def as_text(report: dict[str, Any], folder: Path) -> str:
 
 
 def _table(header: list[str] | None, rows: list[list[str]]) -> list[str]:
-    """Columns under each other: the first to the left, the others to the right."""
+    """Align columns: the first to the left, the others to the right."""
     shown = ([header] if header else []) + rows
     widths = [max(len(row[i]) for row in shown) for i in range(len(shown[0]))]
     padded = (

@@ -1,4 +1,4 @@
-"""`graphkit doctor`: what is installed, known troubles, and a short test of the whole way."""
+"""`graphkit doctor`: list what is installed, report known problems, and run a short end-to-end test."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from typing import Any
 from graphkit.cli.terminal import say
 
 _PACKAGES = ("numpy", "networkx", "onnx", "onnxruntime", "onnxruntime-gpu", "h5py", "rich", "ml_dtypes")
-_EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is enough
+_EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is required
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def examine() -> int:
-    """Print the report; 0 if all is well, 1 if something does not work."""
+    """Print the report and return the exit code: 1 if a problem was found, else 0."""
     from graphkit import __version__
 
     say(f"graphkit {__version__}")
-    troubles: list[str] = []
+    problems: list[str] = []
     for title, lines in _PARTS.items():
         say(f"\n{title}")
         try:
-            for name, value, trouble in lines():
+            for name, value, problem in lines():
                 say(f"  {name:<22} {value}")
-                if trouble:
-                    troubles.append(trouble)
-        except Exception as error:  # the report goes on: that a part cannot even be asked is what it is for
-            troubles.append(f"{title}: {type(error).__name__}: {error}")
+                if problem:
+                    problems.append(problem)
+        except Exception as error:  # a part that fails is a finding, and the report goes on
+            problems.append(f"{title}: {type(error).__name__}: {error}")
     say("\nself test")
     for name, check in _checks():
         started = time.perf_counter()
@@ -41,16 +41,16 @@ def examine() -> int:
             say(f"  {name:<22} ok, {result} ({time.perf_counter() - started:.2f} s)")
         except Exception as error:  # as above
             say(f"  {name:<22} FAILED")
-            troubles.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
+            problems.append(f"{name}: {type(error).__name__}: {' '.join(str(error).split())[:300]}")
             break
     say()
-    for trouble in troubles:
-        say(f"! {trouble}")
-    say(f"{len(troubles)} trouble{'s' if len(troubles) != 1 else ''} found." if troubles else "All well.")
-    return 1 if troubles else 0
+    for problem in problems:
+        say(f"! {problem}")
+    say(f"{len(problems)} problem{'s' if len(problems) != 1 else ''} found." if problems else "No problems found.")
+    return 1 if problems else 0
 
 
-Line = tuple[str, str, str]  # what, how it is, what is wrong with that
+Line = tuple[str, str, str]  # name, value, problem (empty if there is none)
 
 
 def _system() -> Iterator[Line]:
@@ -99,13 +99,13 @@ def _runtime() -> Iterator[Line]:
     from graphkit.runtime import available_providers, installed_runtimes
 
     found = installed_runtimes()
-    trouble = ""
+    problem = ""
     if len(found) > 1:
-        trouble = (
-            f"{' and '.join(found)} are installed together; they overwrite each other's files, and which one answers is chance. "
-            "Uninstall both, then install one."
+        problem = (
+            f"{' and '.join(found)} are installed together and overwrite each other's files, so it is undefined which one is "
+            "imported. Uninstall both, then install one."
         )
-    yield "distributions", ", ".join(found) or "none", trouble
+    yield "distributions", ", ".join(found) or "none", problem
     yield "providers", ", ".join(available_providers()), ""
 
 
@@ -115,7 +115,7 @@ def _formats() -> Iterator[Line]:
         try:
             entry.load()
             yield entry.name, entry.value, ""
-        except Exception as error:  # a broken plug-in of someone else's is a finding
+        except Exception as error:  # a broken plug-in is a finding
             yield (
                 entry.name,
                 f"{entry.value}: FAILED",
@@ -145,7 +145,7 @@ _PARTS: dict[str, Callable[[], Iterator[Line]]] = {
 
 
 def _checks() -> Iterator[tuple[str, Callable[[], str]]]:
-    """Train, export, run: a net of two layers on eight rows."""
+    """Yield the checks: train, export and run a model of two layers on 32 rows."""
     state: dict[str, Any] = {}
 
     def train() -> str:

@@ -1,8 +1,8 @@
 """graphkit under Keras' names, in one process: `import keras`, `from tensorflow import keras`, `keras.layers.merge`, ...
 
-`impersonating()` puts a finder before all others on `sys.meta_path`; it answers for `keras`, `tf_keras` and `tensorflow`, so an
-installed Keras is not looked at. A module under such a name is a front: it looks names up in graphkit's modules when asked.
-Nothing of this happens unless `graphkit run` (or a caller of `impersonating`) asks for it.
+`impersonating()` puts a finder first on `sys.meta_path`. It finds `keras`, `tf_keras` and `tensorflow`, so an installed Keras is
+never imported. The modules that it creates look names up in graphkit's modules on access. Only `graphkit run` and callers of
+`impersonating` do this.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KERAS_VERSION = "3.0.0"
 _TENSORFLOW_VERSION = "2.16.0"
 
 _HOMES = ("keras", "tf_keras", "tensorflow.keras", "tensorflow.python.keras", "tensorflow.contrib.keras")
-"""Where scripts of all ages find Keras."""
+"""The packages that old and new scripts import Keras from."""
 
 _LAYERS = ("graphkit.layers",)
 _ENGINE = ("graphkit.layers", "graphkit.models", "graphkit")
@@ -90,7 +90,7 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
     "python": (),
     "contrib": (),
 }
-"""The part of TensorFlow that scripts around a Keras model use: its ops go by graphkit's."""
+"""The part of TensorFlow that scripts use around a Keras model, mapped to graphkit's ops."""
 
 _RENAMED: dict[tuple[str, str], tuple[str, str]] = {
     ("engine", "Container"): ("graphkit.models", "Model"),
@@ -110,10 +110,10 @@ _RENAMED: dict[tuple[str, str], tuple[str, str]] = {
     ("tf", "Variable"): ("graphkit", "Variable"),
     ("tf", "set_seed"): ("graphkit.utils", "set_random_seed"),
 }
-"""Names that graphkit has under another one. The first part is the first part of the module's name, "tf" for TensorFlow's."""
+"""Names that graphkit has elsewhere. The key is (first part of the module's name, or "tf" for TensorFlow; the name)."""
 
 _CALLABLE = {"layers.merge": "merge"}
-"""Modules whose name is a function too: `keras.layers.merge` was Keras 1's function and Keras 2's module."""
+"""Modules that are functions too: `keras.layers.merge` was a function in Keras 1 and a module in Keras 2."""
 
 _DTYPES = (
     "bfloat16", "bool", "float16", "float32", "float64", "int16", "int32", "int64", "int8", "string", "uint16", "uint32", "uint64", "uint8",
@@ -121,11 +121,11 @@ _DTYPES = (
 
 
 class MissingNameError(GraphKitError, AttributeError):
-    """A script asked Keras for a name that graphkit does not have."""
+    """A script used an attribute of Keras or TensorFlow that graphkit does not have."""
 
 
 class MissingImportError(GraphKitError, ImportError):
-    """A script imported a name from Keras that graphkit does not have."""
+    """A script imported a name from Keras or TensorFlow that graphkit does not have."""
 
 
 class MissingModuleError(GraphKitError, ModuleNotFoundError):
@@ -133,10 +133,17 @@ class MissingModuleError(GraphKitError, ModuleNotFoundError):
 
 
 class _Front(ModuleType):
-    """A module of Keras or TensorFlow by name, graphkit's by content."""
+    """A module with the name of one of Keras or TensorFlow, and the contents of graphkit's.
+
+    Args:
+        fullname: the module's name.
+        part: the name below Keras or TensorFlow; empty for the package itself.
+        kind: "keras" or "tf".
+        places: the modules of graphkit to look names up in, in order.
+    """
 
     def __init__(self, fullname: str, part: str, kind: str, places: tuple[str, ...]) -> None:
-        super().__init__(fullname, f"{fullname}, as graphkit has it.")
+        super().__init__(fullname, f"{fullname}, provided by graphkit.")
         self.__dict__.update(__path__=[], _part=part, _kind=kind, _places=places)
         if not part:
             self.__version__ = _KERAS_VERSION if kind == "keras" else _TENSORFLOW_VERSION
@@ -193,7 +200,7 @@ class _Front(ModuleType):
 
 
 def _is_import(code: CodeType, at: int) -> bool:
-    """Whether this place in a script is `from module import name`, where an ImportError is expected instead of an AttributeError."""
+    """Return whether this instruction is `from module import name`, which is expected to raise ImportError, not AttributeError."""
     return 0 <= at < len(code.co_code) and dis.opname[code.co_code[at]] == "IMPORT_FROM"
 
 
@@ -207,7 +214,7 @@ def _import_if_there(place: str) -> Any:
 
 
 def _table_entry(fullname: str) -> tuple[str, str, tuple[str, ...]] | None:
-    """(kind, part, graphkit's modules) for a module name that is answered for."""
+    """Return (kind, part, graphkit's modules) for a module name, None if graphkit does not provide it."""
     for home in _HOMES:
         if fullname == home or fullname.startswith(f"{home}."):
             part = fullname[len(home) + 1 :].removeprefix("api.").removeprefix("_v2.")
@@ -221,7 +228,7 @@ def _table_entry(fullname: str) -> tuple[str, str, tuple[str, ...]] | None:
 
 
 class _Finder(MetaPathFinder, Loader):
-    """Finds the fronts; for other modules below Keras and TensorFlow it says that graphkit has none."""
+    """Finds the modules that graphkit provides; raises MissingModuleError for others below Keras and TensorFlow."""
 
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         if fullname.split(".")[0] not in _ROOTS:
@@ -241,7 +248,7 @@ class _Finder(MetaPathFinder, Loader):
         return _Front(spec.name, part, kind, places)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Nothing to run: names are looked up when asked for."""
+        """Run nothing: names are looked up on access."""
 
 
 _ROOTS = ("keras", "tf_keras", "tensorflow")
@@ -249,17 +256,18 @@ _ROOTS = ("keras", "tf_keras", "tensorflow")
 
 @contextmanager
 def impersonating() -> Iterator[None]:
-    """While it lasts, imports of keras, tf_keras and tensorflow give graphkit.
+    """Make imports of keras, tf_keras and tensorflow return graphkit inside the `with` block.
 
-    Raises NameConflictError if one of them was imported before: its objects would mix with ours.
+    Raises:
+        NameConflictError: one of them has been imported already; its objects would mix with graphkit's.
     """
-    if any(isinstance(finder, _Finder) for finder in sys.meta_path):  # it lasts already
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):  # active already
         yield
         return
     taken = [name for name in _ROOTS if name in sys.modules]
     if taken:
         raise NameConflictError(
-            f"{', '.join(taken)} is imported in this process already; graphkit cannot answer to that name too."
+            f"{', '.join(taken)} has been imported in this process already, so graphkit cannot take its place."
         )
     finder = _Finder()
     sys.meta_path.insert(0, finder)
@@ -272,9 +280,18 @@ def impersonating() -> Iterator[None]:
 
 
 def run_script(script: Path, arguments: Sequence[str] = ()) -> int:
-    """Run a Python file as `__main__` with graphkit under Keras' names; gives its exit code, 1 after an exception.
+    """Run a Python file as `__main__` with graphkit under Keras' names.
 
-    Raises FileNotFoundError if there is no such file.
+    Args:
+        script: the file.
+        arguments: its command-line arguments.
+
+    Returns:
+        The script's exit code; 1 after an exception, whose traceback is printed.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        NameConflictError: Keras or TensorFlow has been imported in this process already.
     """
     if not script.is_file():
         raise FileNotFoundError(2, "no such file", str(script))
@@ -296,7 +313,7 @@ def _run(script: str) -> int:
         return _exit_code(stop)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # the script's own failure: shown as Python shows it
+    except BaseException as error:  # the script failed: print its traceback as Python does
         _show(error, script)
         return 1
 
@@ -309,7 +326,7 @@ def _exit_code(stop: SystemExit) -> int:
 
 
 def _show(error: BaseException, script: str) -> None:
-    """The traceback from the script's first line on."""
+    """Print the traceback, starting in the script."""
     start = error.__traceback__
     while start is not None and start.tb_frame.f_code.co_filename != script:
         start = start.tb_next

@@ -1,4 +1,4 @@
-"""Printing for the commands."""
+"""Terminal output of the commands."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import Any
 
 
 def say(text: str = "") -> None:
-    """A line on standard output."""
+    """Print a line to standard output."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def complain(text: str) -> None:
-    """A line on standard error."""
+    """Print a line to standard error."""
     sys.stderr.write(f"{text}\n")
 
 
 @contextmanager
 def plain_warnings(wanted: bool = True) -> Iterator[None]:
-    """Inside, a warning is one line on standard error, without the place in graphkit's source; not so while a script of the user's runs."""
+    """Print warnings as single lines on standard error, without source locations, unless `wanted` is False."""
     if not wanted:
         yield
         return

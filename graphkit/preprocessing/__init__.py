@@ -1,4 +1,4 @@
-"""Data made ready: sequences, text, images, data sets of folders. Source: keras.preprocessing."""
+"""Prepare data: sequences, texts, images, data sets of folders. Source: keras.preprocessing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images as arrays, by Keras' older names. Source: keras.preprocessing.image."""
+"""Convert images to and from arrays. Source: keras.preprocessing.image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sequences of unlike lengths as one array."""
+"""Pad sequences of different lengths to one array."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ def pad_sequences(
     truncating: str = "pre",
     value: Any = 0.0,
 ) -> np.ndarray[Any, Any]:
-    """One array (count, maxlen, ...) of sequences of unlike lengths.
+    """Pad sequences of different lengths to one array of shape (number of sequences, maxlen, ...).
 
     Args:
-        sequences: lists or arrays; their elements may be arrays of one shape.
-        maxlen: the length; that of the longest by default.
+        sequences: lists or arrays; their elements may be arrays of equal shape.
+        maxlen: the length of the rows; by default that of the longest sequence.
         dtype: of the result.
-        padding, truncating: "pre" or "post": at which end to fill up and to cut off.
-        value: what to fill up with.
+        padding: "pre" or "post", the end at which to pad.
+        truncating: "pre" or "post", the end at which to truncate.
+        value: the padding value.
 
-    Raises InvalidArgumentError, ShapeError. Source: keras.utils.pad_sequences.
+    Raises:
+        InvalidArgumentError: `sequences` is not a list of sequences, or an unknown `padding` or `truncating`.
+        ShapeError: the elements differ in shape.
+
+    Source: keras.utils.pad_sequences.
     """
     for name, side in (("padding", padding), ("truncating", truncating)):
         if side not in _SIDES:

@@ -1,4 +1,4 @@
-"""Words to integers, by the names of Keras 2's keras.preprocessing.text."""
+"""Convert words to integers. Source: keras.preprocessing.text (Keras 2)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,14 @@ _FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
 
 
 def text_to_word_sequence(text: str, filters: str = _FILTERS, lower: bool = True, split: str = " ") -> list[str]:
-    """The words of a text, without the characters in `filters`."""
+    """Split a text into words.
+
+    Args:
+        text: the text.
+        filters: characters that are replaced by `split`.
+        lower: convert to lower case.
+        split: the separator.
+    """
     text = text.lower() if lower else text
     for letter in filters:
         text = text.replace(letter, split)
@@ -24,7 +31,14 @@ def text_to_word_sequence(text: str, filters: str = _FILTERS, lower: bool = True
 
 
 def hashing_trick(text: str, n: int, hash_function: Any = None, **kwargs: Any) -> list[int]:
-    """Words as integers from 1 to n - 1 by their hash: md5, so that runs agree."""
+    """Convert a text to integers from 1 to n - 1, the hashes of its words.
+
+    Args:
+        text: the text.
+        n: the number of hash values, plus 1.
+        hash_function: from str to int; by default MD5, which is the same in every process.
+        **kwargs: options of `text_to_word_sequence`.
+    """
     from hashlib import md5
 
     hashed = (
@@ -36,16 +50,22 @@ def hashing_trick(text: str, n: int, hash_function: Any = None, **kwargs: Any) -
 
 
 def one_hot(text: str, n: int, **kwargs: Any) -> list[int]:
-    """`hashing_trick` under its older name."""
+    """Convert a text to integers from 1 to n - 1, as `hashing_trick`."""
     return hashing_trick(text, n, **kwargs)
 
 
 class Tokenizer:
-    """Numbers words by their frequency, the most frequent is 1. Source: keras.preprocessing.text.Tokenizer (Keras 2).
+    """Maps words to integers in the order of their frequency, starting at 1 with the most frequent.
 
     Args:
-        num_words: keep only the num_words - 1 most frequent.
-        oov_token: stands for unknown words, as number 1; without it they are left out.
+        num_words: keep only the `num_words - 1` most frequent words.
+        filters: characters that are removed from texts.
+        lower: convert texts to lower case.
+        split: the separator of words.
+        char_level: use characters instead of words.
+        oov_token: replaces unknown words and has index 1; without it they are dropped.
+
+    Source: keras.preprocessing.text.Tokenizer (Keras 2).
     """
 
     def __init__(
@@ -79,7 +99,7 @@ class Tokenizer:
         return text_to_word_sequence(text, self.filters, self.lower, self.split)
 
     def fit_on_texts(self, texts: Iterable[Any]) -> None:
-        """Count the words."""
+        """Update the vocabulary with the words of these texts."""
         for text in texts:
             self.word_counts.update(self._words(text))
             self.document_count += 1
@@ -89,7 +109,7 @@ class Tokenizer:
         self.index_word = {number: word for word, number in self.word_index.items()}
 
     def texts_to_sequences(self, texts: Iterable[Any]) -> list[list[int]]:
-        """Each text as the numbers of its words."""
+        """Convert each text to a list of word indices."""
         unknown = self.word_index.get(self.oov_token) if self.oov_token is not None else None
         limit = self.num_words or len(self.word_index) + 1
         sequences = []
@@ -100,7 +120,15 @@ class Tokenizer:
         return sequences
 
     def texts_to_matrix(self, texts: Iterable[Any], mode: str = "binary") -> Any:
-        """Each text as a row: which words it holds ("binary"), how often ("count"), or what share ("freq")."""
+        """Convert each text to a row of a matrix (texts, words).
+
+        Args:
+            texts: strings, or lists of words.
+            mode: "binary" for which words occur, "count" for how often, "freq" for their relative frequency.
+
+        Raises:
+            InvalidArgumentError: another mode.
+        """
         if mode not in ("binary", "count", "freq"):
             raise InvalidArgumentError(f"texts_to_matrix: mode must be 'binary', 'count' or 'freq', got {mode!r}.")
         sequences = self.texts_to_sequences(texts)

@@ -1,4 +1,4 @@
-"""Quantizers: numbers as small integers with a scale, and the settings of a quantised layer. Source: keras.quantizers (Keras 3)."""
+"""Quantizers: floats as small integers with a scale, and the configs of quantized layers. Source: keras.quantizers (Keras 3)."""
 
 from __future__ import annotations
 
@@ -55,19 +55,22 @@ __all__ = [
 
 
 def serialize(initializer: Any) -> Any:
-    """The envelope of a quantizer or a config. Source: keras.quantizers.serialize."""
+    """Return the config of a quantizer, or of a quantization config, as JSON data. Source: keras.quantizers.serialize."""
     return to_json(initializer)
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The quantizer or config of an envelope. Source: keras.quantizers.deserialize."""
+    """Return the quantizer or quantization config that `serialize` wrote. Source: keras.quantizers.deserialize."""
     return from_envelope(config, custom_objects)
 
 
 def get(identifier: Any) -> Any:
-    """A quantizer from None, a name, an envelope, a class or an object.
+    """Return a quantizer for None, a name, a serialized quantizer, a class or an object.
 
-    Raises InvalidArgumentError for anything else. Source: keras.quantizers.get.
+    Raises:
+        InvalidArgumentError: the identifier is of another kind.
+
+    Source: keras.quantizers.get.
     """
     made = (
         resolve(identifier, "keras.quantizers", "quantizer") if not isinstance(identifier, (int, float)) else identifier

@@ -1,4 +1,4 @@
-"""Quantising by the largest absolute value: x is about round(x * scale) / scale."""
+"""Quantize by the largest absolute value: x is approximated by round(x * scale) / scale."""
 
 from __future__ import annotations
 
@@ -23,14 +23,18 @@ def abs_max_quantize(
     epsilon: float | None = None,
     to_numpy: bool = False,
 ) -> tuple[Any, Any]:
-    """(integers, scale): `round(inputs * scale)` within `value_range`, scaled by the largest absolute value over `axis`.
+    """Quantize floats to integers `round(inputs * scale)`, scaled by the largest absolute value over `axis`.
 
     Args:
         inputs: floats.
-        axis: an int or several; the scale has size 1 there.
+        axis: an int or several; the scale has size 1 along them.
+        value_range: the smallest and the largest integer.
         dtype: of the integers.
-        epsilon: added to the largest value, so that zeros have a scale; 1e-7 by default.
-        to_numpy: accepted for Keras' sake; it computes the same.
+        epsilon: added to the largest absolute value, so that zeros have a scale; 1e-7 by default.
+        to_numpy: accepted for compatibility; it has no effect.
+
+    Returns:
+        (integers, scale).
 
     Source: keras.quantizers.abs_max_quantize.
     """
@@ -50,10 +54,19 @@ def abs_max_quantize_grouped_with_zero_point(
     epsilon: float | None = None,
     to_numpy: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """(integers, scale, zero): each `block_size` rows of a matrix are quantised for themselves, column by column.
+    """Quantize a matrix in groups of `block_size` rows, each column by itself: x is about `(integer - zero) * scale`.
 
-    A number is `(integer - zero) * scale`. `inputs` is (rows, columns), scale and zero (groups, columns); the last group may be
-    shorter. `to_numpy` takes a group of equal numbers as it is, otherwise its range is widened by 1 both ways, as in Keras.
+    Args:
+        inputs: floats of shape (rows, columns).
+        block_size: rows per group; the last group may be smaller.
+        value_range: the smallest and the largest integer.
+        dtype: of the integers.
+        epsilon: added to the range of each group; 1e-7 by default.
+        to_numpy: keep the range of a group of equal values; otherwise it is widened by 1 in both directions, as in Keras.
+
+    Returns:
+        (integers, scale, zero) of shapes (rows, columns), (groups, columns) and (groups, columns).
+
     Source: keras.quantizers.abs_max_quantize_grouped_with_zero_point.
     """
     x = tensor(inputs)
@@ -81,34 +94,43 @@ def abs_max_quantize_grouped_with_zero_point(
 
 @keras_class(_HOME)
 class Quantizer:
-    """Base of the quantizers: a callable that gives integers and a scale. Source: keras.quantizers.Quantizer."""
+    """Base of quantizers, which are callables that return integers and a scale. Source: keras.quantizers.Quantizer."""
 
     def __init__(self, output_dtype: str = "int8") -> None:
         self.output_dtype = output_dtype
 
     def __call__(self, x: Any) -> Any:
-        """`x` itself; subclasses quantise it."""
+        """Return `x`; subclasses quantize it."""
         return x
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data.
+
+        Raises:
+            NotImplementedError: the subclass does not define it.
+        """
         raise NotImplementedError(f"{type(self).__name__} does not implement get_config()")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A quantizer with this config."""
+        """Return a quantizer with this config."""
         return cls(**config)
 
 
 @keras_class(_HOME)
 class AbsMaxQuantizer(Quantizer):
-    """`abs_max_quantize` with its settings kept. Source: keras.quantizers.AbsMaxQuantizer.
+    """Quantizes with `abs_max_quantize`.
 
     Args:
-        axis: where the scale has size 1, unless the call says; -1 by default.
-        value_range: the least and the largest integer. Raises InvalidArgumentError if `output_dtype` int8 does not hold it.
-        epsilon: added to the largest value.
+        axis: the axes along which the scale has size 1, unless a call passes others; -1 by default.
+        value_range: the smallest and the largest integer.
+        epsilon: added to the largest absolute value.
         output_dtype: of the integers.
+
+    Raises:
+        InvalidArgumentError: `output_dtype` is int8 and does not cover `value_range`.
+
+    Source: keras.quantizers.AbsMaxQuantizer.
     """
 
     def __init__(
@@ -128,13 +150,13 @@ class AbsMaxQuantizer(Quantizer):
             )
 
     def __call__(self, x: Any, axis: Any = None, to_numpy: bool = False) -> tuple[Any, Any]:
-        """(integers, scale)."""
+        """Return (integers, scale)."""
         axes = self.axis if axis is None else axis
         return abs_max_quantize(
             x, -1 if axes is None else axes, self.value_range, self.output_dtype, self.epsilon, to_numpy
         )
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data; `axis` only where it was given."""
+        """Return the constructor's arguments as JSON data; `axis` only if it was given."""
         config = {"value_range": list(self.value_range), "epsilon": self.epsilon, "output_dtype": self.output_dtype}
         return config if self.axis is None else {**config, "axis": list(self.axis)}

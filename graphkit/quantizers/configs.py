@@ -1,4 +1,4 @@
-"""The settings of a quantised layer or model. Source: keras.quantizers."""
+"""The settings of a quantized layer or model. Source: keras.quantizers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ _HOME = "keras.quantizers"
 
 @keras_class(_HOME)
 class QuantizationConfig:
-    """Base of the configs: what quantises weights and what activations; None for what the mode does by default, or not at all.
+    """Base of quantization configs.
+
+    Args:
+        weight_quantizer: quantizes weights; None for the mode's default.
+        activation_quantizer: quantizes activations; None to leave them alone.
 
     Source: keras.quantizers.QuantizationConfig.
     """
@@ -26,7 +30,7 @@ class QuantizationConfig:
         self.weight_quantizer, self.activation_quantizer = weight_quantizer, activation_quantizer
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         return {
             "weight_quantizer": serialize(self.weight_quantizer),
             "activation_quantizer": serialize(self.activation_quantizer),
@@ -34,11 +38,11 @@ class QuantizationConfig:
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The settings of this config."""
+        """Return an object with this config."""
         return cls(**{key: deserialize(value) for key, value in config.items()})
 
-    def _refuse_quantizer(self, name: str, wanted: Any) -> None:
-        """Raise InvalidArgumentError unless the weight quantizer, if there is one, has this attribute."""
+    def _check_quantizer(self, name: str, wanted: Any) -> None:
+        """Raise InvalidArgumentError if the weight quantizer has another value for an attribute."""
         found = getattr(self.weight_quantizer, name, wanted)
         if self.weight_quantizer is not None and found != wanted:
             raise InvalidArgumentError(
@@ -48,7 +52,10 @@ class QuantizationConfig:
 
 @keras_class(_HOME)
 class Int8QuantizationConfig(QuantizationConfig):
-    """int8 weights, and by default int8 activations; `activation_quantizer=None` leaves those alone.
+    """int8 weights and, by default, int8 activations; `activation_quantizer=None` keeps activations as floats.
+
+    Raises:
+        InvalidArgumentError: the weight quantizer's `output_dtype` is not int8.
 
     Source: keras.quantizers.Int8QuantizationConfig.
     """
@@ -59,14 +66,21 @@ class Int8QuantizationConfig(QuantizationConfig):
         super().__init__(
             weight_quantizer, AbsMaxQuantizer() if activation_quantizer == "default" else activation_quantizer
         )
-        self._refuse_quantizer("output_dtype", "int8")
+        self._check_quantizer("output_dtype", "int8")
 
 
 @keras_class(_HOME)
 class Int4QuantizationConfig(QuantizationConfig):
-    """int4 weights, in groups of `block_size` inputs with a scale and a zero each; None or -1: one scale for each output.
+    """int4 weights.
 
-    Activations stay floats unless a quantizer is given. Raises InvalidArgumentError for groups with quantizers of one's own.
+    Args:
+        weight_quantizer: a custom quantizer of weights.
+        activation_quantizer: a custom quantizer of activations, which otherwise stay floats.
+        block_size: inputs per group, each group with its own scale and zero point; None or -1 for one scale per output.
+
+    Raises:
+        InvalidArgumentError: `block_size` is invalid or combined with custom quantizers, or the weight quantizer is not int4.
+
     Source: keras.quantizers.Int4QuantizationConfig.
     """
 
@@ -88,22 +102,22 @@ class Int4QuantizationConfig(QuantizationConfig):
                 "or -1 for per-channel quantization, or remove the custom quantizer arguments. Received: "
                 f"block_size={block_size}"
             )
-        self._refuse_quantizer("value_range", (-8, 7))
-        self._refuse_quantizer("output_dtype", "int8")
+        self._check_quantizer("value_range", (-8, 7))
+        self._check_quantizer("output_dtype", "int8")
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         return {**super().get_config(), "block_size": self.block_size}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The settings of this config; files from before there were groups have none."""
+        """Return an object with this config; configs without `block_size` are older than groups."""
         return super().from_config({"block_size": None, **config})
 
 
 @keras_class(_HOME)
 class Float8QuantizationConfig(QuantizationConfig):
-    """Products of float8 numbers. Source: keras.quantizers.Float8QuantizationConfig."""
+    """Matrix products in float8. Source: keras.quantizers.Float8QuantizationConfig."""
 
     mode = "float8"
 
@@ -111,7 +125,7 @@ class Float8QuantizationConfig(QuantizationConfig):
         super().__init__()
 
     def get_config(self) -> dict[str, Any]:
-        """Nothing."""
+        """Return an empty dict."""
         return {}
 
 
@@ -122,7 +136,7 @@ def _check_positive(owner: Any, *names: str) -> None:
 
 
 class _CalibratedConfig(QuantizationConfig):
-    """Settings of a method that looks at samples; the samples are no part of the config."""
+    """Base of configs for methods that calibrate on samples. The samples are not saved."""
 
     _saved: ClassVar[tuple[str, ...]]
     weight_bits: int
@@ -135,28 +149,40 @@ class _CalibratedConfig(QuantizationConfig):
             )
 
     def dtype_policy_string(self) -> str:
-        """The mode as a dtype policy names it: "gptq/4/128"."""
+        """Return the mode as it is written in a dtype policy, such as "gptq/4/128"."""
         return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
     def get_config(self) -> dict[str, Any]:
-        """The settings; data and tokenizer are None."""
+        """Return the settings; `dataset` and `tokenizer` are None."""
         return {"dataset": None, "tokenizer": None, **{name: getattr(self, name) for name in self._saved}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The settings of this config."""
+        """Return an object with this config."""
         return cls(**config)
 
 
 @keras_class(_HOME)
 class GPTQConfig(_CalibratedConfig):
-    """Settings of GPTQ (arXiv:2210.17323). Source: keras.quantizers.GPTQConfig.
+    """Settings of GPTQ (arXiv:2210.17323).
 
     Args:
-        dataset: texts or token ids to calibrate with.
-        tokenizer: makes token ids of texts.
+        dataset: texts or token ids to calibrate on.
+        tokenizer: converts texts to token ids.
         weight_bits: 2, 3, 4 or 8.
-        group_size: weights that share a scale and a zero; -1 for no groups.
+        num_samples: sequences to calibrate on.
+        per_channel: one scale per output channel instead of one per tensor.
+        sequence_length: tokens per sequence.
+        hessian_damping: from 0 to 1, the fraction of the Hessian's mean diagonal that is added to its diagonal.
+        group_size: weights that share a scale and a zero point; -1 for no groups.
+        symmetric: quantize symmetrically about 0.
+        activation_order: quantize columns in the order of decreasing activation.
+        quantization_layer_structure: the layers before and inside the blocks of the model.
+
+    Raises:
+        InvalidArgumentError: a setting is out of range.
+
+    Source: keras.quantizers.GPTQConfig.
     """
 
     mode = "gptq"
@@ -196,13 +222,22 @@ class GPTQConfig(_CalibratedConfig):
 
 @keras_class(_HOME)
 class AWQConfig(_CalibratedConfig):
-    """Settings of AWQ (arXiv:2306.00978). Source: keras.quantizers.AWQConfig.
+    """Settings of AWQ (arXiv:2306.00978).
 
     Args:
-        dataset: texts or token ids to calibrate with.
-        tokenizer: makes token ids of texts.
-        group_size: weights that share a scale and a zero; -1 for no groups.
-        num_grid_points: scales that are tried.
+        dataset: texts or token ids to calibrate on.
+        tokenizer: converts texts to token ids.
+        weight_bits: 4.
+        num_samples: sequences to calibrate on.
+        sequence_length: tokens per sequence.
+        group_size: weights that share a scale and a zero point; -1 for no groups.
+        num_grid_points: the number of scales that are tried.
+        quantization_layer_structure: the layers before and inside the blocks of the model.
+
+    Raises:
+        InvalidArgumentError: a setting is out of range.
+
+    Source: keras.quantizers.AWQConfig.
     """
 
     mode = "awq"
@@ -239,7 +274,11 @@ class AWQConfig(_CalibratedConfig):
 
 
 def resolved_config(mode: Any, config: Any) -> Any:
-    """The config that `quantize(mode, config)` means. Raises InvalidArgumentError where they name no mode, or two."""
+    """Return the config that the arguments of `quantize(mode, config)` select.
+
+    Raises:
+        InvalidArgumentError: the arguments name no mode, an unknown mode or two modes, or `config` is not a config.
+    """
     if isinstance(config, str):
         mode, config = config, None
     if mode is not None:
@@ -267,7 +306,11 @@ _DEFAULTS = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "fl
 
 
 def check_mode(mode: Any) -> None:
-    """Raise InvalidArgumentError unless `mode` is a mode of quantisation."""
+    """Check that `mode` is a quantization mode.
+
+    Raises:
+        InvalidArgumentError: it is not.
+    """
     if mode not in QUANTIZATION_MODES:
         raise InvalidArgumentError(
             f"Invalid quantization mode. Expected one of {QUANTIZATION_MODES}. Received: mode={mode}"

@@ -1,4 +1,4 @@
-"""Fake quantisation: floats rounded to the numbers that quantised ones could be."""
+"""Fake quantization: round floats to the values that quantized numbers can represent."""
 
 from __future__ import annotations
 
@@ -14,15 +14,19 @@ from graphkit.ops._dispatch import operation
 def fake_quant_with_min_max_vars(
     inputs: Any, min_vals: Any, max_vals: Any, num_bits: int = 8, narrow_range: bool = False, axis: int | None = None
 ) -> Any:
-    """`inputs` clipped to [min_vals, max_vals] and rounded to 2**num_bits even steps; `min_vals` and `max_vals` can be trained.
+    """Clip to [min_vals, max_vals] and round to 2**num_bits evenly spaced values.
+
+    Gradients pass through to `inputs` inside the range; outside of it they go to `min_vals` or `max_vals`, which are trainable.
 
     Args:
-        min_vals: a scalar, or with `axis` a vector along it; likewise `max_vals`.
-        narrow_range: leave out the lowest step.
-        axis: the axis whose places have ranges of their own; None for one range.
+        inputs: floats.
+        min_vals: the lower end of the range: a scalar or, with `axis`, a vector along it.
+        max_vals: the upper end, likewise.
+        num_bits: bits of the quantized values.
+        narrow_range: omit the lowest value.
+        axis: the axis along which ranges differ; None for a single range.
 
-    Gradients pass where nothing was clipped, and go to the limits where something was. Source:
-    keras.quantizers.fake_quant_with_min_max_vars.
+    Source: keras.quantizers.fake_quant_with_min_max_vars.
     """
     x, low, high = tensor(inputs), tensor(min_vals), tensor(max_vals)
     place = None if axis is None else canonical_axis(axis, x.ndim)
@@ -53,7 +57,7 @@ def fake_quant_with_min_max_vars(
 
 
 def _nudged(low: Any, high: Any, bits: int, narrow_range: bool) -> tuple[Any, Any, Any, Any]:
-    """The range moved so that 0 is one of its steps: (least, largest, step, 1 / step)."""
+    """Shift the range so that 0 is one of its values. Returns (smallest, largest, step, 1 / step)."""
     first, last = int(narrow_range), 2**bits - 1
     span = ops.subtract(high, low)
     step = ops.true_divide(span, last - first)

@@ -1,4 +1,4 @@
-"""Floats of eight bits: rounding through them, and the scales that keep numbers within their range."""
+"""Eight-bit floats: rounding to them, and the scales that keep values in their range."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ LARGEST = {"float8_e4m3fn": 448.0, "float8_e5m2": 57344.0}
 
 
 def compute_float8_scale(amax: Any, scale: Any, dtype_max: Any, margin: int = 0) -> Any:
-    """The scale that brings `amax` to the largest float8; the old one where `amax` says nothing.
+    """Return the scale by which `amax` is divided to become the largest float8 value.
+
+    Args:
+        amax: the largest absolute value.
+        scale: the old scale, returned where `amax` is zero, infinite or NaN.
+        dtype_max: the largest float8 value.
+        margin: leave a factor of 2**margin to the largest value.
 
     Source: keras.quantizers.compute_float8_scale.
     """
@@ -23,7 +29,7 @@ def compute_float8_scale(amax: Any, scale: Any, dtype_max: Any, margin: int = 0)
 
 
 def compute_float8_amax_history(x: Any, amax_history: Any) -> Any:
-    """The history moved on by one, the largest absolute value of `x` in its first place.
+    """Roll the history by one, and put the largest absolute value of `x` first.
 
     Source: keras.quantizers.compute_float8_amax_history.
     """
@@ -33,12 +39,23 @@ def compute_float8_amax_history(x: Any, amax_history: Any) -> Any:
 
 
 def quantize_and_dequantize(inputs: Any, scale: Any, quantized_dtype: str, compute_dtype: str) -> Any:
-    """`inputs` as they come out of `quantized_dtype` ("float8_e4m3fn" or "float8_e5m2") under this scale.
+    """Round `inputs / scale` to a float8 dtype, and multiply by the scale again.
+
+    Args:
+        inputs: floats.
+        scale: a scalar.
+        quantized_dtype: "float8_e4m3fn" or "float8_e5m2".
+        compute_dtype: the dtype of the result.
+
+    Raises:
+        DTypeError: another `quantized_dtype`.
 
     Source: keras.quantizers.quantize_and_dequantize.
     """
     if quantized_dtype not in LARGEST:
-        raise DTypeError(f"quantize_and_dequantize wants one of {', '.join(LARGEST)}, got {quantized_dtype!r}.")
+        raise DTypeError(
+            f"quantize_and_dequantize: quantized_dtype must be one of {', '.join(LARGEST)}, got {quantized_dtype!r}."
+        )
     largest, factor = LARGEST[quantized_dtype], ops.cast(scale, compute_dtype)
     x = ops.clip(ops.true_divide(inputs, factor), -largest, largest)
     return ops.multiply(ops.cast(ops.cast(x, quantized_dtype), compute_dtype), factor)

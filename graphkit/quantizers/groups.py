@@ -1,4 +1,4 @@
-"""Weights in groups, each with a scale and a zero: a number is `(integer - zero) * scale` of its group."""
+"""Quantize weights in groups, each with a scale and a zero point: a weight is about `(integer - zero) * scale`."""
 
 from __future__ import annotations
 
@@ -20,22 +20,30 @@ def compute_quantization_parameters(
     epsilon: float = 0.0,
     signed: bool = False,
 ) -> tuple[Any, Any, Any]:
-    """(scale, zero, largest integer) for weights (outputs, inputs): for all, for each output, or for groups of inputs.
+    """Compute the scales and zero points of weights.
 
     Args:
-        x: the weights. Raises ShapeError below two axes and for none at all.
+        x: weights of shape (outputs, inputs, ...).
         bits: of the integers: 0 to 2**bits - 1, or with `signed` -2**(bits - 1) to 2**(bits - 1) - 1.
         symmetric: make the range symmetric about 0.
-        per_channel: for each output; else one for all.
-        group_size: with `per_channel`, that many inputs have their own; -1 for no groups.
+        per_channel: one range per output instead of one for all weights.
+        group_size: with `per_channel`, one range per output and this many inputs; -1 for no groups.
+        compute_dtype: the dtype of the largest integer.
         epsilon: added to each range.
+        signed: whether the integers are signed.
 
-    Scale and zero are (outputs, groups). Source: keras.quantizers, of which GPTQ and AWQ take it.
+    Returns:
+        (scale, zero, largest integer); scale and zero have shape (outputs, groups).
+
+    Raises:
+        ShapeError: the weights have fewer than two axes, or no elements.
+
+    Source: keras.quantizers, where GPTQ and AWQ use it.
     """
     x = tensor(x)
     if x.ndim < 2 or 0 in x.shape:
         raise ShapeError(
-            f"Quantization wants weights of at least two axes, none of size 0, got shape {tuple(x.shape)}."
+            f"Quantization requires weights with at least two axes, none of size 0, got shape {tuple(x.shape)}."
         )
     least, most = _extremes(x, per_channel, group_size)
     if symmetric:
@@ -62,7 +70,7 @@ def compute_quantization_parameters(
 
 
 def _extremes(x: Any, per_channel: bool, group_size: int) -> tuple[Any, Any]:
-    """The least and the largest weight of each group."""
+    """Return the smallest and the largest weight of each group."""
     outputs, inputs = x.shape[0], x.shape[1]
     groups = -(-inputs // group_size) if per_channel and group_size > 0 else 1
     if groups > 1:
@@ -74,14 +82,33 @@ def _extremes(x: Any, per_channel: bool, group_size: int) -> tuple[Any, Any]:
 
 
 def quantize_with_sz_map(weights: Any, scale: Any, zero: Any, g_idx: Any, maxq: Any, group_axis: int = -1) -> Any:
-    """The integers (as floats) of weights whose place `i` along `group_axis` belongs to group `g_idx[i]`."""
+    """Quantize weights whose index `i` along `group_axis` belongs to group `g_idx[i]`.
+
+    Args:
+        weights: floats.
+        scale: of each group, along `group_axis`.
+        zero: the zero point of each group, likewise.
+        g_idx: the group of each index along `group_axis`.
+        maxq: the largest integer.
+        group_axis: the axis of the groups.
+
+    Returns:
+        The integers, as floats.
+
+    Raises:
+        InvalidArgumentError: `scale` and `zero` differ in rank.
+    """
     scales, zeros = _of_places(scale, zero, g_idx, group_axis)
     safe = ops.where(ops.equal(scales, 0), 1e-8, scales)
     return ops.clip(ops.round(ops.add(ops.true_divide(weights, safe), zeros)), 0, maxq)
 
 
 def dequantize_with_sz_map(weights: Any, scale: Any, zero: Any, g_idx: Any, group_axis: int = -1) -> Any:
-    """The numbers of integers whose place `i` along `group_axis` belongs to group `g_idx[i]`."""
+    """Invert `quantize_with_sz_map`, which describes the arguments.
+
+    Raises:
+        InvalidArgumentError: `scale` and `zero` differ in rank.
+    """
     scales, zeros = _of_places(scale, zero, g_idx, group_axis)
     return ops.multiply(ops.subtract(weights, zeros), scales)
 

@@ -1,4 +1,4 @@
-"""Two integers of four bits in a byte: the first in the low half, the second in the high one."""
+"""Pack two 4-bit integers into a byte: the first into the low half, the second into the high half."""
 
 from __future__ import annotations
 
@@ -19,9 +19,20 @@ def _check(dtype: str, given: str, purpose: str, allowed: tuple[str, ...]) -> No
 
 
 def pack_int4(arr: Any, axis: int = 0, dtype: str = "int8") -> tuple[Any, tuple[int, ...], int]:
-    """(bytes, their shape, the size of `axis` before): pairs along `axis`, which is filled up to an even size with a zero.
+    """Pack pairs of 4-bit integers along an axis, which is zero-padded to an even size.
 
-    `arr` is int8 with numbers from -8 to 7, or uint8 from 0 to 15. Raises InvalidTypeError for another dtype than `dtype`.
+    Args:
+        arr: int8 with values from -8 to 7, or uint8 with values from 0 to 15.
+        axis: the axis of the pairs.
+        dtype: "int8" or "uint8", the dtype of `arr` and of the bytes.
+
+    Returns:
+        (bytes, their shape, the size of `axis` in `arr`).
+
+    Raises:
+        InvalidArgumentError: another `dtype`.
+        InvalidTypeError: `arr` is not of `dtype`.
+
     Source: keras.quantizers.pack_int4.
     """
     x = tensor(arr)
@@ -32,7 +43,7 @@ def pack_int4(arr: Any, axis: int = 0, dtype: str = "int8") -> tuple[Any, tuple[
     low, high = (ops.cast(ops.take(pairs, half, axis=axis + 1), "int32") for half in (0, 1))
     packed = ops.bitwise_or(ops.bitwise_and(low, 15), ops.left_shift(ops.bitwise_and(high, 15), 4))
     if dtype == "int8":
-        packed = ops.subtract(ops.bitwise_xor(packed, 128), 128)  # the byte's own sign
+        packed = ops.subtract(ops.bitwise_xor(packed, 128), 128)  # sign-extend the byte
     packed = ops.cast(packed, dtype)
     return packed, tuple(packed.shape), size
 
@@ -43,11 +54,17 @@ def _in_pairs(x: Any, axis: int) -> Any:
 
 
 def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") -> Any:
-    """The integers of `pack_int4`: int8 from -8 to 7, or with `dtype="uint8"` uint8 from 0 to 15.
+    """Invert `pack_int4`.
 
     Args:
-        packed: int8 or uint8 bytes. Raises InvalidTypeError for another dtype.
+        packed: int8 or uint8 bytes.
         orig_len: the size of `axis` before packing.
+        axis: the axis of the pairs.
+        dtype: of the result: "int8" for values from -8 to 7, "uint8" for values from 0 to 15.
+
+    Raises:
+        InvalidArgumentError: another `dtype`.
+        InvalidTypeError: `packed` is neither int8 nor uint8.
 
     Source: keras.quantizers.unpack_int4.
     """
@@ -70,5 +87,5 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
 
 
 def _signed(nibble: Any) -> Any:
-    """0 to 15 as 0 to 7 and -8 to -1."""
+    """Interpret 0..15 as a signed integer: 8..15 become -8..-1."""
     return ops.subtract(nibble, ops.multiply(ops.floor_divide(nibble, 8), 16))

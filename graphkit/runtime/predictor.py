@@ -1,4 +1,4 @@
-"""Models embedded in a program or service: arrays in, arrays out, checked before onnxruntime sees them."""
+"""Embed a model in a program or service: arrays in, arrays out, validated before they reach onnxruntime."""
 
 from __future__ import annotations
 
@@ -25,19 +25,30 @@ from graphkit.runtime.session import (
 
 
 class Predictor:
-    """A model ready to answer, on the providers asked for: a snapshot of it. Safe to call from several threads.
+    """A snapshot of a model, ready for inference with onnxruntime. Safe to call from several threads.
+
+    It accepts the same inputs as the model (see `graphkit.models.feeding`). Recurrent states and the seeds of random layers
+    (Dropout called with `training=True`) are kept between calls until `reset_states()`; plain onnxruntime starts every run
+    from their initial values. A copy shares the session but has its own states; a pickle holds the model and the states.
 
     Args:
-        model: a graphkit model (its weights as they are now), the path of an .onnx file, its bytes, or an onnx.ModelProto.
-        providers: "CPU", "CUDA", ..., full names of onnxruntime, (name, options) pairs, or None for the best available. Of
-            several, those that are not there are left out with a warning.
-        threads: threads of one operator; None leaves it to onnxruntime.
-        strict: raise where the first provider asked for is not there.
+        model: a graphkit model (with its current weights), the path of an .onnx file, its bytes, or an onnx.ModelProto.
+        providers: "CPU", "CUDA", ..., onnxruntime's full names, (name, options) pairs, or None for the best available. If
+            several are given, unavailable ones are skipped with a warning.
+        threads: number of threads per operator; None uses onnxruntime's default.
+        strict: raise if the first provider is not available.
 
-    It takes what the model takes: see `graphkit.models.feeding`. `inputs`, `outputs` say names, shapes (None where free) and
-    dtypes; `providers` which ones it got. Recurrent states and the seeds of layers that draw numbers (Dropout called with
-    `training=True`) are kept between calls until `reset_states()`; bare onnxruntime starts from the same ones at each run.
-    A copy or a pickle of it is opened anew, with its states as they are.
+    Attributes:
+        inputs: name, shape (None for free sizes) and dtype of each input.
+        outputs: the same for each output.
+        signature: how inputs are validated and cast.
+
+    Raises:
+        ExportError: the model has no form in ONNX.
+        InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
+        InvalidTypeError: `model` is of another type.
+        RuntimeSessionError: onnxruntime rejects the model, or no requested provider is available.
+        UnknownNameError: there is no such file.
     """
 
     def __init__(
@@ -66,15 +77,27 @@ class Predictor:
         return self._session.providers
 
     def reset_states(self) -> None:
-        """States start anew: recurrent ones from zeros, seeds as the model had them."""
+        """Reset the states: recurrent ones to zeros, seeds to those that the model had when it was exported."""
+        # onnxruntime lists only inputs without a default value, which other tools may have removed.
         undefined = (info for info in self._session.inputs if info.name in self._state_names)
         with self._lock:
             self._states = {i.name: np.zeros([s or 1 for s in i.shape], dtypes.to_numpy(i.dtype)) for i in undefined}
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The outputs for one batch: an array for each input in order, a list or a dict of them, or keywords by name.
+        """Compute the outputs for one batch.
 
-        Gives the outputs in the model's structure: an array, or a list, tuple or dict of them.
+        Args:
+            *args: one array for each input in order, or a single list or dict of arrays.
+            **kwargs: the arrays by input name.
+
+        Returns:
+            The outputs in the model's structure: an array, or a list, tuple or dict of arrays.
+
+        Raises:
+            InvalidArgumentError: inputs are given both by position and by name, or some are missing.
+            ShapeError: an array does not fit its input.
+            DTypeError: an array cannot be cast to the dtype of its input.
+            RuntimeSessionError: onnxruntime failed.
         """
         given: Any = kwargs if kwargs and not args else args[0] if len(args) == 1 and not kwargs else list(args)
         if kwargs and args:
@@ -82,7 +105,19 @@ class Predictor:
         return self._pack(self._run(self.feeds(given)))
 
     def predict(self, x: Any, batch_size: int | None = None) -> Any:
-        """Like a call, `batch_size` rows at a time (None: all at once); the answers are joined along the first axis."""
+        """Compute the outputs in batches, concatenated along the first axis.
+
+        Args:
+            x: the inputs, as for a call.
+            batch_size: rows per batch; None runs all rows at once.
+
+        Returns:
+            The outputs in the model's structure.
+
+        Raises:
+            InvalidArgumentError: `batch_size` is not a positive integer.
+            ShapeError: the inputs have different numbers of rows. Also what a call raises.
+        """
         feeds = self.feeds(x)
         rows = self._rows(feeds)
         if batch_size is None or rows is None or rows <= batch_size:
@@ -96,14 +131,20 @@ class Predictor:
         return self._pack([np.concatenate(column) for column in zip(*parts, strict=True)])
 
     def feeds(self, given: Any) -> dict[str, Any]:
-        """The inputs as arrays of the model's dtypes, by name.
+        """Return the inputs by name, as arrays of the model's dtypes.
 
-        Raises InvalidArgumentError, ShapeError or DTypeError, naming the input.
+        Args:
+            given: an array, or a list or dict of arrays, or the model's own structure of them.
+
+        Raises:
+            InvalidArgumentError: inputs are missing.
+            ShapeError: an array does not fit its input.
+            DTypeError: an array cannot be cast to the dtype of its input.
         """
         return dict(zip(self.signature.names, self.signature.conformed(given), strict=True))
 
     def _rows(self, feeds: Mapping[str, Any]) -> int | None:
-        """The rows of the batch; None if the inputs have none to divide by."""
+        """Return the number of rows; None if the model cannot be run in batches."""
         if any(not a.ndim for a in feeds.values()) or any(
             i.shape[:1] != (None,) for i in (*self.inputs, *self.outputs)
         ):
@@ -123,13 +164,13 @@ class Predictor:
                 return [made[:0] for made in self._run_session(one)]
         if not self._session.is_ours:
             raise ShapeError(
-                f"Input {empty[0]!r} of {self.signature.where} has no elements: its shape is {feeds[empty[0]].shape}. onnxruntime "
-                "ends the process on some operators without elements, and graphkit did not write this model."
+                f"Input {empty[0]!r} of {self.signature.where} is empty: its shape is {feeds[empty[0]].shape}. Some of "
+                "onnxruntime's operators crash on empty tensors, and graphkit did not write this model."
             )
         return self._run_session(feeds)
 
     def _is_one_batch(self) -> bool:
-        """Whether the first axis of every input and output is the same free one, so that no rows in are no rows out."""
+        """Return whether all inputs and outputs share one free first axis, so that no rows in give no rows out."""
         first = {sizes[0] if sizes else 0 for sizes in self._session.sizes(len(self.inputs), len(self.outputs))}
         return len(first) == 1 and isinstance(next(iter(first)), str)
 
@@ -142,14 +183,14 @@ class Predictor:
         return results[: len(self.outputs)]
 
     def _pack(self, results: Sequence[Any]) -> Any:
-        """The results in the model's structure and dtypes: bfloat16 comes as float32 from a file."""
+        """Return the results in the model's structure and dtypes: files return bfloat16 as float32."""
         if self._output_structure == 0 and self.outputs[0].dtype != "bfloat16":
             return results[0]
         pairs = zip(results, self.outputs, strict=True)
         return nest.pack(self._output_structure, [_in_dtype(array, info.dtype) for array, info in pairs])
 
     def __copy__(self) -> Predictor:
-        """Another one on the same session, with states of its own."""
+        """Return a Predictor on the same session with its own states."""
         made = object.__new__(Predictor)
         made.__dict__.update(self.__dict__, _lock=threading.Lock())
         with self._lock:
@@ -175,15 +216,15 @@ class Predictor:
 
 
 def _structures(metadata: Mapping[str, str], inputs: int, outputs: Sequence[TensorInfo]) -> tuple[Any, Any, list[str]]:
-    """How inputs and outputs are nested and the outputs' dtypes: as the file says, else all in a row and as they are."""
+    """Return how inputs and outputs are nested, and the outputs' dtypes; without metadata, flat lists and the dtypes declared."""
     try:
         listed = json.loads(metadata[STRUCTURE_KEY])
         given = [dtypes.standardize(str(dtype)) for dtype in listed["output_dtypes"]]
         if len(given) != len(outputs):
-            raise ValueError("as many dtypes as outputs are wanted")
+            raise ValueError("the number of dtypes is not the number of outputs")
         return from_listed(listed["inputs"], inputs), from_listed(listed["outputs"], len(outputs)), given
-    except (KeyError, TypeError, ValueError, RecursionError):  # not ours, or changed by another tool
-        return _in_a_row(inputs), _in_a_row(len(outputs)), [info.dtype for info in outputs]
+    except (KeyError, TypeError, ValueError, RecursionError):  # not written by graphkit, or changed by another tool
+        return _flat(inputs), _flat(len(outputs)), [info.dtype for info in outputs]
 
 
 def _in_dtype(array: Any, dtype: str) -> Any:
@@ -191,10 +232,10 @@ def _in_dtype(array: Any, dtype: str) -> Any:
 
 
 def _one_row(array: Any) -> Any:
-    """Zeros (or empty strings) of the shape of one row of a batch without rows."""
+    """Return one row of zeros (or empty strings) for a batch without rows."""
     shape = (1, *array.shape[1:])
     return np.full(shape, "", object) if array.dtype == object else np.zeros(shape, array.dtype)
 
 
-def _in_a_row(count: int) -> Any:
+def _flat(count: int) -> Any:
     return 0 if count == 1 else list(range(count))

@@ -1,4 +1,4 @@
-"""Sessions of onnxruntime: the providers asked for, the ones got, one session a model while its weights stay."""
+"""onnxruntime sessions: choose providers, report which ones run, and keep one session per model."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from graphkit.ir.spec import TensorSpec
 
 Providers: TypeAlias = "str | Sequence[str | tuple[str, Mapping[str, Any]]] | None"
 
-# Short names of providers, the best first: that is the order of a session that is not told otherwise.
+# Short names of onnxruntime's providers.
 SHORT_NAMES: dict[str, str] = {
     "TensorRT": "TensorrtExecutionProvider",
     "CUDA": "CUDAExecutionProvider",
@@ -39,23 +39,27 @@ SHORT_NAMES: dict[str, str] = {
     "OpenVINO": "OpenVINOExecutionProvider",
     "CPU": "CPUExecutionProvider",
 }
+# What providers=None uses, where available, in this order.
 _BEST = ("CUDAExecutionProvider", "ROCMExecutionProvider", "DmlExecutionProvider", "CPUExecutionProvider")
 _LOG_ERRORS = 3
 _BFLOAT16 = 16  # of onnx.TensorProto.DataType
-STATE_KEY = (
-    "graphkit.state"  # metadata: the names of the further inputs, which the further outputs are the next values of
-)
+# Metadata: the names of the state inputs, which come last; the last outputs are their next values.
+STATE_KEY = "graphkit.state"
 STRUCTURE_KEY = "graphkit.structure"  # metadata: how inputs and outputs are nested
 PRODUCER = "graphkit"
 
 
 def available_providers() -> list[str]:
-    """The providers that the installed onnxruntime was built with, the best first."""
+    """Return the providers that the installed onnxruntime was built with, in its order of preference.
+
+    Raises:
+        RuntimeSessionError: onnxruntime cannot be imported.
+    """
     return list(_onnxruntime().get_available_providers())
 
 
 def installed_runtimes() -> list[str]:
-    """The installed distributions of onnxruntime with their versions. More than one overwrite each other's files."""
+    """Return the installed onnxruntime distributions with their versions. Several of them overwrite each other's files."""
     found = {}
     for distribution in metadata.distributions():
         name = str(distribution.metadata["Name"] or "").lower().replace("_", "-")
@@ -80,10 +84,17 @@ def _onnxruntime() -> Any:
 
 
 def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
-    """Full provider names (with options where given), in order. None: the best that are available.
+    """Return full provider names (with options where given), in order.
 
-    Of several, those that this onnxruntime does not have are left out with a warning. Raises RuntimeSessionError, naming those
-    that it has, where none is left, for one that nobody knows, and with `strict` where the first is not there.
+    Args:
+        wanted: names or (name, options) pairs; None for the best available. If several are given, those that this
+            onnxruntime lacks are skipped with a warning.
+        strict: raise if the first one is not available.
+
+    Raises:
+        InvalidArgumentError: `wanted` is empty.
+        InvalidTypeError: an item is neither a name nor a (name, options) pair.
+        RuntimeSessionError: a name is unknown, none of the providers is available, or, with `strict`, the first is not.
     """
     available = available_providers()
     if wanted is None:
@@ -98,10 +109,12 @@ def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
     missing = [_name_of(item) for item in named if item not in kept]
     if missing:
         gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
-        told = f"Provider {missing[0]!r} is not available in this onnxruntime, which has: {', '.join(available)}.{gpu}"
+        message = (
+            f"Provider {missing[0]!r} is not available in this onnxruntime, which has: {', '.join(available)}.{gpu}"
+        )
         if not kept or (strict and named[0] not in kept):
-            raise RuntimeSessionError(told)
-        warnings.warn(f"{told} The model runs on {', '.join(map(_name_of, kept))}.", stacklevel=4)
+            raise RuntimeSessionError(message)
+        warnings.warn(f"{message} The model runs on {', '.join(map(_name_of, kept))}.", stacklevel=4)
     return kept
 
 
@@ -123,18 +136,20 @@ def _name_of(provider: Any) -> str:
 
 
 def _check_started(wanted: Sequence[Any], got: Sequence[str], strict: bool) -> None:
-    """onnxruntime falls back silently where a provider cannot start (a missing driver)."""
+    """Report what onnxruntime does silently: fall back to another provider if one cannot start (a missing driver)."""
     first = _name_of(wanted[0])
     if first in got:
         return
-    told = f"Provider {first!r} could not start (is its driver installed?); onnxruntime fell back to {', '.join(got)}."
+    message = (
+        f"Provider {first!r} could not start (is its driver installed?); onnxruntime fell back to {', '.join(got)}."
+    )
     if strict or not any(_name_of(item) in got for item in wanted):
-        raise RuntimeSessionError(f"{told} Ask for that one too, or pass providers=None to take what works.")
-    warnings.warn(told, stacklevel=4)
+        raise RuntimeSessionError(f"{message} List that provider too, or pass providers=None for the best available.")
+    warnings.warn(message, stacklevel=4)
 
 
 class TensorInfo(NamedTuple):
-    """An input or output: its name, its shape (None where a size is free) and its dtype by Keras' name."""
+    """An input or output: its name, its shape (None for free sizes) and its dtype, by Keras name."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -148,15 +163,28 @@ _DTYPES = {
 
 
 class Session:
-    """An onnxruntime session on one model; safe to call from several threads.
+    """An onnxruntime session for one model. Safe to call from several threads.
 
     Args:
         model: the path of an .onnx file, its bytes, an onnx.ModelProto, or a document of graphkit.converters.onnx.
         providers: "CPU", "CUDA", ..., full names, (name, options) pairs, or None for the best available.
-        threads: threads of one operator; None leaves it to onnxruntime.
-        strict: raise where the first provider asked for is not there, instead of a warning that names what was taken.
+        threads: number of threads per operator; None uses onnxruntime's default.
+        strict: raise if the first provider is not available, instead of warning.
 
-    Raises RuntimeSessionError for a model or provider that onnxruntime refuses.
+    Attributes:
+        raw: the `onnxruntime.InferenceSession`.
+        providers: the providers that the session runs on, in order.
+        inputs: name, shape and dtype of each input.
+        outputs: the same for each output.
+        name: the name of the graph.
+        metadata: the model's metadata properties.
+        is_ours: whether graphkit wrote the model.
+
+    Raises:
+        InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
+        InvalidTypeError: `model` is of another type.
+        RuntimeSessionError: onnxruntime rejects the model or a provider.
+        UnknownNameError: there is no such file.
     """
 
     def __init__(
@@ -176,7 +204,7 @@ class Session:
             try:
                 self.raw = ort.InferenceSession(source, options, providers=wanted)
             except Exception as error:
-                raise RuntimeSessionError(_refusal(source, error)) from error
+                raise RuntimeSessionError(_load_failure(source, error)) from error
         self.providers: list[str] = list(self.raw.get_providers())
         if providers is not None:
             _check_started(wanted, self.providers, strict)
@@ -188,7 +216,7 @@ class Session:
             ) from None
 
     def _read_description(self) -> None:
-        """What the model says of itself: inputs, outputs, metadata."""
+        """Read inputs, outputs and metadata."""
         self.inputs = [_info(node) for node in self.raw.get_inputs()]
         self.outputs = [_info(node) for node in self.raw.get_outputs()]
         self._needs_binding = any(t.dtype == "bfloat16" for t in (*self.inputs, *self.outputs))
@@ -198,14 +226,24 @@ class Session:
         self.metadata: dict[str, str] = dict(about.custom_metadata_map)
 
     def sizes(self, inputs: int, outputs: int) -> list[list[Any]]:
-        """The sizes of the first so many inputs and outputs: ints, names of free axes, None for those without a name."""
+        """Return the shapes of the first inputs and outputs: ints, names of free axes, None for unnamed ones.
+
+        Args:
+            inputs: how many inputs.
+            outputs: how many outputs.
+        """
         nodes = [*self.raw.get_inputs()[:inputs], *self.raw.get_outputs()[:outputs]]
         return [list(node.shape) for node in nodes]
 
     def run(self, feeds: Mapping[str, Any], weights: Mapping[str, Any] | None = None) -> list[Any]:
-        """All outputs for these inputs, and these weights where they are inputs too.
+        """Return all outputs.
 
-        Raises RuntimeSessionError with onnxruntime's words.
+        Args:
+            feeds: arrays by input name.
+            weights: further arrays by name, for sessions whose weights are inputs.
+
+        Raises:
+            RuntimeSessionError: onnxruntime failed; the message quotes it.
         """
         fed = feeds if weights is None else {**feeds, **weights}
         try:
@@ -216,7 +254,7 @@ class Session:
             raise RuntimeSessionError(f"onnxruntime could not run the model on {shapes}: {error}") from error
 
     def _run_bound(self, feeds: Mapping[str, Any]) -> list[Any]:
-        """By I/O binding: the way for dtypes that NumPy does not have by itself."""
+        """Run with I/O binding, which dtypes that NumPy lacks require."""
         ort = _onnxruntime()
         binding = self.raw.io_binding()
         for info in self.inputs:
@@ -243,7 +281,7 @@ def _to_numpy(value: Any, info: TensorInfo) -> Any:
 
 
 class Source:
-    """Where a model comes from: the path of a file, or its bytes. It can be read again for a pickle."""
+    """The origin of a model, the path of a file or its bytes, from which a pickle reads it again."""
 
     def __init__(self, model: Any) -> None:
         if not isinstance(model, (str, Path, bytes, bytearray)):
@@ -258,23 +296,29 @@ class Source:
         return (path.stat().st_mtime_ns, path.stat().st_size) if path is not None and path.is_file() else None
 
     def read(self) -> Any:
-        """The model's bytes. Raises RuntimeSessionError for a file that has changed, and for a model over 2 GB."""
+        """Return the model's bytes.
+
+        Raises:
+            RuntimeSessionError: the file has changed since it was opened, or the model exceeds 2 GB.
+        """
         if self._state() != self._was:
             raise RuntimeSessionError(
-                f"{str(self.content)!r} has changed since it was opened, so the Predictor cannot be pickled: open it again."
+                f"{str(self.content)!r} has changed since it was opened, so the Predictor cannot be pickled. Open it again."
             )
         message = room("onnx").read_message(Path(self.content)) if self._was is not None else self.content
         if isinstance(message, (bytes, bytearray)):
             return bytes(message)
         if room("onnx").is_too_large(message):
-            raise RuntimeSessionError("A model over 2 GB has no form in bytes, so its Predictor cannot be pickled.")
+            raise RuntimeSessionError(
+                "A model over 2 GB cannot be serialized to bytes, so its Predictor cannot be pickled."
+            )
         return _serialized(message)
 
 
 def _check_message(model: Any) -> None:
     if not hasattr(model, "SerializeToString") and not hasattr(model, "serialized"):
         raise InvalidTypeError(
-            f"A session wants the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
+            f"A session expects the path of an ONNX file, its bytes or a ModelProto, got {type(model).__name__}."
         )
 
 
@@ -284,7 +328,7 @@ def _serialized(model: Any) -> bytes:
 
 
 def _source(model: Any, folder: Path) -> Any:
-    """What onnxruntime opens: a path, or bytes. A message over protobuf's limit goes through a file in `folder`."""
+    """Return what onnxruntime opens: a path, or bytes. A message over protobuf's limit is written to a file in `folder`."""
     if isinstance(model, (str, Path)):
         path = Path(model)
         if not path.is_file():
@@ -299,11 +343,11 @@ def _source(model: Any, folder: Path) -> Any:
     return _serialized(model)
 
 
-_HEAD = 4096  # bytes of a refused model that are looked at
+_HEAD = 4096  # bytes that are inspected of a model that onnxruntime rejects
 
 
-def _refusal(source: Any, error: Exception) -> str:
-    """What is wrong with a model that onnxruntime refuses: which kind of file it really is, if that can be seen."""
+def _load_failure(source: Any, error: Exception) -> str:
+    """Return the message for a model that onnxruntime rejects; it names the actual kind of file, if that is recognized."""
     if isinstance(source, bytes):
         name, head = "The model", source[:_HEAD]
     else:
@@ -312,11 +356,11 @@ def _refusal(source: Any, error: Exception) -> str:
             head = file.read(_HEAD)
     kind = not_binary(head)
     if kind is not None:
-        keras = " Open it with graphkit.load and give the Predictor the model." if kind in _LOADED else ""
-        return f"{name} is no ONNX model but {kind}.{keras}"
+        keras = " Open it with graphkit.load and pass the model to the Predictor." if kind in _LOADED else ""
+        return f"{name} is not an ONNX model but {kind}.{keras}"
     if room("onnx").recognizes(head) and "INVALID_PROTOBUF" in str(error):
-        return f"{name} begins as an ONNX model does, but its end is missing or it is damaged: {error}"
-    return f"onnxruntime refuses {name[:1].lower() + name[1:]}: {error}"
+        return f"{name} starts like an ONNX model, but is truncated or damaged: {error}"
+    return f"onnxruntime cannot load {name[:1].lower() + name[1:]}: {error}"
 
 
 _LOADED = ("an HDF5 file", "a zip file", "text in JSON")
@@ -332,27 +376,30 @@ def _info(node: Any) -> TensorInfo:
     return TensorInfo(node.name, shape, _DTYPES.get(kind, kind))
 
 
-# ----- one session a model -----
+# ----- one session per model -----
 
 ROWS_BEFORE_REBUILDING = 256
-"""So many rows are asked for with unchanged weights before a model with convolutions gets its weights built in again."""
+"""After this many rows with unchanged weights, the weights of a model with convolutions are built in again."""
 
 
 class ModelSession:
-    """A graphkit model in onnxruntime, at its weights as they are when it runs.
+    """A graphkit model in onnxruntime, always with its current weights.
 
-    The first session has the weights built in: onnxruntime packs them and joins normalizations to convolutions. Once a weight
-    changes, that session is of no use and goes; from then on a second one serves, which is kept. It takes the weights as
-    further inputs: the variables' own arrays, so that nothing is copied or built when they change. Without packed weights
-    convolutions take longer (up to twice as long), all else hardly so; therefore a model with convolutions gets its weights
-    built in again after `ROWS_BEFORE_REBUILDING` rows without a change.
+    The first session has the weights built in: onnxruntime packs them and fuses normalizations into convolutions. Once a
+    weight changes, it is replaced by a second session, which is kept and takes the weights as inputs: the variables' own
+    arrays, so that nothing is copied or rebuilt when they change. Without packed weights convolutions take up to twice as
+    long, and other layers hardly longer. So the weights of a model with convolutions are built in again after
+    `ROWS_BEFORE_REBUILDING` rows without a change.
 
     Args:
         model: a built functional or sequential model.
-        left_out: the places of the optional inputs that are not given.
+        providers: as for `Session`.
+        threads: as for `Session`.
+        left_out: the indices of the optional inputs that are omitted.
 
     Attributes:
-        states: the variables that each run changes (recurrent states); they are read from and written back.
+        inputs: name, shape and dtype of each input that is given.
+        states: the variables that each run reads and updates (recurrent states).
     """
 
     def __init__(self, model: Any, providers: Providers, threads: int | None, left_out: frozenset[int]) -> None:
@@ -366,7 +413,7 @@ class ModelSession:
         self._weights = tuple(s.variable for s in self._program.state if s.after is None)
         self._convolves = any(e.primitive.name.startswith("conv") for e in self._program.equations)
         self._stamp, self._versions = model.stamp(), self._now()
-        self._rows = 0  # asked for since the weights changed
+        self._rows = 0  # computed since the weights changed
         self._fed: _FedWeights | None = None
         self._chosen: tuple[Session, dict[str, Any] | None] = self._with_weights_built_in()
         self.inputs = self.session.inputs[: len(names)]
@@ -374,15 +421,15 @@ class ModelSession:
 
     @property
     def session(self) -> Session:
-        """The session that serves now."""
+        """The session in use."""
         return self._chosen[0]
 
     def is_current(self, model: Any) -> bool:
-        """Whether the model still computes the same, its weights' numbers aside."""
+        """Return whether the model still computes the same function, apart from the values of its weights."""
         return bool(self._stamp == model.stamp())
 
     def prepare(self, rows: int) -> None:
-        """Take over changed weights, and choose the session for the next so many rows."""
+        """Pick up changed weights, and choose the session for the next `rows` rows."""
         with _lock:
             self._prepare(rows)
 
@@ -405,11 +452,11 @@ class ModelSession:
         return Session(room("onnx").program_to_document(self._program, **self._written), *self._options), None
 
     def takes_rows(self, rows: int) -> bool:
-        """Whether a batch may have so many rows: a model can be made for one number of them."""
+        """Return whether the model accepts a batch of `rows` rows: the batch size of an Input may be fixed."""
         return all(not i.shape or i.shape[0] in (None, rows) for i in self.inputs)
 
     def run(self, arrays: Sequence[Any]) -> list[Any]:
-        """The model's outputs for these inputs, in order."""
+        """Return the model's outputs, in order, for one array per input; update the states."""
         feeds = {info.name: array for info, array in zip(self.inputs, arrays, strict=True)}
         feeds.update({name: v.array for name, v in zip(self._state_names, self.states, strict=True)})
         session, weights = self._chosen
@@ -423,9 +470,9 @@ class ModelSession:
 
 
 class _FedWeights:
-    """A session whose weights are inputs, and what is fed for them.
+    """A session whose weights are inputs, and the arrays to feed for them.
 
-    A weight that the graph takes as it is, is fed by the variable's own array: nothing is copied.
+    A weight whose layout does not change is fed as the variable's own array, without a copy.
     """
 
     def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
@@ -438,7 +485,7 @@ class _FedWeights:
         self._values: dict[str, Any] = {}
 
     def values(self) -> dict[str, Any]:
-        """What to feed for the weights, by name, with their numbers of now."""
+        """Return the current arrays to feed for the weights, by name."""
         made = {
             name: _fed_value(self._apply_steps(variable.array, steps))
             for name, (variable, steps) in self._moved.items()
@@ -451,9 +498,9 @@ class _FedWeights:
 
 
 def _fed_value(array: Any) -> Any:
-    """What `run` takes for an array: itself; of a dtype that NumPy does not have by itself, a value around it."""
+    """Return what `run` takes for an array: the array, or an OrtValue for dtypes that NumPy lacks."""
     if not isinstance(array, np.ndarray):
-        return array  # such a value already
+        return array  # an OrtValue already
     array = np.ascontiguousarray(array)
     if array.dtype.name != "bfloat16":
         return array
@@ -461,9 +508,9 @@ def _fed_value(array: Any) -> Any:
 
 
 def _inference_program(model: Any, left_out: frozenset[int] = frozenset()) -> Any:
-    """The program of inference for any number of rows, as calls on arrays take it, also where an Input names one number.
+    """Return the inference program with a free batch size, which calls on arrays allow even where an Input fixes one.
 
-    A model that keeps states, or cannot be traced so, stays with its number.
+    A stateful model, or one that cannot be traced that way, keeps its batch size.
     """
     room("onnx").check_has_graph(model)
     own = [None if i in left_out else t.spec for i, t in enumerate(model.inputs)]
@@ -493,15 +540,20 @@ def session_for(
     left_out: frozenset[int] = frozenset(),
     rows: int = 0,
 ) -> ModelSession:
-    """The session on a graphkit model's inference program, kept until something other than the weights' numbers changes.
+    """Return the session for a model's inference, kept until anything but the values of its weights changes.
 
     Args:
         model: a built functional or sequential model.
-        providers, threads: as for `Session`.
-        left_out: the places of the optional inputs that are not given.
-        rows: how many rows it is going to be asked for.
+        providers: as for `Session`.
+        threads: as for `Session`.
+        left_out: the indices of the optional inputs that are omitted.
+        rows: how many rows are about to be computed.
+
+    Raises:
+        ExportError: the model has no form in ONNX.
+        RuntimeSessionError: onnxruntime rejects the model or a provider.
     """
-    settings = (repr(providers), threads, left_out, model.stamp().trainable)  # GANs switch `trainable` to and fro
+    settings = (repr(providers), threads, left_out, model.stamp().trainable)  # GANs switch `trainable` back and forth
     with _lock:
         sessions = _sessions.setdefault(model, {})
         kept = sessions.get(settings)
@@ -514,5 +566,9 @@ def session_for(
 
 
 def model_as_onnx(model: Any) -> Any:
-    """A graphkit model as an ONNX message."""
+    """Return a graphkit model as an ONNX message, without its layer config.
+
+    Raises:
+        ExportError: the model has no form in ONNX.
+    """
     return room("onnx").model_to_onnx(model, config=False, program=_inference_program(model))

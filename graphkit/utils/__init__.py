@@ -1,4 +1,4 @@
-"""Small helpers around training, by Keras' names. Source: keras.utils (Keras 3)."""
+"""Helpers for training, with Keras' names. Source: keras.utils (Keras 3)."""
 
 from __future__ import annotations
 

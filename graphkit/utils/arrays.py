@@ -1,4 +1,4 @@
-"""Arrays of labels and vectors made ready for training."""
+"""Prepare arrays of labels and vectors for training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,17 @@ Array = np.ndarray[Any, Any]
 
 
 def to_categorical(x: Any, num_classes: int | None = None) -> Array:
-    """Class numbers as one-hot rows of `floatx()`; a last axis of size 1 is dropped. Raises InvalidArgumentError for a class beyond."""
+    """Convert class indices to one-hot rows of dtype `floatx()`.
+
+    Args:
+        x: integers of any shape; a last axis of size 1 is dropped.
+        num_classes: the length of the rows; by default the largest class plus 1.
+
+    Raises:
+        InvalidArgumentError: a class does not fit `num_classes`.
+
+    Source: keras.utils.to_categorical.
+    """
     classes = np.asarray(x, dtype="int64")
     shape = classes.shape[:-1] if classes.ndim > 1 and classes.shape[-1] == 1 else classes.shape
     flat = classes.reshape(-1)
@@ -26,7 +36,7 @@ def to_categorical(x: Any, num_classes: int | None = None) -> Array:
 
 
 def normalize(x: Any, axis: int = -1, order: int = 2) -> Array:
-    """Vectors along `axis` divided by their norm; zero vectors stay. Source: keras.utils.normalize."""
+    """Divide the vectors along `axis` by their norm of the given order; zero vectors stay. Source: keras.utils.normalize."""
     array = np.asarray(x)
     norm = np.atleast_1d(np.linalg.norm(array, order, axis))
     made: Array = array / np.expand_dims(np.where(norm == 0, 1, norm), axis)

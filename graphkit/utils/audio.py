@@ -1,4 +1,4 @@
-"""Sounds from .wav files."""
+"""Read and resample audio."""
 
 from __future__ import annotations
 
@@ -13,18 +13,22 @@ Array = np.ndarray[Any, Any]
 
 
 def read_wav(path: Any) -> tuple[Array, int]:
-    """The sound, float32 from -1 to 1 of shape (steps, channels), and its samples a second.
+    """Read a .wav file.
 
-    Raises InvalidArgumentError for what is not PCM of 8, 16, 24 or 32 bits.
+    Returns:
+        The samples, float32 from -1 to 1 of shape (steps, channels), and the sampling rate in Hz.
+
+    Raises:
+        InvalidArgumentError: the file is not PCM with 8, 16, 24 or 32 bits.
     """
     try:
         with wave.open(str(path), "rb") as file:
             width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
             raw = np.frombuffer(file.readframes(file.getnframes()), "uint8")
     except (wave.Error, EOFError) as error:
-        raise InvalidArgumentError(f"{path} is no .wav file of PCM samples: {error}.") from None
+        raise InvalidArgumentError(f"{path} is not a .wav file of PCM samples: {error}.") from None
     whole = raw[: len(raw) // (width * channels) * width * channels].reshape(-1, width)
-    if width == 1:  # the only one without a sign
+    if width == 1:  # the only unsigned format
         numbers = (whole[:, 0].astype("float32") - 128) / 128
     else:
         padded = np.zeros((len(whole), 4), "uint8")
@@ -34,7 +38,13 @@ def read_wav(path: Any) -> tuple[Array, int]:
 
 
 def resample(sound: Array, rate: int, wanted: int) -> Array:
-    """The sound at another number of samples a second, by cutting or extending its spectrum."""
+    """Resample by truncating or zero-padding the spectrum.
+
+    Args:
+        sound: samples of shape (steps, channels).
+        rate: its sampling rate in Hz.
+        wanted: the new sampling rate in Hz.
+    """
     steps = len(sound)
     made = max(round(steps * wanted / rate), 1)
     spectrum = np.fft.rfft(sound.astype("float64"), axis=0)

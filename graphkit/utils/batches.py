@@ -1,4 +1,4 @@
-"""Data sets that give batches: `Batches`, made of samples by number, and `PyDataset`, made of batches by number."""
+"""Data sets of batches: `Batches`, which loads samples by index, and `PyDataset`, which loads batches by index."""
 
 from __future__ import annotations
 
@@ -13,17 +13,23 @@ from graphkit.core.errors import InvalidArgumentError
 
 
 class Batches:
-    """An iterable of batches, loaded when they are asked for; `fit`, `evaluate`, `predict` and `adapt` take it.
+    """An iterable of batches that are loaded on demand; `fit`, `evaluate`, `predict` and `adapt` accept it.
 
-    It stands where Keras has a `tf.data.Dataset`: each pass over it gives all batches, in a new order with `shuffle`.
+    It takes the place of Keras' `tf.data.Dataset`. Every iteration yields all batches, with `shuffle` in a new order.
 
     Args:
         count: the number of samples.
-        load: samples of an array of numbers below `count`, stacked: an array, or a structure of arrays such as `(x, y)`.
-        batch_size: samples of a batch (the last may be smaller); None for single samples.
-        shuffle, seed: whether each pass has an order of its own, and what it follows from.
+        load: returns the samples for an array of indices, stacked: an array, or a structure of arrays such as `(x, y)`.
+        batch_size: samples per batch (the last batch may be smaller); None for single samples.
+        shuffle: whether each iteration has a new order.
+        seed: of the orders.
 
-    Attributes: `class_names` and `file_paths`, where the samples are files.
+    Attributes:
+        class_names: the names of the classes, where the samples are files in folders.
+        file_paths: the path of each sample, where the samples are files.
+
+    Raises:
+        InvalidArgumentError: `batch_size` is not a positive integer.
     """
 
     def __init__(
@@ -42,7 +48,7 @@ class Batches:
         self._load, self._random = load, np.random.default_rng(seed)
 
     def __len__(self) -> int:
-        """The number of batches (of samples, with batch_size None)."""
+        """Return the number of batches (of samples, if batch_size is None)."""
         return -(-self.count // (self.batch_size or 1))
 
     def __iter__(self) -> Iterator[Any]:
@@ -53,27 +59,27 @@ class Batches:
             yield batch if self.batch_size else nest.map_structure(lambda a: a[0], batch)
 
     def map(self, function: Callable[..., Any]) -> Batches:
-        """The batches handed through a function of their parts: `lambda x, y: (augment(x), y)`."""
+        """Apply a function to every batch; it takes the parts of a tuple as arguments: `lambda x, y: (augment(x), y)`."""
         return self._with(load=lambda index: _applied(function, self._load(index)))
 
     def batch(self, batch_size: int) -> Batches:
-        """The samples in batches of another size."""
+        """Return the same samples in batches of another size."""
         return self._with(batch_size=batch_size)
 
     def unbatch(self) -> Batches:
-        """Single samples."""
+        """Return the same samples one by one."""
         return self._with(batch_size=None)
 
     def take(self, count: int) -> Batches:
-        """The first batches only."""
+        """Return the first `count` batches."""
         return self.chosen(np.arange(min(count * (self.batch_size or 1), self.count)))
 
     def skip(self, count: int) -> Batches:
-        """All but the first batches."""
+        """Return all but the first `count` batches."""
         return self.chosen(np.arange(min(count * (self.batch_size or 1), self.count), self.count))
 
     def chosen(self, index: Numbers[int] | np.ndarray[Any, Any]) -> Batches:
-        """A data set of some of the samples, in this order."""
+        """Return the samples with these indices, in this order."""
         numbers = np.asarray(index)
         made = self._with(count=len(numbers), load=lambda rows: self._load(numbers[rows]))
         if self.file_paths is not None:
@@ -81,7 +87,7 @@ class Batches:
         return made
 
     def _with(self, **parts: Any) -> Batches:
-        """Another data set with some parts replaced."""
+        """Return a copy with some of the constructor's arguments replaced."""
         arguments = {"count": self.count, "load": self._load, "batch_size": self.batch_size, "shuffle": self.shuffle}
         made = Batches(**{**arguments, **parts}, seed=int(self._random.integers(2**31)))
         made.class_names, made.file_paths = self.class_names, self.file_paths
@@ -94,12 +100,14 @@ def _applied(function: Callable[..., Any], batch: Any) -> Any:
 
 
 class PyDataset:
-    """Batches by number: a subclass says `__getitem__(index)`, and how many there are: by `__len__` or as `num_batches`.
+    """Base of user-defined data sets: a subclass defines `__getitem__(index)`, and `__len__` or `num_batches`.
 
-    It has `on_epoch_begin` and `on_epoch_end` if it likes.
+    It may override `on_epoch_begin` and `on_epoch_end`.
 
     Args:
-        workers, use_multiprocessing, max_queue_size: taken for Keras' sake; batches are made one after the other.
+        workers: accepted for compatibility; batches are made one at a time.
+        use_multiprocessing: accepted for compatibility.
+        max_queue_size: accepted for compatibility.
 
     Source: keras.utils.PyDataset.
     """
@@ -118,7 +126,7 @@ class PyDataset:
 
     @property
     def num_batches(self) -> int | None:
-        """The number of batches; None where there is no end."""
+        """The number of batches; None for endless data."""
         return len(self)
 
     def on_epoch_begin(self) -> None:

@@ -1,4 +1,4 @@
-"""Named values with a lock: keras.utils.Config."""
+"""A freezable set of named values: keras.utils.Config."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from graphkit.core.registry import did_you_mean
 
 
 class Config:
-    """A dict whose entries are attributes as well, and that can be frozen.
+    """A dict whose entries are also attributes, and which can be frozen.
 
-    Raises InvalidArgumentError for a change while it is frozen, NodeAccessError (an AttributeError) for an entry that is not there.
+    Changing a frozen config raises InvalidArgumentError. Reading an attribute that does not exist raises NodeAccessError (an
+    AttributeError).
+
     Source: keras.utils.Config.
     """
 
@@ -23,11 +25,11 @@ class Config:
 
     @property
     def frozen(self) -> bool:
-        """Whether changes are refused."""
+        """Whether changes raise an error."""
         return bool(self.__dict__["_frozen"])
 
     def freeze(self) -> None:
-        """Refuse changes from now on."""
+        """Make changes raise an error."""
         self.__dict__["_frozen"] = True
 
     def unfreeze(self) -> None:
@@ -43,27 +45,27 @@ class Config:
         return entries
 
     def as_dict(self) -> dict[str, Any]:
-        """A copy of the entries."""
+        """Return a copy of the entries."""
         return dict(self._config)
 
     def to_json(self) -> str:
-        """The entries as JSON."""
+        """Return the entries as JSON."""
         return json.dumps(self._config)
 
     def keys(self) -> KeysView[str]:
-        """The names."""
+        """Return the names."""
         return self._config.keys()
 
     def values(self) -> ValuesView[Any]:
-        """The values."""
+        """Return the values."""
         return self._config.values()
 
     def items(self) -> ItemsView[str, Any]:
-        """Names and values."""
+        """Return names and values."""
         return self._config.items()
 
     def pop(self, *args: Any) -> Any:
-        """Take an entry out."""
+        """Remove an entry and return its value, as `dict.pop`."""
         return self._changed().pop(*args)
 
     def update(self, *args: Any, **kwargs: Any) -> None:
@@ -71,7 +73,7 @@ class Config:
         self._changed().update(*args, **kwargs)
 
     def get(self, keyname: str, value: Any = None) -> Any:
-        """An entry, or `value` if there is none."""
+        """Return an entry, or `value` if there is none."""
         return self._config.get(keyname, value)
 
     @property

@@ -1,4 +1,4 @@
-"""Columns of a table made into numbers for a net, each by a layer of its own: keras.utils.FeatureSpace."""
+"""Preprocess the columns of a table, each with its own layer: keras.utils.FeatureSpace."""
 
 from __future__ import annotations
 
@@ -27,13 +27,22 @@ from graphkit.layers import (
 from graphkit.layers.layer import Layer
 from graphkit.models import Model
 
-_HOME = "keras.src.layers.preprocessing.feature_space"  # what Keras writes into files: the classes have no public name
-_ADAPT_BATCH = 32  # how Keras hands arrays to `adapt`: the bins of a Discretization depend on it
+_HOME = "keras.src.layers.preprocessing.feature_space"  # as in Keras' files: the classes have no public name
+_ADAPT_BATCH = 32  # Keras' batch size in `adapt`, on which the bins of a Discretization depend
 
 
 @keras_class(_HOME)
 class Cross(Configurable):
-    """Features whose combined values are hashed into `crossing_dim` bins; made by `FeatureSpace.cross`."""
+    """Features whose combined values are hashed into `crossing_dim` bins; created by `FeatureSpace.cross`.
+
+    Args:
+        feature_names: the columns.
+        crossing_dim: the number of bins.
+        output_mode: "int" or "one_hot".
+
+    Raises:
+        InvalidArgumentError: another `output_mode`.
+    """
 
     keras_registered_name = "Cross"
 
@@ -52,7 +61,16 @@ class Cross(Configurable):
 
 @keras_class(_HOME)
 class Feature(Configurable):
-    """One column: its dtype, the layer that makes numbers of it, and what becomes of them; made by `FeatureSpace.feature`."""
+    """How a column is preprocessed; created by `FeatureSpace.feature`.
+
+    Args:
+        dtype: of the column's input.
+        preprocessor: the layer that encodes the column, or its config.
+        output_mode: "int", "one_hot" or "float".
+
+    Raises:
+        InvalidArgumentError: another `output_mode`.
+    """
 
     keras_registered_name = "Feature"
 
@@ -68,18 +86,18 @@ class Feature(Configurable):
 
 @keras_class(_HOME)
 class TFDIdentity(Layer):
-    """The values as they are, in the layer's dtype."""
+    """Passes values through, cast to the layer's dtype."""
 
     keras_registered_name = "TFDIdentity"
 
     def call(self, x: Any) -> Any:
-        """The same."""
+        """Return `x` in the layer's dtype."""
         return ops.cast(x, self.compute_dtype)
 
 
 @keras_class(_HOME)
 class TFDConcat(Layer):
-    """Tensors side by side along `axis`."""
+    """Concatenates tensors along `axis`."""
 
     keras_registered_name = "TFDConcat"
 
@@ -88,27 +106,33 @@ class TFDConcat(Layer):
         self.axis = axis
 
     def call(self, xs: Any) -> Any:
-        """The tensors side by side."""
+        """Return the tensors concatenated."""
         return ops.concatenate([ops.cast(x, self.compute_dtype) for x in xs], axis=self.axis)
 
 
 @keras_class("keras.utils")
 class FeatureSpace(Layer):
-    """Columns of a table, each made into numbers by a layer of its own, together one vector or a dict of tensors.
+    """Preprocesses the columns of a table, each with its own layer, into one vector or a dict of tensors.
+
+    Call `adapt` on a dict of arrays or on batches of dicts. Then call the space on a dict of arrays, or build a model on
+    `get_inputs()` and `get_encoded_features()`, which trains, is saved and is exported with the preprocessing inside.
 
     Args:
-        features: name of a column -> its kind ("float", "float_normalized", "float_rescaled", "float_discretized",
-            "integer_categorical", "string_categorical", "integer_hashed", "string_hashed"), or what the class method of that name
-            gives: `FeatureSpace.float_discretized(num_bins=5)`.
-        output_mode: "concat" for one vector a row (features by name in alphabetical order, then the crosses), "dict" for one
-            tensor each.
-        crosses: groups of columns whose combinations are hashed: `[("city", "day")]`, or what `FeatureSpace.cross` gives.
-        crossing_dim, hashing_dim, num_discretization_bins: bins of crosses, hashed and discretized features by default.
+        features: column name -> kind ("float", "float_normalized", "float_rescaled", "float_discretized",
+            "integer_categorical", "string_categorical", "integer_hashed", "string_hashed"), or the result of the class method
+            of that name: `FeatureSpace.float_discretized(num_bins=5)`.
+        output_mode: "concat" for one vector per row (features in alphabetical order, then the crosses), "dict" for one tensor
+            per feature.
+        crosses: groups of columns whose combinations are hashed: `[("city", "day")]`, or results of `FeatureSpace.cross`.
+        crossing_dim: default number of bins of crosses.
+        hashing_dim: number of bins of hashed features.
+        num_discretization_bins: number of bins of discretized features.
+        name: of the layer.
 
-    Call `adapt` on a dict of arrays or on batches of dicts, then the space itself on a dict of arrays, or build a model on
-    `get_inputs()` and `get_encoded_features()`: it trains, is saved and is exported with the preprocessing inside.
+    Raises:
+        InvalidArgumentError: there are no features, or an unknown kind, mode or crossed column.
 
-    Raises InvalidArgumentError for what does not go together, NotBuiltError before `adapt`. Source: keras.utils.FeatureSpace.
+    Source: keras.utils.FeatureSpace.
     """
 
     def __init__(
@@ -149,36 +173,43 @@ class FeatureSpace(Layer):
 
     @classmethod
     def cross(cls, feature_names: Iterable[str], crossing_dim: int, output_mode: str = "one_hot") -> Cross:
-        """Features whose combinations are hashed into `crossing_dim` bins."""
+        """Return a cross: features whose combinations are hashed into `crossing_dim` bins."""
         return Cross(feature_names, crossing_dim, output_mode)
 
     @classmethod
     def feature(cls, dtype: str, preprocessor: Any, output_mode: str) -> Feature:
-        """A feature by a layer of your own."""
+        """Return a feature that is encoded by a custom layer."""
         return Feature(dtype, preprocessor, output_mode)
 
     @classmethod
     def float(cls, name: str | None = None) -> Feature:
-        """Numbers as they are."""
+        """Return a feature of unchanged floats."""
         layer = TFDIdentity(dtype="float32", name=_layer_name(name, "float"))
         return Feature("float32", layer, "float")
 
     @classmethod
     def float_rescaled(cls, scale: Any = 1.0, offset: Any = 0.0, name: str | None = None) -> Feature:
-        """Numbers times `scale` plus `offset`."""
+        """Return a feature of floats, times `scale` plus `offset`."""
         layer = Rescaling(scale, offset, name=_layer_name(name, "float_rescaled"))
         return Feature("float32", layer, "float")
 
     @classmethod
     def float_normalized(cls, name: str | None = None) -> Feature:
-        """Numbers with mean 0 and variance 1."""
+        """Return a feature of floats, normalized to mean 0 and variance 1."""
         return Feature("float32", Normalization(axis=-1, name=_layer_name(name, "float_normalized")), "float")
 
     @classmethod
     def float_discretized(
         cls, num_bins: int, bin_boundaries: Any = None, output_mode: str = "one_hot", name: str | None = None
     ) -> Feature:
-        """Numbers by the bin that they fall into; the boundaries are quantiles, unless given."""
+        """Return a feature of floats, encoded by their bin.
+
+        Args:
+            num_bins: the number of bins, between quantiles of the data.
+            bin_boundaries: the limits of the bins, instead of `num_bins`.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         count = num_bins if bin_boundaries is None else None
         layer = Discretization(bin_boundaries, count, name=_layer_name(name, "float_discretized"))
         return Feature("float32", layer, output_mode)
@@ -191,7 +222,14 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Integers by their place among those that `adapt` saw."""
+        """Return a feature of integers, encoded by their index in the vocabulary that `adapt` learns.
+
+        Args:
+            max_tokens: the largest size of the vocabulary; None for no limit.
+            num_oov_indices: the number of indices for values outside of the vocabulary.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         layer = IntegerLookup(max_tokens, num_oov_indices, name=_layer_name(name, "integer_categorical"))
         return Feature("int32", layer, output_mode)
 
@@ -203,21 +241,28 @@ class FeatureSpace(Layer):
         output_mode: str = "one_hot",
         name: str | None = None,
     ) -> Feature:
-        """Texts by their place among those that `adapt` saw."""
+        """Return a feature of strings, encoded by their index in the vocabulary that `adapt` learns.
+
+        Args:
+            max_tokens: the largest size of the vocabulary; None for no limit.
+            num_oov_indices: the number of indices for values outside of the vocabulary.
+            output_mode: "int" or "one_hot".
+            name: prefix of the layer's name.
+        """
         layer = StringLookup(max_tokens, num_oov_indices, name=_layer_name(name, "string_categorical"))
         return Feature("string", layer, output_mode)
 
     @classmethod
     def string_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Texts by a hash."""
+        """Return a feature of strings, encoded by a hash."""
         return Feature("string", Hashing(num_bins, name=_layer_name(name, "string_hashed")), output_mode)
 
     @classmethod
     def integer_hashed(cls, num_bins: int, output_mode: str = "one_hot", name: str | None = None) -> Feature:
-        """Integers by a hash."""
+        """Return a feature of integers, encoded by a hash."""
         return Feature("int32", Hashing(num_bins, name=_layer_name(name, "integer_hashed")), output_mode)
 
-    _BY_NAME: ClassVar[dict[str, tuple[str, ...]]] = {  # kind -> the arguments of its class method that the space has
+    _BY_NAME: ClassVar[dict[str, tuple[str, ...]]] = {  # kind -> attributes that are passed to its class method
         "float": (),
         "float_normalized": (),
         "float_rescaled": (),
@@ -256,9 +301,13 @@ class FeatureSpace(Layer):
     # ----- learning -----
 
     def adapt(self, dataset: Any) -> None:
-        """Let the layers that learn (vocabularies, means, bins) see the data: a dict of arrays, or batches of dicts.
+        """Learn vocabularies, means and bins from data.
 
-        Raises InvalidTypeError for another kind of data.
+        Args:
+            dataset: a dict of arrays, or an iterable of dicts (batches or single rows).
+
+        Raises:
+            InvalidTypeError: another kind of data.
         """
         learning = self._learning()
         for column, batches in _columns(dataset, learning):
@@ -267,7 +316,7 @@ class FeatureSpace(Layer):
         self.get_encoded_features()
 
     def _learning(self) -> list[str]:
-        """The columns whose layers learn, and are not given what they would learn."""
+        """Return the columns whose layers have something to learn that the user has not given."""
         return [
             column
             for column, layer in self.preprocessors.items()
@@ -280,12 +329,21 @@ class FeatureSpace(Layer):
     # ----- the graph -----
 
     def get_inputs(self) -> dict[str, SymbolicTensor]:
-        """The symbolic inputs by column, each of shape (batch, 1)."""
+        """Return the symbolic inputs by column, each of shape (batch, 1).
+
+        Raises:
+            NotBuiltError: `adapt` has not been called, and a feature needs it.
+        """
         self.get_encoded_features()
         return self.inputs
 
     def get_encoded_features(self) -> Any:
-        """The symbolic output: one tensor, or a dict of tensors. Raises NotBuiltError before `adapt`."""
+        """Return the symbolic output: one tensor, or a dict of tensors.
+
+        Raises:
+            InvalidArgumentError: a feature cannot be encoded or concatenated in its `output_mode`.
+            NotBuiltError: `adapt` has not been called, and a feature needs it.
+        """
         if self._encoded is None:
             if not self._is_adapted and self._learning():
                 raise NotBuiltError(
@@ -299,7 +357,7 @@ class FeatureSpace(Layer):
 
     @property
     def encoded_features(self) -> Any:
-        """The symbolic output, None before there is one."""
+        """The symbolic output; None before it is built."""
         return self._encoded
 
     def _encode(self) -> Any:
@@ -328,14 +386,20 @@ class FeatureSpace(Layer):
         size = _categories(layer)
         if not x.dtype.startswith("int") or size is None:
             raise InvalidArgumentError(
-                f"Feature '{name}' has `output_mode='one_hot'`, but its layer {type(layer).__name__} gives {x.dtype} of an unknown "
-                "number of values, so it cannot be one-hot encoded. Try another `output_mode`: 'int' or 'float'."
+                f"Feature '{name}' has `output_mode='one_hot'`, but its layer {type(layer).__name__} returns {x.dtype} with an unknown "
+                "number of categories, so it cannot be one-hot encoded. Use another `output_mode`: 'int' or 'float'."
             )
         encoder = self.one_hot_encoders[name] = CategoryEncoding(size, output_mode="multi_hot")
         return encoder(x)
 
     def __call__(self, data: Any, *args: Any, **kwargs: Any) -> Any:
-        """The features of a dict of arrays, (batch,) or (batch, 1) each; of single values, those of one row."""
+        """Encode a dict of arrays of shape (batch,) or (batch, 1); a dict of single values is encoded as one row.
+
+        Raises:
+            InvalidArgumentError: features are missing.
+            InvalidTypeError: `data` is not a dict.
+            NotBuiltError: `adapt` has not been called, and a feature needs it.
+        """
         self.get_encoded_features()
         if not isinstance(data, Mapping):
             raise InvalidTypeError(
@@ -344,7 +408,7 @@ class FeatureSpace(Layer):
         missing = [n for n in self.inputs if n not in data]
         if missing:
             raise InvalidArgumentError(
-                f"FeatureSpace {self.name!r} misses the features {missing}; it got {sorted(data)}."
+                f"FeatureSpace {self.name!r} was called without the features {missing}; got {sorted(data)}."
             )
         chosen = {n: data[n] if hasattr(data[n], "shape") else _array(data[n]) for n in self.inputs}
         single = any(len(x.shape) == 0 for x in chosen.values())
@@ -354,13 +418,13 @@ class FeatureSpace(Layer):
         return nest.map_structure(lambda a: ops.squeeze(a, 0), made) if single else made
 
     def call(self, data: Any) -> Any:
-        """What `__call__` gives."""
+        """Return what `__call__` returns."""
         return self(data)
 
     # ----- config and files -----
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         plain = ("crossing_dim", "hashing_dim", "num_discretization_bins")
         return {
             "features": serialize(self.features),
@@ -371,15 +435,15 @@ class FeatureSpace(Layer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> FeatureSpace:
-        """The space with this config."""
+        """Return a space with this config."""
         return cls(**config)
 
     def get_build_config(self) -> dict[str, Any]:
-        """What each column's layer was built for."""
+        """Return the build config of each column's layer."""
         return {column: layer.get_build_config() or {} for column, layer in self.preprocessors.items()}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Make the state of the columns' layers, for a file to fill."""
+        """Create the state of the columns' layers, to be loaded from a file."""
         for column, built_for in config.items():
             layer = self.preprocessors[column]
             if built_for and not layer.built:
@@ -387,16 +451,16 @@ class FeatureSpace(Layer):
         self._is_adapted = True
 
     def save(self, filepath: Any) -> None:
-        """Write the space to a `.keras` file; `graphkit.models.load_model` opens it, and so does Keras."""
+        """Save as a `.keras` file, which `graphkit.models.load_model` and Keras open."""
         from graphkit.saving import save_model
 
         save_model(self, filepath)
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Nothing: the layers have their own."""
+        """Do nothing: the columns' layers save their own."""
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Nothing: the layers have their own."""
+        """Do nothing: the columns' layers load their own."""
 
 
 def _layer_name(name: str | None, kind: str) -> str:
@@ -404,7 +468,7 @@ def _layer_name(name: str | None, kind: str) -> str:
 
 
 def _categories(layer: Any) -> int | None:
-    """How many values a layer gives, where that is known."""
+    """Return the number of categories that a layer outputs, None if unknown."""
     if isinstance(layer, (IntegerLookup, StringLookup)):
         return int(layer.vocabulary_size())
     if isinstance(layer, Discretization):
@@ -420,7 +484,7 @@ def _array(values: Any) -> Any:
 
 
 def _columns(dataset: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
-    """(column, its batches of shape (batch, 1)) of a dict of arrays, or of an iterable of dicts."""
+    """Yield (column, its batches of shape (batch, 1)) of a dict of arrays or an iterable of dicts."""
     if isinstance(dataset, Mapping):
         for name in names:
             column = _array(dataset[name])
@@ -437,12 +501,12 @@ def _columns(dataset: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
 
 
 def _batches_of(batches: Iterable[Any], name: str) -> Iterator[Any]:
-    """One column of batches of dicts; single values are put together to batches."""
+    """Yield the batches of one column; single values are collected into batches."""
     values: list[Any] = []
     for batch in batches:
         row = batch[0] if isinstance(batch, tuple) else batch
         if not isinstance(row, Mapping):
-            raise InvalidTypeError(f"`adapt()` wants batches that are dicts of features, got {type(row).__name__}.")
+            raise InvalidTypeError(f"`adapt()` expects batches that are dicts of features, got {type(row).__name__}.")
         found = _array(row[name])
         if found.ndim:
             yield _upright(found)

@@ -1,4 +1,4 @@
-"""Files fetched once and kept: keras.utils.get_file."""
+"""Download files into a cache: keras.utils.get_file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CHUNK = 1 << 16
 
 
 class DownloadError(GraphKitError, OSError):
-    """A file could not be fetched."""
+    """A file could not be downloaded."""
 
 
 def get_file(
@@ -39,19 +39,29 @@ def get_file(
     cache_dir: Any = None,
     force_download: bool = False,
 ) -> str:
-    """The path of a file that is fetched from `origin` unless it is there already.
+    """Download a file into the cache, unless it is there already.
 
     Args:
-        fname: its name in the cache; the last part of `origin` by default. No path.
-        origin: an address (`https://`, `file://`).
-        file_hash, hash_algorithm: what the file must hash to ("sha256", "md5", or "auto" by the length).
-        extract, archive_format: unpack it ("tar", "zip", a list of them, or "auto"); the path of the folder is given then.
-        cache_dir, cache_subdir: where it is kept: `$KERAS_HOME` or `~/.keras`, and a folder in it.
-        force_download: fetch it again.
-        untar, md5_hash: older names of `extract` and of `file_hash`.
+        fname: its name in the cache, not a path; by default the last part of `origin`.
+        origin: the URL (`https://`, `file://`).
+        untar: older name of `extract`, for tar files.
+        md5_hash: older name of `file_hash`.
+        file_hash: the expected hash, as hexadecimal digits.
+        cache_subdir: the folder in the cache.
+        hash_algorithm: "sha256", "md5", or "auto" to decide by the length of the hash.
+        extract: unpack an archive. Members that would be placed outside of the folder are skipped with a warning.
+        archive_format: "tar", "zip", a list of them, or "auto".
+        cache_dir: the cache; by default `$KERAS_HOME` or `~/.keras`.
+        force_download: download it again.
 
-    Members of an archive that would land outside of its folder are left out. Raises InvalidArgumentError for a name that is a path
-    and for a hash that does not fit, DownloadError (an OSError) where nothing can be fetched. Source: keras.utils.get_file.
+    Returns:
+        The path of the file, or of the folder it was unpacked to.
+
+    Raises:
+        DownloadError: the download failed (an OSError).
+        InvalidArgumentError: `origin` is missing, `fname` is a path, or the hash does not match.
+
+    Source: keras.utils.get_file.
     """
     if origin is None:
         raise InvalidArgumentError('Please specify the "origin" argument (URL of the file to download).')
@@ -72,7 +82,7 @@ def get_file(
 
 
 def _cache(cache_dir: Any) -> Path:
-    """The cache's folder; one among the temporary files where the wanted one cannot be written."""
+    """Return the folder of the cache; one among the temporary files if the requested one is not writable."""
     home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
     folder = Path(os.path.expanduser(cache_dir if cache_dir is not None else home))
     there = next(p for p in (folder, *folder.parents) if p.exists())
@@ -94,7 +104,7 @@ def _name(fname: Any, origin: str) -> str:
 
 
 def _places(folder: Path, name: str, named: bool) -> tuple[Path, Path]:
-    """Where an archive is kept, and where it is unpacked to."""
+    """Return the path of an archive and the folder to unpack it to."""
     if named and "." in name:
         return folder / name, folder / f"{name.split('.')[0]}_extracted"
     return folder / f"{name}_archive", folder / name
@@ -113,7 +123,7 @@ def _is_kept(target: Path, file_hash: str | None, algorithm: str) -> bool:
 
 
 def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
-    """Write the file beside its place, look at its hash, and move it there."""
+    """Download to a temporary file, check the hash, and move the file into place."""
     say(f"Downloading data from {origin}")
     with replacing(target) as part:
         try:
@@ -138,7 +148,16 @@ def _receive(origin: str, part: Path) -> None:
 
 
 def hash_of(path: Path, algorithm: str, expected: str = "") -> str:
-    """The hash of a file. "auto" takes the algorithm that gives a hash as long as the expected one."""
+    """Return the hash of a file as hexadecimal digits.
+
+    Args:
+        path: the file.
+        algorithm: "sha256", "md5", or "auto" for the one whose hashes are as long as `expected`.
+        expected: a hash of the expected length.
+
+    Raises:
+        InvalidArgumentError: another algorithm.
+    """
     if algorithm not in ("auto", "sha256", "md5"):
         raise InvalidArgumentError(f"hash_algorithm must be 'auto', 'sha256' or 'md5', got {algorithm!r}.")
     sha = algorithm == "sha256" or (algorithm == "auto" and len(expected) == 64)
@@ -150,7 +169,19 @@ def hash_of(path: Path, algorithm: str, expected: str = "") -> str:
 
 
 def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> bool:
-    """Unpack a tar or zip file, if it is one of the formats asked for; whether it was."""
+    """Unpack a tar or zip file into a folder.
+
+    Args:
+        path: the archive.
+        folder: the target; members that would be placed outside of it are skipped with a warning.
+        archive_format: "tar", "zip", a list of them, or "auto" for both.
+
+    Returns:
+        Whether the file is an archive of one of these formats.
+
+    Raises:
+        InvalidArgumentError: another format.
+    """
     formats = ("tar", "zip") if archive_format == "auto" else archive_format or ()
     for one in (formats,) if isinstance(formats, str) else formats:
         if one not in ("tar", "zip"):
@@ -167,7 +198,7 @@ def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> b
 
 
 def _inside(members: Any, folder: Path, attribute: str) -> list[Any]:
-    """The members that stay inside of the folder, links included."""
+    """Return the members whose paths and link targets are inside of the folder."""
     home, kept = folder.resolve(), []
     for member in members:
         place = (home / getattr(member, attribute)).resolve()

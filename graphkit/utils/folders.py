@@ -1,4 +1,4 @@
-"""Data sets of the files in a folder, its sub-folders being the classes. Source: keras.utils (Keras 3)."""
+"""Data sets of the files in a folder, whose subfolders are the classes. Source: keras.utils (Keras 3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RESIZING = ("bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "
 
 @dataclass(frozen=True)
 class Wanted:
-    """What all of these functions are asked for besides the kind of file."""
+    """The arguments that all of these functions share; see `text_dataset_from_directory`."""
 
     directory: Any
     labels: Any
@@ -40,10 +40,14 @@ class Wanted:
     verbose: bool
 
     def check(self) -> None:
-        """Raises InvalidArgumentError for what does not go together."""
+        """Check the arguments.
+
+        Raises:
+            InvalidArgumentError: an argument is invalid, or two contradict each other.
+        """
         if self.labels not in ("inferred", None) and not isinstance(self.labels, (list, tuple)):
             raise InvalidArgumentError(
-                "`labels` must be 'inferred' (the names of sub-folders), None, or a list of as many integers as there are files. "
+                "`labels` must be 'inferred' (the names of subfolders), None, or a list with one integer per file. "
                 f"Received: labels={self.labels!r}"
             )
         if self.labels != "inferred" and self.class_names:
@@ -90,19 +94,27 @@ def image_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """Images of one size, float32 from 0 to 255, and their labels, in batches that are read when they are asked for.
+    """Return a data set of image files (.bmp, .gif, .jpeg, .jpg, .png), resized to one size.
+
+    The images are float32 from 0 to 255, of shape (batch, height, width, channels), and are read on demand. Arguments not
+    listed are those of `text_dataset_from_directory`. Requires Pillow (the extra `images`).
 
     Args:
-        directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links, verbose:
-            as for `text_dataset_from_directory`. Files: .bmp, .gif, .jpeg, .jpg, .png.
         color_mode: "rgb", "rgba" or "grayscale".
-        image_size: (height, width), or one number for both.
+        image_size: (height, width) in pixels, or one integer for both.
         interpolation: as for `ops.image.resize`.
-        crop_to_aspect_ratio, pad_to_aspect_ratio: cut, or fill up with zeros, instead of changing the proportions.
+        crop_to_aspect_ratio: crop instead of changing the aspect ratio.
+        pad_to_aspect_ratio: pad with zeros instead of changing the aspect ratio.
         data_format: "channels_last" or "channels_first".
-        format: taken for Keras' sake: the data set gives NumPy arrays.
 
-    Needs Pillow (the extra `images`). Source: keras.utils.image_dataset_from_directory.
+    Returns:
+        `Batches`, or a list of two with `subset="both"`.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or no files are found.
+        MissingPillowError: an image is read without Pillow.
+
+    Source: keras.utils.image_dataset_from_directory.
     """
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     if not isinstance(size, (list, tuple)) or len(size) != 2:
@@ -156,22 +168,30 @@ def text_dataset_from_directory(
     format: str = "tf",
     verbose: bool = True,
 ) -> Any:
-    """The texts of .txt files (arrays of str) and their labels, in batches that are read when they are asked for.
+    """Return a data set of .txt files, which are read on demand as arrays of str.
 
     Args:
-        directory: a folder; with `labels="inferred"` its sub-folders are the classes, in alphabetical order.
+        directory: the folder; with `labels="inferred"` its subfolders are the classes, in alphabetical order.
         labels: "inferred", None, or a list of integers in the order of the files' paths.
         label_mode: "int" (int32), "binary" (float32 of shape (batch, 1)), "categorical" (one-hot float32), None for no labels.
-        class_names: names of the sub-folders that are used, in the order of their numbers.
-        batch_size: None for single samples.
-        max_length: longer texts are cut.
-        shuffle, seed: whether files are shuffled, once and in each pass; otherwise they come in the order of their paths.
-        validation_split, subset: the last part of the files is for validation; "training", "validation", or "both" for a list of two.
+        class_names: the subfolders to use, in the order of their class indices.
+        batch_size: samples per batch; None for single samples.
+        max_length: the number of characters to which texts are truncated.
+        shuffle: whether files are shuffled, before splitting and in each iteration; otherwise they are in path order.
+        seed: of the shuffling.
+        validation_split: the fraction of files for validation, taken from the end.
+        subset: "training", "validation", or "both" for a list of the two data sets.
         follow_links: whether links to folders are followed.
-        format: taken for Keras' sake: the data set gives NumPy arrays.
-        verbose: whether the numbers of files and classes are said.
+        format: "tf" or "grain", accepted for compatibility; the data set consists of NumPy arrays.
+        verbose: whether to print the numbers of files and classes.
 
-    Gives `Batches` with `class_names` and `file_paths`. Raises InvalidArgumentError. Source: keras.utils.text_dataset_from_directory.
+    Returns:
+        `Batches` with `class_names` and `file_paths`, or a list of two with `subset="both"`.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or no files are found.
+
+    Source: keras.utils.text_dataset_from_directory.
     """
     _check_format(format)
 
@@ -200,21 +220,29 @@ def audio_dataset_from_directory(
     follow_links: bool = False,
     verbose: bool = True,
 ) -> Any:
-    """Sounds of .wav files, float32 from -1 to 1 of shape (steps, channels), and their labels, in batches read when asked for.
+    """Return a data set of .wav files, which are read on demand.
+
+    The sounds are float32 from -1 to 1, of shape (batch, steps, channels). Arguments not listed are those of
+    `text_dataset_from_directory`.
 
     Args:
-        directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset, follow_links, verbose:
-            as for `text_dataset_from_directory`.
-        sampling_rate: samples a second that all sounds are brought to; as in the files by default.
-        output_sequence_length: steps that sounds are cut or filled up to; by default the longest of the batch.
-        ragged: must be False: there are no ragged tensors.
+        sampling_rate: the rate in Hz to which all sounds are resampled; by default they keep their own.
+        output_sequence_length: the number of steps to which sounds are truncated or zero-padded; by default that of the longest
+            sound in the batch.
+        ragged: must be False; graphkit has no ragged tensors.
+
+    Returns:
+        `Batches`, or a list of two with `subset="both"`.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, no files are found, or a file is not PCM audio.
 
     Source: keras.utils.audio_dataset_from_directory.
     """
     if ragged:
         raise InvalidArgumentError(
-            "ragged=True: graphkit has no ragged tensors. Batches are filled up with zeros to their longest sound; set "
-            "output_sequence_length for one length, or batch_size=None for single sounds."
+            "ragged=True: graphkit has no ragged tensors. Batches are zero-padded to their longest sound; set "
+            "output_sequence_length for a fixed length, or batch_size=None for single sounds."
         )
     if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
         raise InvalidArgumentError(
@@ -249,7 +277,7 @@ def _check_format(format: str) -> None:
 
 
 def _datasets(wanted: Wanted, endings: tuple[str, ...], read: Callable[[str], Any], together: Any) -> Any:
-    """One data set, or the two of `subset="both"`."""
+    """Return one data set, or the two of `subset="both"`."""
     wanted.check()
     seed = int(np.random.randint(10**6)) if wanted.seed is None else wanted.seed
     paths, labels, names = _indexed(wanted, endings, seed)
@@ -283,7 +311,7 @@ def _loader(paths: list[str], labels: Array | None, read: Callable[[str], Any], 
 
 
 def _indexed(wanted: Wanted, endings: tuple[str, ...], seed: int) -> tuple[list[str], Array | None, list[str] | None]:
-    """The files' paths, their class numbers, the classes' names."""
+    """Return the paths of the files, their class indices, and the names of the classes."""
     home = os.fspath(wanted.directory)
     folders = [""]
     if wanted.labels == "inferred":
@@ -325,7 +353,7 @@ def _files(folder: str, endings: tuple[str, ...], follow_links: bool) -> list[st
 
 
 def _subset(count: int, split: float | None, part: str | None) -> Any:
-    """The numbers of a part's files."""
+    """Return the indices of the files of a subset."""
     if not split:
         return np.arange(count)
     kept = int(split * count)

@@ -1,4 +1,4 @@
-"""Image files as arrays and back, by Pillow (the extra `images`). Source: keras.utils, keras.preprocessing.image."""
+"""Read and write image files with Pillow (the extra `images`). Source: keras.utils, keras.preprocessing.image."""
 
 from __future__ import annotations
 
@@ -23,11 +23,15 @@ _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"
 
 
 class MissingPillowError(GraphKitError, ImportError):
-    """An image file is to be read or written, and Pillow is not installed."""
+    """Reading or writing an image requires Pillow, which is not installed."""
 
 
 def pillow() -> ModuleType:
-    """PIL.Image. Raises MissingPillowError where it is not installed."""
+    """Return the module PIL.Image.
+
+    Raises:
+        MissingPillowError: Pillow is not installed.
+    """
     try:
         from PIL import Image
     except ImportError:
@@ -38,9 +42,19 @@ def pillow() -> ModuleType:
 
 
 def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dtype: Any = None) -> Any:
-    """An array of one image as a Pillow image; with `scale` its numbers are spread over 0 to 255.
+    """Convert an array to a Pillow image.
 
-    Raises ShapeError unless it has three axes and 1, 3 or 4 channels. Source: keras.utils.array_to_img.
+    Args:
+        x: one image, of shape (height, width, channels) or, channels-first, (channels, height, width).
+        data_format: "channels_last" or "channels_first"; by default that of the Keras config.
+        scale: stretch the values to the range 0 to 255.
+        dtype: in which the values are scaled; `floatx()` by default.
+
+    Raises:
+        MissingPillowError: Pillow is not installed.
+        ShapeError: the array does not have three axes and 1, 3 or 4 channels.
+
+    Source: keras.utils.array_to_img.
     """
     image = pillow()
     array = np.array(x, dtypes.to_numpy(dtypes.standardize(dtype)))
@@ -61,7 +75,18 @@ def array_to_img(x: Any, data_format: str | None = None, scale: bool = True, dty
 
 
 def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) -> Array:
-    """A Pillow image as an array with three axes, of `floatx()` by default. Source: keras.utils.img_to_array."""
+    """Convert a Pillow image to an array with three axes.
+
+    Args:
+        img: the image.
+        data_format: "channels_last" or "channels_first"; by default that of the Keras config.
+        dtype: of the array; `floatx()` by default.
+
+    Raises:
+        ShapeError: the image has neither two nor three axes.
+
+    Source: keras.utils.img_to_array.
+    """
     array = np.asarray(img, dtypes.to_numpy(dtypes.standardize(dtype)))
     if array.ndim not in (2, 3):
         raise ShapeError(f"Unsupported image shape: {array.shape}")
@@ -72,7 +97,22 @@ def img_to_array(img: Any, data_format: str | None = None, dtype: Any = None) ->
 def save_img(
     path: Any, x: Any, data_format: str | None = None, file_format: str | None = None, scale: bool = True, **kwargs: Any
 ) -> None:
-    """Write an array of one image to a file; the ending says the format, unless `file_format` does. Source: keras.utils.save_img."""
+    """Write an array to an image file.
+
+    Args:
+        path: the target, a path or a writable binary file.
+        x: one image, of shape (height, width, channels) or, channels-first, (channels, height, width).
+        data_format: "channels_last" or "channels_first"; by default that of the Keras config.
+        file_format: the format, by Pillow's name; by default that of the suffix.
+        scale: stretch the values to the range 0 to 255.
+        **kwargs: options of `PIL.Image.Image.save`.
+
+    Raises:
+        MissingPillowError: Pillow is not installed.
+        ShapeError: the array does not have three axes and 1, 3 or 4 channels.
+
+    Source: keras.utils.save_img.
+    """
     img = array_to_img(x, data_format=data_format, scale=scale)
     if file_format is None and isinstance(path, (str, os.PathLike)):
         file_format = Path(path).suffix[1:].lower()
@@ -95,16 +135,21 @@ def load_img(
     interpolation: str = "nearest",
     keep_aspect_ratio: bool = False,
 ) -> Any:
-    """A Pillow image from a file.
+    """Read an image file as a Pillow image.
 
     Args:
-        path: a path, or a file in memory (`io.BytesIO`).
-        color_mode: "rgb", "rgba" or "grayscale" (images of 16 and 32 bits of grey stay as they are).
+        path: a path, or an `io.BytesIO`.
+        color_mode: "rgb", "rgba" or "grayscale" (16-bit and 32-bit greyscale images keep their mode).
         target_size: (height, width) to resize to.
         interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
-        keep_aspect_ratio: whether the image is cut to the target's proportions first.
+        keep_aspect_ratio: crop to the target's aspect ratio first.
 
-    Raises InvalidArgumentError, InvalidTypeError, MissingPillowError. Source: keras.utils.load_img.
+    Raises:
+        InvalidArgumentError: an unknown `color_mode` or `interpolation`.
+        InvalidTypeError: `path` is of another type.
+        MissingPillowError: Pillow is not installed.
+
+    Source: keras.utils.load_img.
     """
     image = pillow()
     if color_mode not in MODES:
@@ -129,7 +174,7 @@ def load_img(
 
 
 def _box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
-    """The largest part in the middle that has the target's proportions: left, upper, right, lower."""
+    """Return the largest centred box with the target's aspect ratio: left, upper, right, lower."""
     width, height = size
     cut_height = min(height, width * target[1] // target[0])
     cut_width = min(width, height * target[0] // target[1])
@@ -140,9 +185,19 @@ def _box(size: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int,
 def smart_resize(
     x: Any, size: tuple[int, int], interpolation: str = "bilinear", data_format: str = "channels_last"
 ) -> Any:
-    """An image, or a batch, resized without changing its proportions: what does not fit is cut off on both sides.
+    """Resize an image or a batch without changing the aspect ratio; what does not fit is cropped on both sides.
 
-    Raises InvalidArgumentError or ShapeError. Source: keras.preprocessing.image.smart_resize.
+    Args:
+        x: of shape (height, width, channels) or (batch, height, width, channels), or channels-first.
+        size: (height, width) of the result.
+        interpolation: as for `ops.image.resize`.
+        data_format: "channels_last" or "channels_first".
+
+    Raises:
+        InvalidArgumentError: `size` does not have two elements.
+        ShapeError: `x` does not have three or four axes.
+
+    Source: keras.preprocessing.image.smart_resize.
     """
     if len(size) != 2:
         raise InvalidArgumentError(f"Expected `size` to be a tuple of 2 integers, but got: {size}.")

@@ -1,4 +1,4 @@
-"""keras.utils.legacy: the older pair of functions for objects as JSON data."""
+"""keras.utils.legacy: the older functions that convert objects to and from JSON data."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data taken apart and put together: x, y and sample weights; two halves of a data set."""
+"""Pack and unpack x, y and sample weights; split data sets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from graphkit.utils.batches import Batches
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
-    """The parts as fit takes them: x, (x, y) or (x, y, sample_weight). Source: keras.utils.pack_x_y_sample_weight."""
+    """Return x, (x, y) or (x, y, sample_weight), as `fit` takes them. Source: keras.utils.pack_x_y_sample_weight."""
     if y is None:
         return (x,) if isinstance(x, (list, tuple)) else x
     return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
 def unpack_x_y_sample_weight(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of what `pack_x_y_sample_weight` gave. Source: keras.utils.unpack_x_y_sample_weight."""
+    """Return (x, y, sample_weight), the inverse of `pack_x_y_sample_weight`; missing parts are None.
+
+    Raises:
+        InvalidArgumentError: a tuple of more than three parts, or of none.
+
+    Source: keras.utils.unpack_x_y_sample_weight.
+    """
     data = tuple(data) if isinstance(data, list) else data
     if not isinstance(data, tuple):
         return data, None, None
@@ -39,16 +45,25 @@ def split_dataset(
     seed: int | None = None,
     preferred_backend: str | None = None,
 ) -> tuple[Any, Any]:
-    """A data set in two parts.
+    """Split a data set in two.
 
     Args:
-        dataset: an array, a list, tuple or dict of arrays of one length, or `Batches`.
-        left_size, right_size: fractions, or numbers of samples; one may be left out.
-        shuffle, seed: whether samples are shuffled before.
-        preferred_backend: taken for Keras' sake; there is one.
+        dataset: an array, a list, tuple or dict of arrays of equal length, or `Batches`.
+        left_size: a fraction (float) or number of samples (int); may be omitted if the other is given.
+        right_size: likewise.
+        shuffle: whether samples are shuffled first.
+        seed: of the shuffling.
+        preferred_backend: accepted for compatibility.
 
-    Returns arrays in the structure of `dataset` (`Batches` for `Batches`). Raises InvalidArgumentError for sizes that do not fit,
-    InvalidTypeError for another kind of data. Source: keras.utils.split_dataset.
+    Returns:
+        Two data sets with the structure of `dataset`; two `Batches` for `Batches`.
+
+    Raises:
+        InvalidArgumentError: the sizes do not fit the data.
+        InvalidTypeError: another kind of data, or a size that is not a number.
+        ShapeError: the arrays differ in length.
+
+    Source: keras.utils.split_dataset.
     """
     total = _samples(dataset)
     left, right = _sizes(left_size, right_size, total)
@@ -65,16 +80,16 @@ def _samples(dataset: Any) -> int:
     leaves = nest.flatten(dataset)
     if not leaves or any(not hasattr(leaf, "shape") for leaf in leaves):
         raise InvalidTypeError(
-            f"split_dataset takes an array, a list, tuple or dict of arrays, or Batches, got {type(dataset).__name__}."
+            f"split_dataset expects an array, a list, tuple or dict of arrays, or Batches, got {type(dataset).__name__}."
         )
     rows = {len(leaf) if leaf.ndim else 0 for leaf in leaves}
     if len(rows) != 1:
-        raise ShapeError(f"split_dataset: the arrays must have equally many samples, got {sorted(rows)}.")
+        raise ShapeError(f"split_dataset: the arrays must have the same number of samples, got {sorted(rows)}.")
     return int(rows.pop())
 
 
 def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
-    """Both sizes as numbers of samples."""
+    """Return both sizes as numbers of samples."""
     if left is None and right is None:
         raise InvalidArgumentError(
             "At least one of the `left_size` or `right_size` must be specified. Received: left_size=None and right_size=None"
@@ -89,7 +104,7 @@ def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
     if first + second > total or 0 in (first, second):
         raise InvalidArgumentError(
             f"With `dataset` of length={total}, `left_size`={left} and `right_size`={right} give parts of {first} and {second} samples; "
-            "both must hold some, and together no more than there are."
+            "neither may be empty, and together they may not exceed the data."
         )
     return first, second
 

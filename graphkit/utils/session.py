@@ -1,4 +1,4 @@
-"""The session's seeds and names."""
+"""The session's random seeds and automatic names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from graphkit.core.seeds import set_session_seed
 
 
 def set_random_seed(seed: int) -> None:
-    """Make everything random follow from `seed`: Python, NumPy, weights, dropout, shuffling. Source: keras.utils.set_random_seed."""
+    """Seed all random number generators: Python's, NumPy's, and those of weights, dropout and shuffling.
+
+    Raises:
+        InvalidArgumentError: `seed` is not an integer.
+
+    Source: keras.utils.set_random_seed.
+    """
     if not isinstance(seed, int):
         raise InvalidArgumentError(
             f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})"
@@ -24,7 +30,7 @@ def set_random_seed(seed: int) -> None:
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Start automatic names anew, and collect what nobody holds any more. Source: keras.utils.clear_session."""
+    """Reset automatic names and, with `free_memory`, run the garbage collector. Source: keras.utils.clear_session."""
     reset_names()
     if free_memory:
         gc.collect()

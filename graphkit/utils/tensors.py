@@ -1,4 +1,4 @@
-"""Questions about tensors of the layer graph."""
+"""Inspect tensors of the layer graph."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from graphkit.core import dtypes, nest
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether `x` is a symbolic tensor of the layer graph. Source: keras.utils.is_keras_tensor."""
+    """Return whether `x` is a symbolic tensor of the layer graph. Source: keras.utils.is_keras_tensor."""
     from graphkit.graph.symbolic import SymbolicTensor
 
     return isinstance(x, SymbolicTensor)
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """Keras' name of a dtype. Source: keras.utils.standardize_dtype."""
+    """Return the Keras name of a dtype; of None, `floatx()`. Source: keras.utils.standardize_dtype."""
     return dtypes.standardize(dtype)
 
 
 def get_source_inputs(tensor: Any) -> list[Any]:
-    """The inputs that a symbolic tensor (or a structure of them) is computed from, in the order they are met.
+    """Return the inputs that a symbolic tensor, or a structure of them, depends on, in depth-first order.
 
     Source: keras.utils.get_source_inputs.
     """

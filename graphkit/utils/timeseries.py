@@ -1,4 +1,4 @@
-"""Windows over a series as a data set."""
+"""Data sets of windows over a time series."""
 
 from __future__ import annotations
 
@@ -23,17 +23,25 @@ def timeseries_dataset_from_array(
     end_index: int | None = None,
     format: str = "tf",
 ) -> Batches:
-    """Windows of `sequence_length` steps, `sampling_rate` steps apart, one every `sequence_stride` steps.
+    """Return a data set of sliding windows over a time series.
 
     Args:
         data: an array whose first axis is time.
-        targets: what belongs to the window that starts at the same step; None for windows alone.
-        batch_size: windows of a batch; None for single windows.
-        shuffle, seed: whether each pass gives them in a new order.
-        start_index, end_index: the part of `data` that is used; the end is not part of it.
-        format: taken for Keras' sake: the data set gives NumPy arrays.
+        targets: the target of the window that starts at the same step; None for windows without targets.
+        sequence_length: time steps per window.
+        sequence_stride: time steps between the starts of consecutive windows.
+        sampling_rate: time steps between consecutive steps of a window.
+        batch_size: windows per batch; None for single windows.
+        shuffle: whether each iteration has a new order.
+        seed: of the shuffling.
+        start_index: the first time step to use.
+        end_index: the end of the time steps to use, exclusive.
+        format: "tf" or "grain", accepted for compatibility; the data set consists of NumPy arrays.
 
-    Raises InvalidArgumentError for steps beyond the data. Source: keras.utils.timeseries_dataset_from_array.
+    Raises:
+        InvalidArgumentError: an index or stride exceeds the data, or an unknown `format`.
+
+    Source: keras.utils.timeseries_dataset_from_array.
     """
     steps = len(data)
     _check(steps, start_index, end_index, {"sampling_rate": sampling_rate, "sequence_stride": sequence_stride})
@@ -46,7 +54,7 @@ def timeseries_dataset_from_array(
     if shuffle:
         np.random.RandomState(seed).shuffle(starts)
     within = np.arange(0, sequence_length * sampling_rate, sampling_rate)
-    # Targets are cut where Keras cuts them, so a window and its target count from one step.
+    # Targets are sliced as in Keras, so that windows and targets share their indices.
     series, aims = np.asarray(data)[start:end], None if targets is None else np.asarray(targets)[start:end]
 
     def load(index: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Tables and drawings of models: `model.summary()`, `plot_model`, `model_to_dot`."""
+"""Summaries and drawings of models: `model.summary()`, `plot_model`, `model_to_dot`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A picture in Graphviz' DOT language, and the `dot` program where it is installed."""
+"""Write a picture in Graphviz' DOT language, and render it with the `dot` program where that is installed."""
 
 from __future__ import annotations
 
@@ -19,26 +19,34 @@ _FORMATS = ("png", "pdf", "svg", "ps", "jpg", "jpeg", "gif", "eps", "webp")
 class Dot:
     """A graph in DOT: `str(dot)` or `dot.to_string()`; `dot.create("png")` and `dot.write(path)` need Graphviz.
 
-    The methods have pydot's names, which is what Keras' `model_to_dot` gives.
+    The methods have the names of pydot's `Dot`, which Keras' `model_to_dot` returns.
     """
 
     def __init__(self, source: str) -> None:
         self.source = source
 
     def to_string(self) -> str:
-        """The DOT text."""
+        """Return the DOT text."""
         return self.source
 
     __str__ = to_string
 
     def create(self, format: str = "png", prog: str = "dot") -> bytes:
-        """The drawing's bytes, by Graphviz. Raises ExportError if the program is missing or fails."""
+        """Render with Graphviz and return the bytes of the file.
+
+        Args:
+            format: one of Graphviz' output formats, such as "png" or "pdf".
+            prog: Graphviz' layout program.
+
+        Raises:
+            ExportError: the program is missing or fails.
+        """
         program = shutil.which(prog)
         if program is None:
             raise ExportError(
                 f"Drawing {format!r} needs the Graphviz program {prog!r}, which is not on the PATH. Install Graphviz "
-                "(apt install graphviz, brew install graphviz, or https://graphviz.org/download), or give a name that ends in "
-                ".svg or .html, which need nothing."
+                "(apt install graphviz, brew install graphviz, or https://graphviz.org/download), or use a file name that "
+                "ends in .svg or .html, which need no other program."
             )
         done = subprocess.run(
             [program, f"-T{format}"], input=self.source.encode(), capture_output=True, check=False, timeout=600
@@ -50,13 +58,22 @@ class Dot:
         return done.stdout
 
     def write(self, path: Any, format: str = "png", prog: str = "dot") -> None:
-        """Write a picture file; "raw" or "dot" writes the DOT text."""
+        """Write a rendered file.
+
+        Args:
+            path: the target file.
+            format: an output format of Graphviz; "raw" and "dot" write the DOT text.
+            prog: Graphviz' layout program.
+
+        Raises:
+            ExportError: the program is missing or fails.
+        """
         from graphkit.core.files import write_bytes
 
         write_bytes(path, self.source.encode() if format in ("raw", "dot") else self.create(format, prog))
 
     def create_png(self) -> bytes:
-        """The drawing as PNG bytes."""
+        """Return the drawing as PNG bytes. See `create`."""
         return self.create("png")
 
     def __repr__(self) -> str:
@@ -64,12 +81,12 @@ class Dot:
 
 
 def formats() -> tuple[str, ...]:
-    """The suffixes that are drawn by Graphviz."""
+    """Return the file suffixes, without a dot, that Graphviz renders."""
     return _FORMATS
 
 
 def to_dot(picture: Picture, dpi: int = 200) -> Dot:
-    """The picture in DOT."""
+    """Return a picture in DOT; `dpi` is the resolution of bitmaps."""
     lines = [
         "digraph model {",
         f"  graph [rankdir={picture.options.rankdir}, dpi={int(dpi)}, nodesep=0.35, ranksep=0.5];",
@@ -110,7 +127,7 @@ def _edges(picture: Picture, arrow: Arrow, indent: str) -> Iterator[str]:
 
 
 def _maker(box: Box, tensor: int) -> str:
-    """The innermost box that makes this output."""
+    """Return the key of the innermost box that computes an output."""
     while box.inside is not None and box.exits:
         key, port = box.exits[min(tensor, len(box.exits) - 1)]
         box, tensor = box.inside.boxes[key], port[1]
@@ -118,7 +135,7 @@ def _maker(box: Box, tensor: int) -> str:
 
 
 def _takers(box: Box, slot: int) -> Iterator[str]:
-    """The innermost boxes that take this input."""
+    """Yield the keys of the innermost boxes that read an input."""
     if box.inside is None or not box.entries:
         yield box.key
         return

@@ -1,4 +1,4 @@
-"""A drawing as one self-contained page: pan, zoom, search, details of each box. Nothing is loaded from anywhere."""
+"""Write a drawing as one self-contained HTML page with pan, zoom, search and details of each box. It loads nothing."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ fit();
 
 
 def page(picture: Picture, drawing: Drawing) -> str:
-    """The whole page."""
+    """Return the HTML page of a picture and its drawing."""
     boxes = {box.key: {"name": box.name, "title": box.title, "facts": box.facts} for box in all_boxes(picture)}
     data = json.dumps(boxes, ensure_ascii=False).replace("<", "\\u003c")
     name = escape(picture.name)

@@ -1,4 +1,4 @@
-"""Layered drawings, first half: which row a box stands in, and in what order. After Sugiyama, Tagawa and Toda (1981)."""
+"""Layered drawings, first half: the row of each box, and the order in each row. After Sugiyama, Tagawa and Toda (1981)."""
 
 from __future__ import annotations
 
@@ -7,14 +7,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 _SWEEPS = 24
-_EASY = 2_000  # up to so many vertices, sweep as often as it helps; beyond, only a few times
+_EASY = 2_000  # up to this many vertices, sweep as long as it helps; beyond, only a few times
 
 
 @dataclass(slots=True)
 class Vertex:
-    """A box, or a dummy that holds a place in a row for an edge that passes it.
+    """A box, or a dummy that reserves a place in a row for an edge that crosses it.
 
-    `pin` is "first" or "last" for a vertex that must stand in the first or last row.
+    Args:
+        width: of the box.
+        height: of the box.
+        pin: "first" or "last" for a vertex that must be in the first or last row.
+        dummy: whether it is a dummy.
+        rank: its row, from the top.
+        order: its place in the row, from the left.
+        x: the centre, set by `place`.
+        y: the centre, set by `lay_out`.
     """
 
     width: float
@@ -31,8 +39,16 @@ class Vertex:
 class Link:
     """An edge between two vertices, by index.
 
-    `source_at`, `target_at`: how far right of the middle of the box it starts and ends. `source_port` says which edges of a
-    box start at one point; `fixed` that the caller chose both ends.
+    Args:
+        source: the vertex that it leaves.
+        target: the vertex that it enters.
+        source_port: edges of a box with equal ports start at one point.
+        source_at: where it starts, right of the centre of its box.
+        target_at: where it ends, right of the centre of its box.
+        fixed_source: whether the caller chose `source_at`.
+        fixed_target: whether the caller chose `target_at`.
+        reversed: whether it was reversed to break a cycle.
+        chain: the vertices from source to target, with a dummy in each row between them.
     """
 
     source: int
@@ -48,7 +64,7 @@ class Link:
 
 @dataclass(slots=True)
 class Segment:
-    """The part of a link between two neighbouring rows, downwards."""
+    """The part of a link between two adjacent rows. `upper_at` and `lower_at` are offsets from the centres."""
 
     upper: int
     lower: int
@@ -57,7 +73,7 @@ class Segment:
 
 
 def turn_back_edges(count: int, links: Sequence[Link]) -> None:
-    """Reverse as many links as make the graph free of cycles: those that lead back on a depth-first walk."""
+    """Make the graph acyclic by reversing the back edges of a depth-first search."""
     outgoing: list[list[Link]] = [[] for _ in range(count)]
     for link in links:
         outgoing[link.source].append(link)
@@ -88,7 +104,13 @@ def turn_back_edges(count: int, links: Sequence[Link]) -> None:
 
 
 def assign_ranks(vertices: Sequence[Vertex], links: Sequence[Link]) -> int:
-    """Rows by the longest path from the top; then boxes that feed more than they take move down to what they feed. Gives the count."""
+    """Assign rows by the longest path from the top, and return their number.
+
+    Boxes with more outgoing than incoming edges then move down to just above the first box that they feed.
+
+    Raises:
+        ValueError: a vertex that is pinned to the last row has outgoing edges.
+    """
     above: list[list[int]] = [[] for _ in vertices]
     below: list[list[int]] = [[] for _ in vertices]
     for link in links:
@@ -102,7 +124,7 @@ def assign_ranks(vertices: Sequence[Vertex], links: Sequence[Link]) -> int:
             vertices[v].rank = min(vertices[w].rank for w in below[v]) - 1
     last = max((v.rank for v in vertices), default=0)
     if any(v.pin == "last" and below[i] for i, v in enumerate(vertices)):
-        raise ValueError("a vertex pinned to the last row has edges that leave it")  # a mistake of ours, not a caller's
+        raise ValueError("a vertex pinned to the last row has edges that leave it")  # a bug in graphkit, not in a model
     for i, vertex in enumerate(vertices):
         if vertex.pin == "last":
             vertex.rank = last
@@ -123,7 +145,7 @@ def _topological(above: Sequence[Sequence[int]], below: Sequence[Sequence[int]])
 
 
 def split_long_links(vertices: list[Vertex], links: Sequence[Link], width: float) -> list[Segment]:
-    """Put a dummy into every row that a link passes; gives the segments."""
+    """Insert a dummy of this width into every row that a link crosses, and return the segments."""
     segments: list[Segment] = []
     for link in links:
         link.chain = [link.source]
@@ -138,7 +160,7 @@ def split_long_links(vertices: list[Vertex], links: Sequence[Link], width: float
 
 
 def order_rows(vertices: Sequence[Vertex], segments: Sequence[Segment], count: int) -> list[list[int]]:
-    """The rows, each from left to right, with few crossings: sweeps by barycentre down and up, the best order kept."""
+    """Return the rows, each from left to right, with few crossings: barycentre sweeps down and up, keeping the best order."""
     up: list[list[tuple[int, float]]] = [[] for _ in vertices]
     down: list[list[tuple[int, float]]] = [[] for _ in vertices]
     for segment in segments:
@@ -169,14 +191,14 @@ def order_rows(vertices: Sequence[Vertex], segments: Sequence[Segment], count: i
 
 
 def _lean(at: float, vertex: Vertex) -> float:
-    """How far a port lies to the right in its box: -0.45 to 0.45."""
+    """Return the horizontal position of a port in its box, from -0.45 (left) to 0.45 (right)."""
     return 0.9 * at / vertex.width if vertex.width else 0.0
 
 
 def _first_order(
     vertices: Sequence[Vertex], down: Sequence[Sequence[tuple[int, float]]], count: int
 ) -> list[list[int]]:
-    """Rows in the order in which a depth-first walk from the top meets the vertices: chains stay together."""
+    """Order rows by a depth-first search from the top, so that chains stay together."""
     rows: list[list[int]] = [[] for _ in range(count)]
     seen = [False] * len(vertices)
     for start in sorted(range(len(vertices)), key=lambda v: vertices[v].rank):
@@ -199,7 +221,7 @@ def _number(vertices: Sequence[Vertex], rows: Sequence[Sequence[int]]) -> None:
 def _sort_row(
     vertices: Sequence[Vertex], row: list[int], neighbours: Sequence[Sequence[tuple[int, float]]], keep_ties: bool
 ) -> None:
-    """Sort by the mean place of the neighbours; vertices without any keep their place."""
+    """Sort a row by the mean position of the neighbours; vertices without neighbours keep their place."""
     placed = [v for v in row if neighbours[v]]
     centre = {v: sum(vertices[u].order + lean for u, lean in neighbours[v]) / len(neighbours[v]) for v in placed}
     ranked = iter(sorted(placed if keep_ties else reversed(placed), key=centre.__getitem__))
@@ -213,7 +235,7 @@ def _crossings(vertices: Sequence[Vertex], by_row: Sequence[Sequence[Segment]]) 
 
 
 def _crossings_between(vertices: Sequence[Vertex], segments: Sequence[Segment]) -> int:
-    """Inversions of the lower ends when sorted by the upper ends."""
+    """Count crossings: the inversions of the lower ends when sorted by the upper ends, with a Fenwick tree."""
     ends = sorted(
         (
             vertices[s.upper].order + _lean(s.upper_at, vertices[s.upper]),
@@ -243,7 +265,7 @@ def _swap_neighbours(
     up: Sequence[Sequence[tuple[int, float]]],
     down: Sequence[Sequence[tuple[int, float]]],
 ) -> None:
-    """Exchange neighbours in a row as long as that takes crossings away."""
+    """Swap adjacent vertices as long as that removes crossings."""
     for _ in range(4):
         better = False
         for row in rows:
@@ -258,6 +280,6 @@ def _swap_neighbours(
 
 
 def _pair(vertices: Sequence[Vertex], left: Sequence[tuple[int, float]], right: Sequence[tuple[int, float]]) -> int:
-    """Crossings between the edges of two neighbours when the first stands left."""
+    """Count the crossings between the edges of two adjacent vertices in this order."""
     places = [vertices[u].order + lean for u, lean in right]
     return sum(vertices[u].order + lean > place for u, lean in left for place in places)

@@ -1,4 +1,4 @@
-"""A layered layout of boxes and arrows: rows from top to bottom, long edges straight, few crossings; near linear time."""
+"""Layered layout of boxes and arrows: rows from top to bottom, straight long edges, few crossings, in near-linear time."""
 
 from __future__ import annotations
 
@@ -19,19 +19,20 @@ from graphkit.visualization.placement import Gaps, place
 
 Point = tuple[float, float]
 
-_PORT_STEP = 22.0  # between the arrow heads at one box
-_PORT_MARGIN = 14.0  # from the corners
+_PORT_STEP = 22.0  # between arrow heads at one box
+_PORT_MARGIN = 14.0  # between an arrow head and a corner
 _DUMMY_WIDTH = 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """Where things stand.
+    """The positions of boxes and the paths of links.
 
     Attributes:
-        centres: the middle of each box.
-        paths: for each link the points of a line: vertical at every second stretch, to be joined by curves; None for a loop.
-        width, height: of the drawing; the left upper corner is (0, 0).
+        centres: the centre of each box.
+        paths: the points of each link's path, which alternates between vertical lines and curves; None for a loop.
+        width: of the drawing.
+        height: of the drawing; its top left corner is (0, 0).
     """
 
     centres: list[Point]
@@ -41,10 +42,13 @@ class Laid:
 
 
 def lay_out(boxes: Sequence[Vertex], links: Sequence[Link], gaps: Gaps | None = None) -> Laid:
-    """Place `boxes` (their sizes are read, the rest is set) and route `links`.
+    """Place boxes and route links.
 
-    Ends of links that are not fixed by the caller are spread over the sides of their boxes. A link from a box to itself gets
-    no path: the drawing makes a loop of it.
+    Args:
+        boxes: their sizes and pins are read; ranks and positions are set.
+        links: ends that the caller has not fixed are spread over the sides of their boxes. A link from a box to itself gets
+            no path; it is drawn as a loop.
+        gaps: the distances to keep.
     """
     gaps = gaps or Gaps()
     if not boxes:
@@ -69,7 +73,7 @@ def lay_out(boxes: Sequence[Vertex], links: Sequence[Link], gaps: Gaps | None = 
 
 
 def _spread_ports(vertices: Sequence[Vertex], links: Sequence[Link], segments: Sequence[Segment]) -> None:
-    """Give the ends that share a box places beside each other, in the order of what they come from."""
+    """Spread the ends at each box, in the order of the boxes at their other ends."""
     arriving: dict[int, list[Link]] = defaultdict(list)
     leaving: dict[int, dict[object, list[Link]]] = defaultdict(lambda: defaultdict(list))
     for link in links:
@@ -108,7 +112,7 @@ def _to_corner(vertices: Sequence[Vertex]) -> None:
 def _set_heights(
     vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps
 ) -> list[tuple[float, float]]:
-    """Set every vertex' y; gives the upper and lower bound of each row. Rows with far-reaching edges below get more room."""
+    """Set y of every vertex, and return the top and bottom of each row. Rows above long edges are followed by larger gaps."""
     reach = [0.0] * len(rows)
     for segment in segments:
         upper = vertices[segment.upper]
@@ -126,7 +130,7 @@ def _set_heights(
 
 
 def _route(vertices: Sequence[Vertex], link: Link, bands: Sequence[tuple[float, float]]) -> list[Point]:
-    """From box to box, straight down through each row that it passes."""
+    """Return the points of a link's path, vertical through each row that it crosses."""
     source, target = vertices[link.source], vertices[link.target]
     x = source.x + link.source_at
     points = [(x, source.y + source.height / 2), (x, bands[source.rank][1])]

@@ -1,4 +1,4 @@
-"""The families of layers and their colours. The same colours read well on a white and on a dark page."""
+"""The families of layers and their colours, legible on light and dark pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 
 class Colours(NamedTuple):
-    """Of one family: fill of the head, border, text of the head."""
+    """The colours of one family: header fill, border, header text."""
 
     fill: str
     line: str
@@ -55,7 +55,7 @@ BODY_TEXT, BODY_FILL, FAINT_TEXT = "#334155", "#ffffff", "#64748b"
 
 
 def family_of(class_name: str, is_layer: bool, is_model: bool) -> str:
-    """The family of a class by its name; ops and lambdas are "operation", unknown layers "core"."""
+    """Return the family of a class by its name; ops and Lambdas are "operation", unknown layers "core"."""
     if is_model:
         return "model"
     if not is_layer or class_name == "Lambda":
@@ -64,5 +64,5 @@ def family_of(class_name: str, is_layer: bool, is_model: bool) -> str:
 
 
 def call_colour(number: int) -> str:
-    """The colour of the arrows of a shared layer's call."""
+    """Return the colour of the arrows of one call of a shared layer."""
     return CALLS[number % len(CALLS)]

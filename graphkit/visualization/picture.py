@@ -1,4 +1,4 @@
-"""What a drawing of a model shows: boxes, arrows, frames. SVG, HTML and DOT are written from this."""
+"""The content of a drawing: boxes, arrows and frames, from which SVG, HTML and DOT are written."""
 
 from __future__ import annotations
 
@@ -11,12 +11,16 @@ from graphkit.graph.node import Node
 from graphkit.visualization.palette import family_of
 from graphkit.visualization.summary import class_name, count
 
-Port = tuple[int, int]  # (call, tensor) that leaves a box, (call, slot) that enters it
+Port = tuple[int, int]  # (call, tensor index) of an output, (call, slot) of an input
 
 
 @dataclass(frozen=True)
 class Options:
-    """What the boxes say, and which boxes there are. Keras' arguments of plot_model, and `show_nodes`: one box a call."""
+    """What to draw: the arguments of `plot_model`.
+
+    Raises:
+        InvalidArgumentError: an unknown `rankdir`.
+    """
 
     show_shapes: bool = False
     show_dtype: bool = False
@@ -38,14 +42,17 @@ class Box:
 
     Attributes:
         key: unique in the drawing.
-        title, name: class and name of the layer.
+        title: the class of the layer.
+        name: the name of the layer.
+        family: the key of its colours.
         rows: further lines of text.
-        calls: how many calls the box stands for.
-        call: which call of a shared layer it stands for, None if for all of them.
-        facts: what a reader may ask about it, for hovering.
-        inside: the picture in a frame, for a model that is expanded.
-        entries: which boxes inside take the inputs: for each input a list of (box, port); empty for a plain box.
-        exits: which box and port inside make each output.
+        calls: the number of calls that the box represents.
+        call: the index of the call that it represents; None for all of them.
+        facts: details that are shown on hovering.
+        inside: the picture of a nested model that is expanded.
+        entries: for each input, the (box, port) pairs inside that read it; empty unless expanded.
+        exits: for each output, the (box, port) inside that computes it.
+        show_name: whether the name is drawn.
     """
 
     key: str
@@ -66,7 +73,14 @@ class Box:
 class Arrow:
     """A tensor from one box to another.
 
-    `source_call`, `target_call`: the calls of shared boxes that it leaves and enters, None where there is only one.
+    Attributes:
+        source: the key of the box that computes it.
+        target: the key of the box that reads it.
+        source_port: (call, tensor index).
+        target_port: (call, slot).
+        source_call: the call of a shared box that it leaves; None if there is only one.
+        target_call: the call of a shared box that it enters; None if there is only one.
+        shape: shape and dtype, as text.
     """
 
     source: str
@@ -89,7 +103,11 @@ class Picture:
 
 
 def picture_of(model: Any, options: Options) -> Picture:
-    """The picture of a model. A model that is no graph is one box. Raises NotBuiltError before it is built."""
+    """Return the picture of a model; a model without a graph is one box.
+
+    Raises:
+        NotBuiltError: the model is not built.
+    """
     if not getattr(model, "built", False):
         raise NotBuiltError(
             f"This model has not yet been built: {model.name!r} has no graph to draw. Build it first by calling `build()` or by "
@@ -103,19 +121,19 @@ def picture_of(model: Any, options: Options) -> Picture:
 
 
 def is_graph(model: Any) -> bool:
-    """Whether the calls inside the model are known."""
+    """Return whether the calls inside the model are known."""
     return bool(getattr(model, "built", False)) and hasattr(model, "layer_graph")
 
 
 def is_model(operation: Any) -> bool:
-    """Whether the operation is a model itself."""
+    """Return whether the operation is a model."""
     from graphkit.models import Model
 
     return isinstance(operation, Model)
 
 
 class _Drawer:
-    """Makes the picture of one graph; models inside by itself again."""
+    """Builds the picture of one graph, and recursively of the models inside."""
 
     def __init__(self, model: Any, options: Options, prefix: str, inner: bool) -> None:
         self.model, self.options, self.prefix = model, options, prefix
@@ -150,12 +168,12 @@ class _Drawer:
         self.picture.boxes[key] = box
 
     def key(self, node: Node) -> str:
-        """The key of the box that stands for this call."""
+        """Return the key of the box that represents a call."""
         number = self.order[node.operation]
         return f"{self.prefix}{number}_{self.numbers[node]}" if self.options.show_nodes else f"{self.prefix}{number}"
 
     def _shared(self, node: Node) -> int | None:
-        """The number of the call, if the box stands for several."""
+        """Return the index of the call, if the layer has several."""
         return self.numbers[node] if len(self.calls[node.operation]) > 1 else None
 
     def _add_arrows(self, node: Node) -> None:
@@ -177,7 +195,7 @@ class _Drawer:
             )
 
     def entries(self) -> list[list[tuple[str, Port]]]:
-        """For each input of the model: the boxes inside that take it first."""
+        """Return, for each input of the model, the boxes inside that read it."""
         found: list[list[tuple[str, Port]]] = []
         for tensor in self.model.inputs:
             operation, index, _ = tensor.history
@@ -195,7 +213,7 @@ class _Drawer:
         return found
 
     def exits(self) -> list[tuple[str, Port]]:
-        """For each output of the model: the box inside that makes it."""
+        """Return, for each output of the model, the box inside that computes it."""
         found = []
         for tensor in self.model.outputs:
             operation, index, tensor_index = tensor.history
@@ -210,7 +228,7 @@ def _starts(node: Node, inputs: list[Any]) -> bool:
 
 
 def _hidden_inputs(model: Any) -> set[Any]:
-    """The input layers of a stack inside another model say nothing new."""
+    """Return the input layers of a nested Sequential, which are not drawn."""
     from graphkit.models import Sequential
 
     if not isinstance(model, Sequential) or _operations(model.inputs) & _operations(model.outputs):
@@ -240,7 +258,7 @@ def _box(key: str, operation: Any, nodes: list[Node], call: int | None, options:
 
 
 def activation_name(operation: Any) -> str:
-    """The name of the layer's activation, empty if it has none."""
+    """Return the name of the layer's activation; empty if it has none."""
     activation = getattr(operation, "activation", None)
     return (
         ""
@@ -250,19 +268,19 @@ def activation_name(operation: Any) -> str:
 
 
 def trainable_row(operation: Any) -> str:
-    """Whether a layer with weights is trained."""
+    """Return "trainable" or "frozen" for a layer with weights, else an empty string."""
     if not getattr(operation, "weights", None):
         return ""
     return "trainable" if operation.trainable else "frozen"
 
 
 def show_shape(shape: Any) -> str:
-    """`(None, 64)` as `(?, 64)`: a free size is a question."""
+    """Format `(None, 64)` as `(?, 64)`."""
     return f"({', '.join('?' if s is None else str(s) for s in shape)})"
 
 
 def _shapes_row(nodes: list[Node], kind: str) -> str:
-    """Input and output shapes of the calls, each different pair once."""
+    """Return the input and output shapes of the calls, each distinct pair once."""
     lines = []
     for node in nodes:
         taken = " ".join(_shapes(node.input_tensors))
@@ -272,14 +290,14 @@ def _shapes_row(nodes: list[Node], kind: str) -> str:
 
 
 def _shapes(tensors: list[Any]) -> list[str]:
-    """Shapes of tensors; many equal ones as one with a factor."""
+    """Format the shapes of tensors; equal ones once, with their number."""
     shapes = [show_shape(t.shape) for t in tensors]
     counted = {s: shapes.count(s) for s in dict.fromkeys(shapes)}
     return [f"{n} × {s}" if n > 1 else s for s, n in counted.items()]
 
 
 def _facts(operation: Any, nodes: list[Node]) -> dict[str, str]:
-    """Class, shapes, dtype, parameters, then the config."""
+    """Return the number of calls, shapes, dtype, parameters and config of a layer."""
     facts = {"calls": str(len(nodes))} if len(nodes) > 1 else {}
     facts.update({"shapes": _shapes_row(nodes, class_name(operation))})
     facts["dtype"] = ", ".join(dict.fromkeys(t.dtype for n in nodes for t in n.output_tensors))
@@ -296,13 +314,13 @@ def _facts(operation: Any, nodes: list[Node]) -> dict[str, str]:
 def _config_facts(operation: Any) -> dict[str, str]:
     try:
         config = operation.get_config()
-    except (NotImplementedError, TypeError, ValueError):  # a custom layer that cannot say; the drawing goes on
+    except (NotImplementedError, TypeError, ValueError):  # a custom layer without a config is drawn all the same
         return {}
     return {k: shown for k, v in config.items() if k not in ("name", "trainable", "dtype") and (shown := _plain(v))}
 
 
 def _plain(value: Any) -> str:
-    """A config value in few words; empty for None and for what is too long to read."""
+    """Format a config value in at most 120 characters; None and False are empty."""
     if value is None or value is False:
         return ""
     if isinstance(value, Mapping):
@@ -318,7 +336,7 @@ def _plain(value: Any) -> str:
 
 
 def all_boxes(picture: Picture) -> list[Box]:
-    """The boxes of a picture and of those inside, outer ones first."""
+    """Return the boxes of a picture and of its nested pictures, outer ones first."""
     found = []
     for box in picture.boxes.values():
         found.append(box)

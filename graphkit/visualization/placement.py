@@ -1,7 +1,7 @@
-"""Layered drawings, second half: where each box stands. After Brandes and Köpf (2001), with ports and box widths.
+"""Layered drawings, second half: horizontal coordinates. After Brandes and Köpf (2001), with ports and box widths.
 
-Vertices are aligned with the median of their neighbours into vertical blocks, four times (from above and below, to the left and
-to the right); each time the blocks are packed; a vertex takes the mean of the two middle positions. Edges that pass several
+Vertices are aligned with the median of their neighbours into vertical blocks, four times (from above and from below, to the left
+and to the right). Each time the blocks are packed. A vertex gets the mean of its two middle positions. Edges that cross several
 rows come out straight.
 """
 
@@ -16,23 +16,30 @@ from graphkit.visualization.layering import Segment, Vertex
 
 @dataclass(frozen=True, slots=True)
 class Gaps:
-    """Distances in the drawing: between boxes of a row, beside passing edges, between rows."""
+    """Distances in the drawing: between boxes of a row, beside edges that cross a row, between rows."""
 
     boxes: float = 34.0
     edges: float = 16.0
     rows: float = 40.0
 
     def between(self, a: Vertex, b: Vertex) -> float:
-        """The distance that the middles of two neighbours must keep."""
+        """Return the least distance between the centres of two adjacent vertices."""
         gap = self.boxes if not (a.dummy or b.dummy) else self.edges
         return (a.width + b.width) / 2 + gap
 
 
-Neighbour = tuple[int, float, float]  # vertex, where the edge meets it, where it meets this one
+Neighbour = tuple[int, float, float]  # vertex, port of the edge there, port of the edge here
 
 
 def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequence[Sequence[int]], gaps: Gaps) -> None:
-    """Set every vertex' x."""
+    """Set x of every vertex.
+
+    Args:
+        vertices: boxes and dummies.
+        segments: the edges between adjacent rows.
+        rows: the vertices of each row by index, from left to right.
+        gaps: the distances to keep.
+    """
     up: list[list[Neighbour]] = [[] for _ in vertices]
     down: list[list[Neighbour]] = [[] for _ in vertices]
     for segment in segments:
@@ -54,7 +61,7 @@ def place(vertices: Sequence[Vertex], segments: Sequence[Segment], rows: Sequenc
 def _conflicts(
     vertices: Sequence[Vertex], up: Sequence[Sequence[Neighbour]], rows: Sequence[Sequence[int]]
 ) -> set[tuple[int, int]]:
-    """Segments that cross the inner part of a long edge: they give way, so that long edges stay straight."""
+    """Return the segments that cross an inner segment of a long edge; they are not aligned, so that long edges stay straight."""
     found: set[tuple[int, int]] = set()
     for upper, lower in pairwise(rows):
         start, k0 = 0, -1
@@ -86,7 +93,7 @@ def _run(
     gaps: Gaps,
     mirrored: bool,
 ) -> list[float]:
-    """One of the four alignments; `mirrored` works from right to left."""
+    """Compute one of the four alignments; `mirrored` goes from right to left."""
     side = -1.0 if mirrored else 1.0
     ordered = [list(reversed(row)) for row in rows] if mirrored else rows
     root, shift = _blocks(vertices, neighbours, ordered, conflicts, side)
@@ -101,10 +108,10 @@ def _blocks(
     conflicts: set[tuple[int, int]],
     side: float,
 ) -> tuple[list[int], list[float]]:
-    """Each vertex' block (named by its first vertex) and its place right of that one."""
+    """Return each vertex' block (identified by its first vertex) and its offset to the right of that vertex."""
     root = list(range(len(vertices)))
     shift = [0.0] * len(vertices)
-    taken = [False] * len(vertices)  # a vertex is followed by at most one in the next row
+    taken = [False] * len(vertices)  # at most one vertex of the next row joins a vertex' block
     for row in rows:
         limit = -float("inf")
         for v in row:
@@ -125,7 +132,7 @@ def _blocks(
 def _pack(
     vertices: Sequence[Vertex], rows: Sequence[Sequence[int]], root: Sequence[int], shift: Sequence[float], gaps: Gaps
 ) -> dict[int, float]:
-    """Blocks as far left as their neighbours allow, then as far right as those to the right of them allow."""
+    """Place blocks as far left as their left neighbours allow, then as far right as their right neighbours allow."""
     right: dict[int, dict[int, float]] = {r: {} for r in root}
     waiting = dict.fromkeys(right, 0)
     for row in rows:
@@ -153,7 +160,7 @@ def _pack(
 
 
 def _align(vertices: Sequence[Vertex], runs: Sequence[list[float]]) -> None:
-    """Move the four alignments over each other: left ones by the left edge of the narrowest, right ones by its right edge."""
+    """Align the four layouts with the narrowest: the left ones at its left edge, the right ones at its right edge."""
     extents = []
     for run in runs:
         left = min(x - vertex.width / 2 for x, vertex in zip(run, vertices, strict=True))

@@ -28,18 +28,33 @@ def plot_model(
     show_nodes: bool = False,
     **kwargs: Any,
 ) -> Drawing:
-    """Draw a model's graph; gives the drawing, which notebooks show.
+    """Draw a model's graph.
 
     Args:
-        to_file: `.svg` and `.html` (pan, zoom, details) need nothing; `.png`, `.pdf` and others are drawn by the Graphviz program;
-            `.dot` is its source. None writes no file.
-        show_shapes, show_dtype, show_layer_names, show_layer_activations, show_trainable: what the boxes say.
-        rankdir: "TB", "LR", "BT" or "RL": which way the data flows.
-        expand_nested: models inside as frames with their layers.
-        dpi: resolution of a .png.
-        show_nodes: one box a call; otherwise a shared layer is one box, marked ×2, with an arrow in its colour for each call.
+        model: a built model.
+        to_file: the file to write. `.svg` and `.html` (with pan, zoom and details) need no other program; `.png`, `.pdf` and
+            others are rendered by Graphviz; `.dot` is Graphviz' source. None writes no file.
+        show_shapes: show input and output shapes in the boxes.
+        show_dtype: show the dtypes of outputs.
+        show_layer_names: show the names of layers.
+        rankdir: the direction of the data flow: "TB", "LR", "BT" or "RL".
+        expand_nested: draw nested models as frames around their layers.
+        dpi: resolution of a bitmap.
+        show_layer_activations: show the names of activations.
+        show_trainable: show whether layers are trainable.
+        show_nodes: draw one box per call. Otherwise a shared layer is one box, marked ×2, with arrows in a different colour
+            for each call.
+        **kwargs: rejected.
 
-    Raises NotBuiltError, InvalidArgumentError for an unknown suffix, ExportError without Graphviz. Source: keras.utils.plot_model.
+    Returns:
+        The drawing, which notebooks display.
+
+    Raises:
+        NotBuiltError: the model is not built.
+        InvalidArgumentError: an unknown suffix, `rankdir` or argument.
+        ExportError: Graphviz is missing or fails.
+
+    Source: keras.utils.plot_model.
     """
     _refuse(kwargs)
     options = Options(
@@ -72,7 +87,16 @@ def model_to_dot(
     show_nodes: bool = False,
     **kwargs: Any,
 ) -> Dot:
-    """The graph in Graphviz' DOT language: `str(...)` is its text. Arguments as for `plot_model`. Source: keras.utils.model_to_dot."""
+    """Return a model's graph in Graphviz' DOT language; `str(...)` gives the text.
+
+    The arguments are those of `plot_model`; Keras' `subgraph` and `splines` are accepted and ignored.
+
+    Raises:
+        NotBuiltError: the model is not built.
+        InvalidArgumentError: an unknown `rankdir` or argument.
+
+    Source: keras.utils.model_to_dot.
+    """
     _refuse({k: v for k, v in kwargs.items() if k not in ("subgraph", "splines")})
     options = Options(
         show_shapes,
@@ -88,7 +112,7 @@ def model_to_dot(
 
 
 def model_to_html(model: Any) -> str:
-    """The drawing for a notebook cell; as text where there is no graph to draw yet."""
+    """Return the drawing for a notebook cell; the model's repr if it is not built."""
     from html import escape
 
     if not getattr(model, "built", False):
@@ -110,7 +134,7 @@ def _write(path: Path, picture: Picture, drawing: Drawing, dpi: int) -> None:
         write_bytes(path, to_dot(picture, dpi).create(suffix))
     else:
         known = ", ".join(f".{s}" for s in ("svg", "html", "dot", *formats()[:2]))
-        raise InvalidArgumentError(f"plot_model cannot draw {path.name!r}: its suffix must be one of {known}.")
+        raise InvalidArgumentError(f"plot_model cannot write {path.name!r}: the suffix must be one of {known}.")
 
 
 def _refuse(kwargs: dict[str, Any]) -> None:

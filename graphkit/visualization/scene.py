@@ -1,4 +1,4 @@
-"""A picture with every box, frame and line in its place. Frames are laid out from the inside out."""
+"""Lay out a picture: positions of all boxes, frames and lines. Nested frames are laid out from the inside out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphkit.visualization.picture import Arrow, Box, Picture, Port
 
 HEAD, ROW, ROW_PADDING = 28.0, 18.0, 7.0
 TITLE_SIZE, NAME_SIZE, ROW_SIZE = 13.0, 12.0, 11.5
-SIDE = 13.0  # left and right of the text in a box
+SIDE = 13.0  # padding left and right of the text in a box
 _FRAME_TITLE, _FRAME_PADDING = 34.0, 18.0
 _LOOP_ROOM = 34.0
 _CALL_STEP = 20.0
@@ -22,7 +22,7 @@ _CALL_STEP = 20.0
 
 @dataclass
 class PlacedBox:
-    """A box and its middle and size."""
+    """A box with its centre and size."""
 
     box: Box
     x: float
@@ -33,9 +33,16 @@ class PlacedBox:
 
 @dataclass
 class Line:
-    """A tensor's way: a start, then straight (1 point) or curved (3 points) pieces.
+    """The path of a tensor.
 
-    `head` says whether it ends in an arrow head; `tags` are (text, place) marks of calls of shared layers.
+    Attributes:
+        start: its first point.
+        pieces: a straight piece has 1 point, a curve has 3 (Bézier).
+        colour: of the line.
+        head: whether it ends in an arrow head.
+        hint: the text that is shown on hovering.
+        tags: (text, position) labels for the calls of shared layers.
+        dashed: whether the line is dashed.
     """
 
     start: Point
@@ -49,7 +56,7 @@ class Line:
 
 @dataclass
 class Scene:
-    """All that is drawn. `frames` come before `boxes`, outer ones first."""
+    """Everything that is drawn. Frames are drawn before boxes, outer ones first."""
 
     width: float = 0.0
     height: float = 0.0
@@ -58,7 +65,7 @@ class Scene:
     lines: list[Line] = field(default_factory=list)
 
     def transform(self, move: Callable[[Point], Point], swap: bool = False) -> None:
-        """Move every point; `swap` exchanges widths and heights."""
+        """Apply `move` to every point; `swap` swaps widths and heights."""
         for placed in (*self.boxes, *self.frames):
             placed.x, placed.y = move((placed.x, placed.y))
             if swap:
@@ -72,7 +79,7 @@ class Scene:
 
 
 def scene_of(picture: Picture) -> Scene:
-    """Lay out a picture in its direction (`rankdir`)."""
+    """Lay out a picture in its `rankdir`."""
     rankdir = picture.options.rankdir
     scene, _, _ = _Builder(picture, rankdir).build()
     if rankdir in ("BT", "RL"):
@@ -83,7 +90,7 @@ def scene_of(picture: Picture) -> Scene:
 
 
 def box_size(box: Box) -> tuple[float, float]:
-    """Width and height for the text of a box."""
+    """Return the width and height that the text of a box needs."""
     head = text_width(box.title, TITLE_SIZE, bold=True)
     head += 7 + text_width(box.name, NAME_SIZE) if box.show_name else 0.0
     badge = badge_text(box)
@@ -94,14 +101,14 @@ def box_size(box: Box) -> tuple[float, float]:
 
 
 def badge_text(box: Box) -> str:
-    """`×2` on a box that stands for two calls, `call 0` on one of several."""
+    """Return "×2" for a box that represents two calls, "call 0" for the first of several."""
     if box.call is not None:
         return f"call {box.call}"
     return f"×{box.calls}" if box.calls > 1 else ""
 
 
 def badge_width(badge: str) -> float:
-    """The width of the pill around a badge."""
+    """Return the width of a badge with its rounded border."""
     return text_width(badge, 11.0, bold=True) + 12
 
 
@@ -109,7 +116,7 @@ _OUTLET = "outlet"
 
 
 class _Builder:
-    """Lays out one picture from top to bottom; the caller turns it afterwards, so sizes are exchanged for LR and RL."""
+    """Lays out one picture from top to bottom; the caller rotates it afterwards, so widths and heights are swapped for LR and RL."""
 
     def __init__(
         self,
@@ -129,7 +136,7 @@ class _Builder:
         self.arrows: list[Arrow] = []
 
     def build(self) -> tuple[Scene, list[float], list[float]]:
-        """The scene, and where across it the inputs come in and the outputs go out."""
+        """Return the scene, and the x coordinates at which inputs enter and outputs leave."""
         looped = {a.source for a in self.picture.arrows if a.source == a.target}
         for key, box in self.picture.boxes.items():
             width, height = self._size(key, box)
@@ -159,7 +166,7 @@ class _Builder:
         return (width, max(height, title)) if self.sideways else (max(width, title), height)
 
     def _padding(self) -> tuple[float, float, float, float]:
-        """Room in a frame: before and after along the flow, left and right across it; the title is at the top of the page."""
+        """Return the padding of a frame: before and after along the flow, left and right across it, larger for the title."""
         before, after, left = {"TB": (1, 0, 0), "BT": (0, 1, 0)}.get(self.rankdir, (0, 0, 1))
         return tuple(_FRAME_TITLE if title else _FRAME_PADDING for title in (before, after, left, 0))  # type: ignore[return-value]
 
@@ -181,7 +188,7 @@ class _Builder:
         self.arrows.append(arrow)
 
     def _inner_at(self, key: str, x: float, call: int | None) -> float:
-        """A place inside a frame, right of the frame's middle; the calls of a shared one stand beside each other."""
+        """Return an x coordinate inside a frame relative to the frame's centre; calls of a shared model are placed side by side."""
         calls = self.picture.boxes[key].calls
         aside = (call - (calls - 1) / 2) * min(_CALL_STEP, 160.0 / calls) if call is not None and calls > 1 else 0.0
         return x + self._inner_left(key) - self.vertices[self.index[key]].width / 2 + aside
@@ -246,7 +253,7 @@ class _Builder:
         self.scene.lines.append(line)
 
     def _loop(self, arrow: Arrow, colour: str) -> Line:
-        """A box that takes its own output: out at one side of its right end and in again at the other."""
+        """Return the line from a box to itself, a curve at its right end."""
         vertex = self.vertices[self.index[arrow.source]]
         x, out = vertex.x + vertex.width / 2 - _LOOP_ROOM, vertex.height / 2 - 7
         bend = x + _LOOP_ROOM * 0.9
@@ -262,10 +269,10 @@ class _Builder:
 
 
 def _tags(arrow: Arrow, path: list[Point]) -> list[tuple[str, Point]]:
-    """The numbers of the calls, near the ends of the arrow."""
+    """Return labels with the indices of the calls, near the ends of the arrow."""
     down = 1 if path[-1][1] >= path[0][1] else -1
     tags = []
-    if arrow.source_call is not None and arrow.source_call != arrow.target_call:  # one mark is enough where both agree
+    if arrow.source_call is not None and arrow.source_call != arrow.target_call:  # equal ones are shown once
         tags.append((str(arrow.source_call), (path[0][0], path[0][1] + 12 * down)))
     if arrow.target_call is not None:
         tags.append((str(arrow.target_call), (path[-1][0], path[-1][1] - 17 * down)))
@@ -273,7 +280,7 @@ def _tags(arrow: Arrow, path: list[Point]) -> list[tuple[str, Point]]:
 
 
 def _ties(boxes: list[PlacedBox]) -> list[Line]:
-    """Dashed lines between the calls of one layer that stand beside each other: they share their weights."""
+    """Return dashed lines between adjacent calls of one layer, which share their weights."""
     lines = []
     rows: dict[float, list[PlacedBox]] = {}
     for placed in boxes:
@@ -288,7 +295,7 @@ def _ties(boxes: list[PlacedBox]) -> list[Line]:
 
 
 def _pieces(path: list[Point]) -> list[list[Point]]:
-    """Straight and curved pieces by turns; a curve leaves and arrives along the flow."""
+    """Split a path into alternating straight and curved pieces; curves start and end along the flow."""
     pieces: list[list[Point]] = []
     for number, (a, b) in enumerate(pairwise(path)):
         if abs(a[0] - b[0]) + abs(a[1] - b[1]) < 0.05:

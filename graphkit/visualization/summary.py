@@ -19,7 +19,7 @@ _YES, _NO = "bold color(34)", "bold color(9)"
 
 
 class Column(NamedTuple):
-    """One column of the table: header, where its right end lies (0..1 of the line), alignment."""
+    """A column of the table: header, position of its right end (0..1 of the line), alignment."""
 
     header: str
     position: float
@@ -44,17 +44,21 @@ def summary(
     show_trainable: bool = False,
     layer_range: Sequence[str] | None = None,
 ) -> None:
-    """Print the table: in colour on a terminal; as plain text, in one call, to `print_fn` where given.
+    """Print a table of the model's layers.
 
     Args:
+        model: the model.
         line_length: width in characters; 88 (108 with connections) by default, less on a narrow terminal.
         positions: where the columns end, relative to the line: [0.45, 0.80, 1.0] or [0.3, 0.56, 0.74, 1.0].
-        print_fn: takes the text instead of the terminal.
-        expand_nested: also list the layers of models inside.
-        show_trainable: a further column, Y or N.
-        layer_range: two names or regular expressions: the first and the last layer to list.
+        print_fn: called once with the table as plain text, instead of printing it in colour.
+        expand_nested: also list the layers of nested models.
+        show_trainable: add a column with Y or N.
+        layer_range: two names or regular expressions, of the first and the last layer to list.
 
-    Raises InvalidArgumentError for positions or ranges that cannot be. Source: keras.Model.summary.
+    Raises:
+        InvalidArgumentError: `positions` or `layer_range` is invalid, or the line is too short.
+
+    Source: keras.Model.summary.
     """
     table = _Table(model, expand_nested, show_trainable, layer_range)
     text = table.render(line_length, positions, colour=print_fn is None)
@@ -63,7 +67,7 @@ def summary(
 
 
 def connections(model: Any) -> dict[Any, list[tuple[str, int, int]]]:
-    """For each layer and op of a graph: the (name, node index, tensor index) of all inputs of its calls in the model."""
+    """Return, for each layer and op of a graph, the (name, node index, tensor index) of the inputs of all its calls."""
     found: dict[Any, list[tuple[str, int, int]]] = {}
     for node in sorted(graph_nodes(model), key=lambda n: n.index):
         sources = found.setdefault(node.operation, [])
@@ -74,7 +78,7 @@ def connections(model: Any) -> dict[Any, list[tuple[str, int, int]]]:
 
 
 def graph_nodes(model: Any) -> list[Node]:
-    """The calls of a functional or sequential model that is built, otherwise none."""
+    """Return the calls of a functional or sequential model that is built; otherwise none."""
     if not getattr(model, "built", False) or not hasattr(model, "layer_graph"):
         return []
     nodes: list[Node] = model.layer_graph.nodes
@@ -82,26 +86,26 @@ def graph_nodes(model: Any) -> list[Node]:
 
 
 def is_chain(nodes: Sequence[Node]) -> bool:
-    """Whether the calls follow one another, one input each, and no layer is called twice."""
+    """Return whether the calls form a chain with one input each, and no layer is called twice."""
     if len({n.operation for n in nodes}) != len(nodes) or any(len(n.input_tensors) > 1 for n in nodes):
         return False
     return all(after.parent_nodes == [before] for before, after in pairwise(nodes))
 
 
 def is_functional(model: Any) -> bool:
-    """Whether the model was drawn as a graph; a Sequential shows itself as a stack."""
+    """Return whether the model is functional; a Sequential is listed as a stack."""
     from graphkit.models import Functional
 
     return isinstance(model, Functional)
 
 
 def class_name(operation: Any) -> str:
-    """The class of a layer, or the Keras name of an op."""
+    """Return the class name of a layer, or the Keras name of an op."""
     return str(getattr(operation, "class_name", type(operation).__name__))
 
 
 def readable_size(size: float) -> str:
-    """Bytes as Keras shows them: `2.50 KB`."""
+    """Format a number of bytes as Keras does: `2.50 KB`."""
     for unit in _UNITS[:-1]:
         if size < 1024:
             return f"{size:.2f} {unit}"
@@ -110,18 +114,18 @@ def readable_size(size: float) -> str:
 
 
 def count(variables: Iterable[Any]) -> int:
-    """The number of elements of these variables."""
+    """Return the number of elements of variables."""
     return sum(math.prod(v.shape) for v in variables)
 
 
 def size_in_bytes(variables: Iterable[Any]) -> float:
-    """The bytes that these variables take, each counted once."""
+    """Return the size of variables in bytes; duplicates count once."""
     unique = {id(v): v for v in variables}.values()
     return float(sum(math.prod(v.shape) * dtypes.to_numpy(v.dtype).itemsize for v in unique))
 
 
 class _Table:
-    """The rows of a summary and how they are printed."""
+    """The rows of a summary, and how they are printed."""
 
     def __init__(
         self, model: Any, expand_nested: bool, show_trainable: bool, layer_range: Sequence[str] | None
@@ -142,7 +146,7 @@ class _Table:
             wanted = len(columns)
             if len(positions) != wanted:
                 raise InvalidArgumentError(
-                    f"summary: `positions` needs {wanted} numbers, one a column, got {list(positions)}."
+                    f"summary: `positions` must have {wanted} numbers, one per column, got {list(positions)}."
                 )
             columns = [c._replace(position=float(p)) for c, p in zip(columns, positions, strict=True)]
         if self.show_trainable:
@@ -150,7 +154,7 @@ class _Table:
         return columns
 
     def render(self, line_length: int | None, positions: Sequence[float] | None, colour: bool) -> str:
-        """Print to the terminal, or give the text."""
+        """Print to the terminal, or return the text."""
         from rich.console import Console
 
         console = (
@@ -182,7 +186,7 @@ class _Table:
             )
 
     def rows(self) -> Iterator[list[Any]]:
-        """The cells of the table, layer by layer."""
+        """Yield the cells of the table, layer by layer."""
         for layer in self.listed:
             yield from self._rows_of(layer, 0)
 
@@ -231,7 +235,7 @@ class _Table:
         return cell if cell.plain else Text("-")
 
     def totals(self) -> Iterator[tuple[str, int, float]]:
-        """Label, parameters and bytes of: all, the trainable, the others, the optimizer's."""
+        """Yield label, number of parameters and bytes: in total, trainable, non-trainable, of the optimizer."""
         trainable, others = self.model.trainable_weights, self.model.non_trainable_weights
         optimizer = getattr(self.model, "optimizer", None)
         built = optimizer is not None and getattr(optimizer, "built", False)
@@ -261,7 +265,7 @@ def _shape_text(shape: Sequence[int | None]) -> Any:
 
 
 def output_shapes(layer: Any, node: Node | None = None) -> list[tuple[int | None, ...]]:
-    """The shapes of the outputs of a call (the last one by default), or what the build shapes give; empty if not known."""
+    """Return the output shapes of a call (by default the last), or those that the build shapes imply; empty if unknown."""
     nodes = getattr(layer, "nodes", ())
     node = node or (nodes[-1] if nodes else None)
     if node is not None:
@@ -283,14 +287,18 @@ def output_shapes(layer: Any, node: Node | None = None) -> list[tuple[int | None
 
 
 def column_widths(columns: Sequence[Column], line_length: int) -> list[int]:
-    """The width of each column. Raises InvalidArgumentError if one would be under 4 characters."""
+    """Return the width of each column in characters.
+
+    Raises:
+        InvalidArgumentError: a column would be narrower than 4 characters.
+    """
     widths, used = [], 0
     for column in columns:
         width = int(column.position * line_length) - used
         if width < 4:
             raise InvalidArgumentError(
                 f"Insufficient console width to print summary: column {column.header!r} would get {width} characters of {line_length}. "
-                "Give a greater line_length, or other positions."
+                "Pass a larger `line_length`, or other `positions`."
             )
         widths.append(width)
         used += width
@@ -298,7 +306,15 @@ def column_widths(columns: Sequence[Column], line_length: int) -> list[int]:
 
 
 def bounds(layers: Sequence[Any], layer_range: Sequence[str] | None) -> tuple[int, int]:
-    """First index and one past the last of the layers between two names (regular expressions), in either order."""
+    """Return the start and stop index of the layers between two names.
+
+    Args:
+        layers: the layers in order.
+        layer_range: two names or regular expressions, in either order; None for all layers.
+
+    Raises:
+        InvalidArgumentError: it is not a pair of strings, or a name matches no layer.
+    """
     if layer_range is None:
         return 0, len(layers)
     if isinstance(layer_range, str) or len(layer_range) != 2 or not all(isinstance(r, str) for r in layer_range):

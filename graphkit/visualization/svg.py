@@ -1,4 +1,4 @@
-"""A scene as SVG text. It stands alone: no style sheet, no script, no font that must be there."""
+"""Write a scene as self-contained SVG: no style sheet, no script, no required font."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HEAD_LENGTH, _HEAD_HALF = 8.0, 3.8
 
 
 class Drawing:
-    """A drawing as SVG: `str(drawing)`, `drawing.save(path)`; notebooks show it."""
+    """A drawing as SVG: `str(drawing)`, `drawing.save(path)`; notebooks display it."""
 
     def __init__(self, svg: str, width: float, height: float) -> None:
         self.svg, self.width, self.height = svg, width, height
@@ -45,14 +45,14 @@ class Drawing:
         return f"<Drawing {self.width:.0f} x {self.height:.0f}>"
 
     def save(self, path: Any) -> None:
-        """Write the SVG file."""
+        """Write the SVG to a file."""
         from graphkit.core.files import write_text
 
         write_text(path, self.svg)
 
 
 def draw(scene: Scene, title: str) -> Drawing:
-    """The scene as a drawing."""
+    """Draw a scene; `title` is what screen readers announce."""
     width, height = scene.width + 2 * _MARGIN, scene.height + 2 * _MARGIN
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_n(width)}" height="{_n(height)}" '
@@ -72,7 +72,7 @@ def draw(scene: Scene, title: str) -> Drawing:
 
 
 def _n(number: float) -> str:
-    """A coordinate with at most one decimal."""
+    """Format a coordinate with at most one decimal."""
     return f"{round(number, 1) + 0.0:.1f}".removesuffix(".0")  # + 0.0: no "-0"
 
 
@@ -105,7 +105,7 @@ def _arrow_head(tip: Point, along: Point, colour: str) -> str:
 
 
 def _tag(text: str, place: Point, colour: str) -> str:
-    """The number of a call on an arrow: a small round mark."""
+    """Draw the index of a call on an arrow, in a rounded label."""
     half = max(8.0, text_width(text, 10, bold=True) / 2 + 4)
     x, y = place
     return (
@@ -152,7 +152,7 @@ def _head_shape(left: float, top: float, width: float, fill: str) -> str:
 
 
 def _head_text(placed: PlacedBox, left: float, top: float, colours: palette.Colours) -> str:
-    """Class, name and badge in one line, centred: one text of two parts, so that the reader's font sets the distance."""
+    """Draw class, name and badge in one centred line; class and name are one text, so that the viewer's font spaces them."""
     box, badge = placed.box, badge_text(placed.box)
     room = 10 + badge_width(badge) if badge else 0.0
     middle, y = left + (placed.width - room) / 2, top + HEAD / 2 + 4.5
@@ -185,7 +185,7 @@ def _frame(placed: PlacedBox) -> str:
 
 
 def _frame_title(placed: PlacedBox) -> str:
-    """A label in the frame's corner, over the lines that pass there."""
+    """Draw a label in the frame's corner, above the lines that pass there."""
     box, colours = placed.box, palette.FAMILIES["model"]
     left, top = placed.x - placed.width / 2 + 9, placed.y - placed.height / 2 + 8
     width = text_width(box.name, NAME_SIZE, bold=True) + text_width(box.title, 11) + 27

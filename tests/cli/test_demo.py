@@ -1,4 +1,4 @@
-"""`graphkit demo`: the data, the net, and one short run of the whole way."""
+"""`graphkit demo`: the data, the model, and a short run of the entire command."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_pairs_are_balanced_and_from_their_part() -> None:
     images, labels = demo.load_digits()
     images = np.arange(len(labels), dtype="float32").reshape(-1, 1, 1, 1) * np.ones_like(
         images
-    )  # each image tells its number
+    )  # each image encodes its index
     part = np.arange(0, 300)
     pairs = demo.make_pairs(images, labels, part, 2, np.random.default_rng(0))
     left, right = (p[:, 0, 0, 0].astype(int) for p in (pairs.left, pairs.right))
@@ -65,7 +65,7 @@ def test_the_distance_is_1_for_equal_codes() -> None:
 
 
 def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    """A short run: few pairs, one epoch. The three engines agree, whatever was learnt."""
+    """A short run with few pairs and one epoch: the three engines agree, whatever the model has learnt."""
     monkeypatch.setattr(demo, "_PAIRS", 1)
     monkeypatch.setattr(demo, "_BATCH_LATENCY", 8)
 

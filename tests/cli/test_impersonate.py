@@ -1,4 +1,4 @@
-"""`graphkit run`: graphkit under Keras' names, in one process and no other."""
+"""`graphkit run`: graphkit under Keras' names, in one process only."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_nothing_is_left_behind() -> None:
 
 def test_a_keras_that_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keras", sys)
-    with pytest.raises(NameConflictError, match="keras is imported in this process already"), impersonating():
+    with pytest.raises(NameConflictError, match="keras has been imported in this process already"), impersonating():
         pass
 
 

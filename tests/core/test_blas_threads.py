@@ -1,4 +1,4 @@
-"""While our own threads work, BLAS has one; afterwards it has those that it had."""
+"""BLAS has one thread while the engine's threads run, and its previous number afterwards."""
 
 from __future__ import annotations
 

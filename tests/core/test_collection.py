@@ -1,4 +1,4 @@
-"""The cycle collector rests while graphs are made, and goes on as it was."""
+"""Python's cycle collector is paused while graphs are built, and then restored."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Declared arguments: one typed field each, from which constructor, signature, checks, attributes and config follow."""
+"""Declared arguments: one typed field each defines constructor, signature, checks, attributes and config."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def at_least_one(owner: Any, name: str, value: Any) -> int:
 
 
 class Base:
-    """An undeclared base that knows `label`."""
+    """An undeclared base class that takes `label`."""
 
     def __init__(self, label: str = "unnamed", **others: Any) -> None:
         if others:
@@ -135,7 +135,7 @@ def test_a_written_constructor_stays_and_may_call_the_declared_one() -> None:
             self.extra = extra
 
     class Further(Written):
-        """Also with attributes of its own: an annotation is no argument without `argument`."""
+        """With annotated attributes, too: an annotation without `argument` is not an argument."""
 
         size_of_all: int = 3
 

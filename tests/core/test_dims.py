@@ -1,4 +1,4 @@
-"""Unknown sizes: integer polynomials of names, equal when they mean the same."""
+"""Unknown sizes: integer polynomials of names, equal if they are mathematically equal."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ _SIZES = st.recursive(
 
 
 def _compute(tree: object, sizes: dict[str, int] | None) -> Size:
-    """The tree's value: of the unknown sizes themselves, or of numbers in their place."""
+    """Evaluate an expression tree with unknown sizes, or with numbers in their place."""
     if isinstance(tree, Dim):
         return tree if sizes is None else tree.evaluate(dict(sizes))
     if isinstance(tree, int):

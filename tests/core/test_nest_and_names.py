@@ -1,4 +1,4 @@
-"""Structures keep the order and kind of their parts; names inside of scopes, and names that are taken."""
+"""Structures keep the order and type of their parts; names in scopes, and names that are taken."""
 
 from __future__ import annotations
 

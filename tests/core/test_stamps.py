@@ -1,4 +1,4 @@
-"""Fingerprints: what an object holds, by value, in time that grows with what there is to look at."""
+"""Fingerprints: what an object holds, by value, in linear time."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_what_holds_itself_ends() -> None:
 
 
 def test_functions_that_call_each_other_are_looked_at_once() -> None:
-    """Thirty functions that all name each other: by every path there would be billions of visits."""
+    """Return thirty functions that all refer to each other: following every path would take billions of visits."""
     scope: dict[str, Any] = {"seen": 0}
     names = [f"f{i}" for i in range(30)]
     for name in names:

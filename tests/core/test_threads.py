@@ -1,4 +1,4 @@
-"""The kernels' worker threads: everything runs, errors come back, nothing waits for itself."""
+"""The kernels' worker threads: everything runs, errors are raised, nothing deadlocks."""
 
 from __future__ import annotations
 

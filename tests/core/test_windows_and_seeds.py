@@ -1,4 +1,4 @@
-"""Windows beside NumPy's, and what the session's seed decides."""
+"""Windows compared with NumPy's, and what depends on the session's seed."""
 
 from __future__ import annotations
 

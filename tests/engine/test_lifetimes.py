@@ -1,4 +1,4 @@
-"""Buffers and variables are not overwritten while anything still reads them."""
+"""Buffers and variables are not overwritten while something still reads them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares graphkit with real Keras on random models that `fixtures/fuzz_keras.py` made.
+"""Compare graphkit with real Keras on random models that `fixtures/fuzz_keras.py` made.
 
     python -m tests.interop.fuzz FOLDER [--only 'Conv*'] [--checks forward,onnx] [-v]
 
@@ -35,7 +35,7 @@ from graphkit.errors import ExportError, GraphKitError  # noqa: E402
 
 onnxruntime.set_default_logger_severity(4)
 
-# Differences that are Keras' own mistakes or its backend's: a glob over the line `case check text | notes`, and the reason.
+# Differences due to errors in Keras or its backend: a glob over the line `case check text | notes`, and the reason.
 KNOWN: dict[str, str] = {
     "*symbols symbolic outputs*uint8*": "Keras declares float32 for what stays uint8, or the other way round",
     "*symbols symbolic outputs*'int64'*": "Keras declares the layer's dtype for encodings that are integers",
@@ -52,11 +52,11 @@ KNOWN: dict[str, str] = {
 
 
 class DifferenceError(Exception):
-    """An answer that is not Keras'."""
+    """A result that differs from Keras'."""
 
 
 class LimitError(Exception):
-    """A typed error for what the other format cannot say."""
+    """A typed error for what the other format cannot express."""
 
 
 class Saved:
@@ -82,7 +82,7 @@ class Saved:
 
 
 def compare(mine: Any, theirs: Any, what: str, scale: float = 1.0, values: bool = True) -> None:
-    """One array beside Keras'."""
+    """Compare one array with Keras'."""
     mine, theirs = np.asarray(mine), np.asarray(theirs)
     if mine.shape != theirs.shape:
         raise DifferenceError(f"{what}: shape {mine.shape}, Keras {theirs.shape}")
@@ -117,7 +117,7 @@ def compare_all(mine: Any, theirs: list[Any], what: str, scale: float = 1.0, val
 
 
 def cosine_loss(outputs: Any) -> Any:
-    """The loss of fixtures/goldens."""
+    """Return the loss of fixtures/goldens."""
     total: Any = 0.0
     for output in nest.flatten(outputs):
         if str(output.dtype).startswith("float"):
@@ -143,7 +143,7 @@ def gradients(case: Saved, model: Any, prefix: str, training: bool | None) -> No
         raise DifferenceError(f"{len(found)} gradients, Keras {len(wanted)}")
     for variable, mine, theirs in zip(variables, found, wanted, strict=True):
         mine = np.zeros_like(theirs) if mine is None else mine
-        if mine.shape == theirs.shape and np.isfinite(mine).all():  # where Keras' gradient is 0/0, ours is a number
+        if mine.shape == theirs.shape and np.isfinite(mine).all():  # where Keras' gradient is 0/0, graphkit's is finite
             theirs = np.where(np.isnan(theirs), mine, theirs)
         compare(mine, theirs, f"{prefix}gradient of {variable.path}", 5.0)
 
@@ -241,7 +241,7 @@ def check_keras(case: Saved) -> None:
 
 
 def check_build(case: Saved) -> None:
-    """The same constructor calls with graphkit give the same model."""
+    """Check that the same constructor calls with graphkit build the same model."""
     gk.utils.clear_session()
     net, _, error = cases.build(case.id, gk)
     if net is None:
@@ -282,7 +282,7 @@ def check_onnx(case: Saved) -> None:
 
 
 def json_difference(mine: Any, theirs: Any, path: str = "") -> str:
-    """Where two JSON configs first differ; empty where they do not."""
+    """Return where two JSON configs first differ; empty if they are equal."""
     if isinstance(mine, dict) and isinstance(theirs, dict):
         for key in [k for k in [*theirs, *mine] if k not in IGNORED]:
             if (
@@ -309,7 +309,7 @@ def json_difference(mine: Any, theirs: Any, path: str = "") -> str:
 
 
 IGNORED = ("shared_object_id", "seed", "build_config", "rms_scaling", "training")
-"""Keys of configs that may differ: chance, what is derived, and what no constructor takes any more."""
+"""Keys of configs that may differ: random or derived values, and arguments that no constructor takes any more."""
 
 CHECKS: dict[str, Callable[[Saved], None]] = {
     "load": check_load, "names": check_names, "symbols": check_symbols, "forward": check_forward, "batch": check_batch,
@@ -320,7 +320,7 @@ CHECKS: dict[str, Callable[[Saved], None]] = {
 
 
 def refused(row: dict[str, Any]) -> str | None:
-    """What is to be said of a case that Keras did not build."""
+    """Report on a case that Keras did not build."""
     gk.utils.clear_session()
     net, _, error = cases.build(row["id"], gk)
     if net is not None:
@@ -331,7 +331,7 @@ def refused(row: dict[str, Any]) -> str | None:
 
 
 def rows(folder: Path, only: str) -> list[tuple[dict[str, Any], Path]]:
-    """The rows of all indexes of a folder, the latest of each id."""
+    """Return the rows of all indexes in a folder, the latest for each id."""
     found = {}
     for index in sorted(folder.glob("index.*.jsonl")):
         for line in index.read_text(encoding="utf-8").splitlines():
@@ -344,7 +344,7 @@ def rows(folder: Path, only: str) -> list[tuple[dict[str, Any], Path]]:
 def lines_of(
     row: dict[str, Any], folder: Path, checks: list[str], verbose: bool, tally: collections.Counter[str]
 ) -> list[str]:
-    """A line for each difference."""
+    """Print a line for each difference."""
     tally[row["status"]] += 1
     if row["status"] in ("raises", "fails", "unsaved"):
         text = refused(row) if row["status"] == "raises" and "build" in checks else None

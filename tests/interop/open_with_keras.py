@@ -1,4 +1,4 @@
-"""Run by an interpreter that has Keras 3: opens models, computes, and writes outputs. Arguments: a JSON file of jobs.
+"""Open models with real Keras 3, run them, and write the outputs. Argument: a JSON file of jobs.
 
 A job: {"model": file, "kind": "keras" or "json", "inputs": npz, "structure": nest of names, "weights": npz or null, "out": npz}.
 """
@@ -15,7 +15,7 @@ import numpy as np  # noqa: E402
 
 
 def pack(structure, leaves):
-    """The leaves in the structure; dict keys sorted."""
+    """Pack leaves into the structure; dict keys are sorted."""
     if isinstance(structure, dict):
         return {key: pack(structure[key], leaves) for key in sorted(structure)}
     if isinstance(structure, list):
@@ -24,7 +24,7 @@ def pack(structure, leaves):
 
 
 def flatten(structure):
-    """The leaves of a structure; dict keys sorted."""
+    """Return the leaves of a structure; dict keys are sorted."""
     if isinstance(structure, dict):
         return [x for key in sorted(structure) for x in flatten(structure[key])]
     if isinstance(structure, (list, tuple)):
@@ -33,12 +33,12 @@ def flatten(structure):
 
 
 def storable(array):
-    """NumPy's files know no bfloat16; float32 holds its numbers as they are."""
+    """Convert bfloat16, which NumPy's files lack, to float32, which represents it exactly."""
     return array.astype("float32") if array.dtype.name == "bfloat16" else array
 
 
 def run(job):
-    """The outputs, and the optimizer's variables of a compiled model."""
+    """Return the outputs, and the optimizer's variables of a compiled model."""
     import keras
 
     keras.utils.clear_session(free_memory=False)
@@ -59,7 +59,7 @@ def run(job):
 
 
 def main():
-    """One line a job: `ok` or the error."""
+    """Print one line per job: `ok` or the error."""
     with open(sys.argv[1]) as file:
         jobs = json.load(file)
     verdicts = {}

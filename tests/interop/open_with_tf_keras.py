@@ -1,4 +1,4 @@
-"""Run by an interpreter that has tf_keras: opens Keras 2 files, computes, and writes outputs. Argument: a JSON file of jobs.
+"""Open Keras 2 files with tf_keras, run them, and write the outputs. Argument: a JSON file of jobs.
 
 A job: {"id", "model": file, "inputs": npz, "names": names of the inputs where the model takes a flat dict or null, "out": npz}.
 The last line printed is a JSON object, for each id `ok` or the error.
@@ -16,7 +16,7 @@ import tf_keras
 
 
 def run(job):
-    """The outputs of one model, as float64."""
+    """Return the outputs of one model as float64."""
     tf_keras.backend.clear_session()
     model = tf_keras.models.load_model(job["model"], compile=False)
     with np.load(job["inputs"]) as table:
@@ -28,7 +28,7 @@ def run(job):
 
 
 def main():
-    """One verdict a job."""
+    """Print the result of each job."""
     verdicts = {}
     with open(sys.argv[1]) as file:
         jobs = json.load(file)

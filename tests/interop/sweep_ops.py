@@ -1,4 +1,4 @@
-"""Write fixtures/ops/dtypes.json and limits.npz: which dtypes real Keras answers with, and its numbers at the limits of ops.
+"""Write fixtures/ops/dtypes.json and limits.npz: the dtypes of real Keras' results, and its values at the limits of ops.
 
 Runs where Keras 3 and JAX are installed; tests/ops/test_keras_sweep.py reads the files and needs neither.
 
@@ -21,7 +21,7 @@ FIXTURES = ROOT / "fixtures" / "ops"
 
 
 def load(name: str) -> Any:
-    """A module of tests/ops by its path: the tests' package would import graphkit."""
+    """Load a module of tests/ops by its path, since importing the tests' package would import graphkit."""
     spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / "ops" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
@@ -32,14 +32,14 @@ def load(name: str) -> Any:
 
 
 def keras_world() -> Any:
-    """Keras' ops with `random` among them, its tensors and symbolic tensors, and the dtypes of an answer."""
+    """Keras' ops including `random`, its tensors and symbolic tensors, and the dtypes of a result."""
     import jax
     import keras
 
     ops = types.SimpleNamespace(**vars(keras.ops), random=keras.random)
 
     def run(call: Any, *args: Any) -> Any:
-        """Traced, which compiles nothing, and what that refuses at once."""
+        """Trace a call, which compiles nothing; call it directly if it cannot be traced."""
         tensors = [a for a in args if isinstance(a, jax.Array)]
 
         def traced(*given: Any) -> Any:
@@ -62,7 +62,7 @@ def keras_world() -> Any:
 
 
 def write_dtypes() -> None:
-    """Ask Keras for the dtypes of every call."""
+    """Record the dtypes of Keras' results for all calls."""
     load("keras_dtypes")
     table = load("sweep").answers(keras_world())
     target = FIXTURES / "dtypes.json"
@@ -72,7 +72,7 @@ def write_dtypes() -> None:
 
 
 def write_limits() -> None:
-    """Ask Keras for the numbers of every call; a refusal is kept as the name of the builtin exception that it is."""
+    """Record Keras' results for all calls; an error is recorded as the name of its builtin exception class."""
     import keras
     import numpy as np
 
@@ -91,7 +91,7 @@ def write_limits() -> None:
 
 
 def main() -> None:
-    """Write what the arguments name, both files without any."""
+    """Write the files that the arguments name, by default both."""
     chosen = sys.argv[1:] or ["dtypes", "limits"]
     for name in chosen:
         {"dtypes": write_dtypes, "limits": write_limits}[name]()

@@ -1,4 +1,4 @@
-"""Adapters (LoRA) against real Keras: outputs while they are apart, and what a file holds of them."""
+"""LoRA compared with real Keras: outputs before merging, and what a file contains."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ADAPTED = sorted(c for c in cases() if "before_w" in cases()[c]["records"])
 
 
 def before_saving(case: str) -> Any:
-    """The model of a case with the weights that it had before Keras saved it."""
+    """Return the model of a case with the weights that it had before Keras saved it."""
     model = models.load_model(model_file(case))
     model.set_weights(numbered(case, "before_w_"))
     return model

@@ -1,4 +1,4 @@
-"""Nets of keras.applications, made by real Keras with random weights and statistics: the same numbers here and in onnxruntime.
+"""Nets of keras.applications, made by real Keras with random weights and statistics: the same outputs in graphkit and onnxruntime.
 
 Needs an interpreter with Keras 3, as `test_real_keras` does. `benchmarks/applications.py` does the same for all of them.
 """
@@ -19,7 +19,7 @@ from tests.interop.test_real_keras import keras_python
 
 pytestmark = pytest.mark.slow
 MAKER = Path(__file__).parents[2] / "benchmarks" / "make_application.py"
-# The small ones of each family, with small images, and the transposes that their exports need: one for the images, and in
+# A small net of each family, with small images, and the transposes that its export needs: one for the images, and in
 # ConvNeXt those around each layer normalization.
 NETS = {
     "MobileNetV2": (96, 1),

@@ -1,4 +1,4 @@
-"""Models saved by real Keras: loaded, run, differentiated, trained on, written again, exported; against Keras' own numbers."""
+"""Models saved by real Keras: loaded, run, differentiated, trained, saved again and exported, compared with Keras' results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.goldens import arrays, assert_outputs, cases, inputs_of, model_file, 
 
 CASES = sorted(cases())
 NOT_IN_ONNX = {
-    "ops.bits": "cannot read bits as another type",
+    "ops.bits": "has no operator that reinterprets bits as another type",
     "ops.singular": "no operator for eigenvalues or singular values",
     "ops.singular_norms": "no operator for eigenvalues or singular values",
 }
@@ -53,7 +53,7 @@ def test_weights_stand_in_keras_order_under_keras_names(case: str) -> None:
 
 
 def cosine_loss(outputs: Any) -> Any:
-    """The sum over floating outputs of elements times the cosine of their position."""
+    """Sum the floating-point outputs, weighted by the cosine of their position."""
     total: Any = 0.0
     for output in nest.flatten(outputs):
         if str(output.dtype).startswith(("float", "bfloat")):
@@ -83,7 +83,7 @@ def check_gradients(case: str, prefix: str, training: bool | None) -> None:
         mine = np.zeros_like(theirs) if mine is None else mine
         scale = float(np.nanmax(np.abs(theirs), initial=0.0))
         rtol, atol = 1e-3, 1e-4 + 1e-4 * scale
-        if unit:  # each of the sums that a gradient goes through is rounded, at the size of its terms
+        if unit:  # each sum that contributes to a gradient is rounded, relative to the size of its terms
             rtol, atol = 8 * unit, 8 * unit * largest
         np.testing.assert_allclose(
             np.asarray(mine, "float64"), theirs.astype("float64"), rtol=rtol, atol=atol, err_msg=variable.path
@@ -107,7 +107,7 @@ def test_training_pass_and_its_gradients_are_those_of_keras(case: str) -> None:
     assert_outputs(case, model(inputs_of(case), training=True), "train_out_")
     mine = {v.path: v.numpy() for v in model.non_trainable_variables}
     wanted = dict(zip(cases()[case]["non_trainable"], numbered(case, "train_fixed_"), strict=True))
-    for path in [p for p in wanted if "seed_generator" not in p]:  # seeds are ours to choose
+    for path in [p for p in wanted if "seed_generator" not in p]:  # graphkit's random values differ
         theirs = wanted[path].astype("float64")
         np.testing.assert_allclose(
             mine[path].astype("float64"), theirs, rtol=policy_unit(case) or 1e-4, atol=1e-5, err_msg=path
@@ -153,6 +153,6 @@ def test_onnxruntime_agrees_with_keras_at_two_batch_sizes(case: str, tmp_path: P
         made = session.run(None, given) if is_numpy else Session(str(path)).run(given)
         return made[: len(numbered(case, "out_"))]
 
-    assert_outputs(case, run("in_"), rtol=4e-4, atol=4e-5)  # a call's own training=True stays, as in Keras' export
+    assert_outputs(case, run("in_"), rtol=4e-4, atol=4e-5)  # an explicit training=True is kept, as in Keras' export
     if case in WITH_BATCH_3:
         assert_outputs(case, run("in3_"), "out3_", rtol=4e-4, atol=4e-5)

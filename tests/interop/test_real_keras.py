@@ -1,6 +1,6 @@
-"""Real Keras opens what graphkit writes, with the same numbers.
+"""Real Keras opens what graphkit writes, and computes the same outputs.
 
-Needs an interpreter with Keras 3: this one, or the one that the environment variable GRAPHKIT_KERAS_PYTHON names.
+Needs an interpreter with Keras 3: the current one, or the one that the environment variable GRAPHKIT_KERAS_PYTHON names.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from tests import goldens
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("open_with_keras.py")
 
-# What real Keras cannot do even with its own files, and the reason; nothing else is left out.
+# What real Keras cannot do even with its own files, and the reason; nothing else is skipped.
 KNOWN = {
     f"{case}.json": "a GPTQ or AWQ layer computes from weights that came out of a file only, not from set_weights"
     for case in (
@@ -37,7 +37,7 @@ KNOWN = {
 
 
 def keras_python() -> str | None:
-    """An interpreter that has Keras, or None."""
+    """Return an interpreter with Keras, or None."""
     named = os.environ.get("GRAPHKIT_KERAS_PYTHON")
     if named:
         return named
@@ -46,7 +46,7 @@ def keras_python() -> str | None:
 
 @pytest.fixture(scope="module")
 def verdicts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, str]]:
-    """All cases written by graphkit and opened by real Keras, in one process."""
+    """Write all cases with graphkit, and open them with real Keras in one process."""
     python = keras_python()
     if python is None:
         pytest.skip("Keras is not importable here; set GRAPHKIT_KERAS_PYTHON to an interpreter that has it")
@@ -60,7 +60,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, 
 
 
 def written(case: str, folder: Path) -> list[dict[str, Any]]:
-    """The case written anew by graphkit as `.keras` and as JSON with weights apart; the jobs to open them."""
+    """Save a case with graphkit, as `.keras` and as JSON with a weights file; return the jobs to open them."""
     model: Any = graphkit.models.load_model(goldens.model_file(case))
     model.save(folder / f"{case}.keras")
     (folder / f"{case}.json").write_text(model.to_json())
@@ -80,7 +80,7 @@ def written(case: str, folder: Path) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("kind", ["keras", "json"])
 @pytest.mark.parametrize("case", sorted(goldens.cases()))
 def test_keras_opens_what_graphkit_wrote(case: str, kind: str, verdicts: tuple[Path, dict[str, str]]) -> None:
-    """Outputs, and for compiled models the optimizer's variables, are those of the original file."""
+    """Assert that outputs and, for compiled models, the optimizer's variables are those of the original file."""
     folder, said = verdicts
     if f"{case}.{kind}" in KNOWN:
         assert said[f"{case}.{kind}"] != "ok", "Keras can do this by now: take it out of KNOWN"

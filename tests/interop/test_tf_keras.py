@@ -1,4 +1,4 @@
-"""tf_keras (Keras 2) opens the files that graphkit writes for it, with the same numbers.
+"""tf_keras (Keras 2) opens the files that graphkit writes for it, and computes the same outputs.
 
 Needs an interpreter with tf_keras, which the environment variable GRAPHKIT_TF_KERAS_PYTHON names.
 """
@@ -20,13 +20,13 @@ from tests import goldens
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).with_name("open_with_tf_keras.py")
-ON_GPU_ONLY = "NHWC"  # TensorFlow says so of convolutions and pooling with channels first on a CPU
+ON_GPU_ONLY = "NHWC"  # TensorFlow's message for channels-first convolutions and pooling on a CPU
 
 
 def job(case: str, folder: Path) -> dict[str, Any] | None:
-    """The case written for Keras 2, and the job to open it; None where the writer refuses it."""
+    """Save a case for Keras 2, and return the job to open it; None if the writer rejects it."""
     if "bfloat16" in {str(x.dtype) for x in goldens.numbered(case, "in_")} or goldens.policy_unit(case):
-        return None  # half floats are rounded elsewhere by each engine
+        return None  # each engine rounds half floats at other places
     try:
         graphkit.models.load_model(goldens.model_file(case)).save(folder / f"{case}.h5", keras_version=2)
     except SerializationError:
@@ -42,7 +42,7 @@ def job(case: str, folder: Path) -> dict[str, Any] | None:
 
 
 def test_tf_keras_computes_what_keras_3_does(tmp_path: Path) -> None:
-    """All cases that the writer accepts, in one process."""
+    """Open all cases that the writer accepts, in one process."""
     python = os.environ.get("GRAPHKIT_TF_KERAS_PYTHON")
     if not python:
         pytest.skip("left out: set GRAPHKIT_TF_KERAS_PYTHON to an interpreter that has tf_keras")

@@ -47,7 +47,7 @@ def _nested(x: Any) -> Any:
     return last + ops.sum(ys)
 
 
-# function, its gradient at [1, 2, 3] worked out by hand, and the gradient of sum(gradient * [1, 10, 100])
+# function, its gradient at [1, 2, 3] computed by hand, and the gradient of sum(gradient * [1, 10, 100])
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], list[float], list[float]]] = {
     "stop(x) x": (lambda x: ops.sum(stop(x) * x), [1, 2, 3], [0, 0, 0]),
     "x^2 + e^stop(3x)": (lambda x: ops.sum(x * x + ops.exp(stop(x * 3.0))), [2, 4, 6], [2, 20, 200]),

@@ -1,4 +1,4 @@
-"""The CTC loss: numbers of real Keras 3.15, gradients, shapes."""
+"""The CTC loss: values of real Keras 3.15, gradients, shapes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses give the results of real Keras at their edges; masks and weights of samples."""
+"""Losses return real Keras' results at edge cases, with masks and with sample weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Losses take the arguments of Keras', with its defaults."""
+"""Losses have Keras' arguments and defaults."""
 
 from __future__ import annotations
 

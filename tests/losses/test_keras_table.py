@@ -1,4 +1,4 @@
-"""Every loss gives the numbers of real Keras: all reductions, with and without sample weights, and the gradient."""
+"""Every loss returns real Keras' values: all reductions, with and without sample weights, and the gradient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Metrics and losses at thresholds, ties, weights and absent classes, by real Keras (fixtures/make_metric_answers.py) and graphkit."""
+"""Metrics and losses with thresholds, ties, weights and absent classes, for real Keras (fixtures/make_metric_answers.py) and graphkit."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ ROWS: list[Row] = [
 
 
 def scenarios(keras: Any) -> dict[str, Callable[[], list[Any]]]:
-    """Name -> the results of a metric after each batch."""
+    """Return name -> a function that returns the results of a metric after each batch."""
     made: dict[str, Callable[[], list[Any]]] = {}
     for number, (kind, arguments, data) in enumerate(ROWS):
         said = " ".join(f"{k}={v}" for k, v in arguments.items())

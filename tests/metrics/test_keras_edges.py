@@ -1,4 +1,4 @@
-"""Metrics give the results of real Keras at thresholds, ties, weights and absent classes."""
+"""Metrics return real Keras' results for thresholds, ties, weights and absent classes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_results_are_those_of_keras(name: str) -> None:
         np.testing.assert_allclose(found, wanted, rtol=2e-5, atol=2e-6)
 
 
-# Which way each metric is better, as Keras has it for callbacks.
+# The direction in which each metric improves, as in Keras' callbacks.
 DIRECTIONS = {
     "up": "Accuracy BinaryAccuracy CategoricalAccuracy SparseCategoricalAccuracy SparseTopKCategoricalAccuracy TopKCategoricalAccuracy "
     "AUC Precision PrecisionAtRecall Recall RecallAtPrecision SensitivityAtSpecificity SpecificityAtSensitivity "

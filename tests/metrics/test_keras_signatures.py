@@ -1,4 +1,4 @@
-"""Metrics take the arguments of Keras', with its defaults."""
+"""Metrics have Keras' arguments and defaults."""
 
 from __future__ import annotations
 

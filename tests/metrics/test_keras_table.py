@@ -1,4 +1,4 @@
-"""Every metric gives the results of real Keras after each of three batches, the last ones weighted where Keras was."""
+"""Every metric returns real Keras' results after each of three batches, weighted where Keras' were."""
 
 from __future__ import annotations
 
@@ -60,7 +60,8 @@ def test_reset_starts_anew_and_the_config_makes_the_same_metric_again(row: dict[
     again = metrics.deserialize(metrics.serialize(metric))
     for one in (metric, again):
         one.update_state(*first)
-        np.testing.assert_allclose(one.result(), once, rtol=3e-7)  # vectorised logarithms differ by where arrays lie
+        # Vectorized logarithms depend on the alignment of arrays.
+        np.testing.assert_allclose(one.result(), once, rtol=3e-7)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=IDS)

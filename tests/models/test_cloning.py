@@ -1,4 +1,4 @@
-"""clone_model: the same graph, layers of its own."""
+"""clone_model: the same graph, with new layers."""
 
 from __future__ import annotations
 

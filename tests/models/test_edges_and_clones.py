@@ -1,4 +1,4 @@
-"""Which tensor of a call an edge carries, and what a clone keeps."""
+"""The tensors that edges carry, and what a clone keeps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The functional API itself: shared layers, nodes, nesting, sub-models, structures, errors; as in Keras."""
+"""The functional API, as in Keras: shared layers, nodes, nesting, submodels, structures, errors."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_a_model_is_called_on_the_outputs_of_itself() -> None:
     np.testing.assert_allclose(model(data), inner(inner(inner(data))), rtol=1e-5)
 
 
-# ----- sub-models -----
+# ----- submodels -----
 
 
 def test_a_model_may_end_at_an_inner_layer() -> None:

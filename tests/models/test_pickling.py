@@ -1,4 +1,4 @@
-"""Pickle and deepcopy: models, their training, and the objects around them come back and compute the same."""
+"""Pickle and deepcopy: models, their training state and related objects are restored and compute the same."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ WAYS: dict[str, Callable[[Any], Any]] = {
 
 
 def pickle_with_buffers(obj: Any) -> Any:
-    """As joblib does: arrays apart from the rest."""
+    """Pickle arrays separately, as joblib does."""
     buffers: list[Any] = []
     data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
     return pickle.loads(data, buffers=[bytearray(b.raw()) for b in buffers])
 
 
 class Subclassed(Model):
-    """A `call` of its own."""
+    """A model with its own `call`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,7 +72,7 @@ def sequential() -> Any:
 
 
 def shared() -> Any:
-    """A layer and a model that are called twice, ops, and a Lambda of a function without a name."""
+    """Return a model with a layer and a nested model that are called twice, ops, and a Lambda of an anonymous function."""
     x = Input((4,), name="x")
     dense = layers.Dense(4, name="dense")
     inner = Sequential([Input((4,)), layers.Dense(4, activation="tanh")], name="inner")
@@ -111,7 +111,7 @@ def test_a_model_computes_the_same(kind: str, way: str) -> None:
     assert [w.path for w in again.weights] == [w.path for w in model.weights]
     np.testing.assert_array_equal(again.predict(x, verbose=0), wanted[0])
     np.testing.assert_array_equal(np.asarray(again(x)), wanted[1])
-    if kind not in ("subclassed", "shared"):  # a Lambda's ops are named anew each time
+    if kind not in ("subclassed", "shared"):  # a Lambda's ops get new names each time
         assert again.to_json() == model.to_json()
 
 
@@ -181,7 +181,7 @@ def test_deep_graphs_are_pickled() -> None:
 
 
 def test_a_changed_layer_counts_after_unpickling_in_a_young_process(tmp_path: Path) -> None:
-    """The clock of a new process starts at 0; marks of the old one are ahead of it."""
+    """The clock of a new process starts at 0, and the stamps of the old process are ahead of it."""
     model = sequential()
     for layer in model.layers:
         layer.trainable = False

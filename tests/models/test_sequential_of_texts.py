@@ -1,4 +1,4 @@
-"""A Sequential that begins with a layer over texts or whole numbers and says no input. Values are the layer's own, by hand."""
+"""A Sequential that starts with a layer for texts or integers, without an Input. Expected values are computed by hand."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""After any change of what a model computes, every way of running it shows the new computation at once.
+"""After any change of what a model computes, every method of running it uses the new computation immediately.
 
-The matrix: each kind of change x each way to run. What is right is asked of a model made anew with the change in it.
+The matrix: each kind of change x each method. The expected result is that of a new model with the change.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from graphkit.runtime import Predictor
 
 X = np.array([[1.0, -2.0, 3.0], [0.5, 1.5, -1.0]], "float32")
 Y = np.zeros((2, 2), "float32")
-SCALE = [2.0]  # read by a function, and changed in place
+SCALE = [2.0]  # read by a function and modified in place
 
 
 class Scaled(layers.Layer):
-    """A layer of a user's own with constants of all kinds."""
+    """A user-defined layer with constants of all kinds."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -39,7 +39,7 @@ class Scaled(layers.Layer):
 
 
 class Change(NamedTuple):
-    """A change: what is changed in a model made by `make`."""
+    """A change of a model that `make` builds."""
 
     make: Callable[[], Any]
     change: Callable[[Any], Any]
@@ -94,7 +94,7 @@ def _replace_kernel(model: Any) -> None:
 
 
 def _freeze(model: Any) -> None:
-    """From now on the moving statistics count, which calls have moved."""
+    """Freeze the batch normalization, which then uses its moving statistics, and set those, which earlier calls have updated."""
     model.get_layer("bn").trainable = False
     model.get_layer("bn").set_weights([np.full(2, v, "float32") for v in (1.0, 0.0, 0.5, 4.0)])
 
@@ -162,7 +162,7 @@ WAYS: dict[str, Callable[[Any, Any], Any]] = {
     "Predictor": lambda m, x: Predictor(m)(x),
 }
 _TRAINING = ("fit", "train_on_batch")
-_NEW_VARIABLES = ("replaced kernel", "added layer")  # which the optimizer does not know: refused, as in Keras
+_NEW_VARIABLES = ("replaced kernel", "added layer")  # unknown to the optimizer: an error, as in Keras
 _OF_TARGETS = ("evaluate", "test_on_batch")
 
 
@@ -180,7 +180,7 @@ def _compiled(entry: Change) -> Any:
     model.compile("sgd", "mse")
     model.optimizer.learning_rate = (
         0.0 if entry.trains else 0.01
-    )  # the weights stay, so that one model serves for comparison
+    )  # the weights are unchanged, so one model is enough for comparison
     return model
 
 
@@ -198,7 +198,7 @@ def test_a_change_counts_at_once(change: str, way: str) -> None:
         return
     after = np.array(run(model, entry.x))
 
-    fresh = _compiled(entry)  # nothing of it has been compiled when the change is made
+    fresh = _compiled(entry)  # nothing of it has been compiled before the change
     entry.change(fresh)
     expected = np.array(run(fresh, entry.x))
     np.testing.assert_allclose(after, expected, rtol=1e-5, atol=1e-6)
@@ -256,7 +256,7 @@ def test_a_callback_changes_what_the_next_batch_computes() -> None:
     model.fit(np.concatenate([X, X]), np.concatenate([Y, Y]), batch_size=2, shuffle=False, verbose=0, callbacks=[Off()])
 
     assert seen[0] > 0
-    assert seen[1] == pytest.approx(seen[0] / 2)  # the running mean with a second batch of zeros
+    assert seen[1] == pytest.approx(seen[0] / 2)  # the running mean after a second batch of zeros
 
 
 def test_switching_trainable_to_and_fro_compiles_each_state_once() -> None:

@@ -1,4 +1,4 @@
-"""Updates by every optimizer and argument, by real Keras (fixtures/make_optimizer_answers.py) and graphkit (test_keras_steps.py)."""
+"""Updates with every optimizer and argument, for real Keras (fixtures/make_optimizer_answers.py) and graphkit (test_keras_steps.py)."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ STARTS = [RANDOM.normal(size=shape).astype("float32") for shape in ((3, 2), (2,)
 ]
 SCALES = (1.0, 0.01, 10.0, 1.0, 0.3, 2.0)  # of the gradients of each step
 GRADIENTS = [[(scale * RANDOM.normal(size=start.shape)).astype("float32") for start in STARTS] for scale in SCALES]
-GRADIENTS[3][1][:] = 0  # a gradient of nothing
+GRADIENTS[3][1][:] = 0  # an all-zero gradient
 Answer = dict[str, np.ndarray]
 
-# optimizer -> the arguments of its rows
+# optimizer -> the arguments of its cases
 ROWS: dict[str, list[dict[str, Any]]] = {
     "SGD": [
         {},
@@ -96,12 +96,12 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 
 def named(kind: str, arguments: dict[str, Any]) -> str:
-    """The name of a row."""
+    """Return the name of a case."""
     return f"{kind} {' '.join(f'{k}={v}' for k, v in arguments.items()) or 'default'}"
 
 
 def variables(keras: Any) -> list[Any]:
-    """Where every row begins."""
+    """Return the initial values of every case."""
     return [keras.Variable(start, name=name) for start, name in zip(STARTS, NAMES, strict=True)]
 
 
@@ -110,14 +110,14 @@ def numbers(things: Any) -> list[np.ndarray]:
 
 
 def flat(answer: Answer) -> np.ndarray:
-    """All numbers of an answer, in its order."""
+    """Return all values of a result, flattened in order."""
     return np.concatenate([np.asarray(array, "float32").ravel() for array in answer.values()])
 
 
 def recorded(
     optimizer: Any, weights: list[Any], apply: Callable[[list[Any]], None], steps: int = len(SCALES)
 ) -> Answer:
-    """The weights after every step, and the optimizer's variables and the weights at the very end."""
+    """Return the weights after every step, and the optimizer's variables and the weights at the end."""
     found: Answer = {}
     for step in range(steps):
         apply(GRADIENTS[step])
@@ -133,12 +133,12 @@ Way = Callable[[Any, list[Any]], Callable[[list[Any]], None]]
 
 
 def at_once(optimizer: Any, weights: list[Any]) -> Callable[[list[Any]], None]:
-    """Updates by `apply` on arrays."""
+    """Update with `apply` on arrays."""
     return lambda gradients: optimizer.apply(gradients, weights)
 
 
 def scenarios(keras: Any, way: Way = at_once) -> dict[str, Callable[[], Answer]]:
-    """Name -> the numbers of some updates, made by `way`."""
+    """Return name -> a function that returns the values of some updates, made by `way`."""
     made: dict[str, Callable[[], Answer]] = {}
     for kind, rows in ROWS.items():
         for arguments in rows:
@@ -155,7 +155,7 @@ def scenarios(keras: Any, way: Way = at_once) -> dict[str, Callable[[], Answer]]
 
 
 def of_their_own(keras: Any, way: Way) -> dict[str, Callable[[], Answer]]:
-    """What takes more than arguments."""
+    """Return the cases that need more than arguments."""
 
     def undecayed(**which: Any) -> Answer:
         optimizer, weights = keras.optimizers.SGD(0.1, weight_decay=0.5), variables(keras)
@@ -207,7 +207,7 @@ def of_their_own(keras: Any, way: Way) -> dict[str, Callable[[], Answer]]:
 
 
 def scaled(keras: Any, growth: int, wrong: tuple[int, ...], value: float = np.inf) -> Answer:
-    """A LossScaleOptimizer over ten steps, some of them with a gradient that is no number."""
+    """Run a LossScaleOptimizer for ten steps, some of them with a gradient that is not finite."""
     optimizer = keras.optimizers.LossScaleOptimizer(
         keras.optimizers.SGD(0.5), initial_scale=8.0, dynamic_growth_steps=growth
     )
@@ -227,7 +227,7 @@ def scaled(keras: Any, growth: int, wrong: tuple[int, ...], value: float = np.in
 
 
 def scales(keras: Any) -> dict[str, Callable[[], Answer]]:
-    """Loss scales that move."""
+    """Return cases of dynamic loss scales."""
     return {
         "loss scale grows": lambda: scaled(keras, 3, ()),
         "loss scale falls": lambda: scaled(keras, 4, (2, 3, 7)),

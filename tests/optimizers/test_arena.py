@@ -1,4 +1,4 @@
-"""Small weights updated together: the same numbers, nothing seen from outside."""
+"""Small weights that are updated together: the same values, and no visible difference."""
 
 from __future__ import annotations
 

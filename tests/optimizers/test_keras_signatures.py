@@ -1,4 +1,4 @@
-"""Optimizers and schedules take the arguments of Keras', with its defaults."""
+"""Optimizers and schedules have Keras' arguments and defaults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every optimizer with every argument takes the steps of real Keras, at once and as a compiled program."""
+"""Every optimizer with every argument makes real Keras' updates, eagerly and as a compiled program."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ with np.load(Path(__file__).resolve().parents[2] / "fixtures" / "optimizer_steps
 
 
 def compiled(optimizer: Any, weights: list[Any]) -> Callable[[list[Any]], None]:
-    """Updates by a compiled program, in which small weights are updated together, as `fit` does it."""
+    """Update with a compiled program, in which small weights are updated together, as in `fit`."""
     plans: dict[Any, Any] = {}
 
     def apply(gradients: list[Any]) -> None:

@@ -1,4 +1,4 @@
-"""Every optimizer takes the steps of real Keras, keeps the same variables, and writes the same config."""
+"""Every optimizer makes real Keras' updates, has the same variables, and writes the same config."""
 
 from __future__ import annotations
 

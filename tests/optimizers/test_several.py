@@ -1,4 +1,4 @@
-"""Several optimizers for the parts of one model: who updates what."""
+"""Several optimizers for the parts of one model: each updates its own part."""
 
 from __future__ import annotations
 

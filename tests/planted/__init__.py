@@ -1,1 +1,1 @@
-"""Defects on purpose, and a command that plants them one at a time to see which test notices."""
+"""Deliberate defects, and a command that plants them one at a time and reports which test notices (mutation testing)."""

@@ -1,4 +1,4 @@
-"""Plants the listed defects one at a time: `python -m tests.planted [--jobs N] [--limit SECONDS] [PATTERN ...]`."""
+"""Plant the listed defects one at a time: `python -m tests.planted [--jobs N] [--limit SECONDS] [PATTERN ...]`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from tests.planted.trial import Copy, Outcome
 
 
 def chosen(patterns: list[str]) -> list[Defect]:
-    """The defects whose name or file holds one of the patterns; all without patterns."""
+    """Return the defects whose name or file contains one of the patterns; without patterns, all."""
     wanted = [f"*{pattern}*" for pattern in patterns] or ["*"]
     return [d for d in DEFECTS if any(fnmatch.fnmatch(text, w) for w in wanted for text in (d.name, d.file))]
 
 
 def tried(defects: list[Defect], jobs: int, limit: float) -> list[Outcome]:
-    """Tries the defects out, each job in a copy of its own, and prints a row for each."""
+    """Try the defects, each job in its own copy of the project, and print a row for each."""
     groups: dict[tuple[str, ...], list[Defect]] = {}
     for defect in defects:
         groups.setdefault(defect.targets(), []).append(defect)
@@ -44,13 +44,13 @@ def tried(defects: list[Defect], jobs: int, limit: float) -> list[Outcome]:
 
 
 def row(outcome: Outcome) -> str:
-    """A line of the table."""
+    """Format a row of the table."""
     caught = outcome.caught_by or "NOT CAUGHT"
     return f"| {outcome.defect.name} | {outcome.defect.file} | {caught} | {outcome.seconds:.0f} |"
 
 
 def main() -> int:
-    """Prints the table; the exit status is 1 if any defect was not caught."""
+    """Print the table; the exit status is 1 if a defect was not caught."""
     parser = argparse.ArgumentParser(prog="python -m tests.planted", description=__doc__)
     parser.add_argument("patterns", nargs="*", metavar="PATTERN", help="part of a defect's name or file")
     parser.add_argument("--jobs", type=int, default=1, help="how many to try at the same time")

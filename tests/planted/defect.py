@@ -1,4 +1,4 @@
-"""A planted defect, and where the tests that should notice it stand."""
+"""A planted defect, and the tests that should notice it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 
-TESTS: dict[str, tuple[str, ...]] = {  # start of a source path -> the tests of that part; the longest start counts
+TESTS: dict[str, tuple[str, ...]] = {  # prefix of a source path -> its tests; the longest prefix wins
     "graphkit/core/": ("tests/core", "tests/models"),
     "graphkit/core/serialization.py": ("tests/saving",),
     "graphkit/ir/": ("tests/ir", "tests/engine", "tests/ops"),
@@ -40,11 +40,11 @@ TESTS: dict[str, tuple[str, ...]] = {  # start of a source path -> the tests of 
 
 
 class StaleDefectError(ValueError):
-    """The text that a defect replaces does not stand exactly once in its file."""
+    """The text that a defect replaces does not occur exactly once in its file."""
 
 
 def in_file(file: str, *rows: tuple[str, str, str], tests: tuple[str, ...] = ()) -> list[Defect]:
-    """Defects of one file, given as (name, old, new)."""
+    """Return the defects of one file, given as (name, old, new)."""
     return [Defect(name, file, old, new, tests) for name, old, new in rows]
 
 
@@ -67,7 +67,7 @@ class Defect:
     tests: tuple[str, ...] = ()
 
     def targets(self) -> tuple[str, ...]:
-        """The tests that should notice."""
+        """The tests that should notice the defect."""
         if self.tests:
             return self.tests
         starts = [start for start in TESTS if self.file.startswith(start)]
@@ -76,7 +76,7 @@ class Defect:
         return TESTS[max(starts, key=len)]
 
     def planted(self, source: str) -> str:
-        """The source of `file` with the defect in it."""
+        """Return the source of `file` with the defect."""
         if (count := source.count(self.old)) != 1:
             raise StaleDefectError(
                 f"{self.name}: {self.file} holds the replaced text {count} times, wanted 1: {self.old!r}"

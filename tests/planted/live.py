@@ -1,4 +1,4 @@
-"""A defect put into functions that are loaded already, so that one process can try out many defects by forking."""
+"""Plant a defect in functions that are already loaded, so that one process can try many defects by forking."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PARTS = (
 
 @dataclass(frozen=True)
 class Change:
-    """A function's code before and after an edit; `outermost` if no other function holds it."""
+    """A function's code before and after an edit; `outermost` if no other function contains it."""
 
     before: CodeType
     after: CodeType
@@ -29,7 +29,7 @@ class Change:
 
 
 def changes(old_source: str, new_source: str, file: str) -> list[Change] | None:
-    """The functions that an edit changes; None where it changes what runs at import: a module's or class' body, a default."""
+    """Return the functions that an edit changes; None if it changes what runs at import: a module or class body, a default."""
     old, new = (compile(source, file, "exec", dont_inherit=True) for source in (old_source, new_source))
     found: list[Change] = []
     return found if _collect(old, new, found, inside=False) else None
@@ -45,7 +45,7 @@ def _collect(old: CodeType, new: CodeType, found: list[Change], inside: bool) ->
         return False
     pairs = list(zip(_inner(old), _inner(new), strict=False))
     if function and any(a.co_qualname != b.co_qualname for a, b in pairs):
-        return True  # what is inside changed too much to be told apart; the outer function brings it
+        return True  # the inner functions cannot be matched, so the outer function is replaced
     return all(_collect(a, b, found, inside or function) for a, b in pairs)
 
 
@@ -54,7 +54,7 @@ def _inner(code: CodeType) -> list[CodeType]:
 
 
 def _same(old: CodeType, new: CodeType, deep: bool) -> bool:
-    """Whether two code objects do the same; without `deep` the functions inside them may differ."""
+    """Return whether two code objects are equal; without `deep`, the functions inside them may differ."""
     if len(old.co_consts) != len(new.co_consts) or any(getattr(old, p) != getattr(new, p) for p in _PARTS):
         return False
     for a, b in zip(old.co_consts, new.co_consts, strict=True):
@@ -67,7 +67,7 @@ def _same(old: CodeType, new: CodeType, deep: bool) -> bool:
 
 
 def put_in(changed: list[Change], file: str) -> bool:
-    """Puts the new code into the loaded functions of a file; False if one of them is not loaded."""
+    """Replace the code of the loaded functions of a file; return False if one of them is not loaded."""
     loaded = [f for f in gc.get_objects() if isinstance(f, FunctionType) and f.__code__.co_filename == file]
     for change in changed:
         functions = [f for f in loaded if f.__code__ == change.before]

@@ -1,4 +1,4 @@
-"""A pytest plugin that runs the collected tests once for each defect, in a fork of the process with the defect in it."""
+"""A pytest plugin that runs the collected tests once per defect, in a fork of the process with the defect planted."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ import pytest
 from tests.planted.defect import Defect
 from tests.planted.live import changes, put_in
 
-ORDERS = "GRAPHKIT_PLANTED"  # the file with what is to be done, set by `trial`
+ORDERS = "GRAPHKIT_PLANTED"  # the file with the defects to try, set by `trial`
 NO_END = "no end within"
-FRESH = "fresh process"  # answered where a defect cannot be put into loaded functions
+FRESH = "fresh process"  # reported for a defect that cannot be planted in loaded functions
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtestloop(session: pytest.Session) -> bool:
-    """In place of the plain loop: every defect in turn, a line with (name, first failure, seconds) for each."""
+    """Replace pytest's loop: try all defects in turn, and write a line with (name, first failure, seconds) for each."""
     orders = json.loads(Path(os.environ[ORDERS]).read_text())
     with Path(orders["answers"]).open("a") as answers:
         for row in orders["defects"]:
@@ -41,7 +41,7 @@ def _in_fork(session: pytest.Session, defect: Defect, limit: float) -> str:
     if changed is None:
         return FRESH
     read, write = os.pipe()
-    path.write_text(source)  # for tests that start a Python of their own
+    path.write_text(source)  # for tests that start another Python process
     child = os.fork()
     if not child:
         os.close(read)
@@ -68,7 +68,7 @@ def _answer(child: int, read: int, limit: float) -> str:
 
 
 class _Watcher:
-    """Keeps the first test that failed."""
+    """Remembers the first test that failed."""
 
     failed = ""
 
@@ -78,7 +78,7 @@ class _Watcher:
 
 
 def _likely_first(items: list[pytest.Item], defect: Defect) -> list[pytest.Item]:
-    """The tests in the order of how many words of the defect's name and file their own names share."""
+    """Sort tests by the number of words that they share with the defect's name and file."""
     words = set(re.findall("[a-z]{3,}", f"{defect.name} {Path(defect.file).stem}".lower()))
     shared = {item: len(words & set(re.findall("[a-z]{3,}", item.nodeid.lower()))) for item in items}
     return sorted(items, key=lambda item: -shared[item])

@@ -1,4 +1,4 @@
-"""The list of defects fits the source: every edit applies, gives a module that compiles, and has tests."""
+"""The list of defects matches the source: every edit applies, yields a module that compiles, and has tests."""
 
 from __future__ import annotations
 

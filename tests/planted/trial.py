@@ -1,4 +1,4 @@
-"""Plants defects in a copy of the project and runs the tests there."""
+"""Plant defects in a copy of the project, and run the tests there."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OPTIONS = ("-x", "-q", "-n", "0", "--tb=line", "-p", "no:cacheprovider")
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of one defect: the test that noticed, "" if none did, or that the tests did not end in time."""
+    """The outcome of one defect: the test that noticed it, "" if none did, or that the tests exceeded the time limit."""
 
     defect: Defect
     caught_by: str
@@ -37,7 +37,7 @@ class Outcome:
 
 
 class Copy:
-    """A copy of the project whose packages come before the installed ones."""
+    """Make a copy of the project whose packages take precedence over the installed ones."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.resolve()
@@ -50,7 +50,7 @@ class Copy:
             (self.folder / name).symlink_to(ROOT / name)
 
     def try_out(self, defects: Sequence[Defect], limit: float) -> Iterator[Outcome]:
-        """Tries out defects that have the same tests: in forks of one process where that can be, else each in its own."""
+        """Try defects that have the same tests: in forks of one process where possible, otherwise each in its own process."""
         tests = defects[0].targets()
         known = {defect.name: defect for defect in defects}
         for name, caught_by, seconds in self._in_forks(defects, tests, limit):
@@ -71,7 +71,7 @@ class Copy:
             yield tuple(json.loads(line))  # type: ignore[misc]
 
     def _in_a_process(self, defect: Defect, tests: Sequence[str], limit: float) -> Outcome:
-        """Plants a defect, runs its tests up to the first failure, and takes it out again."""
+        """Plant a defect, run its tests until the first failure, and remove it again."""
         path = self.folder / defect.file
         whole = path.read_text()
         start = time.monotonic()
@@ -83,7 +83,7 @@ class Copy:
         return Outcome(defect, caught_by, time.monotonic() - start)
 
     def _write(self, path: Path, source: str) -> None:
-        """Writes a module and drops its compiled form, which two edits within a second would not outdate."""
+        """Write a module and delete its compiled form, which two edits within a second would not invalidate."""
         path.write_text(source)
         for compiled in (path.resolve().parent / "__pycache__").glob(f"{path.stem}.*.pyc"):
             compiled.unlink()

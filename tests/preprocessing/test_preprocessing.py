@@ -1,4 +1,4 @@
-"""Sequences and text made ready; the expected values are those of Keras 2's documentation and of Keras 3."""
+"""Preprocessing of sequences and texts; the expected values are those of Keras 2's documentation and of Keras 3."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The quantizers against real Keras; what they refuse; their configs."""
+"""The quantizers compared with real Keras; their errors and configs."""
 
 from __future__ import annotations
 

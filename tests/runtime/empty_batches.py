@@ -1,6 +1,6 @@
-"""Runs models on batches without elements: `python -m tests.runtime.empty_batches CASE...`, cases of fixtures/keras.
+"""Run models on empty batches: `python -m tests.runtime.empty_batches CASE...`, with cases of fixtures/keras.
 
-A process of its own, since onnxruntime ends it where something is wrong. Prints a line for each case that fails, and DONE.
+It runs in its own process, since onnxruntime may crash. It prints a line for each case that fails, and finally DONE.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tests import goldens
 
 
 def no_rows(shape: tuple[int | None, ...]) -> list[int]:
-    """Without rows, all else as usual."""
+    """Return inputs with no rows."""
     return [0, *(4 if size is None else size for size in shape[1:])]
 
 
 def no_steps(shape: tuple[int | None, ...]) -> list[int]:
-    """Two rows; free axes without anything along them."""
+    """Return inputs with two rows and free axes of size 0."""
     return [2, *(0 if size is None else size for size in shape[1:])]
 
 
 def ways(model: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """The ways to the outputs that graphkit has."""
+    """Return graphkit's methods of computing the outputs."""
     yield "call", model
     yield "predict", lambda x: model.predict(x, verbose=0)
     if can_be_exported(model):
@@ -39,7 +39,7 @@ def ways(model: Any) -> Iterator[tuple[str, Callable[[Any], Any]]]:
 
 
 def can_be_exported(model: Any) -> bool:
-    """Whether ONNX has words for the model: a few ops (bitcast) have none, and are refused by name."""
+    """Return whether the model has a form in ONNX: a few ops (bitcast) have none, and the export names them."""
     try:
         model_to_onnx(model, config=False)
     except ExportError:
@@ -48,7 +48,7 @@ def can_be_exported(model: Any) -> bool:
 
 
 def outcome(ask: Callable[[Any], Any], x: Any) -> Any:
-    """The shapes of the outputs, or the words of a typed error."""
+    """Return the shapes of the outputs, or the message of a typed error."""
     try:
         return [np.shape(leaf) for leaf in nest.flatten(ask(x))]
     except GraphKitError as error:
@@ -56,14 +56,14 @@ def outcome(ask: Callable[[Any], Any], x: Any) -> Any:
 
 
 def check(case: str) -> Iterator[str]:
-    """What is wrong with a case."""
+    """Return what is wrong with a case."""
     model = graphkit.load(goldens.model_file(case))
     graph = getattr(model, "_functional", None) or model
     if not hasattr(graph, "signature"):
         return
     infos = graph.signature.inputs
     if any(size is not None for size in (t.shape[0] if t.shape else None for t in graph.inputs)):
-        return  # made for one number of rows
+        return  # the batch size is fixed
     for change in (no_rows, no_steps):
         if change is no_steps and all(None not in info.shape[1:] for info in infos):
             continue
@@ -80,7 +80,7 @@ def check(case: str) -> Iterator[str]:
 
 
 def run_bare(model: Any, arrays: list[Any]) -> None:
-    """Through onnxruntime alone: an answer or an error, but not the end of the process."""
+    """Run plain onnxruntime, which must return or raise, but not crash."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -93,7 +93,7 @@ def run_bare(model: Any, arrays: list[Any]) -> None:
 
 
 def numpy_dtype(dtype: str) -> Any:
-    """What an array of an input's dtype is in NumPy without further packages."""
+    """Return NumPy's own dtype for an input's dtype."""
     return {"string": object, "bfloat16": np.float32}.get(dtype, dtype)
 
 

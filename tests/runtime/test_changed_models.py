@@ -1,4 +1,4 @@
-"""A kept session follows what changes in its model: weights, attributes, layers, and nothing else makes a new one."""
+"""A session is replaced when weights, attributes or layers of its model change, and only then."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sessions are kept when weights change: they get the new numbers, whatever order ONNX wants a weight's elements in."""
+"""Sessions are kept when weights change: they get the new values, in whatever layout ONNX requires."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ONE_OF_EACH = [next(cases) for _, cases in groupby(CASES, lambda case: case.spli
 
 
 def built_sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """The sessions that are opened from now on."""
+    """Return a list that collects the sessions opened from now on."""
     opened: list[Any] = []
     make = session.Session
 
@@ -36,7 +36,7 @@ def disturbed(weights: list[Any]) -> list[Any]:
 
 
 def gap(one: Any, other: Any) -> float:
-    """The largest difference, relative to the largest number."""
+    """Return the largest difference, relative to the largest value."""
     pairs = zip(nest.flatten(one), nest.flatten(other), strict=True)
     found = [
         float(np.abs(np.nan_to_num(np.asarray(a, "float64") - np.asarray(b, "float64"))).max(initial=0.0))
@@ -108,10 +108,10 @@ def test_convolutions_get_their_weights_built_in_again_after_many_rows(monkeypat
     for _ in range(6):
         np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-4, atol=1e-5)
         counts.append(len(opened))
-    assert counts == [2, 2, 2, 3, 3, 3]  # 256 rows are four times 64
+    assert counts == [2, 2, 2, 3, 3, 3]  # 256 rows are four batches of 64
     model.set_weights(disturbed(model.get_weights()))
     np.testing.assert_allclose(model.predict(x, verbose=0), model(x), rtol=1e-4, atol=1e-5)
-    assert len(opened) == 3  # the session that is fed the weights was kept
+    assert len(opened) == 3  # the session whose weights are inputs was kept
 
 
 def test_nothing_else_is_built_again(monkeypatch: pytest.MonkeyPatch) -> None:

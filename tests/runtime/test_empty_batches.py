@@ -1,4 +1,4 @@
-"""Batches without rows, and sequences without steps: an empty answer or a typed error, never the end of the process."""
+"""Batches without rows, and sequences without steps: an empty result or a typed error, never a crash."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ONE_OF_EACH = [next(cases) for _, cases in groupby(CASES, lambda case: case.spli
 RECURRENT = [case for case in CASES if case.startswith(("GRU", "LSTM", "SimpleRNN", "Bidirectional", "RNN"))]
 
 
-# Models that cannot answer for no rows, and why. An entry that no longer differs fails the test.
+# Models that cannot compute an empty batch, and why. An entry that is no longer needed fails the test.
 KNOWN = {
     "operation.reductions": "there is no maximum over no rows: the engine refuses, as Keras does; onnxruntime gives -infinity",
     "ops.indexing": "a row is written into a tensor of no rows: refused everywhere, in the words of the engine or onnxruntime",
@@ -40,7 +40,7 @@ def run(cases: list[str]) -> None:
         text=True,
         cwd=ROOT,
         check=False,
-        timeout=600,  # a loop that never ends is a fault too
+        timeout=600,  # an endless loop is an error too
     )
     lines = done.stdout.splitlines()
     faults = [line.removeprefix("FAULT ") for line in lines if line.startswith("FAULT")]
@@ -107,7 +107,7 @@ def test_a_predictor_of_somebody_elses_file_does_not_run_what_may_end_the_proces
     message.producer_name = "another"
     predictor = Predictor(message)
     assert predictor(np.zeros((0, 5, 2))).shape == (0, 5, 2)
-    with pytest.raises(ShapeError, match=r"Input 'x' of model 'graphkit' has no elements: its shape is \(2, 0, 2\)"):
+    with pytest.raises(ShapeError, match=r"Input 'x' of model 'graphkit' is empty: its shape is \(2, 0, 2\)"):
         predictor(np.zeros((2, 0, 2)))
 
 
@@ -121,7 +121,7 @@ def test_predict_of_no_rows_keeps_the_outputs_structure() -> None:
 
 
 def test_no_element_holds_among_none_in_onnx_either() -> None:
-    """A cast of the maximum over nothing would be True; the loop in gcd would never end."""
+    """Casting the maximum over no elements would give True; the loop in gcd would not end."""
     x = np.zeros((0, 3), "int32")
     for function in (lambda v: ops.any(ops.not_equal(v, 0), axis=0), lambda v: ops.all(ops.not_equal(v, 0), axis=0)):
         program = trace(function, spec("rows", 3, dtype="int32"))

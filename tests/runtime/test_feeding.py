@@ -1,4 +1,4 @@
-"""What may be fed to a model: every way of running one takes the same and refuses the same with the same words."""
+"""What may be fed to a model: all methods of running one accept the same, and reject the rest with the same message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROWS = 2
 
 
 class Table:
-    """A table as pandas and polars have them."""
+    """A table with the interface of pandas and polars."""
 
     def __init__(self, rows: Any) -> None:
         self._rows = rows
@@ -83,7 +83,7 @@ def unsorted() -> Any:
 
 
 def crossed() -> Any:
-    """The keys are the names of the other input: keys come first."""
+    """Each key is the name of the other input: keys take precedence."""
     a, b = vector("a"), vector("b")
     return models.Model({"a": b, "b": a}, a - b, name="crossed")
 
@@ -100,7 +100,7 @@ def optional() -> Any:
 F = np.arange(6, dtype="float32").reshape(2, 3)
 G = F + 10
 
-# model, what is fed, the right answer
+# model, inputs, expected result
 TAKEN: dict[str, tuple[Callable[[], Any], Any, Any]] = {
     "float32": (one, F, 2 * F),
     "float64": (one, F.astype("float64"), 2 * F),
@@ -208,7 +208,7 @@ WARNED = {
 
 
 def ways(model: Any, folder: Path) -> Iterator[tuple[str, Callable[[Any], Any]]]:
-    """Every way of getting a model's outputs."""
+    """Return all methods of computing a model's outputs."""
     yield "call", model
     yield "call in training", lambda x: model(x, training=True)
     yield "predict", lambda x: model.predict(x, verbose=0)
@@ -223,7 +223,7 @@ def ways(model: Any, folder: Path) -> Iterator[tuple[str, Callable[[Any], Any]]]
 
 
 def trainings(model: Any) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
-    """Every way of giving a model inputs with targets."""
+    """Return all methods that take inputs and targets."""
     model.compile("sgd", "mse")
     yield "fit", lambda x, y: model.fit(x, y, verbose=0)
     yield "fit of a generator", lambda x, y: model.fit(iter([(x, y)]), verbose=0)
@@ -233,7 +233,7 @@ def trainings(model: Any) -> Iterator[tuple[str, Callable[[Any, Any], Any]]]:
 
 
 def refusal(ask: Callable[..., Any], *given: Any) -> GraphKitError:
-    """The error that is raised."""
+    """Return the error that is raised."""
     try:
         answer = ask(*given)
     except GraphKitError as error:

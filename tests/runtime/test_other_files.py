@@ -1,4 +1,4 @@
-"""Files that are no ONNX models are named for what they are, by the Predictor and by load."""
+"""The Predictor and `load` report what kind of file it is, if it is not an ONNX model."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_the_predictor_says_what_a_file_is(name: str, tmp_path: Path) -> None:
     path = tmp_path / "m.onnx"
     path.write_bytes(content)
     for given in (path, content):
-        with pytest.raises(RuntimeSessionError, match=f"is no ONNX model but {words}"):
+        with pytest.raises(RuntimeSessionError, match=f"is not an ONNX model but {words}"):
             Predictor(given)
 
 
@@ -89,9 +89,7 @@ def test_a_file_without_its_end_is_said_to_be_that(kept: float, tmp_path: Path) 
     model().export(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(
-        RuntimeSessionError, match="begins as an ONNX model does, but its end is missing or it is damaged"
-    ):
+    with pytest.raises(RuntimeSessionError, match="starts like an ONNX model, but is truncated or damaged"):
         Predictor(path)
     with pytest.raises(SerializationError, match="no ONNX model, or its end is missing"):
         graphkit.load(path)
@@ -114,7 +112,7 @@ def test_an_option_that_the_export_does_not_have_is_named(door: str, tmp_path: P
 
 
 def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTypeError, match=r"it has opset, training, .*Did you mean 'opset'"):
+    with pytest.raises(InvalidTypeError, match=r"its options are opset, training, .*Did you mean 'opset'"):
         model().export(tmp_path / "m.onnx", opsett=17)
 
 
@@ -131,9 +129,9 @@ def test_what_has_no_graph_is_no_file_and_no_predictor(tmp_path: Path) -> None:
             return x
 
     for thing in (Own(name="own"), layers.Dense(2, name="own")):
-        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
             Predictor(thing)
-    with pytest.raises(ExportError, match=r"'own' .* has no graph of layers that ONNX could say"):
+    with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
         Own(name="own").export(tmp_path / "m.onnx")
 
 

@@ -1,4 +1,4 @@
-"""A predictor checks what it is given, casts as Keras does, answers in batches and from several threads."""
+"""A predictor validates its inputs, casts them as Keras does, and runs in batches and from several threads."""
 
 from __future__ import annotations
 
@@ -151,11 +151,11 @@ def test_bfloat16_and_strings_pass_in_and_out() -> None:
 
 
 def test_what_is_no_model_is_refused(tmp_path: Any) -> None:
-    with pytest.raises(RuntimeSessionError, match="no ONNX model but plain text that begins with 'nonsense'"):
+    with pytest.raises(RuntimeSessionError, match="not an ONNX model but plain text that begins with 'nonsense'"):
         Predictor(b"nonsense")
     with pytest.raises(UnknownNameError, match="There is no file"):
         Predictor(tmp_path / "gone.onnx")
-    with pytest.raises(InvalidTypeError, match="wants the path of an ONNX file, its bytes or a ModelProto, got int"):
+    with pytest.raises(InvalidTypeError, match="expects the path of an ONNX file, its bytes or a ModelProto, got int"):
         Predictor(3)
 
 
@@ -223,7 +223,7 @@ def test_a_file_with_states_runs_in_bare_onnxruntime_from_its_first_states(tmp_p
     y = layers.Dropout(0.5)(layers.LSTM(2, stateful=True)(x), training=True)
     model = models.Model(x, y, name="stateful")
     step = np.ones((1, 2, 3), np.float32)
-    model.predict(step, verbose=0)  # its states are others now
+    model.predict(step, verbose=0)  # its states have changed
     model.export(tmp_path / "m.onnx")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3

@@ -1,4 +1,4 @@
-"""Sessions: the providers asked for and got, and one session a model while its weights stay."""
+"""Sessions: requested and actual providers, and one session per model while it does not change."""
 
 from __future__ import annotations
 

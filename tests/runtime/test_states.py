@@ -1,4 +1,4 @@
-"""States of recurrent layers between calls of `predict`."""
+"""States of recurrent layers across calls of `predict`."""
 
 from __future__ import annotations
 

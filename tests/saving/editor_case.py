@@ -1,4 +1,4 @@
-"""A small file and what is done to it, by Keras' editor in fixtures/make_editor_answers.py and by ours in test_file_editor.py."""
+"""A small file and its edits, by Keras' editor in fixtures/make_editor_answers.py and graphkit's in test_file_editor.py."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 def edit(editor: Any) -> None:
-    """Something of each kind of change."""
+    """Make one edit of each kind."""
     editor.rename_object("dense_1", "dense_2")
     editor.delete_weight("layers/dense", "1")
     editor.add_weights("dense", {"2": np.array([7, 8, 9], "float32")})

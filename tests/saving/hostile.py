@@ -1,4 +1,4 @@
-"""Hostile files, made by a script out of good ones: cut short, changed at random, or with a wrong value at one place."""
+"""Hostile files, generated from good ones: truncated, changed at random, or with one wrong value."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WRONG: tuple[Any, ...] = (
 
 
 def functional() -> Any:
-    """Layers, ops, a shared layer, a nested model, a recurrent layer, a Lambda, and what compile was given."""
+    """Return a compiled model with ops, a shared layer, a nested model, a recurrent layer and a Lambda."""
     x = layers.Input((5, 4), name="x")
     dense = layers.Dense(4, activation="relu", kernel_regularizer="l2", name="dense")
     inner = models.Sequential([layers.Input((3,)), layers.Dense(3, name="deep")], name="inner")
@@ -41,7 +41,7 @@ def functional() -> Any:
 
 
 def words() -> Any:
-    """A Sequential with vocabularies, in the config and as an asset."""
+    """Return a Sequential with vocabularies, in the config and as an asset."""
     first = layers.TextVectorization(max_tokens=9, output_sequence_length=3, name="words")
     first.adapt(["a b c"])
     lookup = layers.IntegerLookup(vocabulary=[1, 2, 3], name="numbers")
@@ -54,7 +54,7 @@ def words() -> Any:
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """The paths of everything in a JSON value."""
+    """Yield the paths of all parts of a JSON value."""
     yield path
     if isinstance(value, dict):
         for key, item in value.items():
@@ -65,7 +65,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
-    """A copy of a JSON value with another one at a place; `...` removes it."""
+    """Return a copy of a JSON value with a part replaced, or removed by `...`."""
     if not path:
         return new
     made = copy.deepcopy(value)
@@ -80,7 +80,7 @@ def put(value: Any, path: tuple[Any, ...], new: Any) -> Any:
 
 
 def changed_configs(config: Any, random: np.random.Generator, count: int) -> Iterator[Any]:
-    """Configs with one wrong value, a missing part, a part twice or two parts exchanged."""
+    """Yield configs with a wrong value, a missing part, a duplicated part or two swapped parts."""
     found = [p for p in places(config) if p]
     for _ in range(count):
         path = found[int(random.integers(len(found)))]
@@ -97,7 +97,7 @@ def changed_configs(config: Any, random: np.random.Generator, count: int) -> Ite
 
 
 def texts(family: str, name: str, config: Any, random: np.random.Generator, count: int) -> Iterator[Payload]:
-    """Changed configs as files of JSON, and texts that are no JSON."""
+    """Yield changed configs as JSON files, and texts that are not JSON."""
     good = json.dumps(config)
     for made in changed_configs(config, random, count):
         yield family, name, json.dumps(made).encode("utf-8", "surrogatepass")
@@ -119,7 +119,7 @@ def texts(family: str, name: str, config: Any, random: np.random.Generator, coun
 
 
 def damaged(family: str, name: str, data: bytes, random: np.random.Generator, count: int) -> Iterator[Payload]:
-    """Bytes cut short, and with some changed, zeroed, removed or added."""
+    """Yield truncated bytes, and bytes of which some are changed, zeroed, removed or added."""
     for part in (0, 1, 7, 8, 9, 100, len(data) // 4, len(data) // 2, len(data) - 100, len(data) - 1):
         yield family, name, data[: max(part, 0)]
     for _ in range(count):
@@ -140,7 +140,7 @@ def damaged(family: str, name: str, data: bytes, random: np.random.Generator, co
 
 
 def archive_with(data: bytes, replaced: dict[str, bytes | None], packed: bool = False) -> bytes:
-    """A `.keras` archive with some members replaced, added or (None) left out."""
+    """Return a `.keras` archive with some members replaced, added or, if None, removed."""
     buffer = io.BytesIO()
     kind = zipfile.ZIP_DEFLATED if packed else zipfile.ZIP_STORED
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(buffer, "w", kind) as made:
@@ -152,7 +152,7 @@ def archive_with(data: bytes, replaced: dict[str, bytes | None], packed: bool = 
 
 
 def archives(data: bytes, random: np.random.Generator, count: int) -> Iterator[Payload]:
-    """Archives with a changed config, changed weights, further members, bombs."""
+    """Yield archives with a changed config, changed weights, additional members, and zip bombs."""
     with zipfile.ZipFile(io.BytesIO(data)) as source:
         config = json.loads(source.read("config.json"))
         weights = source.read("model.weights.h5")
@@ -174,7 +174,7 @@ def archives(data: bytes, random: np.random.Generator, count: int) -> Iterator[P
 
 
 def bomb(data: bytes) -> bytes:
-    """An archive that becomes three hundred times as large."""
+    """Return an archive that decompresses to three hundred times its size."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as made:
         with zipfile.ZipFile(io.BytesIO(data)) as source:
@@ -184,7 +184,7 @@ def bomb(data: bytes) -> bytes:
 
 
 def changed_hdf5(data: bytes) -> Iterator[bytes]:
-    """HDF5 files with a dataset or an attribute of another kind."""
+    """Yield HDF5 files with a dataset or attribute of another kind."""
     import h5py
 
     def edits() -> Iterator[Callable[[Any, str], Any]]:
@@ -232,7 +232,7 @@ ATTRIBUTES: tuple[Any, ...] = (
 
 
 def changed_attributes(data: bytes) -> Iterator[bytes]:
-    """HDF5 files of models with other attributes."""
+    """Yield HDF5 files of models with other attributes."""
     import h5py
 
     for group, name in (("/", "model_config"), ("/", "training_config"), ("/", "keras_version"), ("model_weights", "layer_names"),
@@ -246,7 +246,7 @@ def changed_attributes(data: bytes) -> Iterator[bytes]:
 
 
 def npz_files(data: bytes, random: np.random.Generator, count: int) -> Iterator[Payload]:
-    """npz files with damaged headers, objects, and shapes beyond the file."""
+    """Yield npz files with damaged headers, pickled objects, and shapes that exceed the file."""
     yield from damaged("npz", "w.npz", data, random, count)
     for header in (
         b"{'descr': '<f4', 'fortran_order': False, 'shape': (1000000000, 1000000000), }",
@@ -268,7 +268,7 @@ def npz_files(data: bytes, random: np.random.Generator, count: int) -> Iterator[
 
 
 def safetensors_files(data: bytes, random: np.random.Generator, count: int) -> Iterator[Payload]:
-    """safetensors files with damaged headers."""
+    """Yield safetensors files with damaged headers."""
     yield from damaged("safetensors", "w.safetensors", data, random, count)
     length = struct.unpack("<Q", data[:8])[0]
     header, rest = json.loads(data[8 : 8 + length]), data[8 + length :]
@@ -292,7 +292,7 @@ YAMLS = (
 
 
 def payloads(folder: Path, seed: int = 0, count: int = 60) -> Iterator[Payload]:
-    """All hostile files; good ones are made in `folder`. Files of weights are called w.*, models m.*."""
+    """Yield all hostile files; the good ones are written to `folder`. Weights files are named w.*, models m.*."""
     random = np.random.default_rng(seed)
     model, vocabularies = functional(), words()
     model.save(folder / "good.keras")
@@ -328,7 +328,7 @@ def payloads(folder: Path, seed: int = 0, count: int = 60) -> Iterator[Payload]:
 
 
 def tensorflowjs() -> dict[str, Any]:
-    """A `model.json` whose shard is not there."""
+    """Return a `model.json` whose shard is missing."""
     rows = [
         {"name": "d/kernel", "shape": [4, 2], "dtype": "float32"},
         {"name": "d/bias", "shape": [2], "dtype": "float32"},

@@ -1,4 +1,4 @@
-"""From any format into any other, with what is lost said, or refused."""
+"""Conversion from any format to any other; what is lost is reported, or an error."""
 
 from __future__ import annotations
 

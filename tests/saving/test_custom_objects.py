@@ -1,4 +1,4 @@
-"""Classes and functions of one's own in files: by scope, by argument, by registration."""
+"""Custom classes and functions in files: by scope, by argument, by registration."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ class Scale(layers.Layer):
         self.factor = factor
 
     def build(self, input_shape: Any) -> None:
-        """One weight a feature."""
+        """Create one weight per feature."""
         self.scale = self.add_weight(name="scale", shape=(input_shape[-1],), initializer="ones")
 
     def call(self, inputs: Any) -> Any:
-        """The product."""
+        """Return the product."""
         return inputs * self.scale * self.factor
 
 
@@ -101,7 +101,7 @@ def test_other_lambdas_are_saved_as_their_ops(tmp_path: Path) -> None:
 
 def test_a_class_without_config_is_not_registered() -> None:
     class Bare:
-        """No config."""
+        """A class without a config."""
 
     with pytest.raises(InvalidTypeError, match="get_config"):
         saving.register_keras_serializable()(Bare)
@@ -109,7 +109,7 @@ def test_a_class_without_config_is_not_registered() -> None:
 
 def test_a_layer_may_write_its_own_variables(tmp_path: Path) -> None:
     class Counted(Scale):
-        """Keeps a number beside its weights."""
+        """A layer that saves a number in addition to its weights."""
 
         seen = 0
 

@@ -1,4 +1,4 @@
-"""Files cut short or with bytes changed: an error of ours or a model, never anything else. Hundreds of times, so it is slow."""
+"""Truncated files and files with changed bytes: a graphkit error or a model, nothing else. Hundreds of files, so it is slow."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def damaged(data: bytes, rng: np.random.Generator) -> bytes:
     for _ in range(int(rng.integers(1, 9))):
         at = int(rng.integers(len(changed)))
         if rng.random() < 0.5:
-            at = int(at % min(len(changed), 2000))  # headers stand in front
+            at = int(at % min(len(changed), 2000))  # headers come first
         changed[at] = int(rng.choice([rng.integers(256), 0, 255, changed[at] ^ (1 << int(rng.integers(8)))]))
     return bytes(changed)
 

@@ -1,4 +1,4 @@
-"""Writing that fails at any step: the old version is whole, and nothing is left beside it."""
+"""Writes that fail at any step: the old version is complete, and no temporary files remain."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EDITORS: dict[bool, Any] = {}
 
 @pytest.fixture(scope="module", autouse=True)
 def editors(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """The weights of both nets, in editors of files."""
+    """Return the weights of both nets, as file editors."""
     for seed in (0, 1):
         path = tmp_path_factory.mktemp("editors") / "m.weights.h5"
         net(seed).save_weights(path)
@@ -73,7 +73,7 @@ SAVES: dict[str, tuple[str, Save]] = {
 
 
 def contents(folder: Path) -> Contents:
-    """All files below a folder: bytes and mode."""
+    """Return content and mode of all files in a folder."""
     found = (p for p in sorted(folder.rglob("*")) if p.is_file())
     return {str(p.relative_to(folder)): (p.read_bytes(), p.stat().st_mode) for p in found}
 
@@ -82,7 +82,7 @@ FSYNC = os.fsync
 
 
 class Failing:
-    """A function that fails at one of its calls, or from then on."""
+    """Return a function that fails at one of its calls, or from that call on."""
 
     def __init__(self, real: Callable[..., Any], error: BaseException, at: int, on: bool = False) -> None:
         self.real, self.error, self.at, self.on, self.calls = real, error, at, on, 0
@@ -97,7 +97,7 @@ class Failing:
 
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
-FAILURES = ((FULL, False), (FULL, True), (KeyboardInterrupt(), False))  # the error, and whether later calls fail too
+FAILURES = ((FULL, False), (FULL, True), (KeyboardInterrupt(), False))  # the error, and whether later calls also fail
 STEPS = {
     "replace": (os, "replace"),
     "fsync": (os, "fsync"),
@@ -109,7 +109,7 @@ STEPS = {
 
 
 def fails(save: Callable[[], Any], step: str, failing: Failing, monkeypatch: pytest.MonkeyPatch) -> bool:
-    """Whether saving fails when one call of a step does."""
+    """Return whether saving fails if one call of a step does."""
     owner, attribute = STEPS[step]
     with monkeypatch.context() as patch:
         patch.setattr(owner, attribute, lambda *a, **k: failing(*a, **k))
@@ -173,7 +173,7 @@ def test_a_second_save_leaves_only_the_new_version(tmp_path: Path, kind: str) ->
 
 @pytest.mark.parametrize("kind", ["archive", "HDF5", "weights", "folder", "shards"])
 def test_a_disk_that_is_really_full_leaves_the_old_version(tmp_path: Path, kind: str) -> None:
-    """In a process that may write only small files, as on a full disk."""
+    """Run in a process that may only write small files, as on a full disk."""
     pytest.importorskip("resource")
     name, save = SAVES[kind]
     save(net(0), tmp_path / name)
@@ -204,7 +204,7 @@ def test_a_disk_that_is_really_full_leaves_the_old_version(tmp_path: Path, kind:
 def test_a_folder_that_cannot_be_flushed_holds_the_new_version(
     tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not every file system can flush the names in a folder; the files are whole all the same."""
+    """Not every file system can flush directory entries; the files are complete all the same."""
     name, save = SAVES[kind]
     save(net(0), tmp_path / name)
     before = contents(tmp_path)
@@ -369,11 +369,11 @@ def test_a_name_of_the_greatest_length_is_written(tmp_path: Path) -> None:
     assert [p.name for p in tmp_path.iterdir()] == [name]
 
 
-# ----- files that belong together -----
+# ----- sets of files -----
 
 
 def test_a_data_file_belongs_to_its_model_at_every_moment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At each rename, what stands there answers as one of the two versions does."""
+    """At each rename, the files on disk form one of the two versions."""
     answers = []
     real, path = os.replace, tmp_path / "m.onnx"
     net(0).export(path, external_data=True)
@@ -439,7 +439,7 @@ def test_a_backup_that_fails_leaves_one_to_take_up(tmp_path: Path, at: int, monk
 
 
 class Stop(callbacks.Callback):
-    """Runs epochs beyond those that a backup has, so that it is written again."""
+    """Train for more epochs than a backup has, so that it is written again."""
 
     def __init__(self, at: int) -> None:
         super().__init__()

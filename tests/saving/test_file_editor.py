@@ -1,4 +1,4 @@
-"""KerasFileEditor: what it makes of a file, against Keras' own editor, and what it refuses."""
+"""KerasFileEditor: its edits compared with Keras', and its errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing: whole or not at all; formats by suffix; reading by content."""
+"""Files are written completely or not at all; the suffix decides the format written, the content the format read."""
 
 from __future__ import annotations
 

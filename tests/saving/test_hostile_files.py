@@ -1,4 +1,4 @@
-"""Some thousand files that a script changed for the worse: each opens safely, or is refused by an error of ours that names the file."""
+"""Thousands of hostile files: each opens safely, or raises a graphkit error that names the file."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from graphkit.errors import GraphKitError, SerializationError
 from graphkit.saving import KerasFileEditor, inspect_file
 from tests.saving.hostile import OLD, Payload, functional, opened, payloads, words
 
-SECONDS = 20  # that no file may take
-MEGABYTES = 1500  # that all of them together may add to the process
+SECONDS = 20  # the limit for each file
+MEGABYTES = 1500  # the limit for the growth of the process over all files
 FAMILIES = (
     "archive config", "archive weights", "archive hdf5", "archive members", "archive bomb", "archive bytes", "json", "old json",
     "hdf5 bytes",
@@ -33,7 +33,7 @@ Corpus = dict[str, list[Payload]]
 
 
 def corpus(folder: Path, seed: int, count: int) -> Corpus:
-    """The payloads by family."""
+    """Return the files by family."""
     found: Corpus = defaultdict(list)
     for payload in payloads(folder, seed, count):
         found[payload[0]].append(payload)
@@ -42,18 +42,18 @@ def corpus(folder: Path, seed: int, count: int) -> Corpus:
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    """Enough for each change of the code."""
+    """A sample that is small enough for every change of the code."""
     return corpus(tmp_path_factory.mktemp("good"), 0, 8)
 
 
 @pytest.fixture(scope="module")
 def model() -> Any:
-    """What weights are loaded into."""
+    """Return a model to load weights into."""
     return functional()
 
 
 def readers(path: Path, model: Any) -> dict[str, Callable[[], Any]]:
-    """The ways to read a file."""
+    """Return the functions that read a file."""
     found: dict[str, Callable[[], Any]] = {"open": lambda: opened(path, model), "inspect": lambda: inspect_file(path)}
     if path.name.endswith((".keras", ".weights.h5")):
         found["edit"] = lambda: KerasFileEditor(path)
@@ -104,7 +104,7 @@ def test_many_hostile_files_are_refused_or_opened(tmp_path: Path, model: Any, se
         check_family(found, family, tmp_path, model)
 
 
-# ----- what is said -----
+# ----- messages -----
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_texts_are_no_weights(tmp_path: Path) -> None:
 
 
 def test_the_good_ones_open(tmp_path: Path) -> None:
-    """The corpus is made of files that are whole."""
+    """The corpus is generated from files that load."""
     for number, made in enumerate((functional(), words())):
         made.save(tmp_path / f"{number}.keras")
         assert graphkit.load(tmp_path / f"{number}.keras").name == made.name

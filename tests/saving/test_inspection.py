@@ -1,4 +1,4 @@
-"""What inspect says of each format, without reading weights."""
+"""What inspect reports for each format, without reading weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What inspect says about loading is what loading does."""
+"""What inspect reports about loading is what loading does."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ AS_IT_IS = "loads as it is"
 
 
 def loaded(path: Path) -> tuple[str | None, set[str]]:
-    """Why a file does not load, or None, and the warnings."""
+    """Return why a file does not load, or None, and the warnings."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         try:

@@ -1,4 +1,4 @@
-"""`.keras` files that real Keras wrote, and those that graphkit writes: the same config, layout and optimizer state."""
+"""`.keras` files of real Keras and of graphkit: the same config, layout and optimizer state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_a_compiled_model_comes_with_its_optimizer_state(case: str, tmp_path: Pa
 
 # ----- the text itself -----
 
-# What Keras writes and graphkit does not, or otherwise; each is harmless to both readers.
+# Differences between the files of Keras and graphkit; each is harmless for both readers.
 EXPLAINED = {
     "shared_object_id": "the address of an object in the memory of the process that wrote the file",
     "quantization_config": "always null without quantisation, which graphkit does not have",
@@ -46,7 +46,7 @@ EXPLAINED = {
 
 
 def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
-    """Where two configs differ, apart from what is explained."""
+    """Return where two configs differ, apart from the explained differences."""
     if isinstance(theirs, dict) and isinstance(mine, dict):
         keys = [
             k for k in {**theirs, **mine} if k not in EXPLAINED or (k in theirs and k in mine and k == "build_config")
@@ -56,7 +56,7 @@ def differences(theirs: Any, mine: Any, path: str = "") -> list[str]:
         if "training" not in theirs and mine.get("training") is False:
             keys.remove(
                 "training"
-            )  # a recurrent layer with initial_state: Keras leaves out the default that it writes elsewhere
+            )  # a recurrent layer with initial_state: Keras omits a default that it writes elsewhere
         found = [
             f"{path}.{k}: {'only Keras' if k in theirs else 'only graphkit'}"
             for k in keys
@@ -80,7 +80,7 @@ def test_the_config_is_keras_config(case: str) -> None:
 
     found = differences(theirs, json.loads(opened(case).to_json()))
 
-    # Keras declares the complex numbers of polar and view_as_complex as float32, and gives complex64.
+    # Keras declares the results of polar and view_as_complex as float32, and computes complex64.
     assert [d for d in found if not d.endswith("config.dtype: Keras 'float32', graphkit 'complex64'")] == []
 
 
@@ -103,7 +103,7 @@ def test_paths_and_attributes_of_the_weights_file_are_those_of_keras(case: str, 
 
 
 def weights_layout(path: Path) -> dict[str, Any]:
-    """The paths in a weights file with shapes, dtypes and attributes."""
+    """Return the paths in a weights file, with shapes, dtypes and attributes."""
     import io
 
     import h5py

@@ -1,4 +1,4 @@
-"""Training goes on where a file of older Keras left it: against the weights that the same Keras had two steps later."""
+"""Training continues from files of older Keras: compared with the weights that the same Keras had two steps later."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_state_of_another_model_is_left_out_with_a_warning(tmp_path: Path) -> No
     assert int(again.optimizer.iterations.numpy()) == 0
 
 
-# ----- the words of older Keras -----
+# ----- argument names of older Keras -----
 
 
 def test_decay_is_a_schedule() -> None:

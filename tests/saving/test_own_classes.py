@@ -1,4 +1,4 @@
-"""Classes and functions of users in files, by Keras' methods: their weights, assets, compile settings and graphs come back."""
+"""User-defined classes and functions in files, by Keras' methods: weights, assets, compile settings and graphs are restored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Blocks(models.Model):
 
 @registered
 class TwoInputs(models.Model):
-    """A `call` of two tensors."""
+    """A `call` that takes two tensors."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -50,7 +50,7 @@ class TwoInputs(models.Model):
 
 @registered
 class NamedInputs(models.Model):
-    """A `call` of a dict."""
+    """A `call` that takes a dict."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -62,7 +62,7 @@ class NamedInputs(models.Model):
 
 @registered
 class Tokens(models.Model):
-    """A `call` that wants integers."""
+    """A `call` that takes integers."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -74,7 +74,7 @@ class Tokens(models.Model):
 
 @registered
 class Outer(models.Model):
-    """Models within a model."""
+    """A model that contains models."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -145,12 +145,12 @@ def test_layers_built_before_the_sequential_come_back(tmp_path: Path) -> None:
     np.testing.assert_array_equal(models.load_model(tmp_path / "m.keras")(ids), model(ids))
 
 
-# ----- what compile is given -----
+# ----- arguments of compile -----
 
 
 @registered
 class Count(metrics.Metric):
-    """A metric whose constructor hands its arguments on."""
+    """A metric whose constructor passes its arguments on."""
 
     def __init__(self, name: str = "count", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
@@ -164,7 +164,7 @@ class Count(metrics.Metric):
 
 
 class NamedCount(Count):
-    """A metric whose constructor takes a name alone."""
+    """A metric whose constructor only takes a name."""
 
     def __init__(self, name: str = "named") -> None:
         super().__init__(name=name)
@@ -179,13 +179,13 @@ def test_a_metric_of_ones_own_has_a_config() -> None:
 
 @registered
 def own_loss(y_true: Any, y_pred: Any) -> Any:
-    """A loss of a user's."""
+    """A user-defined loss function."""
     return ops.mean((y_true - y_pred) ** 2, axis=-1)
 
 
 @registered
 class OwnLoss(losses.Loss):
-    """A loss class of a user's."""
+    """A user-defined loss class."""
 
     def __init__(self, power: float = 2.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -197,7 +197,7 @@ class OwnLoss(losses.Loss):
 
 @registered
 class OwnCompile(models.Model):
-    """A `compile` of its own, and its settings in files."""
+    """A model with its own `compile`, whose settings are saved."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -245,12 +245,12 @@ def test_a_model_compiled_with_own_objects_comes_back(tmp_path: Path) -> None:
     assert again.evaluate(X, X[:, :1], verbose=0) == pytest.approx(model.evaluate(X, X[:, :1], verbose=0))
 
 
-# ----- own state and assets -----
+# ----- custom state and assets -----
 
 
 @registered
 class More(layers.Dense):
-    """A layer with an array beyond its weights."""
+    """A layer with an array in addition to its weights."""
 
     def save_own_variables(self, store: Any) -> None:
         super().save_own_variables(store)
@@ -290,7 +290,7 @@ def test_the_base_methods_store_weights_by_number() -> None:
 
 @registered
 class WithNotes(layers.Layer):
-    """A layer that keeps files of its own."""
+    """A layer that saves files."""
 
     def __init__(self, notes: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -335,7 +335,7 @@ def test_model_from_config_makes_the_functional_model() -> None:
     assert type(again) is type(model)
 
 
-# ----- what is told -----
+# ----- warnings -----
 
 
 def two_layers(units: int, first: str = "a", second: str = "b") -> Any:
@@ -399,11 +399,11 @@ def test_what_keras_cannot_open_is_told(tmp_path: Path, what: str) -> None:
     assert any(what in said for said in lost)
     with pytest.raises(SerializationError, match=what):
         graphkit.convert(tmp_path / "old.json", tmp_path / "d.keras", strict=True)
-    model.export(tmp_path / "m.onnx")  # ONNX has no names of Keras: nothing to tell
+    model.export(tmp_path / "m.onnx")  # ONNX has no Keras names, so there is no warning
 
 
 def test_layers_that_keras_3_lacks_are_known() -> None:
-    """By hand, from Keras 3.15.1."""
+    """Expected values computed with Keras 3.15.1."""
     assert {
         "ThresholdedReLU",
         "MaxoutDense",
@@ -427,7 +427,7 @@ def test_an_older_file_is_still_named(tmp_path: Path) -> None:
 
 
 def test_weights_of_words_must_fit_the_vocabulary(tmp_path: Path) -> None:
-    """A single number would have been broadcast."""
+    """A single value would have been broadcast."""
     layer = layers.TextVectorization(output_mode="tf_idf", name="words")
     layer.adapt(["a b", "b c"])
     model: Any = models.Sequential([layers.Input((1,), dtype="string"), layer])

@@ -1,4 +1,4 @@
-"""Models with layers that graphkit does not have: refused by default, looked at with placeholders; what `inspect_file` says."""
+"""Models with unknown layers: an error by default, placeholders on request; what `inspect_file` reports."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ LAMBDA = {"class_name": "__lambda__", "config": {"code": "4wEAAA==", "defaults":
 
 @graphkit.saving.register_keras_serializable("zoo")
 class Halve(layers.Layer):
-    """Gives every second feature; only this test has it."""
+    """A layer that returns every second feature; it exists only here."""
 
     def call(self, inputs: Any) -> Any:
         return inputs[:, ::2]
 
 
 def saved(folder: Path, change: Callable[[str], str] = lambda text: text) -> Path:
-    """A model of a dense layer, a layer of an own class and another dense layer, with its config changed."""
+    """Return a model of a Dense, a custom layer and another Dense, with a changed config."""
     x = layers.Input((4,), name="x")
     y = layers.Dense(2, name="last")(Halve(name="odd")(layers.Dense(6, name="first")(x)))
     models.Model(x, y, name="net").save(folder / "whole.keras")
@@ -42,12 +42,12 @@ def saved(folder: Path, change: Callable[[str], str] = lambda text: text) -> Pat
 
 
 def unknown(text: str) -> str:
-    """The class and its registered name as ones that nobody knows."""
+    """Replace the class and its registered name by unknown ones."""
     return text.replace("zoo>Halve", "Mine>Thirds").replace('"Halve"', '"Thirds"')
 
 
 def code(text: str) -> str:
-    """The layer as a Lambda with bytecode."""
+    """Replace the layer by a Lambda with bytecode."""
     config = json.loads(text)
     entry = next(e for e in config["config"]["layers"] if e["name"] == "odd")
     entry.update(module="keras.layers", class_name="Lambda", registered_name=None)
@@ -68,7 +68,7 @@ def test_a_placeholder_keeps_name_class_config_and_shape(tmp_path: Path) -> None
     odd = model.get_layer("odd")
     assert type(odd).__name__ == "Thirds"
     assert odd.original_config["name"] == "odd"
-    assert odd.output_shape == (None, 3)  # said by the layer that it feeds
+    assert odd.output_shape == (None, 3)  # reported by the layer that it feeds
     assert any("odd (Thirds)" in line for line in lines)
 
 

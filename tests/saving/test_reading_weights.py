@@ -1,4 +1,4 @@
-"""Weights go from the file straight into the arrays that the model keeps."""
+"""Weights are read from the file directly into the model's arrays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files that are damaged or mean harm: a typed error that says what is wrong where, and nothing happens."""
+"""Damaged and malicious files: a typed error that names the problem and its location, without side effects."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Change = Callable[[bytes], bytes | None]
 
 @pytest.fixture
 def archive(tmp_path: Path) -> Path:
-    """A small model in a file."""
+    """Write a small model to a file."""
     x = layers.Input((4,), name="x")
     models.Model(x, layers.Dense(2, name="head")(x), name="net").save(tmp_path / "m.keras")
     return tmp_path / "m.keras"
@@ -34,7 +34,7 @@ def archive(tmp_path: Path) -> Path:
 def changed(
     path: Path, member: str = "", change: Change = lambda data: data, extra: dict[str, bytes] | None = None
 ) -> Path:
-    """A copy of an archive with one member changed or dropped, and further ones."""
+    """Copy an archive with one member changed or removed, and further ones added."""
     target = path.with_name("changed.keras")
     with zipfile.ZipFile(path) as source, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as made:
         for name in source.namelist():

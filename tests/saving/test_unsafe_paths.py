@@ -1,4 +1,4 @@
-"""Nothing that a file names is ever opened: no path, no address. What a person names is."""
+"""Paths and URLs named in a model file are never opened; those that the user passes are."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ sys.addaudithook(_note)
 
 @pytest.fixture
 def secret(tmp_path: Path) -> Iterator[Path]:
-    """A file of the reader's machine; it must not be opened."""
+    """A file on the user's machine, which must not be opened."""
     path = tmp_path / "secret" / "words.txt"
     path.parent.mkdir()
     path.write_text("root\nhunter2\n")
@@ -50,7 +50,7 @@ def secret(tmp_path: Path) -> Iterator[Path]:
 
 
 def named(path: Path) -> list[str]:
-    """The ways to say where the secret is."""
+    """Return the ways to refer to the secret file."""
     there = str(path)
     return [
         there, os.path.relpath(there), f"file://{there}", f"file:{there}", "http://127.0.0.1:9/words.txt", "https://example.org/words.txt",
@@ -67,7 +67,7 @@ LOOKUPS = {
 
 
 def sequential(layer: dict[str, Any]) -> dict[str, Any]:
-    """A Sequential of one layer, in Keras 3's words."""
+    """Return the Keras 3 config of a Sequential with one layer."""
     first = {
         "module": "keras.layers",
         "class_name": "InputLayer",
@@ -85,7 +85,7 @@ def lookup(class_name: str, path: str, argument: str = "vocabulary") -> dict[str
 
 
 def archive(folder: Path, config: dict[str, Any]) -> Path:
-    """An archive with this config, and no weights."""
+    """Write an archive with this config and no weights."""
     models.Sequential([layers.Input((1,))]).save(folder / "plain.keras")
     with zipfile.ZipFile(folder / "plain.keras") as plain, zipfile.ZipFile(folder / "m.keras", "w") as made:
         for name in plain.namelist():
@@ -160,7 +160,7 @@ def test_a_feature_space_opens_nothing(secret: Path) -> None:
 
 
 class Rows:
-    """A data set of one column."""
+    """A data set with one column."""
 
     def __iter__(self) -> Iterator[Any]:
         yield {"word": np.array(["a", "b"], object)}
@@ -170,7 +170,7 @@ class Rows:
 
 
 def put_path(value: Any, path: str) -> bool:
-    """Put a path into each lookup's config; whether there was one."""
+    """Put a path into the config of each lookup layer; return whether there is one."""
     if isinstance(value, dict):
         if value.get("class_name") == "StringLookup":
             value["config"]["vocabulary"] = path
@@ -210,7 +210,7 @@ def test_a_class_of_ones_own_does_not_open_what_a_file_names(tmp_path: Path, sec
     ],
 )  # fmt: skip
 def test_a_function_that_a_file_names_is_an_op_or_refused(tmp_path: Path, secret: Path, function: str) -> None:
-    """tf.keras 2 wrote calls of functions as layers: only those that compute are known."""
+    """tf.keras 2 wrote function calls as layers: only those that compute are accepted."""
     node = [
         [
             "in",
@@ -244,7 +244,7 @@ def test_arrays_of_texts_are_refused_before_they_take_memory() -> None:
             graphkit.saving.deserialize_keras_object(config)
 
 
-# ----- files beside a file -----
+# ----- files that belong to a file -----
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_a_shard_that_is_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> 
 
 
 def test_a_cache_of_links_to_one_folder_is_read(tmp_path: Path) -> None:
-    """As download caches keep files: each is a link to a blob, all of which stand in one folder."""
+    """Download caches store files as links to blobs in one folder."""
     model: Any = models.Sequential([layers.Input((2,)), layers.Dense(2)])
     for folder in ("blobs", "snapshot"):
         (tmp_path / folder).mkdir()
@@ -301,7 +301,7 @@ def test_a_cache_of_links_to_one_folder_is_read(tmp_path: Path) -> None:
     np.testing.assert_array_equal(model.get_weights()[0], wanted)
 
 
-# ----- a person's own call -----
+# ----- explicit permission -----
 
 
 def test_a_person_may_name_a_vocabulary(secret: Path) -> None:
@@ -322,7 +322,7 @@ def test_a_vocabulary_that_cannot_be_read_is_an_error_of_ours(cls: Any, path: st
 
 
 def test_a_trusted_file_may_name_a_vocabulary(tmp_path: Path, secret: Path) -> None:
-    """As in Keras: safe_mode=False."""
+    """safe_mode=False permits it, as in Keras."""
     _watching.clear()
     file = archive(tmp_path, sequential(lookup("StringLookup", str(secret))))
 

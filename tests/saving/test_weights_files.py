@@ -1,4 +1,4 @@
-"""Weights alone: safetensors and sharded files, against the public packages' formats, and what is refused."""
+"""Weights files: safetensors and shards, compared with the public packages' formats, and errors."""
 
 from __future__ import annotations
 

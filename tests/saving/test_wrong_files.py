@@ -1,4 +1,4 @@
-"""Files that hold no model are said to be what they are, by whatever opens them."""
+"""Every function that opens files reports what a file is, if it contains no model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_load_and_inspect_name_the_kind(kind: str, suffix: str, tmp_path: Path) 
 def test_a_predictor_does_not_speak_of_protobuf(data: bytes, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(data)
 
-    with pytest.raises(graphkit.errors.GraphKitError, match="is no ONNX model but") as caught:
+    with pytest.raises(graphkit.errors.GraphKitError, match="is not an ONNX model but") as caught:
         graphkit.runtime.Predictor(tmp_path / "m.onnx")
     assert "rotobuf" not in str(caught.value)
 
@@ -123,7 +123,7 @@ def test_the_command_line_warns_in_plain_lines(tmp_path: Path, capsys: pytest.Ca
 
 
 def test_a_graph_loads_as_often_as_wanted() -> None:
-    """Ops that are made on the way (here those of masks) take no name that a layer of the file has."""
+    """Ops that are created while loading (here those of masks) do not take names of layers in the file."""
 
     def layer(class_name: str, name: str, *inputs: str, **config: Any) -> dict[str, Any]:
         nodes = [[[tensor, 0, 0, {}] for tensor in inputs]] if inputs else []

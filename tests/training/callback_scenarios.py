@@ -1,4 +1,4 @@
-"""Callbacks told the results of epochs, by real Keras (fixtures/make_callback_answers.py) and graphkit (test_keras_callbacks.py)."""
+"""Callbacks with given results of epochs, for real Keras (fixtures/make_callback_answers.py) and graphkit (test_keras_callbacks.py)."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ Answer = dict[str, Any]
 
 
 def compiled(keras: Any) -> Any:
-    """A model of one weight with a learning rate of 1/2 and a result for each direction."""
+    """Return a model of one weight with a learning rate of 1/2 and a result for each direction."""
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, use_bias=False)])
     model.compile(keras.optimizers.SGD(0.5), "mse", metrics=["mae"])
     return model
 
 
 def told(model: Any, callback: Any, series: Sequence[float], name: str) -> Answer:
-    """What comes of a callback that is told a result for each epoch; the weight is the epoch's number."""
+    """Return what a callback does with a given result for each epoch; the weight is the epoch's number."""
     callback.set_params({"epochs": len(series)})
     callback.set_model(model)
     model.stop_training = False
@@ -119,7 +119,7 @@ CHECKPOINTS: dict[str, tuple[dict[str, Any], list[float]]] = {
 
 
 def scenarios(keras: Any) -> dict[str, Callable[[], Answer]]:
-    """Name -> what comes of a callback of `keras` (or graphkit)."""
+    """Return name -> a function that returns what a callback of `keras` (or graphkit) does."""
     made: dict[str, Callable[[], Answer]] = {}
     for kind, rows in (("EarlyStopping", STOPPING), ("ReduceLROnPlateau", PLATEAUS)):
         for name, (arguments, series) in rows.items():
@@ -140,7 +140,7 @@ def scenarios(keras: Any) -> dict[str, Callable[[], Answer]]:
 
 
 def recording(model: Any) -> list[list[str]]:
-    """Has a model write down how it is saved."""
+    """Make a model record how it is saved."""
     calls: list[list[str]] = []
     model.save = lambda path, overwrite=True: calls.append(["save", Path(path).name])
     model.save_weights = lambda path, overwrite=True: calls.append(["save_weights", Path(path).name])
@@ -148,7 +148,7 @@ def recording(model: Any) -> list[list[str]]:
 
 
 def saved(keras: Any, arguments: dict[str, Any], series: list[float]) -> Answer:
-    """What a ModelCheckpoint saves."""
+    """Return what a ModelCheckpoint saves."""
     model = compiled(keras)
     calls = recording(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -159,7 +159,7 @@ def saved(keras: Any, arguments: dict[str, Any], series: list[float]) -> Answer:
 
 
 def saved_by_batches(keras: Any, frequency: int) -> Answer:
-    """What a ModelCheckpoint saves that counts batches, over three epochs of four."""
+    """Return what a ModelCheckpoint that counts batches saves over three epochs of four."""
     model = compiled(keras)
     calls = recording(model)
     with tempfile.TemporaryDirectory() as folder:
@@ -171,7 +171,7 @@ def saved_by_batches(keras: Any, frequency: int) -> Answer:
 
 
 def logs_as_csv(keras: Any) -> dict[str, Callable[[], Answer]]:
-    """What a CSVLogger writes: alone, after a file that is there, over it, with its own separator."""
+    """Return what a CSVLogger writes: to a new file, appended to an existing one, over it, with another separator."""
 
     def written(
         before: str = "", epochs: Sequence[Any] = ({"b": 2.0, "a": 0.5}, {"b": 3.0, "a": 0.25}), **told: Any
@@ -202,7 +202,7 @@ def logs_as_csv(keras: Any) -> dict[str, Callable[[], Answer]]:
 
 
 def scheduled(keras: Any) -> dict[str, Callable[[], Answer]]:
-    """The rates that a LearningRateScheduler sets."""
+    """Return the rates that a LearningRateScheduler sets."""
     rows = {
         "by_epoch": lambda epoch: 0.5 / (epoch + 1),
         "by_rate": lambda epoch, rate: rate if epoch < 2 else rate * 0.5,

@@ -1,4 +1,4 @@
-"""Trainings that real Keras (fixtures/make_fit_answers.py) and graphkit (test_keras_fit.py) run alike."""
+"""Trainings that real Keras (fixtures/make_fit_answers.py) and graphkit (test_keras_fit.py) both run."""
 
 from __future__ import annotations
 
@@ -47,26 +47,26 @@ def two(keras: Any, **compiled: Any) -> Any:
 
 
 def five(number: int) -> slice:
-    """The rows of a batch of five."""
+    """Return the rows of a batch of five."""
     return slice(number * 5, number * 5 + 5)
 
 
 def endless() -> Iterator[Any]:
-    """Four batches again and again."""
+    """Yield four batches repeatedly."""
     while True:
         for number in range(4):
             yield X[five(number)], Y[five(number)]
 
 
 def weighted_batches() -> Iterator[Any]:
-    """Forty batches with weights."""
+    """Yield forty batches with weights."""
     for number in range(40):
         rows = five(number % 4)
         yield X[rows], Y[rows], WEIGHTS[rows]
 
 
 def batches(keras: Any) -> Any:
-    """Four batches by number."""
+    """Four batches by index."""
 
     class Batches(keras.utils.PyDataset):  # type: ignore[misc, name-defined]
         def __len__(self) -> int:
@@ -89,7 +89,7 @@ def fitted(model: Any, *data: Any, **arguments: Any) -> Arrays:
 
 
 def by_batches(keras: Any, call: Callable[[Any, Any], Any]) -> Arrays:
-    """Three calls on one batch each, and the weights then."""
+    """Return the results of three calls on one batch each, and the weights afterwards."""
     model = regressor(keras, metrics=["mae"], weighted_metrics=["mse"])
     found = {str(number): np.array(call(model, five(number)), "float64") for number in range(3)}
     return {**found, "w": weights_of(model)}
@@ -100,12 +100,12 @@ def evaluated(model: Any, *data: Any, **arguments: Any) -> Arrays:
 
 
 def scenarios(keras: Any) -> dict[str, Callable[[], Arrays]]:
-    """Name -> a training or evaluation with `keras` (or graphkit) that gives arrays by name."""
+    """Return name -> a training or evaluation with `keras` (or graphkit) that returns arrays by name."""
     return {**single_output(keras), **classes(keras), **iterated(keras), **two_outputs(keras), **others(keras)}
 
 
 def single_output(keras: Any) -> dict[str, Callable[[], Arrays]]:
-    rows: dict[str, tuple[Arrays, Arrays]] = {  # compile's arguments, fit's
+    rows: dict[str, tuple[Arrays, Arrays]] = {  # arguments of compile, of fit
         "plain": ({"metrics": ["mae"]}, {"epochs": 2}),
         "steps": ({}, {"epochs": 3, "steps_per_epoch": 2}),
         "steps_more": ({}, {"epochs": 2, "steps_per_epoch": 9}),

@@ -1,4 +1,4 @@
-"""Callbacks: when they are called, and what the ready-made ones do."""
+"""Callbacks: when they are called, and what the built-in ones do."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_something_that_is_no_callback_is_refused() -> None:
 
 
 def trained(optimizer: Any, given: Any, **arguments: Any) -> Any:
-    """A model of one weight after training with callbacks."""
+    """Return a model of one weight after training with callbacks."""
     graphkit.utils.set_random_seed(1)
     x = np.random.default_rng(0).normal(size=(20, 3)).astype("float32")
     model: Any = graphkit.Sequential([graphkit.Input((3,)), layers.Dense(1)])

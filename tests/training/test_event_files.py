@@ -1,4 +1,4 @@
-"""TensorBoard: records as TensorFlow writes them, results of training in them."""
+"""TensorBoard: records as TensorFlow writes them, with the results of training."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_record_has_tensorflows_bytes() -> None:
 
 
 def fields(data: bytes) -> dict[int, list[Any]]:
-    """The fields of a protocol buffer, by number."""
+    """Return the fields of a protocol buffer, by number."""
     found: dict[int, list[Any]] = {}
     at = 0
 
@@ -60,7 +60,7 @@ def fields(data: bytes) -> dict[int, list[Any]]:
 
 
 def scalars(folder: Path) -> dict[str, list[tuple[int, float]]]:
-    """The scalars of a folder's event file: name -> (step, value)."""
+    """Return the scalars of a folder's event file: name -> (step, value)."""
     found: dict[str, list[tuple[int, float]]] = {}
     for file in folder.iterdir():
         data = file.read_bytes()

@@ -1,4 +1,4 @@
-"""Callbacks do what those of real Keras do, whatever they are told. See fixtures/make_callback_answers.py."""
+"""Callbacks behave like real Keras', for all arguments and results. See fixtures/make_callback_answers.py."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""fit, evaluate, predict and the `_on_batch` methods give what real Keras gives, whatever they are told."""
+"""fit, evaluate, predict and the `_on_batch` methods return what real Keras' do, for all arguments."""
 
 from __future__ import annotations
 

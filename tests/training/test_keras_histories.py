@@ -1,4 +1,4 @@
-"""Models compiled and trained by real Keras: the same start gives the same history, weights and optimizer state."""
+"""Models compiled and trained by real Keras: from the same start, the same history, weights and optimizer state."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.core.serialization import deserialize
 
 KERAS = pathlib.Path(__file__).parents[2] / "fixtures" / "keras"
 CASES = [c for c in json.loads((KERAS / "index.json").read_text())["cases"] if c["id"].startswith("compiled.")]
-# A bias before batch normalization has no gradient but rounding errors, which Adam scales up.
+# The gradient of a bias before batch normalization consists of rounding errors, which Adam scales up.
 LOOSE = {"compiled.batch_norm": 5e-4}
 IDS = [c["id"].removeprefix("compiled.") for c in CASES]
 
@@ -29,7 +29,7 @@ def arrays(data: Any, prefix: str) -> list[np.ndarray]:
 
 
 class Trained:
-    """A golden case: its model as the file says, compiled, and its data."""
+    """Return the compiled model of a golden case, as saved, and its data."""
 
     def __init__(self, row: dict[str, Any]) -> None:
         self.row = row

@@ -1,4 +1,4 @@
-"""Callbacks take the arguments of Keras', with its defaults."""
+"""Callbacks have Keras' arguments and defaults."""
 
 from __future__ import annotations
 

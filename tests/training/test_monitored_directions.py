@@ -1,4 +1,4 @@
-"""Callbacks that wait for a better result know which way it is better, or ask; learning rates stand among the results."""
+"""Callbacks that monitor a result know its direction, or require one; learning rates are among the results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Rising(metrics.Metric):
         return self.count * 1.0
 
     def reset_state(self) -> None:
-        """Goes on."""
+        """Keep the count, so that the result rises."""
 
 
 class Upwards(Rising):

@@ -1,4 +1,4 @@
-"""Which samples are in which batch: read off the losses, to which each sample adds a power of two of its own."""
+"""Which samples are in which batch, determined from the losses: each sample contributes a different power of two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Y = np.sqrt(2.0 ** np.arange(ROWS)).astype("float32")[:, None]
 
 
 class Batches(callbacks.Callback):
-    """Writes down the samples of each batch, by epoch, and those of evaluations."""
+    """Records the samples of each batch, by epoch, and those of evaluations."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class Batches(callbacks.Callback):
         self._note(logs["loss"], self.evaluated)
 
     def _note(self, mean: float, batches: list[set[int]]) -> None:
-        """The samples that the mean so far holds and that were not in it before."""
+        """Return the samples that have entered the running mean since the last batch."""
         for count in range(len(self._seen) + 1, ROWS + 1):
             total = round(mean * count)
             samples = {i for i in range(ROWS) if total >> i & 1}
@@ -51,7 +51,7 @@ class Batches(callbacks.Callback):
 
 
 def model() -> Any:
-    """Gives 0 and does not learn."""
+    """A layer that returns 0 and has no trainable weights."""
     made: Any = graphkit.Sequential([graphkit.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
     made.compile(optimizers.SGD(0.0), "mse")
     return made
@@ -65,7 +65,7 @@ def trained(*data: Any, seed: int = 3, **arguments: Any) -> Batches:
 
 
 def orders(seen: Batches) -> list[list[int]]:
-    """The samples one by one, of batches of one."""
+    """Return the samples of batches of size 1."""
     return [[sample for (sample,) in epoch] for epoch in seen.epochs]
 
 
@@ -174,7 +174,7 @@ def test_predict_keeps_the_order_and_takes_the_last_batch() -> None:
 
 
 class Numbered(graphkit.utils.PyDataset):
-    """Batches of one sample by number."""
+    """Batches of one sample, by index."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -227,7 +227,7 @@ def test_several_inputs_targets_and_weights_are_shuffled_together() -> None:
 
 
 def fitted(made: Any, x: Any, y: Any, weights: Any) -> list[float]:
-    """The losses of two epochs of a model that has something to learn beside what it is told, but no error."""
+    """Return the losses of two epochs of a model with a trainable layer on top, whose predictions are exact."""
     x0, x1 = made.inputs
     extra: Any = graphkit.Model([x0, x1], layers.Dense(1, kernel_initializer="ones")(made([x0, x1])))
     extra.compile("sgd", "mse")

@@ -1,4 +1,4 @@
-"""Callbacks and models that are used for a second training, and callbacks' rarer arguments."""
+"""Callbacks and models that are reused for a second training, and rarer arguments of callbacks."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_backup_is_deleted_at_the_end_unless_it_shall_stay(delete: bool, tmp_p
     made.fit(X, Y, epochs=2, callbacks=[callbacks.BackupAndRestore(folder, delete_checkpoint=delete)], verbose=0)
 
     assert folder.exists() is not delete
-    if not delete:  # it goes on where that training ended
+    if not delete:  # it continues where that training ended
         again = model("adam")
         history = again.fit(X, Y, epochs=3, callbacks=[callbacks.BackupAndRestore(folder)], verbose=0)
         assert history.epoch == [2]

@@ -1,4 +1,4 @@
-"""Calls of keras.utils that fixtures/make_utils_answers.py makes with real Keras and the tests with graphkit."""
+"""Calls of keras.utils, which fixtures/make_utils_answers.py makes with real Keras, and the tests with graphkit."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ TABLE: dict[str, list[Any]] = {
 
 
 def feature_spaces(space: Any, layers: Any) -> dict[str, Any]:
-    """Feature spaces of all kinds, made with a package's FeatureSpace and layers."""
+    """Return feature spaces of all kinds, made with a package's FeatureSpace and layers."""
     return {
         "concat": space(
             {

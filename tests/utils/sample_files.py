@@ -1,4 +1,4 @@
-"""Folders of small files, made here for the tests and for fixtures/make_utils_answers.py alike."""
+"""Folders of small files, for the tests and for fixtures/make_utils_answers.py."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ SIZES = {"cats": [(6, 9), (8, 8), (5, 7)], "dogs": [(10, 6), (7, 7)]}
 
 
 def image(number: int, size: tuple[int, int]) -> np.ndarray:
-    """A picture of smooth and of rough parts, uint8 (height, width, 3)."""
+    """Return an image with smooth and noisy parts, uint8 of shape (height, width, 3)."""
     rows, columns = np.mgrid[: size[0], : size[1]]
     parts = [(rows * 23 + number * 40) % 256, (columns * 31 + number * 7) % 256, (rows * columns * 5 + number) % 256]
     return np.stack(parts, -1).astype("uint8")
 
 
 def images(folder: Path) -> Path:
-    """PNG files in two sub-folders."""
+    """Write PNG files to two subfolders."""
     from PIL import Image
 
     number = 0
@@ -32,7 +32,7 @@ def images(folder: Path) -> Path:
 
 
 def texts(folder: Path) -> Path:
-    """Text files in three sub-folders, one of them with a folder of its own."""
+    """Write text files to three subfolders, one of them with a subfolder."""
     for name, words in {"neg": ["bad", "very bad"], "pos": ["good", "fine thing"], "pos/more": ["great"]}.items():
         (folder / name).mkdir(parents=True)
         for number, text in enumerate(words):
@@ -42,7 +42,7 @@ def texts(folder: Path) -> Path:
 
 
 def sounds(folder: Path) -> Path:
-    """WAV files of 16 bits, one and two channels."""
+    """Write 16-bit WAV files with one and two channels."""
     for name, steps in {"high": [12, 20], "low": [16]}.items():
         (folder / name).mkdir(parents=True)
         for number, count in enumerate(steps):

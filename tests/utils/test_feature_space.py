@@ -1,4 +1,4 @@
-"""FeatureSpace: numbers and files of real Keras (fixtures/make_utils_answers.py), models on top, ONNX."""
+"""FeatureSpace: values and files of real Keras (fixtures/make_utils_answers.py), models on top, ONNX."""
 
 from __future__ import annotations
 
@@ -131,5 +131,5 @@ def test_what_does_not_go_together_is_refused() -> None:
         FeatureSpace({"a": "float"})(np.ones(3))
     with pytest.raises(InvalidTypeError, match="dict of arrays"):
         made("concat").adapt("text")
-    with pytest.raises(InvalidArgumentError, match="misses"):
+    with pytest.raises(InvalidArgumentError, match="without the features"):
         FeatureSpace({"a": "float"})({"b": 1})

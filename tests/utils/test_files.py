@@ -1,4 +1,4 @@
-"""get_file: what is fetched, kept, checked and unpacked."""
+"""get_file: what is downloaded, cached, verified and unpacked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Config, Progbar, parts of data, data sets of batches, logging switches."""
+"""Config, Progbar, packing and splitting of data, data sets of batches, logging switches."""
 
 from __future__ import annotations
 

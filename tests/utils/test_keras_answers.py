@@ -1,4 +1,4 @@
-"""Data sets, pictures and splits give what real Keras gives (fixtures/make_utils_answers.py)."""
+"""Data sets, images and splits equal real Keras' (fixtures/make_utils_answers.py)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ with np.load(Path(__file__).resolve().parents[2] / "fixtures" / "utils.npz", all
 
 
 def assert_batches(data: Any, name: str, atol: float = 1e-3) -> None:
-    """All batches of a data set are Keras', in number, shape, dtype and numbers."""
+    """Assert that all batches of a data set equal Keras' in number, shape, dtype and values."""
     made = {}
     for number, batch in enumerate(data):
         for part, array in enumerate(batch if isinstance(batch, tuple) else (batch,)):
@@ -44,11 +44,12 @@ def test_folder(name: str, tmp_path: Path) -> None:
     assert (data.class_names or []) == ANSWERS[f"{name}.classes"].tolist()
     if f"{name}.paths" in ANSWERS:
         assert [str(Path(p).relative_to(home)) for p in data.file_paths] == ANSWERS[f"{name}.paths"].tolist()
-    if arguments["shuffle"]:  # each pass has an order of its own
+    if arguments["shuffle"]:  # each iteration has a new order
         labels = np.concatenate([y for _, y in data])
         assert sorted(labels) == sorted(np.concatenate([ANSWERS[f"{name}.0.1"]]))
     else:
-        assert_batches(data, name, atol=1.0 if "grey" in name else 1e-3)  # TensorFlow cuts grey down to integers first
+        # TensorFlow truncates grey values to integers first.
+        assert_batches(data, name, atol=1.0 if "grey" in name else 1e-3)
 
 
 def test_images_are_padded_and_picked_as_the_op_does(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The layered layout: nothing overlaps, arrows go down, long edges are straight."""
+"""The layered layout: nothing overlaps, arrows point down, long edges are straight."""
 
 from __future__ import annotations
 

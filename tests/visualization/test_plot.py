@@ -1,4 +1,4 @@
-"""plot_model, model_to_dot: what is drawn, what files are written, what is refused."""
+"""plot_model, model_to_dot: what is drawn, which files are written, errors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def twins() -> Any:
 
 
 def titles(drawing: Any) -> list[str]:
-    """The first line of what every box says."""
+    """Return the first line of every box's text."""
     root = ElementTree.fromstring(str(drawing))
     groups = [g for g in root.iter(f"{SVG}g") if g.get("class") == "gk-box"]
     return [(g.findtext(f"{SVG}title") or "").split("\n")[0] for g in groups]
@@ -63,7 +63,7 @@ def test_show_nodes_draws_one_box_a_call() -> None:
     assert titles(drawing).count("shared: Dense") == 2
     assert "call 0" in texts(drawing)
     assert "call 1" in texts(drawing)
-    assert "stroke-dasharray" in str(drawing)  # the line between the calls: the same weights
+    assert "stroke-dasharray" in str(drawing)  # the line between the calls, which share their weights
 
 
 @pytest.mark.parametrize("rankdir", ["TB", "LR", "BT", "RL"])
@@ -202,7 +202,7 @@ def test_what_graphviz_complains_of_is_told(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_an_unknown_suffix_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"cannot draw 'm\.xyz': its suffix must be one of \.svg"):
+    with pytest.raises(InvalidArgumentError, match=r"cannot write 'm\.xyz': the suffix must be one of \.svg"):
         plot_model(siamese(), tmp_path / "m.xyz")
 
 

@@ -1,4 +1,4 @@
-"""model.summary(): the very table that Keras prints."""
+"""model.summary(): exactly the table that Keras prints."""
 
 from __future__ import annotations
 
@@ -99,5 +99,5 @@ def test_a_layer_range_that_fits_nothing_is_refused(given: Any, message: str) ->
 
 
 def test_positions_must_be_one_a_column() -> None:
-    with pytest.raises(InvalidArgumentError, match="`positions` needs 3 numbers"):
+    with pytest.raises(InvalidArgumentError, match="`positions` must have 3 numbers"):
         text_of(CASES["stack"][0](graphkit), positions=[0.5, 1.0])

@@ -1,4 +1,4 @@
-"""Lowerings: one function for each primitive that ONNX knows, by family. Importing this package registers them all."""
+"""Lowerings: one function for each primitive that ONNX can express, by family. Importing this package registers them all."""
 
 from . import (
     activations,

@@ -1,4 +1,4 @@
-"""Activations that ONNX knows whole; the others are expanded."""
+"""Activations that are ONNX operators, or a few of them; the others are expanded."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _log_softmax(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...]) -> Any:
 
 @lowering("erfc")
 def _erfc(b: GraphBuilder, x: Operand) -> Any:
-    """1 - erf(x) for x below 1/2, and for larger ones t exp(-x^2 + P(t)) with t = 1 / (1 + x / 2), where 1 - erf has no digits left.
+    """1 - erf(x) for x < 1/2; above, where that difference cancels, t exp(-x^2 + P(t)) with t = 1 / (1 + x / 2).
 
     Coefficients: Numerical Recipes' Chebyshev fit of erfc, relative error below 1.2e-7.
     """
@@ -101,7 +101,7 @@ def _erfinv(b: GraphBuilder, x: Operand) -> Any:
 
 
 def inverse_erf(b: GraphBuilder, x: Input, dtype: str) -> Any:
-    """Giles' single-precision approximation: a polynomial in w = -log(1 - x^2), another one in sqrt(w) for the tails.
+    """Write Giles' single-precision approximation: a polynomial in w = -log(1 - x^2), and one in sqrt(w) for the tails.
 
     Source: M. Giles, "Approximating the erfinv function", GPU Computing Gems 2 (2011).
     """

@@ -1,4 +1,4 @@
-"""Integers as bits. ONNX' operators on bits came with opset 18; its BitShift takes unsigned numbers only."""
+"""Bitwise operations. ONNX has bitwise operators since opset 18; its BitShift takes unsigned integers only."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ for _name, _pair_of in _OPERATORS.items():
 
 @lowering("bitwise_not")
 def _bitwise_not(b: GraphBuilder, x: Operand) -> Any:
-    """-1 - x in two's complement; the largest number minus x where there is no sign."""
+    """Before opset 18: -1 - x for signed integers (two's complement), the largest value minus x for unsigned ones."""
     if b.opset >= 18:
         return b.op("BitwiseNot", x)
     return b.op("Sub", b.like(x, -1 if x.dtype in dtypes.SIGNED else (1 << dtypes.bits(x.dtype)) - 1), x)
@@ -52,7 +52,7 @@ def _left_shift(b: GraphBuilder, x: Operand, y: Operand) -> Any:
 
 @lowering("right_shift")
 def _right_shift(b: GraphBuilder, x: Operand, y: Operand) -> Any:
-    """A negative number is moved as its complement: ~(~x >> y) keeps the sign."""
+    """Negative values are shifted as their complement: ~(~x >> y) keeps the sign."""
     if x.dtype not in dtypes.SIGNED:
         return _shift(b, x, y, "RIGHT", x.dtype)
     is_negative, minus_one = b.op("Less", x, b.like(x, 0)), b.like(x, -1)

@@ -1,4 +1,4 @@
-"""Loops and branches: Scan, Loop and If. Bodies read what they capture from the graph around them, by name."""
+"""Loops and branches: Scan, Loop and If. Bodies refer to captured values of the enclosing graph by name."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..registry import lowering
 
 
 class Body:
-    """The graph of a body under construction: declared inputs, what the program makes of them, declared outputs."""
+    """The graph of a loop body or branch under construction."""
 
     def __init__(self, b: GraphBuilder, name: str) -> None:
         self.builder = b.child()
@@ -31,25 +31,25 @@ class Body:
         self.outputs: list[onnx.ValueInfoProto] = []
 
     def input(self, spec: TensorSpec, hint: str) -> Operand:
-        """A new input."""
+        """Declare a new input."""
         name = self.builder.root.names.unique(f"{self.name}/{hint}")
         self.inputs.append(value_info(name, spec))
         self.builder.root.dtypes[name] = spec.dtype
         return Operand(self.builder, spec, name)
 
     def lower(self, program: Program, arguments: Sequence[Operand]) -> list[Operand]:
-        """Write a program into the body; what stands for its outputs."""
+        """Write a program into the body and return the operands of its outputs."""
         program = fitted(program, [a.spec for a in arguments])
         names = driver.lower_body(self.builder, program, list(arguments))
         return [Operand(self.builder, atom.spec, name) for atom, name in zip(program.outputs, names, strict=True)]
 
     def output(self, value: Operand, spec: TensorSpec | None = None) -> None:
-        """Declare an output; each gets a name of its own."""
+        """Declare an output under a new name, since one value may be several outputs."""
         name = self.builder.op("Identity", value)
         self.outputs.append(value_info(name, spec or value.spec))
 
     def graph(self) -> onnx.GraphProto:
-        """The finished graph."""
+        """Return the finished graph."""
         return helper.make_graph(self.builder.nodes, self.name, self.inputs, self.outputs)
 
 
@@ -61,7 +61,7 @@ def _several(made: Any) -> tuple[str, ...]:
 def _scan(
     b: GraphBuilder, *operands: Operand, body: Program, carries: int, sequences: int, length: Size, reverse: bool
 ) -> tuple[str, ...]:
-    """onnxruntime refuses a Scan of no steps, so where there may be none, If chooses between nothing and the Scan."""
+    """Write a Scan; where the length may be 0, which onnxruntime rejects, inside an If."""
     options: dict[str, Any] = {"carries": carries, "sequences": sequences, "length": length, "reverse": reverse}
     assert b.equation is not None
     results = [v.spec for v in b.equation.outputs[carries:]]
@@ -80,7 +80,7 @@ def _scan(
 
 
 def _no_steps(b: GraphBuilder, carried: Sequence[Operand], results: Sequence[TensorSpec]) -> tuple[str, ...]:
-    """The carries as they are, and results of no rows."""
+    """Return the initial carries, and results with no rows."""
     empty = [
         b.op("Expand", b.constant(np.zeros((), dtypes.to_numpy(s.dtype))), shape_vector(b, (0, *s.shape[1:])))
         for s in results
@@ -96,7 +96,7 @@ def _steps(
     carried = [part.input(o.spec, f"carry_{i}") for i, o in enumerate(operands[:carries])]
     slices = [part.input(TensorSpec(o.shape[1:], o.dtype), f"slice_{i}") for i, o in enumerate(operands[carries:stop])]
     feeds: list[Any] = list(operands[carries:stop])
-    if not sequences:  # ONNX' Scan counts along a sequence
+    if not sequences:  # ONNX' Scan takes its length from a sequence
         part.input(TensorSpec((), "int64"), "step")
         zero, one = (b.constant(np.asarray(n, np.int64)) for n in (0, 1))
         feeds = [b.op("Range", zero, size_scalar(b, length), one)]

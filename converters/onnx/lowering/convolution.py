@@ -1,4 +1,4 @@
-"""Convolution and its two derivatives; all channels-first by the time they are lowered (see `layout`)."""
+"""Convolution and its two derivatives, all channels-first when they are lowered (see `layout`)."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..registry import lowering
 
 
 def channels_first_kernel(b: GraphBuilder, kernel: Operand) -> Any:
-    """(*window, channels, filters) as (filters, channels, *window)."""
+    """Transpose a kernel from (*window, channels, filters) to (filters, channels, *window)."""
     rank = kernel.rank
     return b.transpose(kernel, (rank - 1, rank - 2, *range(rank - 2)))
 
 
 def cropped(b: GraphBuilder, x: Operand, pads: Any) -> tuple[Input, Any]:
-    """A negative pad cuts off: a Slice before, so that the operator sees pads of 0 and more."""
+    """Turn negative pads, which crop, into a Slice. Returns the image and the remaining pads, all 0 or more."""
     low = [-min(before, 0) for before, _ in pads]
     high = [-min(after, 0) for _, after in pads]
     axes = [a for a in range(len(low)) if low[a] or high[a]]
@@ -32,7 +32,7 @@ def cropped(b: GraphBuilder, x: Operand, pads: Any) -> tuple[Input, Any]:
 
 
 def pad_attributes(padding: Any) -> dict[str, Any]:
-    """Pairs as ONNX' pads (all befores, then all afters); "same" as auto_pad, which adds the odd one behind as Keras does."""
+    """Return pairs as ONNX' `pads` (all starts, then all ends); "same" as `auto_pad`, which pads the end more, as Keras does."""
     if isinstance(padding, str):
         return {"auto_pad": "SAME_UPPER"}
     pads = [before for before, _ in padding] + [after for _, after in padding]
@@ -63,7 +63,20 @@ def transposed(
     b: GraphBuilder, g: Input, kernel: Input, shape: Shape, sizes: Shape, window: Ints, strides: Ints, pads: Any, dilation: Ints,
     groups: int,
 ) -> Any:  # fmt: skip
-    """ConvTranspose of `g` (of `shape`): what its full result has beyond the wanted sizes is cut off, what it lacks is zero."""
+    """Write a ConvTranspose whose full result is cropped or zero-padded to `sizes`.
+
+    Args:
+        b: the graph to write to.
+        g: the input, (batch, filters, *spatial).
+        kernel: (filters, channels / groups, *window).
+        shape: of `g`.
+        sizes: the spatial sizes of the result.
+        window: the spatial sizes of the kernel.
+        strides: of the convolution that it transposes; so are `pads`, `dilation` and `groups`.
+        pads: (before, after) for each spatial axis; negative ones crop the image of the convolution.
+        dilation: of the kernel.
+        groups: of channels.
+    """
     before = [low for low, _ in pads]
     full = [(n - 1) * s + span for n, s, span in zip(shape[2:], strides, reach(window, dilation), strict=True)]
     after = [f - low - n for f, low, n in zip(full, before, sizes, strict=True)]
@@ -82,11 +95,15 @@ def transposed(
 
 
 def pads_of(padding: Padding, sizes: Shape, window: Ints, strides: Ints, dilation: Ints) -> Any:
-    """The pairs of a padding. Raises ExportError for "same" where it depends on a size that is not known."""
+    """Return a padding as pairs.
+
+    Raises:
+        ExportError: "same" padding depends on an unknown size.
+    """
     pads = resolve_padding(padding, sizes, window, strides, dilation)
     if isinstance(pads, str):
         raise ExportError(
-            'the gradient of strided windows with padding="same" over an unknown size has pads that are no polynomial of it. '
+            'the gradient of strided windows with padding="same" has pads that ONNX cannot compute from an unknown size. '
             "Give the input a fixed size"
         )
     return pads
@@ -94,7 +111,7 @@ def pads_of(padding: Padding, sizes: Shape, window: Ints, strides: Ints, dilatio
 
 @lowering("conv_kernel_grad")
 def _conv_kernel_grad(b: GraphBuilder, x: Operand, g: Operand, *, window: Ints, **how: Unpack[ConvParams]) -> Any:
-    """A convolution of x with g for its kernel, batch and channels exchanged, strides and dilations exchanged."""
+    """Write a convolution of x with g as its kernel, with batch and channels swapped, and strides and dilations swapped."""
     strides, dilation, groups = how["strides"], how["dilation"], how["groups"]
     known = pads_of(how["padding"], x.shape[2:], window, strides, dilation)
     image, pads = cropped(b, x, known)
@@ -115,18 +132,18 @@ def _known(size: Size) -> int:
 
 
 def pads_shape(shape: Shape, padding: Any) -> Shape:
-    """The shape of an image after negative pads cut it."""
+    """Return the shape of an image after negative pads have cropped it."""
     return (*shape[:2], *(n + min(low, 0) + min(high, 0) for n, (low, high) in zip(shape[2:], padding, strict=True)))
 
 
 def _grouped(b: GraphBuilder, value: Input, shape: Shape, groups: int, each: int, order: Ints) -> Any:
-    """(n, groups * each, *sizes) as (each, groups, n, *sizes) or (groups, each, n, *sizes)."""
+    """Rearrange (n, groups * each, *sizes) to (each, groups, n, *sizes) or (groups, each, n, *sizes), by `order`."""
     split: Shape = (shape[0], groups, each, *shape[2:])
     return b.transpose(b.reshape(value, shape, split), (*order, *range(3, len(split))))
 
 
 def _folded(b: GraphBuilder, left: Any, right: Any, x: Operand, g: Operand, groups: int, cut: Shape) -> tuple[Any, Any]:
-    """The grouped forms as image (channels / groups, groups * n, ...) and kernel (filters, n, ...)."""
+    """Reshape the grouped forms to an image (channels / groups, groups * n, ...) and a kernel (filters, n, ...)."""
     channels, filters = _known(x.shape[1]) // groups, _known(g.shape[1]) // groups
     n: Size = x.shape[0]
     image = b.reshape(left, (channels, groups, n, *cut[2:]), (channels, groups * n, *cut[2:]))

@@ -1,4 +1,4 @@
-"""Elementwise operators: one-to-one in a table, the others in a few nodes each."""
+"""Elementwise operations: a table of those that are one ONNX operator, and functions for the others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphkit.core import dtypes
 from ..builder import GraphBuilder, Operand
 from ..registry import lowering
 
-# primitive -> ONNX operator of the same inputs, without attributes
+# primitive -> ONNX operator with the same inputs and no attributes
 DIRECT: dict[str, str] = {
     "identity": "Identity", "add": "Add", "subtract": "Sub", "multiply": "Mul", "power": "Pow",
     "maximum": "Max", "minimum": "Min", "negative": "Neg", "abs": "Abs", "sign": "Sign", "sqrt": "Sqrt", "exp": "Exp",
@@ -41,13 +41,13 @@ def _stop_gradient(b: GraphBuilder, x: Operand) -> Operand:
 
 
 @lowering("floor", "ceil", "round", since=17, when=lambda e: not dtypes.is_float(e.inputs[0].spec.dtype))
-def _whole_already(b: GraphBuilder, x: Operand) -> Operand:
+def _round_integers(b: GraphBuilder, x: Operand) -> Operand:
     return x
 
 
 @lowering("sigmoid", when=lambda e: e.inputs[0].spec.dtype in dtypes.HALF)
 def _half_sigmoid(b: GraphBuilder, x: Operand) -> Any:
-    """With each step rounded, as the engine and JAX have it."""
+    """Round after each step, as the engine and JAX do."""
     one = b.like(x, 1)
     return b.op("Div", one, b.op("Add", one, b.op("Exp", b.op("Neg", x))))
 
@@ -74,7 +74,7 @@ def _rsqrt(b: GraphBuilder, x: Operand) -> Any:
 
 @lowering("expm1")
 def _expm1(b: GraphBuilder, x: Operand) -> Any:
-    """exp(x) - 1; near zero 2t / (1 - t) with t = tanh(x / 2), where the difference would lose its digits."""
+    """exp(x) - 1; near zero, where that difference cancels, 2t / (1 - t) with t = tanh(x / 2)."""
     one = b.like(x, 1)
     t = b.op("Tanh", b.op("Mul", x, b.like(x, 0.5)))
     near = b.op("Div", b.op("Mul", t, b.like(x, 2)), b.op("Sub", one, t))
@@ -83,7 +83,7 @@ def _expm1(b: GraphBuilder, x: Operand) -> Any:
 
 @lowering("log1p")
 def _log1p(b: GraphBuilder, x: Operand) -> Any:
-    """log(1 + x); near zero 2 * atanh(x / (2 + x)), where the sum would lose its digits."""
+    """log(1 + x); near zero, where that sum loses digits, 2 * atanh(x / (2 + x))."""
     far = b.op("Log", b.op("Add", x, b.like(x, 1)))
     if x.dtype == "float64":
         return far
@@ -93,7 +93,7 @@ def _log1p(b: GraphBuilder, x: Operand) -> Any:
 
 @lowering("floor_divide")
 def _floor_divide(b: GraphBuilder, x: Operand, y: Operand) -> Any:
-    """ONNX' Div of integers truncates towards zero: take the remainder (with the divisor's sign) off first."""
+    """ONNX' Div of integers truncates towards zero, so the remainder (with the divisor's sign) is subtracted first."""
     if dtypes.is_float(x.dtype):
         return b.op("Floor", b.op("Div", x, y))
     return _integer_division(
@@ -104,9 +104,10 @@ def _floor_divide(b: GraphBuilder, x: Operand, y: Operand) -> Any:
 def _integer_division(
     b: GraphBuilder, x: Operand, y: Operand, divide: Callable[[Any], Any], of_minus_one: Callable[[], Any] | None = None
 ) -> Any:
-    """A quotient or remainder of integers, 0 where `y` is 0, as in the engine; `y` = 1 stands in for what would end the process.
+    """Write a quotient or remainder of integers that is 0 where `y` is 0, as in the engine.
 
-    onnxruntime refuses a zero, and the smallest integer by -1 raises a signal of the processor.
+    In onnxruntime a division by 0 is an error, and the smallest integer divided by -1 ends the process (SIGFPE), so both are
+    computed with a divisor of 1 and replaced afterwards.
     """
     if y.number is not None and y.number not in (0, -1):
         return divide(y)
@@ -122,7 +123,7 @@ def _integer_division(
 
 @lowering("mod")
 def _mod(b: GraphBuilder, x: Operand, y: Operand) -> Any:
-    """The remainder with the divisor's sign; for floats ONNX has only C's fmod, which takes the dividend's."""
+    """The remainder with the sign of the divisor; for floats ONNX has only C's fmod, which has the sign of the dividend."""
     if not dtypes.is_float(x.dtype):
         return _integer_division(b, x, y, lambda by: b.op("Mod", x, by))
     remainder = b.op("Mod", x, y, fmod=1)

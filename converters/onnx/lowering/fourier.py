@@ -1,4 +1,4 @@
-"""Fourier transforms: ONNX' DFT takes (..., n, 2), real and imaginary part along the last axis."""
+"""Fourier transforms: ONNX' DFT takes (..., n, 2), with real and imaginary parts along the last axis."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..registry import lowering
 
 @lowering("fft")
 def _fft(b: GraphBuilder, re: Operand, im: Operand, *, inverse: bool) -> Any:
-    """DFT wants a batch axis in front of the one that it transforms."""
+    """DFT requires a batch axis before the axis that it transforms."""
     rank = re.rank
     parts = [b.unsqueeze(part, rank) if rank > 1 else b.unsqueeze(part, 0, 2) for part in (re, im)]
     joined = b.op("Concat", *parts, axis=-1)
@@ -21,5 +21,5 @@ def _fft(b: GraphBuilder, re: Operand, im: Operand, *, inverse: bool) -> Any:
         made = b.op("DFT", joined, None, b.constant(np.int64(axis)), inverse=int(inverse))
     else:
         made = b.op("DFT", joined, axis=axis, inverse=int(inverse))
-    found = [b.op("Gather", made, b.constant(np.int64(i)), axis=-1) for i in range(2)]
-    return tuple(b.squeeze(part, 0) if rank == 1 else part for part in found)
+    halves = [b.op("Gather", made, b.constant(np.int64(i)), axis=-1) for i in range(2)]
+    return tuple(b.squeeze(half, 0) if rank == 1 else half for half in halves)

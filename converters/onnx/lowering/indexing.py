@@ -1,4 +1,4 @@
-"""Picking and placing by position, orders of elements."""
+"""Gather, scatter and sort."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from ..registry import lowering
 
 
 def _positions(b: GraphBuilder, indices: Operand, *, wide: bool = False) -> Input:
-    """Indices as ONNX takes them: int64 or, for gathering, int32."""
-    fitting = ("int64",) if wide else ("int32", "int64")
-    return indices if indices.dtype in fitting else b.cast(indices, "int64")
+    """Cast indices to a dtype that ONNX takes: int64 or, unless `wide`, int32."""
+    accepted = ("int64",) if wide else ("int32", "int64")
+    return indices if indices.dtype in accepted else b.cast(indices, "int64")
 
 
 def zeros(b: GraphBuilder, shape: Shape, dtype: str) -> str:
-    """Zeros of a shape whose sizes may be unknown."""
+    """Return the name of a tensor of zeros whose sizes may be unknown."""
     if is_static(shape) and np.prod([int(s) for s in shape if isinstance(s, int)]) <= 16:
         return b.constant(np.zeros([int(s) for s in shape if isinstance(s, int)], dtypes.to_numpy(dtype)))
     value = to_tensor(np.zeros(1, dtypes.to_numpy(dtype)), dtype, "value")
@@ -35,7 +35,9 @@ def _with_classes(b: GraphBuilder, x: Operand, *, size: Size, least: int) -> Any
     if not isinstance(size, Dim):
         return b.op("Identity", x)
     if b.parent is not None:
-        raise ExportError("ONNX cannot carry a size that depends on numbers out of the body of a loop or branch.")
+        raise ExportError(
+            "A size that depends on values cannot leave the body of a loop or branch in ONNX. Give the number of classes."
+        )
     flat = b.op("Reshape", b.cast(x, "int64"), b.ints([-1]))
     numbers = b.op("Concat", flat, b.ints([least - 1]), axis=0)
     b.root.sizes[size] = b.op("Add", b.op("ReduceMax", numbers, keepdims=1), b.ints([1]))
@@ -49,7 +51,7 @@ def _take(b: GraphBuilder, x: Operand, indices: Operand, *, axis: int) -> Any:
 
 @lowering("scatter_add")
 def _scatter_add(b: GraphBuilder, updates: Operand, indices: Operand, *, axis: int, size: Size) -> Any:
-    """ScatterND adds rows along the first axes; the indexed axes go to the front, the result's axis goes back."""
+    """ScatterND adds rows along the first axes, so the indexed axes are moved to the front, and the result's axis back."""
     rank = len(updates.shape)
     inside = list(range(axis, axis + indices.rank))
     rest = [a for a in range(rank) if a not in inside]
@@ -82,7 +84,7 @@ def _scatter_set(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand
 def _scatter_reduce(b: GraphBuilder, x: Operand, indices: Operand, updates: Operand, *, reduction: str) -> Any:
     if b.opset < 18 and reduction != "mul":
         raise ExportError(
-            f"ScatterND knows reduction={reduction!r} since opset 18, not in opset {b.opset}; export with 18 or more."
+            f"ScatterND has reduction={reduction!r} since opset 18, got opset {b.opset}. Export with opset=18 or later."
         )
     places = b.unsqueeze(_positions(b, indices, wide=True), indices.rank)
     return b.op("ScatterND", x, places, updates, reduction=reduction)
@@ -90,7 +92,7 @@ def _scatter_reduce(b: GraphBuilder, x: Operand, indices: Operand, updates: Oper
 
 @lowering("nonzero")
 def _nonzero(b: GraphBuilder, x: Operand, *, size: Size) -> Any:
-    """NonZero gives a row for each axis; where the number of columns is a name, later operators find it here."""
+    """NonZero returns a row for each axis. Where the number of columns is a named size, later operators read it from here."""
     made = b.op("NonZero", x)
     if isinstance(size, Dim):
         b.root.sizes.setdefault(size, b.op("Shape", made, start=1))
@@ -100,7 +102,7 @@ def _nonzero(b: GraphBuilder, x: Operand, *, size: Size) -> Any:
 
 @lowering("argsort")
 def _argsort(b: GraphBuilder, x: Operand, *, axis: int) -> Any:
-    """All elements by TopK, smallest first; equal ones stay in order."""
+    """Sort by TopK over all elements, smallest first; equal elements keep their order."""
     source = b.cast(x, "int32") if x.dtype == "bool" else x
     _, places = b.op("TopK", source, size_vector(b, x.shape[axis]), axis=axis, largest=0, sorted=1, outputs=2)
     return b.cast(places, "int32")

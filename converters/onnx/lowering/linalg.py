@@ -1,4 +1,4 @@
-"""Linear algebra. Systems of equations, determinants and factors are expanded to elimination by columns."""
+"""Linear algebra. Solvers, determinants and factorizations are expanded to column-by-column elimination."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Products of tensors."""
+"""Matrix products and contractions."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def _terms(equation: str) -> tuple[str, str, str]:
 
 
 def _is_dense(equation: Equation) -> bool:
-    """Whether an einsum multiplies the last axes of its first operand with the first ones of a second of known shape.
+    """Return whether an einsum contracts the last axes of its first operand with the first axes of a second of known shape.
 
-    That is what layers do with their kernels: one MatMul, and reshapes that copy the unknown axes in front.
+    That is what layers do with their kernels. It is one MatMul, with reshapes that copy the unknown leading axes.
     """
     left, right, target = _terms(equation.params["equation"])
     count = sum(1 for letter in left if letter in right)

@@ -1,4 +1,4 @@
-"""Normalisations that ONNX knows whole; training-time ones are expanded."""
+"""Normalizations that are ONNX operators; training-time ones are expanded."""
 
 from __future__ import annotations
 

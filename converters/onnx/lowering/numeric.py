@@ -1,4 +1,4 @@
-"""Functions with gradients of their own, which need only their values here; what ONNX cannot say of bits."""
+"""Functions with custom gradients, of which only the values are exported; operations on bits that ONNX lacks."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def _custom_gradient(b: GraphBuilder, *operands: Operand, results: int, **_: Any
     return operands[:results]
 
 
-limitation("ONNX (below opset 26) cannot read bits as another type", "bitcast")
-limitation("ONNX has no operator that steps from one float to the next", "nextafter")
+limitation("ONNX (before opset 26) has no operator that reinterprets bits as another type", "bitcast")
+limitation("ONNX has no operator that steps to the next representable float", "nextafter")

@@ -1,4 +1,4 @@
-"""Pooling and its derivatives; channels-first by the time they are lowered (see `layout`)."""
+"""Pooling and its derivatives, channels-first when they are lowered (see `layout`)."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _average_pool(b: GraphBuilder, x: Operand, **how: Unpack[PoolParams]) -> Any
 
 
 def _positions(b: GraphBuilder, x: Operand, how: PoolParams) -> Any:
-    """Where the (first) maximum of each window stands in the flattened image."""
+    """Return the position of each window's (first) maximum in the flattened image."""
     padding = how["padding"]
     if not isinstance(padding, str) and any(min(pair) < 0 for pair in padding):
         raise ExportError("the gradient of a max pooling with negative padding has no form in ONNX")
@@ -62,7 +62,7 @@ def _max_pool_pick(b: GraphBuilder, h: Operand, x: Operand, y: Operand, **how: U
 
 @lowering("average_pool_grad")
 def _average_pool_grad(b: GraphBuilder, g: Operand, *, sizes: Shape, **how: Unpack[PoolParams]) -> Any:
-    """Each gradient, divided by the elements in its window, goes to all of them: a transposed convolution with ones."""
+    """Spread each gradient evenly over its window: a transposed convolution with ones, of gradients divided by counts."""
     window, strides = how["window"], how["strides"]
     ones = (1,) * len(window)
     pads = pads_of(how["padding"], sizes, window, strides, ones)
@@ -76,7 +76,7 @@ def _average_pool_grad(b: GraphBuilder, g: Operand, *, sizes: Shape, **how: Unpa
 
 
 def _counts(b: GraphBuilder, sizes: Shape, window: Ints, strides: Ints, padding: Any, dtype: Any) -> str:
-    """How many elements lie in each window, as (1, 1, *outputs)."""
+    """Return the number of elements in each window, of shape (1, 1, *outputs)."""
     cut = pads_shape((1, 1, *sizes), padding)
     whole = np.ones([int(s) for s in cut if isinstance(s, int)], dtype) if is_static(cut) else None
     ones = (

@@ -1,7 +1,7 @@
-"""Random draws: functions of the seed state in ONNX too, so that an exported step draws anew each time and can be repeated.
+"""Random draws: functions of the seed state in ONNX too, so that an exported step draws new values each time, reproducibly.
 
-The numbers are not those of the NumPy engine, whose generator (Philox) ONNX cannot say: each element's index is hashed with
-seed and counter instead, in int64 arithmetic below 2**63 that every opset from 17 up has.
+The values differ from the NumPy engine's, whose generator (Philox) ONNX cannot express. Instead each element's index is hashed
+with seed and counter, in int64 arithmetic below 2**63, which every opset from 17 on has.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _mixed(b: GraphBuilder, h: Any, multiplier: int) -> Any:
 
 
 def _hash(b: GraphBuilder, seed: Operand, count: Any, stream: int) -> Any:
-    """`count` integers in [0, 2**32) that follow from seed, counter and stream."""
+    """Return `count` integers in [0, 2**32), a function of seed, counter and stream."""
     parts = b.cast(seed, "int64")
     key, counter = (b.op("Slice", parts, b.ints([i]), b.ints([i + 1])) for i in (0, 1))
     state = b.op("Add", key, b.constant(np.asarray([stream * 0x9E3779B9 % _MODULUS], np.int64)))
@@ -48,7 +48,7 @@ def _hash(b: GraphBuilder, seed: Operand, count: Any, stream: int) -> Any:
 
 
 def _uniform(b: GraphBuilder, seed: Operand, shape: Shape, stream: int = 0, dtype: str = "float32") -> Any:
-    """Numbers evenly from [0, 1), flat: the upper 24 bits of the hash, all 32 for float64."""
+    """Return a flat tensor of uniform draws from [0, 1): the upper 24 bits of the hash, or all 32 for float64."""
     size = product(shape)
     h = _hash(b, seed, size_scalar(b, size), stream)
     bits = 32 if dtype == "float64" else 24
@@ -72,7 +72,7 @@ def _random_uniform(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str)
 
 @lowering("random_normal")
 def _random_normal(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str) -> Any:
-    """Box and Muller: sqrt(-2 log(1 - u)) cos(2 pi v)."""
+    """Box-Muller transform: sqrt(-2 log(1 - u)) cos(2 pi v)."""
     kind = _wide(dtype)
     u, v = (_uniform(b, seed, shape, stream, kind) for stream in (1, 2))
     radius = b.op("Sqrt", b.op("Mul", b.op("Log", b.op("Sub", b.like(u, 1), u)), b.like(u, -2)))
@@ -81,7 +81,7 @@ def _random_normal(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str) 
 
 @lowering("random_truncated_normal")
 def _random_truncated_normal(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str) -> Any:
-    """The normal quantile of a number drawn between those of -2 and 2: sqrt(2) erfinv((2u - 1) erf(sqrt 2))."""
+    """Inverse transform sampling between -2 and 2: sqrt(2) erfinv((2u - 1) erf(sqrt 2))."""
     u = _uniform(b, seed, shape, 3)
     centred = b.op("Sub", b.op("Mul", u, b.like(u, 2)), b.like(u, 1))
     made = inverse_erf(b, b.op("Mul", centred, b.like(u, math.erf(math.sqrt(2)))), "float32")
@@ -96,7 +96,7 @@ def _dropout_mask(b: GraphBuilder, seed: Operand, *, shape: Shape, dtype: str, r
 
 
 limitation(
-    "its draws take an unknown number of trials, which ONNX' operators without a loop cannot say",
+    "sampling it needs a loop of unknown length, which is not implemented",
     "random_gamma",
     "random_binomial",
 )

@@ -1,7 +1,7 @@
-"""LSTM, GRU and SimpleRNN as ONNX' operators, with a free time axis. With a mask they are expanded to Scan.
+"""LSTM, GRU and SimpleRNN as ONNX operators, with a free time axis. With a mask they are expanded to Scan.
 
-ONNX wants time first, kernels as (1, gates * units, inputs), biases of input and state behind each other, and an LSTM's gates in
-the order i, o, f, c (Keras: i, f, c, o). A backward pass leaves its outputs at their places in time; Keras lists them in the
+ONNX expects time first, kernels of shape (1, gates * units, inputs), the biases of input and state concatenated, and an LSTM's
+gates in the order i, o, f, c (Keras: i, f, c, o). In the reverse direction ONNX returns outputs in time order, Keras in the
 order of processing.
 """
 
@@ -17,7 +17,7 @@ from graphkit.ir.program import Equation
 from ..builder import GraphBuilder, Operand
 from ..registry import lowering
 
-# activation -> operator's name, alpha, beta
+# activation -> ONNX name, alpha, beta
 _ACTIVATIONS: dict[str, tuple[str, float | None, float | None]] = {
     "tanh": ("Tanh", None, None),
     "sigmoid": ("Sigmoid", None, None),
@@ -30,7 +30,7 @@ _LSTM_ORDER = (0, 3, 1, 2)
 
 
 def _plain(inputs: int) -> Any:
-    """Equations without mask, of which nothing is kept for a backward pass, with activations that ONNX has."""
+    """Return the condition for equations without a mask or saved values for a backward pass, with activations that ONNX has."""
 
     def covers(equation: Equation) -> bool:
         params = equation.params
@@ -55,7 +55,7 @@ def _size(shape: Shape, axis: int) -> int:
 
 
 def _kernel(b: GraphBuilder, kernel: Operand, gates: int, order: tuple[int, ...] | None = None) -> Any:
-    """(inputs, gates * units) as (1, gates * units, inputs)."""
+    """Rearrange a kernel from (inputs, gates * units) to (1, gates * units, inputs)."""
     inputs, width = _size(kernel.shape, 0), _size(kernel.shape, 1)
     moves: list[tuple[Any, ...]] = [("transpose", (1, 0))]
     if order is not None:
@@ -64,7 +64,7 @@ def _kernel(b: GraphBuilder, kernel: Operand, gates: int, order: tuple[int, ...]
 
 
 def _bias(b: GraphBuilder, bias: Operand, gates: int, order: tuple[int, ...] | None = None) -> Any:
-    """(gates * units,) as (1, 2 * gates * units) with zeros for the state's bias; (2, gates * units) holds both already."""
+    """Rearrange a bias from (gates * units,) to (1, 2 * gates * units), zero for the state; (2, gates * units) has both."""
     width = _size(bias.shape, -1)
     if bias.rank == 2:
         return b.relayout(bias, ("reshape", (1, 2 * width)))
@@ -75,10 +75,10 @@ def _bias(b: GraphBuilder, bias: Operand, gates: int, order: tuple[int, ...] | N
 
 
 def _lengths(b: GraphBuilder, x: Operand) -> Any:
-    """The number of steps of each sample, where the batch or the time axis may be empty; None where neither can be.
+    """Return the number of steps of each sample where the batch or the time axis may be empty, else None.
 
-    It says nothing new, but without it onnxruntime ends the process on no steps (GRU) or an empty batch (both). An empty batch
-    gets one number too many, which onnxruntime refuses in words before it reads them. It costs about a microsecond.
+    It adds no information, but without it onnxruntime ends the process on no steps (GRU) or an empty batch (LSTM and GRU). For
+    an empty batch it has one entry too many, which onnxruntime rejects with an error. It costs about a microsecond.
     """
     batch, steps = x.shape[:2]
     if all(isinstance(size, int) and size > 0 for size in (batch, steps)):
@@ -88,12 +88,12 @@ def _lengths(b: GraphBuilder, x: Operand) -> Any:
 
 
 def _initial(b: GraphBuilder, state: Operand) -> Any:
-    """(batch, units) as (1, batch, units); zeros are what ONNX starts from by itself."""
+    """Return a state (batch, units) as (1, batch, units); None for zeros, which are ONNX' default."""
     return None if state.is_zero else b.unsqueeze(state, 0)
 
 
 def _last(b: GraphBuilder, x: Operand, made: str, first: Operand) -> str:
-    """The last state (1, batch, units) as (batch, units). After no steps it is the first one; onnxruntime says zeros."""
+    """Return the last state (batch, units). After no steps it is the initial one, where onnxruntime returns zeros."""
     last = b.squeeze(made, 0)
     steps = x.shape[1]
     if first.is_zero or (isinstance(steps, int) and steps > 0):
@@ -103,7 +103,7 @@ def _last(b: GraphBuilder, x: Operand, made: str, first: Operand) -> str:
 
 
 def _outputs(b: GraphBuilder, sequence: str, state: Any, go_backwards: bool, return_sequences: bool) -> Any:
-    """The layer's output from the sequence (time, 1, batch, units) or the last state (batch, units)."""
+    """Return the layer's output, from the sequence (time, 1, batch, units) or the last state (batch, units)."""
     if not return_sequences:
         return state
     made = b.transpose(b.squeeze(sequence, 1), (1, 0, 2))

@@ -1,4 +1,4 @@
-"""Reductions over axes, positions of extremes, running sums."""
+"""Reductions, argmax and argmin, cumulative sums and products."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..builder import GraphBuilder, Input, Operand
 from ..dims import size_scalar
 from ..registry import lowering
 
-# The opset from which on the axes are an input; before, they are an attribute.
+# The first opset in which the axes are an input (18 if not listed); before, they are an attribute.
 AXES_INPUT_SINCE = {"ReduceSum": 13}
 REDUCTIONS = {
     "reduce_sum": "ReduceSum", "reduce_mean": "ReduceMean", "reduce_max": "ReduceMax", "reduce_min": "ReduceMin",
@@ -19,7 +19,7 @@ REDUCTIONS = {
 
 
 def reduce(b: GraphBuilder, op_type: str, x: Input, axes: tuple[int, ...], keepdims: bool) -> str:
-    """A Reduce operator in the form of the opset."""
+    """Write a Reduce operator in the form that the opset has."""
     if not axes:
         return b.name_of(x)
     if b.opset >= AXES_INPUT_SINCE.get(op_type, 18):
@@ -47,7 +47,7 @@ def _all(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) 
 
 @lowering("reduce_any")
 def _any(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...], keepdims: bool) -> Any:
-    """Compared with 0, not cast: the maximum over no elements is the smallest number, which a cast would make True."""
+    """Compare with 0 instead of casting: the maximum over no elements is the smallest integer, which a cast makes True."""
     most = reduce(b, "ReduceMax", b.cast(x, "int32"), axes, keepdims)
     return b.op("Greater", most, b.constant(np.asarray(0, np.int32)))
 
@@ -71,22 +71,20 @@ def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse:
 
 @lowering("cumprod")
 def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
-    """ONNX has no running product: each is the product over a copy of the line with ones where it does not reach."""
+    """ONNX has no CumProd: each element is the product over a copy of its line, with ones outside of its range."""
     places = b.op(
         "Range",
         *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))),
     )
     rank = x.rank
-    mine = b.unsqueeze(places, *range(1, rank - axis + 1))  # the axis of the results
-    theirs = (
-        b.unsqueeze(places, *range(1, rank - axis)) if rank - axis > 1 else places
-    )  # the axis that is multiplied up
+    result = b.unsqueeze(places, *range(1, rank - axis + 1))  # positions along the axis of the results
+    factor = b.unsqueeze(places, *range(1, rank - axis)) if rank - axis > 1 else places  # and along that of the factors
     compare = {
         (False, False): "LessOrEqual",
         (True, False): "Less",
         (False, True): "GreaterOrEqual",
         (True, True): "Greater",
     }
-    reached = b.op(compare[exclusive, reverse], theirs, mine)
+    reached = b.op(compare[exclusive, reverse], factor, result)
     spread = b.op("Where", reached, b.unsqueeze(x, axis), b.like(x, 1))
     return reduce(b, "ReduceProd", spread, (axis + 1,), False)

@@ -1,4 +1,4 @@
-"""Resizing of images: ONNX' Resize where it says the same, otherwise the engine's own matrices, an axis at a time."""
+"""Image resizing: ONNX' Resize where it computes the same values, otherwise the engine's matrices, one axis at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..dims import shape_vector, size_scalar
 from ..registry import lowering
 from .reduction import reduce
 
-# interpolation -> attributes of Resize, where onnxruntime's numbers are the engine's (half_pixel is the default transformation)
+# interpolation -> attributes of Resize, where onnxruntime computes the engine's values
 _MODES: dict[str, dict[str, Any]] = {
     "nearest": {"mode": "nearest", "nearest_mode": "round_prefer_ceil"},
     "bilinear": {"mode": "linear"},
@@ -37,7 +37,7 @@ def _resize_grad(b: GraphBuilder, g: Operand, *, axes: Ints, sizes: Shape, inter
 
 
 def _by_operator(b: GraphBuilder, x: Operand, axes: Ints, sizes: Shape, interpolation: str) -> Any:
-    """Resize wants the image axes last."""
+    """Write a Resize, which expects the image axes last."""
     order = [a for a in range(x.rank) if a not in axes] + sorted(axes)
     turned = order != list(range(x.rank))
     wanted = dict(zip(axes, sizes, strict=True))
@@ -52,7 +52,7 @@ def _by_operator(b: GraphBuilder, x: Operand, axes: Ints, sizes: Shape, interpol
 def _by_matrices(
     b: GraphBuilder, x: Operand, axes: Ints, sizes: Shape, interpolation: str, antialias: bool, *, turned: bool
 ) -> Any:
-    """Every line along an axis times the matrix of its sizes; `turned` goes back from the new size to the old one."""
+    """Multiply each axis by its resize matrix; `turned` multiplies by the transpose, from the new size to the old one."""
     made: Any = x
     for axis, size in zip(axes, sizes, strict=True):
         here = x.shape[axis]
@@ -69,11 +69,11 @@ def _by_matrices(
 
 
 def _matrix(b: GraphBuilder, old: Size, new: Size, interpolation: str, antialias: bool) -> str:
-    """The matrix (new, old) in float32: a constant, or computed where a size is not known."""
+    """Return the resize matrix (new, old) in float32: a constant, or computed where a size is unknown."""
     if isinstance(old, int) and isinstance(new, int):
         return b.constant(resize_matrix(old, new, interpolation, antialias).astype(np.float32))
     one, half = b.constant(np.float32(1)), b.constant(np.float32(0.5))
-    rows, columns = _counted(b, new), _counted(b, old)
+    rows, columns = _indices(b, new), _indices(b, old)
     scale = b.op("Div", _as_float(b, old), _as_float(b, new))
     edges = b.unsqueeze(b.op("Mul", b.op("Add", rows, half), scale), 1)
     if interpolation == "nearest":
@@ -91,8 +91,8 @@ def _as_float(b: GraphBuilder, size: Size) -> str:
     return b.cast(size_scalar(b, size), "float32")
 
 
-def _counted(b: GraphBuilder, size: Size) -> str:
-    """0, 1, ... below a size, as float32."""
+def _indices(b: GraphBuilder, size: Size) -> str:
+    """Return 0, 1, ..., size - 1 as float32."""
     zero, one = (b.constant(np.asarray(n, np.int64)) for n in (0, 1))
     return b.cast(b.op("Range", zero, size_scalar(b, size), one), "float32")
 
@@ -106,7 +106,7 @@ def _triangle(b: GraphBuilder, x: str) -> Any:
 
 
 def _cubic(b: GraphBuilder, x: str) -> Any:
-    """Keys' cubic with a = -1/2, as two polynomials."""
+    """Keys' cubic filter with a = -1/2, as two polynomials."""
     near = _polynomial(b, x, (1.5, -2.5, 0.0, 1.0))
     far = _polynomial(b, x, (-0.5, 2.5, -4.0, 2.0))
     outer = b.op("Where", b.op("Less", x, _number(b, 2)), far, _number(b, 0))

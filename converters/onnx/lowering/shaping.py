@@ -1,4 +1,4 @@
-"""Operators that move numbers without changing them."""
+"""Operators that move elements without changing them: reshape, slice, pad, concatenate; and ranges."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _transpose(b: GraphBuilder, x: Operand, *, axes: tuple[int, ...]) -> Any:
 
 @lowering("broadcast_to")
 def _broadcast_to(b: GraphBuilder, x: Operand, *, shape: Shape) -> Any:
-    """Expand broadcasts both ways, so axes that have their size already are asked for as 1."""
+    """Expand broadcasts in both directions, so 1 is passed for the axes that already have their size."""
     lead = len(shape) - x.rank
     wanted = [1 if axis >= lead and x.shape[axis - lead] == size else size for axis, size in enumerate(shape)]
     if all(isinstance(s, int) and s == 1 for s in wanted) and lead == 0:
@@ -58,7 +58,7 @@ def _slice(b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps: t
 
 @lowering("unslice")
 def _unslice(b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps: tuple[int, ...], shape: Shape) -> Any:
-    """Zeros around: Pad. With steps, the elements are first spread by zeros between them; backward ones are turned round."""
+    """Pad with zeros. For steps over 1, zeros are first inserted between the elements; for negative steps, they are reversed."""
     backward = [axis for axis, step in enumerate(steps) if step < 0]
     name, sizes = b.name_of(x), list(x.shape)
     if backward:
@@ -80,7 +80,7 @@ def _unslice(b: GraphBuilder, x: Operand, *, starts: Shape, stops: Shape, steps:
 
 
 def _spread(b: GraphBuilder, name: str, shape: Shape, axis: int, step: int) -> tuple[str, Size]:
-    """step - 1 zeros between neighbours along an axis (and behind the last, taken off again)."""
+    """Insert step - 1 zeros between neighbours along an axis. Returns the name, and the new size of the axis."""
     spaced = (*shape[: axis + 1], 1, *shape[axis + 1 :])
     name = b.reshape(name, shape, spaced)
     widths = [0] * (2 * len(spaced))
@@ -105,7 +105,7 @@ def _pad(b: GraphBuilder, x: Operand, value: Operand, *, widths: Any, mode: str)
 
 @lowering("pad", when=lambda e: e.params["mode"] == "symmetric")
 def _pad_symmetric(b: GraphBuilder, x: Operand, value: Operand, *, widths: Any, mode: str) -> Any:
-    """ONNX has no mode that repeats the edge too: the mirrored edges are sliced off and joined, axis by axis."""
+    """ONNX has no mode that mirrors including the edge: reversed slices are concatenated, axis by axis."""
     name = b.name_of(x)
     for axis, (before, after) in enumerate(widths):
         parts = [name]
@@ -123,7 +123,7 @@ def _slice_one(b: GraphBuilder, x: str, axis: int, start: int, stop: int, step: 
 
 @lowering("arange")
 def _arange(b: GraphBuilder, *, start: Any, stop: Any, step: Any, dtype: str) -> str:
-    """Range in int64, since sizes are; then cast."""
+    """Write a Range in int64, the dtype of sizes, and a Cast."""
     if all(isinstance(v, (int, float)) for v in (start, stop, step)):
         return b.constant(np.arange(start, stop, step), dtype)
     return b.cast(b.op("Range", *(size_scalar(b, v) for v in (start, stop, step))), dtype)

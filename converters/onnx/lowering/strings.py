@@ -1,7 +1,7 @@
-"""Strings: LabelEncoder for tables, StringNormalizer and StringSplit for texts (opset 20).
+"""Strings: LabelEncoder for lookup tables, StringNormalizer and StringSplit for texts (opset 20).
 
-Standard ONNX cannot look at the characters of a string. onnxruntime's own operator `Tokenizer` (com.microsoft) can; what needs
-characters is written with it.
+Standard ONNX has no access to the characters of a string, so what needs them uses onnxruntime's own operator `Tokenizer`
+(com.microsoft).
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from ..builder import GraphBuilder, Operand
 from ..dims import INT64_MAX, shape_vector
 from ..registry import lowering
 
-_OTHER_SPACES = "\t\n\v\f\r"  # onnxruntime's StringSplit cuts at blanks only
+_OTHER_SPACES = "\t\n\v\f\r"  # onnxruntime's StringSplit splits at spaces only
 _KINDS = {str: "strings", int: "int64s"}
 
 
 def _encoded(b: GraphBuilder, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> str:
-    """LabelEncoder (ai.onnx.ml): values by key."""
+    """Write a LabelEncoder (ai.onnx.ml), which maps keys to values."""
     if not keys:
         raise ExportError(NO_VOCABULARY)
     key, value = _KINDS[type(keys[0])], _KINDS[type(default)]
@@ -49,21 +49,20 @@ def _as_string(b: GraphBuilder, x: Operand) -> Any:
 # ----- characters -----
 
 _CODED = [*range(0xD800), *range(0xE000, 0x10000), *range(0x1F000, 0x20000)]
-"""The code points whose bytes are known in the graph: all of the basic plane, and the emoji."""
+"""The code points whose UTF-8 bytes are in the graph: the basic multilingual plane, and the emoji."""
 
 
 def _characters(b: GraphBuilder, strings: str) -> str:
-    """(n,) as characters (n, the longest), filled up with empty strings."""
+    """Split strings (n,) into characters (n, length of the longest), padded with empty strings."""
     made = b.op("Tokenizer", strings, domain="com.microsoft", mark=0, mincharnum=1, pad_value="", separators=[""])
-    typed = b.op(
-        "Cast", made, to=onnx.TensorProto.STRING
-    )  # shape inference knows nothing of foreign operators and needs a type
+    # The Cast gives shape inference, which does not know onnxruntime's operators, a type.
+    typed = b.op("Cast", made, to=onnx.TensorProto.STRING)
     b.root.dtypes[typed] = "string"
     return str(typed)
 
 
 def _packed_characters() -> tuple[list[str], list[int]]:
-    """Each character, and its UTF-8 bytes as one number, the first in the lowest place; above them how many there are."""
+    """Return the characters, and for each an integer: its UTF-8 bytes in little-endian order, their number in bits 32 and up."""
     keys, values = [""], [0]
     for code in _CODED:
         data = chr(code).encode()
@@ -74,7 +73,7 @@ def _packed_characters() -> tuple[list[str], list[int]]:
 
 @lowering("string_bytes", since=13)
 def _string_bytes(b: GraphBuilder, x: Operand, *, blocks: Size) -> Any:
-    """The characters by a table; a character that is not in it stops the run (a Gather beyond its end) instead of a wrong answer."""
+    """Look up characters in a table. One that is missing stops the run (a Gather out of bounds) rather than give a wrong result."""
 
     def numbers(*values: int) -> str:
         return b.constant(np.asarray(values, np.int64))
@@ -88,7 +87,7 @@ def _string_bytes(b: GraphBuilder, x: Operand, *, blocks: Size) -> Any:
     sizes = b.op("ReduceSum", size, b.ints([1]), keepdims=0)
     width = b.op("Mul", _block_count(b, sizes, blocks), b.ints([BLOCK]))
     place = b.op("Sub", b.op("CumSum", there, b.constant(np.asarray(1, np.int64))), numbers(1))
-    target = b.op("Where", b.cast(there, "bool"), place, width)  # the others go to a column that is cut off
+    target = b.op("Where", b.cast(there, "bool"), place, width)  # the others go to a column that is sliced off
     rows = b.op("Shape", x, start=0, end=1)
     shape = b.op("Concat", rows, b.op("Add", width, b.ints([1])), axis=0)
     zeros = b.op("ConstantOfShape", shape, value=helper.make_tensor("value", onnx.TensorProto.INT64, [1], [0]))
@@ -97,7 +96,7 @@ def _string_bytes(b: GraphBuilder, x: Operand, *, blocks: Size) -> Any:
 
 
 def _block_count(b: GraphBuilder, sizes: str, blocks: Size) -> str:
-    """How many blocks hold the longest string and one zero; what stands for the name of that number from here on."""
+    """Return the number of blocks that hold the longest string and a zero byte; a named size gets its value here."""
     if not isinstance(blocks, Dim):
         return b.ints([blocks])
     longest = b.op("ReduceMax", b.op("Concat", sizes, b.ints([0]), axis=0), keepdims=1)
@@ -109,20 +108,18 @@ def _block_count(b: GraphBuilder, sizes: str, blocks: Size) -> str:
 # ----- texts -----
 
 
-def _check_sayable(b: GraphBuilder) -> None:
+def _check_opset(b: GraphBuilder) -> None:
     if b.opset < 20:
         raise ExportError(
-            f"Layer {b.scope!r}: texts are cut by StringSplit, which ONNX has since opset 20; export with opset=20 or more."
+            f"Layer {b.scope!r}: texts are split by StringSplit, which ONNX has since opset 20. Export with opset=20 or later."
         )
 
 
 def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: Split) -> str:
-    """The strings (batch,), or (batch, n) where nothing is split, changed as the layer says."""
+    """Standardize strings as the layer is configured. Returns (batch,), or (batch, n) if nothing is split."""
     name = b.op("Reshape", x, b.ints([-1]))
-    if lower:
-        name = b.op(
-            "StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1, locale="C"
-        )  # ASCII, as TensorFlow
+    if lower:  # ASCII only, as in TensorFlow
+        name = b.op("StringNormalizer", name, case_change_action="LOWER", is_case_sensitive=1, locale="C")
         b.root.dtypes[name] = "string"
     if strip:
         for sign in PUNCTUATION:
@@ -137,7 +134,7 @@ def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: 
 
 
 def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
-    """The strings (n,) without a sign, or with a blank for it (and one more at the end): split there, and joined in a loop."""
+    """Replace a character of strings (n,) by "" or " " (which adds one at the end too): split at it, and join in a loop."""
     parts, _ = b.op("StringSplit", name, delimiter=sign, outputs=2)
     count = b.op("Gather", b.op("Shape", parts), b.constant(np.asarray(1, np.int64)), axis=0)
     empty = b.op("Expand", b.constant(np.asarray([""], object)), b.op("Shape", name))
@@ -163,14 +160,14 @@ def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
 
 
 def _tokens(b: GraphBuilder, x: Operand, how: Steps) -> str:
-    """(batch, tokens), empty strings where a text has fewer; of n-grams those of one size after the other, each filled up."""
+    """Return tokens (batch, tokens), padded with empty strings; n-grams of several sizes are padded and joined size by size."""
     split, ngrams = how["split"], how["ngrams"]
-    _check_sayable(b)
+    _check_opset(b)
     own = how["change"] or (split if callable(split) else None)
     if own is not None:
         raise ExportError(
-            f"ONNX has no operator for the Python function {own!r} over strings. Use one of the named ways "
-            "to standardize and split texts, or leave the texts' layer out of the exported model."
+            f"ONNX has no operator for the Python function {own!r} over strings. Use one of the named modes of "
+            "`standardize` and `split`, or leave the layer out of the exported model."
         )
     name = _standardized(b, x, how["lower"], how["strip"], split)
     if split is None:
@@ -184,7 +181,7 @@ def _tokens(b: GraphBuilder, x: Operand, how: Steps) -> str:
 
 
 def _joined_runs(b: GraphBuilder, words: str, size: int, filled: bool) -> str:
-    """Each run of `size` words joined by blanks; none of those that reach into what is filled up."""
+    """Join each run of `size` words by spaces; runs that reach into the padding become empty strings."""
     whole = part = ""
     for place in range(size):
         end = INT64_MAX if place == size - 1 else place + 1 - size
@@ -199,7 +196,7 @@ def _joined_runs(b: GraphBuilder, words: str, size: int, filled: bool) -> str:
 
 
 def _closed_up(b: GraphBuilder, tokens: str, found: str) -> str:
-    """The numbers of each row moved to the left, over those of empty tokens."""
+    """Move the indices of each row to the left, over those of empty tokens."""
     there = b.op("Not", b.op("Equal", tokens, b.constant(np.asarray("", object))))
     place = b.op("Sub", b.op("CumSum", b.cast(there, "int64"), b.constant(np.asarray(1, np.int64))), b.ints([1]))
     rows, width = (b.op("Shape", tokens, start=axis, end=axis + 1) for axis in (0, 1))
@@ -219,7 +216,7 @@ def _text_indices(
     found = _encoded(b, tokens, table[0], table[1], default)
     if how["ngrams"] is not None and len(how["ngrams"]) > 1 and how["split"] is not None:
         found = _closed_up(b, tokens, found)
-    if isinstance(length, Dim):  # as many as the longest text has
+    if isinstance(length, Dim):  # the length of the longest text
         b.root.dim_sources[str(length)] = (found, 1)
         return found
     filling = b.op(
@@ -235,7 +232,7 @@ def _text_indices(
 def _text_counts(
     b: GraphBuilder, x: Operand, *, keys: Any, values: Any, default: int, depth: int, **how: Unpack[Steps]
 ) -> Any:
-    """Words outside of 0..depth-1 count in one more column, which is cut off; so are the empty ones that fill up."""
+    """Count each index. Those outside of 0..depth-1, and the padding, go to an extra column, which is sliced off."""
     tokens = _tokens(b, x, how)
     pairs = [(k, v if 0 <= v < depth else depth) for k, v in zip(keys, values, strict=True) if k != ""]
     table = [*pairs, ("", depth)] if keys else []

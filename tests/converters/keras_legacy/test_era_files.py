@@ -1,4 +1,4 @@
-"""Files of tf.keras 1.15 to 2.15 and early Keras 3 give what they gave then. See fixtures/make_era_goldens.py and fixtures/pick_eras.py."""
+"""Files of tf.keras 1.15 to 2.15 and early Keras 3 compute their original outputs (fixtures/make_era_goldens.py, fixtures/pick_eras.py)."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from graphkit.core import nest
 
 FOLDER = Path(__file__).resolve().parents[3] / "fixtures" / "eras_files"
 CASES = sorted(p.name.removesuffix(".npz") for p in FOLDER.glob("*.npz"))
-NO_ONNX = ("layer.Hashing.plain",)  # ONNX cannot look at the characters of a text
+NO_ONNX = ("layer.Hashing.plain",)  # ONNX has no access to the characters of a text
 pytestmark = pytest.mark.filterwarnings("ignore:Layer 'add_loss' .AddLoss. passes its input on")
 TOLERANCES = {"mixed": 1e-3}  # computed in float16
 
 
 def opened(case: str, folder: Path) -> Any:
-    """The model of a case."""
+    """Return the model of a case."""
     files = {p.name.removeprefix(f"{case}.").removesuffix(".gz"): p for p in FOLDER.glob(f"{case}.*.gz")}
     paths = {}
     for suffix, packed in files.items():

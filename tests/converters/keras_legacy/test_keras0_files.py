@@ -1,4 +1,4 @@
-"""Configs and weights of Keras 0, and spellings that only people's own files have."""
+"""Configs and weights of Keras 0, and spellings that occur only in users' files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.errors import SerializationError
 
 
 def numbered(path: Path, layers: list[list[Any]]) -> Path:
-    """A weights file of Keras 0."""
+    """Write a weights file of Keras 0."""
     with h5py.File(path, "w") as file:
         file.attrs["nb_layers"] = len(layers)
         for number, arrays in enumerate(layers):
@@ -150,7 +150,7 @@ def test_a_yaml_that_was_written_twice_into_one_file_counts_once() -> None:
     assert parse_yaml(text + text, "it") == parse_yaml(text, "it")
 
 
-# ----- numbers of NumPy in YAML -----
+# ----- NumPy values in YAML -----
 
 SCALAR = """a: !!python/object/apply:numpy.core.multiarray.scalar
 - &id001 !!python/object/apply:numpy.dtype

@@ -1,4 +1,4 @@
-"""HDF5 files in Keras 2's words: its names of arguments and nodes, and an error for what it has no word for."""
+"""HDF5 files for Keras 2: its names of arguments and nodes, and an error for what it lacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""HDF5 files of older Keras: configs rewritten, weights in the order of the attributes."""
+"""HDF5 files of older Keras: upgraded configs, and weights in the order of the attributes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 
 
 def write_h5(path: Path, config: Any, groups: dict[str, dict[str, Any]], version: str = "2.2.4") -> Path:
-    """A whole-model file as Keras 2 wrote it."""
+    """Write a model file as Keras 2 did."""
     import h5py
 
     with h5py.File(path, "w") as file:
@@ -58,7 +58,7 @@ def test_a_sequential_whose_config_is_a_list(tmp_path: Path) -> None:
 
 
 def functional(nested_index: int) -> dict[str, Any]:
-    """Two inputs through one nested model, joined: its first call has this node index."""
+    """Return two inputs through one nested model, concatenated; its first call has this node index."""
     inner = {
         "name": "inner",
         "layers": [

@@ -1,4 +1,4 @@
-"""Bilinear UpSampling2D of older files: from the corners of pixels as TensorFlow 1 did, or from their centres."""
+"""Bilinear UpSampling2D in older files: aligned to the corners of pixels, as in TensorFlow 1, or to their centres."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every argument that an older layer may have is taken, known to change no number, or warned of."""
+"""Every argument of older layers is supported, known to have no effect, or warned about."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.converters.keras_legacy.keras2_writer.arguments import ARGUMENTS
 from graphkit.core.serialization import classes_of
 from graphkit.errors import SerializationError
 
-NOT_HERE = {"DenseFeatures"}  # refused as an unknown class
+NOT_HERE = {"DenseFeatures"}  # rejected as an unknown class
 WARNED_OF = {"Softmax": {"robust_masking"}, "MultiHeadAttention": {"softmax_robust_masking"}}  # where they are True
 
 
@@ -115,7 +115,7 @@ ZeroPadding3D: padding dim_ordering
 
 
 def keras1_arguments() -> dict[str, list[str]]:
-    """By class, the keys of its config in Keras 1.2."""
+    """Return, by class, the keys of its config in Keras 1.2."""
     rows = (line.partition(":") for line in KERAS1.replace("\n  ", " ").strip().splitlines())
     return {name: words.split() for name, _, words in rows}
 
@@ -128,7 +128,8 @@ def test_no_argument_of_a_keras1_layer_is_overlooked(name: str) -> None:
     taken = taken_by(classes_of("keras.layers")[target]) | set(_RENAMED_KEYS.get(target, {}))
     without_effect = {*WITHOUT_EFFECT[""], *WITHOUT_EFFECT.get(target, ())}
 
-    assert set(words) - taken - without_effect == ({"dropout"} if name == "Embedding" else set())  # which is warned of
+    # The dropout of an Embedding causes a warning.
+    assert set(words) - taken - without_effect == ({"dropout"} if name == "Embedding" else set())
 
 
 def model(*layers: dict[str, Any], version: str = "2.4.0") -> Any:

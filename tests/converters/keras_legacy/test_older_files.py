@@ -1,4 +1,4 @@
-"""Files of Keras 1, Keras 2 and tf.keras give the outputs that they gave then. See fixtures/make_legacy_goldens.py."""
+"""Files of Keras 1, Keras 2 and tf.keras compute their original outputs. See fixtures/make_legacy_goldens.py."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:Layer .* .Embedding.. dropout=")
 
 
 def unpacked(name: str, folder: Path) -> Path:
-    """The file of a case."""
+    """Return the file of a case."""
     target = folder / name
     target.write_bytes(gzip.decompress((FOLDER / f"{name}.gz").read_bytes()))
     return target
 
 
 def opened(case: str, folder: Path) -> Any:
-    """The model of a case."""
+    """Return the model of a case."""
     if (FOLDER / f"{case}.json").exists():
         model: Any = graphkit.models.model_from_json((FOLDER / f"{case}.json").read_text())
         model.load_weights(unpacked(f"{case}.weights.h5", folder))
@@ -312,11 +312,11 @@ def test_node_defs_become_ops(node: Any, constants: dict[str, Any], wanted: Any)
     np.testing.assert_allclose(graphkit.models.model_from_json(text)(x), wanted(x))
 
 
-# ----- input shapes that the file does not say -----
+# ----- input shapes that the file lacks -----
 
 
 def without_shape(folder: Path, first: Any, *rest: Any) -> tuple[Path, Any]:
-    """A Sequential in a file of Keras 2 that does not say its input shape, and the model itself."""
+    """Write a Keras 2 file of a Sequential without its input shape; return it and the model."""
     import h5py
 
     model = graphkit.models.Sequential([first, *rest])

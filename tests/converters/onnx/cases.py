@@ -39,7 +39,7 @@ SIZES: Mapping[str, int] = {"b": 2, "t": 5, "s": 6, "h": 7, "w": 6}
 
 @dataclass(frozen=True)
 class Case:
-    """A function of tensors of these specs; `arrays` replace the random numbers."""
+    """A function of tensors with these specs; `arrays` replace random inputs."""
 
     name: str
     function: Callable[..., Any]
@@ -50,20 +50,20 @@ class Case:
     gradient: bool = False
 
     def program(self) -> Program:
-        """The program, or that of the gradients of the sum of squares."""
+        """Return the program, or that of the gradients of its sum of squares."""
         if not self.gradient:
             return trace(self.function, *self.specs)
         return grad(trace(lambda *xs: ops.sum(ops.square(self.function(*xs))), *self.specs))
 
     def inputs(self) -> list[Any]:
-        """Numbers for the inputs."""
+        """Return arrays for the inputs."""
         if self.arrays is not None:
             return list(self.arrays)
         return [sample(s, SIZES, seed, self.positive) for seed, s in enumerate(self.specs)]
 
 
 def specs(text: str) -> tuple[TensorSpec, ...]:
-    """`"b 3, 3 4:int32"` as specs: sizes by number or name, dtype float32 unless said."""
+    """Parse specs such as `"b 3, 3 4:int32"`: sizes are numbers or names, the default dtype is float32."""
     made = []
     for part in text.split(","):
         sizes, _, dtype = part.strip().partition(":")
@@ -73,7 +73,7 @@ def specs(text: str) -> tuple[TensorSpec, ...]:
 
 
 def case(name: str, function: Callable[..., Any], text: str, **options: Any) -> Case:
-    """A case in one line."""
+    """Define a case in one line."""
     return Case(name, function, specs(text), **options)
 
 
@@ -238,7 +238,7 @@ def _image(data_format: str, sizes: str, channels: int) -> str:
 
 
 def _spatial(name: str, function: Callable[..., Any], sizes: str, more: str = "", gradient: bool = False) -> list[Case]:
-    """The same in both data formats."""
+    """Define a case for each data format."""
     return [
         case(
             f"{name} {f}",
@@ -320,7 +320,7 @@ CONTROL = [
 
 
 def _recurrent(name: str, gates: int, states: int, bias: str) -> list[Case]:
-    """One recurrent op: each activation, direction and kind of output; with states, with a mask; its gradient."""
+    """Define the cases of a recurrent op: each activation, direction and kind of output; states, masks, gradients."""
     function: Any = getattr(recurrent, name)
     text = f"b t 3, 3 {gates * 4}, 4 {gates * 4}, {bias}"
     pairs = ("tanh", "sigmoid"), ("relu", "hard_sigmoid"), ("linear", "hard_sigmoid_keras2")

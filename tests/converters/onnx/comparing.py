@@ -1,4 +1,4 @@
-"""Comparing a program's ONNX form in onnxruntime with the engine's answers: every difference at once."""
+"""Compare a program's ONNX form in onnxruntime with the engine's results, and report all differences at once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TOLERANCES = {"float16": 4e-3, "bfloat16": 3e-2, "float32": 1e-4, "float64": 1e-
 
 
 def differences(got: Mapping[str, Any], want: Mapping[str, Any], tolerance: float | None = None) -> list[str]:
-    """What is wrong with `got`: number, names, then for each output shape, dtype, values. Empty where all is right."""
+    """Return the differences of `got`: number, names, then shape, dtype and values of each output; empty if there are none."""
     found = []
     if len(got) != len(want):
         found.append(f"{len(got)} outputs, want {len(want)}")
@@ -51,7 +51,7 @@ def _of_arrays(got: Any, want: Any, tolerance: float | None) -> list[str]:
 
 
 def run_onnx(message: onnx.ModelProto, arrays: Sequence[Any]) -> dict[str, Any]:
-    """The outputs by name."""
+    """Return the outputs by name."""
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     session = onnxruntime.InferenceSession(message.SerializeToString(), options, providers=["CPUExecutionProvider"])
@@ -60,13 +60,13 @@ def run_onnx(message: onnx.ModelProto, arrays: Sequence[Any]) -> dict[str, Any]:
 
 
 def engine_answers(program: Program, arrays: Sequence[Any], names: Sequence[str]) -> dict[str, Any]:
-    """The engine's outputs for these arrays, by name."""
+    """Return the engine's outputs for these arrays, by name."""
     known = specialize(program, [TensorSpec.of(a) for a in arrays])
     return dict(zip(names, run(known, *arrays), strict=True))
 
 
 def parity(program: Program, arrays: Sequence[Any], opset: int = 21, tolerance: float | None = None) -> list[str]:
-    """The differences between onnxruntime and the engine; the message also passes the checker."""
+    """Return the differences between onnxruntime and the engine; the message must also pass the checker."""
     message = program_to_onnx(program, opset=opset)
     check_model(message)
     names = [o.name for o in message.graph.output]
@@ -74,7 +74,7 @@ def parity(program: Program, arrays: Sequence[Any], opset: int = 21, tolerance: 
 
 
 def sample(spec: TensorSpec, sizes: Mapping[str, int], seed: int = 0, positive: bool = False) -> Any:
-    """Random numbers for a spec whose unknown sizes are given."""
+    """Draw an array for a spec; `sizes` are those of its unknown axes."""
     shape = [s if isinstance(s, int) else int(s.evaluate(sizes)) for s in spec.shape]  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     kind = dtypes.to_numpy(spec.dtype)

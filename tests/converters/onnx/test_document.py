@@ -1,4 +1,4 @@
-"""Models whose weights stand apart are written as protobuf would have written them."""
+"""Models with separate weights are written as protobuf would have written them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, weights apart where they must be, and read back as the same layers."""
+"""Files: written completely or not at all, with external data where needed, and read back as the same layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A channels-last network keeps the transposes that the layout needs, and no more."""
+"""A channels-last network gets the transposes that the layout needs, and no more."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def same(x: Any, kernel: Variable, bias: Variable | None = None) -> Any:
 
 
 def block(x: Any) -> Any:
-    """Convolutions, batch normalisation, a shortcut, squeeze and excitation, pooling."""
+    """Return a net with convolutions, batch normalization, a shortcut, squeeze and excitation, pooling."""
     first = ops.relu(same(x, K1, B))
     y = batch_normalization(same(first, K2), B, ops.square(S), -1, S, B)
     y = ops.add(ops.multiply(y, S), first)

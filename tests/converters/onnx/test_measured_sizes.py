@@ -1,4 +1,4 @@
-"""Sizes that depend on numbers: ONNX computes them from the tensor that they are read off."""
+"""Sizes that depend on values: ONNX computes them from the tensor that has them."""
 
 from __future__ import annotations
 

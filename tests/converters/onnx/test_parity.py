@@ -1,4 +1,4 @@
-"""The cases of the ops' registry walk, in onnxruntime: the same numbers as the engine, with known and with unknown sizes."""
+"""The cases of the ops' registry test in onnxruntime: the engine's values, with known and with unknown sizes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ RANDOM = (
     "random_normal",
     "random_truncated_normal",
     "dropout_mask",
-)  # other bits by design: test_random.py
+)  # other values by design: test_random.py
 COMPARED = [c for c in CASES if c.primitive not in (*LIMITED, *RANDOM)]
 
 
@@ -35,7 +35,7 @@ def program_of(made: Case, specs: list[TensorSpec]) -> Program:
 
 
 def unknown(spec: TensorSpec) -> TensorSpec:
-    """Every size but 1 by name; equal sizes are one name."""
+    """Replace every size except 1 by a name; equal sizes share a name."""
     return TensorSpec(tuple(s if s == 1 else Dim.named(f"n{s}") for s in spec.shape), spec.dtype)
 
 

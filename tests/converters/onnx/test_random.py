@@ -1,4 +1,4 @@
-"""Random draws in ONNX follow from the seed state and have the right distribution (they are not the engine's bits)."""
+"""Random draws in ONNX depend on the seed state and have the right distribution; their values differ from the engine's."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random graphs of image operations go through the layout pass and onnxruntime with the engine's numbers."""
+"""Random graphs of image operations compute the engine's values after the layout pass, in onnxruntime."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SQUARE, _DEPTH, _BIAS, _PLANE = (
     weight(6, CHANNELS),
 )
 
-# images (b, 6, 6, 4) to images of that shape
+# from images (b, 6, 6, 4) to images of the same shape
 ONE: list[Callable[[Any], Any]] = [
     lambda x: conv(x, _SQUARE, padding="same"),
     lambda x: depthwise_conv(x, _DEPTH, padding="same"),

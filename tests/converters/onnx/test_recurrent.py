@@ -1,4 +1,4 @@
-"""Recurrent layers are one operator each, over a free time axis."""
+"""Each recurrent layer is one operator, with a free time axis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exports without the nodes that an operator's own attributes can say."""
+"""Exports lack the nodes that an operator's attributes can replace."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ IMAGES = RNG.normal(size=(2, 9, 9, 3)).astype("float32")
 
 
 def exported(function: Any, shape: Any = (None, None, 3)) -> tuple[list[str], Any]:
-    """The operators of a model's export, which is checked against the NumPy engine."""
+    """Return the operators of a model's export, after comparing it with the NumPy engine."""
     x = Input(shape, name="x")
     model = Model(x, function(x))
     for layer in model.layers:

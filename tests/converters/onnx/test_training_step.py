@@ -1,4 +1,4 @@
-"""A whole training step, gradients and optimizer included, is a program like any other: onnxruntime can run it."""
+"""An entire training step, with gradients and optimizer, is a program like any other, which onnxruntime can run."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def network() -> Any:
 
 
 def step_of(model: Any) -> Any:
-    """Forward, loss, backward and plain gradient descent."""
+    """Return a step: forward pass, loss, backward pass, gradient descent."""
 
     def step(images: Tracer, labels: Tracer) -> Any:
         loss = -ops.mean(ops.sum(labels * ops.log(model(images, training=True) + 1e-7), axis=-1))

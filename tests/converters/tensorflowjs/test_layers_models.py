@@ -1,4 +1,4 @@
-"""TensorFlow.js layers models, built here by the published description of the format."""
+"""TensorFlow.js layers models, built here from the published description of the format."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""TensorFlow.js: which array is whose, told by names alone. Files as TensorFlow.js 1.3, its converter and Teachable Machine write them."""
+"""TensorFlow.js: arrays are assigned by name. Files as written by TensorFlow.js 1.3, its converter and Teachable Machine."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def layer(class_name: str, name: str, **config: Any) -> dict[str, Any]:
 def write(
     folder: Path, topology: dict[str, Any], weights: list[tuple[str, Any]], path: str = "weights.bin", **more: Any
 ) -> Path:
-    """A model.json and its one shard."""
+    """Write a model.json and its single shard."""
     rows = [{"name": name, "shape": list(w.shape), "dtype": "float32"} for name, w in weights]
     target = folder / path
     if ".." not in path:
@@ -40,7 +40,7 @@ def write(
 
 
 def trained_first(model: Any, name_of: Any) -> list[tuple[str, Any]]:
-    """The weights as TensorFlow.js writes them: those that are trained first, each by the name of its layer alone."""
+    """Return weights as TensorFlow.js writes them: trainable ones first, named after their layer only."""
     owners = [(layer, v) for layer in model._walk_layers() for v in layer._own_variables]
     ordered = [o for o in owners if o[1].trainable] + [o for o in owners if not o[1].trainable]
     return [(name_of(owner, v), RNG.random(v.shape).astype("float32") + 0.1) for owner, v in ordered]
@@ -58,7 +58,7 @@ def plain(owner: Any, variable: Any) -> str:
 
 
 def mobilenet(folder: Path) -> tuple[Any, list[tuple[str, Any]]]:
-    """As Teachable Machine writes an image model: two Sequentials in one, a frozen Model inside of the first."""
+    """Return an image model of Teachable Machine: a Sequential of two Sequentials, the first with a frozen model inside."""
     x = inputs = Input((8, 8, 3), name="input_1")
     x = layers.ZeroPadding2D(((0, 1), (0, 1)), name="Conv1_pad")(x)
     x = layers.BatchNormalization(name="bn_Conv1")(layers.Conv2D(4, 3, strides=2, use_bias=False, name="Conv1")(x))

@@ -1,4 +1,4 @@
-"""The defects, a module for each part of the project."""
+"""The defects, one module for each part of the project."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defects that the tests once did not notice."""
+"""Defects that the tests once missed."""
 
 from __future__ import annotations
 
