@@ -1,4 +1,4 @@
-"""What graphkit says while it works: to standard output, or to Python's logging where nobody looks on."""
+"""Progress messages: written to standard output, or to Python's logging when interactive logging is off."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def is_interactive_logging_enabled() -> bool:
 
 
 def say(text: str, end: str = "\n") -> None:
-    """A line for whoever watches. A terminal that cannot show the bar gets `=` for it."""
+    """Write a line of progress. On a terminal that cannot encode the bar, `=` replaces it."""
     if not _interactive:
         _log.info(text.strip())
         return

@@ -42,10 +42,10 @@ def zipped() -> bytes:
 
 
 OTHERS = {
-    "pointer of Git LFS": (POINTER, "a Git LFS pointer, which only stands for the file"),
+    "pointer of Git LFS": (POINTER, "a Git LFS pointer, not the file itself"),
     "pointer of git-annex": (b"/annex/objects/MD5E-s1--0.onnx\n", "a git-annex pointer"),
     "nothing": (b"", "an empty file"),
-    "zeros": (bytes(5000), "a file that begins with zeros only"),
+    "zeros": (bytes(5000), "a file that begins with zero bytes"),
     "HTML": (b"\n <!DOCTYPE html><html>Not found</html>", "an HTML page, such as a download page"),
     "XML": (b"<?xml version='1.0'?><Error/>", "an XML file"),
     "HDF5": (hdf5(), "an HDF5 file"),
@@ -53,7 +53,7 @@ OTHERS = {
     "gzip": (b"\x1f\x8b\x08", "a gzip file; unpack it first"),
     "pickle": (b"\x80\x04\x95", "a Python pickle"),
     "JSON": (b'{"error": 1}', "text in JSON"),
-    "NumPy": (b"\x93NUMPY\x01\x00", "an array of NumPy"),
+    "NumPy": (b"\x93NUMPY\x01\x00", "a NumPy array"),
     "TensorFlow Lite": (b"\x1c\0\0\0TFL3", "a TensorFlow Lite file"),
 }
 
