@@ -301,7 +301,7 @@ WRONG = [
     (
         lambda m: m.fit(X[:, :2], Y),
         ValueError,
-        r"Input 'x' of model .* wants shape \(None, 3\), got \(10, 2\)",
+        r"Input 'x' of model .* expects shape \(None, 3\), got \(10, 2\)",
     ),
     (lambda m: m.fit(X, [Y, Y]), ValueError, "one output, but y is a list of 2 arrays"),
     (
