@@ -331,7 +331,9 @@ def test_the_number_of_rows_that_an_input_names_binds_nobody_but_files(rows: int
         np.testing.assert_array_equal(np.asarray(ask(x)), 2 * x)
     model.export(tmp_path / "m.onnx")
     if rows != 2:
-        with pytest.raises(ShapeError, match=rf"Input 'a' of model 'two_rows' expects shape \(2, 3\), got \({rows}, 3\)"):
+        with pytest.raises(
+            ShapeError, match=rf"Input 'a' of model 'two_rows' expects shape \(2, 3\), got \({rows}, 3\)"
+        ):
             Predictor(tmp_path / "m.onnx")(x)
 
 

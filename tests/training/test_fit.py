@@ -334,7 +334,7 @@ def test_errors_say_what_was_wanted(action: Any, kind: type[Exception], message:
 
 def test_class_numbers_for_a_one_hot_loss_get_a_hint() -> None:
     model = dense(3, "softmax", loss="categorical_crossentropy")
-    with pytest.raises(ValueError, match="For class numbers use sparse_categorical_crossentropy"):
+    with pytest.raises(ValueError, match="For class indices use sparse_categorical_crossentropy"):
         model.fit(X, np.zeros(10, "int32"), verbose=0)
 
 
