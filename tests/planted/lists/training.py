@@ -141,8 +141,8 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/callbacks/averages.py",
-        ("SwapEMAWeights: the averages stay after evaluation", '    def on_test_end(self, logs: Logs = None) -> None:\n        """The weights are back."""\n        self._swap(False)', '    def on_test_end(self, logs: Logs = None) -> None:\n        """The weights are back."""'),
-        ("SwapEMAWeights: predictions use the weights", '        """The averages predict."""\n        self._swap(True)', '        """The averages predict."""'),
+        ("SwapEMAWeights: the averages stay after evaluation", '    def on_test_end(self, logs: Logs = None) -> None:\n        """Restore the weights."""\n        self._swap(False)', '    def on_test_end(self, logs: Logs = None) -> None:\n        """Restore the weights."""'),
+        ("SwapEMAWeights: predictions use the weights", '    def on_predict_begin(self, logs: Logs = None) -> None:\n        """Swap in the averages."""\n        self._swap(True)', '    def on_predict_begin(self, logs: Logs = None) -> None:\n        """Swap in the averages."""'),
         ("SwapEMAWeights loses the averages", "                average.assign(value)\n", ""),
     ),
     *in_file(
