@@ -13,7 +13,7 @@ _HOME = "keras.constraints"
 
 
 class Constraint(Configurable):
-    """Base of constraints: a call with a weight returns it projected; the base returns it unchanged. Source: keras.constraints.Constraint."""
+    """Base of constraints: a call projects a weight; the base returns it unchanged. Source: keras.constraints.Constraint."""
 
     def __call__(self, w: Any) -> Any:
         """Return the projected weight."""

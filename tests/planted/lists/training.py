@@ -166,7 +166,7 @@ DEFECTS = [
         ("the means of outputs are of weighted losses", "                entry.mean.update_state(value,", "                entry.mean.update_state(ops.multiply(value, float(entry.weight or 1)),"),
         ("all metrics are weighted", "weight = weights[entry.output] if entry.weighted else None", "weight = weights[entry.output]"),
         ("weighted_metrics are not weighted", "weight = weights[entry.output] if entry.weighted else None", "weight = None"),
-        ("metrics are not reset between epochs", "        \"\"\"Start all results anew.\"\"\"\n        for metric in self.metrics:\n", "        for metric in self.metrics[:1]:\n"),
+        ("metrics are not reset between epochs", "        \"\"\"Reset the state of all losses and metrics.\"\"\"\n        for metric in self.metrics:\n", "        for metric in self.metrics[:1]:\n"),
         ("penalties do not count in the loss", "parts += [ops.sum(a) for a in added]", "parts += [ops.sum(a) for a in added[:0]]"),
         ("accuracy of one-hot targets is sparse", 'return "sparse" if len(t) < len(p) or (t[-1:] == (1,) and p[-1] > 1) else "categorical"', 'return "sparse" if len(t) < len(p) or (t[-1:] == (1,) and p[-1] > 1) else "binary"'),
         ("a list of losses goes to the outputs in reverse", "            if len(given) == count:\n                return list(given)", "            if len(given) == count:\n                return list(given)[::-1]"),
