@@ -13,7 +13,7 @@ from graphkit.core.registry import did_you_mean
 Logs = Mapping[str, Any] | None
 
 
-def note_rate(model: Any, logs: Logs) -> None:
+def record_rate(model: Any, logs: Logs) -> None:
     """Add the learning rate to the results of an epoch, which go to the history and to log files."""
     if isinstance(logs, dict):
         logs["learning_rate"] = float(np.asarray(model.optimizer.learning_rate))

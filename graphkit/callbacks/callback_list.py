@@ -67,13 +67,13 @@ class CallbackList:
         """
         return bool(self._watchers[training])
 
-    def wants_logs(self, training: bool | None) -> bool:
+    def needs_logs(self, training: bool | None) -> bool:
         """Return whether any callback needs results now; the progress bar needs them only when it is about to redraw.
 
         Args:
             training: True in training, False in evaluation, None in prediction.
         """
-        return any(c.wants_logs() if isinstance(c, ProgbarLogger) else True for c in self._watchers[training])
+        return any(c.needs_logs() if isinstance(c, ProgbarLogger) else True for c in self._watchers[training])
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if not name.startswith("on_"):

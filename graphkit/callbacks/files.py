@@ -15,7 +15,7 @@ from graphkit.callbacks.callback import Callback, Logs
 from graphkit.callbacks.monitors import Monitor
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.files import make_folder, open_log
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class CSVLogger(Callback):
@@ -143,7 +143,7 @@ class ModelCheckpoint(Monitor):
         if self.save_best_only and not self._is_best(epoch, logs, path):
             return
         if self.verbose > 0 and not self.save_best_only:
-            say(f"\nEpoch {epoch + 1}: saving model to {path}")
+            write_message(f"\nEpoch {epoch + 1}: saving model to {path}")
         make_folder(Path(path).parent)
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
@@ -166,7 +166,7 @@ class ModelCheckpoint(Monitor):
                 if better
                 else f"did not improve from {best}"
             )
-            say(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
+            write_message(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
         if better:
             self.best = value
         return better

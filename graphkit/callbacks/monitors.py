@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.callbacks.callback import Callback, Logs, note_rate
+from graphkit.callbacks.callback import Callback, Logs, record_rate
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class Monitor(Callback):
@@ -146,10 +146,10 @@ class EarlyStopping(Monitor):
     def on_train_end(self, logs: Logs = None) -> None:
         """Report an early stop, and restore the best weights."""
         if self.stopped_epoch and self.verbose:
-            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            write_message(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose:
-                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                write_message(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
 
@@ -203,7 +203,7 @@ class ReduceLROnPlateau(Monitor):
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Check the result, and record the learning rate of the epoch."""
         self._decide()
-        note_rate(self.model, logs)
+        record_rate(self.model, logs)
         value = self._value(logs)
         if value is None:
             return
@@ -228,5 +228,5 @@ class ReduceLROnPlateau(Monitor):
         new = max(old * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = new
         if self.verbose > 0:
-            say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+            write_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
         self.cooldown_counter, self.wait = self.cooldown, 0

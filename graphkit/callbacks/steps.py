@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from graphkit.callbacks.callback import Callback, Logs, note_rate
+from graphkit.callbacks.callback import Callback, Logs, record_rate
 from graphkit.core.errors import GraphKitError, InvalidTypeError
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class LearningRateScheduler(Callback):
@@ -39,11 +39,11 @@ class LearningRateScheduler(Callback):
             raise InvalidTypeError(f"The output of the `schedule` function should be a float. Got: {rate!r}")
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            say(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+            write_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         """Record the learning rate of the epoch."""
-        note_rate(self.model, logs)
+        record_rate(self.model, logs)
 
 
 class LossNotFiniteError(GraphKitError, RuntimeError):
@@ -73,5 +73,5 @@ class TerminateOnNaN(Callback):
             raise LossNotFiniteError(
                 f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}. Terminating training immediately."
             )
-        say(f"Batch {batch}: Invalid loss, terminating training")
+        write_message(f"Batch {batch}: Invalid loss, terminating training")
         self.model.stop_training = True

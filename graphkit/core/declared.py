@@ -176,7 +176,7 @@ class Declared:
 
 
 def declaration_of(cls: Any) -> Declaration | None:
-    """Return the declaration behind a class' constructor, or None if the constructor is hand-written or inherits from one that is."""
+    """Return the declaration that a class' constructor was generated from, or None if the constructor is hand-written."""
     made: Declaration | None = getattr(cls.__init__, "declaration", None)
     return made
 

@@ -26,8 +26,13 @@ def is_interactive_logging_enabled() -> bool:
     return _interactive
 
 
-def say(text: str, end: str = "\n") -> None:
-    """Write a line of progress. On a terminal that cannot encode the bar, `=` replaces it."""
+def write_message(text: str, end: str = "\n") -> None:
+    """Write a progress message. On a terminal that cannot encode the bar, `=` replaces it.
+
+    Args:
+        text: The message.
+        end: What follows it, as for `print`; ignored in the log.
+    """
     if not _interactive:
         _log.info(text.strip())
         return

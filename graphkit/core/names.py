@@ -1,4 +1,4 @@
-"""Names: snake_case, automatic names as Keras gives them (`dense`, `dense_1`, ...), scopes."""
+"""Names: snake_case, automatic names as in Keras (`dense`, `dense_1`, ...), scopes."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _reserved: ContextVar[Container[str]] = ContextVar("graphkit_reserved_names", de
 
 @contextmanager
 def reserved(names: Container[str]) -> Iterator[None]:
-    """Give none of these names automatically inside the block: a graph being restored has layers of these names."""
+    """Exclude these names from automatic naming inside the block, since layers of a graph that is being restored have them."""
     token = _reserved.set(names)
     try:
         yield

@@ -80,7 +80,7 @@ def map_structure(function: Callable[..., Any], structure: Any, *others: Any) ->
 
     Args:
         function: Called with one leaf of each structure.
-        structure: Gives the containers of the result.
+        structure: The structure whose containers the result has.
         *others: Structures with the same number of leaves.
 
     Raises:

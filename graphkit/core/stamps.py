@@ -128,7 +128,7 @@ def fingerprint(value: Any, whole: tuple[type, ...] = ()) -> Hashable:
 
 
 class _Fingerprint:
-    """One walk over a value; an object met before is represented by its number."""
+    """One walk over a value; an object met before is represented by its index."""
 
     def __init__(self, whole: tuple[type, ...]) -> None:
         self._whole = whole

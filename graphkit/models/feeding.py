@@ -71,7 +71,11 @@ class Signature:
         ]
 
     def leaves(self, given: Any) -> list[Any]:
-        """Return the value of each input, in order, as it was given."""
+        """Return the value of each input, in order, as it was given.
+
+        Raises:
+            InvalidArgumentError: The number, structure or names of the inputs do not fit.
+        """
         if type(given) is np.ndarray and len(self.inputs) == 1:
             return [given]
         if isinstance(given, Mapping):

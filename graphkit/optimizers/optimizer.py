@@ -221,7 +221,10 @@ class Optimizer(Declared, Configurable):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate: a variable, or the current value of the schedule or function."""
+        """The learning rate: a variable, or the current value of the schedule or function.
+
+        Setting a number raises InvalidTypeError if the optimizer was created with a schedule or function.
+        """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate(self._iterations)
         return self._learning_rate() if not isinstance(self._learning_rate, Variable) else self._learning_rate

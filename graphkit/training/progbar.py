@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class Progbar:
@@ -74,10 +74,10 @@ class Progbar:
             left = None if done or not self.target else pace * (self.target - current)
             spent = f"{now - self._started:.0f}s" if left is None else _clock(left)
             ending = "\n" if done else "\r" if sys.stdout.isatty() else "\n"
-            say(f"{self._bar(current)} {spent} {per_unit(pace, self.unit_name)}{self._shown()}", ending)
+            write_message(f"{self._bar(current)} {spent} {per_unit(pace, self.unit_name)}{self._shown()}", ending)
         elif self.verbose == 2 and done:
             spent = f"{now - self._started:.0f}s"
-            say(f"{self._count(current)} - {spent} - {per_unit(pace, self.unit_name)}{self._shown()}")
+            write_message(f"{self._count(current)} - {spent} - {per_unit(pace, self.unit_name)}{self._shown()}")
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Show that `n` more steps are done."""

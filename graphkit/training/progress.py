@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 from graphkit.training.progbar import per_unit
 
 _REDRAW = 0.1  # seconds
@@ -37,7 +37,7 @@ class ProgbarLogger:
         """Receive the model."""
         self.model = model
 
-    def wants_logs(self) -> bool:
+    def needs_logs(self) -> bool:
         """Return whether a redraw is due."""
         return self._bar is not None and time.perf_counter() - self._drawn > _REDRAW
 
@@ -56,7 +56,7 @@ class ProgbarLogger:
         """Write the number of the epoch and start the bar."""
         epochs = self.params.get("epochs") or 1
         if epochs > 1:
-            say(f"Epoch {epoch + 1}/{epochs}")
+            write_message(f"Epoch {epoch + 1}/{epochs}")
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -124,7 +124,7 @@ class ProgbarLogger:
 
     def _advance(self, batch: int, logs: Any) -> None:
         self._seen = batch + 1
-        if self._bar is not None and (logs is not None or self.wants_logs()):
+        if self._bar is not None and (logs is not None or self.needs_logs()):
             self._drawn = time.perf_counter()
             self._bar.update(self._task, completed=self._seen, description=show(logs or {}))
 
@@ -142,7 +142,7 @@ class ProgbarLogger:
             f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_unit(spent / steps)}"
         ]
         results = show(logs)
-        say(" - ".join([*parts, results]) if results else parts[0])
+        write_message(" - ".join([*parts, results]) if results else parts[0])
 
 
 def show(logs: Mapping[str, Any]) -> str:

@@ -290,7 +290,7 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
         batch.load(plan.inputs)
         plan.step()
         if watched:
-            end(number, compiled.results() if container.wants_logs(training) else None)
+            end(number, compiled.results() if container.needs_logs(training) else None)
             if model.stop_training and training:
                 break
     if training:
@@ -472,7 +472,7 @@ def predict(
         container.on_predict_batch_begin(number)
         structure, outputs = run(leaves)
         parts.append(outputs)
-        container.on_predict_batch_end(number, {"outputs": outputs} if container.wants_logs(None) else None)
+        container.on_predict_batch_end(number, {"outputs": outputs} if container.needs_logs(None) else None)
     container.on_predict_end()
     if not parts:
         raise InvalidArgumentError("predict: the data contain no batch.")
