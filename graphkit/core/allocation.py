@@ -42,7 +42,7 @@ class WeightBudget:
         self._left -= size
         if self._left < 0:
             raise SerializationError(
-                f"The config of {self._what} asks for a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
+                f"The config of {self._what} requests a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
             )
         waits = getattr(initializer, "may_wait", None)
         if not self._from_file or (waits is not None and waits(shape)):

@@ -47,7 +47,7 @@ def window_of(window: Any, length: int, periodic: bool, where: str) -> Array | N
     turns = np.arange(length) * (2 * np.pi / max(steps, 1))
     if window not in (*_COSINE_WINDOWS, "bartlett", "triang"):
         raise InvalidArgumentError(
-            f"`window`={window!r} of {where} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett, triang. Pass the "
+            f"`window`={window!r} of {where} is unknown; known windows are {', '.join(_COSINE_WINDOWS)}, bartlett, triang. Pass the "
             "window as an array."
         )
     if length == 1:

@@ -77,9 +77,7 @@ class Operation(Recording):
         Raises:
             NotImplementedError: A subclass does not define it.
         """
-        raise NotImplementedError(
-            f"{type(self).__name__} defines no call(); write there what it computes, with graphkit.ops."
-        )
+        raise NotImplementedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """Return the structure of specs that a call with these arguments produces; nothing is recorded."""

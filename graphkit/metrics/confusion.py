@@ -63,7 +63,7 @@ def _kept_count(name: str) -> Any:
 
     def get(metric: _Confusion) -> Variable:
         if name not in metric._kept:
-            raise AttributeError(f"{type(metric).__name__} keeps no {name!r}, but {list(metric._kept)}.")
+            raise AttributeError(f"{type(metric).__name__} has no counter {name!r}; it has {list(metric._kept)}.")
         return metric._kept[name]
 
     return property(get, doc=f"The variable that counts {name.replace('_', ' ')}, per threshold.")

@@ -409,7 +409,7 @@ def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, A
     if unknown:
         raise SerializationError(
             f"The op {entry.get('name')!r} ({entry['class_name']}) has the config key {unknown[0]!r} = {given[unknown[0]]!s:.60}, which "
-            f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known are {list(record.config)}."
+            f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known keys are {list(record.config)}."
         )
     return {k: _op_argument(v) for k, v in given.items() if k in record.config}
 

@@ -128,7 +128,7 @@ class Signature:
                 f"{self._title} takes a dict with the keys {list(self.structure)}; a list does not tell which input is which."
             )
         warnings.warn(
-            f"{self._title} takes its inputs as {self._described()}; the list was taken in the order {self.names}.",
+            f"{self._title} takes its inputs as {self._described()}; the list was interpreted in the order {self.names}.",
             stacklevel=2,
         )
         return flat

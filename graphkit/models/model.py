@@ -100,8 +100,8 @@ class Model(Layer):
 
         if kwargs:
             raise InvalidArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Known are mode, config, filters, "
-                "type_check."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Valid arguments are "
+                "mode, config, filters, type_check."
             )
         quantize_layers(self, mode, config, filters, type_check)
 

@@ -146,7 +146,7 @@ class Optimizer(Declared, Configurable):
             known = config_names(type(self))
             hints = "".join(did_you_mean(k, known) for k in more)
             raise UnknownArgumentError(
-                f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Known are {', '.join(known)}."
+                f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Valid arguments are {', '.join(known)}."
             )
 
     def __post_init__(self) -> None:
@@ -602,7 +602,7 @@ class Optimizer(Declared, Configurable):
         for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
-                    f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
+                    f"Optimizer variable {variable.path!r} has shape {variable.shape}, but the given array has shape {np.shape(weight)}."
                 )
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)

@@ -322,7 +322,7 @@ class Compiled:
             total = ops.add(total, part)
         if shape_of(total) != ():
             raise ShapeError(
-                f"The loss must be a scalar, got shape {shape_of(total)}; a loss with reduction='none' cannot be trained with."
+                f"The loss must be a scalar, got shape {shape_of(total)}; training requires a reduction other than 'none'."
             )
         self.loss_tracker.update_state(total, sample_weight=ops.cast(rows, "float32"))
         return total

@@ -182,7 +182,7 @@ def _output_leaves(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, (list, tuple)):
         return list(given) if not any(nest.is_nested(g) for g in given) else nest.flatten(given)
     raise InvalidArgumentError(
-        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of as many arrays, got one array."
+        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of that many arrays, got one array."
     )
 
 

@@ -195,13 +195,13 @@ WARNED = {
         nested,
         [F, G, F],
         5 * F - 2 * G,
-        r"takes its inputs as \['a', .'b', 'c'.\]; the list was taken",
+        r"takes its inputs as \['a', .'b', 'c'.\]; the list was interpreted",
     ),
     "a list for a dict": (
         keyed,
         [F, G],
         F - G,
-        r"takes its inputs as \{'left': 'a', 'right': 'b'\}; the list was taken",
+        r"takes its inputs as \{'left': 'a', 'right': 'b'\}; the list was interpreted",
     ),
     "a key too many": (keyed, {"left": F, "right": G, "top": F}, F - G, "has no input 'top'; it was ignored"),
 }
