@@ -26,7 +26,7 @@ def _relu_with_arguments(
 
 
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """Return max(x, 0), or a generalised form.
+    """Return max(x, 0), or a generalized form.
 
     Args:
         x: A tensor.

@@ -1,4 +1,4 @@
-"""`K.`: the backend functions of Keras 1 and 2 with their old behaviour, implemented with graphkit.ops.
+"""`K.`: the backend functions of Keras 1 and 2 with their old behavior, implemented with graphkit.ops.
 
     from graphkit import backend as K
 
@@ -525,7 +525,7 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     return ops.add(x, bias)
 
 
-# ----- normalisation -----
+# ----- normalization -----
 
 
 def batch_normalization(

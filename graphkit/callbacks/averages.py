@@ -12,10 +12,10 @@ class SwapEMAWeights(Callback):
     """Swaps the optimizer's moving averages into the model while it is evaluated, and the weights back afterwards.
 
     Args:
-            swap_on_epoch: Also swap from the end of each epoch to the start of the next, so that a ModelCheckpoint saves the averages.
+        swap_on_epoch: Also swap from the end of each epoch to the start of the next, so that a ModelCheckpoint saves the averages.
 
     Raises:
-            InvalidArgumentError: When used, if the optimizer keeps no averages (`use_ema=True`).
+        InvalidArgumentError: When used, if the optimizer keeps no averages (`use_ema=True`).
 
         Source: keras.callbacks.SwapEMAWeights.
     """

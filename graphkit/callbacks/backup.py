@@ -18,14 +18,14 @@ class BackupAndRestore(Callback):
     """Saves weights, optimizer state and epoch in a folder, and resumes from there after an interruption.
 
     Args:
-            backup_dir: A folder used by this training only.
-            save_freq: "epoch", or a number of batches.
-            double_checkpoint: Whether to keep the previous state too, in case the latest cannot be read.
-            delete_checkpoint: Whether to delete the folder when training is complete.
+        backup_dir: A folder used by this training only.
+        save_freq: "epoch", or a number of batches.
+        double_checkpoint: Whether to keep the previous state too, in case the latest cannot be read.
+        delete_checkpoint: Whether to delete the folder when training is complete.
 
     Raises:
-            InvalidArgumentError: `backup_dir` or `save_freq` has a wrong value.
-            SerializationError: When training starts, if no saved state can be read.
+        InvalidArgumentError: `backup_dir` or `save_freq` has a wrong value.
+        SerializationError: When training starts, if no saved state can be read.
 
         Source: keras.callbacks.BackupAndRestore.
     """

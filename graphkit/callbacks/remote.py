@@ -21,10 +21,10 @@ class RemoteMonitor(Callback):
     """Posts the results of each epoch to a server, with the epoch's number as `epoch`; warns if the server does not answer.
 
     Args:
-            root, path: The two parts of the URL.
-            field: The form field for the JSON text; unused with `send_as_json`.
-            headers: Additional headers.
-            send_as_json: Whether the body is the JSON text itself instead of a form.
+        root, path: The two parts of the URL.
+        field: The form field for the JSON text; unused with `send_as_json`.
+        headers: Additional headers.
+        send_as_json: Whether the body is the JSON text itself instead of a form.
 
     Source: keras.callbacks.RemoteMonitor.
     """

@@ -18,16 +18,16 @@ class TensorBoard(Callback):
     """Writes the results of training and validation as event files, in `log_dir/train` and `log_dir/validation`.
 
     Args:
-            log_dir: The folder to pass to `tensorboard --logdir`.
-            histogram_freq: The number of epochs between two histograms of the weights; 0 for none.
-            write_graph: Whether to write the model, whose layers TensorBoard draws.
-            write_images: Must be False: images of weights are not written.
-            write_steps_per_second: Whether to write the number of steps per second.
-            update_freq: "epoch", or also write the training results every batch ("batch") or every given number of batches.
-            profile_batch, embeddings_freq, embeddings_metadata: Must be left out: profiles and projections are not written.
+        log_dir: The folder to pass to `tensorboard --logdir`.
+        histogram_freq: The number of epochs between two histograms of the weights; 0 for none.
+        write_graph: Whether to write the model, whose layers TensorBoard draws.
+        write_images: Must be False: images of weights are not written.
+        write_steps_per_second: Whether to write the number of steps per second.
+        update_freq: "epoch", or also write the training results every batch ("batch") or every given number of batches.
+        profile_batch, embeddings_freq, embeddings_metadata: Must be left out: profiles and projections are not written.
 
     Raises:
-            InvalidArgumentError: An argument requests what is not written, or `update_freq` has a wrong value.
+        InvalidArgumentError: An argument requests what is not written, or `update_freq` has a wrong value.
 
         Source: keras.callbacks.TensorBoard.
     """

@@ -1,7 +1,7 @@
 """Limits on the weights that a config may request, since a few bytes of config can request terabytes.
 
 If a weights file is being read, weights need no initial values, and their total is bounded by what the file holds. A config alone
-gets newly initialised weights, up to a fixed limit.
+gets newly initialized weights, up to a fixed limit.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
 
 @contextmanager
 def initial_weights_within(limit: int, what: str) -> Iterator[None]:
-    """Allow `limit` bytes of newly initialised weights inside the block. An outer budget stays in force."""
+    """Allow `limit` bytes of newly initialized weights inside the block. An outer budget stays in force."""
     if _budget.get() is not None:
         yield
         return

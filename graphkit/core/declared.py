@@ -57,16 +57,16 @@ def argument(
 
     Args:
         default: The default in the signature. Without one the argument is required.
-            check: A function (object, argument name, value) -> the normalised value; raises for an invalid value.
-            convert: A function value -> stored value, applied after `check`.
-            save: A function stored value -> JSON data for the config.
-            alias: The argument's name, if it differs from the field's. The field is the attribute that stores it.
-            saved: Whether the argument is part of the config; `config_order` overrides this.
-            hidden: Accepted by keyword only and not shown in the signature: spellings of older files and scripts.
-            for_base: Passed to the constructor of the undeclared base instead of being stored here.
-            init: False for an argument of the base that this class does not accept.
-            kw_only: For type checkers only: keyword-only. For an argument of a group that a class declares again.
-            names_file: A string is the path of a file: accepted from a caller, refused in a config.
+        check: A function (object, argument name, value) -> the normalized value; raises for an invalid value.
+        convert: A function value -> stored value, applied after `check`.
+        save: A function stored value -> JSON data for the config.
+        alias: The argument's name, if it differs from the field's. The field is the attribute that stores it.
+        saved: Whether the argument is part of the config; `config_order` overrides this.
+        hidden: Accepted by keyword only and not shown in the signature: spellings of older files and scripts.
+        for_base: Passed to the constructor of the undeclared base instead of being stored here.
+        init: False for an argument of the base that this class does not accept.
+        kw_only: For type checkers only: keyword-only. For an argument of a group that a class declares again.
+        names_file: A string is the path of a file: accepted from a caller, refused in a config.
     """
     return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only, names_file)
 

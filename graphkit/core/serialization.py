@@ -131,7 +131,7 @@ def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
         safe_mode: If False, a layer may open a vocabulary file that the config names by path, as in Keras. No code is run either way.
 
     Raises:
-            SerializationError: The objects cannot be built.
+        SerializationError: The objects cannot be built.
     """
     if _source.get() is not None:  # a part of a file that is being read
         yield
@@ -485,8 +485,8 @@ def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any
         functions: Names that stand for functions rather than classes (activations).
 
     Raises:
-            InvalidArgumentError: `identifier` has another type.
-            UnknownClassError: The name is not registered.
+        InvalidArgumentError: `identifier` has another type.
+        UnknownClassError: The name is not registered.
     """
     if identifier is None or (callable(identifier) and not inspect.isclass(identifier)):
         return identifier

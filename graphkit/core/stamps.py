@@ -56,8 +56,8 @@ class Stamped:
     """An object whose attributes determine what it computes.
 
     Attributes:
-        unstamped: the names of attributes that are bookkeeping and do not affect the computation.
-        changed: the time of the last change.
+        unstamped: The names of attributes that are bookkeeping and do not affect the computation.
+        changed: The time of the last change.
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset()

@@ -1,4 +1,4 @@
-"""The nodes between inputs and outputs, sorted, and as a networkx graph. All algorithms are iterative and run in linear time."""
+"""The nodes between inputs and outputs, sorted, and as a networkx graph. All algorithms are iterative, so deep graphs need no recursion."""
 
 from __future__ import annotations
 

@@ -30,8 +30,8 @@ class SymbolicTensor(CarriesMask, Symbolic):
         mask: The boolean tensor that travels with it, or None.
 
     Raises:
-            InvalidArgumentError: `sparse` or `ragged` is True.
-            DTypeError: graphkit has no such dtype.
+        InvalidArgumentError: `sparse` or `ragged` is True.
+        DTypeError: graphkit has no such dtype.
     """
 
     __slots__ = ("__weakref__", "history", "mask", "name", "spec")

@@ -49,13 +49,13 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> Any:
-    """Return the circle loss of normalised embeddings.
+    """Return the circle loss of normalized embeddings.
 
     Args:
         y_true: Labels, of shape (batch,) or (batch, 1).
-        y_pred: Normalised embeddings, of shape (batch, features).
+        y_pred: Normalized embeddings, of shape (batch, features).
         ref_labels: The labels of `ref_embeddings`.
-        ref_embeddings: Normalised embeddings to compare with; `y_pred` itself by default.
+        ref_embeddings: Normalized embeddings to compare with; `y_pred` itself by default.
         remove_diagonal: Whether to leave out pairs on the diagonal, of a sample with itself.
         gamma: The scale of the similarities.
         margin: The relaxation of the decision boundary.

@@ -25,18 +25,18 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """Build a model of the same graph with new layers and newly initialised weights.
+    """Build a model of the same graph with new layers and newly initialized weights.
 
     Args:
         model: A functional or sequential model, or one of a subclass with a config.
-            input_tensors: Symbolic tensors to build on instead of new inputs.
-            clone_function: Copies a layer; `layer.from_config(layer.get_config())` by default.
-            call_function: A function (layer, *args, **kwargs) that calls a copy on its inputs. Functional models only.
-            recursive: Whether nested models are cloned by the same functions, instead of being passed to `clone_function`.
+        input_tensors: Symbolic tensors to build on instead of new inputs.
+        clone_function: Copies a layer; `layer.from_config(layer.get_config())` by default.
+        call_function: A function (layer, *args, **kwargs) that calls a copy on its inputs. Functional models only.
+        recursive: Whether nested models are cloned by the same functions, instead of being passed to `clone_function`.
 
     Raises:
-            InvalidArgumentError: `input_tensors` does not match the inputs, or an argument does not apply to this kind of model.
-            InvalidTypeError: `model` is not a model, or an argument is unknown.
+        InvalidArgumentError: `input_tensors` does not match the inputs, or an argument does not apply to this kind of model.
+        InvalidTypeError: `model` is not a model, or an argument is unknown.
 
         Source: keras.models.clone_model.
     """

@@ -58,13 +58,13 @@ class Signature:
 
         Args:
             given: An array, a list, a dict by input name or by the keys of the model's own structure, or a nest of these.
-                cast: If False, the dtypes of arrays are checked but not changed.
+            cast: If False, the dtypes of arrays are checked but not changed.
 
         Raises:
-                InvalidArgumentError: The number, structure or names of the inputs do not fit.
-                InvalidTypeError: An input holds neither numbers nor strings.
-                ShapeError: An input has the wrong shape.
-                DTypeError: An input's values do not fit its dtype.
+            InvalidArgumentError: The number, structure or names of the inputs do not fit.
+            InvalidTypeError: An input holds neither numbers nor strings.
+            ShapeError: An input has the wrong shape.
+            DTypeError: An input's values do not fit its dtype.
         """
         return [
             conform(info, value, self.where, cast) for info, value in zip(self.inputs, self.leaves(given), strict=True)

@@ -38,13 +38,13 @@ class Functional(Model):
         **kwargs: `trainable`, and further arguments of `Layer`.
 
     Attributes:
-            graph: The frozen networkx MultiDiGraph of the calls.
+        graph: The frozen networkx MultiDiGraph of the calls.
 
     Raises:
-            InvalidTypeError: A leaf of `inputs` or `outputs` is not a symbolic tensor.
-            InvalidArgumentError: `inputs` or `outputs` is empty, or an input is given twice.
-            DisconnectedGraphError: An output needs an input that is not among `inputs`.
-            NameConflictError: Two layers or ops have the same name.
+        InvalidTypeError: A leaf of `inputs` or `outputs` is not a symbolic tensor.
+        InvalidArgumentError: `inputs` or `outputs` is empty, or an input is given twice.
+        DisconnectedGraphError: An output needs an input that is not among `inputs`.
+        NameConflictError: Two layers or ops have the same name.
 
         Source: keras.Model.
     """

@@ -129,7 +129,8 @@ class Model(Layer):
             **kwargs: Further arguments; see `graphkit.training.trainer.compile_model`.
 
         Raises:
-            InvalidArgumentError: A loss, metric or weight does not match the outputs.
+            InvalidArgumentError: A loss or metric has an unknown name.
+            InvalidTypeError: An argument is unknown or has the wrong type.
 
         Source: keras.Model.compile.
         """
@@ -144,11 +145,11 @@ class Model(Layer):
         )
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Train the model and return a History. For the arguments see `graphkit.training.trainer.fit`. Source: keras.Model.fit."""
+        """Train the model and return a History. Arguments and errors: see `graphkit.training.trainer.fit`. Source: keras.Model.fit."""
         return room("training").fit(self, x, y, **_named_batch(kwargs))
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Compute loss and metrics on data. Source: keras.Model.evaluate."""
+        """Compute loss and metrics on data; see `graphkit.training.trainer.evaluate`. Source: keras.Model.evaluate."""
         return room("training").evaluate(self, x, y, **_named_batch(kwargs))
 
     def predict(
@@ -170,6 +171,9 @@ class Model(Layer):
 
         Returns:
             Arrays in the structure of the model's outputs.
+
+        Raises:
+            InvalidArgumentError: The data do not match the model, or contain no batch.
 
         Source: keras.Model.predict.
         """
@@ -287,11 +291,11 @@ class Model(Layer):
         room("saving").save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Write the weights, as `.weights.h5` or `.npz`. Source: keras.Model.save_weights."""
+        """Write the weights, as `.weights.h5` or `.npz`. See `graphkit.saving.save_weights`. Source: keras.Model.save_weights."""
         room("saving").save_weights(self, filepath, overwrite=overwrite, **kwargs)
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
-        """Read weights; no weight changes unless all of them fit. Source: keras.Model.load_weights."""
+        """Read weights; none change unless all of them fit. See `graphkit.saving.load_weights`. Source: keras.Model.load_weights."""
         room("saving").load_weights(self, filepath, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
@@ -308,14 +312,14 @@ class Model(Layer):
 
         Args:
             filepath: The file to write.
-                format: Must be "onnx".
-                verbose: Ignored; accepted for Keras' signature.
-                input_signature: Must be None: the inputs are those of the model.
-                **kwargs: `opset` (or Keras' `opset_version`; 21 by default), and arguments of `graphkit.converters.onnx.export_model`.
+            format: Must be "onnx".
+            verbose: Ignored; accepted for Keras' signature.
+            input_signature: Must be None: the inputs are those of the model.
+            **kwargs: `opset` (or Keras' `opset_version`; 21 by default), and arguments of `graphkit.converters.onnx.export_model`.
 
         Raises:
-                InvalidArgumentError: `format` or `input_signature` is something else.
-                ExportError: The model cannot be expressed in ONNX.
+            InvalidArgumentError: `format` or `input_signature` is something else.
+            ExportError: The model cannot be expressed in ONNX.
 
         Source: keras.Model.export.
         """
@@ -343,7 +347,7 @@ class Model(Layer):
 
         Args:
             line_length: The width of the table, in characters.
-            positions: The ends of the columns, as fractions of the width or in characters.
+            positions: The ends of the columns, as fractions of the width.
             print_fn: A function called with the text instead of printing it.
             expand_nested: Whether to list the layers of nested models.
             show_trainable: Whether to add a column that tells which layers are trainable.

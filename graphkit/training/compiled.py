@@ -289,7 +289,7 @@ class Compiled:
     def total_loss(
         self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any], added: Sequence[Any], rows: Any
     ) -> Any:
-        """Compute the loss to minimise, traced: the weighted losses of the outputs plus penalties. Also updates the epoch's means.
+        """Compute the loss to minimize, traced: the weighted losses of the outputs plus penalties. Also updates the epoch's means.
 
         Args:
             targets: The targets by output.

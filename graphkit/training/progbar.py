@@ -18,15 +18,15 @@ class Progbar:
 
     Args:
         target: The number of steps, or None if unknown.
-            width: The width of the bar in characters.
-            verbose: 1 for a bar, 2 for a line at the end, 0 for nothing.
-            interval: The minimum time between two redraws, in seconds.
-            stateful_metrics: Names of values shown as they are; all others are averaged over the steps.
-            stateless_metrics: The opposite: names of values that are averaged. Only one of the two may be given.
-            unit_name: The name of a step.
+        width: The width of the bar in characters.
+        verbose: 1 for a bar, 2 for a line at the end, 0 for nothing.
+        interval: The minimum time between two redraws, in seconds.
+        stateful_metrics: Names of values shown as they are; all others are averaged over the steps.
+        stateless_metrics: The opposite: names of values that are averaged. Only one of the two may be given.
+        unit_name: The name of a step.
 
     Raises:
-            InvalidArgumentError: Both lists of names are given.
+        InvalidArgumentError: Both lists of names are given.
 
         Source: keras.utils.Progbar.
     """
