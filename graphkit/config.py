@@ -50,17 +50,17 @@ def set_dtype_policy(policy: Any) -> None:
 
 
 def enable_traceback_filtering() -> None:
-    """Do nothing; accepted for compatibility with Keras. graphkit's tracebacks are short and are never filtered."""
+    """Record the setting, which has no effect: graphkit's tracebacks are short and never filtered."""
     _flags["traceback_filtering"] = True
 
 
 def disable_traceback_filtering() -> None:
-    """Do nothing; accepted for compatibility with Keras. graphkit's tracebacks are short and are never filtered."""
+    """Record the setting, which has no effect: graphkit's tracebacks are short and never filtered."""
     _flags["traceback_filtering"] = False
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """Return what was last set; it has no effect."""
+    """Return the recorded setting, which has no effect."""
     return bool(_flags["traceback_filtering"])
 
 
