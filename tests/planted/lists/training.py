@@ -102,7 +102,7 @@ DEFECTS = [
         ("EarlyStopping: equal results are better", "bool(self.monitor_op(value - self.min_delta, than))", "bool(self.monitor_op(value - self.min_delta, than) or value - self.min_delta == than)"),
         ("mode max is mode min", '{"min": "down", "max": "up"}.get(self.mode)', '{"min": "down", "max": "down"}.get(self.mode)'),
         ("a result of validation has no direction", 'name = self.monitor.removeprefix("val_")', "name = self.monitor"),
-        ("the rate of an epoch is noted after its reduction", "        note_rate(self.model, logs)\n        value = self._value(logs)\n        if value is None:\n            return\n", "        value = self._value(logs)\n        if value is None:\n            return\n"),
+        ("the rate of an epoch is noted after its reduction", "        record_rate(self.model, logs)\n        value = self._value(logs)\n        if value is None:\n            return\n", "        value = self._value(logs)\n        if value is None:\n            return\n"),
         ("EarlyStopping: patience is one epoch longer", "if self.wait >= self.patience and epoch > 0:", "if self.wait > self.patience and epoch > 0:"),
         ("EarlyStopping ignores the baseline", "if self.baseline is None or self._better(value, self.baseline):", "if True:"),
         ("EarlyStopping begins one epoch late", "if value is None or epoch < self.start_from_epoch:", "if value is None or epoch <= self.start_from_epoch:"),
