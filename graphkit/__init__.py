@@ -1,6 +1,6 @@
-"""graphkit: opens, draws, trains, changes and hands on neural networks as graphs.
+"""graphkit: opens, draws, trains, changes and exports neural networks as graphs.
 
-The names are Keras 3's (`graphkit.layers`, `graphkit.models`, `graphkit.ops`, ...). Everything is imported when first used.
+The names are Keras 3's (`graphkit.layers`, `graphkit.models`, `graphkit.ops`, ...). Every module is imported on first use.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ __all__ = [
 
 
 def version() -> str:
-    """The version of graphkit. Source: keras.version."""
+    """Return the version of graphkit. Source: keras.version."""
     return __version__
 
 

@@ -1,4 +1,7 @@
-"""Activation functions by name, function or config. Source: keras.activations (Keras 3)."""
+"""Activation functions, by name, function or config. Source: keras.activations (Keras 3).
+
+Each takes a tensor `x` and returns one of the same shape, except `glu`, which halves an axis.
+"""
 
 from __future__ import annotations
 
@@ -23,154 +26,163 @@ def _relu_with_arguments(
 
 
 def relu(x: Any, negative_slope: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """max(x, 0); with arguments a slope below `threshold` and a `max_value`. Source: keras.activations.relu."""
+    """Return max(x, 0), or a generalized form.
+
+    Args:
+        x: A tensor.
+        negative_slope: The slope below `threshold`.
+        max_value: The upper limit; None for none.
+        threshold: The value below which `x` counts as negative.
+
+    Source: keras.activations.relu.
+    """
     if negative_slope == 0.0 and max_value is None and threshold == 0.0:
         return ops.relu(x)
     return _relu_with_arguments(x, negative_slope=negative_slope, max_value=max_value, threshold=threshold)
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Any:
-    """`x` where positive, else `negative_slope * x`. Source: keras.activations.leaky_relu."""
+    """Return `x` where positive, else `negative_slope * x`. Source: keras.activations.leaky_relu."""
     return ops.leaky_relu(x, negative_slope=negative_slope)
 
 
 def relu6(x: Any) -> Any:
-    """`x` limited to [0, 6]. Source: keras.activations.relu6."""
+    """Return `x` clipped to [0, 6]. Source: keras.activations.relu6."""
     return ops.relu6(x)
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
-    """exp(x) divided by its sum over `axis`. Source: keras.activations.softmax."""
+    """Return exp(x) divided by its sum over `axis`. Source: keras.activations.softmax."""
     return ops.softmax(x, axis=axis)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """log(softmax(x)). Source: keras.activations.log_softmax."""
+    """Return log(softmax(x)). Source: keras.activations.log_softmax."""
     return ops.log_softmax(x, axis=axis)
 
 
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Like softmax, with many outputs exactly 0. Source: keras.activations.sparsemax."""
+    """Return a sparse alternative to softmax: the projection of `x` to the probability simplex. Source: keras.activations.sparsemax."""
     return ops.sparsemax(x, axis=axis)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """`x` where positive, else `alpha * (exp(x) - 1)`. Source: keras.activations.elu."""
+    """Return `x` where positive, else `alpha * (exp(x) - 1)`. Source: keras.activations.elu."""
     return ops.elu(x, alpha=alpha)
 
 
 def selu(x: Any) -> Any:
-    """The scaled elu. Source: keras.activations.selu."""
+    """Return the scaled elu. Source: keras.activations.selu."""
     return ops.selu(x)
 
 
 def celu(x: Any, alpha: float = 1.0) -> Any:
-    """`x` where positive, else `alpha * (exp(x / alpha) - 1)`. Source: keras.activations.celu."""
+    """Return `x` where positive, else `alpha * (exp(x / alpha) - 1)`. Source: keras.activations.celu."""
     return ops.celu(x, alpha=alpha)
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)). Source: keras.activations.softplus."""
+    """Return log(1 + exp(x)). Source: keras.activations.softplus."""
     return ops.softplus(x)
 
 
 def softsign(x: Any) -> Any:
-    """x / (1 + |x|). Source: keras.activations.softsign."""
+    """Return x / (1 + |x|). Source: keras.activations.softsign."""
     return ops.softsign(x)
 
 
 def soft_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """`x` moved towards 0 by `threshold`. Source: keras.activations.soft_shrink."""
+    """Return `x` moved towards 0 by `threshold`. Source: keras.activations.soft_shrink."""
     return ops.soft_shrink(x, threshold=threshold)
 
 
 def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
-    """`x` where |x| > threshold, else 0. Source: keras.activations.hard_shrink."""
+    """Return `x` where |x| > threshold, else 0. Source: keras.activations.hard_shrink."""
     return ops.hard_shrink(x, threshold=threshold)
 
 
 def tanh_shrink(x: Any) -> Any:
-    """x - tanh(x). Source: keras.activations.tanh_shrink."""
+    """Return x - tanh(x). Source: keras.activations.tanh_shrink."""
     return ops.tanh_shrink(x)
 
 
 def threshold(x: Any, threshold: float, default_value: float) -> Any:
-    """`x` where it is above `threshold`, else `default_value`. Source: keras.activations.threshold."""
+    """Return `x` where it is above `threshold`, else `default_value`. Source: keras.activations.threshold."""
     return ops.threshold(x, threshold=threshold, default_value=default_value)
 
 
 def sparse_plus(x: Any) -> Any:
-    """0 below -1, x above 1, a parabola between. Source: keras.activations.sparse_plus."""
+    """Return 0 below -1, x above 1, and a parabola between. Source: keras.activations.sparse_plus."""
     return ops.sparse_plus(x)
 
 
 def sparse_sigmoid(x: Any) -> Any:
-    """(x + 1) / 2, limited to [0, 1]. Source: keras.activations.sparse_sigmoid."""
+    """Return (x + 1) / 2 clipped to [0, 1]. Source: keras.activations.sparse_sigmoid."""
     return ops.sparse_sigmoid(x)
 
 
 def squareplus(x: Any, b: float = 4) -> Any:
-    """(x + sqrt(x^2 + b)) / 2. Source: keras.activations.squareplus."""
+    """Return (x + sqrt(x^2 + b)) / 2. Source: keras.activations.squareplus."""
     return ops.squareplus(x, b=b)
 
 
 def silu(x: Any) -> Any:
-    """x * sigmoid(x). Source: keras.activations.silu."""
+    """Return x * sigmoid(x). Source: keras.activations.silu."""
     return ops.silu(x)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """`x` times the normal distribution function of `x`. Source: keras.activations.gelu."""
+    """Return `x` times the normal cumulative distribution function of `x`; `approximate` uses tanh. Source: keras.activations.gelu."""
     return ops.gelu(x, approximate=approximate)
 
 
 def glu(x: Any, axis: int = -1) -> Any:
-    """The first half along `axis` times the sigmoid of the second. Source: keras.activations.glu."""
+    """Return the first half along `axis` times the sigmoid of the second half. Source: keras.activations.glu."""
     return ops.glu(x, axis=axis)
 
 
 def mish(x: Any) -> Any:
-    """x * tanh(softplus(x)). Source: keras.activations.mish."""
+    """Return x * tanh(softplus(x)). Source: keras.activations.mish."""
     return ops.mish(x)
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent. Source: keras.activations.tanh."""
+    """Return the hyperbolic tangent. Source: keras.activations.tanh."""
     return ops.tanh(x)
 
 
 def hard_tanh(x: Any) -> Any:
-    """`x` limited to [-1, 1]. Source: keras.activations.hard_tanh."""
+    """Return `x` clipped to [-1, 1]. Source: keras.activations.hard_tanh."""
     return ops.hard_tanh(x)
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)). Source: keras.activations.sigmoid."""
+    """Return 1 / (1 + exp(-x)). Source: keras.activations.sigmoid."""
     return ops.sigmoid(x)
 
 
 def log_sigmoid(x: Any) -> Any:
-    """log(sigmoid(x)). Source: keras.activations.log_sigmoid."""
+    """Return log(sigmoid(x)). Source: keras.activations.log_sigmoid."""
     return ops.log_sigmoid(x)
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """x / 6 + 0.5, limited to [0, 1]. Source: keras.activations.hard_sigmoid."""
+    """Return x / 6 + 0.5 clipped to [0, 1]. Source: keras.activations.hard_sigmoid."""
     return ops.hard_sigmoid(x)
 
 
 def hard_silu(x: Any) -> Any:
-    """x * hard_sigmoid(x). Source: keras.activations.hard_silu."""
+    """Return x * hard_sigmoid(x). Source: keras.activations.hard_silu."""
     return ops.hard_silu(x)
 
 
 def exponential(x: Any) -> Any:
-    """exp(x). Source: keras.activations.exponential."""
+    """Return exp(x). Source: keras.activations.exponential."""
     return ops.exp(x)
 
 
 def linear(x: Any) -> Any:
-    """`x` itself. Source: keras.activations.linear."""
+    """Return `x`. Source: keras.activations.linear."""
     return x
 
 
@@ -186,9 +198,13 @@ BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish":
 
 
 def get(identifier: Any) -> Activation:
-    """The activation that a name, config, function or layer stands for; None is `linear`.
+    """Return the activation for a name, config, function or layer; None means `linear`.
 
-    Raises UnknownClassError for an unknown name, InvalidArgumentError for what cannot be called. Source: keras.activations.get.
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` is not callable.
+
+    Source: keras.activations.get.
     """
     if identifier is None:
         return linear
@@ -199,14 +215,20 @@ def get(identifier: Any) -> Activation:
 
 
 def _built_in(identifier: Any) -> Activation | None:
-    """The function of a config that Keras wrote for one of its own."""
+    """Return the function for a config that Keras wrote for a built-in one, else None."""
     if isinstance(identifier, Mapping) and identifier.get("class_name") == "function":
         return BY_NAME.get(str(identifier.get("config")))
     return None
 
 
 def serialize(activation: Activation) -> Any:
-    """A built-in's name; of others their config. Raises SerializationError for a lambda. Source: keras.activations.serialize."""
+    """Return the name of a built-in function, or the config of another one.
+
+    Raises:
+        SerializationError: The function is a lambda.
+
+    Source: keras.activations.serialize.
+    """
     name = getattr(activation, "__name__", "")
     if name in BY_NAME and str(getattr(activation, "__module__", "")).startswith("graphkit."):
         return name
@@ -214,6 +236,6 @@ def serialize(activation: Activation) -> Any:
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:
-    """The activation of a config. Source: keras.activations.deserialize."""
+    """Return an activation for its config; see `get`. Source: keras.activations.deserialize."""
     with custom_object_scope(custom_objects):
         return get(config)

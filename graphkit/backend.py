@@ -1,8 +1,8 @@
-"""`K.`: the backend names of Keras 1 and 2, with their meanings, over graphkit.ops.
+"""`K.`: the backend functions of Keras 1 and 2 with their old behavior, implemented with graphkit.ops.
 
     from graphkit import backend as K
 
-Functions work on arrays, inside a Lambda, a loss or a layer, and on symbolic tensors. Source: keras.backend (Keras 2).
+Functions accept arrays, traced tensors (inside a Lambda, a loss or a layer) and symbolic tensors. Source: keras.backend (Keras 2).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from graphkit.ir.operators import Symbolic, TensorOperators
 from graphkit.ir.tracing import Tracer, current_trace
 from graphkit.ir.variable import Variable
 
-# ----- names that mean the same in ops -----
+# ----- names that have the same meaning in ops -----
 
 abs, square, sqrt, exp, log, sign, sin, cos, tanh = (
     ops.abs, ops.square, ops.sqrt, ops.exp, ops.log, ops.sign, ops.sin, ops.cos, ops.tanh,
@@ -54,32 +54,32 @@ _learning_phase: bool | None = None
 
 
 def backend() -> str:
-    """The name of the backend: "numpy"."""
+    """Return the name of the backend: "numpy"."""
     return "numpy"
 
 
 def get_uid(prefix: str = "") -> int:
-    """The next number of a prefix in this session, from 1. Source: keras.backend.get_uid."""
+    """Return the next number of a prefix in this session, from 1. Source: keras.backend.get_uid."""
     return names.next_number(prefix)
 
 
 def is_float_dtype(dtype: Any) -> bool:
-    """Whether a dtype is one of floats. Source: keras.backend.is_float_dtype."""
+    """Return whether a dtype is a float dtype. Source: keras.backend.is_float_dtype."""
     return dtypes.is_float(dtypes.standardize(dtype))
 
 
 def is_int_dtype(dtype: Any) -> bool:
-    """Whether a dtype is one of integers. Source: keras.backend.is_int_dtype."""
+    """Return whether a dtype is an integer dtype. Source: keras.backend.is_int_dtype."""
     return dtypes.is_int(dtypes.standardize(dtype))
 
 
 def standardize_dtype(dtype: Any) -> str:
-    """Keras' name of a dtype. Source: keras.backend.standardize_dtype."""
+    """Return Keras' name of a dtype. Source: keras.backend.standardize_dtype."""
     return dtypes.standardize(dtype)
 
 
 def clear_session(free_memory: bool = True) -> None:
-    """Forget automatic names and the learning phase. Source: keras.backend.clear_session."""
+    """Reset automatic names and the learning phase. Source: keras.backend.clear_session."""
     global _learning_phase
     names.reset_names()
     _learning_phase = None
@@ -89,7 +89,7 @@ reset_uids = names.reset_names
 
 
 def learning_phase() -> bool:
-    """Whether the call under way is training; outside of one, what `set_learning_phase` said (False by default)."""
+    """Return whether the current call is training; outside a call, the value of `set_learning_phase` (False by default)."""
     from graphkit.layers.context import current_context
 
     context = current_context()
@@ -99,21 +99,25 @@ def learning_phase() -> bool:
 
 
 def set_learning_phase(value: bool | int) -> None:
-    """Say whether calls that do not say so themselves are training (1) or not (0)."""
+    """Set whether calls without a `training` argument are training (1) or not (0).
+
+    Raises:
+        InvalidArgumentError: `value` is neither 0 nor 1.
+    """
     global _learning_phase
     if value not in (0, 1):
-        raise InvalidArgumentError(f"set_learning_phase wants 0 or 1, got {value!r}.")
+        raise InvalidArgumentError(f"set_learning_phase expects 0 or 1, got {value!r}.")
     _learning_phase = bool(value)
 
 
 def in_train_phase(x: Any, alt: Any, training: Any = None) -> Any:
-    """`x` while training, else `alt`; either may be a function without arguments."""
+    """Return `x` while training, else `alt`; either may be a function without arguments."""
     chosen = x if (learning_phase() if training is None else training) else alt
     return chosen() if callable(chosen) else chosen
 
 
 def in_test_phase(x: Any, alt: Any, training: Any = None) -> Any:
-    """`x` unless training, else `alt`."""
+    """Return `x` unless training, else `alt`."""
     return in_train_phase(alt, x, training)
 
 
@@ -121,14 +125,18 @@ _ORDERINGS = {"tf": layout.CHANNELS_LAST, "th": layout.CHANNELS_FIRST}
 
 
 def image_dim_ordering() -> str:
-    """Keras 1's name of the data format: "tf" or "th"."""
+    """Return Keras 1's name of the data format: "tf" (channels_last) or "th" (channels_first)."""
     return next(short for short, name in _ORDERINGS.items() if name == image_data_format())
 
 
 def set_image_dim_ordering(dim_ordering: str) -> None:
-    """Set the data format by Keras 1's names."""
+    """Set the data format by Keras 1's name.
+
+    Raises:
+        InvalidArgumentError: `dim_ordering` is neither "tf" nor "th".
+    """
     if dim_ordering not in _ORDERINGS:
-        raise InvalidArgumentError(f"set_image_dim_ordering wants 'tf' or 'th', got {dim_ordering!r}.")
+        raise InvalidArgumentError(f"set_image_dim_ordering expects 'tf' or 'th', got {dim_ordering!r}.")
     set_image_data_format(_ORDERINGS[dim_ordering])
 
 
@@ -136,14 +144,14 @@ def set_image_dim_ordering(dim_ordering: str) -> None:
 
 
 def variable(value: Any, dtype: Any = None, name: str | None = None, constraint: Any = None) -> Variable:
-    """A variable with this first value, `floatx()` by default."""
+    """Create a variable with this initial value, in `floatx()` by default."""
     made = Variable(value() if callable(value) else value, dtype=dtypes.standardize(dtype), name=name)
     made.constraint = constraint
     return made
 
 
 def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None = None) -> Any:
-    """A tensor of this value (in this shape), `floatx()` by default."""
+    """Return a tensor with this value (and shape), in `floatx()` by default."""
     array = np.asarray(value, dtypes.to_numpy(dtypes.standardize(dtype)))
     if shape is None:
         return array
@@ -151,40 +159,51 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 
 
 def _filled(make: Callable[..., Any], shape: Any, dtype: Any, name: str | None) -> Any:
-    """Keras 2 gave a variable where the shape is known; inside a Lambda a plain tensor is what is meant."""
+    """Return a variable, as Keras 2 did, if the shape is known; inside a traced function a plain tensor."""
     made = make(shape, dtypes.standardize(dtype))
     return Variable(made, dtype=dtype, name=name) if isinstance(made, np.ndarray) and current_trace() is None else made
 
 
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Zeros."""
+    """Return zeros: a variable, or inside a traced function a tensor."""
     return _filled(ops.zeros, shape, dtype, name)
 
 
 def ones(shape: Any, dtype: Any = None, name: str | None = None) -> Any:
-    """Ones."""
+    """Return ones: a variable, or inside a traced function a tensor."""
     return _filled(ops.ones, shape, dtype, name)
 
 
 def eye(size: int, dtype: Any = None, name: str | None = None) -> Any:
-    """The identity matrix."""
+    """Return the identity matrix: a variable, or inside a traced function a tensor."""
     return _filled(lambda n, kind: ops.eye(n, dtype=kind), size, dtype, name)
 
 
 def placeholder(
     shape: Any = None, ndim: int | None = None, dtype: Any = None, sparse: bool = False, name: str | None = None
 ) -> Any:
-    """An input of the graph: `layers.Input` with this whole shape (batch axis included)."""
+    """Create an input of the graph, as `layers.Input` does.
+
+    Args:
+        shape: The shape, including the batch axis; None for unknown sizes.
+        ndim: The number of axes, if no shape is given.
+        dtype: The dtype.
+        sparse: Ignored; accepted for Keras' signature.
+        name: The name.
+
+    Raises:
+        InvalidArgumentError: Neither `shape` nor `ndim` is given.
+    """
     from graphkit.layers.input_layer import Input
 
     if shape is None and ndim is None:
-        raise InvalidArgumentError("placeholder wants shape or ndim.")
+        raise InvalidArgumentError("placeholder expects shape or ndim.")
     whole = tuple(shape) if shape is not None else (None,) * int(ndim or 0)
     return Input(batch_shape=whole, dtype=dtype, name=name)
 
 
 def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> Callable[[Any], Any]:
-    """A function of arrays that computes `outputs` of the graph from its `inputs`."""
+    """Return a function of a list of arrays that computes the `outputs` of a graph from its `inputs`."""
     from graphkit.models import Model
 
     several = isinstance(outputs, (list, tuple))
@@ -199,7 +218,7 @@ def function(inputs: Any, outputs: Any, updates: Any = None, **kwargs: Any) -> C
 
 
 def eval(x: Any) -> Any:
-    """The numbers of a tensor."""
+    """Return the value of a tensor as an array."""
     return x.numpy() if isinstance(x, Variable) else np.asarray(x)
 
 
@@ -207,28 +226,28 @@ get_value = eval
 
 
 def set_value(x: Variable, value: Any) -> None:
-    """Give a variable a new value."""
+    """Assign a new value to a variable."""
     x.assign(value)
 
 
 def batch_get_value(tensors: Sequence[Any]) -> list[Any]:
-    """The numbers of several tensors."""
+    """Return the values of several tensors as arrays."""
     return [eval(x) for x in tensors]
 
 
 def batch_set_value(tuples: Sequence[tuple[Variable, Any]]) -> None:
-    """Give several variables new values."""
+    """Assign new values to several variables."""
     for x, value in tuples:
         x.assign(value)
 
 
 def count_params(x: Any) -> Any:
-    """The number of elements."""
+    """Return the number of elements."""
     return product(tuple(x.shape))
 
 
 def update(x: Variable, new_x: Any) -> Any:
-    """Give a variable a new value."""
+    """Assign a new value to a variable."""
     return x.assign(new_x)
 
 
@@ -243,12 +262,16 @@ def update_sub(x: Variable, decrement: Any) -> Any:
 
 
 def moving_average_update(x: Variable, value: Any, momentum: float) -> Any:
-    """x = momentum * x + (1 - momentum) * value."""
+    """Assign momentum * x + (1 - momentum) * value to `x`."""
     return x.assign(ops.add(ops.multiply(x, momentum), ops.multiply(value, 1 - momentum)))
 
 
 def gradients(loss: Any, variables: Any) -> Any:
-    """The gradients of a scalar tensor, inside a traced function (a Lambda, a loss, `value_and_grad`)."""
+    """Return the gradients of a scalar tensor, inside a traced function (a Lambda, a loss, `value_and_grad`).
+
+    Raises:
+        InvalidTypeError: `loss` is not a traced tensor.
+    """
     from graphkit.ir.gradient import gradients as trace_gradients
 
     if not isinstance(loss, Tracer):
@@ -261,22 +284,26 @@ def gradients(loss: Any, variables: Any) -> Any:
 
 
 def stop_gradient(variables: Any) -> Any:
-    """The tensors, through which no gradient flows."""
+    """Return the tensor or tensors, with gradients stopped."""
     if isinstance(variables, (list, tuple)):
         return [ops.stop_gradient(v) for v in variables]
     return ops.stop_gradient(variables)
 
 
-# ----- what a tensor is -----
+# ----- properties of tensors -----
 
 
 def int_shape(x: Any) -> tuple[int | None, ...] | None:
-    """The shape, None where a size is not known."""
+    """Return the shape, with None for unknown sizes."""
     return tuple(None if isinstance(s, Dim) else s for s in ops.shape(x))
 
 
 def is_keras_tensor(x: Any) -> bool:
-    """Whether a layer or Input made `x`. Raises InvalidTypeError for what is no tensor."""
+    """Return whether a layer or Input produced `x`.
+
+    Raises:
+        InvalidArgumentError: `x` is not a tensor.
+    """
     if not isinstance(x, (TensorOperators, np.ndarray)):
         raise InvalidArgumentError(
             f"Unexpectedly found an instance of type `{type(x)}`. Expected a symbolic tensor instance."
@@ -285,27 +312,27 @@ def is_keras_tensor(x: Any) -> bool:
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether `x` is a tensor."""
+    """Return whether `x` is a tensor."""
     return ops.is_tensor(x)
 
 
 def is_sparse(tensor: Any) -> bool:
-    """Whether a tensor is sparse; none is."""
+    """Return False: all tensors are dense."""
     return False
 
 
 def to_dense(tensor: Any) -> Any:
-    """The tensor itself: all are dense."""
+    """Return the tensor itself, since all tensors are dense."""
     return tensor
 
 
 def cast_to_floatx(x: Any) -> Any:
-    """`x` in the default float dtype."""
+    """Return `x` in the default float dtype."""
     return ops.cast(x, floatx())
 
 
 def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:
-    """The tensor itself; nothing is printed while a program runs."""
+    """Return the tensor itself; nothing is printed while a program runs."""
     return x
 
 
@@ -313,44 +340,44 @@ def print_tensor(x: Any, message: str = "", summarize: int = 3) -> Any:
 
 
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The largest element over `axis`."""
+    """Return the largest element over `axis`."""
     return ops.max(x, axis=axis, keepdims=keepdims)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """The smallest element over `axis`."""
+    """Return the smallest element over `axis`."""
     return ops.min(x, axis=axis, keepdims=keepdims)
 
 
 def argmax(x: Any, axis: int = -1) -> Any:
-    """Where the first largest element is along `axis`."""
+    """Return the index of the first largest element along `axis`."""
     return ops.argmax(x, axis=axis)
 
 
 def argmin(x: Any, axis: int = -1) -> Any:
-    """Where the first smallest element is along `axis`."""
+    """Return the index of the first smallest element along `axis`."""
     return ops.argmin(x, axis=axis)
 
 
 def cumsum(x: Any, axis: int = 0) -> Any:
-    """Running sums along `axis`."""
+    """Return cumulative sums along `axis`."""
     return ops.cumsum(x, axis=axis)
 
 
 def cumprod(x: Any, axis: int = 0) -> Any:
-    """Running products along `axis`."""
+    """Return cumulative products along `axis`."""
     return ops.cumprod(x, axis=axis)
 
 
 def arange(start: Any, stop: Any = None, step: int = 1, dtype: str = "int32") -> Any:
-    """start, start + step, ... below stop; of one argument 0, 1, ..."""
+    """Return start, start + step, ... below `stop`; with a single argument 0, 1, ... below it."""
     if stop is None and isinstance(start, int) and start < 0:
         start = 0
     return ops.arange(start, step=step, dtype=dtype) if stop is None else ops.arange(start, stop, step, dtype=dtype)
 
 
 def clip(x: Any, min_value: Any, max_value: Any) -> Any:
-    """`x` limited to [min_value, max_value]; None is no limit."""
+    """Return `x` clipped to [min_value, max_value]; None means no limit."""
     if isinstance(min_value, (int, float)) and isinstance(max_value, (int, float)) and max_value < min_value:
         max_value = min_value
     if min_value is not None and max_value is not None:
@@ -360,21 +387,29 @@ def clip(x: Any, min_value: Any, max_value: Any) -> Any:
 
 
 def expand_dims(x: Any, axis: int = -1) -> Any:
-    """A new axis of size 1."""
+    """Insert an axis of size 1."""
     return ops.expand_dims(x, axis)
 
 
 def repeat(x: Any, n: int) -> Any:
-    """(samples, dim) as (samples, n, dim)."""
+    """Repeat (samples, features) `n` times, to (samples, n, features).
+
+    Raises:
+        ShapeError: `x` does not have two axes.
+    """
     if ndim(x) != 2:
         raise ShapeError(
-            f"K.repeat wants a tensor of two axes, got {ndim(x)}; K.repeat_elements repeats along an axis."
+            f"K.repeat expects a tensor with two axes, got {ndim(x)}; K.repeat_elements repeats along an axis."
         )
     return ops.repeat(ops.expand_dims(x, 1), n, axis=1)
 
 
 def batch_flatten(x: Any) -> Any:
-    """All axes but the first made one."""
+    """Merge all axes except the first.
+
+    Raises:
+        ShapeError: The size of an inner axis is unknown.
+    """
     inner = tuple(ops.shape(x))[1:]
     if None in inner:
         raise ShapeError(
@@ -384,39 +419,47 @@ def batch_flatten(x: Any) -> Any:
 
 
 def gather(reference: Any, indices: Any) -> Any:
-    """Rows of `reference`."""
+    """Return the rows of `reference` at `indices`."""
     return ops.take(reference, indices, axis=0)
 
 
 def one_hot(indices: Any, num_classes: int) -> Any:
-    """1 at each class number, 0 elsewhere."""
+    """Return one-hot vectors for class indices, along a new last axis."""
     return ops.one_hot(indices, num_classes)
 
 
 def in_top_k(predictions: Any, targets: Any, k: int) -> Any:
-    """Whether each target is among the `k` best predictions."""
+    """Return whether each target class is among the `k` best predictions."""
     return ops.in_top_k(targets, predictions, k)
 
 
 def relu(x: Any, alpha: float = 0.0, max_value: float | None = None, threshold: float = 0.0) -> Any:
-    """relu with a slope below the threshold and a largest value."""
+    """Return max(x, 0), with slope `alpha` below `threshold` and at most `max_value`."""
     from graphkit import activations
 
     return activations.relu(x, negative_slope=alpha, max_value=max_value, threshold=threshold)
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """0.2 * x + 0.5, limited to [0, 1]: what Keras 1 and 2 call so (`ops.hard_sigmoid` has slope 1/6)."""
+    """Return 0.2 * x + 0.5 clipped to [0, 1], the definition of Keras 1 and 2 (`ops.hard_sigmoid` has slope 1/6)."""
     return ops.clip(ops.add(ops.multiply(x, 0.2), 0.5), 0.0, 1.0)
 
 
 def l2_normalize(x: Any, axis: Any = None) -> Any:
-    """`x` divided by its Euclidean norm."""
+    """Return `x` divided by its Euclidean norm along `axis`."""
     return ops.multiply(x, ops.rsqrt(ops.maximum(ops.sum(ops.square(x), axis, True), 1e-12)))
 
 
 def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
-    """One of two tensors (or of functions that make them), for a scalar, or element by element."""
+    """Select one of two tensors by a scalar condition, or elementwise.
+
+    Args:
+        condition: A boolean tensor, with at most as many axes as the expressions.
+        then_expression, else_expression: Tensors, or functions without arguments that return them; both are computed.
+
+    Raises:
+        ShapeError: The condition has more axes than the expressions.
+    """
     parts = [part() if callable(part) else part for part in (then_expression, else_expression)]
     missing = ndim(parts[0]) - ndim(condition)
     if missing < 0:
@@ -432,12 +475,21 @@ def switch(condition: Any, then_expression: Any, else_expression: Any) -> Any:
 
 
 def dot(x: Any, y: Any) -> Any:
-    """The product over the last axis of `x` and the second last of `y`."""
+    """Return the product over the last axis of `x` and the second-to-last axis of `y`."""
     return ops.dot(x, y)
 
 
 def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
-    """The product of each sample of `x` with that of `y`, over one axis of each (axis 0 is the batch)."""
+    """Return the product of each sample of `x` with that of `y`, over one axis of each.
+
+    Args:
+        x, y: Tensors whose axis 0 is the batch axis.
+        axes: The axis, or a pair of axes, to sum over; by default the last of `x` and the second-to-last of `y`.
+
+    Raises:
+        ShapeError: An argument has fewer than two axes.
+        InvalidArgumentError: `axes` names several axes of one argument, or the batch axis.
+    """
     ranks = ndim(x), ndim(y)
     if ranks[0] < 2 or ranks[1] < 2:
         raise ShapeError(
@@ -464,7 +516,7 @@ def batch_dot(x: Any, y: Any, axes: Any = None) -> Any:
 
 
 def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
-    """`x` plus a vector over its channels, or a tensor of the shape of a sample."""
+    """Add a vector over the channels of `x`, or a tensor with the shape of a sample."""
     first = layout.standardize_data_format(data_format) == layout.CHANNELS_FIRST
     if ndim(bias) == 1 and first and ndim(x) > 2:
         bias = ops.reshape(bias, (1, -1) + (1,) * (ndim(x) - 2))
@@ -473,13 +525,13 @@ def bias_add(x: Any, bias: Any, data_format: str | None = None) -> Any:
     return ops.add(x, bias)
 
 
-# ----- normalisation -----
+# ----- normalization -----
 
 
 def batch_normalization(
     x: Any, mean: Any, var: Any, beta: Any, gamma: Any, axis: int = -1, epsilon: float = 1e-3
 ) -> Any:
-    """`x` normalised by the given statistics."""
+    """Normalize `x` with the given statistics."""
     flat = [None if v is None else ops.reshape(v, (-1,)) for v in (mean, var, beta, gamma)]
     return ops.batch_normalization(x, flat[0], flat[1], axis, flat[2], flat[3], epsilon)
 
@@ -487,7 +539,7 @@ def batch_normalization(
 def normalize_batch_in_training(
     x: Any, gamma: Any, beta: Any, reduction_axes: Any, epsilon: float = 1e-3
 ) -> tuple[Any, Any, Any]:
-    """`x` normalised by its own statistics over `reduction_axes`; gives (normalised, mean, variance)."""
+    """Normalize `x` with its own statistics over `reduction_axes`; returns (normalized, mean, variance)."""
     center, variance = ops.moments(x, axes=list(reduction_axes), keepdims=True)
     made = ops.multiply(ops.subtract(x, center), ops.rsqrt(ops.add(variance, epsilon)))
     others = [a for a in range(ndim(x)) if a not in [r % ndim(x) for r in reduction_axes]]
@@ -502,27 +554,27 @@ def normalize_batch_in_training(
 
 
 def dropout(x: Any, level: float, noise_shape: Any = None, seed: Any = None) -> Any:
-    """Elements set to 0 with chance `level`, the others scaled up."""
+    """Set elements to 0 with probability `level`, and scale the others up."""
     return random.dropout(x, level, noise_shape=noise_shape, seed=seed)
 
 
 def random_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Normal numbers."""
+    """Return normally distributed random numbers."""
     return random.normal(shape, mean=mean, stddev=stddev, dtype=dtype, seed=seed)
 
 
 def random_uniform(shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Numbers evenly from [minval, maxval)."""
+    """Return random numbers uniform in [minval, maxval)."""
     return random.uniform(shape, minval=minval, maxval=maxval, dtype=dtype, seed=seed)
 
 
 def truncated_normal(shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = None, seed: Any = None) -> Any:
-    """Normal numbers within two deviations of the mean."""
+    """Return normally distributed random numbers within two standard deviations of the mean."""
     return random.truncated_normal(shape, mean=mean, stddev=stddev, dtype=dtype, seed=seed)
 
 
 def random_bernoulli(shape: Any, p: float = 0.0, dtype: Any = None, seed: Any = None) -> Any:
-    """1 with chance `p`, else 0."""
+    """Return 1 with probability `p`, else 0."""
     return ops.cast(ops.less(random.uniform(shape, seed=seed), p), dtypes.standardize(dtype))
 
 
@@ -532,14 +584,14 @@ random_binomial = random_bernoulli
 def random_normal_variable(
     shape: Any, mean: float, scale: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Variable:
-    """A variable of normal numbers."""
+    """Create a variable with normally distributed random numbers."""
     return variable(random.normal(shape, mean, scale, dtype, seed), dtype=dtype, name=name)
 
 
 def random_uniform_variable(
     shape: Any, low: float, high: float, dtype: Any = None, name: str | None = None, seed: Any = None
 ) -> Variable:
-    """A variable of numbers evenly from [low, high)."""
+    """Create a variable with random numbers uniform in [low, high)."""
     return variable(random.uniform(shape, low, high, dtype, seed), dtype=dtype, name=name)
 
 
@@ -554,7 +606,7 @@ def conv(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    """A convolution over as many spatial axes as the tensor has."""
+    """Convolve over all spatial axes of the tensor."""
     return ops.conv(x, kernel, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate)
 
 
@@ -569,7 +621,7 @@ def depthwise_conv2d(
     data_format: str | None = None,
     dilation_rate: Any = 1,
 ) -> Any:
-    """A convolution of each channel by itself."""
+    """Convolve each channel separately."""
     return ops.depthwise_conv(
         x, depthwise_kernel, strides=strides, padding=padding, data_format=data_format, dilation_rate=dilation_rate
     )
@@ -586,7 +638,11 @@ def pool2d(
     data_format: str | None = None,
     pool_mode: str = "max",
 ) -> Any:
-    """The largest or the mean of each window. Raises InvalidArgumentError unless pool_mode is "max" or "avg"."""
+    """Return the maximum or the mean of each window.
+
+    Raises:
+        InvalidArgumentError: `pool_mode` is neither "max" nor "avg".
+    """
     if pool_mode not in _POOLS:
         raise InvalidArgumentError(f"Invalid pooling mode: {pool_mode!r}; it must be 'max' or 'avg'.")
     return _POOLS[pool_mode](x, pool_size, strides=strides, padding=padding, data_format=data_format)
@@ -596,7 +652,7 @@ pool3d = pool2d
 
 
 def temporal_padding(x: Any, padding: tuple[int, int] = (1, 1)) -> Any:
-    """Zeros before and after along the middle axis of three."""
+    """Pad the middle one of three axes with zeros; `padding` is (before, after)."""
     return ops.pad(x, [(0, 0), tuple(padding), (0, 0)])
 
 
@@ -607,28 +663,28 @@ def _spatial_padding(x: Any, padding: Any, data_format: str | None) -> Any:
 
 
 def spatial_2d_padding(x: Any, padding: Any = ((1, 1), (1, 1)), data_format: str | None = None) -> Any:
-    """Zeros around images."""
+    """Pad images with zeros."""
     return _spatial_padding(x, padding, data_format)
 
 
 def spatial_3d_padding(x: Any, padding: Any = ((1, 1), (1, 1), (1, 1)), data_format: str | None = None) -> Any:
-    """Zeros around volumes."""
+    """Pad volumes with zeros."""
     return _spatial_padding(x, padding, data_format)
 
 
 def map_fn(fn: Callable[[Any], Any], elems: Any, name: str | None = None, dtype: Any = None) -> Any:
-    """`fn` of each slice of `elems` along the first axis, stacked."""
+    """Apply `fn` to each slice of `elems` along the first axis, and stack the results."""
     return ops.map(fn, elems)
 
 
 def foldl(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, name: str | None = None) -> Any:
-    """`fn(accumulated, slice)` from the first slice to the last."""
+    """Apply `fn(accumulated, slice)` from the first slice to the last; returns the final value."""
     start, rest = (elems[0], elems[1:]) if initializer is None else (initializer, elems)
     return ops.scan(lambda carry, x: (fn(carry, x), None), start, rest)[0]
 
 
 def foldr(fn: Callable[[Any, Any], Any], elems: Any, initializer: Any = None, name: str | None = None) -> Any:
-    """`fn(accumulated, slice)` from the last slice to the first."""
+    """Apply `fn(accumulated, slice)` from the last slice to the first; returns the final value."""
     return foldl(fn, ops.flip(elems, axis=0), initializer)
 
 
@@ -645,7 +701,23 @@ def rnn(
     zero_output_for_mask: bool = False,
     return_all_outputs: bool = True,
 ) -> Any:
-    """Iterates `step_function(inputs, states) -> (output, new_states)` over time; gives (last output, outputs, last states)."""
+    """Iterate a step function over time.
+
+    Args:
+        step_function: A function (inputs, states) -> (output, new states); `states` is followed by `constants`.
+        inputs: A tensor, or a nest of them, of shape (batch, time, ...).
+        initial_states: The states before the first step.
+        go_backwards: Whether to iterate from the last time step to the first.
+        mask: Booleans of shape (batch, time); False skips a time step.
+        constants: Further tensors for each step.
+        unroll, input_length: Ignored; accepted for Keras' signature.
+        time_major: Whether inputs and outputs have shape (time, batch, ...).
+        zero_output_for_mask: Whether skipped time steps output zeros instead of the previous output.
+        return_all_outputs: Whether to return the outputs of all time steps, or the last one only.
+
+    Returns:
+        (last output, outputs, last states).
+    """
     xs = [x if time_major else ops.swapaxes(x, 0, 1) for x in nest.flatten(inputs)]
     states, more = list(initial_states), list(constants or ())
     steps = [_mask_steps(mask, time_major)] if mask is not None else []
@@ -671,7 +743,7 @@ def rnn(
 
 
 def _mask_steps(mask: Any, time_major: bool) -> Any:
-    """A mask (batch, time) as one (batch, 1) for each step."""
+    """Convert a mask (batch, time) to one of shape (batch, 1) per time step."""
     steps = ops.cast(mask if time_major else ops.swapaxes(mask, 0, 1), "bool")
     return ops.expand_dims(steps, -1) if ndim(steps) == 2 else steps
 

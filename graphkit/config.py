@@ -1,4 +1,4 @@
-"""Settings of the session under Keras' names. Source: keras.config (Keras 3)."""
+"""Global settings, under Keras' names. Source: keras.config (Keras 3)."""
 
 from __future__ import annotations
 
@@ -27,44 +27,52 @@ _flags: dict[str, Any] = {"traceback_filtering": True, "flash_attention": None}
 
 
 def backend() -> str:
-    """What computes: always "numpy"."""
+    """Return the name of the backend: always "numpy"."""
     return "numpy"
 
 
 def dtype_policy() -> Any:
-    """The dtype policy of layers that are given none."""
+    """Return the dtype policy of layers created without one."""
     from graphkit.dtype_policies import dtype_policy as current
 
     return current()
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the dtype policy of layers that are given none: a dtype name, "mixed_float16", "mixed_bfloat16", or a policy."""
+    """Set the dtype policy of layers created without one: a dtype name, "mixed_float16", "mixed_bfloat16", or a policy.
+
+    Raises:
+        InvalidArgumentError: `policy` is not a policy.
+    """
     from graphkit.dtype_policies import set_dtype_policy as set_it
 
     set_it(policy)
 
 
 def enable_traceback_filtering() -> None:
-    """Accepted for Keras' sake: graphkit's tracebacks are short and are never filtered."""
+    """Record the setting, which has no effect: graphkit's tracebacks are short and never filtered."""
     _flags["traceback_filtering"] = True
 
 
 def disable_traceback_filtering() -> None:
-    """Accepted for Keras' sake: graphkit's tracebacks are short and are never filtered."""
+    """Record the setting, which has no effect: graphkit's tracebacks are short and never filtered."""
     _flags["traceback_filtering"] = False
 
 
 def is_traceback_filtering_enabled() -> bool:
-    """What was last said about tracebacks."""
+    """Return the recorded setting, which has no effect."""
     return bool(_flags["traceback_filtering"])
 
 
 def enable_unsafe_deserialization() -> None:
-    """Refused with InvalidArgumentError: graphkit never runs code out of files."""
+    """Not available, since graphkit never runs code from files.
+
+    Raises:
+        InvalidArgumentError: Always.
+    """
     raise InvalidArgumentError(
-        "graphkit never runs code out of files, so there is nothing to enable. Pass functions and classes by "
-        "custom_objects={name: object}. A vocabulary file that a model names by its path is opened by load_model(..., safe_mode=False)."
+        "graphkit never runs code from files, so there is nothing to enable. Pass functions and classes in "
+        "custom_objects={name: object}. To let a model open a vocabulary file by its path, use load_model(..., safe_mode=False)."
     )
 
 
@@ -72,50 +80,62 @@ def enable_unsafe_deserialization() -> None:
 
 
 def max_epochs() -> int | None:
-    """The epochs that `fit` runs at the most; None for as many as it is told. Source: keras.config.max_epochs."""
+    """Return the maximum number of epochs that `fit` runs, or None for no limit. Source: keras.config.max_epochs."""
     return limits.max_epochs
 
 
 def set_max_epochs(max_epochs: int | None) -> None:
-    """Let `fit` run no more epochs than these, whatever it is told: for trying a script out."""
+    """Limit the epochs of every `fit`, for trying out scripts.
+
+    Raises:
+        InvalidArgumentError: `max_epochs` is neither a positive int nor None.
+    """
     limits.max_epochs = limits.checked("max_epochs", max_epochs)
 
 
 def max_steps_per_epoch() -> int | None:
-    """The steps of an epoch at the most, in fit, evaluate and predict; None for all. Source: keras.config.max_steps_per_epoch."""
+    """Return the maximum number of steps per epoch, or None for no limit. Source: keras.config.max_steps_per_epoch."""
     return limits.max_steps_per_epoch
 
 
 def set_max_steps_per_epoch(max_steps_per_epoch: int | None) -> None:
-    """Let fit, evaluate and predict take no more steps in an epoch than these."""
+    """Limit the steps per epoch of every fit, evaluate and predict.
+
+    Raises:
+        InvalidArgumentError: `max_steps_per_epoch` is neither a positive int nor None.
+    """
     limits.max_steps_per_epoch = limits.checked("max_steps_per_epoch", max_steps_per_epoch)
 
 
-# ----- of other backends -----
+# ----- settings of other backends -----
 
 
 def set_backend(backend: str) -> None:
-    """Only "numpy" is accepted. Raises InvalidArgumentError for any other."""
+    """Accept "numpy", the only backend.
+
+    Raises:
+        InvalidArgumentError: `backend` is something else.
+    """
     if backend != "numpy":
         raise InvalidArgumentError(f"graphkit computes with NumPy and onnxruntime; there is no backend {backend!r}.")
 
 
 def is_flash_attention_enabled() -> bool | None:
-    """False after `disable_flash_attention`, else None: the kernel is chosen by what pays. Source: keras.config."""
+    """Return False after `disable_flash_attention`, else None for automatic. Source: keras.config."""
     enabled: bool | None = _flags["flash_attention"]
     return enabled
 
 
 def disable_flash_attention() -> None:
-    """Note that it is not wanted. It changes nothing: there is one kernel, which works by blocks where that pays."""
+    """Record the setting. It has no effect: the only attention kernel works in blocks where that is faster."""
     _flags["flash_attention"] = False
 
 
 def enable_flash_attention() -> None:
-    """Take back `disable_flash_attention`. It changes nothing: there is one kernel, which works by blocks where that pays."""
+    """Undo `disable_flash_attention`. It has no effect: the only attention kernel works in blocks where that is faster."""
     _flags["flash_attention"] = None
 
 
 def is_nnx_enabled() -> bool:
-    """False: that belongs to JAX."""
+    """Return False: NNX belongs to JAX."""
     return False

@@ -17,22 +17,24 @@ from graphkit.ir.variable import Variable
 
 
 def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Any]]]:
-    """A function with `function`'s arguments that gives `(value, gradients)`.
+    """Return a function with the same arguments as `function` that returns `(value, gradients)`.
+
+    The value is an array. The gradients are in the order of `variables`, with None where the value does not depend on a variable.
+    Assignments of `function` to variables (moving statistics) take effect.
 
     Args:
-        function: gives a scalar tensor; made of ops, layers and models. Array arguments are traced, others are passed on.
-        variables: what to differentiate with respect to: weights, or `Variable`s that you pass as inputs.
+        function: Returns a scalar tensor, computed with ops, layers and models. Array arguments are traced; others are passed on.
+        variables: What to differentiate with respect to: weights, or `Variable`s that are passed as inputs.
 
-    Returns the value as an array and the gradients in the order of `variables`, None where the value does not depend on one.
-    Variables that `function` assigns (moving statistics) are assigned.
-
-    Raises InvalidTypeError if an item of `variables` is no Variable, ShapeError if the value is no scalar.
+    Raises:
+        InvalidTypeError: An item of `variables` is not a Variable.
+        ShapeError: When called, if the value is not a scalar.
     """
     wanted = list(variables)
     for variable in wanted:
         if not isinstance(variable, Variable):
             raise InvalidTypeError(
-                f"value_and_grad wants graphkit.Variable objects to differentiate by, got {type(variable).__name__}."
+                f"value_and_grad expects graphkit.Variable objects to differentiate by, got {type(variable).__name__}."
             )
 
     def both(*args: Any, **kwargs: Any) -> tuple[Any, list[Any]]:
@@ -46,7 +48,7 @@ def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) 
             value = function(*inner_args, **inner_kwargs)
             if tuple(getattr(value, "shape", ())) != ():
                 raise ShapeError(
-                    f"value_and_grad: the function must give a scalar, got shape {tuple(value.shape)}. Sum or average it."
+                    f"value_and_grad: the function must return a scalar, got shape {tuple(value.shape)}. Sum or average it."
                 )
             grads = gradients(value, wanted) if isinstance(value, Tracer) else [None] * len(wanted)
             found.extend(g is not None for g in grads)

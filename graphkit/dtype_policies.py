@@ -1,4 +1,4 @@
-"""Dtype policies: what a layer computes in, what it keeps its weights in, and how they are quantised.
+"""Dtype policies: the dtypes in which layers compute and store their weights, and how the weights are quantized.
 
 Source: keras.dtype_policies (Keras 3).
 """
@@ -27,9 +27,14 @@ _MIXED = {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16"
 
 @keras_class("keras", "Policy", "PolicyV1")
 class DTypePolicy:
-    """`"float32"`, `"mixed_float16"`, ...: compute dtype and variable dtype by name. Source: keras.DTypePolicy.
+    """A compute dtype and a variable dtype, by name. Source: keras.DTypePolicy.
 
-    Raises InvalidArgumentError for a name that is neither a dtype nor a mixed policy, InvalidTypeError for what is no string.
+    Args:
+        name: A dtype, "mixed_float16" or "mixed_bfloat16"; the global policy by default.
+
+    Raises:
+        InvalidArgumentError: The name is unknown.
+        InvalidTypeError: The name is not a string.
     """
 
     quantization_mode: str | None = None
@@ -43,12 +48,12 @@ class DTypePolicy:
         self.compute_dtype, self.variable_dtype = _parse(self.name)
 
     def get_config(self) -> dict[str, Any]:
-        """The name."""
+        """Return the name."""
         return {"name": self.name}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The policy of this config."""
+        """Create a policy from its config."""
         return cls(**config)
 
     def __eq__(self, other: object) -> bool:
@@ -65,7 +70,7 @@ class DTypePolicy:
 
 
 def _parse(name: str) -> tuple[str, str]:
-    """(compute dtype, variable dtype)."""
+    """Return (compute dtype, variable dtype)."""
     if name in _MIXED:
         return _MIXED[name]
     try:
@@ -80,22 +85,26 @@ def _parse(name: str) -> tuple[str, str]:
 
 @keras_class("keras")
 class FloatDTypePolicy(DTypePolicy):
-    """Another name of DTypePolicy. Source: keras.FloatDTypePolicy."""
+    """Another name for DTypePolicy. Source: keras.FloatDTypePolicy."""
 
 
-# ----- quantised weights -----
+# ----- quantized weights -----
 
 
 @keras_class(_HOME)
 class QuantizedDTypePolicy(DTypePolicy):
-    """Weights quantised by `mode` (`"int8"`, `"int4"`), the rest as the policy `source_name` says; `"int8_from_float32"` by name.
+    """A policy for quantized weights, by name such as "int8_from_float32". Source: keras.dtype_policies.QuantizedDTypePolicy.
 
-    Raises InvalidArgumentError for a mode that there is not, and for int8 with float16, which loses too much.
-    Source: keras.dtype_policies.QuantizedDTypePolicy.
+    Args:
+        mode: "int8", "int4" or "float8", with settings appended for subclasses, such as "gptq/4/128".
+        source_name: The policy for everything else; the global policy by default.
+
+    Raises:
+        InvalidArgumentError: The mode is unknown, or is int8 with float16, which loses too much precision.
     """
 
     settings: ClassVar[dict[str, str]] = {}
-    """What stands behind the mode, "gptq/4/128", by name, each with what it may be."""
+    """The settings appended to the mode, as in "gptq/4/128": their names, and a description of the allowed values."""
 
     def __init__(self, mode: str, source_name: str | None = None) -> None:
         algorithm, *parts = str(mode).split("/")
@@ -127,7 +136,7 @@ class QuantizedDTypePolicy(DTypePolicy):
             setattr(self, name, number)
 
     def get_config(self) -> dict[str, Any]:
-        """Mode and source."""
+        """Return mode and source name."""
         return {"mode": self._full_mode, "source_name": self._source_name}
 
 
@@ -140,7 +149,10 @@ def _fits(number: int, allowed: str) -> bool:
 
 @keras_class(_HOME)
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
-    """Products of float8 numbers, scaled by the largest ones of the last `amax_history_length` steps.
+    """A policy for matrix products in float8, scaled by the largest values of the last `amax_history_length` steps.
+
+    Raises:
+        InvalidTypeError: `amax_history_length` is not an int.
 
     Source: keras.dtype_policies.QuantizedFloat8DTypePolicy.
     """
@@ -156,13 +168,13 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
         self.amax_history_length = amax_history_length
 
     def get_config(self) -> dict[str, Any]:
-        """Mode, source and length."""
+        """Return mode, source name and history length."""
         return {**super().get_config(), "amax_history_length": self.amax_history_length}
 
 
 @keras_class(_HOME)
 class Int4DTypePolicy(QuantizedDTypePolicy):
-    """`"int4/128"`: groups of 128 weights share a scale and a zero; -1: a scale for each output. Source: keras.dtype_policies."""
+    """`"int4/128"`: 128 weights share a scale and a zero point; -1: one scale per output. Source: keras.dtype_policies."""
 
     settings: ClassVar[dict[str, str]] = {"block_size": _SIZE}
     block_size: int
@@ -197,7 +209,7 @@ _BY_MODE: dict[str, type[QuantizedDTypePolicy]] = {
 
 
 def _quantized_by_name(name: str) -> QuantizedDTypePolicy:
-    """The policy that "int8_from_float32" names."""
+    """Return the policy for a name such as "int8_from_float32"."""
     parts = name.split("_from_")
     if len(parts) != 2:
         raise InvalidArgumentError(
@@ -210,14 +222,20 @@ def _quantized_by_name(name: str) -> QuantizedDTypePolicy:
     return cls(mode, source)
 
 
-# ----- policies by the path of the layer -----
+# ----- policies by the layer's path -----
 
 
 @keras_class(_HOME)
 class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
-    """Policies by a layer's path, or by a regular expression that matches the whole path; `default_policy` for the others.
+    """Maps the paths of layers to policies. Source: keras.dtype_policies.DTypePolicyMap.
 
-    Raises InvalidArgumentError where several expressions match a path. Source: keras.dtype_policies.DTypePolicyMap.
+    Args:
+        default_policy: The policy of paths that no key matches; the global policy by default.
+        policy_map: Policies by a layer's path, or by a regular expression that matches the whole path.
+
+    Raises:
+        InvalidArgumentError: `default_policy` is a map; a key exists already; on lookup, several expressions match a path.
+        InvalidTypeError: `policy_map` is not a dict.
     """
 
     def __init__(self, default_policy: Any = None, policy_map: Mapping[str, Any] | None = None) -> None:
@@ -238,17 +256,17 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
 
     @property
     def compute_dtype(self) -> str:
-        """That of the default policy."""
+        """The compute dtype of the default policy."""
         return self.default_policy.compute_dtype
 
     @property
     def variable_dtype(self) -> str:
-        """That of the default policy."""
+        """The variable dtype of the default policy."""
         return self.default_policy.variable_dtype
 
     @property
     def quantization_mode(self) -> str | None:
-        """That of the default policy."""
+        """The quantization mode of the default policy."""
         return self.default_policy.quantization_mode
 
     def __getitem__(self, path: str) -> DTypePolicy:
@@ -282,10 +300,10 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._map)
 
-    __eq__, __hash__ = object.__eq__, object.__hash__  # maps are told apart, as in Keras
+    __eq__, __hash__ = object.__eq__, object.__hash__  # maps compare by identity, as in Keras
 
     def get_config(self) -> dict[str, Any]:
-        """Default and map; under no default the policies' names are left open too, as Keras does."""
+        """Return default and map; without a default, the names of the policies are None too, as in Keras."""
         policies = {path: to_json(policy) for path, policy in self._map.items()}
         if self._given is None:
             for made in policies.values():
@@ -294,7 +312,7 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> DTypePolicyMap:
-        """The map of this config."""
+        """Create a map from its config."""
         return cls(**config)
 
     def __repr__(self) -> str:
@@ -304,18 +322,22 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
 
 Policy = DTypePolicy | DTypePolicyMap
 
-# ----- by name, config or object; the policy of the session -----
+# ----- lookup; the global policy -----
 
 _global: Policy | None = None
 
 
 def dtype_policy() -> Any:
-    """The policy of layers that are given none: what `set_dtype_policy` said, else `floatx()`."""
+    """Return the policy of layers created without one: the value of `set_dtype_policy`, else `floatx()`."""
     return _global or DTypePolicy(dtypes.floatx())
 
 
 def set_dtype_policy(policy: Any) -> None:
-    """Set the policy of layers that are given none: a name or a policy. Source: keras.config.set_dtype_policy."""
+    """Set the policy of layers created without one: a name or a policy. Source: keras.config.set_dtype_policy.
+
+    Raises:
+        InvalidArgumentError: `policy` is something else, or its name is unknown.
+    """
     global _global
     if not isinstance(policy, (str, DTypePolicy, DTypePolicyMap)):
         raise InvalidArgumentError(
@@ -326,9 +348,12 @@ def set_dtype_policy(policy: Any) -> None:
 
 
 def get(identifier: Any) -> Any:
-    """A policy from None (that of the session), a name, a dtype, an envelope or a policy.
+    """Return a policy for None (the global one), a name, a dtype, an envelope or a policy.
 
-    Raises InvalidArgumentError for anything else. Source: keras.dtype_policies.get.
+    Raises:
+        InvalidArgumentError: `identifier` is something else, or its name is unknown.
+
+    Source: keras.dtype_policies.get.
     """
     if identifier is None:
         return dtype_policy()
@@ -348,14 +373,18 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(dtype_policy: Any) -> dict[str, Any]:
-    """The envelope of a dtype_policy. Source: keras.dtype_policies.serialize."""
+    """Return the envelope of a dtype policy. Source: keras.dtype_policies.serialize."""
     made: dict[str, Any] = to_json(dtype_policy)
     return made
 
 
 def deserialize(config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The policy of an envelope. Raises InvalidArgumentError if it holds something else. Source: keras.dtype_policies.deserialize."""
+    """Return the policy of an envelope. Source: keras.dtype_policies.deserialize.
+
+    Raises:
+        InvalidArgumentError: The envelope holds another kind of object.
+    """
     made = from_envelope(config, custom_objects)
     if not isinstance(made, (DTypePolicy, DTypePolicyMap)):
-        raise InvalidArgumentError(f"Expected the config of a dtype policy, got one of {type(made).__name__}.")
+        raise InvalidArgumentError(f"Expected the config of a dtype policy, got that of a {type(made).__name__}.")
     return made

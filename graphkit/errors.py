@@ -1,4 +1,4 @@
-"""The exceptions of graphkit; `graphkit.core.errors` holds the tree."""
+"""The exceptions of graphkit; `graphkit.core.errors` documents their hierarchy."""
 
 from graphkit.core.errors import (
     CycleError,

@@ -1,4 +1,4 @@
-"""graphkit.load and graphkit.convert: any format in, any format out."""
+"""graphkit.load and graphkit.convert: models and weights of any format."""
 
 from __future__ import annotations
 
@@ -11,15 +11,16 @@ from graphkit.saving.api import load_model
 def load(
     path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, placeholders: bool = False
 ) -> Any:
-    """Open a model file of any format, told by its content and not by its name.
+    """Open a model file of any format, which is detected from its content.
 
     Args:
-        path: a `.keras` file or folder, an HDF5 file of any Keras, a JSON config, an ONNX file.
-        custom_objects: classes and functions of your own by the names that the file uses.
-        compile: whether a model that was compiled is compiled again.
-        placeholders: let layers of unknown classes keep their place, to look at the model; it cannot be called then.
+        path: A file or folder: `.keras`, HDF5 of any Keras version, a JSON config, ONNX, ...
+        custom_objects: Custom classes and functions by the names that the file uses.
+        compile: Whether a compiled model is compiled again.
+        placeholders: Replace layers of unknown classes by placeholders, to inspect the model; it cannot be called then.
 
-    Raises SerializationError for what is of no known format; it lists the known ones.
+    Raises:
+        SerializationError: The format is unknown, or the file cannot be read.
     """
     return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders)
 
@@ -34,19 +35,21 @@ def convert(
     overwrite: bool = True,
     **options: Any,
 ) -> Any:
-    """Open `source`, write it in the format that the suffix of `target` names, and give the model.
+    """Open `source`, write it in the format of `target`'s suffix, and return the model.
 
     Args:
-        source: a file of any format, or a model.
+        source: A file of any format, or a model.
         target: `.keras`, `.h5`, `.json`, `.onnx`, or weights alone: `.weights.h5`, `.weights.json`, `.npz`, `.safetensors`.
-        custom_objects: classes and functions of your own by the names that the file uses.
-        weights: a file of weights for a source without (JSON).
-        strict: raise LossyConversionError, and write nothing, where the target does not hold all of the source.
-        lost: a list that takes, in words, what is not in the target.
-        overwrite: False raises InvalidArgumentError where the target is there.
-        options: what the writer of the target takes (`opset` for ONNX, `keras_version=2` for HDF5).
+        custom_objects: Custom classes and functions by the names that the file uses.
+        weights: A weights file, for a source without weights (JSON).
+        strict: Whether to raise LossyConversionError, and write nothing, if the target cannot hold all of the source.
+        lost: A list to which descriptions of what the target cannot hold are appended.
+        overwrite: Whether an existing target may be replaced.
+        **options: Options of the target format (`opset` for ONNX, `keras_version=2` for HDF5).
 
-    Raises InvalidArgumentError for a suffix or option that is not known.
+    Raises:
+        InvalidArgumentError: The suffix or an option is unknown, or the target exists and `overwrite` is False.
+        SerializationError: The source cannot be read.
     """
     from graphkit.saving import conversion
 

@@ -1,4 +1,7 @@
-"""Initializers: the first numbers of weights. Source: keras.initializers (Keras 3)."""
+"""Initializers: the initial values of weights. Source: keras.initializers (Keras 3).
+
+Random initializers take a `seed`: an int, None for a seed drawn from the session's, or a `SeedGenerator`.
+"""
 
 from __future__ import annotations
 
@@ -22,33 +25,36 @@ _HOME = "keras.initializers"
 
 
 class Initializer(Configurable):
-    """Called with a shape and a dtype, gives an array. Subclasses define `__call__`."""
+    """Base of initializers: a call with a shape and a dtype returns an array. Subclasses define `__call__`."""
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return an array of this shape, in `floatx()` by default; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
 
     def clone(self) -> Any:
-        """A copy."""
+        """Return a copy."""
         return type(self).from_config(self.get_config())
 
     def may_wait(self, shape: Sequence[int]) -> bool:
-        """Whether a call with this shape gives the same array later, and cannot fail: then the array is made when it is needed.
+        """Return whether a call with this shape may be deferred: it gives the same array later and cannot fail.
 
-        Ours are functions of seed and shape alone; what people derive from them is called at once.
+        Built-in initializers depend on seed and shape alone. User-defined subclasses are called at once.
         """
         sound = all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape)
         return sound and type(self).__module__ == __name__ and self._takes(shape)
 
     def _takes(self, shape: Sequence[int]) -> bool:
-        """Whether no argument stands against this shape."""
+        """Return whether the arguments allow this shape."""
         return False
 
 
 class RandomInitializer(Initializer):
-    """One that draws: the same seed gives the same numbers; without a seed each draws its own when it is made.
+    """Base of random initializers. A given seed makes every call return the same array; without one, each object draws its seed.
 
-    A `SeedGenerator` as seed gives other numbers in each call.
+    With a `SeedGenerator` as seed, each call returns another array.
+
+    Raises:
+        InvalidArgumentError: `seed` is neither an int, a SeedGenerator nor None.
     """
 
     def __init__(self, seed: Any = None) -> None:
@@ -63,17 +69,17 @@ class RandomInitializer(Initializer):
             self._drawn = seeds.draw_seed() if self.seed is None else int(self.seed)
 
     def generator(self) -> np.random.Generator:
-        """A new generator for this seed."""
+        """Return a new generator for the seed."""
         return np.random.Generator(np.random.Philox(self._next_seed() if self._drawn is None else self._drawn))
 
     def _next_seed(self) -> int:
-        """The present state of the SeedGenerator as one number."""
+        """Return the next state of the SeedGenerator as one number."""
         with tracing(None):
             first, count = self.seed.next()
         return int(first) << 32 | int(count)
 
     def may_wait(self, shape: Sequence[int]) -> bool:
-        """With a SeedGenerator the numbers depend on when they are drawn."""
+        """Return whether a call may be deferred; with a SeedGenerator the values depend on when they are drawn."""
         return self._drawn is not None and super().may_wait(shape)
 
 
@@ -90,7 +96,7 @@ class Zeros(Initializer):
     """All zeros."""
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return np.zeros(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -102,7 +108,7 @@ class Ones(Initializer):
     """All ones."""
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return np.ones(tuple(shape), dtypes.to_numpy(dtypes.standardize(dtype)))
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -111,13 +117,13 @@ class Ones(Initializer):
 
 @keras_class(_HOME, "constant")
 class Constant(Initializer):
-    """All `value`, which may be an array that broadcasts to the shape."""
+    """All `value`: a number, or an array that broadcasts to the shape."""
 
     def __init__(self, value: Any = 0.0) -> None:
         self.value = value
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return _cast(np.broadcast_to(np.asarray(self.value), tuple(shape)), dtype)
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -126,13 +132,17 @@ class Constant(Initializer):
 
 @keras_class(_HOME, "IdentityInitializer", "identity")
 class Identity(Initializer):
-    """`gain` times the identity matrix; only for two axes."""
+    """`gain` times the identity matrix; for weights with two axes."""
 
     def __init__(self, gain: float = 1.0) -> None:
         self.gain = gain
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array. Raises ShapeError unless it has two axes."""
+        """Return the array.
+
+        Raises:
+            ShapeError: `shape` does not have two axes.
+        """
         if len(shape) != 2:
             raise ShapeError(
                 f"Identity matrix initializer can only be used for 2D matrices. Received: shape={tuple(shape)} of rank {len(shape)}."
@@ -143,20 +153,20 @@ class Identity(Initializer):
         return len(shape) == 2 and _are_numbers(self.gain)
 
     def get_config(self) -> dict[str, Any]:
-        """The gain, where it is not 1: Keras writes none."""
+        """Return the gain unless it is 1, since Keras writes none."""
         return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
 @keras_class(_HOME, "normal", "random_normal")
 class RandomNormal(RandomInitializer):
-    """Normal with this mean and standard deviation."""
+    """Normally distributed values with this mean and standard deviation."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         self.mean, self.stddev = mean, stddev
         super().__init__(seed)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return _cast(self.generator().normal(self.mean, self.stddev, tuple(shape)), dtype)
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -165,14 +175,14 @@ class RandomNormal(RandomInitializer):
 
 @keras_class(_HOME, "truncated_normal")
 class TruncatedNormal(RandomInitializer):
-    """Normal, drawn again beyond two standard deviations."""
+    """Normally distributed values within two standard deviations of the mean; others are drawn again."""
 
     def __init__(self, mean: float = 0.0, stddev: float = 0.05, seed: int | None = None) -> None:
         self.mean, self.stddev = mean, stddev
         super().__init__(seed)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return _cast(self.mean + self.stddev * _truncated(self.generator(), shape), dtype)
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -180,7 +190,7 @@ class TruncatedNormal(RandomInitializer):
 
 
 def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
-    """Standard normal numbers within [-2, 2]."""
+    """Return standard normal values within [-2, 2]."""
     values = generator.standard_normal(tuple(shape))
     outside = np.abs(values) > 2
     while outside.any():
@@ -191,14 +201,14 @@ def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
 
 @keras_class(_HOME, "uniform", "random_uniform")
 class RandomUniform(RandomInitializer):
-    """Uniform between two limits."""
+    """Values uniform in [minval, maxval)."""
 
     def __init__(self, minval: float = -0.05, maxval: float = 0.05, seed: int | None = None) -> None:
         self.minval, self.maxval = minval, maxval
         super().__init__(seed)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         return _cast(self.generator().uniform(self.minval, self.maxval, tuple(shape)), dtype)
 
     def _takes(self, shape: Sequence[int]) -> bool:
@@ -207,12 +217,23 @@ class RandomUniform(RandomInitializer):
 
 _MODES = ("fan_in", "fan_out", "fan_avg")
 _DISTRIBUTIONS = ("truncated_normal", "untruncated_normal", "uniform", "normal")
-_TRUNCATED_STD = 0.87962566103423978  # of a standard normal cut off at two standard deviations
+_TRUNCATED_STD = 0.87962566103423978  # standard deviation of a standard normal truncated at two
 
 
 @keras_class(_HOME)
 class VarianceScaling(RandomInitializer):
-    """Numbers whose variance is scale / n, n by `mode` the inputs, outputs or their mean."""
+    """Values with variance scale / n.
+
+    Args:
+        scale: The scale; must be positive.
+        mode: What n is: "fan_in" (number of inputs), "fan_out" (outputs) or "fan_avg" (their mean).
+        distribution: "truncated_normal" (or "normal"), "untruncated_normal" or "uniform".
+        seed: See the module's documentation.
+        input_axes, output_axes: The axes of inputs and outputs; see `compute_fans`.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+    """
 
     def __init__(
         self,
@@ -238,7 +259,7 @@ class VarianceScaling(RandomInitializer):
         super().__init__(seed)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array."""
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, fan)
@@ -255,7 +276,13 @@ class VarianceScaling(RandomInitializer):
 
 
 def compute_fans(shape: Sequence[int], input_axes: Any = None, output_axes: Any = None) -> tuple[float, float]:
-    """(inputs, outputs) of one unit for a weight of this shape; kernels are (spatial..., in, out) unless the axes are given."""
+    """Return (number of inputs, number of outputs) for a weight of this shape.
+
+    Args:
+        shape: The shape; without the axes below, (spatial..., in, out).
+        input_axes: The axes whose sizes multiply to the number of inputs.
+        output_axes: Likewise for the outputs.
+    """
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
     if not shape:
@@ -267,7 +294,7 @@ def compute_fans(shape: Sequence[int], input_axes: Any = None, output_axes: Any 
 
 
 def _scaled(name: str, alias: str, scale: float, mode: str, distribution: str) -> Any:
-    """A VarianceScaling of fixed scale, mode and distribution, as Keras names them."""
+    """Create a subclass of VarianceScaling with fixed scale, mode and distribution, under Keras' name."""
 
     def __init__(self: Any, seed: int | None = None, input_axes: Any = None, output_axes: Any = None) -> None:  # noqa: N807
         VarianceScaling.__init__(self, scale, mode, distribution, seed, input_axes, output_axes)
@@ -290,14 +317,18 @@ LecunNormal = _scaled("LecunNormal", "lecun_normal", 1.0, "fan_in", "truncated_n
 
 @keras_class(_HOME, "OrthogonalInitializer", "orthogonal")
 class Orthogonal(RandomInitializer):
-    """`gain` times a random orthogonal matrix (all axes but the last are taken together)."""
+    """`gain` times a random orthogonal matrix, whose rows are all axes but the last."""
 
     def __init__(self, gain: float = 1.0, seed: int | None = None) -> None:
         self.gain = gain
         super().__init__(seed)
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array. Raises ShapeError for fewer than two axes."""
+        """Return the array.
+
+        Raises:
+            ShapeError: `shape` has fewer than two axes.
+        """
         if len(shape) < 2:
             raise ShapeError(
                 f"The tensor to initialize must be at least two-dimensional. Received: shape={tuple(shape)} of rank {len(shape)}."
@@ -314,15 +345,18 @@ class Orthogonal(RandomInitializer):
 
 @keras_class(_HOME, "STFTInitializer", "stft")
 class STFT(Initializer):
-    """Kernels (frame_length, 1, fft_length // 2 + 1) of a convolution that is a short-time Fourier transform.
+    """Kernels (frame_length, 1, fft_length // 2 + 1) that make a convolution a short-time Fourier transform.
 
     Args:
-        side: "real" or "imag" part.
-        window: a name (see `graphkit.core.windows`), the numbers, or None.
-        scaling: "density" (the window's L2 norm is 1), "spectrum" (its L1 norm is), or None.
-        periodic: whether the window is periodic.
+        side: "real" or "imag": the part of the transform.
+        window: A name (see `graphkit.core.windows`), an array of shape (frame_length,), or None.
+        scaling: "density" (divide by the window's L2 norm), "spectrum" (by its L1 norm), or None.
+        periodic: Whether the window is periodic instead of symmetric.
 
-    Raises InvalidArgumentError. Source: keras.initializers.STFT.
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+
+    Source: keras.initializers.STFT.
     """
 
     def __init__(
@@ -339,7 +373,12 @@ class STFT(Initializer):
         self.side, self.window, self.scaling, self.periodic = side, window, scaling, periodic
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
-        """The array."""
+        """Return the array.
+
+        Raises:
+            ShapeError: `shape` does not have three axes.
+            InvalidArgumentError: The window has another length.
+        """
         if len(shape) != 3:
             raise ShapeError(f"STFT makes kernels (frame_length, 1, frequencies). Received: shape={tuple(shape)}.")
         length, _, bins = shape
@@ -352,7 +391,7 @@ class STFT(Initializer):
         return _cast(np.broadcast_to(kernel, tuple(shape)), dtype)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, in Keras' order."""
+        """Return the constructor's arguments, in Keras' order."""
         return {"side": self.side, "window": to_config(self.window), "periodic": self.periodic, "scaling": self.scaling}
 
 
@@ -366,18 +405,23 @@ lecun_uniform, lecun_normal = LecunUniform, LecunNormal
 
 
 def get(identifier: Any) -> Any:
-    """An initializer from a name, config, class, function, array or object. Raises UnknownClassError for an unknown name."""
+    """Return an initializer for a name, config, class, function, array or object; None stays None.
+
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` has another type.
+    """
     if isinstance(identifier, (np.ndarray, Configurable)):
         return Constant(identifier) if isinstance(identifier, np.ndarray) else identifier
     return resolve(identifier, _HOME, "initializer")
 
 
 def serialize(initializer: Any) -> Any:
-    """The config of an initializer."""
+    """Return the config of an initializer."""
     return to_config(initializer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """An initializer from its config."""
+    """Return an initializer for its config; see `get`."""
     with custom_object_scope(custom_objects):
         return get(config)

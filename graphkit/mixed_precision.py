@@ -1,4 +1,4 @@
-"""Mixed precision by Keras' older names. Source: keras.mixed_precision."""
+"""Mixed precision under Keras' older names. Source: keras.mixed_precision."""
 
 from __future__ import annotations
 

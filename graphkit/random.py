@@ -1,4 +1,4 @@
-"""Random tensors and seeds: Keras' `keras.random`. `graphkit.ops.random` says how they are made."""
+"""Random tensors and seed generators, as in `keras.random`; implemented in `graphkit.ops.random`."""
 
 from graphkit.ops.random import (
     SeedGenerator,

@@ -13,10 +13,10 @@ _HOME = "keras.regularizers"
 
 
 class Regularizer(Configurable):
-    """Called with a tensor, gives a scalar penalty."""
+    """Base of regularizers: a call with a tensor returns a scalar penalty."""
 
     def __call__(self, x: Any) -> Any:
-        """The penalty."""
+        """Return the penalty; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__(x)")
 
 
@@ -32,13 +32,17 @@ def _factor(value: Any, name: str) -> float:
 
 @keras_class(_HOME, "L1L2Regularizer", "l1_l2")
 class L1L2(Regularizer):
-    """l1 * sum(|x|) + l2 * sum(x * x)."""
+    """l1 * sum(|x|) + l2 * sum(x^2).
+
+    Raises:
+        InvalidArgumentError: A factor is not a non-negative float.
+    """
 
     def __init__(self, l1: float = 0.0, l2: float = 0.0) -> None:
         self.l1, self.l2 = _factor(l1, "l1"), _factor(l2, "l2")
 
     def __call__(self, x: Any) -> Any:
-        """The penalty."""
+        """Return the penalty."""
         total: Any = 0.0
         if self.l1:
             total = total + self.l1 * ops.sum(ops.absolute(x))
@@ -49,31 +53,47 @@ class L1L2(Regularizer):
 
 @keras_class(_HOME, "l1")
 class L1(Regularizer):
-    """l1 * sum(|x|)."""
+    """l1 * sum(|x|).
+
+    Raises:
+        InvalidArgumentError: `l1` is not a non-negative float.
+    """
 
     def __init__(self, l1: float = 0.01) -> None:
         self.l1 = _factor(0.01 if l1 is None else l1, "l1")
 
     def __call__(self, x: Any) -> Any:
-        """The penalty."""
+        """Return the penalty."""
         return self.l1 * ops.sum(ops.absolute(x))
 
 
 @keras_class(_HOME, "l2")
 class L2(Regularizer):
-    """l2 * sum(x * x)."""
+    """l2 * sum(x^2).
+
+    Raises:
+        InvalidArgumentError: `l2` is not a non-negative float.
+    """
 
     def __init__(self, l2: float = 0.01) -> None:
         self.l2 = _factor(0.01 if l2 is None else l2, "l2")
 
     def __call__(self, x: Any) -> Any:
-        """The penalty."""
+        """Return the penalty."""
         return self.l2 * ops.sum(ops.square(x))
 
 
 @keras_class(_HOME, "orthogonal_regularizer")
 class OrthogonalRegularizer(Regularizer):
-    """factor times how far rows (or columns) are from being orthogonal to each other."""
+    """`factor` times the mean absolute cosine similarity between different rows (or columns) of a matrix.
+
+    Args:
+        factor: The strength.
+        mode: "rows" or "columns": which vectors to make orthogonal.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+    """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
         if mode not in ("rows", "columns"):
@@ -83,7 +103,11 @@ class OrthogonalRegularizer(Regularizer):
         self.factor, self.mode = _factor(factor, "factor"), mode
 
     def __call__(self, x: Any) -> Any:
-        """The penalty. Raises ShapeError unless x has two axes."""
+        """Return the penalty.
+
+        Raises:
+            ShapeError: `x` does not have two axes.
+        """
         if len(x.shape) != 2:
             raise ShapeError(
                 f"Inputs to OrthogonalRegularizer must have rank 2. Received: inputs.shape={tuple(x.shape)}"
@@ -100,16 +124,21 @@ l1, l2, l1_l2, l1l2, orthogonal_regularizer = L1, L2, L1L2, L1L2, OrthogonalRegu
 
 
 def get(identifier: Any) -> Any:
-    """A regularizer from a name, config, class, function or object. Raises UnknownClassError for an unknown name."""
+    """Return a regularizer for a name, config, class, function or object; None stays None.
+
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` has another type.
+    """
     return resolve(identifier, _HOME, "regularizer")
 
 
 def serialize(regularizer: Any) -> Any:
-    """The config of a regularizer."""
+    """Return the config of a regularizer."""
     return to_config(regularizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A regularizer from its config."""
+    """Return a regularizer for its config; see `get`."""
     with custom_object_scope(custom_objects):
         return get(config)

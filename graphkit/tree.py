@@ -1,4 +1,4 @@
-"""Nested structures under Keras' names. Source: keras.tree (Keras 3). Dict keys are taken in sorted order."""
+"""Nested structures, under Keras' names. Source: keras.tree (Keras 3). Dicts are traversed in sorted order of their keys."""
 
 from __future__ import annotations
 
@@ -18,11 +18,20 @@ flatten = nest.flatten
 
 
 class MAP_TO_NONE:  # noqa: N801 (Keras' name)
-    """What `traverse`'s function gives for a leaf that is to become None."""
+    """Returned by a function for `traverse` to replace a sub-structure by None."""
 
 
 def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool = True) -> Any:
-    """`func` on the leaves of structures of one form."""
+    """Apply `func` leaf by leaf to structures of the same form.
+
+    Args:
+        func: Called with one leaf of each structure.
+        *structures: Structures of the same form.
+        none_is_leaf: Whether `func` is called for None; otherwise None stays None.
+
+    Raises:
+        InvalidArgumentError: The structures differ.
+    """
     for other in structures[1:]:
         assert_same_structure(structures[0], other)
     if none_is_leaf:
@@ -31,7 +40,11 @@ def map_structure(func: Callable[..., Any], *structures: Any, none_is_leaf: bool
 
 
 def map_structure_up_to(shallow_structure: Any, func: Callable[..., Any], *structures: Any) -> Any:
-    """`func` on what stands in `structures` at the leaves of `shallow_structure`."""
+    """Apply `func` to the parts of `structures` at the leaves of `shallow_structure`.
+
+    Raises:
+        InvalidArgumentError: A structure does not have the form of `shallow_structure`.
+    """
     columns = [_up_to(shallow_structure, s) for s in structures]
     return nest.pack(shallow_structure, [func(*row) for row in zip(*columns, strict=True)])
 
@@ -51,23 +64,31 @@ def _up_to(shallow: Any, structure: Any) -> list[Any]:
 
 
 def map_shape_structure(func: Callable[..., Any], structure: Any) -> Any:
-    """`func` on the shapes (lists or tuples of ints and None) of a structure."""
+    """Apply `func` to the shapes (lists or tuples of ints and None) in a structure.
+
+    Raises:
+        InvalidArgumentError: The structure contains something else.
+    """
     if isinstance(structure, (list, tuple)) and all(s is None or isinstance(s, int) for s in structure):
         return func(tuple(structure))
     if isinstance(structure, (list, tuple)):
         return type(structure)(map_shape_structure(func, s) for s in structure)
     if isinstance(structure, Mapping):
         return {key: map_shape_structure(func, value) for key, value in structure.items()}
-    raise InvalidArgumentError(f"{structure!r} is no structure of shapes.")
+    raise InvalidArgumentError(f"{structure!r} is not a structure of shapes.")
 
 
 def pack_sequence_as(structure: Any, flat_sequence: Any) -> Any:
-    """The leaves of `flat_sequence` in the form of `structure`."""
+    """Arrange the leaves of `flat_sequence` in the form of `structure`.
+
+    Raises:
+        InvalidArgumentError: The number of leaves differs.
+    """
     return nest.pack(structure, list(flat_sequence))
 
 
 def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
-    """The leaves with the keys and indices that lead to them."""
+    """Return the leaves, each with its path of keys and indices."""
     if isinstance(structure, Mapping):
         items: list[tuple[Any, Any]] = [(key, structure[key]) for key in sorted(structure)]
     elif isinstance(structure, (list, tuple)):
@@ -78,9 +99,14 @@ def flatten_with_path(structure: Any) -> list[tuple[tuple[Any, ...], Any]]:
 
 
 def assert_same_structure(a: Any, b: Any, check_types: bool | None = None) -> None:
-    """Raise InvalidArgumentError unless both are of one form; `check_types=False` takes a tuple for a list.
+    """Check that two structures have the same form. Source: keras.tree.assert_same_structure.
 
-    Source: keras.tree.assert_same_structure.
+    Args:
+        a, b: The structures.
+        check_types: If False, a tuple may take the place of a list.
+
+    Raises:
+        InvalidArgumentError: They differ.
     """
     if not _same(a, b, check_types is not False):
         raise InvalidArgumentError(
@@ -104,7 +130,11 @@ def _same(a: Any, b: Any, types: bool = True) -> bool:
 
 
 def assert_same_paths(a: Any, b: Any) -> None:
-    """Raise InvalidArgumentError unless the same keys and indices lead to the leaves; list and tuple count as one."""
+    """Check that the leaves of two structures have the same paths; lists and tuples count as equal.
+
+    Raises:
+        InvalidArgumentError: They differ.
+    """
     paths = [{path for path, _ in flatten_with_path(s)} for s in (a, b)]
     if paths[0] != paths[1]:
         raise InvalidArgumentError(
@@ -113,14 +143,20 @@ def assert_same_paths(a: Any, b: Any) -> None:
 
 
 def lists_to_tuples(structure: Any) -> Any:
-    """All lists as tuples."""
+    """Replace all lists by tuples."""
     if isinstance(structure, (list, tuple)):
         return tuple(lists_to_tuples(s) for s in structure)
     return {k: lists_to_tuples(v) for k, v in structure.items()} if isinstance(structure, Mapping) else structure
 
 
 def traverse(func: Callable[[Any], Any], structure: Any, top_down: bool = True) -> Any:
-    """`func` on every sub-structure; what is not None takes its place (MAP_TO_NONE: None does)."""
+    """Apply `func` to every sub-structure.
+
+    Args:
+        func: Returns the replacement of a sub-structure; None to keep it, MAP_TO_NONE to replace it by None.
+        structure: The structure.
+        top_down: Whether to visit a structure before its parts; parts of a replaced structure are not visited then.
+    """
     if top_down:
         found = func(structure)
         if found is not None:

@@ -135,7 +135,7 @@ def test_data_formats_answer_to_keras_1_names() -> None:
         assert K.image_data_format() == "channels_first"
     finally:
         K.set_image_data_format("channels_last")
-    with pytest.raises(InvalidArgumentError, match="wants 'tf' or 'th'"):
+    with pytest.raises(InvalidArgumentError, match="expects 'tf' or 'th'"):
         K.set_image_dim_ordering("caffe")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import graphkit
 from graphkit import backend, config, layers, mixed_precision, models, optimizers, saving, tree
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.optimizers import legacy
 
@@ -166,7 +166,7 @@ def test_messages_go_where_they_are_wanted(caplog: pytest.LogCaptureFixture, cap
     config.disable_interactive_logging()
     try:
         with caplog.at_level(logging.INFO, "graphkit"):
-            say("one line")
+            write_message("one line")
     finally:
         config.enable_interactive_logging()
     assert (caplog.messages, capsys.readouterr().out) == (["one line"], "")

@@ -1,4 +1,4 @@
-"""Callbacks: called at the beginnings and ends of training, epochs and batches. Source: keras.callbacks (Keras 3)."""
+"""Callbacks: called at the start and end of training, epochs and batches. Source: keras.callbacks (Keras 3)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ __all__ = [
     "SwapEMAWeights", "TensorBoard", "TerminateOnNaN",
 ]  # fmt: skip
 
-# Imported when first used: they need the network.
+# Imported on first use: they import networking modules.
 _LAZY = {"RemoteMonitor": "graphkit.callbacks.remote", "TensorBoard": "graphkit.callbacks.tensorboard"}
 
 

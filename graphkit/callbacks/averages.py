@@ -1,4 +1,4 @@
-"""Moving averages of the weights in place of the weights. Source: keras.callbacks.SwapEMAWeights (Keras 3)."""
+"""Evaluation with moving averages of the weights. Source: keras.callbacks.SwapEMAWeights (Keras 3)."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from graphkit.core.errors import InvalidArgumentError
 
 
 class SwapEMAWeights(Callback):
-    """Puts the optimizer's moving averages into the model while it is evaluated, and the weights back afterwards.
+    """Swaps the optimizer's moving averages into the model while it is evaluated, and the weights back afterwards.
 
     Args:
-        swap_on_epoch: from each epoch's end to the next one's beginning as well, so that a ModelCheckpoint saves the averages.
+        swap_on_epoch: Also swap from the end of each epoch to the start of the next, so that a ModelCheckpoint saves the averages.
 
-    Raises InvalidArgumentError unless the optimizer keeps averages (`use_ema=True`). Source: keras.callbacks.SwapEMAWeights.
+    Raises:
+        InvalidArgumentError: When used, if the optimizer keeps no averages (`use_ema=True`).
+
+        Source: keras.callbacks.SwapEMAWeights.
     """
 
     def __init__(self, swap_on_epoch: bool = False) -> None:
@@ -34,7 +37,7 @@ class SwapEMAWeights(Callback):
         return found
 
     def _swap(self, wanted: bool) -> None:
-        """Have the averages in the model, or not."""
+        """Put the averages into the model (`wanted`), or the weights back."""
         if self._swapped == wanted:
             return
         for optimizer in self._optimizers():
@@ -45,32 +48,32 @@ class SwapEMAWeights(Callback):
         self._swapped = wanted
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """The weights are trained."""
+        """Restore the weights."""
         if self.swap_on_epoch:
             self._swap(False)
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """The averages are shown."""
+        """Swap in the averages."""
         if not self.swap_on_epoch:
             return
         self._swap(True)
-        if epoch == self.params["epochs"] - 1:  # at the end the optimizer puts its averages into the model
+        if epoch == self.params["epochs"] - 1:  # after the last epoch the optimizer copies its averages into the model
             for optimizer in self._optimizers():
                 for variable, average in optimizer.averaged():
                     average.assign(variable.numpy())
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """The averages are evaluated."""
+        """Swap in the averages."""
         self._swap(True)
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """The weights are back."""
+        """Restore the weights."""
         self._swap(False)
 
     def on_predict_begin(self, logs: Logs = None) -> None:
-        """The averages predict."""
+        """Swap in the averages."""
         self._swap(True)
 
     def on_predict_end(self, logs: Logs = None) -> None:
-        """The weights are back."""
+        """Restore the weights."""
         self._swap(False)

@@ -1,4 +1,4 @@
-"""Training that goes on after an interruption. Source: keras.callbacks.BackupAndRestore (Keras 3)."""
+"""Resuming training after an interruption. Source: keras.callbacks.BackupAndRestore (Keras 3)."""
 
 from __future__ import annotations
 
@@ -15,15 +15,19 @@ from graphkit.saving.stores import write_npz
 
 
 class BackupAndRestore(Callback):
-    """Keeps weights, optimizer and epoch in a folder, and goes on from there after an interruption.
+    """Saves weights, optimizer state and epoch in a folder, and resumes from there after an interruption.
 
     Args:
-        backup_dir: the folder, of this training alone.
+        backup_dir: A folder used by this training only.
         save_freq: "epoch", or a number of batches.
-        double_checkpoint: whether the state before is kept too, and taken where the latest cannot be read.
-        delete_checkpoint: whether the folder goes when training is complete.
+        double_checkpoint: Whether to keep the previous state too, in case the latest cannot be read.
+        delete_checkpoint: Whether to delete the folder when training is complete.
 
-    Raises InvalidArgumentError, and SerializationError for a state that cannot be read. Source: keras.callbacks.BackupAndRestore.
+    Raises:
+        InvalidArgumentError: `backup_dir` or `save_freq` has a wrong value.
+        SerializationError: When training starts, if no saved state can be read.
+
+        Source: keras.callbacks.BackupAndRestore.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class BackupAndRestore(Callback):
         return self.folder / "training.before.npz"
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Take up what is there."""
+        """Restore the saved state, if there is one."""
         files = [file for file in (self._latest, self._before) if file.exists()]
         for file in files:
             try:
@@ -62,7 +66,7 @@ class BackupAndRestore(Callback):
             except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
                 if file is files[-1]:
                     raise SerializationError(
-                        f"The training in {str(self.folder)!r} cannot be taken up: {file.name}: {error}. Delete the folder to start anew."
+                        f"The training in {str(self.folder)!r} cannot be resumed: {file.name}: {error}. Delete the folder to start over."
                     ) from error
             else:
                 return
@@ -78,20 +82,20 @@ class BackupAndRestore(Callback):
         self.model._initial_epoch = self._epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Keep the state, if it is due by epochs."""
+        """Save the state if `save_freq` is "epoch"."""
         self._epoch = epoch + 1
         if self.save_freq == "epoch":
             self._keep()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Keep the state, if it is due by batches."""
+        """Save the state if `save_freq` batches have passed."""
         self._batches += 1
         if self.save_freq and self.save_freq != "epoch" and self._batches % self.save_freq == 0:
             self.model.optimizer.touch()
             self._keep()
 
     def _keep(self) -> None:
-        """Write it over the old one, of which a copy is kept if that was asked for."""
+        """Save the state; with `double_checkpoint`, copy the previous one first."""
         make_folder(self.folder)
         weights, slots = self.model.get_weights(), self.model.optimizer.get_weights()
         fields: dict[str, Any] = {"epoch": self._epoch, "weights": len(weights), "slots": len(slots)}
@@ -103,6 +107,6 @@ class BackupAndRestore(Callback):
             write_npz(part, fields)
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Training is complete: nothing to go on from."""
+        """Delete the saved state, since training is complete."""
         if self.delete_checkpoint:
             remove_files(self.folder, [self._latest.name, self._before.name])

@@ -1,4 +1,4 @@
-"""The base of all callbacks, the history, functions as a callback. Source: keras.callbacks (Keras 3)."""
+"""The base class of callbacks, History, and LambdaCallback. Source: keras.callbacks (Keras 3)."""
 
 from __future__ import annotations
 
@@ -13,16 +13,22 @@ from graphkit.core.registry import did_you_mean
 Logs = Mapping[str, Any] | None
 
 
-def note_rate(model: Any, logs: Logs) -> None:
-    """Put the learning rate among the results of an epoch, from where it goes into the history and the files."""
+def record_rate(model: Any, logs: Logs) -> None:
+    """Add the learning rate to the results of an epoch, which go to the history and to log files."""
     if isinstance(logs, dict):
         logs["learning_rate"] = float(np.asarray(model.optimizer.learning_rate))
 
 
 class Callback:
-    """Override what you need; `self.model` and `self.params` (verbose, epochs, steps) are set. Source: keras.callbacks.Callback."""
+    """Base of callbacks: override the methods you need. Source: keras.callbacks.Callback.
 
-    watches_batches = True  # False: the hooks of batches need not be called, though the class has some
+    Attributes:
+        model: The model being trained.
+        params: The settings of the run: `verbose`, `epochs` and `steps`.
+        watches_batches: False if the methods for batches need not be called although they are overridden.
+    """
+
+    watches_batches = True
 
     def __init__(self) -> None:
         self.params: Any = None
@@ -30,70 +36,70 @@ class Callback:
 
     @property
     def model(self) -> Any:
-        """The model that is being trained."""
+        """The model being trained."""
         return self.__dict__.get("_model")
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Called first."""
+        """Receive the settings of the run."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Called first."""
+        """Receive the model."""
         self._model = model
 
     def on_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """The older name of `on_train_batch_begin`."""
+        """Older name of `on_train_batch_begin`."""
 
     def on_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """The older name of `on_train_batch_end`."""
+        """Older name of `on_train_batch_end`."""
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Before an epoch."""
+        """Called before an epoch, numbered from 0."""
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """After an epoch and its validation; `logs` holds the results, validation ones as `val_...`."""
+        """Called after an epoch and its validation; `logs` holds the results, those of validation as `val_...`."""
 
     def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a training step."""
+        """Called before a training step; `batch` counts from 0 in each epoch."""
         self.on_batch_begin(batch, logs=logs)
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a training step; `logs` holds the means of the epoch so far."""
+        """Called after a training step; `logs` holds the means of the epoch so far."""
         self.on_batch_end(batch, logs=logs)
 
     def on_test_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a batch of evaluation."""
+        """Called before a batch of evaluation."""
 
     def on_test_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a batch of evaluation."""
+        """Called after a batch of evaluation."""
 
     def on_predict_batch_begin(self, batch: int, logs: Logs = None) -> None:
-        """Before a batch of prediction."""
+        """Called before a batch of prediction."""
 
     def on_predict_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """After a batch of prediction."""
+        """Called after a batch of prediction."""
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Before training."""
+        """Called before training."""
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """After training."""
+        """Called after training."""
 
     def on_test_begin(self, logs: Logs = None) -> None:
-        """Before evaluation."""
+        """Called before evaluation."""
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """After evaluation."""
+        """Called after evaluation."""
 
     def on_predict_begin(self, logs: Logs = None) -> None:
-        """Before prediction."""
+        """Called before prediction."""
 
     def on_predict_end(self, logs: Logs = None) -> None:
-        """After prediction."""
+        """Called after prediction."""
 
 
 class History(Callback):
-    """Keeps the results of all epochs: `history` by name, `epoch` their numbers. `fit` returns it."""
+    """Records the results of all epochs: `history` by name, `epoch` their numbers. `fit` returns it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,21 +107,29 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Start anew."""
+        """Clear the numbers of the epochs."""
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Keep the results."""
+        """Record the results."""
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
 
 
 class LambdaCallback(Callback):
-    """Functions as a callback: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`; further hooks by their names.
+    """Makes a callback of functions: `LambdaCallback(on_epoch_end=lambda epoch, logs: ...)`.
 
-    Other functions are kept under the names that they are given by.
-    Raises InvalidTypeError for a name that begins with `on_` and is that of no hook. Source: keras.callbacks.LambdaCallback.
+    Args:
+        on_epoch_begin, on_epoch_end: Called with `epoch` and `logs`.
+        on_train_begin, on_train_end: Called with `logs`.
+        on_train_batch_begin, on_train_batch_end: Called with `batch` and `logs`.
+        **kwargs: Functions for other methods of Callback; other functions are stored as attributes.
+
+    Raises:
+        InvalidTypeError: A name begins with `on_` but is not that of a callback method.
+
+    Source: keras.callbacks.LambdaCallback.
     """
 
     def __init__(
@@ -141,6 +155,8 @@ class LambdaCallback(Callback):
         for name, function in functions.items():
             if name.startswith("on_") and not hasattr(Callback, name):
                 known = [n for n in dir(Callback) if n.startswith("on_")]
-                raise InvalidTypeError(f"LambdaCallback has no {name!r}; known are {known}.{did_you_mean(name, known)}")
+                raise InvalidTypeError(
+                    f"LambdaCallback has no {name!r}; valid names are {known}.{did_you_mean(name, known)}"
+                )
             if function is not None:
                 setattr(self, name, function)

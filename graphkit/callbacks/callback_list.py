@@ -1,4 +1,4 @@
-"""Several callbacks called as one."""
+"""Calling several callbacks as one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,19 @@ _BATCH_HOOKS = {True: _TRAIN_HOOKS, False: _TEST_HOOKS, None: ("on_predict_batch
 
 
 class CallbackList:
-    """Several callbacks called as one. Source: keras.callbacks.CallbackList."""
+    """Calls several callbacks as one. Source: keras.callbacks.CallbackList.
+
+    Args:
+        callbacks: A callback or a list of them.
+        add_history: Whether to add a History if there is none.
+        add_progbar: Whether to add a ProgbarLogger if there is none.
+        model: The model to pass to the callbacks.
+        verbose: "auto", 0, 1 or 2, as for `fit`.
+        **params: Further settings of the run, such as `epochs` and `steps`.
+
+    Raises:
+        InvalidTypeError: An element of `callbacks` is not a callback.
+    """
 
     def __init__(
         self,
@@ -44,26 +56,34 @@ class CallbackList:
         }
 
     def append(self, callback: Any) -> None:
-        """Add one."""
+        """Add a callback."""
         self.callbacks.append(callback)
 
     def watches_batches(self, training: bool | None) -> bool:
-        """Whether any callback wants to be called for each batch."""
+        """Return whether any callback must be called for each batch.
+
+        Args:
+            training: True in training, False in evaluation, None in prediction.
+        """
         return bool(self._watchers[training])
 
-    def wants_logs(self, training: bool | None) -> bool:
-        """Whether any of them wants results now; the progress bar does only when it is about to draw."""
-        return any(c.wants_logs() if isinstance(c, ProgbarLogger) else True for c in self._watchers[training])
+    def needs_logs(self, training: bool | None) -> bool:
+        """Return whether any callback needs results now; the progress bar needs them only when it is about to redraw.
+
+        Args:
+            training: True in training, False in evaluation, None in prediction.
+        """
+        return any(c.needs_logs() if isinstance(c, ProgbarLogger) else True for c in self._watchers[training])
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         if not name.startswith("on_"):
             raise AttributeError(name)
 
-        numbered = "epoch" in name or "batch" in name  # these take (number, logs), the others (logs)
+        numbered = "epoch" in name or "batch" in name  # called with (number, logs), the others with (logs)
 
         def call(*args: Any, logs: Any = None) -> None:
             given = args if len(args) > numbered else (*args, logs)
-            given = (*given[:-1], given[-1] or {})  # as in Keras: logs are always handed on, and are a dict
+            given = (*given[:-1], given[-1] or {})  # as in Keras, logs are always passed, as a dict
             for callback in self.callbacks:
                 getattr(callback, name)(*given)
 

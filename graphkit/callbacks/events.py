@@ -1,7 +1,7 @@
 """TensorBoard's event files: records of protocol buffers, written without TensorFlow.
 
-A record is its length, a checksum of that, the data, a checksum of the data. Sources: TensorFlow's TFRecord format, event.proto,
-summary.proto, RFC 3720 (CRC-32C).
+A record consists of its length, a checksum of the length, the data, and a checksum of the data. Sources: TensorFlow's TFRecord
+format, event.proto, summary.proto, RFC 3720 (CRC-32C).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def crc32c(data: bytes) -> int:
 
 
 def record(data: bytes) -> bytes:
-    """A TFRecord."""
+    """Return a TFRecord with this data."""
 
     def checksum(part: bytes) -> bytes:
         crc = crc32c(part)
@@ -77,23 +77,23 @@ def _int(field: int, value: int) -> bytes:
 
 
 def event(wall_time: float, step: int, content: bytes) -> bytes:
-    """An Event: when, which step, and a field of it."""
+    """Return an Event: its time in seconds, its step, and one encoded field."""
     return _double(1, wall_time) + (_int(2, step) if step else b"") + content
 
 
 def version_content() -> bytes:
-    """What the first event of a file says."""
+    """Return the content of the first event of a file."""
     return _bytes(3, b"brain.Event:2")
 
 
 def scalar_content(tag: str, value: float) -> bytes:
-    """A Summary of one number."""
+    """Return a Summary with a single number."""
     number = _varint(2 << 3 | 5) + struct.pack("<f", value)
     return _bytes(5, _bytes(1, _bytes(1, tag.encode()) + number))
 
 
 def histogram_content(tag: str, values: Any, bins: int = 30) -> bytes:
-    """A Summary of the distribution of numbers."""
+    """Return a Summary with a histogram of the values."""
     flat = np.asarray(values, "float64").ravel()
     counts, edges = np.histogram(flat, bins)
     numbers = (flat.min(), flat.max(), flat.size, flat.sum(), np.square(flat).sum())
@@ -103,21 +103,21 @@ def histogram_content(tag: str, values: Any, bins: int = 30) -> bytes:
 
 
 def model_content(text: str) -> bytes:
-    """A Summary that holds a Keras model's JSON, which TensorBoard draws as its conceptual graph."""
+    """Return a Summary with a Keras model's JSON, which TensorBoard draws as its conceptual graph."""
     tensor = _int(1, 7) + _bytes(2, b"") + _bytes(8, text.encode())  # DT_STRING, no axes, string_val
     metadata = _bytes(1, _bytes(1, b"graph_keras_model") + _bytes(2, b"1"))
     return _bytes(5, _bytes(1, _bytes(1, b"keras") + _bytes(8, tensor) + _bytes(9, metadata)))
 
 
 class EventFile:
-    """An event file in a folder, made when something is first written."""
+    """An event file in a folder, created at the first write."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file: Any = None
 
     def write(self, step: int, contents: Sequence[bytes]) -> None:
-        """Append events of one step."""
+        """Append events for one step."""
         if self._file is None:
             make_folder(self.folder)
             name = f"events.out.tfevents.{int(time.time())}.{socket.gethostname()}.{os.getpid()}.{id(self) % 10**6}.v2"
@@ -127,7 +127,7 @@ class EventFile:
             self._file.write(record(event(time.time(), step, content)))
 
     def flush(self) -> None:
-        """Let readers see what was written."""
+        """Make what was written visible to readers."""
         if self._file is not None:
             self._file.flush()
 

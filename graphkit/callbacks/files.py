@@ -15,11 +15,22 @@ from graphkit.callbacks.callback import Callback, Logs
 from graphkit.callbacks.monitors import Monitor
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.files import make_folder, open_log
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class CSVLogger(Callback):
-    """Writes the results of each epoch as a line. Source: keras.callbacks.CSVLogger."""
+    """Writes the results of each epoch as a row of a CSV file.
+
+    Args:
+        filename: The file.
+        separator: The separator between columns.
+        append: Whether to append to an existing file.
+
+    Raises:
+        FileWriteError: When training starts, if the file cannot be opened.
+
+    Source: keras.callbacks.CSVLogger.
+    """
 
     def __init__(self, filename: Any, separator: str = ",", append: bool = False) -> None:
         super().__init__()
@@ -36,7 +47,7 @@ class CSVLogger(Callback):
         self._writer = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Write a line."""
+        """Write a row."""
         logs = logs or {}
         if self._writer is None:
             self._keys = sorted(logs)
@@ -45,7 +56,7 @@ class CSVLogger(Callback):
                 "epoch",
                 *self._keys,
                 *([] if validated else [f"val_{k}" for k in self._keys]),
-            ]  # validation may come later
+            ]  # validation may start in a later epoch
             self._writer = csv.DictWriter(
                 self._file, columns, delimiter=self.separator, restval="NA", extrasaction="ignore"
             )
@@ -65,7 +76,21 @@ def _cell(value: Any) -> Any:
 
 
 class ModelCheckpoint(Monitor):
-    """Saves the model, or its weights, after epochs; `filepath` may hold `{epoch:02d}` and `{val_loss:.2f}`.
+    """Saves the model or its weights regularly.
+
+    Args:
+        filepath: The file; may contain fields such as `{epoch:02d}` and `{val_loss:.2f}`.
+        monitor: The name of the result that decides which model is best.
+        verbose: 0 for silent, 1 for a line per save.
+        save_best_only: Whether to save only if the result has improved.
+        save_weights_only: Whether to save the weights instead of the whole model.
+        mode: "min", "max" or "auto": which results are better.
+        save_freq: "epoch", or a number of batches.
+        initial_value_threshold: The result to beat at the start.
+        **old: `period`, Keras 2's number of epochs between saves; others are ignored.
+
+    Raises:
+        InvalidArgumentError: `save_freq` or `filepath` has a wrong value.
 
     Source: keras.callbacks.ModelCheckpoint.
     """
@@ -102,14 +127,14 @@ class ModelCheckpoint(Monitor):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Save, if it is due by steps."""
+        """Save if `save_freq` batches have passed."""
         if isinstance(self.save_freq, int):
             self._seen += 1
             if self._seen % self.save_freq == 0:
                 self._save(self._epoch, batch, logs or {})
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Save, if it is due by epochs."""
+        """Save if `save_freq` is "epoch"."""
         if self.save_freq == "epoch" and (epoch + 1) % self.period == 0:
             self._save(epoch, None, logs or {})
 
@@ -118,7 +143,7 @@ class ModelCheckpoint(Monitor):
         if self.save_best_only and not self._is_best(epoch, logs, path):
             return
         if self.verbose > 0 and not self.save_best_only:
-            say(f"\nEpoch {epoch + 1}: saving model to {path}")
+            write_message(f"\nEpoch {epoch + 1}: saving model to {path}")
         make_folder(Path(path).parent)
         if self.save_weights_only:
             self.model.save_weights(path, overwrite=True)
@@ -126,18 +151,22 @@ class ModelCheckpoint(Monitor):
             self.model.save(path, overwrite=True)
 
     def _is_best(self, epoch: int, logs: Mapping[str, Any], path: str) -> bool:
-        """Whether to save; also where the result cannot be compared, with a warning, as Keras does."""
+        """Return whether to save; also true, with a warning, if the result cannot be compared, as in Keras."""
         self._decide()
         value = logs.get(self.monitor)
         if value is None or np.ndim(value):
-            said = "available" if value is None else f"a number, not {value!r:.60}"
-            warnings.warn(f"Can save best model only with {self.monitor} {said}.", stacklevel=4)
+            problem = "available" if value is None else f"a number, not {value!r:.60}"
+            warnings.warn(f"Can save best model only with {self.monitor} {problem}.", stacklevel=4)
             return True
         best = "None" if self.best is None else f"{self.best:.5f}"
         better = self._better(value, self.best)
         if self.verbose > 0:
-            how = f"improved from {best} to {value:.5f}, saving model to {path}" if better else f"did not improve from {best}"
-            say(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
+            how = (
+                f"improved from {best} to {value:.5f}, saving model to {path}"
+                if better
+                else f"did not improve from {best}"
+            )
+            write_message(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
         if better:
             self.best = value
         return better

@@ -1,4 +1,4 @@
-"""Callbacks that wait for a result to get better: EarlyStopping, ReduceLROnPlateau. Source: keras.callbacks (Keras 3)."""
+"""Callbacks that wait for a result to improve: EarlyStopping, ReduceLROnPlateau. Source: keras.callbacks (Keras 3)."""
 
 from __future__ import annotations
 
@@ -8,18 +8,23 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.callbacks.callback import Callback, Logs, note_rate
+from graphkit.callbacks.callback import Callback, Logs, record_rate
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class Monitor(Callback):
-    """What callbacks share that wait for a result to get better.
+    """Base of callbacks that wait for a result to improve.
 
-    With mode "auto" the loss falls, and a metric says for itself which way is better; that is known when the first epoch ends.
+    With mode "auto", a lower loss is better, and a metric's class tells its direction. This is resolved at the end of the first epoch.
+
+    Args:
+        monitor: The name of the result, such as "val_loss".
+        mode: "min", "max" or "auto".
+        min_delta: The smallest change that counts as an improvement.
 
     Attributes:
-        monitor_op: the comparison, `ops.less` or `ops.greater`; None before the first epoch has ended.
+        monitor_op: The comparison, `ops.less` or `ops.greater`; None until the first epoch has ended.
     """
 
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
@@ -33,7 +38,7 @@ class Monitor(Callback):
         self.best: Any = None
 
     def _decide(self) -> None:
-        """Find out which results are better. Raises InvalidArgumentError where neither the mode nor the metric says it."""
+        """Resolve the direction. Raises InvalidArgumentError if neither the mode nor the metric tells it."""
         if self.monitor_op is not None:
             return
         direction = {"min": "down", "max": "up"}.get(self.mode) or self._direction()
@@ -47,7 +52,7 @@ class Monitor(Callback):
             self.min_delta = -self.min_delta
 
     def _direction(self) -> str | None:
-        """Which way the watched result is better: "up" or "down", None if nobody says it."""
+        """Return the direction in which the result improves: "up" or "down", or None if unknown."""
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return "down"
@@ -58,7 +63,7 @@ class Monitor(Callback):
         return than is None or bool(self.monitor_op(value - self.min_delta, than))
 
     def get_monitor_value(self, logs: Logs) -> Any:
-        """The result that is watched, None with a warning where there is none."""
+        """Return the monitored result, or None, with a warning, if there is none."""
         return self._value(logs)
 
     def _value(self, logs: Logs) -> Any:
@@ -73,7 +78,7 @@ class Monitor(Callback):
 
 
 def _metrics_of(model: Any) -> list[Any]:
-    """The metrics of a model, those of `compile` one by one."""
+    """Return the metrics of a model, with those of `compile` one by one."""
     found: list[Any] = []
     for metric in getattr(model, "metrics", ()):
         found += getattr(metric, "metrics", None) or [metric]
@@ -81,7 +86,20 @@ def _metrics_of(model: Any) -> list[Any]:
 
 
 class EarlyStopping(Monitor):
-    """Stops when a result has not got better for `patience` epochs. Source: keras.callbacks.EarlyStopping."""
+    """Stops training when a result has not improved for a number of epochs.
+
+    Args:
+        monitor: The name of the result.
+        min_delta: The smallest change that counts as an improvement.
+        patience: The number of epochs without improvement to wait for.
+        verbose: 0 for silent, 1 for a line when training stops.
+        mode: "min", "max" or "auto".
+        baseline: A result that must be reached for an improvement to count.
+        restore_best_weights: Whether to restore the weights of the best epoch at the end.
+        start_from_epoch: The first epoch (from 0) to monitor.
+
+    Source: keras.callbacks.EarlyStopping.
+    """
 
     def __init__(
         self,
@@ -100,13 +118,13 @@ class EarlyStopping(Monitor):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Start anew."""
+        """Reset the state."""
         self.wait, self.stopped_epoch, self.best_epoch = 0, 0, 0
         self.best: Any = None
         self.best_weights: Any = None
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the result."""
+        """Check the result."""
         self._decide()
         value = self._value(logs)
         if value is None or epoch < self.start_from_epoch:
@@ -126,17 +144,33 @@ class EarlyStopping(Monitor):
             self.model.stop_training = True
 
     def on_train_end(self, logs: Logs = None) -> None:
-        """Say that it stopped; take the best weights back."""
+        """Report an early stop, and restore the best weights."""
         if self.stopped_epoch and self.verbose:
-            say(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            write_message(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose:
-                say(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                write_message(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
             self.model.set_weights(self.best_weights)
 
 
 class ReduceLROnPlateau(Monitor):
-    """Lowers the learning rate when a result has not got better for `patience` epochs. Source: keras.callbacks.ReduceLROnPlateau."""
+    """Lowers the learning rate when a result has not improved for a number of epochs.
+
+    Args:
+        monitor: The name of the result.
+        factor: The factor for the learning rate, below 1.
+        patience: The number of epochs without improvement to wait for.
+        verbose: 0 for silent, 1 for a line per change.
+        mode: "min", "max" or "auto".
+        min_delta: The smallest change that counts as an improvement.
+        cooldown: The number of epochs to wait after a change.
+        min_lr: The lower bound of the learning rate.
+
+    Raises:
+        InvalidArgumentError: `factor` is not below 1.
+
+    Source: keras.callbacks.ReduceLROnPlateau.
+    """
 
     def __init__(
         self,
@@ -162,14 +196,14 @@ class ReduceLROnPlateau(Monitor):
         self.on_train_begin()
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Start anew."""
+        """Reset the state."""
         self.best: Any = None
         self.cooldown_counter, self.wait = 0, 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the result; note the learning rate of the epoch."""
+        """Check the result, and record the learning rate of the epoch."""
         self._decide()
-        note_rate(self.model, logs)
+        record_rate(self.model, logs)
         value = self._value(logs)
         if value is None:
             return
@@ -184,7 +218,7 @@ class ReduceLROnPlateau(Monitor):
                 self._lower(epoch)
 
     def in_cooldown(self) -> bool:
-        """Whether it waits after a change."""
+        """Return whether the callback is waiting after a change."""
         return self.cooldown_counter > 0
 
     def _lower(self, epoch: int) -> None:
@@ -194,5 +228,5 @@ class ReduceLROnPlateau(Monitor):
         new = max(old * self.factor, self.min_lr)
         self.model.optimizer.learning_rate = new
         if self.verbose > 0:
-            say(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
+            write_message(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {new}.")
         self.cooldown_counter, self.wait = self.cooldown, 0

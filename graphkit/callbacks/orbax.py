@@ -1,4 +1,4 @@
-"""keras.callbacks.OrbaxCheckpoint, refused by name."""
+"""keras.callbacks.OrbaxCheckpoint, which is not supported."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from graphkit.core.errors import InvalidArgumentError
 
 
 class OrbaxCheckpoint(Callback):
-    """Orbax writes the checkpoints of JAX programs; it is not there without JAX. Raises InvalidArgumentError.
+    """Not supported, since Orbax saves checkpoints of JAX programs.
+
+    Raises:
+        InvalidArgumentError: Always.
 
     Source: keras.callbacks.OrbaxCheckpoint.
     """
 
     def __init__(self, directory: Any, **kwargs: Any) -> None:
         raise InvalidArgumentError(
-            f"OrbaxCheckpoint({directory!r}) needs JAX. Use BackupAndRestore to go on after an interruption, or ModelCheckpoint to keep "
+            f"OrbaxCheckpoint({directory!r}) needs JAX. Use BackupAndRestore to resume after an interruption, or ModelCheckpoint to save "
             "models."
         )

@@ -1,4 +1,4 @@
-"""Results sent to a server. Source: keras.callbacks.RemoteMonitor (Keras 3)."""
+"""Sending results to a server. Source: keras.callbacks.RemoteMonitor (Keras 3)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy as np
 
 from graphkit.callbacks.callback import Callback, Logs
 
-_SECONDS = 10
+_TIMEOUT = 10  # seconds
 
 
 class RemoteMonitor(Callback):
-    """Posts the results of each epoch, with its number as `epoch`; warns where nobody answers.
+    """Posts the results of each epoch to a server, with the epoch's number as `epoch`; warns if the server does not answer.
 
     Args:
-        root, path: the address.
-        field: the form's field that holds the JSON text, without `send_as_json`.
-        headers: further headers.
-        send_as_json: send the JSON itself.
+        root, path: The two parts of the URL.
+        field: The form field for the JSON text; unused with `send_as_json`.
+        headers: Additional headers.
+        send_as_json: Whether the body is the JSON text itself instead of a form.
 
     Source: keras.callbacks.RemoteMonitor.
     """
@@ -49,7 +49,7 @@ class RemoteMonitor(Callback):
             self.root + self.path, body.encode(), {"Content-Type": kind, **(self.headers or {})}, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=_SECONDS):
+            with urllib.request.urlopen(request, timeout=_TIMEOUT):
                 pass
         except (urllib.error.URLError, OSError):
             warnings.warn(f"Could not reach RemoteMonitor root server at {self.root}", stacklevel=2)

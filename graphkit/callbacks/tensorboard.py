@@ -1,4 +1,4 @@
-"""Results for TensorBoard. Source: keras.callbacks.TensorBoard (Keras 3)."""
+"""Writing results for TensorBoard. Source: keras.callbacks.TensorBoard (Keras 3)."""
 
 from __future__ import annotations
 
@@ -18,15 +18,18 @@ class TensorBoard(Callback):
     """Writes the results of training and validation as event files, in `log_dir/train` and `log_dir/validation`.
 
     Args:
-        log_dir: the folder that `tensorboard --logdir` is told.
-        histogram_freq: every so many epochs the weights' distributions are written; 0 never.
-        write_graph: whether the model is written (its layers; TensorBoard draws them).
-        write_steps_per_second: whether the pace is written.
-        update_freq: "epoch"; "batch" or a number of batches writes the results of training so often besides.
-        write_images, profile_batch, embeddings_freq, embeddings_metadata: must be left out: pictures of weights, profiles and
-            projections are not written.
+        log_dir: The folder to pass to `tensorboard --logdir`.
+        histogram_freq: The number of epochs between two histograms of the weights; 0 for none.
+        write_graph: Whether to write the model, whose layers TensorBoard draws.
+        write_images: Must be False: images of weights are not written.
+        write_steps_per_second: Whether to write the number of steps per second.
+        update_freq: "epoch", or also write the training results every batch ("batch") or every given number of batches.
+        profile_batch, embeddings_freq, embeddings_metadata: Must be left out: profiles and projections are not written.
 
-    Raises InvalidArgumentError for what is not written. Source: keras.callbacks.TensorBoard.
+    Raises:
+        InvalidArgumentError: An argument requests what is not written, or `update_freq` has a wrong value.
+
+        Source: keras.callbacks.TensorBoard.
     """
 
     def __init__(
@@ -52,7 +55,7 @@ class TensorBoard(Callback):
         if wrong:
             raise InvalidArgumentError(
                 f"TensorBoard: {wrong[0]}={given[wrong[0]]!r} is not supported: graphkit writes scalars, histograms and the model. "
-                "For the time that each step takes see `Plan.profile`."
+                "For timings see `Plan.profile`."
             )
         if update_freq not in ("epoch", "batch") and not (isinstance(update_freq, int) and update_freq > 0):
             raise InvalidArgumentError(
@@ -71,11 +74,11 @@ class TensorBoard(Callback):
             self._files["train"].write(0, [model_content(self.model.to_json())])
 
     def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
-        """Look at the clock."""
+        """Start the clock."""
         self._first_step, self._started = self._step(), time.perf_counter()
 
     def on_train_batch_end(self, batch: int, logs: Logs = None) -> None:
-        """Write the results, if it is due by batches."""
+        """Write the results if `update_freq` batches have passed."""
         if self.update_freq == "epoch":
             return
         step = self._step()
@@ -101,7 +104,7 @@ class TensorBoard(Callback):
             file.flush()
 
     def on_test_end(self, logs: Logs = None) -> None:
-        """Write the results of each evaluation by the number of steps so far."""
+        """Write the results of each evaluation, by the number of steps so far."""
         if self.model.optimizer is not None and getattr(self.model.optimizer, "built", False):
             results = {f"evaluation_{n}_vs_iterations": v for n, v in (logs or {}).items()}
             self._scalars("validation", results, self._step())
@@ -112,7 +115,7 @@ class TensorBoard(Callback):
             file.close()
 
     def _step(self) -> int:
-        """Steps taken so far, in all trainings of the optimizer."""
+        """Return the number of steps that the optimizer has taken so far."""
         return int(np.asarray(self.model.optimizer.iterations))
 
     def _rate(self) -> float:

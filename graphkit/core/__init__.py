@@ -1,1 +1,1 @@
-"""What everything stands on: errors, names, dtypes, sizes, nested structures. Imports nothing of ours."""
+"""The base layer: errors, names, dtypes, sizes, nested structures. Imports nothing else of graphkit."""

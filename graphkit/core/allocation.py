@@ -1,7 +1,7 @@
-"""How much weight a config may ask for: of a few bytes it can ask for terabytes.
+"""Limits on the weights that a config may request, since a few bytes of config can request terabytes.
 
-Where a file has the numbers, weights need no first ones, and there are no more of them than the file holds. A config alone gets
-newly initialised weights, up to what a machine may have.
+If a weights file is being read, weights need no initial values, and their total is bounded by what the file holds. A config alone
+gets newly initialized weights, up to a fixed limit.
 """
 
 from __future__ import annotations
@@ -15,24 +15,34 @@ import numpy as np
 
 from graphkit.core.errors import SerializationError
 
-_SLACK = 1 << 24  # what a model may have beyond the file: states, shared weights that were written once
+_SLACK = 1 << 24  # bytes a model may need beyond its file: states, and shared weights that the file stores once
 
 
 class WeightBudget:
-    """How many bytes of weights may still be made, and whether a file has their numbers."""
+    """The number of bytes of weights that may still be allocated, and whether a file supplies their values."""
 
     def __init__(self, limit: int, what: str, limited_by: str, from_file: bool) -> None:
         self._left, self._what, self._limited_by, self._from_file = limit, what, limited_by, from_file
 
     def first_values(self, initializer: Any, shape: Sequence[int], dtype: np.dtype[Any], path: str) -> Any:
-        """The initializer, or zeros where a file has the numbers and it would run at once. Raises SerializationError for too much."""
+        """Return the initializer, or zeros if a file supplies the values and the initializer cannot be deferred.
+
+        Args:
+            initializer: The initializer of the weight.
+            shape: The shape of the weight; every axis is an int.
+            dtype: The NumPy dtype of the weight.
+            path: The path of the weight, for messages.
+
+        Raises:
+            SerializationError: The weight exceeds what is left of the budget.
+        """
         size = dtype.itemsize
         for axis in shape:
             size *= int(axis)
         self._left -= size
         if self._left < 0:
             raise SerializationError(
-                f"The config of {self._what} asks for a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
+                f"The config of {self._what} requests a weight {path!r} of shape {tuple(shape)} ({size:,} bytes), but {self._limited_by}."
             )
         waits = getattr(initializer, "may_wait", None)
         if not self._from_file or (waits is not None and waits(shape)):
@@ -44,13 +54,13 @@ _budget: ContextVar[WeightBudget | None] = ContextVar("graphkit_weight_budget", 
 
 
 def weight_budget() -> WeightBudget | None:
-    """The budget of the file that is being read, or None."""
+    """Return the budget of the file that is being read, or None."""
     return _budget.get()
 
 
 @contextmanager
 def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
-    """Inside, no initializer runs: the weights' numbers come from a file whose arrays have `declared_bytes` in all."""
+    """Run no initializers inside the block: the values come from a file whose arrays take `declared_bytes` in all."""
     limit = 2 * declared_bytes + _SLACK
     token = _budget.set(
         WeightBudget(limit, what, f"its weights file has only {declared_bytes:,} bytes in all", from_file=True)
@@ -63,12 +73,12 @@ def weights_from_file(declared_bytes: int, what: str) -> Iterator[None]:
 
 @contextmanager
 def initial_weights_within(limit: int, what: str) -> Iterator[None]:
-    """Inside, a config may ask for `limit` bytes of newly initialised weights; a budget that is there already holds on."""
+    """Allow `limit` bytes of newly initialized weights inside the block. An outer budget stays in force."""
     if _budget.get() is not None:
         yield
         return
-    said = f"without a weights file at most {limit:,} bytes are made; build a model of this size in Python"
-    token = _budget.set(WeightBudget(limit, what, said, from_file=False))
+    reason = f"without a weights file at most {limit:,} bytes are allocated; build a model of this size in Python"
+    token = _budget.set(WeightBudget(limit, what, reason, from_file=False))
     try:
         yield
     finally:

@@ -1,4 +1,4 @@
-"""Letting Python's cycle collector rest while a graph is made: it would look through all that is there again and again."""
+"""Pausing Python's cycle collector while a graph is built, since it would scan all existing layers again and again."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from contextlib import contextmanager
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Inside, no cycles are looked for; afterwards things are as they were.
+    """Pause the cycle collector inside the block, and restore its previous state afterwards.
 
-    Graphs of layers are cycles that stay, so nothing is missed. Of two threads that overlap, the first one out lets the
-    collector go on.
+    The cycles of a graph of layers stay alive, so nothing is missed. If two threads overlap, the first to leave turns the
+    collector on again.
     """
     if not gc.isenabled():
         yield

@@ -1,4 +1,4 @@
-"""Constructors out of declarations: a class says each of its arguments once, as a typed field.
+"""Constructors generated from declarations: a class declares each of its arguments once, as a typed field.
 
     class Dense(KernelArguments, BiasArguments, BuiltInLayer):
         argument_order = "units activation use_bias kernel_initializer bias_initializer ..."
@@ -6,8 +6,8 @@
         units: int = argument(check=positive)
         activation: Any = argument(default=None, convert=activations.get)
 
-The constructor, its signature, the checks and conversions, the attributes and the config follow from that. Type checkers and
-editors know the fields as the constructor's arguments (PEP 681).
+The constructor, its signature, the checks and conversions, the attributes and the config follow from the fields. Type checkers
+and editors show the fields as the constructor's arguments (PEP 681).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ REQUIRED: Any = inspect.Parameter.empty
 
 
 class Argument(NamedTuple):
-    """How one argument is taken, kept and saved; see `argument`."""
+    """How one argument is checked, stored and saved; see `argument`."""
 
     default: Any
     check: Callable[[Any, str, Any], Any] | None
@@ -56,17 +56,17 @@ def argument(
     """Declare an argument of the constructor.
 
     Args:
-        default: as the signature shows it; without one the argument must be given.
-        check: (object, argument's name, value) -> the value in its normal form; raises what a wrong one deserves.
-        convert: value -> what is kept; after `check`.
-        save: what is kept -> JSON data for the config.
-        alias: its name, if that is not the field's; the field is the attribute that keeps it.
-        saved: whether it stands in the config, unless `config_order` says so.
-        hidden: taken by name only and not shown by the signature: what older files and scripts say.
-        for_base: goes on to the constructor of the undeclared base instead of being kept here.
-        init: False: no argument of this class, though one of its base.
-        kw_only: for type checkers only: they want it by name. For a group's argument that a class declares anew.
-        names_file: a text is the path of a file: taken from a person, refused in a config.
+        default: The default in the signature. Without one the argument is required.
+        check: A function (object, argument name, value) -> the normalized value; raises for an invalid value.
+        convert: A function value -> stored value, applied after `check`.
+        save: A function stored value -> JSON data for the config.
+        alias: The argument's name, if it differs from the field's. The field is the attribute that stores it.
+        saved: Whether the argument is part of the config; `config_order` overrides this.
+        hidden: Accepted by keyword only and not shown in the signature: spellings of older files and scripts.
+        for_base: Passed to the constructor of the undeclared base instead of being stored here.
+        init: False for an argument of the base that this class does not accept.
+        kw_only: For type checkers only: keyword-only. For an argument of a group that a class declares again.
+        names_file: A string is the path of a file: accepted from a caller, refused in a config.
     """
     return Argument(default, check, convert, save, alias, saved, hidden, for_base, init, kw_only, names_file)
 
@@ -74,12 +74,18 @@ def argument(
 def must(
     holds: Callable[[Any], bool], message: str, error: type[GraphKitError] = InvalidArgumentError
 ) -> Callable[[Any, str, Any], Any]:
-    """A check of one value: `error` with `message`, a format over `owner`, `name` and `value`, unless the value holds."""
+    """Return a check that raises `error` unless `holds(value)`.
+
+    Args:
+        holds: The predicate. A TypeError that it raises counts as False.
+        message: The text of the error: a format string with the fields `owner`, `name` and `value`.
+        error: The class of the error.
+    """
 
     def check(owner: Any, name: str, value: Any) -> Any:
         try:
             right = holds(value)
-        except TypeError:  # a comparison that the value does not know
+        except TypeError:  # the value does not support the comparison
             right = False
         if not right:
             raise error(message.format(owner=owner, name=name, value=value))
@@ -89,42 +95,44 @@ def must(
 
 
 def or_none(check: Callable[[Any, str, Any], Any]) -> Callable[[Any, str, Any], Any]:
-    """A check that lets None pass."""
+    """Return a check that also accepts None."""
     return lambda owner, name, value: None if value is None else check(owner, name, value)
 
 
 def is_positive_int(value: Any) -> bool:
-    """Whether it is an int above 0, and no bool."""
+    """Return whether the value is an int above 0 and not a bool."""
     return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 class Declaration(NamedTuple):
-    """What a constructor was made from."""
+    """The arguments that a generated constructor was made from."""
 
-    arguments: Mapping[str, Argument]  # all that it takes
-    order: tuple[str, ...]  # those of its signature
-    saved: tuple[str, ...]  # those of the config
+    arguments: Mapping[str, Argument]  # all that the constructor accepts
+    order: tuple[str, ...]  # those in its signature
+    saved: tuple[str, ...]  # those in the config
 
 
 @dataclass_transform(eq_default=False, field_specifiers=(argument,))
 class Declared:
-    """Base of classes whose arguments are declared. Arguments are inherited; a subclass may declare one anew.
+    """Base of classes with declared arguments. Arguments are inherited; a subclass may declare one again.
 
-    A class that declares arguments or an order of them gets a constructor: it hands on to the next undeclared base what is not
-    declared (if `passes_on`), keeps its arguments in attributes of their names, and calls `__post_init__`. A class that writes
-    an `__init__` keeps that, and may call the declared one of its base.
+    A class that declares arguments, or their order, gets a constructor. It passes undeclared arguments to the next undeclared base
+    (if `passes_on`), stores its arguments in attributes of the same names, and calls `__post_init__`. A class that defines
+    `__init__` itself keeps it, and may call the generated constructor of its base.
 
-    `class Group(Declared, kw_only=True)` is a group of arguments to be shared. They stand behind a class' own unless its
-    `argument_order` says otherwise; a type checker wants them by name. Those of `class Group(Declared, init=False)` stand
-    before the class' own.
+    `class Group(Declared, kw_only=True)` is a group of shared arguments. They follow a class' own arguments unless its
+    `argument_order` says otherwise, and type checkers treat them as keyword-only. The arguments of
+    `class Group(Declared, init=False)` precede the class' own.
     """
 
-    argument_order: ClassVar[str] = ""  # the signature, if not as declared; inherited arguments left out are hidden
-    config_order: ClassVar[str] = ""  # the config, if not as the signature
-    passes_on: ClassVar[bool] = False  # whether there are further arguments, which the base's constructor knows
+    argument_order: ClassVar[str] = (
+        ""  # the signature, if it differs from the order of declaration; arguments left out are hidden
+    )
+    config_order: ClassVar[str] = ""  # the config, if it differs from the signature
+    passes_on: ClassVar[bool] = False  # whether further arguments go to the base's constructor
     declaration: ClassVar[Declaration] = Declaration({}, (), ())
     _own_arguments: ClassVar[Mapping[str, Argument]] = {}
-    _stands_behind: ClassVar[bool] = False
+    _follows_own: ClassVar[bool] = False
 
     def __init_subclass__(cls, *, kw_only: bool = False, init: bool = True, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -136,20 +144,25 @@ class Declared:
             known.alias or name: known._replace(attribute=name, kw_only=kw_only or known.kw_only)
             for name, known in fields.items()
         }
-        cls._own_arguments, cls._stands_behind = own, kw_only
+        cls._own_arguments, cls._follows_own = own, kw_only
         declares = own or "argument_order" in body or "config_order" in body
         if declares and init and not kw_only and "__init__" not in body:
             cls.declaration = _declaration(cls, body.get("argument_order", ""), body.get("config_order", ""))
             cls.__init__ = _constructor(cls)  # type: ignore[method-assign]
 
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
-        """What comes first: may change the arguments by name, and the further ones. Nothing by default."""
+        """Adjust the arguments before they are stored. Does nothing by default.
+
+        Args:
+            given: The declared arguments by name; may be changed in place.
+            more: The further arguments, which go to the base; may be changed in place.
+        """
 
     def __post_init__(self) -> None:
-        """What comes last, with all arguments kept: what several of them must fulfil together. Nothing by default."""
+        """Check or derive what depends on several arguments, once all are stored. Does nothing by default."""
 
     def _keep_arguments(self, arguments: Mapping[str, Argument], given: Mapping[str, Any]) -> None:
-        """Check, convert and set them, in the signature's order."""
+        """Check, convert and store the arguments, in the order of the signature."""
         for name, value in given.items():
             known = arguments[name]
             if known.check is not None:
@@ -157,24 +170,24 @@ class Declared:
             setattr(self, known.attribute, value if known.convert is None else known.convert(value))
 
     def saved_argument(self, name: str) -> Any:
-        """The JSON data of a declared argument."""
+        """Return the JSON data of a declared argument."""
         known = self.declaration.arguments[name]
         return known.save(getattr(self, known.attribute))
 
 
 def declaration_of(cls: Any) -> Declaration | None:
-    """What the constructor of a class was made from; None where one was written, also in a subclass of a declared class."""
+    """Return the declaration that a class' constructor was generated from, or None if the constructor is hand-written."""
     made: Declaration | None = getattr(cls.__init__, "declaration", None)
     return made
 
 
 def _declaration(cls: type[Declared], argument_order: str, config_order: str) -> Declaration:
-    """From the arguments of `cls` and its bases; `cls.declaration` is still that of the base."""
+    """Collect the arguments of `cls` and its bases; `cls.declaration` is still that of the base."""
     inherited = cls.declaration
     bases: list[type[Declared]] = [base for base in reversed(cls.__mro__) if issubclass(base, Declared)]
     latest = {name: known for base in bases for name, known in base._own_arguments.items()}
-    behind = sorted(bases, key=lambda base: base._stands_behind)
-    arguments = {name: latest[name] for base in behind for name in base._own_arguments if latest[name].init}
+    shared_last = sorted(bases, key=lambda base: base._follows_own)
+    arguments = {name: latest[name] for base in shared_last for name in base._own_arguments if latest[name].init}
     shown_before = {name for name, known in inherited.arguments.items() if not known.hidden}
     new = [name for name, known in arguments.items() if not known.hidden and name not in shown_before]
     kept = [name for name in inherited.order if name in arguments]
@@ -187,21 +200,21 @@ def _declaration(cls: type[Declared], argument_order: str, config_order: str) ->
 def _check_names(cls: type, arguments: Mapping[str, Argument], order: Sequence[str], saved: Sequence[str]) -> None:
     unknown = [name for name in (*order, *saved) if name not in arguments]
     if unknown:
-        raise InvalidArgumentError(f"{cls.__name__}: {unknown} stand in an order, but are not declared as arguments.")
+        raise InvalidArgumentError(f"{cls.__name__}: {unknown} are listed in an order but not declared as arguments.")
     given = [name for name in order if arguments[name].default is REQUIRED]
     if given != list(order[: len(given)]):
         raise InvalidArgumentError(
-            f"{cls.__name__}: {given} have no default, so they must stand first in {list(order)}."
+            f"{cls.__name__}: {given} have no default, so they must come first in {list(order)}."
         )
     unreachable = [name for name, known in arguments.items() if known.default is REQUIRED and name not in order]
     if unreachable:
         raise InvalidArgumentError(
-            f"{cls.__name__}: {unreachable} have no default, so they must stand in argument_order."
+            f"{cls.__name__}: {unreachable} have no default, so they must be listed in argument_order."
         )
 
 
 def _constructor(cls: type[Declared]) -> Callable[..., None]:
-    """`cls.__init__` with real parameters, which Python itself binds and complains about; made of a text, as dataclasses does."""
+    """Return `cls.__init__` with real parameters, so that Python itself binds and checks them; compiled from text, as in dataclasses."""
     declaration, passes_on = cls.declaration, cls.passes_on
     arguments, order = declaration.arguments, declaration.order
     defaults = {name: known.default for name, known in arguments.items()}

@@ -1,7 +1,7 @@
-"""Unknown axes: integers that are known by name only, and polynomials of them.
+"""Unknown axes: integers known by name only, and polynomials of them.
 
 A `Dim` is an integer polynomial over atoms; an atom is a name (`batch`) or a floor division (`(time - 1) // 2`). Equal
-expressions are equal objects to `==` and `hash`, so shapes with unknown axes compare like shapes without.
+expressions compare equal under `==` and `hash`, so shapes with unknown axes compare like shapes without.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _Monomial: TypeAlias = "tuple[_Atom, ...]"
 
 
 class Dim:
-    """A size that is not known yet: `Dim.named("batch")`, and `+ - * //` of such."""
+    """A size that is not known yet: `Dim.named("batch")`, or an expression of such sizes with `+ - * //`."""
 
     __slots__ = ("_hash", "_terms")
 
@@ -30,7 +30,7 @@ class Dim:
 
     @staticmethod
     def named(name: str) -> Dim:
-        """An unknown size with this name."""
+        """Return the unknown size with this name."""
         return Dim({(name,): 1})
 
     @staticmethod
@@ -87,7 +87,7 @@ class Dim:
             return quotient
         if divisor == 1:
             return self
-        # Terms that the divisor divides come out: (4*n + m + 1) // 4 == n + (m + 1) // 4.
+        # Terms that are multiples of the divisor leave the floor division: (4*n + m + 1) // 4 == n + (m + 1) // 4.
         outside = {m: c // divisor for m, c in self._terms.items() if c % divisor == 0}
         inside = {m: c for m, c in self._terms.items() if c % divisor}
         rest = Dim._simplest(inside)
@@ -98,7 +98,7 @@ class Dim:
         return Dim._simplest(outside)
 
     def divided_by(self, other: Dim) -> Size | None:
-        """self / other where that is exact and other is one term, else None."""
+        """Return self / other if that is exact and `other` is a single term, else None."""
         if self == other:
             return 1
         if len(other._terms) != 1:
@@ -115,11 +115,11 @@ class Dim:
 
     def _no_number(self, *_: object) -> NoReturn:
         raise UnknownSizeError(
-            f"The size {self} of a free axis is not a number while the graph is drawn: it cannot be compared, counted to or converted. "
+            f"The size {self} of a free axis is not known while the graph is built: it cannot be compared, iterated over or converted. "
             "Use ops on it, or give the axis a fixed size."
         )
 
-    if not TYPE_CHECKING:  # which would take a Dim for a number then
+    if not TYPE_CHECKING:  # else type checkers would accept a Dim as a number
         __lt__ = __le__ = __gt__ = __ge__ = __index__ = __int__ = __float__ = _no_number
 
     def __eq__(self, other: object) -> bool:
@@ -129,7 +129,7 @@ class Dim:
         return self._hash
 
     def evaluate(self, sizes: Mapping[str, Size]) -> Size:
-        """The size when the names have these sizes; names that are not given stay."""
+        """Return the size with the given names replaced by their sizes; other names stay."""
         total: Size = 0
         for monomial, coefficient in self._terms.items():
             product: Size = coefficient
@@ -139,7 +139,7 @@ class Dim:
         return total
 
     def names(self) -> set[str]:
-        """The names that this size depends on."""
+        """Return the names that this size depends on."""
         found: set[str] = set()
         for monomial in self._terms:
             for atom in monomial:
@@ -147,7 +147,7 @@ class Dim:
         return found
 
     def is_name(self) -> bool:
-        """Whether this is a bare name, not an expression of names."""
+        """Return whether this is a bare name, not an expression of names."""
         return len(self._terms) == 1 and self._terms.get(next(iter(self._terms))) == 1 and self._bare() is not None
 
     def _bare(self) -> str | None:
@@ -155,7 +155,7 @@ class Dim:
         return monomial[0] if len(monomial) == 1 and isinstance(monomial[0], str) else None
 
     def terms(self) -> list[tuple[int, _Monomial]]:
-        """(coefficient, atoms) of each term; atoms are names or ("//", dividend, divisor)."""
+        """Return (coefficient, atoms) of each term; an atom is a name or ("//", dividend, divisor)."""
         return [(c, m) for m, c in self._terms.items()]
 
     def __str__(self) -> str:
@@ -187,22 +187,22 @@ def _evaluate_atom(atom: _Atom, sizes: Mapping[str, Size]) -> Size:
 
 
 def size_evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:
-    """`size` with these names filled in; an int stays what it is."""
+    """Return `size` with the given names replaced by their sizes; an int is returned as it is."""
     return size.evaluate(sizes) if isinstance(size, Dim) else size
 
 
 def is_static(shape: Shape) -> bool:
-    """Whether every axis of a shape is a known integer."""
+    """Return whether every axis of a shape is a known integer."""
     return not any(isinstance(size, Dim) for size in shape)
 
 
 def public_shape(shape: Shape) -> tuple[int | None, ...]:
-    """The shape as Keras shows it: None where a size is not known."""
+    """Return the shape as Keras shows it, with None for unknown sizes."""
     return tuple(None if isinstance(size, Dim) else size for size in shape)
 
 
 def product(shape: Shape) -> Size:
-    """The number of elements of a shape."""
+    """Return the number of elements of a shape."""
     total: Size = 1
     for size in shape:
         total = total * size
@@ -210,7 +210,11 @@ def product(shape: Shape) -> Size:
 
 
 def static_size(shape: Shape) -> int:
-    """The number of elements of a shape whose sizes are all known."""
+    """Return the number of elements of a shape whose sizes are all known.
+
+    Raises:
+        TypeError: A size is unknown.
+    """
     total = product(shape)
     if isinstance(total, Dim):
         raise TypeError(f"The shape {shape} has unknown sizes.")

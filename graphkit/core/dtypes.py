@@ -1,6 +1,6 @@
 """Dtypes by Keras' names, and Keras' rules for the dtype of a result.
 
-Source of the promotion lattice: keras.backend.result_type (Keras 3), itself JAX' type promotion semantics.
+Source of the promotion lattice: keras.backend.result_type (Keras 3), which follows JAX's type promotion semantics.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HALF = ("bfloat16", "float16")
 SIGNED = ("int8", "int16", "int32", "int64")
 UNSIGNED = ("uint8", "uint16", "uint32", "uint64")
 COMPLEX = ("complex64", "complex128")
-FLOAT8 = ("float8_e4m3fn", "float8_e5m2")  # to be cast to and from; nothing is computed in them
+FLOAT8 = ("float8_e4m3fn", "float8_e5m2")  # storage only: values are cast to and from them
 ALL = ("bool", *UNSIGNED, *SIGNED, *FLOATS, *COMPLEX, *FLOAT8, "string")
 
 _PYTHON_TYPES: dict[type, str] = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
@@ -38,27 +38,31 @@ _epsilon = 1e-7
 
 
 def floatx() -> str:
-    """The default float dtype, 'float32' unless `set_floatx` said otherwise."""
+    """Return the default float dtype: 'float32' unless changed by `set_floatx`."""
     return _floatx
 
 
 def set_floatx(value: str) -> None:
-    """Set the default float dtype. Raises DTypeError unless it is a float dtype."""
+    """Set the default float dtype.
+
+    Raises:
+        DTypeError: `value` is not the name of a float dtype.
+    """
     global _floatx
     if value not in FLOATS:
-        raise DTypeError(f"set_floatx wants one of {FLOATS}, got {value!r}.")
+        raise DTypeError(f"set_floatx expects one of {FLOATS}, got {value!r}.")
     if value != _floatx:
         _floatx = value
         mark_settings_changed()
 
 
 def epsilon() -> float:
-    """The fuzz factor of losses and normalisations, 1e-7 by default."""
+    """Return the small constant that losses and normalizations add to avoid division by zero, 1e-7 by default."""
     return _epsilon
 
 
 def set_epsilon(value: float) -> None:
-    """Set the fuzz factor."""
+    """Set the constant that `epsilon` returns."""
     global _epsilon
     if value != _epsilon:
         _epsilon = float(value)
@@ -66,7 +70,11 @@ def set_epsilon(value: float) -> None:
 
 
 def standardize(dtype: DTypeLike) -> str:
-    """Keras' name of a dtype; None is `floatx()`. Raises DTypeError for what is no dtype."""
+    """Return Keras' name of a dtype; None means `floatx()`.
+
+    Raises:
+        DTypeError: graphkit has no such dtype.
+    """
     if type(dtype) is str and dtype in ALL:
         return dtype
     if dtype is None:
@@ -78,7 +86,7 @@ def standardize(dtype: DTypeLike) -> str:
     if name.startswith("str"):
         name = "string"
     if name not in ALL:
-        raise DTypeError(f"{dtype!r} is no dtype that graphkit knows; known are {', '.join(ALL)}.")
+        raise DTypeError(f"{dtype!r} is not a dtype that graphkit knows. Known dtypes: {', '.join(ALL)}.")
     return name
 
 
@@ -94,7 +102,7 @@ def _numpy_name(dtype: Any) -> str:
 
 @lru_cache(maxsize=64)
 def to_numpy(dtype: str) -> np.dtype[Any]:
-    """The NumPy dtype of a Keras dtype name; bfloat16 and the floats of eight bits come from ml_dtypes."""
+    """Return the NumPy dtype of a Keras dtype name; bfloat16 and the 8-bit floats come from ml_dtypes."""
     if dtype == "bfloat16" or dtype in FLOAT8:
         import ml_dtypes
 
@@ -109,7 +117,7 @@ _NAMES: dict[np.dtype[Any], str] = {}
 
 
 def of_array(array: Any) -> str:
-    """Keras' name of a NumPy array's dtype."""
+    """Return Keras' name of a NumPy array's dtype."""
     dtype = array.dtype
     name = _NAMES.get(dtype)
     if name is None:
@@ -119,40 +127,40 @@ def of_array(array: Any) -> str:
 
 
 def is_float(dtype: str) -> bool:
-    """Whether a dtype is a floating point one."""
+    """Return whether a dtype is a floating-point one."""
     return dtype in FLOATS
 
 
 def is_differentiable(dtype: str) -> bool:
-    """Whether gradients flow through tensors of a dtype: floating point and complex ones."""
+    """Return whether gradients flow through tensors of a dtype: floating-point and complex ones."""
     return dtype in FLOATS or dtype in COMPLEX
 
 
 def is_int(dtype: str) -> bool:
-    """Whether a dtype is an integer one (bool is not)."""
+    """Return whether a dtype is an integer one (bool is not)."""
     return dtype in SIGNED or dtype in UNSIGNED
 
 
 def lowest(dtype: str) -> Any:
-    """The number below which a real dtype has none."""
+    """Return the smallest value of a real dtype (-inf for floats)."""
     if dtype == "bool":
         return False
     return float("-inf") if is_float(dtype) else int(np.iinfo(to_numpy(dtype)).min)
 
 
 def highest(dtype: str) -> Any:
-    """The number above which a real dtype has none."""
+    """Return the largest value of a real dtype (inf for floats)."""
     if dtype == "bool":
         return True
     return float("inf") if is_float(dtype) else int(np.iinfo(to_numpy(dtype)).max)
 
 
 def bits(dtype: str) -> int:
-    """The bits of one element."""
+    """Return the number of bits of one element."""
     return to_numpy(dtype).itemsize * 8
 
 
-# The lattice: who may become whom in one step. A result is the least common upper node.
+# The promotion lattice: what each dtype promotes to in one step. A result is the least upper bound of its inputs.
 _WEAK_INT, _WEAK_FLOAT = "int*", "float*"
 _STEPS: dict[str, tuple[str, ...]] = {
     "bool": (_WEAK_INT,),
@@ -193,14 +201,17 @@ def _join(nodes: frozenset[str]) -> str:
 
 
 def result_type(*dtypes: Any) -> str:
-    """The dtype of an op on these dtypes, by Keras' rules; Python's `int` and `float` types count as weak.
+    """Return the dtype of an op on these dtypes, by Keras' rules; Python's `int` and `float` types count as weak.
 
     >>> result_type("int32", "float16")
     'float16'
     >>> result_type("int32", float)
     'float32'
 
-    Integers of 64 bits come out only where some went in: the lattice joins uint32 and int8 to int64, Keras' answer is int32.
+    A 64-bit integer results only from 64-bit integers: the lattice joins uint32 and int8 to int64, but Keras returns int32.
+
+    Raises:
+        DTypeError: The dtypes have no common dtype.
     """
     nodes = frozenset(_node_of(d) for d in dtypes)
     if "string" in nodes:

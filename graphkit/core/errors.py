@@ -1,31 +1,31 @@
-"""The exceptions of graphkit, all of them.
+"""All exceptions of graphkit.
 
     GraphKitError
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
-    │   └── NameConflictError                   two things of one name
+    │   └── NameConflictError                   two things have the same name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
     │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not know
+    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
-    ├── NodeAccessError (AttributeError)        "layer output is ill-defined", and its like
-    ├── UnknownNameError (KeyError)             a layer, op, class or file that is not there
-    ├── NotDifferentiableError (ValueError)     a gradient was asked for where none exists
-    ├── UnsupportedError (NotImplementedError)  a layer or mode that cannot do this, in Keras neither
-    ├── NotCompiledError (RuntimeError)         fit, evaluate before compile
-    ├── NotBuiltError (RuntimeError)            weights asked for before the layer has them
-    │   └── MissingWeightError (AttributeError)  by the name of one weight
+    ├── NodeAccessError (AttributeError)        "layer output is ill-defined" and similar
+    ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
+    ├── NotDifferentiableError (ValueError)     a gradient was requested where none exists
+    ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
+    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
+    ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
+    │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError)         a file or config cannot be read or written
-    │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is whole
+    │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
     │   ├── UnknownClassError                   a class of the file is not registered
-    │   ├── UnsafeCodeError                     the file holds code; it is not run
-    │   └── UnsafePathError                     the file names another file or an address; it is not opened
-    ├── ExportError (ValueError)                the model cannot be said in the target format
-    └── RuntimeSessionError (RuntimeError)      onnxruntime refused a model or a provider
+    │   ├── UnsafeCodeError                     the file holds code, which is not run
+    │   └── UnsafePathError                     the file names another file or an address, which is not opened
+    ├── ExportError (ValueError)                the model cannot be expressed in the target format
+    └── RuntimeSessionError (RuntimeError)      onnxruntime rejected a model or a provider
 
-Each subclasses the builtin that a caller would catch. A message says where, what was wanted, what came, and what to do.
+Each subclasses the builtin that a caller would catch. A message names the place, what was expected, what came, and what to do.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _SECOND_STOP = re.compile(r"(?<!\.)([.?!])\.(?=\s|$)")
 
 
 def one_stop(message: str) -> str:
-    """A message without the second full stop that it has where another message, a sentence of its own, was put into it."""
+    """Return a message without the doubled full stop left where one complete sentence was inserted into another."""
     return _SECOND_STOP.sub(r"\1", message)
 
 
 class GraphKitError(Exception):
-    """Base of every exception that graphkit raises on purpose."""
+    """Base of every exception that graphkit raises deliberately."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # ImportError takes a name
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # subclasses of ImportError take a `name`
         super().__init__(*(one_stop(arg) if isinstance(arg, str) else arg for arg in args), **kwargs)
 
 
@@ -53,7 +53,7 @@ class InvalidArgumentError(GraphKitError, ValueError):
 
 
 class ShapeError(InvalidArgumentError):
-    """A tensor's shape does not fit what an op or a layer wants."""
+    """A tensor's shape does not fit what an op or a layer expects."""
 
 
 class UnknownSizeError(ShapeError, TypeError):
@@ -69,11 +69,11 @@ class InvalidTypeError(GraphKitError, TypeError):
 
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
-    """A tensor's dtype does not fit what an op or a layer wants; Keras raises a ValueError for some of them, a TypeError for others."""
+    """A tensor's dtype does not fit what an op or a layer expects. Also a ValueError, since Keras raises either."""
 
 
 class UnknownArgumentError(InvalidTypeError, ValueError):
-    """A keyword argument that a constructor does not know: a TypeError in Python, a ValueError in Keras."""
+    """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
 
 
 class GraphError(GraphKitError, ValueError):
@@ -93,34 +93,34 @@ class NodeAccessError(GraphKitError, AttributeError):
 
 
 class UnknownNameError(GraphKitError, KeyError):
-    """A layer, op, class or entry that is not there."""
+    """A layer, op, class or entry that does not exist."""
 
     def __str__(self) -> str:  # KeyError would print the repr of its argument
         return str(self.args[0]) if self.args else ""
 
 
 class NotDifferentiableError(GraphKitError, ValueError):
-    """A gradient was asked for through an op that has none."""
+    """A gradient was requested through an op that has none."""
 
 
 class UnsupportedError(GraphKitError, NotImplementedError):
-    """Something that a layer or a mode cannot do, here as in Keras."""
+    """Something that a layer or a mode does not support, here or in Keras."""
 
 
 class NotCompiledError(GraphKitError, RuntimeError):
-    """Training or evaluation was asked for before `compile()`."""
+    """Training or evaluation was requested before `compile()`."""
 
 
 class NotBuiltError(GraphKitError, RuntimeError):
-    """Weights were asked for before the layer has any."""
+    """Weights were requested before the layer was built."""
 
 
 class NoShapeYetError(NotBuiltError, AttributeError):
-    """An unbuilt model was asked for its input or output: `hasattr` says that there is none."""
+    """The input or output of an unbuilt model was requested. An AttributeError, so that `hasattr` returns False."""
 
 
 class MissingWeightError(NotBuiltError, AttributeError):
-    """An attribute such as `dense.kernel` that the layer has only when it is built."""
+    """An attribute such as `dense.kernel` that the layer has only once it is built."""
 
 
 class SerializationError(GraphKitError, ValueError):
@@ -128,11 +128,11 @@ class SerializationError(GraphKitError, ValueError):
 
 
 class FileWriteError(SerializationError, OSError):
-    """A file cannot be written; what stood in its place before is whole."""
+    """A file cannot be written; the previous file is kept intact."""
 
 
 class UnknownClassError(SerializationError):
-    """A class named by a file is not registered here."""
+    """A class named by a file is not registered."""
 
 
 class UnsafeCodeError(SerializationError):
@@ -144,21 +144,27 @@ class UnsafePathError(SerializationError):
 
 
 class ExportError(GraphKitError, ValueError):
-    """A model cannot be said in the target format."""
+    """A model cannot be expressed in the target format."""
 
 
 class RuntimeSessionError(GraphKitError, RuntimeError):
-    """onnxruntime refused a model or a provider."""
+    """onnxruntime rejected a model or a provider."""
 
 
 def located(error: GraphKitError, where: str, name: str | None = None) -> GraphKitError:
-    """The error with the place in front of its message; the same error where the message has the place's name already."""
+    """Return the error with its place prefixed to the message, or the same error if the message names the place already.
+
+    Args:
+        error: The error.
+        where: The place, such as a file or a layer.
+        name: What to look for in the message in place of `where`.
+    """
     if (name or where) in str(error):
         return error
     text = f"{where}: {error}"
     try:
         made = type(error)(text)
-    except TypeError:  # a class of a user's with arguments of its own
+    except TypeError:  # a user-defined class with another constructor
         made = SerializationError(text)
     made.__cause__, made.__suppress_context__ = error.__cause__, True
     return made.with_traceback(error.__traceback__)

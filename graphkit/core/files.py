@@ -1,7 +1,7 @@
-"""The one writer of files: everything that graphkit writes to disk goes through here.
+"""The only writer of files: everything that graphkit writes to disk passes through here.
 
-A file is written in a folder of its own beside its target, flushed to the disk, and renamed over the target. So a crash leaves the
-old file whole, and a failure leaves nothing behind. A symbolic link is followed: the file that it leads to is replaced.
+A file is written in a working folder beside its target, flushed to disk, and renamed over the target. So a crash leaves the old
+file intact, and a failure leaves nothing behind. A symbolic link is followed: the file it points to is replaced.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from typing import IO, Any
 from graphkit.core.errors import FileWriteError, GraphKitError, InvalidArgumentError
 
 _PERMISSIONS = 0o777
-_NAME_SHOWN = 40  # characters of the target's name in that of its working folder: names are limited to 255 bytes
+_NAME_SHOWN = 40  # characters of the target's name in its working folder's name, since names are limited to 255 bytes
 
 
 class Staged:
-    """A file that is being written, with files that belong to it.
+    """A file that is being written, with its companion files.
 
-    `part` is where the file itself is to be written. Whatever else is written beside `part` is scratch, unless `companion` named it.
+    `part` is where to write the file itself. Other files written beside `part` are scratch, unless registered with `companion`.
     """
 
     def __init__(self, folder: Path, target: Path) -> None:
@@ -34,15 +34,22 @@ class Staged:
         self._companions: list[str] = []
 
     def companion(self, name: str) -> Path:
-        """Where to write a file that is to stand beside the target under `name`. No file in use may have that name."""
+        """Return where to write a file that is to be published beside the target.
+
+        Args:
+            name: The name of the file, without a folder. No file in use may have that name.
+
+        Raises:
+            InvalidArgumentError: `name` contains a folder, or is the name of the target.
+        """
         if Path(name).name != name or name == self.target.name:
-            raise InvalidArgumentError(f"{name!r} is no name of a file beside {str(self.target)!r}.")
+            raise InvalidArgumentError(f"{name!r} is not the name of a file beside {str(self.target)!r}.")
         if name not in self._companions:
             self._companions.append(name)
         return self.part.with_name(name)
 
     def remove_afterwards(self, files: Sequence[Path]) -> None:
-        """Remove these files of an older version once the new one stands in its place."""
+        """Remove these files of an older version once the new one is in place."""
         self.stale += files
 
     def _publish(self) -> None:
@@ -60,7 +67,7 @@ class Staged:
                 os.replace(part, place)
             os.replace(self.part, self.target)
         except BaseException:
-            if self.part.exists():  # the old version still stands
+            if self.part.exists():  # the old version is still in place
                 _remove(added)
             raise
         _flush_folder(self.target.parent)
@@ -70,9 +77,11 @@ class Staged:
 
 @contextmanager
 def replacing(path: Any, overwrite: bool = True) -> Iterator[Path]:
-    """A place for a new file, which takes the name `path` when the block ends well and is removed when it does not.
+    """Yield a path to write a new file to; it is renamed to `path` when the block succeeds, and removed when it fails.
 
-    Raises InvalidArgumentError where `path` is there and must not be overwritten, FileWriteError where it cannot be written.
+    Raises:
+        InvalidArgumentError: `path` exists and `overwrite` is False.
+        FileWriteError: The file cannot be written.
     """
     with replacing_group(path, overwrite) as staged:
         yield staged.part
@@ -80,9 +89,9 @@ def replacing(path: Any, overwrite: bool = True) -> Iterator[Path]:
 
 @contextmanager
 def replacing_group(path: Any, overwrite: bool = True) -> Iterator[Staged]:
-    """Like `replacing`, for a file with companions: they take their names before it does."""
+    """Like `replacing`, for a file with companions, which are renamed before the file is."""
     target = check_target(path, overwrite)
-    with _told(path), _working_folder(target) as folder:
+    with _write_errors(path), _working_folder(target) as folder:
         staged = Staged(folder, target)
         yield staged
         staged._publish()
@@ -90,13 +99,19 @@ def replacing_group(path: Any, overwrite: bool = True) -> Iterator[Staged]:
 
 @contextmanager
 def replacing_folder(path: Any, overwrite: bool = True, entries: Sequence[str] | None = None) -> Iterator[Path]:
-    """A place for a new folder, which takes the name `path` when the block ends well.
+    """Yield a new folder to write into, which is renamed to `path` when the block succeeds.
 
     Args:
-        entries: the names that the old folder may hold; a folder that holds others is not replaced, since they would be lost.
+        path: The target.
+        overwrite: Whether an existing folder may be replaced.
+        entries: The names that the old folder may hold. A folder that holds others is not replaced, since they would be lost.
+
+    Raises:
+        InvalidArgumentError: `path` exists and `overwrite` is False.
+        FileWriteError: The folder cannot be written, or must not be replaced.
     """
     target = check_target(path, overwrite, folder=True, entries=entries)
-    with _told(path), _working_folder(target) as folder:
+    with _write_errors(path), _working_folder(target) as folder:
         part = folder / target.name
         part.mkdir()
         yield part
@@ -109,7 +124,7 @@ def replacing_folder(path: Any, overwrite: bool = True, entries: Sequence[str] |
 
 
 def _swap(part: Path, target: Path) -> None:
-    """Put a folder in the place of another; if that fails, the old one stands there again."""
+    """Replace a folder by another; if that fails, the old one is restored."""
     if not target.exists():
         os.replace(part, target)
         return
@@ -124,70 +139,88 @@ def _swap(part: Path, target: Path) -> None:
             os.rename(old, target)
         raise
     finally:
-        if target.exists():  # else the old folder is all there is, and stays where it was moved to
+        if target.exists():  # else only the old folder is left, and stays where it was moved to
             shutil.rmtree(old.parent, ignore_errors=True)
 
 
 def write_bytes(path: Any, data: bytes, overwrite: bool = True) -> None:
-    """Write a file of these bytes."""
+    """Write these bytes to a file, under the same rules as `replacing`."""
     with replacing(path, overwrite) as part:
         part.write_bytes(data)
 
 
 def write_text(path: Any, text: str, overwrite: bool = True) -> None:
-    """Write a UTF-8 text file."""
+    """Write a UTF-8 text file, under the same rules as `replacing`."""
     write_bytes(path, text.encode(), overwrite)
 
 
 def copy_file(source: Path, path: Any) -> None:
-    """Write a copy of a file."""
+    """Write a copy of a file, under the same rules as `replacing`."""
     with replacing(path) as part:
         shutil.copyfile(source, part)
 
 
 def make_folder(path: Any) -> Path:
-    """Make a folder, and those above it, unless it is there. Raises FileWriteError."""
-    with _told(path):
+    """Create a folder and its parents unless they exist.
+
+    Raises:
+        FileWriteError: The folder cannot be created.
+    """
+    with _write_errors(path):
         Path(path).mkdir(parents=True, exist_ok=True)
     return Path(path)
 
 
 def open_log(path: Any, mode: str, **kwargs: Any) -> IO[Any]:
-    """Open a file that grows by records while a training runs: mode "w", "a" or "ab". It is not replaced as a whole.
+    """Open a log to which records are appended during training; it is not replaced as a whole.
 
-    Raises FileWriteError.
+    Args:
+        path: The file.
+        mode: "w", "a" or "ab".
+        **kwargs: Further arguments of `Path.open`.
+
+    Raises:
+        FileWriteError: The file cannot be opened.
     """
-    with _told(path):
+    with _write_errors(path):
         return Path(path).open(mode, **kwargs)
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """A folder among the temporary files, removed with all that is in it when the block ends."""
+    """Yield a temporary folder, removed with its contents when the block ends."""
     with tempfile.TemporaryDirectory(prefix="graphkit-", ignore_cleanup_errors=True) as folder:
         yield Path(folder)
 
 
 def remove_files(folder: Path, names: Sequence[str]) -> None:
-    """Remove files of ours from a folder, and the folder itself if nothing else is in it."""
+    """Remove files of ours from a folder, and the folder itself if it is then empty."""
     _remove([folder / name for name in names])
     with suppress(OSError):
         folder.rmdir()
 
 
 def check_target(path: Any, overwrite: bool = True, folder: bool = False, entries: Sequence[str] | None = None) -> Path:
-    """The place that a file or folder is to be written to, links followed. Nothing is written.
+    """Return the resolved path that a file or folder is to be written to. Nothing is written.
 
-    Raises InvalidArgumentError where something is there and `overwrite` is false, FileWriteError where it cannot be written.
+    Args:
+        path: The target; symbolic links are followed.
+        overwrite: Whether the target may exist.
+        folder: Whether the target is a folder.
+        entries: The names that an existing folder may hold; None for any.
+
+    Raises:
+        InvalidArgumentError: `path` is not a valid path, or exists while `overwrite` is False.
+        FileWriteError: The target cannot be written, or the folder must not be replaced.
     """
     try:
         target = Path(os.path.realpath(path))
     except ValueError as error:
-        raise InvalidArgumentError(f"{path!r} is no path of a file: {error}.") from None
+        raise InvalidArgumentError(f"{path!r} is not the path of a file: {error}.") from None
     if os.path.lexists(path) and not overwrite:
         raise InvalidArgumentError(f"{str(path)!r} exists already and overwrite=False was given.")
     if target.is_symlink():
-        raise FileWriteError(f"Cannot write {str(path)!r}: it is a symbolic link that leads back to itself.")
+        raise FileWriteError(f"Cannot write {str(path)!r}: it is a symbolic link that points to itself.")
     if not target.parent.is_dir():
         raise FileWriteError(f"Cannot write {str(path)!r}: the folder {str(target.parent)!r} does not exist.")
     if folder:
@@ -195,17 +228,17 @@ def check_target(path: Any, overwrite: bool = True, folder: bool = False, entrie
     elif target.is_dir():
         raise FileWriteError(f"Cannot write {str(path)!r}: it is a folder.")
     elif target.exists() and not target.is_file():
-        raise FileWriteError(f"Cannot write {str(path)!r}: it is no regular file but a device, pipe or socket.")
+        raise FileWriteError(f"Cannot write {str(path)!r}: it is not a regular file but a device, pipe or socket.")
     return target
 
 
 def _check_entries(path: Any, target: Path, entries: Sequence[str] | None) -> None:
     if target.exists() and not target.is_dir():
-        raise FileWriteError(f"Cannot write a folder {str(path)!r}: a file of that name is there.")
-    strangers = sorted({p.name for p in target.iterdir()} - set(entries)) if entries and target.exists() else []
-    if strangers:
+        raise FileWriteError(f"Cannot write a folder {str(path)!r}: a file of that name exists.")
+    foreign = sorted({p.name for p in target.iterdir()} - set(entries)) if entries and target.exists() else []
+    if foreign:
         raise FileWriteError(
-            f"Cannot replace the folder {str(path)!r}: it holds {strangers[0]!r}, which is no part of a saved model and would be "
+            f"Cannot replace the folder {str(path)!r}: it holds {foreign[0]!r}, which is not part of a saved model and would be "
             "lost. Save to another folder, or move that file."
         )
 
@@ -214,21 +247,21 @@ def _check_entries(path: Any, target: Path, entries: Sequence[str] | None) -> No
 
 
 @contextmanager
-def _told(path: Any) -> Iterator[None]:
-    """Failures of the file system as an error of ours that names the target."""
+def _write_errors(path: Any) -> Iterator[None]:
+    """Turn failures of the file system into FileWriteError with the target's name."""
     try:
         yield
     except GraphKitError:
         raise
     except OSError as error:
-        told = FileWriteError(f"Cannot write {str(path)!r}: {str(error).rstrip('.')}.")
-        told.errno = error.errno
-        raise told from error
+        wrapped = FileWriteError(f"Cannot write {str(path)!r}: {str(error).rstrip('.')}.")
+        wrapped.errno = error.errno
+        raise wrapped from error
 
 
 @contextmanager
 def _working_folder(target: Path) -> Iterator[Path]:
-    """A folder beside the target, private to us, removed with all that is left in it."""
+    """Yield a private folder beside the target, removed with its contents at the end."""
     made = tempfile.mkdtemp(prefix=f".{target.name[:_NAME_SHOWN]}.", suffix=".part", dir=target.parent)
     try:
         yield Path(made)
@@ -237,7 +270,7 @@ def _working_folder(target: Path) -> Iterator[Path]:
 
 
 def _keep_owner_and_mode(target: Path, part: Path) -> None:
-    """Give a new file the permissions of the one that it replaces, and the owner where that is allowed."""
+    """Give a new file the permissions of the one it replaces, and its owner where that is permitted."""
     if not target.exists():
         return
     old, new = target.stat(), part.stat()
@@ -248,13 +281,13 @@ def _keep_owner_and_mode(target: Path, part: Path) -> None:
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file's bytes are on the disk."""
+    """Wait until a file's bytes are on disk."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 
 
 def _flush_folder(folder: Path) -> None:
-    """Likewise the names in a folder, where the system can: the files are whole in any case."""
+    """Flush a folder's entries to disk where the system supports it; the files are complete in any case."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

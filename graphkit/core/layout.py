@@ -1,4 +1,4 @@
-"""Where the channels of an image tensor stand: `channels_last` or `channels_first`."""
+"""The position of the channel axis of image tensors: `channels_last` or `channels_first`."""
 
 from __future__ import annotations
 
@@ -10,18 +10,26 @@ _image_data_format = CHANNELS_LAST
 
 
 def image_data_format() -> str:
-    """The default data format, 'channels_last' unless `set_image_data_format` said otherwise."""
+    """Return the default data format: 'channels_last' unless changed by `set_image_data_format`."""
     return _image_data_format
 
 
 def set_image_data_format(data_format: str) -> None:
-    """Set the default data format. Raises InvalidArgumentError unless it is one."""
+    """Set the default data format.
+
+    Raises:
+        InvalidArgumentError: `data_format` is not a data format.
+    """
     global _image_data_format
     _image_data_format = standardize_data_format(data_format)
 
 
 def standardize_data_format(data_format: str | None) -> str:
-    """A data format by its name; None is the default one. Raises InvalidArgumentError for what is none."""
+    """Return the canonical name of a data format; None means the default one.
+
+    Raises:
+        InvalidArgumentError: `data_format` is not a data format.
+    """
     if data_format is None:
         return _image_data_format
     name = str(data_format).lower()

@@ -1,4 +1,4 @@
-"""What graphkit says while it works: to standard output, or to Python's logging where nobody looks on."""
+"""Progress messages: written to standard output, or to Python's logging when interactive logging is off."""
 
 from __future__ import annotations
 
@@ -26,8 +26,13 @@ def is_interactive_logging_enabled() -> bool:
     return _interactive
 
 
-def say(text: str, end: str = "\n") -> None:
-    """A line for whoever watches. A terminal that cannot show the bar gets `=` for it."""
+def write_message(text: str, end: str = "\n") -> None:
+    """Write a progress message. On a terminal that cannot encode the bar, `=` replaces it.
+
+    Args:
+        text: The message.
+        end: What follows it, as for `print`; ignored in the log.
+    """
     if not _interactive:
         _log.info(text.strip())
         return

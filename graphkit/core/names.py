@@ -1,4 +1,4 @@
-"""Names: snake_case, automatic names as Keras gives them (`dense`, `dense_1`, ...), scopes."""
+"""Names: snake_case, automatic names as in Keras (`dense`, `dense_1`, ...), scopes."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ _BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
 
 @lru_cache(maxsize=4096)
 def to_snake_case(name: str) -> str:
-    """`LayerNormalization` -> `layer_normalization`, `Conv2D` -> `conv2d`, as Keras does."""
+    """Convert to snake_case as Keras does: `LayerNormalization` -> `layer_normalization`, `Conv2D` -> `conv2d`."""
     name = re.sub(r"\W+", "", name)
     name = _BREAK_BEFORE_WORD.sub(r"\1_\2", name)
     return _BREAK_BEFORE_CAPITAL.sub(r"\1_\2", name).lower()
 
 
 class NameCounter:
-    """Gives each prefix its running number; the first one goes without."""
+    """Numbers the names of each prefix; the first has no number."""
 
     def __init__(self) -> None:
         self._used: defaultdict[str, int] = defaultdict(int)
 
     def next(self, prefix: str) -> str:
-        """The next free automatic name of this prefix."""
+        """Return the next automatic name of this prefix."""
         number = self._used[prefix]
         self._used[prefix] += 1
         return f"{prefix}_{number}" if number else prefix
 
     def number(self, prefix: str) -> int:
-        """The next number of this prefix, from 1."""
+        """Return the next number of this prefix, from 1."""
         self._used[prefix] += 1
         return self._used[prefix]
 
     def take(self, name: str) -> None:
-        """A name of this form that came from elsewhere is not given again."""
+        """Mark a name as used, so that it is not given out again."""
         prefix, _, number = name.rpartition("_")
         prefix, count = (prefix, int(number) + 1) if prefix and number.isdecimal() else (name, 1)
         self._used[prefix] = max(self._used[prefix], count)
 
     def clear(self) -> None:
-        """Start counting anew."""
+        """Restart all numbers."""
         self._used.clear()
 
 
@@ -53,7 +53,7 @@ _automatic = NameCounter()
 
 
 def auto_name(prefix: str) -> str:
-    """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
+    """Return the next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
     name = _automatic.next(prefix)
     while name in _reserved.get():
         name = _automatic.next(prefix)
@@ -65,7 +65,7 @@ _reserved: ContextVar[Container[str]] = ContextVar("graphkit_reserved_names", de
 
 @contextmanager
 def reserved(names: Container[str]) -> Iterator[None]:
-    """Inside, none of these names is given automatically: a graph that is put together has layers of these names."""
+    """Exclude these names from automatic naming inside the block, since layers of a graph that is being restored have them."""
     token = _reserved.set(names)
     try:
         yield
@@ -74,12 +74,12 @@ def reserved(names: Container[str]) -> Iterator[None]:
 
 
 def next_number(prefix: str) -> int:
-    """The next number of this prefix in this session, from 1: automatic names count with it."""
+    """Return the next number of this prefix in this session, from 1. Shares its counter with `auto_name`."""
     return _automatic.number(prefix)
 
 
 def take_name(name: str) -> None:
-    """Give this name to nobody automatically: a file has brought it."""
+    """Mark a name that was read from a file as used, so that it is not given automatically."""
     _automatic.take(name)
 
 
@@ -92,13 +92,13 @@ _scope: ContextVar[str] = ContextVar("graphkit_name_scope", default="")
 
 
 def current_scope() -> str:
-    """The path of the scopes that are open, such as `encoder/dense`."""
+    """Return the path of the open scopes, such as `encoder/dense`."""
     return _scope.get()
 
 
 @contextmanager
 def name_scope(name: str) -> Iterator[None]:
-    """Everything made inside gets `name/` before its path."""
+    """Prefix the path of everything created inside the block with `name/`."""
     outer = _scope.get()
     token = _scope.set(f"{outer}/{name}" if outer else name)
     try:
@@ -109,7 +109,7 @@ def name_scope(name: str) -> Iterator[None]:
 
 @contextmanager
 def scope_is(path: str) -> Iterator[None]:
-    """Everything made inside has exactly this scope."""
+    """Set the scope of everything created inside the block to exactly `path`."""
     token = _scope.set(path)
     try:
         yield

@@ -9,12 +9,12 @@ from graphkit.core.errors import InvalidArgumentError
 
 
 def is_nested(structure: Any) -> bool:
-    """Whether `structure` is a list, a tuple or a mapping."""
+    """Return whether `structure` is a list, a tuple or a mapping."""
     return isinstance(structure, (list, tuple, Mapping))
 
 
 def flatten(structure: Any) -> list[Any]:
-    """The leaves of `structure`, dict keys in sorted order."""
+    """Return the leaves of `structure`, dict keys in sorted order."""
     leaves: list[Any] = []
     _collect(structure, leaves)
     return leaves
@@ -34,14 +34,15 @@ def _collect(structure: Any, leaves: list[Any]) -> None:
 def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
     try:
         return sorted(mapping)
-    except TypeError:  # keys of several types have no order of their own
+    except TypeError:  # keys of mixed types cannot be sorted
         return list(mapping)
 
 
 def pack(structure: Any, leaves: Iterable[Any]) -> Any:
-    """A structure like `structure` with its leaves replaced, in `flatten`'s order.
+    """Return a copy of `structure` with its leaves replaced, in the order of `flatten`.
 
-    Raises InvalidArgumentError when there are too few or too many leaves.
+    Raises:
+        InvalidArgumentError: There are too few or too many leaves.
     """
     iterator = iter(leaves)
     try:
@@ -75,7 +76,16 @@ def _rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
 
 
 def map_structure(function: Callable[..., Any], structure: Any, *others: Any) -> Any:
-    """`function` applied leaf by leaf; the structures must have equally many leaves."""
+    """Apply `function` leaf by leaf.
+
+    Args:
+        function: Called with one leaf of each structure.
+        structure: The structure whose containers the result has.
+        *others: Structures with the same number of leaves.
+
+    Raises:
+        InvalidArgumentError: The structures differ in their number of leaves.
+    """
     columns = [flatten(structure), *(flatten(other) for other in others)]
     if any(len(column) != len(columns[0]) for column in columns):
         shapes = ", ".join(describe(s) for s in (structure, *others))
@@ -84,7 +94,7 @@ def map_structure(function: Callable[..., Any], structure: Any, *others: Any) ->
 
 
 def same_structure(first: Any, second: Any) -> bool:
-    """Whether two structures have the same containers, with the same keys, and None in the same places."""
+    """Return whether two structures have the same containers, with the same keys, and None in the same places."""
     if isinstance(first, Mapping):
         return (
             isinstance(second, Mapping)
@@ -102,7 +112,7 @@ def same_structure(first: Any, second: Any) -> bool:
 
 
 def describe(structure: Any) -> str:
-    """A short picture of a structure for messages: `[*, {'a': *}]`."""
+    """Return a short sketch of a structure for messages: `[*, {'a': *}]`."""
     if isinstance(structure, Mapping):
         return "{" + ", ".join(f"{key!r}: {describe(structure[key])}" for key in structure) + "}"
     if isinstance(structure, (list, tuple)):

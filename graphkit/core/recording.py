@@ -1,6 +1,6 @@
-"""Constructor arguments of classes of the user's own, noted when an object is made, so that a config can be written of them.
+"""Records the constructor arguments of user-defined classes when an object is created, so that a config can be written.
 
-Source: keras.Operation, whose subclasses without a `get_config` are saved by the arguments they were made with.
+Source: keras.Operation; subclasses without a `get_config` are saved by their constructor arguments.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ _PLAIN = (str, int, float, bool, type(None), np.integer, np.floating, np.bool_)
 
 
 class RecordedArguments(NamedTuple):
-    """What a constructor was given: JSON data by name, and the names of arguments that are no JSON data."""
+    """What a constructor was given: JSON data by name, and the names of arguments that are not JSON data."""
 
     plain: Mapping[str, Any]
     others: tuple[str, ...]
 
 
 class Recording:
-    """Mixin: objects of classes of the user's own keep what their constructor was given."""
+    """Mixin: objects of user-defined classes remember their constructor arguments."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """A new object, with its arguments noted."""
+        """Create an object and record its arguments."""
         made = super().__new__(cls)
         if _is_to_be_recorded(cls):
             made.__dict__["_recorded_arguments"] = _record(cls, args, kwargs)
@@ -42,7 +42,7 @@ _own_constructors: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
 
 
 def _is_to_be_recorded(cls: type) -> bool:
-    """Whether a class has a constructor of the user's own."""
+    """Return whether a class has a user-defined constructor."""
     known = _own_constructors.get(cls)
     if known is None:
         definer = _definer(cls, "__init__")
@@ -51,19 +51,23 @@ def _is_to_be_recorded(cls: type) -> bool:
 
 
 def our_class(cls: type) -> Any:
-    """The nearest class of graphkit's own: the class itself, or the base of a class of the user's."""
+    """Return the nearest class of graphkit itself: the class, or the base of a user-defined class."""
     return next(base for base in cls.__mro__ if _is_ours(base))
 
 
 def has_own_config(cls: type) -> bool:
-    """Whether the class, or a base of it that is not graphkit's, defines `get_config`."""
+    """Return whether the class, or a base of it that is not graphkit's, defines `get_config`."""
     return not _is_ours(_definer(cls, "get_config"))
 
 
 def recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
-    """The arguments of a constructor of the user's own that `known`, those in the config of graphkit's class, lacks.
+    """Return the recorded arguments of a user-defined constructor that are missing from `known`.
 
-    Nothing where the class has a `get_config`: that says them. An argument that is no JSON data is left out with a warning.
+    Empty if the class defines `get_config`, which covers them. An argument that is not JSON data is left out with a warning.
+
+    Args:
+        obj: The object.
+        known: The names in the config of graphkit's class.
     """
     recorded = _recorded_of(obj)
     if recorded is None:
@@ -71,7 +75,7 @@ def recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
     left_out = [name for name in recorded.others if name not in known]
     if left_out:
         warnings.warn(
-            f"{type(obj).__name__} has no get_config() of its own, so its arguments {left_out} are not in its config: they are no "
+            f"{type(obj).__name__} has no get_config() of its own, so its arguments {left_out} are not in its config: they are not "
             "strings, numbers, booleans, None, or lists and dicts of these. Define get_config() to save them.",
             stacklevel=3,
         )
@@ -79,14 +83,18 @@ def recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
 
 
 def whole_recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
-    """Like `recorded_config` for a class without any config of its own. Raises UnsupportedError for what is no JSON data."""
+    """Like `recorded_config`, for a class that has no config otherwise.
+
+    Raises:
+        UnsupportedError: An argument is not JSON data.
+    """
     recorded = _recorded_of(obj)
     left_out = [] if recorded is None else [name for name in recorded.others if name not in known]
     if left_out:
         cls = type(obj).__name__
         raise UnsupportedError(
-            f"The config of {cls} {getattr(obj, 'name', '')!r} cannot be written: its arguments {left_out} are no strings, numbers, "
-            f"booleans, None, or lists and dicts of these. Define get_config() in {cls}: give super().get_config() and the "
+            f"The config of {cls} {getattr(obj, 'name', '')!r} cannot be written: its arguments {left_out} are not strings, numbers, "
+            f"booleans, None, or lists and dicts of these. Define get_config() in {cls}: return super().get_config() and the "
             "arguments as JSON data; if they are objects, define from_config() as well."
         )
     return recorded_config(obj, known)
@@ -102,12 +110,12 @@ def _is_ours(cls: type) -> bool:
 
 
 def _definer(cls: type, name: str) -> type:
-    """The class whose body has this name."""
+    """Return the class whose body defines this name."""
     return next((base for base in cls.__mro__ if name in vars(base)), object)
 
 
 def _record(cls: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> RecordedArguments | None:
-    """The arguments by name, defaults among them; None for a call that the constructor will refuse."""
+    """Return the arguments by name, defaults included; None for a call that the constructor will reject."""
     signature = signature_of(cls.__init__)
     try:
         bound = signature.bind(None, *args, **kwargs)
@@ -136,11 +144,11 @@ def _sort_out(given: Mapping[str, Any], plain: dict[str, Any], others: list[str]
 
 
 def _as_json(value: Any) -> Any:
-    """A copy as JSON data. Raises SerializationError for what is none."""
+    """Return a copy as JSON data. Raises SerializationError for anything else."""
     if isinstance(value, _PLAIN):
         return value.item() if isinstance(value, np.generic) else value
     if type(value) in (list, tuple):
         return type(value)(_as_json(item) for item in value)
     if isinstance(value, Mapping) and all(isinstance(key, str) for key in value):
         return {key: _as_json(item) for key, item in value.items()}
-    raise SerializationError(f"{type(value).__name__} is no JSON data.")
+    raise SerializationError(f"{type(value).__name__} is not JSON data.")

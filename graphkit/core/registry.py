@@ -1,4 +1,4 @@
-"""A table from names to things that refuses a second entry of one name."""
+"""A mapping from names to entries that rejects duplicate names."""
 
 from __future__ import annotations
 
@@ -19,14 +19,18 @@ class Registry(Generic[T]):
         self._entries: dict[str, T] = {}
 
     def add(self, name: str, entry: T) -> T:
-        """Register `entry`. Raises NameConflictError if the name is taken."""
+        """Register `entry`.
+
+        Raises:
+            NameConflictError: The name is taken.
+        """
         if name in self._entries:
             raise NameConflictError(f"A {self.kind} named {name!r} is registered already: {self._entries[name]!r}.")
         self._entries[name] = entry
         return entry
 
     def get(self, name: str) -> T | None:
-        """The entry, or None."""
+        """Return the entry, or None."""
         return self._entries.get(name)
 
     def __getitem__(self, name: str) -> T:
@@ -47,11 +51,11 @@ class Registry(Generic[T]):
         return len(self._entries)
 
     def items(self) -> list[tuple[str, T]]:
-        """All entries, in order of registration."""
+        """Return all entries, in order of registration."""
         return list(self._entries.items())
 
 
 def did_you_mean(name: str, known: Iterable[object]) -> str:
-    """` Did you mean 'x'?` with the nearest known names, or an empty string."""
+    """Return ` Did you mean 'x'?` with the nearest known names, or an empty string."""
     close = difflib.get_close_matches(str(name), [str(k) for k in known], n=3, cutoff=0.6)
     return f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""

@@ -1,4 +1,4 @@
-"""The seed of the session, from which layers and initializers draw their own."""
+"""The session's seed, from which layers and initializers draw theirs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ _epoch = 0
 
 
 def set_session_seed(seed: int) -> None:
-    """Make every seed drawn from now on follow from `seed`."""
+    """Make all seeds drawn from now on follow from `seed`."""
     global _epoch
     _generator.seed(seed)
     _epoch += 1
 
 
 def epoch() -> int:
-    """How often the session's seed was set: streams that follow from it start anew when this changes."""
+    """Return how often the session's seed was set. Random streams derived from it restart when this changes."""
     return _epoch
 
 
 def draw_seed() -> int:
-    """A new seed: an integer of 31 bits."""
+    """Return a new seed: an integer of 31 bits."""
     return _generator.randrange(2**31)

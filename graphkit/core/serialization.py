@@ -1,4 +1,4 @@
-"""Objects as JSON configs in Keras 3's envelope, and back, through a registry of classes: no name in a file is imported.
+"""Serializes objects as JSON configs in Keras 3's envelope, and back. Classes come from a registry; no name in a file is imported.
 
 An envelope is `{"module", "class_name", "config", "registered_name"}`. Source: keras.saving.serialize_keras_object.
 """
@@ -32,16 +32,24 @@ from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import Stamped
 
 T = TypeVar("T", bound=Callable[..., Any])
-Source = tuple[str, bool]  # what is being read, as messages name it; whether the person trusts it (safe_mode=False)
+Source = tuple[str, bool]  # (file being read, for messages; whether the caller trusts it: safe_mode=False)
 
 _BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, class name) -> class
-_REGISTERED: dict[str, Any] = {}  # "package>name" -> class or function of the user's
+_REGISTERED: dict[str, Any] = {}  # "package>name" -> user-defined class or function
 _source: ContextVar[Source | None] = ContextVar("graphkit_source_of_config", default=None)
 _custom: ContextVar[dict[str, Any] | None] = ContextVar("graphkit_custom_objects", default=None)
 
 
 def keras_class(module: str, *aliases: str) -> Callable[[T], T]:
-    """Register a class under Keras' public module ("keras.layers") by its name, and by `aliases`."""
+    """Register a class under one of Keras' public modules, by its name and by aliases.
+
+    Args:
+        module: Keras' module, such as "keras.layers".
+        *aliases: Further names for the class.
+
+    Raises:
+        NameConflictError: The name is taken in this module.
+    """
 
     def add(cls: T) -> T:
         for name in (cls.__name__, *aliases):
@@ -55,16 +63,19 @@ def keras_class(module: str, *aliases: str) -> Callable[[T], T]:
 
 
 def classes_of(module: str) -> dict[str, Any]:
-    """The registered classes of one of Keras' modules, by name (aliases too)."""
+    """Return the registered classes of one of Keras' modules, by name (aliases included)."""
     return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
 
 
 def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable[[T], T]:
-    """Register a class or function of your own, so that files which name it can be opened.
+    """Register a user-defined class or function, so that files that name it can be opened.
 
     Args:
-        package: the part before ">" of the registered name.
-        name: the part after it; the class' own name by default.
+        package: The part of the registered name before ">".
+        name: The part after it; defaults to the name of the class or function.
+
+    Raises:
+        InvalidTypeError: A class has no `get_config` method.
 
     Source: keras.saving.register_keras_serializable.
     """
@@ -81,26 +92,26 @@ def register_keras_serializable(package: str = "Custom", name: str | None = None
 
 
 def get_registered_name(obj: Any) -> str:
-    """The name that a class or function was registered under, else its own name."""
+    """Return the name that a class or function was registered under, else its own name."""
     return str(vars(obj).get("_registered_name", obj.__name__)) if hasattr(obj, "__dict__") else obj.__name__
 
 
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """The class or function registered under `name`, or None; the scopes and the tables given are asked too."""
+    """Return the class or function registered under `name`, or None; open scopes and the given tables are searched too."""
     tables = (_custom.get() or {}, custom_objects or {}, _REGISTERED, module_objects or {})
     return next((table[name] for table in tables if name in table), None)
 
 
 def get_custom_objects() -> dict[str, Any]:
-    """The registry of your own classes and functions itself, by registered name. Source: keras.saving.get_custom_objects."""
+    """Return the registry of custom objects itself, by registered name. Source: keras.saving.get_custom_objects."""
     return _REGISTERED
 
 
 @contextmanager
 def custom_object_scope(custom_objects: Mapping[str, Any] | None) -> Iterator[None]:
-    """Names that files may use inside this scope: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
+    """Make custom objects known inside the block: `{"MyLayer": MyLayer}`. Source: keras.saving.custom_object_scope."""
     token = _custom.set({**(_custom.get() or {}), **(custom_objects or {})})
     try:
         yield
@@ -113,11 +124,14 @@ CustomObjectScope = custom_object_scope
 
 @contextmanager
 def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
-    """Inside, objects are made of what a file holds; whatever goes wrong is an error of ours that names the file.
+    """Mark that objects inside the block are built from a file; any failure is raised as a graphkit error that names the file.
 
     Args:
-        what: the file, as messages name it.
-        safe_mode: False lets a layer open the vocabulary that the file names by its path, as in Keras. No code is run either way.
+        what: The file, as messages name it.
+        safe_mode: If False, a layer may open a vocabulary file that the config names by path, as in Keras. No code is run either way.
+
+    Raises:
+        SerializationError: The objects cannot be built.
     """
     if _source.get() is not None:  # a part of a file that is being read
         yield
@@ -129,7 +143,7 @@ def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
         raise located(error, what) from error.__cause__
     except RecursionError:
         raise SerializationError(f"{what} is nested too deeply.") from None
-    except Warning:  # somebody has made warnings errors
+    except Warning:  # the caller has turned warnings into errors
         raise
     except Exception as error:
         raise SerializationError(
@@ -140,23 +154,32 @@ def reading_from(what: str, safe_mode: bool = True) -> Iterator[None]:
 
 
 def refuse_path(owner: str, argument: str, value: Any) -> None:
-    """Raise UnsafePathError for a path or address that stands in a config, unless the person who opens it trusts it."""
+    """Refuse a path or address found in a config, unless the caller trusts the file.
+
+    Args:
+        owner: The object that would open the path, as messages name it.
+        argument: The argument that holds the path.
+        value: The path or address.
+
+    Raises:
+        UnsafePathError: The file is not trusted.
+    """
     _, trusted = _source.get() or ("", False)
     if not trusted:
         raise UnsafePathError(
-            f"{owner} wants to open {value!s:.200} (`{argument}`), which is no part of the file. graphkit opens nothing that a "
-            "file names: it could be any file of this machine. If you trust the file, pass safe_mode=False, or make the layer yourself."
+            f"{owner} would open {value!s:.200} (`{argument}`), which is not part of the file. graphkit opens nothing that a "
+            "file names: it could be any file on this machine. If you trust the file, pass safe_mode=False, or create the layer yourself."
         )
 
 
 def refuse_path_from_file(owner: str, argument: str, value: Any) -> None:
-    """Likewise for a path that a constructor was given while a file is being read; a person's own call may open it."""
+    """Like `refuse_path`, but only while a file is being read: a constructor that is called directly may open the path."""
     if _source.get() is not None:
         refuse_path(owner, argument, value)
 
 
 def custom_object(name: str) -> Any:
-    """The object that the open scopes, or the registry of your own, know by this name (with or without package), or None."""
+    """Return the custom object of this name (with or without package) from the open scopes or the registry, or None."""
     scoped = (_custom.get() or {}).get(name)
     if scoped is not None:
         return scoped
@@ -166,7 +189,11 @@ def custom_object(name: str) -> Any:
 
 
 def serialize(obj: Any) -> Any:
-    """`obj` as plain JSON data. Raises SerializationError for what has no such form."""
+    """Return `obj` as plain JSON data.
+
+    Raises:
+        SerializationError: `obj`, or a part of it, has no JSON form.
+    """
     if obj is None or isinstance(obj, (str, bool, int, float)):
         return obj
     if isinstance(obj, np.generic):
@@ -193,7 +220,7 @@ def serialize(obj: Any) -> Any:
 
 
 def envelope(obj: Any) -> dict[str, Any]:
-    """The envelope of an object with a `get_config`, or of what its `as_saved` puts in its place."""
+    """Return the envelope of an object with a `get_config`, or of the object that its `as_saved` returns instead."""
     obj = saved_form(obj)
     cls = type(obj)
     own = "_registered_name" in vars(cls)
@@ -213,7 +240,7 @@ def envelope(obj: Any) -> dict[str, Any]:
 
 
 def saved_form(obj: Any) -> Any:
-    """The object that stands for `obj` in files: itself, or what its method `as_saved` gives (a Lambda: its graph)."""
+    """Return the object that represents `obj` in files: itself, or what its `as_saved` returns (for a Lambda, its graph)."""
     return obj.as_saved() if hasattr(obj, "as_saved") else obj
 
 
@@ -228,20 +255,20 @@ def _serialize_function(function: Callable[..., Any]) -> Any:
         }
     if name == "<lambda>" or not name:
         raise SerializationError(
-            "A lambda cannot be written into a file: no code is stored. Name the function and register it with "
+            "A lambda cannot be written to a file: no code is stored. Name the function and register it with "
             "@graphkit.saving.register_keras_serializable()."
         )
     return {"module": "builtins", "class_name": "function", "config": name, "registered_name": "function"}
 
 
 def is_envelope(config: Any) -> bool:
-    """Whether a JSON value is an object's envelope."""
+    """Return whether a JSON value is the envelope of an object."""
     return isinstance(config, Mapping) and "class_name" in config and "config" in config
 
 
 def _refuse_code(config: Any) -> Any:
     raise UnsafeCodeError(
-        'The file holds a Python function as bytecode ("__lambda__"). graphkit runs no code out of files. Pass the function under the '
+        'The file holds a Python function as bytecode ("__lambda__"). graphkit never runs code from files. Pass the function under the '
         "name of its layer: custom_objects={name: function}."
     )
 
@@ -257,15 +284,25 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
 
 
 def _array(config: Mapping[str, Any]) -> Any:
-    """An array of numbers: texts and objects could ask for any amount of memory."""
+    """Return a numeric array. Strings and objects are refused, since they could request any amount of memory."""
     dtype = dtypes.standardize(str(config["dtype"]))
     if dtype == "string":
-        raise SerializationError(f"An array in the config has the dtype {config['dtype']!r}, which is no number's.")
+        raise SerializationError(f"An array in the config has the dtype {config['dtype']!r}, which is not numeric.")
     return np.array(config["value"], dtype=dtypes.to_numpy(dtype))
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """What `serialize` wrote, made again. Raises UnknownClassError for a class that is not registered."""
+    """Rebuild what `serialize` wrote.
+
+    Args:
+        config: JSON data.
+        custom_objects: Further classes and functions by the names that the config uses.
+
+    Raises:
+        UnknownClassError: A class or function is not registered.
+        UnsafeCodeError: The config holds Python bytecode.
+        SerializationError: An object cannot be built from its config.
+    """
     if custom_objects:
         with custom_object_scope(custom_objects):
             return deserialize(config)
@@ -287,7 +324,7 @@ def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) ->
 
 
 def place_of(config: Mapping[str, Any]) -> tuple[str, str]:
-    """The object of an envelope, as messages name it, and its name as they write it."""
+    """Return the object of an envelope as messages name it, and the name to look for in a message."""
     inner = config["config"]
     name = config.get("name") or (inner.get("name") if isinstance(inner, Mapping) else None)
     if not isinstance(name, str):
@@ -299,7 +336,11 @@ def place_of(config: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
-    """An object of a known class from its envelope, with its weights made where the envelope says for which shapes."""
+    """Build an object of a known class from its envelope; weights are created if the envelope has their shapes.
+
+    Raises:
+        SerializationError: The config does not fit the class.
+    """
     inner = config["config"]
     if not isinstance(inner, Mapping) and not isinstance(inner, list):
         raise SerializationError(f"The config of {config['class_name']} must be an object, got {type(inner).__name__}.")
@@ -309,7 +350,7 @@ def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
         raise
     except (GraphKitError, TypeError, KeyError) as error:
         raise SerializationError(
-            f"{place_of(config)[0]} cannot be made from its config: {type(error).__name__}: {error}"
+            f"{place_of(config)[0]} cannot be created from its config: {type(error).__name__}: {error}"
         ) from error
     build_config = config.get("build_config")
     if build_config and hasattr(obj, "build_from_config") and not getattr(obj, "built", False):
@@ -318,7 +359,11 @@ def build_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
 
 
 def find_class(config: Mapping[str, Any]) -> Any:
-    """The class that an envelope names, from the open scopes, the user's registry, or graphkit's own classes."""
+    """Return the class that an envelope names, from the open scopes, the custom registry, or graphkit's own classes.
+
+    Raises:
+        UnknownClassError: No such class is registered.
+    """
     name, registered = str(config["class_name"]), config.get("registered_name")
     found = (custom_object(str(registered)) if registered else None) or custom_object(name)
     if found is not None:
@@ -332,16 +377,16 @@ def find_class(config: Mapping[str, Any]) -> Any:
         return found
     raise UnknownClassError(
         f"The file names the class {name!r} (module {module or None!r}, registered as {registered!r}), which graphkit does not have."
-        f"{did_you_mean(name, _of_its_kind(module, config))} If it is a class of your own, pass "
+        f"{did_you_mean(name, _of_its_kind(module, config))} If it is a custom class, pass "
         f"custom_objects={{{name!r}: YourClass}} or decorate it with @graphkit.saving.register_keras_serializable()."
     )
 
 
-_OF_LAYERS = ("inbound_nodes", "build_config", "name")  # keys of an envelope that only those in a list of `layers` have
+_OF_LAYERS = ("inbound_nodes", "build_config", "name")  # keys that only the envelopes of layers have
 
 
 def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
-    """The names of the classes that an unknown one could be meant to be: of its module, or the layers if it is one."""
+    """Return the class names that an unknown one may be a misspelling of: those of its module, or all layers for a layer."""
     parts = set(module.split("."))
     homes = {home for home, _ in _BUILTIN if home == module or home.split(".")[-1] in parts - {"keras"}}
     inner = config["config"]
@@ -352,20 +397,20 @@ def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
 
 
 def _check_registered(cls: Any, name: str, registered: Any) -> None:
-    """Raise UnknownClassError where a config says that a class of the user's is meant, under the name of one of ours."""
+    """Raise UnknownClassError where a config refers to a user-defined class that has the name of a built-in one."""
     if isinstance(registered, str) and registered and registered.split(">")[-1] not in (name, cls.__name__):
         raise UnknownClassError(
-            f"The file names the class {name!r} of {cls.__module__.split('.')[0]}'s own, but registered as {registered!r}. If it is a "
-            f"class of your own, pass custom_objects={{{registered!r}: YourClass}}."
+            f"The file names the class {name!r}, which is built into {cls.__module__.split('.')[0]}, but registered as {registered!r}. "
+            f"If it is a custom class, pass custom_objects={{{registered!r}: YourClass}}."
         )
 
 
 def _builtin_by_path(module: str, name: str) -> Any:
-    """Classes by the paths that Keras itself writes: `keras`, `keras.src.layers.core.dense`, `tf_keras.src...`."""
+    """Find a class by the paths that Keras itself writes: `keras`, `keras.src.layers.core.dense`, `tf_keras.src...`."""
     if module and module.split(".")[0] not in ("keras", "tf_keras", "tensorflow", "builtins"):
         return None
     if module.startswith(("keras.ops", "keras.src.ops")):
-        return None  # an op: it may bear the name of a layer, but is none
+        return None  # an op, which may have the name of a layer
     parts = set(module.split("."))
     candidates = [(home, cls) for (home, n), cls in _BUILTIN.items() if n == name]
     for home, cls in candidates:
@@ -377,7 +422,11 @@ def _builtin_by_path(module: str, name: str) -> Any:
 
 
 def find_function(name: Any) -> Any:
-    """A function by the name that a file gives it."""
+    """Return the custom function that a file names.
+
+    Raises:
+        UnknownClassError: It is not registered.
+    """
     key = name.get("name") if isinstance(name, Mapping) else name
     found = custom_object(str(key))
     if found is None:
@@ -389,13 +438,13 @@ def find_function(name: Any) -> Any:
 
 
 class Configurable(Recording, Stamped):
-    """Mixin of classes whose config is their constructor's arguments, kept in attributes of the same names.
+    """Mixin for classes whose config is their constructor's arguments, stored in attributes of the same names.
 
-    What constructors of the user's own are given is recorded; what they cannot take is left out.
+    Arguments of user-defined constructors are recorded; arguments that such a constructor cannot take are left out.
     """
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         cls = type(self)
         own, taken = config_names(our_class(cls)), config_names(cls)
         config = {name: serialize(getattr(self, name)) for name in own if name in taken or takes_any(cls)}
@@ -403,7 +452,7 @@ class Configurable(Recording, Stamped):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """An object with this config."""
+        """Create an object from its config."""
         return cls(**config)
 
 
@@ -411,7 +460,7 @@ _CONFIG_NAMES: WeakKeyDictionary[Any, tuple[Any, list[str]]] = WeakKeyDictionary
 
 
 def config_names(cls: Any) -> list[str]:
-    """The named arguments of a class' constructor, those of the base classes' `**kwargs` left out."""
+    """Return the named arguments of a class' constructor, without those that go through `**kwargs`."""
     constructor, names = _CONFIG_NAMES.get(cls, (None, []))
     if constructor is not cls.__init__:
         parameters = inspect.signature(cls.__init__).parameters.values()
@@ -422,18 +471,22 @@ def config_names(cls: Any) -> list[str]:
 
 
 def takes_any(cls: Any) -> bool:
-    """Whether a class' constructor hands arguments of any name on to its base."""
+    """Return whether a class' constructor passes arguments of any name to its base."""
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(cls.__init__).parameters.values())
 
 
 def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any] | None = None) -> Any:
-    """An object from whatever the user gave: None, a name, an envelope or old-style dict, a class, an object.
+    """Return an object for whatever the user gave: None, a name, an envelope or old-style dict, a class, an object.
 
     Args:
-        identifier: the argument.
-        module: Keras' module of the kind, such as "keras.initializers".
-        kind: for messages, "initializer".
-        functions: names that are functions rather than classes (activations).
+        identifier: What the user gave.
+        module: Keras' module of this kind of object, such as "keras.initializers".
+        kind: The kind of object, for messages, such as "initializer".
+        functions: Names that stand for functions rather than classes (activations).
+
+    Raises:
+        InvalidArgumentError: `identifier` has another type.
+        UnknownClassError: The name is not registered.
     """
     if identifier is None or (callable(identifier) and not inspect.isclass(identifier)):
         return identifier
@@ -470,7 +523,7 @@ def _class_by_name(name: str, module: str, kind: str, functions: Mapping[str, An
     if found is None:
         known = sorted({*classes, *by_snake, *functions})
         raise UnknownClassError(
-            f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass your own as an object, or register it "
+            f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass a custom one as an object, or register it "
             "with @graphkit.saving.register_keras_serializable()."
         )
     return found

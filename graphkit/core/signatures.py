@@ -1,4 +1,4 @@
-"""The signatures of functions, each worked out once: `inspect` takes longer than most layers take to be built."""
+"""Caches the signatures of functions: `inspect` takes longer than building most layers."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _known: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
 
 
 def signature_of(function: Callable[..., Any]) -> inspect.Signature:
-    """The signature of a function (of a method: with `self`). Raises what `inspect.signature` raises."""
+    """Return the signature of a function (of a method: with `self`). Raises what `inspect.signature` raises."""
     try:
         found = _known.get(function)
-    except TypeError:  # one that nothing can refer to weakly
+    except TypeError:  # an object without weak references
         return inspect.signature(function)
     if found is None:
         found = _known[function] = inspect.signature(function)

@@ -1,8 +1,8 @@
-"""Stamps: what tells whether an object still computes what it computed when a plan, step or session was made from it.
+"""Stamps, which tell whether an object still computes what it did when a plan, step or session was made from it.
 
-Setting an attribute of a `Stamped` object to another value moves the one clock and marks the object with the new time. The
-stamp of a model is made from the marks of its parts (`layers/stamp.py`). What no assignment shows (a list that was changed in
-place, the variables that a function closes over) is compared by value: `fingerprint`.
+Setting an attribute of a `Stamped` object to another value advances a global clock and marks the object with the new time. The
+stamp of a model is computed from the marks of its parts (`layers/stamp.py`). Changes that no assignment shows (a list changed in
+place, the variables that a function closes over) are detected by value: `fingerprint`.
 """
 
 from __future__ import annotations
@@ -23,45 +23,47 @@ _PLAIN = (bool, int, float, complex, str, bytes, type(None))
 
 
 def tick() -> int:
-    """Move the clock: something that plans depend on has changed. Gives the new time."""
+    """Advance the clock, since something that plans depend on has changed, and return the new time."""
     global _latest
     _latest = next(_times)
     return _latest
 
 
 def latest_tick() -> int:
-    """The time of the last change of any stamped object."""
+    """Return the time of the last change of any stamped object."""
     return _latest
 
 
 def catch_up(time: int) -> None:
-    """Set the clock to a time that an object bears: one that comes from another process may be ahead of it."""
+    """Advance the clock to the time of an object from another process, which may be ahead of it."""
     global _times, _latest
     if time > _latest:
         _times, _latest = itertools.count(time + 1), time
 
 
 def mark_settings_changed() -> None:
-    """Say that a setting of the whole process (epsilon, floatx) is another one: nothing compiled before holds."""
+    """Record that a global setting (epsilon, floatx) has changed, so that everything compiled before is stale."""
     global _settings_changed
     _settings_changed = tick()
 
 
 def settings_changed() -> int:
-    """The time at which a setting of the whole process last became another one."""
+    """Return the time of the last change of a global setting."""
     return _settings_changed
 
 
 class Stamped:
-    """An object whose attributes say what it computes.
+    """An object whose attributes determine what it computes.
 
     Attributes:
-        unstamped: the names of attributes that are bookkeeping and say nothing about the computation.
-        changed: the time of the last change.
+        unstamped: The names of attributes that are bookkeeping and do not affect the computation.
+        changed: The time of the last change.
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset()
-    _uncounted: ClassVar[frozenset[str]] = frozenset()  # these, and properties: their setters set what counts
+    _uncounted: ClassVar[frozenset[str]] = (
+        frozenset()
+    )  # `unstamped` and properties, whose setters set the attributes that count
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -74,7 +76,7 @@ class Stamped:
         return int(self.__dict__.get("_changed_at", 0))
 
     def mark_changed(self) -> None:
-        """Say that the object computes something else from now on."""
+        """Record that the object computes something else from now on."""
         self.__dict__["_changed_at"] = tick()
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -97,7 +99,7 @@ def _is_same(old: Any, new: Any) -> bool:
 
 
 class Identity:
-    """A hashable stand-in for an object, equal to that of the same object only; it keeps the object alive."""
+    """A hashable stand-in for an object, equal only to stand-ins for the same object. It keeps the object alive."""
 
     __slots__ = ("held",)
 
@@ -112,25 +114,29 @@ class Identity:
 
 
 def fingerprint(value: Any, whole: tuple[type, ...] = ()) -> Hashable:
-    """A hashable value that differs when what `value` holds differs.
+    """Return a hashable value that changes when the contents of `value` change.
 
-    Numbers and texts count by value, arrays by their bytes, containers and objects by what they hold, functions by their code,
-    what they close over and the globals that they read; objects of the types `whole`, and arrays that cannot be written to, by
-    identity. Each object is looked at once.
+    Numbers and strings count by value, arrays by their bytes, containers and objects by their contents, functions by their code,
+    their closure and the globals that they read. Objects of the types `whole`, and read-only arrays, count by identity. Each object
+    is visited once.
+
+    Args:
+        value: Any object.
+        whole: Types whose instances count by identity.
     """
     return _Fingerprint(whole).of(value)
 
 
 class _Fingerprint:
-    """One walk over a value: what was met before stands as its number."""
+    """One walk over a value; an object met before is represented by its index."""
 
     def __init__(self, whole: tuple[type, ...]) -> None:
         self._whole = whole
         self._met: dict[int, int] = {}
-        self._held: list[Any] = []  # alive during the walk, so that no id is given twice
+        self._held: list[Any] = []  # kept alive during the walk, so that no id is reused
 
     def of(self, value: Any) -> Hashable:
-        """The fingerprint of a part."""
+        """Return the fingerprint of a part."""
         if type(value) in _PLAIN:
             return (type(value), value)
         if isinstance(value, (*self._whole, type, types.ModuleType)):
@@ -181,6 +187,6 @@ def _cell(cell: types.CellType) -> Any:
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """The names that a function reads, those of the functions inside it included."""
+    """Return the names that a function reads, including those of nested functions."""
     inner = [c for c in code.co_consts if isinstance(c, types.CodeType)]
     return list(dict.fromkeys([*code.co_names, *(name for c in inner for name in _names(c))]))

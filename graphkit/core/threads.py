@@ -1,7 +1,7 @@
-"""A few worker threads for kernels that cut their work into shards, and the number of threads that BLAS uses meanwhile.
+"""Worker threads for kernels that split their work into shards, and control of the number of BLAS threads meanwhile.
 
-NumPy lets go of the interpreter lock inside copies, ufuncs and matrix products, so shards of one array run side by side.
-BLAS is held at one thread while shards run: two levels of threads on the same cores wait for each other.
+NumPy releases the interpreter lock inside copies, ufuncs and matrix products, so shards of one array run in parallel.
+BLAS is limited to one thread while shards run: two levels of threads on the same cores would wait for each other.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _workers: list[threading.Thread] = []
 
 
 def num_threads() -> int:
-    """The number of shards that kernels work on at once: the cores of this process, or fewer if BLAS was told so."""
+    """Return the number of shards that kernels run at once: the cores of this process, or fewer if BLAS is set to fewer."""
     global _count
     if _count is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -39,15 +39,19 @@ def num_threads() -> int:
 
 
 def set_num_threads(count: int) -> None:
-    """Set it. Programs that are compiled already keep the number they were compiled for."""
+    """Set the number of shards. Programs compiled already keep the number they were compiled for.
+
+    Raises:
+        InvalidArgumentError: `count` is below 1.
+    """
     global _count
     if count < 1:
-        raise InvalidArgumentError(f"set_num_threads wants a positive number, got {count}.")
+        raise InvalidArgumentError(f"set_num_threads expects a positive number, got {count}.")
     _count = int(count)
 
 
 class _Gate:
-    """Opens when a number of tasks are done; keeps the first exception."""
+    """Opens when a given number of tasks are done; keeps the first exception."""
 
     __slots__ = ("_left", "_lock", "_open", "error")
 
@@ -72,9 +76,9 @@ class _Gate:
 
 
 def run_all(tasks: Sequence[Task]) -> None:
-    """Run independent tasks side by side and return when all are done; the first exception of any is raised.
+    """Run independent tasks in parallel and return when all are done; the first exception is raised.
 
-    Within another `run_all`, or while another thread is in one, the tasks run one after another.
+    Inside another `run_all`, or while another thread is in one, the tasks run one after another.
     """
     if len(tasks) < 2 or not _busy.acquire(blocking=False):
         for task in tasks:
@@ -94,7 +98,7 @@ _before = 1
 
 @contextmanager
 def single_blas() -> Iterator[None]:
-    """BLAS works on one thread inside; the number of before comes back when the last holder leaves."""
+    """Limit BLAS to one thread inside the block; its previous number of threads returns when the last holder leaves."""
     global _holders, _before
     blas = _blas_control()
     if blas is None or num_threads() == 1:
@@ -136,14 +140,14 @@ def _serve() -> None:
         try:
             with np.errstate(all="ignore"):
                 task()
-        except BaseException as caught:  # handed to the thread that waits
+        except BaseException as caught:  # raised in the waiting thread
             error = caught
         del task
         gate.done(error)
 
 
 def _forget_workers() -> None:
-    """Threads do not survive a fork."""
+    """Start over in a forked process, which inherits no threads."""
     global _busy, _queue
     _busy, _queue = threading.Lock(), SimpleQueue()
     _workers.clear()
@@ -155,7 +159,7 @@ if hasattr(os, "register_at_fork"):
 
 @lru_cache(maxsize=1)
 def _blas_control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """(get, set) of the thread count of the OpenBLAS that NumPy's wheels bring; None for any other BLAS."""
+    """Return (get, set) for the thread count of the OpenBLAS bundled with NumPy's wheels; None for any other BLAS."""
     package = Path(np.__file__).parent
     folders = [package.parent / "numpy.libs", package / ".dylibs"]
     for path in (p for folder in folders if folder.is_dir() for p in sorted(folder.glob("*openblas*"))):

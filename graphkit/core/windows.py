@@ -1,4 +1,4 @@
-"""Windows: weights that fade a piece of a signal in and out, by the names of scipy.signal.get_window."""
+"""Window functions for signals, by the names of scipy.signal.get_window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphkit.core.errors import InvalidArgumentError
 
 Array = np.ndarray[Any, Any]
 
-# window -> the factors of 1, cos t, cos 2t, ... (t from 0 to 2 pi), with alternating signs
+# window -> the coefficients of 1, cos t, cos 2t, ... (t from 0 to 2 pi), with alternating signs
 _COSINE_WINDOWS = {
     "boxcar": (1.0,),
     "hann": (0.5, 0.5),
@@ -23,7 +23,17 @@ _COSINE_WINDOWS = {
 
 
 def window_of(window: Any, length: int, periodic: bool, where: str) -> Array | None:
-    """The window (length,) by name, or the given numbers. Raises InvalidArgumentError for an unknown name or a wrong length."""
+    """Return the window (length,) by its name, or the given array.
+
+    Args:
+        window: A name, an array of shape (length,), or None.
+        length: The number of samples.
+        periodic: Whether the window is one period of a periodic function (as in scipy) instead of symmetric.
+        where: The op or layer, for messages.
+
+    Raises:
+        InvalidArgumentError: The name is unknown, or the array has another length.
+    """
     if window is None:
         return None
     if not isinstance(window, str):
@@ -37,14 +47,14 @@ def window_of(window: Any, length: int, periodic: bool, where: str) -> Array | N
     turns = np.arange(length) * (2 * np.pi / max(steps, 1))
     if window not in (*_COSINE_WINDOWS, "bartlett", "triang"):
         raise InvalidArgumentError(
-            f"`window`={window!r} of {where} is unknown; known are {', '.join(_COSINE_WINDOWS)}, bartlett, triang. Give the "
-            "numbers as an array."
+            f"`window`={window!r} of {where} is unknown; known windows are {', '.join(_COSINE_WINDOWS)}, bartlett, triang. Pass the "
+            "window as an array."
         )
     if length == 1:
         return np.ones(1)
     if window == "bartlett":
         return np.bartlett(length + periodic)[:length]
-    if window == "triang":  # like bartlett, without the zeros at its ends
+    if window == "triang":  # like bartlett, without the zeros at the ends
         return 1 - np.abs(np.arange(steps + 1) * 2 - steps)[:length] / (steps + 1 + (steps + 1) % 2)
     terms = [(-1) ** k * a * np.cos(k * turns) for k, a in enumerate(_COSINE_WINDOWS[window])]
     return np.asarray(np.sum(terms, axis=0))

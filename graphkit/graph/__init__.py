@@ -1,4 +1,4 @@
-"""The layer graph: what the person drew. Symbolic tensors, nodes (calls), and the networkx graph of them."""
+"""The layer graph: symbolic tensors, nodes (calls), and the networkx graph built from them."""
 
 from graphkit.graph.node import KerasHistory, Node
 from graphkit.graph.operation import Operation, OpNode

@@ -1,4 +1,4 @@
-"""The nodes between inputs and outputs, in order, and as a networkx graph. Everything here is iterative and linear."""
+"""The nodes between inputs and outputs, sorted, and as a networkx graph. All algorithms are iterative, so deep graphs need no recursion."""
 
 from __future__ import annotations
 
@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 
 
 class LayerGraph:
-    """What lies between inputs and outputs.
+    """The part of a graph that lies between inputs and outputs.
+
+    Args:
+        inputs: The symbolic tensors at which the graph begins.
+        outputs: The symbolic tensors that it computes.
+        owner: The model, as messages name it.
 
     Attributes:
-        nodes: the calls, each after those it needs: by Keras' depth, within one as met on the way back from the outputs.
-        operations: the layers and ops, in Keras' order of `model.layers`.
+        nodes: The calls, each after those it depends on: by Keras' depth, within a depth in the order of the walk back from the outputs.
+        operations: The layers and ops, in the order of Keras' `model.layers`.
 
-    Raises DisconnectedGraphError if an output needs an input that is not among `inputs`.
+    Raises:
+        DisconnectedGraphError: An output needs an input that is not among `inputs`.
+        CycleError: A node depends on itself.
     """
 
     def __init__(
@@ -43,11 +50,11 @@ class LayerGraph:
         self.operations: list[Operation] = sorted(operation_depth, key=lambda o: rank[o])
         self.nodes: list[Node] = sorted(
             node_depth, key=lambda n: -node_depth[n]
-        )  # stable: within a depth in Keras' order
+        )  # stable, so nodes of one depth keep Keras' order
         self._check_connected()
 
     def _visit(self) -> tuple[list[Node], dict[Operation, int]]:
-        """Depth-first from the outputs: nodes after their parents, and operations in the order of first use."""
+        """Walk depth-first from the outputs. Returns the nodes, each after its parents, and the operations in order of first use."""
         stop = set(self.inputs)
         finished: dict[Node, None] = {}
         first_use: dict[Operation, int] = {}
@@ -104,10 +111,10 @@ class LayerGraph:
                 f"Graph disconnected: the outputs of {self._owner} need the input {name!r}, which is not among its inputs "
                 f"{[_history(t).operation.name for t in self.inputs]}. It is needed by {needed}. Add it to inputs=[...]."
             )
-        return f"Graph disconnected: {name!r} of {self._owner} needs {missing!r}, which its inputs do not lead to."
+        return f"Graph disconnected: {name!r} of {self._owner} needs {missing!r}, which does not depend on its inputs."
 
     def index_in_graph(self) -> dict[Node, int]:
-        """Each node's number among the calls of its operation that belong to this graph."""
+        """Return each node's number among the calls of its operation that belong to this graph."""
         counts: dict[Operation, int] = {}
         numbers: dict[Node, int] = {}
         for node in sorted(self.nodes, key=lambda n: n.index):
@@ -116,7 +123,7 @@ class LayerGraph:
         return numbers
 
     def networkx(self) -> networkx.MultiDiGraph[Any]:
-        """A frozen MultiDiGraph: nodes (operation name, node index), edges with `tensor_index`, `slot`, `shape`, `dtype`."""
+        """Return a frozen MultiDiGraph: nodes (operation name, node index), edges with `tensor_index`, `slot`, `shape`, `dtype`."""
         import networkx as nx
 
         graph: networkx.MultiDiGraph[Any] = nx.MultiDiGraph()
@@ -148,13 +155,13 @@ class LayerGraph:
 def _history(tensor: SymbolicTensor) -> Any:
     if tensor.history is None:
         raise DisconnectedGraphError(
-            f"{tensor!r} was not made by Input(...) or a layer, so a model cannot be made of it."
+            f"{tensor!r} was not created by Input(...) or a layer, so no model can be built from it."
         )
     return tensor.history
 
 
 def _depths(finished: list[Node]) -> tuple[dict[Node, int], dict[Operation, int]]:
-    """Keras' depth of nodes and operations: the longest way to an output, an operation's the most of its calls'."""
+    """Return Keras' depth of nodes and operations: the longest path to an output; an operation has the depth of its deepest call."""
     node_depth: dict[Node, int] = {}
     operation_depth: dict[Operation, int] = {}
     members = set(finished)

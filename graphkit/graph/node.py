@@ -1,4 +1,4 @@
-"""Nodes: calls of operations. A layer that is called twice owns two nodes and shares its weights between them."""
+"""Nodes: calls of operations. A layer that is called twice owns two nodes, which share its weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class KerasHistory(NamedTuple):
-    """Which call made a tensor, and which of its outputs it is."""
+    """The call that produced a tensor, and the tensor's index among its outputs."""
 
     operation: Operation
     node_index: int
@@ -23,13 +23,13 @@ class Node:
     """One call of an operation.
 
     Attributes:
-        operation: the layer, model or op that was called.
-        is_copy: whether the call repeats another one, for a model that was cut out of the middle of a graph.
-        index: its number among the operation's calls.
-        args, kwargs: the arguments of the call, nested structures with symbolic tensors at some leaves.
-        input_tensors: the symbolic tensors among the arguments, in order.
-        output_tensors: what it made, in order.
-        outputs: the structure of what it made.
+        operation: The layer, model or op that was called.
+        is_copy: Whether the call repeats another one, for a model that was cut out of the middle of a graph.
+        index: The number of the call among the operation's calls.
+        args, kwargs: The arguments of the call, nested structures with symbolic tensors among their leaves.
+        input_tensors: The symbolic tensors among the arguments, in order.
+        output_tensors: The symbolic tensors produced, in order.
+        outputs: The structure of the outputs.
     """
 
     __slots__ = ("args", "index", "input_tensors", "is_copy", "kwargs", "operation", "output_tensors", "outputs")
@@ -46,18 +46,18 @@ class Node:
         self._enter()
 
     def _enter(self) -> None:
-        """Put it behind the operation's other calls, and say so on the tensors that it made."""
+        """Append the node to the operation's calls, and set the history of its outputs."""
         self.index = len(self.operation.nodes)
         self.operation.nodes.append(self)
-        self.say_history()
+        self.set_history()
 
-    def say_history(self) -> None:
-        """Say on the tensors that it made which call made them."""
+    def set_history(self) -> None:
+        """Record on each output which call produced it."""
         for number, tensor in enumerate(self.output_tensors):
             tensor.history = KerasHistory(self.operation, self.index, number)
 
     def restore(self) -> None:
-        """Take its place among the operation's calls again, after both were unpickled or copied."""
+        """Append the node to the operation's calls again, after both were unpickled or copied."""
         if not any(node is self for node in self.operation.nodes):
             self._enter()
 
@@ -68,12 +68,12 @@ class Node:
 
     @property
     def is_input(self) -> bool:
-        """Whether the call takes no tensors: an Input."""
+        """Whether the call takes no tensors, as for an Input."""
         return not self.input_tensors
 
     @property
     def parent_nodes(self) -> list[Node]:
-        """The calls that made the inputs, each once, in order."""
+        """The calls that produced the inputs, each once, in order."""
         histories = (t.history for t in self.input_tensors)
         return list(dict.fromkeys(h.operation.nodes[h.node_index] for h in histories if h is not None))
 

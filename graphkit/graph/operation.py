@@ -1,4 +1,4 @@
-"""Operations: whatever can be called on symbolic tensors and so owns nodes: layers, models, ops."""
+"""Operations: layers, models and ops, that is, whatever owns nodes because it can be called on symbolic tensors."""
 
 from __future__ import annotations
 
@@ -19,10 +19,16 @@ from graphkit.ops._dispatch import OperationRecord
 
 
 class Operation(Recording):
-    """A thing with a name and nodes. Subclasses say in `call` what it computes.
+    """Base of everything with a name and nodes. Subclasses define the computation in `call`.
 
-    `input`, `output`, `input_shape`, `output_shape` are defined while there is one node; `get_input_at(node_index)` and its
-    like always. Source: keras.Operation, and keras 2's Layer.get_output_at.
+    `input`, `output`, `input_shape` and `output_shape` are defined while there is only one node; `get_input_at(node_index)` and
+    similar methods always are. Source: keras.Operation, and keras 2's Layer.get_output_at.
+
+    Args:
+        name: The name, without "/"; made from the class name by default.
+
+    Raises:
+        InvalidArgumentError: `name` is not a string or contains "/".
     """
 
     def __init__(self, name: str | None = None) -> None:
@@ -34,23 +40,23 @@ class Operation(Recording):
         self.nodes: list[Node] = []
 
     def __getstate__(self) -> dict[str, Any]:
-        """Its state without its calls: those belong to the models that they are part of. A call that takes no tensors stays."""
+        """Return the state without the calls that take tensors: those belong to the models that they are part of."""
         return {**self.__dict__, "nodes": [node for node in self.nodes if node.is_input]}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
         for node in self.nodes:
             node.index = self.nodes.index(node)
-            node.say_history()
+            node.set_history()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Record a call on symbolic tensors, or compute."""
+        """Record a call on symbolic tensors, or compute on arrays."""
         if any(isinstance(t, SymbolicTensor) for t in nest.flatten([list(args), kwargs])):
             return self.symbolic_call(*args, **kwargs)
         return self.call(*args, **kwargs)
 
     def symbolic_call(self, *args: Any, **kwargs: Any) -> Any:
-        """Record a call on symbolic tensors and give its symbolic outputs."""
+        """Record a call on symbolic tensors and return its symbolic outputs."""
         if type(self).compute_output_spec is Operation.compute_output_spec:
             specs = self.infer(args, kwargs)
         else:
@@ -58,7 +64,7 @@ class Operation(Recording):
         return self.add_node(args, dict(kwargs), specs)
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic tensors like the outputs on tensors like these; nothing is recorded."""
+        """Return symbolic tensors like the outputs of a call with these arguments; nothing is recorded."""
         return nest.map_structure(_symbolic, self.infer(args, kwargs))
 
     @property
@@ -66,13 +72,15 @@ class Operation(Recording):
         return self.nodes
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """What the operation computes, said with ops."""
-        raise NotImplementedError(
-            f"{type(self).__name__} defines no call(); say there what it computes, with graphkit.ops."
-        )
+        """Compute the outputs with ops; to be overridden.
+
+        Raises:
+            NotImplementedError: A subclass does not define it.
+        """
+        raise NotImplementedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """The structure of specs that a call on tensors like these gives; nothing is recorded."""
+        """Return the structure of specs that a call with these arguments produces; nothing is recorded."""
         scratch = Trace(only_shapes=True)
         leaves = [
             scratch.input(a.spec, a.name) if isinstance(a, SymbolicTensor) else a
@@ -84,7 +92,7 @@ class Operation(Recording):
         return nest.map_structure(lambda r: r if r is None else TensorSpec.of(r), result)
 
     def add_node(self, args: tuple[Any, ...], kwargs: dict[str, Any], specs: Any) -> Any:
-        """Record a call and give its symbolic outputs."""
+        """Record a call and return its symbolic outputs."""
         outputs = nest.map_structure(_symbolic, specs)
         Node(self, args, kwargs, outputs)
         return outputs
@@ -92,16 +100,20 @@ class Operation(Recording):
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The name and the constructor's arguments. Raises UnsupportedError for arguments that are no JSON data."""
+        """Return the name and the constructor's arguments.
+
+        Raises:
+            UnsupportedError: An argument is not JSON data.
+        """
         config = {"name": self.name}
         return {**config, **whole_recorded_config(self, config)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """An operation with this config."""
+        """Create an operation from its config."""
         return cls(**config)
 
-    # ----- what the nodes say -----
+    # ----- the arguments and results of the calls -----
 
     def _node_at(self, node_index: int, what: str) -> Node:
         if not self.nodes:
@@ -114,7 +126,7 @@ class Operation(Recording):
 
     @property
     def _drawn_nodes(self) -> list[Node]:
-        """The calls that a person made; those of models that were cut out repeat them."""
+        """The calls that the user made, without the copies in models cut out of a graph."""
         return [node for node in self.nodes if not node.is_copy]
 
     def _only_node(self, what: str) -> Node:
@@ -126,39 +138,55 @@ class Operation(Recording):
         return self._drawn_nodes[0] if self._drawn_nodes else self._node_at(0, what)
 
     def get_input_at(self, node_index: int) -> Any:
-        """The input tensor (or list of them) of a call."""
+        """Return the input tensor (or list of them) of a call.
+
+        Raises:
+            NodeAccessError: There is no call of this index.
+        """
         return _unpacked(self._node_at(node_index, "input").input_tensors)
 
     def get_output_at(self, node_index: int) -> Any:
-        """The output tensor (or structure of them) of a call."""
+        """Return the output tensor (or structure of them) of a call.
+
+        Raises:
+            NodeAccessError: There is no call of this index.
+        """
         return self._node_at(node_index, "output").outputs
 
     def get_input_shape_at(self, node_index: int) -> Any:
-        """The shape of the input (or list of shapes) of a call."""
+        """Return the shape of the input (or list of shapes) of a call.
+
+        Raises:
+            NodeAccessError: There is no call of this index.
+        """
         return _unpacked([t.shape for t in self._node_at(node_index, "input shape").input_tensors])
 
     def get_output_shape_at(self, node_index: int) -> Any:
-        """The shape of the output (or structure of shapes) of a call."""
+        """Return the shape of the output (or structure of shapes) of a call.
+
+        Raises:
+            NodeAccessError: There is no call of this index.
+        """
         return nest.map_structure(lambda t: t.shape, self._node_at(node_index, "output shape").outputs)
 
     @property
     def input(self) -> Any:
-        """The input tensor (or list) of the only call."""
+        """The input tensor (or list) of the only call. Raises NodeAccessError if there is none or more than one."""
         return _unpacked(self._only_node("input").input_tensors)
 
     @property
     def output(self) -> Any:
-        """The output tensor (or structure) of the only call."""
+        """The output tensor (or structure) of the only call. Raises NodeAccessError if there is none or more than one."""
         return self._only_node("output").outputs
 
     @property
     def input_shape(self) -> Any:
-        """The shape of the input (or list of shapes) that all calls share; Keras allows that even where there are several."""
+        """The shape of the input (or list of shapes) shared by all calls. Raises NodeAccessError if the calls differ."""
         return self._shared_shape("input shape", self.get_input_shape_at)
 
     @property
     def output_shape(self) -> Any:
-        """The shape of the output (or structure of shapes) that all calls share."""
+        """The shape of the output (or structure of shapes) shared by all calls. Raises NodeAccessError if the calls differ."""
         return self._shared_shape("output shape", self.get_output_shape_at)
 
     def _shared_shape(self, what: str, shape_at: Callable[[int], Any]) -> Any:
@@ -184,7 +212,7 @@ def _symbolic(spec: TensorSpec | None) -> SymbolicTensor | None:
 
 
 class OpNode(Operation):
-    """An op called on symbolic tensors: `x + y`, `ops.mean(x)`. Keras saves it with its config and call arguments apart."""
+    """An op called on symbolic tensors: `x + y`, `ops.mean(x)`. Keras saves its config and its call arguments separately."""
 
     def __init__(self, record: OperationRecord, config: Mapping[str, Any], name: str | None = None) -> None:
         super().__init__(name or names.auto_name(names.to_snake_case(record.class_name)))
@@ -198,14 +226,14 @@ class OpNode(Operation):
 
     @staticmethod
     def from_call(record: OperationRecord, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Record `record.function(*args, **kwargs)` and give its symbolic outputs."""
+        """Record `record.function(*args, **kwargs)` and return its symbolic outputs."""
         bound = signature_of(record.function).bind(*args, **kwargs)
         config = {k: v for k, v in bound.arguments.items() if k in record.config}
         config.update(config.pop("kwargs", {}))
         named = bound.arguments.pop(record.keywords, {}) if record.keywords else {}
         named |= {
             k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)
-        }  # inputs, where numbers are the rule
+        }  # tensors passed for arguments that usually are plain values
         tensors: list[Any] = []
         for name in record.tensors:
             if name in bound.arguments:
@@ -214,7 +242,7 @@ class OpNode(Operation):
         return OpNode(record, config)(*tensors, **named, **dict.fromkeys(_left_out(record, bound)))
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
-        """The op on these tensors, with the config's arguments."""
+        """Compute the op on these tensors, with the arguments of the config."""
         spread = _spread(self.record)
         if spread:
             bound = signature_of(self.record.function).bind_partial()
@@ -226,7 +254,7 @@ class OpNode(Operation):
         return self.record.function(**given, **{**self.config, **kwargs})
 
     def get_config(self) -> dict[str, Any]:
-        """The name and the config."""
+        """Return the name and the config."""
         return {"name": self.name, **self.config}
 
 
@@ -235,13 +263,13 @@ def _is_symbolic(value: Any) -> bool:
 
 
 def _left_out(record: OperationRecord, bound: inspect.BoundArguments) -> list[str]:
-    """The tensors that may be None and were not given; Keras writes each of them as null, and wants some of them so (RMSNorm)."""
+    """Return the optional tensors that were not given. Keras writes each as null, and for some ops (RMSNorm) requires that."""
     parameters = bound.signature.parameters
     return [n for n in record.tensors if n not in bound.arguments and n in parameters and parameters[n].default is None]
 
 
 @lru_cache(maxsize=1024)
 def _spread(record: OperationRecord) -> str:
-    """The name of an op's `*tensors`, or an empty string."""
+    """Return the name of an op's `*tensors` parameter, or an empty string."""
     parameters = signature_of(record.function).parameters.values()
     return next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), "")

@@ -16,18 +16,22 @@ if TYPE_CHECKING:
 
 
 class SymbolicTensor(CarriesMask, Symbolic):
-    """A tensor of the layer graph: shape, dtype, and which call made it. Keras' KerasTensor.
+    """A tensor of the layer graph: shape, dtype, and the call that produced it. Keras calls it KerasTensor.
 
     Args:
-        shape: ints, `None` or `Dim` for unknown sizes.
-        dtype: float32 by default.
-        sparse, ragged: must be False: there are dense tensors only.
-        record_history: taken for Keras' sake.
-        name: for readers.
+        shape: The size of each axis: an int, or `None` or a `Dim` if unknown.
+        dtype: The dtype by Keras' name.
+        sparse, ragged: Must be False: all tensors are dense.
+        record_history: Ignored; accepted for Keras' signature.
+        name: A name for display; automatic by default.
 
     Attributes:
-        history: (operation, node_index, tensor_index) of the call that made it, None for one made by hand.
-        mask: the boolean tensor that travels with it, or None.
+        history: (operation, node_index, tensor_index) of the call that produced it; None if it was created directly.
+        mask: The boolean tensor that travels with it, or None.
+
+    Raises:
+        InvalidArgumentError: `sparse` or `ragged` is True.
+        DTypeError: graphkit has no such dtype.
     """
 
     __slots__ = ("__weakref__", "history", "mask", "name", "spec")
@@ -50,7 +54,7 @@ class SymbolicTensor(CarriesMask, Symbolic):
         self.mask: Any = None
 
     def __getstate__(self) -> tuple[Any, ...]:
-        return self.name, self.spec, self.mask  # the models that it is part of say which call made it
+        return self.name, self.spec, self.mask  # the history is restored by the models that the tensor is part of
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         self.name, self.spec, self.mask = state
@@ -58,7 +62,7 @@ class SymbolicTensor(CarriesMask, Symbolic):
 
     @property
     def shape(self) -> tuple[int | None, ...]:
-        """The shape as Keras shows it: None where a size is not known."""
+        """The shape as Keras shows it, with None for unknown sizes."""
         return public_shape(self.spec.shape)
 
     @property
@@ -73,7 +77,7 @@ class SymbolicTensor(CarriesMask, Symbolic):
 
     @property
     def sparse(self) -> bool:
-        """False: there are dense tensors only."""
+        """False: all tensors are dense."""
         return False
 
     ragged = sparse
@@ -87,12 +91,12 @@ class SymbolicTensor(CarriesMask, Symbolic):
         return self.shape
 
     def get_shape(self) -> tuple[int | None, ...]:
-        """The shape, as TensorFlow's tensors gave it."""
+        """Return the shape, as TensorFlow's tensors did."""
         return self.shape
 
     @staticmethod
     def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Record the call of an op as a node."""
+        """Record the call of an op as a node, and return its symbolic outputs."""
         from graphkit.graph.operation import OpNode
 
         return OpNode.from_call(operation, args, kwargs)
@@ -112,7 +116,7 @@ class SymbolicTensor(CarriesMask, Symbolic):
         )
 
     def __float__(self) -> float:
-        raise InvalidTypeError(f"A symbolic tensor has no numbers yet: {self!r}.")
+        raise InvalidTypeError(f"A symbolic tensor has no values yet: {self!r}.")
 
     __int__ = __index__ = __float__
 

@@ -1,4 +1,8 @@
-"""Losses, by Keras' names: classes that reduce over a batch, functions that give a value for each sample. Source: keras.losses."""
+"""Losses, by Keras' names: classes that reduce over a batch, and functions that return a value per sample. Source: keras.losses.
+
+Unless stated otherwise, a function takes `y_true` and `y_pred` of shape (batch, ..., features) and returns (batch, ...). The
+target is cast to the output's dtype, or to `floatx()` if that is not a float.
+"""
 
 from __future__ import annotations
 
@@ -136,9 +140,13 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
 
 
 def get(identifier: Any) -> Any:
-    """A loss (object or function) from a name, config, class, function or object; None stays None.
+    """Return a loss (object or function) for a name, config, class, function or object; None stays None.
 
-    Raises UnknownClassError for an unknown name. Source: keras.losses.get.
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` has another type.
+
+    Source: keras.losses.get.
     """
     if isinstance(identifier, str):
         return (
@@ -156,14 +164,14 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(loss: Any) -> Any:
-    """A loss as JSON data: a name for a function of this package, else its envelope."""
+    """Return a loss as JSON data: the name of a built-in function, else the envelope."""
     if callable(loss) and getattr(loss, "__name__", "") in FUNCTIONS and not isinstance(loss, Loss):
         return loss.__name__
     return _serialize(loss)
 
 
 def deserialize(name: Any, custom_objects: Any = None) -> Any:
-    """A loss from its config (or its name)."""
+    """Return a loss for its config or name; see `get`."""
     from graphkit.core.serialization import custom_object_scope
 
     with custom_object_scope(custom_objects):

@@ -1,4 +1,4 @@
-"""The base of all losses, and how values for samples become one number."""
+"""The base class of losses, and the reduction of values per sample to a single number."""
 
 from __future__ import annotations
 
@@ -19,17 +19,20 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 
 @keras_class(HOME)
 class Loss(Configurable):
-    """Called with `(y_true, y_pred, sample_weight=None)`, gives a scalar, or a value for each sample with reduction "none".
+    """Base of losses. A call with `(y_true, y_pred, sample_weight=None)` returns a scalar, or with reduction "none" a value per sample.
 
-    A subclass says in `call(y_true, y_pred)` the value of each sample.
+    A subclass defines the value of each sample in `call(y_true, y_pred)`.
 
     Args:
-        name: the name; the class' own in snake case by default.
+        name: The name; the class name in snake case by default.
         reduction: "sum_over_batch_size" or "mean" (sum / number of values), "sum", "mean_with_sample_weight" (sum / sum of
             the weights), "none" or None.
-        dtype: what is computed in; `floatx()` by default.
+        dtype: The dtype to compute in; `floatx()` by default.
 
-    Raises InvalidArgumentError for another reduction. Source: keras.losses.Loss.
+    Raises:
+        InvalidArgumentError: The reduction is unknown.
+
+    Source: keras.losses.Loss.
     """
 
     def __init__(
@@ -40,7 +43,16 @@ class Loss(Configurable):
         self.dtype = dtypes.standardize(getattr(dtype, "compute_dtype", dtype))
 
     def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        """The reduced loss. A mask of `y_pred` leaves its samples out."""
+        """Compute the reduced loss.
+
+        Args:
+            y_true: The target, or a structure of targets.
+            y_pred: The output. Samples that its mask excludes do not count.
+            sample_weight: Factors for the values, of the same shape or with fewer trailing axes.
+
+        Raises:
+            ShapeError: `sample_weight` has more axes than the values.
+        """
         mask = getattr(y_pred, "mask", None)
         y_pred = nest.map_structure(lambda t: tensor(t, self.dtype), y_pred)
         y_true = nest.map_structure(self._target, y_true)
@@ -51,20 +63,20 @@ class Loss(Configurable):
         return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
     def _target(self, y_true: Any) -> Any:
-        """Class numbers stay integers: a float32 does not hold them all."""
+        """Cast a target, except class indices, which float32 could not represent exactly."""
         made = tensor(y_true)
         return made if dtypes.is_int(dtype_of(made)) else tensor(made, self.dtype)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
-        """Which samples count by the loss' own rule; None for all."""
+        """Return the mask of the samples that count by the loss' own rule, or None for all."""
         return None
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The value of each sample."""
+        """Return the value of each sample; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no call(y_true, y_pred)")
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments, without the dtype, as Keras writes them."""
+        """Return the constructor's arguments without the dtype, as Keras does."""
         config = {"name": self.name, "reduction": self.reduction}
         own = {k: v for k, v in super().get_config().items() if k not in ("name", "reduction", "dtype")}
         return {**config, **own}
@@ -72,7 +84,13 @@ class Loss(Configurable):
 
 @keras_class(HOME)
 class LossFunctionWrapper(Loss):
-    """A function `(y_true, y_pred, **kwargs)` that gives a value for each sample, as a loss. Source: keras.losses."""
+    """Wraps a function `(y_true, y_pred, **kwargs)` that returns a value per sample. Source: keras.losses.
+
+    Args:
+        fn: The function.
+        reduction, name, dtype: As for `Loss`.
+        **kwargs: Further arguments of `fn`.
+    """
 
     def __init__(
         self,
@@ -86,22 +104,22 @@ class LossFunctionWrapper(Loss):
         self.fn, self.kwargs = fn, kwargs
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The function's values."""
+        """Return the values of the function."""
         y_true, y_pred = same_rank_structures(y_true, y_pred)
         return self.fn(y_true, y_pred, **self.kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        """Name, reduction, the function and its arguments."""
+        """Return name, reduction, the function and its arguments."""
         return {"name": self.name, "reduction": self.reduction, "fn": serialize(self.fn), **serialize(self.kwargs)}
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
-        """A loss with this config."""
+        """Create a loss from its config."""
         return cls(**deserialize(dict(config)))
 
 
 class FunctionLoss(Declared, Loss):
-    """A loss class that is one function of this package; its further constructor arguments are the function's."""
+    """Base of the classes for built-in loss functions; a function's further arguments are arguments of the constructor."""
 
     function: ClassVar[Callable[..., Any]]
     default_name: ClassVar[str]
@@ -115,14 +133,18 @@ class FunctionLoss(Declared, Loss):
         super().__init_subclass__(**kwargs)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """The function's values."""
+        """Return the values of the function."""
         y_true, y_pred = same_rank_structures(y_true, y_pred)
         own = (n for n in self.declaration.arguments if n not in ("reduction", "name", "dtype"))
         return type(self).function(y_true, y_pred, **{n: getattr(self, n) for n in own})
 
 
 def check_reduction(reduction: str | None) -> str | None:
-    """The reduction. Raises InvalidArgumentError if there is none of this name."""
+    """Return the reduction.
+
+    Raises:
+        InvalidArgumentError: The reduction is unknown.
+    """
     if reduction not in REDUCTIONS:
         raise InvalidArgumentError(
             f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. Received: reduction={reduction}"
@@ -131,12 +153,12 @@ def check_reduction(reduction: str | None) -> str | None:
 
 
 def dtype_of(value: Any) -> str:
-    """Keras' name of a tensor's dtype."""
+    """Return Keras' name of a tensor's dtype."""
     return value.dtype if isinstance(value.dtype, str) else dtypes.of_array(value)
 
 
 def like(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """Both as tensors; the target in the output's (float) dtype."""
+    """Return both as tensors, the target in the output's (float) dtype."""
     y_pred = tensor(y_pred)
     if not dtypes.is_float(dtype_of(y_pred)):
         y_pred = tensor(y_pred, dtypes.floatx())
@@ -144,7 +166,7 @@ def like(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def same_rank(x1: Any, x2: Any, expand_rank_1: bool = True) -> tuple[Any, Any]:
-    """Where ranks differ by one and the last axis is 1: squeezed, or the tensor of one axis expanded, as Keras does."""
+    """If the ranks differ by one and the last axis is 1, squeeze it, or expand the other tensor, as Keras does."""
     a, b = shape_of(x1), shape_of(x2)
     if len(a) == len(b) + 1 and a[-1] == 1:
         return (x1, ops.expand_dims(x2, -1)) if len(b) == 1 and expand_rank_1 else (ops.squeeze(x1, -1), x2)
@@ -154,7 +176,7 @@ def same_rank(x1: Any, x2: Any, expand_rank_1: bool = True) -> tuple[Any, Any]:
 
 
 def same_rank_structures(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
-    """`same_rank` for two tensors, or leaf by leaf for two structures."""
+    """Apply `same_rank` to two tensors, or leaf by leaf to two structures."""
     if not nest.is_nested(y_true) and not nest.is_nested(y_pred):
         return same_rank(y_true, y_pred)
     pairs = [same_rank(t, p) for t, p in zip(nest.flatten(y_true), nest.flatten(y_pred), strict=True)]
@@ -162,7 +184,7 @@ def same_rank_structures(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def count(x: Any, dtype: str) -> Any:
-    """The number of elements, in this dtype."""
+    """Return the number of elements as a tensor of this dtype."""
     total: Any = 1
     for size in shape_of(x):
         total = total * size
@@ -170,7 +192,11 @@ def count(x: Any, dtype: str) -> Any:
 
 
 def known_shape(x: Any) -> tuple[int, ...]:
-    """The shape, its sizes ints. Raises ShapeError where one is not known."""
+    """Return a shape of ints.
+
+    Raises:
+        ShapeError: A size is unknown.
+    """
     shape = shape_of(x)
     if any(not isinstance(s, int) for s in shape):
         raise ShapeError(f"A tensor of shape {shape} was given where all sizes must be known.")
@@ -178,13 +204,13 @@ def known_shape(x: Any) -> tuple[int, ...]:
 
 
 def ratio(a: Any, b: Any) -> Any:
-    """a / b, and 0 where b is 0."""
+    """Return a / b, and 0 where b is 0."""
     zero = ops.equal(b, 0)
     return ops.where(zero, 0.0, ops.true_divide(a, ops.where(zero, 1.0, b)))
 
 
 def mask_weights(sample_weight: Any, mask: Any, dtype: str, reduction: str | None) -> Any:
-    """Sample weights that leave out what the mask does; scaled so that a mean is one over the samples left."""
+    """Return sample weights that are 0 for masked samples, scaled so that a mean is taken over the other samples."""
     if mask is None:
         return sample_weight
     weights = tensor(tensor(mask), dtype)
@@ -197,7 +223,18 @@ def mask_weights(sample_weight: Any, mask: Any, dtype: str, reduction: str | Non
 
 
 def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str | None, dtype: str) -> Any:
-    """The values of samples, weighted, as one number (or as they are). Raises ShapeError for weights that do not fit."""
+    """Weight the values of samples and reduce them to a single number, or leave them unreduced.
+
+    Args:
+        values: A value per sample.
+        sample_weight: Factors for the values, or None.
+        mask: The samples that count, or None for all.
+        reduction: One of `REDUCTIONS`.
+        dtype: The dtype to compute in.
+
+    Raises:
+        ShapeError: `sample_weight` has more axes than the values.
+    """
     values = tensor(values, dtype)
     weights = None if sample_weight is None else tensor(tensor(sample_weight), dtype)
     weights = mask_weights(weights, mask, dtype, reduction)
@@ -205,7 +242,7 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
         values, weights = same_rank(values, weights)
         if len(shape_of(weights)) > len(shape_of(values)) > 0:
             raise ShapeError(
-                f"sample_weight has shape {shape_of(weights)}, more axes than the loss values of shape {shape_of(values)} that it weights."
+                f"sample_weight has shape {shape_of(weights)}, more axes than the loss values, which have shape {shape_of(values)}."
             )
         values = ops.multiply(values, _trailing(weights, len(shape_of(values))) if shape_of(values) else weights)
     if reduction in (None, "none") or shape_of(values) == ():
@@ -219,7 +256,7 @@ def reduce_weighted(values: Any, sample_weight: Any, mask: Any, reduction: str |
 
 
 def _trailing(weights: Any, rank: int) -> Any:
-    """Weights of fewer axes stand for the leading ones."""
+    """Append axes of size 1 to weights that have fewer axes than the values."""
     shape = shape_of(weights)
     if 0 < len(shape) < rank:
         return ops.reshape(weights, (*shape, *([1] * (rank - len(shape)))))
@@ -227,7 +264,7 @@ def _trailing(weights: Any, rank: int) -> Any:
 
 
 def set_mask(x: Any, mask: Any) -> Any:
-    """Let `mask` travel with a traced tensor."""
+    """Attach a mask to a traced tensor, and return the tensor."""
     if isinstance(x, Tracer):
         x.mask = mask
     return x

@@ -1,4 +1,4 @@
-"""Losses of probabilities: cross-entropies, focal ones, Kullback-Leibler divergence, Poisson."""
+"""Losses for probabilities: cross-entropies, focal ones, Kullback-Leibler divergence, Poisson, CTC."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphkit.ops._convert import canonical_axis, shape_of, tensor
 
 
 def _smooth(y_true: Any, amount: float, share: Any) -> Any:
-    """Targets moved a little towards `share`."""
+    """Move the targets towards `share`."""
     return ops.add(ops.multiply(y_true, 1.0 - amount), amount * share) if amount else y_true
 
 
@@ -28,7 +28,17 @@ def _classes(x: Any) -> int:
 def binary_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: Any = -1
 ) -> Any:
-    """Mean over `axis` of -y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred). Source: keras.losses.binary_crossentropy."""
+    """Return the mean over `axis` of -y_true * log(y_pred) - (1 - y_true) * log(1 - y_pred).
+
+    Args:
+        y_true: Targets between 0 and 1.
+        y_pred: Probabilities, or logits.
+        from_logits: Whether `y_pred` holds logits.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
+        axis: The axis or axes of the mean.
+
+    Source: keras.losses.binary_crossentropy.
+    """
     y_true, y_pred = like(y_true, y_pred)
     return ops.mean(
         ops.binary_crossentropy(_smooth(y_true, label_smoothing, 0.5), y_pred, from_logits=from_logits), axis=axis
@@ -45,7 +55,20 @@ def binary_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: Any = -1,
 ) -> Any:
-    """binary_crossentropy times (1 - probability of the truth)^gamma. Source: keras.losses.binary_focal_crossentropy."""
+    """Return the mean over `axis` of the binary cross-entropy times (1 - probability of the true label)^gamma.
+
+    Args:
+        y_true: Targets between 0 and 1.
+        y_pred: Probabilities, or logits.
+        apply_class_balancing: Whether to weight the classes 1 and 0 with `alpha` and `1 - alpha`.
+        alpha: The weight of class 1.
+        gamma: The focusing exponent.
+        from_logits: Whether `y_pred` holds logits.
+        label_smoothing: How far targets are moved towards 0.5, from 0 to 1.
+        axis: The axis or axes of the mean.
+
+    Source: keras.losses.binary_focal_crossentropy.
+    """
     y_true, y_pred = like(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 0.5)
     y_pred = ops.sigmoid(y_pred) if from_logits else y_pred
@@ -60,7 +83,20 @@ def binary_focal_crossentropy(
 def categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, label_smoothing: float = 0.0, axis: int = -1
 ) -> Any:
-    """-sum(y_true * log(y_pred)) over `axis`, for one-hot targets. Source: keras.losses.categorical_crossentropy."""
+    """Return -sum(y_true * log(y_pred)) over `axis`, for one-hot targets.
+
+    Args:
+        y_true: One-hot targets, or probabilities.
+        y_pred: Probabilities, or logits.
+        from_logits: Whether `y_pred` holds logits.
+        label_smoothing: How far targets are moved towards the uniform distribution, from 0 to 1.
+        axis: The axis of the classes.
+
+    Raises:
+        ShapeError: With `label_smoothing`, if the number of classes is unknown.
+
+    Source: keras.losses.categorical_crossentropy.
+    """
     y_true, y_pred = like(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 1.0 / _classes(y_true)) if label_smoothing else y_true
     return ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
@@ -75,7 +111,22 @@ def categorical_focal_crossentropy(
     label_smoothing: float = 0.0,
     axis: int = -1,
 ) -> Any:
-    """sum(-y_true * log(y_pred) * alpha * (1 - y_pred)^gamma) over `axis`. Source: keras.losses.categorical_focal_crossentropy."""
+    """Return sum(-y_true * log(y_pred) * alpha * (1 - y_pred)^gamma) over `axis`, for one-hot targets.
+
+    Args:
+        y_true: One-hot targets.
+        y_pred: Probabilities, or logits.
+        alpha: A factor, or one per class.
+        gamma: The focusing exponent.
+        from_logits: Whether `y_pred` holds logits.
+        label_smoothing: How far targets are moved towards the uniform distribution, from 0 to 1.
+        axis: The axis of the classes.
+
+    Raises:
+        ShapeError: With `label_smoothing`, if the number of classes is unknown.
+
+    Source: keras.losses.categorical_focal_crossentropy.
+    """
     y_true, y_pred = like(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 1.0 / _classes(y_true)) if label_smoothing else y_true
     y_pred = ops.softmax(y_pred, axis=axis) if from_logits else y_pred
@@ -88,7 +139,14 @@ def categorical_focal_crossentropy(
 def sparse_categorical_crossentropy(
     y_true: Any, y_pred: Any, from_logits: bool = False, ignore_class: int | None = None, axis: int = -1
 ) -> Any:
-    """-log(y_pred[y_true]) along `axis`, for class numbers; `ignore_class` counts as masked.
+    """Return -log(y_pred[y_true]) along `axis`, for class indices.
+
+    Args:
+        y_true: Class indices of shape (batch, ...) or (batch, ..., 1).
+        y_pred: Probabilities, or logits.
+        from_logits: Whether `y_pred` holds logits.
+        ignore_class: A class whose samples are masked.
+        axis: The axis of the classes.
 
     Source: keras.losses.sparse_categorical_crossentropy.
     """
@@ -106,7 +164,7 @@ def sparse_categorical_crossentropy(
 
 
 def ignored_mask(y_true: Any, values: Any, ignore_class: int | None) -> Any:
-    """Which samples are not of the class to ignore, in the form of their values; None where none is ignored."""
+    """Return the mask of the samples that are not of `ignore_class`, in the shape of `values`; None if no class is ignored."""
     if ignore_class is None:
         return None
     y_true = tensor(y_true)
@@ -114,20 +172,29 @@ def ignored_mask(y_true: Any, values: Any, ignore_class: int | None) -> Any:
 
 
 def kl_divergence(y_true: Any, y_pred: Any) -> Any:
-    """sum(y_true * log(y_true / y_pred)) over the last axis. Source: keras.losses.kl_divergence."""
+    """Return sum(y_true * log(y_true / y_pred)) over the last axis. Source: keras.losses.kl_divergence."""
     y_true, y_pred = (ops.clip(y, dtypes.epsilon(), 1.0) for y in like(y_true, y_pred))
     return ops.sum(ops.multiply(y_true, ops.log(ops.true_divide(y_true, y_pred))), axis=-1)
 
 
 def poisson(y_true: Any, y_pred: Any) -> Any:
-    """mean(y_pred - y_true * log(y_pred)) over the last axis. Source: keras.losses.poisson."""
+    """Return mean(y_pred - y_true * log(y_pred)) over the last axis. Source: keras.losses.poisson."""
     y_true, y_pred = like(y_true, y_pred)
     logs = ops.log(ops.add(y_pred, dtypes.epsilon()))
     return ops.mean(ops.subtract(y_pred, ops.multiply(y_true, logs)), axis=-1)
 
 
 def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) -> Any:
-    """(1 - p^q) / q of the true class' probability p; bears wrong labels. Source: keras.losses (Keras 3)."""
+    """Return (1 - p^q) / q for the probability p of the true class; robust to wrong labels. Source: keras.losses (Keras 3).
+
+    Args:
+        y_true: Class indices of shape (batch, ...).
+        y_pred: Probabilities of shape (batch, ..., classes).
+        q: Between 0 (cross-entropy) and 1 (mean absolute error).
+
+    Raises:
+        ShapeError: The number of classes is unknown.
+    """
     y_pred = tensor(y_pred)
     chosen = ops.cast(ops.one_hot(ops.cast(y_true, "int32"), _classes(y_pred)), dtype_of(y_pred))
     chance = ops.sum(ops.multiply(y_pred, chosen), axis=-1)
@@ -135,9 +202,17 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float) ->
 
 
 def ctc(y_true: Any, y_pred: Any) -> Any:
-    """Connectionist temporal classification of logits (batch, steps, classes) for labels (batch, length); 0 is the blank.
+    """Return the connectionist temporal classification loss. Source: keras.losses.ctc.
 
-    Raises ShapeError for other numbers of axes. Source: keras.losses.ctc.
+    Args:
+        y_true: Labels of shape (batch, length); 0 is the blank and pads shorter sequences.
+        y_pred: Logits of shape (batch, steps, classes).
+
+    Returns:
+        The loss of each sample, of shape (batch,).
+
+    Raises:
+        ShapeError: An argument has another rank.
     """
     y_true, y_pred = tensor(y_true), tensor(y_pred)
     for name, given, axes in (
@@ -160,14 +235,14 @@ def _inside(loss: Any, name: str, value: Any) -> Any:
 
 @keras_class(HOME)
 class KLDivergence(FunctionLoss):
-    """kl_divergence. Source: keras.losses.KLDivergence."""
+    """The loss `kl_divergence`, reduced over the batch. Source: keras.losses.KLDivergence."""
 
     function, default_name = staticmethod(kl_divergence), "kl_divergence"
 
 
 @keras_class(HOME)
 class Poisson(FunctionLoss):
-    """poisson. Source: keras.losses.Poisson."""
+    """The loss `poisson`, reduced over the batch. Source: keras.losses.Poisson."""
 
     function, default_name = staticmethod(poisson), "poisson"
 
@@ -181,21 +256,21 @@ class _Crossentropy(FunctionLoss):
 
 @keras_class(HOME)
 class BinaryCrossentropy(_Crossentropy):
-    """binary_crossentropy. Source: keras.losses.BinaryCrossentropy."""
+    """The loss `binary_crossentropy`, reduced over the batch. Source: keras.losses.BinaryCrossentropy."""
 
     function, default_name = staticmethod(binary_crossentropy), "binary_crossentropy"
 
 
 @keras_class(HOME)
 class CategoricalCrossentropy(_Crossentropy):
-    """categorical_crossentropy. Source: keras.losses.CategoricalCrossentropy."""
+    """The loss `categorical_crossentropy`, reduced over the batch. Source: keras.losses.CategoricalCrossentropy."""
 
     function, default_name = staticmethod(categorical_crossentropy), "categorical_crossentropy"
 
 
 @keras_class(HOME)
 class SparseCategoricalCrossentropy(FunctionLoss):
-    """sparse_categorical_crossentropy. Source: keras.losses.SparseCategoricalCrossentropy."""
+    """The loss `sparse_categorical_crossentropy`, reduced over the batch. Source: keras.losses.SparseCategoricalCrossentropy."""
 
     function, default_name = staticmethod(sparse_categorical_crossentropy), "sparse_categorical_crossentropy"
 
@@ -205,18 +280,18 @@ class SparseCategoricalCrossentropy(FunctionLoss):
     axis: int = argument(default=-1)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
-        """Samples of the class to ignore do not count."""
+        """Return the mask of the samples that are not of `ignore_class`."""
         return ignored_mask(y_true, values, self.ignore_class)
 
     def get_config(self) -> dict[str, Any]:
-        """The config; Keras leaves the axis out where it is the last one."""
+        """Return the config, without the axis if it is the last one, as Keras does."""
         config = super().get_config()
         return config if self.axis != -1 else {k: v for k, v in config.items() if k != "axis"}
 
 
 @keras_class(HOME)
 class BinaryFocalCrossentropy(_Crossentropy):
-    """binary_focal_crossentropy. Source: keras.losses.BinaryFocalCrossentropy."""
+    """The loss `binary_focal_crossentropy`, reduced over the batch. Source: keras.losses.BinaryFocalCrossentropy."""
 
     function, default_name = staticmethod(binary_focal_crossentropy), "binary_focal_crossentropy"
 
@@ -228,7 +303,7 @@ class BinaryFocalCrossentropy(_Crossentropy):
 
 @keras_class(HOME)
 class CategoricalFocalCrossentropy(_Crossentropy):
-    """categorical_focal_crossentropy. Source: keras.losses.CategoricalFocalCrossentropy."""
+    """The loss `categorical_focal_crossentropy`, reduced over the batch. Source: keras.losses.CategoricalFocalCrossentropy."""
 
     function, default_name = staticmethod(categorical_focal_crossentropy), "categorical_focal_crossentropy"
 
@@ -239,7 +314,11 @@ class CategoricalFocalCrossentropy(_Crossentropy):
 
 @keras_class(HOME)
 class CategoricalGeneralizedCrossEntropy(FunctionLoss):
-    """categorical_generalized_cross_entropy. Source: keras.losses (Keras 3)."""
+    """The loss `categorical_generalized_cross_entropy`, reduced over the batch. Source: keras.losses (Keras 3).
+
+    Raises:
+        InvalidArgumentError: `q` is not in (0, 1).
+    """
 
     function, default_name = (
         staticmethod(categorical_generalized_cross_entropy),
@@ -252,6 +331,6 @@ class CategoricalGeneralizedCrossEntropy(FunctionLoss):
 
 @keras_class(HOME)
 class CTC(FunctionLoss):
-    """ctc. Source: keras.losses.CTC."""
+    """The loss `ctc`, reduced over the batch. Source: keras.losses.CTC."""
 
     function, default_name = staticmethod(ctc), "ctc"

@@ -1,4 +1,4 @@
-"""Losses of numbers: squared, absolute, percentage and logarithmic errors, Huber, log-cosh, cosine similarity."""
+"""Regression losses: squared, absolute, percentage and logarithmic errors, Huber, log-cosh, cosine similarity."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ def _both(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 
 def mean_squared_error(y_true: Any, y_pred: Any) -> Any:
-    """mean((y_true - y_pred)^2) over the last axis. Source: keras.losses.mean_squared_error."""
+    """Return mean((y_true - y_pred)^2) over the last axis. Source: keras.losses.mean_squared_error."""
     y_true, y_pred = _both(y_true, y_pred)
     return ops.mean(ops.square(ops.subtract(y_true, y_pred)), axis=-1)
 
 
 def mean_absolute_error(y_true: Any, y_pred: Any) -> Any:
-    """mean(|y_true - y_pred|) over the last axis. Source: keras.losses.mean_absolute_error."""
+    """Return mean(|y_true - y_pred|) over the last axis. Source: keras.losses.mean_absolute_error."""
     y_true, y_pred = _both(y_true, y_pred)
     return ops.mean(ops.absolute(ops.subtract(y_true, y_pred)), axis=-1)
 
 
 def mean_absolute_percentage_error(y_true: Any, y_pred: Any) -> Any:
-    """100 * mean(|y_true - y_pred| / |y_true|) over the last axis. Source: keras.losses.mean_absolute_percentage_error."""
+    """Return 100 * mean(|y_true - y_pred| / |y_true|) over the last axis. Source: keras.losses.mean_absolute_percentage_error."""
     y_true, y_pred = _both(y_true, y_pred)
     relative = ops.true_divide(ops.subtract(y_true, y_pred), ops.maximum(ops.absolute(y_true), dtypes.epsilon()))
     return ops.multiply(ops.mean(ops.absolute(relative), axis=-1), 100.0)
 
 
 def mean_squared_logarithmic_error(y_true: Any, y_pred: Any) -> Any:
-    """mean((log(y_true + 1) - log(y_pred + 1))^2) over the last axis. Source: keras.losses.mean_squared_logarithmic_error."""
+    """Return mean((log(y_true + 1) - log(y_pred + 1))^2) over the last axis. Source: keras.losses.mean_squared_logarithmic_error."""
     first, second = (ops.log(ops.add(ops.maximum(y, dtypes.epsilon()), 1.0)) for y in _both(y_true, y_pred))
     return ops.mean(ops.square(ops.subtract(first, second)), axis=-1)
 
 
 def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
-    """Squared error / 2 up to `delta`, linear beyond, mean over the last axis. Source: keras.losses.huber."""
+    """Return the mean over the last axis of error^2 / 2 up to `delta`, and of a linear function beyond. Source: keras.losses.huber."""
     y_true, y_pred = _both(y_true, y_pred)
     error = ops.absolute(ops.subtract(y_pred, y_true))
     linear = ops.subtract(ops.multiply(error, delta), 0.5 * delta * delta)
@@ -50,7 +50,7 @@ def huber(y_true: Any, y_pred: Any, delta: float = 1.0) -> Any:
 
 
 def log_cosh(y_true: Any, y_pred: Any) -> Any:
-    """mean(log(cosh(y_pred - y_true))) over the last axis. Source: keras.losses.log_cosh."""
+    """Return mean(log(cosh(y_pred - y_true))) over the last axis. Source: keras.losses.log_cosh."""
     y_true, y_pred = _both(y_true, y_pred)
     error = ops.subtract(y_pred, y_true)
     return ops.mean(ops.subtract(ops.add(error, ops.softplus(ops.multiply(error, -2.0))), log(2.0)), axis=-1)
@@ -67,48 +67,48 @@ def _cosine(y_true: Any, y_pred: Any, axis: Any = -1) -> Any:
 
 
 def cosine_similarity(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Minus the cosine of the angle between both, along `axis`. Source: keras.losses.cosine_similarity."""
+    """Return the negative cosine similarity along `axis`: -1 for equal directions. Source: keras.losses.cosine_similarity."""
     return ops.negative(_cosine(y_true, y_pred, axis))
 
 
 @keras_class(HOME)
 class MeanSquaredError(FunctionLoss):
-    """mean_squared_error. Source: keras.losses.MeanSquaredError."""
+    """The loss `mean_squared_error`, reduced over the batch. Source: keras.losses.MeanSquaredError."""
 
     function, default_name = staticmethod(mean_squared_error), "mean_squared_error"
 
 
 @keras_class(HOME)
 class MeanAbsoluteError(FunctionLoss):
-    """mean_absolute_error. Source: keras.losses.MeanAbsoluteError."""
+    """The loss `mean_absolute_error`, reduced over the batch. Source: keras.losses.MeanAbsoluteError."""
 
     function, default_name = staticmethod(mean_absolute_error), "mean_absolute_error"
 
 
 @keras_class(HOME)
 class MeanAbsolutePercentageError(FunctionLoss):
-    """mean_absolute_percentage_error. Source: keras.losses.MeanAbsolutePercentageError."""
+    """The loss `mean_absolute_percentage_error`, reduced over the batch. Source: keras.losses.MeanAbsolutePercentageError."""
 
     function, default_name = staticmethod(mean_absolute_percentage_error), "mean_absolute_percentage_error"
 
 
 @keras_class(HOME)
 class MeanSquaredLogarithmicError(FunctionLoss):
-    """mean_squared_logarithmic_error. Source: keras.losses.MeanSquaredLogarithmicError."""
+    """The loss `mean_squared_logarithmic_error`, reduced over the batch. Source: keras.losses.MeanSquaredLogarithmicError."""
 
     function, default_name = staticmethod(mean_squared_logarithmic_error), "mean_squared_logarithmic_error"
 
 
 @keras_class(HOME)
 class LogCosh(FunctionLoss):
-    """log_cosh. Source: keras.losses.LogCosh."""
+    """The loss `log_cosh`, reduced over the batch. Source: keras.losses.LogCosh."""
 
     function, default_name = staticmethod(log_cosh), "log_cosh"
 
 
 @keras_class(HOME)
 class Huber(FunctionLoss):
-    """huber. Source: keras.losses.Huber."""
+    """The loss `huber`, reduced over the batch. Source: keras.losses.Huber."""
 
     function, default_name = staticmethod(huber), "huber_loss"
 
@@ -118,7 +118,7 @@ class Huber(FunctionLoss):
 
 @keras_class(HOME)
 class CosineSimilarity(FunctionLoss):
-    """cosine_similarity. Source: keras.losses.CosineSimilarity."""
+    """The loss `cosine_similarity`, reduced over the batch. Source: keras.losses.CosineSimilarity."""
 
     function, default_name = staticmethod(cosine_similarity), "cosine_similarity"
 

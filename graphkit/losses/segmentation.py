@@ -1,4 +1,4 @@
-"""Losses of overlap (Dice, Tversky), and of pairs of embeddings (Circle)."""
+"""Overlap losses (Dice, Tversky), and a loss for pairs of embeddings (Circle)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphkit.ops._convert import shape_of, tensor
 
 
 def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
-    """1 - 2 * overlap / (both areas), over `axis` (all by default). Source: keras.losses.dice."""
+    """Return 1 - 2 * overlap / (sum of both areas), over `axis` (all axes by default). Source: keras.losses.dice."""
     y_true, y_pred = like(y_true, y_pred)
     overlap = ops.multiply(ops.sum(ops.multiply(y_true, y_pred), axis=axis), 2.0)
     areas = ops.add(ops.add(ops.sum(y_true, axis=axis), ops.sum(y_pred, axis=axis)), dtypes.epsilon())
@@ -21,7 +21,17 @@ def dice(y_true: Any, y_pred: Any, axis: Any = None) -> Any:
 
 
 def tversky(y_true: Any, y_pred: Any, alpha: float = 0.5, beta: float = 0.5, axis: Any = None) -> Any:
-    """1 - overlap / (overlap + alpha * missed + beta * false), over `axis`. Source: keras.losses.tversky."""
+    """Return 1 - overlap / (overlap + alpha * missed + beta * false), over `axis`.
+
+    Args:
+        y_true: Targets between 0 and 1.
+        y_pred: Probabilities.
+        alpha: The weight of missed pixels (false negatives).
+        beta: The weight of false pixels (false positives).
+        axis: The axes to sum over; all by default.
+
+    Source: keras.losses.tversky.
+    """
     y_true, y_pred = like(y_true, y_pred)
     overlap = ops.sum(ops.multiply(y_true, y_pred), axis=axis)
     missed = ops.sum(ops.multiply(ops.subtract(1.0, y_pred), y_true), axis=axis)
@@ -39,7 +49,22 @@ def circle(
     gamma: float = 80,
     margin: float = 0.4,
 ) -> Any:
-    """Circle loss of normalised embeddings `y_pred` with labels `y_true`. Source: keras.losses.circle."""
+    """Return the circle loss of normalized embeddings.
+
+    Args:
+        y_true: Labels, of shape (batch,) or (batch, 1).
+        y_pred: Normalized embeddings, of shape (batch, features).
+        ref_labels: The labels of `ref_embeddings`.
+        ref_embeddings: Normalized embeddings to compare with; `y_pred` itself by default.
+        remove_diagonal: Whether to leave out pairs on the diagonal, of a sample with itself.
+        gamma: The scale of the similarities.
+        margin: The relaxation of the decision boundary.
+
+    Returns:
+        The loss of each sample, of shape (batch,).
+
+    Source: keras.losses.circle.
+    """
     y_pred, y_true = tensor(y_pred), ops.cast(y_true, "int32")
     others = y_pred if ref_embeddings is None else tensor(ref_embeddings)
     labels = y_true if ref_labels is None else ops.cast(ref_labels, "int32")
@@ -61,7 +86,7 @@ def circle(
 
 
 def _pair_masks(labels: Any, others: Any, remove_diagonal: bool) -> tuple[Any, Any]:
-    """Which pairs are of one label, and which are not; a pair of one sample with itself is neither."""
+    """Return the masks of pairs with equal and with different labels; pairs on the diagonal can be left out of the first."""
     rows, columns = ops.reshape(labels, (-1, 1)), ops.reshape(others, (1, -1))
     alike = ops.equal(rows, columns)
     unlike = ops.logical_not(alike)
@@ -74,7 +99,7 @@ def _pair_masks(labels: Any, others: Any, remove_diagonal: bool) -> tuple[Any, A
 
 @keras_class(HOME)
 class Dice(FunctionLoss):
-    """dice. Source: keras.losses.Dice."""
+    """The loss `dice`, reduced over the batch. Source: keras.losses.Dice."""
 
     function, default_name = staticmethod(dice), "dice"
 
@@ -84,7 +109,7 @@ class Dice(FunctionLoss):
 
 @keras_class(HOME)
 class Tversky(FunctionLoss):
-    """tversky. Source: keras.losses.Tversky."""
+    """The loss `tversky`, reduced over the batch. Source: keras.losses.Tversky."""
 
     function, default_name = staticmethod(tversky), "tversky"
 
@@ -96,7 +121,7 @@ class Tversky(FunctionLoss):
 
 @keras_class(HOME)
 class Circle(FunctionLoss):
-    """circle. Source: keras.losses.Circle."""
+    """The loss `circle`, reduced over the batch. Source: keras.losses.Circle."""
 
     function, default_name = staticmethod(circle), "circle"
 
@@ -106,5 +131,5 @@ class Circle(FunctionLoss):
     remove_diagonal: bool = argument(default=True)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
-        """Samples without any pair do not count."""
+        """Return the mask of the samples that are part of a pair."""
         return ops.greater(values, 0)

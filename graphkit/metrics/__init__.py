@@ -113,9 +113,13 @@ _SHORT: dict[str, type[Metric]] = {
 
 
 def get(identifier: Any) -> Any:
-    """A metric (object or function) from a name, config, class, function or object; None stays None.
+    """Return a metric (object or function) for a name, config, class, function or object; None stays None.
 
-    Raises UnknownClassError for an unknown name. Source: keras.metrics.get.
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` has another type.
+
+    Source: keras.metrics.get.
     """
     if isinstance(identifier, str):
         found = custom_object(identifier)
@@ -130,11 +134,11 @@ def _by_snake_case() -> dict[str, Any]:
 
 
 def serialize(metric: Any) -> Any:
-    """A metric as JSON data."""
+    """Return a metric as JSON data."""
     return _serialize(metric)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A metric from its config."""
+    """Return a metric for its config or name; see `get`."""
     with custom_object_scope(custom_objects):
         return get(config)

@@ -1,4 +1,7 @@
-"""Accuracies: how often the output names the target's class. Source: keras.metrics (Keras 3)."""
+"""Accuracies: how often the output predicts the target's class. Source: keras.metrics (Keras 3).
+
+The functions return 1.0 per sample for a correct prediction and 0.0 for a wrong one, in `floatx()`. The metrics are their means.
+"""
 
 from __future__ import annotations
 
@@ -18,24 +21,24 @@ def _matches(a: Any, b: Any) -> Any:
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where both are equal. Source: keras.metrics.Accuracy."""
+    """Return 1 where both are equal. Source: keras.metrics.Accuracy."""
     return _matches(*same_rank(tensor(y_true), tensor(y_pred)))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
-    """1 where `y_pred > threshold` says what `y_true` does. Source: keras.metrics.binary_accuracy."""
+    """Return 1 where `y_pred > threshold` agrees with `y_true` (0 or 1). Source: keras.metrics.binary_accuracy."""
     y_true, y_pred = same_rank(tensor(y_true), tensor(y_pred))
     return _matches(y_true, ops.cast(ops.greater(y_pred, threshold), dtype_of(y_true)))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest element of both stands in one place. Source: keras.metrics.categorical_accuracy."""
+    """Return 1 where both have their largest element at the same index. Source: keras.metrics.categorical_accuracy."""
     y_true, y_pred = ops.argmax(tensor(y_true), axis=-1), tensor(y_pred)
     return _matches(y_true, ops.argmax(y_pred, axis=-1))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
-    """1 where the largest element of `y_pred` stands at `y_true`. Source: keras.metrics.sparse_categorical_accuracy."""
+    """Return 1 where the largest element of `y_pred` is at index `y_true`. Source: keras.metrics.sparse_categorical_accuracy."""
     y_true, y_pred = tensor(y_true), tensor(y_pred)
     shape = shape_of(y_true)
     if len(shape) == len(shape_of(y_pred)) and shape[-1] == 1:
@@ -46,7 +49,7 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
 
 
 def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
-    """Whether the class is among the k best, for tensors of any rank."""
+    """Return 1 where the class is among the k best, for tensors of any rank."""
     shape, classes = shape_of(y_true), shape_of(y_pred)[-1]
     flat = ops.reshape(y_pred, (-1, classes)) if len(shape_of(y_pred)) > 2 else y_pred
     rows = ops.reshape(y_true, (-1,)) if len(shape) > 1 else y_true
@@ -55,12 +58,21 @@ def _in_top(y_true: Any, y_pred: Any, k: int) -> Any:
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
-    """1 where the class is among the k best, for one-hot targets. Source: keras.metrics.top_k_categorical_accuracy."""
+    """Return 1 where the class is among the k best, for one-hot targets. Source: keras.metrics.top_k_categorical_accuracy."""
     return _in_top(ops.argmax(tensor(y_true), axis=-1), tensor(y_pred), k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from_sorted_ids: bool = False) -> Any:
-    """1 where the class is among the k best, for class numbers. Source: keras.metrics.sparse_top_k_categorical_accuracy."""
+    """Return 1 where the class is among the k best, for class indices.
+
+    Args:
+        y_true: Class indices of shape (batch, ...).
+        y_pred: Scores of shape (batch, ..., classes), or class indices in order of rank with `from_sorted_ids`.
+        k: The number of best classes.
+        from_sorted_ids: Whether `y_pred` holds class indices of shape (batch, ids), best first.
+
+    Source: keras.metrics.sparse_top_k_categorical_accuracy.
+    """
     y_true, y_pred = tensor(y_true), tensor(y_pred)
     if from_sorted_ids:
         y_true = ops.cast(y_true, dtype_of(y_pred))
@@ -70,7 +82,7 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5, from
 
 @keras_class(HOME)
 class Accuracy(FunctionMetric):
-    """accuracy. Source: keras.metrics.Accuracy."""
+    """The mean of `accuracy`. Source: keras.metrics.Accuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(accuracy), "accuracy"
@@ -78,7 +90,7 @@ class Accuracy(FunctionMetric):
 
 @keras_class(HOME)
 class BinaryAccuracy(FunctionMetric):
-    """binary_accuracy. Source: keras.metrics.BinaryAccuracy."""
+    """The mean of `binary_accuracy`. Source: keras.metrics.BinaryAccuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(binary_accuracy), "binary_accuracy"
@@ -88,7 +100,7 @@ class BinaryAccuracy(FunctionMetric):
 
 @keras_class(HOME)
 class CategoricalAccuracy(FunctionMetric):
-    """categorical_accuracy. Source: keras.metrics.CategoricalAccuracy."""
+    """The mean of `categorical_accuracy`. Source: keras.metrics.CategoricalAccuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(categorical_accuracy), "categorical_accuracy"
@@ -96,7 +108,7 @@ class CategoricalAccuracy(FunctionMetric):
 
 @keras_class(HOME)
 class SparseCategoricalAccuracy(FunctionMetric):
-    """sparse_categorical_accuracy. Source: keras.metrics.SparseCategoricalAccuracy."""
+    """The mean of `sparse_categorical_accuracy`. Source: keras.metrics.SparseCategoricalAccuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(sparse_categorical_accuracy), "sparse_categorical_accuracy"
@@ -104,7 +116,7 @@ class SparseCategoricalAccuracy(FunctionMetric):
 
 @keras_class(HOME)
 class TopKCategoricalAccuracy(FunctionMetric):
-    """top_k_categorical_accuracy. Source: keras.metrics.TopKCategoricalAccuracy."""
+    """The mean of `top_k_categorical_accuracy`. Source: keras.metrics.TopKCategoricalAccuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(top_k_categorical_accuracy), "top_k_categorical_accuracy"
@@ -115,7 +127,7 @@ class TopKCategoricalAccuracy(FunctionMetric):
 
 @keras_class(HOME)
 class SparseTopKCategoricalAccuracy(FunctionMetric):
-    """sparse_top_k_categorical_accuracy. Source: keras.metrics.SparseTopKCategoricalAccuracy."""
+    """The mean of `sparse_top_k_categorical_accuracy`. Source: keras.metrics.SparseTopKCategoricalAccuracy."""
 
     _direction = "up"
     function, default_name = staticmethod(sparse_top_k_categorical_accuracy), "sparse_top_k_categorical_accuracy"

@@ -1,4 +1,4 @@
-"""Metrics of true and false positives and negatives over thresholds: counts, precision, recall, AUC. Source: keras.metrics."""
+"""Metrics based on true and false positives and negatives at thresholds: counts, precision, recall, AUC. Source: keras.metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ _COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negativ
 
 
 def parse_thresholds(thresholds: Any, default: float) -> list[float]:
-    """The thresholds as a list. Raises InvalidArgumentError for one outside [0, 1]."""
+    """Return the thresholds as a list.
+
+    Args:
+        thresholds: A number, a sequence of them, or None.
+        default: The threshold for None.
+
+    Raises:
+        InvalidArgumentError: A threshold is outside [0, 1].
+    """
     if thresholds is None:
         return [default]
     made = [float(t) for t in (thresholds if isinstance(thresholds, (list, tuple, np.ndarray)) else [thresholds])]
@@ -34,7 +42,7 @@ def parse_thresholds(thresholds: Any, default: float) -> list[float]:
 
 
 def even_thresholds(count: int, beyond: float) -> list[float]:
-    """`count` thresholds, the first `beyond` below 0, so that a prediction of 0 is above it, the last as far above 1."""
+    """Return `count` evenly spaced thresholds; the first is `beyond` below 0, so that 0 counts as above it, the last as far above 1."""
     return [-beyond, *((i + 1) / (count - 1) for i in range(count - 2)), 1.0 + beyond]
 
 
@@ -44,25 +52,25 @@ def _rate_argument(metric: Any, name: str, value: Any) -> Any:
     return value
 
 
-def _some(metric: Any, name: str, value: Any) -> Any:
+def _positive(metric: Any, name: str, value: Any) -> Any:
     if value <= 0:
         raise InvalidArgumentError(f"Argument `{name}` must be an integer > 0. Received: {name}={value}")
     return value
 
 
 def _kept_count(name: str) -> Any:
-    """A property that gives one of the four counts."""
+    """Return a property for one of the four counts."""
 
     def get(metric: _Confusion) -> Variable:
         if name not in metric._kept:
-            raise AttributeError(f"{type(metric).__name__} keeps no {name!r}, but {list(metric._kept)}.")
+            raise AttributeError(f"{type(metric).__name__} has no counter {name!r}; it has {list(metric._kept)}.")
         return metric._kept[name]
 
-    return property(get, doc=f"The variable that counts {name.replace('_', ' ')}, one for each threshold.")
+    return property(get, doc=f"The variable that counts {name.replace('_', ' ')}, per threshold.")
 
 
 class _Confusion(BuiltInMetric, kw_only=True):
-    """Keeps some of the four counts, one for each threshold (and label)."""
+    """Base of metrics that keep some of the four counts, per threshold (and label)."""
 
     true_positives, false_positives = _kept_count("true_positives"), _kept_count("false_positives")
     true_negatives, false_negatives = _kept_count("true_negatives"), _kept_count("false_negatives")
@@ -83,16 +91,16 @@ class _Confusion(BuiltInMetric, kw_only=True):
         class_id: int | None = None,
         by_label: bool = False,
     ) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         y_true, y_pred = same_rank(tensor(tensor(y_true), self.dtype), tensor(tensor(y_pred), self.dtype))
         if shape_of(y_true) != shape_of(y_pred):
             raise ShapeError(
-                f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have one shape."
+                f"Metric {self.name!r}: target of shape {shape_of(y_true)} and output of shape {shape_of(y_pred)} must have the same shape."
             )
         weight = None if weight is None else _spread(tensor(tensor(weight), self.dtype), shape_of(y_pred))
         if class_id is not None and len(shape_of(y_pred)) < 2:
             raise ShapeError(
-                f"Metric {self.name!r}: with class_id={class_id} y_pred must have an axis of classes behind the batch axis, got shape "
+                f"Metric {self.name!r}: with class_id={class_id} y_pred must have an axis of classes after the batch axis, got shape "
                 f"{shape_of(y_pred)}."
             )
         if top_k is not None:
@@ -124,7 +132,7 @@ class _Confusion(BuiltInMetric, kw_only=True):
         return [self._kept[n].value for n in names]
 
     def _rate(self, part: str, rest: str) -> Any:
-        """part / (part + rest)."""
+        """Return part / (part + rest)."""
         a, b = self._values(part, rest)
         return ratio(a, ops.add(a, b))
 
@@ -140,7 +148,7 @@ def _spread(weight: Any, shape: tuple[Any, ...]) -> Any:
 
 
 def _only_top(y_pred: Any, k: int) -> Any:
-    """Everything but the k largest of each row below all thresholds; of equal ones the first count."""
+    """Move everything but the k largest of each row below all thresholds; among equal values the first ones are kept."""
     places = ops.one_hot(ops.top_k(y_pred, k)[1], shape_of(y_pred)[-1])
     return ops.where(ops.greater(ops.sum(places, axis=-2), 0), y_pred, _BELOW_ALL)
 
@@ -149,49 +157,49 @@ class _OneCount(_Confusion):
     thresholds: Any = argument(default=None)
 
     def __post_init__(self) -> None:
-        """Count from zero."""
+        """Create the counters."""
         self._keep([self._condition], parse_thresholds(self.thresholds, 0.5), shown="accumulator")
 
     _condition = ""
 
     @property
     def accumulator(self) -> Variable:
-        """The variable that counts, one number for each threshold."""
+        """The counter, of shape (thresholds,)."""
         return self._kept[self._condition]
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         self._count(y_true, y_pred, sample_weight)
 
     def result(self) -> Any:
-        """The count, or one for each threshold."""
+        """Return the count, or one per threshold."""
         return self._single(self._values(self._condition)[0])
 
 
 @keras_class(HOME)
 class TruePositives(_OneCount):
-    """The number of true positives. Source: keras.metrics.TruePositives."""
+    """The number of true positives, per threshold (0.5 by default). Source: keras.metrics.TruePositives."""
 
     _condition = "true_positives"
 
 
 @keras_class(HOME)
 class FalsePositives(_OneCount):
-    """The number of false positives. Source: keras.metrics.FalsePositives."""
+    """The number of false positives, per threshold (0.5 by default). Source: keras.metrics.FalsePositives."""
 
     _condition = "false_positives"
 
 
 @keras_class(HOME)
 class TrueNegatives(_OneCount):
-    """The number of true negatives. Source: keras.metrics.TrueNegatives."""
+    """The number of true negatives, per threshold (0.5 by default). Source: keras.metrics.TrueNegatives."""
 
     _condition = "true_negatives"
 
 
 @keras_class(HOME)
 class FalseNegatives(_OneCount):
-    """The number of false negatives. Source: keras.metrics.FalseNegatives."""
+    """The number of false negatives, per threshold (0.5 by default). Source: keras.metrics.FalseNegatives."""
 
     _condition = "false_negatives"
 
@@ -205,54 +213,69 @@ class _Fraction(_Confusion):
     class_id: Any = argument(default=None)
 
     def __post_init__(self) -> None:
-        """Count from zero."""
+        """Create the counters."""
         cuts = parse_thresholds(self.thresholds, 0.5 if self.top_k is None else _BELOW_ALL)
         self._keep(["true_positives", self._rest], cuts)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         self._count(y_true, y_pred, sample_weight, self.top_k, self.class_id)
 
     def result(self) -> Any:
-        """The fraction, or one for each threshold."""
+        """Return the fraction, or one per threshold."""
         return self._single(self._rate("true_positives", self._rest))
 
 
 @keras_class(HOME)
 class Precision(_Fraction):
-    """True positives among all that were called positive. Source: keras.metrics.Precision."""
+    """True positives / all predicted positives.
+
+    Args:
+        thresholds: A threshold, or several; 0.5 by default, or with `top_k` no threshold at all.
+        top_k: Count only the k largest predictions of each sample as positive.
+        class_id: Count only this class.
+        name, dtype: As for `Metric`.
+
+    Raises:
+        InvalidArgumentError: A threshold is outside [0, 1].
+
+    Source: keras.metrics.Precision.
+    """
 
     _rest = "false_positives"
 
 
 @keras_class(HOME)
 class Recall(_Fraction):
-    """True positives among all that are positive. Source: keras.metrics.Recall."""
+    """True positives / all actual positives; for the arguments see `Precision`. Source: keras.metrics.Recall."""
 
     _rest = "false_negatives"
 
 
 class _BestAt(_Confusion, kw_only=True):
-    """The best of one rate where another one reaches a value."""
+    """Base of metrics that report the best value of one rate where another rate reaches a given value.
+
+    `num_thresholds` evenly spaced thresholds are compared; `class_id` restricts the counts to a class.
+    """
 
     _direction = "up"
     _wanted: tuple[str, str] = ("", "")
     _given: tuple[str, str] = ("", "")
 
-    num_thresholds: int = argument(default=200, check=_some)
+    num_thresholds: int = argument(default=200, check=_positive)
     class_id: Any = argument(default=None)
 
     def __post_init__(self) -> None:
-        """Count from zero."""
+        """Create the counters."""
         self._value = getattr(self, self.declaration.order[0])
         self._keep(_COUNTS, [0.5] if self.num_thresholds == 1 else even_thresholds(self.num_thresholds, 0.0))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         self._count(y_true, y_pred, sample_weight, class_id=self.class_id)
 
     def result(self) -> Any:
-        """The best rate; 0 if the value is never reached."""
+        """Return the best rate, or 0 if the given value is never reached."""
         reached = ops.greater_equal(self._rate(*self._given), self._value)
         return ops.max(ops.where(reached, self._rate(*self._wanted), 0.0))
 
@@ -264,7 +287,7 @@ _SPECIFICITY = ("true_negatives", "false_positives")
 
 @keras_class(HOME)
 class SensitivityAtSpecificity(_BestAt):
-    """The best sensitivity where the specificity reaches a value. Source: keras.metrics.SensitivityAtSpecificity."""
+    """The best sensitivity where the specificity reaches `specificity`. Source: keras.metrics.SensitivityAtSpecificity."""
 
     _wanted, _given = _RECALL, _SPECIFICITY
 
@@ -274,7 +297,7 @@ class SensitivityAtSpecificity(_BestAt):
 
 @keras_class(HOME)
 class SpecificityAtSensitivity(_BestAt):
-    """The best specificity where the sensitivity reaches a value. Source: keras.metrics.SpecificityAtSensitivity."""
+    """The best specificity where the sensitivity reaches `sensitivity`. Source: keras.metrics.SpecificityAtSensitivity."""
 
     _wanted, _given = _SPECIFICITY, _RECALL
 
@@ -284,7 +307,7 @@ class SpecificityAtSensitivity(_BestAt):
 
 @keras_class(HOME)
 class PrecisionAtRecall(_BestAt):
-    """The best precision where the recall reaches a value. Source: keras.metrics.PrecisionAtRecall."""
+    """The best precision where the recall reaches `recall`. Source: keras.metrics.PrecisionAtRecall."""
 
     _wanted, _given = _PRECISION, _RECALL
 
@@ -294,7 +317,7 @@ class PrecisionAtRecall(_BestAt):
 
 @keras_class(HOME)
 class RecallAtPrecision(_BestAt):
-    """The best recall where the precision reaches a value. Source: keras.metrics.RecallAtPrecision."""
+    """The best recall where the precision reaches `precision`. Source: keras.metrics.RecallAtPrecision."""
 
     _wanted, _given = _RECALL, _PRECISION
 
@@ -308,10 +331,26 @@ def _sorted_or_none(thresholds: Any) -> list[float] | None:
 
 @keras_class(HOME)
 class AUC(_Confusion):
-    """The area under the ROC or precision-recall curve, by a sum over thresholds. Source: keras.metrics.AUC.
+    """The area under the ROC or precision-recall curve, approximated by a sum over thresholds.
+
+    Args:
+        num_thresholds: The number of evenly spaced thresholds; ignored if `thresholds` is given.
+        curve: "ROC", "PR" (precision-recall) or "PRGAIN".
+        summation_method: "interpolation", "minoring" (lower bound) or "majoring" (upper bound).
+        name, dtype: As for `Metric`.
+        thresholds: Thresholds between 0 and 1, in place of evenly spaced ones.
+        multi_label: Whether the last axis holds independent labels, whose areas are averaged.
+        num_labels: The number of labels; by default that of the first batch.
+        label_weights: A weight per label, for the average of the areas, or without `multi_label` for the predictions.
+        from_logits: Whether predictions are logits.
 
     Attributes:
-        thresholds: with one below 0 and one above 1, whether they were given or are spread evenly.
+        thresholds: All thresholds, including one below 0 and one above 1.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+
+    Source: keras.metrics.AUC.
     """
 
     _direction = "up"
@@ -328,7 +367,7 @@ class AUC(_Confusion):
     from_logits: bool = argument(default=False)
 
     def __post_init__(self) -> None:
-        """Check the arguments; count from zero."""
+        """Check the arguments and create the counters."""
         if self.curve not in ("ROC", "PR", "PRGAIN") or self.summation_method not in _SUMMATIONS:
             raise InvalidArgumentError(
                 f"AUC: unknown curve={self.curve!r} or summation_method={self.summation_method!r}."
@@ -352,7 +391,7 @@ class AUC(_Confusion):
         return even_thresholds(self.num_thresholds, fuzz) if own is None else [-fuzz, *own, 1.0 + fuzz]
 
     def get_config(self) -> dict[str, Any]:
-        """The config; thresholds only where they were given, without the ends."""
+        """Return the config; thresholds only if they were given, without the two outer ones."""
         config = {k: v for k, v in super().get_config().items() if k != "thresholds"}
         return config if self._own_thresholds is None else {**config, "thresholds": self._own_thresholds}
 
@@ -360,7 +399,7 @@ class AUC(_Confusion):
         self._keep(_COUNTS, self.thresholds, labels if self.multi_label else None)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         if not self._kept:
             self._build(known_shape(y_pred)[1])
         y_pred = ops.sigmoid(y_pred) if self.from_logits else y_pred
@@ -374,7 +413,7 @@ class AUC(_Confusion):
         self._count(y_true, y_pred, sample_weight, by_label=self.multi_label)
 
     def result(self) -> Any:
-        """The area."""
+        """Return the area."""
         if not self._kept:
             return 0.0
         if self.curve == "PR" and self.summation_method == "interpolation":
@@ -399,7 +438,7 @@ class AUC(_Confusion):
         return ops.maximum(ops.where(none, 0.0, gains[0]), 0.0), ops.where(none, 1.0, gains[1])
 
     def _interpolated(self) -> Any:
-        """Davis and Goadrich's interpolation of precision between thresholds."""
+        """Interpolate the precision between thresholds as Davis and Goadrich do; returns the area of each interval."""
         tp, fp, fn = self._values("true_positives", "false_positives", "false_negatives")
         p = ops.add(tp, fp)
         gained = ops.subtract(tp[:-1], tp[1:])

@@ -1,4 +1,4 @@
-"""Metrics that are means of losses, and the root mean squared error. Source: keras.metrics (Keras 3)."""
+"""Metrics that are means of loss functions, and the root mean squared error. Source: keras.metrics (Keras 3)."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class CategoricalHinge(FunctionMetric):
 
 @keras_class(HOME)
 class CosineSimilarity(FunctionMetric):
-    """Mean cosine of the angle between both, along `axis`. Source: keras.metrics.CosineSimilarity."""
+    """The mean cosine similarity along `axis`: 1 for equal directions. Source: keras.metrics.CosineSimilarity."""
 
     _direction = "up"
     function, default_name = staticmethod(_cosine), "cosine_similarity"
@@ -126,23 +126,24 @@ class SparseCategoricalCrossentropy(FunctionMetric):
     axis: int = argument(default=-1)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
-        """Samples of the class to ignore do not count."""
+        """Return the mask of the samples that are not of `ignore_class`."""
         return ignored_mask(y_true, values, self.ignore_class)
 
 
 @keras_class(HOME)
 class RootMeanSquaredError(Mean):
-    """The root of the mean of squared errors. Source: keras.metrics.RootMeanSquaredError."""
+    """The square root of the mean squared error. Source: keras.metrics.RootMeanSquaredError."""
 
     _direction = "down"
+
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Add a batch."""
+        """Update the mean with a batch."""
         y_true, y_pred = same_rank(tensor(tensor(y_true), self.dtype), tensor(tensor(y_pred), self.dtype))
         super().update_state(ops.square(ops.subtract(y_pred, y_true)), sample_weight)
 
     def result(self) -> Any:
-        """The root of the mean."""
+        """Return the root of the mean."""
         return ops.sqrt(super().result())

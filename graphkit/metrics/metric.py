@@ -1,4 +1,4 @@
-"""The base of all metrics: variables that batches are added to, and a result computed from them."""
+"""The base class of metrics: variables that accumulate batches, and a result computed from them."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ HOME = "keras.metrics"
 
 @keras_class(HOME)
 class Metric(Configurable):
-    """A number over many batches. A subclass says `update_state(y_true, y_pred, sample_weight=None)` and `result()`.
+    """Base of metrics, which accumulate a result over batches. A subclass defines `update_state` and `result`.
 
-    Both are written with ops and `Variable.assign`, so that an update is traced into the step's program.
+    Both use ops and `Variable.assign`, so that an update can be traced into the program of a training step.
 
     Args:
-        name: the name; the class' own in snake case by default.
-        dtype: what is computed in; `floatx()` by default.
+        name: The name; the class name in snake case by default.
+        dtype: The dtype to compute in; `floatx()` by default.
 
     Source: keras.metrics.Metric.
     """
 
-    _direction: str | None = None  # which way a result is better, "up" or "down", where that is known; callbacks ask for it
+    _direction: str | None = None  # "up" if higher results are better, "down" if lower ones; read by callbacks
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))
@@ -41,12 +41,12 @@ class Metric(Configurable):
 
     @property
     def dtype(self) -> str:
-        """What is computed in."""
+        """The dtype to compute in."""
         return self._dtype
 
     @property
     def variables(self) -> list[Variable]:
-        """The state."""
+        """The state variables."""
         return list(self._variables)
 
     def add_variable(
@@ -57,7 +57,15 @@ class Metric(Configurable):
         aggregation: str = "sum",
         name: str | None = None,
     ) -> Variable:
-        """A state variable of this shape, in the metric's dtype by default; `aggregation` is taken for Keras' sake."""
+        """Create a state variable.
+
+        Args:
+            shape: The shape.
+            initializer: A name, config or function; `reset_state` restores the initial value.
+            dtype: The dtype; the metric's by default.
+            aggregation: Ignored; accepted for Keras' signature.
+            name: The variable's name.
+        """
         from graphkit.ir.tracing import tracing
 
         with names.scope_is(self.name), tracing(None):
@@ -74,29 +82,29 @@ class Metric(Configurable):
     def add_weight(
         self, shape: Sequence[int] = (), initializer: Any = None, dtype: Any = None, name: str | None = None
     ) -> Variable:
-        """`add_variable`, a scalar by default."""
+        """Create a state variable, a scalar by default; see `add_variable`."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
     def reset_state(self) -> None:
-        """Start anew."""
+        """Restore the initial values of all state variables."""
         for variable, start in zip(self._variables, self._initial, strict=True):
             variable.assign(start)
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
-        """Add a batch."""
+        """Update the state with a batch; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no update_state(...)")
 
     def result(self) -> Any:
-        """The number so far."""
+        """Return the result so far; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no result()")
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Add a batch; gives the number so far."""
+        """Update the state with a batch, and return the result so far."""
         self.update_state(*args, **kwargs)
         return self.result()
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         config = super().get_config()
         shared = {"name": self.name, "dtype": self.dtype}
         taken = shared if takes_any(type(self)) else {k: v for k, v in shared.items() if k in config}
@@ -113,7 +121,14 @@ def _start(initializer: Any, shape: tuple[int, ...]) -> Any:
 
 
 def samplewise(values: Any, sample_weight: Any, reduce: Callable[..., Any], dtype: str) -> tuple[Any, Any]:
-    """One value (and one weight) a sample, as Keras reduces them: weights apply first, further axes are reduced then."""
+    """Reduce values and weights to one per sample, as Keras does: the weights are applied first, then further axes are reduced.
+
+    Args:
+        values: A value per sample, with any further axes.
+        sample_weight: Factors for the values, or None.
+        reduce: `ops.sum` or `ops.mean`, for the further axes.
+        dtype: The dtype to compute in.
+    """
     mask = getattr(values, "mask", None)
     values = tensor(tensor(values), dtype)
     if sample_weight is not None:
@@ -141,12 +156,12 @@ class Sum(Metric):
         self.total = self.add_variable((), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add values."""
+        """Add the weighted values."""
         values, _ = samplewise(values, sample_weight, ops.sum, self._dtype)
         self.total.assign(ops.add(self.total, ops.sum(values)))
 
     def result(self) -> Any:
-        """The sum."""
+        """Return the sum."""
         return ops.cast(self.total, self._dtype)
 
 
@@ -160,7 +175,7 @@ class Mean(Metric):
         self.count = self.add_variable((), name="count")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        """Add values."""
+        """Add the weighted values."""
         values, weights = samplewise(values, sample_weight, ops.mean, self._dtype)
         rows = shape_of(values)[0] if shape_of(values) else 1
         number = tensor(rows, self._dtype) if weights is None else ops.sum(weights)
@@ -168,13 +183,19 @@ class Mean(Metric):
         self.count.assign(ops.add(self.count, number))
 
     def result(self) -> Any:
-        """The mean; 0 before the first value."""
+        """Return the mean, or 0 before the first value."""
         return ratio(self.total.value, self.count.value)
 
 
 @keras_class(HOME)
 class MeanMetricWrapper(Mean):
-    """The weighted mean of a function `(y_true, y_pred, **kwargs)`. Source: keras.metrics.MeanMetricWrapper."""
+    """The weighted mean of a function's values. Source: keras.metrics.MeanMetricWrapper.
+
+    Args:
+        fn: A function `(y_true, y_pred, **kwargs)` that returns a value per sample.
+        name, dtype: As for `Metric`.
+        **kwargs: Further arguments of `fn`.
+    """
 
     def __init__(self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any) -> None:
         super().__init__(name or getattr(fn, "__name__", None), dtype)
@@ -183,44 +204,44 @@ class MeanMetricWrapper(Mean):
             self._direction = "down"
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # type: ignore[override]
-        """Add a batch; a mask of `y_pred` leaves its samples out."""
+        """Update the mean with a batch; samples that the mask of `y_pred` excludes do not count."""
         mask = getattr(y_pred, "mask", None)
         values = self.fn(y_true, y_pred, **self.kwargs)
         weight = mask_weights(sample_weight, mask, self._dtype, "sum")
-        if weight is not None:  # without weights a mask of the values does not count, as in Keras
+        if weight is not None:  # without weights the mask of the values has no effect, as in Keras
             weight = mask_weights(weight, self.own_mask(y_true, values), self._dtype, "sum")
         super().update_state(values, weight)
 
     def own_mask(self, y_true: Any, values: Any) -> Any:
-        """Which samples count by the metric's own rule; None for all."""
+        """Return the mask of the samples that count by the metric's own rule, or None for all."""
         return None
 
     def get_config(self) -> dict[str, Any]:
-        """Name, dtype, the function and its arguments."""
+        """Return name, dtype, the function and its arguments."""
         return {"name": self.name, "dtype": self.dtype, "fn": serialize(self.fn), **serialize(self.kwargs)}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A metric with this config."""
+        """Create a metric from its config."""
         return cls(**deserialize(dict(config)))
 
 
 def _is_loss(function: Any) -> bool:
-    """Whether a function is one of our losses, or a loss itself."""
+    """Return whether a function is a built-in loss function, or a Loss."""
     from graphkit import losses
 
     return isinstance(function, losses.Loss) or function in losses.FUNCTIONS.values()
 
 
 class BuiltInMetric(Declared, Metric, kw_only=True):
-    """Base of graphkit's own metrics, whose arguments are declared. Metrics of users subclass `Metric` and write an `__init__`."""
+    """Base of built-in metrics, whose arguments are declared. User-defined metrics subclass `Metric` and define `__init__`."""
 
     name: Any = argument(default=None, for_base=True)
     dtype_argument: Any = argument(default=None, for_base=True, alias="dtype")  # `dtype` is a property
 
 
 class FunctionMetric(Declared, MeanMetricWrapper):
-    """A metric class that is the mean of one function; its further constructor arguments are the function's."""
+    """Base of metrics that are the mean of one function; the function's further arguments are arguments of the constructor."""
 
     function: ClassVar[Callable[..., Any]]
     default_name: ClassVar[str]
@@ -233,18 +254,18 @@ class FunctionMetric(Declared, MeanMetricWrapper):
         super().__init_subclass__(**kwargs)
 
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
-        """The base wants the function."""
+        """Pass the function to the base."""
         more["fn"] = type(self).function
 
     def __post_init__(self) -> None:
-        """The function's further arguments."""
+        """Collect the function's further arguments."""
         self.kwargs = {n: getattr(self, n) for n in self.declaration.arguments if n not in ("name", "dtype")}
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments."""
+        """Return the constructor's arguments as JSON data."""
         return Metric.get_config(self)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A metric with this config."""
+        """Create a metric from its config."""
         return cls(**config)

@@ -27,7 +27,20 @@ def _two_axes(metric: Metric, y_true: Any, y_pred: Any) -> None:
 
 @keras_class(HOME)
 class FBetaScore(BuiltInMetric):
-    """The weighted harmonic mean of precision and recall, by class or averaged. Source: keras.metrics.FBetaScore."""
+    """The weighted harmonic mean of precision and recall, for targets and predictions of shape (batch, classes).
+
+    Args:
+        average: None for a score per class; "micro" over all predictions; "macro" or "weighted" (by the number of positives) for a mean
+            over classes.
+        beta: The weight of recall; 1.0 for the F1 score.
+        threshold: Predictions above it are positive; by default only the largest of each sample is.
+        name, dtype: As for `Metric`.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+
+    Source: keras.metrics.FBetaScore.
+    """
 
     _direction = "up"
     _names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
@@ -50,7 +63,7 @@ class FBetaScore(BuiltInMetric):
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the counts with a batch."""
         y_true, y_pred = (tensor(tensor(y), self.dtype) for y in (y_true, y_pred))
         _two_axes(self, y_true, y_pred)
         axis = None if self.average == "micro" else 0
@@ -65,14 +78,14 @@ class FBetaScore(BuiltInMetric):
             variable.assign(ops.add(variable, ops.sum(part, axis=axis)))
 
     def _chosen(self, y_pred: Any) -> Any:
-        """1 where the output says yes: above the threshold, or the largest of its row."""
+        """Return 1 for positive predictions: those above the threshold, or the largest of each sample."""
         if self.threshold is not None:
             return ops.cast(ops.greater(y_pred, self.threshold), self.dtype)
         top = ops.greater_equal(y_pred, ops.max(y_pred, axis=-1, keepdims=True))
         return ops.cast(ops.logical_and(top, ops.greater(ops.absolute(y_pred), 1e-9)), self.dtype)
 
     def result(self) -> Any:
-        """The score."""
+        """Return the score, or one per class."""
         if not self._sums:
             return 0.0
         hits, wrong, missed, weights = (v.value for v in self._sums)
@@ -88,7 +101,7 @@ class FBetaScore(BuiltInMetric):
 
 @keras_class(HOME)
 class F1Score(FBetaScore):
-    """The harmonic mean of precision and recall. Source: keras.metrics.F1Score."""
+    """The harmonic mean of precision and recall; for the arguments see `FBetaScore`. Source: keras.metrics.F1Score."""
 
     argument_order = "average threshold name dtype"
     name: Any = argument(default="f1_score", for_base=True)
@@ -96,7 +109,18 @@ class F1Score(FBetaScore):
 
 @keras_class(HOME)
 class R2Score(BuiltInMetric):
-    """1 - residual / variance. Source: keras.metrics.R2Score."""
+    """The coefficient of determination, 1 - residual sum of squares / total sum of squares, for data of shape (batch, outputs).
+
+    Args:
+        class_aggregation: "uniform_average" or "variance_weighted_average" over the outputs, or None for a score per output.
+        num_regressors: The number of independent variables, for the adjusted score; 0 for the plain one.
+        name, dtype: As for `Metric`.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+
+    Source: keras.metrics.R2Score.
+    """
 
     _direction = "up"
     class_aggregation: Any = argument(default="uniform_average")
@@ -104,17 +128,17 @@ class R2Score(BuiltInMetric):
     name: Any = argument(default="r2_score", for_base=True)
 
     def __post_init__(self) -> None:
-        """Check the arguments; count from zero."""
+        """Check the arguments and create the counter of samples."""
         known = (None, "uniform_average", "variance_weighted_average")
         if self.class_aggregation not in known or self.num_regressors < 0:
             raise InvalidArgumentError(
-                f"R2Score: class_aggregation={self.class_aggregation!r} or num_regressors={self.num_regressors} has no meaning."
+                f"R2Score: class_aggregation={self.class_aggregation!r} or num_regressors={self.num_regressors} is not valid."
             )
         self.num_samples = self.add_variable((), name="num_samples")
         self._sums: list[Variable] = []
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the sums with a batch."""
         y_true, y_pred = same_rank(*(tensor(tensor(y), self.dtype) for y in (y_true, y_pred)))
         _two_axes(self, y_true, y_pred)
         if not self._sums:
@@ -131,7 +155,7 @@ class R2Score(BuiltInMetric):
         self.num_samples.assign(ops.add(self.num_samples, count(y_true, self.dtype)))
 
     def result(self) -> Any:
-        """The score."""
+        """Return the score."""
         if not self._sums:
             return 0.0
         squares, total, residual, number = (v.value for v in self._sums)
@@ -155,7 +179,7 @@ def _centred(x: Any, axis: Any) -> Any:
 
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """The correlation of both along `axis`. Source: keras.metrics.pearson_correlation."""
+    """Return Pearson's correlation coefficient along `axis`. Source: keras.metrics.pearson_correlation."""
     first, second = (_normalized(_centred(tensor(y), axis), axis) for y in (y_true, y_pred))
     return ops.sum(ops.multiply(first, second), axis=axis)
 
@@ -165,7 +189,7 @@ def _normalized(x: Any, axis: Any) -> Any:
 
 
 def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
-    """Lin's concordance of both along `axis`. Source: keras.metrics.concordance_correlation."""
+    """Return Lin's concordance correlation coefficient along `axis`. Source: keras.metrics.concordance_correlation."""
     y_true, y_pred = tensor(y_true), tensor(y_pred)
     true, pred = _centred(y_true, axis), _centred(y_pred, axis)
     apart = ops.square(
@@ -182,7 +206,7 @@ def concordance_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
 
 @keras_class(HOME)
 class PearsonCorrelation(FunctionMetric):
-    """Mean correlation. Source: keras.metrics.PearsonCorrelation."""
+    """The mean of `pearson_correlation`. Source: keras.metrics.PearsonCorrelation."""
 
     _direction = "up"
     function, default_name = staticmethod(pearson_correlation), "pearson_correlation"
@@ -192,7 +216,7 @@ class PearsonCorrelation(FunctionMetric):
 
 @keras_class(HOME)
 class ConcordanceCorrelation(FunctionMetric):
-    """Mean concordance. Source: keras.metrics.ConcordanceCorrelation."""
+    """The mean of `concordance_correlation`. Source: keras.metrics.ConcordanceCorrelation."""
 
     _direction = "up"
     function, default_name = staticmethod(concordance_correlation), "concordance_correlation"
@@ -201,7 +225,7 @@ class ConcordanceCorrelation(FunctionMetric):
 
 
 class _Overlap(BuiltInMetric, kw_only=True):
-    """Keeps the confusion matrix of classes."""
+    """Base of metrics computed from the confusion matrix of classes."""
 
     _direction = "up"
     num_classes: int = argument()
@@ -212,11 +236,11 @@ class _Overlap(BuiltInMetric, kw_only=True):
     axis: int = argument(default=-1)
 
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
-        """Counts are integers."""
+        """Count in int32 by default."""
         given["dtype"] = "int32" if given["dtype"] in (None, "int") else given["dtype"]
 
     def __post_init__(self) -> None:
-        """Check the classes; count from zero."""
+        """Check the classes and create the confusion matrix."""
         wanted = range(self.num_classes) if self.target_class_ids is None else self.target_class_ids
         self.target_class_ids = list(wanted)
         if max(self.target_class_ids) >= self.num_classes:
@@ -227,7 +251,7 @@ class _Overlap(BuiltInMetric, kw_only=True):
         self.total_cm = self.add_variable(shape, name="total_confusion_matrix")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the confusion matrix with a batch."""
         true = self._classes(y_true, self.sparse_y_true)
         pred = self._classes(y_pred, self.sparse_y_pred)
         inside = ops.logical_and(self._inside(true), self._inside(pred))
@@ -251,7 +275,7 @@ class _Overlap(BuiltInMetric, kw_only=True):
         return ops.logical_and(ops.greater_equal(classes, 0), ops.less(classes, self.num_classes))
 
     def result(self) -> Any:
-        """The mean over the target classes that occur."""
+        """Return the mean over the target classes that occur."""
         matrix = ops.cast(self.total_cm, "float32")
         hits = ops.sum(ops.multiply(matrix, np.eye(self.num_classes, dtype="float32")), axis=0)
         union = ops.subtract(ops.add(ops.sum(matrix, axis=0), ops.sum(matrix, axis=1)), hits)
@@ -263,14 +287,29 @@ class _Overlap(BuiltInMetric, kw_only=True):
 
 @keras_class(HOME)
 class IoU(_Overlap):
-    """Intersection over union of chosen classes. Source: keras.metrics.IoU."""
+    """The mean intersection over union of the target classes.
+
+    Args:
+        num_classes: The number of classes.
+        target_class_ids: The classes to average over.
+        name: As for `Metric`.
+        dtype: The dtype of the confusion matrix, int32 by default.
+        ignore_class: A class of the target whose samples do not count.
+        sparse_y_true, sparse_y_pred: Whether the arguments hold class indices, instead of a score or one-hot element per class.
+        axis: The axis of the classes if they are not sparse.
+
+    Raises:
+        InvalidArgumentError: A target class is out of range.
+
+    Source: keras.metrics.IoU.
+    """
 
     argument_order = "num_classes target_class_ids name dtype ignore_class sparse_y_true sparse_y_pred axis"
 
 
 @keras_class(HOME)
 class BinaryIoU(_Overlap):
-    """Intersection over union of two classes told apart by a threshold. Source: keras.metrics.BinaryIoU."""
+    """The mean intersection over union of two classes separated by a threshold. Source: keras.metrics.BinaryIoU."""
 
     argument_order = "target_class_ids threshold name dtype"
     num_classes: int = argument(default=2)
@@ -278,14 +317,14 @@ class BinaryIoU(_Overlap):
     threshold: float = argument(default=0.5)
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        """Add a batch."""
+        """Update the confusion matrix with a batch."""
         above = ops.greater_equal(ops.cast(y_pred, "float32"), self.threshold)
         super().update_state(y_true, ops.cast(above, "int32"), sample_weight)
 
 
 @keras_class(HOME)
 class MeanIoU(_Overlap):
-    """Intersection over union, mean over all classes. Source: keras.metrics.MeanIoU."""
+    """The mean intersection over union of all classes; for the arguments see `IoU`. Source: keras.metrics.MeanIoU."""
 
     argument_order = "num_classes name dtype ignore_class sparse_y_true sparse_y_pred axis"
     target_class_ids: Any = argument(default=None)
@@ -293,7 +332,7 @@ class MeanIoU(_Overlap):
 
 @keras_class(HOME)
 class OneHotIoU(_Overlap):
-    """IoU for one-hot targets. Source: keras.metrics.OneHotIoU."""
+    """`IoU` for one-hot targets. Source: keras.metrics.OneHotIoU."""
 
     argument_order = "num_classes target_class_ids name dtype ignore_class sparse_y_pred axis"
     sparse_y_true: bool = argument(default=False)
@@ -302,7 +341,7 @@ class OneHotIoU(_Overlap):
 
 @keras_class(HOME)
 class OneHotMeanIoU(OneHotIoU):
-    """MeanIoU for one-hot targets. Source: keras.metrics.OneHotMeanIoU."""
+    """`MeanIoU` for one-hot targets. Source: keras.metrics.OneHotMeanIoU."""
 
     argument_order = "num_classes name dtype ignore_class sparse_y_pred axis"
     target_class_ids: Any = argument(default=None)

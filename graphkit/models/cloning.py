@@ -1,4 +1,4 @@
-"""Copies of models with new weights."""
+"""Copies of models, with new weights."""
 
 from __future__ import annotations
 
@@ -25,19 +25,23 @@ def clone_model(
     recursive: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """A model of the same graph with layers of its own, newly initialised.
+    """Build a model of the same graph with new layers and newly initialized weights.
 
     Args:
-        model: a functional or sequential model.
-        input_tensors: symbolic tensors to build on instead of new inputs.
-        clone_function: makes the copy of a layer; `layer.from_config(layer.get_config())` by default.
-        call_function: `(layer, *args, **kwargs)`: calls a copy on its inputs, and may do more than that. Functional models only.
-        recursive: whether models inside of the model are cloned by the same functions, rather than handed to `clone_function`.
+        model: A functional or sequential model, or one of a subclass with a config.
+        input_tensors: Symbolic tensors to build on instead of new inputs.
+        clone_function: Copies a layer; `layer.from_config(layer.get_config())` by default.
+        call_function: A function (layer, *args, **kwargs) that calls a copy on its inputs. Functional models only.
+        recursive: Whether nested models are cloned by the same functions, instead of being passed to `clone_function`.
 
-    Raises InvalidArgumentError, InvalidTypeError. Source: keras.models.clone_model.
+    Raises:
+        InvalidArgumentError: `input_tensors` does not match the inputs, or an argument does not apply to this kind of model.
+        InvalidTypeError: `model` is not a model, or an argument is unknown.
+
+        Source: keras.models.clone_model.
     """
     if kwargs:
-        raise InvalidTypeError(f"clone_model got arguments that it does not know: {sorted(kwargs)}.")
+        raise InvalidTypeError(f"clone_model got unknown arguments: {sorted(kwargs)}.")
     if recursive and clone_function is None and call_function is None:
         clone_function = _copy_layer
     make = clone_function or _copy_layer
@@ -57,9 +61,9 @@ def clone_model(
 
 
 def _clone_by_config(model: Any, *of_graphs: Any) -> Any:
-    """A model of the same class with the same config, for one that says its `call` itself."""
+    """Clone a model that defines its own `call`: the same class with the same config."""
     if not isinstance(model, Model):
-        raise InvalidTypeError(f"clone_model wants a model, got {type(model).__name__}.")
+        raise InvalidTypeError(f"clone_model expects a model, got {type(model).__name__}.")
     if any(given is not None for given in of_graphs):
         raise InvalidArgumentError(
             "Arguments `clone_function`, `input_tensors` and `call_function` are only supported for Sequential models or Functional "
@@ -75,7 +79,7 @@ def _call(layer: Any, *args: Any, **kwargs: Any) -> Any:
 
 
 def _recursive(make: Callable[[Layer], Layer], call: Callable[..., Any] | None) -> Callable[[Layer], Layer]:
-    """Copies models inside of the model by cloning them in the same way."""
+    """Return a function that also clones nested models in the same way."""
 
     def copy(layer: Layer) -> Layer:
         if not isinstance(layer, (Functional, Sequential)):
@@ -98,7 +102,7 @@ def _copy_layer(layer: Layer) -> Layer:
 
 
 def _copy_lambda(layer: Lambda) -> Lambda:
-    """With the function itself: a config could only name it."""
+    """Copy a Lambda with the function itself, which a config could only name."""
     return Lambda(
         layer.function,
         output_shape=layer.output_shape_argument,

@@ -28,7 +28,7 @@ from graphkit.ops._dispatch import OPERATIONS, OperationRecord
 
 
 def functional_config(model: Any) -> dict[str, Any]:
-    """The config of a functional model."""
+    """Return the config of a functional model."""
     numbers = model.layer_graph.index_in_graph()
     nodes_of: dict[Any, list[Node]] = {}
     for node in sorted(model.layer_graph.nodes, key=lambda n: n.index):
@@ -51,7 +51,7 @@ def functional_config(model: Any) -> dict[str, Any]:
 
 
 def operation_envelope(operation: Any) -> dict[str, Any]:
-    """The envelope of a layer, model or op of a graph."""
+    """Return the envelope of a layer, model or op of a graph."""
     if not isinstance(operation, OpNode):
         return envelope(operation)
     record = operation.record
@@ -69,7 +69,7 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
 
 @lru_cache(maxsize=1024)
 def _op_defaults(record: OperationRecord) -> Mapping[str, Any]:
-    """The config of an op where nothing is said: Keras writes all of it."""
+    """Return the default config of an op, since Keras writes all of it."""
     parameters = signature_of(record.function).parameters
     return {k: parameters[k].default for k in record.config if parameters[k].default is not inspect.Parameter.empty}
 
@@ -83,7 +83,7 @@ def _serialize_node(node: Node, numbers: Mapping[Node, int]) -> dict[str, Any]:
 
 
 def _listed(structure: Any) -> Any:
-    """Tuples as lists: JSON has no tuples."""
+    """Replace tuples by lists, since JSON has no tuples."""
     if isinstance(structure, (list, tuple)):
         return [_listed(s) for s in structure]
     if isinstance(structure, Mapping):
@@ -99,7 +99,7 @@ def _serialize_tensor(tensor: SymbolicTensor, numbers: Mapping[Node, int]) -> di
 
 def _history(tensor: SymbolicTensor, numbers: Mapping[Node, int]) -> tuple[str, int, int]:
     if tensor.history is None:
-        raise SerializationError(f"{tensor!r} was not made by a layer.")
+        raise SerializationError(f"{tensor!r} was not produced by a layer.")
     operation, index, tensor_index = tensor.history
     return operation.name, numbers[operation.nodes[index]], tensor_index
 
@@ -114,7 +114,7 @@ def _references(structure: Any, numbers: Mapping[Node, int]) -> Any:
 
 
 def _offset(operation: Any) -> int:
-    """Keras counts a functional model's own construction as its node 0, here and only here."""
+    """Return 1 for a functional model: only in these references does Keras count its own construction as node 0."""
     from graphkit.models.functional import Functional
     from graphkit.models.sequential import Sequential
 
@@ -141,12 +141,20 @@ def _unwrap(structure: Any) -> Any:
 
 
 def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
-    """The model that a Functional config describes. Raises SerializationError naming the layer for what cannot be."""
+    """Build the model that a Functional config describes.
+
+    Args:
+        cls: The class of the model.
+        config: The config.
+
+    Raises:
+        SerializationError: The config is incomplete or inconsistent, or a layer cannot be built; the message names the layer.
+    """
     for key in ("layers", "input_layers", "output_layers"):
         if key not in config:
             raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
     builder = GraphBuilder(str(config.get("name")))
-    with scope_is(""):  # its layers were called where the graph was drawn, outside of any layer
+    with scope_is(""):  # its layers were called outside any layer when the graph was built
         for entry in config["layers"]:
             builder.add(entry)
         builder.connect()
@@ -163,23 +171,23 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
 class Expansion:
     """An entry of `layers` that stands for several operations: called on symbolic tensors, it records those.
 
-    It has no nodes of its own; what it gives (tensors, or values that only other expansions understand) takes the entry's place.
-    Only readers of older files put one into a config, under "expansion": JSON cannot hold any.
+    It has no nodes of its own; its results (tensors, or values that only other expansions understand) replace the entry's outputs.
+    Only readers of older files put one into a config, under "expansion", since JSON cannot hold it.
     """
 
     nodes: tuple[Node, ...] = ()
 
     def __init__(self, name: str, entry: Mapping[str, Any]) -> None:
         self.name, self.entry = name, entry
-        self.named = False  # whether an operation of the graph bears the name already
+        self.named = False  # whether an operation of the graph has the name already
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The results, as a structure."""
+        """Return the results, as a structure; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__(*args, **kwargs)")
 
 
 class GraphBuilder:
-    """Makes the operations of a config, then their calls, each as soon as the tensors that it needs are there."""
+    """Creates the operations of a config, then makes their calls, each once its input tensors exist."""
 
     def __init__(self, model_name: str) -> None:
         self.model_name = model_name
@@ -188,7 +196,11 @@ class GraphBuilder:
         self.outputs: dict[tuple[str, int], list[Any]] = {}
 
     def add(self, entry: Mapping[str, Any]) -> None:
-        """One entry of `layers`."""
+        """Create the operation of one entry of `layers`, and queue its calls.
+
+        Raises:
+            SerializationError: The entry is malformed, its name is taken, or its operation cannot be created.
+        """
         if not is_envelope(entry):
             raise SerializationError(
                 f"An entry of `layers` in model {self.model_name!r} has no class_name and config: {entry!s:.120}"
@@ -204,15 +216,19 @@ class GraphBuilder:
             self.calls.append((name, number, call))
 
     def connect(self) -> None:
-        """Make the calls; those whose tensors are not there yet wait for the others."""
+        """Make the calls, each after those that produce its inputs.
+
+        Raises:
+            SerializationError: Nothing in the config produces a tensor that a call needs.
+        """
         waiting: dict[tuple[str, int], list[tuple[str, int, Any]]] = {}
-        with reserved(self.operations):  # masks and ops of TensorFlow take automatic names
+        with reserved(self.operations):  # masks and TensorFlow ops get automatic names
             for call in list(self.calls):
                 self._try(call, waiting)
         if waiting:
             missing = sorted({f"{k[0]}[{k[1]}]" for k in waiting})
             raise SerializationError(
-                f"Model {self.model_name!r} cannot be put together: nothing in the file makes {', '.join(missing[:5])}, which "
+                f"Model {self.model_name!r} cannot be built: nothing in the file produces {', '.join(missing[:5])}, which "
                 f"{sorted({c[0] for calls in waiting.values() for c in calls})[:5]} need."
             )
 
@@ -264,20 +280,33 @@ class GraphBuilder:
         return deserialize(value) if is_envelope(value) else {k: self._decode(v) for k, v in value.items()}
 
     def tensor(self, name: str, number: int, tensor_index: int) -> Any:
-        """A tensor by its history. Raises SerializationError if there is no such one."""
+        """Return a tensor by its history.
+
+        Args:
+            name: The name of the operation.
+            number: The number of the call among the operation's calls in this graph.
+            tensor_index: The index of the tensor among the outputs of the call.
+
+        Raises:
+            SerializationError: There is no such tensor.
+        """
         made = self.outputs.get((name, number))
         if made is None or not 0 <= tensor_index < len(made):
             raise SerializationError(
-                f"Model {self.model_name!r} refers to {[name, number, tensor_index]}, which no layer makes."
+                f"Model {self.model_name!r} refers to {[name, number, tensor_index]}, which no layer produces."
             )
         return made[tensor_index]
 
     def tensors_at(self, references: Any) -> Any:
-        """The structure of tensors that `input_layers` or `output_layers` names."""
+        """Return the structure of tensors that `input_layers` or `output_layers` refers to.
+
+        Raises:
+            SerializationError: A reference is malformed, or refers to no tensor.
+        """
         if isinstance(references, Mapping):
             return {k: self.tensors_at(v) for k, v in references.items()}
         if not isinstance(references, (list, tuple)):
-            raise SerializationError(f"Model {self.model_name!r}: {references!r} is no reference to a tensor.")
+            raise SerializationError(f"Model {self.model_name!r}: {references!r} is not a reference to a tensor.")
         if len(references) == 3 and isinstance(references[0], str):
             name, number, tensor_index = references
             operation = self.operations.get(name)
@@ -286,7 +315,7 @@ class GraphBuilder:
 
 
 def _needed(call: Any) -> list[tuple[str, int]]:
-    """The (name, node index) of the tensors that a call takes."""
+    """Return the (operation name, node index) of the tensors that a call takes."""
     found: list[tuple[str, int]] = []
     stack = [call]
     while stack:
@@ -302,7 +331,7 @@ def _needed(call: Any) -> list[tuple[str, int]]:
 
 
 def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
-    """The (name, node index, tensor index) of a tensor in JSON."""
+    """Return the (operation name, node index, tensor index) of a tensor in JSON."""
     config = value.get("config")
     history = config.get("keras_history") if isinstance(config, Mapping) else None
     if not (isinstance(history, list) and [type(v) for v in history] == [str, int, int]):
@@ -313,20 +342,24 @@ def _history_in(value: Mapping[str, Any]) -> tuple[str, int, int]:
 
 
 def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The keyword arguments without the Nones that Keras records for arguments we do not have."""
+    """Return the keyword arguments without the Nones that Keras records for arguments unknown to graphkit."""
     if isinstance(operation, Layer):
         known = signature_of(type(operation).call).parameters
-        return {k: v for k, v in kwargs.items() if k in known or not _says_nothing(v)}
+        return {k: v for k, v in kwargs.items() if k in known or not _is_all_none(v)}
     tensors = operation.record.tensors if isinstance(operation, OpNode) else ()
     return {k: v for k, v in kwargs.items() if k in tensors or v is not None}
 
 
-def _says_nothing(value: Any) -> bool:
+def _is_all_none(value: Any) -> bool:
     return all(leaf is None for leaf in nest.flatten(value))
 
 
 def operation_from_config(entry: Mapping[str, Any]) -> Any:
-    """A layer, model, op or expansion from its envelope."""
+    """Create a layer, model, op or expansion from its envelope.
+
+    Raises:
+        SerializationError: It cannot be created and placeholders are not allowed.
+    """
     expansion = entry.get("expansion")
     if isinstance(expansion, Expansion):
         return expansion
@@ -338,7 +371,7 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
     record = _record_of(entry)
     if record is not None:
         made = OpNode(record, _op_config(record, entry), entry["config"].get("name"))
-        take_name(made.name)  # masks that are made while the file is read are ops too
+        take_name(made.name)  # masks created while the file is read are ops too
         return made
     try:
         return deserialize(entry)
@@ -350,9 +383,9 @@ def operation_from_config(entry: Mapping[str, Any]) -> Any:
 
 
 def _record_of(entry: Mapping[str, Any]) -> OperationRecord | None:
-    """The op that an entry names, or None for a layer.
+    """Return the op that an entry names, or None for a layer.
 
-    Keras 3 writes no modules into HDF5 files. "Add" may then be the layer or the op: a layer says there whether it is trainable.
+    In HDF5 files Keras 3 writes no modules, so "Add" may be the layer or the op; only layers have `trainable` in their config.
     """
     config = entry.get("config")
     if "module" in entry or not isinstance(config, Mapping) or "trainable" in config or not _calls_by_args(entry):
@@ -377,13 +410,13 @@ def _op_config(record: OperationRecord, entry: Mapping[str, Any]) -> dict[str, A
     if unknown:
         raise SerializationError(
             f"The op {entry.get('name')!r} ({entry['class_name']}) has the config key {unknown[0]!r} = {given[unknown[0]]!s:.60}, which "
-            f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known are {list(record.config)}."
+            f"graphkit does not have.{did_you_mean(unknown[0], record.config)} Known keys are {list(record.config)}."
         )
     return {k: _op_argument(v) for k, v in given.items() if k in record.config}
 
 
 def _op_argument(value: Any) -> Any:
-    """Lists of plain values come back as tuples: JSON has no tuples."""
+    """Deserialize an op's argument, with tuples for lists, since JSON has no tuples."""
     value = deserialize(value)
     return _tupled(value)
 

@@ -1,8 +1,8 @@
-"""What may be fed to a model, and how it is cast and shaped: one rule for every way of running one.
+"""What may be fed to a model, and how it is cast and shaped: one set of rules for every way of running a model.
 
-A `Signature` is the data: the inputs in order, with names, shapes and dtypes, and the structure they were given in. Calls on
-arrays and on tensors, fit, evaluate, predict, their one-batch forms and the Predictor all ask it. The rule is Keras 3's
-(`Functional` takes structures apart and adjusts ranks), with one addition: a value that the input's dtype cannot hold is refused.
+A `Signature` describes the inputs in order, with names, shapes and dtypes, and the structure they were given in. Calls on
+arrays and on tensors, fit, evaluate, predict, their one-batch forms and the Predictor all use it. The rules are Keras 3's
+(`Functional` flattens structures and adjusts ranks), with one addition: a value that the input's dtype cannot hold is refused.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Array = np.ndarray[Any, Any]
 
 
 class InputInfo(NamedTuple):
-    """One input: its name, its shape (None where a size is free), its dtype by Keras' name, whether it may be left out."""
+    """One input: its name, its shape (None for a free size), its dtype by Keras' name, and whether it may be omitted."""
 
     name: str
     shape: tuple[int | None, ...]
@@ -39,9 +39,9 @@ class Signature:
     """The inputs of a model.
 
     Attributes:
-        where: what messages call the model: "model 'm'".
-        inputs: the inputs in order.
-        structure: how they are nested; a leaf is the place of the input in `inputs`.
+        where: The model as messages name it: "model 'm'".
+        inputs: The inputs in order.
+        structure: How the inputs are nested; each leaf is an index into `inputs`.
     """
 
     where: str
@@ -54,20 +54,28 @@ class Signature:
         return [info.name for info in self.inputs]
 
     def conformed(self, given: Any, cast: bool = True) -> list[Any]:
-        """The inputs in order, each an array (or tensor, or None where it may be left out) of the right rank and dtype.
+        """Return the inputs in order, each with the right rank and dtype: an array, a tensor, or None if it was omitted.
 
         Args:
-            given: an array, a list, a dict by input name or by the keys of the model's own structure, or a nest of these.
-            cast: False leaves the dtypes of arrays as they are; they are checked all the same.
+            given: An array, a list, a dict by input name or by the keys of the model's own structure, or a nest of these.
+            cast: If False, the dtypes of arrays are checked but not changed.
 
-        Raises InvalidArgumentError, InvalidTypeError, ShapeError or DTypeError, naming the input.
+        Raises:
+            InvalidArgumentError: The number, structure or names of the inputs do not fit.
+            InvalidTypeError: An input holds neither numbers nor strings.
+            ShapeError: An input has the wrong shape.
+            DTypeError: An input's values do not fit its dtype.
         """
         return [
             conform(info, value, self.where, cast) for info, value in zip(self.inputs, self.leaves(given), strict=True)
         ]
 
     def leaves(self, given: Any) -> list[Any]:
-        """What belongs to each input, in order, as it was given."""
+        """Return the value of each input, in order, as it was given.
+
+        Raises:
+            InvalidArgumentError: The number, structure or names of the inputs do not fit.
+        """
         if type(given) is np.ndarray and len(self.inputs) == 1:
             return [given]
         if isinstance(given, Mapping):
@@ -83,11 +91,11 @@ class Signature:
     # ----- dicts -----
 
     def _from_mapping(self, given: Mapping[Any, Any]) -> list[Any]:
-        """By the keys of the model's own dict if they are there, else by the names of the inputs. Other keys are left alone."""
+        """Match by the keys of the model's own dict if they are present, else by the names of the inputs; ignore other keys."""
         if isinstance(self.structure, Mapping) and self._required_keys() <= set(given):
             extra = [key for key in given if key not in self.structure]
             if extra:
-                warnings.warn(f"{self._title} has no input {extra[0]!r}; it was left out.", stacklevel=2)
+                warnings.warn(f"{self._title} has no input {extra[0]!r}; it was ignored.", stacklevel=2)
             found: list[Any] = [None] * len(self.inputs)
             if self._fill(found, self.structure, {key: given.get(key) for key in self.structure}):
                 return found
@@ -100,7 +108,7 @@ class Signature:
         return [given.get(info.name) for info in self.inputs]
 
     def _required_keys(self) -> set[Any]:
-        """The keys of the model's own dict; one that holds nothing but optional inputs may be missing."""
+        """Return the keys of the model's own dict, without those whose inputs are all optional."""
         return {
             key for key, part in self.structure.items() if not all(self.inputs[i].optional for i in nest.flatten(part))
         }
@@ -108,7 +116,7 @@ class Signature:
     # ----- lists -----
 
     def _from_sequence(self, given: Sequence[Any]) -> list[Any]:
-        """In the model's own structure, or all in a row."""
+        """Match by the model's own structure, or else by position."""
         found: list[Any] = [None] * len(self.inputs)
         if isinstance(self.structure, (list, tuple)) and self._fill(found, self.structure, given):
             return found
@@ -117,16 +125,16 @@ class Signature:
             raise self._wrong_number(len(given) if len(given) == 1 or not _holds_arrays(flat) else len(flat))
         if isinstance(self.structure, Mapping) and list(self.structure) != sorted(self.structure, key=str):
             raise InvalidArgumentError(
-                f"{self._title} takes a dict with the keys {list(self.structure)}; a list has no order that they could be given in."
+                f"{self._title} takes a dict with the keys {list(self.structure)}; a list does not tell which input is which."
             )
         warnings.warn(
-            f"{self._title} takes its inputs as {self._described()}; the list was taken in the order {self.names}.",
+            f"{self._title} takes its inputs as {self._described()}; the list was interpreted in the order {self.names}.",
             stacklevel=2,
         )
         return flat
 
     def _fill(self, found: list[Any], structure: Any, given: Any) -> bool:
-        """Put the parts of `given` at their places; whether it has this structure."""
+        """Store the parts of `given` at their indices in `found`; return whether `given` has this structure."""
         if isinstance(structure, int):
             arrays = [leaf for leaf in nest.flatten(given) if _is_array(leaf)] if nest.is_nested(given) else [given]
             found[structure] = arrays[0] if len(arrays) == 1 else given
@@ -144,7 +152,7 @@ class Signature:
         )
 
     def _only(self, given: Any) -> Any:
-        """What belongs to the one input: an array may stand in a list of its own, and a batch may be written as lists."""
+        """Return the value of the only input: an array may be wrapped in a list, and a batch may be written as lists."""
         if not isinstance(given, (list, tuple)):
             return given
         leaves = nest.flatten(given)
@@ -175,17 +183,17 @@ class Signature:
 
 
 def _holds_arrays(leaves: Sequence[Any]) -> bool:
-    """Whether tensors are among the leaves, and not the numbers of nested lists alone."""
+    """Return whether there are tensors among the leaves, and not only the numbers of nested lists."""
     return any(_is_array(leaf) for leaf in leaves)
 
 
 def _is_array(leaf: Any) -> bool:
-    """Whether a leaf is a tensor with axes; a number of NumPy's has none."""
+    """Return whether a leaf is a tensor with axes, which a NumPy scalar is not."""
     return getattr(leaf, "shape", ()) != () or hasattr(leaf, "to_numpy")
 
 
 def _depth(given: Any) -> int:
-    """The number of lists around the first number."""
+    """Return the number of lists around the first number."""
     depth = 0
     while isinstance(given, (list, tuple)):
         depth += 1
@@ -199,9 +207,21 @@ def _depth(given: Any) -> int:
 
 
 def conform(info: InputInfo, value: Any, where: str, cast: bool = True) -> Any:
-    """`value` with the rank and dtype of an input: an array for what is array-like, a tensor for a tensor.
+    """Return `value` with the rank and dtype of an input: an array for anything array-like, a tensor for a tensor.
 
-    A last axis of size 1 is added or taken away, as in Keras. Raises ShapeError, DTypeError and their kin, naming the input.
+    A last axis of size 1 is added or removed where needed, as in Keras.
+
+    Args:
+        info: The input.
+        value: An array, tensor, table or nested list; None for an optional input.
+        where: The model, for messages.
+        cast: If False, the dtype of an array is checked but not changed.
+
+    Raises:
+        InvalidArgumentError: The value is None but the input is required.
+        InvalidTypeError: The value holds neither numbers nor strings.
+        ShapeError: The shape does not fit.
+        DTypeError: The values do not fit the dtype.
     """
     if type(value) is np.ndarray and _is_as_wanted(info, value):
         return value
@@ -226,7 +246,7 @@ def conform(info: InputInfo, value: Any, where: str, cast: bool = True) -> Any:
 
 
 def _is_as_wanted(info: InputInfo, array: Array) -> bool:
-    """Whether an array may be taken as it is: the frequent case, which shall cost little."""
+    """Return whether an array can be used as it is: the common case, checked cheaply."""
     return (
         info.dtype != "string"
         and array.dtype == dtypes.to_numpy(info.dtype)
@@ -236,11 +256,17 @@ def _is_as_wanted(info: InputInfo, array: Array) -> bool:
 
 
 def to_array(value: Any, label: str) -> Array:
-    """Anything array-like as an array: tables, tensors of other libraries, lists. Strings become an array of objects.
+    """Convert anything array-like to an array: tables, tensors of other libraries, lists. Strings become an array of objects.
 
-    Raises ShapeError for ragged lists, InvalidTypeError for what is neither numbers nor strings.
+    Args:
+        value: The value.
+        label: What the value is, for messages.
+
+    Raises:
+        ShapeError: A list is ragged.
+        InvalidTypeError: The value holds neither numbers nor strings.
     """
-    if hasattr(value, "to_numpy"):  # tables
+    if hasattr(value, "to_numpy"):  # tables, such as pandas.DataFrame
         value = value.to_numpy()
     elif hasattr(value, "detach"):  # PyTorch
         value = value.detach().cpu().numpy()
@@ -256,7 +282,7 @@ def to_array(value: Any, label: str) -> Array:
 
 
 def _check_kind(info: InputInfo, value: Any, label: str) -> None:
-    """Numbers go to numbers, strings to strings, complex numbers to complex ones only; no elements have no kind."""
+    """Raise DTypeError for strings given for numbers or the reverse, and for complex values given for real ones."""
     given = _dtype_name(value)
     fits = (
         given in dtypes.ALL
@@ -264,11 +290,11 @@ def _check_kind(info: InputInfo, value: Any, label: str) -> None:
         and (given not in dtypes.COMPLEX or info.dtype in dtypes.COMPLEX)
     )
     if not fits and getattr(value, "size", 1) != 0:
-        raise DTypeError(f"{label} wants {_PLURAL.get(info.dtype, info.dtype)}, got {_PLURAL.get(given, given)}.")
+        raise DTypeError(f"{label} expects {_PLURAL.get(info.dtype, info.dtype)}, got {_PLURAL.get(given, given)}.")
 
 
 def _dtype_name(value: Any) -> str:
-    """Keras' name of a dtype, or NumPy's where Keras has none."""
+    """Return Keras' name of a dtype, or NumPy's if Keras has none."""
     if not isinstance(value, np.ndarray):
         return str(value.dtype)
     return "string" if value.dtype.kind == "O" else str(value.dtype.name)
@@ -278,7 +304,7 @@ _PLURAL = {"string": "strings"}
 
 
 def _ranked(info: InputInfo, value: Any, label: str) -> Any:
-    """With a last axis of size 1 more or less, where that makes the ranks equal."""
+    """Return `value` with a last axis of size 1 added or removed if that makes the ranks equal."""
     wanted, given = info.shape, tuple(value.shape)
     if len(given) == len(wanted) + 1 and given[-1] == 1:
         value = _without_last_axis(value)
@@ -288,11 +314,11 @@ def _ranked(info: InputInfo, value: Any, label: str) -> Any:
     if len(shape) == len(wanted) and all(_fits(w, g) for w, g in zip(wanted, shape, strict=True)):
         return value
     shown = tuple(s if isinstance(s, int) else None for s in given)
-    raise ShapeError(f"{label} wants shape {wanted}, got {shown}.{_shape_hint(wanted, given)}")
+    raise ShapeError(f"{label} expects shape {wanted}, got {shown}.{_shape_hint(wanted, given)}")
 
 
 def _fits(wanted: int | None, given: Any) -> bool:
-    """A size that is not known, of either side, fits."""
+    """Return whether the sizes are equal, or one of them is unknown."""
     return wanted is None or not isinstance(given, int) or wanted == given
 
 
@@ -328,7 +354,7 @@ def _cast_tensor(value: Any, dtype: str) -> Any:
 
 
 def _check_values(info: InputInfo, array: Array, label: str) -> None:
-    """Raise DTypeError for a number that an integer dtype cannot hold: a cast would make another one of it without a word."""
+    """Raise DTypeError for a number that an integer dtype cannot hold, since a cast would silently change it."""
     if not dtypes.is_int(info.dtype) or array.dtype.kind not in "iuf" or not array.size:
         return
     limits = np.iinfo(info.dtype)
@@ -337,22 +363,22 @@ def _check_values(info: InputInfo, array: Array, label: str) -> None:
     low, high = array.min(), array.max()
     if not (low > limits.min - 1 and high < limits.max + 1):  # NaN too
         outside = next(v for v in (low, high) if not limits.min - 1 < v < limits.max + 1)
-        raise DTypeError(f"{label} wants {info.dtype}, which cannot hold {outside}.")
+        raise DTypeError(f"{label} expects {info.dtype}, which cannot hold {outside}.")
 
 
 def _masked_as(value: Any, made: Any) -> Any:
-    """Masks travel on tensors, and stay where a tensor was cast or its last axis changed."""
+    """Copy the mask of a tensor to its cast or reshaped form."""
     mask = getattr(value, "mask", None)
     if made is not value and mask is not None and isinstance(made, (Tracer, EagerTensor)):
         made.mask = mask
     return made
 
 
-# ----- structures as data -----
+# ----- structures as JSON -----
 
 
 def to_listed(structure: Any) -> Any:
-    """A nest of lists, tuples and dicts as JSON data that keeps the difference; a leaf is an int."""
+    """Convert a nest of lists, tuples and dicts to JSON data that distinguishes them; leaves are ints."""
     if isinstance(structure, Mapping):
         return {"dict": [[key, to_listed(part)] for key, part in structure.items()]}
     if isinstance(structure, tuple):
@@ -361,7 +387,15 @@ def to_listed(structure: Any) -> Any:
 
 
 def from_listed(listed: Any, count: int) -> Any:
-    """The nest that `to_listed` wrote. Raises ValueError unless its leaves are the numbers below `count`, each once."""
+    """Rebuild the nest that `to_listed` wrote.
+
+    Args:
+        listed: JSON data.
+        count: The number of leaves.
+
+    Raises:
+        ValueError: The leaves are not the numbers below `count`, each once.
+    """
     structure = _rebuilt(listed)
     if sorted(nest.flatten(structure)) != list(range(count)):
         raise ValueError(f"the leaves of {listed!r:.200} are not the numbers below {count}")
@@ -377,10 +411,10 @@ def _rebuilt(listed: Any) -> Any:
         return tuple(_rebuilt(part) for part in listed["tuple"])
     if isinstance(listed, dict) and list(listed) == ["dict"]:
         return {key: _rebuilt(part) for key, part in listed["dict"]}
-    raise ValueError(f"{listed!r:.200} is no structure")
+    raise ValueError(f"{listed!r:.200} is not a structure")
 
 
 def numbered(structure: Any) -> Any:
-    """The structure with the places of its leaves, in the order of `nest.flatten`."""
+    """Replace each leaf of a structure by its index, in the order of `nest.flatten`."""
     count: Iterator[int] = iter(range(len(nest.flatten(structure))))
     return nest.map_structure(lambda _: next(count), structure)

@@ -1,4 +1,4 @@
-"""Functional models: a graph between symbolic inputs and outputs, itself callable as a layer."""
+"""Functional models: a graph between symbolic inputs and outputs, which can itself be called as a layer."""
 
 from __future__ import annotations
 
@@ -29,17 +29,24 @@ if TYPE_CHECKING:
 
 @keras_class("keras.src.models.functional")
 class Functional(Model):
-    """A model made of symbolic inputs and outputs.
+    """A model defined by symbolic inputs and outputs.
 
     Args:
-        inputs: a symbolic tensor, or a list or dict (or nest) of them.
-        outputs: likewise.
-        name, trainable: as for layers.
+        inputs: A symbolic tensor, or a list or dict (or nest) of them.
+        outputs: Likewise.
+        name: The model's name; automatic by default.
+        **kwargs: `trainable`, and further arguments of `Layer`.
 
     Attributes:
-        graph: the frozen networkx MultiDiGraph of its calls.
+        graph: The frozen networkx MultiDiGraph of the calls.
 
-    Raises DisconnectedGraphError, NameConflictError, InvalidTypeError for what is no graph. Source: keras.Model.
+    Raises:
+        InvalidTypeError: A leaf of `inputs` or `outputs` is not a symbolic tensor.
+        InvalidArgumentError: `inputs` or `outputs` is empty, or an input is given twice.
+        DisconnectedGraphError: An output needs an input that is not among `inputs`.
+        NameConflictError: Two layers or ops have the same name.
+
+        Source: keras.Model.
     """
 
     keras_registered_name = "Functional"
@@ -65,11 +72,13 @@ class Functional(Model):
             self.trainable = trainable
 
     def __getstate__(self) -> dict[str, Any]:
-        """Its state with its calls in their order, so that pickling a deep graph does not go from call to call."""
+        """Return the state with the calls in order, so that pickling a deep graph does not recurse from call to call."""
         dropped = ("layer_graph", "operations", "graph", "signature")
         state = {name: value for name, value in super().__getstate__().items() if name not in dropped}
         nodes = self.layer_graph.nodes
-        sources = [node.operation for node in nodes if node.is_input]  # they keep these calls themselves
+        sources = [
+            node.operation for node in nodes if node.is_input
+        ]  # these keep their own calls, which take no tensors
         return {"_sources": sources, "_calls": [node for node in nodes if not node.is_input], **state}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -83,7 +92,7 @@ class Functional(Model):
         self.operations = self.layer_graph.operations
 
     def tracked_attributes(self) -> dict[str, Any]:
-        """The layers of the graph, then what a subclass keeps in attributes."""
+        """Return the layers of the graph, then what a subclass keeps in attributes."""
         own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compiled")
         found = {"_graph_layers": self.__dict__.get("_graph_layers", [])}
         found.update({k: v for k, v in super().tracked_attributes().items() if k not in own})
@@ -91,7 +100,7 @@ class Functional(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers of the graph in Keras' order; ops are not among them."""
+        """The layers of the graph in Keras' order, without ops."""
         return list(self._graph_layers)
 
     @cached_property
@@ -106,17 +115,17 @@ class Functional(Model):
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the layers that make the outputs, in order; `dense`, `dense_1` where one makes several."""
+        """The names of the layers that produce the outputs, in order; `dense`, `dense_1` if one produces several."""
         return _unique_names([t.history.operation.name for t in self.outputs if t.history is not None])
 
     @property
     def input(self) -> Any:
-        """The input tensor(s), in the structure that the model was made with."""
+        """The input tensor(s), in the structure that the model was created with."""
         return self._inputs_struct
 
     @property
     def output(self) -> Any:
-        """The output tensor(s), in the structure that the model was made with."""
+        """The output tensor(s), in the structure that the model was created with."""
         return self._outputs_struct
 
     @property
@@ -135,20 +144,20 @@ class Functional(Model):
     def signature(self) -> Signature:
         """What may be fed to the model."""
         inputs = tuple(
-            # As in Keras, the batch may have another size than the one that the model was built with.
+            # As in Keras, the batch size may differ from the one the model was built with.
             InputInfo(name, (None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))
             for name, t in zip(self.input_names, self.inputs, strict=True)
         )
         return Signature(f"model {self.name!r}", inputs, numbered(self._inputs_struct))
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As for layers; arrays are brought into the form that the inputs want before anything is traced."""
+        """As for layers; arrays are first conformed to the inputs' shapes and dtypes."""
         if type(self).call is Functional.call:
             args, kwargs = self.fed(args, kwargs)
         return super().__call__(*args, **kwargs)
 
     def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """The arguments of a call with arrays for inputs as `signature` says; tensors stay as they are."""
+        """Return the arguments of a call with arrays conformed to `signature`; tensors are left as they are."""
         given = args[0] if args else kwargs.get("inputs")
         if (not args and "inputs" not in kwargs) or _has_tensors(given):
             return args, kwargs
@@ -157,7 +166,16 @@ class Functional(Model):
         return (made, *args[1:]), {k: v for k, v in kwargs.items() if k != "inputs"}
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The outputs, in the model's structure, for inputs in any fitting one."""
+        """Compute the outputs, in the model's structure.
+
+        Args:
+            inputs: Arrays or tensors in any structure that `signature` accepts.
+            training: Whether layers run in training mode; None leaves the choice to the outer call.
+            mask: Masks for the inputs, in order; None for those that have none.
+
+        Raises:
+            InvalidArgumentError: The inputs do not fit; see `Signature.conformed`.
+        """
         leaves = self.signature.conformed(inputs)
         for leaf, leaf_mask in zip(leaves, nest.flatten(mask) if mask is not None else (), strict=False):
             if leaf_mask is not None and isinstance(leaf, (Tracer, EagerTensor)):
@@ -176,19 +194,15 @@ class Functional(Model):
         context = current_context()
         if "training" in kwargs and context is not None and context.training is not None:
             if not (context.is_assumed and _was_asked_to_train(node)):
-                kwargs["training"] = (
-                    context.training
-                )  # the call that is under way decides, not the one that drew the graph
+                kwargs["training"] = context.training  # the current call decides, not the one that built the graph
         elif "training" in kwargs and getattr(node.operation, "augments", False):
-            kwargs["training"] = (
-                False  # what was recorded is only such a layer's default: nothing is augmented unless training
-            )
+            kwargs["training"] = False  # the recorded value is only the layer's default: augment only when training
         outputs = nest.flatten(node.operation(*args, **kwargs))
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The masks of the outputs travel on the tensors themselves."""
+        """Return None: the masks of the outputs travel on the tensors themselves."""
         return None
 
     def _makes_masks(self) -> bool:
@@ -197,9 +211,11 @@ class Functional(Model):
     # ----- as a program -----
 
     def program(self, training: bool | None = False, specs: Sequence[TensorSpec | None] | None = None) -> Program:
-        """The program of the model: inputs and outputs in order; unknown sizes stay unknown unless `specs` says otherwise.
+        """Return the program of the model, with inputs and outputs in order.
 
-        None among the `specs` leaves out an optional input.
+        Args:
+            training: Whether layers run in training mode.
+            specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None in place of a spec omits an optional input.
         """
         chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
 
@@ -212,14 +228,22 @@ class Functional(Model):
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The graph as Keras 3's Functional config."""
+        """Return the graph as Keras 3's Functional config."""
         from graphkit.models.config import functional_config
 
         return functional_config(self)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-        """The model with this config."""
+        """Build the model from its config.
+
+        Args:
+            config: A Functional config.
+            custom_objects: Custom classes and functions by the names that the config uses.
+
+        Raises:
+            SerializationError: The config is incomplete, or a layer cannot be built.
+        """
         from graphkit.core.serialization import custom_object_scope
         from graphkit.models.config import functional_from_config
 
@@ -227,15 +251,15 @@ class Functional(Model):
             return functional_from_config(cls, config)
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """Keras writes that a functional model needs no building."""
+        """Return the constant that Keras writes for a functional model."""
         return {"input_shape": None}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Nothing: the graph is there."""
+        """Do nothing: the graph is built already."""
 
 
 def _was_asked_to_train(node: Node) -> bool:
-    """Whether the call that drew the graph said `training=True` (Monte-Carlo dropout); a default is nobody's word."""
+    """Return whether the call that built the graph explicitly passed `training=True` (Monte-Carlo dropout), not by default."""
     if node.kwargs.get("training") is not True or getattr(node.operation, "augments", False):
         return False
     default = signature_of(type(node.operation).call).parameters.get("training")
@@ -284,7 +308,7 @@ def _unique_names(wanted: list[str]) -> list[str]:
 
 
 def _has_tensors(structure: Any) -> bool:
-    """Whether tensors without numbers are in a structure."""
+    """Return whether a structure contains tensors without values."""
     if not nest.is_nested(structure):
         return isinstance(structure, (Tracer, SymbolicTensor))
     return any(isinstance(leaf, (Tracer, SymbolicTensor)) for leaf in nest.flatten(structure))
@@ -295,13 +319,13 @@ def _is_optional(tensor_: SymbolicTensor) -> bool:
 
 
 def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """Where a model is cut out of the middle of a graph, copy the calls between onto new inputs, as Keras does."""
+    """If a model is cut out of the middle of a graph, repeat the calls in between on new inputs, as Keras does."""
     flat = nest.flatten(inputs)
     if all(t.history is not None and isinstance(t.history.operation, InputLayer) for t in flat):
         return inputs, outputs
     if any(t.history is None for t in flat):
         raise GraphError(
-            f"A model's inputs must come from Input(...) or from layers; {[t for t in flat if t.history is None]!r} were made by hand."
+            f"A model's inputs must come from Input(...) or from layers; {[t for t in flat if t.history is None]!r} were created directly."
         )
     tensors: dict[Any, Any] = {}
     for tensor_ in flat:

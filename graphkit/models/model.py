@@ -1,4 +1,4 @@
-"""Model: a layer with a front door. `Model(inputs, outputs)` is a functional graph; a subclass says `call` itself."""
+"""Model: a layer with training, saving and export. `Model(inputs, outputs)` is a functional graph; a subclass defines `call`."""
 
 from __future__ import annotations
 
@@ -18,11 +18,15 @@ from graphkit.layers.shapes import shapes_of, symbolic_of_shapes
 class Model(Layer):
     """A graph of layers that can be trained, saved, exported and run.
 
-    `Model(inputs, outputs)` takes symbolic tensors, or lists and dicts of them, and gives a `Functional`. Source: keras.Model.
+    `Model(inputs, outputs)` takes symbolic tensors, or lists and dicts of them, and returns a `Functional`. A subclass defines its
+    computation in `call`. Source: keras.Model.
+
+    Raises:
+        InvalidTypeError: A subclass with its own `call` got positional arguments.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """A Functional where inputs and outputs are given."""
+        """Create a Functional if inputs and outputs are given."""
         if cls is Model and _is_functional_call(args, kwargs):
             from graphkit.models.functional import Functional
 
@@ -35,8 +39,8 @@ class Model(Layer):
 
             if not isinstance(self, Functional):
                 raise InvalidTypeError(
-                    f"{type(self).__name__}() got positional arguments, but it is not made of inputs and outputs; "
-                    "give name= and trainable=."
+                    f"{type(self).__name__}() got positional arguments, but it is not built from inputs and outputs; "
+                    "pass name= and trainable=."
                 )
         super().__init__(**kwargs)
         self.compiled: Any = None
@@ -47,10 +51,19 @@ class Model(Layer):
         return self._layers
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
-        """The layer of this name, or at this index of `layers`. Raises UnknownNameError (a ValueError too) if there is none."""
+        """Return the layer of this name, or at this index of `layers`.
+
+        Args:
+            name: The layer's name. Either this or `index` must be given.
+            index: The index; negative ones count from the end.
+
+        Raises:
+            UnknownNameError: There is no layer of this name (also a ValueError, as in Keras).
+            InvalidArgumentError: The index is out of range, or not exactly one argument was given.
+        """
         layers = self.layers
         if (name is None) == (index is None):
-            raise InvalidArgumentError("get_layer wants either a name or an index.")
+            raise InvalidArgumentError("get_layer expects either a name or an index.")
         if index is not None:
             if not -len(layers) <= index < len(layers):
                 raise InvalidArgumentError(
@@ -68,16 +81,27 @@ class Model(Layer):
     def quantize(
         self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True, **kwargs: Any
     ) -> None:
-        """Quantise the layers inside: "int8", "int4", "float8", or as a config of `graphkit.quantizers` says.
+        """Quantize the layers of the model.
 
-        `filters` chooses layers by name (a regular expression, or several) or by a function. Source: keras.Model.quantize.
+        Args:
+            mode: "int8", "int4" or "float8".
+            config: A config of `graphkit.quantizers`, in place of `mode` or with further settings.
+            filters: Selects layers: a regular expression searched for in the layer's name, several of them, or a function of the layer.
+            type_check: If True, layers of user-defined subclasses of the built-in layers are left as they are, with a warning.
+            **kwargs: None are accepted.
+
+        Raises:
+            InvalidArgumentError: The mode or an argument is unknown, or a layer is quantized already.
+            UnsupportedError: The mode needs calibration samples ("gptq", "awq").
+
+        Source: keras.Model.quantize.
         """
         from graphkit.models.quantizing import quantize_layers
 
         if kwargs:
             raise InvalidArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Known are mode, config, filters, "
-                "type_check."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}.quantize: {kwargs}. Valid arguments are "
+                "mode, config, filters, type_check."
             )
         quantize_layers(self, mode, config, filters, type_check)
 
@@ -92,7 +116,21 @@ class Model(Layer):
         weighted_metrics: Any = None,
         **kwargs: Any,
     ) -> None:
-        """Say how the model is to be trained: optimizer, loss(es), metrics, by name, object, list or dict by output name.
+        """Configure the model for training.
+
+        Losses and metrics are given by name or as objects; with several outputs, in a list or a dict by output name.
+
+        Args:
+            optimizer: A name or an optimizer.
+            loss: The loss or losses.
+            metrics: The metrics.
+            loss_weights: A factor for the loss of each output.
+            weighted_metrics: Metrics that are weighted with `sample_weight`.
+            **kwargs: Further arguments; see `graphkit.training.trainer.compile_model`.
+
+        Raises:
+            InvalidArgumentError: A loss or metric has an unknown name.
+            InvalidTypeError: An argument is unknown or has the wrong type.
 
         Source: keras.Model.compile.
         """
@@ -107,11 +145,11 @@ class Model(Layer):
         )
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Train; gives the History. See `graphkit.training.trainer.fit` for the arguments. Source: keras.Model.fit."""
+        """Train the model and return a History. Arguments and errors: see `graphkit.training.trainer.fit`. Source: keras.Model.fit."""
         return room("training").fit(self, x, y, **_named_batch(kwargs))
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Loss and metrics on data. Source: keras.Model.evaluate."""
+        """Compute loss and metrics on data; see `graphkit.training.trainer.evaluate`. Source: keras.Model.evaluate."""
         return room("training").evaluate(self, x, y, **_named_batch(kwargs))
 
     def predict(
@@ -122,60 +160,80 @@ class Model(Layer):
         steps: int | None = None,
         callbacks: Any = None,
     ) -> Any:
-        """The outputs for `x`, by onnxruntime, batch by batch. Source: keras.Model.predict."""
+        """Compute the outputs for `x` with onnxruntime, batch by batch.
+
+        Args:
+            x: Arrays in the structure of the model's inputs, or a data set that yields batches.
+            batch_size: The number of rows per batch, 32 by default; for arrays only.
+            verbose: "auto", 0 for silent, 1 for a progress bar, 2 for a line.
+            steps: The number of batches; all by default.
+            callbacks: Callbacks to run.
+
+        Returns:
+            Arrays in the structure of the model's outputs.
+
+        Raises:
+            InvalidArgumentError: The data do not match the model, or contain no batch.
+
+        Source: keras.Model.predict.
+        """
         return room("training").predict(
             self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """One training step; sample_weight, class_weight and return_dict follow. Source: keras.Model.train_on_batch."""
+        """Run one training step; further arguments are sample_weight, class_weight, return_dict. Source: keras.Model.train_on_batch."""
         return room("training").train_on_batch(self, x, y, *args, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Loss and metrics on one batch; sample_weight and return_dict follow. Source: keras.Model.test_on_batch."""
+        """Compute loss and metrics on one batch; further arguments are sample_weight, return_dict. Source: keras.Model.test_on_batch."""
         return room("training").test_on_batch(self, x, y, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
-        """The outputs for one batch. Source: keras.Model.predict_on_batch."""
+        """Compute the outputs for one batch. Source: keras.Model.predict_on_batch."""
         return room("training").predict_on_batch(self, x)
 
     def reset_metrics(self) -> None:
-        """Set the metrics' states to zero. Source: keras.Model.reset_metrics."""
+        """Reset the state of all metrics. Source: keras.Model.reset_metrics."""
         room("training").reset_metrics(self)
 
     @property
     def optimizer(self) -> Any:
-        """The optimizer that `compile` was given, or None."""
+        """The optimizer passed to `compile`, or None."""
         return None if self.compiled is None else self.compiled.optimizer
 
     @property
     def loss(self) -> Any:
-        """The loss that `compile` was given, or None."""
+        """The loss passed to `compile`, or None."""
         return None if self.compiled is None else self.compiled.loss
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that training keeps."""
+        """The metrics tracked in training."""
         return [] if self.compiled is None else self.compiled.metrics
 
     @property
     def metrics_names(self) -> list[str]:
-        """The names of loss and metrics, in the order that `evaluate` gives them."""
+        """The names of loss and metrics, in the order of the results of `evaluate`."""
         return [] if self.compiled is None else self.compiled.metrics_names
 
     def get_compile_config(self) -> dict[str, Any] | None:
-        """What `compile` was given, as JSON data; None before compile."""
+        """Return the arguments of `compile` as JSON data, or None before `compile`."""
         return None if self.compiled is None else self.compiled.get_config()
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile as `get_compile_config` says."""
+        """Compile with the arguments that `get_compile_config` returned."""
         room("training").compile_from_config(self, config)
 
     # ----- config -----
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-        """The model with this config; `Model` itself makes the functional model that the config describes.
+        """Build a model from its config; called on `Model` itself, the functional model that the config describes.
+
+        Args:
+            config: The config.
+            custom_objects: Custom classes and functions by the names that the config uses.
 
         Source: keras.Model.from_config.
         """
@@ -187,20 +245,20 @@ class Model(Layer):
             return super().from_config(config)
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-        """Build for the first call; a model without a `build` of its own notes the shapes, so that a file has them."""
+        """Build for the first call; record the shapes for a model without its own `build`, so that they can be saved."""
         if not self.built and not self._own_build():
             self._build_shapes = {name: shapes_of(value) for name, value in tensors.items()}
         super()._build_for(arguments, tensors)
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes that the model was first called with; None before."""
+        """Return the shapes of the model's first call, or None before it."""
         if self._own_build() or not self._build_shapes:
             return super().get_build_config()
         shapes = dict(self._build_shapes)
         return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Make the weights for the shapes of a config: by `build`, or where the class has none by running `call` on shapes alone."""
+        """Create the weights for the shapes of a config: with `build`, or if the class has none by running `call` on shapes alone."""
         if self._own_build():
             super().build_from_config(config)
             return
@@ -210,7 +268,7 @@ class Model(Layer):
         if not args and not kwargs:
             return
         failure: Exception | None = None
-        for dtype in (self.compute_dtype, "int32", "string"):  # files do not say which
+        for dtype in (self.compute_dtype, "int32", "string"):  # files do not tell the dtype
             try:
                 self.compute_output_spec(
                     *(symbolic_of_shapes(shape, dtype) for shape in args),
@@ -221,31 +279,31 @@ class Model(Layer):
                 self.built = False
                 failure = failure or error
         warnings.warn(
-            f"Model {self.name!r} could not be built for the shapes of its file, so its weights cannot be read: "
-            f"{type(failure).__name__}: {failure}. Give the class a build_from_config(config).",
+            f"Model {self.name!r} could not be built for the shapes in its file, so its weights cannot be read: "
+            f"{type(failure).__name__}: {failure}. Define build_from_config(config) in its class.",
             stacklevel=2,
         )
 
     # ----- saving (graphkit.saving) -----
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Write the whole model: `.keras`, or by another suffix that graphkit writes. Source: keras.Model.save."""
+        """Write the whole model in the format of the suffix. See `graphkit.saving.save_model`. Source: keras.Model.save."""
         room("saving").save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
-        """Write the weights: `.weights.h5` or `.npz`. Source: keras.Model.save_weights."""
+        """Write the weights, as `.weights.h5` or `.npz`. See `graphkit.saving.save_weights`. Source: keras.Model.save_weights."""
         room("saving").save_weights(self, filepath, overwrite=overwrite, **kwargs)
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
-        """Read weights; nothing is changed unless all fit. Source: keras.Model.load_weights."""
+        """Read weights; none change unless all of them fit. See `graphkit.saving.load_weights`. Source: keras.Model.load_weights."""
         room("saving").load_weights(self, filepath, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
-        """The config as JSON text in Keras 3's format; `kwargs` go to json.dumps. Source: keras.Model.to_json."""
+        """Return the config as JSON text in Keras 3's format; `kwargs` go to json.dumps. Source: keras.Model.to_json."""
         text: str = room("model_config").model_to_json(self, **kwargs)
         return text
 
-    # ----- ONNX, pictures -----
+    # ----- ONNX, drawings -----
 
     def export(
         self, filepath: Any, format: str = "onnx", verbose: Any = None, input_signature: Any = None, **kwargs: Any
@@ -253,10 +311,15 @@ class Model(Layer):
         """Write the model as ONNX.
 
         Args:
-            filepath: the file.
-            format: "onnx".
-            verbose, input_signature: Keras' own; nothing is printed, and the inputs are those of the model.
-            kwargs: opset (or Keras' opset_version; 21), and what `graphkit.converters.onnx.export_model` takes.
+            filepath: The file to write.
+            format: Must be "onnx".
+            verbose: Ignored; accepted for Keras' signature.
+            input_signature: Must be None: the inputs are those of the model.
+            **kwargs: `opset` (or Keras' `opset_version`; 21 by default), and arguments of `graphkit.converters.onnx.export_model`.
+
+        Raises:
+            InvalidArgumentError: `format` or `input_signature` is something else.
+            ExportError: The model cannot be expressed in ONNX.
 
         Source: keras.Model.export.
         """
@@ -266,7 +329,7 @@ class Model(Layer):
             )
         if input_signature is not None:
             raise InvalidArgumentError(
-                f"export: input_signature={input_signature!r:.80} has no effect here; give the model's Input the shape and dtype."
+                f"export: input_signature={input_signature!r:.80} is not supported; set the shape and dtype of the model's Input."
             )
         version = kwargs.pop("opset_version", None)
         if version is not None:
@@ -282,7 +345,18 @@ class Model(Layer):
         show_trainable: bool = False,
         layer_range: Any = None,
     ) -> None:
-        """Print Keras' table of layers, shapes, parameters and connections. Source: keras.Model.summary."""
+        """Print Keras' table of layers, shapes, parameters and connections.
+
+        Args:
+            line_length: The width of the table, in characters.
+            positions: The ends of the columns, as fractions of the width.
+            print_fn: A function called with the text instead of printing it.
+            expand_nested: Whether to list the layers of nested models.
+            show_trainable: Whether to add a column that tells which layers are trainable.
+            layer_range: The names of the first and the last layer to show; regular expressions.
+
+        Source: keras.Model.summary.
+        """
         room("summary").summary(
             self,
             line_length=line_length,
@@ -294,11 +368,11 @@ class Model(Layer):
         )
 
     def plot(self, to_file: Any = None, **kwargs: Any) -> Any:
-        """Draw the graph: SVG, HTML, or PNG and PDF where Graphviz is. See `graphkit.utils.plot_model`."""
+        """Draw the graph as SVG or HTML, or with Graphviz as PNG or PDF. See `graphkit.utils.plot_model`."""
         return room("plot").plot_model(self, to_file, **kwargs)
 
     def _repr_html_(self) -> str:
-        """The drawing, for notebooks."""
+        """Return the drawing, for notebooks."""
         html: str = room("plot").model_to_html(self)
         return html
 
@@ -317,7 +391,7 @@ def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
 
 
 def _named_batch(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Keras 1's spelling of epochs."""
+    """Rename `nb_epoch`, Keras 1's spelling of `epochs`."""
     if "nb_epoch" in kwargs:
         kwargs["epochs"] = kwargs.pop("nb_epoch")
     return kwargs

@@ -1,4 +1,4 @@
-"""Quantising the layers of a model."""
+"""Quantizes the layers of a model."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ Filters = str | Sequence[str] | Callable[[Layer], bool] | None
 
 
 def quantize_layers(model: Layer, mode: Any, config: Any, filters: Filters, type_check: bool) -> None:
-    """Quantise every innermost layer that can be and that the filters keep; a warning names each of the others.
+    """Quantize every innermost layer that supports it and that the filters select; a warning names each selected layer that does not.
 
-    `filters` is a regular expression that is searched for in the layer's name, several of them, or a function of the layer.
-    Raises InvalidArgumentError for a mode that there is not and for a layer that is quantised already, UnsupportedError for modes
-    that must see samples.
+    Args:
+        model: The model.
+        mode: "int8", "int4" or "float8".
+        config: A config in place of `mode` or with further settings.
+        filters: A regular expression searched for in the layer's name, several of them, or a function of the layer.
+        type_check: If True, layers of user-defined subclasses of the built-in layers are left as they are, with a warning.
+
+    Raises:
+        InvalidArgumentError: The mode is unknown, or a layer is quantized already.
+        UnsupportedError: The mode needs calibration samples.
     """
     if filters is not None and not isinstance(filters, (str, list, tuple)) and not callable(filters):
         raise InvalidArgumentError(
@@ -28,8 +35,8 @@ def quantize_layers(model: Layer, mode: Any, config: Any, filters: Filters, type
     config = resolved_config(mode, config)
     if config.mode in ("gptq", "awq"):
         raise UnsupportedError(
-            f"graphkit opens, runs and writes models quantised by {config.mode.upper()}, but does not calibrate them: quantize with Keras, "
-            'save, and load the file here; or use the mode "int8" or "int4".'
+            f"graphkit opens, runs and writes models quantized with {config.mode.upper()}, but does not calibrate them: quantize with "
+            'Keras, save, and load the file here; or use the mode "int8" or "int4".'
         )
     for layer in list(model._walk_layers()):
         if layer._layers or not _is_kept(layer, filters):

@@ -1,4 +1,4 @@
-"""Sequential: a stack of layers, a thin front of a functional graph."""
+"""Sequential: a stack of layers, a thin wrapper around a functional graph."""
 
 from __future__ import annotations
 
@@ -27,27 +27,43 @@ from graphkit.models.model import Model
 
 @keras_class("keras")
 class Sequential(Model):
-    """Layers called one after the other. Source: keras.Sequential.
+    """A stack of layers, called one after another. Source: keras.Sequential.
 
     Args:
-        layers: the layers; more by `add`. The first may be `Input(...)`, or bear `input_shape=`.
+        layers: The layers; `add` appends more. The first may be `Input(...)`, or have an `input_shape` argument.
+        trainable: Whether the weights are trained.
+        name: The model's name; automatic by default.
+
+    Raises:
+        InvalidTypeError: An element of `layers` is not a layer.
+        NameConflictError: Two layers have the same name.
     """
 
     def __init__(self, layers: Sequence[Any] | None = None, trainable: bool = True, name: str | None = None) -> None:
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
         self._functional: Functional | None = None
-        self._input_dtype: str | None = None  # that of the first inputs, where it counts
+        self._input_dtype: str | None = None  # the dtype of the first inputs, if the new input must have it
         for layer in layers or []:
             self.add(layer, rebuild=False)
         self._rebuild()
 
     def tracked_attributes(self) -> dict[str, Any]:
-        """The layers of the stack."""
+        """Return the layers of the stack."""
         return {"_stack": self.__dict__.get("_stack", [])}
 
     def add(self, layer: Any, rebuild: bool = True) -> None:
-        """Put a layer on top. Raises InvalidTypeError for what is no layer, NameConflictError for a name that is taken."""
+        """Append a layer.
+
+        Args:
+            layer: A layer, or the result of `Input(...)`.
+            rebuild: Whether to rebuild the graph afterwards.
+
+        Raises:
+            InvalidTypeError: `layer` is not a layer.
+            NameConflictError: The model has a layer of the same name.
+            InvalidArgumentError: An input follows other layers.
+        """
         if (
             isinstance(layer, SymbolicTensor)
             and layer.history is not None
@@ -65,7 +81,7 @@ class Sequential(Model):
             )
         if isinstance(layer, InputLayer) and self._stack:
             raise InvalidArgumentError(
-                f"Sequential model {self.name!r} has already been configured to have an input; {layer.name!r} comes too late."
+                f"Sequential model {self.name!r} has already been configured to have an input; {layer.name!r} cannot be added."
             )
         if not self._stack and not isinstance(layer, InputLayer) and layer._input_shape_argument is not None:
             self._stack.append(Input(batch_shape=layer._input_shape_argument).history.operation)
@@ -74,7 +90,11 @@ class Sequential(Model):
             self._rebuild()
 
     def pop(self, rebuild: bool = True) -> Layer:
-        """Take the top layer off."""
+        """Remove the last layer and return it.
+
+        Raises:
+            InvalidArgumentError: The model has no layers.
+        """
         if not self._stack:
             raise InvalidArgumentError(f"There are no layers in Sequential model {self.name!r} to pop.")
         layer = self._stack.pop()
@@ -95,9 +115,7 @@ class Sequential(Model):
 
     def _make_functional(self, x: Any) -> None:
         source = x
-        auto_name(
-            "functional"
-        )  # Keras' inner graph takes a name of its own, so the numbers of later models are the same
+        auto_name("functional")  # Keras' inner graph consumes a name, so later models get the same numbers here
         with name_scope(self.name):
             for layer in self._stack:
                 if not isinstance(layer, InputLayer):
@@ -106,7 +124,7 @@ class Sequential(Model):
         self.built = True
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-        """Build for the first call. Its number of samples is no part of the model, unless a layer keeps a state for each of them."""
+        """Build for the first call. The batch size stays open, unless a layer keeps a state for each sample."""
         given = tensors.get("inputs")
         self._note_input_dtype(given)
         if self.built or given is None or any(getattr(layer, "stateful", False) for layer in self._stack):
@@ -116,11 +134,11 @@ class Sequential(Model):
 
     @property
     def takes_dtype(self) -> str | None:
-        """What the first layer takes: "string", "int64"; "any" for what it is given; None for the default."""
+        """The dtype that the first layer expects: "string", "int64"; "any" for every dtype; None for the default."""
         return getattr(self._stack[0], "takes_dtype", None) if self._stack else None
 
     def _note_input_dtype(self, inputs: Any) -> None:
-        """Remember the dtype of the first inputs where the input to be made is to have it: of texts, and if the layer takes any."""
+        """Remember the dtype of the first inputs if the input to be created must have it: strings, or for a layer that accepts any."""
         if self.built or getattr(inputs, "dtype", None) is None or self._input_dtype is not None:
             return
         given = dtypes.standardize(inputs.dtype)
@@ -128,40 +146,51 @@ class Sequential(Model):
             self._input_dtype = given
 
     def _new_input(self, shape: Any) -> Any:
-        """The input of a model that begins without one."""
+        """Create the input of a model that begins without one."""
         taken = self.takes_dtype
         return Input(batch_shape=tuple(shape), dtype=self._input_dtype or (None if taken == "any" else taken))
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the weights for inputs of this shape (with the batch axis)."""
+        """Create the weights.
+
+        Args:
+            input_shape: The shape of the input, including the batch axis.
+
+        Raises:
+            NotBuiltError: No shape is given and the model begins without an input.
+        """
         if self._functional is not None:
             return
         if input_shape is None:
             raise NotBuiltError(
-                f"Sequential model {self.name!r} does not know its input shape; give it to build(), or start with Input(...)."
+                f"Sequential model {self.name!r} has no known input shape; pass it to build(), or start with Input(...)."
             )
         self._make_functional(_of_shapes(input_shape, self._new_input))
 
     def _graph(self) -> Functional:
         if self._functional is None:
             raise NoShapeYetError(
-                f"Sequential model {self.name!r} has not been built: it does not know its input shape. Call it on data, call "
+                f"Sequential model {self.name!r} has not been built, since its input shape is unknown. Call it on data, call "
                 "build(input_shape), or put Input(shape=...) first."
             )
         return self._functional
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """As for layers; arrays are brought into the form that the input wants, once it is known."""
+        """As for layers; arrays are first conformed to the input's shape and dtype, once that is known."""
         if self._functional is not None and type(self).call is Sequential.call:
             args, kwargs = self._functional.fed(args, kwargs)
         return super().__call__(*args, **kwargs)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The output of the last layer."""
+        """Compute the output of the last layer.
+
+        Raises:
+            NoShapeYetError: The model is not built.
+        """
         return self._graph().call(inputs, training=training, mask=mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the output travels on the tensor itself."""
+        """Return None: the mask of the output travels on the tensor itself."""
         return None
 
     def _makes_masks(self) -> bool:
@@ -169,7 +198,7 @@ class Sequential(Model):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, without the input."""
+        """The layers, without the input layer."""
         return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
 
     @property
@@ -209,12 +238,12 @@ class Sequential(Model):
 
     @property
     def output_names(self) -> list[str]:
-        """The names of the layers that make the outputs."""
+        """The names of the layers that produce the outputs."""
         return self._graph().output_names
 
     @property
     def operations(self) -> list[Any]:
-        """The layers and the input."""
+        """The layers and the input layer."""
         return self._graph().operations
 
     @property
@@ -228,13 +257,13 @@ class Sequential(Model):
         return self._graph().graph
 
     def program(self, training: bool | None = False, specs: Any = None) -> Any:
-        """The program of the model."""
+        """Return the program of the model; see `Functional.program`."""
         return self._graph().program(training, specs)
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """Keras 3's Sequential config: the layers without calls."""
+        """Return Keras 3's Sequential config: the layers, without calls."""
         config = {"name": self.name, "trainable": self.trainable, "dtype": super().get_config()["dtype"]}
         config["layers"] = [envelope(layer) for layer in self._stack]
         if self._functional is not None:
@@ -244,17 +273,25 @@ class Sequential(Model):
         return config
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The input shape, once it is known."""
+        """Return the input shape, once it is known."""
         return None if self._functional is None else {"input_shape": self._functional.input_shape}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build for the shape that the config gives."""
+        """Build for the input shape in the config."""
         if self._functional is None and config.get("input_shape") is not None:
             self.build(config["input_shape"])
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
-        """The model with this config."""
+        """Build the model from its config.
+
+        Args:
+            config: A Sequential config.
+            custom_objects: Custom classes and functions by the names that the config uses.
+
+        Raises:
+            SerializationError: An entry of `layers` is malformed, or a layer cannot be built.
+        """
         from graphkit.models.config import operation_from_config
 
         model = cls(name=config.get("name"))
@@ -275,12 +312,12 @@ class Sequential(Model):
 
 
 def _with_free_batch(value: Any) -> tuple[int | None, ...]:
-    """The shape of data; the number of samples is left open, and so are sizes that are not known."""
+    """Return the shape of data, with an open batch size and None for other unknown sizes."""
     return (None, *(s if isinstance(s, int) else None for s in value.shape[1:]))
 
 
 def _of_shapes(shapes: Any, make: Callable[[Any], Any]) -> Any:
-    """What `make` gives for a shape, or for each shape of a structure of them."""
+    """Apply `make` to a shape, or to each shape of a structure of shapes."""
     if isinstance(shapes, Mapping):
         return {k: _of_shapes(v, make) for k, v in shapes.items()}
     if all(size is None or isinstance(size, (int, np.integer)) for size in shapes):

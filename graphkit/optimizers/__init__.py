@@ -44,9 +44,13 @@ __all__ = [
 
 
 def get(identifier: Any) -> Any:
-    """An optimizer from a name in any case, a config, a class or an object.
+    """Return an optimizer for a name in any case, a config, a class or an object.
 
-    Raises UnknownClassError for an unknown name. Source: keras.optimizers.get.
+    Raises:
+        UnknownClassError: The name is unknown.
+        InvalidArgumentError: `identifier` has another type.
+
+    Source: keras.optimizers.get.
     """
     if isinstance(identifier, str):
         by_name = {name.lower(): cls for name, cls in classes_of("keras.optimizers").items()}
@@ -64,11 +68,11 @@ def get(identifier: Any) -> Any:
 
 
 def serialize(optimizer: Any) -> Any:
-    """An optimizer as JSON data."""
+    """Return an optimizer as JSON data."""
     return _serialize(optimizer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """An optimizer from its config."""
+    """Return an optimizer for its config or name; see `get`."""
     with custom_object_scope(custom_objects):
         return get(config)

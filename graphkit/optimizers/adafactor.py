@@ -15,7 +15,18 @@ from graphkit.optimizers.optimizer import HOME, REST, Optimizer, checked_rate
 
 @keras_class(HOME)
 class Adafactor(Optimizer):
-    """Second moments of matrices kept as those of rows and columns. Source: keras.optimizers.Adafactor."""
+    """Adam-like steps that need little memory: the second moments of a matrix are stored per row and column.
+
+    Args:
+        beta_2_decay: The exponent of the decay rate of the second moments.
+        epsilon_1: A constant added to squared gradients.
+        epsilon_2: The smallest root mean square of a variable that scales its step.
+        clip_threshold: The largest root mean square of an update.
+        relative_step: Stored for the config only.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Source: keras.optimizers.Adafactor.
+    """
 
     elementwise = False
 
@@ -28,7 +39,7 @@ class Adafactor(Optimizer):
     relative_step: bool = argument(default=True)
 
     def make_slots(self) -> None:
-        """Means of rows and of columns for tensors of two axes and more, then velocity, for each variable."""
+        """Create for each variable the row and column means, for tensors of rank 2 and more, and the velocity."""
         self._slots = {"row": [], "column": [], "velocity": []}
         for variable in self._trainable:
             shape = variable.shape
@@ -38,12 +49,12 @@ class Adafactor(Optimizer):
                 else {"row": (), "column": ()}
             )
             for name, size in shapes.items():
-                dtype = variable.dtype if len(shape) > 1 else "int32"  # nothing is kept there, but Keras saves it
+                dtype = variable.dtype if len(shape) > 1 else "int32"  # an unused slot, which Keras saves too
                 self._slots[name].append(self._track(np.zeros(size), dtype, variable.name))
             self._slots["velocity"].append(self.add_variable_from_reference(variable, "velocity"))
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
         rate = ops.multiply(
             ops.maximum(_root_mean(variable.value), self.epsilon_2), ops.minimum(learning_rate, ops.rsqrt(step))
@@ -72,5 +83,5 @@ def _root_mean(x: Any) -> Any:
 
 
 def _blend(slot: Variable, target: Any, keep: Any) -> Any:
-    """keep * slot + (1 - keep) * target."""
+    """Return keep * slot + (1 - keep) * target."""
     return ops.add(ops.multiply(slot, keep), ops.multiply(target, ops.subtract(1.0, keep)))

@@ -23,7 +23,14 @@ def _given(optimizer: Any, name: str, value: Any) -> Any:
 
 
 class Moments(Optimizer):
-    """What the Adam family is told, and the two moving means that it keeps."""
+    """Base of the Adam family: its arguments and its two moving means.
+
+    Args:
+        beta_1: The decay rate of the mean of gradients.
+        beta_2: The decay rate of the mean of squared gradients.
+        epsilon: A constant that avoids division by zero.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+    """
 
     slots = ("momentum", "velocity")
     argument_order = f"learning_rate beta_1 beta_2 epsilon weight_decay {REST}"
@@ -33,17 +40,17 @@ class Moments(Optimizer):
     epsilon: float = argument(default=1e-7, convert=fuzz)
 
     def means(self, gradient: Any, variable: Variable) -> tuple[Any, Any]:
-        """The moving means of the gradients and of their squares, with this one taken in."""
+        """Update the moving means of gradients and of their squares, and return them."""
         mean = towards(self.slot("momentum", variable), gradient, 1 - self.beta_1)
         return mean, towards(self.slot("velocity", variable), ops.square(gradient), 1 - self.beta_2)
 
     def corrections(self, dtype: str) -> tuple[Any, Any]:
-        """1 - beta^step for both: what the means lack since they began at zero."""
+        """Return 1 - beta^step for both means: the correction for their start at zero."""
         return corrections((self.beta_1, self.beta_2), ops.add(self.iterations, 1), dtype)
 
 
 def corrections(betas: tuple[float, float], step: Any, dtype: str) -> tuple[Any, Any]:
-    """1 - beta^step for both."""
+    """Return 1 - beta^step for both."""
     count = ops.cast(step, dtype)
     first, second = (ops.subtract(1.0, ops.power(ops.cast(b, dtype), count)) for b in betas)
     return first, second
@@ -58,7 +65,17 @@ def adam_change(
     learning_rate: Any,
     top: Variable | None = None,
 ) -> Any:
-    """What Adam subtracts from a variable; the moving means `slots`, and the largest mean square `top`, are updated."""
+    """Return what Adam subtracts from a variable, and update its moving means.
+
+    Args:
+        gradient: The gradient of the variable.
+        slots: The moving means of gradients and of their squares.
+        betas: Their decay rates.
+        epsilon: A constant that avoids division by zero.
+        step: The number of this update, from 1.
+        learning_rate: The learning rate.
+        top: The slot with the largest mean square so far (AMSGrad), or None.
+    """
     mean, power = slots
     rest_1, rest_2 = corrections(betas, step, mean.dtype)
     alpha = ops.true_divide(ops.multiply(learning_rate, ops.sqrt(rest_2)), rest_1)
@@ -71,19 +88,24 @@ def adam_change(
 
 @keras_class(HOME)
 class Adam(Moments):
-    """Moving means of gradients and their squares, with bias correction. Source: keras.optimizers.Adam."""
+    """Steps along the mean gradient, divided by its root mean square, with bias correction. Source: keras.optimizers.Adam.
+
+    Args:
+        amsgrad: Whether to divide by the largest root mean square so far.
+        learning_rate, beta_1, beta_2, epsilon and further arguments: As for `Moments` and `Optimizer`.
+    """
 
     argument_order = f"learning_rate beta_1 beta_2 epsilon amsgrad weight_decay {REST}"
     amsgrad: bool = argument(default=False)
 
     def make_slots(self) -> None:
-        """momentum and velocity side by side, then velocity_hat."""
+        """Create momentum and velocity together for each variable, then velocity_hat."""
         super().make_slots()
         if self.amsgrad:
             self.add_slots("velocity_hat")
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         slots = (self.slot("momentum", variable), self.slot("velocity", variable))
         top = self.slot("velocity_hat", variable) if self.amsgrad else None
         betas, step = (self.beta_1, self.beta_2), ops.add(self.iterations, 1)
@@ -93,7 +115,13 @@ class Adam(Moments):
 
 @keras_class(HOME)
 class AdamW(Adam):
-    """Adam with weight decay. Source: keras.optimizers.AdamW."""
+    """Adam with decoupled weight decay.
+
+    Raises:
+        InvalidArgumentError: `weight_decay` is None.
+
+    Source: keras.optimizers.AdamW.
+    """
 
     argument_order = f"learning_rate weight_decay beta_1 beta_2 epsilon amsgrad {REST}"
     weight_decay: Any = argument(default=0.004, check=_given)
@@ -101,12 +129,12 @@ class AdamW(Adam):
 
 @keras_class(HOME)
 class Adamax(Moments):
-    """Adam by the infinity norm. Source: keras.optimizers.Adamax."""
+    """Adam with the infinity norm in place of the root mean square. Source: keras.optimizers.Adamax."""
 
     slots = ("momentum", "norm")
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         rest, _ = self.corrections(variable.dtype)
         mean = towards(self.slot("momentum", variable), gradient, 1 - self.beta_1)
         slot = self.slot("norm", variable)
@@ -119,10 +147,10 @@ class Adamax(Moments):
 class Nadam(Moments):
     """Adam with Nesterov momentum. Source: keras.optimizers.Nadam."""
 
-    schedule_decay = 1.0  # Keras 2's argument; set for its files, no part of the config
+    schedule_decay = 1.0  # Keras 2's argument; set when its files are read, not part of the config
 
     def make_slots(self) -> None:
-        """momentum and velocity; then the product of the momentum schedule, which Keras leaves without a name."""
+        """Create momentum and velocity, then the product of the momentum schedule, which has no name in Keras."""
         super().make_slots()
         dtype = self._trainable[0].dtype if self._trainable else dtypes.floatx()
         self._product = self._track(1.0, dtype, "variable")
@@ -133,8 +161,8 @@ class Nadam(Moments):
         return self._product
 
     def product_after(self, steps: int) -> float:
-        """What `product` is after so many steps; for files that do not say it."""
-        step = np.arange(1, min(steps, 10_000) + 1)  # it is 0 long before
+        """Return the value of `product` after this number of steps, for files that do not store it."""
+        step = np.arange(1, min(steps, 10_000) + 1)  # by then the product is 0
         return float(np.prod(self.beta_1 * (1.0 - 0.5 * 0.96 ** (step * self.schedule_decay))))
 
     def _schedule(self, step: Any, dtype: str) -> Any:
@@ -147,7 +175,7 @@ class Nadam(Moments):
         super()._update(pairs)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         dtype = variable.dtype
         now, then = (self._schedule(ops.add(self.iterations, k), dtype) for k in (1, 2))
         product = ops.cast(self._product, dtype)
@@ -163,12 +191,12 @@ class Nadam(Moments):
 
 @keras_class(HOME)
 class Lamb(Moments):
-    """Adam with a step as long as the weights are. Source: keras.optimizers.Lamb."""
+    """Adam with each step scaled by the norm of the variable. Source: keras.optimizers.Lamb."""
 
     elementwise = False
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         rest_1, rest_2 = self.corrections(variable.dtype)
         mean, power = self.means(gradient, variable)
         root = ops.add(ops.sqrt(ops.true_divide(power, rest_2)), self.epsilon)

@@ -1,9 +1,9 @@
-"""Small weights and their slots side by side in memory, so that one call updates them all.
+"""Small weights and their slots in contiguous memory, so that one call updates them all.
 
-A net has dozens of biases and scales; an update of a dozen operations on each of them costs more in calls than in numbers.
-The arena lays those of one dtype into one flat variable (and each slot likewise). The variables themselves become views
-of it: whoever reads, saves or assigns them sees no difference. The flat variables exist in the compiled training step
-alone, where the update comes after everything that reads the weights; a step that is exported has none of them.
+A model has dozens of biases and scales. A dozen operations on each of them cost more in calls than in arithmetic.
+The arena places those of one dtype in one flat variable (and each slot likewise). The variables become views of it,
+which makes no difference to reading, saving or assigning them. The flat variables are used only in the compiled training
+step, where the update comes after everything that reads the weights; an exported step does not contain them.
 """
 
 from __future__ import annotations
@@ -18,12 +18,17 @@ from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.ir.variable import Variable
 
-LARGEST = 1 << 14  # elements: larger weights are worth a call of their own
+LARGEST = 1 << 14  # elements; larger weights are updated one by one
 Pair = tuple[Any, Variable]
 
 
 class Arena:
-    """The flat storage of some variables and of their slots."""
+    """The flat storage of some variables and of their slots.
+
+    Args:
+        members: Variables of one dtype.
+        slots: The slots of the members, in the same order, by the slot's name.
+    """
 
     def __init__(self, members: Sequence[Variable], slots: dict[str, list[Variable]]) -> None:
         self.members = list(members)
@@ -37,12 +42,12 @@ class Arena:
 
     @property
     def is_current(self) -> bool:
-        """Whether all of them still live here."""
+        """Whether all members and slots are still views of the arena."""
         return all(variable.array is view for variable, view in self._bound)
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Updates that are traced inside use the flat variables."""
+        """Let updates that are traced inside the block use the flat variables."""
         self.active = True
         try:
             yield
@@ -50,7 +55,7 @@ class Arena:
             self.active = False
 
     def gather(self, pairs: Sequence[Pair]) -> list[Pair]:
-        """The pairs with those of the members made one; as they are, if the arena is not in use or one has no gradient."""
+        """Merge the (gradient, variable) pairs of the members into one; unchanged if the arena is not in use or a gradient is missing."""
         found = {variable: gradient for gradient, variable in pairs}
         if not self.active or any(m not in found for m in self.members):
             return list(pairs)
@@ -59,13 +64,13 @@ class Arena:
         return [(ops.concatenate(parts), self.flat), *((g, v) for g, v in pairs if v not in inside)]
 
     def touch(self) -> None:
-        """Say that the members have new numbers."""
+        """Mark the values of the members as changed."""
         for variable in self.members:
             variable.version += 1
 
 
 def _lay_out(variables: Sequence[Variable], name: str) -> tuple[Variable, list[np.ndarray[Any, Any]]]:
-    """A flat variable, and the part of it that each variable lives in from now on."""
+    """Create a flat variable; return it and the view that each variable uses from now on."""
     total = sum(v.array.size for v in variables)
     dtype = variables[0].dtype
     flat = Variable(np.empty(total, dtypes.to_numpy(dtype)), dtype=dtype, trainable=False, name=f"small_{name}")

@@ -1,4 +1,4 @@
-"""A loss scale that follows the gradients. Source: keras.optimizers.LossScaleOptimizer (Keras 3)."""
+"""A loss scale that adapts to the gradients. Source: keras.optimizers.LossScaleOptimizer (Keras 3)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from graphkit.core.serialization import deserialize, keras_class, serialize
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.optimizer import HOME, Optimizer, only_if
 
-# What older configs say besides; only what is the default has a meaning here.
+# Further keys of older configs; only these default values are accepted.
 _OLD = {
     "weight_decay": None, "clipnorm": None, "global_clipnorm": None, "clipvalue": None, "use_ema": False, "ema_momentum": 0.99,
     "ema_overwrite_frequency": None, "loss_scale_factor": None, "gradient_accumulation_steps": None, "dynamic": True,
@@ -20,17 +20,21 @@ _OLD = {
 
 @keras_class(HOME)
 class LossScaleOptimizer(Optimizer):
-    """Multiplies the loss by a large number, so that float16 gradients do not vanish, and divides the gradients by it.
+    """Multiplies the loss by a large factor, so that float16 gradients do not underflow, and divides the gradients by it.
 
-    A step with a gradient that is not finite is left out and halves the scale; `dynamic_growth_steps` steps without one double it.
+    A step with a non-finite gradient is skipped and halves the scale. After `dynamic_growth_steps` finite steps it doubles.
 
     Args:
-        inner_optimizer: what updates the variables.
-        initial_scale: the scale to begin with.
-        dynamic_growth_steps: steps until the scale is tried larger.
-        name: the name.
+        inner_optimizer: The optimizer that updates the variables.
+        initial_scale: The initial scale.
+        dynamic_growth_steps: The number of finite steps after which the scale doubles.
+        name: The name.
+        **kwargs: Settings of older configs; only their defaults are accepted.
 
-    Raises InvalidArgumentError for settings that belong to the inner optimizer. Source: keras.optimizers.LossScaleOptimizer.
+    Raises:
+        InvalidArgumentError: A setting belongs to the inner optimizer.
+
+    Source: keras.optimizers.LossScaleOptimizer.
     """
 
     def __init__(
@@ -54,7 +58,7 @@ class LossScaleOptimizer(Optimizer):
         inner_optimizer.loss_scale_factor = None
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Make the scale and its counter, and the inner optimizer's slots."""
+        """Create the scale, the counter, and the slots of the inner optimizer."""
         if self.built:
             return
         self.step_counter = self.add_variable((), dtype="int32", name="step_counter")
@@ -64,12 +68,12 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        """Its own variables, then those of the inner optimizer."""
+        """The optimizer's own variables, then those of the inner optimizer."""
         return [*self._variables, *self.inner_optimizer.variables]
 
     @property
     def learning_rate(self) -> Any:
-        """The inner optimizer's."""
+        """The learning rate of the inner optimizer."""
         return self.inner_optimizer.learning_rate
 
     @learning_rate.setter
@@ -78,15 +82,15 @@ class LossScaleOptimizer(Optimizer):
 
     @property
     def iterations(self) -> Any:
-        """The inner optimizer's: steps that were taken."""
+        """The number of updates of the inner optimizer, which excludes skipped steps."""
         return self.inner_optimizer.iterations
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss times the scale."""
+        """Return the loss times the scale."""
         return ops.multiply(loss, self.initial_scale if self.dynamic_scale is None else self.dynamic_scale)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Update by the unscaled gradients, if all are finite; move the scale."""
+        """Update the variables with the unscaled gradients if all are finite, and adapt the scale."""
         if not len(grads):
             return
         variables = self._trainable if trainable_variables is None else list(trainable_variables)
@@ -97,8 +101,9 @@ class LossScaleOptimizer(Optimizer):
         given = [g for g in grads if g is not None]
         pairs = zip(grads, variables, strict=True)
         finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in given]))
-        unscaled = [  # what overwrites a variable is its value, which the scale of the loss is no part of
-            g if g is None or v.overwrite_with_gradient else ops.true_divide(g, ops.cast(scale, g.dtype)) for g, v in pairs
+        unscaled = [  # a value that overwrites a variable is not scaled with the loss
+            g if g is None or v.overwrite_with_gradient else ops.true_divide(g, ops.cast(scale, g.dtype))
+            for g, v in pairs
         ]
         rate = self.inner_optimizer._learning_rate
         kept = [v for v in (*variables, *self.inner_optimizer.variables) if v is not rate]
@@ -109,11 +114,11 @@ class LossScaleOptimizer(Optimizer):
         counter.assign(ops.cast(ops.where(again, ops.zeros_like(counter), ops.add(counter, 1)), "int32"))
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """At the end of training."""
+        """Finish training, as the inner optimizer does."""
         self.inner_optimizer.finalize_variable_values(var_list)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         return {
             "name": self.name,
             "inner_optimizer": serialize(self.inner_optimizer),
@@ -123,5 +128,5 @@ class LossScaleOptimizer(Optimizer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The optimizer with this config."""
+        """Create the optimizer from its config."""
         return cls(**deserialize(dict(config), custom_objects))

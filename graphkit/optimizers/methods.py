@@ -1,4 +1,4 @@
-"""Gradient descent and its kin: SGD, RMSprop, Adagrad, Adadelta, Ftrl, Lion. Source: keras.optimizers (Keras 3)."""
+"""SGD, RMSprop, Adagrad, Adadelta, Ftrl and Lion. Source: keras.optimizers (Keras 3)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from graphkit.optimizers.optimizer import HOME, REST, Optimizer, checked_rate
 
 
 def towards(slot: Variable, target: Any, part: float) -> Any:
-    """slot + (target - slot) * part, assigned."""
+    """Assign slot + (target - slot) * part, and return it."""
     return slot.assign(ops.add(slot, ops.multiply(ops.subtract(target, slot), part)))
 
 
 def decayed(slot: Variable, target: Any, rho: float) -> Any:
-    """rho * slot + (1 - rho) * target, assigned."""
+    """Assign rho * slot + (1 - rho) * target, and return it."""
     return slot.assign(ops.add(ops.multiply(slot, rho), ops.multiply(target, 1 - rho)))
 
 
 def fuzz(epsilon: float | None) -> float:
-    """Older configs say None for the session's epsilon."""
+    """Return the epsilon of an optimizer; None, from older configs, means the global `epsilon()`."""
     return dtypes.epsilon() if epsilon is None else epsilon
 
 
@@ -54,7 +54,18 @@ def _not_positive(optimizer: Any, name: str, value: Any) -> Any:
 
 @keras_class(HOME)
 class SGD(Optimizer):
-    """w - learning_rate * g, with momentum if there is one. Source: keras.optimizers.SGD."""
+    """Gradient descent: w - learning_rate * g, optionally with momentum.
+
+    Args:
+        momentum: The decay rate of the velocity; 0 for none.
+        nesterov: Whether to use Nesterov momentum.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Raises:
+        InvalidArgumentError: `momentum` is not between 0 and 1.
+
+    Source: keras.optimizers.SGD.
+    """
 
     argument_order = f"learning_rate momentum nesterov weight_decay {REST}"
     _learning_rate: Any = argument(default=0.01, alias="learning_rate", check=checked_rate)
@@ -62,12 +73,12 @@ class SGD(Optimizer):
     nesterov: bool = argument(default=False)
 
     def make_slots(self) -> None:
-        """momentum, if there is one."""
+        """Create the momentum, if it is used."""
         if self.momentum:
             self.add_slots("momentum")
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         step = ops.multiply(gradient, learning_rate)
         if not self.momentum:
             variable.assign(ops.subtract(variable, step))
@@ -80,9 +91,9 @@ class SGD(Optimizer):
 
 
 class _RootDivided(Optimizer):
-    """Divides by the root of a sum of squares."""
+    """Base of optimizers that divide by the root of a sum of squares."""
 
-    epsilon_outside = False  # how Keras 1 and 2 kept off zero; set for their files, no part of the config
+    epsilon_outside = False  # as in Keras 1 and 2; set when their files are read, not part of the config
 
     def _root(self, power: Any, epsilon: float) -> Any:
         return ops.add(ops.sqrt(power), epsilon) if self.epsilon_outside else ops.sqrt(ops.add(power, epsilon))
@@ -90,7 +101,17 @@ class _RootDivided(Optimizer):
 
 @keras_class(HOME)
 class RMSprop(_RootDivided):
-    """Steps divided by a moving root mean square of the gradients. Source: keras.optimizers.RMSprop."""
+    """Steps divided by the moving root mean square of the gradients.
+
+    Args:
+        rho: The decay rate of the mean.
+        momentum: The decay rate of the velocity; 0 for none.
+        epsilon: A constant that avoids division by zero.
+        centered: Whether to divide by the standard deviation instead of the root mean square.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Source: keras.optimizers.RMSprop.
+    """
 
     argument_order = f"learning_rate rho momentum epsilon centered weight_decay {REST}"
     _learning_rate: Any = argument(default=0.001, alias="learning_rate", check=checked_rate)
@@ -100,13 +121,13 @@ class RMSprop(_RootDivided):
     centered: bool = argument(default=False)
 
     def make_slots(self) -> None:
-        """velocity, momentum, average_gradient: one after the other, as Keras does."""
+        """Create velocity, momentum and average_gradient, one slot after another as in Keras."""
         for name, wanted in (("velocity", True), ("momentum", self.momentum > 0), ("average_gradient", self.centered)):
             if wanted:
                 self.add_slots(name)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         power = decayed(self.slot("velocity", variable), ops.square(gradient), self.rho)
         if self.centered:
             average = decayed(self.slot("average_gradient", variable), gradient, self.rho)
@@ -120,7 +141,15 @@ class RMSprop(_RootDivided):
 
 @keras_class(HOME)
 class Adagrad(_RootDivided):
-    """Steps divided by the root of the sum of all squares so far. Source: keras.optimizers.Adagrad."""
+    """Steps divided by the root of the sum of all squared gradients so far.
+
+    Args:
+        initial_accumulator_value: The start value of the sums.
+        epsilon: A constant that avoids division by zero.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Source: keras.optimizers.Adagrad.
+    """
 
     argument_order = f"learning_rate initial_accumulator_value epsilon weight_decay {REST}"
     _learning_rate: Any = argument(default=0.001, alias="learning_rate", check=checked_rate)
@@ -128,11 +157,11 @@ class Adagrad(_RootDivided):
     epsilon: float = argument(default=1e-7, convert=fuzz)
 
     def make_slots(self) -> None:
-        """accumulator."""
+        """Create the accumulator."""
         self.add_slots("accumulator", initial={"accumulator": self.initial_accumulator_value})
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         slot = self.slot("accumulator", variable)
         total = slot.assign(ops.add(slot, ops.square(gradient)))
         change = ops.true_divide(ops.multiply(gradient, learning_rate), self._root(total, self.epsilon))
@@ -141,7 +170,15 @@ class Adagrad(_RootDivided):
 
 @keras_class(HOME)
 class Adadelta(Optimizer):
-    """Steps scaled by the moving mean square of earlier steps over that of gradients. Source: keras.optimizers.Adadelta."""
+    """Steps scaled by the ratio of the root mean squares of earlier steps and of gradients.
+
+    Args:
+        rho: The decay rate of both means.
+        epsilon: A constant that avoids division by zero.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Source: keras.optimizers.Adadelta.
+    """
 
     slots = ("accumulated_grad", "accumulated_delta_var")
 
@@ -151,7 +188,7 @@ class Adadelta(Optimizer):
     epsilon: float = argument(default=1e-7, convert=fuzz)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         deltas = self.slot("accumulated_delta_var", variable)
         power = decayed(self.slot("accumulated_grad", variable), ops.square(gradient), self.rho)
         root = ops.sqrt(ops.add(deltas, self.epsilon))
@@ -162,7 +199,21 @@ class Adadelta(Optimizer):
 
 @keras_class(HOME)
 class Ftrl(Optimizer):
-    """Follow the regularised leader. Source: keras.optimizers.Ftrl."""
+    """Follow the regularized leader.
+
+    Args:
+        learning_rate_power: The exponent of the accumulated squares in the learning rate; at most 0.
+        initial_accumulator_value: The start value of the accumulated squares.
+        l1_regularization_strength, l2_regularization_strength: The strength of the L1 and L2 penalties.
+        l2_shrinkage_regularization_strength: The strength of an L2 penalty on the magnitude of the loss.
+        beta: A further L2 term, divided by the learning rate.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Raises:
+        InvalidArgumentError: An argument has the wrong sign.
+
+    Source: keras.optimizers.Ftrl.
+    """
 
     argument_order = (
         "learning_rate learning_rate_power initial_accumulator_value l1_regularization_strength l2_regularization_strength "
@@ -177,11 +228,11 @@ class Ftrl(Optimizer):
     beta: float = argument(default=0.0)
 
     def make_slots(self) -> None:
-        """accumulator and linear, side by side."""
+        """Create accumulator and linear together for each variable."""
         self.add_slots("accumulator", "linear", initial={"accumulator": self.initial_accumulator_value})
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         accumulator, slot = self.slot("accumulator", variable), self.slot("linear", variable)
         shrunk = ops.add(gradient, ops.multiply(variable, 2 * self.l2_shrinkage_regularization_strength))
         total = ops.add(accumulator, ops.square(gradient))
@@ -197,7 +248,18 @@ class Ftrl(Optimizer):
 
 @keras_class(HOME)
 class Lion(Optimizer):
-    """Steps by the sign of a momentum. Source: keras.optimizers.Lion."""
+    """Steps along the sign of a moving mean of the gradients.
+
+    Args:
+        beta_1: The weight of the mean against the gradient in a step.
+        beta_2: The decay rate of the mean.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
+
+    Raises:
+        InvalidArgumentError: `beta_1` is not in ]0, 1].
+
+    Source: keras.optimizers.Lion.
+    """
 
     slots = ("momentum",)
 
@@ -207,7 +269,7 @@ class Lion(Optimizer):
     beta_2: float = argument(default=0.99)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         slot = self.slot("momentum", variable)
         blend = ops.add(ops.multiply(slot, self.beta_1), ops.multiply(gradient, 1.0 - self.beta_1))
         variable.assign(ops.subtract(variable, ops.multiply(ops.sign(blend), learning_rate)))

@@ -1,4 +1,4 @@
-"""Several optimizers for the parts of one model. Source: keras.optimizers.MultiOptimizer, OptimizerMap (Keras 3)."""
+"""Different optimizers for the parts of one model. Source: keras.optimizers.MultiOptimizer, OptimizerMap (Keras 3)."""
 
 from __future__ import annotations
 
@@ -17,10 +17,17 @@ from graphkit.optimizers.optimizer import HOME, Optimizer
 
 @keras_class(HOME)
 class OptimizerMap(MutableMapping[str, Optimizer]):
-    """Paths of variables -> optimizers. A key is a whole path or a pattern for one; others have the default optimizer.
+    """Maps paths of variables to optimizers.
 
-    Raises InvalidTypeError for what is no optimizer, InvalidArgumentError for a key that is there, and for a path that several
-    patterns fit. Source: keras.optimizers.OptimizerMap.
+    Args:
+        default_optimizer: The optimizer of all paths that no key matches.
+        optimizer_map: Optimizers by the whole path of a variable, or by a regular expression that matches whole paths.
+
+    Raises:
+        InvalidTypeError: A value is not an optimizer, or a key is not a string.
+        InvalidArgumentError: A key exists already; on lookup, several patterns match a path.
+
+    Source: keras.optimizers.OptimizerMap.
     """
 
     def __init__(self, default_optimizer: Optimizer, optimizer_map: Mapping[str, Optimizer] | None = None) -> None:
@@ -35,7 +42,7 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
 
     @property
     def default_optimizer(self) -> Optimizer:
-        """The optimizer of paths that no key fits."""
+        """The optimizer of paths that no key matches."""
         return self._default_optimizer
 
     def __getitem__(self, key: str) -> Optimizer:
@@ -44,7 +51,7 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
         fitting = [pattern for pattern in self._optimizer_map if re.fullmatch(pattern, key)]
         if len(fitting) > 1:
             raise InvalidArgumentError(
-                f"Multiple optimizers assigned to variable {key}: the patterns {fitting} fit it."
+                f"Multiple optimizers assigned to variable {key}: the patterns {fitting} match it."
             )
         return self._optimizer_map[fitting[0]] if fitting else self._default_optimizer
 
@@ -67,11 +74,11 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
         return iter(self._optimizer_map)
 
     def __call__(self, variable: Variable) -> Optimizer:
-        """The optimizer of a variable."""
+        """Return the optimizer of a variable."""
         return self[variable.path]
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         return {
             "default_optimizer": serialize(self._default_optimizer),
             "optimizer_map": {key: serialize(optimizer) for key, optimizer in self._optimizer_map.items()},
@@ -79,29 +86,31 @@ class OptimizerMap(MutableMapping[str, Optimizer]):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> OptimizerMap:
-        """The map with this config."""
+        """Create the map from its config."""
         return cls(**deserialize(dict(config), custom_objects))
 
 
 def _single(optimizer: Any, where: str) -> Optimizer:
-    """An optimizer that is no wrapper of others."""
+    """Return `optimizer` unless it wraps others; else raise InvalidTypeError."""
     if not isinstance(optimizer, Optimizer) or isinstance(optimizer, (LossScaleOptimizer, MultiOptimizer)):
         raise InvalidTypeError(
-            f"The optimizer {where} must be an Optimizer, and no LossScaleOptimizer or MultiOptimizer. Received: {optimizer!r}"
+            f"The optimizer {where} must be an Optimizer, but not a LossScaleOptimizer or MultiOptimizer. Received: {optimizer!r}"
         )
     return optimizer
 
 
 @keras_class(HOME)
 class MultiOptimizer(Optimizer):
-    """Hands each variable to the optimizer that `optimizer_map` names: an OptimizerMap, or a function of the variable.
+    """Updates each variable with the optimizer that `optimizer_map` chooses for it.
+
+    It has no learning rate of its own: see `optimizers`.
 
     Args:
-        optimizer_map: says the optimizer of each variable.
-        loss_scale_factor: takes the place of those of the optimizers.
-        name: the name.
+        optimizer_map: An OptimizerMap, or a function from a variable to its optimizer.
+        loss_scale_factor: Replaces the loss scale factors of the optimizers.
+        name: The name.
 
-    It has no learning rate of its own: see `optimizers`. Source: keras.optimizers.MultiOptimizer.
+    Source: keras.optimizers.MultiOptimizer.
     """
 
     def __init__(
@@ -118,7 +127,7 @@ class MultiOptimizer(Optimizer):
                 self._take(optimizer)
 
     def _take(self, optimizer: Optimizer) -> int:
-        """The number of an inner optimizer."""
+        """Return the index of an inner optimizer, adding it if necessary."""
         if not any(known is optimizer for known in self._inner):
             optimizer.loss_scale_factor = self.loss_scale_factor
             self._inner.append(optimizer)
@@ -131,12 +140,12 @@ class MultiOptimizer(Optimizer):
 
     @property
     def variables(self) -> list[Variable]:
-        """Its own variables, then those of all optimizers."""
+        """The optimizer's own variables, then those of all inner optimizers."""
         return [*self._variables, *(v for optimizer in self._inner for v in optimizer.variables)]
 
     @property
     def learning_rate(self) -> Any:
-        """Refused with an error: each optimizer has its own."""
+        """Not available: raises NodeAccessError, since each optimizer has its own learning rate."""
         raise NodeAccessError(
             "Learning rate cannot be accessed on a MultiOptimizer. Access the learning rate on the individual sub-optimizers instead."
         )
@@ -154,7 +163,11 @@ class MultiOptimizer(Optimizer):
                 optimizer.loss_scale_factor = value
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Let each optimizer make the slots of its variables."""
+        """Let each optimizer create the slots of its variables.
+
+        Raises:
+            InvalidTypeError: The optimizer of a variable is not a single Optimizer.
+        """
         if self.built:
             return
         self._owner = {v: self._take(_single(self._optimizer_map(v), f"of {v.path!r}")) for v in variables}
@@ -165,7 +178,11 @@ class MultiOptimizer(Optimizer):
         super().build(variables)
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Let each optimizer update its variables."""
+        """Let each optimizer update its variables.
+
+        Raises:
+            ShapeError: The number of gradients differs from that of the variables.
+        """
         if not len(grads):
             return
         variables = self._trainable if trainable_variables is None else list(trainable_variables)
@@ -179,24 +196,24 @@ class MultiOptimizer(Optimizer):
         self._iterations.assign(ops.add(self._iterations, 1))
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """At the end of training."""
+        """Finish training: let each optimizer set the final values of its variables."""
         for number, optimizer in enumerate(self._inner):
             optimizer.finalize_variable_values([v for v in var_list if self._owner[v] == number])
 
     def packed(self) -> AbstractContextManager[None]:
-        """Inside, each optimizer changes its small variables together."""
+        """Let each optimizer update its small variables together inside the block."""
         stack = ExitStack()
         for optimizer in self._inner:
             stack.enter_context(optimizer.packed())
         return stack  # type: ignore[return-value]
 
     def touch(self) -> None:
-        """Say that a compiled step has changed the variables."""
+        """Mark the variables as changed by a compiled step."""
         for optimizer in self._inner:
             optimizer.touch()
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data."""
         return {
             "optimizer_map": serialize(self._optimizer_map),
             "loss_scale_factor": self.loss_scale_factor,
@@ -205,5 +222,5 @@ class MultiOptimizer(Optimizer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """The optimizer with this config."""
+        """Create the optimizer from its config."""
         return cls(**deserialize(dict(config), custom_objects))

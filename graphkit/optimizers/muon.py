@@ -1,4 +1,4 @@
-"""Muon: momentum made orthogonal for matrices, Adam for the rest. Source: keras.optimizers.Muon (Keras 3)."""
+"""Muon: orthogonalized momentum for matrices, Adam for other variables. Source: keras.optimizers.Muon (Keras 3)."""
 
 from __future__ import annotations
 
@@ -16,14 +16,20 @@ from graphkit.optimizers.optimizer import HOME, REST, Optimizer, checked_rate
 
 @keras_class(HOME)
 class Muon(Optimizer):
-    """Steps of matrices along their momentum with all singular values brought near 1 (Newton-Schulz); Adam for other variables.
+    """Moves matrices along their momentum with all singular values brought close to 1 (Newton-Schulz); uses Adam for other variables.
 
     Args:
-        adam_beta_1, adam_beta_2, epsilon, adam_weight_decay, adam_lr_ratio: of the variables that Adam updates.
-        exclude_layers: patterns of paths that Adam updates; `exclude_embeddings`: embeddings as well.
-        muon_a, muon_b, muon_c, ns_steps: coefficients and number of the iterations.
-        momentum, nesterov: of the matrices.
-        rms_rate: scales a matrix's step with the root of its longer side; None does not.
+        adam_beta_1, adam_beta_2, epsilon: As for `Adam`, for the variables that Adam updates.
+        adam_weight_decay: The weight decay of these variables.
+        adam_lr_ratio: Their learning rate, as a multiple of `learning_rate`.
+        exclude_layers: Regular expressions for the paths of matrices that Adam updates.
+        exclude_embeddings: Whether Adam updates embeddings.
+        muon_a, muon_b, muon_c: The coefficients of the Newton-Schulz iteration.
+        ns_steps: The number of iterations.
+        momentum: The decay rate of the momentum of matrices.
+        nesterov: Whether matrices use Nesterov momentum.
+        rms_rate: Scales the step of a matrix by this times the root of its longer side; None for no scaling.
+        learning_rate, weight_decay, clipnorm and further arguments: As for `Optimizer`.
 
     Source: keras.optimizers.Muon.
     """
@@ -51,26 +57,26 @@ class Muon(Optimizer):
     rms_rate: Any = argument(default=0.2)
 
     def make_slots(self) -> None:
-        """momentum, and velocity where Adam updates."""
+        """Create momentum for all variables, and velocity for those that Adam updates."""
         self._slots = {"momentum": [], "velocity": []}
         for variable in self._trainable:
             self._slots["momentum"].append(self.add_variable_from_reference(variable, "momentum"))
             if self._is_adams(variable):
                 self._slots["velocity"].append(self.add_variable_from_reference(variable, "velocity"))
             else:
-                self._slots["velocity"].append(self._slots["momentum"][-1])  # keeps the places; never read
+                self._slots["velocity"].append(self._slots["momentum"][-1])  # a placeholder, never read
 
     def _is_adams(self, variable: Variable) -> bool:
         embedding = self.exclude_embeddings and "embedding" in variable.path.lower()
         return len(variable.shape) != 2 or embedding or any(re.search(p, variable.path) for p in self.exclude_layers)
 
     def decay_of(self, variable: Variable) -> float | None:
-        """Adam's variables have a decay of their own."""
+        """Return the weight decay of a variable, which differs for Adam's variables."""
         decay: float | None = self.adam_weight_decay if self._is_adams(variable) else self.weight_decay
         return decay
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         slot = self.slot("momentum", variable)
         if self._is_adams(variable):
             rate = ops.multiply(learning_rate, self.adam_lr_ratio)
@@ -85,7 +91,7 @@ class Muon(Optimizer):
         variable.assign(ops.subtract(variable, change))
 
     def _orthogonal(self, x: Any) -> Any:
-        """A matrix with the same singular vectors and singular values near 1."""
+        """Return a matrix with the same singular vectors and singular values close to 1."""
         tall = x.shape[0] > x.shape[1]
         x = ops.transpose(x) if tall else x
         x = ops.true_divide(x, ops.add(ops.norm(x, axis=(-2, -1), keepdims=True), 1e-7))

@@ -1,4 +1,4 @@
-"""The base of all optimizers: variables, learning rate, clipping, decay, averages, constraints.
+"""The base class of optimizers: variables, learning rate, clipping, decay, averages, constraints.
 
 An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes at once.
 """
@@ -26,7 +26,7 @@ from graphkit.optimizers.schedules import LearningRateSchedule
 
 HOME = "keras.optimizers"
 _IGNORED = ("decay", "is_legacy_optimizer", "jit_compile")
-# What every optimizer's constructor ends with, and what stands in every config.
+# The last arguments of every optimizer's constructor; those in every config follow below.
 REST = (
     "clipnorm clipvalue global_clipnorm use_ema ema_momentum ema_overwrite_frequency loss_scale_factor "
     "gradient_accumulation_steps name"
@@ -38,7 +38,16 @@ _SHARED = (
 
 
 def checked_rate(optimizer: Any, name: str, value: Any) -> Any:
-    """Raise InvalidArgumentError for what is no learning rate."""
+    """Return a learning rate.
+
+    Args:
+        optimizer: The optimizer, unused.
+        name: The name of the argument, unused.
+        value: The learning rate.
+
+    Raises:
+        InvalidArgumentError: `value` is neither a number nor callable.
+    """
     if not callable(value) and not isinstance(value, (int, float, np.number, np.ndarray)):
         raise InvalidArgumentError(
             "Argument `learning_rate` should be float, or an instance of LearningRateSchedule, or a function without "
@@ -48,7 +57,13 @@ def checked_rate(optimizer: Any, name: str, value: Any) -> Any:
 
 
 def only_if(condition: Any, variables: Iterable[Variable], change: Callable[[], None]) -> None:
-    """Let `change` assign to the variables, and undo that where the condition does not hold: both ways are computed."""
+    """Let `change` assign to the variables, and undo it where the condition is False; both results are computed.
+
+    Args:
+        condition: A boolean scalar.
+        variables: All variables that `change` may assign to.
+        change: A function without arguments.
+    """
     before = {v: v.numpy() if isinstance(v.value, np.ndarray) else v.value for v in variables}
     change()
     for variable, old in before.items():
@@ -56,14 +71,14 @@ def only_if(condition: Any, variables: Iterable[Variable], change: Callable[[], 
 
 
 def _filled(shape: tuple[int, ...], initializer: Any, dtype: str) -> Any:
-    """An array by an initializer: a number, or what `graphkit.initializers.get` understands."""
+    """Create an array with an initializer: a number, or anything that `graphkit.initializers.get` accepts."""
     if isinstance(initializer, (int, float)):
         return np.full(shape, initializer, dtypes.to_numpy(dtype))
     return np.asarray(initializers.get(initializer)(shape, dtype))
 
 
 class _Excluded:
-    """Tells the variables that weight decay leaves out."""
+    """Selects the variables that are excluded from weight decay."""
 
     def __init__(self, variables: Iterable[Variable] = (), pattern: re.Pattern[str] | None = None) -> None:
         self.variables, self.pattern = list(variables), pattern
@@ -74,26 +89,35 @@ class _Excluded:
 
 
 class Optimizer(Declared, Configurable):
-    """Changes variables by their gradients. A subclass makes its slots in `build` and says the change in `update_step`.
+    """Updates variables with their gradients. A subclass creates its slots in `make_slots` and its update in `update_step`.
 
     Args:
-        learning_rate: a float, a `LearningRateSchedule`, or a function without arguments.
-        weight_decay: variables lose this part, times the learning rate, at each step.
-        clipnorm, clipvalue, global_clipnorm: at most one of them: limits of each gradient's norm, of its elements, or of
-            the norm of all gradients together.
-        use_ema, ema_momentum, ema_overwrite_frequency: keep moving averages of the variables; every so many steps (None: at
-            the end of training) they replace the variables.
-        loss_scale_factor: the loss is multiplied by it, the gradients divided.
-        gradient_accumulation_steps: gradients are averaged over so many steps before they are used.
-        name: the name; the class' own in snake case by default.
+        learning_rate: A float, a `LearningRateSchedule`, or a function without arguments.
+        weight_decay: At each step variables shrink by this fraction times the learning rate.
+        clipnorm: The maximum norm of each gradient. At most one of the three clipping arguments may be given.
+        clipvalue: The maximum absolute value of the elements of gradients.
+        global_clipnorm: The maximum norm of all gradients together.
+        use_ema: Whether to keep exponential moving averages of the variables.
+        ema_momentum: The decay rate of the averages.
+        ema_overwrite_frequency: The number of steps after which the averages replace the variables; None for the end of training.
+        loss_scale_factor: A factor for the loss; the gradients are divided by it.
+        gradient_accumulation_steps: The number of steps over which gradients are averaged before they are used; at least 2.
+        name: The name; the class name in snake case by default.
 
-    `variables` are in Keras' order: iteration, learning rate, averages, then slots. Source: keras.optimizers.Optimizer.
+    Attributes:
+        variables: In Keras' order: iteration, learning rate, averages, then slots.
+
+    Raises:
+        InvalidArgumentError: An argument has a wrong value.
+        UnknownArgumentError: An argument is unknown.
+
+    Source: keras.optimizers.Optimizer.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
-    elementwise: ClassVar[bool] = True  # an element's update depends on that element's gradient and slots alone
+    elementwise: ClassVar[bool] = True  # whether the update of an element depends only on its own gradient and slots
 
-    passes_on = True  # older names, see `__pre_init__`
+    passes_on = True  # for older names; see `__pre_init__`
     argument_order = f"learning_rate weight_decay {REST}"
     _learning_rate: Any = argument(alias="learning_rate", check=checked_rate)
     weight_decay: Any = argument(default=None)
@@ -108,7 +132,7 @@ class Optimizer(Declared, Configurable):
     name: Any = argument(default=None)
 
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
-        """Understand older names. Raises InvalidTypeError for arguments that nobody knows."""
+        """Accept older names of arguments. Raises UnknownArgumentError for unknown ones."""
         if more.pop("decay", None):
             warnings.warn(
                 "Argument `decay` is no longer supported and will be ignored; use a learning rate schedule.",
@@ -122,11 +146,11 @@ class Optimizer(Declared, Configurable):
             known = config_names(type(self))
             hints = "".join(did_you_mean(k, known) for k in more)
             raise UnknownArgumentError(
-                f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Known are {', '.join(known)}."
+                f"Argument(s) not recognized by {type(self).__name__}: {more}.{hints} Valid arguments are {', '.join(known)}."
             )
 
     def __post_init__(self) -> None:
-        """Check what belongs together; make the first variables."""
+        """Check the arguments together, and create the first variables."""
         self.name = self.name or names.auto_name(names.to_snake_case(type(self).__name__))
         self._check()
         self.built = False
@@ -144,7 +168,7 @@ class Optimizer(Declared, Configurable):
             self._learning_rate = self._track(rate, dtypes.floatx(), "learning_rate")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_arena": None}  # its variables are views of one array, which copies of them are not
+        return {**self.__dict__, "_arena": None}  # its variables are views of one array, unlike their copies
 
     def _check(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
@@ -180,7 +204,7 @@ class Optimizer(Declared, Configurable):
 
     @property
     def slot_groups(self) -> list[list[Variable]]:
-        """What is kept for each of `trained`: averages, sums of gradients, then the slots, a list of each."""
+        """What is kept for each variable in `trained`: averages, sums of gradients, and slots, as one list each."""
         return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
 
     @property
@@ -197,7 +221,10 @@ class Optimizer(Declared, Configurable):
 
     @property
     def learning_rate(self) -> Any:
-        """The learning rate: the variable that holds it, or what the schedule says now."""
+        """The learning rate: a variable, or the current value of the schedule or function.
+
+        Setting a number raises InvalidTypeError if the optimizer was created with a schedule or function.
+        """
         if isinstance(self._learning_rate, LearningRateSchedule):
             return self._learning_rate(self._iterations)
         return self._learning_rate() if not isinstance(self._learning_rate, Variable) else self._learning_rate
@@ -212,12 +239,12 @@ class Optimizer(Declared, Configurable):
         else:
             raise InvalidTypeError(
                 f"{type(self).__name__} was created with a schedule as its learning rate, so it cannot be set to {value!r}. "
-                "Give the optimizer a float learning_rate if it is to be changed."
+                "Create the optimizer with a float learning_rate to change it later."
             )
 
     @property
     def lr(self) -> Any:
-        """The older name of `learning_rate`."""
+        """Older name of `learning_rate`."""
         return self.learning_rate
 
     @lr.setter
@@ -225,7 +252,7 @@ class Optimizer(Declared, Configurable):
         self.learning_rate = value
 
     def build(self, variables: Sequence[Variable]) -> None:
-        """Make the slots for these variables, in this order; a second call does nothing."""
+        """Create the slots for these variables, in this order; a second call does nothing."""
         if self.built:
             return
         self._trainable = list(variables)
@@ -238,11 +265,16 @@ class Optimizer(Declared, Configurable):
         self.built = True
 
     def make_slots(self) -> None:
-        """Make the slots; by default those named in the class, side by side for each variable."""
+        """Create the slots; by default those in `slots`, together for each variable."""
         self.add_slots(*self.slots)
 
     def add_slots(self, *slots: str, initial: Mapping[str, float] | None = None) -> None:
-        """Make slots of these names for each variable, zeros unless `initial` says otherwise."""
+        """Create slots for each variable.
+
+        Args:
+            *slots: The names of the slots.
+            initial: Initial values by name; 0 by default.
+        """
         for name in slots:
             self._slots[name] = []
         for variable in self._trainable:
@@ -250,13 +282,19 @@ class Optimizer(Declared, Configurable):
                 self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
 
     def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
-        """A slot; None for a variable that takes its "gradient" as its value."""
+        """Create a slot, or return None for a variable that takes its "gradient" as its value."""
         return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
         self, reference_variable: Variable, name: str | None = None, initializer: Any = "zeros"
     ) -> Variable:
-        """A variable like another one; its name is `<path of the other>_<name>`. `initializer` may be a number."""
+        """Create a variable with the shape and dtype of another one.
+
+        Args:
+            reference_variable: The other variable.
+            name: A suffix: the variable is named `<path of the other>_<name>`.
+            initializer: A number, or anything that `graphkit.initializers.get` accepts.
+        """
         like = reference_variable
         value = _filled(like.shape, initializer, like.dtype)
         return self._track(value, like.dtype, f"{like.path.replace('/', '_')}_{name or 'var'}")
@@ -270,14 +308,31 @@ class Optimizer(Declared, Configurable):
         layout: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """A variable of the optimizer's own. `aggregation` and `layout` are taken for Keras' sake."""
+        """Create a variable of the optimizer.
+
+        Args:
+            shape: The shape.
+            initializer: A number, or anything that `graphkit.initializers.get` accepts.
+            dtype: The dtype; `floatx()` by default.
+            aggregation, layout: Ignored; accepted for Keras' signature.
+            name: The variable's name.
+        """
         kind = dtypes.standardize(dtype)
         return self._track(_filled(tuple(shape), initializer, kind), kind, name or "variable")
 
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Variable], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """A list of variables like these, or one list for each of several names; made side by side as Keras does."""
+        """Create variables like these.
+
+        Args:
+            trainable_variables: The variables whose shapes and dtypes to use.
+            name: A name, or several.
+            initializer: An initializer, or one for each name.
+
+        Returns:
+            A list of variables, or for several names one list for each. They are created together for each variable, as in Keras.
+        """
         wanted = [name] if isinstance(name, str) else list(name)
         starts = initializer if isinstance(initializer, (list, tuple)) else [initializer] * len(wanted)
         rows = [
@@ -288,23 +343,23 @@ class Optimizer(Declared, Configurable):
         return columns[0] if isinstance(name, str) else columns
 
     def assign(self, variable: Variable, value: Any) -> Any:
-        """variable = value. Source: keras Optimizer.assign, as the two below."""
+        """Assign `value` to the variable. Source: keras Optimizer.assign."""
         return variable.assign(value)
 
     def assign_add(self, variable: Variable, value: Any) -> Any:
-        """variable = variable + value."""
+        """Add `value` to the variable. Source: keras Optimizer.assign_add."""
         return variable.assign(ops.add(variable, value))
 
     def assign_sub(self, variable: Variable, value: Any) -> Any:
-        """variable = variable - value."""
+        """Subtract `value` from the variable. Source: keras Optimizer.assign_sub."""
         return variable.assign(ops.subtract(variable, value))
 
     def scale_loss(self, loss: Any) -> Any:
-        """The loss as it is to be differentiated: times the loss scale, if there is one."""
+        """Return the loss to differentiate: multiplied by the loss scale factor, if there is one."""
         return loss if self.loss_scale_factor is None else ops.multiply(loss, self.loss_scale_factor)
 
     def slot(self, name: str, variable: Variable) -> Variable:
-        """The slot of this name of a variable."""
+        """Return a slot of a variable by the slot's name."""
         if self._arena is not None and variable is self._arena.flat:
             made: Variable = self._arena.slots[name]
             return made
@@ -312,7 +367,7 @@ class Optimizer(Declared, Configurable):
         return kept
 
     def packed(self) -> AbstractContextManager[None]:
-        """Inside, traced updates change small variables together; see `graphkit.optimizers.arena`."""
+        """Let traced updates inside the block change small variables together; see `graphkit.optimizers.arena`."""
         if self._arena is None or not self._arena.is_current:
             members = [v for v in self._trainable if self._may_pack(v)]
             self._arena = None
@@ -337,27 +392,47 @@ class Optimizer(Declared, Configurable):
         )
 
     def touch(self) -> None:
-        """Say that a compiled step has changed the variables."""
+        """Mark the variables as changed by a compiled step."""
         if self._arena is not None:
             self._arena.touch()
 
     # ----- updating -----
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """Assign new values to `variable` and its slots; both arguments are in its dtype."""
+        """Assign new values to `variable` and its slots; to be overridden.
+
+        Args:
+            gradient: The gradient, in the variable's dtype.
+            variable: The variable.
+            learning_rate: The learning rate, in the variable's dtype.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
-        """Update by pairs of gradient and variable; gives the number of updates. Source: keras Optimizer.apply_gradients."""
+        """Update variables with (gradient, variable) pairs, and return the number of updates.
+
+        Raises:
+            InvalidArgumentError: There are no gradients, or the optimizer was built for other variables.
+
+        Source: keras Optimizer.apply_gradients.
+        """
         pairs = list(grads_and_vars)
         self.apply([g for g, _ in pairs], [v for _, v in pairs])
         return self._iterations
 
     def apply(self, grads: Sequence[Any], trainable_variables: Sequence[Variable] | None = None) -> None:
-        """Update the variables by their gradients; a gradient of None leaves its variable out.
+        """Update the variables with their gradients.
 
-        Raises NotBuiltError if the variables were never said, ShapeError for another number of gradients,
-        InvalidArgumentError for variables that the optimizer was not built for. Source: keras Optimizer.apply.
+        Args:
+            grads: A gradient per variable; None leaves the variable unchanged, with a warning.
+            trainable_variables: The variables; by default those that the optimizer was built for.
+
+        Raises:
+            NotBuiltError: There are no variables, and the optimizer was not built.
+            ShapeError: The number of gradients differs from that of the variables.
+            InvalidArgumentError: There are no gradients, or the optimizer was built for other variables.
+
+        Source: keras Optimizer.apply.
         """
         if not len(grads):
             return
@@ -379,7 +454,7 @@ class Optimizer(Declared, Configurable):
         if variables is None:
             if not self.built:
                 raise NotBuiltError(
-                    "apply(grads) without variables needs an optimizer that was built: call optimizer.build(variables) first."
+                    "apply(grads) without variables requires a built optimizer: call optimizer.build(variables) first."
                 )
             variables = self._trainable
         variables = list(variables)
@@ -390,7 +465,7 @@ class Optimizer(Declared, Configurable):
         if unknown:
             raise InvalidArgumentError(
                 f"Unknown variable: {unknown[0]!r}. Optimizer {self.name!r} was built for {len(self._indexes)} other variables. When "
-                "working with a new set of variables, make a new optimizer, or compile the model again."
+                "working with a new set of variables, create a new optimizer, or compile the model again."
             )
         missing = [v.path for g, v in zip(grads, variables, strict=True) if g is None]
         if len(missing) == len(grads):
@@ -400,10 +475,10 @@ class Optimizer(Declared, Configurable):
         return [(g, v) for g, v in zip(grads, variables, strict=True) if g is not None]
 
     def _without_overwritten(self, pairs: list[tuple[Any, Variable]]) -> list[tuple[Any, Variable]]:
-        """The pairs that are to be descended; a variable that says so takes its "gradient" as its new value here."""
+        """Return the pairs to update by gradient descent; variables marked so are overwritten with their "gradient" here."""
         steps = self.gradient_accumulation_steps
         for gradient, variable in [p for p in pairs if p[1].overwrite_with_gradient]:
-            if steps:  # the largest of all steps since the last update
+            if steps:  # the maximum over all steps since the last update
                 total = self._accumulators[self._indexes[variable]]
                 due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
                 largest = ops.maximum(gradient, total)
@@ -424,12 +499,12 @@ class Optimizer(Declared, Configurable):
             self.update_step(ops.cast(gradient, variable.dtype), variable, own_rate)
 
     def decay_of(self, variable: Variable) -> float | None:
-        """The weight decay of a variable, if it has any."""
+        """Return the weight decay of a variable, or None."""
         decay: float | None = self.weight_decay
         return decay
 
     def _accumulate(self, pairs: Sequence[tuple[Any, Variable]]) -> None:
-        """Add the gradients up; every so many steps, use their mean. Both ways are computed and the right one chosen."""
+        """Add up the gradients, and use their mean when due. Both results are computed and the right one is selected."""
         steps = self.gradient_accumulation_steps
         due = ops.equal(ops.mod(ops.add(self._iterations, 1), steps), 0)
         sums = [ops.add(g, self._accumulators[self._indexes[v]]) for g, v in pairs]
@@ -462,7 +537,15 @@ class Optimizer(Declared, Configurable):
     def exclude_from_weight_decay(
         self, var_list: Sequence[Variable] | None = None, var_names: Sequence[str] | None = None
     ) -> None:
-        """Leave these variables, and those whose name contains one of `var_names`, out of the weight decay."""
+        """Exclude variables from weight decay; to be called before `build`.
+
+        Args:
+            var_list: The variables.
+            var_names: Regular expressions; variables whose names they match anywhere are excluded too.
+
+        Raises:
+            InvalidArgumentError: The optimizer is built already.
+        """
         if self.built:
             raise InvalidArgumentError(
                 "`exclude_from_weight_decay()` can only be configured before the optimizer is built."
@@ -484,22 +567,30 @@ class Optimizer(Declared, Configurable):
                 variable.assign(ops.where(due, average.value, variable.value))
 
     def averaged(self) -> list[tuple[Variable, Variable]]:
-        """Pairs of a variable and its moving average, if any are kept."""
+        """Return pairs of a variable and its moving average; empty without `use_ema`."""
         return list(zip(self._trainable, self._averages, strict=True)) if self.use_ema else []
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
-        """At the end of training: the moving averages, if any are kept, replace the variables."""
+        """Finish training: replace the variables by their moving averages, if there are any."""
         for variable, average in self.averaged():
             variable.assign(average.array)
 
     # ----- state and config -----
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """Copies of all variables of the optimizer."""
+        """Return copies of all variables of the optimizer."""
         return [v.numpy() for v in self.variables]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take these arrays, in the order of `variables`. Raises NotBuiltError before `build`, ShapeError if they do not fit."""
+        """Assign arrays to the variables of the optimizer.
+
+        Args:
+            weights: An array for each of `variables`, in that order.
+
+        Raises:
+            NotBuiltError: The optimizer is not built.
+            ShapeError: The number of arrays or a shape does not fit.
+        """
         if not self.built:
             raise NotBuiltError(
                 "set_weights() on an optimizer that has not been built: call optimizer.build(trainable_variables) first."
@@ -511,13 +602,13 @@ class Optimizer(Declared, Configurable):
         for variable, weight in zip(self.variables, weights, strict=True):
             if np.shape(weight) != variable.shape:
                 raise ShapeError(
-                    f"Optimizer variable {variable.path!r} has shape {variable.shape}, the given array {np.shape(weight)}."
+                    f"Optimizer variable {variable.path!r} has shape {variable.shape}, but the given array has shape {np.shape(weight)}."
                 )
         for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data, in Keras' order."""
+        """Return the constructor's arguments as JSON data, in Keras' order."""
         rate = self._learning_rate
         shown = float(rate.array) if isinstance(rate, Variable) else serialize(rate)
         config = {"name": self.name, "learning_rate": shown, **{n: getattr(self, n) for n in _SHARED}}
@@ -527,7 +618,7 @@ class Optimizer(Declared, Configurable):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
-        """An optimizer with this config; its variables start anew."""
+        """Create an optimizer from its config; its variables have their initial values."""
         known = {**config}
         if isinstance(known.get("learning_rate"), Mapping):
             known["learning_rate"] = deserialize(known["learning_rate"], custom_objects)

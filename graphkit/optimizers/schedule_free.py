@@ -15,9 +15,14 @@ from graphkit.optimizers.optimizer import HOME, REST, checked_rate
 
 @keras_class(HOME)
 class ScheduleFreeAdamW(Moments):
-    """Adam's steps on a hidden sequence; the variables lie between it and its mean, so that no schedule is needed.
+    """AdamW that needs no learning rate schedule.
 
-    The slot `momentum` is the hidden sequence. `warmup_steps`: steps in which the rate rises from 0.
+    Adam's steps update a hidden sequence, stored in the slot `momentum`. The variables lie between this sequence and its mean.
+
+    Args:
+        warmup_steps: The number of steps in which the learning rate rises from 0.
+        learning_rate, beta_1, beta_2, epsilon and further arguments: As for `Moments` and `Optimizer`.
+
     Source: keras.optimizers.ScheduleFreeAdamW.
     """
 
@@ -27,20 +32,20 @@ class ScheduleFreeAdamW(Moments):
     warmup_steps: int = argument(default=0)
 
     def make_slots(self) -> None:
-        """momentum, which starts as the variable, and velocity."""
+        """Create momentum, which starts as a copy of the variable, and velocity."""
         super().make_slots()
         for variable in self._trainable:
             self.slot("momentum", variable).assign(variable.value)
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any) -> None:
-        """The update."""
+        """Update the variable."""
         step = ops.cast(ops.add(self.iterations, 1), variable.dtype)
         if self.warmup_steps > 0:
             risen = ops.minimum(ops.true_divide(step, float(self.warmup_steps)), 1.0)
             learning_rate = ops.multiply(learning_rate, risen)
         _, rest = self.corrections(variable.dtype)
         hidden = self.slot("momentum", variable)
-        # The mean of the hidden sequence, out of the variable and where the sequence was.
+        # The mean of the hidden sequence, recovered from the variable and the previous element of the sequence.
         mean = ops.true_divide(ops.subtract(variable, ops.multiply(hidden, 1 - self.beta_1)), self.beta_1)
         power = towards(self.slot("velocity", variable), ops.square(gradient), 1 - self.beta_2)
         root = ops.add(ops.sqrt(ops.true_divide(power, rest)), self.epsilon)

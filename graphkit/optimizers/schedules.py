@@ -1,4 +1,4 @@
-"""Learning rates that follow from the number of steps taken. Source: keras.optimizers.schedules (Keras 3)."""
+"""Learning rate schedules: learning rates as functions of the number of steps. Source: keras.optimizers.schedules (Keras 3)."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = [
 
 
 def serialize(learning_rate_schedule: Any) -> Any:
-    """A schedule as JSON data. Source: keras.optimizers.schedules.serialize."""
+    """Return a schedule as JSON data. Source: keras.optimizers.schedules.serialize."""
     return _serialize(learning_rate_schedule)
 
 
 class LearningRateSchedule(Configurable):
-    """Called with the step (an integer tensor), gives the learning rate; written with ops, so it is part of the training program."""
+    """Base of schedules: a call with the step (an integer tensor) returns the learning rate, by ops, so that it can be traced."""
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step; to be overridden."""
         raise NotImplementedError(f"{type(self).__name__} defines no __call__(step)")
 
 
@@ -43,7 +43,15 @@ def _positive(schedule: Any, name: str, value: Any) -> Any:
 
 
 class _Fading(Declared, LearningRateSchedule):
-    """A rate that falls with the number of times that `decay_steps` steps have passed."""
+    """Base of rates that depend on step / decay_steps.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: The number of steps per unit of decay; must be positive.
+        decay_rate: The factor or rate of the decay.
+        staircase: Whether step / decay_steps is rounded down.
+        name: The name.
+    """
 
     initial_learning_rate: float = argument()
     decay_steps: float = argument(check=_positive)
@@ -58,23 +66,23 @@ class _Fading(Declared, LearningRateSchedule):
 
 @keras_class(_HOME)
 class ExponentialDecay(_Fading):
-    """initial * decay_rate ^ (step / decay_steps); with `staircase` the exponent is rounded down."""
+    """initial_learning_rate * decay_rate ^ (step / decay_steps); with `staircase` the exponent is rounded down."""
 
     name: str = argument(default="ExponentialDecay")
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         return ops.multiply(ops.power(float(self.decay_rate), self._passed(step)), self.initial_learning_rate)
 
 
 @keras_class(_HOME)
 class InverseTimeDecay(_Fading):
-    """initial / (1 + decay_rate * step / decay_steps); with `staircase` the quotient is rounded down."""
+    """initial_learning_rate / (1 + decay_rate * step / decay_steps); with `staircase` the quotient is rounded down."""
 
     name: str = argument(default="InverseTimeDecay")
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         return ops.true_divide(
             self.initial_learning_rate, ops.add(ops.multiply(self._passed(step), float(self.decay_rate)), 1.0)
         )
@@ -82,7 +90,11 @@ class InverseTimeDecay(_Fading):
 
 @keras_class(_HOME)
 class PiecewiseConstantDecay(Declared, LearningRateSchedule):
-    """values[i] up to and with step boundaries[i], the last value after them."""
+    """values[i] up to and including step boundaries[i], and the last value after all boundaries.
+
+    Raises:
+        InvalidArgumentError: There is not exactly one value more than boundaries.
+    """
 
     boundaries: Any = argument(convert=list)
     values: Any = argument(convert=list)
@@ -96,7 +108,7 @@ class PiecewiseConstantDecay(Declared, LearningRateSchedule):
             )
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         step, rate = _float(step), ops.cast(float(self.values[-1]), "float32")
         for limit, value in reversed(list(zip(self.boundaries, self.values, strict=False))):
             rate = ops.where(ops.less_equal(step, float(limit)), float(value), rate)
@@ -105,7 +117,16 @@ class PiecewiseConstantDecay(Declared, LearningRateSchedule):
 
 @keras_class(_HOME)
 class PolynomialDecay(Declared, LearningRateSchedule):
-    """From initial to end in `decay_steps`, by (1 - step / decay_steps) ^ power; with `cycle` it starts anew."""
+    """Falls from the initial to the end rate within `decay_steps` steps, by (1 - step / decay_steps) ^ power.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: The number of steps of the decay; must be positive.
+        end_learning_rate: The rate at the end.
+        power: The exponent; 1.0 for a linear decay.
+        cycle: Whether the decay is stretched to the next multiple of `decay_steps` instead of ending.
+        name: The name.
+    """
 
     initial_learning_rate: float = argument()
     decay_steps: float = argument(check=_positive)
@@ -115,7 +136,7 @@ class PolynomialDecay(Declared, LearningRateSchedule):
     name: str = argument(default="PolynomialDecay")
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         step, whole = _float(step), ops.cast(float(self.decay_steps), "float32")
         if self.cycle:
             rounds = ops.where(ops.equal(step, 0.0), 1.0, ops.ceil(ops.true_divide(step, whole)))
@@ -128,7 +149,16 @@ class PolynomialDecay(Declared, LearningRateSchedule):
 
 @keras_class(_HOME)
 class CosineDecay(Declared, LearningRateSchedule):
-    """Half a cosine from initial to alpha * initial in `decay_steps`, after a linear warm-up to `warmup_target` if there is one."""
+    """Falls along half a cosine from the initial rate to `alpha` times that, optionally after a linear warm-up.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        decay_steps: The number of steps of the decay; must be positive.
+        alpha: The final rate, as a fraction of the rate at the start of the decay.
+        name: The name.
+        warmup_target: The rate at the end of the warm-up, where the decay starts; None for no warm-up.
+        warmup_steps: The number of steps of the warm-up.
+    """
 
     initial_learning_rate: float = argument()
     decay_steps: float = argument(check=_positive)
@@ -143,7 +173,7 @@ class CosineDecay(Declared, LearningRateSchedule):
         return ops.multiply(ops.add(ops.multiply(cosine, 1.0 - self.alpha), self.alpha), start)
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         step, whole = _float(step), float(self.decay_steps)
         if self.warmup_target is None:
             return self._decay(ops.minimum(step, whole), self.initial_learning_rate)
@@ -156,7 +186,16 @@ class CosineDecay(Declared, LearningRateSchedule):
 
 @keras_class(_HOME)
 class CosineDecayRestarts(Declared, LearningRateSchedule):
-    """Cosine decay that starts anew, each time `t_mul` times as long and `m_mul` times as high."""
+    """Cosine decay with restarts.
+
+    Args:
+        initial_learning_rate: The rate at step 0.
+        first_decay_steps: The number of steps of the first period; must be positive.
+        t_mul: The length of each period, as a multiple of the previous one.
+        m_mul: The initial rate of each period, as a multiple of the previous one.
+        alpha: The final rate of a period, as a fraction of its initial rate.
+        name: The name.
+    """
 
     initial_learning_rate: float = argument()
     first_decay_steps: float = argument(check=_positive)
@@ -166,7 +205,7 @@ class CosineDecayRestarts(Declared, LearningRateSchedule):
     name: str = argument(default="SGDRDecay")
 
     def __call__(self, step: Any) -> Any:
-        """The learning rate at this step."""
+        """Return the learning rate at this step."""
         passed = ops.true_divide(_float(step), float(self.first_decay_steps))
         if self.t_mul == 1.0:
             rounds = ops.floor(passed)

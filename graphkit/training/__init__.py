@@ -1,1 +1,1 @@
-"""graphkit.training"""
+"""Training: compile, fit, evaluate, predict, the data they take, and the compiled training step."""

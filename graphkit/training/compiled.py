@@ -1,4 +1,4 @@
-"""What `compile` was told: optimizer, a loss and metrics for each output, and the state that training keeps of them."""
+"""The result of `compile`: optimizer, losses and metrics for each output, and the state of losses and metrics in training."""
 
 from __future__ import annotations
 
@@ -32,18 +32,33 @@ _CROSSENTROPY = ("crossentropy", "ce")
 
 @dataclass
 class OutputLoss:
-    """One loss of one output."""
+    """One loss of one output.
+
+    Attributes:
+        output: The index of the output.
+        name: The name in logs, without `_loss`.
+        loss: The loss.
+        weight: The factor from `loss_weights`, or None.
+        mean: The mean over the epoch, tracked if there are several losses.
+    """
 
     output: int
     name: str
     loss: Loss
     weight: float | None
-    mean: Mean | None = None  # kept where there are several losses
+    mean: Mean | None = None
 
 
 @dataclass
 class OutputMetric:
-    """One metric of one output; `prefix` is the output's name where there are several outputs."""
+    """One metric of one output.
+
+    Attributes:
+        output: The index of the output.
+        prefix: The output's name if there are several outputs, else None.
+        metric: The metric.
+        weighted: Whether it uses `sample_weight`.
+    """
 
     output: int
     prefix: str | None
@@ -52,7 +67,7 @@ class OutputMetric:
 
 
 class CompileMetrics:
-    """The metrics given to `compile`, as the one entry that Keras' `model.metrics` shows of them."""
+    """The metrics passed to `compile`, as the single entry that Keras' `model.metrics` shows for them."""
 
     name = "compile_metrics"
 
@@ -66,24 +81,36 @@ class CompileMetrics:
 
     @property
     def variables(self) -> list[Any]:
-        """Their state."""
+        """The state of the metrics."""
         return [v for m in self.metrics for v in m.variables]
 
     def result(self) -> dict[str, Any]:
-        """Their results by the names that logs use."""
+        """Return the results by their names in logs."""
         return {name: m.metric.result() for name, m in self._compiled.named_metrics()}
 
     def reset_state(self) -> None:
-        """Start anew."""
+        """Reset all metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
 
 class Compiled:
-    """The answer to `compile`: kept as `model.compiled`.
+    """The state that `compile` sets up, stored as `model.compiled`.
 
-    Losses and metrics are resolved at the first batch, since "accuracy" means what target and output look like.
-    Raises errors for unknown names at once.
+    Losses and metrics are resolved at the first batch, since the meaning of "accuracy" depends on the shapes of target and output.
+
+    Args:
+        optimizer: A name, an optimizer or None.
+        loss: A loss (a name, a Loss, a function), or a list or dict of losses by output; None for penalties only.
+        loss_weights: A factor for each loss, as a number, list or dict.
+        metrics: A list or dict of metrics, or nested lists by output.
+        weighted_metrics: Likewise, for metrics that use `sample_weight`.
+        output_names: The names of the outputs; None if they are not known yet.
+        **settings: `run_eagerly`, `steps_per_execution` and `jit_compile`, kept for the config.
+
+    Raises:
+        InvalidArgumentError: A loss or metric has an unknown name.
+        InvalidTypeError: An argument has the wrong type.
     """
 
     def __init__(
@@ -104,7 +131,9 @@ class Compiled:
             weighted_metrics,
         )
         self.settings = settings
-        self.left_out: dict[str, str] = {}  # "loss", "optimizer" of a file that are not known here -> their names there
+        self.left_out: dict[
+            str, str
+        ] = {}  # "loss" or "optimizer" -> its name in the loaded file, if it is unknown here
         self.output_names = list(output_names) if output_names is not None else None
         self.loss_tracker = Mean(name="loss")
         self.output_losses: list[OutputLoss] | None = None
@@ -113,7 +142,7 @@ class Compiled:
         self._check_names()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "plans": {}}  # compiled steps are made anew
+        return {**self.__dict__, "plans": {}}  # compiled steps are built again
 
     def _check_names(self) -> None:
         if self.optimizer is not None and not isinstance(self.optimizer, optimizers.Optimizer):
@@ -133,7 +162,7 @@ class Compiled:
                 _named(losses, leaf, "loss")
 
     def stamp(self) -> Hashable:
-        """A value that changes when the optimizer, a loss or a metric computes something else."""
+        """Return a value that changes when the optimizer, a loss or a metric computes something else."""
         losses = [entry.loss for entry in self.output_losses or ()]
         metrics = [entry.metric for entry in self.output_metrics or ()]
         parts = [*_optimizer_parts(self.optimizer), *losses, *metrics]
@@ -144,7 +173,17 @@ class Compiled:
     # ----- resolving -----
 
     def build(self, targets: Sequence[Any], outputs: Sequence[Any], names: Sequence[str]) -> None:
-        """Resolve losses and metrics for targets (None where there is none) and outputs of these shapes."""
+        """Resolve losses and metrics at the first batch.
+
+        Args:
+            targets: The targets by output; None for outputs without one.
+            outputs: The outputs.
+            names: The names of the outputs.
+
+        Raises:
+            InvalidArgumentError: Losses, weights or metrics do not match the outputs, or a target is missing.
+            InvalidTypeError: A loss or metric has the wrong type.
+        """
         if self.output_losses is not None:
             return
         self.output_names = list(names)
@@ -199,7 +238,7 @@ class Compiled:
         return self._by_output(weights, "loss_weights", len(given))
 
     def _by_output(self, given: Any, argument: str, count: int, repeat: bool = False) -> list[Any]:
-        """A list with an entry for each output, from a single value, list or dict."""
+        """Return one entry per output from a single value, list or dict."""
         names = self.output_names or []
         if given is None:
             return [None] * count
@@ -219,7 +258,7 @@ class Compiled:
             if len(flat) == count:
                 return flat
             raise InvalidArgumentError(
-                f"compile: {argument} has {len(given)} entries for the {count} outputs {names}; give one entry for each output, "
+                f"compile: {argument} has {len(given)} entries for the {count} outputs {names}; pass one entry per output, "
                 "or a dict by output name."
             )
         return [given] * count
@@ -250,7 +289,22 @@ class Compiled:
     def total_loss(
         self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any], added: Sequence[Any], rows: Any
     ) -> Any:
-        """The loss to minimise, traced: losses of outputs, weighted, and penalties; the means of the epoch are updated."""
+        """Compute the loss to minimize, traced: the weighted losses of the outputs plus penalties. Also updates the epoch's means.
+
+        Args:
+            targets: The targets by output.
+            outputs: The outputs.
+            weights: The sample weights by output, or None.
+            added: Losses added by layers.
+            rows: The number of rows of the batch.
+
+        Returns:
+            A scalar.
+
+        Raises:
+            InvalidArgumentError: There is no loss.
+            ShapeError: A target does not fit its output, or a loss is not reduced to a scalar.
+        """
         assert self.output_losses is not None
         parts: list[Any] = []
         for entry in self.output_losses:
@@ -268,7 +322,7 @@ class Compiled:
             total = ops.add(total, part)
         if shape_of(total) != ():
             raise ShapeError(
-                f"The loss must be a scalar, got shape {shape_of(total)}; a loss with reduction='none' cannot be trained with."
+                f"The loss must be a scalar, got shape {shape_of(total)}; training requires a reduction other than 'none'."
             )
         self.loss_tracker.update_state(total, sample_weight=ops.cast(rows, "float32"))
         return total
@@ -285,7 +339,7 @@ class Compiled:
         return f"Loss {entry.loss.name!r} of output {name!r}, target of shape {_show(target)}, output of shape {_show(output)}"
 
     def _check_shapes(self, entry: OutputLoss, target: Any, output: Any) -> None:
-        """The losses of this package want both in one shape (class numbers: without the last axis)."""
+        """Raise ShapeError unless target and output fit: built-in losses expect one shape (class indices: without the last axis)."""
         function = _own_function(entry.loss)
         if function is None:
             return
@@ -295,22 +349,22 @@ class Compiled:
             wanted = (*wanted[:axis], *wanted[axis + 1 :])
             given = shape_of(target)
             fits = given == wanted or given == (*wanted, 1)
-            hint = " It takes class numbers; for one-hot targets use categorical_crossentropy."
+            hint = " It takes class indices; for one-hot targets use categorical_crossentropy."
         else:
             shapes = [shape_of(t) for t in same_rank(target, output)]
             fits = shapes[0] == shapes[1] or (function not in _OF_ONE_SHAPE and _broadcast(shapes))
             hint = (
-                " For class numbers use sparse_categorical_crossentropy."
+                " For class indices use sparse_categorical_crossentropy."
                 if function == "categorical_crossentropy"
                 else ""
             )
         if not fits:
             raise ShapeError(
-                f"{self._where(entry, target, output)}: the shapes do not fit, a target of shape {wanted} is wanted.{hint}"
+                f"{self._where(entry, target, output)}: the shapes do not match; expected a target of shape {wanted}.{hint}"
             )
 
     def update_metrics(self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> None:
-        """Add the batch to the metrics, traced."""
+        """Update the metrics with a batch, traced."""
         for entry in self.output_metrics or ():
             weight = weights[entry.output] if entry.weighted else None
             entry.metric.update_state(targets[entry.output], outputs[entry.output], sample_weight=weight)
@@ -319,7 +373,7 @@ class Compiled:
 
     @property
     def metrics(self) -> list[Any]:
-        """The mean of the loss, the metrics of `compile` as one entry, the means of several outputs' losses."""
+        """The tracker of the loss, the metrics of `compile` as one entry, and the trackers of several losses."""
         found: list[Any] = [self.loss_tracker]
         if self.user_metrics is not None or self.weighted_metrics is not None:
             found.append(CompileMetrics(self))
@@ -331,7 +385,7 @@ class Compiled:
         return [m.name for m in self.metrics]
 
     def named_metrics(self) -> list[tuple[str, OutputMetric]]:
-        """The metrics by the names that logs use; a second one of a name gets a number, or `weighted_`."""
+        """Return the metrics with their names in logs; a repeated name gets a number, or the prefix `weighted_`."""
         counts: dict[str, int] = {}
         found = []
         for entry in self.output_metrics or ():
@@ -344,29 +398,29 @@ class Compiled:
         return found
 
     def results(self) -> dict[str, Any]:
-        """All results as Python numbers, by name, sorted as Keras does."""
+        """Return all results as floats, by name, sorted as in Keras."""
         found = {"loss": self.loss_tracker.result()}
         found.update({name: entry.metric.result() for name, entry in self.named_metrics()})
         found.update({e.mean.name: e.mean.result() for e in self.output_losses or () if e.mean is not None})
         flat: dict[str, Any] = {}
-        for name, value in found.items():  # a metric may have several results, each under a name of its own
+        for name, value in found.items():  # a metric may have several results, each with its own name
             flat.update(value if isinstance(value, Mapping) else {name: value})
         return {name: _plain(flat[name]) for name in sorted(flat)}
 
     def ordered(self, logs: Mapping[str, Any]) -> Any:
-        """Results as a list in the order of `evaluate`; a single one alone."""
+        """Return results as a list in the order of `evaluate`, or the only result alone."""
         known = ["loss", *(m.metric.name for m in self.output_metrics or ())]
         known += [e.mean.name for e in self.output_losses or () if e.mean is not None]
         values = [logs[n] for n in known if n in logs] + [logs[n] for n in sorted(logs) if n not in known]
         return values[0] if len(values) == 1 else values
 
     def reset_metrics(self) -> None:
-        """Start all results anew."""
+        """Reset the state of all losses and metrics."""
         for metric in self.metrics:
             metric.reset_state()
 
     def get_config(self) -> dict[str, Any]:
-        """The arguments of `compile` as JSON data, in Keras' form."""
+        """Return the arguments of `compile` as JSON data, in Keras' form."""
         parts = {
             "optimizer": self.optimizer, "loss": self.loss, "loss_weights": self.loss_weights, "metrics": self.user_metrics,
             "weighted_metrics": self.weighted_metrics,
@@ -384,7 +438,7 @@ def _plain(value: Any) -> Any:
 
 
 def _broadcast(shapes: Sequence[Any]) -> bool:
-    """Whether target and output are broadcast against each other, axis by axis of one number of axes."""
+    """Return whether the shapes have the same rank and broadcast against each other."""
     first, second = shapes
     return len(first) == len(second) and all(a == b or 1 in (a, b) for a, b in zip(first, second, strict=True))
 
@@ -401,7 +455,7 @@ def _named(module: Any, name: str, argument: str) -> Any:
 
 
 def _own_function(loss: Loss) -> str | None:
-    """The name of the function of this package that a loss is made of, where target and output must fit each other."""
+    """Return the name of the built-in function behind a loss, if its target and output must match; else None."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
     own = losses.FUNCTIONS.get(name) is function and name not in (
@@ -413,7 +467,7 @@ def _own_function(loss: Loss) -> str | None:
 
 
 def _kind(target: Any, output: Any) -> str:
-    """What sort of classes these are: "binary", "sparse" or "categorical"."""
+    """Return the kind of classification: "binary", "sparse" or "categorical"."""
     t, p = known_shape(target), known_shape(output)
     if p[-1:] == (1,):
         return "binary"
@@ -468,7 +522,7 @@ def _resolve_metric(identifier: Any, target: Any, output: Any) -> Metric:
 
 
 def _optimizer_parts(optimizer: Any) -> list[Any]:
-    """The optimizer, those inside it, and the schedule of its learning rate."""
+    """Return the optimizer, the optimizers inside it, and the schedules of their learning rates."""
     if optimizer is None:
         return []
     held = [v for value in vars(optimizer).values() for v in (value if isinstance(value, (list, tuple)) else [value])]
@@ -479,7 +533,14 @@ def _optimizer_parts(optimizer: Any) -> list[Any]:
 
 
 def warn_unused(settings: Mapping[str, Any]) -> None:
-    """Say what of `compile` has no meaning here."""
+    """Warn of arguments of `compile` that have no effect, and reject unknown ones.
+
+    Args:
+        settings: The arguments of `compile` without optimizer, losses and metrics.
+
+    Raises:
+        InvalidTypeError: An argument is unknown.
+    """
     unknown = [k for k in settings if k not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")]
     if unknown:
         hints = "".join(did_you_mean(k, ARGUMENTS) for k in unknown)

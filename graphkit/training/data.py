@@ -1,4 +1,4 @@
-"""Training data in every form that `fit` takes, as batches that are copied straight into a compiled step's input buffers."""
+"""Training data in every form that `fit` accepts, as batches copied directly into the input buffers of a compiled step."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from graphkit.models.feeding import to_array
 from graphkit.training.step import Layout, graph_of, output_names
 
 Array = np.ndarray[Any, Any]
-_THREADED = 1 << 21  # bytes of a batch from which on it is copied on several threads
+_THREADED = 1 << 21  # bytes; larger batches are copied on several threads
 
 
 @dataclass
 class Leaves:
-    """The arrays of a data set (or of one batch) and where they belong."""
+    """The arrays of a data set or a batch, and their layout."""
 
     arrays: list[Array]
     layout: Layout
@@ -35,19 +35,28 @@ class Leaves:
 
     @property
     def specs(self) -> tuple[TensorSpec, ...]:
-        """The specs of the arrays, whole."""
+        """The specs of the arrays, with all rows."""
         return tuple(TensorSpec.of(a) for a in self.arrays)
 
     def part(self, start: int, stop: int | None) -> Leaves:
-        """Some of the rows, as views."""
+        """Return the rows from `start` to `stop` as views."""
         return Leaves([a[start:stop] for a in self.arrays], self.layout)
 
 
-# ----- arrays by their places -----
+# ----- from arguments to leaves -----
 
 
 def as_array(value: Any, what: str) -> Array:
-    """An array as training takes it: with samples along the first axis, floats in `floatx()`, the rest as it is."""
+    """Return an array in the form that training uses: samples along the first axis, floats in `floatx()`.
+
+    Args:
+        value: Anything array-like.
+        what: What the value is, for messages.
+
+    Raises:
+        ShapeError: The value has no axes, or is ragged.
+        InvalidTypeError: The value holds neither numbers nor strings.
+    """
     array = to_array(value, what)
     if array.ndim == 0:
         raise ShapeError(
@@ -57,7 +66,7 @@ def as_array(value: Any, what: str) -> Array:
 
 
 def _in_float(array: Array, dtype: str) -> Array:
-    """Floats in the dtype that the model reads, so that they are kept once; other numbers are cast batch by batch."""
+    """Cast floats once to the dtype that the model reads; other dtypes are cast batch by batch."""
     if array.dtype.kind == "f" and array.dtype.name != dtype and dtypes.is_float(dtype):
         return array.astype(dtypes.to_numpy(dtype))
     return array
@@ -66,9 +75,19 @@ def _in_float(array: Array, dtype: str) -> Array:
 def gather(
     model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, may_be_empty: bool = False
 ) -> Leaves:
-    """The leaves of `x`, `y` and weights, in the model's order.
+    """Return the leaves of inputs, targets and weights, in the model's order.
 
-    Raises InvalidArgumentError or ShapeError, naming the input or output, for what does not fit the model.
+    Args:
+        model: The model.
+        x: The inputs, in any form that `Signature.conformed` accepts.
+        y: The targets: an array, list or dict by output.
+        sample_weight: The weights of the samples: an array, or a list or dict by output.
+        class_weight: Class index -> weight, in place of `sample_weight`.
+        may_be_empty: Whether there may be no samples.
+
+    Raises:
+        InvalidArgumentError: The data do not match the model's inputs or outputs, or have different numbers of samples.
+        ShapeError: The shape of an array does not fit.
     """
     x_leaves, x_structure = _inputs(model, x)
     names = output_names(model)
@@ -83,7 +102,7 @@ def gather(
 
 
 def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | None, ...]:
-    """Put the arrays of a group behind the others; the same array takes one place only."""
+    """Append the arrays of a group to `arrays`, repeated ones only once; return their indices."""
     places: list[int | None] = []
     for array in group:
         known = next((i for i, a in enumerate(arrays) if a is array), None)
@@ -114,7 +133,7 @@ def _is_batch_written_as_list(x: Any) -> bool:
 
 
 def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
-    """The outputs that have a loss or metric: where fewer targets than outputs are given, they belong to these."""
+    """Return the indices of the outputs that have a loss, for which the targets are if there are fewer targets than outputs."""
     loss = getattr(model.compiled, "loss", None)
     if isinstance(loss, Mapping):
         return [i for i, n in enumerate(names) if loss.get(n) is not None]
@@ -124,7 +143,7 @@ def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
 
 
 def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) -> list[Array | None]:
-    """One array (or None) for each output."""
+    """Return one array or None for each output."""
     if given is None:
         return [None] * max(len(names), 1)
     if isinstance(given, Mapping):
@@ -163,7 +182,7 @@ def _output_leaves(given: Any, names: Sequence[str], what: str) -> list[Any]:
     if isinstance(given, (list, tuple)):
         return list(given) if not any(nest.is_nested(g) for g in given) else nest.flatten(given)
     raise InvalidArgumentError(
-        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of as many arrays, got one array."
+        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of that many arrays, got one array."
     )
 
 
@@ -187,7 +206,7 @@ def _check_weight(weight: Array | None, target: Array | None) -> Array | None:
         weight.shape[1:] != target.shape[1 : weight.ndim] and weight.shape[1:] != (1,)
     ):
         raise ShapeError(
-            f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; give one weight a sample."
+            f"sample_weight has shape {weight.shape}, which does not fit a target of shape {target.shape}; pass one weight per sample."
         )
     return weight.astype(dtypes.to_numpy(dtypes.floatx())) if weight.dtype.kind != "f" else weight
 
@@ -201,7 +220,7 @@ def _class_weights(class_weight: Any, targets: Sequence[Array | None], sample_we
         raise InvalidArgumentError("`class_weight` is only supported for Models with a single output.")
     y = targets[0]
     if y.ndim > 2:
-        raise ShapeError(f"class_weight wants targets of one class for each sample, got shape {y.shape}.")
+        raise ShapeError(f"class_weight expects targets with one class per sample, got shape {y.shape}.")
     classes = np.argmax(y, axis=1) if y.ndim == 2 and y.shape[1] > 1 else np.rint(y.reshape(len(y))).astype("int64")
     weights = np.ones(len(y), dtypes.floatx())
     for one, weight in class_weight.items():
@@ -230,7 +249,7 @@ def _check_rows(
 
 
 class Batch:
-    """Rows of the leaves: `index` is a slice or an array of row numbers."""
+    """A batch: some rows of the leaves. `index` is a slice or an array of row numbers."""
 
     __slots__ = ("index", "leaves", "rows")
 
@@ -239,15 +258,15 @@ class Batch:
 
     @property
     def layout(self) -> Layout:
-        """Where the leaves belong."""
+        """The layout of the leaves."""
         return self.leaves.layout
 
     def specs(self) -> tuple[TensorSpec, ...]:
-        """The specs of the batch."""
+        """Return the specs of the batch."""
         return tuple(TensorSpec((self.rows, *a.shape[1:]), dtypes.of_array(a)) for a in self.leaves.arrays)
 
     def load(self, buffers: Sequence[Array]) -> None:
-        """Copy the rows into a step's input buffers, on several threads where that pays."""
+        """Copy the rows into a step's input buffers, on several threads for large batches."""
         pairs = list(zip(self.leaves.arrays, buffers, strict=True))
         if sum(b.nbytes for b in buffers) < _THREADED or num_threads() == 1:
             for array, buffer in pairs:
@@ -276,9 +295,18 @@ def _cut(index: Any, cut: slice) -> Any:
 
 
 class ArraySource:
-    """Batches of arrays in memory, shuffled anew each pass if wanted.
+    """Batches of arrays in memory.
 
-    Told a number of steps, an epoch takes so many batches; with `resumes` the next one goes on where it ended, as Keras trains.
+    Args:
+        leaves: The arrays.
+        batch_size: The number of rows per batch, 32 by default.
+        shuffle: Whether rows are shuffled at each pass; "batch" shuffles whole batches.
+        seed: The seed for shuffling.
+        steps: The number of batches per epoch; a whole pass by default.
+        resumes: Whether an epoch continues where the previous one ended, as in Keras' training.
+
+    Raises:
+        InvalidArgumentError: `batch_size` is not a positive int.
     """
 
     def __init__(
@@ -300,15 +328,15 @@ class ArraySource:
         self._passes = _Passes(self._batches, whole, resumes and self.steps < whole)
 
     def signature(self, batch: Batch) -> Any:
-        """What tells whether two batches have one shape."""
+        """Return a value that is equal for batches of equal shapes."""
         return batch.rows
 
     def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch."""
+        """Yield the batches of one epoch."""
         return self._passes.epoch(self.steps)
 
     def _batches(self) -> Iterator[Batch]:
-        """All batches, once."""
+        """Yield all batches once."""
         rows, size = self.leaves.rows, self.batch_size
         starts = range(0, rows, size)
         if not self.shuffle or self.per_batch:
@@ -324,15 +352,15 @@ class ArraySource:
 
 
 class _Passes:
-    """Passes over data, cut into epochs: `resumes` says whether an epoch goes on where the one before ended."""
+    """Passes over data, split into epochs; with `resumes` an epoch continues where the previous one ended."""
 
     def __init__(self, start: Callable[[], Iterator[Any]], whole: int | None, resumes: bool) -> None:
         self._start, self._whole, self._resumes = start, whole, resumes
         self._open: Iterator[Any] | None = None
-        self._taken = 0  # of the pass that is open
+        self._taken = 0  # items taken from the open pass
 
     def epoch(self, steps: int | None) -> Iterator[Any]:
-        """The next so many items (None: all); fewer where the data end."""
+        """Yield the next `steps` items (None: all); fewer if the data end."""
         count = 0
         while steps is None or count < steps:
             if self._open is None:
@@ -352,7 +380,11 @@ _END = object()
 
 
 def check_batch_size(batch_size: Any) -> int:
-    """The batch size, 32 by default. Raises InvalidArgumentError unless it is a positive int."""
+    """Return the batch size, 32 by default.
+
+    Raises:
+        InvalidArgumentError: It is not a positive int.
+    """
     if batch_size is None:
         return 32
     if not isinstance(batch_size, (int, np.integer)) or isinstance(batch_size, bool) or batch_size <= 0:
@@ -363,7 +395,17 @@ def check_batch_size(batch_size: Any) -> int:
 class IteratedSource:
     """Batches from a generator, an iterable of tuples, or an object with `__len__` and `__getitem__` (keras.utils.PyDataset).
 
-    Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`; with `inputs_only` nothing but `x` is taken.
+    Each batch is `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+
+    Args:
+        model: The model.
+        data: The source of batches.
+        steps: The number of batches per epoch; all by default.
+        shuffle: Whether to shuffle the order of an indexed source.
+        class_weight: Class index -> weight.
+        seed: The seed for shuffling.
+        resumes: Whether an epoch continues where the previous one ended.
+        inputs_only: Whether to drop targets and weights.
     """
 
     def __init__(
@@ -389,11 +431,11 @@ class IteratedSource:
         self._passes = _Passes(self._items, whole, kept)
 
     def signature(self, batch: Batch) -> Any:
-        """What tells whether two batches have one shape."""
+        """Return a value that is equal for batches of equal shapes."""
         return batch.specs(), batch.layout.key
 
     def epoch(self) -> Iterator[Batch]:
-        """The batches of one epoch."""
+        """Yield the batches of one epoch."""
         if hasattr(self._data, "on_epoch_begin"):
             self._data.on_epoch_begin()
         for raw in self._passes.epoch(self.steps):
@@ -418,7 +460,11 @@ class IteratedSource:
 
 
 def unpack(data: Any) -> tuple[Any, Any, Any]:
-    """(x, y, sample_weight) of a tuple of one to three parts; anything else is `x`."""
+    """Return (x, y, sample_weight) from a tuple of one to three parts; anything else is `x`.
+
+    Raises:
+        InvalidArgumentError: A tuple has another number of parts.
+    """
     if isinstance(data, list) and data and not any(isinstance(d, (int, float)) for d in data):
         data = tuple(data) if len(data) <= 3 and all(hasattr(d, "shape") or nest.is_nested(d) for d in data) else data
     if not isinstance(data, tuple):
@@ -432,7 +478,7 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
 
 
 def is_iterated(x: Any) -> bool:
-    """Whether `x` gives batches by itself rather than being arrays."""
+    """Return whether `x` is a source of batches rather than arrays."""
     if (
         x is None
         or isinstance(x, (np.ndarray, list, tuple, Mapping))
@@ -444,7 +490,15 @@ def is_iterated(x: Any) -> bool:
 
 
 def split_tail(leaves: Leaves, fraction: float) -> tuple[Leaves, Leaves]:
-    """All but the last part of the samples, and that part. Raises InvalidArgumentError for a fraction outside ]0, 1[."""
+    """Split off the last part of the samples; return the rest and that part.
+
+    Args:
+        leaves: The data.
+        fraction: The size of the last part, between 0 and 1.
+
+    Raises:
+        InvalidArgumentError: `fraction` is not between 0 and 1, or a part would be empty.
+    """
     if not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
         raise InvalidArgumentError(f"`validation_split` must be a float between 0 and 1, got {fraction!r}.")
     at = int(leaves.rows * (1.0 - fraction))

@@ -1,4 +1,4 @@
-"""A line of progress that is written over itself: keras.utils.Progbar."""
+"""A progress line that overwrites itself: keras.utils.Progbar."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 
 
 class Progbar:
-    """Shows how far some steps are: `update(current, values)`, `add(n, values)`.
+    """Shows the progress of a number of steps: `update(current, values)`, `add(n, values)`.
 
     Args:
-        target: the number of steps; None if it is not known.
-        width: characters of the bar.
+        target: The number of steps, or None if unknown.
+        width: The width of the bar in characters.
         verbose: 1 for a bar, 2 for a line at the end, 0 for nothing.
-        interval: seconds between two drawings at the least.
-        stateful_metrics: values that are shown as they are; the others are means over the steps.
-        stateless_metrics: the other way round: values that are shown as means. Give one of the two.
-        unit_name: what a step is called.
+        interval: The minimum time between two redraws, in seconds.
+        stateful_metrics: Names of values shown as they are; all others are averaged over the steps.
+        stateless_metrics: The opposite: names of values that are averaged. Only one of the two may be given.
+        unit_name: The name of a step.
 
-    Raises InvalidArgumentError if both lists are given. Source: keras.utils.Progbar.
+    Raises:
+        InvalidArgumentError: Both lists of names are given.
+
+        Source: keras.utils.Progbar.
     """
 
     def __init__(
@@ -47,13 +50,19 @@ class Progbar:
         self._means: dict[str, tuple[float, float]] = {}  # name -> sum, number of steps
         self._seen = 0
         self._started = time.perf_counter()
-        self._second: float | None = None  # when the first step was over: it is slower than the others
+        self._second: float | None = None  # end of the first step, which is slower than the others
         self._drawn = 0.0
 
     def update(
         self, current: int, values: Iterable[tuple[str, Any]] | None = None, finalize: bool | None = None
     ) -> None:
-        """Show that `current` steps are done."""
+        """Show that `current` steps are done.
+
+        Args:
+            current: The number of steps done.
+            values: (name, value) pairs of this step.
+            finalize: Whether this is the last call; by default once `current` reaches `target`.
+        """
         done = finalize if finalize is not None else self.target is not None and current >= self.target
         for name, value in values or ():
             self._keep(name, float(np.mean(value)), max(current - self._seen, 1), done)
@@ -65,10 +74,10 @@ class Progbar:
             left = None if done or not self.target else pace * (self.target - current)
             spent = f"{now - self._started:.0f}s" if left is None else _clock(left)
             ending = "\n" if done else "\r" if sys.stdout.isatty() else "\n"
-            say(f"{self._bar(current)} {spent} {per_unit(pace, self.unit_name)}{self._shown()}", ending)
+            write_message(f"{self._bar(current)} {spent} {per_unit(pace, self.unit_name)}{self._shown()}", ending)
         elif self.verbose == 2 and done:
             spent = f"{now - self._started:.0f}s"
-            say(f"{self._count(current)} - {spent} - {per_unit(pace, self.unit_name)}{self._shown()}")
+            write_message(f"{self._count(current)} - {spent} - {per_unit(pace, self.unit_name)}{self._shown()}")
 
     def add(self, n: int, values: Iterable[tuple[str, Any]] | None = None) -> None:
         """Show that `n` more steps are done."""
@@ -78,14 +87,14 @@ class Progbar:
         averaged = name in self.stateless_metrics if self.stateless_metrics is not None else name not in (
             self.stateful_metrics or ()
         )  # fmt: skip
-        if done or not averaged:  # what comes last is the result itself
+        if done or not averaged:  # the last value is the final result
             self._means[name] = (value, 1)
         else:
             total, count = self._means.get(name, (0.0, 0.0))
             self._means[name] = (total + value * steps, count + steps)
 
     def _pace(self, current: int, now: float) -> float:
-        """Seconds of a step, the first one left out where there are more."""
+        """Return the seconds per step, without the first step if there are more."""
         if not current:
             return 0.0
         pace = (now - self._started) / current
@@ -114,7 +123,7 @@ class Progbar:
 
 
 def _clock(seconds: float) -> str:
-    """Seconds as `42s`, `3:05` or `1:02:03`."""
+    """Format seconds as `42s`, `3:05` or `1:02:03`."""
     minutes, rest = divmod(int(seconds), 60)
     if minutes < 60:
         return f"{minutes}:{rest:02d}" if minutes else f"{rest}s"
@@ -122,7 +131,7 @@ def _clock(seconds: float) -> str:
 
 
 def per_unit(seconds: float, unit: str = "step") -> str:
-    """The time of one step: `3ms/step`."""
+    """Format the time of one step: `3ms/step`."""
     if seconds >= 1 or seconds == 0:
         return f"{seconds:.0f}s/{unit}"
     return f"{seconds * 1e3:.0f}ms/{unit}" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us/{unit}"

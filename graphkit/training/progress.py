@@ -1,4 +1,4 @@
-"""Progress of training: a bar on a terminal, Keras' lines elsewhere."""
+"""Training progress: a bar on a terminal, Keras' lines elsewhere."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 from graphkit.training.progbar import per_unit
 
 _REDRAW = 0.1  # seconds
 
 
 class ProgbarLogger:
-    """Shows what `fit`, `evaluate` and `predict` do: verbose 1 a bar or a line for each epoch, 2 a line, 0 nothing.
+    """Shows the progress of `fit`, `evaluate` and `predict`; verbose 1: a bar or a line per epoch, 2: a line per epoch, 0: nothing.
 
     Source: keras.callbacks.ProgbarLogger.
     """
@@ -30,79 +30,79 @@ class ProgbarLogger:
         self._started = 0.0
 
     def set_params(self, params: dict[str, Any]) -> None:
-        """Called first."""
+        """Receive the parameters of the run."""
         self.params = params
 
     def set_model(self, model: Any) -> None:
-        """Called first."""
+        """Receive the model."""
         self.model = model
 
-    def wants_logs(self) -> bool:
-        """Whether the bar is about to be drawn."""
+    def needs_logs(self) -> bool:
+        """Return whether a redraw is due."""
         return self._bar is not None and time.perf_counter() - self._drawn > _REDRAW
 
     # ----- training -----
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Evaluation inside of training is not shown by itself."""
+        """Note that evaluations from now on are validation, which is not shown."""
         self._in_fit = True
 
     def on_train_end(self, logs: Any = None) -> None:
-        """Training is over."""
+        """Stop the bar."""
         self._stop()
         self._in_fit = False
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        """Say which epoch it is."""
+        """Write the number of the epoch and start the bar."""
         epochs = self.params.get("epochs") or 1
         if epochs > 1:
-            say(f"Epoch {epoch + 1}/{epochs}")
+            write_message(f"Epoch {epoch + 1}/{epochs}")
         self._start()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        """The line of the epoch."""
+        """Write the line of the epoch."""
         self._finish(logs or {})
 
     def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._advance(batch, logs)
 
     # ----- evaluation and prediction -----
 
     def on_test_begin(self, logs: Any = None) -> None:
-        """Start, if this is no validation."""
+        """Start the bar, except in validation."""
         if not self._in_fit:
             self._start()
 
     def on_test_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar."""
+        """Advance the bar, except in validation."""
         if not self._in_fit:
             self._advance(batch, logs)
 
     def on_test_end(self, logs: Any = None) -> None:
-        """The line."""
+        """Write the line, except in validation."""
         if not self._in_fit:
             self._finish(logs or {})
 
     def on_predict_begin(self, logs: Any = None) -> None:
-        """Start."""
+        """Start the bar."""
         self._start()
 
     def on_predict_batch_begin(self, batch: int, logs: Any = None) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         self._advance(batch, None)
 
     def on_predict_end(self, logs: Any = None) -> None:
-        """The line."""
+        """Write the line."""
         self._finish({})
 
     # ----- drawing -----
@@ -124,7 +124,7 @@ class ProgbarLogger:
 
     def _advance(self, batch: int, logs: Any) -> None:
         self._seen = batch + 1
-        if self._bar is not None and (logs is not None or self.wants_logs()):
+        if self._bar is not None and (logs is not None or self.needs_logs()):
             self._drawn = time.perf_counter()
             self._bar.update(self._task, completed=self._seen, description=show(logs or {}))
 
@@ -142,11 +142,11 @@ class ProgbarLogger:
             f"{steps}/{self.params.get('steps') or steps}{bar} {spent:.0f}s{' -' if bar == ' -' else ''} {per_unit(spent / steps)}"
         ]
         results = show(logs)
-        say(" - ".join([*parts, results]) if results else parts[0])
+        write_message(" - ".join([*parts, results]) if results else parts[0])
 
 
 def show(logs: Mapping[str, Any]) -> str:
-    """Results as Keras prints them: `accuracy: 0.5000 - loss: 0.7265`."""
+    """Format results as Keras does: `accuracy: 0.5000 - loss: 0.7265`."""
     shown = []
     for name, value in logs.items():
         if isinstance(value, float):

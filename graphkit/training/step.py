@@ -1,7 +1,7 @@
 """The training step as one program: the model, its losses, their gradients, the optimizer and the metrics, traced and compiled.
 
-A step is traced for the shapes of a batch and kept; it is traced again for other shapes, and when a layer's `trainable`
-changes. Then a step is `plan.inputs` filled and `plan.step()` called.
+A step is traced for the shapes of a batch and cached. It is traced again for other shapes, and when the stamp of the model or
+of its compile state changes. To run a step, fill `plan.inputs` and call `plan.step()`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,17 @@ from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace
 from graphkit.training.compiled import Compiled
 
-_KEPT = 24  # compiled steps of one model
+_KEPT = 24  # compiled steps cached per model
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the leaves of a batch belong.
+    """How the leaves of a batch map to inputs, targets and weights.
 
-    `x` is a structure of positions (None: an input that was left out); targets and weights have one for each output, or None.
+    Attributes:
+        x: A structure of indices into the leaves; None for an omitted input.
+        targets: An index for each output, or None.
+        weights: An index for each output, or None.
     """
 
     x: Any
@@ -36,16 +39,27 @@ class Layout:
 
     @property
     def key(self) -> Any:
-        """What tells this layout from others."""
+        """A value that identifies the layout."""
         return nest.describe(self.x), tuple(nest.flatten(self.x)), self.targets, self.weights
 
     def inputs(self, leaves: Sequence[Any]) -> Any:
-        """The inputs in their structure; None stands for one that was left out."""
+        """Return the inputs in their structure, with None for omitted ones."""
         return nest.map_structure(lambda i: None if i is None else leaves[i], self.x)
 
 
 def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Plan:
-    """The compiled step for batches of these specs, from the ones kept if it is there."""
+    """Return the compiled step for batches of these specs, from the cache if possible.
+
+    Args:
+        model: A compiled model.
+        layout: How the leaves map to inputs, targets and weights.
+        specs: The shapes and dtypes of the leaves, with the batch size.
+        training: Whether to update the weights, or to evaluate only.
+
+    Raises:
+        InvalidArgumentError: There is no loss, or there are no trainable weights.
+        ShapeError: A target does not fit its output.
+    """
     compiled: Compiled = model.compiled
     key = (training, layout.key, tuple(specs), model.stamp(), compiled.stamp())
     plan = compiled.plans.get(key)
@@ -62,7 +76,7 @@ def step_plan(model: Any, layout: Layout, specs: Sequence[TensorSpec], training:
 
 
 def step_program(model: Any, layout: Layout, specs: Sequence[TensorSpec], training: bool) -> Program:
-    """The program of one step. Its state is the model's, the optimizer's and the metrics'; its output is the loss."""
+    """Trace one step. Its state is that of the model, the optimizer and the metrics; its output is the loss."""
     return trace(lambda *leaves: _step(model, layout, leaves, training), *specs)
 
 
@@ -93,13 +107,13 @@ def _update(model: Any, compiled: Compiled, total: Any) -> None:
 
 
 def graph_of(model: Any) -> Any:
-    """The functional graph of a model, or None while there is none (a Sequential before its first data, a class with `call`)."""
+    """Return the functional graph of a model; None for a Sequential before its first data, or a class with its own `call`."""
     graph = model.__dict__.get("_functional") if "_functional" in model.__dict__ else model
     return graph if hasattr(type(graph), "signature") else None
 
 
 def output_names(model: Any, count: int | None = None) -> list[str]:
-    """The names of the outputs in `nest.flatten`'s order: dict keys, or the names of the layers that make them."""
+    """Return the names of the outputs in the order of `nest.flatten`: dict keys, or the names of the layers that produce them."""
     graph = graph_of(model)
     if graph is None:
         return [f"output_{i + 1}" for i in range(count or 0)]

@@ -1,4 +1,4 @@
-"""compile, fit, evaluate, predict and their kin: the functions behind the methods of Model. Source: keras.Model (Keras 3)."""
+"""compile, fit, evaluate, predict and related functions: the methods of Model are implemented here. Source: keras.Model (Keras 3)."""
 
 from __future__ import annotations
 
@@ -37,14 +37,23 @@ _FIT = {
     "shuffle": True, "class_weight": None, "sample_weight": None, "initial_epoch": 0, "steps_per_epoch": None,
     "validation_steps": None, "validation_batch_size": None, "validation_freq": 1,
 }  # fmt: skip
-_OLD = ("max_queue_size", "workers", "use_multiprocessing")  # arguments of Keras 1 and 2 that mean nothing here
+_OLD = ("max_queue_size", "workers", "use_multiprocessing")  # arguments of Keras 1 and 2 that have no effect here
 
 
 # ----- compile -----
 
 
 def compile_model(model: Any, **arguments: Any) -> None:
-    """Keep what `compile` was told as `model.compiled`. Raises InvalidArgumentError or InvalidTypeError for what has no meaning."""
+    """Store the arguments of `compile` as `model.compiled`.
+
+    Args:
+        model: The model.
+        **arguments: Those of `Compiled`, and the settings `run_eagerly`, `steps_per_execution` and `jit_compile`.
+
+    Raises:
+        InvalidArgumentError: A loss or metric has an unknown name.
+        InvalidTypeError: An argument is unknown or has the wrong type.
+    """
     known = ("optimizer", "loss", "loss_weights", "metrics", "weighted_metrics")
     extra = {k: v for k, v in arguments.items() if k not in known}
     warn_unused(extra)
@@ -59,7 +68,7 @@ def compile_model(model: Any, **arguments: Any) -> None:
 
 
 def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
-    """Compile as a file's `compile_config` says, and make the optimizer's variables so that their numbers can be read."""
+    """Compile from a file's `compile_config`, and create the optimizer's variables so that their values can be loaded."""
     from graphkit import losses, metrics, optimizers
 
     made = dict(config)
@@ -73,7 +82,7 @@ def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
 
 
 def _each(config: Any, get: Any) -> Any:
-    """The objects in a structure of configs; names stay names."""
+    """Build the objects in a structure of configs; names are left as they are."""
     if isinstance(config, Mapping) and "class_name" in config and "config" in config:
         return get(dict(config))
     if isinstance(config, Mapping):
@@ -90,8 +99,8 @@ def _compiled(model: Any, method: str, training: bool = False) -> Compiled:
     for what, name in compiled.left_out.items():
         if what == "loss" or training:
             raise NotCompiledError(
-                f"`{method}()` of model {model.name!r} needs the {what} {name!r} of the file that it was loaded from, which is not "
-                f"known here. Give it as custom_objects when loading, or compile() with a {what} of your own."
+                f"`{method}()` of model {model.name!r} needs the {what} {name!r} of the file it was loaded from, which is not "
+                f"known here. Pass it in custom_objects when loading, or call compile() with another {what}."
             )
     if training and compiled.optimizer is None:
         raise NotCompiledError(
@@ -104,20 +113,35 @@ def _compiled(model: Any, method: str, training: bool = False) -> Compiled:
 
 
 def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
-    """Train for a number of epochs; gives the History.
+    """Train for a number of epochs and return the History.
 
     Args:
-        x, y: arrays, lists or dicts of them by name; or `x` is a generator, iterable or PyDataset of batches `(x, y[, weights])`.
-        batch_size: 32 by default. epochs: 1. initial_epoch: 0.
-        verbose: "auto", 0 (silent), 1 (progress), 2 (a line each epoch).
-        callbacks: a list of `graphkit.callbacks.Callback`.
-        validation_split: the last part of the arrays is kept for validation, before shuffling.
-        validation_data: `(x, y)` or `(x, y, sample_weight)`, or batches as for `x`.
-        shuffle: whether samples are shuffled each epoch ("batch": whole batches).
-        class_weight: class number -> weight. sample_weight: an array, or one for each output.
-        steps_per_epoch, validation_steps, validation_batch_size, validation_freq: as in Keras.
+        model: A compiled model.
+        x: Arrays in the structure of the inputs; or a generator, iterable or PyDataset of batches `(x, y[, sample_weight])`.
+        y: The targets: an array, or a list or dict of arrays by output.
+        **given: Further arguments, as in Keras:
+            batch_size: The number of rows per batch, 32 by default.
+            epochs: The epoch to stop at, 1 by default.
+            initial_epoch: The epoch to start at, 0 by default.
+            verbose: "auto", 0 (silent), 1 (progress), 2 (a line per epoch).
+            callbacks: A list of `graphkit.callbacks.Callback`.
+            validation_split: The fraction of the arrays, taken from their end before shuffling, to validate on.
+            validation_data: `(x, y)` or `(x, y, sample_weight)`, or a source of batches.
+            shuffle: Whether samples are shuffled each epoch; "batch" shuffles whole batches.
+            class_weight: Class index -> weight.
+            sample_weight: An array of one weight per sample, or a list or dict of such arrays by output.
+            steps_per_epoch: The number of batches per epoch; all by default.
+            validation_steps: The number of batches to validate on; all by default.
+            validation_batch_size: `batch_size` by default.
+            validation_freq: The number of epochs between two validations, or the epochs (from 1) to validate after.
 
-    Raises NotCompiledError, InvalidArgumentError, ShapeError. Source: keras.Model.fit.
+    Raises:
+        NotCompiledError: `compile` was not called, or the model has no optimizer.
+        InvalidArgumentError: The data do not match the model, or an argument has a wrong value.
+        InvalidTypeError: An argument is unknown or has the wrong type.
+        ShapeError: The shape of an array does not fit.
+
+    Source: keras.Model.fit.
     """
     compiled = _compiled(model, "fit", training=True)
     options = _options(given)
@@ -132,7 +156,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
         compiled.reset_metrics()
         container.on_epoch_begin(epoch)
         if not _run_epoch(model, source, container, training=True, first=not logs):
-            break  # the data have run out; the epochs before stay in the history
+            break  # the data have run out; the earlier epochs stay in the history
         logs = compiled.results()
         if validation is not None and _due(epoch, options["validation_freq"]):
             logs.update({f"val_{k}": v for k, v in _evaluate(model, validation, container).items()})
@@ -146,7 +170,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
 
 
 def _first_epoch(model: Any, options: Mapping[str, Any]) -> int:
-    """Where training starts: a callback may have taken up an earlier training."""
+    """Return the first epoch, which a callback may have set to resume an earlier training."""
     first = model.__dict__.pop("_initial_epoch", None)
     return int(options["initial_epoch"] if first is None else first)
 
@@ -167,10 +191,10 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The training data, and the part split off for validation."""
+    """Return the training data and the part split off for validation."""
     if is_iterated(x):
         if y is not None or options["sample_weight"] is not None:
-            raise InvalidArgumentError("When `x` gives batches, `y` and `sample_weight` must be part of them.")
+            raise InvalidArgumentError("When `x` is a source of batches, `y` and `sample_weight` must be part of them.")
         if options["validation_split"]:
             raise InvalidArgumentError(
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
@@ -196,7 +220,7 @@ def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[An
 
 
 def _without_class_weight(leaves: Leaves, options: Mapping[str, Any]) -> Leaves:
-    """Classes are weighted in training only."""
+    """Drop class weights, which apply to training only."""
     if options["class_weight"] is None:
         return leaves
     layout = leaves.layout
@@ -242,9 +266,10 @@ def _callbacks(model: Any, options: Mapping[str, Any], steps: int | None, valida
 
 
 def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: bool = True) -> int:
-    """All batches of one epoch; gives their number. Data that run out end it early, with a warning.
+    """Run all batches of one epoch and return their number. If the data end early, so does the epoch, with a warning.
 
-    Raises InvalidArgumentError where there is no batch in the `first` one.
+    Raises:
+        InvalidArgumentError: There is no batch in the `first` epoch.
     """
     compiled = model.compiled
     begin, end = (container.on_train_batch_begin, container.on_train_batch_end) if training else (
@@ -265,13 +290,13 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
         batch.load(plan.inputs)
         plan.step()
         if watched:
-            end(number, compiled.results() if container.wants_logs(training) else None)
+            end(number, compiled.results() if container.needs_logs(training) else None)
             if model.stop_training and training:
                 break
     if training:
         compiled.optimizer.touch()
     if number < 0 and first:
-        raise InvalidArgumentError("The data gave no batch: a generator that has run out, or an empty data set.")
+        raise InvalidArgumentError("The data contain no batch: the generator is exhausted, or the data set is empty.")
     promised = source.steps if isinstance(source, IteratedSource) and not model.stop_training else None
     if number + 1 < (promised or 1):
         warnings.warn(
@@ -297,7 +322,27 @@ def evaluate(
     return_dict: bool = False,
     **old: Any,
 ) -> Any:
-    """Loss and metrics over data, in the order of Keras (a number alone if there is one), or by name with `return_dict`.
+    """Compute loss and metrics over data.
+
+    Args:
+        model: A compiled model.
+        x: The inputs, as for `fit`.
+        y: The targets, as for `fit`.
+        batch_size: The number of rows per batch, 32 by default.
+        verbose: "auto", 0 (silent), 1 (progress), 2 (a line).
+        sample_weight: As for `fit`.
+        steps: The number of batches; all by default.
+        callbacks: Callbacks to run.
+        return_dict: Whether to return the results by name.
+        **old: Arguments of Keras 1 and 2 that have no effect.
+
+    Returns:
+        The results in the order of Keras' `evaluate`, or a single float if there is only the loss; a dict with `return_dict`.
+
+    Raises:
+        NotCompiledError: `compile` was not called.
+        InvalidArgumentError: The data do not match the model, or contain no batch.
+        InvalidTypeError: An argument is unknown.
 
     Source: keras.Model.evaluate.
     """
@@ -340,7 +385,12 @@ def train_on_batch(
     return_dict: bool = False,
     **old: Any,
 ) -> Any:
-    """One training step on one batch; its loss and metrics. Source: keras.Model.train_on_batch."""
+    """Run one training step on one batch and return its loss and metrics, as `evaluate` does. Source: keras.Model.train_on_batch.
+
+    Raises:
+        NotCompiledError: `compile` was not called, or the model has no optimizer.
+        InvalidArgumentError: The data do not match the model.
+    """
     _compiled(model, "train_on_batch", training=True)
     return _on_batch(model, gather(model, x, y, sample_weight, class_weight), True, return_dict)
 
@@ -353,7 +403,12 @@ def test_on_batch(
     return_dict: bool = False,  # noqa: PT028
     **old: Any,
 ) -> Any:
-    """Loss and metrics on one batch. Source: keras.Model.test_on_batch."""
+    """Return loss and metrics on one batch, as `evaluate` does. Source: keras.Model.test_on_batch.
+
+    Raises:
+        NotCompiledError: `compile` was not called.
+        InvalidArgumentError: The data do not match the model.
+    """
     _compiled(model, "test_on_batch")
     return _on_batch(model, gather(model, x, y, sample_weight), False, return_dict)
 
@@ -371,7 +426,7 @@ def _on_batch(model: Any, leaves: Leaves, training: bool, return_dict: bool) -> 
 
 
 def reset_metrics(model: Any) -> None:
-    """Start the results of `train_on_batch` and `test_on_batch` anew."""
+    """Reset the results that `train_on_batch` and `test_on_batch` accumulate."""
     _compiled(model, "reset_metrics").reset_metrics()
 
 
@@ -386,7 +441,24 @@ def predict(
     steps: int | None = None,
     callbacks: Any = None,
 ) -> Any:
-    """The outputs for `x`, batch by batch, in the model's structure. Source: keras.Model.predict."""
+    """Compute the outputs for `x`, batch by batch.
+
+    Args:
+        model: The model.
+        x: Arrays in the structure of the inputs, or a source of batches.
+        batch_size: The number of rows per batch, 32 by default.
+        verbose: "auto", 0 (silent), 1 (progress), 2 (a line).
+        steps: The number of batches; all by default.
+        callbacks: Callbacks to run.
+
+    Returns:
+        Arrays in the structure of the model's outputs.
+
+    Raises:
+        InvalidArgumentError: The data do not match the model, or contain no batch.
+
+    Source: keras.Model.predict.
+    """
     batches = _predict_batches(model, x, batch_size, steps)
     parts: list[list[Any]] = []
     structure: Any = None
@@ -394,16 +466,16 @@ def predict(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=batches[1]
     )
     container.on_predict_begin()
-    # Now, since callbacks may have changed the weights.
+    # Only now, since callbacks may have changed the weights.
     run = inference_callable(model, rows=(batches[1] or 0) * check_batch_size(batch_size))
     for number, leaves in enumerate(batches[0]):
         container.on_predict_batch_begin(number)
         structure, outputs = run(leaves)
         parts.append(outputs)
-        container.on_predict_batch_end(number, {"outputs": outputs} if container.wants_logs(None) else None)
+        container.on_predict_batch_end(number, {"outputs": outputs} if container.needs_logs(None) else None)
     container.on_predict_end()
     if not parts:
-        raise InvalidArgumentError("predict: the data gave no batch.")
+        raise InvalidArgumentError("predict: the data contain no batch.")
     whole = parts[0] if len(parts) == 1 else [np.concatenate(column) for column in zip(*parts, strict=True)]
     return nest.pack(structure, whole)
 
@@ -414,22 +486,30 @@ def _predict_batches(model: Any, x: Any, batch_size: int | None, steps: int | No
         return (batch.leaves for batch in source.epoch()), source.steps
     leaves = gather(model, x, may_be_empty=True)
     size = check_batch_size(batch_size)
-    whole = max(-(-leaves.rows // size), 1)  # no rows at all are one empty batch
+    whole = max(-(-leaves.rows // size), 1)  # data without rows are one empty batch
     count = min(whole, limits.at_most(steps, limits.max_steps_per_epoch) or whole)
     return (leaves.part(i * size, (i + 1) * size) for i in range(count)), count
 
 
 def predict_on_batch(model: Any, x: Any) -> Any:
-    """The outputs for one batch. Source: keras.Model.predict_on_batch."""
+    """Compute the outputs for one batch. Source: keras.Model.predict_on_batch.
+
+    Raises:
+        InvalidArgumentError: The data do not match the model.
+    """
     structure, outputs = inference_callable(model)(gather(model, x, may_be_empty=True))
     return nest.pack(structure, outputs)
 
 
 def inference_callable(model: Any, rows: int = 0) -> Any:
-    """A function from the leaves of a batch to (structure of the outputs, their leaves).
+    """Return a function from the leaves of a batch to (structure of the outputs, their leaves).
 
-    It runs the model's session of onnxruntime; models that cannot be said in ONNX, and those without a graph, run on the
-    NumPy engine. So do batches without elements: onnxruntime ends the process on some of them. `rows`: how many are to come.
+    It runs the model's onnxruntime session. Models that cannot be expressed in ONNX, and those without a graph, run on the
+    NumPy engine. So do batches without elements, since onnxruntime aborts the process for some of them.
+
+    Args:
+        model: The model.
+        rows: About how many rows are to come, which decides how the session is prepared; 0 if unknown.
     """
     graph = graph_of(model)
     if graph is None:
@@ -459,7 +539,7 @@ def _session(model: Any, left_out: frozenset[int], rows: int) -> Any:
         return session_for(model, left_out=left_out, rows=rows)
     except ExportError as error:
         warnings.warn(
-            f"predict runs on the NumPy engine, since the model cannot be said in ONNX: {error}", stacklevel=5
+            f"predict runs on the NumPy engine, since the model cannot be expressed in ONNX: {error}", stacklevel=5
         )
         return None
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.core.files import make_folder, replacing
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 from graphkit.training.progbar import Progbar
 
 _CHUNK = 1 << 16
@@ -115,7 +115,7 @@ def _is_kept(target: Path, file_hash: str | None, algorithm: str) -> bool:
         return False
     if file_hash is None or hash_of(target, algorithm, file_hash) == file_hash.lower():
         return True
-    say(
+    write_message(
         f"A local file was found, but it seems to be incomplete or outdated because the {algorithm} file hash does not match the "
         f"original value of {file_hash} so we will re-download the data."
     )
@@ -124,7 +124,7 @@ def _is_kept(target: Path, file_hash: str | None, algorithm: str) -> bool:
 
 def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> None:
     """Download to a temporary file, check the hash, and move the file into place."""
-    say(f"Downloading data from {origin}")
+    write_message(f"Downloading data from {origin}")
     with replacing(target) as part:
         try:
             _receive(origin, part)

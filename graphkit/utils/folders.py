@@ -13,7 +13,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.layout import CHANNELS_FIRST, standardize_data_format
-from graphkit.core.messages import say
+from graphkit.core.messages import write_message
 from graphkit.utils.audio import read_wav, resample
 from graphkit.utils.batches import Batches
 from graphkit.utils.images import MODES, img_to_array, load_img
@@ -339,7 +339,7 @@ def _indexed(wanted: Wanted, endings: tuple[str, ...], seed: int) -> tuple[list[
         labels = np.asarray(wanted.labels, "int32")
         names = [str(label) for label in sorted(set(wanted.labels))]
     if wanted.verbose:
-        say(f"Found {len(paths)} files{'' if names is None else f' belonging to {len(names)} classes'}.")
+        write_message(f"Found {len(paths)} files{'' if names is None else f' belonging to {len(names)} classes'}.")
     if wanted.shuffle:
         np.random.RandomState(seed).shuffle(paths)
         if labels is not None:
@@ -358,7 +358,7 @@ def _subset(count: int, split: float | None, part: str | None) -> Any:
         return np.arange(count)
     kept = int(split * count)
     first = count - kept
-    say(f"Using {first} files for training." if part == "training" else f"Using {kept} files for validation.")
+    write_message(f"Using {first} files for training." if part == "training" else f"Using {kept} files for validation.")
     return np.arange(first) if part == "training" else np.arange(first, count)
 
 

@@ -185,9 +185,9 @@ def test_an_inherited_argument_may_be_none_of_the_class() -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ({"argument_order": "size color"}, r"Wrong: \['color'\] stand in an order"),
-        ({"config_order": "size color"}, r"Wrong: \['color'\] stand in an order"),
-        ({"argument_order": "reverse size"}, r"Wrong: \['size'\] have no default, so they must stand first"),
+        ({"argument_order": "size color"}, r"Wrong: \['color'\] are listed in an order"),
+        ({"config_order": "size color"}, r"Wrong: \['color'\] are listed in an order"),
+        ({"argument_order": "reverse size"}, r"Wrong: \['size'\] have no default, so they must come first"),
         ({"argument_order": "reverse"}, r"Wrong: \['size'\] have no default"),
     ],
 )

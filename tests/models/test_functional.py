@@ -339,7 +339,7 @@ def test_inputs_of_a_wrong_shape_are_named() -> None:
     x = layers.Input((3,), name="x")
     model: Any = models.Model(x, layers.Dense(2)(x), name="net")
 
-    with pytest.raises(ShapeError, match=r"Input 'x' of model 'net' wants shape \(None, 3\), got \(2, 4\)"):
+    with pytest.raises(ShapeError, match=r"Input 'x' of model 'net' expects shape \(None, 3\), got \(2, 4\)"):
         model(batch(2, 4))
 
 

@@ -83,7 +83,7 @@ def test_the_top_layer_comes_off() -> None:
         ([np.ones(3)], InvalidTypeError, "Only instances of Layer"),
         ([layers.Dense], InvalidTypeError, "Only instances of Layer"),
         ([layers.Dense(1, name="a"), layers.Dense(1, name="a")], NameConflictError, "'a' is already the name"),
-        ([layers.Dense(1), layers.Input((3,))], InvalidArgumentError, "comes too late"),
+        ([layers.Dense(1), layers.Input((3,))], InvalidArgumentError, "cannot be added"),
     ],
 )
 def test_what_cannot_be_stacked_is_said(stack: list[Any], kind: type[Exception], message: str) -> None:

@@ -193,7 +193,7 @@ def test_a_change_counts_at_once(change: str, way: str) -> None:
 
     entry.change(model)
     if way in _TRAINING and change in _NEW_VARIABLES:
-        with pytest.raises(gk.errors.GraphKitError, match="make a new optimizer, or compile"):
+        with pytest.raises(gk.errors.GraphKitError, match="create a new optimizer, or compile"):
             run(model, entry.x)
         return
     after = np.array(run(model, entry.x))

@@ -150,18 +150,18 @@ TAKEN: dict[str, tuple[Callable[[], Any], Any, Any]] = {
     "by key where the keys are other names": (crossed, {"a": G, "b": F}, F - G),
 }
 REFUSED: dict[str, tuple[Callable[[], Any], Any, type[Exception], str]] = {
-    "too few columns": (one, F[:, :2], ShapeError, "Input 'a' of model 'one' wants shape (None, 3), got (2, 2)."),
+    "too few columns": (one, F[:, :2], ShapeError, "Input 'a' of model 'one' expects shape (None, 3), got (2, 2)."),
     "one row": (one, F[0], ShapeError, "One row without a batch axis? Pass x[None]."),
-    "one number": (one, 3.0, ShapeError, "Input 'a' of model 'one' wants shape (None, 3), got ()."),
-    "two axes more": (one, F[..., None, None], ShapeError, "wants shape (None, 3), got (2, 3, 1, 1)."),
-    "a last axis of two": (one, np.ones((2, 3, 2)), ShapeError, "wants shape (None, 3), got (2, 3, 2)."),
+    "one number": (one, 3.0, ShapeError, "Input 'a' of model 'one' expects shape (None, 3), got ()."),
+    "two axes more": (one, F[..., None, None], ShapeError, "expects shape (None, 3), got (2, 3, 1, 1)."),
+    "a last axis of two": (one, np.ones((2, 3, 2)), ShapeError, "expects shape (None, 3), got (2, 3, 2)."),
     "ragged": (one, [[1, 2, 3], [1]], ShapeError, "Input 'a' of model 'one' is ragged"),
-    "strings for floats": (one, [["1", "2", "3"]], DTypeError, "Input 'a' of model 'one' wants float32, got strings."),
-    "strings for integers": (lambda: column("int32"), ["1"], DTypeError, "wants int32, got strings."),
-    "bytes for floats": (one, np.array([[b"1", b"2", b"3"]]), DTypeError, "wants float32, got strings."),
-    "numbers for strings": (text, F[:, :2], DTypeError, "Input 'a' of model 'text' wants strings, got float32."),
-    "complex numbers": (one, F.astype("complex64"), DTypeError, "wants float32, got complex64."),
-    "dates": (one, np.zeros((2, 3), "datetime64[s]"), DTypeError, "wants float32, got datetime64[s]."),
+    "strings for floats": (one, [["1", "2", "3"]], DTypeError, "Input 'a' of model 'one' expects float32, got strings."),
+    "strings for integers": (lambda: column("int32"), ["1"], DTypeError, "expects int32, got strings."),
+    "bytes for floats": (one, np.array([[b"1", b"2", b"3"]]), DTypeError, "expects float32, got strings."),
+    "numbers for strings": (text, F[:, :2], DTypeError, "Input 'a' of model 'text' expects strings, got float32."),
+    "complex numbers": (one, F.astype("complex64"), DTypeError, "expects float32, got complex64."),
+    "dates": (one, np.zeros((2, 3), "datetime64[s]"), DTypeError, "expects float32, got datetime64[s]."),
     "objects": (one, np.array([[1, None, 2]]), InvalidTypeError, "must be an array of numbers or strings, got objects"),
     "nothing": (one, None, InvalidArgumentError, "Input 'a' of model 'one' is not optional, but None was passed."),
     "nothing for two": (two, None, InvalidArgumentError, "Input 'a' of model 'two' is not optional, but None was passed."),
@@ -174,20 +174,20 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, type[Exception], str]] = {
         one, list(F), InvalidArgumentError,
         "Model 'one' expects 1 input (a), but 2 were given. Join the rows of one batch into one array with np.stack.",
     ),
-    "too large for bytes": (lambda: column("uint8"), [300], DTypeError, "wants uint8, which cannot hold 300."),
-    "negative for bytes": (lambda: column("uint8"), [-1], DTypeError, "wants uint8, which cannot hold -1."),
-    "too large for int32": (lambda: column("int32"), [2**31], DTypeError, "wants int32, which cannot hold 2147483648."),
-    "not a number for integers": (lambda: column("int32"), [np.nan], DTypeError, "wants int32, which cannot hold nan."),
-    "infinity for integers": (lambda: column("int64"), [np.inf], DTypeError, "wants int64, which cannot hold inf."),
+    "too large for bytes": (lambda: column("uint8"), [300], DTypeError, "expects uint8, which cannot hold 300."),
+    "negative for bytes": (lambda: column("uint8"), [-1], DTypeError, "expects uint8, which cannot hold -1."),
+    "too large for int32": (lambda: column("int32"), [2**31], DTypeError, "expects int32, which cannot hold 2147483648."),
+    "not a number for integers": (lambda: column("int32"), [np.nan], DTypeError, "expects int32, which cannot hold nan."),
+    "infinity for integers": (lambda: column("int64"), [np.inf], DTypeError, "expects int64, which cannot hold inf."),
     "one of two": (two, F, InvalidArgumentError, "Model 'two' expects 2 inputs (a, b), but 1 was given."),
     "one of two in a list": (two, [F], InvalidArgumentError, "Model 'two' expects 2 inputs (a, b), but 1 was given."),
     "three of two": (two, [F, F, F], InvalidArgumentError, "Model 'two' expects 2 inputs (a, b), but 3 were given."),
     "one of two by name": (two, {"a": F}, InvalidArgumentError, "Input 'b' of model 'two' is missing"),
-    "the second is wrong": (two, [F, F[:, :1]], ShapeError, "Input 'b' of model 'two' wants shape (None, 3), got (2, 1)."),
+    "the second is wrong": (two, [F, F[:, :1]], ShapeError, "Input 'b' of model 'two' expects shape (None, 3), got (2, 1)."),
     "a key is missing": (keyed, {"left": F}, InvalidArgumentError, "Input 'a' of model 'keyed' is missing"),
     "a list for keys that are not sorted": (
         unsorted, [F, G], InvalidArgumentError,
-        "Model 'unsorted' takes a dict with the keys ['z', 'y']; a list has no order that they could be given in.",
+        "Model 'unsorted' takes a dict with the keys ['z', 'y']; a list does not tell which input is which.",
     ),
 }  # fmt: skip
 WARNED = {
@@ -195,15 +195,15 @@ WARNED = {
         nested,
         [F, G, F],
         5 * F - 2 * G,
-        r"takes its inputs as \['a', .'b', 'c'.\]; the list was taken",
+        r"takes its inputs as \['a', .'b', 'c'.\]; the list was interpreted",
     ),
     "a list for a dict": (
         keyed,
         [F, G],
         F - G,
-        r"takes its inputs as \{'left': 'a', 'right': 'b'\}; the list was taken",
+        r"takes its inputs as \{'left': 'a', 'right': 'b'\}; the list was interpreted",
     ),
-    "a key too many": (keyed, {"left": F, "right": G, "top": F}, F - G, "has no input 'top'; it was left out"),
+    "a key too many": (keyed, {"left": F, "right": G, "top": F}, F - G, "has no input 'top'; it was ignored"),
 }
 
 
@@ -296,7 +296,7 @@ def test_a_functional_model_called_on_tensors_follows_the_same_rule() -> None:
     inner = keyed()
     outer = models.Model([a, b], inner({"left": a, "right": b}))
     np.testing.assert_allclose(np.asarray(outer([F[..., None], G.astype(int)])), F - G)
-    with pytest.raises(ShapeError, match=r"Input 'a' of model 'keyed' wants shape \(None, 3\), got \(None, 4\)"):
+    with pytest.raises(ShapeError, match=r"Input 'a' of model 'keyed' expects shape \(None, 3\), got \(None, 4\)"):
         inner({"left": vector("r", 4), "right": b})
     with pytest.raises(InvalidArgumentError, match="Input 'a' of model 'keyed' is missing"):
         inner({"right": b})
@@ -331,7 +331,9 @@ def test_the_number_of_rows_that_an_input_names_binds_nobody_but_files(rows: int
         np.testing.assert_array_equal(np.asarray(ask(x)), 2 * x)
     model.export(tmp_path / "m.onnx")
     if rows != 2:
-        with pytest.raises(ShapeError, match=rf"Input 'a' of model 'two_rows' wants shape \(2, 3\), got \({rows}, 3\)"):
+        with pytest.raises(
+            ShapeError, match=rf"Input 'a' of model 'two_rows' expects shape \(2, 3\), got \({rows}, 3\)"
+        ):
             Predictor(tmp_path / "m.onnx")(x)
 
 

@@ -42,10 +42,10 @@ def zipped() -> bytes:
 
 
 OTHERS = {
-    "pointer of Git LFS": (POINTER, "a Git LFS pointer, which only stands for the file"),
+    "pointer of Git LFS": (POINTER, "a Git LFS pointer, not the file itself"),
     "pointer of git-annex": (b"/annex/objects/MD5E-s1--0.onnx\n", "a git-annex pointer"),
     "nothing": (b"", "an empty file"),
-    "zeros": (bytes(5000), "a file that begins with zeros only"),
+    "zeros": (bytes(5000), "a file that begins with zero bytes"),
     "HTML": (b"\n <!DOCTYPE html><html>Not found</html>", "an HTML page, such as a download page"),
     "XML": (b"<?xml version='1.0'?><Error/>", "an XML file"),
     "HDF5": (hdf5(), "an HDF5 file"),
@@ -53,7 +53,7 @@ OTHERS = {
     "gzip": (b"\x1f\x8b\x08", "a gzip file; unpack it first"),
     "pickle": (b"\x80\x04\x95", "a Python pickle"),
     "JSON": (b'{"error": 1}', "text in JSON"),
-    "NumPy": (b"\x93NUMPY\x01\x00", "an array of NumPy"),
+    "NumPy": (b"\x93NUMPY\x01\x00", "a NumPy array"),
     "TensorFlow Lite": (b"\x1c\0\0\0TFL3", "a TensorFlow Lite file"),
 }
 
@@ -119,7 +119,7 @@ def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
 def test_keras_arguments_of_export_are_understood(tmp_path: Path) -> None:
     model().export(tmp_path / "m.onnx", format="onnx", verbose=False, opset_version=18)
     assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 18
-    with pytest.raises(InvalidArgumentError, match=r"input_signature=.* has no effect here"):
+    with pytest.raises(InvalidArgumentError, match=r"input_signature=.* is not supported"):
         model().export(tmp_path / "m.onnx", input_signature=[1])
 
 

@@ -75,12 +75,12 @@ def test_batches_are_joined(two: Predictor, batch_size: int | None) -> None:
         (
             np.ones(3),
             ShapeError,
-            r"Input 'x' of model 'graphkit' wants shape \(None, 3\), got \(3,\)\. One row without a batch axis\? Pass x\[None\]\.",
+            r"Input 'x' of model 'graphkit' expects shape \(None, 3\), got \(3,\)\. One row without a batch axis\? Pass x\[None\]\.",
         ),
-        (np.ones((2, 4)), ShapeError, r"Input 'x' of model 'graphkit' wants shape \(None, 3\), got \(2, 4\)"),
+        (np.ones((2, 4)), ShapeError, r"Input 'x' of model 'graphkit' expects shape \(None, 3\), got \(2, 4\)"),
         ([[1, 2, 3], [1]], ShapeError, "Input 'x' of model 'graphkit' is ragged"),
-        (np.array([["a", "b", "c"]]), DTypeError, "Input 'x' of model 'graphkit' wants float32, got strings"),
-        (np.ones((2, 3), np.complex64), DTypeError, "Input 'x' of model 'graphkit' wants float32, got complex64"),
+        (np.array([["a", "b", "c"]]), DTypeError, "Input 'x' of model 'graphkit' expects float32, got strings"),
+        (np.ones((2, 3), np.complex64), DTypeError, "Input 'x' of model 'graphkit' expects float32, got complex64"),
         ({"z": 1}, InvalidArgumentError, r"Input 'x' of model 'graphkit' is missing: the given dict has \['z'\]"),
         ({}, InvalidArgumentError, "Input 'x' of model 'graphkit' is missing"),
     ],
@@ -109,7 +109,7 @@ def test_numbers_are_cast_to_integers_only_where_they_fit(two: Predictor) -> Non
     assert two(x, np.array([[7]], np.int64))[1].dtype == np.int32
     assert two(x, np.array([[1.5]]))[1].tolist() == [[1]]  # as Keras
     for outside in (2**32, -(2**31) - 1, np.inf, np.nan):
-        with pytest.raises(DTypeError, match=r"Input 'i' of model 'graphkit' wants int32, which cannot hold"):
+        with pytest.raises(DTypeError, match=r"Input 'i' of model 'graphkit' expects int32, which cannot hold"):
             two(x, np.array([[outside]]))
 
 

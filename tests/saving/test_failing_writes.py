@@ -280,7 +280,7 @@ def test_files_of_others_in_a_folder_are_not_lost(tmp_path: Path) -> None:
     (tmp_path / "m").mkdir()
     (tmp_path / "m" / "thesis.tex").write_text("years of work")
 
-    with pytest.raises(FileWriteError, match=r"holds 'thesis\.tex', which is no part of a saved model"):
+    with pytest.raises(FileWriteError, match=r"holds 'thesis\.tex', which is not part of a saved model"):
         net(1).save(tmp_path / "m", zipped=False)
 
     assert contents(tmp_path) == {"m/thesis.tex": contents(tmp_path)["m/thesis.tex"]}
@@ -319,16 +319,16 @@ def test_what_is_no_place_for_a_file_is_refused(tmp_path: Path) -> None:
 
     for name, message in (
         ("folder.keras", "it is a folder"),
-        ("pipe.keras", "no regular file"),
-        ("loop.keras", "leads back to itself"),
+        ("pipe.keras", "not a regular file"),
+        ("loop.keras", "points to itself"),
         ("nowhere/m.keras", "does not exist"),
         ("file/m.keras", "does not exist"),
     ):
         with pytest.raises(FileWriteError, match=message):
             net(1).save(tmp_path / name)
-    with pytest.raises(InvalidArgumentError, match="no path of a file"):
+    with pytest.raises(InvalidArgumentError, match="not the path of a file"):
         net(1).save(tmp_path / "a\0b.keras")
-    with pytest.raises(FileWriteError, match="a file of that name is there"):
+    with pytest.raises(FileWriteError, match="a file of that name exists"):
         net(1).save(tmp_path / "file", zipped=False)
     assert (tmp_path / "file").read_text() == "precious"
 

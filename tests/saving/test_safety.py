@@ -140,7 +140,7 @@ BAD_CONFIGS = [
     (config_with(b'"units": 2', b'"units": 2000000000'), "'head/kernel' of shape"),
     (config_with(b'"units": 2', b'"units": -1'), "'head'.*units"),
     (config_with(b'"units": 2', b'"units": 2, "frobnicate": 3'), "'head'.*frobnicate"),
-    (config_with(b'["x", 0, 0]', b'["y", 0, 0]'), r"nothing in the file makes y\[0\]"),
+    (config_with(b'["x", 0, 0]', b'["y", 0, 0]'), r"nothing in the file produces y\[0\]"),
     (config_with(b'"keras_history": ["x", 0, 0]', b'"keras_history": 7'), "no keras_history"),
     (
         config_with(b'"inbound_nodes": [{', b'"inbound_nodes": ["x", {'),

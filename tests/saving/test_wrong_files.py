@@ -20,18 +20,18 @@ from graphkit.saving import inspect_file
 
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"
 WRONG: dict[str, tuple[bytes, str]] = {
-    "lfs": (POINTER, "a Git LFS pointer, which only stands for the file; fetch the file itself with `git lfs pull`"),
+    "lfs": (POINTER, "a Git LFS pointer, not the file itself; fetch the file itself with `git lfs pull`"),
     "annex": (b"/annex/objects/SHA256E-s123--abc.h5\n", "a git-annex pointer"),
-    "page": (b"\n<!DOCTYPE html>\n<html></html>", "an HTML page, such as a download page or an error of a server"),
+    "page": (b"\n<!DOCTYPE html>\n<html></html>", "an HTML page, such as a download page or a server's error message"),
     "xml": (b"<?xml version='1.0'?><Error/>", "an XML file"),
     "gzip": (gzip.compress(b"x"), "a gzip file; unpack it first"),
     "bzip2": (bz2.compress(b"x"), "a bzip2 file"),
     "xz": (lzma.compress(b"x"), "an xz file"),
     "tar": (b"a" * 257 + b"ustar" + bytes(300), "a tar archive"),
     "pickle": (pickle.dumps({}), "a Python pickle"),
-    "array": (b"\x93NUMPY\x01\0", r"an array of NumPy \(\.npy\)"),
+    "array": (b"\x93NUMPY\x01\0", r"a NumPy array \(\.npy\)"),
     "picture": (b"\x89PNG\r\n\x1a\n" + bytes(40), "a PNG image"),
-    "zeros": (bytes(1000), "a file that begins with zeros only"),
+    "zeros": (bytes(1000), "a file that begins with zero bytes"),
     "text": (b"hello world", "of no known format: it starts with b'hello world'"),
     "empty": (b"", "an empty file"),
 }

@@ -265,7 +265,7 @@ def test_a_spoilt_backup_gives_way_to_the_one_before(tmp_path: Path) -> None:
 def test_a_backup_that_cannot_be_read_says_so(tmp_path: Path) -> None:
     (tmp_path / "training.npz").write_bytes(b"spoilt")
 
-    with pytest.raises(SerializationError, match="cannot be taken up"):
+    with pytest.raises(SerializationError, match="cannot be resumed"):
         trained("adam", [callbacks.BackupAndRestore(tmp_path)])
 
 

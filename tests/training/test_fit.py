@@ -301,7 +301,7 @@ WRONG = [
     (
         lambda m: m.fit(X[:, :2], Y),
         ValueError,
-        r"Input 'x' of model .* wants shape \(None, 3\), got \(10, 2\)",
+        r"Input 'x' of model .* expects shape \(None, 3\), got \(10, 2\)",
     ),
     (lambda m: m.fit(X, [Y, Y]), ValueError, "one output, but y is a list of 2 arrays"),
     (
@@ -334,7 +334,7 @@ def test_errors_say_what_was_wanted(action: Any, kind: type[Exception], message:
 
 def test_class_numbers_for_a_one_hot_loss_get_a_hint() -> None:
     model = dense(3, "softmax", loss="categorical_crossentropy")
-    with pytest.raises(ValueError, match="For class numbers use sparse_categorical_crossentropy"):
+    with pytest.raises(ValueError, match="For class indices use sparse_categorical_crossentropy"):
         model.fit(X, np.zeros(10, "int32"), verbose=0)
 
 

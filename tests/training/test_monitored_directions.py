@@ -145,7 +145,7 @@ def test_data_that_end_within_an_epoch_end_it_there() -> None:
 
 
 def test_data_without_any_batch_are_refused() -> None:
-    with pytest.raises(InvalidArgumentError, match="The data gave no batch"):
+    with pytest.raises(InvalidArgumentError, match="The data contain no batch"):
         model().fit(finite(0), epochs=2, verbose=0)
 
 
@@ -193,7 +193,7 @@ def test_a_target_is_broadcast_against_the_output(loss: str) -> None:
 def test_a_cross_entropy_wants_target_and_output_in_one_shape(loss: str) -> None:
     made = model()
     made.compile("sgd", loss)
-    with pytest.raises(ValueError, match="the shapes do not fit"):
+    with pytest.raises(ValueError, match="the shapes do not match"):
         made.evaluate(X, X, verbose=0)
 
 

@@ -102,7 +102,7 @@ DEFECTS = [
         ("EarlyStopping: equal results are better", "bool(self.monitor_op(value - self.min_delta, than))", "bool(self.monitor_op(value - self.min_delta, than) or value - self.min_delta == than)"),
         ("mode max is mode min", '{"min": "down", "max": "up"}.get(self.mode)', '{"min": "down", "max": "down"}.get(self.mode)'),
         ("a result of validation has no direction", 'name = self.monitor.removeprefix("val_")', "name = self.monitor"),
-        ("the rate of an epoch is noted after its reduction", "        note_rate(self.model, logs)\n        value = self._value(logs)\n        if value is None:\n            return\n", "        value = self._value(logs)\n        if value is None:\n            return\n"),
+        ("the rate of an epoch is noted after its reduction", "        record_rate(self.model, logs)\n        value = self._value(logs)\n        if value is None:\n            return\n", "        value = self._value(logs)\n        if value is None:\n            return\n"),
         ("EarlyStopping: patience is one epoch longer", "if self.wait >= self.patience and epoch > 0:", "if self.wait > self.patience and epoch > 0:"),
         ("EarlyStopping ignores the baseline", "if self.baseline is None or self._better(value, self.baseline):", "if True:"),
         ("EarlyStopping begins one epoch late", "if value is None or epoch < self.start_from_epoch:", "if value is None or epoch <= self.start_from_epoch:"),
@@ -141,8 +141,8 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/callbacks/averages.py",
-        ("SwapEMAWeights: the averages stay after evaluation", '    def on_test_end(self, logs: Logs = None) -> None:\n        """The weights are back."""\n        self._swap(False)', '    def on_test_end(self, logs: Logs = None) -> None:\n        """The weights are back."""'),
-        ("SwapEMAWeights: predictions use the weights", '        """The averages predict."""\n        self._swap(True)', '        """The averages predict."""'),
+        ("SwapEMAWeights: the averages stay after evaluation", '    def on_test_end(self, logs: Logs = None) -> None:\n        """Restore the weights."""\n        self._swap(False)', '    def on_test_end(self, logs: Logs = None) -> None:\n        """Restore the weights."""'),
+        ("SwapEMAWeights: predictions use the weights", '    def on_predict_begin(self, logs: Logs = None) -> None:\n        """Swap in the averages."""\n        self._swap(True)', '    def on_predict_begin(self, logs: Logs = None) -> None:\n        """Swap in the averages."""'),
         ("SwapEMAWeights loses the averages", "                average.assign(value)\n", ""),
     ),
     *in_file(
@@ -166,7 +166,7 @@ DEFECTS = [
         ("the means of outputs are of weighted losses", "                entry.mean.update_state(value,", "                entry.mean.update_state(ops.multiply(value, float(entry.weight or 1)),"),
         ("all metrics are weighted", "weight = weights[entry.output] if entry.weighted else None", "weight = weights[entry.output]"),
         ("weighted_metrics are not weighted", "weight = weights[entry.output] if entry.weighted else None", "weight = None"),
-        ("metrics are not reset between epochs", "        \"\"\"Start all results anew.\"\"\"\n        for metric in self.metrics:\n", "        for metric in self.metrics[:1]:\n"),
+        ("metrics are not reset between epochs", "        \"\"\"Reset the state of all losses and metrics.\"\"\"\n        for metric in self.metrics:\n", "        for metric in self.metrics[:1]:\n"),
         ("penalties do not count in the loss", "parts += [ops.sum(a) for a in added]", "parts += [ops.sum(a) for a in added[:0]]"),
         ("accuracy of one-hot targets is sparse", 'return "sparse" if len(t) < len(p) or (t[-1:] == (1,) and p[-1] > 1) else "categorical"', 'return "sparse" if len(t) < len(p) or (t[-1:] == (1,) and p[-1] > 1) else "binary"'),
         ("a list of losses goes to the outputs in reverse", "            if len(given) == count:\n                return list(given)", "            if len(given) == count:\n                return list(given)[::-1]"),

@@ -1,0 +1,100 @@
+"""The public interface for other packages: ops with their gradients and ONNX lowerings, layers, and formats of files.
+
+Everything that graphkit itself has is registered through the same functions. docs/extending.md shows each of them by example.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
+
+from graphkit.core.deferred import room
+from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.files import check_target, replacing, replacing_folder, replacing_group
+from graphkit.core.serialization import register_keras_serializable
+from graphkit.ir.primitive import Primitive, primitive
+from graphkit.ir.program import Equation
+from graphkit.ir.spec import TensorSpec
+from graphkit.layers.layer import Layer
+from graphkit.ops._dispatch import operation
+from graphkit.saving.formats import Format, Upgraded
+from graphkit.saving.formats import register as register_format
+from graphkit.saving.source import Source
+
+__all__ = [
+    "Format",
+    "Layer",
+    "Primitive",
+    "Source",
+    "TensorSpec",
+    "Upgraded",
+    "check_target",
+    "limitation",
+    "lowering",
+    "op",
+    "primitive",
+    "register_format",
+    "register_keras_serializable",
+    "replacing",
+    "replacing_folder",
+    "replacing_group",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Function = Callable[..., Any]
+
+
+def op(class_name: str, package: str, tensors: str = "x") -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Make a function over tensors a public op: it computes on arrays, traces, and is a node of a model's graph.
+
+    The function is written with ops, or binds a primitive. A model that uses it is saved with the names given here, and loads
+    where the package that defines the op was imported.
+
+    Args:
+        class_name: the name of the op in configs, such as "Swirl".
+        package: the name of the package that defines it; the op is saved under the module "<package>.ops".
+        tensors: the names of the arguments that are tensors, or structures of them, separated by spaces; the others are the op's
+            config and must be JSON data.
+
+    Returns:
+        A decorator that gives the function back as an op.
+
+    Raises:
+        InvalidArgumentError: the package is Keras or graphkit.
+        NameConflictError: the package has an op of this name.
+    """
+    if package.split(".")[0] in ("keras", "tf_keras", "tensorflow", "graphkit"):
+        raise InvalidArgumentError(f"op {class_name!r}: package={package!r} is reserved; give the name of your own package.")
+    return operation(class_name, f"{package}.ops", tensors)
+
+
+def lowering(
+    *primitives: str, since: int = 17, when: Callable[[Equation], bool] | None = None
+) -> Callable[[Function], Function]:
+    """Register a function that writes primitives as ONNX.
+
+    Args:
+        primitives: the names of the primitives.
+        since: the first opset that the function is valid for. The highest one that the wanted opset allows is used.
+        when: which equations of the primitives it covers; None for all.
+
+    Returns:
+        A decorator. The function is called as `(builder, *operands, **params)` and returns a name, an operand, or a tuple of them with
+        one for each output; `builder.op("Softsign", x)` adds an ONNX node.
+
+    Raises:
+        NameConflictError: a primitive has an unconditional lowering since this opset.
+    """
+    decorator: Callable[[Function], Function] = room("onnx").lowering(*primitives, since=since, when=when)
+    return decorator
+
+
+def limitation(reason: str, *primitives: str) -> None:
+    """State why primitives cannot be written as ONNX; the export raises ExportError with the reason.
+
+    Args:
+        reason: ends the sentence "cannot be written as ONNX: ...".
+        primitives: the names of the primitives.
+    """
+    room("onnx").limitation(reason, *primitives)
