@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ClassVar, NamedTuple
@@ -11,13 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from graphkit import dtype_policies as policies
-from graphkit.core import dtypes, names, nest
-from graphkit.core.allocation import weight_budget
+from graphkit.core import names, nest
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
-    NotBuiltError,
-    ShapeError,
     UnknownArgumentError,
     UnsupportedError,
 )
@@ -25,32 +22,22 @@ from graphkit.core.recording import our_class, recorded_config, whole_recorded_c
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
-from graphkit.core.stamps import Stamped, tick
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
-from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, tracing
-from graphkit.ir.variable import Variable, autocast_scope, current_autocast
+from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.shapes import pop_shape_argument, shapes_of, symbolic_of_shapes, tupled
 from graphkit.layers.stamp import ModelStamp, parts_of, stamp_of
-from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
-from graphkit.ops._convert import tensor
-from graphkit.ops.random import SeedGenerator
+from graphkit.layers.weights import WeightedOperation
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 # Left out for layers that take no such arguments: Keras writes some of them for all.
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
-# Arguments of Keras' add_weight that say how several machines or TensorFlow keep a weight.
-_IGNORED_WEIGHT_ARGUMENTS = (
-    "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
-    "use_resource",
-)  # fmt: skip
-_UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
 # Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
 _UNSTAMPED = (
     "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
@@ -58,7 +45,7 @@ _UNSTAMPED = (
 )  # fmt: skip
 
 
-class Layer(Stamped, Operation):
+class Layer(WeightedOperation):
     """A computation with weights. A subclass says in `build` what weights it needs, in `call` what it computes.
 
     The constructor's arguments are kept in attributes of the same names; the config is read off them.
@@ -109,271 +96,6 @@ class Layer(Stamped, Operation):
             raise UnknownArgumentError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
             )
-
-    # ----- weights -----
-
-    def add_weight(
-        self,
-        shape: Sequence[int] | None = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-        overwrite_with_gradient: bool = False,
-        **others: Any,
-    ) -> Variable:
-        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight.
-
-        With `overwrite_with_gradient` the optimizer takes the "gradient" for the new value.
-        """
-        from graphkit import constraints, initializers, regularizers
-
-        unknown = [k for k in others if k not in _IGNORED_WEIGHT_ARGUMENTS]
-        if unknown:
-            known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
-            raise InvalidTypeError(
-                f"add_weight() of layer {self.name!r} does not know {unknown}.{did_you_mean(unknown[0], known)} "
-                f"It takes {', '.join(known)}."
-            )
-        if isinstance(shape, str):  # Keras 2's first argument was the name
-            raise InvalidArgumentError(
-                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
-                f"Use: add_weight(shape=..., name={shape!r})."
-            )
-        if shape is not None and not isinstance(shape, (list, tuple)):
-            raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
-        wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
-        default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
-        first = initializers.get(initializer if initializer is not None else default)
-        budget = weight_budget()
-        if budget is not None:
-            first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
-        variable = Variable(
-            first,
-            shape=tuple(shape or ()),
-            dtype=wanted,
-            trainable=trainable,
-            name=name,
-        )
-        variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
-        variable.regularizer = regularizers.get(regularizer)
-        variable.constraint = constraints.get(constraint)
-        self.__dict__.setdefault("_weights", []).append(variable)
-        self.mark_changed()
-        return variable
-
-    def add_variable(
-        self,
-        shape: Sequence[int],
-        initializer: Any,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Make a weight; `add_weight` under another name. Source: keras Layer.add_variable."""
-        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
-
-    def tracked_attributes(self) -> dict[str, Any]:
-        """The attributes that may hold variables and layers."""
-        return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
-
-    @property
-    def _own_variables(self) -> list[Variable]:
-        return list(tracked(self, (Variable,)))
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return list(tracked(self, (Layer,)))
-
-    def _walk_layers(self) -> Iterator[Layer]:
-        """This layer and all layers inside, each once, parents first."""
-        seen: set[int] = set()
-        stack: list[Layer] = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            yield layer
-            stack.extend(reversed(layer._layers))
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables: weights, and what else the layer keeps (the states of seed generators)."""
-        return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
-
-    def _kept_variables(self) -> Iterator[Variable]:
-        """The variables of this very layer."""
-        yield from in_keras_order(self._own_variables)
-        yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights in Keras' order: each layer's trainable ones, its others, then those of the layers inside."""
-        found = []
-        for layer in self._walk_layers():
-            found += in_keras_order(layer._own_variables)
-        return list(dict.fromkeys(found))
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes; none if this layer is frozen. Of the layers inside each says so for itself."""
-        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
-
-    def _trainable_ones(self) -> Iterator[Variable]:
-        stack: list[Layer] = [self]
-        seen: set[int] = set()
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            if layer.trainable:
-                yield from layer._own_variables
-            stack.extend(reversed(layer._layers))
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves: moving statistics, and those of frozen layers."""
-        trainable = set(self.trainable_weights)
-        return [v for v in self.weights if v not in trainable]
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training does not change."""
-        trainable = set(self.trainable_weights)
-        return [v for v in self.variables if v not in trainable]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets the layers inside as well."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self._walk_layers():
-            layer._trainable = bool(value)
-        tick()
-
-    def count_params(self) -> int:
-        """The number of elements of all weights. Raises NotBuiltError before there are any."""
-        if not self.built:
-            raise NotBuiltError(
-                f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params()."
-            )
-        return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
-
-    def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """Copies of all weights, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take these arrays as weights, in the order of `weights`. Nothing is changed unless all fit. Raises ShapeError."""
-        own = self.weights
-        arrays = [np.asarray(w) for w in weights]
-        if len(arrays) != len(own):
-            raise ShapeError(
-                f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given."
-            )
-        for variable, array in zip(own, arrays, strict=True):
-            if array.shape != variable.shape:
-                raise ShapeError(
-                    f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}."
-                )
-        for variable, array in zip(own, arrays, strict=True):
-            variable.assign(array)
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that this layer and those inside keep. Source: keras.Layer.metrics."""
-        return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
-
-    # ----- dtypes -----
-
-    @property
-    def dtype_policy(self) -> Any:
-        """What the layer was given as `dtype`: a policy, or a map of policies by path."""
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
-        self._take_policy(policies.get(value))
-
-    def _take_policy(self, policy: Any) -> None:
-        """Have this policy from now on; of a map only the entry of this layer is changed."""
-        if self._mapped_path is None:
-            self._dtype_policy = policy
-        else:
-            if self._mapped_path in self._dtype_policy:
-                del self._dtype_policy[self._mapped_path]
-            self._dtype_policy[self._mapped_path] = policy
-            self.mark_changed()
-
-    @property
-    def path(self) -> str | None:
-        """The names of the layers around it and its own, "encoder/dense"; None before it is built."""
-        return self._path
-
-    @property
-    def _mapped_path(self) -> str | None:
-        return self._path if isinstance(self._dtype_policy, policies.DTypePolicyMap) else None
-
-    @property
-    def own_policy(self) -> policies.DTypePolicy:
-        """The policy of this very layer: of a map, what it holds for the layer's path."""
-        given = self._dtype_policy
-        if isinstance(given, policies.DTypePolicyMap):
-            return given.default_policy if self._path is None else given[self._path]
-        own: policies.DTypePolicy = given
-        return own
-
-    @property
-    def quantization_mode(self) -> str | None:
-        """The quantisation of this very layer: "int8", "int4", "float8", "gptq", "awq", or None."""
-        return self.own_policy.quantization_mode
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype that the layer computes in."""
-        return self.own_policy.compute_dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """The dtype of the weights."""
-        return self.own_policy.variable_dtype
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights."""
-        return self.variable_dtype
-
-    def _autocast_dtype(self) -> str | None:
-        """What ops are to see the weights in; a layer without autocast says so only within one that casts, as in Keras."""
-        compute = self.compute_dtype
-        if current_autocast() is None:
-            return compute if compute != self.variable_dtype else None
-        return compute if self.autocast and dtypes.is_float(compute) else ""
-
-    def _autocast_tensor(self, x: Any) -> Any:
-        if isinstance(x, Variable):
-            x = x.value
-        if not self.autocast or not isinstance(x, (Tracer, np.ndarray)) or not dtypes.is_float(self.compute_dtype):
-            return x
-        dtype = TensorSpec.of(x).dtype
-        if dtype == self.compute_dtype or not dtypes.is_float(dtype):
-            return x
-        cast = tensor(x, self.compute_dtype)
-        if isinstance(x, Tracer):
-            cast.mask = x.mask
-        return cast
 
     # ----- building -----
 
@@ -542,18 +264,6 @@ class Layer(Stamped, Operation):
         with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
             return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
 
-    def _autocast_symbolic(self, x: Any) -> Any:
-        floats = dtypes.is_float
-        if (
-            isinstance(x, SymbolicTensor)
-            and self.autocast
-            and floats(x.dtype)
-            and floats(self.compute_dtype)
-            and x.dtype != self.compute_dtype
-        ):
-            return SymbolicTensor(x.spec.shape, self.compute_dtype, name=x.name)
-        return x
-
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
@@ -677,33 +387,6 @@ class Layer(Stamped, Operation):
         """What the last call added, and the penalties of the weights' regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
 
-    # ----- files -----
-
-    def stored_variables(self) -> list[Variable]:
-        """The variables that stand in the layer's own part of a weights file: the trainable ones, then the others."""
-        return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
-
-    def stored_values(self) -> dict[Variable, Any]:
-        """What a file gets instead of the numbers of some variables."""
-        return {}
-
-    def save_own_variables(self, store: Any) -> None:
-        """Put the layer's own weights into `store`, by number. A subclass may put in more. Source: keras Layer.save_own_variables."""
-        instead = self.stored_values()
-        for index, variable in enumerate(self.stored_variables()):
-            store[str(index)] = np.asarray(instead.get(variable, variable.array))
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take the layer's own weights out of `store`. Raises ShapeError where they do not fit. Source: keras Layer.load_own_variables."""
-        variables = self.stored_variables()
-        if len(store.keys()) != len(variables):
-            raise ShapeError(
-                f"Layer {self.name!r} has {len(variables)} weights {[v.name for v in variables]}, the file has {len(store.keys())}: "
-                f"{sorted(store.keys())}."
-            )
-        for index, variable in enumerate(variables):
-            variable.assign(store[str(index)])
-
     # ----- quantisation -----
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
@@ -758,13 +441,6 @@ class Layer(Stamped, Operation):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and name != "_weights":
-            weights = self.__dict__.get("_weights")
-            if weights and any(w is value for w in weights):
-                weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
-        super().__setattr__(name, value)
 
 
 class PreparedCall(NamedTuple):
