@@ -1,4 +1,4 @@
-"""The base of all layers: weights, building, calling, masks, config."""
+"""The base class of all layers: building, calling, masks, losses, config."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ from graphkit.layers.weights import WeightedOperation
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
-# Left out for layers that take no such arguments: Keras writes some of them for all.
+# Dropped for layers that do not take them: Keras writes some of these for every layer.
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
-# Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
+# Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
     "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
     "compiled", "history", "nodes", "stop_training", "trainable",
@@ -46,24 +46,27 @@ _UNSTAMPED = (
 
 
 class Layer(WeightedOperation):
-    """A computation with weights. A subclass says in `build` what weights it needs, in `call` what it computes.
+    """A computation with weights. Subclasses create their weights in `build` and define the computation in `call`.
 
-    The constructor's arguments are kept in attributes of the same names; the config is read off them.
+    Constructor arguments are stored in attributes of the same names, from which `get_config` reads them.
 
     Args:
-        activity_regularizer: a regularizer of the outputs.
-        trainable: whether training changes the weights.
-        dtype: a dtype name or policy: what the weights are kept in and what is computed in.
+        activity_regularizer: a regularizer applied to the outputs.
+        trainable: whether training updates the weights.
+        dtype: a dtype name or a dtype policy, which sets the dtypes of the weights and of the computation.
         autocast: whether float inputs are cast to the compute dtype.
-        name: `dense`, `dense_1`, ... by default.
+        name: unique within a model; by default the class name in snake case, numbered (`dense`, `dense_1`, ...).
+
+    Raises:
+        UnknownArgumentError: a keyword argument is not known.
 
     Source: keras.layers.Layer.
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
-    built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, since it makes no weights
-    uses_batch_statistics: ClassVar[bool] = False  # whether, in training, samples of a batch influence each other
+    built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
+    uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
     def __init__(
         self,
@@ -87,24 +90,24 @@ class Layer(WeightedOperation):
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
-        self._losses: list[Any] = []  # what the last call on arrays added
+        self._losses: list[Any] = []  # added by the last call on arrays
         self._eager = EagerCalls(self)
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It takes {', '.join(known)}."
             )
 
     # ----- building -----
 
     def build(self, *args: Any, **kwargs: Any) -> None:
-        """Make the weights for inputs of these shapes. Nothing by default."""
+        """Create the weights for inputs of these shapes. Does nothing by default."""
         self.built = True
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-        """Build for the first call, by the shapes of its tensor arguments."""
+        """Build the layer for the shapes of the tensor arguments of its first call."""
         if self.built:
             return
         shapes = {name: shapes_of(value) for name, value in tensors.items()}
@@ -125,18 +128,18 @@ class Layer(WeightedOperation):
         if wrong:
             raise InvalidArgumentError(
                 f"build() of layer {self.name!r} ({type(self).__name__}) has several arguments: each must be named after an argument of "
-                f"call(), with `_shape` behind it. {wrong} are not; call() takes {list(taken)[1:]}."
+                f"call(), followed by `_shape`. {wrong} are not; call() takes {list(taken)[1:]}."
             )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "compute_mask" in vars(cls) and our_class(cls) is not cls:
-            cls.supports_masking = vars(cls).get("supports_masking", True)  # as Keras takes it
+            cls.supports_masking = vars(cls).get("supports_masking", True)  # as in Keras
         if "build" in vars(cls):
             cls.build = _recording_build(vars(cls)["build"])  # type: ignore[method-assign]
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes that the layer was built for, in Keras' form; None if it needed none."""
+        """Return the shapes that the layer was built for, in Keras' format, or None if its `build` takes none."""
         if self._build_shapes is None or not self._own_build():
             return None
         if len(self._build_shapes) <= 1:
@@ -147,7 +150,7 @@ class Layer(WeightedOperation):
         return type(self).build is not Layer.build
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build for the shapes that `get_build_config` gave."""
+        """Build for the shapes of a `get_build_config` result."""
         if self.built or not config:
             return
         if "shapes_dict" in config:
@@ -157,13 +160,18 @@ class Layer(WeightedOperation):
             needed = [p for p in list(wanted.values())[1:] if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
             if shape is not None and len(_build_arguments(type(self))) == 1:
                 self.build(tupled(shape))
-            elif shape is None and not needed:  # it was built without being told a shape
+            elif shape is None and not needed:  # it was built without a shape
                 self.build()
 
     # ----- calling -----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Record a node for symbolic tensors, emit equations while tracing, compute on arrays."""
+        """Record a node for symbolic tensors, emit equations while tracing, compute on arrays.
+
+        Raises:
+            InvalidTypeError: the arguments do not fit `call`, or one of them is a string, a function or a layer.
+            ShapeError: an input does not match `input_spec`.
+        """
         if isinstance(kwargs.get("training"), (int, np.bool_)):
             kwargs["training"] = bool(kwargs["training"])
         leaves = nest.flatten([list(args), kwargs])
@@ -175,9 +183,10 @@ class Layer(WeightedOperation):
         return self._eager(args, kwargs)
 
     def stamp(self) -> ModelStamp:
-        """A hashable value that changes when the layer computes something else, apart from its weights' numbers.
+        """Return a hashable value that changes whenever the layer's computation changes.
 
-        It changes with attributes of the layers inside, vocabularies, the graph, `trainable`, and variables that are replaced.
+        It depends on the attributes of the layer and its inner layers, on vocabularies, the graph, `trainable` and the identity of
+        variables, but not on the values of the weights.
         """
         return stamp_of(self)
 
@@ -192,8 +201,8 @@ class Layer(WeightedOperation):
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
     def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PreparedCall:
-        """Check and build; find the arguments that were not given: masks, `training`."""
-        said = kwargs.get("training")
+        """Check the inputs, build the layer, and fill in the masks and `training` where they were not given."""
+        requested = kwargs.get("training")
         if "training" in kwargs and not _takes(type(self), "training"):
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         arguments = self._bind(args, kwargs)
@@ -205,7 +214,7 @@ class Layer(WeightedOperation):
         self._check_inputs(tensors)
         self._build_for(arguments, tensors)
         added = self._added_arguments(arguments, tensors)
-        training = {**arguments, **added}.get("training", said)
+        training = {**arguments, **added}.get("training", requested)
         return PreparedCall({**kwargs, **added}, added, tensors, training if isinstance(training, bool) else None)
 
     def _check_inputs(self, tensors: Mapping[str, Any]) -> None:
@@ -250,15 +259,16 @@ class Layer(WeightedOperation):
         return outputs
 
     def _recorded(self, added: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
-        """What a node keeps of the arguments that were not given, as Keras does: a mask where there is one tensor.
+        """Return the filled-in arguments that a node stores: as in Keras, none where the call has several tensors.
 
-        The masks of several tensors travel on the tensors when the model runs. `training` is the call's own default.
+        Masks of several tensors are attached to the tensors when the model runs. `training` is stored only where it is the default
+        of `call`, not where an outer call set it.
         """
         if len(tensors) != 1 or nest.is_nested(next(iter(tensors.values()))):
             return {}
         context = current_context()
-        said = context is not None and context.training is not None
-        return {k: v for k, v in added.items() if not (said and k == "training")}
+        set_by_context = context is not None and context.training is not None
+        return {k: v for k, v in added.items() if not (set_by_context and k == "training")}
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
@@ -269,11 +279,11 @@ class Layer(WeightedOperation):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
                     f"Layer {self.name!r} was called on {leaf!r} ({type(leaf).__name__}), which is not a tensor. "
-                    "Call layers on the output of Input(...) or of other layers."
+                    "Call layers on arrays, or on the output of Input(...) or of other layers."
                 )
 
     def compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The outputs for tracers or, outside of a trace, for arrays; masks are set on them."""
+        """Return the outputs, with their masks, for tracers or, outside a trace, for arrays."""
         call = self._prepare_call(args, kwargs)
         args = tuple(nest.map_structure(self._autocast_tensor, a) for a in args)
         with (
@@ -292,13 +302,13 @@ class Layer(WeightedOperation):
         return outputs
 
     def _activity_penalty(self, output: Any) -> Any:
-        """The penalty for a sample of the batch on average, as in Keras."""
+        """Return the penalty divided by the batch size, as in Keras."""
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
-        """Let the layer say which mask travels on with its outputs. A mask that was given goes before that of the input."""
+        """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
         tensors = call.tensors
         if not tensors or not (self.supports_masking or self._makes_masks()):
             return
@@ -325,16 +335,16 @@ class Layer(WeightedOperation):
         return type(self).compute_mask is not Layer.compute_mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs, if the layer passes masks on (`supports_masking`): the inputs' one."""
+        """Return the mask of the outputs: by default that of the inputs. Called where `supports_masking` is True."""
         return previous_mask
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
+        """Return symbolic tensors with the shapes and dtypes of the outputs; no node is recorded."""
         call = self._prepare_call(args, kwargs)
         return nest.map_structure(lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, call.kwargs))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """The shape (or structure of shapes) of the outputs for inputs of this shape."""
+        """Return the shape, or structure of shapes, of the outputs for inputs of these shapes (with the batch axis)."""
         shapes = [*args, *kwargs.values()]
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
@@ -342,9 +352,10 @@ class Layer(WeightedOperation):
     # ----- losses -----
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar (or several) to the loss that training minimises; call it inside `call`. Source: keras Layer.add_loss.
+        """Add one or more scalars to the training loss. To be called inside `call`. Source: keras Layer.add_loss.
 
-        Raises InvalidTypeError for what is no tensor, such as a function or a symbolic tensor.
+        Raises:
+            InvalidTypeError: a value is not a tensor, for example a function or a symbolic tensor.
         """
         for value in nest.flatten(loss):
             if isinstance(value, SymbolicTensor) or callable(value) or isinstance(value, (str, bytes)) or value is None:
@@ -355,7 +366,7 @@ class Layer(WeightedOperation):
             self._recorded_losses().append(value)
 
     def _recorded_losses(self) -> list[Any]:
-        """Where the losses of the call under way are kept: with the trace, whose tensors they are, or with the layer."""
+        """Return the list of losses of the current call: the trace's while tracing, since they are its tensors, else the layer's."""
         trace = current_trace()
         if trace is None:
             return self._losses
@@ -371,32 +382,40 @@ class Layer(WeightedOperation):
                 layer._losses = []
 
     def added_losses(self) -> list[Any]:
-        """What `add_loss` and activity regularizers of this layer and those inside added in the last call."""
+        """Return the losses that `add_loss` and activity regularizers added in the last call, with those of inner layers."""
         trace = current_trace()
         if trace is None:
             return [loss for layer in parts_of(self).layers for loss in layer._losses]
         return [loss for layer in parts_of(self).layers for loss in trace.notes.get((layer, "losses"), ())]
 
     def regularization_losses(self) -> list[Any]:
-        """The penalties of the weights' regularizers."""
+        """Return the penalties of the regularizers of trainable weights."""
         trainable = set(self.trainable_weights)
         return [v.regularizer(v) for v in self.weights if v.regularizer is not None and v in trainable]
 
     @property
     def losses(self) -> list[Any]:
-        """What the last call added, and the penalties of the weights' regularizers. Source: keras.Layer.losses."""
+        """The losses added by the last call and the penalties of the weight regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
 
     # ----- quantisation -----
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        """Raises UnsupportedError: only layers with a kernel or a table can be quantised. Source: keras Layer.quantize."""
+        """Refuse: only layers with a kernel or an embedding table can be quantised. Source: keras Layer.quantize.
+
+        Raises:
+            UnsupportedError: always; layers that can be quantised override this method.
+        """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data.
+
+        Raises:
+            UnsupportedError: the layer is user-defined, has no `get_config`, and an argument is not JSON data.
+        """
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
@@ -406,7 +425,7 @@ class Layer(WeightedOperation):
         return {**config, **recorded(self, (*config, "activity_regularizer"))}
 
     def _saved_names(self) -> list[str]:
-        """The arguments of graphkit's class: what classes of the user's add is recorded, or said by their `get_config`."""
+        """Return the argument names of the nearest graphkit class: those of a user-defined subclass are recorded separately."""
         return [n for n in config_names(our_class(type(self))) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
@@ -419,7 +438,12 @@ class Layer(WeightedOperation):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A layer with this config, without its weights' numbers."""
+        """Return a new layer with this config, with freshly initialized weights.
+
+        Raises:
+            UnsafePathError: an argument that may name a file holds a path.
+            InvalidTypeError: the constructor passes an argument to its base class that the config holds as well.
+        """
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
@@ -430,13 +454,13 @@ class Layer(WeightedOperation):
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
-                f"{cls.__name__} cannot be made from its config: {error}. Its constructor gives {our_class(cls).__name__} an argument that "
-                f"the config holds too: define get_config() in {cls.__name__} and leave it out there."
+                f"{cls.__name__} cannot be made from its config: {error}. Its constructor passes {our_class(cls).__name__} an argument "
+                f"that the config also holds: define get_config() in {cls.__name__} and leave it out there."
             ) from error
 
     @classmethod
     def _known_arguments(cls) -> list[str]:
-        """The names that the constructor takes."""
+        """Return the argument names that the constructor takes."""
         return config_names(cls)
 
     def __repr__(self) -> str:
@@ -444,7 +468,14 @@ class Layer(WeightedOperation):
 
 
 class PreparedCall(NamedTuple):
-    """One call of a layer: what `call` gets by keyword, which of that was not given, the tensors by name, and `training`."""
+    """One prepared call of a layer.
+
+    Attributes:
+        kwargs: the keyword arguments of `call`, with those that were filled in.
+        added: those that were filled in: masks and `training`.
+        tensors: the tensor arguments by name.
+        training: the value of `training`, None if it is not known.
+    """
 
     kwargs: dict[str, Any]
     added: dict[str, Any]
@@ -453,7 +484,7 @@ class PreparedCall(NamedTuple):
 
 
 def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
-    """Raise UnsafePathError where a config gives a path for an argument that may name a file."""
+    """Raise UnsafePathError if the config gives a path for an argument that may name a file."""
     declared = getattr(cls, "declaration", None)
     for name, known in declared.arguments.items() if declared is not None else ():
         if known.names_file and isinstance(config.get(name), (str, bytes)):
@@ -461,13 +492,13 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
-    """A layer out of the config of the one that holds it: its weights are named below that one."""
+    """Return a layer made from its config, with weights named under the layer `outer` that contains it."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
         return deserialize(config)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
-    """`build` that notes the shapes it was given, makes weights under the layer's name, and computes at once."""
+    """Wrap `build`: record the shapes it is given, name weights under the layer's name, and compute eagerly even in a trace."""
     signature = inspect.signature(build)
 
     @wraps(build)
@@ -490,7 +521,7 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
 
 
 def _argument_from_config(value: Any) -> Any:
-    """Envelopes of layers and functions become objects here; the constructors know the other kinds."""
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
     return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
@@ -503,13 +534,13 @@ def _build_arguments(cls: type[Layer]) -> list[str]:
 
 
 def _takes(cls: type[Layer], name: str) -> bool:
-    """Whether a layer's `call` has an argument of this name."""
+    """Return whether a layer's `call` accepts an argument of this name."""
     parameters = signature_of(cls.call).parameters
     return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
 def _as_eager(value: Any) -> Any:
-    """An output of a layer on arrays; one that is no array yet is left as it is."""
+    """Convert an output on arrays to an EagerTensor; other objects are returned unchanged."""
     if isinstance(value, EagerTensor) or value is None:
         return value
     if isinstance(value, Variable):

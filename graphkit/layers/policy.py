@@ -26,7 +26,7 @@ class TypedOperation(Stamped, Operation):
 
     @property
     def dtype_policy(self) -> Any:
-        """What the layer was given as `dtype`: a policy, or a map of policies by path."""
+        """The value of the constructor's `dtype`: a policy, or a map of policies by path."""
         return self._dtype_policy
 
     @dtype_policy.setter
@@ -34,7 +34,7 @@ class TypedOperation(Stamped, Operation):
         self._take_policy(policies.get(value))
 
     def _take_policy(self, policy: Any) -> None:
-        """Have this policy from now on; of a map only the entry of this layer is changed."""
+        """Set the policy; in a map, only the entry of this layer."""
         if self._mapped_path is None:
             self._dtype_policy = policy
         else:
@@ -45,7 +45,7 @@ class TypedOperation(Stamped, Operation):
 
     @property
     def path(self) -> str | None:
-        """The names of the layers around it and its own, "encoder/dense"; None before it is built."""
+        """The names of the enclosing layers and its own, such as "encoder/dense"; None before it is built."""
         return self._path
 
     @property
@@ -54,7 +54,7 @@ class TypedOperation(Stamped, Operation):
 
     @property
     def own_policy(self) -> policies.DTypePolicy:
-        """The policy of this very layer: of a map, what it holds for the layer's path."""
+        """The policy of this layer alone: with a map, the entry for the layer's path."""
         given = self._dtype_policy
         if isinstance(given, policies.DTypePolicyMap):
             return given.default_policy if self._path is None else given[self._path]
@@ -63,7 +63,7 @@ class TypedOperation(Stamped, Operation):
 
     @property
     def quantization_mode(self) -> str | None:
-        """The quantisation of this very layer: "int8", "int4", "float8", "gptq", "awq", or None."""
+        """The quantisation mode of this layer alone: "int8", "int4", "float8", "gptq", "awq", or None."""
         return self.own_policy.quantization_mode
 
     @property
@@ -82,7 +82,7 @@ class TypedOperation(Stamped, Operation):
         return self.variable_dtype
 
     def _autocast_dtype(self) -> str | None:
-        """What ops are to see the weights in; a layer without autocast says so only within one that casts, as in Keras."""
+        """Return the dtype in which ops see the weights. As in Keras, `autocast=False` matters only inside a layer that casts."""
         compute = self.compute_dtype
         if current_autocast() is None:
             return compute if compute != self.variable_dtype else None

@@ -20,7 +20,7 @@ from graphkit.ops.random import SeedGenerator
 if TYPE_CHECKING:
     from graphkit.layers.layer import Layer
 
-# Arguments of Keras' add_weight that say how several machines or TensorFlow keep a weight.
+# Arguments of Keras' add_weight for distributed training and for TensorFlow; they have no effect here.
 _IGNORED_WEIGHT_ARGUMENTS = (
     "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
     "use_resource",
@@ -49,9 +49,22 @@ class WeightedOperation(TypedOperation):
         overwrite_with_gradient: bool = False,
         **others: Any,
     ) -> Variable:
-        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight.
+        """Create a weight. Source: keras Layer.add_weight.
 
-        With `overwrite_with_gradient` the optimizer takes the "gradient" for the new value.
+        Args:
+            shape: a tuple of ints; a scalar by default.
+            initializer: a name, config or function `(shape, dtype)`; by default glorot_uniform for floats, zeros otherwise.
+            dtype: the layer's `variable_dtype` by default.
+            trainable: whether training updates it.
+            autocast: whether ops see it in the compute dtype of the layer.
+            regularizer: a penalty on it, added to the training loss.
+            constraint: a function applied to it after each update.
+            name: its name within the layer.
+            overwrite_with_gradient: the optimizer assigns the "gradient" as the new value.
+
+        Raises:
+            InvalidTypeError: a keyword argument is not known.
+            InvalidArgumentError: `shape` is not a list or tuple.
         """
         from graphkit import constraints, initializers, regularizers
 
@@ -59,7 +72,7 @@ class WeightedOperation(TypedOperation):
         if unknown:
             known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
             raise InvalidTypeError(
-                f"add_weight() of layer {self.name!r} does not know {unknown}.{did_you_mean(unknown[0], known)} "
+                f"add_weight() of layer {self.name!r} does not take {unknown}.{did_you_mean(unknown[0], known)} "
                 f"It takes {', '.join(known)}."
             )
         if isinstance(shape, str):  # Keras 2's first argument was the name
@@ -100,11 +113,11 @@ class WeightedOperation(TypedOperation):
         constraint: Any = None,
         name: str | None = None,
     ) -> Variable:
-        """Make a weight; `add_weight` under another name. Source: keras Layer.add_variable."""
+        """Create a weight: an alias of `add_weight`. Source: keras Layer.add_variable."""
         return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
 
     def tracked_attributes(self) -> dict[str, Any]:
-        """The attributes that may hold variables and layers."""
+        """Return the attributes that may hold variables and layers."""
         return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
 
     @property
@@ -116,7 +129,7 @@ class WeightedOperation(TypedOperation):
         return list(tracked(self, (WeightedOperation,)))
 
     def _walk_layers(self) -> Iterator[Layer]:
-        """This layer and all layers inside, each once, parents first."""
+        """Yield this layer and all inner layers, each once, parents first."""
         seen: set[int] = set()
         stack: list[Layer] = [cast("Layer", self)]
         while stack:
@@ -129,17 +142,17 @@ class WeightedOperation(TypedOperation):
 
     @property
     def variables(self) -> list[Variable]:
-        """All variables: weights, and what else the layer keeps (the states of seed generators)."""
+        """All variables: the weights and the states of seed generators."""
         return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
 
     def _kept_variables(self) -> Iterator[Variable]:
-        """The variables of this very layer."""
+        """Yield the variables of this layer, without those of inner layers."""
         yield from in_keras_order(self._own_variables)
         yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
 
     @property
     def weights(self) -> list[Variable]:
-        """All weights in Keras' order: each layer's trainable ones, its others, then those of the layers inside."""
+        """All weights in Keras' order: for each layer its trainable ones, its others, then those of its inner layers."""
         found = []
         for layer in self._walk_layers():
             found += in_keras_order(layer._own_variables)
@@ -147,7 +160,7 @@ class WeightedOperation(TypedOperation):
 
     @property
     def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes; none if this layer is frozen. Of the layers inside each says so for itself."""
+        """The weights that training updates: none if this layer is frozen, and none of inner layers that are frozen."""
         return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
 
     def _trainable_ones(self) -> Iterator[Variable]:
@@ -164,7 +177,7 @@ class WeightedOperation(TypedOperation):
 
     @property
     def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves: moving statistics, and those of frozen layers."""
+        """The weights that the optimizer does not update: moving statistics and the weights of frozen layers."""
         trainable = set(self.trainable_weights)
         return [v for v in self.weights if v not in trainable]
 
@@ -172,13 +185,13 @@ class WeightedOperation(TypedOperation):
 
     @property
     def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training does not change."""
+        """The variables that the optimizer does not update."""
         trainable = set(self.trainable_weights)
         return [v for v in self.variables if v not in trainable]
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets the layers inside as well."""
+        """Whether training updates the weights; setting it also sets it on all inner layers."""
         return self._trainable
 
     @trainable.setter
@@ -188,7 +201,11 @@ class WeightedOperation(TypedOperation):
         tick()
 
     def count_params(self) -> int:
-        """The number of elements of all weights. Raises NotBuiltError before there are any."""
+        """Return the number of elements of all weights.
+
+        Raises:
+            NotBuiltError: the layer is not built.
+        """
         if not self.built:
             raise NotBuiltError(
                 f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params()."
@@ -196,11 +213,15 @@ class WeightedOperation(TypedOperation):
         return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
 
     def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """Copies of all weights, in the order of `weights`."""
+        """Return copies of all weights, in the order of `weights`."""
         return [v.numpy() for v in self.weights]
 
     def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take these arrays as weights, in the order of `weights`. Nothing is changed unless all fit. Raises ShapeError."""
+        """Assign these arrays to the weights, in the order of `weights`: all of them or none.
+
+        Raises:
+            ShapeError: the number of arrays or a shape does not match.
+        """
         own = self.weights
         arrays = [np.asarray(w) for w in weights]
         if len(arrays) != len(own):
@@ -217,27 +238,31 @@ class WeightedOperation(TypedOperation):
 
     @property
     def metrics(self) -> list[Any]:
-        """The metrics that this layer and those inside keep. Source: keras.Layer.metrics."""
+        """The metrics of this layer and its inner layers. Source: keras.Layer.metrics."""
         return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
 
     # ----- weights in files -----
 
     def stored_variables(self) -> list[Variable]:
-        """The variables that stand in the layer's own part of a weights file: the trainable ones, then the others."""
+        """Return the variables stored in the layer's own part of a weights file: the trainable ones, then the others."""
         return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
 
     def stored_values(self) -> dict[Variable, Any]:
-        """What a file gets instead of the numbers of some variables."""
+        """Return the values to store in place of the current ones, by variable; none by default."""
         return {}
 
     def save_own_variables(self, store: Any) -> None:
-        """Put the layer's own weights into `store`, by number. A subclass may put in more. Source: keras Layer.save_own_variables."""
+        """Write the layer's own weights to `store`, keyed "0", "1", ... Source: keras Layer.save_own_variables."""
         instead = self.stored_values()
         for index, variable in enumerate(self.stored_variables()):
             store[str(index)] = np.asarray(instead.get(variable, variable.array))
 
     def load_own_variables(self, store: Any) -> None:
-        """Take the layer's own weights out of `store`. Raises ShapeError where they do not fit. Source: keras Layer.load_own_variables."""
+        """Read the layer's own weights from `store`. Source: keras Layer.load_own_variables.
+
+        Raises:
+            ShapeError: the number of weights or a shape does not match.
+        """
         variables = self.stored_variables()
         if len(store.keys()) != len(variables):
             raise ShapeError(

@@ -101,7 +101,7 @@ def test_a_constructor_that_fixes_an_argument_of_the_config_is_named() -> None:
 
     assert (layer.kernel_size, layer.padding, layer.activation.__name__) == ((3, 3), "same", "relu")
     with pytest.raises(
-        TypeError, match=r"gives Conv2D an argument that the config holds too: define get_config\(\) in Scaled"
+        TypeError, match=r"passes Conv2D an argument that the config also holds: define get_config\(\) in Scaled"
     ):
         Scaled.from_config(layer.get_config())
 
