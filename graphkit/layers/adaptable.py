@@ -82,7 +82,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     @contextmanager
-    def _making(self) -> Iterator[None]:
+    def _creating_weights(self) -> Iterator[None]:
         """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
@@ -158,7 +158,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
                 f"lora is not currently supported with {str(self.quantization_mode).upper()} quantization (layer {self.name!r})."
             )
         shapes = {"a": (*self.main_shape[:-1], rank), "b": (rank, self.main_shape[-1])}
-        with self._making():
+        with self._creating_weights():
             for part, initializer in (("a", a_initializer), ("b", b_initializer)):
                 name = f"lora_{self.main}_{part}"
                 factor = self.add_weight(
@@ -245,7 +245,7 @@ class Adaptable(QuantizationArguments, LowRank):
             raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
         scheme = self._scheme_of(config.mode)
         self.quantization_config = config
-        with self._making():
+        with self._creating_weights():
             values = scheme.encode(self)
             if not scheme.keeps_floats and not scheme.calibrated:
                 for name in scheme.replaced(self):

@@ -62,7 +62,7 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
     """
 
     argument_order = (
-        f"rank {_WINDOW} {cell_order('activation recurrent_activation', behind_initializers='unit_forget_bias')} seed"
+        f"rank {_WINDOW} {cell_order('activation recurrent_activation', after_initializers='unit_forget_bias')} seed"
     )
 
     rank: int = argument(kw_only=True)
@@ -133,8 +133,8 @@ class _ConvLSTM(ConvLSTMArguments, OwnCellRNN, SpatialLayer):
     cell_class, cell_name = ConvLSTMCell, "conv_lstm_cell"
     _cells = cell_order(
         "activation recurrent_activation",
-        behind_initializers="unit_forget_bias",
-        behind_regularizers="activity_regularizer",
+        after_initializers="unit_forget_bias",
+        after_regularizers="activity_regularizer",
     )
     argument_order = f"{_WINDOW} {_cells} seed return_sequences return_state go_backwards stateful"
     config_order = f"{LOOP} zero_output_for_mask {_WINDOW} {_cells} seed"

@@ -31,7 +31,7 @@ from graphkit.layers.layer import Layer
 from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
-_WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
+_WEIGHTS = weight_arguments("kernel", "bias", after_regularizers="")
 
 
 class _Product:
@@ -217,7 +217,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
     main = "embeddings"
     schemes = TABLES
     weight_names: ClassVar[tuple[str, ...]] = ("_embeddings",)
-    has_way_back = False
+    has_reverse_table = False
 
     _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
     argument_order = f"input_dim output_dim {_order} weights {ADAPTER} quantization_config"
@@ -414,8 +414,8 @@ class EinsumDense(_KernelLayer):
                 f"Bias dimension '{wrong[0]}' was requested, but is not part of the output spec '{terms.outputs}' (layer {self.name!r})."
             )
         last = terms.outputs[min(terms.outputs.index(letter) for letter in axes) :]
-        behind = rank - len(terms.inputs) if terms.dots == "right" else 0
-        return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * behind)
+        trailing = rank - len(terms.inputs) if terms.dots == "right" else 0
+        return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * trailing)
 
     def get_config(self) -> dict[str, Any]:
         """Return the config, with the GPTQ size only where there is one."""

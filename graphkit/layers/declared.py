@@ -176,16 +176,16 @@ class SeedArgument(Declared, kw_only=True):
 
 
 def weight_arguments(
-    *kinds: str, behind_initializers: str = "", behind_regularizers: str = "activity_regularizer"
+    *kinds: str, after_initializers: str = "", after_regularizers: str = "activity_regularizer"
 ) -> str:
     """Return the argument names of these kinds of weights in Keras' order, for `argument_order`.
 
     Args:
         kinds: "kernel", "bias", ...: the prefixes of the arguments.
-        behind_initializers: names that follow the initializers.
-        behind_regularizers: names that follow the regularizers.
+        after_initializers: names that follow the initializers.
+        after_regularizers: names that follow the regularizers.
     """
     initializers, regularizers, constraints = (
         " ".join(f"{kind}_{part}" for kind in kinds) for part in ("initializer", "regularizer", "constraint")
     )
-    return f"{initializers} {behind_initializers} {regularizers} {behind_regularizers} {constraints}"
+    return f"{initializers} {after_initializers} {regularizers} {after_regularizers} {constraints}"

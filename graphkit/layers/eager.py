@@ -29,7 +29,7 @@ _KEPT = 8  # plans of one layer
 _KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are part of a plan's key by value
 
 
-class _Kept(NamedTuple):
+class _CompiledCall(NamedTuple):
     """A compiled call. `structure` holds the indices of the outputs, their masks and the losses among the plan's results."""
 
     plan: Any
@@ -47,7 +47,7 @@ class EagerCalls:
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
-        self._plans: OrderedDict[Any, _Kept] = OrderedDict()
+        self._plans: OrderedDict[Any, _CompiledCall] = OrderedDict()
         self._measures: dict[Any, list[Measure]] = {}  # for calls whose shapes depend on values
         self.parts: Parts | None = None
 
@@ -61,24 +61,24 @@ class EagerCalls:
         """Return the layer's outputs for arrays."""
         leaves = nest.flatten([list(args), kwargs])
         if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
-            return self._directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
+            return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
-        kept = self._kept(args, kwargs, leaves, masks, arrays)
-        return self._take(kept, kept.plan(*arrays))
+        kept = self._compiled_call(args, kwargs, leaves, masks, arrays)
+        return self._results(kept, kept.plan(*arrays))
 
-    def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         """Run `call` itself. The outermost call copies outputs that share memory with the arguments."""
         is_outermost = current_context() is None
         packed_args, packed_kwargs = nest.pack([list(args), kwargs], leaves)
         made = self._layer.compute(tuple(packed_args), packed_kwargs)
         return nest.map_structure(lambda result: _apart(result, leaves), made) if is_outermost else made
 
-    def _kept(
+    def _compiled_call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
-    ) -> _Kept:
+    ) -> _CompiledCall:
         call = self._key(args, kwargs, leaves, masks)
         key = (call, tuple(measure(arrays) for measure in self._measures.get(call, ())))
         known = self._plans.get(key)
@@ -106,7 +106,7 @@ class EagerCalls:
 
     def _compile(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
-    ) -> tuple[_Kept, list[Measure]]:
+    ) -> tuple[_CompiledCall, list[Measure]]:
         from graphkit.engine import compile_program
 
         specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
@@ -131,9 +131,9 @@ class EagerCalls:
 
         packed = nest.pack([list(args), kwargs], specs)
         program, structure, measures = trace_on_samples(run, (packed, mask_specs), arrays)
-        return _Kept(compile_program(program), structure, masked, owners), measures
+        return _CompiledCall(compile_program(program), structure, masked, owners), measures
 
-    def _take(self, kept: _Kept, results: list[Any]) -> Any:
+    def _results(self, kept: _CompiledCall, results: list[Any]) -> Any:
         """Return the outputs with their masks, and append the losses to the layers that added them."""
         structure, masks, losses = kept.structure
         context = current_context()

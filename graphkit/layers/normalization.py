@@ -146,8 +146,8 @@ class BatchNormalization(MovingArguments, _Scaled):
     _order = "axis momentum epsilon center scale " + weight_arguments(
         "beta",
         "gamma",
-        behind_initializers="moving_mean_initializer moving_variance_initializer",
-        behind_regularizers="",
+        after_initializers="moving_mean_initializer moving_variance_initializer",
+        after_regularizers="",
     )
     argument_order = f"{_order} renorm renorm_clipping renorm_momentum synchronized"
     config_order = f"{_order} synchronized renorm renorm_clipping renorm_momentum"
@@ -276,7 +276,7 @@ class LayerNormalization(_Scaled):
 
     supports_masking = True
 
-    _order = weight_arguments("beta", "gamma", behind_regularizers="")
+    _order = weight_arguments("beta", "gamma", after_regularizers="")
     argument_order = f"axis epsilon center scale {_order}"
     config_order = f"axis epsilon center scale rms_scaling {_order}"
 
@@ -319,7 +319,7 @@ class GroupNormalization(_Scaled):
 
     supports_masking = True
 
-    argument_order = f"groups axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+    argument_order = f"groups axis epsilon center scale {weight_arguments('beta', 'gamma', after_regularizers='')}"
 
     groups: int = argument(default=32, check=_groups)
     axis: int = argument(default=-1)

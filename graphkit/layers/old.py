@@ -41,7 +41,7 @@ class ThresholdedReLU(ReLU):
 class MaxoutDense(KernelArguments, BiasArguments, BuiltInLayer):
     """Elementwise maximum of `nb_feature` dense layers. Input (batch, n), output (batch, units). Source: keras 1 MaxoutDense."""
 
-    argument_order = f"units nb_feature use_bias {weight_arguments('kernel', 'bias', behind_regularizers='')}"
+    argument_order = f"units nb_feature use_bias {weight_arguments('kernel', 'bias', after_regularizers='')}"
 
     units: int = argument(check=positive)
     nb_feature: int = argument(default=4, check=positive)
@@ -70,7 +70,7 @@ class Highway(KernelArguments, BiasArguments, BuiltInLayer):
         kernel_*, bias_*: initializers, regularizers and constraints of both kernels and biases.
     """
 
-    argument_order = f"activation transform_bias use_bias {weight_arguments('kernel', 'bias', behind_regularizers='')}"
+    argument_order = f"activation transform_bias use_bias {weight_arguments('kernel', 'bias', after_regularizers='')}"
 
     activation: Any = activation_argument()
     transform_bias: float = argument(default=-2)

@@ -15,7 +15,7 @@ _HOME = "keras.layers"
 class ResizingRandomCrop(RandomCrop):
     """A RandomCrop that, at inference, crops images to the target's aspect ratio and resizes them. Source: tf.keras RandomCrop."""
 
-    casts_at_rest = True
+    casts_unchanged = True
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the random crop during training, else the resized images."""

@@ -222,8 +222,8 @@ class _AdaptivePooling(_OfSpatialAxes):
             ops.greater_equal(place, window * length // size),
             ops.less(place, ((window + 1) * length + (size - 1)) // size),
         )
-        behind = (1,) * (x.ndim - axis - 1)
-        inside = ops.reshape(inside, (size, -1, *behind))
+        trailing = (1,) * (x.ndim - axis - 1)
+        inside = ops.reshape(inside, (size, -1, *trailing))
         every = ops.expand_dims(x, axis)
         kept = ops.where(inside, every, ops.cast(float("-inf") if self.function == "max" else 0.0, x.dtype))
         if self.function == "max":

@@ -397,10 +397,10 @@ def _known_name(activation: Any) -> str | None:
 
 
 _GATES = "activation recurrent_activation"
-_PENALTY = {"behind_regularizers": "activity_regularizer"}
+_PENALTY = {"after_regularizers": "activity_regularizer"}
 _PLAIN = f"units {cell_order('activation', **_PENALTY)}"
 _GATED = f"units {cell_order(_GATES, **_PENALTY)}"
-_WITH_FORGET_BIAS = f"units {cell_order(_GATES, behind_initializers='unit_forget_bias', **_PENALTY)}"
+_WITH_FORGET_BIAS = f"units {cell_order(_GATES, after_initializers='unit_forget_bias', **_PENALTY)}"
 
 
 @keras_class(_HOME)

@@ -154,14 +154,14 @@ class LSTMArguments(ForgetBiasArgument, GatedCellArguments, init=False):
     """The arguments of LSTMCell and LSTM."""
 
 
-def cell_order(activations: str, **behind: str) -> str:
+def cell_order(activations: str, **after: str) -> str:
     """Return the argument names of a cell in Keras' order, for `argument_order`.
 
     Args:
         activations: the names of the activation arguments.
-        behind: `behind_initializers` and `behind_regularizers` of `weight_arguments`.
+        after: `after_initializers` and `after_regularizers` of `weight_arguments`.
     """
-    weights = weight_arguments("kernel", "recurrent", "bias", **{"behind_regularizers": "", **behind})
+    weights = weight_arguments("kernel", "recurrent", "bias", **{"after_regularizers": "", **after})
     return f"{activations} use_bias {weights} dropout recurrent_dropout"
 
 
@@ -279,7 +279,7 @@ class LSTMCell(LSTMArguments, _BuiltInCell):
 
     gates = 4
     argument_order = (
-        f"units {cell_order('activation recurrent_activation', behind_initializers='unit_forget_bias')} seed"
+        f"units {cell_order('activation recurrent_activation', after_initializers='unit_forget_bias')} seed"
     )
     config_order = f"units {cell_order('activation recurrent_activation')} seed".replace(
         "use_bias", "use_bias unit_forget_bias"

@@ -37,14 +37,14 @@ class ReversibleEmbedding(Embedding):
     logit_soft_cap: float | None = argument(default=None, kw_only=True)
 
     @property
-    def has_way_back(self) -> bool:  # type: ignore[override]
+    def has_reverse_table(self) -> bool:  # type: ignore[override]
         """Whether the reverse projection has a separate table."""
         return not self.tie_weights
 
     def build(self, input_shape: Any = None) -> None:
         """Create the table, and the reverse table unless the weights are tied."""
         super().build(input_shape)
-        if self.has_way_back and not self.is_quantized:
+        if self.has_reverse_table and not self.is_quantized:
             self.reverse_embeddings = self.add_weight(
                 name="reverse_embeddings",
                 shape=(self.output_dim, self.input_dim),

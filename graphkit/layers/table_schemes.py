@@ -28,13 +28,13 @@ class Int8Table(Scheme):
         layer.inputs_quantizer = input_quantizer(layer, quantizers.AbsMaxQuantizer(axis=-1))
         layer._embeddings = frozen(layer, "embeddings", (rows, width), "int8")
         layer.embeddings_scale = frozen(layer, "embeddings_scale", (rows,), initializer="ones")
-        if layer.has_way_back:
+        if layer.has_reverse_table:
             layer.reverse_embeddings = frozen(layer, "reverse_embeddings", (width, rows), "int8")
             layer.reverse_embeddings_scale = frozen(layer, "reverse_embeddings_scale", (rows,), initializer="ones")
 
     def replaced(self, layer: Any) -> tuple[str, ...]:
         """Return the attributes of the float tables, which are removed."""
-        return ("_embeddings", "reverse_embeddings") if layer.has_way_back else ("_embeddings",)
+        return ("_embeddings", "reverse_embeddings") if layer.has_reverse_table else ("_embeddings",)
 
     def weight_names(self, layer: Any) -> tuple[str, ...]:
         """Return the attributes that hold weights: each table followed by its scale, zero point and group index."""
@@ -45,7 +45,7 @@ class Int8Table(Scheme):
         """Return tables and scales by attribute."""
         quantizer = weight_quantizer(layer, quantizers.AbsMaxQuantizer(axis=-1))
         made = self._encoded(layer._embeddings, quantizer)
-        if layer.has_way_back:
+        if layer.has_reverse_table:
             values, scale = weight_quantizer(layer, quantizers.AbsMaxQuantizer(axis=0))(layer.reverse_embeddings)
             made |= {"reverse_embeddings": values, "reverse_embeddings_scale": ops.squeeze(scale, 0)}
         return made
@@ -74,7 +74,7 @@ class Int8Table(Scheme):
 
     @staticmethod
     def _back(layer: Any) -> tuple[Any, Any]:
-        if layer.has_way_back:
+        if layer.has_reverse_table:
             return layer.reverse_embeddings, layer.reverse_embeddings_scale
         return ops.transpose(layer._embeddings), layer.embeddings_scale
 
@@ -107,7 +107,7 @@ class Int4Table(Int8Table):
         if size is not None:
             layer.embeddings_zero = frozen(layer, "embeddings_zero", (rows, *groups), "int8")
             layer.g_idx = frozen(layer, "g_idx", (width,), "float32", group_of(size))
-        if layer.has_way_back:
+        if layer.has_reverse_table:
             layer.reverse_embeddings = frozen(layer, "reverse_embeddings", ((width + 1) // 2, rows), "int8")
             layer.reverse_embeddings_scale = frozen(
                 layer, "reverse_embeddings_scale", (*groups, rows), initializer="ones"
@@ -118,7 +118,7 @@ class Int4Table(Int8Table):
     def encode(self, layer: Any) -> dict[str, Any]:
         """Return tables, scales and zero points by attribute."""
         made = self._encoded_table(layer, layer._embeddings, quantizers.AbsMaxQuantizer(axis=0, value_range=SIGNED4))
-        if layer.has_way_back:
+        if layer.has_reverse_table:
             quantizer = weight_quantizer(layer, quantizers.AbsMaxQuantizer(axis=0, value_range=SIGNED4))
             found = int4_encoded(layer.reverse_embeddings, block_size_of(layer), quantizer, pack_axis=0)
             made |= _named("reverse_embeddings", "reverse_embeddings", found)
@@ -163,8 +163,8 @@ class Int4Table(Int8Table):
         table = quantizers.unpack_int4(packed, layer.main_shape[1], axis=0)
         if layer.g_idx is None:
             return _scaled_product(layer, inputs, table, scale)
-        zero = layer.reverse_embeddings_zero if layer.has_way_back else ops.transpose(layer.embeddings_zero)
-        scale = scale if layer.has_way_back else ops.transpose(scale)
+        zero = layer.reverse_embeddings_zero if layer.has_reverse_table else ops.transpose(layer.embeddings_zero)
+        scale = scale if layer.has_reverse_table else ops.transpose(scale)
         values = ops.cast(table, layer.compute_dtype)
         floats = quantizers.dequantize_with_sz_map(values, scale, zero, layer.g_idx, group_axis=0)
         return _scaled_product(layer, inputs, floats, None)

@@ -112,7 +112,7 @@ class RandomCrop(_Sized, RandomLayer):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     always = False
 

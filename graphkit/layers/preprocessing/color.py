@@ -51,7 +51,7 @@ class RandomBrightness(_Color):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
         """Return the brighter or darker images."""
@@ -69,7 +69,7 @@ class RandomContrast(_Unit):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     def draw(self, images: Any) -> Any:
         """Draw the scale of each image."""
@@ -91,7 +91,7 @@ class RandomColorDegeneration(_Color):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = _LATE_SEED
 
@@ -123,7 +123,7 @@ class RandomSaturation(_Hsv):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
@@ -148,7 +148,7 @@ class RandomHue(_Hsv):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     def draw(self, images: Any) -> Any:
         """Draw the shift of each image, in turns."""
@@ -172,7 +172,7 @@ class RandomInvert(_Unit):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = "factor value_range seed data_format"
 
@@ -197,7 +197,7 @@ _chance = must(
 class RandomGrayscale(RandomLayer):
     """Converts each image to grayscale with probability `factor`. Source: keras.layers.RandomGrayscale."""
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = "factor data_format seed"
     config_order = "data_format factor"
@@ -223,7 +223,7 @@ class RandomPosterization(_Color):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     bounds: ClassVar[Range] = (1, 8)
 

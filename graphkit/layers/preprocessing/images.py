@@ -102,7 +102,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # whether it also acts at inference
     augments: ClassVar[bool] = True  # whether models called without `training` leave the images unchanged
-    casts_at_rest: ClassVar[bool] = True  # whether unchanged images are cast to the compute dtype as well
+    casts_unchanged: ClassVar[bool] = True  # whether unchanged images are cast to the compute dtype as well
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
     # ----- for subclasses -----
@@ -221,7 +221,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
 
     def _images(self, images: Any, drawn: Any, training: bool) -> Any:
-        if not (training or self.always or self.casts_at_rest):
+        if not (training or self.always or self.casts_unchanged):
             return images
         return self._cast(self.transform_images(self._cast(images), drawn, training))
 
@@ -488,7 +488,7 @@ class Equalization(ValueRangeArgument, ImageLayer):
         bins: the number of bins of the histogram.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = "value_range bins data_format"
 
@@ -533,7 +533,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
     Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     always = True
 

@@ -47,7 +47,7 @@ class RandomColorJitter(ValueRangeArgument, RandomLayer):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = "value_range brightness_factor contrast_factor saturation_factor hue_factor seed data_format"
 
@@ -248,7 +248,7 @@ class MixUp(RandomLayer):
         seed: an int; drawn at random by default.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     moves = True
 
