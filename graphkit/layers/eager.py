@@ -25,7 +25,7 @@ from graphkit.ops._convert import tensor
 if TYPE_CHECKING:
     from graphkit.layers.layer import Layer
 
-_KEPT = 8  # plans of one layer
+_KEPT = 8  # plans per layer
 _KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are part of a plan's key by value
 
 

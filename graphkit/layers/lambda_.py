@@ -149,7 +149,7 @@ def _pickled_model(layer: Lambda) -> Any:
         return lambda_as_model(layer)
     except (GraphKitError, TypeError, ValueError) as error:
         raise pickle.PicklingError(
-            f"The function of Lambda {layer.name!r} cannot be pickled: it has no name in a module, and {error}"
+            f"The function of Lambda {layer.name!r} cannot be pickled: it cannot be imported by name, and {error}"
         ) from error
 
 

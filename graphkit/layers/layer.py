@@ -361,7 +361,7 @@ class Layer(WeightedOperation):
             if isinstance(value, SymbolicTensor) or callable(value) or isinstance(value, (str, bytes)) or value is None:
                 raise InvalidTypeError(
                     f"`add_loss()` of layer {self.name!r} can only be called from inside `build()` or `call()`, on a tensor. Received "
-                    f"invalid value: {value!r:.100}. Compute it in the `call` of a layer, which may then add it."
+                    f"invalid value: {value!r:.100}. Compute it in the `call` of a layer and add it there."
                 )
             self._recorded_losses().append(value)
 

@@ -72,7 +72,7 @@ def test_activity_regularizer_adds_to_the_losses_of_the_call_per_sample() -> Non
 
     x = np.array([[1.0, 2.0], [0.0, 3.0]], "float32")
     value, _ = gk.value_and_grad(penalty, [])(x)
-    np.testing.assert_allclose(value, 0.5 * (1 + 4 + 9) / 2)  # for a sample on average
+    np.testing.assert_allclose(value, 0.5 * (1 + 4 + 9) / 2)  # the mean over the batch
 
 
 def test_config_is_read_off_the_constructor() -> None:

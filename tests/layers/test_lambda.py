@@ -1,4 +1,4 @@
-"""Lambda: traced, so it has a gradient and a form without code."""
+"""Lambda: it is traced, so it has a gradient and can be saved without code."""
 
 from __future__ import annotations
 

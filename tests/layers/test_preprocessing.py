@@ -1,4 +1,4 @@
-"""Preprocessing layers: numbers of real Keras (golden file), identity at inference, masks and boxes, files, ONNX, errors."""
+"""Preprocessing layers: values from real Keras (golden file), identity at inference, masks and boxes, files, ONNX, errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_outputs_are_those_of_keras(row: dict[str, Any]) -> None:
 
 
 def _drawn(value: Any) -> Any:
-    """What a row says that is drawn, in the form that the layers have it in."""
+    """Return the random values given in a row, in the format of the layers' `draw`."""
 
     def four(values: Any) -> Any:
         array = np.array(values)
@@ -106,7 +106,7 @@ def _differs(made: Any) -> bool:
 @augmentation
 def test_augmentation_changes_images_only_while_training(name: str) -> None:
     np.testing.assert_array_equal(_made(name)(IMAGES, training=False), IMAGES)
-    assert any(_differs(_trained(name, seed)) for seed in range(8))  # chance may leave both images alone
+    assert any(_differs(_trained(name, seed)) for seed in range(8))  # a seed may leave both images unchanged
 
 
 @augmentation

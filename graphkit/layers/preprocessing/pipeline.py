@@ -27,7 +27,7 @@ class Pipeline(BuiltInLayer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers."""
+        """The layers, in the order in which they are applied."""
         return self._pipeline_layers
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
