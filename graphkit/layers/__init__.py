@@ -1,4 +1,4 @@
-"""The layers, by Keras' public names."""
+"""The layers, under Keras' public names."""
 
 from typing import Any
 
@@ -154,7 +154,7 @@ from graphkit.layers.reshaping import (
 from graphkit.layers.reversible_embedding import ReversibleEmbedding
 from graphkit.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
-# Keras' other names of the same classes
+# Keras' aliases
 AvgPool1D, AvgPool2D, AvgPool3D = AveragePooling1D, AveragePooling2D, AveragePooling3D
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 Convolution1DTranspose, Convolution2DTranspose, Convolution3DTranspose = (
@@ -174,12 +174,20 @@ GroupQueryAttention = GroupedQueryAttention
 
 
 def serialize(layer: Any) -> Any:
-    """The envelope of a layer. Source: keras.layers.serialize."""
+    """Return a layer's class name, config and module as JSON data. Source: keras.layers.serialize."""
     return envelope(layer)
 
 
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
-    """A layer from its envelope. Source: keras.layers.deserialize."""
+    """Return a layer from a `serialize` result. Source: keras.layers.deserialize.
+
+    Args:
+        config: a dict with `class_name`, `config` and, in Keras 3, `module` and `registered_name`.
+        custom_objects: user-defined classes and functions by name.
+
+    Raises:
+        UnknownClassError: the class is neither built in, registered nor in `custom_objects`.
+    """
     return from_envelope(config, custom_objects)
 
 

@@ -1,4 +1,4 @@
-"""Activations that have arguments or weights, as layers."""
+"""Activation layers that have arguments or weights."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from graphkit.layers.input_spec import InputSpec
 from graphkit.ops.nn import capped_relu
 
 _HOME = "keras.layers"
-_FAR_BELOW = {"float16": -3e4}  # what a masked logit becomes; -1e9 where the dtype can hold it
+_FAR_BELOW = {"float16": -3e4}  # the value of masked logits; -1e9 for dtypes that can hold it
 
 
 not_negative = must(
@@ -25,7 +25,13 @@ not_negative = must(
 
 @keras_class(_HOME)
 class ReLU(BuiltInLayer):
-    """max(x, 0); `max_value` caps it, and below `threshold` it is negative_slope * (x - threshold). Source: keras.layers.ReLU."""
+    """max(x, 0) by default. Source: keras.layers.ReLU.
+
+    Args:
+        max_value: the largest output, None for no limit.
+        negative_slope: the slope below the threshold: negative_slope * (x - threshold).
+        threshold: inputs below it count as negative.
+    """
 
     supports_masking = True
     built_at_once = True
@@ -35,7 +41,7 @@ class ReLU(BuiltInLayer):
     threshold: float = argument(default=0.0, check=not_negative)
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return capped_relu(
             inputs, negative_slope=self.negative_slope, max_value=self.max_value, threshold=self.threshold
         )
@@ -43,7 +49,7 @@ class ReLU(BuiltInLayer):
 
 @keras_class(_HOME)
 class LeakyReLU(BuiltInLayer):
-    """x where positive, else negative_slope * x. Source: keras.layers.LeakyReLU; `alpha` is Keras 2's name of the slope."""
+    """x where positive, else negative_slope * x. Source: keras.layers.LeakyReLU; Keras 2 calls the slope `alpha`."""
 
     supports_masking = True
     built_at_once = True
@@ -54,7 +60,7 @@ class LeakyReLU(BuiltInLayer):
         given["negative_slope"] = more.pop("alpha", given["negative_slope"])
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return ops.leaky_relu(inputs, negative_slope=self.negative_slope)
 
 
@@ -64,9 +70,11 @@ def _listed(axes: Any) -> list[int] | None:
 
 @keras_class(_HOME)
 class PReLU(BuiltInLayer):
-    """x where positive, else alpha * x, alpha learned for each feature; it is the same along `shared_axes`.
+    """x where positive, else alpha * x with a learned alpha per feature. Source: keras.layers.PReLU.
 
-    Source: keras.layers.PReLU.
+    Args:
+        alpha_initializer, alpha_regularizer, alpha_constraint: of the weight alpha.
+        shared_axes: an axis, or a list of axes, along which alpha is shared; the batch axis is 0.
     """
 
     supports_masking = True
@@ -77,7 +85,11 @@ class PReLU(BuiltInLayer):
     shared_axes: Any = argument(default=None, convert=_listed)
 
     def build(self, input_shape: Any) -> None:
-        """Make alpha, of the inputs' shape without the batch axis and with 1 for shared axes."""
+        """Create alpha, with the inputs' shape without the batch axis and size 1 along shared axes.
+
+        Raises:
+            ShapeError: the size of an axis that is not shared is unknown.
+        """
         rank = len(input_shape)
         shared = {axis % rank for axis in self.shared_axes or ()}
         shape = tuple(1 if axis in shared else input_shape[axis] for axis in range(1, rank))
@@ -92,7 +104,7 @@ class PReLU(BuiltInLayer):
         )
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return ops.relu(inputs) - self.alpha * ops.relu(-inputs)
 
 
@@ -106,13 +118,17 @@ class ELU(BuiltInLayer):
     alpha: float = argument(default=1.0)
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return ops.elu(inputs, alpha=self.alpha)
 
 
 @keras_class(_HOME)
 class Softmax(BuiltInLayer):
-    """exp(x) divided by its sum over `axis` (an int or several); where `mask` is False the result is 0. Source: keras.layers.Softmax."""
+    """exp(x) divided by its sum over `axis`. Source: keras.layers.Softmax.
+
+    Args:
+        axis: an int, or a list of ints that are normalized together.
+    """
 
     supports_masking = True
     built_at_once = True
@@ -120,7 +136,15 @@ class Softmax(BuiltInLayer):
     axis: Any = argument(default=-1)
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The probabilities."""
+        """Return the probabilities, 0 where the mask is False.
+
+        Args:
+            inputs: the logits.
+            mask: bool, or floats of which more than 0.5 counts as True; broadcasts to the inputs.
+
+        Raises:
+            ShapeError: the mask does not broadcast to the inputs.
+        """
         axis = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis
         if mask is None:
             return ops.softmax(inputs, axis=axis)

@@ -1,4 +1,4 @@
-"""Layers with one large weight that LoRA can adapt (arXiv:2106.09685) and quantisation can shrink."""
+"""Layers with one large weight that can be adapted by LoRA (arXiv:2106.09685) and quantised."""
 
 from __future__ import annotations
 
@@ -21,33 +21,33 @@ ADAPTER = "lora_rank lora_alpha"
 
 
 class AdapterArguments(Declared, kw_only=True):
-    """Of what is trained in place of a large weight."""
+    """The arguments of LoRA."""
 
     lora_rank: int | None = argument(default=None)
     lora_alpha: Any = argument(default=None)
 
 
 class QuantizationArguments(Declared, kw_only=True):
-    """Of what is kept in place of a large weight."""
+    """The argument of quantisation."""
 
     quantization_config: Any = argument(default=None, convert=deserialize)
 
 
 class LowRank(AdapterArguments, BuiltInLayer):
-    """A layer that keeps its large weight in `_<main>`, makes it with `build_main`, and computes with `adapted()`.
+    """A layer that stores its large weight in `_<main>`, creates it with `build_main`, and computes with `adapted()`.
 
     Args:
-        lora_rank: the rank of the update that is trained in place of the weight; None: the weight itself is trained.
-        lora_alpha: the update counts `lora_alpha / lora_rank` times; the rank by default.
+        lora_rank: the rank of the update that is trained in place of the weight; None trains the weight itself.
+        lora_alpha: the update is scaled by lora_alpha / lora_rank; `lora_rank` by default.
     """
 
     main: ClassVar[str] = "kernel"
     weight_names: ClassVar[tuple[str, ...]] = ()
-    """The attributes that hold weights, in the order of files."""
+    """The attributes that hold weights, in the order in which files store them."""
     computed_names: ClassVar[frozenset[str]] = frozenset(
         {"main_weight", "lora_weights", "scheme", "kernel", "embeddings"}
     )
-    """Properties that hold nothing of their own, so that writing a file need not ask them."""
+    """Properties that are computed from other attributes, which writing a file skips."""
 
     def __post_init__(self) -> None:
         self.lora_alpha = self.lora_rank if self.lora_alpha is None else self.lora_alpha
@@ -55,13 +55,18 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
     @property
     def scheme(self) -> Any:
-        """How the weight is quantised: not at all; see `Adaptable`."""
+        """The quantisation scheme of the weight: None here; see `Adaptable`."""
         return None
 
     # ----- building -----
 
     def build_main(self, shape: tuple[int, ...], initializer: Any) -> None:
-        """Make the weight as floats, or what stands for it where the layer is quantised."""
+        """Create the float weight, or its quantised form where the layer is quantised.
+
+        Args:
+            shape: the shape of the float weight.
+            initializer: of the float weight.
+        """
         self.main_shape = shape
         scheme = self.scheme
         if scheme is not None:
@@ -71,14 +76,14 @@ class LowRank(AdapterArguments, BuiltInLayer):
             setattr(self, f"_{self.main}", self._add_weight_of(self.main, shape, initializer=initializer))
 
     def build_adapter(self) -> None:
-        """The last step of `build`: the adapter, if the constructor asked for one."""
+        """Finish `build`: enable LoRA if the constructor was given a rank."""
         self.built = True
         if self.lora_rank:
             self.enable_lora(self.lora_rank, self.lora_alpha)
 
     @contextmanager
-    def _making(self) -> Iterator[None]:
-        """Weights made inside are named as if made while building; programs that were compiled with the old ones are given up."""
+    def _creating_weights(self) -> Iterator[None]:
+        """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
         with names.scope_is(self.path or self.name), tracing(None):
@@ -88,14 +93,14 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
     @property
     def main_weight(self) -> Any:
-        """The weight as it is kept: floats, or bytes. Raises MissingWeightError."""
+        """The weight as stored, as floats or integers. Raises MissingWeightError before the layer is built."""
         if not self.built and not self._building:
             raise MissingWeightError(f"You must build the layer before accessing `{self.main}` (layer {self.name!r}).")
         scheme = self.scheme
         return getattr(self, f"_{self.main}", None) if scheme is None else scheme.kept(self)
 
     def adapted(self) -> Any:
-        """The weight with the adapter's update: a variable, or a tensor of the compute dtype."""
+        """Return the weight with the LoRA update: a variable, or a tensor of the compute dtype."""
         weight = self.main_weight
         if not self.lora_enabled or self.is_quantized:
             return weight
@@ -105,16 +110,16 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
     @property
     def lora_weights(self) -> tuple[Variable, Variable]:
-        """The two factors of the update."""
+        """The two factors of the LoRA update, (..., rank) and (rank, n)."""
         return getattr(self, f"lora_{self.main}_a"), getattr(self, f"lora_{self.main}_b")
 
     def lora_update(self) -> Any:
-        """What the adapter adds to the weight."""
+        """Return the LoRA update: the scaled product of its two factors."""
         return self.lora_factor * ops.matmul(*self.lora_weights)
 
     @property
     def lora_factor(self) -> float:
-        """How many times the product of the factors counts."""
+        """The scale of the LoRA update: lora_alpha / lora_rank."""
         return float(self.lora_alpha or 0) / float(self.lora_rank or 1)
 
     def enable_lora(
@@ -124,10 +129,17 @@ class LowRank(AdapterArguments, BuiltInLayer):
         a_initializer: Any = "he_uniform",
         b_initializer: Any = "zeros",
     ) -> None:
-        """Freeze the weight and train an update of this rank in its place.
+        """Freeze the weight and train an update of this rank in its place. Source: keras Layer.enable_lora.
 
-        Raises InvalidArgumentError for a layer that is not built, is adapted already, or constrains its weight; UnsupportedError
-        under GPTQ and AWQ. Source: keras Layer.enable_lora.
+        Args:
+            rank: the inner size of the update's two factors.
+            lora_alpha: the update is scaled by lora_alpha / rank; `rank` by default.
+            a_initializer: of the first factor.
+            b_initializer: of the second factor.
+
+        Raises:
+            InvalidArgumentError: the layer is not built, has LoRA enabled, or constrains its weight.
+            UnsupportedError: the layer is quantised by GPTQ or AWQ.
         """
         if getattr(self, f"{self.main}_constraint"):
             raise InvalidArgumentError(
@@ -146,7 +158,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
                 f"lora is not currently supported with {str(self.quantization_mode).upper()} quantization (layer {self.name!r})."
             )
         shapes = {"a": (*self.main_shape[:-1], rank), "b": (rank, self.main_shape[-1])}
-        with self._making():
+        with self._creating_weights():
             for part, initializer in (("a", a_initializer), ("b", b_initializer)):
                 name = f"lora_{self.main}_{part}"
                 factor = self.add_weight(
@@ -164,14 +176,14 @@ class LowRank(AdapterArguments, BuiltInLayer):
     # ----- files -----
 
     def stored_variables(self) -> list[Variable]:
-        """The weights in the order of files; the adapter's are no part of it."""
+        """Return the weights in the order in which files store them, without those of LoRA."""
         scheme = self.scheme
         order = self.weight_names if scheme is None else scheme.weight_names(self)
         held = [getattr(self, name, None) for name in order]
         return [v for v in held if isinstance(v, Variable)]
 
     def stored_values(self) -> dict[Variable, Any]:
-        """What files hold in place of variables: the weight with the adapter's update, quantised anew where it is."""
+        """Return the values that files store under LoRA: the weight with the update merged in, quantised again if it was."""
         if not self.lora_enabled or not self.built:
             return {}
         with tracing(None):
@@ -181,19 +193,19 @@ class LowRank(AdapterArguments, BuiltInLayer):
             return {getattr(self, name): value for name, value in scheme.merged(self).items()}
 
     def weights_were_loaded(self) -> None:
-        """After a file was read: it had the adapter's update in the weight."""
+        """Reset the LoRA factors after a file was read, since its weight includes the update."""
         if self.lora_enabled:
             for factor in self.lora_weights:
                 factor.assign(ops.zeros(factor.shape))
 
     def get_config(self) -> dict[str, Any]:
-        """The config; the adapter's rank and alpha only where there is one."""
+        """Return the config, with rank and alpha only where LoRA is enabled."""
         config = super().get_config()
         return config if self.lora_rank else {n: v for n, v in config.items() if n not in ("lora_rank", "lora_alpha")}
 
 
 class Adaptable(QuantizationArguments, LowRank):
-    """A layer whose large weight can be quantised as well.
+    """A layer whose large weight can also be quantised.
 
     Args:
         quantization_config: how the weight is quantised, where the dtype policy says that it is.
@@ -203,7 +215,7 @@ class Adaptable(QuantizationArguments, LowRank):
 
     @property
     def scheme(self) -> Any:
-        """How the weight is quantised; None if it is not. Raises UnsupportedError for a mode that the layer has not."""
+        """The quantisation scheme of the weight, None if it is not quantised. Raises UnsupportedError for an unknown mode."""
         mode = self.quantization_mode
         return None if mode is None else self._scheme_of(mode)
 
@@ -216,10 +228,16 @@ class Adaptable(QuantizationArguments, LowRank):
         return self.schemes[mode]
 
     def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True, **kwargs: Any) -> None:
-        """Quantise the weight: "int8", "int4", "float8", ... or as a config of `graphkit.quantizers` says.
+        """Quantise the weight. Source: keras Layer.quantize.
 
-        Raises InvalidArgumentError for a layer that is not built or is quantised already, UnsupportedError for a mode that it has
-        not, and for classes derived from Keras' own unless `type_check` is False. Source: keras Layer.quantize.
+        Args:
+            mode: "int8", "int4", "float8", "gptq" or "awq".
+            config: a config from `graphkit.quantizers`, in place of or beside `mode`.
+            type_check: whether to refuse subclasses of the built-in layers.
+
+        Raises:
+            InvalidArgumentError: the layer is not built or already quantised, or computes in float16 (mode int8).
+            UnsupportedError: the layer does not have this mode, or is a subclass of a built-in layer.
         """
         config = resolved_config(mode, config)
         self._check_quantizable(config.mode)
@@ -227,7 +245,7 @@ class Adaptable(QuantizationArguments, LowRank):
             raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
         scheme = self._scheme_of(config.mode)
         self.quantization_config = config
-        with self._making():
+        with self._creating_weights():
             values = scheme.encode(self)
             if not scheme.keeps_floats and not scheme.calibrated:
                 for name in scheme.replaced(self):
@@ -257,7 +275,11 @@ class Adaptable(QuantizationArguments, LowRank):
 
     @property
     def dtype_policy(self) -> Any:
-        """What the layer was given as `dtype`; setting a quantised one quantises the layer."""
+        """The value of the constructor's `dtype`. Setting a quantised policy quantises the layer.
+
+        Raises:
+            InvalidArgumentError: the policy is one of GPTQ or AWQ, which need sample data.
+        """
         return self._dtype_policy
 
     @dtype_policy.setter
@@ -267,7 +289,7 @@ class Adaptable(QuantizationArguments, LowRank):
             if policy.quantization_mode in ("gptq", "awq"):
                 raise InvalidArgumentError(
                     f"Implicitly enabling {policy.quantization_mode.upper()} quantization by setting `dtype_policy` to '{value}' is "
-                    "not supported: it wants samples. Use layer.quantize or model.quantize with a config."
+                    "not supported: it needs sample data. Use layer.quantize or model.quantize with a config."
                 )
             config = (
                 quantizers.Int4QuantizationConfig(block_size=policy.block_size)
@@ -279,7 +301,7 @@ class Adaptable(QuantizationArguments, LowRank):
 
 
 def policy_with_inner(layer: BuiltInLayer) -> Any:
-    """What a layer that makes others with its own policy writes as `dtype`: a map by path, where one of them has another by now."""
+    """Return the policy to save for a layer whose inner layers were made with its policy: a map by path if one of them differs."""
     given, own = layer.dtype_policy, layer.own_policy
     others = {
         inner.path: inner.own_policy

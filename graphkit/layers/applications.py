@@ -1,4 +1,4 @@
-"""The two layer classes that only the nets of keras.applications use; files name them by the modules where Keras keeps them."""
+"""Two layer classes used only in keras.applications; files refer to them by Keras' modules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class LayerScale(BuiltInLayer):
     """A learned factor for each channel (Touvron et al. 2021, arXiv:2103.17239). Source: keras.applications.convnext.
 
     Args:
-        init_values: what the factors start with.
+        init_values: the initial value of the factors.
         projection_dim: the number of channels.
     """
 
@@ -25,13 +25,13 @@ class LayerScale(BuiltInLayer):
     projection_dim: int = argument()
 
     def build(self, input_shape: Any) -> None:
-        """Make the factors."""
+        """Create the factors (projection_dim,)."""
         self.gamma = self.add_weight(
             name="variable", shape=(self.projection_dim,), initializer=initializers.Constant(self.init_values)
         )
 
     def call(self, inputs: Any) -> Any:
-        """The scaled inputs."""
+        """Return the scaled inputs."""
         return inputs * self.gamma
 
 
@@ -44,5 +44,5 @@ class CustomScaleLayer(BuiltInLayer):
     scale: float = argument()
 
     def call(self, inputs: Any) -> Any:
-        """The sum."""
+        """Return the sum."""
         return inputs[0] + inputs[1] * self.scale

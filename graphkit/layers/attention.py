@@ -1,4 +1,4 @@
-"""Attention: multi-head and grouped-query with weights of their own, dot-product and additive without."""
+"""Attention layers: multi-head and grouped-query with projections, dot-product and additive without."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ _HOME = "keras.layers"
 
 
 def _causal_mask(queries: Any, keys: Any) -> Any:
-    """bool (1, queries, keys): a query sees the keys up to its own place."""
+    """Return a bool mask (1, queries, keys): a query sees the keys up to its own position."""
     return ops.expand_dims(ops.tri(queries, keys, dtype="bool"), 0)
 
 
 def _window_mask(queries: Any, keys: Any, width: int) -> Any:
-    """bool (1, queries, keys): a query sees the keys less than `width` places away, on both sides."""
+    """Return a bool mask (1, queries, keys): a query sees the keys less than `width` positions away, on both sides."""
     rows = ops.reshape(ops.arange(queries, dtype="int32"), (1, queries, 1))
     columns = ops.reshape(ops.arange(keys, dtype="int32"), (1, 1, keys))
     return ops.less(ops.absolute(rows - columns), width)
 
 
 def _all_of(masks: Sequence[Any]) -> Any:
-    """Where all masks are True; None where there is none."""
+    """Return the logical AND of the masks that are not None; None if there are none."""
     joined = None
     for mask in masks:
         if mask is not None:
@@ -65,7 +65,7 @@ _sliding_window = must(
 
 
 class _Projections:
-    """What `build` makes."""
+    """The attributes that `build` creates."""
 
     _factor: float
     _query_dense: EinsumDense
@@ -76,7 +76,7 @@ class _Projections:
 
 
 class HeadArguments(KernelArguments, BiasArguments, SeedArgument, kw_only=True):
-    """Of multi-head and grouped-query attention."""
+    """The arguments that multi-head and grouped-query attention share."""
 
     dropout: float = argument(default=0.0)
     sliding_window: int | None = argument(default=None, check=_sliding_window)
@@ -88,7 +88,7 @@ class HeadArguments(KernelArguments, BiasArguments, SeedArgument, kw_only=True):
 
 
 class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
-    """What multi-head and grouped-query attention have in common: four projections, masks, softmax, dropout, a gate.
+    """Base of multi-head and grouped-query attention: four projections, masks, softmax, dropout, a gate.
 
     Subclasses set `_factor` (1 / sqrt(head size)) and, in `build`, the projections and `_set_attention`.
     """
@@ -124,10 +124,10 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         return made
 
     def _set_attention(self, rank: int, axes: tuple[int, ...]) -> None:
-        """The equations and layers for projected tensors (batch, ..., heads, size) of this rank, attending over `axes`."""
+        """Set the equations and layers for projected tensors (batch, ..., heads, size) of this rank, attending over `axes`."""
         self._scores_equation, self._values_equation = _attention_equations(rank, axes)
         self._scores_rank = rank - 1 + len(axes)
-        self._mask_axis = -2 * len(axes) - 1  # where the heads go in a mask
+        self._mask_axis = -2 * len(axes) - 1  # the axis of the heads in a mask
         self._softmax = Softmax(axis=tuple(range(-len(axes), 0)), dtype=self.dtype_policy)
         self._dropout_layer = Dropout(rate=self.dropout, dtype=self.dtype_policy, seed=self.seed)
 
@@ -144,7 +144,23 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         training: bool | None = None,
         use_causal_mask: bool = False,
     ) -> Any:
-        """The output (batch, query axes, features), and the scores (batch, heads, query axes, key axes) if they are wanted."""
+        """Return the output, and the attention scores if requested.
+
+        Args:
+            query: (batch, T, n).
+            value: (batch, S, m).
+            key: (batch, S, k); `value` by default.
+            query_mask: bool (batch, T).
+            value_mask: bool (batch, S).
+            key_mask: bool (batch, S).
+            attention_mask: bool (batch, T, S), or with an axis of the heads after the batch.
+            return_attention_scores: whether to return (output, scores) with scores (batch, heads, T, S).
+            training: whether dropout is active.
+            use_causal_mask: whether a query sees only the keys up to its own position.
+
+        Raises:
+            InvalidArgumentError: the scores are requested together with `flash_attention`.
+        """
         key = value if key is None else key
         query_mask = self._query_mask(query, query_mask)
         mask = self._compute_attention_mask(
@@ -172,7 +188,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         attention_mask: Any = None,
         use_causal_mask: bool = False,
     ) -> Any:
-        """bool (batch, queries, keys), or None: all masks together."""
+        """Return all masks combined, bool (batch, queries, keys), or None."""
         lengths = ops.shape(query)[1], ops.shape(value)[1]
         return _all_of(
             [
@@ -194,7 +210,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         training: bool | None = None,
         return_attention_scores: bool = False,
     ) -> tuple[Any, Any]:
-        """Attention over projected tensors (batch, ..., heads, size); gives (output, scores or None). Subclasses may have their own."""
+        """Attend over projected tensors (batch, ..., heads, size); return (output, scores or None). Subclasses may override it."""
         if self.flash_attention and return_attention_scores:
             raise InvalidArgumentError(
                 "Returning attention scores is not supported when flash attention is enabled. Please disable flash attention of layer "
@@ -208,7 +224,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         return ops.einsum(self._values_equation, kept, value), scores
 
     def _mask_with_heads(self, mask: Any) -> Any:
-        """The mask with as many axes as the scores: those that it lacks stand where the heads do."""
+        """Return the mask with the rank of the scores: missing axes are added where the heads are."""
         if mask is None:
             return None
         for _ in range(self._scores_rank - len(mask.shape)):
@@ -216,23 +232,23 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         return mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The query's mask."""
+        """Return the query's mask."""
         return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        """The config; `dtype` is a map where a projection was quantised."""
+        """Return the config; its `dtype` is a map where a projection was quantised."""
         return {**super().get_config(), "dtype": serialize(policy_with_inner(self))}
 
 
 def _fresh(initializer: Any) -> Any:
-    """A copy that draws numbers of its own, unless it has a seed."""
+    """Return a copy of an initializer, which draws different values unless it has a seed."""
     return (
         type(initializer).from_config(initializer.get_config()) if hasattr(initializer, "get_config") else initializer
     )
 
 
 def _attention_equations(rank: int, axes: tuple[int, ...]) -> tuple[str, str]:
-    """The einsums (query, key -> scores) and (scores, value -> output).
+    """Return the einsum equations (query, key -> scores) and (scores, value -> output).
 
     Queries are (batch axes and attention axes in any order, heads, size), scores (batch axes, heads, query axes, key axes).
     """
@@ -273,20 +289,26 @@ def _tuple_or_none(value: Any) -> tuple[int, ...] | None:
 
 @keras_class(_HOME)
 class MultiHeadAttention(_HeadAttention):
-    """Attention of several heads (Vaswani et al. 2017, arXiv:1706.03762). Source: keras.layers.MultiHeadAttention.
+    """Multi-head attention (Vaswani et al. 2017, arXiv:1706.03762). Source: keras.layers.MultiHeadAttention.
 
     query (batch, T, n), value and key (batch, S, m), or with further axes; output (batch, T, n), or (batch, T, *output_shape).
 
     Args:
-        num_heads: how many heads.
+        num_heads: the number of heads.
         key_dim: the size of a head for query and key.
-        value_dim: for value; `key_dim` by default.
-        dropout: of the scores, while training.
-        output_shape: of the output behind the query axes; the query's features by default.
+        value_dim: the size of a head for value; `key_dim` by default.
+        dropout: the dropout rate of the scores during training.
+        use_bias: whether the projections have a bias.
+        output_shape: the shape of the output after the query axes, an int or a tuple; the query's features by default.
         attention_axes: the axes to attend over; all but batch and features by default.
-        sliding_window: a query sees only keys less than this many places away.
-        flash_attention: accepted; there is one kernel.
-        use_gate: multiply the heads' outputs by a sigmoid of a projection of the query.
+        sliding_window: a query sees only keys less than this many positions away; None for no limit.
+        flash_attention: must not be True together with `dropout`; otherwise it has no effect, since there is one kernel.
+        kernel_*, bias_*: initializers, regularizers and constraints of all projections.
+        use_gate: whether the heads' outputs are multiplied by a sigmoid of a projection of the query.
+        seed: of the dropout.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or `flash_attention` is combined with `dropout`.
     """
 
     argument_order = (
@@ -312,7 +334,11 @@ class MultiHeadAttention(_HeadAttention):
         self._factor = 1.0 / math.sqrt(float(self.key_dim))
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
-        """Make the projections of query, key, value and output, and of the gate."""
+        """Create the projections of query, key, value and output, and of the gate.
+
+        Raises:
+            ShapeError: value and key have different sizes before the last axis.
+        """
         key_shape = value_shape if key_shape is None else key_shape
         _check_shapes(self, value_shape, key_shape)
         rank = len(query_shape)
@@ -327,7 +353,7 @@ class MultiHeadAttention(_HeadAttention):
         self._output_dense = self._out_of_heads(query_shape)
 
     def _query_mask(self, query: Any, given: Any) -> Any:
-        """The mask that the query itself bears: Keras does not read the argument."""
+        """Return the mask attached to the query: Keras ignores the argument."""
         return getattr(query, "mask", None)
 
     def _into_heads(self, name: str, shape: Any, size: int, **more: Any) -> EinsumDense:
@@ -373,10 +399,12 @@ class GroupedQueryAttention(_HeadAttention):
 
     Args:
         head_dim: the size of a head.
-        num_query_heads: a multiple of `num_key_value_heads`.
-        num_key_value_heads: how many heads key and value have.
+        num_query_heads: the number of query heads, a multiple of `num_key_value_heads`.
+        num_key_value_heads: the number of heads of key and value.
+        The others are those of MultiHeadAttention.
 
-    The others are those of MultiHeadAttention.
+    Raises:
+        InvalidArgumentError: as for MultiHeadAttention, or `num_query_heads` is not a multiple of `num_key_value_heads`.
     """
 
     keras_class_name = "GroupQueryAttention"
@@ -402,7 +430,11 @@ class GroupedQueryAttention(_HeadAttention):
         self._factor = 1.0 / math.sqrt(float(self.head_dim))
 
     def build(self, query_shape: Any, value_shape: Any, key_shape: Any = None) -> None:
-        """Make the projections of query, key, value and output, and of the gate."""
+        """Create the projections of query, key, value and output, and of the gate.
+
+        Raises:
+            ShapeError: value and key have different sizes before the last axis.
+        """
         key_shape = value_shape if key_shape is None else key_shape
         _check_shapes(self, value_shape, key_shape)
         self._query_dense = self._into_heads("query", query_shape, self.num_query_heads)
@@ -435,14 +467,14 @@ _score_mode = must(
 
 @keras_class(_HOME)
 class Attention(SeedArgument, BuiltInLayer):
-    """Dot-product attention (Luong et al. 2015): call it on [query, value] or [query, value, key]. Source: keras.layers.Attention.
+    """Dot-product attention (Luong et al. 2015), called on [query, value] or [query, value, key]. Source: keras.layers.Attention.
 
     query (batch, T, n), value (batch, S, m), key (batch, S, n), the value by default; output (batch, T, m).
 
     Args:
-        use_scale: learn a factor of the scores.
-        score_mode: "dot", or "concat": the sum of tanh(query + key) over the features, times a learned factor.
-        dropout: of the scores, while training.
+        use_scale: whether the scores are multiplied by a learned scalar.
+        score_mode: "dot", or "concat": the sum of tanh(query + key) over the features, times a learned scalar.
+        dropout: the dropout rate of the scores during training.
         seed: of the dropout.
     """
 
@@ -457,7 +489,11 @@ class Attention(SeedArgument, BuiltInLayer):
             self.seed_generator = random.SeedGenerator(self.seed)
 
     def build(self, input_shape: Any) -> None:
-        """Make the factors."""
+        """Create the learned scalars.
+
+        Raises:
+            InvalidArgumentError: the inputs are not a list of 2 or 3 tensors.
+        """
         self._check_list("inputs", input_shape)
         self.scale = self.concat_score_weight = None
         if self.use_scale:
@@ -484,7 +520,7 @@ class Attention(SeedArgument, BuiltInLayer):
             )
 
     def _calculate_scores(self, query: Any, key: Any) -> Any:
-        """(batch, T, S)."""
+        """Return the scores (batch, T, S)."""
         if self.score_mode == "dot":
             scores = ops.matmul(query, ops.swapaxes(key, -2, -1))
             return scores if self.scale is None else scores * self.scale
@@ -501,7 +537,18 @@ class Attention(SeedArgument, BuiltInLayer):
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
     ) -> Any:
-        """The output, and the scores (batch, T, S) if they are wanted."""
+        """Return the output, and the attention scores if requested.
+
+        Args:
+            inputs: [query, value] or [query, value, key].
+            mask: [query_mask, value_mask], bool (batch, T) and (batch, S), either of which may be None.
+            training: whether dropout is active.
+            return_attention_scores: whether to return (output, scores) with scores (batch, T, S).
+            use_causal_mask: whether a query sees only the keys up to its own position.
+
+        Raises:
+            InvalidArgumentError: `inputs` or `mask` is not a list of 2 or 3.
+        """
         self._check_list("inputs", inputs)
         self._check_masks(mask)
         query, value = inputs[0], inputs[1]
@@ -521,7 +568,11 @@ class Attention(SeedArgument, BuiltInLayer):
         return (output, weights) if return_attention_scores else output
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The query's mask."""
+        """Return the query's mask.
+
+        Raises:
+            InvalidArgumentError: `inputs` or `mask` is not a list of 2 or 3.
+        """
         self._check_list("inputs", inputs)
         self._check_masks(mask)
         return mask[0] if mask else None
@@ -529,9 +580,14 @@ class Attention(SeedArgument, BuiltInLayer):
 
 @keras_class(_HOME)
 class AdditiveAttention(Attention):
-    """Attention whose scores are the sum of scale * tanh(query + key) over the features (Bahdanau et al. 2014).
+    """Attention with the sum of scale * tanh(query + key) over the features as scores (Bahdanau et al. 2014).
 
-    Call it on [query, value] or [query, value, key]. Source: keras.layers.AdditiveAttention.
+    Called on [query, value] or [query, value, key]. Source: keras.layers.AdditiveAttention.
+
+    Args:
+        use_scale: whether there is a learned scale (n,).
+        dropout: the dropout rate of the scores during training.
+        seed: of the dropout.
     """
 
     argument_order = "use_scale dropout seed"
@@ -539,7 +595,11 @@ class AdditiveAttention(Attention):
     use_scale: bool = argument(default=True)
 
     def build(self, input_shape: Any) -> None:
-        """Make the scale, a vector over the features."""
+        """Create the scale (n,).
+
+        Raises:
+            InvalidArgumentError: the inputs are not a list of 2 or 3 tensors.
+        """
         self._check_list("inputs", input_shape)
         self.scale = None
         if self.use_scale:
@@ -551,5 +611,5 @@ class AdditiveAttention(Attention):
 
 
 def _pairs(query: Any, key: Any) -> Any:
-    """query + key for all pairs of places, (batch, T, S, features)."""
+    """Return query + key for all pairs of positions, (batch, T, S, features)."""
     return ops.expand_dims(query, -2) + ops.expand_dims(key, -3)

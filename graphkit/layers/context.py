@@ -1,4 +1,4 @@
-"""What the layers under way know of the call around them."""
+"""The context of the current call: `training`, and the outermost layer."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Any
 
 @dataclass
 class CallContext:
-    """What holds for the layers called during a call.
+    """Settings that a call passes to the layers called inside it.
 
     Attributes:
-        training: whether they are called for training; None if nobody said.
+        training: whether they run in training mode; None if it was not given.
         entry: the outermost layer of the call; None before one is called.
-        is_assumed: `training` is what inference goes by (`predict`, an export) and nobody's word: a call that was drawn with
-            `training=True` keeps that.
+        is_assumed: `training` was not given by the caller but assumed (`predict`, exports): a node that was recorded with
+            `training=True` keeps it.
     """
 
     training: bool | None = None
@@ -29,23 +29,29 @@ _current: ContextVar[CallContext | None] = ContextVar("graphkit_call_context", d
 
 
 def current_context() -> CallContext | None:
-    """The context of the call under way, or None."""
+    """Return the context of the current call, or None."""
     return _current.get()
 
 
 @contextmanager
 def call_context(training: bool | None = None, entry: Any = None, assumed: bool = False) -> Iterator[CallContext]:
-    """A new context, or the outer one where there is one and nothing new is said."""
+    """Enter a new context, or the outer one where nothing changes.
+
+    Args:
+        training: None keeps the outer value.
+        entry: the layer being called; ignored where the outer context has one.
+        assumed: `training` was assumed, not given by the caller.
+    """
     outer = _current.get()
     is_entered = entry is None or (outer is not None and outer.entry is not None)
     if outer is not None and is_entered and (training is None or training == outer.training):
         yield outer
         return
-    said = outer is None or (training is not None and training != outer.training)
+    is_new = outer is None or (training is not None and training != outer.training)
     context = CallContext(
         training if training is not None or outer is None else outer.training,
         entry if outer is None or outer.entry is None else outer.entry,
-        assumed if said else outer is not None and outer.is_assumed,
+        assumed if is_new else outer is not None and outer.is_assumed,
     )
     token = _current.set(context)
     try:
@@ -59,7 +65,7 @@ _keras2_masks: ContextVar[bool] = ContextVar("graphkit_keras2_masks", default=Fa
 
 @contextmanager
 def masks_of_keras2() -> Iterator[None]:
-    """Inside, merging layers pass masks on as up to Keras 2: true where all masks are that there are, also if an input has none."""
+    """Make merging layers combine masks as Keras 1 and 2 do: the logical AND of the masks that exist, even if an input has none."""
     token = _keras2_masks.set(True)
     try:
         yield
@@ -68,5 +74,5 @@ def masks_of_keras2() -> Iterator[None]:
 
 
 def are_masks_of_keras2() -> bool:
-    """Whether graphs are put together as an older file means them."""
+    """Return whether merging layers currently combine masks as Keras 1 and 2 do."""
     return _keras2_masks.get()

@@ -1,4 +1,4 @@
-"""How a layer multiplies its inputs by its kernel: what is summed over, and where a scale of either stands in the outputs."""
+"""The contraction of a layer's inputs with its kernel, and how scales of either map to axes of the outputs."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ MATMUL = "...a,ab->...b"
 
 
 class Contraction:
-    """A product of inputs and kernel said in letters, "abc,cd->abd", and what quantisation needs to know of it.
+    """A product of inputs and kernel as an einsum equation, "abc,cd->abd", with what quantisation needs to know about it.
 
     Args:
-        equation: with "..." in front of inputs and outputs, behind them, or nowhere.
-        ndim: the number of the inputs' axes, which says what "..." stands for.
+        equation: "..." may be at the start or at the end of inputs and outputs.
+        ndim: the rank of the inputs, which determines the axes of "...".
     """
 
     def __init__(self, equation: str, ndim: int) -> None:
@@ -29,11 +29,11 @@ class Contraction:
         self.is_matmul = equation == MATMUL  # whose inputs may have any number of axes
 
     def __call__(self, inputs: Any, kernel: Any) -> Any:
-        """The product."""
+        """Return the product."""
         return ops.matmul(inputs, kernel) if self.is_matmul else ops.einsum(self.equation, inputs, kernel)
 
     def backwards(self, upstream: Any, kernel: Any) -> Any:
-        """The cotangent of the inputs."""
+        """Return the cotangent of the inputs for that of the outputs."""
         if self.is_matmul:
             return ops.matmul(upstream, ops.transpose(kernel))
         return ops.einsum(f"{self.outputs},{self.kernel}->{self.inputs}", upstream, kernel)
@@ -51,36 +51,36 @@ class Contraction:
         return tuple(i for i, letter in enumerate(self.inputs) if letter not in self.outputs)
 
     def matrix_shape(self, kernel_shape: Sequence[int]) -> tuple[int, int]:
-        """The sizes of a kernel as a matrix: what is summed over, and the rest."""
+        """Return the sizes of a kernel as a matrix: the axes summed over, and the rest."""
         rows = prod(kernel_shape[i] for i in self.kernel_axes)
         return rows, prod(kernel_shape) // rows
 
     def scale_shape(self, kernel_shape: Sequence[int]) -> tuple[int, ...]:
-        """The shape of the kernel's scale as it stands in the outputs."""
+        """Return the shape of the kernel's scale, arranged to broadcast to the outputs."""
         sizes = dict(zip(self.kernel, kernel_shape, strict=True))
         return tuple(sizes.get(letter, 1) for letter in self._scaled())
 
     def kernel_scale(self, scale: Any) -> Any:
-        """A scale of the kernel's own shape (1 where it is summed over), as it stands in the outputs."""
+        """Rearrange a scale with the kernel's axes (size 1 where they are summed over) to broadcast to the outputs."""
         return self._placed(scale, self.kernel, self._scaled())
 
     def kernel_scale_back(self, scale: Any) -> Any:
-        """What `kernel_scale` made, in the kernel's own shape."""
+        """Invert `kernel_scale`: rearrange a scale to the kernel's axes."""
         return self._placed(scale, self._scaled(), self.kernel)
 
     def input_scale(self, scale: Any) -> Any:
-        """A scale of the inputs' own shape (1 where it is summed over), as it stands in the outputs."""
+        """Rearrange a scale with the inputs' axes (size 1 where they are summed over) to broadcast to the outputs."""
         if self.is_matmul:
             return scale
         return self._placed(scale, self.inputs, self.outputs)
 
     def _scaled(self) -> str:
-        """The letters of the outputs from the first on that the kernel has: Keras keeps the scale of a Dense as a vector."""
+        """Return the letters of the outputs that the kernel's scale has: all, but the last alone for Dense, as in Keras."""
         return self.outputs[-1:] if self.is_matmul else self.outputs
 
     @staticmethod
     def _placed(x: Any, letters: str, target: str) -> Any:
-        """`x` with its axes where `target` has their letters, 1 for letters that it lacks; those that `target` lacks are 1 and go."""
+        """Rearrange axes from `letters` to `target`: new axes get size 1, and axes that `target` lacks, of size 1, are dropped."""
         gone = [i for i, letter in enumerate(letters) if letter not in target]
         kept = [letter for letter in letters if letter in target]
         x = ops.squeeze(x, axis=gone) if gone else x

@@ -1,4 +1,4 @@
-"""Convolutional layers over one, two or three spatial axes: plain, transposed, depthwise, separable."""
+"""Convolutional layers over one, two or three spatial axes: standard, transposed, depthwise, separable."""
 
 from __future__ import annotations
 
@@ -44,7 +44,11 @@ _strictly_positive = must(
 
 
 def one_of_paddings(layer: Any, name: str, value: Any) -> str:
-    """The padding in small letters, if the layer knows it. Raises InvalidArgumentError."""
+    """Return the padding in lower case.
+
+    Raises:
+        InvalidArgumentError: the padding is not one of `layer.paddings`.
+    """
     if str(value).lower() not in layer.paddings:
         raise InvalidArgumentError(
             f"The `padding` argument of layer {layer.name!r} must be one of {layer.paddings}. Received: padding={value}"
@@ -53,13 +57,13 @@ def one_of_paddings(layer: Any, name: str, value: Any) -> str:
 
 
 class FiltersArgument(Declared, init=False):
-    """How many channels come out."""
+    """The number of output channels."""
 
     filters: int = argument(check=_strictly_positive)
 
 
 class WindowArguments(Declared, init=False):
-    """Of a window that slides over `rank` spatial axes."""
+    """The arguments of a window that slides over `rank` spatial axes."""
 
     paddings: ClassVar[tuple[str, ...]] = ("valid", "same")
 
@@ -71,7 +75,7 @@ class WindowArguments(Declared, init=False):
 
 
 class DepthwiseArguments(Declared, kw_only=True):
-    """Of the kernel that is applied to each channel by itself."""
+    """The arguments of the kernel that is applied to each channel separately."""
 
     depth_multiplier: int = argument(default=1, check=_strictly_positive)
     depthwise_initializer: Any = initializer("glorot_uniform")
@@ -80,7 +84,7 @@ class DepthwiseArguments(Declared, kw_only=True):
 
 
 class PointwiseArguments(Declared, kw_only=True):
-    """Of the kernel that mixes the channels."""
+    """The arguments of the kernel that mixes the channels."""
 
     pointwise_initializer: Any = initializer("glorot_uniform")
     pointwise_regularizer: Any = regularizer()
@@ -88,7 +92,7 @@ class PointwiseArguments(Declared, kw_only=True):
 
 
 class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLayer):
-    """What all convolutional layers share: the window, the bias, the activation."""
+    """Base of all convolutional layers: the window, the bias, the activation."""
 
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, kw_only=True)
 
@@ -100,7 +104,7 @@ class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLa
             )
 
     def _channels(self, input_shape: Any) -> int:
-        """The number of input channels, which from now on are demanded. Raises ShapeError if it is not known."""
+        """Return the number of input channels and require it from now on. Raises ShapeError if it is unknown."""
         shape = tuple(input_shape)
         axis = channel_axis(len(shape), self.data_format)
         channels = shape[axis]
@@ -124,14 +128,14 @@ class _Convolution(ActivationArgument, BiasArguments, WindowArguments, SpatialLa
         self.bias = self._add_weight_of("bias", (size,)) if self.use_bias else None
 
     def _biased(self, x: Any) -> Any:
-        """The channels with the bias added."""
+        """Return `x` with the bias added to its channels."""
         if self.bias is None:
             return x
         shape = image_shape(1, (1,) * self.rank, self.bias.shape[0], self.data_format)
         return ops.add(x, ops.reshape(self._cast(self.bias), shape))
 
     def _cast(self, variable: Any) -> Any:
-        """A weight in the dtype that the layer computes in."""
+        """Return a weight in the compute dtype."""
         return None if variable is None else ops.cast(variable, self.compute_dtype)
 
     def _options(self) -> dict[str, Any]:
@@ -168,7 +172,11 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument, LowRank):
             )
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (*kernel_size, channels / groups, filters) and bias (filters,)."""
+        """Create kernel (*kernel_size, channels / groups, filters) and bias (filters,).
+
+        Raises:
+            ShapeError: the number of channels is unknown or not a multiple of `groups`, or the window exceeds the input.
+        """
         channels = self._channels(input_shape)
         if channels % self.groups:
             raise ShapeError(
@@ -182,7 +190,7 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument, LowRank):
 
     @property
     def kernel(self) -> Any:
-        """The kernel: a variable, or a tensor where an adapter changes it."""
+        """The kernel: a variable, or a tensor where LoRA changes it."""
         return self.adapted()
 
     @kernel.setter
@@ -190,11 +198,11 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument, LowRank):
         self._kernel = value
 
     def convolution_op(self, inputs: Any, kernel: Any) -> Any:
-        """The convolution alone, without bias and activation; subclasses may change it. Source: keras.layers.Conv2D."""
+        """Return the convolution without bias and activation; subclasses may override it. Source: keras.layers.Conv2D."""
         return ops.conv(inputs, self._cast(kernel), **self._options())
 
     def call(self, inputs: Any) -> Any:
-        """The activated convolution."""
+        """Return the activated convolution."""
         kernel, bias = self._cast(self.kernel), self._cast(self.bias)
         if type(self).convolution_op is _Conv.convolution_op:
             return self._activated(conv_with_bias(inputs, kernel, bias, **self._options()))
@@ -203,23 +211,44 @@ class _Conv(KernelArguments, _Convolution, FiltersArgument, LowRank):
 
 @keras_class(_HOME, "Convolution1D")
 class Conv1D(_Conv, rank=1):
-    """Convolution over time. Input (batch, steps, channels), output (batch, steps', filters). Source: keras.layers.Conv1D."""
+    """Convolution over time. Input (batch, steps, channels), output (batch, steps', filters). Source: keras.layers.Conv1D.
+
+    Arguments as for `Conv2D`; `padding` may also be "causal", which pads at the start so that no output depends on later steps.
+    """
 
     paddings = ("valid", "same", "causal")
 
 
 @keras_class(_HOME, "Convolution2D")
 class Conv2D(_Conv, rank=2):
-    """Convolution over images. Input (batch, h, w, channels), output (batch, h', w', filters). Source: keras.layers.Conv2D."""
+    """Convolution over images. Input (batch, h, w, channels), output (batch, h', w', filters). Source: keras.layers.Conv2D.
+
+    Args:
+        filters: the number of output channels.
+        kernel_size: the size of the window, an int or one for each spatial axis.
+        strides: the step of the window, an int or one for each spatial axis.
+        padding: "valid" (none) or "same" (the output has ceil(size / stride) elements).
+        data_format: "channels_last" or "channels_first"; that of the Keras config by default.
+        dilation_rate: the distance between the window's elements, an int or one for each spatial axis.
+        groups: the channels are split into this many groups that are convolved separately.
+        activation: a name or function applied to the output; linear by default.
+        use_bias: whether a bias (filters,) is added.
+        kernel_initializer, kernel_regularizer, kernel_constraint: of the kernel (*kernel_size, channels / groups, filters).
+        bias_initializer, bias_regularizer, bias_constraint: of the bias.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, `strides` and `dilation_rate` both exceed 1, or `filters` is not a multiple of
+            `groups`.
+    """
 
 
 @keras_class(_HOME, "Convolution3D")
 class Conv3D(_Conv, rank=3):
-    """Convolution over volumes. Input (batch, d, h, w, channels). Source: keras.layers.Conv3D."""
+    """Convolution over volumes. Input (batch, d, h, w, channels). Arguments as for `Conv2D`. Source: keras.layers.Conv3D."""
 
 
 class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
-    """The transposed convolution, with a kernel (*kernel_size, filters, channels)."""
+    """Transposed convolution with a kernel (*kernel_size, filters, channels)."""
 
     argument_order = (
         "filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
@@ -240,37 +269,50 @@ class _ConvTranspose(KernelArguments, _Convolution, FiltersArgument):
                 )
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (*kernel_size, filters, channels) and bias (filters,)."""
+        """Create kernel (*kernel_size, filters, channels) and bias (filters,).
+
+        Raises:
+            ShapeError: the number of channels is unknown.
+        """
         channels = self._channels(input_shape)
         self.kernel = self._add_weight_of("kernel", (*self.kernel_size, self.filters, channels))
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
-        """The activated transposed convolution."""
+        """Return the activated transposed convolution."""
         x = ops.conv_transpose(inputs, self._cast(self.kernel), output_padding=self.output_padding, **self._options())
         return self._activated(self._biased(x))
 
 
 @keras_class(_HOME, "Convolution1DTranspose")
 class Conv1DTranspose(_ConvTranspose, rank=1):
-    """Transposed convolution over time. Source: keras.layers.Conv1DTranspose."""
+    """Transposed convolution over time. Arguments as for `Conv2DTranspose`. Source: keras.layers.Conv1DTranspose."""
 
 
 @keras_class(_HOME, "Convolution2DTranspose")
 class Conv2DTranspose(_ConvTranspose, rank=2):
-    """Transposed convolution over images. Source: keras.layers.Conv2DTranspose."""
+    """Transposed convolution over images. Source: keras.layers.Conv2DTranspose.
+
+    Args:
+        output_padding: elements added at the end of each spatial axis of the output, fewer than `strides`; by default the output
+            has size * stride elements with padding "same", (size - 1) * stride + max(kernel, stride) with "valid".
+        The others are those of `Conv2D`.
+
+    Raises:
+        InvalidArgumentError: as for `Conv2D`, or `output_padding` is not less than `strides`.
+    """
 
 
 @keras_class(_HOME, "Convolution3DTranspose")
 class Conv3DTranspose(_ConvTranspose, rank=3):
-    """Transposed convolution over volumes. Source: keras.layers.Conv3DTranspose."""
+    """Transposed convolution over volumes. Arguments as for `Conv2DTranspose`. Source: keras.layers.Conv3DTranspose."""
 
     config_order = _ConvTranspose.argument_order
-    argument_order = config_order.replace("output_padding data_format", "data_format output_padding")  # as Keras has it
+    argument_order = config_order.replace("output_padding data_format", "data_format output_padding")  # as in Keras
 
 
 class _DepthwiseConv(DepthwiseArguments, _Convolution):
-    """Each channel convolved with `depth_multiplier` windows of its own."""
+    """Convolves each channel separately with `depth_multiplier` kernels."""
 
     argument_order = (
         "kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
@@ -282,7 +324,11 @@ class _DepthwiseConv(DepthwiseArguments, _Convolution):
     )
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (*kernel_size, channels, depth_multiplier) and bias (channels * depth_multiplier,)."""
+        """Create kernel (*kernel_size, channels, depth_multiplier) and bias (channels * depth_multiplier,).
+
+        Raises:
+            ShapeError: the number of channels is unknown, or the window exceeds the input.
+        """
         channels = self._channels(input_shape)
         self._check_output(input_shape)
         self.kernel = self._add_weight_of(
@@ -291,23 +337,31 @@ class _DepthwiseConv(DepthwiseArguments, _Convolution):
         self._add_bias(channels * self.depth_multiplier)
 
     def call(self, inputs: Any) -> Any:
-        """The activated depthwise convolution."""
+        """Return the activated depthwise convolution."""
         kernel, bias = self._cast(self.kernel), self._cast(self.bias)
         return self._activated(depthwise_with_bias(inputs, kernel, bias, **self._options()))
 
 
 @keras_class(_HOME)
 class DepthwiseConv1D(_DepthwiseConv, rank=1):
-    """Depthwise convolution over time. Source: keras.layers.DepthwiseConv1D."""
+    """Depthwise convolution over time. Arguments as for `DepthwiseConv2D`. Source: keras.layers.DepthwiseConv1D."""
 
 
 @keras_class(_HOME)
 class DepthwiseConv2D(_DepthwiseConv, rank=2):
-    """Depthwise convolution over images. Source: keras.layers.DepthwiseConv2D."""
+    """Depthwise convolution over images, which convolves each channel separately. Source: keras.layers.DepthwiseConv2D.
+
+    Input (batch, h, w, channels), output (batch, h', w', channels * depth_multiplier).
+
+    Args:
+        depth_multiplier: the number of output channels for each input channel.
+        depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel.
+        The others are those of `Conv2D`.
+    """
 
 
 class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, FiltersArgument):
-    """A depthwise convolution, then one of window 1 that mixes the channels."""
+    """A depthwise convolution followed by a pointwise one, which mixes the channels."""
 
     argument_order = (
         "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation use_bias "
@@ -319,7 +373,11 @@ class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, Filte
     )
 
     def build(self, input_shape: Any) -> None:
-        """Make the depthwise and the pointwise kernel, and bias (filters,)."""
+        """Create the kernels, (*kernel_size, channels, depth_multiplier) and (1, ..., channels * depth_multiplier, filters), and the bias.
+
+        Raises:
+            ShapeError: the number of channels is unknown, or the window exceeds the input.
+        """
         channels = self._channels(input_shape)
         self._check_output(input_shape)
         self.depthwise_kernel = self._add_weight_of(
@@ -331,7 +389,7 @@ class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, Filte
         self._add_bias(self.filters)
 
     def call(self, inputs: Any) -> Any:
-        """The activated separable convolution."""
+        """Return the activated separable convolution."""
         x = ops.depthwise_conv(inputs, self._cast(self.depthwise_kernel), **self._options())
         pointwise, bias = self._cast(self.pointwise_kernel), self._cast(self.bias)
         return self._activated(conv_with_bias(x, pointwise, bias, data_format=self.data_format))
@@ -339,9 +397,15 @@ class _SeparableConv(DepthwiseArguments, PointwiseArguments, _Convolution, Filte
 
 @keras_class(_HOME, "SeparableConvolution1D")
 class SeparableConv1D(_SeparableConv, rank=1):
-    """Separable convolution over time. Source: keras.layers.SeparableConv1D."""
+    """Separable convolution over time. Arguments as for `SeparableConv2D`. Source: keras.layers.SeparableConv1D."""
 
 
 @keras_class(_HOME, "SeparableConvolution2D")
 class SeparableConv2D(_SeparableConv, rank=2):
-    """Separable convolution over images. Source: keras.layers.SeparableConv2D."""
+    """Separable convolution over images: a depthwise and then a pointwise convolution. Source: keras.layers.SeparableConv2D.
+
+    Args:
+        depth_multiplier: the number of channels that the depthwise convolution makes of each input channel.
+        depthwise_*, pointwise_*: initializers, regularizers and constraints of the two kernels.
+        The others are those of `Conv2D`.
+    """

@@ -1,4 +1,4 @@
-"""ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: an LSTM whose products with the kernels are convolutions (Shi et al., 2015)."""
+"""ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: LSTMs with convolutions in place of matrix products (Shi et al., 2015)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _WINDOW = "filters kernel_size strides padding data_format dilation_rate"
 
 
 class GateArguments(Declared, kw_only=True):
-    """The functions of an LSTM's step."""
+    """The activations of an LSTM step."""
 
     activation: Any = activation_argument("tanh")
     recurrent_activation: Any = activation_argument("sigmoid")
@@ -51,14 +51,18 @@ class ConvLSTMArguments(
     FiltersArgument,
     init=False,
 ):
-    """Of the cell and the layers."""
+    """The arguments that the cell and the layers share."""
 
 
 class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
-    """One step: the gates i, f, c, o stand side by side on the kernels' last axis."""
+    """One time step. The gates i, f, c, o are concatenated along the last axis of the kernels.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or `strides` and `dilation_rate` both exceed 1.
+    """
 
     argument_order = (
-        f"rank {_WINDOW} {cell_order('activation recurrent_activation', behind_initializers='unit_forget_bias')} seed"
+        f"rank {_WINDOW} {cell_order('activation recurrent_activation', after_initializers='unit_forget_bias')} seed"
     )
 
     rank: int = argument(kw_only=True)
@@ -70,10 +74,14 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
                 f"strides={self.strides} and dilation_rate={self.dilation_rate}"
             )
         self.seed_generator = random.SeedGenerator(self.seed)
-        self.state_size = [-1, -1]  # an image each
+        self.state_size = [-1, -1]  # two states, which are images
 
     def build(self, inputs_shape: Any, states_shape: Any = None) -> None:
-        """Make kernel (..., channels, 4 filters), recurrent_kernel (..., filters, 4 filters) and bias (4 filters,)."""
+        """Create kernel (*kernel_size, channels, 4 * filters), recurrent_kernel (..., filters, 4 * filters) and bias (4 * filters,).
+
+        Raises:
+            ShapeError: a spatial size or the number of channels is unknown.
+        """
         last = self.data_format == CHANNELS_LAST
         spatial, channels = (inputs_shape[1:-1], inputs_shape[-1]) if last else (inputs_shape[2:], inputs_shape[1])
         if channels is None or None in spatial:
@@ -94,7 +102,7 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
             self.bias = self._add_weight_of("bias", (4 * self.filters,), initializer=own)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        """(output, [output, carry])."""
+        """Return (output, [output, carry])."""
         before, carry = states
         if training:
             masks = self.get_dropout_mask(inputs), self.get_recurrent_dropout_mask(before)
@@ -110,7 +118,7 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
         return output, [output, carry]
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Zeros, two images for each sample."""
+        """Return zeros: two states, each an image for each sample."""
         sizes = (
             (*self._state_sizes, self.filters)
             if self.data_format == CHANNELS_LAST
@@ -120,13 +128,13 @@ class ConvLSTMCell(ConvLSTMArguments, DropoutRNNCell, BuiltInLayer):
 
 
 class _ConvLSTM(ConvLSTMArguments, OwnCellRNN, SpatialLayer):
-    """The layers' common part; `rank` is the number of spatial axes."""
+    """Base of the layers; `rank` is the number of spatial axes."""
 
     cell_class, cell_name = ConvLSTMCell, "conv_lstm_cell"
     _cells = cell_order(
         "activation recurrent_activation",
-        behind_initializers="unit_forget_bias",
-        behind_regularizers="activity_regularizer",
+        after_initializers="unit_forget_bias",
+        after_regularizers="activity_regularizer",
     )
     argument_order = f"{_WINDOW} {_cells} seed return_sequences return_state go_backwards stateful"
     config_order = f"{LOOP} zero_output_for_mask {_WINDOW} {_cells} seed"
@@ -141,14 +149,23 @@ class _ConvLSTM(ConvLSTMArguments, OwnCellRNN, SpatialLayer):
 
 @keras_class(_HOME)
 class ConvLSTM1D(_ConvLSTM, rank=1):
-    """ConvLSTM over rows. Input (batch, time, rows, channels). Source: keras.layers.ConvLSTM1D."""
+    """ConvLSTM over rows. Input (batch, time, rows, channels). Arguments as for `ConvLSTM2D`. Source: keras.layers.ConvLSTM1D."""
 
 
 @keras_class(_HOME)
 class ConvLSTM2D(_ConvLSTM, rank=2):
-    """ConvLSTM over images. Input (batch, time, rows, columns, channels). Source: keras.layers.ConvLSTM2D."""
+    """ConvLSTM over images. Input (batch, time, rows, columns, channels). Source: keras.layers.ConvLSTM2D.
+
+    Args:
+        filters: the number of output channels.
+        kernel_size, strides, padding, data_format, dilation_rate: of the convolution of the inputs, as for `Conv2D`.
+        The others are those of `LSTM`.
+    """
 
 
 @keras_class(_HOME)
 class ConvLSTM3D(_ConvLSTM, rank=3):
-    """ConvLSTM over volumes. Input (batch, time, depth, rows, columns, channels). Source: keras.layers.ConvLSTM3D."""
+    """ConvLSTM over volumes. Input (batch, time, depth, rows, columns, channels). Source: keras.layers.ConvLSTM3D.
+
+    Arguments as for `ConvLSTM2D`.
+    """

@@ -31,11 +31,11 @@ from graphkit.layers.layer import Layer
 from graphkit.layers.table_schemes import TABLES
 
 _HOME = "keras.layers"
-_WEIGHTS = weight_arguments("kernel", "bias", behind_regularizers="")
+_WEIGHTS = weight_arguments("kernel", "bias", after_regularizers="")
 
 
 class _Product:
-    """What a product with a kernel works with."""
+    """The attributes that a product with a kernel uses."""
 
     contraction: Contraction
     bias: Any = None
@@ -43,7 +43,7 @@ class _Product:
 
 
 class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
-    """activation(inputs * kernel + bias) for a product that `contraction` says."""
+    """activation(inputs * kernel + bias), where `contraction` defines the product."""
 
     main = "kernel"
     weight_names: ClassVar[tuple[str, ...]] = ("_kernel", "bias")
@@ -51,7 +51,7 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
 
     @property
     def kernel(self) -> Any:
-        """The kernel: a variable, or a tensor where an adapter or quantisation changes it."""
+        """The kernel: a variable, or a tensor where LoRA or quantisation changes it."""
         return self.adapted()
 
     @kernel.setter
@@ -59,7 +59,7 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
         self._kernel = value
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
-        """The output."""
+        """Return the output."""
         scheme = self.scheme
         x = self.contraction(inputs, self.kernel) if scheme is None else scheme.product(self, inputs, training)
         if scheme is not None and self.lora_enabled:
@@ -71,7 +71,7 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
         return x if self.activation is None else self.activation(x)
 
     def _float8_bias(self) -> Any:
-        """The bias as bfloat16 has it, as Keras adds it to float8 products."""
+        """Return the bias rounded to bfloat16, as Keras adds it to float8 products."""
         if self.compute_dtype != "float32":
             return self.bias
         return ops.cast(ops.cast(self.bias, "bfloat16"), "float32")
@@ -79,7 +79,20 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
 
 @keras_class(_HOME)
 class Dense(BiasArguments, _KernelLayer):
-    """activation(x @ kernel + bias) over the last axis. Input (batch, ..., n), output (batch, ..., units). Source: keras.layers.Dense."""
+    """activation(x @ kernel + bias) over the last axis. Source: keras.layers.Dense.
+
+    Input (batch, ..., n), output (batch, ..., units).
+
+    Args:
+        units: the size of the last axis of the output.
+        activation: a name or function applied to the output; linear by default.
+        use_bias: whether a bias (units,) is added.
+        kernel_initializer, kernel_regularizer, kernel_constraint: of the kernel (n, units).
+        bias_initializer, bias_regularizer, bias_constraint: of the bias.
+        lora_rank: the rank of a LoRA update that is trained in place of the kernel; None trains the kernel.
+        lora_alpha: the update is scaled by lora_alpha / lora_rank; `lora_rank` by default.
+        quantization_config: how the kernel is quantised, where the dtype policy says that it is.
+    """
 
     supports_masking = True
     schemes = KERNELS
@@ -96,7 +109,11 @@ class Dense(BiasArguments, _KernelLayer):
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (n, units) and bias (units,)."""
+        """Create kernel (n, units) and bias (units,).
+
+        Raises:
+            ShapeError: the last axis of the inputs is unknown.
+        """
         size = input_shape[-1]
         if size is None:
             raise ShapeError(
@@ -110,7 +127,11 @@ class Dense(BiasArguments, _KernelLayer):
 
 @keras_class(_HOME)
 class Activation(BuiltInLayer):
-    """An activation function as a layer. Source: keras.layers.Activation."""
+    """An activation function as a layer. Source: keras.layers.Activation.
+
+    Args:
+        activation: a name, function or config.
+    """
 
     supports_masking = True
     built_at_once = True
@@ -118,12 +139,12 @@ class Activation(BuiltInLayer):
     activation: Any = argument(convert=activations.get, save=activations.serialize)
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return self.activation(inputs)
 
 
 class NoisyLayer(SeedArgument, BuiltInLayer):
-    """A layer that disturbs its inputs while training, by as much as its first argument says."""
+    """A layer that perturbs its inputs during training; its first argument is the strength."""
 
     supports_masking = True
     built_at_once = True
@@ -136,7 +157,7 @@ class NoisyLayer(SeedArgument, BuiltInLayer):
         return float(getattr(self, self.declaration.order[0]))
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The inputs, disturbed while training."""
+        """Return the inputs, perturbed during training."""
         return self._disturbed(inputs) if training and self._strength() > 0 else inputs
 
     def _disturbed(self, inputs: Any) -> Any:
@@ -155,7 +176,13 @@ _noise_shape = must(
 
 @keras_class(_HOME)
 class Dropout(NoisyLayer):
-    """While training, elements are zeroed with probability `rate` and the others scaled up. Source: keras.layers.Dropout."""
+    """During training, sets elements to 0 with probability `rate` and scales the others by 1 / (1 - rate). Source: keras.layers.Dropout.
+
+    Args:
+        rate: a float from 0 to 1.
+        noise_shape: the shape of the mask, with the batch axis, which broadcasts to the inputs; None for a size of the inputs.
+        seed: an int; drawn at random by default.
+    """
 
     rate: float = argument(check=fraction)
     noise_shape: Any = argument(default=None, check=or_none(_noise_shape))
@@ -165,7 +192,7 @@ class Dropout(NoisyLayer):
 
 
 class EmbeddingsArguments(Declared, kw_only=True):
-    """Of the weight `embeddings`."""
+    """Initializer, regularizer and constraint of the weight `embeddings`."""
 
     embeddings_initializer: Any = initializer("uniform")
     embeddings_regularizer: Any = regularizer()
@@ -174,12 +201,23 @@ class EmbeddingsArguments(Declared, kw_only=True):
 
 @keras_class(_HOME)
 class Embedding(EmbeddingsArguments, Adaptable):
-    """Rows of a table by integer. Input (batch, ...), output (batch, ..., output_dim). Source: keras.layers.Embedding."""
+    """Looks up rows of a table. Source: keras.layers.Embedding.
+
+    Input (batch, ...) of integers, output (batch, ..., output_dim).
+
+    Args:
+        input_dim: the number of rows: the largest index plus 1.
+        output_dim: the size of a row.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of the table (input_dim, output_dim).
+        mask_zero: index 0 is padding: the output's mask is False there.
+        weights: the initial table, or a list that holds it.
+        lora_rank, lora_alpha, quantization_config: as for `Dense`.
+    """
 
     main = "embeddings"
     schemes = TABLES
     weight_names: ClassVar[tuple[str, ...]] = ("_embeddings",)
-    has_way_back = False
+    has_reverse_table = False
 
     _order = "embeddings_initializer embeddings_regularizer embeddings_constraint mask_zero"
     argument_order = f"input_dim output_dim {_order} weights {ADAPTER} quantization_config"
@@ -207,13 +245,13 @@ class Embedding(EmbeddingsArguments, Adaptable):
             self.set_weights(given if isinstance(given, (list, tuple)) else [given])
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table (input_dim, output_dim)."""
+        """Create the table (input_dim, output_dim)."""
         self.build_main((self.input_dim, self.output_dim), self.embeddings_initializer)
         self.build_adapter()
 
     @property
     def embeddings(self) -> Any:
-        """The table: a variable, or a tensor where an adapter or quantisation changes it."""
+        """The table: a variable, or a tensor where LoRA or quantisation changes it."""
         return self.adapted()
 
     @embeddings.setter
@@ -221,7 +259,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
         self._embeddings = value
 
     def call(self, inputs: Any) -> Any:
-        """The rows."""
+        """Return the rows for integers (batch, ...), as (batch, ..., output_dim)."""
         places, scheme = ops.cast(inputs, "int32"), self.scheme
         if scheme is None:
             return ops.cast(ops.take(self.embeddings, places, axis=0), self.compute_dtype)
@@ -233,24 +271,24 @@ class Embedding(EmbeddingsArguments, Adaptable):
         return ops.cast(ops.add(rows, self.lora_factor * added), self.compute_dtype)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """With mask_zero: where the index is not 0."""
+        """Return where the index is not 0, or None without `mask_zero`."""
         return ops.not_equal(inputs, 0) if self.mask_zero else None
 
 
 @keras_class(_HOME)
 class Masking(BuiltInLayer):
-    """Masks the steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
+    """Masks the time steps all of whose features equal `mask_value`. Source: keras.layers.Masking."""
 
     supports_masking = built_at_once = True
 
     mask_value: float = argument(default=0.0)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Where any feature differs from the mask value."""
+        """Return where any feature differs from the mask value, (batch, time)."""
         return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)
 
     def call(self, inputs: Any) -> Any:
-        """The inputs, masked steps as zeros."""
+        """Return the inputs with masked time steps set to 0."""
         kept = ops.any(ops.not_equal(inputs, self.mask_value), axis=-1, keepdims=True)
         return inputs * ops.cast(kept, inputs.dtype)
 
@@ -263,13 +301,21 @@ class Identity(Layer):
     built_at_once = True
 
     def call(self, inputs: Any) -> Any:
-        """The inputs."""
+        """Return the inputs."""
         return inputs
 
 
 @keras_class(_HOME)
 class ActivityRegularization(BuiltInLayer):
-    """The inputs unchanged, with a penalty on them. Source: keras.layers.ActivityRegularization."""
+    """Returns its inputs and adds a penalty on them to the loss. Source: keras.layers.ActivityRegularization.
+
+    Args:
+        l1: the factor of the sum of absolute values.
+        l2: the factor of the sum of squares.
+
+    Raises:
+        InvalidTypeError: `activity_regularizer` is given.
+    """
 
     supports_masking = True
     built_at_once = True
@@ -280,16 +326,16 @@ class ActivityRegularization(BuiltInLayer):
     def __pre_init__(self, given: dict[str, Any], more: dict[str, Any]) -> None:
         if given["activity_regularizer"] is not None:
             raise InvalidTypeError(
-                "ActivityRegularization makes its `activity_regularizer` out of `l1` and `l2`; give those."
+                "ActivityRegularization makes its `activity_regularizer` from `l1` and `l2`; pass those instead."
             )
         given["activity_regularizer"] = regularizers.L1L2(l1=given["l1"], l2=given["l2"])
 
     def call(self, inputs: Any) -> Any:
-        """The inputs."""
+        """Return the inputs."""
         return inputs
 
     def get_config(self) -> dict[str, Any]:
-        """The config; the regularizer follows from l1 and l2."""
+        """Return the config, without the regularizer, which follows from l1 and l2."""
         return {k: v for k, v in super().get_config().items() if k != "activity_regularizer"}
 
 
@@ -303,9 +349,13 @@ class EinsumDense(_KernelLayer):
 
     Args:
         equation: "abc,cd->abd", "...x,xy->...y" or "ab...,bc->ac...": inputs, kernel, outputs.
-        output_shape: an int or a shape without the batch axis (and without what `...` stands for); None where the inputs say it.
-        bias_axes: the letters of the output that the bias has; None for no bias.
-        gptq_unpacked_column_size: what Keras notes of a kernel of 4 bits under GPTQ.
+        output_shape: an int, or a shape without the batch axis and without the axes of `...`; None for sizes given by the inputs.
+        activation: a name or function applied to the output; linear by default.
+        bias_axes: the letters of the output axes that the bias has; None for no bias.
+        kernel_initializer, kernel_regularizer, kernel_constraint: of the kernel.
+        bias_initializer, bias_regularizer, bias_constraint: of the bias.
+        gptq_unpacked_column_size: the number of columns of a GPTQ kernel before it was packed to 4 bits; Keras stores it in configs.
+        lora_rank, lora_alpha, quantization_config: as for `Dense`.
     """
 
     schemes = KERNELS
@@ -326,7 +376,12 @@ class EinsumDense(_KernelLayer):
     gptq_unpacked_column_size: int | None = argument(default=None, kw_only=True)
 
     def build(self, input_shape: Any) -> None:
-        """Make the kernel and the bias, of the sizes that the equation's letters have."""
+        """Create the kernel and the bias, with the sizes of the equation's letters.
+
+        Raises:
+            InvalidArgumentError: the equation is malformed, or `bias_axes` names an axis that the output lacks.
+            ShapeError: the inputs or `output_shape` do not fit the equation, or a size is unknown.
+        """
         terms = _EinsumTerms.of(self)
         inputs, outputs = terms.sizes(self, tuple(input_shape))
         self.contraction = Contraction(self.equation, len(input_shape))
@@ -339,16 +394,16 @@ class EinsumDense(_KernelLayer):
         self.build_adapter()
 
     def _fans(self, terms: _EinsumTerms) -> Any:
-        """The kernel's initializer, told which axes are the units that come in and which are those that go out."""
+        """Return the kernel's initializer with its input and output axes set, if it scales with fan-in or fan-out."""
         given = self.kernel_initializer
         if not isinstance(given, initializers.VarianceScaling) or (
             given.input_axes is not None and given.output_axes is not None
         ):
             return given
-        going = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]
-        coming = [i for i in range(len(terms.kernel)) if i not in going]
+        fan_out = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]
+        fan_in = [i for i in range(len(terms.kernel)) if i not in fan_out]
         return type(given).from_config(
-            {**given.get_config(), "seed": given.seed, "input_axes": coming, "output_axes": going}
+            {**given.get_config(), "seed": given.seed, "input_axes": fan_in, "output_axes": fan_out}
         )
 
     def _bias_shape(self, terms: _EinsumTerms, outputs: dict[str, int | None], rank: int) -> tuple[int, ...]:
@@ -359,11 +414,11 @@ class EinsumDense(_KernelLayer):
                 f"Bias dimension '{wrong[0]}' was requested, but is not part of the output spec '{terms.outputs}' (layer {self.name!r})."
             )
         last = terms.outputs[min(terms.outputs.index(letter) for letter in axes) :]
-        behind = rank - len(terms.inputs) if terms.dots == "right" else 0
-        return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * behind)
+        trailing = rank - len(terms.inputs) if terms.dots == "right" else 0
+        return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * trailing)
 
     def get_config(self) -> dict[str, Any]:
-        """The config; GPTQ's size only where there is one."""
+        """Return the config, with the GPTQ size only where there is one."""
         config = super().get_config()
         if not self.gptq_unpacked_column_size:
             config.pop("gptq_unpacked_column_size", None)
@@ -371,7 +426,7 @@ class EinsumDense(_KernelLayer):
 
 
 class _EinsumTerms(NamedTuple):
-    """The letters of an EinsumDense's equation, and on which side `...` stands."""
+    """The letters of an EinsumDense equation, and on which side `...` is: "left", "right" or None."""
 
     inputs: str
     kernel: str
@@ -380,6 +435,7 @@ class _EinsumTerms(NamedTuple):
 
     @classmethod
     def of(cls, layer: EinsumDense) -> _EinsumTerms:
+        """Parse the layer's equation. Raises InvalidArgumentError if it is malformed."""
         equation = layer.equation.replace(" ", "")
         for dots, pattern in _EQUATIONS.items():
             found = re.fullmatch(pattern, equation)
@@ -392,8 +448,8 @@ class _EinsumTerms(NamedTuple):
                 ]
                 if strange:
                     raise InvalidArgumentError(
-                        f"Letter {strange[0]!r} of equation {layer.equation!r} of layer {layer.name!r} stands in the kernel or the output "
-                        "only: each must stand in two of inputs, kernel and output."
+                        f"Letter {strange[0]!r} of equation {layer.equation!r} of layer {layer.name!r} occurs only in the kernel or only "
+                        "in the output: each letter must occur in at least two of inputs, kernel and output."
                     )
                 return terms
         raise InvalidArgumentError(
@@ -404,7 +460,11 @@ class _EinsumTerms(NamedTuple):
     def sizes(
         self, layer: EinsumDense, shape: tuple[int | None, ...]
     ) -> tuple[dict[str, int | None], dict[str, int | None]]:
-        """The size of each letter of the inputs and of the outputs, None where unknown."""
+        """Return the sizes of the letters of the inputs and of the outputs, None where unknown.
+
+        Raises:
+            ShapeError: the inputs' shape, with the batch axis, or `output_shape` does not fit the equation.
+        """
         more = len(shape) - len(self.inputs)
         if more < 0 or (more and self.dots is None):
             raise ShapeError(
@@ -413,11 +473,11 @@ class _EinsumTerms(NamedTuple):
         left = more if self.dots == "left" else 0
         whole = (*shape[: max(1, left)], *layer.partial_output_shape)
         if self.outputs == self.inputs[0] and self.dots is None:
-            whole = shape[:1]  # the batch axis alone, of which `output_shape` says nothing
+            whole = shape[:1]  # the output is the batch axis alone, which `output_shape` leaves out
         if len(whole) != left + len(self.outputs):
             raise ShapeError(
                 f"`output_shape` {layer.partial_output_shape} of layer {layer.name!r} does not fit the output {self.outputs!r} of "
-                f"equation {layer.equation!r}; leave out the batch axis and what ... stands for."
+                f"equation {layer.equation!r}; leave out the batch axis and the axes of `...`."
             )
         inputs = dict(zip(self.inputs, shape[left:], strict=False))
         outputs = dict(zip(self.outputs, whole[left:], strict=True))
@@ -438,10 +498,10 @@ _EQUATIONS: dict[str | None, str] = {
 
 
 def _known_size(layer: Layer, letter: str, *tables: dict[str, int | None]) -> int:
-    """The size of a letter in the first table that knows it."""
+    """Return the size of a letter from the first table that has it."""
     found = next((table[letter] for table in tables if table.get(letter) is not None), None)
     if found is None:
         raise ShapeError(
-            f"Layer {layer.name!r}: the size of letter {letter!r} must be known, by the inputs or by `output_shape`."
+            f"Layer {layer.name!r}: the size of letter {letter!r} must be given by the inputs or by `output_shape`."
         )
     return found

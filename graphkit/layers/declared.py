@@ -1,4 +1,4 @@
-"""What the built-in layers share in declaring their arguments: their base, the checks, the groups that recur."""
+"""Declaring the arguments of built-in layers: the base class, checks, and recurring groups of arguments."""
 
 from __future__ import annotations
 
@@ -13,17 +13,22 @@ from graphkit.ops._windows import per_axis
 
 
 class BuiltInLayer(Declared, Layer, kw_only=True):
-    """Base of graphkit's own layers, whose arguments are declared. Layers of users subclass `Layer` and write an `__init__`."""
+    """Base of the built-in layers, whose arguments are declared. User-defined layers subclass `Layer` and write an `__init__`.
+
+    Raises:
+        InvalidArgumentError: an argument fails its check; InvalidTypeError for some wrong types.
+        UnknownArgumentError: a keyword argument is not known.
+    """
 
     passes_on = True
 
-    # What every layer takes, by name; a layer whose signature shows one names it in `argument_order`.
+    # Keyword arguments of every layer; a layer that shows one in its signature lists it in `argument_order`.
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, saved=False)
     trainable: bool = argument(default=True, hidden=True, for_base=True, saved=False)
     dtype: Any = argument(default=None, hidden=True, for_base=True, saved=False)
     autocast: bool = argument(default=True, hidden=True, for_base=True, saved=False)
     name: Any = argument(default=None, hidden=True, for_base=True, saved=False)
-    if TYPE_CHECKING:  # what further names `Layer` itself takes out of its keyword arguments
+    if TYPE_CHECKING:  # further keyword arguments that `Layer` itself handles
         input_shape: Any = argument(default=None)
         batch_input_shape: Any = argument(default=None)
         batch_shape: Any = argument(default=None)
@@ -32,7 +37,7 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         input_length: Any = argument(default=None)
 
     def get_config(self) -> dict[str, Any]:
-        """The config; of some layers Keras writes only what their `config_order` names, which then has the name and the dtype."""
+        """Return the config. Where `config_order` names "name", Keras writes just the arguments listed there."""
         names = self._saved_names()
         if "name" not in names:
             return super().get_config()
@@ -52,13 +57,13 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         return self.saved_argument(name) if declared else super()._serialize_argument(name)
 
     def _add_weight_of(self, kind: str, shape: Any, name: str | None = None, **options: Any) -> Any:
-        """A weight with the initializer, regularizer and constraint that the arguments `kind_...` say."""
-        said = {part: getattr(self, f"{kind}_{part}") for part in ("initializer", "regularizer", "constraint")}
-        return self.add_weight(name=name or kind, shape=shape, **{**said, **options})
+        """Create a weight with the initializer, regularizer and constraint from the arguments `<kind>_...`."""
+        declared = {part: getattr(self, f"{kind}_{part}") for part in ("initializer", "regularizer", "constraint")}
+        return self.add_weight(name=name or kind, shape=shape, **{**declared, **options})
 
 
 class SpatialLayer(BuiltInLayer, kw_only=True):
-    """Layers over `rank` spatial axes: `class Conv2D(..., rank=2)`."""
+    """A layer over `rank` spatial axes, declared as `class Conv2D(..., rank=2)`."""
 
     rank: ClassVar[int] = 0
 
@@ -76,22 +81,22 @@ class SpatialLayer(BuiltInLayer, kw_only=True):
 
 
 def activation_argument(default: Any = None) -> Any:
-    """An activation: a name, a function, a config; None is `linear`."""
+    """Declare an activation: a name, function or config; None means `linear`."""
     return argument(default=default, convert=activations.get, save=activations.serialize)
 
 
 def initializer(default: Any) -> Any:
-    """An initializer of a weight."""
+    """Declare the initializer of a weight."""
     return argument(default=default, convert=initializers.get)
 
 
 def regularizer() -> Any:
-    """A regularizer of a weight, none by default."""
+    """Declare the regularizer of a weight, None by default."""
     return argument(default=None, convert=regularizers.get)
 
 
 def constraint() -> Any:
-    """A constraint of a weight, none by default."""
+    """Declare the constraint of a weight, None by default."""
     return argument(default=None, convert=constraints.get)
 
 
@@ -112,12 +117,16 @@ fraction = must(
 
 
 def sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
-    """A size for each of the layer's `rank` spatial axes, from one number or several. Raises InvalidArgumentError."""
+    """Return a size for each of the layer's `rank` spatial axes, from an int or a sequence.
+
+    Raises:
+        InvalidArgumentError: `value` is neither a positive int nor `rank` of them.
+    """
     return per_axis(value, layer.rank, name)
 
 
 def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
-    """Like `sizes`; they may be 0."""
+    """Like `sizes`, but 0 is allowed."""
     return per_axis(value, layer.rank, name, allow_zero=True)
 
 
@@ -125,13 +134,13 @@ def sizes_or_zero(layer: Any, name: str, value: Any) -> tuple[int, ...]:
 
 
 class ActivationArgument(Declared, kw_only=True):
-    """Of the function that the outputs go through."""
+    """The function applied to the outputs."""
 
     activation: Any = activation_argument()
 
 
 class KernelArguments(Declared, kw_only=True):
-    """Of the weight `kernel`."""
+    """Initializer, regularizer and constraint of the weight `kernel`."""
 
     kernel_initializer: Any = initializer("glorot_uniform")
     kernel_regularizer: Any = regularizer()
@@ -139,7 +148,7 @@ class KernelArguments(Declared, kw_only=True):
 
 
 class BiasWeightArguments(Declared, kw_only=True):
-    """Of the weight `bias`."""
+    """Initializer, regularizer and constraint of the weight `bias`."""
 
     bias_initializer: Any = initializer("zeros")
     bias_regularizer: Any = regularizer()
@@ -147,13 +156,13 @@ class BiasWeightArguments(Declared, kw_only=True):
 
 
 class BiasArguments(BiasWeightArguments, kw_only=True):
-    """Of the weight `bias`, and whether there is one."""
+    """Whether there is a weight `bias`, with its initializer, regularizer and constraint."""
 
     use_bias: bool = argument(default=True)
 
 
 class RecurrentArguments(Declared, kw_only=True):
-    """Of the weight `recurrent_kernel`."""
+    """Initializer, regularizer and constraint of the weight `recurrent_kernel`."""
 
     recurrent_initializer: Any = initializer("orthogonal")
     recurrent_regularizer: Any = regularizer()
@@ -161,16 +170,22 @@ class RecurrentArguments(Declared, kw_only=True):
 
 
 class SeedArgument(Declared, kw_only=True):
-    """Of layers with chance in them."""
+    """The seed of a random layer."""
 
     seed: int | None = argument(default=None)
 
 
 def weight_arguments(
-    *kinds: str, behind_initializers: str = "", behind_regularizers: str = "activity_regularizer"
+    *kinds: str, after_initializers: str = "", after_regularizers: str = "activity_regularizer"
 ) -> str:
-    """The arguments of some weights in Keras' order, for `argument_order`."""
+    """Return the argument names of these kinds of weights in Keras' order, for `argument_order`.
+
+    Args:
+        kinds: "kernel", "bias", ...: the prefixes of the arguments.
+        after_initializers: names that follow the initializers.
+        after_regularizers: names that follow the regularizers.
+    """
     initializers, regularizers, constraints = (
         " ".join(f"{kind}_{part}" for kind in kinds) for part in ("initializer", "regularizer", "constraint")
     )
-    return f"{initializers} {behind_initializers} {regularizers} {behind_regularizers} {constraints}"
+    return f"{initializers} {after_initializers} {regularizers} {after_regularizers} {constraints}"

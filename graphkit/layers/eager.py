@@ -1,8 +1,7 @@
 """Layers and models called on arrays.
 
-A layer of ours is traced once for each signature, compiled, and the plan kept while its stamp is the same. One that computes
-with code of the user's own runs that code on the arrays, as Keras does: such code may print, read numbers, and depend on
-what it likes.
+A built-in layer is traced and compiled once per signature, and the plan is reused while its stamp is unchanged. A layer that
+runs user-defined code runs that code on the arrays, as in Keras: such code may print, read values, and depend on anything.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from graphkit.ops._convert import tensor
 if TYPE_CHECKING:
     from graphkit.layers.layer import Layer
 
-_KEPT = 8  # plans of one layer
-_KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are what they are: they tell plans apart
+_KEPT = 8  # plans per layer
+_KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are part of a plan's key by value
 
 
-class _Kept(NamedTuple):
-    """A compiled call: `structure` holds the places of the results: outputs, masks of outputs, losses."""
+class _CompiledCall(NamedTuple):
+    """A compiled call. `structure` holds the indices of the outputs, their masks and the losses among the plan's results."""
 
     plan: Any
     structure: Any
@@ -40,46 +39,46 @@ class _Kept(NamedTuple):
 
 
 class EagerCalls:
-    """The calls of one layer on arrays, with the plans compiled for them; the oldest goes first.
+    """Calls of one layer on arrays, and a cache of their plans from which the least recently used is dropped first.
 
     Attributes:
-        parts: the layer's parts as last looked at; see `layers/stamp.py`.
+        parts: the layer's parts when they were last listed; see `layers/stamp.py`.
     """
 
     def __init__(self, layer: Layer) -> None:
         self._layer = layer
-        self._plans: OrderedDict[Any, _Kept] = OrderedDict()
-        self._measures: dict[Any, list[Measure]] = {}  # of calls whose shapes depend on numbers
+        self._plans: OrderedDict[Any, _CompiledCall] = OrderedDict()
+        self._measures: dict[Any, list[Measure]] = {}  # for calls whose shapes depend on values
         self.parts: Parts | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_layer": self._layer}  # plans are made anew
+        return {"_layer": self._layer}  # plans are compiled again
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["_layer"])  # type: ignore[misc]
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The layer's result on arrays."""
+        """Return the layer's outputs for arrays."""
         leaves = nest.flatten([list(args), kwargs])
         if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
-            return self._directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
+            return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
-        kept = self._kept(args, kwargs, leaves, masks, arrays)
-        return self._take(kept, kept.plan(*arrays))
+        kept = self._compiled_call(args, kwargs, leaves, masks, arrays)
+        return self._results(kept, kept.plan(*arrays))
 
-    def _directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
-        """The result of `call` itself; the outermost call gives none of the caller's own memory back."""
+    def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
+        """Run `call` itself. The outermost call copies outputs that share memory with the arguments."""
         is_outermost = current_context() is None
         packed_args, packed_kwargs = nest.pack([list(args), kwargs], leaves)
         made = self._layer.compute(tuple(packed_args), packed_kwargs)
         return nest.map_structure(lambda result: _apart(result, leaves), made) if is_outermost else made
 
-    def _kept(
+    def _compiled_call(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
-    ) -> _Kept:
+    ) -> _CompiledCall:
         call = self._key(args, kwargs, leaves, masks)
         key = (call, tuple(measure(arrays) for measure in self._measures.get(call, ())))
         known = self._plans.get(key)
@@ -99,7 +98,7 @@ class EagerCalls:
         context = current_context()
         return (
             nest.describe([list(args), kwargs]),
-            tuple(_told_apart(leaf) for leaf in leaves),
+            tuple(_plan_key(leaf) for leaf in leaves),
             tuple(None if mask is None else TensorSpec.of(mask) for mask in masks),
             context and (context.training, context.is_assumed),
             self._layer.stamp(),
@@ -107,7 +106,7 @@ class EagerCalls:
 
     def _compile(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
-    ) -> tuple[_Kept, list[Measure]]:
+    ) -> tuple[_CompiledCall, list[Measure]]:
         from graphkit.engine import compile_program
 
         specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
@@ -132,10 +131,10 @@ class EagerCalls:
 
         packed = nest.pack([list(args), kwargs], specs)
         program, structure, measures = trace_on_samples(run, (packed, mask_specs), arrays)
-        return _Kept(compile_program(program), structure, masked, owners), measures
+        return _CompiledCall(compile_program(program), structure, masked, owners), measures
 
-    def _take(self, kept: _Kept, results: list[Any]) -> Any:
-        """The outputs with their masks; the losses go to their layers."""
+    def _results(self, kept: _CompiledCall, results: list[Any]) -> Any:
+        """Return the outputs with their masks, and append the losses to the layers that added them."""
         structure, masks, losses = kept.structure
         context = current_context()
         if context is None or context.entry is None:
@@ -150,7 +149,7 @@ class EagerCalls:
         return outputs
 
     def clear(self) -> None:
-        """Forget the plans."""
+        """Drop all plans."""
         self._plans.clear()
         self._measures.clear()
 
@@ -170,7 +169,7 @@ def _leaf(value: Any) -> Any:
 
 
 def _for_user(value: Any) -> Any:
-    """An argument as the user's own code gets it: an array that it cannot change, with Keras' arithmetic."""
+    """Return an argument as user-defined code sees it: a read-only array with Keras' type promotion."""
     if isinstance(value, Variable):
         value = value.array
     if not isinstance(value, (np.ndarray, np.generic)):
@@ -182,7 +181,7 @@ def _for_user(value: Any) -> Any:
 
 
 def _apart(result: Any, leaves: list[Any]) -> Any:
-    """A result, copied where it shows the memory of an argument."""
+    """Return a result, copied if it shares memory with an argument."""
     if not isinstance(result, EagerTensor) or not any(
         isinstance(leaf, np.ndarray) and np.may_share_memory(result, leaf) for leaf in leaves
     ):
@@ -196,5 +195,5 @@ def _is_compilable(value: Any) -> bool:
     return isinstance(value, (np.ndarray, np.generic, list, float, Variable, *_KEYS))
 
 
-def _told_apart(value: Any) -> Any:
+def _plan_key(value: Any) -> Any:
     return TensorSpec.of(value) if isinstance(value, np.ndarray) else (type(value), value)

@@ -1,4 +1,4 @@
-"""Layers that wrap a part of another framework. They are known by name, so that the refusal can say why."""
+"""Keras layers that wrap parts of other frameworks. They are registered so that the error can explain why they do not load."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _HOME = "keras.layers"
 
 
 class _Foreign(Layer):
-    """Raises InvalidTypeError when it is made."""
+    """A layer whose constructor always raises InvalidTypeError."""
 
     wraps: ClassVar[str] = ""
     instead: ClassVar[str] = ""
@@ -31,17 +31,17 @@ _BY_OPS = "Write it with graphkit.ops in the `call` of a Layer."
 
 @keras_class(_HOME)
 class TorchModuleWrapper(_Foreign, wraps="a PyTorch module", instead=_BY_ONNX):
-    """A PyTorch module: not here. Source: keras.layers.TorchModuleWrapper."""
+    """A PyTorch module: not supported. Source: keras.layers.TorchModuleWrapper."""
 
 
 @keras_class(_HOME)
 class JaxLayer(_Foreign, wraps="a JAX function", instead=f"{_BY_OPS[:-1]}, or as a Lambda."):
-    """A JAX function: not here. Source: keras.layers.JaxLayer."""
+    """A JAX function: not supported. Source: keras.layers.JaxLayer."""
 
 
 @keras_class(_HOME)
 class FlaxLayer(_Foreign, wraps="a Flax module", instead=_BY_OPS):
-    """A Flax module: not here. Source: keras.layers.FlaxLayer."""
+    """A Flax module: not supported. Source: keras.layers.FlaxLayer."""
 
 
 @keras_class(_HOME)
@@ -50,4 +50,4 @@ class TFSMLayer(
     wraps="a TensorFlow SavedModel",
     instead="Convert it with tf2onnx and load the .onnx file with graphkit.load.",
 ):
-    """A TensorFlow SavedModel: not here. Source: keras.layers.TFSMLayer."""
+    """A TensorFlow SavedModel: not supported. Source: keras.layers.TFSMLayer."""

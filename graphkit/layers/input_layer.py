@@ -1,4 +1,4 @@
-"""Input: where a model's tensors enter."""
+"""Input and InputLayer: the inputs of a model."""
 
 from __future__ import annotations
 
@@ -18,7 +18,11 @@ from graphkit.layers.layer import Layer
 
 @keras_class("keras.layers")
 class InputLayer(Layer):
-    """The node that an `Input` is the output of. Source: keras.layers.InputLayer."""
+    """The layer whose output an `Input` is; for its arguments see `Input`. Source: keras.layers.InputLayer.
+
+    Raises:
+        InvalidArgumentError: the shape is missing or invalid, or `sparse` or `ragged` is set.
+    """
 
     def __init__(
         self,
@@ -57,7 +61,7 @@ class InputLayer(Layer):
             self.nodes[0].output_tensors[0].name = self.name
 
     def add_existing(self, tensor: SymbolicTensor) -> None:
-        """Make a tensor that nothing made yet the output of this input."""
+        """Make `tensor`, which no operation has produced, the output of this layer."""
         self.add_node((), {}, tensor.spec)
         node = self.nodes[0]
         tensor.history = node.output_tensors[0].history
@@ -69,11 +73,11 @@ class InputLayer(Layer):
         return self.input_dtype
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Inputs are fed, not computed."""
+        """Raise InvalidTypeError: inputs are fed, not computed."""
         raise InvalidTypeError(f"Input {self.name!r} is not called; the model feeds it.")
 
     def get_config(self) -> dict[str, Any]:
-        """Keras' config of an input: the whole shape, the dtype as a string."""
+        """Return Keras' config of an input: the shape with the batch axis, and the dtype as a string."""
         return {
             "batch_shape": self.batch_shape,
             "dtype": self.input_dtype,
@@ -95,17 +99,20 @@ def Input(  # noqa: N802 (Keras' name)
     optional: bool = False,
     **kwargs: Any,
 ) -> Any:
-    """A symbolic tensor that a model is fed with.
+    """Return a symbolic tensor that is an input of a model. Source: keras.Input.
 
     Args:
-        shape: without the batch axis; None where a size is not known.
-        batch_size: the size of the batch axis, None if it is free.
+        shape: the shape without the batch axis; None where a size is free.
+        batch_size: the size of the batch axis; free by default.
         dtype: `floatx()` by default.
-        batch_shape: with the batch axis, instead of shape and batch_size.
+        sparse: must be False or None; only dense tensors are supported.
+        batch_shape: the shape with the batch axis, in place of `shape` and `batch_size`.
         name: the input's name; `input_layer`, `input_layer_1`, ... by default.
         tensor: a symbolic tensor to use as the input.
+        optional: whether the input may be None.
 
-    Raises InvalidArgumentError for a shape that is none. Source: keras.Input.
+    Raises:
+        InvalidArgumentError: the shape is missing or invalid, `sparse` or `ragged` is set, or `tensor` is not symbolic.
     """
     if tensor is not None and getattr(tensor, "history", None) is not None:
         _check_symbolic(tensor, name or "input")
@@ -125,7 +132,7 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str)
             raise InvalidArgumentError(f"You must pass a `shape` argument to Input {name!r}, without the batch axis.")
         if not isinstance(shape, (list, tuple)):
             raise InvalidArgumentError(
-                f"Cannot convert '{shape}' to a shape. Input {name!r} wants a tuple or list of ints and None: shape=({shape},)."
+                f"Cannot convert '{shape}' to a shape. Input {name!r} expects a tuple or list of ints and None: shape=({shape},)."
             )
         batch_shape = (batch_size, *shape)
     elif shape is not None or batch_size is not None:
@@ -143,5 +150,5 @@ def _full_shape(shape: Any, batch_size: int | None, batch_shape: Any, name: str)
 
 
 def _named_sizes(shape: tuple[int | None, ...], name: str) -> tuple[Any, ...]:
-    """Unknown sizes get names: the batch axis the same in every input, others the input's and the axis'."""
+    """Name the free axes: "batch" for the batch axis of every input, the input's name and the axis number for others."""
     return tuple(Dim.named("batch" if a == 0 else f"{name}_axis{a}") if s is None else s for a, s in enumerate(shape))

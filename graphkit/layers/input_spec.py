@@ -1,4 +1,4 @@
-"""What a layer expects of its inputs, and the message when it gets something else."""
+"""InputSpec: the rank, sizes and dtype that a layer expects of an input."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from graphkit.core.errors import ShapeError
 
 
 class InputSpec:
-    """Rank, sizes or dtype that an input must have; None is anything.
+    """Rank, sizes and dtype that an input must have; None allows anything.
 
     Args:
-        dtype, shape, ndim, max_ndim, min_ndim, axes: what is wanted; `axes` says sizes by axis.
-        allow_last_axis_squeeze: with `shape`: a last axis of size 1 may be missing, or be there beyond the shape.
-        name: which input of several it is about.
+        dtype: stored, but not checked.
+        shape: the whole shape, with the batch axis; None where a size is free.
+        ndim: the rank.
+        max_ndim: the largest rank.
+        min_ndim: the smallest rank.
+        axes: required sizes by axis; negative axes count from the end.
+        allow_last_axis_squeeze: with `shape`, a last axis of size 1 may be missing or added.
+        name: the input's name, for layers with several inputs.
         optional: whether the input may be None.
 
     Source: keras.layers.InputSpec.
@@ -41,7 +46,11 @@ class InputSpec:
         self.allow_last_axis_squeeze, self.name, self.optional = allow_last_axis_squeeze, name, optional
 
     def check(self, shape: tuple[Any, ...], layer_name: str, index: int = 0) -> None:
-        """Raise ShapeError if an input of this shape does not fit."""
+        """Check the shape of an input, with the batch axis.
+
+        Raises:
+            ShapeError: the rank or a size does not match; the message names `layer_name` and `index`, the number of the input.
+        """
         shape = self._squeezed(shape)
         for problem in (self._rank_problem(len(shape)), self._size_problem(shape)):
             if problem:
@@ -51,7 +60,7 @@ class InputSpec:
                 )
 
     def _squeezed(self, shape: tuple[Any, ...]) -> tuple[Any, ...]:
-        """The shape with the last axis that may be missing, or may be too many, made right."""
+        """Return the shape with a last axis of size 1 added or removed where `allow_last_axis_squeeze` permits it."""
         if not self.allow_last_axis_squeeze or self.shape is None:
             return shape
         if len(shape) == len(self.shape) + 1 and shape[-1] == 1:
@@ -59,12 +68,12 @@ class InputSpec:
         return (*shape, 1) if len(shape) == len(self.shape) - 1 and self.shape[-1] == 1 else shape
 
     def get_config(self) -> dict[str, Any]:
-        """What is wanted, as JSON data."""
+        """Return the arguments as JSON data."""
         return {n: getattr(self, n) for n in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputSpec:
-        """The spec with this config."""
+        """Return the spec with this config."""
         return cls(**config)
 
     def _rank_problem(self, rank: int) -> str | None:

@@ -1,4 +1,4 @@
-"""How kernels are quantised: int8, int4, float8, and what GPTQ and AWQ leave of them."""
+"""Quantisation schemes for kernels: int8, int4, float8, GPTQ, AWQ."""
 
 from __future__ import annotations
 
@@ -22,24 +22,24 @@ from graphkit.quantizers.float8 import LARGEST
 
 
 class Int8Kernel(Scheme):
-    """Bytes and a scale for each output; inputs become bytes as well, by their largest value."""
+    """int8 weights with a scale for each output. Inputs are quantised as well, scaled by their largest absolute value."""
 
     extra: ClassVar[tuple[str, ...]] = ("kernel_scale",)
 
     def build(self, layer: Any) -> None:
-        """Make kernel and scale."""
+        """Create kernel and scale."""
         layer.inputs_quantizer = input_quantizer(layer, quantizers.AbsMaxQuantizer())
         layer._kernel = frozen(layer, "kernel", layer.main_shape, "int8")
         shape = layer.contraction.scale_shape(layer.main_shape)
         layer.kernel_scale = frozen(layer, "kernel_scale", shape, initializer="ones")
 
     def encode(self, layer: Any) -> dict[str, Any]:
-        """Kernel and scale."""
+        """Return kernel and scale by attribute."""
         axes = layer.contraction.kernel_axes
         return self._encoded(layer, layer._kernel, weight_quantizer(layer, quantizers.AbsMaxQuantizer(axis=axes)))
 
     def merged(self, layer: Any) -> dict[str, Any]:
-        """Kernel and scale."""
+        """Return kernel and scale by attribute."""
         axes = layer.contraction.kernel_axes
         floats = ops.add(self.decode(layer, layer._kernel, layer.kernel_scale), layer.lora_update())
         return self._encoded(layer, floats, quantizers.AbsMaxQuantizer(axis=axes))
@@ -51,11 +51,11 @@ class Int8Kernel(Scheme):
 
     @staticmethod
     def decode(layer: Any, kernel: Any, scale: Any) -> Any:
-        """The kernel as floats."""
+        """Return the dequantised kernel."""
         return ops.true_divide(ops.cast(kernel, layer.compute_dtype), layer.contraction.kernel_scale_back(scale))
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """The product; its gradient is that of the kernel as floats."""
+        """Return the product; its gradient is that of the product with the dequantised kernel."""
         contraction = layer.contraction
 
         @ops.custom_gradient
@@ -74,12 +74,12 @@ class Int8Kernel(Scheme):
 
 
 class Int4Kernel(Scheme):
-    """Two weights in a byte: the kernel as a matrix (summed over, the rest), with a scale for each column, or for each group of rows."""
+    """int4 weights, two to a byte. The kernel is a matrix (axes summed over, the rest) with a scale per column, or per group of rows."""
 
     extra: ClassVar[tuple[str, ...]] = ("kernel_scale", "kernel_zero", "g_idx")
 
     def build(self, layer: Any) -> None:
-        """Make kernel and scale, and of groups zero and index."""
+        """Create kernel and scale and, with groups, the zero point and the group index."""
         layer.inputs_quantizer = input_quantizer(layer, None)
         rows, columns = layer.contraction.matrix_shape(layer.main_shape)
         layer._kernel = frozen(layer, "kernel", (rows, (columns + 1) // 2), "int8")
@@ -92,12 +92,12 @@ class Int4Kernel(Scheme):
             layer.g_idx = frozen(layer, "g_idx", (rows,), "float32", group_of(size))
 
     def encode(self, layer: Any) -> dict[str, Any]:
-        """Kernel, scale and zero."""
+        """Return kernel, scale and zero point by attribute."""
         default = quantizers.AbsMaxQuantizer(axis=0, value_range=SIGNED4)
         return self._encoded(layer, layer._kernel, weight_quantizer(layer, default))
 
     def merged(self, layer: Any) -> dict[str, Any]:
-        """Kernel, scale and zero."""
+        """Return kernel, scale and zero point by attribute."""
         floats = ops.add(self.decode(layer, *self._parts(layer)), layer.lora_update())
         return self._encoded(layer, floats, quantizers.AbsMaxQuantizer(axis=0, value_range=SIGNED4))
 
@@ -115,15 +115,15 @@ class Int4Kernel(Scheme):
 
     @staticmethod
     def unpacked(layer: Any, kernel: Any) -> Any:
-        """The matrix of small integers."""
+        """Return the kernel as a matrix of unpacked integers."""
         return quantizers.unpack_int4(kernel, layer.contraction.matrix_shape(layer.main_shape)[1], axis=1)
 
     def kept(self, layer: Any) -> Any:
-        """The small integers, in the kernel's shape."""
+        """Return the unpacked integers in the kernel's shape."""
         return ops.reshape(self.unpacked(layer, layer._kernel), layer.main_shape)
 
     def decode(self, layer: Any, kernel: Any, scale: Any, zero: Any = None, g_idx: Any = None) -> Any:
-        """The kernel as floats."""
+        """Return the dequantised kernel."""
         matrix = self.unpacked(layer, kernel)
         if zero is not None:
             made = quantizers.dequantize_with_sz_map(matrix, scale, zero, g_idx, group_axis=0)
@@ -132,7 +132,7 @@ class Int4Kernel(Scheme):
         return ops.reshape(ops.cast(made, layer.compute_dtype), layer.main_shape)
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """The product; its gradient is that of the kernel as floats."""
+        """Return the product; its gradient is that of the product with the dequantised kernel."""
         contraction = layer.contraction
 
         @ops.custom_gradient
@@ -144,7 +144,7 @@ class Int4Kernel(Scheme):
             if layer.inputs_quantizer is not None:
                 factor, divisor = layer.inputs_quantizer(inputs, axis=contraction.input_axes)
                 divisor = contraction.input_scale(divisor)
-            late = len(parts) == 2 and contraction.is_matmul  # the scale of a column may wait until after the product
+            late = len(parts) == 2 and contraction.is_matmul  # a scale per column can be applied after the product
             if late:
                 divisor = parts[1] if divisor is None else ops.multiply(parts[1], divisor)
             kernel = self.unpacked(layer, parts[0]) if late else self.decode(layer, *parts)
@@ -154,7 +154,7 @@ class Int4Kernel(Scheme):
         return multiplied(inputs, *self._parts(layer))
 
     def policy_mode(self, layer: Any) -> str:
-        """int4 and the size of the groups."""
+        """Return int4 with the group size, -1 for no groups."""
         return f"int4/{block_size_of(layer) or -1}"
 
 
@@ -169,16 +169,16 @@ _FLOAT8 = (
 
 
 class Float8Kernel(Scheme):
-    """Products of float8 numbers (arXiv:2209.05433): the kernel stays, scales follow the largest values of the last steps.
+    """Products of float8 values (arXiv:2209.05433). The float kernel is kept; scales follow the largest values of the last steps.
 
-    The new scales and histories come as "gradients", which the optimizer assigns.
+    New scales and histories are returned as "gradients", which the optimizer assigns.
     """
 
     keeps_floats = True
     extra: ClassVar[tuple[str, ...]] = _FLOAT8
 
     def build(self, layer: Any) -> None:
-        """Make scales and histories."""
+        """Create scales and histories."""
         policy = layer.own_policy
         length = getattr(policy, "amax_history_length", QuantizedFloat8DTypePolicy.default_amax_history_length)
         for name in _FLOAT8:
@@ -194,7 +194,11 @@ class Float8Kernel(Scheme):
             setattr(layer, name, made)
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """The product of what float8 leaves of both."""
+        """Return the product of inputs and kernel rounded to float8.
+
+        Raises:
+            UnsupportedError: LoRA is enabled.
+        """
         if layer.lora_enabled:
             raise UnsupportedError(f"float8 does not support LoRA (layer {layer.name!r}).")
         dtype = layer.compute_dtype
@@ -219,20 +223,20 @@ class Float8Kernel(Scheme):
 
     @staticmethod
     def _renewed(x: Any, scale: Any, history: Any, dtype: str) -> tuple[Any, Any]:
-        """The scale and the history after a step."""
+        """Return the scale and the history after a step."""
         new = quantizers.compute_float8_scale(ops.max(history), scale, LARGEST[dtype])
         return new, quantizers.compute_float8_amax_history(x, history)
 
 
 class CalibratedKernel(Scheme):
-    """GPTQ and AWQ: groups of inputs with a scale and a zero for each output, found from samples. The matrix is kept transposed."""
+    """GPTQ: groups of inputs with a scale and a zero point for each output, found from sample data. The matrix is stored transposed."""
 
     calibrated = True
     adaptable = False
     extra: ClassVar[tuple[str, ...]] = ("quantized_kernel", "kernel_scale", "kernel_zero", "g_idx")
 
     def build(self, layer: Any) -> None:
-        """Make the bytes, scale, zero and index; the float kernel, if there is one, serves until the samples have been seen."""
+        """Create the integers, scale, zero point and group index; a float kernel, if present, is used until calibration."""
         layer.is_calibrated = not hasattr(layer, f"_{layer.main}")
         rows, columns = calibrated_shape(layer)
         kept = (columns + 1) // 2 if self.bits(layer) == 4 else columns
@@ -250,46 +254,46 @@ class CalibratedKernel(Scheme):
 
     @staticmethod
     def _settings(layer: Any) -> Any:
-        """The config, or the policy that a file names."""
+        """Return the config, or the policy from a file."""
         policy = layer.own_policy
         return policy if isinstance(policy, (GPTQDTypePolicy, AWQDTypePolicy)) else layer.quantization_config
 
     def bits(self, layer: Any) -> int:
-        """The bits of a weight."""
+        """Return the number of bits per weight."""
         return int(self._settings(layer).weight_bits)
 
     def weight_names(self, layer: Any) -> tuple[str, ...]:
-        """Without the float kernel, which a calibrated layer has no more."""
+        """Return the attributes without the float kernel, which a calibrated layer no longer has."""
         return (*(n for n in layer.weight_names if n != f"_{layer.main}"), *self.extra)
 
     def kept(self, layer: Any) -> Any:
-        """The float kernel before calibration, then the small integers (outputs, inputs)."""
+        """Return the float kernel before calibration, then the unpacked integers (outputs, inputs)."""
         return self.unpacked(layer) if layer.is_calibrated else layer._kernel
 
     def unpacked(self, layer: Any) -> Any:
-        """The matrix of small integers, (outputs, inputs)."""
+        """Return the matrix of unpacked integers, (outputs, inputs)."""
         if self.bits(layer) != 4:
             return layer.quantized_kernel
         return quantizers.unpack_int4(layer.quantized_kernel, calibrated_shape(layer)[1], axis=0, dtype="uint8")
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """The product with the kernel as floats."""
+        """Return the product with the dequantised kernel."""
         return layer.contraction(inputs, self.decode(layer) if layer.is_calibrated else layer._kernel)
 
     def decode(self, layer: Any) -> Any:
-        """The kernel as floats."""
+        """Return the dequantised kernel."""
         matrix = quantizers.dequantize_with_sz_map(
             self.unpacked(layer), layer.kernel_scale, layer.kernel_zero, layer.g_idx
         )
         return ops.reshape(ops.transpose(matrix), layer.main_shape)
 
     def policy_mode(self, layer: Any) -> str:
-        """The mode, bits and size of the groups."""
+        """Return the mode with the bits and the group size."""
         return str(layer.quantization_config.dtype_policy_string())
 
 
 class ActivationAwareKernel(CalibratedKernel):
-    """AWQ: inputs that matter have been scaled up before the kernel was quantised."""
+    """AWQ: the rows of important inputs were scaled up before the kernel was quantised."""
 
     extra: ClassVar[tuple[str, ...]] = ("quantized_kernel", "kernel_scale", "kernel_zero", "awq_scales", "g_idx")
 
@@ -297,7 +301,7 @@ class ActivationAwareKernel(CalibratedKernel):
         layer.awq_scales = frozen(layer, "awq_scales", (rows,), initializer="ones")
 
     def decode(self, layer: Any) -> Any:
-        """The kernel as floats."""
+        """Return the dequantised kernel."""
         matrix = quantizers.dequantize_with_sz_map(
             self.unpacked(layer), layer.kernel_scale, layer.kernel_zero, layer.g_idx
         )
@@ -306,9 +310,10 @@ class ActivationAwareKernel(CalibratedKernel):
 
 
 def calibrated_shape(layer: Any) -> tuple[int, int]:
-    """(inputs, outputs) of a kernel as GPTQ and AWQ see it: of three axes the largest one tells which side has two.
+    """Return (inputs, outputs) of a kernel for GPTQ and AWQ. With three axes, the first is the inputs alone if it is the largest.
 
-    Raises InvalidArgumentError for a kernel of another number of axes.
+    Raises:
+        InvalidArgumentError: the kernel has neither two nor three axes.
     """
     shape = layer.main_shape
     if len(shape) == 2:

@@ -1,4 +1,4 @@
-"""Lambda: a function as a layer. It is traced, so it has a gradient, an ONNX form, and a JSON form without any code."""
+"""Lambda: a function as a layer. It is traced, so it has a gradient, an ONNX form, and a JSON form without code."""
 
 from __future__ import annotations
 
@@ -22,14 +22,17 @@ _HOME = "keras.layers"
 class Lambda(Layer):
     """A function of tensors as a layer.
 
-    The function is written with graphkit.ops (or `K.`) and Python operators. It is saved by its registered name, or else as the
-    graph of the ops that it consists of: a `Functional` model, which real Keras opens as well.
+    The function uses graphkit.ops (or `K.`) and Python operators. It is saved under its registered name or, if it has none, as
+    the graph of its ops: a `Functional` model, which real Keras can also open.
 
     Args:
-        function: called with the inputs and `arguments`; also with `mask` and `training` if it names them.
+        function: called with the inputs and `arguments`, and with `mask` and `training` if it has variables of these names.
         output_shape: accepted for old scripts; the shape is found by tracing.
-        mask: a mask, or a function (inputs, mask) -> mask.
-        arguments: further keyword arguments of the function.
+        mask: the mask of the outputs, or a function (inputs, mask) -> mask.
+        arguments: a dict of further keyword arguments of the function.
+
+    Raises:
+        InvalidTypeError: `function` is not callable.
 
     Source: keras.layers.Lambda.
     """
@@ -45,7 +48,7 @@ class Lambda(Layer):
         super().__init__(**kwargs)
         if not callable(function):
             raise InvalidTypeError(
-                f"Lambda {self.name!r} wants a function, got {type(function).__name__}: {function!r:.80}."
+                f"Lambda {self.name!r} expects a function, got {type(function).__name__}: {function!r:.80}."
             )
         self.function = function
         self.output_shape_argument = output_shape
@@ -54,7 +57,7 @@ class Lambda(Layer):
         self.supports_masking = mask is not None  # type: ignore[misc]
 
     def call(self, inputs: Any, mask: Any = None, training: bool | None = None) -> Any:
-        """The function's result."""
+        """Return the function's result; `arguments` take precedence over `mask` and `training`."""
         known = getattr(getattr(self.function, "__code__", None), "co_varnames", ())
         given = dict(self.arguments)
         if "mask" in known and "mask" not in given:
@@ -64,11 +67,15 @@ class Lambda(Layer):
         return self.function(inputs, **given)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The mask that the constructor was given."""
+        """Return the constructor's `mask`, called if it is a function."""
         return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self) -> dict[str, Any]:
-        """The registered name of the function. Raises SerializationError for a function without one (its graph is saved instead)."""
+        """Return the config, with the registered name of the function.
+
+        Raises:
+            SerializationError: the function is not registered. Saving a model stores the graph of its ops instead.
+        """
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         config["function"] = serialize(self.function)
         config["arguments"] = serialize(self.arguments)
@@ -78,30 +85,31 @@ class Lambda(Layer):
 
     @property
     def saves_graph(self) -> bool:
-        """Whether a file gets the graph of the function's ops: it is not registered, so it has no name that a reader knows."""
+        """Whether files store the graph of the function's ops, because the function is not registered under a name."""
         return "_registered_name" not in getattr(self.function, "__dict__", {})
 
     def __getstate__(self) -> dict[str, Any]:
-        """Its state; a function that cannot be pickled is there as the model of the ops that it consists of."""
+        """Return the state; a function that cannot be pickled is replaced by the model of its ops."""
         state = super().__getstate__()
         return state if _is_importable(self.function) else {**state, "function": _GraphFunction(_pickled_model(self))}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
-        """A copy with the same function: Python copies functions by reference."""
+        """Return a copy with the same function: Python copies functions by reference."""
         made = type(self).__new__(type(self))
         memo[id(self)] = made
         made.__setstate__(copy.deepcopy(super().__getstate__(), memo))
         return made
 
     def as_saved(self) -> Any:
-        """What stands for this layer in a file: itself, or the model of its ops."""
+        """Return what files store for this layer: the layer itself, or the model of its ops."""
         return lambda_as_model(self) if self.saves_graph else self
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A Lambda whose function is registered, or given as a custom object by the layer's or the function's name.
+        """Return a Lambda whose function is registered, or a custom object under the layer's or the function's name.
 
-        Raises UnsafeCodeError for code in the file: it is never run.
+        Raises:
+            UnsafeCodeError: the config holds code, which is never run, or an unknown name.
         """
         config = dict(config)
         config["function"] = _known_function(config, config.get("function"))
@@ -117,7 +125,7 @@ class Lambda(Layer):
 
 
 class _GraphFunction:
-    """The function of a Lambda that was pickled: what the model of its ops computes."""
+    """The function of a pickled Lambda, computed by the model of its ops."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
@@ -128,10 +136,10 @@ class _GraphFunction:
 
 
 def _is_importable(function: Any) -> bool:
-    """Whether pickle can name the function."""
+    """Return whether pickle can store the function by name."""
     try:
         pickle.dumps(function)
-    except Exception:  # pickle passes on whatever an object raises
+    except Exception:  # pickle propagates whatever an object raises
         return False
     return True
 
@@ -141,12 +149,12 @@ def _pickled_model(layer: Lambda) -> Any:
         return lambda_as_model(layer)
     except (GraphKitError, TypeError, ValueError) as error:
         raise pickle.PicklingError(
-            f"The function of Lambda {layer.name!r} cannot be pickled: it has no name in a module, and {error}"
+            f"The function of Lambda {layer.name!r} cannot be pickled: it cannot be imported by name, and {error}"
         ) from error
 
 
 def _known_function(config: Mapping[str, Any], function: Any) -> Any:
-    """The function that a config names, from the registries; code is refused."""
+    """Return the function that a config names, from the registries. Raises UnsafeCodeError for code and unknown names."""
     name = config.get("name")
     given = custom_object(str(name)) if name else None
     if given is not None:
@@ -159,15 +167,16 @@ def _known_function(config: Mapping[str, Any], function: Any) -> Any:
     if callable(function):
         return function
     raise UnsafeCodeError(
-        f"Lambda layer {name!r}: its function is stored in the file as code or under a name that is not registered here. graphkit runs no "
-        f"code out of files. Pass the function: custom_objects={{{name!r}: function}}."
+        f"Lambda layer {name!r}: its function is stored in the file as code, or under a name that is not registered. graphkit runs no "
+        f"code from files. Pass the function: custom_objects={{{name!r}: function}}."
     )
 
 
 def lambda_as_model(layer: Lambda) -> Any:
-    """The functional model of the ops that a Lambda's function consists of, for the shapes of its first call.
+    """Return the functional model of the ops of a Lambda's function, for the shapes of its first call.
 
-    Raises InvalidTypeError if the Lambda has not been called, or its function holds weights of its own.
+    Raises:
+        InvalidTypeError: the Lambda has not been called, or an output does not depend on its inputs.
     """
     from graphkit.layers.input_layer import Input
     from graphkit.models.functional import Functional
@@ -192,7 +201,7 @@ def lambda_as_model(layer: Lambda) -> Any:
 
 def _constant(value: Any, layer: Lambda) -> Any:
     raise InvalidTypeError(
-        f"Lambda {layer.name!r} gives {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph."
+        f"Lambda {layer.name!r} returns {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph."
     )
 
 
@@ -217,12 +226,18 @@ def Merge(  # noqa: N802 (Keras 1's name)
     name: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Keras 1's Merge: the merge layer for a mode, or a Lambda for a function. Warns that it is deprecated.
+    """Return the merge layer for a mode, or a Lambda for a function; warns of deprecation. Source: keras 1 Merge.
 
     Args:
-        mode: 'sum', 'mul', 'concat', 'ave', 'max', 'dot', 'cos', or a function of the list of tensors.
+        layers: tensors or layers; if given, the merge layer is called on them and its output is returned.
+        mode: 'sum', 'mul', 'concat', 'ave', 'max', 'min', 'sub', 'dot', 'cos', or a function of the list of tensors.
+        concat_axis: the axis for 'concat'.
+        dot_axes: the axes for 'dot' and 'cos'.
+        output_shape, output_mask, arguments: for a function, as for `Lambda`.
+        name: of the layer; `merge_1`, ... by default.
 
-    Raises InvalidArgumentError for an unknown mode.
+    Raises:
+        InvalidArgumentError: the mode is unknown.
     """
     from graphkit.layers import merging
 
@@ -240,12 +255,20 @@ def Merge(  # noqa: N802 (Keras 1's name)
         }.get(mode, {})
         layer = cls(**extra, name=name or _auto("merge"))
     else:
-        raise InvalidArgumentError(f"Merge: unknown mode {mode!r}; known are {sorted(_MODES)} and functions.")
+        raise InvalidArgumentError(f"Merge: unknown mode {mode!r}; expected a function or one of {sorted(_MODES)}.")
     return layer if layers is None else layer([_output(item) for item in layers])
 
 
 def merge(inputs: Any, mode: Any = "sum", **kwargs: Any) -> Any:
-    """Keras 1's merge([x, y], mode=...). Source: keras 1 layers.merge."""
+    """Merge a list of tensors: `merge([x, y], mode=...)`. Source: keras 1 layers.merge.
+
+    Args:
+        inputs: the tensors.
+        mode: as for `Merge`.
+
+    Raises:
+        InvalidArgumentError: the mode is unknown.
+    """
     return Merge(mode=mode, **kwargs)(inputs)
 
 

@@ -1,9 +1,9 @@
-"""The base of all layers: weights, building, calling, masks, config."""
+"""The base class of all layers: building, calling, masks, losses, config."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import wraps
 from typing import Any, ClassVar, NamedTuple
@@ -11,13 +11,10 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from graphkit import dtype_policies as policies
-from graphkit.core import dtypes, names, nest
-from graphkit.core.allocation import weight_budget
+from graphkit.core import names, nest
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
-    NotBuiltError,
-    ShapeError,
     UnknownArgumentError,
     UnsupportedError,
 )
@@ -25,58 +22,51 @@ from graphkit.core.recording import our_class, recorded_config, whole_recorded_c
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
 from graphkit.core.signatures import signature_of
-from graphkit.core.stamps import Stamped, tick
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
-from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, current_trace, tracing
-from graphkit.ir.variable import Variable, autocast_scope, current_autocast
+from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.eager import EagerCalls
 from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.shapes import pop_shape_argument, shapes_of, symbolic_of_shapes, tupled
 from graphkit.layers.stamp import ModelStamp, parts_of, stamp_of
-from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
-from graphkit.ops._convert import tensor
-from graphkit.ops.random import SeedGenerator
+from graphkit.layers.weights import WeightedOperation
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
-# Left out for layers that take no such arguments: Keras writes some of them for all.
+# Dropped for layers that do not take them: Keras writes some of these for every layer.
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
-# Arguments of Keras' add_weight that say how several machines or TensorFlow keep a weight.
-_IGNORED_WEIGHT_ARGUMENTS = (
-    "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
-    "use_resource",
-)  # fmt: skip
-_UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
-# Attributes that say nothing about what a layer computes. `trainable` does, but counts by value (layers/stamp.py).
+# Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
     "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
     "compiled", "history", "nodes", "stop_training", "trainable",
 )  # fmt: skip
 
 
-class Layer(Stamped, Operation):
-    """A computation with weights. A subclass says in `build` what weights it needs, in `call` what it computes.
+class Layer(WeightedOperation):
+    """A computation with weights. Subclasses create their weights in `build` and define the computation in `call`.
 
-    The constructor's arguments are kept in attributes of the same names; the config is read off them.
+    Constructor arguments are stored in attributes of the same names, from which `get_config` reads them.
 
     Args:
-        activity_regularizer: a regularizer of the outputs.
-        trainable: whether training changes the weights.
-        dtype: a dtype name or policy: what the weights are kept in and what is computed in.
+        activity_regularizer: a regularizer applied to the outputs.
+        trainable: whether training updates the weights.
+        dtype: a dtype name or a dtype policy, which sets the dtypes of the weights and of the computation.
         autocast: whether float inputs are cast to the compute dtype.
-        name: `dense`, `dense_1`, ... by default.
+        name: unique within a model; by default the class name in snake case, numbered (`dense`, `dense_1`, ...).
+
+    Raises:
+        UnknownArgumentError: a keyword argument is not known.
 
     Source: keras.layers.Layer.
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
-    built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, since it makes no weights
-    uses_batch_statistics: ClassVar[bool] = False  # whether, in training, samples of a batch influence each other
+    built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
+    uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
     def __init__(
         self,
@@ -100,289 +90,24 @@ class Layer(Stamped, Operation):
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
-        self._losses: list[Any] = []  # what the last call on arrays added
+        self._losses: list[Any] = []  # added by the last call on arrays
         self._eager = EagerCalls(self)
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} Known are {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It takes {', '.join(known)}."
             )
-
-    # ----- weights -----
-
-    def add_weight(
-        self,
-        shape: Sequence[int] | None = None,
-        initializer: Any = None,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-        overwrite_with_gradient: bool = False,
-        **others: Any,
-    ) -> Variable:
-        """Make a weight of this shape; glorot_uniform by default for floats, zeros otherwise. Source: keras Layer.add_weight.
-
-        With `overwrite_with_gradient` the optimizer takes the "gradient" for the new value.
-        """
-        from graphkit import constraints, initializers, regularizers
-
-        unknown = [k for k in others if k not in _IGNORED_WEIGHT_ARGUMENTS]
-        if unknown:
-            known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
-            raise InvalidTypeError(
-                f"add_weight() of layer {self.name!r} does not know {unknown}.{did_you_mean(unknown[0], known)} "
-                f"It takes {', '.join(known)}."
-            )
-        if isinstance(shape, str):  # Keras 2's first argument was the name
-            raise InvalidArgumentError(
-                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
-                f"Use: add_weight(shape=..., name={shape!r})."
-            )
-        if shape is not None and not isinstance(shape, (list, tuple)):
-            raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
-        wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
-        default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
-        first = initializers.get(initializer if initializer is not None else default)
-        budget = weight_budget()
-        if budget is not None:
-            first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
-        variable = Variable(
-            first,
-            shape=tuple(shape or ()),
-            dtype=wanted,
-            trainable=trainable,
-            name=name,
-        )
-        variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
-        variable.regularizer = regularizers.get(regularizer)
-        variable.constraint = constraints.get(constraint)
-        self.__dict__.setdefault("_weights", []).append(variable)
-        self.mark_changed()
-        return variable
-
-    def add_variable(
-        self,
-        shape: Sequence[int],
-        initializer: Any,
-        dtype: Any = None,
-        trainable: bool = True,
-        autocast: bool = True,
-        regularizer: Any = None,
-        constraint: Any = None,
-        name: str | None = None,
-    ) -> Variable:
-        """Make a weight; `add_weight` under another name. Source: keras Layer.add_variable."""
-        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
-
-    def tracked_attributes(self) -> dict[str, Any]:
-        """The attributes that may hold variables and layers."""
-        return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
-
-    @property
-    def _own_variables(self) -> list[Variable]:
-        return list(tracked(self, (Variable,)))
-
-    @property
-    def _layers(self) -> list[Layer]:
-        return list(tracked(self, (Layer,)))
-
-    def _walk_layers(self) -> Iterator[Layer]:
-        """This layer and all layers inside, each once, parents first."""
-        seen: set[int] = set()
-        stack: list[Layer] = [self]
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            yield layer
-            stack.extend(reversed(layer._layers))
-
-    @property
-    def variables(self) -> list[Variable]:
-        """All variables: weights, and what else the layer keeps (the states of seed generators)."""
-        return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
-
-    def _kept_variables(self) -> Iterator[Variable]:
-        """The variables of this very layer."""
-        yield from in_keras_order(self._own_variables)
-        yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
-
-    @property
-    def weights(self) -> list[Variable]:
-        """All weights in Keras' order: each layer's trainable ones, its others, then those of the layers inside."""
-        found = []
-        for layer in self._walk_layers():
-            found += in_keras_order(layer._own_variables)
-        return list(dict.fromkeys(found))
-
-    @property
-    def trainable_weights(self) -> list[Variable]:
-        """The weights that training changes; none if this layer is frozen. Of the layers inside each says so for itself."""
-        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
-
-    def _trainable_ones(self) -> Iterator[Variable]:
-        stack: list[Layer] = [self]
-        seen: set[int] = set()
-        while stack:
-            layer = stack.pop()
-            if id(layer) in seen:
-                continue
-            seen.add(id(layer))
-            if layer.trainable:
-                yield from layer._own_variables
-            stack.extend(reversed(layer._layers))
-
-    @property
-    def non_trainable_weights(self) -> list[Variable]:
-        """The weights that training leaves: moving statistics, and those of frozen layers."""
-        trainable = set(self.trainable_weights)
-        return [v for v in self.weights if v not in trainable]
-
-    trainable_variables = trainable_weights
-
-    @property
-    def non_trainable_variables(self) -> list[Variable]:
-        """The variables that training does not change."""
-        trainable = set(self.trainable_weights)
-        return [v for v in self.variables if v not in trainable]
-
-    @property
-    def trainable(self) -> bool:
-        """Whether training changes the weights; setting it sets the layers inside as well."""
-        return self._trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        for layer in self._walk_layers():
-            layer._trainable = bool(value)
-        tick()
-
-    def count_params(self) -> int:
-        """The number of elements of all weights. Raises NotBuiltError before there are any."""
-        if not self.built:
-            raise NotBuiltError(
-                f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params()."
-            )
-        return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
-
-    def get_weights(self) -> list[np.ndarray[Any, Any]]:
-        """Copies of all weights, in the order of `weights`."""
-        return [v.numpy() for v in self.weights]
-
-    def set_weights(self, weights: Sequence[Any]) -> None:
-        """Take these arrays as weights, in the order of `weights`. Nothing is changed unless all fit. Raises ShapeError."""
-        own = self.weights
-        arrays = [np.asarray(w) for w in weights]
-        if len(arrays) != len(own):
-            raise ShapeError(
-                f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given."
-            )
-        for variable, array in zip(own, arrays, strict=True):
-            if array.shape != variable.shape:
-                raise ShapeError(
-                    f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}."
-                )
-        for variable, array in zip(own, arrays, strict=True):
-            variable.assign(array)
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics that this layer and those inside keep. Source: keras.Layer.metrics."""
-        return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
-
-    # ----- dtypes -----
-
-    @property
-    def dtype_policy(self) -> Any:
-        """What the layer was given as `dtype`: a policy, or a map of policies by path."""
-        return self._dtype_policy
-
-    @dtype_policy.setter
-    def dtype_policy(self, value: Any) -> None:
-        self._take_policy(policies.get(value))
-
-    def _take_policy(self, policy: Any) -> None:
-        """Have this policy from now on; of a map only the entry of this layer is changed."""
-        if self._mapped_path is None:
-            self._dtype_policy = policy
-        else:
-            if self._mapped_path in self._dtype_policy:
-                del self._dtype_policy[self._mapped_path]
-            self._dtype_policy[self._mapped_path] = policy
-            self.mark_changed()
-
-    @property
-    def path(self) -> str | None:
-        """The names of the layers around it and its own, "encoder/dense"; None before it is built."""
-        return self._path
-
-    @property
-    def _mapped_path(self) -> str | None:
-        return self._path if isinstance(self._dtype_policy, policies.DTypePolicyMap) else None
-
-    @property
-    def own_policy(self) -> policies.DTypePolicy:
-        """The policy of this very layer: of a map, what it holds for the layer's path."""
-        given = self._dtype_policy
-        if isinstance(given, policies.DTypePolicyMap):
-            return given.default_policy if self._path is None else given[self._path]
-        own: policies.DTypePolicy = given
-        return own
-
-    @property
-    def quantization_mode(self) -> str | None:
-        """The quantisation of this very layer: "int8", "int4", "float8", "gptq", "awq", or None."""
-        return self.own_policy.quantization_mode
-
-    @property
-    def compute_dtype(self) -> str:
-        """The dtype that the layer computes in."""
-        return self.own_policy.compute_dtype
-
-    @property
-    def variable_dtype(self) -> str:
-        """The dtype of the weights."""
-        return self.own_policy.variable_dtype
-
-    @property
-    def dtype(self) -> str:
-        """The dtype of the weights."""
-        return self.variable_dtype
-
-    def _autocast_dtype(self) -> str | None:
-        """What ops are to see the weights in; a layer without autocast says so only within one that casts, as in Keras."""
-        compute = self.compute_dtype
-        if current_autocast() is None:
-            return compute if compute != self.variable_dtype else None
-        return compute if self.autocast and dtypes.is_float(compute) else ""
-
-    def _autocast_tensor(self, x: Any) -> Any:
-        if isinstance(x, Variable):
-            x = x.value
-        if not self.autocast or not isinstance(x, (Tracer, np.ndarray)) or not dtypes.is_float(self.compute_dtype):
-            return x
-        dtype = TensorSpec.of(x).dtype
-        if dtype == self.compute_dtype or not dtypes.is_float(dtype):
-            return x
-        cast = tensor(x, self.compute_dtype)
-        if isinstance(x, Tracer):
-            cast.mask = x.mask
-        return cast
 
     # ----- building -----
 
     def build(self, *args: Any, **kwargs: Any) -> None:
-        """Make the weights for inputs of these shapes. Nothing by default."""
+        """Create the weights for inputs of these shapes. Does nothing by default."""
         self.built = True
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
-        """Build for the first call, by the shapes of its tensor arguments."""
+        """Build the layer for the shapes of the tensor arguments of its first call."""
         if self.built:
             return
         shapes = {name: shapes_of(value) for name, value in tensors.items()}
@@ -403,18 +128,18 @@ class Layer(Stamped, Operation):
         if wrong:
             raise InvalidArgumentError(
                 f"build() of layer {self.name!r} ({type(self).__name__}) has several arguments: each must be named after an argument of "
-                f"call(), with `_shape` behind it. {wrong} are not; call() takes {list(taken)[1:]}."
+                f"call(), followed by `_shape`. {wrong} are not; call() takes {list(taken)[1:]}."
             )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         if "compute_mask" in vars(cls) and our_class(cls) is not cls:
-            cls.supports_masking = vars(cls).get("supports_masking", True)  # as Keras takes it
+            cls.supports_masking = vars(cls).get("supports_masking", True)  # as in Keras
         if "build" in vars(cls):
             cls.build = _recording_build(vars(cls)["build"])  # type: ignore[method-assign]
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """The shapes that the layer was built for, in Keras' form; None if it needed none."""
+        """Return the shapes that the layer was built for, in Keras' format, or None if its `build` takes none."""
         if self._build_shapes is None or not self._own_build():
             return None
         if len(self._build_shapes) <= 1:
@@ -425,7 +150,7 @@ class Layer(Stamped, Operation):
         return type(self).build is not Layer.build
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build for the shapes that `get_build_config` gave."""
+        """Build for the shapes of a `get_build_config` result."""
         if self.built or not config:
             return
         if "shapes_dict" in config:
@@ -435,13 +160,18 @@ class Layer(Stamped, Operation):
             needed = [p for p in list(wanted.values())[1:] if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
             if shape is not None and len(_build_arguments(type(self))) == 1:
                 self.build(tupled(shape))
-            elif shape is None and not needed:  # it was built without being told a shape
+            elif shape is None and not needed:  # it was built without a shape
                 self.build()
 
     # ----- calling -----
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Record a node for symbolic tensors, emit equations while tracing, compute on arrays."""
+        """Record a node for symbolic tensors, emit equations while tracing, compute on arrays.
+
+        Raises:
+            InvalidTypeError: the arguments do not fit `call`, or one of them is a string, a function or a layer.
+            ShapeError: an input does not match `input_spec`.
+        """
         if isinstance(kwargs.get("training"), (int, np.bool_)):
             kwargs["training"] = bool(kwargs["training"])
         leaves = nest.flatten([list(args), kwargs])
@@ -453,9 +183,10 @@ class Layer(Stamped, Operation):
         return self._eager(args, kwargs)
 
     def stamp(self) -> ModelStamp:
-        """A hashable value that changes when the layer computes something else, apart from its weights' numbers.
+        """Return a hashable value that changes whenever the layer's computation changes.
 
-        It changes with attributes of the layers inside, vocabularies, the graph, `trainable`, and variables that are replaced.
+        It depends on the attributes of the layer and its inner layers, on vocabularies, the graph, `trainable` and the identity of
+        variables, but not on the values of the weights.
         """
         return stamp_of(self)
 
@@ -470,8 +201,8 @@ class Layer(Stamped, Operation):
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
     def _prepare_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> PreparedCall:
-        """Check and build; find the arguments that were not given: masks, `training`."""
-        said = kwargs.get("training")
+        """Check the inputs, build the layer, and fill in the masks and `training` where they were not given."""
+        requested = kwargs.get("training")
         if "training" in kwargs and not _takes(type(self), "training"):
             kwargs = {k: v for k, v in kwargs.items() if k != "training"}
         arguments = self._bind(args, kwargs)
@@ -483,7 +214,7 @@ class Layer(Stamped, Operation):
         self._check_inputs(tensors)
         self._build_for(arguments, tensors)
         added = self._added_arguments(arguments, tensors)
-        training = {**arguments, **added}.get("training", said)
+        training = {**arguments, **added}.get("training", requested)
         return PreparedCall({**kwargs, **added}, added, tensors, training if isinstance(training, bool) else None)
 
     def _check_inputs(self, tensors: Mapping[str, Any]) -> None:
@@ -528,42 +259,31 @@ class Layer(Stamped, Operation):
         return outputs
 
     def _recorded(self, added: dict[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
-        """What a node keeps of the arguments that were not given, as Keras does: a mask where there is one tensor.
+        """Return the filled-in arguments that a node stores: as in Keras, none where the call has several tensors.
 
-        The masks of several tensors travel on the tensors when the model runs. `training` is the call's own default.
+        Masks of several tensors are attached to the tensors when the model runs. `training` is stored only where it is the default
+        of `call`, not where an outer call set it.
         """
         if len(tensors) != 1 or nest.is_nested(next(iter(tensors.values()))):
             return {}
         context = current_context()
-        said = context is not None and context.training is not None
-        return {k: v for k, v in added.items() if not (said and k == "training")}
+        set_by_context = context is not None and context.training is not None
+        return {k: v for k, v in added.items() if not (set_by_context and k == "training")}
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
             return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
-
-    def _autocast_symbolic(self, x: Any) -> Any:
-        floats = dtypes.is_float
-        if (
-            isinstance(x, SymbolicTensor)
-            and self.autocast
-            and floats(x.dtype)
-            and floats(self.compute_dtype)
-            and x.dtype != self.compute_dtype
-        ):
-            return SymbolicTensor(x.spec.shape, self.compute_dtype, name=x.name)
-        return x
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
                     f"Layer {self.name!r} was called on {leaf!r} ({type(leaf).__name__}), which is not a tensor. "
-                    "Call layers on the output of Input(...) or of other layers."
+                    "Call layers on arrays, or on the output of Input(...) or of other layers."
                 )
 
     def compute(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The outputs for tracers or, outside of a trace, for arrays; masks are set on them."""
+        """Return the outputs, with their masks, for tracers or, outside a trace, for arrays."""
         call = self._prepare_call(args, kwargs)
         args = tuple(nest.map_structure(self._autocast_tensor, a) for a in args)
         with (
@@ -582,13 +302,13 @@ class Layer(Stamped, Operation):
         return outputs
 
     def _activity_penalty(self, output: Any) -> Any:
-        """The penalty for a sample of the batch on average, as in Keras."""
+        """Return the penalty divided by the batch size, as in Keras."""
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
-        """Let the layer say which mask travels on with its outputs. A mask that was given goes before that of the input."""
+        """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
         tensors = call.tensors
         if not tensors or not (self.supports_masking or self._makes_masks()):
             return
@@ -615,16 +335,16 @@ class Layer(Stamped, Operation):
         return type(self).compute_mask is not Layer.compute_mask
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """The mask of the outputs, if the layer passes masks on (`supports_masking`): the inputs' one."""
+        """Return the mask of the outputs: by default that of the inputs. Called where `supports_masking` is True."""
         return previous_mask
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
-        """Symbolic tensors like the outputs for these inputs; nothing is recorded."""
+        """Return symbolic tensors with the shapes and dtypes of the outputs; no node is recorded."""
         call = self._prepare_call(args, kwargs)
         return nest.map_structure(lambda s: SymbolicTensor(s.shape, s.dtype), self._infer_output(args, call.kwargs))
 
     def compute_output_shape(self, *args: Any, **kwargs: Any) -> Any:
-        """The shape (or structure of shapes) of the outputs for inputs of this shape."""
+        """Return the shape, or structure of shapes, of the outputs for inputs of these shapes (with the batch axis)."""
         shapes = [*args, *kwargs.values()]
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
@@ -632,20 +352,21 @@ class Layer(Stamped, Operation):
     # ----- losses -----
 
     def add_loss(self, loss: Any) -> None:
-        """Add a scalar (or several) to the loss that training minimises; call it inside `call`. Source: keras Layer.add_loss.
+        """Add one or more scalars to the training loss. To be called inside `call`. Source: keras Layer.add_loss.
 
-        Raises InvalidTypeError for what is no tensor, such as a function or a symbolic tensor.
+        Raises:
+            InvalidTypeError: a value is not a tensor, for example a function or a symbolic tensor.
         """
         for value in nest.flatten(loss):
             if isinstance(value, SymbolicTensor) or callable(value) or isinstance(value, (str, bytes)) or value is None:
                 raise InvalidTypeError(
                     f"`add_loss()` of layer {self.name!r} can only be called from inside `build()` or `call()`, on a tensor. Received "
-                    f"invalid value: {value!r:.100}. Compute it in the `call` of a layer, which may then add it."
+                    f"invalid value: {value!r:.100}. Compute it in the `call` of a layer and add it there."
                 )
             self._recorded_losses().append(value)
 
     def _recorded_losses(self) -> list[Any]:
-        """Where the losses of the call under way are kept: with the trace, whose tensors they are, or with the layer."""
+        """Return the list of losses of the current call: the trace's while tracing, since they are its tensors, else the layer's."""
         trace = current_trace()
         if trace is None:
             return self._losses
@@ -661,59 +382,40 @@ class Layer(Stamped, Operation):
                 layer._losses = []
 
     def added_losses(self) -> list[Any]:
-        """What `add_loss` and activity regularizers of this layer and those inside added in the last call."""
+        """Return the losses that `add_loss` and activity regularizers added in the last call, with those of inner layers."""
         trace = current_trace()
         if trace is None:
             return [loss for layer in parts_of(self).layers for loss in layer._losses]
         return [loss for layer in parts_of(self).layers for loss in trace.notes.get((layer, "losses"), ())]
 
     def regularization_losses(self) -> list[Any]:
-        """The penalties of the weights' regularizers."""
+        """Return the penalties of the regularizers of trainable weights."""
         trainable = set(self.trainable_weights)
         return [v.regularizer(v) for v in self.weights if v.regularizer is not None and v in trainable]
 
     @property
     def losses(self) -> list[Any]:
-        """What the last call added, and the penalties of the weights' regularizers. Source: keras.Layer.losses."""
+        """The losses added by the last call and the penalties of the weight regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
-
-    # ----- files -----
-
-    def stored_variables(self) -> list[Variable]:
-        """The variables that stand in the layer's own part of a weights file: the trainable ones, then the others."""
-        return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
-
-    def stored_values(self) -> dict[Variable, Any]:
-        """What a file gets instead of the numbers of some variables."""
-        return {}
-
-    def save_own_variables(self, store: Any) -> None:
-        """Put the layer's own weights into `store`, by number. A subclass may put in more. Source: keras Layer.save_own_variables."""
-        instead = self.stored_values()
-        for index, variable in enumerate(self.stored_variables()):
-            store[str(index)] = np.asarray(instead.get(variable, variable.array))
-
-    def load_own_variables(self, store: Any) -> None:
-        """Take the layer's own weights out of `store`. Raises ShapeError where they do not fit. Source: keras Layer.load_own_variables."""
-        variables = self.stored_variables()
-        if len(store.keys()) != len(variables):
-            raise ShapeError(
-                f"Layer {self.name!r} has {len(variables)} weights {[v.name for v in variables]}, the file has {len(store.keys())}: "
-                f"{sorted(store.keys())}."
-            )
-        for index, variable in enumerate(variables):
-            variable.assign(store[str(index)])
 
     # ----- quantisation -----
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        """Raises UnsupportedError: only layers with a kernel or a table can be quantised. Source: keras Layer.quantize."""
+        """Refuse: only layers with a kernel or an embedding table can be quantised. Source: keras Layer.quantize.
+
+        Raises:
+            UnsupportedError: always; layers that can be quantised override this method.
+        """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The constructor's arguments as JSON data."""
+        """Return the constructor's arguments as JSON data.
+
+        Raises:
+            UnsupportedError: the layer is user-defined, has no `get_config`, and an argument is not JSON data.
+        """
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
@@ -723,7 +425,7 @@ class Layer(Stamped, Operation):
         return {**config, **recorded(self, (*config, "activity_regularizer"))}
 
     def _saved_names(self) -> list[str]:
-        """The arguments of graphkit's class: what classes of the user's add is recorded, or said by their `get_config`."""
+        """Return the argument names of the nearest graphkit class: those of a user-defined subclass are recorded separately."""
         return [n for n in config_names(our_class(type(self))) if n not in _BASE_ARGUMENTS]
 
     def _serialize_argument(self, name: str) -> Any:
@@ -736,7 +438,12 @@ class Layer(Stamped, Operation):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A layer with this config, without its weights' numbers."""
+        """Return a new layer with this config, with freshly initialized weights.
+
+        Raises:
+            UnsafePathError: an argument that may name a file holds a path.
+            InvalidTypeError: the constructor passes an argument to its base class that the config holds as well.
+        """
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
@@ -747,28 +454,28 @@ class Layer(Stamped, Operation):
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
-                f"{cls.__name__} cannot be made from its config: {error}. Its constructor gives {our_class(cls).__name__} an argument that "
-                f"the config holds too: define get_config() in {cls.__name__} and leave it out there."
+                f"{cls.__name__} cannot be made from its config: {error}. Its constructor passes {our_class(cls).__name__} an argument "
+                f"that the config also holds: define get_config() in {cls.__name__} and leave it out there."
             ) from error
 
     @classmethod
     def _known_arguments(cls) -> list[str]:
-        """The names that the constructor takes."""
+        """Return the argument names that the constructor takes."""
         return config_names(cls)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Variable) and name != "_weights":
-            weights = self.__dict__.get("_weights")
-            if weights and any(w is value for w in weights):
-                weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
-        super().__setattr__(name, value)
-
 
 class PreparedCall(NamedTuple):
-    """One call of a layer: what `call` gets by keyword, which of that was not given, the tensors by name, and `training`."""
+    """One prepared call of a layer.
+
+    Attributes:
+        kwargs: the keyword arguments of `call`, with those that were filled in.
+        added: those that were filled in: masks and `training`.
+        tensors: the tensor arguments by name.
+        training: the value of `training`, None if it is not known.
+    """
 
     kwargs: dict[str, Any]
     added: dict[str, Any]
@@ -777,7 +484,7 @@ class PreparedCall(NamedTuple):
 
 
 def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
-    """Raise UnsafePathError where a config gives a path for an argument that may name a file."""
+    """Raise UnsafePathError if the config gives a path for an argument that may name a file."""
     declared = getattr(cls, "declaration", None)
     for name, known in declared.arguments.items() if declared is not None else ():
         if known.names_file and isinstance(config.get(name), (str, bytes)):
@@ -785,13 +492,13 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
 
 
 def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
-    """A layer out of the config of the one that holds it: its weights are named below that one."""
+    """Return a layer made from its config, with weights named under the layer `outer` that contains it."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
         return deserialize(config)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
-    """`build` that notes the shapes it was given, makes weights under the layer's name, and computes at once."""
+    """Wrap `build`: record the shapes it is given, name weights under the layer's name, and compute eagerly even in a trace."""
     signature = inspect.signature(build)
 
     @wraps(build)
@@ -814,7 +521,7 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
 
 
 def _argument_from_config(value: Any) -> Any:
-    """Envelopes of layers and functions become objects here; the constructors know the other kinds."""
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
     return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
@@ -827,13 +534,13 @@ def _build_arguments(cls: type[Layer]) -> list[str]:
 
 
 def _takes(cls: type[Layer], name: str) -> bool:
-    """Whether a layer's `call` has an argument of this name."""
+    """Return whether a layer's `call` accepts an argument of this name."""
     parameters = signature_of(cls.call).parameters
     return name in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
 
 
 def _as_eager(value: Any) -> Any:
-    """An output of a layer on arrays; one that is no array yet is left as it is."""
+    """Convert an output on arrays to an EagerTensor; other objects are returned unchanged."""
     if isinstance(value, EagerTensor) or value is None:
         return value
     if isinstance(value, Variable):

@@ -19,13 +19,13 @@ _HOME = "keras.layers"
 
 
 class Merge(BuiltInLayer):
-    """Joins a list of tensors into one, element by element; batch axes first, shapes broadcast after it.
+    """Base of layers that merge a list of tensors elementwise. Shapes broadcast after the batch axis.
 
-    `class Add(Merge, pairwise="add")` joins them by that op, two at a time.
+    `class Add(Merge, pairwise="add")` applies that op to two tensors at a time.
     """
 
     supports_masking = True
-    of_keras2 = False  # whether it stands in a graph that an older file means: masks leave the values alone there
+    of_keras2 = False  # whether masks follow the rules of Keras 1 and 2, where they do not affect values
     exact_count: ClassVar[int | None] = None
     pairwise: ClassVar[str] = ""
 
@@ -34,7 +34,12 @@ class Merge(BuiltInLayer):
         cls.pairwise = pairwise or cls.pairwise
 
     def build(self, input_shape: Any) -> None:
-        """Check that there is a list of shapes, and that they fit together. Raises ShapeError."""
+        """Check the list of input shapes.
+
+        Raises:
+            InvalidArgumentError: it is not a list of shapes, or has the wrong length.
+            ShapeError: the shapes do not fit together.
+        """
         self.of_keras2 = are_masks_of_keras2()
         shapes = input_shape if isinstance(input_shape, list) else None
         if not shapes or not all(isinstance(s, tuple) for s in shapes):
@@ -63,7 +68,11 @@ class Merge(BuiltInLayer):
             ) from None
 
     def call(self, inputs: Any) -> Any:
-        """The merged tensor."""
+        """Return the merged tensor.
+
+        Raises:
+            InvalidTypeError: `inputs` is not a list.
+        """
         if not isinstance(inputs, (list, tuple)):
             raise InvalidTypeError(
                 f"A merge layer should be called on a list of inputs. Layer {self.name!r} received: {inputs!r}"
@@ -71,11 +80,15 @@ class Merge(BuiltInLayer):
         return self.merge(_same_rank(list(inputs)))
 
     def merge(self, inputs: list[Any]) -> Any:
-        """The merged tensor, from tensors of one rank."""
+        """Return the merged tensor; all inputs have the same rank."""
         return reduce(getattr(ops, self.pairwise), inputs)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """True where any input's mask is; None if an input has none. (Keras 2: see `masks_of_keras2`.)"""
+        """Return the logical OR of the masks, None if an input has none. For Keras 2's rule see `masks_of_keras2`.
+
+        Raises:
+            InvalidArgumentError: `inputs` and `mask` are not lists of the same length.
+        """
         if mask is None:
             return None
         self._check_masks(inputs, mask)
@@ -97,20 +110,20 @@ class Merge(BuiltInLayer):
             )
 
     def _masks_of_elements(self, inputs: list[Any]) -> list[Any]:
-        """The masks that the inputs bear, with as many axes as the inputs; None where there is none."""
+        """Return the masks of the inputs, expanded to the rank of the inputs; None where there is none."""
         if self.of_keras2:
             return [None] * len(inputs)
         return [_spread(getattr(x, "mask", None), x) for x in inputs]
 
 
 def _spread(mask: Any, x: Any) -> Any:
-    """A mask with as many axes as `x`."""
+    """Return a mask expanded to the rank of `x`."""
     missing = 0 if mask is None else len(x.shape) - len(mask.shape)
     return ops.expand_dims(mask, [-1 - i for i in range(missing)]) if missing > 0 else mask
 
 
 def _joined_shape(a: Sequence[Any], b: Sequence[Any]) -> tuple[Any, ...]:
-    """Broadcasting of shapes without the batch axis, None an unknown size."""
+    """Broadcast two shapes without the batch axis; None is an unknown size."""
     long, short = (list(a), list(b)) if len(a) >= len(b) else (list(b), list(a))
     lead = len(long) - len(short)
     return (*long[:lead], *(_joined_size(x, y) for x, y in zip(long[lead:], short, strict=True)))
@@ -127,7 +140,7 @@ def _joined_size(x: int | None, y: int | None) -> int | None:
 
 
 def _same_rank(inputs: list[Any]) -> list[Any]:
-    """Inputs of lower rank get axes of size 1 after the batch axis."""
+    """Expand inputs of lower rank by axes of size 1 after the batch axis."""
     rank = max(len(x.shape) for x in inputs)
 
     def raised(x: Any) -> Any:
@@ -139,22 +152,22 @@ def _same_rank(inputs: list[Any]) -> list[Any]:
 
 @keras_class(_HOME)
 class Add(Merge, pairwise="add"):
-    """The sum. Source: keras.layers.Add."""
+    """Adds a list of tensors. Source: keras.layers.Add."""
 
 
 @keras_class(_HOME)
 class Subtract(Merge, pairwise="subtract"):
-    """The first minus the second of two. Source: keras.layers.Subtract."""
+    """Subtracts the second of two tensors from the first. Source: keras.layers.Subtract."""
 
     exact_count = 2
 
 
 @keras_class(_HOME)
 class Multiply(Merge, pairwise="multiply"):
-    """The product; masked steps count as 1, and are 0 where all inputs are masked. Source: keras.layers.Multiply."""
+    """Multiplies a list of tensors. Masked steps count as 1; steps masked in all inputs give 0. Source: keras.layers.Multiply."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        """The product."""
+        """Return the product."""
         masks = self._masks_of_elements(inputs)
         factors = [x if m is None else ops.where(m, x, ops.ones_like(x)) for x, m in zip(inputs, masks, strict=True)]
         product = super().merge(factors)
@@ -165,18 +178,18 @@ class Multiply(Merge, pairwise="multiply"):
 
 @keras_class(_HOME)
 class Average(Merge, pairwise="add"):
-    """The mean. Source: keras.layers.Average."""
+    """Averages a list of tensors. Source: keras.layers.Average."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        """The mean."""
+        """Return the mean."""
         return super().merge(inputs) / len(inputs)
 
 
 class _Extreme(Merge):
-    """The largest or smallest: where one of two is masked, it is the other."""
+    """Elementwise maximum or minimum; where one of two tensors is masked, the other one is taken."""
 
     def merge(self, inputs: list[Any]) -> Any:
-        """The largest or smallest of what is not masked."""
+        """Return the maximum or minimum of the elements that are not masked."""
         masks = self._masks_of_elements(inputs)
         found, seen = inputs[0], masks[0]
         for x, mask in zip(inputs[1:], masks[1:], strict=True):
@@ -189,17 +202,17 @@ class _Extreme(Merge):
 
 @keras_class(_HOME)
 class Maximum(_Extreme, pairwise="maximum"):
-    """The largest of what is not masked. Source: keras.layers.Maximum."""
+    """Elementwise maximum of a list of tensors, ignoring masked steps. Source: keras.layers.Maximum."""
 
 
 @keras_class(_HOME)
 class Minimum(_Extreme, pairwise="minimum"):
-    """The smallest of what is not masked. Source: keras.layers.Minimum."""
+    """Elementwise minimum of a list of tensors, ignoring masked steps. Source: keras.layers.Minimum."""
 
 
 @keras_class(_HOME)
 class Concatenate(Merge):
-    """Joined along `axis`. Source: keras.layers.Concatenate."""
+    """Concatenates a list of tensors along `axis`. Source: keras.layers.Concatenate."""
 
     axis: int = argument(default=-1)
 
@@ -218,11 +231,15 @@ class Concatenate(Merge):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The joined tensor."""
+        """Return the concatenated tensor."""
         return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """The masks joined in the same way; along the last axis true where any is, in Keras 2 where all are."""
+        """Concatenate the masks likewise and reduce the last axis: with any(), or with all() by Keras 2's rule.
+
+        Raises:
+            InvalidArgumentError: `inputs` and `mask` are not lists of the same length.
+        """
         if mask is None:
             return None
         self._check_masks(inputs, mask)
@@ -233,7 +250,7 @@ class Concatenate(Merge):
 
 
 def _mask_like(x: Any, mask: Any) -> Any:
-    """A mask in the shape of `x`: all True where there is none."""
+    """Return a mask in the shape of `x`, all True where there is none."""
     everywhere = ops.cast(ops.ones_like(x), "bool")
     return everywhere if mask is None else ops.logical_and(everywhere, _spread(mask, x))
 
@@ -253,7 +270,12 @@ def _axes(layer: Any, name: str, value: Any) -> Any:
 
 @keras_class(_HOME)
 class Dot(Merge):
-    """The dot product of two tensors along `axes`, sample by sample. Source: keras.layers.Dot."""
+    """Contracts two tensors along `axes`, sample by sample. Source: keras.layers.Dot.
+
+    Args:
+        axes: an axis of both tensors, or a list of one for each; the batch axis is 0.
+        normalize: whether to scale both to unit length along these axes first, which gives the cosine.
+    """
 
     exact_count = 2
 
@@ -276,7 +298,7 @@ class Dot(Merge):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The dot product."""
+        """Return the dot product."""
         x1, x2 = inputs
         a1, a2 = self._axes_for(x1.shape, x2.shape)
         if self.normalize:
@@ -284,7 +306,7 @@ class Dot(Merge):
         return batch_dot(x1, x2, (a1, a2))
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """None: what is masked has been summed over."""
+        """Return None: the output has no time axis to mask."""
         return None
 
 
@@ -293,7 +315,7 @@ def _unit(x: Any, axis: int) -> Any:
 
 
 def batch_dot(x: Any, y: Any, axes: tuple[int, int]) -> Any:
-    """The contraction of an axis of `x` with one of `y`, sample by sample; a result of rank 1 gets an axis of size 1."""
+    """Contract an axis of `x` with one of `y`, sample by sample; a result (batch,) becomes (batch, 1)."""
     ax, ay = axes
     x = ops.moveaxis(x, ax, -1)  # (batch, rest of x..., k)
     y = ops.moveaxis(y, ay, 1)  # (batch, k, rest of y...)
@@ -312,13 +334,13 @@ def _count(sizes: tuple[Any, ...]) -> Any:
 
 
 def _function(cls: type[Layer]) -> Callable[..., Any]:
-    """The layer as a function: `add([x, y])`."""
+    """Return a layer class as a function, such as `add([x, y])`."""
 
     def function(inputs: Any, **kwargs: Any) -> Any:
         return cls(**kwargs)(inputs)
 
     function.__name__ = function.__qualname__ = cls.__name__.lower()
-    function.__doc__ = f"{cls.__name__}(**kwargs)(inputs). Source: keras.layers.{cls.__name__.lower()}."
+    function.__doc__ = f"Return {cls.__name__}(**kwargs)(inputs). Source: keras.layers.{cls.__name__.lower()}."
     return function
 
 
@@ -327,10 +349,10 @@ average, maximum, minimum = _function(Average), _function(Maximum), _function(Mi
 
 
 def concatenate(inputs: Any, axis: int = -1, **kwargs: Any) -> Any:
-    """Concatenate(axis, **kwargs)(inputs). Source: keras.layers.concatenate."""
+    """Return Concatenate(axis, **kwargs)(inputs). Source: keras.layers.concatenate."""
     return Concatenate(axis=axis, **kwargs)(inputs)
 
 
 def dot(inputs: Any, axes: Any = -1, **kwargs: Any) -> Any:
-    """Dot(axes, **kwargs)(inputs). Source: keras.layers.dot."""
+    """Return Dot(axes, **kwargs)(inputs). Source: keras.layers.dot."""
     return Dot(axes=axes, **kwargs)(inputs)

@@ -1,4 +1,4 @@
-"""Normalization layers: over the batch, the layer, groups, by root mean square, to unit length."""
+"""Normalization layers: batch, layer, group, RMS, unit and spectral normalization."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HOME = "keras.layers"
 
 
 class ScaleArguments(Declared, kw_only=True):
-    """Of the weights `gamma` and `beta`, and whether there are any."""
+    """Whether there are weights `gamma` and `beta`, with their initializers, regularizers and constraints."""
 
     center: bool = argument(default=True)
     scale: bool = argument(default=True)
@@ -33,21 +33,21 @@ class ScaleArguments(Declared, kw_only=True):
 
 
 class MovingArguments(Declared, kw_only=True):
-    """Of the moving statistics."""
+    """The initializers of the moving statistics."""
 
     moving_mean_initializer: Any = initializer("zeros")
     moving_variance_initializer: Any = initializer("ones")
 
 
 class _Scaled(ScaleArguments, BuiltInLayer):
-    """What the layers with a learned scale and shift share."""
+    """Base of the layers with a learned scale and offset."""
 
     def _add_scale(self, shape: tuple[int, ...], scale: bool, center: bool) -> None:
         self.gamma = self._add_weight_of("gamma", shape, autocast=False) if scale else None
         self.beta = self._add_weight_of("beta", shape, autocast=False) if center else None
 
     def _channels(self, given: int, input_shape: Any) -> tuple[int, int]:
-        """The number of an axis, and its size. Raises ShapeError if that is not known."""
+        """Return an axis, counted from the start, and its size. Raises ShapeError if the size is unknown."""
         axis = canonical_axis(given, len(input_shape), f"axis of layer {self.name!r}")
         size = input_shape[axis]
         if size is None:
@@ -67,7 +67,7 @@ def _known_sizes(layer: Any, axes: list[int], input_shape: Any) -> tuple[int, ..
 
 
 def _single_axis(layer: Any, name: str, value: Any) -> int:
-    """An int; a list of one, as older files have it, means that one. Raises InvalidTypeError."""
+    """Return the axis as an int, also from a list of one, as in older files. Raises InvalidTypeError or InvalidArgumentError."""
     axis = value[0] if isinstance(value, (list, tuple)) and len(value) == 1 else value
     if not isinstance(axis, (int, float, np.integer)):
         error = InvalidArgumentError if isinstance(axis, str) else InvalidTypeError
@@ -83,7 +83,7 @@ _CLIPPED = ("rmax", "rmin", "dmax")
 
 
 def _clipping(layer: Any, name: str, value: Any) -> dict[str, float] | None:
-    """The limits that are given. Raises InvalidArgumentError for unknown names and for limits that contradict each other."""
+    """Return the limits that are not None. Raises InvalidArgumentError for unknown names and contradictory limits."""
     limits = {key: limit for key, limit in (value or {}).items() if limit is not None}
     known = set(limits) <= set(_CLIPPED)
     if not known or limits.get("rmin", -math.inf) > limits.get("rmax", math.inf) or limits.get("dmax", 0.0) < 0:
@@ -121,11 +121,23 @@ def _listed(value: Any) -> Any:
 
 @keras_class(_HOME)
 class BatchNormalization(MovingArguments, _Scaled):
-    """Normalizes over all axes but `axis`: by the batch while training, by moving statistics otherwise.
+    """Normalizes over all axes but `axis`: by batch statistics during training, by moving statistics otherwise.
 
-    Training moves them: moving = momentum * moving + (1 - momentum) * batch. A mask takes steps out of the statistics. With
-    `renorm` the training output follows the moving statistics within clipped corrections (Ioffe 2017, arXiv:1702.03275).
-    Source: keras.layers.BatchNormalization.
+    Training updates them: moving = momentum * moving + (1 - momentum) * batch. Masked steps are left out of the statistics. A
+    layer that is frozen (`trainable = False`) always uses the moving statistics. Source: keras.layers.BatchNormalization.
+
+    Args:
+        axis: the feature axis, an int.
+        momentum: of the moving statistics, from 0 to 1.
+        epsilon: added to the variance.
+        center: whether an offset beta is added.
+        scale: whether the result is multiplied by a factor gamma.
+        beta_*, gamma_*: initializers, regularizers and constraints of beta and gamma.
+        moving_mean_initializer, moving_variance_initializer: of the moving statistics.
+        renorm: whether training corrects the batch statistics towards the moving ones (Ioffe 2017, arXiv:1702.03275).
+        renorm_clipping: a dict that may limit the corrections: "rmin" and "rmax" for the scale, "dmax" for the shift.
+        renorm_momentum: of the moving statistics that `renorm` uses.
+        synchronized: accepted, without effect: training runs on one machine.
     """
 
     supports_masking = True
@@ -134,8 +146,8 @@ class BatchNormalization(MovingArguments, _Scaled):
     _order = "axis momentum epsilon center scale " + weight_arguments(
         "beta",
         "gamma",
-        behind_initializers="moving_mean_initializer moving_variance_initializer",
-        behind_regularizers="",
+        after_initializers="moving_mean_initializer moving_variance_initializer",
+        after_regularizers="",
     )
     argument_order = f"{_order} renorm renorm_clipping renorm_momentum synchronized"
     config_order = f"{_order} synchronized renorm renorm_clipping renorm_momentum"
@@ -146,11 +158,15 @@ class BatchNormalization(MovingArguments, _Scaled):
     renorm: bool = argument(default=False, kw_only=True)
     renorm_clipping: Any = argument(default=None, check=_clipping, kw_only=True)
     renorm_momentum: float = argument(default=0.99, kw_only=True)
-    synchronized: bool = argument(default=False, kw_only=True)  # one machine: nothing to synchronize with
-    fused: Any = argument(default=None, hidden=True, kw_only=True)  # Keras 2's choice of a kernel
+    synchronized: bool = argument(default=False, kw_only=True)
+    fused: Any = argument(default=None, hidden=True, kw_only=True)  # selects a kernel in Keras 2
 
     def build(self, input_shape: Any) -> None:
-        """Make gamma, beta and the moving statistics, vectors over `axis`."""
+        """Create gamma, beta and the moving statistics, vectors over `axis`.
+
+        Raises:
+            ShapeError: the size of `axis` is unknown.
+        """
         axis, size = self._channels(self.axis, input_shape)
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
         self._add_scale((size,), self.scale, self.center)
@@ -162,14 +178,23 @@ class BatchNormalization(MovingArguments, _Scaled):
             self.renorm_stddev = self._statistic("renorm_stddev", size, self._first_deviation)
 
     def _first_deviation(self, shape: Any, dtype: Any = None) -> Any:
-        """The root of the first moving variance."""
+        """Initialize a deviation with the square root of the moving variance's initial value."""
         return ops.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
 
     def _statistic(self, name: str, size: int, initializer: Any) -> Any:
         return self.add_weight(name=name, shape=(size,), initializer=initializer, trainable=False, autocast=False)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs.
+
+        Args:
+            inputs: floats (batch, ...).
+            training: whether to use batch statistics and update the moving ones.
+            mask: bool, with the shape of the inputs without the last axis.
+
+        Raises:
+            ShapeError: the mask does not have one axis less than the inputs.
+        """
         if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
             raise ShapeError(
                 f"The mask provided to layer {self.name!r} should be one dimension less than the inputs. Received: "
@@ -206,7 +231,7 @@ class BatchNormalization(MovingArguments, _Scaled):
         statistic.assign(statistic * momentum + ops.stop_gradient(batch) * (1.0 - momentum))
 
     def _moments(self, inputs: Any, axis: int, mask: Any) -> tuple[Any, Any]:
-        """Mean and variance over the other axes, of the steps that the mask keeps."""
+        """Return mean and variance over the other axes, of the steps that are not masked."""
         others = [a for a in range(len(inputs.shape)) if a != axis]
         if mask is None:
             mean, variance = ops.moments(inputs, axes=others)
@@ -218,7 +243,7 @@ class BatchNormalization(MovingArguments, _Scaled):
         return mean, ops.sum(ops.square(inputs - spread) * weights, axis=others) / count
 
     def _renormalized(self, mean: Any, variance: Any) -> tuple[Any, Any]:
-        """gamma and beta with the corrections r and d folded in; moves the statistics."""
+        """Update the moving statistics; return gamma and beta with the corrections r and d folded in."""
         limits = self.renorm_clipping or {}
         stddev = ops.sqrt(variance + self.epsilon)
         r = ops.stop_gradient(stddev / self.renorm_stddev)
@@ -239,11 +264,19 @@ class BatchNormalization(MovingArguments, _Scaled):
 
 @keras_class(_HOME)
 class LayerNormalization(_Scaled):
-    """Normalizes each sample over `axis` (an int or several). Source: keras.layers.LayerNormalization."""
+    """Normalizes each sample over `axis`. Source: keras.layers.LayerNormalization.
+
+    Args:
+        axis: an int, or a list of ints.
+        epsilon: added to the variance.
+        center: whether an offset beta is added.
+        scale: whether the result is multiplied by a factor gamma.
+        beta_*, gamma_*: initializers, regularizers and constraints of beta and gamma.
+    """
 
     supports_masking = True
 
-    _order = weight_arguments("beta", "gamma", behind_regularizers="")
+    _order = weight_arguments("beta", "gamma", after_regularizers="")
     argument_order = f"axis epsilon center scale {_order}"
     config_order = f"axis epsilon center scale rms_scaling {_order}"
 
@@ -252,17 +285,21 @@ class LayerNormalization(_Scaled):
     rms_scaling: bool = argument(default=False, convert=bool, hidden=True, kw_only=True)
 
     def __post_init__(self) -> None:
-        self.autocast = False  # the moments are taken in float32, and the result has the inputs' precision, as in Keras
+        self.autocast = False  # as in Keras, the moments are computed in float32 from inputs that were not cast
 
     def build(self, input_shape: Any) -> None:
-        """Make gamma and beta, of the shape of the axes that are normalized."""
+        """Create gamma and beta, with the shape of the normalized axes.
+
+        Raises:
+            ShapeError: the size of one of these axes is unknown.
+        """
         self.axis = self.axis if isinstance(self.axis, list) else [self.axis]  # a list from here on, in the config too
         axes = sorted(canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in self.axis)
         shape = _known_sizes(self, axes, input_shape)
         self._add_scale(shape, self.scale or self.rms_scaling, self.center and not self.rms_scaling)
 
     def call(self, inputs: Any) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs."""
         made = ops.layer_normalization(
             inputs, self.gamma, self.beta, self.axis, self.epsilon, rms_scaling=self.rms_scaling
         )
@@ -274,13 +311,15 @@ class GroupNormalization(_Scaled):
     """Normalizes each sample over groups of the channels (Wu and He 2018, arXiv:1803.08494). Source: keras.layers.GroupNormalization.
 
     Args:
-        groups: how many; -1 makes each channel one of its own (instance normalization).
-        axis: of the channels.
+        groups: the number of groups; -1 for one per channel (instance normalization).
+        axis: the axis of the channels.
+        epsilon: added to the variance.
+        center, scale, beta_*, gamma_*: as for `LayerNormalization`.
     """
 
     supports_masking = True
 
-    argument_order = f"groups axis epsilon center scale {weight_arguments('beta', 'gamma', behind_regularizers='')}"
+    argument_order = f"groups axis epsilon center scale {weight_arguments('beta', 'gamma', after_regularizers='')}"
 
     groups: int = argument(default=32, check=_groups)
     axis: int = argument(default=-1)
@@ -290,18 +329,22 @@ class GroupNormalization(_Scaled):
         self.autocast = False
 
     def build(self, input_shape: Any) -> None:
-        """Make gamma and beta, vectors over the channels."""
+        """Create gamma and beta, vectors over the channels.
+
+        Raises:
+            ShapeError: the number of channels is unknown or not a multiple of `groups`.
+        """
         axis, size = self._channels(self.axis, input_shape)
         self.groups = size if self.groups == -1 else self.groups
         if size % self.groups:
             raise ShapeError(
-                f"Layer {self.name!r}: {size} channels cannot be cut into {self.groups} groups of one size."
+                f"Layer {self.name!r}: {size} channels cannot be split into {self.groups} groups of equal size."
             )
         self.input_spec = InputSpec(ndim=len(input_shape), axes={axis: size})
         self._add_scale((size,), self.scale, self.center)
 
     def call(self, inputs: Any) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs."""
         shape = ops.shape(inputs)
         axis = canonical_axis(self.axis, len(shape))
         part = shape[axis] // self.groups
@@ -320,25 +363,34 @@ class GroupNormalization(_Scaled):
 
 @keras_class(_HOME)
 class RMSNormalization(BuiltInLayer):
-    """Divides by the root mean square over `axis`, times a learned scale (arXiv:1910.07467). Source: keras.layers.RMSNormalization."""
+    """Divides by the root mean square over `axis`, times a learned scale (arXiv:1910.07467). Source: keras.layers.RMSNormalization.
+
+    Args:
+        axis: an int, or a list of ints.
+        epsilon: added to the mean square.
+    """
 
     axis: Any = argument(default=-1)
     epsilon: float = argument(default=1e-6)
 
     def build(self, input_shape: Any) -> None:
-        """Make the scale, of the shape of the axes that are normalized."""
+        """Create the scale, with the shape of the normalized axes.
+
+        Raises:
+            ShapeError: the size of one of these axes is unknown.
+        """
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
         axes = [canonical_axis(a, len(input_shape), f"axis of layer {self.name!r}") for a in self.axis]
         self.scale = self.add_weight(name="scale", shape=_known_sizes(self, axes, input_shape), initializer="ones")
 
     def call(self, x: Any) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs."""
         return ops.rms_normalization(x, scale=self.scale, axis=self.axis, epsilon=self.epsilon)
 
 
 @keras_class(_HOME)
 class UnitNormalization(BuiltInLayer):
-    """Divides by the L2 norm over `axis` (an int or several). Source: keras.layers.UnitNormalization."""
+    """Divides by the L2 norm over `axis`, an int or a list of ints. Source: keras.layers.UnitNormalization."""
 
     supports_masking = True
     built_at_once = True
@@ -346,21 +398,29 @@ class UnitNormalization(BuiltInLayer):
     axis: Any = argument(default=-1, check=_int_or_ints, convert=_listed)
 
     def call(self, inputs: Any) -> Any:
-        """The inputs as vectors of length 1."""
+        """Return the inputs scaled to length 1."""
         return ops.normalize(inputs, axis=self.axis, order=2, epsilon=1e-12)
 
 
 @keras_class(_HOME)
 class SpectralNormalization(Wrapper):
-    """While training, divides the kernel (or embeddings) of the layer inside by its largest singular value (arXiv:1802.05957).
+    """During training, divides the kernel (or embeddings) of the inner layer by its largest singular value (arXiv:1802.05957).
 
-    The value is approached by `power_iterations` steps from a vector that is kept. Source: keras.layers.SpectralNormalization.
+    Source: keras.layers.SpectralNormalization.
+
+    Args:
+        layer: a layer with a `kernel` or `embeddings`.
+        power_iterations: the number of steps of power iteration per call, which start from a vector kept between calls.
     """
 
     power_iterations: int = argument(default=1, check=_power_iterations)
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the layer inside and make the vector."""
+        """Build the inner layer and create the vector (1, n) for power iteration.
+
+        Raises:
+            InvalidArgumentError: the inner layer has neither a kernel nor embeddings.
+        """
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
         held = [getattr(self.layer, name, None) for name in ("kernel", "embeddings")]
@@ -378,7 +438,7 @@ class SpectralNormalization(Wrapper):
         )
 
     def call(self, inputs: Any, training: bool = False) -> Any:
-        """The outputs of the layer inside; while training its kernel is normalized first."""
+        """Return the outputs of the inner layer; during training its kernel is normalized first."""
         if training:
             self._normalize()
         return ops.cast(self.layer(inputs), inputs.dtype)
@@ -386,7 +446,7 @@ class SpectralNormalization(Wrapper):
     def _normalize(self) -> None:
         kernel, u = self.kernel.value, self.vector_u.value
         matrix = ops.reshape(kernel, (-1, self.kernel.shape[-1]))
-        blank = ops.all(ops.equal(kernel, 0))  # then there is no direction to follow
+        blank = ops.all(ops.equal(kernel, 0))  # power iteration has no direction then
         unit, v = u, None
         for _ in range(self.power_iterations):
             v = ops.normalize(ops.matmul(unit, ops.transpose(matrix)), axis=None)

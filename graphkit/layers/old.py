@@ -1,6 +1,7 @@
-"""Layers that older Keras had and Keras 3 has not, under their old names, so that their files and scripts go on working.
+"""Layers of Keras 1 and 2 that Keras 3 lacks, under their old names, so that old files and scripts keep working.
 
-The others stand in `old_activations`, `old_convolution`, `old_local`, `old_merging`, `old_normalization` and `old_reshaping`.
+Further ones are in `old_activations`, `old_convolution`, `old_local`, `old_merging`, `old_normalization`, `old_preprocessing` and
+`old_reshaping`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class ThresholdedReLU(ReLU):
-    """x where it is at least `theta`, else 0. Source: keras 2 ThresholdedReLU."""
+    """x where x >= theta, else 0. Source: keras 2 ThresholdedReLU."""
 
     max_value: Any = argument(init=False)
     negative_slope: Any = argument(init=False)
@@ -38,35 +39,44 @@ class ThresholdedReLU(ReLU):
 
 @keras_class(_HOME)
 class MaxoutDense(KernelArguments, BiasArguments, BuiltInLayer):
-    """The largest of `nb_feature` dense layers, element by element. (batch, n) to (batch, units). Source: keras 1 MaxoutDense."""
+    """Elementwise maximum of `nb_feature` dense layers. Input (batch, n), output (batch, units). Source: keras 1 MaxoutDense."""
 
-    argument_order = f"units nb_feature use_bias {weight_arguments('kernel', 'bias', behind_regularizers='')}"
+    argument_order = f"units nb_feature use_bias {weight_arguments('kernel', 'bias', after_regularizers='')}"
 
     units: int = argument(check=positive)
     nb_feature: int = argument(default=4, check=positive)
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (nb_feature, n, units) and bias (nb_feature, units)."""
+        """Create kernel (nb_feature, n, units) and bias (nb_feature, units)."""
         self.kernel = self._add_weight_of("kernel", (self.nb_feature, input_shape[-1], self.units))
         self.bias = self._add_weight_of("bias", (self.nb_feature, self.units)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
-        """The output."""
+        """Return the output."""
         x = ops.einsum("bi,fio->bfo", inputs, self.kernel)
         return ops.max(x if self.bias is None else x + self.bias, axis=1)
 
 
 @keras_class(_HOME)
 class Highway(KernelArguments, BiasArguments, BuiltInLayer):
-    """gate * activation(x @ kernel + bias) + (1 - gate) * x with a learned gate. (batch, n) to (batch, n). Source: keras 1 Highway."""
+    """gate * activation(x @ kernel + bias) + (1 - gate) * x with a learned gate. Source: keras 1 Highway.
 
-    argument_order = f"activation transform_bias use_bias {weight_arguments('kernel', 'bias', behind_regularizers='')}"
+    Input and output (batch, n).
+
+    Args:
+        activation: a name or function; linear by default.
+        transform_bias: the initial value of the gate's bias.
+        use_bias: whether there are biases.
+        kernel_*, bias_*: initializers, regularizers and constraints of both kernels and biases.
+    """
+
+    argument_order = f"activation transform_bias use_bias {weight_arguments('kernel', 'bias', after_regularizers='')}"
 
     activation: Any = activation_argument()
     transform_bias: float = argument(default=-2)
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel and gate_kernel (n, n), bias and gate_bias (n,)."""
+        """Create kernel and gate_kernel (n, n), bias and gate_bias (n,)."""
         size = input_shape[-1]
         self.kernel = self._add_weight_of("kernel", (size, size))
         self.gate_kernel = self._add_weight_of("kernel", (size, size), "gate_kernel")
@@ -77,7 +87,7 @@ class Highway(KernelArguments, BiasArguments, BuiltInLayer):
             self.gate_bias = self._add_weight_of("bias", (size,), "gate_bias", initializer=first)
 
     def call(self, inputs: Any) -> Any:
-        """The output."""
+        """Return the output."""
         gate, x = ops.matmul(inputs, self.gate_kernel), ops.matmul(inputs, self.kernel)
         if self.bias is not None and self.gate_bias is not None:
             gate, x = gate + self.gate_bias, x + self.bias

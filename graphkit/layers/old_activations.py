@@ -1,4 +1,4 @@
-"""Activations with learned parameters that Keras 1 had."""
+"""Activations with learned parameters from Keras 1."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def _listed(value: Any) -> Any:
 
 
 class SharingArguments(Declared, kw_only=True):
-    """Of parameters that are the same along some axes."""
+    """The axes along which parameters are shared."""
 
     shared_axes: Any = argument(default=None, convert=_listed)
 
 
 class _Parametric(SharingArguments, BuiltInLayer):
-    """An activation whose parameters have the inputs' shape without the batch axis, and 1 along `shared_axes`."""
+    """An activation whose parameters have the inputs' shape without the batch axis, with size 1 along `shared_axes`."""
 
     supports_masking = True
 
@@ -43,26 +43,30 @@ class _Parametric(SharingArguments, BuiltInLayer):
 
 @keras_class(_HOME)
 class ParametricSoftplus(_Parametric):
-    """alpha * softplus(beta * x), alpha and beta learned for each feature. Source: keras 1 ParametricSoftplus."""
+    """alpha * softplus(beta * x) with learned alpha and beta per feature. Source: keras 1 ParametricSoftplus."""
 
     alpha_init: float = argument(default=0.2)
     beta_init: float = argument(default=5.0)
 
     def build(self, input_shape: Any) -> None:
-        """Make alpha and beta."""
+        """Create alpha and beta.
+
+        Raises:
+            ShapeError: the size of an axis that is not shared is unknown.
+        """
         self.alpha = self._parameter("alpha", input_shape, initializers.Constant(self.alpha_init))
         self.beta = self._parameter("beta", input_shape, initializers.Constant(self.beta_init))
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         return self.alpha * ops.softplus(self.beta * inputs)
 
 
 @keras_class(_HOME)
 class SReLU(_Parametric):
-    """x between two thresholds, straight lines of learned slopes outside of them (arXiv:1512.07030). Source: keras 1 SReLU.
+    """x between two learned thresholds, linear with learned slopes outside them (arXiv:1512.07030). Source: keras 1 SReLU.
 
-    The right threshold is |t_right| to the right of the left one.
+    The right threshold is t_left + |t_right|. Below the left one the slope is a_left, above the right one a_right.
     """
 
     t_left_init: Any = initializer("zeros")
@@ -71,14 +75,18 @@ class SReLU(_Parametric):
     a_right_init: Any = initializer("ones")
 
     def build(self, input_shape: Any) -> None:
-        """Make t_left, a_left, t_right, a_right."""
+        """Create t_left, a_left, t_right and a_right.
+
+        Raises:
+            ShapeError: the size of an axis that is not shared is unknown.
+        """
         self.t_left = self._parameter("t_left", input_shape, self.t_left_init)
         self.a_left = self._parameter("a_left", input_shape, self.a_left_init)
         self.t_right = self._parameter("t_right", input_shape, self.t_right_init)
         self.a_right = self._parameter("a_right", input_shape, self.a_right_init)
 
     def call(self, inputs: Any) -> Any:
-        """The activated inputs."""
+        """Return the activated inputs."""
         width = ops.absolute(self.t_right)
         x = inputs - self.t_left
         middle = ops.minimum(ops.relu(x), width) - self.a_left * ops.relu(-x)

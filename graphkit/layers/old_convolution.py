@@ -1,4 +1,4 @@
-"""Convolutions as Keras 1 spelled them where Keras 3 has no such argument."""
+"""Convolutions with Keras 1 arguments that Keras 3 lacks."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class Deconvolution2D(Conv2DTranspose):
-    """A Conv2DTranspose that was told the shape of its output; in files it is a Conv2DTranspose with `output_padding`.
+    """A Conv2DTranspose with a given output shape; files store it as a Conv2DTranspose with `output_padding`.
 
     Args:
-        target_shape: Keras 1's `output_shape`, with the batch axis, which counts for nothing, and in the order of `data_format`.
+        target_shape: Keras 1's `output_shape`, in the order of `data_format`, with the batch axis, which is ignored.
+        The others are those of `Conv2DTranspose`.
 
     Source: keras 1 Deconvolution2D.
     """
@@ -32,7 +33,11 @@ class Deconvolution2D(Conv2DTranspose):
     )
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel and bias, and find the `output_padding` that gives the output its shape."""
+        """Create kernel and bias, and find the `output_padding` that gives `target_shape`.
+
+        Raises:
+            ShapeError: the number of channels is unknown.
+        """
         super().build(input_shape)
         if self.target_shape is not None and self.output_padding is None:
             last = self.data_format == CHANNELS_LAST
@@ -40,7 +45,7 @@ class Deconvolution2D(Conv2DTranspose):
             self.output_padding = self._padding_for(sizes, wanted)
 
     def _padding_for(self, sizes: Any, wanted: Any) -> tuple[int, ...] | None:
-        """None where sizes are not known, or where the output has its shape anyway."""
+        """Return the padding, or None where sizes are unknown, no padding is needed, or none gives the shape."""
         if not all(isinstance(n, int) for n in (*sizes, *wanted)):
             return None
         windows = list(zip(sizes, wanted, self.kernel_size, self.strides, strict=True))
@@ -53,20 +58,20 @@ class Deconvolution2D(Conv2DTranspose):
 
 @keras_class(_HOME)
 class FullConv2D(Conv2D):
-    """A Conv2D with `border_mode="full"`: every place where window and image meet. Source: keras 1 Convolution2D on Theano."""
+    """A Conv2D with `border_mode="full"`: all positions where window and image overlap. Source: keras 1 Convolution2D on Theano."""
 
     paddings = ("full",)
 
     padding: str = argument(default="full", check=one_of_paddings, kw_only=True)
 
     def _check_output(self, input_shape: Any) -> None:
-        """A window meets each image somewhere."""
+        """Do nothing: with full padding every window fits."""
 
     def _options(self) -> dict[str, Any]:
         return {**super()._options(), "padding": "valid"}
 
     def call(self, inputs: Any) -> Any:
-        """The activated convolution."""
+        """Return the activated convolution."""
         margins = [[d * (k - 1)] * 2 for k, d in zip(self.kernel_size, self.dilation_rate, strict=True)]
         none = [[0, 0]]
         last = self.data_format == CHANNELS_LAST

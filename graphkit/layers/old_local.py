@@ -1,4 +1,4 @@
-"""Convolutions with a kernel of their own at each place, which Keras 3 has no more."""
+"""Convolutions with a separate kernel at each position, which Keras 3 no longer has."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _HOME = "keras.layers"
 
 
 class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
-    """A convolution with a kernel of its own at each place. Source: keras 2 LocallyConnected1D, LocallyConnected2D (implementation 1)."""
+    """A convolution with a separate kernel at each position. Source: keras 2 LocallyConnected1D, LocallyConnected2D (implementation 1)."""
 
     argument_order = (
         f"filters kernel_size strides padding data_format activation use_bias {weight_arguments('kernel', 'bias')}"
@@ -40,18 +40,22 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
         super().__post_init__()
         if self.padding != "valid" or self.implementation != 1:
             raise InvalidArgumentError(
-                f"Layer {self.name!r} ({type(self).__name__}) knows padding='valid' and implementation=1 only, "
+                f"Layer {self.name!r} ({type(self).__name__}) supports only padding='valid' and implementation=1, "
                 f"got padding={self.padding!r}, implementation={self.implementation}."
             )
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (places, size of a patch, filters) and bias (*places, filters). Raises InvalidArgumentError for unknown sizes."""
+        """Create kernel (positions, size of a patch, filters) and bias (*positions by axis, filters).
+
+        Raises:
+            InvalidArgumentError: a size of the input is unknown.
+        """
         shape = (
             input_shape if self.data_format == "channels_last" else (input_shape[0], *input_shape[2:], input_shape[1])
         )
         if any(size is None for size in shape[1:]):
             raise InvalidArgumentError(
-                f"Layer {self.name!r} ({type(self).__name__}) must know all sizes of its input, got {input_shape}."
+                f"Layer {self.name!r} ({type(self).__name__}) requires all sizes of its input to be known, got {input_shape}."
             )
         self._places = tuple(
             (n - k) // s + 1 for n, k, s in zip(shape[1:-1], self.kernel_size, self.strides, strict=True)
@@ -63,7 +67,7 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
         self.bias = self._add_weight_of("bias", (*self._places, self.filters)) if self.use_bias else None
 
     def call(self, inputs: Any) -> Any:
-        """The output."""
+        """Return the output."""
         first = self.data_format == "channels_first"
         axes = list(range(1, self.rank + 1))
         x = ops.transpose(inputs, [0, *(a + 1 for a in axes), 1]) if first else inputs
@@ -77,11 +81,11 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
         return self.activation(x if self.bias is None else x + self._bias_in_order(first))
 
     def _bias_in_order(self, first: bool) -> Any:
-        """The bias; with channels_first Keras laid its numbers out anew, and did not transpose them."""
+        """Return the bias in the layout of the outputs: with channels_first Keras reshapes it and does not transpose it."""
         return ops.reshape(self.bias, (1, self.filters, *self._places)) if first else self.bias
 
     def _windows(self) -> list[tuple[slice, ...]]:
-        """For each place within a patch, in order, the slice of the input that it meets."""
+        """Return, for each position within a patch, the strided slice of the input at that position."""
         windows: list[tuple[slice, ...]] = [()]
         for size, stride, places in zip(self.kernel_size, self.strides, self._places, strict=True):
             steps = [slice(i, i + stride * (places - 1) + 1, stride) for i in range(size)]
@@ -91,9 +95,17 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
 
 @keras_class(_HOME)
 class LocallyConnected1D(_LocallyConnected, rank=1):
-    """A Conv1D with a kernel of its own at each step. Source: keras 2 LocallyConnected1D."""
+    """A Conv1D with a separate kernel at each step. Source: keras 2 LocallyConnected1D.
+
+    Raises:
+        InvalidArgumentError: `padding` is not "valid", or `implementation` is not 1.
+    """
 
 
 @keras_class(_HOME)
 class LocallyConnected2D(_LocallyConnected, rank=2):
-    """A Conv2D with a kernel of its own at each place. Source: keras 2 LocallyConnected2D."""
+    """A Conv2D with a separate kernel at each position. Source: keras 2 LocallyConnected2D.
+
+    Raises:
+        InvalidArgumentError: `padding` is not "valid", or `implementation` is not 1.
+    """

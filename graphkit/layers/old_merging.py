@@ -1,4 +1,4 @@
-"""Ways of merging that Keras 1 had."""
+"""Merge modes of Keras 1."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphkit.layers.merging import Dot
 
 @keras_class("keras.layers")
 class CosineProximity(Dot):
-    """A Dot of unit vectors with another axis behind the batch. Source: keras 1 Merge with mode="cos"."""
+    """A Dot of unit vectors, with an axis of size 1 added after the batch axis. Source: keras 1 Merge with mode="cos"."""
 
     normalize: bool = argument(init=False)
 
@@ -21,5 +21,5 @@ class CosineProximity(Dot):
         self.normalize = True
 
     def call(self, inputs: Any) -> Any:
-        """The cosines of the angles, (batch, 1, ...)."""
+        """Return the cosines of the angles, (batch, 1, ...)."""
         return ops.expand_dims(super().call(inputs), 1)

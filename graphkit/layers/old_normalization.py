@@ -17,7 +17,8 @@ class ModalBatchNormalization(BatchNormalization):
     """BatchNormalization that never uses its moving statistics. Source: keras 1 BatchNormalization.
 
     Args:
-        mode: 1 normalizes each sample by itself, along its last axis; 2 always takes the statistics of the batch at hand.
+        mode: 1 normalizes each sample along its last axis; 2 always uses the statistics of the current batch.
+        The others are those of `BatchNormalization`.
     """
 
     argument_order = config_order = f"{BatchNormalization.argument_order} mode"
@@ -25,7 +26,7 @@ class ModalBatchNormalization(BatchNormalization):
     mode: int = argument(default=1, check=_mode, kw_only=True)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs."""
         if self.mode == 2:
             return ops.batch_normalization_training(inputs, self.axis, self.beta, self.gamma, self.epsilon)[0]
         deviation = ops.sqrt(ops.var(inputs, axis=-1, keepdims=True) + self.epsilon)

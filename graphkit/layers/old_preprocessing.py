@@ -1,4 +1,4 @@
-"""What older Keras did to pictures in another way where nothing is trained."""
+"""Image layers that older Keras versions compute differently at inference."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class ResizingRandomCrop(RandomCrop):
-    """A RandomCrop that, where nothing is trained, resizes the images, cut to the wanted ratio first. Source: tf.keras RandomCrop."""
+    """A RandomCrop that, at inference, crops images to the target's aspect ratio and resizes them. Source: tf.keras RandomCrop."""
 
-    casts_at_rest = True
+    casts_unchanged = True
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """The window while training, else the resized images."""
+        """Return the random crop during training, else the resized images."""
         if training:
             return super().transform_images(images, transformation, training)
         size = (self.height, self.width)

@@ -1,4 +1,4 @@
-"""What older Keras did to shapes and pictures in another way."""
+"""Reshaping and resizing layers that older Keras versions compute differently."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class CornerUpSampling2D(UpSampling2D):
-    """UpSampling2D with bilinear interpolation that lays the corners of pixels upon each other: place i is place i / size of the input.
+    """UpSampling2D with bilinear interpolation that aligns the corners of pixels: output position i is input position i / size.
 
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
     """
@@ -31,14 +31,14 @@ class CornerUpSampling2D(UpSampling2D):
     interpolation: str = argument(default="bilinear")
 
     def call(self, inputs: Any) -> Any:
-        """The larger images."""
+        """Return the upsampled images."""
         for axis, factor in zip(spatial_axes(4, self.data_format), self.size, strict=True):
             inputs = _between(inputs, axis, factor)
         return inputs
 
 
 def _between(x: Any, axis: int, factor: int) -> Any:
-    """`factor` values for each along an axis, on the way to the next one; the last one has none."""
+    """Replace each element along an axis by `factor` values interpolated towards the next element; the last one is repeated."""
     if factor == 1:
         return x
     before: list[Any] = [slice(None)] * axis
@@ -50,7 +50,7 @@ def _between(x: Any, axis: int, factor: int) -> Any:
 
 
 def _size_expression(layer: Any, name: str, value: Any) -> Any:
-    """An int, or a list: ["size", input, axis], ["+", ...], ["*", ...], ["//", dividend, divisor]."""
+    """Check an expression: an int, or a list ["size", input, axis], ["+", ...], ["*", ...] or ["//", dividend, divisor]."""
     if isinstance(value, int) and not isinstance(value, bool):
         return value
     if isinstance(value, (list, tuple)) and len(value) > 1 and value[0] in ("size", "+", "*", "//"):
@@ -72,14 +72,13 @@ def _two_expressions(layer: Any, name: str, value: Any) -> Any:
 
 @keras_class(_HOME)
 class ResizingToSizes(BuiltInLayer):
-    """Images resized to a height and a width that are computed from the sizes of tensors.
+    """Resizes images to a height and width computed from the sizes of tensors. Source: `tf.image.resize(x, tf.shape(y)[1:3])`.
+
+    The inputs are the images (batch, h, w, channels), followed by the tensors whose sizes are used.
 
     Args:
-        size: two expressions over the inputs: an int, ["size", number of an input, axis], ["+", ...], ["*", ...], ["//", ...].
-        interpolation: as of `ops.image.resize`.
-        antialias: likewise.
-
-    The inputs are the images (batch, h, w, channels), then the tensors whose sizes count. Source: `tf.image.resize(x, tf.shape(y)[1:3])`.
+        size: expressions for height and width: an int, ["size", index of an input, axis], ["+", ...], ["*", ...], ["//", a, b].
+        interpolation, antialias: as for `ops.image.resize`.
     """
 
     size: Any = argument(check=_two_expressions)
@@ -87,7 +86,11 @@ class ResizingToSizes(BuiltInLayer):
     antialias: bool = argument(default=False)
 
     def call(self, inputs: Any) -> Any:
-        """The resized images."""
+        """Return the resized images.
+
+        Raises:
+            ShapeError: `size` refers to an input or axis that does not exist.
+        """
         tensors = inputs if isinstance(inputs, (list, tuple)) else [inputs]
         height, width = (self._evaluated(one, tensors) for one in self.size)
         return resize(
@@ -106,7 +109,7 @@ class ResizingToSizes(BuiltInLayer):
             number, axis = parts
             if number >= len(tensors) or axis >= len(tensors[number].shape):
                 raise ShapeError(
-                    f"Layer {self.name!r} has no axis {axis} of an input {number}, on which its size depends."
+                    f"The size of layer {self.name!r} depends on axis {axis} of input {number}, which does not exist."
                 )
             return ops.shape(tensors[number])[axis]
         values = [self._evaluated(part, tensors) for part in parts]
@@ -115,7 +118,11 @@ class ResizingToSizes(BuiltInLayer):
 
 @keras_class(_HOME)
 class BatchPart(BuiltInLayer):
-    """The `i`-th of `parts` parts of a batch; the last one takes what is over. Source: keras 2 multi_gpu_model."""
+    """Returns the `i`-th of `parts` parts of a batch; the last one includes the remainder. Source: keras 2 multi_gpu_model.
+
+    Raises:
+        InvalidArgumentError: `i` is not from 0 to parts - 1.
+    """
 
     i: int = argument()
     parts: int = argument(check=positive)
@@ -128,7 +135,7 @@ class BatchPart(BuiltInLayer):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The part."""
+        """Return the part of the batch."""
         batch: int | Dim = ops.shape(inputs)[0]
         step = batch // self.parts
         return inputs[step * self.i :] if self.i == self.parts - 1 else inputs[step * self.i : step * (self.i + 1)]

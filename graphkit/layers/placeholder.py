@@ -1,6 +1,6 @@
-"""Layers of a file whose class is not here: they keep their place, name and config, so that the model can be looked at.
+"""Placeholders for layers of unknown classes: they keep their position, name and config, so that the model can be inspected.
 
-Inside `placeholders(...)` a layer that cannot be made becomes one; elsewhere its error stands.
+Inside `placeholders(...)` a layer that cannot be deserialized becomes a placeholder; elsewhere the error is raised.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ _shapes: ContextVar[Shapes | None] = ContextVar("graphkit_placeholder_shapes", d
 
 
 class Placeholder(Layer):
-    """A layer of a class that graphkit does not have. Calling it on arrays raises UnknownClassError; it has no weights.
+    """A layer of a class that graphkit does not have. It has no weights, and calling it on arrays raises UnknownClassError.
 
-    Its output is said to have the shape that the file gives it, or else that of its first input.
+    Its output has the shape given in the file, or else that of its first input.
 
     Attributes:
-        original_config: the config as it stands in the file.
-        reason: why the layer itself could not be made, and what to do.
+        original_config: the config as stored in the file.
+        reason: why the layer could not be deserialized, and what to do.
+        output_shapes: the shapes of its outputs, with the batch axis, as far as the file gives them.
     """
 
     original_config: Mapping[str, Any]
@@ -36,7 +37,7 @@ class Placeholder(Layer):
     output_shapes: tuple[tuple[Any, ...], ...]
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
-        """Raise UnknownClassError."""
+        """Raise UnknownClassError with the reason."""
         raise UnknownClassError(
             f"Layer {self.name!r} ({type(self).__name__}) is a placeholder and computes nothing. {self.reason}"
         )
@@ -53,13 +54,17 @@ class Placeholder(Layer):
         return [Dim.named(f"{self.name}_axis{axis}") if size is None else size for axis, size in enumerate(shape, 1)]
 
     def get_config(self) -> dict[str, Any]:
-        """The config as it stands in the file."""
+        """Return the config as stored in the file."""
         return dict(self.original_config)
 
 
 @contextmanager
 def placeholders(shapes: Shapes) -> Iterator[None]:
-    """Inside, layers that cannot be made become placeholders. `shapes` has outputs by (layer name, tensor index) as far as known."""
+    """Turn layers that cannot be deserialized into placeholders.
+
+    Args:
+        shapes: the known output shapes, with the batch axis, by (layer name, tensor index).
+    """
     token = _shapes.set(shapes)
     try:
         yield
@@ -68,7 +73,7 @@ def placeholders(shapes: Shapes) -> Iterator[None]:
 
 
 def placeholder_for(entry: Mapping[str, Any], error: SerializationError) -> Placeholder | None:
-    """What stands for a layer that could not be made; None where its error is to stand."""
+    """Return a placeholder for a layer that could not be deserialized, or None where `error` is to be raised."""
     shapes = _shapes.get()
     config = entry.get("config")
     if shapes is None or not isinstance(config, Mapping):
@@ -86,5 +91,5 @@ def placeholder_for(entry: Mapping[str, Any], error: SerializationError) -> Plac
 
 
 def placeholders_in(model: Layer) -> list[Placeholder]:
-    """The placeholders of a model, also in models inside."""
+    """Return the placeholders of a model, including those in nested models."""
     return [layer for layer in model._walk_layers() if isinstance(layer, Placeholder)]

@@ -1,4 +1,4 @@
-"""Pooling layers: maxima and means of windows of the spatial axes, or of all of them (global)."""
+"""Pooling layers: maximum or mean over windows of the spatial axes, or over all of them (global)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _padding = must(
 
 
 class _OfSpatialAxes(SpatialLayer, kw_only=True):
-    """What all pooling layers share: `function` is the op that pools."""
+    """Base of all pooling layers; `function` is the name of the op."""
 
     function: ClassVar[str] = ""
 
@@ -32,7 +32,14 @@ class _OfSpatialAxes(SpatialLayer, kw_only=True):
 
 
 class _Pooling(_OfSpatialAxes):
-    """Windows of `pool_size` every `strides` elements (`pool_size` by default)."""
+    """Pooling over windows.
+
+    Args:
+        pool_size: the size of the window, an int or one for each spatial axis.
+        strides: the step of the window; `pool_size` by default.
+        padding: "valid" (none) or "same".
+        data_format: "channels_last" or "channels_first"; that of the Keras config by default.
+    """
 
     built_at_once = True
 
@@ -48,7 +55,11 @@ class _Pooling(_OfSpatialAxes):
         self.strides = self.pool_size if self.strides is None else sizes(self, "strides", self.strides)
 
     def call(self, inputs: Any) -> Any:
-        """The pooled inputs."""
+        """Return the pooled inputs.
+
+        Raises:
+            ShapeError: the window exceeds the input.
+        """
         self._check_output(tuple(inputs.shape))
         function = getattr(ops, self.function)
         return function(inputs, self.pool_size, self.strides, self.padding, self.data_format)
@@ -64,21 +75,33 @@ class _Pooling(_OfSpatialAxes):
 
 @keras_class(_HOME, "MaxPool1D")
 class MaxPooling1D(_Pooling, rank=1, function="max_pool"):
-    """Maxima over time. Input (batch, steps, channels). Source: keras.layers.MaxPooling1D."""
+    """Maximum over windows of time steps. Arguments as for `MaxPooling2D`. Source: keras.layers.MaxPooling1D.
+
+    Input (batch, steps, channels), output (batch, steps', channels).
+    """
 
 
 @keras_class(_HOME, "MaxPool2D")
 class MaxPooling2D(_Pooling, rank=2, function="max_pool"):
-    """Maxima over images. Input (batch, h, w, channels). Source: keras.layers.MaxPooling2D."""
+    """Maximum over windows of images. Source: keras.layers.MaxPooling2D.
+
+    Input (batch, h, w, channels), output (batch, h', w', channels).
+
+    Args:
+        pool_size: the size of the window, an int or one for each spatial axis.
+        strides: the step of the window; `pool_size` by default.
+        padding: "valid" (none) or "same" (the output has ceil(size / stride) elements).
+        data_format: "channels_last" or "channels_first"; that of the Keras config by default.
+    """
 
 
 @keras_class(_HOME, "MaxPool3D")
 class MaxPooling3D(_Pooling, rank=3, function="max_pool"):
-    """Maxima over volumes. Input (batch, d, h, w, channels). Source: keras.layers.MaxPooling3D."""
+    """Maximum over windows of volumes (batch, d, h, w, channels). Arguments as for `MaxPooling2D`. Source: keras.layers.MaxPooling3D."""
 
 
 class _AveragePooling(_Pooling):
-    """The size of the windows must be given."""
+    """Average pooling, for which `pool_size` has no default."""
 
     config_order = _Pooling.config_order
     pool_size: Any = argument(check=sizes)
@@ -86,21 +109,21 @@ class _AveragePooling(_Pooling):
 
 @keras_class(_HOME, "AvgPool1D")
 class AveragePooling1D(_AveragePooling, rank=1, function="average_pool"):
-    """Means over time; padding does not count. Source: keras.layers.AveragePooling1D."""
+    """Mean over windows of time steps, excluding padding. Arguments as for `MaxPooling2D`. Source: keras.layers.AveragePooling1D."""
 
 
 @keras_class(_HOME, "AvgPool2D")
 class AveragePooling2D(_AveragePooling, rank=2, function="average_pool"):
-    """Means over images; padding does not count. Source: keras.layers.AveragePooling2D."""
+    """Mean over windows of images, excluding padding. Arguments as for `MaxPooling2D`. Source: keras.layers.AveragePooling2D."""
 
 
 @keras_class(_HOME, "AvgPool3D")
 class AveragePooling3D(_AveragePooling, rank=3, function="average_pool"):
-    """Means over volumes; padding does not count. Source: keras.layers.AveragePooling3D."""
+    """Mean over windows of volumes, excluding padding. Arguments as for `MaxPooling2D`. Source: keras.layers.AveragePooling3D."""
 
 
 class _GlobalPooling(_OfSpatialAxes):
-    """One number for each channel: from all spatial positions."""
+    """Pooling over all spatial positions: one value for each channel."""
 
     built_at_once = True
 
@@ -108,34 +131,40 @@ class _GlobalPooling(_OfSpatialAxes):
     keepdims: bool = argument(default=False)
 
     def call(self, inputs: Any) -> Any:
-        """The pooled inputs."""
+        """Return the pooled inputs."""
         axes = list(spatial_axes(self.rank + 2, self.data_format))
         return getattr(ops, self.function)(inputs, axis=axes, keepdims=self.keepdims)
 
 
 @keras_class(_HOME, "GlobalMaxPool1D")
 class GlobalMaxPooling1D(_GlobalPooling, rank=1, function="max"):
-    """The maximum over time. Input (batch, steps, channels), output (batch, channels). Source: keras.layers.GlobalMaxPooling1D."""
+    """Maximum over time. Source: keras.layers.GlobalMaxPooling1D.
+
+    Input (batch, steps, channels), output (batch, channels), or with `keepdims` (batch, 1, channels).
+    """
 
 
 @keras_class(_HOME, "GlobalMaxPool2D")
 class GlobalMaxPooling2D(_GlobalPooling, rank=2, function="max"):
-    """The maximum of an image. Source: keras.layers.GlobalMaxPooling2D."""
+    """Maximum over each image: (batch, h, w, channels) to (batch, channels). Source: keras.layers.GlobalMaxPooling2D."""
 
 
 @keras_class(_HOME, "GlobalMaxPool3D")
 class GlobalMaxPooling3D(_GlobalPooling, rank=3, function="max"):
-    """The maximum of a volume. Source: keras.layers.GlobalMaxPooling3D."""
+    """Maximum over each volume: (batch, d, h, w, channels) to (batch, channels). Source: keras.layers.GlobalMaxPooling3D."""
 
 
 @keras_class(_HOME, "GlobalAvgPool1D")
 class GlobalAveragePooling1D(_GlobalPooling, rank=1, function="mean"):
-    """The mean over time, of the steps that are not masked. Source: keras.layers.GlobalAveragePooling1D."""
+    """Mean over the time steps that are not masked. Source: keras.layers.GlobalAveragePooling1D.
+
+    Input (batch, steps, channels), output (batch, channels), or with `keepdims` (batch, 1, channels).
+    """
 
     supports_masking = True
 
     def call(self, inputs: Any, mask: Any = None) -> Any:
-        """The mean; `mask` (batch, steps) says which steps count."""
+        """Return the mean of the steps where `mask`, bool (batch, steps), is True."""
         if mask is None:
             return super().call(inputs)
         steps = 1 if self.data_format == CHANNELS_LAST else 2
@@ -144,34 +173,34 @@ class GlobalAveragePooling1D(_GlobalPooling, rank=1, function="mean"):
         return total / ops.sum(ops.cast(kept, inputs.dtype), axis=steps, keepdims=self.keepdims)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """None: the steps are gone."""
+        """Return None: the output has no time axis."""
         return None
 
 
 @keras_class(_HOME, "GlobalAvgPool2D")
 class GlobalAveragePooling2D(_GlobalPooling, rank=2, function="mean"):
-    """The mean of an image. Source: keras.layers.GlobalAveragePooling2D."""
+    """Mean over each image: (batch, h, w, channels) to (batch, channels). Source: keras.layers.GlobalAveragePooling2D."""
 
 
 @keras_class(_HOME, "GlobalAvgPool3D")
 class GlobalAveragePooling3D(_GlobalPooling, rank=3, function="mean"):
-    """The mean of a volume. Source: keras.layers.GlobalAveragePooling3D."""
+    """Mean over each volume: (batch, d, h, w, channels) to (batch, channels). Source: keras.layers.GlobalAveragePooling3D."""
 
 
 class _AdaptivePooling(_OfSpatialAxes):
-    """Windows that cover the input, as many along each axis as the output is to have; they may overlap by one element."""
+    """Pooling to a given output size: as many windows along each axis, which cover the input and may overlap by one element."""
 
     output_size: Any = argument(check=sizes)
     data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:
-        """The pooled inputs."""
+        """Return the pooled inputs."""
         for axis, size in zip(spatial_axes(self.rank + 2, self.data_format), self.output_size, strict=True):
             inputs = self._pool_axis(inputs, axis, size)
         return inputs
 
     def _pool_axis(self, x: Any, axis: int, size: int) -> Any:
-        """One axis at a time: windows of an axis have one of two lengths, of each of which there is a moving one."""
+        """Pool one axis: window i covers the elements from floor(i * n / size) to ceil((i + 1) * n / size)."""
         length = x.shape[axis]
         if not isinstance(length, int):
             return self._pool_free_axis(x, axis, size)
@@ -185,7 +214,7 @@ class _AdaptivePooling(_OfSpatialAxes):
         return ops.concatenate(parts, axis=axis)
 
     def _pool_free_axis(self, x: Any, axis: int, size: int) -> Any:
-        """An axis whose length is not known yet: which elements belong to which window is part of the computation."""
+        """Pool an axis of unknown length: the windows are computed by the program."""
         length = ops.cast(ops.shape(x)[axis], "int32")
         place = ops.reshape(ops.arange(ops.shape(x)[axis], dtype="int32"), (1, -1))
         window = ops.reshape(ops.arange(size, dtype="int32"), (-1, 1))
@@ -193,8 +222,8 @@ class _AdaptivePooling(_OfSpatialAxes):
             ops.greater_equal(place, window * length // size),
             ops.less(place, ((window + 1) * length + (size - 1)) // size),
         )
-        behind = (1,) * (x.ndim - axis - 1)
-        inside = ops.reshape(inside, (size, -1, *behind))
+        trailing = (1,) * (x.ndim - axis - 1)
+        inside = ops.reshape(inside, (size, -1, *trailing))
         every = ops.expand_dims(x, axis)
         kept = ops.where(inside, every, ops.cast(float("-inf") if self.function == "max" else 0.0, x.dtype))
         if self.function == "max":
@@ -204,29 +233,47 @@ class _AdaptivePooling(_OfSpatialAxes):
 
 @keras_class(_HOME)
 class AdaptiveAveragePooling1D(_AdaptivePooling, rank=1, function="mean"):
-    """Means over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveAveragePooling1D."""
+    """Mean over windows of time steps: (batch, steps, channels) to (batch, output_size, channels).
+
+    Source: keras.layers.AdaptiveAveragePooling1D.
+    """
 
 
 @keras_class(_HOME)
 class AdaptiveAveragePooling2D(_AdaptivePooling, rank=2, function="mean"):
-    """Means over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveAveragePooling2D."""
+    """Mean over windows of images: (batch, h, w, channels) to (batch, *output_size, channels).
+
+    Source: keras.layers.AdaptiveAveragePooling2D.
+    """
 
 
 @keras_class(_HOME)
 class AdaptiveAveragePooling3D(_AdaptivePooling, rank=3, function="mean"):
-    """Means over volumes of any size. Source: keras.layers.AdaptiveAveragePooling3D."""
+    """Mean over windows of volumes: (batch, d, h, w, channels) to (batch, *output_size, channels).
+
+    Source: keras.layers.AdaptiveAveragePooling3D.
+    """
 
 
 @keras_class(_HOME)
 class AdaptiveMaxPooling1D(_AdaptivePooling, rank=1, function="max"):
-    """Maxima over time, `output_size` of them. Input (batch, steps, channels). Source: keras.layers.AdaptiveMaxPooling1D."""
+    """Maximum over windows of time steps: (batch, steps, channels) to (batch, output_size, channels).
+
+    Source: keras.layers.AdaptiveMaxPooling1D.
+    """
 
 
 @keras_class(_HOME)
 class AdaptiveMaxPooling2D(_AdaptivePooling, rank=2, function="max"):
-    """Maxima over images of any size, output_size = (height, width). Source: keras.layers.AdaptiveMaxPooling2D."""
+    """Maximum over windows of images: (batch, h, w, channels) to (batch, *output_size, channels).
+
+    Source: keras.layers.AdaptiveMaxPooling2D.
+    """
 
 
 @keras_class(_HOME)
 class AdaptiveMaxPooling3D(_AdaptivePooling, rank=3, function="max"):
-    """Maxima over volumes of any size. Source: keras.layers.AdaptiveMaxPooling3D."""
+    """Maximum over windows of volumes: (batch, d, h, w, channels) to (batch, *output_size, channels).
+
+    Source: keras.layers.AdaptiveMaxPooling3D.
+    """

@@ -1,4 +1,4 @@
-"""Recurrent layers: RNN over any cell, and LSTM, GRU, SimpleRNN, which know faster ways through the sequence."""
+"""Recurrent layers: RNN over any cell, and LSTM, GRU and SimpleRNN, which run a whole sequence as one op."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _LOOP_CONFIG = f"{LOOP} zero_output_for_mask"
 
 
 class LoopArguments(Declared, kw_only=True):
-    """How a sequence is run through."""
+    """The arguments of the loop over a sequence."""
 
     return_sequences: bool = argument(default=False)
     return_state: bool = argument(default=False)
@@ -46,7 +46,7 @@ class LoopArguments(Declared, kw_only=True):
     stateful: bool = argument(default=False)
     unroll: bool = argument(default=False)
     zero_output_for_mask: bool = argument(default=False)
-    # Of older Keras: the two that mean something here, then ways of computing the same.
+    # Arguments of older Keras versions: two that have an effect, then those that only select an implementation.
     time_major: bool = argument(default=False, convert=bool, hidden=True)
     _initial_weights: Any = argument(default=None, hidden=True, alias="weights")
     implementation: Any = argument(default=None, hidden=True)
@@ -62,16 +62,19 @@ def _cell(layer: Any, name: str, value: Any) -> Any:
 
 @keras_class(_HOME)
 class RNN(LoopArguments, BuiltInLayer):
-    """A cell run over the time axis. Input (batch, time, ...), output (batch, units) or (batch, time, units).
+    """Runs a cell over the time axis. Input (batch, time, ...), output (batch, units) or (batch, time, units).
 
     Args:
-        cell: an object with `call(inputs, states)` -> (output, new states) and `state_size`; or a list of such.
-        return_sequences: the output of every step rather than of the last one.
-        return_state: the last states as further outputs.
-        go_backwards: from the last step to the first; the sequence is given in the order of processing.
-        stateful: the last states are the next call's initial ones; the batch size must be known.
-        unroll: write the steps out one by one; the number of steps must be known.
-        zero_output_for_mask: masked steps give zeros, not the previous output.
+        cell: an object with `call(inputs, states)` -> (output, new states) and `state_size`, or a list of them.
+        return_sequences: whether to return the output of every time step, not just the last one.
+        return_state: whether to return the final states as further outputs.
+        go_backwards: whether to run from the last time step to the first; sequences are returned in that order.
+        stateful: whether the final states are the initial states of the next call; the batch size must be known.
+        unroll: whether to unroll the loop; the number of time steps must be known.
+        zero_output_for_mask: whether masked time steps return zeros instead of the previous output.
+
+    Raises:
+        InvalidArgumentError: the cell lacks `call` or `state_size`.
 
     Source: keras.layers.RNN.
     """
@@ -87,13 +90,17 @@ class RNN(LoopArguments, BuiltInLayer):
         self.states: list[Any] | None = None
 
     def tracked_attributes(self) -> dict[str, Any]:
-        """Without the states: they are no weights, and are not saved."""
+        """Return the attributes without the states, which are not weights and are not saved."""
         return {k: v for k, v in super().tracked_attributes().items() if k != "states"}
 
     # ----- building, states -----
 
     def build(self, sequences_shape: Any, initial_state_shape: Any = None) -> None:
-        """Build the cell; make the states' variables if stateful."""
+        """Build the cell, and create variables for the states if the layer is stateful.
+
+        Raises:
+            ShapeError: the layer is stateful and the batch size is unknown.
+        """
         sequences_shape = tuple(sequences_shape)
         if self.time_major:
             sequences_shape = (sequences_shape[1], sequences_shape[0], *sequences_shape[2:])
@@ -116,14 +123,14 @@ class RNN(LoopArguments, BuiltInLayer):
         )
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build for the shapes in a config."""
+        """Build for the shapes of a `get_build_config` result."""
         if config.get("input_shape") is not None and not self.built:
             self.build(tuple(config["input_shape"]))
         else:
             super().build_from_config(config)
 
     def get_initial_state(self, batch_size: Any) -> list[Any]:
-        """The states that a sequence starts with when none are given."""
+        """Return the initial states for a batch size, used where a call is given none."""
         states = states_of(self.cell, batch_size, self.compute_dtype)
         return list(states) if nest.is_nested(states) else [states]
 
@@ -133,7 +140,11 @@ class RNN(LoopArguments, BuiltInLayer):
             variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def reset_states(self, states: Any = None) -> None:
-        """Set the states of a stateful layer: to zero, or to these arrays."""
+        """Set the states of a stateful layer to zero, or to the given arrays.
+
+        Raises:
+            InvalidArgumentError: the layer is not stateful.
+        """
         if not self.stateful:
             raise InvalidArgumentError(f"Layer {self.name!r} must be stateful to reset its states.")
         if states is None:
@@ -145,7 +156,11 @@ class RNN(LoopArguments, BuiltInLayer):
     # ----- calling -----
 
     def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on a sequence, or on a list of a sequence and initial states."""
+        """Call the layer on a sequence, or on a list of a sequence and its initial states.
+
+        Raises:
+            InvalidArgumentError: initial states are given both in the list and as `initial_state`.
+        """
         if isinstance(sequences, (list, tuple)) and len(sequences) > 1 and all(hasattr(s, "shape") for s in sequences):
             if args or kwargs.get("initial_state") is not None:
                 raise InvalidArgumentError(
@@ -156,15 +171,25 @@ class RNN(LoopArguments, BuiltInLayer):
         return super().__call__(sequences, *args, **kwargs)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool = False) -> Any:
-        """The output, and the last states with return_state."""
+        """Return the output, followed by the final states with `return_state`.
+
+        Args:
+            sequences: (batch, time, ...), or (time, batch, ...) with `time_major`.
+            initial_state: the states before the first time step; those of `get_initial_state` by default.
+            mask: bool (batch, time); masked time steps leave the states unchanged.
+            training: whether dropout is active.
+
+        Raises:
+            ShapeError: `unroll` without a known number of time steps, or states, mask or batch size of the wrong shape.
+        """
         if not dtypes.is_float(TensorSpec.of(sequences).dtype):
             sequences = ops.cast(sequences, self.compute_dtype)
         if self.time_major:
             sequences = ops.swapaxes(sequences, 0, 1)
         if self.unroll and not isinstance(sequences.shape[1], int):
             raise ShapeError(
-                f"Cannot unroll a RNN if the time dimension is undefined (layer {self.name!r}). Give the number of steps in the Input's "
-                "shape, or leave `unroll` out."
+                f"Cannot unroll a RNN if the time dimension is undefined (layer {self.name!r}). Give the number of time steps in the "
+                "shape of the Input, or do not set `unroll`."
             )
         own_state = initial_state is None and not self.stateful
         states = self._starting_states(sequences, initial_state)
@@ -181,7 +206,7 @@ class RNN(LoopArguments, BuiltInLayer):
         return (output, *states) if self.return_state else output
 
     def _checked_mask(self, mask: Any) -> Any:
-        """The mask of the sequence; a list has it first."""
+        """Return the mask of the sequence, which is the first one of a list."""
         mask = None if mask is None else nest.flatten(mask)[0]
         if mask is not None and len(mask.shape) < 2:
             raise ShapeError(
@@ -201,19 +226,19 @@ class RNN(LoopArguments, BuiltInLayer):
                 )
         nested = list(initial_state) if nest.is_nested(initial_state) else [initial_state]
         if len(nested) != len(self.state_size):
-            raise ShapeError(f"Layer {self.name!r} wants {len(self.state_size)} initial states, got {len(nested)}.")
+            raise ShapeError(f"Layer {self.name!r} expects {len(self.state_size)} initial states, got {len(nested)}.")
         return [nest.map_structure(lambda s: ops.cast(s, self.compute_dtype), s) for s in nested]
 
     def _run(
         self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
     ) -> tuple[Any, list[Any]]:
-        """(output, last states)."""
+        """Return (output, final states)."""
         with steady_dropout(self.cell, sequences[:, 0], states) if training else steady_dropout(None, None, None):
             return self._scan(sequences, states, mask, training)
 
     @property
     def _zeroes(self) -> bool:
-        """Whether masked steps give zeros: Keras does not look at `zero_output_for_mask` where it unrolls."""
+        """Whether masked time steps return zeros: Keras ignores `zero_output_for_mask` where it unrolls."""
         return bool(self.zero_output_for_mask and not self.unroll)
 
     def _scan(self, sequences: Any, states: list[Any], mask: Any, training: bool) -> tuple[Any, list[Any]]:
@@ -238,7 +263,7 @@ class RNN(LoopArguments, BuiltInLayer):
         return ops.swapaxes(ops.flip(ys, 0) if self.go_backwards else ys, 0, 1), states
 
     def _output_spec(self, steps: Any, states: list[Any], training: bool) -> tuple[Any, str]:
-        """Shape and dtype of a step's output."""
+        """Return shape and dtype of the output of a time step."""
         flat = nest.flatten(states)
 
         def one(x: Any, *leaves: Any) -> Any:
@@ -250,41 +275,41 @@ class RNN(LoopArguments, BuiltInLayer):
         return spec.shape, spec.dtype
 
     def compute_mask(self, _: Any, mask: Any = None) -> Any:
-        """The inputs' mask for a sequence, none for states."""
+        """Return the mask of the inputs for sequences, None for other outputs and for states."""
         mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         return [mask, *(None for _ in nest.flatten(_like(self.state_size)))] if self.return_state else mask
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The config; `time_major` of older Keras only where it is used."""
+        """Return the config, with `time_major` of older Keras only where it is set."""
         return {**super().get_config(), **({"time_major": True} if self.time_major else {})}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The layer with the cell of an envelope."""
+        """Return the layer with its cell deserialized."""
         config = dict(config)
         return cls(inner_layer(config, config.pop("cell")), **config)
 
 
 def _like(state_size: Any) -> Any:
-    """The structure of states of these sizes."""
+    """Return the structure of the states for these sizes."""
     return [list(s) if isinstance(s, (list, tuple)) else s for s in state_size]
 
 
 def _time_first_mask(mask: Any) -> Any:
-    """(batch, time[, 1]) as (time, batch)."""
+    """Return a mask (batch, time, ...) as bool (time, batch): True where all further axes are."""
     mask = ops.cast(mask, "bool")
     return ops.swapaxes(ops.all(mask, axis=tuple(range(2, mask.ndim))) if mask.ndim > 2 else mask, 0, 1)
 
 
 def _where(flag: Any, new: Any, old: Any) -> Any:
-    """`new` for the samples whose flag holds."""
+    """Return `new` for samples where `flag` is True, else `old`."""
     return ops.where(ops.reshape(flag, (ops.shape(flag)[0], *([1] * (new.ndim - 1)))), new, old)
 
 
 class OwnCellRNN(RNN):
-    """A layer that makes its cell: what the cell's class declares are arguments of the layer, which the cell keeps."""
+    """A layer that creates its cell. It takes the arguments that the cell's class declares and passes them to the cell."""
 
     cell_class: ClassVar[type[Any]]
     cell_name: ClassVar[str]
@@ -304,19 +329,19 @@ class OwnCellRNN(RNN):
         cell = self.__dict__.get("cell")
         if cell is not None and name in (*type(cell).declaration.order, "kernel", "recurrent_kernel", "bias"):
             return getattr(cell, name)
-        if hasattr(type(self), name):  # a property that raised: say again what it said
+        if hasattr(type(self), name):  # a property that raised: raise its error again
             return object.__getattribute__(self, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """A layer with this config."""
+        """Return a new layer with this config."""
         made: Any = Layer.from_config.__func__(cls, config)  # type: ignore[attr-defined]
         return made
 
 
 class _BuiltInRNN(OwnCellRNN):
-    """One whose sequence runs as one op, `of_sequence`."""
+    """A layer that can run a whole sequence as one op, `of_sequence`."""
 
     of_sequence: ClassVar[Callable[..., tuple[Any, ...]]]
 
@@ -342,7 +367,7 @@ class _BuiltInRNN(OwnCellRNN):
         return self._masked_output(output, mask, own_state), last
 
     def _whole(self, sequences: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[Any, ...]:
-        """The whole sequence as one op."""
+        """Run the whole sequence as one op."""
         cell = self.cell
         first = states[0] if len(states) == 1 else states
         return self.of_sequence(
@@ -351,9 +376,9 @@ class _BuiltInRNN(OwnCellRNN):
         )  # fmt: skip
 
     def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
-        """Zeros at masked steps (zero_output_for_mask) or at those before the first that counts; else the output stays."""
+        """Set outputs to zero at masked time steps (`zero_output_for_mask`), or at those before the first that is not masked."""
         if mask is None or (own_state and not self._zeroes):
-            return output  # a state that starts at zero is zero until a step counts
+            return output  # a state that starts at zero stays zero until the first step that is not masked
         flags = ops.cast(mask, "bool")
         flags = ops.flip(flags, 1) if self.go_backwards else flags
         if not self._zeroes:
@@ -364,7 +389,7 @@ class _BuiltInRNN(OwnCellRNN):
 
 
 def _known_name(activation: Any) -> str | None:
-    """The name by which the recurrent ops know an activation, or None."""
+    """Return the name of an activation that the recurrent ops support, else None."""
     name = str(getattr(activation, "__name__", ""))
     if activations.BY_NAME.get(name) is not activation and get_registered_name(activation) != f"graphkit>{name}":
         return None
@@ -372,15 +397,19 @@ def _known_name(activation: Any) -> str | None:
 
 
 _GATES = "activation recurrent_activation"
-_PENALTY = {"behind_regularizers": "activity_regularizer"}
+_PENALTY = {"after_regularizers": "activity_regularizer"}
 _PLAIN = f"units {cell_order('activation', **_PENALTY)}"
 _GATED = f"units {cell_order(_GATES, **_PENALTY)}"
-_WITH_FORGET_BIAS = f"units {cell_order(_GATES, behind_initializers='unit_forget_bias', **_PENALTY)}"
+_WITH_FORGET_BIAS = f"units {cell_order(_GATES, after_initializers='unit_forget_bias', **_PENALTY)}"
 
 
 @keras_class(_HOME)
 class SimpleRNN(CellArguments, _BuiltInRNN):
-    """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN."""
+    """h = activation(x @ kernel + h @ recurrent_kernel + bias) over the time axis. Source: keras.layers.SimpleRNN.
+
+    Input (batch, time, n), output (batch, units), or (batch, time, units) with `return_sequences`. Arguments as for `LSTM`, without
+    `recurrent_activation` and `unit_forget_bias`.
+    """
 
     cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
     argument_order = f"{_PLAIN} {LOOP} seed"
@@ -389,7 +418,14 @@ class SimpleRNN(CellArguments, _BuiltInRNN):
 
 @keras_class(_HOME)
 class GRU(GRUArguments, _BuiltInRNN):
-    """A gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU."""
+    """Gated recurrent unit (Cho et al., 2014) over the time axis. Source: keras.layers.GRU.
+
+    Input (batch, time, n), output (batch, units), or (batch, time, units) with `return_sequences`. Kernels hold the gates z, r, h.
+
+    Args:
+        reset_after: whether the reset gate is applied after the product with the recurrent kernel (as in cuDNN) or before it.
+        The others are those of `LSTM`, without `unit_forget_bias`.
+    """
 
     cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
     argument_order = f"{_GATED} seed {LOOP} reset_after use_cudnn"
@@ -398,7 +434,24 @@ class GRU(GRUArguments, _BuiltInRNN):
 
 @keras_class(_HOME)
 class LSTM(LSTMArguments, _BuiltInRNN):
-    """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM."""
+    """Long short-term memory (Hochreiter and Schmidhuber, 1997) over the time axis. Source: keras.layers.LSTM.
+
+    Input (batch, time, n), output (batch, units), or (batch, time, units) with `return_sequences`. Kernels hold the gates i, f, c, o.
+
+    Args:
+        units: the size of the states and of the output.
+        activation: of the candidate and the output; tanh by default.
+        recurrent_activation: of the gates; sigmoid by default.
+        use_bias: whether there is a bias (4 * units,).
+        kernel_*, recurrent_*, bias_*: initializers, regularizers and constraints of kernel (n, 4 * units), recurrent_kernel
+            (units, 4 * units) and bias.
+        unit_forget_bias: whether the bias of the forget gate starts at 1.
+        dropout: the dropout rate of the inputs during training, with one mask for all time steps.
+        recurrent_dropout: likewise for the state h.
+        seed: of the dropout.
+        return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `RNN`.
+        use_cudnn: accepted, without effect.
+    """
 
     cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
     argument_order = f"{_WITH_FORGET_BIAS} seed {LOOP} use_cudnn"

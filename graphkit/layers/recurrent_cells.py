@@ -1,4 +1,4 @@
-"""Cells: one step of a recurrent layer. `call(inputs, states)` gives `(output, new_states)`."""
+"""Cells: one time step of a recurrent layer. `call(inputs, states)` returns `(output, new_states)`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def check_cell(cell: Any) -> None:
 
 
 def states_of(cell: Any, batch_size: Any, dtype: str) -> Any:
-    """A cell's initial states: its own, or zeros of `state_size`."""
+    """Return a cell's initial states: from its `get_initial_state`, or zeros of `state_size`."""
     own = getattr(cell, "get_initial_state", None)
     if own is not None:
         return own(batch_size=batch_size)
@@ -49,7 +49,7 @@ def states_of(cell: Any, batch_size: Any, dtype: str) -> Any:
 
 
 def output_size_of(cell: Any) -> Any:
-    """The size of a cell's output: its `output_size`, or that of its first state."""
+    """Return the size of a cell's output: its `output_size`, or the size of its first state."""
     own = getattr(cell, "output_size", None)
     if own is not None:
         return own
@@ -57,7 +57,7 @@ def output_size_of(cell: Any) -> Any:
 
 
 class DropoutRNNCell:
-    """Mixin of cells with `dropout`, `recurrent_dropout` and a `seed_generator`: one mask serves all steps of a sequence.
+    """Mixin of cells with `dropout`, `recurrent_dropout` and a `seed_generator`: one mask is used for all steps of a sequence.
 
     Source: keras.layers.DropoutRNNCell.
     """
@@ -68,11 +68,11 @@ class DropoutRNNCell:
     _steady: tuple[Any, Any] | None = None
 
     def get_dropout_mask(self, step_input: Any) -> Any:
-        """What the inputs are multiplied by while training, None for no dropout."""
+        """Return the mask that multiplies the inputs during training, None without dropout."""
         return self._steady[0] if self._steady is not None else self._draw(step_input, self.dropout)
 
     def get_recurrent_dropout_mask(self, step_input: Any) -> Any:
-        """What the state is multiplied by while training, None for no dropout."""
+        """Return the mask that multiplies the state during training, None without dropout."""
         return self._steady[1] if self._steady is not None else self._draw(step_input, self.recurrent_dropout)
 
     def _draw(self, like: Any, rate: float) -> Any:
@@ -80,7 +80,7 @@ class DropoutRNNCell:
 
     @contextmanager
     def steady_dropout(self, step_input: Any, state: Any) -> Iterator[None]:
-        """Inside, each step gets the masks that are drawn now."""
+        """Draw masks now, and use them for every step inside the context."""
         self._steady = (self._draw(step_input, self.dropout), self._draw(state, self.recurrent_dropout))
         try:
             yield
@@ -90,7 +90,7 @@ class DropoutRNNCell:
 
 @contextmanager
 def steady_dropout(cell: Any, step_input: Any, states: Any) -> Iterator[None]:
-    """Dropout masks of a cell, and of the cells in it, that serve all steps of the sequence under way."""
+    """Use one dropout mask per cell, including cells inside a stack, for all steps of a sequence."""
     with ExitStack() as stack:
         if isinstance(cell, StackedRNNCells):
             for inner, state in zip(cell.cells, states, strict=True):
@@ -101,13 +101,13 @@ def steady_dropout(cell: Any, step_input: Any, states: Any) -> Iterator[None]:
         yield
 
 
-# ----- arguments, which the cells share with the layers over them -----
+# ----- arguments that cells share with their layers -----
 
 
 def _units(cell: Any, name: str, value: Any) -> int:
     if not isinstance(value, (int, np.integer)) or isinstance(value, bool) or value <= 0:
         raise InvalidArgumentError(
-            f"Received an invalid value for argument `units`, expected a positive integer, got {value}."
+            f"Received an invalid value for argument `units`, expected a positive integer, got {value} (layer {cell.name!r})."
         )
     return int(value)
 
@@ -117,7 +117,7 @@ def _fraction(value: float) -> float:
 
 
 class DropoutArguments(Declared, kw_only=True):
-    """Of the dropout of inputs and states."""
+    """The dropout of inputs and states."""
 
     dropout: float = argument(default=0.0, convert=_fraction)
     recurrent_dropout: float = argument(default=0.0, convert=_fraction)
@@ -125,43 +125,48 @@ class DropoutArguments(Declared, kw_only=True):
 
 
 class CellArguments(KernelArguments, RecurrentArguments, BiasArguments, DropoutArguments, init=False):
-    """Of every built-in cell."""
+    """The arguments of every built-in cell."""
 
     units: int = argument(check=_units)
     activation: Any = activation_argument("tanh")
 
 
 class GatedCellArguments(CellArguments, init=False):
-    """Of cells with gates."""
+    """The arguments of cells with gates."""
 
     recurrent_activation: Any = activation_argument("sigmoid")
-    implementation: Any = argument(default=None, hidden=True, kw_only=True)  # ways of computing the same
+    implementation: Any = argument(default=None, hidden=True, kw_only=True)  # no effect on the result
 
 
 class GRUArguments(GatedCellArguments, init=False):
-    """Of GRUCell and GRU."""
+    """The arguments of GRUCell and GRU."""
 
     reset_after: bool = argument(default=True, kw_only=True)
 
 
 class ForgetBiasArgument(Declared, kw_only=True):
-    """Whether the bias of the forget gate begins with 1."""
+    """Whether the bias of the forget gate starts at 1."""
 
     unit_forget_bias: bool = argument(default=True)
 
 
 class LSTMArguments(ForgetBiasArgument, GatedCellArguments, init=False):
-    """Of LSTMCell and LSTM."""
+    """The arguments of LSTMCell and LSTM."""
 
 
-def cell_order(activations: str, **behind: str) -> str:
-    """The arguments of a cell in Keras' order, for `argument_order`; `behind` as `weight_arguments` has it."""
-    weights = weight_arguments("kernel", "recurrent", "bias", **{"behind_regularizers": "", **behind})
+def cell_order(activations: str, **after: str) -> str:
+    """Return the argument names of a cell in Keras' order, for `argument_order`.
+
+    Args:
+        activations: the names of the activation arguments.
+        after: `after_initializers` and `after_regularizers` of `weight_arguments`.
+    """
+    weights = weight_arguments("kernel", "recurrent", "bias", **{"after_regularizers": "", **after})
     return f"{activations} use_bias {weights} dropout recurrent_dropout"
 
 
 def forget_gate_open(first: Any, units: int) -> Any:
-    """The initializer `first` of a bias (4 * units,) of gates i, f, c, o, but ones for f."""
+    """Return the initializer of a bias (4 * units,) of the gates i, f, c, o: ones for f, `first` for the others."""
 
     def initializer(shape: Any, dtype: Any = None) -> Any:
         parts = [first((units,), dtype=dtype), ops.ones((units,), dtype), first((2 * units,), dtype=dtype)]
@@ -174,7 +179,7 @@ def forget_gate_open(first: Any, units: int) -> Any:
 
 
 class _BuiltInCell(CellArguments, DropoutRNNCell, BuiltInLayer):
-    """What the three built-in cells share: weights kernel, recurrent_kernel and bias, activations, dropout."""
+    """Base of the three built-in cells: weights kernel, recurrent_kernel and bias, activations, dropout."""
 
     gates = 1
 
@@ -184,7 +189,11 @@ class _BuiltInCell(CellArguments, DropoutRNNCell, BuiltInLayer):
         self.state_size: Any = self.units
 
     def build(self, input_shape: Any) -> None:
-        """Make kernel (n, gates * units), recurrent_kernel (units, gates * units) and bias."""
+        """Create kernel (n, gates * units), recurrent_kernel (units, gates * units) and bias.
+
+        Raises:
+            ShapeError: the last axis of the inputs is unknown.
+        """
         size = input_shape[-1]
         if size is None:
             raise ShapeError(
@@ -205,19 +214,22 @@ class _BuiltInCell(CellArguments, DropoutRNNCell, BuiltInLayer):
         return tuple(x if m is None else x * m for x, m in zip((inputs, state), masks, strict=True))
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """Zeros, one for each state."""
+        """Return zeros (batch_size, size) for each state."""
         sizes = self.state_size if isinstance(self.state_size, list) else [self.state_size]
         return [ops.zeros((batch_size, size), dtype=self.compute_dtype) for size in sizes]
 
 
 @keras_class(_HOME)
 class SimpleRNNCell(_BuiltInCell):
-    """One step of `SimpleRNN`: activation(x @ kernel + h @ recurrent_kernel + bias). Source: keras.layers.SimpleRNNCell."""
+    """One time step of `SimpleRNN`: activation(x @ kernel + h @ recurrent_kernel + bias). Source: keras.layers.SimpleRNNCell.
+
+    Arguments as for `SimpleRNN`.
+    """
 
     argument_order = f"units {cell_order('activation')} seed"
 
     def call(self, sequence: Any, states: Any, training: bool = False) -> Any:
-        """(output, new states)."""
+        """Return (output, new states)."""
         nested = nest.is_nested(states)
         x, h = self._dropped(sequence, states[0] if nested else states, training)
         made = ops.matmul(x, self.kernel)
@@ -228,7 +240,7 @@ class SimpleRNNCell(_BuiltInCell):
 
 @keras_class(_HOME)
 class GRUCell(GRUArguments, _BuiltInCell):
-    """One step of `GRU`; gates z, r, h. Source: keras.layers.GRUCell."""
+    """One time step of `GRU`; kernels hold the gates z, r, h. Arguments as for `GRU`. Source: keras.layers.GRUCell."""
 
     gates = 3
     argument_order = f"units {cell_order('activation recurrent_activation')} reset_after seed"
@@ -237,7 +249,7 @@ class GRUCell(GRUArguments, _BuiltInCell):
         return self._add_weight_of("bias", (2, 3 * self.units) if self.reset_after else (3 * self.units,))
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        """(output, new states)."""
+        """Return (output, new states)."""
         nested = nest.is_nested(states)
         before = states[0] if nested else states
         x, h = self._dropped(inputs, before, training)
@@ -263,11 +275,11 @@ class GRUCell(GRUArguments, _BuiltInCell):
 
 @keras_class(_HOME)
 class LSTMCell(LSTMArguments, _BuiltInCell):
-    """One step of `LSTM`; gates i, f, c, o; states h and c. Source: keras.layers.LSTMCell."""
+    """One time step of `LSTM`; gates i, f, c, o; states h and c. Arguments as for `LSTM`. Source: keras.layers.LSTMCell."""
 
     gates = 4
     argument_order = (
-        f"units {cell_order('activation recurrent_activation', behind_initializers='unit_forget_bias')} seed"
+        f"units {cell_order('activation recurrent_activation', after_initializers='unit_forget_bias')} seed"
     )
     config_order = f"units {cell_order('activation recurrent_activation')} seed".replace(
         "use_bias", "use_bias unit_forget_bias"
@@ -283,7 +295,7 @@ class LSTMCell(LSTMArguments, _BuiltInCell):
         return self._add_weight_of("bias", (4 * self.units,), initializer=own)
 
     def call(self, inputs: Any, states: Any, training: bool = False) -> Any:
-        """(output, [h, c])."""
+        """Return (output, [h, c])."""
         x, h = self._dropped(inputs, states[0], training)
         z = ops.matmul(x, self.kernel) + ops.matmul(h, self.recurrent_kernel)
         i, f, g, o = ops.split(z if self.bias is None else z + self.bias, 4, axis=-1)
@@ -301,7 +313,7 @@ def _cells(layer: Any, name: str, value: Any) -> list[Any]:
 
 @keras_class(_HOME)
 class StackedRNNCells(BuiltInLayer):
-    """Cells on top of each other, as one cell. Its states are a list with the states of each. Source: keras.layers.StackedRNNCells."""
+    """A stack of cells as one cell, whose states are a list of the states of each. Source: keras.layers.StackedRNNCells."""
 
     cells: Sequence[Any] = argument(check=_cells, save=lambda cells: [serialize(c) for c in cells])
 
@@ -316,11 +328,11 @@ class StackedRNNCells(BuiltInLayer):
         return output_size_of(self.cells[-1])
 
     def get_initial_state(self, batch_size: Any = None) -> list[Any]:
-        """The initial states of each cell."""
+        """Return the initial states of each cell."""
         return [states_of(cell, batch_size, self.compute_dtype) for cell in self.cells]
 
     def build(self, input_shape: Any) -> None:
-        """Build the cells for each other's outputs."""
+        """Build each cell for the outputs of the previous one."""
         shape = tuple(input_shape)
         for cell in self.cells:
             if isinstance(cell, Layer) and not cell.built:
@@ -328,7 +340,7 @@ class StackedRNNCells(BuiltInLayer):
             shape = (shape[0], output_size_of(cell))
 
     def call(self, inputs: Any, states: Any, training: bool = False, **kwargs: Any) -> Any:
-        """(output of the last cell, new states)."""
+        """Return (output of the last cell, new states)."""
         after = []
         for cell, given in zip(self.cells, states, strict=True):
             nested = nest.is_nested(given)
@@ -338,13 +350,13 @@ class StackedRNNCells(BuiltInLayer):
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
-        """Cells made of their envelopes."""
+        """Return the stack with its cells deserialized."""
         config = dict(config)
         return cls([inner_layer(config, c) for c in config.pop("cells")], **config)
 
 
 def call_cell(cell: Any, inputs: Any, states: list[Any], training: bool) -> tuple[Any, list[Any]]:
-    """One step of any cell; the new states as a list."""
+    """Run one time step of any cell; return (output, list of new states)."""
     import inspect
 
     takes_training = "training" in inspect.signature(cell.call).parameters

@@ -1,4 +1,4 @@
-"""Layers that disturb their inputs while training: noise and dropout of other kinds."""
+"""Layers that perturb their inputs during training: noise and variants of dropout."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from graphkit.layers.core import Dropout, NoisyLayer
 from graphkit.layers.declared import SpatialLayer, fraction
 
 _HOME = "keras.layers"
-_SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805  # what selu goes to far below 0: the value of a dropped unit
+_SELU_FLOOR = -1.6732632423543772 * 1.0507009873554805  # the lower limit of selu: the value of a dropped unit
 
 
 @keras_class(_HOME)
 class GaussianNoise(NoisyLayer):
-    """While training, normal noise of deviation `stddev` is added. Source: keras.layers.GaussianNoise."""
+    """Adds normal noise with standard deviation `stddev` during training. Source: keras.layers.GaussianNoise."""
 
     stddev: float = argument(check=fraction)
 
@@ -30,7 +30,7 @@ class GaussianNoise(NoisyLayer):
 
 @keras_class(_HOME)
 class GaussianDropout(NoisyLayer):
-    """While training, inputs are multiplied by normal noise of mean 1 and deviation sqrt(rate / (1 - rate)).
+    """Multiplies inputs by normal noise with mean 1 and deviation sqrt(rate / (1 - rate)) during training.
 
     Source: keras.layers.GaussianDropout.
     """
@@ -46,7 +46,10 @@ class GaussianDropout(NoisyLayer):
 
 @keras_class(_HOME)
 class AlphaDropout(NoisyLayer):
-    """Dropout that keeps mean and variance of selu's outputs: dropped units go to selu's lower limit. Source: keras.layers.AlphaDropout."""
+    """Dropout that keeps mean and variance of selu's outputs: dropped units get selu's lower limit. Source: keras.layers.AlphaDropout.
+
+    Arguments as for `Dropout`.
+    """
 
     config_order = "rate seed noise_shape"
 
@@ -81,12 +84,12 @@ class _SpatialDropout(SpatialLayer, Dropout):
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
-        """A layer with this config; `trainable` is of no use to it."""
+        """Return a new layer with this config, ignoring `trainable` and `noise_shape`, which it does not take."""
         return super().from_config({k: v for k, v in config.items() if k not in ("trainable", "noise_shape")})
 
 
 class _SpatialDropoutOfImages(_SpatialDropout):
-    """One that takes a data format."""
+    """Spatial dropout with a data format."""
 
     argument_order = "rate data_format seed name dtype"
     config_order = "rate seed name dtype data_format"
@@ -96,14 +99,14 @@ class _SpatialDropoutOfImages(_SpatialDropout):
 
 @keras_class(_HOME)
 class SpatialDropout1D(_SpatialDropout, rank=1):
-    """Dropout of whole channels of (batch, time, channels). Source: keras.layers.SpatialDropout1D."""
+    """Drops whole channels of (batch, time, channels). Source: keras.layers.SpatialDropout1D."""
 
 
 @keras_class(_HOME)
 class SpatialDropout2D(_SpatialDropoutOfImages, rank=2):
-    """Dropout of whole channels of images (batch, rows, columns, channels). Source: keras.layers.SpatialDropout2D."""
+    """Drops whole channels of images (batch, rows, columns, channels). Source: keras.layers.SpatialDropout2D."""
 
 
 @keras_class(_HOME)
 class SpatialDropout3D(_SpatialDropoutOfImages, rank=3):
-    """Dropout of whole channels of volumes (batch, ..., channels). Source: keras.layers.SpatialDropout3D."""
+    """Drops whole channels of volumes (batch, depth, rows, columns, channels). Source: keras.layers.SpatialDropout3D."""

@@ -1,4 +1,4 @@
-"""Layers that move numbers: flatten, reshape, permute, repeat, pad, crop, scale up."""
+"""Layers that rearrange values: flatten, reshape, permute, repeat, pad, crop, upsample."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class Flatten(BuiltInLayer):
-    """(batch, ...) as (batch, n); the channels go last first if they stand second. Source: keras.layers.Flatten."""
+    """Flattens (batch, ...) to (batch, n). Source: keras.layers.Flatten.
+
+    Args:
+        data_format: with "channels_first" the channels are moved to the last axis before flattening.
+    """
 
     data_format: Any = argument(default=None, convert=standardize_data_format)
 
@@ -30,7 +34,7 @@ class Flatten(BuiltInLayer):
         self.input_spec = InputSpec(min_ndim=1)
 
     def call(self, inputs: Any) -> Any:
-        """The flattened inputs."""
+        """Return the flattened inputs."""
         shape = ops.shape(inputs)
         if self.data_format == CHANNELS_FIRST and len(shape) > 2:
             inputs = ops.transpose(inputs, (0, *range(2, len(shape)), 1))
@@ -54,12 +58,20 @@ _target_shape = must(
 
 @keras_class(_HOME)
 class Reshape(BuiltInLayer):
-    """(batch, ...) as (batch, *target_shape), one size of which may be -1. Source: keras.layers.Reshape."""
+    """Reshapes (batch, ...) to (batch, *target_shape). Source: keras.layers.Reshape.
+
+    Args:
+        target_shape: a tuple of ints, one of which may be -1 to be inferred.
+    """
 
     target_shape: Any = argument(check=_target_shape, convert=_sizes)
 
     def call(self, inputs: Any) -> Any:
-        """The reshaped inputs."""
+        """Return the reshaped inputs.
+
+        Raises:
+            ShapeError: the number of elements does not fit.
+        """
         shape = ops.shape(inputs)
         sizes = _filled(shape[1:], self.target_shape)
         if sizes is None:
@@ -71,7 +83,7 @@ class Reshape(BuiltInLayer):
 
 
 def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | None:
-    """`new` with its -1 worked out where the sizes are known, so that an unknown batch stays out of it; None if it cannot fit."""
+    """Return `new` with -1 inferred without the batch axis where the sizes are known; None if the number of elements does not fit."""
     whole, known = product(old), product(tuple(s for s in new if s != -1))
     if not isinstance(whole, int) or not isinstance(known, int):
         return new
@@ -91,7 +103,11 @@ _dims = must(
 
 @keras_class(_HOME)
 class Permute(BuiltInLayer):
-    """The axes after the batch in another order; `dims` counts them from 1. Source: keras.layers.Permute."""
+    """Permutes the axes after the batch axis. Source: keras.layers.Permute.
+
+    Args:
+        dims: the order of the axes, counted from 1: (2, 1) swaps the first two.
+    """
 
     dims: Any = argument(check=_dims, convert=tuple)
 
@@ -99,7 +115,7 @@ class Permute(BuiltInLayer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def call(self, inputs: Any) -> Any:
-        """The permuted inputs."""
+        """Return the permuted inputs."""
         return ops.transpose(inputs, (0, *self.dims))
 
 
@@ -115,7 +131,7 @@ def _positive_int(layer: Any, name: str, value: Any) -> int:
 
 @keras_class(_HOME)
 class RepeatVector(BuiltInLayer):
-    """(batch, features) as (batch, n, features). Source: keras.layers.RepeatVector."""
+    """Repeats (batch, features) `n` times along a new axis: (batch, n, features). Source: keras.layers.RepeatVector."""
 
     n: int = argument(check=_positive_int)
 
@@ -123,13 +139,13 @@ class RepeatVector(BuiltInLayer):
         self.input_spec = InputSpec(ndim=2)
 
     def call(self, inputs: Any) -> Any:
-        """The repeated inputs."""
+        """Return the repeated inputs."""
         batch, features = ops.shape(inputs)
         return ops.broadcast_to(ops.expand_dims(inputs, 1), (batch, self.n, features))
 
 
 def _pairs(layer: Any, name: str, value: Any) -> Any:
-    """(before, after) for each spatial axis, from an int, an int for each axis, or pairs. Keras' 1D layers keep one bare pair."""
+    """Return (before, after) for each spatial axis, from an int, an int for each axis, or pairs. With one axis it is the bare pair."""
     rank = layer.rank
     if rank == 1:
         return per_axis(value, 2, name, allow_zero=True)
@@ -148,50 +164,66 @@ def _pairs(layer: Any, name: str, value: Any) -> Any:
 
 
 class _Bordered(SpatialLayer):
-    """Padding and cropping: pairs of counts for each spatial axis."""
+    """Base of padding and cropping, with a pair of counts for each spatial axis."""
 
-    data_format = CHANNELS_LAST  # of the layers that take none
+    data_format = CHANNELS_LAST  # for layers without this argument
 
     def _by_axis(self, pairs: Any) -> dict[int, tuple[int, int]]:
-        """The pair of each spatial axis."""
+        """Return the pair of each spatial axis."""
         each = (pairs,) if self.rank == 1 else pairs
         return dict(zip(spatial_axes(self.rank + 2, self.data_format), each, strict=True))
 
 
 class _ZeroPadding(_Bordered):
-    """Zeros around the spatial axes."""
+    """Pads the spatial axes with zeros."""
 
     padding: Any = argument(default=1, check=_pairs)
     data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:
-        """The padded inputs."""
+        """Return the padded inputs."""
         widths = self._by_axis(self.padding)
         return ops.pad(inputs, [widths.get(axis, (0, 0)) for axis in range(self.rank + 2)])
 
 
 @keras_class(_HOME)
 class ZeroPadding1D(_ZeroPadding, rank=1):
-    """Zeros before and after the steps. Input (batch, steps, channels). Source: keras.layers.ZeroPadding1D."""
+    """Pads the time axis of (batch, steps, channels) with zeros. Source: keras.layers.ZeroPadding1D.
+
+    Args:
+        padding: the number of steps to add, an int or (before, after).
+    """
 
 
 @keras_class(_HOME)
 class ZeroPadding2D(_ZeroPadding, rank=2):
-    """Zeros around images. Input (batch, h, w, channels). Source: keras.layers.ZeroPadding2D."""
+    """Pads images (batch, h, w, channels) with zeros. Source: keras.layers.ZeroPadding2D.
+
+    Args:
+        padding: an int, an int for each spatial axis, or a pair (before, after) for each.
+    """
 
 
 @keras_class(_HOME)
 class ZeroPadding3D(_ZeroPadding, rank=3):
-    """Zeros around volumes. Input (batch, d, h, w, channels). Source: keras.layers.ZeroPadding3D."""
+    """Pads volumes (batch, d, h, w, channels) with zeros. Source: keras.layers.ZeroPadding3D.
+
+    Args:
+        padding: an int, an int for each spatial axis, or a pair (before, after) for each.
+    """
 
 
 class _Cropping(_Bordered):
-    """Without some elements at the ends of the spatial axes."""
+    """Removes elements at both ends of the spatial axes."""
 
     cropping: Any = argument(default=(1, 1), check=_pairs)
 
     def call(self, inputs: Any) -> Any:
-        """The cropped inputs."""
+        """Return the cropped inputs.
+
+        Raises:
+            ShapeError: nothing would be left along an axis.
+        """
         shape = tuple(inputs.shape)
         key: list[slice] = [slice(None)] * len(shape)
         for axis, (before, after) in self._by_axis(self.cropping).items():
@@ -207,11 +239,15 @@ class _Cropping(_Bordered):
 
 @keras_class(_HOME)
 class Cropping1D(_Cropping, rank=1):
-    """Without the first and last steps. Input (batch, steps, channels). Source: keras.layers.Cropping1D."""
+    """Removes steps at both ends of (batch, steps, channels). Source: keras.layers.Cropping1D.
+
+    Args:
+        cropping: the number of steps to remove, an int or (before, after).
+    """
 
 
 class _ImageCropping(_Cropping):
-    """Croppings that take a data format."""
+    """Cropping with a data format."""
 
     cropping: Any = argument(default=0, check=_pairs)
     data_format: Any = argument(default=None, convert=standardize_data_format)
@@ -219,19 +255,27 @@ class _ImageCropping(_Cropping):
 
 @keras_class(_HOME)
 class Cropping2D(_ImageCropping, rank=2):
-    """Without the borders of images. Input (batch, h, w, channels). Source: keras.layers.Cropping2D."""
+    """Removes the borders of images (batch, h, w, channels). Source: keras.layers.Cropping2D.
+
+    Args:
+        cropping: an int, an int for each spatial axis, or a pair (before, after) for each.
+    """
 
 
 @keras_class(_HOME)
 class Cropping3D(_ImageCropping, rank=3):
-    """Without the borders of volumes. Input (batch, d, h, w, channels). Source: keras.layers.Cropping3D."""
+    """Removes the borders of volumes (batch, d, h, w, channels). Source: keras.layers.Cropping3D.
+
+    Args:
+        cropping: an int, an int for each spatial axis, or a pair (before, after) for each.
+    """
 
     cropping: Any = argument(default=1, check=_pairs)
 
 
 @keras_class(_HOME)
 class UpSampling1D(BuiltInLayer):
-    """Each step repeated `size` times. Input (batch, steps, channels). Source: keras.layers.UpSampling1D."""
+    """Repeats each step of (batch, steps, channels) `size` times. Source: keras.layers.UpSampling1D."""
 
     size: int = argument(default=2, check=_positive_int)
 
@@ -239,12 +283,12 @@ class UpSampling1D(BuiltInLayer):
         self.input_spec = InputSpec(ndim=3)
 
     def call(self, inputs: Any) -> Any:
-        """The longer inputs."""
+        """Return the inputs with each step repeated."""
         return ops.repeat(inputs, self.size, axis=1)
 
 
 class _UpSampling(SpatialLayer):
-    """Each element of the spatial axes repeated."""
+    """Base of upsampling by repetition along the spatial axes."""
 
     size: Any = argument(default=2, check=sizes)
     data_format: Any = argument(default=None, convert=standardize_data_format)
@@ -264,13 +308,18 @@ _interpolation = must(
 
 @keras_class(_HOME)
 class UpSampling2D(_UpSampling, rank=2):
-    """Images scaled up by whole factors. Input (batch, h, w, channels). Source: keras.layers.UpSampling2D."""
+    """Upsamples images (batch, h, w, channels) by integer factors. Source: keras.layers.UpSampling2D.
+
+    Args:
+        size: the factor, an int or (rows, columns).
+        interpolation: "nearest" (repetition), "bilinear", "bicubic", "lanczos3" or "lanczos5".
+    """
 
     size: Any = argument(default=(2, 2), check=sizes)
     interpolation: str = argument(default="nearest", check=_interpolation, convert=lambda value: str(value).lower())
 
     def call(self, inputs: Any) -> Any:
-        """The larger images."""
+        """Return the upsampled images."""
         if self.interpolation == "nearest":
             return self._repeated(inputs)
         shape = ops.shape(inputs)
@@ -281,10 +330,14 @@ class UpSampling2D(_UpSampling, rank=2):
 
 @keras_class(_HOME)
 class UpSampling3D(_UpSampling, rank=3):
-    """Volumes scaled up by whole factors. Input (batch, d, h, w, channels). Source: keras.layers.UpSampling3D."""
+    """Upsamples volumes (batch, d, h, w, channels) by repetition. Source: keras.layers.UpSampling3D.
+
+    Args:
+        size: the factor, an int or one for each spatial axis.
+    """
 
     size: Any = argument(default=(2, 2, 2), check=sizes)
 
     def call(self, inputs: Any) -> Any:
-        """The larger volumes."""
+        """Return the upsampled volumes."""
         return self._repeated(inputs)

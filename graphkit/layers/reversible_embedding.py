@@ -1,4 +1,4 @@
-"""ReversibleEmbedding: a table from tokens to vectors that also leads back, from vectors to logits."""
+"""ReversibleEmbedding: an embedding table that also maps vectors back to logits."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from graphkit.layers.table_schemes import TABLES
 
 @keras_class("keras.layers")
 class ReversibleEmbedding(Embedding):
-    """Embedding; with `reverse=True` its transpose: (batch, ..., output_dim) to logits (batch, ..., input_dim).
+    """An Embedding that, called with `reverse=True`, maps (batch, ..., output_dim) to logits (batch, ..., input_dim).
 
     Args:
-        tie_weights: the way back uses the same table; else one of its own, (output_dim, input_dim).
-        reverse_dtype: what the way back computes in.
-        logit_soft_cap: c: logits are c * tanh(logits / c).
+        tie_weights: whether the reverse projection uses the transposed table, or a separate one (output_dim, input_dim).
+        reverse_dtype: the dtype of the reverse projection; the compute dtype by default.
+        logit_soft_cap: a limit c of the logits, which become c * tanh(logits / c); None for no limit.
+        The others are those of `Embedding`.
 
     Source: keras.layers.ReversibleEmbedding.
     """
@@ -36,14 +37,14 @@ class ReversibleEmbedding(Embedding):
     logit_soft_cap: float | None = argument(default=None, kw_only=True)
 
     @property
-    def has_way_back(self) -> bool:  # type: ignore[override]
-        """Whether the way back has a table of its own."""
+    def has_reverse_table(self) -> bool:  # type: ignore[override]
+        """Whether the reverse projection has a separate table."""
         return not self.tie_weights
 
     def build(self, input_shape: Any = None) -> None:
-        """Make the table, and that of the way back unless it is the same."""
+        """Create the table, and the reverse table unless the weights are tied."""
         super().build(input_shape)
-        if self.has_way_back and not self.is_quantized:
+        if self.has_reverse_table and not self.is_quantized:
             self.reverse_embeddings = self.add_weight(
                 name="reverse_embeddings",
                 shape=(self.output_dim, self.input_dim),
@@ -51,7 +52,7 @@ class ReversibleEmbedding(Embedding):
             )
 
     def call(self, inputs: Any, reverse: bool = False) -> Any:
-        """The rows, or with `reverse` the logits."""
+        """Return the rows for integers (batch, ...), or with `reverse` the logits for vectors (batch, ..., output_dim)."""
         if not reverse:
             rows = super().call(inputs)
             if self.mask_zero:
@@ -69,5 +70,5 @@ class ReversibleEmbedding(Embedding):
         return ops.matmul(inputs, table)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """None: `call` sets the mask of the rows; logits have none."""
+        """Return None: `call` sets the mask of the rows; logits have none."""
         return None

@@ -1,4 +1,4 @@
-"""Shapes as the arguments of layers: what `build` is given, what a config holds, what a first layer is told."""
+"""Shapes as arguments of layers: for `build`, in configs, and as `input_shape` of a first layer."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_di
 
 
 def shapes_of(value: Any) -> Any:
-    """The shape of a tensor, or the structure of those of several, as `build` is given it."""
+    """Return the shape of a tensor, or a structure of shapes of several, in the form that `build` takes."""
     return _merged_shape(nest.map_structure(_shape_or_none, value))
 
 
 def _shape_or_none(value: Any) -> Any:
-    """A shape as a leaf: an object that `nest` does not look into."""
+    """Return a shape wrapped in an object that `nest` treats as a leaf."""
     return _ShapeLeaf(public_shape(TensorSpec.of(value).shape)) if hasattr(value, "shape") else None
 
 
@@ -29,7 +29,7 @@ class _ShapeLeaf:
 
 
 def _merged_shape(structure: Any) -> Any:
-    """A structure of shape leaves as plain shapes: a tuple, or a list or dict of tuples."""
+    """Return a structure of wrapped shapes as plain ones: a tuple, or a list or dict of tuples."""
     if isinstance(structure, _ShapeLeaf):
         return structure.shape
     if isinstance(structure, (list, tuple)):
@@ -40,7 +40,7 @@ def _merged_shape(structure: Any) -> Any:
 
 
 def tupled(shape: Any) -> Any:
-    """Shapes as JSON gives them (lists) as tuples."""
+    """Convert shapes from JSON, which are lists, to tuples."""
     if isinstance(shape, (list, tuple)):
         if all(s is None or isinstance(s, int) for s in shape):
             return tuple(shape)
@@ -49,7 +49,7 @@ def tupled(shape: Any) -> Any:
 
 
 def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
-    """Symbolic tensors of these shapes, in their structure."""
+    """Return symbolic tensors of these shapes, in the same structure."""
     if shape is None:
         return None
     if isinstance(shape, (list, tuple)) and all(s is None or isinstance(s, int) for s in shape):
@@ -60,7 +60,7 @@ def symbolic_of_shapes(shape: Any, dtype: str) -> Any:
 
 
 def pop_shape_argument(kwargs: dict[str, Any]) -> tuple[int | None, ...] | None:
-    """The batch shape that a first layer of a Sequential was given, in any of its spellings."""
+    """Remove the arguments that give a first layer its input shape, and return that shape with the batch axis, or None."""
     given = {k: kwargs.pop(k) for k in _SHAPE_ARGUMENTS if k in kwargs}
     batch = kwargs.pop("batch_size", None)
     if given.get("batch_shape") is not None or given.get("batch_input_shape") is not None:

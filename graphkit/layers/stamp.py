@@ -1,4 +1,4 @@
-"""The stamp of a layer or model: one value that every cache of plans, steps and sessions compares."""
+"""The stamp of a layer or model: the value that every cache of plans, steps and sessions compares."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ if TYPE_CHECKING:
 
 _OWN = "graphkit"
 _DATA = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic, np.dtype, slice, type)
-_NO_PART_OF_THE_CALL = ("_initializer", "_regularizer", "_constraint")  # how weights are made and punished
+_NO_PART_OF_THE_CALL = ("_initializer", "_regularizer", "_constraint")  # they concern weights, not the computation
 _KEPT_APART = ("_eager", "_losses", "_weights", "compiled", "history", "nodes")
 
 
 class ModelStamp(NamedTuple):
-    """What tells that a model computes what it computed before.
+    """A value that stays equal as long as a model computes the same.
 
     Attributes:
         changed: the time of the last change of any part.
-        trainable: which layers and variables are trained; by value, since GANs switch it to and fro.
-        foreign: what layers and functions of the user's own hold, by value: it may change without an assignment.
+        trainable: which layers and variables are trained; by value, since GANs switch it back and forth.
+        foreign: the contents of user-defined layers and functions; by value, since they may change without an assignment.
     """
 
     changed: int
@@ -36,7 +36,7 @@ class ModelStamp(NamedTuple):
 
 
 class Parts:
-    """The parts of a layer at one time of the clock: the layers inside, their variables, and what these hold."""
+    """The parts of a layer at one time of the clock: the layer and its inner layers, their variables, regularizers and constraints."""
 
     def __init__(self, layer: Layer, time: int) -> None:
         self.time = time
@@ -52,7 +52,7 @@ class Parts:
 
 
 def parts_of(layer: Layer) -> Parts:
-    """The parts of a layer, found anew when anything has changed since they were last asked for."""
+    """Return the parts of a layer, listed again if anything has changed since the last call."""
     known = layer._eager.parts
     if known is None or known.time != latest_tick():
         known = layer._eager.parts = Parts(layer, latest_tick())
@@ -60,12 +60,12 @@ def parts_of(layer: Layer) -> Parts:
 
 
 def has_foreign_parts(layer: Layer) -> bool:
-    """Whether a layer computes with code of the user's own, somewhere inside."""
+    """Return whether a layer or one of its inner layers runs user-defined code."""
     return bool(parts_of(layer).foreign)
 
 
 def stamp_of(layer: Layer) -> ModelStamp:
-    """The present stamp of a layer."""
+    """Return the current stamp of a layer."""
     parts = parts_of(layer)
     return ModelStamp(parts.changed, parts.trainable, tuple(_contents(part) for part in parts.foreign))
 
@@ -78,17 +78,17 @@ def _contents(layer: Layer) -> Hashable:
 
 
 def is_foreign(thing: Any) -> bool:
-    """Whether an object computes with code of the user's own, which may read what no stamp knows of."""
+    """Return whether an object runs user-defined code, which may read state that no stamp covers."""
     if not is_own(type(thing)):
         return True
     if type(thing).__module__.startswith(f"{_OWN}.models"):
-        return False  # a graph: its layers are looked at one by one
+        return False  # a graph: its layers are checked one by one
     values = (v for k, v in vars(thing).items() if k not in _KEPT_APART and not k.endswith(_NO_PART_OF_THE_CALL))
     return any(_holds_foreign(value) for value in values)
 
 
 def is_own(thing: Any) -> bool:
-    """Whether a class or function is part of graphkit."""
+    """Return whether a class or function is part of graphkit."""
     return str(getattr(thing, "__module__", "")).partition(".")[0] == _OWN
 
 

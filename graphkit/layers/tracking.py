@@ -10,20 +10,20 @@ from graphkit.ir.variable import Variable
 
 @runtime_checkable
 class MetricLike(Protocol):
-    """What counts as a metric among the attributes of a layer."""
+    """The methods by which an attribute of a layer is recognized as a metric."""
 
     def update_state(self, *args: Any, **kwargs: Any) -> Any:
-        """Take a batch."""
+        """Update the state with a batch."""
 
     def result(self) -> Any:
-        """What was measured."""
+        """Return the value of the metric."""
 
     def reset_state(self) -> None:
-        """Start anew."""
+        """Reset the state."""
 
 
 def tracked(holder: Any, kinds: tuple[type, ...]) -> Iterator[Any]:
-    """The objects of these kinds in a holder's attributes, lists and dicts; each once."""
+    """Yield the objects of these kinds in a holder's attributes, and in lists, tuples and dicts there; each once."""
     seen: set[int] = set()
     for value in holder.tracked_attributes().values():
         yield from _found(value, kinds, seen)
@@ -43,10 +43,10 @@ def _found(value: Any, kinds: tuple[type, ...], seen: set[int]) -> Iterator[Any]
 
 
 def unique_variables(variables: Iterator[Variable]) -> list[Variable]:
-    """Each variable once, in order."""
+    """Return each variable once, in order."""
     return list(dict.fromkeys(variables))
 
 
 def in_keras_order(variables: Sequence[Variable]) -> list[Variable]:
-    """Those that were made to be trained, then the others; freezing one later does not move it."""
+    """Return those created as trainable, then the others; freezing one later does not change the order."""
     return [v for v in variables if v.made_trainable] + [v for v in variables if not v.made_trainable]

@@ -1,4 +1,4 @@
-"""Layers around layers: TimeDistributed, Bidirectional."""
+"""Layers that wrap other layers: Wrapper, TimeDistributed, Bidirectional."""
 
 from __future__ import annotations
 
@@ -25,30 +25,40 @@ _a_layer = must(
 
 @keras_class(_HOME)
 class Wrapper(BuiltInLayer):
-    """The base of layers around another one, kept in `layer`. Source: keras.layers.Wrapper."""
+    """Base of layers that wrap another layer, stored in `layer`. Source: keras.layers.Wrapper."""
 
     layer: Any = argument(check=_a_layer)
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the layer inside."""
+        """Build the inner layer."""
         if not self.layer.built:
             self.layer.build(input_shape)
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The wrapper with the layer of an envelope."""
+        """Return the wrapper with its inner layer deserialized."""
         config = dict(config)
         return cls(inner_layer(config, config.pop("layer")), **config)
 
 
 @keras_class(_HOME)
 class TimeDistributed(Wrapper):
-    """A layer or model applied to each step: (batch, time, ...) is taken as batch * time samples. Source: keras.layers.TimeDistributed."""
+    """Applies a layer or model to each time step: (batch, time, ...) is treated as batch * time samples.
+
+    Source: keras.layers.TimeDistributed.
+
+    Args:
+        layer: the layer to apply.
+    """
 
     supports_masking = True
 
     def build(self, input_shape: Any = None) -> None:
-        """Build the layer inside for one step."""
+        """Build the inner layer for one time step.
+
+        Raises:
+            ShapeError: the inputs have fewer than three axes.
+        """
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
             raise ShapeError(
                 "`TimeDistributed` Layer should be passed an `input_shape` with at least 3 dimensions, received: "
@@ -58,25 +68,34 @@ class TimeDistributed(Wrapper):
             self.layer.build((input_shape[0], *input_shape[2:]))
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        """The outputs of all steps, (batch, time, ...)."""
+        """Return the outputs of all time steps, (batch, time, ...).
+
+        Args:
+            inputs: (batch, time, ...).
+            training: passed to the inner layer, if its `call` takes it.
+            mask: bool (batch, time); passed to the inner layer, if its `call` takes it.
+
+        Raises:
+            ShapeError: the first two axes of the mask do not match the inputs.
+        """
         batch, steps = ops.shape(inputs)[:2]
         self._check_mask(inputs, mask)
         parameters = inspect.signature(self.layer.call).parameters
-        said = {"training": training} if "training" in parameters and training is not None else {}
+        options = {"training": training} if "training" in parameters and training is not None else {}
         mask = mask if "mask" in parameters else None
         mixes = training and any(layer.uses_batch_statistics for layer in self.layer._walk_layers())
         if isinstance(steps, int) and mixes:
-            return self._step_by_step(inputs, steps, mask, said)
+            return self._step_by_step(inputs, steps, mask, options)
         given = {} if mask is None else {"mask": _flattened(mask)}
-        made = self.layer(_flattened(inputs), **said, **given)
+        made = self.layer(_flattened(inputs), **options, **given)
         return nest.map_structure(lambda y: ops.reshape(y, (batch, steps, *ops.shape(y)[1:])), made)
 
-    def _step_by_step(self, inputs: Any, steps: int, mask: Any, said: dict[str, Any]) -> Any:
-        """Each step a batch of its own: what a layer learns of the batch must not mix the steps."""
+    def _step_by_step(self, inputs: Any, steps: int, mask: Any, options: dict[str, Any]) -> Any:
+        """Apply the layer to one time step after another, so that batch statistics do not mix time steps."""
         made = []
         for step in range(steps):
             own = {} if mask is None else {"mask": mask[:, step]}
-            made.append(self.layer(inputs[:, step], **said, **own))
+            made.append(self.layer(inputs[:, step], **options, **own))
         return nest.map_structure(lambda *parts: ops.stack(parts, axis=1), *made)
 
     def _check_mask(self, inputs: Any, mask: Any) -> None:
@@ -99,7 +118,7 @@ class TimeDistributed(Wrapper):
 
 
 def _flattened(x: Any) -> Any:
-    """(batch, time, ...) as (batch * time, ...)."""
+    """Reshape (batch, time, ...) to (batch * time, ...)."""
     batch, steps, *rest = ops.shape(x)
     return ops.reshape(x, (batch * steps, *rest))
 
@@ -122,13 +141,16 @@ _merge_mode = must(
 
 @keras_class(_HOME)
 class Bidirectional(BuiltInLayer):
-    """A recurrent layer run forward and, as a second layer, backward over time.
+    """Runs a recurrent layer forward and a second one backward over time, and merges their outputs.
 
     Args:
         layer: an RNN, LSTM, GRU, ...; it is copied, with the name `forward_<name>`.
-        merge_mode: how both outputs are joined: "concat", "sum", "mul", "ave", or None for both.
-        weights: initial weights of both, forward first.
-        backward_layer: the layer of the other direction; a copy of `layer` that goes the other way by default.
+        merge_mode: how the outputs are merged: "concat", "sum", "mul", "ave", or None to return both.
+        weights: initial weights of both layers, forward first.
+        backward_layer: the layer for the backward direction; by default a copy of `layer` with `go_backwards=True`.
+
+    Raises:
+        InvalidArgumentError: `layer` is not recurrent, or the layers do not differ in `go_backwards` alone.
 
     Source: keras.layers.Bidirectional.
     """
@@ -146,7 +168,7 @@ class Bidirectional(BuiltInLayer):
 
     def __post_init__(self) -> None:
         layer = self.forward_layer
-        with names.name_scope(self.name):  # a cell that is built with its config has weights of that name
+        with names.name_scope(self.name):  # a cell that is built from its config has weights named in this scope
             self.forward_layer = _copied(layer, "forward_")
             if self.backward_layer is None:
                 self.backward_layer = _copied(layer, "backward_", go_backwards=True)
@@ -154,7 +176,7 @@ class Bidirectional(BuiltInLayer):
         for inner in (self.forward_layer, self.backward_layer):
             if (
                 getattr(inner, "zero_output_for_mask", None) is not None
-            ):  # or flipping would spread outputs over masked steps
+            ):  # otherwise flipping would move outputs to masked steps
                 inner.zero_output_for_mask = inner.return_sequences
         self.stateful, self.return_sequences, self.return_state = (getattr(layer, name) for name in _SHARED)
         self.input_spec = layer.input_spec
@@ -188,21 +210,31 @@ class Bidirectional(BuiltInLayer):
             self.set_weights(self._initial_weights)
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Build for the shapes in a config."""
+        """Build for the shapes of a `get_build_config` result."""
         if config.get("input_shape") is not None and not self.built:
             self.build(tuple(config["input_shape"]))
         else:
             super().build_from_config(config)
 
     def __call__(self, sequences: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on a sequence, or on a list of a sequence and initial states."""
+        """Call the layer on a sequence, or on a list of a sequence and its initial states."""
         if isinstance(sequences, (list, tuple)) and len(sequences) > 1 and all(hasattr(s, "shape") for s in sequences):
             kwargs["initial_state"] = list(sequences[1:])
             sequences = sequences[0]
         return super().__call__(sequences, *args, **kwargs)
 
     def call(self, sequences: Any, initial_state: Any = None, mask: Any = None, training: bool | None = None) -> Any:
-        """The joined outputs; with return_state then the states of the forward layer and of the backward layer."""
+        """Return the merged outputs, followed by the states of both layers with `return_state`.
+
+        Args:
+            sequences: (batch, time, ...).
+            initial_state: the states of the forward layer, then those of the backward layer.
+            mask: bool (batch, time).
+            training: whether dropout is active.
+
+        Raises:
+            ShapeError: the number of initial states is odd.
+        """
         first, second = self._halves(initial_state)
         forward = self._run(self.forward_layer, sequences, first, mask, training)
         backward = self._run(self.backward_layer, sequences, second, mask, training)
@@ -225,7 +257,7 @@ class Bidirectional(BuiltInLayer):
         half = len(given) // 2
         if len(given) % 2:
             raise ShapeError(
-                f"Layer {self.name!r} wants an even number of initial states, forward ones first; got {len(given)}."
+                f"Layer {self.name!r} expects an even number of initial states, forward ones first; got {len(given)}."
             )
         return given[:half], given[half:]
 
@@ -236,7 +268,7 @@ class Bidirectional(BuiltInLayer):
         return layer(sequences, **{k: v for k, v in given.items() if v is not None and k in parameters})
 
     def compute_mask(self, _: Any, mask: Any = None) -> Any:
-        """The inputs' mask for sequences, none for states."""
+        """Return the mask of the inputs for sequences, None for other outputs and for states."""
         mask = nest.flatten(mask)[0] if self.return_sequences and mask is not None else None
         masks = [mask] if self.merge_mode is not None else [mask, mask]
         if self.return_state:
@@ -250,19 +282,23 @@ class Bidirectional(BuiltInLayer):
         return (*forward, *backward) if forward and backward else None
 
     def reset_state(self) -> None:
-        """Set the states of stateful layers to zero."""
+        """Set the states of stateful layers to zero.
+
+        Raises:
+            InvalidArgumentError: the layer is not stateful.
+        """
         if not self.stateful:
             raise InvalidArgumentError(f"Layer {self.name!r} must be stateful to reset its states.")
         self.forward_layer.reset_state()
         self.backward_layer.reset_state()
 
     def reset_states(self) -> None:
-        """Set the states of stateful layers to zero."""
+        """Set the states of stateful layers to zero: an alias of `reset_state`."""
         self.reset_state()
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The wrapper with the layers of their envelopes."""
+        """Return the wrapper with its layers deserialized."""
         config = dict(config)
         config["layer"] = inner_layer(config, config["layer"])
         if config.get("backward_layer") is not None:
@@ -280,11 +316,11 @@ def _check_layers(layer: Any, backward_layer: Any) -> None:
     missing = [n for n in ("go_backwards", *_SHARED) if not hasattr(layer, n)]
     if missing:
         raise InvalidArgumentError(
-            f"`Bidirectional` wants a recurrent layer; {type(layer).__name__} has no attribute {missing[0]!r}."
+            f"`Bidirectional` requires a recurrent layer; {type(layer).__name__} has no attribute {missing[0]!r}."
         )
 
 
 def _copied(layer: Any, prefix: str, **changed: Any) -> Any:
-    """A layer with the same config, without weights."""
+    """Return a layer with the same config, without weights."""
     config = {**layer.get_config(), "name": prefix + layer.name.removeprefix(prefix), **changed}
     return type(layer).from_config(config)

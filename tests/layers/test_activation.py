@@ -1,4 +1,4 @@
-"""Activation layers with arguments. Numbers against Keras: tests/interop."""
+"""Activation layers with arguments. For values compared with Keras see tests/interop."""
 
 from __future__ import annotations
 

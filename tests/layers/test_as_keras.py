@@ -1,4 +1,4 @@
-"""Layers take, refuse, name and mask as real Keras 3.15.1 does; the values are those that it gave, or worked out by hand."""
+"""Arguments, refusals, names and masks are those of Keras 3.15.1; expected values come from it, or were computed by hand."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MASK_A, MASK_B, MASK_C = (np.array([m]) for m in ([True, False, False], [True, T
 
 
 class Marked(layers.Layer):
-    """Its inputs, with the mask that is its second argument."""
+    """Returns its first input with the second one as its mask."""
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """The second input."""
@@ -33,7 +33,7 @@ class Marked(layers.Layer):
 
 
 def merged(layer: Any, *pairs: tuple[Any, Any]) -> tuple[Any, Any]:
-    """What a model of the layer gives for arrays with masks (None: none), and the mask of that."""
+    """Return the output of a model of the layer for arrays with masks (or None), and the mask of the output."""
     made, fed, inputs = [], [], []
     for array, mask in pairs:
         x = Input(array.shape[1:])
@@ -463,10 +463,10 @@ class Shifted(graphkit.Operation):
 
 
 class Declared(Shifted):
-    """One that says what it gives."""
+    """A layer with its own `compute_output_spec`."""
 
     def compute_output_spec(self, x: Any) -> Any:
-        """As the inputs."""
+        """Return the spec of the inputs."""
         return graphkit.KerasTensor(x.shape, x.dtype)
 
 
@@ -563,7 +563,7 @@ def test_arguments_of_build_are_those_of_call() -> None:
 
     class Wrong(Two):
         def build(self, wrong_shape: Any, other_shape: Any) -> None:
-            """Nothing."""
+            """Do nothing."""
 
     x, other = np.ones((2, 3)), np.ones((2, 4))
     layer = Two()
@@ -583,7 +583,7 @@ def test_policies_of_a_map_are_taken_out() -> None:
 
 
 class Batches(graphkit.utils.PyDataset):
-    """Two batches of one number each."""
+    """Two batches with one number each."""
 
     def __len__(self) -> int:
         return 2

@@ -1,4 +1,4 @@
-"""Attention layers: arguments, scores, masks, what training changes. Numbers against Keras: tests/interop."""
+"""Attention layers: arguments, scores, masks, effects of training. For values compared with Keras see tests/interop."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_an_attention_mask_is_broadcast_over_the_heads() -> None:
     x, mask = _drawn(2, 4, 6), np.ones((2, 4, 4), "int32")
     mask[:, :, 2] = 0
     before = layer(x, x, attention_mask=mask)
-    x[:, 2] += 1.0  # nobody looks there
+    x[:, 2] += 1.0  # the mask hides it
 
     changed = np.abs(np.asarray(layer(x, x, attention_mask=mask)) - before).max((0, 2))
     assert changed[2] > 1e-3
@@ -83,7 +83,7 @@ def test_the_gradient_reaches_all_projections() -> None:
     layer(x, x)
     _, found = gk.value_and_grad(lambda: ops.sum(ops.square(layer(x, x))), layer.trainable_variables)()
     still = [path for path, g in zip(_paths(layer), found, strict=True) if np.abs(g).max() < 1e-6]
-    assert still == ["key/bias"]  # it moves all scores of a row alike
+    assert still == ["key/bias"]  # it shifts all scores of a row equally
 
 
 def test_value_and_key_of_unlike_lengths_are_refused() -> None:

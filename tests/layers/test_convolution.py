@@ -1,4 +1,4 @@
-"""Convolutional layers: weights, configs, numbers of real Keras (golden files), errors."""
+"""Convolutional layers: weights, configs, values from real Keras (golden files), errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""ConvLSTM layers: numbers against a plain NumPy loop, states, masks, config, errors."""
+"""ConvLSTM layers: values compared with a plain NumPy loop, states, masks, config, errors."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _sigmoid(x: Any) -> Any:
 
 
 def _loop(layer: Any, x: Any, padding: str, mask: Any = None) -> list[Any]:
-    """All outputs, step by step."""
+    """Compute all outputs, step by step."""
     kernel, recurrent, bias = layer.get_weights()
     h = c = None
     outputs = []

@@ -72,7 +72,7 @@ def test_activity_regularizer_adds_to_the_losses_of_the_call_per_sample() -> Non
 
     x = np.array([[1.0, 2.0], [0.0, 3.0]], "float32")
     value, _ = gk.value_and_grad(penalty, [])(x)
-    np.testing.assert_allclose(value, 0.5 * (1 + 4 + 9) / 2)  # for a sample on average
+    np.testing.assert_allclose(value, 0.5 * (1 + 4 + 9) / 2)  # the mean over the batch
 
 
 def test_config_is_read_off_the_constructor() -> None:
@@ -160,6 +160,6 @@ def test_layers_of_keras_applications_are_known_by_their_modules() -> None:
 def test_a_misspelt_argument_of_add_weight_is_named() -> None:
     layer = layers.Layer(name="mine")
 
-    with pytest.raises(InvalidTypeError, match=r"'mine' does not know \['initialiser'\]. Did you mean 'initializer'"):
+    with pytest.raises(InvalidTypeError, match=r"'mine' does not take \['initialiser'\]. Did you mean 'initializer'"):
         layer.add_weight(shape=(2,), initialiser="zeros")
     assert layer.add_weight(shape=(2,), aggregation="mean", name="w").shape == (2,)

@@ -1,4 +1,4 @@
-"""Layers' constructors are Keras' own: names, order, defaults; and subclasses of users that write one of their own go on working."""
+"""Constructors of layers match Keras' in names, order and defaults, and user-defined subclasses may define their own."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from tests.docs.keras_coverage import REASONS, SNAPSHOT, _same
 KERAS = json.loads(SNAPSHOT.read_text(encoding="utf-8"))["modules"]["layers"]
 CLASSES = [n for n, wanted in KERAS.items() if wanted is not None and inspect.isclass(getattr(layers, n, None))]
 REFUSED = {key.removeprefix("layers.") for key in REASONS if key.startswith("layers.") and key.count(".") == 1}
-# (class, argument): what is different, and why.
+# (class, argument): the difference, and the reason.
 DIFFERENT = {
     ("AdditiveAttention", "seed"): "Keras takes it among its **kwargs",
 }
 
-# Layers whose constructor is no list of hyper-parameters.
+# Layers whose constructor does not take a list of hyperparameters.
 WRITTEN = ("InputLayer", "Lambda")
 
 
 def parameters(name: str) -> dict[str, str]:
-    """The named arguments and their defaults, as the snapshot has them."""
+    """Return the named arguments and their defaults, in the format of the snapshot."""
     given = inspect.signature(getattr(layers, name)).parameters.values()
     return {p.name: "" if p.default is p.empty else repr(p.default) for p in given if p.kind is p.POSITIONAL_OR_KEYWORD}
 
@@ -62,7 +62,7 @@ def test_only_these_layers_write_their_constructor() -> None:
 
 @pytest.mark.parametrize("cls", sorted(set(classes_of("keras.layers").values()), key=lambda cls: str(cls.__name__)))
 def test_type_checkers_and_python_agree_on_positions(cls: Any) -> None:
-    """By PEP 681 the fields stand in the order of the bases, those that go by name left out."""
+    """By PEP 681 fields follow the order of the base classes, without the keyword-only ones."""
     if not issubclass(cls, Declared) or (declaration := declaration_of(cls)) is None:
         return
     bases = [base for base in reversed(cls.__mro__) if issubclass(base, Declared)]
@@ -76,7 +76,7 @@ def test_type_checkers_and_python_agree_on_positions(cls: Any) -> None:
 
 
 class Scaled(layers.Conv2D):
-    """One that fixes some arguments and has one of its own."""
+    """A subclass that fixes some arguments and adds one."""
 
     def __init__(self, filters: int, factor: float = 2.0, **kwargs: Any) -> None:
         super().__init__(filters, 3, padding="same", **kwargs)
@@ -101,7 +101,7 @@ def test_a_constructor_that_fixes_an_argument_of_the_config_is_named() -> None:
 
     assert (layer.kernel_size, layer.padding, layer.activation.__name__) == ((3, 3), "same", "relu")
     with pytest.raises(
-        TypeError, match=r"gives Conv2D an argument that the config holds too: define get_config\(\) in Scaled"
+        TypeError, match=r"passes Conv2D an argument that the config also holds: define get_config\(\) in Scaled"
     ):
         Scaled.from_config(layer.get_config())
 

@@ -1,4 +1,4 @@
-"""Layers called one after the other on arrays compute what the graph made of them computes: outputs, masks, losses, state."""
+"""Layers called one by one on arrays compute what the graph of them computes: outputs, masks, losses, state."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from graphkit.core import nest
 from graphkit.ir.eager_tensor import EagerTensor
 from tests import goldens
 
-# Half floats are rounded after each layer in both ways, but each plan may keep sums wider inside.
+# Half floats are rounded after each layer in both cases, but a plan may keep sums in a wider dtype.
 _CASES = [case for case in goldens.cases() if not goldens.policy_unit(case)]
-_ALWAYS = 7  # one case in so many runs by default, all of them with the slow tests
+_ALWAYS = 7  # one case in this many runs by default; all run with the slow tests
 
 
 def _by_hand(model: Any, x: Any, training: bool | None = None) -> Any:
-    """The model's layers called one by one on arrays."""
+    """Call the model's layers one by one on arrays."""
     args, kwargs = model.fed((x,), {}) if hasattr(model, "fed") else ((x,), {})
     return model.compute(args, kwargs if training is None else {**kwargs, "training": training})
 
@@ -217,7 +217,7 @@ def test_arithmetic_on_results_is_that_of_the_graph() -> None:
 
     assert isinstance(eager, EagerTensor)
     for made in (eager / 2, eager * 0.5, eager + 1.5, (eager > 1) * 2.0):
-        assert made.dtype == "float32"  # NumPy's own would be float64
+        assert made.dtype == "float32"  # NumPy would give float64
     assert (eager & 1).tolist() == [1, 0, 1]
     assert isinstance(eager.numpy(), np.ndarray)
     assert type(eager.numpy()) is np.ndarray
@@ -269,7 +269,7 @@ def test_training_may_be_any_truth() -> None:
 
 
 class _Returns(layers.Layer):
-    """Gives what `pick` finds: a weight, a view of one, or its own input."""
+    """Returns the result of `pick`: a weight, a view of one, or its own input."""
 
     def __init__(self, pick: Any) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What a layer computes on arrays follows `trainable` at once."""
+"""Setting `trainable` affects calls on arrays at once."""
 
 from __future__ import annotations
 

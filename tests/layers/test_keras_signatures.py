@@ -1,4 +1,4 @@
-"""Layers take the arguments of Keras', with its defaults."""
+"""Layers take the arguments of Keras' layers, with the same defaults."""
 
 from __future__ import annotations
 

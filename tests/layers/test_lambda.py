@@ -1,4 +1,4 @@
-"""Lambda: traced, so it has a gradient and a form without code."""
+"""Lambda: it is traced, so it has a gradient and can be saved without code."""
 
 from __future__ import annotations
 
@@ -71,5 +71,5 @@ def test_code_in_a_config_is_refused() -> None:
 
 
 def test_only_functions_are_taken() -> None:
-    with pytest.raises(InvalidTypeError, match="wants a function"):
+    with pytest.raises(InvalidTypeError, match="expects a function"):
         layers.Lambda("x + 1")

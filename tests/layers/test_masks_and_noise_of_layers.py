@@ -15,7 +15,7 @@ B = np.array([[1, 0, 0, 4], [3, 5, 0, 0]])
 
 
 def masks_of(layer: Any, masked: tuple[bool, bool] = (True, True)) -> Any:
-    """The mask that a merging layer gives for two embedded inputs."""
+    """Return the mask of a merging layer's output for two embedded inputs."""
     seen: list[Any] = []
 
     class Look(layers.Layer):
@@ -23,11 +23,14 @@ def masks_of(layer: Any, masked: tuple[bool, bool] = (True, True)) -> Any:
 
         def call(self, inputs: Any, mask: Any = None) -> Any:
             seen.append(mask)
-            return inputs if mask is None else inputs * graphkit.ops.cast(graphkit.ops.expand_dims(mask, -1), inputs.dtype)
+            return (
+                inputs if mask is None else inputs * graphkit.ops.cast(graphkit.ops.expand_dims(mask, -1), inputs.dtype)
+            )
 
     x, y = graphkit.Input((4,), dtype="int32"), graphkit.Input((4,), dtype="int32")
     embedded = [
-        layers.Embedding(9, 2, mask_zero=flag, embeddings_initializer="ones")(t) for flag, t in zip(masked, (x, y), strict=True)
+        layers.Embedding(9, 2, mask_zero=flag, embeddings_initializer="ones")(t)
+        for flag, t in zip(masked, (x, y), strict=True)
     ]
     made: Any = graphkit.Model([x, y], Look()(layer(embedded)))
     out = np.asarray(made([A, B]))
@@ -57,7 +60,7 @@ def test_steps_joined_of_two_inputs_keep_their_masks() -> None:
 
 @pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
 def test_one_dropout_of_the_inputs_serves_all_steps(kind: str) -> None:
-    """A step without state has the same output at each time, if the same features are dropped."""
+    """A cell without state returns the same output at each time step if the same features are dropped."""
     layer = getattr(layers, kind)(6, dropout=0.5, recurrent_initializer="zeros", return_sequences=True, seed=1)
     x = np.ones((40, 5, 8), "float32")
     layer(x)
@@ -72,14 +75,16 @@ def test_one_dropout_of_the_inputs_serves_all_steps(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", ["GRU", "LSTM"])
 def test_gated_layers_drop_the_same_inputs_at_each_step(kind: str) -> None:
-    """Fed the identity, the kernel's rows tell which features were kept: with all weights but one gate zero the sum grows evenly."""
-    layer = getattr(layers, kind)(1, dropout=0.5, recurrent_initializer="zeros", use_bias=False, return_sequences=True, seed=2)
+    """With the identity as input, the outputs show which features were kept; with all weights but one gate 0, the sum grows evenly."""
+    layer = getattr(layers, kind)(
+        1, dropout=0.5, recurrent_initializer="zeros", use_bias=False, return_sequences=True, seed=2
+    )
     x = np.ones((60, 6, 4), "float32")
     layer(x)
     longer = np.asarray(layer(x, training=True))
     shorter = np.asarray(layer(x, training=False))
     groups = {tuple(np.round(row, 5)) for row in longer[:, :, 0]}
-    assert 2 <= len(groups) <= 2**4  # as many courses as sets of kept features, not one for each sample
+    assert 2 <= len(groups) <= 2**4  # one trajectory for each set of kept features, not for each sample
     assert len({tuple(np.round(row, 5)) for row in shorter[:, :, 0]}) == 1
 
 

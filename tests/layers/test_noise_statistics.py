@@ -1,4 +1,4 @@
-"""What dropout and noise layers do to large inputs: shares, means, spreads, and what is dropped together."""
+"""Statistics of dropout and noise layers on large inputs: dropped shares, means, deviations, and what is dropped together."""
 
 from __future__ import annotations
 

@@ -93,5 +93,5 @@ def test_spectral_normalization_leaves_a_kernel_of_zeros() -> None:
 
 
 def test_groups_must_divide_the_channels() -> None:
-    with pytest.raises(ShapeError, match="groups of one size"):
+    with pytest.raises(ShapeError, match="groups of equal size"):
         layers.GroupNormalization(4).build((None, 6))

@@ -1,4 +1,4 @@
-"""Configs of classes of the user's own: the base's whole config, and the arguments that were recorded."""
+"""Configs of user-defined classes: the whole config of the base class, and the recorded arguments."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from graphkit.layers.declared import BuiltInLayer
 
 
 class Hidden(layers.Layer):
-    """One that keeps its argument in a layer inside."""
+    """A layer that passes its argument to an inner layer."""
 
     def __init__(self, units: int, scales: Any = (1, 2), **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dense = layers.Dense(units)
 
     def call(self, x: Any) -> Any:
-        """The inner layer's output."""
+        """Return the inner layer's output."""
         return self.dense(x)
 
 
 class Variadic(layers.Dense):
-    """One that hands on whatever it is given."""
+    """A layer that passes all its arguments to its base class."""
 
     def __init__(self, vocab: Any = None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -118,7 +118,7 @@ def test_what_a_subclass_of_a_built_in_layer_cannot_save_is_told() -> None:
 
 @pytest.mark.parametrize("name", sorted(classes_of("keras.layers")))
 def test_a_subclass_that_hands_on_everything_has_the_config_of_its_base(name: str) -> None:
-    """The base's arguments are those it declares, whatever the constructor of the subclass looks like."""
+    """The base class takes the arguments it declares, whatever the constructor of the subclass takes."""
     base = classes_of("keras.layers")[name]
     if not issubclass(base, BuiltInLayer) or name in ("Wrapper", "Merge"):
         return
@@ -145,28 +145,28 @@ def test_copies_and_pickles_have_the_same_config() -> None:
 
 
 class Wide(graphkit.initializers.RandomNormal):
-    """An initializer that hands on its arguments."""
+    """An initializer that passes on its arguments."""
 
     def __init__(self, width: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
 
 
 class Weighted(graphkit.losses.Huber):
-    """A loss that hands on its arguments."""
+    """A loss that passes on its arguments."""
 
     def __init__(self, weight: float = 1.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
 
 
 class Counting(graphkit.metrics.MeanSquaredError):
-    """A metric that hands on its arguments."""
+    """A metric that passes on its arguments."""
 
     def __init__(self, limit: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)
 
 
 class Slow(graphkit.optimizers.SGD):
-    """An optimizer that hands on its arguments."""
+    """An optimizer that passes on its arguments."""
 
     def __init__(self, patience: int = 1, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -1,4 +1,4 @@
-"""Pooling layers: numbers of real Keras (golden files), configs, masks, errors."""
+"""Pooling layers: values from real Keras (golden files), configs, masks, errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Preprocessing layers: numbers of real Keras (golden file), identity at inference, masks and boxes, files, ONNX, errors."""
+"""Preprocessing layers: values from real Keras (golden file), identity at inference, masks and boxes, files, ONNX, errors."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_outputs_are_those_of_keras(row: dict[str, Any]) -> None:
 
 
 def _drawn(value: Any) -> Any:
-    """What a row says that is drawn, in the form that the layers have it in."""
+    """Return the random values given in a row, in the format of the layers' `draw`."""
 
     def four(values: Any) -> Any:
         array = np.array(values)
@@ -106,7 +106,7 @@ def _differs(made: Any) -> bool:
 @augmentation
 def test_augmentation_changes_images_only_while_training(name: str) -> None:
     np.testing.assert_array_equal(_made(name)(IMAGES, training=False), IMAGES)
-    assert any(_differs(_trained(name, seed)) for seed in range(8))  # chance may leave both images alone
+    assert any(_differs(_trained(name, seed)) for seed in range(8))  # a seed may leave both images unchanged
 
 
 @augmentation
@@ -288,25 +288,25 @@ def test_a_pipeline_is_its_layers() -> None:
         ("Normalization", {"mean": 1.0}, "both `mean` and `variance` must be set"),
         ("Discretization", {}, "needs either `bin_boundaries` or a `num_bins`"),
         ("CategoryEncoding", {"num_tokens": 0}, "must be set to an integer >= 1"),
-        ("CategoryEncoding", {"num_tokens": 3, "sparse": True}, "has dense tensors only"),
+        ("CategoryEncoding", {"num_tokens": 3, "sparse": True}, "graphkit has only dense tensors"),
         ("StringLookup", {"output_mode": "many"}, "Unknown value for argument `output_mode`"),
         ("StringLookup", {"vocabulary": ["a", "a"]}, "at least one repeated term"),
         ("StringLookup", {"vocabulary": ["a", "b"], "max_tokens": 2}, "larger than the maximum vocab size"),
         ("IntegerLookup", {"max_tokens": 1}, "`max_tokens` must be greater than 1"),
         ("TextVectorization", {"standardize": "upper"}, "must be one of .* or a function"),
-        ("TextVectorization", {"ragged": True}, "graphkit has dense tensors only"),
+        ("TextVectorization", {"ragged": True}, "graphkit has only dense tensors"),
         ("Hashing", {"num_bins": 0}, "cannot be `None` or non-positive"),
         ("Hashing", {"num_bins": 3, "salt": "x"}, "can only be two integers or one"),
         ("RandomFlip", {"mode": "sideways"}, "`mode` must be 'horizontal'"),
         ("RandomRotation", {"factor": 3}, "`factor` argument of layer .* in the range"),
         ("RandomRotation", {"factor": 0.1, "fill_mode": "mirror"}, "`fill_mode` must be one of"),
         ("RandomBrightness", {"factor": 0.1, "value_range": 3}, "should be a list of two numbers"),
-        ("RandomGaussianBlur", {"kernel_size": 4}, "must be an odd number"),
+        ("RandomGaussianBlur", {"kernel_size": 4}, "must be an odd integer"),
         ("RandomPerspective", {"scale": 2.0}, "`scale` argument of layer"),
         ("RandomGrayscale", {"factor": 2}, "should be between 0 and 1"),
         ("Resizing", {"height": 2, "width": 2, "interpolation": "area"}, "`interpolation` must be one of"),
-        ("CenterCrop", {"height": 2, "width": 2, "bounding_box_format": "x"}, "bounding_box_format='x' is unknown"),
-        ("STFTSpectrogram", {"mode": "x"}, "`mode`='x' does not fit"),
+        ("CenterCrop", {"height": 2, "width": 2, "bounding_box_format": "x"}, "`bounding_box_format` must be one of"),
+        ("STFTSpectrogram", {"mode": "x"}, "invalid value for `mode`"),
         ("STFTSpectrogram", {"window": "x"}, "`window`='x' of layer"),
         (
             "MelSpectrogram",

@@ -1,4 +1,4 @@
-"""Quantising and adapting layers: what becomes of weights, programs, gradients and files; wrong uses."""
+"""Quantisation and LoRA: their effect on weights, programs, gradients and files; misuse."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def small_model_again(model: Any) -> Any:
 
 
 def sorted_like(weights: Any, order: Any) -> list[Any]:
-    """Opened again, float8 has its weights in another order, as in Keras."""
+    """After loading, float8 has its weights in another order, as in Keras."""
     named = {w.path: w.numpy() for w in weights}
     return [named[w.path] for w in order]
 
@@ -113,7 +113,7 @@ def test_model_quantize_warns_of_layers_that_cannot() -> None:
 
 
 def test_quantised_attention_comes_back_from_its_file(tmp_path: Path) -> None:
-    """Its config holds the policies of the layers inside by path."""
+    """Its config holds the policies of the inner layers by path."""
     inputs = gk.Input((3, 4))
     model = gk.Model(inputs, layers.MultiHeadAttention(2, 3)(inputs, inputs))
     x = np.random.default_rng(1).normal(size=(2, 3, 4)).astype("float32")

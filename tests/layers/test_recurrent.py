@@ -1,4 +1,4 @@
-"""Recurrent layers against real Keras, and what they promise beyond its numbers."""
+"""Recurrent layers: values compared with real Keras, and further guarantees."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_outputs_are_those_of_keras(case: str) -> None:
 
 
 def _cosine_loss(outputs: Any) -> Any:
-    """The loss that the golden files' gradients are of."""
+    """Return the loss whose gradients the golden files hold."""
     terms = [
         ops.sum(
             ops.cast(y, "float32") * ops.cos(ops.reshape(ops.arange(int(np.prod(y.shape)), dtype="float32"), y.shape))

@@ -1,4 +1,4 @@
-"""Noise layers: still at inference, of the right statistics in training."""
+"""Noise layers: no effect at inference, correct statistics in training."""
 
 from __future__ import annotations
 

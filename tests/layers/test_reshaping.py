@@ -1,4 +1,4 @@
-"""Layers that move numbers: numbers of real Keras (golden files), sizes, configs, errors."""
+"""Reshaping layers: values from real Keras (golden files), sizes, configs, errors."""
 
 from __future__ import annotations
 

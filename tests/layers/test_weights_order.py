@@ -1,4 +1,4 @@
-"""The place of each weight in `weights`, `trainable_weights` and `non_trainable_weights`, whatever is frozen later."""
+"""The order of `weights`, `trainable_weights` and `non_trainable_weights` does not depend on what is frozen later."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def names(variables: Any) -> list[str]:
 
 
 def places(variables: Any) -> list[str]:
-    """`layer/weight` of each."""
+    """Return `layer/weight` for each."""
     return ["/".join(v.path.split("/")[-2:]) for v in variables]
 
 

@@ -1,4 +1,4 @@
-"""Bidirectional and TimeDistributed against real Keras, and what they promise beyond its numbers."""
+"""Bidirectional and TimeDistributed: values compared with real Keras, and further guarantees."""
 
 from __future__ import annotations
 

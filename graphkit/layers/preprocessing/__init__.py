@@ -1,1 +1,1 @@
-"""Preprocessing layers: numbers, categories, text, images, sound. `graphkit.layers` gathers their names."""
+"""Preprocessing layers for numbers, categories, text, images and audio. `graphkit.layers` exports them."""

@@ -1,4 +1,4 @@
-"""Layers over sound: STFTSpectrogram (trainable, by convolutions) and MelSpectrogram."""
+"""Audio layers: STFTSpectrogram (trainable, computed by convolutions) and MelSpectrogram."""
 
 from __future__ import annotations
 
@@ -25,15 +25,24 @@ Array = np.ndarray[Any, Any]
 
 @keras_class(_HOME)
 class STFTSpectrogram(BuiltInLayer):
-    """The short-time Fourier transform of signals (batch, time, channels), by two trainable kernels.
+    """Short-time Fourier transform of signals (batch, time, channels) with two trainable kernels.
+
+    Output (batch, frames, channels * frequencies), or (batch, frames, frequencies, channels) with `expand_dims`.
 
     Args:
-        mode: "log", "magnitude", "psd", "real", "imag", "angle" or "stft".
-        frame_length: of a piece; `frame_step` (half of it) is how far pieces lie apart, `fft_length` (the next power of two)
-            how long they are padded to be.
-        window: a name, the numbers or None; `periodic` and `scaling` ("density", "spectrum", None) belong to it.
+        mode: "log", "magnitude", "psd", "real", "imag", "angle" or "stft" (real and imaginary parts).
+        frame_length: the length of a frame, in samples.
+        frame_step: the distance between frames, in samples; frame_length // 2 by default.
+        fft_length: the length to which frames are padded; the next power of two by default.
+        window: a name, an array (frame_length,) or None.
+        periodic: whether a named window is periodic, not symmetric.
+        scaling: the scale of the window: "density", "spectrum" or None.
         padding: "valid" or "same".
-        expand_dims: frequencies and channels as two axes rather than one.
+        expand_dims: whether frequencies and channels are separate axes.
+        data_format: "channels_last" or "channels_first"; that of the Keras config by default.
+
+    Raises:
+        InvalidArgumentError: an argument is out of range or unknown.
 
     Source: keras.layers.STFTSpectrogram.
     """
@@ -61,7 +70,8 @@ class STFTSpectrogram(BuiltInLayer):
         name = next((n for n, bad in wrong.items() if bad), None)
         if name is not None:
             raise InvalidArgumentError(
-                f"Layer {self.name!r} (STFTSpectrogram): `{name}`={getattr(self, name)!r} does not fit (frame_length={length})."
+                f"Layer {self.name!r} (STFTSpectrogram): invalid value for `{name}` with frame_length={length}. Received: "
+                f"{name}={getattr(self, name)!r}"
             )
         if fft is not None and fft & -fft != fft:
             warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft}", stacklevel=4)
@@ -71,7 +81,7 @@ class STFTSpectrogram(BuiltInLayer):
         self.input_spec = InputSpec(ndim=3)
 
     def build(self, input_shape: Any) -> None:
-        """Make real_kernel and imag_kernel (frame_length, 1, frequencies), as far as the mode needs them."""
+        """Create real_kernel and imag_kernel (frame_length, 1, frequencies), as far as the mode needs them."""
         shape = (self.frame_length, 1, self._bins)
         if self.mode != "imag":
             self.real_kernel = self.add_weight(name="real_kernel", shape=shape, initializer=self._fourier("real"))
@@ -79,14 +89,18 @@ class STFTSpectrogram(BuiltInLayer):
             self.imag_kernel = self.add_weight(name="imag_kernel", shape=shape, initializer=self._fourier("imag"))
 
     def _fourier(self, side: str) -> STFT:
-        """The initializer of a kernel: waves under the window."""
+        """Return the initializer of a kernel: windowed sinusoids."""
         return STFT(side, self.window, self.scaling, self.periodic)
 
     def call(self, inputs: Any) -> Any:
-        """The spectrogram: (batch, pieces, channels * frequencies) for channels_last."""
+        """Return the spectrogram.
+
+        Raises:
+            DTypeError: the inputs are not floats.
+        """
         if not dtypes.is_float(dtypes.standardize(inputs.dtype)):
             raise DTypeError(
-                f"Layer {self.name!r}: invalid input type. Expected a float one. Received: input type={inputs.dtype}"
+                f"Layer {self.name!r}: invalid input type. Expected a float dtype. Received: input type={inputs.dtype}"
             )
         real = self._transformed(inputs, self.real_kernel) if self.mode != "imag" else None
         imag = self._transformed(inputs, self.imag_kernel) if self.mode != "real" else None
@@ -104,38 +118,48 @@ class STFTSpectrogram(BuiltInLayer):
         return magnitude if self.mode == "magnitude" else ops.log(ops.maximum(magnitude, least))
 
     def _transformed(self, inputs: Any, kernel: Any) -> Any:
-        """(batch, channels, frequencies, pieces): every channel by itself."""
+        """Transform every channel separately; return (batch, channels, frequencies, frames)."""
         x = ops.transpose(inputs, (0, 2, 1)) if self.data_format == CHANNELS_LAST else inputs
         batch, channels, time = ops.shape(x)
-        pieces = ops.conv(
+        frames = ops.conv(
             ops.reshape(x, (batch * channels, time, 1)),
             ops.cast(kernel, inputs.dtype),
             self._step,
             self.padding,
             CHANNELS_LAST,
         )
-        return ops.transpose(ops.reshape(pieces, (batch, channels, ops.shape(pieces)[1], self._bins)), (0, 1, 3, 2))
+        return ops.transpose(ops.reshape(frames, (batch, channels, ops.shape(frames)[1], self._bins)), (0, 1, 3, 2))
 
     def _arranged(self, x: Any) -> Any:
         last = self.data_format == CHANNELS_LAST
         if self.expand_dims:
             return ops.transpose(x, (0, 3, 2, 1) if last else (0, 1, 3, 2))
-        batch, channels, bins, pieces = ops.shape(x)
-        flat = ops.reshape(x, (batch, channels * bins, pieces))
+        batch, channels, bins, frames = ops.shape(x)
+        flat = ops.reshape(x, (batch, channels * bins, frames))
         return ops.transpose(flat, (0, 2, 1)) if last else flat
 
 
 @keras_class(_HOME)
 class MelSpectrogram(BuiltInLayer):
-    """Signals (time,) or (batch, time) as the energies (num_mel_bins, pieces) of bands as wide as the ear hears them.
+    """Mel spectrogram of signals: (time,) or (batch, time) to (..., num_mel_bins, frames).
 
     Args:
-        fft_length: of a transform; `sequence_length` (the same) of a piece, `sequence_stride` between pieces.
-        window: "hann", "hamming", the numbers or None.
-        sampling_rate: of the signal, in Hz; bands lie between `min_freq` and `max_freq` (half of it).
-        power_to_db: decibels below `ref_power`, at most `top_db` below the largest.
-        mag_exp: the exponent of the magnitudes: 1 energy, 2 power.
-        min_power: smaller powers are taken as this.
+        fft_length: the length to which frames are padded, in samples.
+        sequence_stride: the distance between frames, in samples.
+        sequence_length: the length of a frame, in samples; `fft_length` by default.
+        window: "hann", "hamming", an array or None.
+        sampling_rate: the sampling rate of the signal, in Hz.
+        num_mel_bins: the number of bands.
+        min_freq: the lower end of the lowest band, in Hz.
+        max_freq: the upper end of the highest band, in Hz; half the sampling rate by default.
+        power_to_db: whether to return decibels relative to `ref_power`.
+        top_db: decibels are limited to this much below the maximum.
+        mag_exp: the exponent of the magnitudes: 1 for magnitude, 2 for power.
+        min_power: a lower limit of the powers, applied before decibels are computed.
+        ref_power: the power of 0 dB.
+
+    Raises:
+        InvalidArgumentError: `fft_length` is smaller than `sequence_length`.
 
     Source: keras.layers.MelSpectrogram.
     """
@@ -164,7 +188,7 @@ class MelSpectrogram(BuiltInLayer):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The spectrogram, in the compute dtype."""
+        """Return the spectrogram, in the compute dtype."""
         dtype = self.compute_dtype if self.compute_dtype in ("float32", "float64") else "float32"
         real, imag = ops.stft(
             ops.cast(inputs, dtype),
@@ -187,7 +211,7 @@ class MelSpectrogram(BuiltInLayer):
         return ops.maximum(level, ops.max(level) - self.top_db)
 
     def _bands(self) -> Array:
-        """(fft_length // 2 + 1, num_mel_bins): triangles over the frequencies, evenly spaced on the mel scale."""
+        """Return (fft_length // 2 + 1, num_mel_bins): triangular filters, evenly spaced on the mel scale."""
 
         def mel(hertz: Any) -> Any:
             return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
@@ -196,5 +220,5 @@ class MelSpectrogram(BuiltInLayer):
         edges = np.linspace(mel(self.min_freq), mel(self.max_freq), self.num_mel_bins + 2)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         bands = np.maximum(0.0, np.minimum((at - low) / (middle - low), (high - at) / (high - middle)))
-        bands[0] = 0.0  # the constant part
+        bands[0] = 0.0  # the constant component
         return np.asarray(bands)

@@ -1,4 +1,4 @@
-"""Image layers with chance in them that move the picture: flips, crops, rotations, shears, ... All leave images alone at inference."""
+"""Random geometric image layers: flips, crops, rotations, shears, ... At inference images are unchanged."""
 
 from __future__ import annotations
 
@@ -20,36 +20,36 @@ _HOME = "keras.layers"
 
 
 class RandomLayer(SeedArgument, ImageLayer):
-    """An image layer with a seed, and ways to draw."""
+    """An image layer with a seed and methods to draw random values."""
 
     def __post_init__(self) -> None:
         self.generator = random.SeedGenerator(self.seed)
 
     def number(self, images: Any) -> Any:
-        """The number of images."""
+        """Return the number of images."""
         return ops.shape(images)[0]
 
     def uniform(self, shape: Any, low: Any, high: Any, dtype: str | None = None) -> Any:
-        """Numbers evenly from [low, high)."""
+        """Draw uniformly from [low, high)."""
         return random.uniform(shape, low, high, dtype=dtype or self.compute_dtype, seed=self.generator)
 
     def each(self, images: Any, low: Any, high: Any) -> Any:
-        """A number for each image, (batch, 1, 1, 1)."""
+        """Draw a number for each image, (batch, 1, 1, 1)."""
         return self.uniform((self.number(images), 1, 1, 1), low, high)
 
     def sign(self, images: Any) -> Any:
-        """1 or -1 for each image, (batch, 1, 1, 1)."""
+        """Draw 1 or -1 for each image, (batch, 1, 1, 1)."""
         draw = self.each(images, 0.0, 1.0)
         return ops.where(ops.greater(draw, 0.5), ops.full_like(draw, -1.0), ops.ones_like(draw))
 
 
 class FactorLayer(RandomLayer):
-    """One with a factor, within `bounds`."""
+    """A random layer with a `factor` within `bounds`: a number or a pair (low, high)."""
 
     factor: Any = argument(check=in_bounds)
 
     def chosen(self, images: Any) -> Any:
-        """Which images are to be changed, (batch, 1, 1, 1): with a chance drawn from `factor`."""
+        """Draw which images to change, bool (batch, 1, 1, 1), with a probability drawn from `factor`."""
         return ops.less(self.each(images, 0.0, 1.0), self.each(images, *self.factor))
 
 
@@ -61,7 +61,12 @@ _mode = must(
 
 @keras_class(_HOME)
 class RandomFlip(RandomLayer):
-    """Half of the images mirrored, "horizontal", "vertical" or both ways. Source: keras.layers.RandomFlip."""
+    """Flips each image with probability 0.5. Source: keras.layers.RandomFlip.
+
+    Args:
+        mode: "horizontal", "vertical" or "horizontal_and_vertical".
+        seed: an int; drawn at random by default.
+    """
 
     moves = True
 
@@ -70,22 +75,22 @@ class RandomFlip(RandomLayer):
     mode: str = argument(default="horizontal_and_vertical", check=_mode)
 
     def draw(self, images: Any) -> Any:
-        """Which images are flipped."""
+        """Draw which images to flip."""
         return ops.less_equal(self.each(images, 0.0, 1.0), 0.5)
 
-    def _ways(self) -> list[bool]:
-        """Whether along the height, along the width."""
+    def _directions(self) -> list[bool]:
+        """Return whether to flip along the height, and along the width."""
         return ["vertical" in self.mode, "horizontal" in self.mode]
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The flipped images."""
-        axes = [axis for axis, way in zip(self.spatial, self._ways(), strict=True) if way]
+        """Return the flipped images."""
+        axes = [axis for axis, is_flipped in zip(self.spatial, self._directions(), strict=True) if is_flipped]
         return ops.where(drawn, ops.flip(images, axis=axes), images)
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Mirrored."""
+        """Return the flipped boxes."""
         left, top, right, bottom = (boxes[..., i] for i in range(4))
-        down, along = self._ways()
+        down, along = self._directions()
         height, width = ops.cast(height, boxes.dtype), ops.cast(width, boxes.dtype)
         left, right = (width - right, width - left) if along else (left, right)
         top, bottom = (height - bottom, height - top) if down else (top, bottom)
@@ -98,9 +103,16 @@ def _drawn_seed(value: Any) -> Any:
 
 @keras_class(_HOME)
 class RandomCrop(_Sized, RandomLayer):
-    """A window (height, width) at a random place, one for the batch; smaller images are resized. Source: keras.layers.RandomCrop."""
+    """Crops a batch to (height, width) at one random position. Source: keras.layers.RandomCrop.
 
-    casts_at_rest = False
+    Images that are not larger than the crop in both axes are cut to its aspect ratio and resized.
+
+    Args:
+        height, width: the size of the output, in pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     always = False
 
@@ -110,7 +122,7 @@ class RandomCrop(_Sized, RandomLayer):
     seed: Any = argument(default=None, convert=_drawn_seed, kw_only=True)
 
     def draw(self, images: Any) -> Any:
-        """The window's corner (top, left)."""
+        """Draw the corner of the crop (top, left), in pixels. Raises ShapeError if height or width is unknown."""
         height, width = self.sizes(images)
         if not isinstance(height, int) or not isinstance(width, int):
             raise ShapeError(
@@ -126,7 +138,7 @@ class RandomCrop(_Sized, RandomLayer):
         return int((height - crop_height) / 2), int((width - crop_width) / 2)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The window."""
+        """Return the crop."""
         top, left = drawn
         if isinstance(top, int):
             part = self._window(images, top, left)
@@ -138,7 +150,7 @@ class RandomCrop(_Sized, RandomLayer):
         return images
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Shifted."""
+        """Return the shifted boxes."""
         top, left = (ops.cast(v, boxes.dtype) for v in drawn)
         return ops.stack([boxes[..., i] - (left if i % 2 == 0 else top) for i in range(4)], axis=-1)
 
@@ -147,7 +159,7 @@ class RandomCrop(_Sized, RandomLayer):
 
 
 class FillArguments(Declared, kw_only=True):
-    """What the pixels beyond the old image are, and those between its pixels."""
+    """How to fill pixels outside the image, and how to interpolate between pixels."""
 
     fill_mode: str = argument(default="reflect")
     interpolation: str = argument(default="bilinear")
@@ -155,7 +167,11 @@ class FillArguments(Declared, kw_only=True):
 
 
 class _Warp(FillArguments, RandomLayer):
-    """Images drawn anew from a map of the plane: where in the old image each pixel of the new one lies."""
+    """Base of layers that resample images: a map gives the position in the input for each pixel of the output.
+
+    Raises:
+        InvalidArgumentError: `fill_mode` or `interpolation` is unknown, or a factor is out of range.
+    """
 
     moves = True
     fill_modes: ClassVar[tuple[str, ...]] = ("reflect", "wrap", "constant", "nearest")
@@ -173,34 +189,34 @@ class _Warp(FillArguments, RandomLayer):
 
 
 class _Affine(_Warp):
-    """Maps of six numbers a0..b2: x' = a0 x + a1 y + a2, y' = b0 x + b1 y + b2, drawn by `matrix`."""
+    """Base of affine transforms x' = a0 x + a1 y + a2, y' = b0 x + b1 y + b2 with coefficients from `matrix`."""
 
     def matrix(self, images: Any) -> list[Any]:
-        """The six numbers, each (batch,) or a Python number."""
+        """Draw the six coefficients a0..b2, each (batch,) or a Python number."""
         raise NotImplementedError(f"{type(self).__name__} defines no matrix()")
 
     def draw(self, images: Any) -> Any:
-        """The map (batch, 8), as `ops.image.affine_transform` wants it."""
+        """Draw the transforms (batch, 8) for `ops.image.affine_transform`."""
         batch = self.number(images)
         zeros = ops.zeros((batch,), "float32")
         return ops.stack([zeros + ops.cast(v, "float32") for v in [*self.matrix(images), 0.0, 0.0]], axis=1)
 
     def of_batch(self, images: Any, low: float, high: float) -> Any:
-        """A number for each image, (batch,)."""
+        """Draw a number for each image, (batch,)."""
         return self.uniform((self.number(images),), low, high, "float32")
 
     def half_sizes(self, images: Any) -> tuple[Any, Any]:
-        """The middle of the images: (x, y)."""
+        """Return the center (x, y) of the images, in pixels."""
         height, width = self.sizes(images)
         return tuple((ops.cast(s, "float32") - 1.0) / 2.0 for s in (width, height))
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The mapped images."""
+        """Return the transformed images."""
         how = self._interpolation(masks)
         return image.affine_transform(images, drawn, how, self.fill_mode, self.fill_value, data_format=self.data_format)
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """The boxes around where the corners go."""
+        """Return the smallest boxes that contain the transformed corners."""
         a0, a1, a2, b0, b1, b2 = (ops.cast(drawn[:, i : i + 1], boxes.dtype) for i in range(6))
         scale = a0 * b1 - a1 * b0
         return boxes_of.around(
@@ -213,12 +229,20 @@ _FILLING = "fill_mode interpolation seed fill_value data_format"
 
 @keras_class(_HOME)
 class RandomRotation(FactorLayer, _Affine):
-    """Images turned about their middle by up to `factor` turns. Source: keras.layers.RandomRotation."""
+    """Rotates images about their center by a random angle. Source: keras.layers.RandomRotation.
+
+    Args:
+        factor: the range of the angle as a share of a full turn: a pair, or f for (-f, f); positive is counterclockwise.
+        fill_mode: for pixels outside the image: "reflect", "wrap", "constant" or "nearest".
+        interpolation: "bilinear" or "nearest".
+        seed: an int; drawn at random by default.
+        fill_value: for `fill_mode` "constant".
+    """
 
     argument_order = f"factor {_FILLING}"
 
     def matrix(self, images: Any) -> list[Any]:
-        """A rotation."""
+        """Draw rotations."""
         turn = 2.0 * 3.141592653589793
         angle = self.of_batch(images, self.factor[0] * turn, self.factor[1] * turn)
         cosine, sine = ops.cos(angle), ops.sin(angle)
@@ -228,12 +252,18 @@ class RandomRotation(FactorLayer, _Affine):
 
 _shift = each_within(-1.0, 1.0)
 _from_zero = each_within(0.0, 1.0)
-_zoom = each_within(math.nextafter(-1.0, 0.0), 1.0)  # zoomed by -1 an image would be nothing
+_zoom = each_within(math.nextafter(-1.0, 0.0), 1.0)  # a zoom of -1 would leave nothing of the image
 
 
 @keras_class(_HOME)
 class RandomTranslation(_Affine):
-    """Images shifted by up to these shares of their height and width. Source: keras.layers.RandomTranslation."""
+    """Shifts images at random. Source: keras.layers.RandomTranslation.
+
+    Args:
+        height_factor: the range of the shift as a share of the height: a pair, or f for (-f, f); positive is down.
+        width_factor: the range of the shift as a share of the width; positive is to the right.
+        The others are those of `RandomRotation`.
+    """
 
     argument_order = f"height_factor width_factor {_FILLING}"
 
@@ -245,7 +275,7 @@ class RandomTranslation(_Affine):
         self._ranges = [_shift(self, name, getattr(self, name)) for name in ("width_factor", "height_factor")]
 
     def matrix(self, images: Any) -> list[Any]:
-        """A shift."""
+        """Draw shifts."""
         height, width = self.sizes(images)
         right, down = (
             self.of_batch(images, *r) * ops.cast(s, "float32")
@@ -256,7 +286,13 @@ class RandomTranslation(_Affine):
 
 @keras_class(_HOME)
 class RandomZoom(_Affine):
-    """Images zoomed out (positive) or in by up to these shares of their size. Source: keras.layers.RandomZoom."""
+    """Zooms images at random. Source: keras.layers.RandomZoom.
+
+    Args:
+        height_factor: the range of the zoom as a share of the height: a pair, or f for (-f, f); positive zooms out.
+        width_factor: likewise for the width; by default the aspect ratio is kept.
+        The others are those of `RandomRotation`.
+    """
 
     argument_order = f"height_factor width_factor {_FILLING}"
 
@@ -269,7 +305,7 @@ class RandomZoom(_Affine):
         self._width = None if self.width_factor is None else _zoom(self, "width_factor", self.width_factor)
 
     def matrix(self, images: Any) -> list[Any]:
-        """A scale about the middle."""
+        """Draw scalings about the center."""
         tall = self.of_batch(images, 1.0 + self._height[0], 1.0 + self._height[1])
         wide = tall if self._width is None else self.of_batch(images, 1.0 + self._width[0], 1.0 + self._width[1])
         x, y = self.half_sizes(images)
@@ -277,14 +313,20 @@ class RandomZoom(_Affine):
 
 
 def _slant(layer: Any, name: str, value: Any) -> Range:
-    """A factor whose numbers are in 0..1, or the range -f..f that a config has of one number."""
+    """Check a factor within 0..1; also accept the pair (-f, f) that a config holds for a single number f."""
     mirrored = isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == -value[1]
     return _from_zero(layer, name, value[1] if mirrored else value)
 
 
 @keras_class(_HOME)
 class RandomShear(_Affine):
-    """Images slanted by up to these factors, one way or the other. Source: keras.layers.RandomShear."""
+    """Shears images at random, in a random direction. Source: keras.layers.RandomShear.
+
+    Args:
+        x_factor: the range of the horizontal shear, within 0..1: a pair or a number.
+        y_factor: likewise for the vertical shear.
+        The others are those of `RandomRotation`.
+    """
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
 
@@ -292,7 +334,7 @@ class RandomShear(_Affine):
     y_factor: Any = argument(default=0.0, check=_slant)
 
     def matrix(self, images: Any) -> list[Any]:
-        """A slant."""
+        """Draw shears."""
         sign = ops.reshape(ops.cast(self.sign(images), "float32"), (-1,))
         x, y = (sign * self.of_batch(images, *factor) for factor in (self.x_factor, self.y_factor))
         return [1.0, x, 0.0, y, 1.0, 0.0]
@@ -306,7 +348,13 @@ _scale = must(
 
 @keras_class(_HOME)
 class RandomPerspective(FactorLayer, _Warp):
-    """Images seen from another place: corners moved by up to scale/2 of their coordinates. Source: keras.layers.RandomPerspective."""
+    """Warps images by random perspective transforms. Source: keras.layers.RandomPerspective.
+
+    Args:
+        factor: the range from which the probability that an image is warped is drawn: a pair, or f for (0, f).
+        scale: corners move by up to scale / 2 of their coordinates.
+        interpolation, fill_value, seed: as for `RandomRotation`.
+    """
 
     bounds: ClassVar[Range] = (0.0, 1.0)
 
@@ -321,7 +369,7 @@ class RandomPerspective(FactorLayer, _Warp):
         super().__post_init__()
 
     def draw(self, images: Any) -> Any:
-        """(which images, where the corners were, where they go)."""
+        """Draw (which images to warp, their corners (batch, 4, 2), the moved corners)."""
         height, width = (ops.cast(s, "float32") - 1.0 for s in self.sizes(images))
         zero = ops.zeros_like(height)
         corners = ops.stack([ops.stack(c) for c in ([zero, zero], [width, zero], [zero, height], [width, height])])
@@ -330,14 +378,14 @@ class RandomPerspective(FactorLayer, _Warp):
         return self.chosen(images), start, start + start * moved
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images as seen from there."""
+        """Return the warped images."""
         chosen, start, end = drawn
         how = self._interpolation(masks)
         seen = image.perspective_transform(images, start, end, how, self.fill_value, data_format=self.data_format)
         return ops.where(chosen, ops.cast(seen, images.dtype), images)
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """The boxes around where the corners go."""
+        """Return the smallest boxes that contain the transformed corners."""
         chosen, start, end = drawn
         there = _homography(ops.cast(start, boxes.dtype), ops.cast(end, boxes.dtype))
 
@@ -350,7 +398,7 @@ class RandomPerspective(FactorLayer, _Warp):
 
 
 def _homography(start: Any, end: Any) -> Any:
-    """(batch, 8): the projective map from four points (batch, 4, 2) to four others."""
+    """Return the projective maps (batch, 8) that take four points (batch, 4, 2) to four others."""
     x, y, u, v = start[..., 0], start[..., 1], end[..., 0], end[..., 1]
     one, zero = ops.ones_like(x), ops.zeros_like(x)
     upper = ops.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=-1)
@@ -361,10 +409,16 @@ def _homography(start: Any, end: Any) -> Any:
 
 @keras_class(_HOME)
 class RandomElasticTransform(ValueRangeArgument, FactorLayer, _Warp):
-    """Images pulled about by smooth random shifts. Source: keras.layers.RandomElasticTransform.
+    """Distorts images by smooth random displacements. Source: keras.layers.RandomElasticTransform.
 
-    The shifts are Gaussian noise times 0.1 * max(height, width) * s, smoothed with deviation 0.05 * min(height, width) * s for
-    a strength s drawn from `scale`.
+    Displacements are Gaussian noise times 0.1 * max(height, width) * s, smoothed with deviation 0.05 * min(height, width) * s.
+
+    Args:
+        factor: the range from which the probability that an image is distorted is drawn: a pair, or f for (0, f).
+        scale: the range of the strength s, within 0..1.
+        fill_mode: "constant", "nearest", "wrap", "mirror" or "reflect".
+        value_range: of the pixels; results are clipped to it.
+        interpolation, fill_value, seed: as for `RandomRotation`.
     """
 
     bounds: ClassVar[Range] = (0.0, 1.0)
@@ -376,7 +430,7 @@ class RandomElasticTransform(ValueRangeArgument, FactorLayer, _Warp):
     scale: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
-        """(which images, shifts along height and width (2, batch, h, w))."""
+        """Draw (which images, displacements along height and width (2, batch, h, w)). Raises ShapeError for unknown sizes."""
         height, width = self.sizes(images)
         if not isinstance(height, int) or not isinstance(width, int):
             raise ShapeError(
@@ -391,7 +445,7 @@ class RandomElasticTransform(ValueRangeArgument, FactorLayer, _Warp):
         return self.chosen(images), smooth * strength * (0.1 * max(height, width))
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The shifted images."""
+        """Return the distorted images."""
         chosen, shifts = drawn
         x = self._with_channels_last(images)
         shape = ops.shape(x)
@@ -411,14 +465,14 @@ class RandomElasticTransform(ValueRangeArgument, FactorLayer, _Warp):
 
 
 def gaussian(size: int, deviation: Any) -> Any:
-    """A window (size,) of weights that sum to one; the deviation may be a tensor."""
+    """Return a Gaussian window (size,) whose weights sum to 1; the deviation, in elements, may be a tensor."""
     at = ops.arange(size, dtype="float32") - (size - 1) / 2.0
     weights = ops.exp(-ops.square(at / deviation) / 2.0)
     return weights / ops.sum(weights)
 
 
 def blurred(images: Any, rows: Any, columns: Any) -> Any:
-    """Images (batch, h, w, channels) smoothed with a window along the height and one along the width."""
+    """Smooth images (batch, h, w, channels) with a window along the height and one along the width."""
     channels = images.shape[-1]
     for window, shape in ((rows, (-1, 1, 1, 1)), (columns, (1, -1, 1, 1))):
         kernel = ops.tile(ops.reshape(ops.cast(window, images.dtype), shape), [1, 1, channels, 1])

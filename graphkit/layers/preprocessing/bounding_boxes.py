@@ -1,4 +1,4 @@
-"""Boxes around things in images: Keras' formats, and boxes that follow what is done to the image."""
+"""Bounding boxes: Keras' formats, and mapping boxes along with an image."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from graphkit import ops
 from graphkit.core.declared import must
 
-# format -> (the axes in the order of the numbers, how the two numbers of an axis are given)
+# format -> (the order of the axes, how the two numbers of an axis are given)
 _FORMATS = {
     "xyxy": ("xy", "ends"),
     "yxyx": ("yx", "ends"),
@@ -20,7 +20,7 @@ FORMATS = (*_FORMATS, *(f"rel_{name}" for name in _FORMATS))
 
 known_format = must(
     lambda value: value is None or value in FORMATS,
-    f"Layer {{owner.name!r}}: {{name}}={{value!r}} is unknown; known are {', '.join(FORMATS)}.",
+    f"Layer {{owner.name!r}}: `{{name}}` must be one of {', '.join(FORMATS)}. Received: {{name}}={{value!r}}",
 )
 
 
@@ -33,7 +33,14 @@ def _scale(size: Any, relative: bool, dtype: str) -> Any:
 
 
 def to_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
-    """Boxes (..., 4) of a format as left, top, right, bottom in pixels."""
+    """Convert boxes (..., 4) from a format to (left, top, right, bottom) in pixels.
+
+    Args:
+        boxes: floats.
+        form: one of FORMATS.
+        height: of the image, in pixels.
+        width: of the image, in pixels.
+    """
     axes, kind = _FORMATS[form.removeprefix("rel_")]
     relative = form.startswith("rel_")
     numbers = _numbers(boxes)
@@ -48,7 +55,7 @@ def to_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
 
 
 def from_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
-    """The way back."""
+    """Convert boxes (..., 4) from (left, top, right, bottom) in pixels to a format: the inverse of `to_xyxy`."""
     axes, kind = _FORMATS[form.removeprefix("rel_")]
     relative = form.startswith("rel_")
     left, top, right, bottom = _numbers(boxes)
@@ -62,7 +69,7 @@ def from_xyxy(boxes: Any, form: str, height: Any, width: Any) -> Any:
 
 
 def clipped(boxes: Any, height: Any, width: Any) -> tuple[Any, Any]:
-    """(boxes (batch, n, 4) in pixels, cut at the image's borders; which of them (batch, n) have an area left)."""
+    """Clip boxes (batch, n, 4) in pixels to the image; return them and which of them (batch, n) have an area left."""
     height, width = ops.cast(height, boxes.dtype), ops.cast(width, boxes.dtype)
     left, top, right, bottom = _numbers(boxes)
     left, right = (ops.minimum(ops.maximum(v, 0), width) for v in (left, right))
@@ -71,7 +78,7 @@ def clipped(boxes: Any, height: Any, width: Any) -> tuple[Any, Any]:
 
 
 def around(boxes: Any, mapped: Any) -> Any:
-    """The boxes around the corners of boxes, each sent through `mapped(x, y) -> (x, y)`."""
+    """Return the smallest boxes that contain the corners of `boxes`, each mapped by `mapped(x, y) -> (x, y)`."""
     left, top, right, bottom = _numbers(boxes)
     corners = [mapped(x, y) for x, y in ((left, top), (right, top), (left, bottom), (right, bottom))]
     xs, ys = (ops.stack([c[i] for c in corners], axis=-1) for i in (0, 1))

@@ -1,4 +1,4 @@
-"""How categories become numbers: indices, one-hot, multi-hot, counts."""
+"""Encodings of categories: indices, one-hot, multi-hot, counts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,15 @@ _OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
 
 def known_mode(layer: Any, name: str, mode: Any) -> str:
-    """The mode by its present name. Raises InvalidArgumentError for one that the layer does not have."""
+    """Return the mode under its current name.
+
+    Raises:
+        InvalidArgumentError: the layer does not have this mode.
+    """
     wanted = _OLD_MODES.get(mode, mode) if isinstance(mode, str) else mode
     if wanted not in layer.output_modes:
         raise InvalidArgumentError(
-            f"Unknown value for argument `output_mode` of layer {layer.name!r}: {mode!r}. {type(layer).__name__} knows "
+            f"Unknown value for argument `output_mode` of layer {layer.name!r}: {mode!r}. {type(layer).__name__} accepts "
             f"{', '.join(map(repr, layer.output_modes))}."
         )
     return str(wanted)
@@ -27,12 +31,12 @@ def known_mode(layer: Any, name: str, mode: Any) -> str:
 
 _dense = must(
     lambda value: not value,
-    "`{name}=True` of layer {owner.name!r}: graphkit has dense tensors only. Leave `{name}` out.",
+    "`{name}=True` of layer {owner.name!r} is not supported: graphkit has only dense tensors. Leave `{name}` out.",
 )
 
 
 class EncodingArguments(Declared, kw_only=True):
-    """Of layers whose output are categories, as `output_modes` allows."""
+    """The arguments of layers that encode categories in one of `output_modes`."""
 
     output_modes: ClassVar[tuple[str, ...]] = ("int", "one_hot", "multi_hot", "count")
 
@@ -41,16 +45,16 @@ class EncodingArguments(Declared, kw_only=True):
 
 
 class RaggedArgument(Declared, kw_only=True):
-    """Of layers that may have had ragged outputs."""
+    """The argument of layers that have ragged outputs in TensorFlow."""
 
     ragged: bool = argument(default=False, check=_dense, convert=bool)
 
 
 class TakesPlainValues:
-    """Mixin of layers that take a string, a number, or lists of them as well as arrays."""
+    """Mixin of layers that accept a string, a number, or lists of them besides arrays."""
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on arrays, or on values that stand for one."""
+        """Call the layer on an array, a string or number, or a list of them."""
         return super().__call__(as_categories(inputs), *args, **kwargs)  # type: ignore[misc]
 
 
@@ -58,7 +62,7 @@ _PLAIN = (str, bytes, int, float, np.generic)
 
 
 def as_categories(value: Any) -> Any:
-    """Strings and numbers, alone or in lists, as an array; anything else as it is."""
+    """Convert strings and numbers, single or in lists, to an array; return anything else unchanged."""
     leaves = nest.flatten(value)
     if isinstance(value, np.ndarray) or not leaves or not all(isinstance(leaf, _PLAIN) for leaf in leaves):
         return value
@@ -67,7 +71,7 @@ def as_categories(value: Any) -> Any:
 
 
 def by_number(data: Any) -> Any:
-    """The batches of a PyDataset, one after the other; other data as they are."""
+    """Return an iterator over the batches of a PyDataset; return other data unchanged."""
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
         number = data.num_batches
         return (data[i] for i in range(len(data) if number is None else number))
@@ -75,9 +79,14 @@ def by_number(data: Any) -> Any:
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:
-    """Indices (batch, ..., n) as they are (int), one-hot (batch, ..., n, depth), or multi-hot or counted (batch, ..., depth).
+    """Encode indices; those outside 0..depth-1 give zeros.
 
-    Indices outside 0..depth-1 give zeros. As in Keras the samples' own axis is the second one.
+    Args:
+        indices: integers (), (batch,) or (batch, n, ...).
+        mode: "int" (the indices), "one_hot" (a new last axis), "multi_hot" or "count", which, as in Keras, reduce axis 1.
+        depth: the number of categories.
+        dtype: of the result.
+        count_weights: weights of the indices for mode "count", of the same shape.
     """
     if mode == "int":
         return ops.cast(indices, dtype)

@@ -1,4 +1,4 @@
-"""Image layers with chance in them that change colours and leave every pixel in its place. All are identities at inference."""
+"""Random image layers that change colors but do not move pixels. At inference images are unchanged."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _LATE_SEED = "factor value_range data_format seed"
 
 
 class _Color(ValueRangeArgument, FactorLayer):
-    """What most of them share: a factor of which a number is drawn for each image, and the range of the values."""
+    """Base of most color layers: a number is drawn from `factor` for each image, and results are clipped to `value_range`."""
 
     argument_order = "factor value_range seed"
 
     def draw(self, images: Any) -> Any:
-        """A number from `factor` for each image."""
+        """Draw a number from `factor` for each image."""
         return self.each(images, *self.factor)
 
     def _clipped(self, images: Any) -> Any:
@@ -36,55 +36,73 @@ class _Color(ValueRangeArgument, FactorLayer):
 
 
 class _Unit(_Color):
-    """Factors from 0 to 1."""
+    """A color layer with factors from 0 to 1."""
 
     bounds: ClassVar[Range] = (0.0, 1.0)
 
 
 @keras_class(_HOME)
 class RandomBrightness(_Color):
-    """A share (from `factor`) of the value range is added to each image. Source: keras.layers.RandomBrightness."""
+    """Adds a random share of the value range to each image. Source: keras.layers.RandomBrightness.
 
-    casts_at_rest = False
+    Args:
+        factor: the range of the share, within -1..1: a pair, or f for (-f, f).
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The brighter or darker images."""
+        """Return the brighter or darker images."""
         low, high = self.value_range
         return self._clipped(images + drawn * (high - low))
 
 
 @keras_class(_HOME)
 class RandomContrast(_Unit):
-    """Distances from each channel's mean are scaled by 1 - factor[0] to 1 + factor[1]. Source: keras.layers.RandomContrast."""
+    """Scales the differences from each channel's mean by a random factor. Source: keras.layers.RandomContrast.
 
-    casts_at_rest = False
+    Args:
+        factor: a pair (a, b) within 0..1 for scales from 1 - a to 1 + b, or f for (0, f).
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     def draw(self, images: Any) -> Any:
-        """The scales."""
+        """Draw the scale of each image."""
         return self.each(images, 1.0 - self.factor[0], 1.0 + self.factor[1])
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images with more or less contrast."""
+        """Return the images with more or less contrast."""
         mean = ops.mean(images, axis=self.spatial, keepdims=True)
         return self._clipped((images - mean) * drawn + mean)
 
 
 @keras_class(_HOME)
 class RandomColorDegeneration(_Color):
-    """Images mixed with their grey version. Source: keras.layers.RandomColorDegeneration."""
+    """Mixes each image with its grayscale version. Source: keras.layers.RandomColorDegeneration.
 
-    casts_at_rest = False
+    Args:
+        factor: the range of the weight of the grayscale version: 0 leaves the image as it is, 1 makes it gray.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     argument_order = _LATE_SEED
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The greyer images."""
+        """Return the degenerated images."""
         grey = image.rgb_to_grayscale(images, data_format=self.data_format)
         return self._clipped(images + drawn * (grey - images))
 
 
 class _Hsv(_Unit):
-    """Images changed in hue or saturation."""
+    """Base of layers that change hue or saturation."""
 
     argument_order = _LATE_SEED
 
@@ -97,35 +115,47 @@ class _Hsv(_Unit):
 
 @keras_class(_HOME)
 class RandomSaturation(_Hsv):
-    """The saturation times f / (1 - f); f = 0.5 changes nothing. Source: keras.layers.RandomSaturation."""
+    """Multiplies the saturation by f / (1 - f), with f drawn from `factor`. Source: keras.layers.RandomSaturation.
 
-    casts_at_rest = False
+    Args:
+        factor: the range of f; 0.5 changes nothing, 0 gives grayscale.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
     def draw(self, images: Any) -> Any:
-        """What the saturations are multiplied by."""
+        """Draw the factor of each image's saturation."""
         factor = super().draw(images)
         return factor / (1.0 - factor + dtypes.epsilon())
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The more or less saturated images."""
+        """Return the more or less saturated images."""
         hue, saturation, value = self._hsv(images)
         return self._rgb([hue, self._clipped(saturation * drawn), value])
 
 
 @keras_class(_HOME)
 class RandomHue(_Hsv):
-    """The hue turned by up to half a turn times `factor`, one way or the other. Source: keras.layers.RandomHue."""
+    """Shifts the hue by up to `factor` times half a turn, in a random direction. Source: keras.layers.RandomHue.
 
-    casts_at_rest = False
+    Args:
+        factor: the range of the shift, within 0..1: a number or a pair.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     def draw(self, images: Any) -> Any:
-        """The turns."""
+        """Draw the shift of each image, in turns."""
         return self.sign(images) * super().draw(images) * 0.5
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images with other hues."""
+        """Return the images with shifted hues."""
         hue, saturation, value = self._hsv(rescaled(images, self.value_range, (0, 1)))
         hue = hue + drawn
         made = self._rgb([hue - ops.floor(hue), saturation, value])
@@ -134,20 +164,26 @@ class RandomHue(_Hsv):
 
 @keras_class(_HOME)
 class RandomInvert(_Unit):
-    """Each image turned into its negative, with a chance drawn from `factor`. Source: keras.layers.RandomInvert."""
+    """Inverts the colors of some images. Source: keras.layers.RandomInvert.
 
-    casts_at_rest = False
+    Args:
+        factor: the range from which the probability that an image is inverted is drawn: a pair, or f for (0, f).
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     argument_order = "factor value_range seed data_format"
 
     factor: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
-        """Which images."""
+        """Draw which images to invert."""
         return self.chosen(images)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images, some of them negatives."""
+        """Return the images, some of them inverted."""
         return ops.where(drawn, self.value_range[1] - images, images)
 
 
@@ -159,9 +195,9 @@ _chance = must(
 
 @keras_class(_HOME)
 class RandomGrayscale(RandomLayer):
-    """Each image made grey with chance `factor`. Source: keras.layers.RandomGrayscale."""
+    """Converts each image to grayscale with probability `factor`. Source: keras.layers.RandomGrayscale."""
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     argument_order = "factor data_format seed"
     config_order = "data_format factor"
@@ -169,44 +205,56 @@ class RandomGrayscale(RandomLayer):
     factor: float = argument(default=0.5, check=_chance)
 
     def draw(self, images: Any) -> Any:
-        """Which images."""
+        """Draw which images to convert."""
         return ops.less(self.each(images, 0.0, 1.0), self.factor)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images, some of them grey."""
+        """Return the images, some of them gray."""
         return ops.where(drawn, image.rgb_to_grayscale(images, data_format=self.data_format), images)
 
 
 @keras_class(_HOME)
 class RandomPosterization(_Color):
-    """Images with fewer bits (`factor`, 1 to 8) for each value. Source: keras.layers.RandomPosterization."""
+    """Reduces the number of bits for each value. Source: keras.layers.RandomPosterization.
 
-    casts_at_rest = False
+    Args:
+        factor: the range of the number of bits, within 1..8: an int or a pair.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     bounds: ClassVar[Range] = (1, 8)
 
     argument_order = _LATE_SEED
 
     def draw(self, images: Any) -> Any:
-        """The width of a step between the values that remain."""
+        """Draw the step between the remaining values."""
         low, high = self.factor
         bits = ops.floor(self.each(images, float(low), float(max(high, low + 1))))
         return ops.power(2.0, 8.0 - bits)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The coarser images."""
+        """Return the posterized images."""
         whole = ops.floor(rescaled(images, self.value_range, _BYTE))
         return rescaled(ops.floor(whole / drawn) * drawn, _BYTE, self.value_range)
 
 
 @keras_class(_HOME)
 class RandomSharpness(_Unit):
-    """Images between smoothed (0), as they are (0.5) and sharpened (1). Source: keras.layers.RandomSharpness."""
+    """Smooths or sharpens images. Source: keras.layers.RandomSharpness.
+
+    Args:
+        factor: the range of the strength: 0 smooths, 0.5 changes nothing, 1 sharpens.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
+    """
 
     argument_order = _LATE_SEED
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The sharper or softer images."""
+        """Return the sharper or softer images."""
         x = self._with_channels_last(images)
         kernel = np.full((3, 3, 1, 1), 1.0 / 13.0)
         kernel[1, 1] = 5.0 / 13.0
@@ -220,19 +268,21 @@ def _odd_sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
     sizes = tuple(value) if isinstance(value, (list, tuple)) else (value, value)
     if len(sizes) != 2 or any(not isinstance(s, int) or s % 2 == 0 for s in sizes):
         raise InvalidArgumentError(
-            f"kernel_size of layer {layer.name!r} must be an odd number, or two. Received: kernel_size={value}"
+            f"`kernel_size` of layer {layer.name!r} must be an odd integer or a pair of them. Received: kernel_size={value}"
         )
     return sizes
 
 
 @keras_class(_HOME)
 class RandomGaussianBlur(_Unit):
-    """Images smoothed with a Gaussian of a random deviation. Source: keras.layers.RandomGaussianBlur.
+    """Blurs images with a Gaussian of random deviation. Source: keras.layers.RandomGaussianBlur.
 
     Args:
-        factor: the chance that an image is smoothed.
-        kernel_size: (width, height) of the window, odd.
-        sigma: the range of the deviation, within [0, 1].
+        factor: the range from which the probability that an image is blurred is drawn: a pair, or f for (0, f).
+        kernel_size: the size (width, height) of the window, odd, in pixels.
+        sigma: the range of the standard deviation, within 0..1, in pixels: a pair, or f for (0, f).
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
     """
 
     argument_order = "factor kernel_size sigma value_range data_format seed"
@@ -242,11 +292,11 @@ class RandomGaussianBlur(_Unit):
     sigma: Any = argument(default=1.0, check=in_bounds)
 
     def draw(self, images: Any) -> Any:
-        """(which images, deviations along width and height)."""
+        """Draw (which images to blur, the deviations along width and height)."""
         return self.chosen(images), self.uniform((2,), self.sigma[0], self.sigma[1], "float32") + 1e-6
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The smoothed images."""
+        """Return the blurred images."""
         chosen, deviations = drawn
         x = self._with_channels_last(images)
         along, down = (gaussian(size, deviations[i]) for i, size in enumerate(self.kernel_size))
@@ -257,11 +307,13 @@ class RandomGaussianBlur(_Unit):
 
 @keras_class(_HOME)
 class Solarization(ValueRangeArgument, RandomLayer):
-    """Values from a threshold on turned into their negative, after something was added. Source: keras.layers.Solarization.
+    """Adds a random amount to images, then inverts values at or above a random threshold. Source: keras.layers.Solarization.
 
     Args:
-        addition_factor: the range of what is added, as a share of the value range.
+        addition_factor: the range of the amount, within 0..1 of the value range: a pair, or f for (0, f).
         threshold_factor: the range of the threshold, likewise.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
     """
 
     argument_order = "addition_factor threshold_factor value_range seed"
@@ -272,13 +324,13 @@ class Solarization(ValueRangeArgument, RandomLayer):
     threshold_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0, least=0.0))
 
     def draw(self, images: Any) -> Any:
-        """(what is added, the threshold), in 0..255."""
+        """Draw (the amount, the threshold), in 0..255."""
         return tuple(
             self.each(images, low, high * 255.0) for low, high in (self.addition_factor, self.threshold_factor)
         )
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The solarized images."""
+        """Return the solarized images."""
         added, threshold = drawn
         x = ops.clip(rescaled(images, self.value_range, _BYTE) + added, 0, 255)
         return rescaled(ops.where(ops.less(x, threshold), x, 255.0 - x), _BYTE, self.value_range)

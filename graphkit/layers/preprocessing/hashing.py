@@ -28,18 +28,22 @@ _bins = must(
 
 @keras_class(_HOME)
 class Hashing(EncodingArguments, TakesPlainValues, BuiltInLayer):
-    """The bin of each string or integer: its FarmHash fingerprint, or with a salt its SipHash, modulo `num_bins`.
+    """Hashes strings or integers into bins: FarmHash, or with a salt SipHash, modulo `num_bins`.
 
     Args:
-        num_bins: how many bins there are, the mask's included.
-        mask_value: inputs that go to bin 0, where nothing else goes then.
-        salt: one or two integers: another hash for each.
+        num_bins: the number of bins, including that of the mask.
+        mask_value: the input that goes to bin 0, which is then used for nothing else.
+        salt: the key of the hash: an int, or a list of two.
         output_mode: "int", "one_hot", "multi_hot" or "count".
+        sparse: must be False: only dense tensors are supported.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or `dtype` is not int32 or int64 in mode "int".
 
     Source: keras.layers.Hashing.
     """
 
-    takes_dtype = "any"  # what is hashed is the value as it stands
+    takes_dtype = "any"  # inputs are hashed as they are
     argument_order = "num_bins mask_value salt output_mode sparse"
 
     num_bins: int = argument(check=_bins)
@@ -57,7 +61,7 @@ class Hashing(EncodingArguments, TakesPlainValues, BuiltInLayer):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The bins, or their encoding."""
+        """Return the bins, or their encoding."""
         return encode(self._bins(inputs), self.output_mode, self.num_bins, self.compute_dtype)
 
     def _bins(self, inputs: Any) -> Any:
@@ -77,7 +81,13 @@ class Hashing(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
 @keras_class(_HOME)
 class HashedCrossing(EncodingArguments, BuiltInLayer):
-    """The bin of each combination of several integer or string features. Source: keras.layers.HashedCrossing."""
+    """Hashes combinations of integer or string features into bins. Source: keras.layers.HashedCrossing.
+
+    Args:
+        num_bins: the number of bins.
+        output_mode: "int" or "one_hot".
+        sparse: must be False: only dense tensors are supported.
+    """
 
     output_modes = ("int", "one_hot")
     argument_order = "num_bins output_mode sparse name dtype"
@@ -90,12 +100,18 @@ class HashedCrossing(EncodingArguments, BuiltInLayer):
             given["dtype"] = "int64"
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on several arrays, or on values that stand for them."""
+        """Call the layer on a list of arrays, or of strings, numbers or lists of them."""
         plain = isinstance(inputs, (list, tuple))
         return super().__call__([as_categories(x) for x in inputs] if plain else inputs, *args, **kwargs)
 
     def call(self, inputs: Any) -> Any:
-        """The bins, or one-hot vectors, for tensors of one shape: (), (batch,) or (batch, 1)."""
+        """Return the bins or one-hot vectors for tensors of the same shape: (), (batch,) or (batch, 1).
+
+        Raises:
+            InvalidArgumentError: `inputs` is not a list of at least two.
+            ShapeError: the shapes differ, or are none of these.
+            DTypeError: an input holds neither integers nor strings.
+        """
         if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
             raise InvalidArgumentError(
                 f"`HashedCrossing` should be called on a list of at least two inputs (layer {self.name!r}). Received: inputs={inputs}"
@@ -104,7 +120,7 @@ class HashedCrossing(EncodingArguments, BuiltInLayer):
         first = specs[0].shape
         if any(s.shape != first for s in specs) or len(first) > 2 or (len(first) == 2 and first[1] != 1):
             raise ShapeError(
-                "All `HashedCrossing` inputs should have one shape, `()`, `(batch_size,)` or `(batch_size, 1)`. Received by layer "
+                "All `HashedCrossing` inputs should have the same shape, `()`, `(batch_size,)` or `(batch_size, 1)`. Received by layer "
                 f"{self.name!r}: "
                 f"{[tuple(x.shape) for x in inputs]}"
             )

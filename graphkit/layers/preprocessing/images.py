@@ -1,4 +1,4 @@
-"""Image layers: their common base, and those without chance (Resizing, CenterCrop, contrast by histograms)."""
+"""Image layers: their base class, and those that are not random (Resizing, CenterCrop, histogram equalization)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,17 @@ _MASKS, _BOXES = "segmentation_masks", "bounding_boxes"
 
 
 def factor_range(layer: Any, name: str, value: Any, bounds: Range, low: float | None = None) -> Range:
-    """What a `factor` means: a pair as it is, a number f as (low or -f, f), not below the bounds.
+    """Return the range of a `factor`: a sorted pair, or (`low`, f) or (-f, f) for a number f.
 
-    Raises InvalidArgumentError for anything else and beyond the bounds.
+    Args:
+        layer: for messages.
+        name: of the argument.
+        value: a number or a pair of numbers.
+        bounds: the limits of a number; a pair must overlap them.
+        low: the lower end for a single number; -f, but not below the bounds, by default.
+
+    Raises:
+        InvalidArgumentError: `value` is something else, or out of bounds.
     """
     pair = isinstance(value, (list, tuple)) and len(value) == 2 and all(isinstance(v, (int, float)) for v in value)
     if pair and value[0] <= bounds[1] and value[1] >= bounds[0]:
@@ -44,12 +52,12 @@ _value_range = must(
 
 
 def in_bounds(layer: Any, name: str, value: Any) -> Range:
-    """The range that a factor means, which meets the bounds of the layer."""
+    """Return the range of a factor, checked against the bounds of the layer: see `factor_range`."""
     return factor_range(layer, name, value, layer.bounds)
 
 
 def each_within(low: float, high: float, least: float | None = None) -> Callable[[Any, str, Any], Range]:
-    """A check of a factor whose numbers must each be in low..high; `least` as `low` of `factor_range`."""
+    """Return a check of a factor whose numbers must all be in low..high; `least` is the `low` of `factor_range`."""
 
     def check(layer: Any, name: str, value: Any) -> Range:
         made = factor_range(layer, name, value, layer.bounds, least)
@@ -64,80 +72,84 @@ def each_within(low: float, high: float, least: float | None = None) -> Callable
 
 
 def rescaled(x: Any, old: Any, new: Any) -> Any:
-    """Values of one range as values of another."""
+    """Map values linearly from the range `old` to the range `new`."""
     if tuple(old) == tuple(new):
         return x
     return (x - old[0]) / (old[1] - old[0]) * (new[1] - new[0]) + new[0]
 
 
 class ValueRangeArgument(Declared, kw_only=True):
-    """Of layers that know which values pixels have."""
+    """The range of pixel values (low, high)."""
 
     value_range: Any = argument(default=(0, 255), check=_value_range, convert=sorted)
 
 
 class ImageArguments(Declared, kw_only=True):
-    """Of every layer over images."""
+    """The arguments of every image layer."""
 
     data_format: Any = argument(default=None, convert=standardize_data_format)
     bounding_box_format: Any = argument(default=None, check=boxes_of.known_format, hidden=True)
 
 
 class ImageLayer(ImageArguments, BuiltInLayer):
-    """A layer over images (batch, h, w, channels) or one image, or over a dict of images and what belongs to them.
+    """A layer over images (batch, h, w, channels), a single image, or a dict of images and their annotations.
 
     The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}).
-    A subclass says what it draws for a batch (`draw`) and what it does to images (`change`); where the picture moves
-    (`moves`), masks and boxes move with it.
+    Subclasses define what is drawn for a batch (`draw`) and how images change (`change`). Where the layer `moves` pixels, masks
+    and boxes are transformed as well.
     """
 
     moves: ClassVar[bool] = False
-    always: ClassVar[bool] = False  # at inference too
-    augments: ClassVar[bool] = (
-        True  # in a model that is called without saying whether it trains: leave the images alone
-    )
-    casts_at_rest: ClassVar[bool] = True  # to the compute dtype even where the images stay as they are
+    always: ClassVar[bool] = False  # whether it also acts at inference
+    augments: ClassVar[bool] = True  # whether models called without `training` leave the images unchanged
+    casts_unchanged: ClassVar[bool] = True  # whether unchanged images are cast to the compute dtype as well
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
-    # ----- what subclasses say -----
+    # ----- for subclasses -----
 
     def draw(self, images: Any) -> Any:
-        """The random part for a batch of images: any structure of tensors."""
+        """Draw the random values for a batch of images: any structure of tensors."""
         return None
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The changed images (batch, ...); `masks` says that they are masks, whose values must not be mixed."""
+        """Return the changed images.
+
+        Args:
+            images: (batch, h, w, channels), or as `data_format` says.
+            drawn: the result of `draw`.
+            masks: whether they are segmentation masks, whose values must not be interpolated.
+        """
         raise NotImplementedError(f"{type(self).__name__} defines no change()")
 
     def change_labels(self, labels: Any, drawn: Any) -> Any:
-        """The labels of the changed images."""
+        """Return the labels of the changed images."""
         return labels
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Where boxes (batch, n, 4), left, top, right, bottom in pixels, are in the changed images."""
+        """Return the boxes (batch, n, 4), as (left, top, right, bottom) in pixels, in the changed images."""
         return boxes
 
-    # ----- Keras' names of the parts -----
+    # ----- Keras' public methods -----
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """What is drawn for this batch."""
+        """Draw the random values for this batch."""
         images = data["images"] if isinstance(data, Mapping) else data
         return self.draw(self._batch(images)) if training or self.always else None
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """The images, changed if training."""
+        """Return the images, changed during training."""
         if not (training or self.always):
             return images
         return self._of_rank(images, self.change(self._batch(images), transformation))
 
     def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
-        """The labels, changed if training."""
+        """Return the labels, changed during training."""
         return self.change_labels(labels, transformation) if training or self.always else labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
-        """The masks, moved as the images are."""
+        """Return the masks, transformed like the images."""
         if not self.moves or not (training or self.always):
             return segmentation_masks
         return self._of_rank(
@@ -147,7 +159,14 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
     ) -> Any:
-        """The boxes, moved as the images (of this shape) are; labels of those that are outside then become -1."""
+        """Return the boxes, transformed like the images; boxes that end up outside get the label -1.
+
+        Args:
+            bounding_boxes: {"boxes": (batch, n, 4) or (n, 4), "labels": (batch, n) or (n,)}.
+            transformation: the result of `get_random_transformation`.
+            training: whether to transform them.
+            image_shape: (height, width) of the images, in pixels.
+        """
         if not (training or self.always):
             return bounding_boxes
         height, width = image_shape
@@ -167,13 +186,18 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         }
 
     def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
-        """Height and width of the changed images."""
+        """Return height and width of the changed images."""
         return height, width
 
     # ----- the call -----
 
     def call(self, data: Any, training: bool = True) -> Any:
-        """The images, or the dict with everything in it, changed."""
+        """Return the changed images, or the dict with everything in it changed.
+
+        Raises:
+            InvalidArgumentError: the dict has bounding boxes, and the layer no `bounding_box_format`.
+            ShapeError: the images do not have rank 3 or 4.
+        """
         if not isinstance(data, Mapping):
             return self._images(data, self.get_random_transformation(data, training), training)
         drawn = self.get_random_transformation(data, training)
@@ -197,7 +221,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
 
     def _images(self, images: Any, drawn: Any, training: bool) -> Any:
-        if not (training or self.always or self.casts_at_rest):
+        if not (training or self.always or self.casts_unchanged):
             return images
         return self._cast(self.transform_images(self._cast(images), drawn, training))
 
@@ -205,7 +229,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return ops.cast(images, self.compute_dtype)
 
     def _batch(self, images: Any) -> Any:
-        """A batch, of one image perhaps. Raises ShapeError for other ranks than 3 and 4."""
+        """Return the images as a batch. Raises ShapeError unless the rank is 3 or 4."""
         if images.ndim not in (3, 4):
             raise ShapeError(
                 f"Expected image tensor to have rank 3 (single image) or 4 (batch of images). Received by layer {self.name!r}: "
@@ -236,18 +260,18 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return images if self._last else ops.transpose(images, (0, 2, 3, 1))
 
     def _with_own_channels(self, images: Any) -> Any:
-        """What `_with_channels_last` gave, as it was."""
+        """Invert `_with_channels_last`."""
         return images if self._last else ops.transpose(images, (0, 3, 1, 2))
 
     def sizes(self, images: Any) -> tuple[Any, Any]:
-        """Height and width of a batch: ints, or symbolic where they are not known."""
+        """Return height and width of a batch: ints, or symbolic sizes where they are unknown."""
         shape = ops.shape(images)
         return shape[self.spatial[0]], shape[self.spatial[1]]
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """The config: Keras has the data format first, and the boxes' format only where there is one."""
+        """Return the config, as in Keras with `data_format` first and `bounding_box_format` only where it is set."""
         config = super().get_config()
         base = {n: config.pop(n) for n in ("name", "trainable", "dtype")} | {"data_format": self.data_format}
         if self.bounding_box_format is not None:
@@ -259,7 +283,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
 
 
 class _Sized(ImageLayer):
-    """Images of another size."""
+    """Base of layers that change the size of images."""
 
     moves, always = True, True
 
@@ -267,11 +291,11 @@ class _Sized(ImageLayer):
     width: int = argument()
 
     def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
-        """The wanted ones."""
+        """Return the size of the output."""
         return self.height, self.width
 
     def _window(self, images: Any, top: Any, left: Any) -> Any:
-        """The part of the wanted size that begins there (less of it at the borders)."""
+        """Return the part of the target size that starts at (top, left); it is smaller at the borders."""
         key: list[Any] = [slice(None)] * 4
         for axis, start, size in zip(self.spatial, (top, left), (self.height, self.width), strict=True):
             key[axis] = slice(start, start + size)
@@ -286,15 +310,16 @@ _interpolation = must(
 
 @keras_class(_HOME)
 class Resizing(_Sized):
-    """Images resized to (height, width), at inference too. Source: keras.layers.Resizing.
+    """Resizes images to (height, width), also at inference. Source: keras.layers.Resizing.
 
     Args:
-        height: of the result.
-        width: of the result.
+        height, width: the size of the output, in pixels.
         interpolation: "bilinear", "nearest", "bicubic", "lanczos3" or "lanczos5".
-        crop_to_aspect_ratio: cut the image to the wanted ratio first.
-        pad_to_aspect_ratio: pad it (with `fill_value`) to the wanted ratio first.
-        antialias: use a wider filter when making smaller.
+        crop_to_aspect_ratio: whether to crop images to the target's aspect ratio first.
+        pad_to_aspect_ratio: whether to pad images to the target's aspect ratio first.
+        fill_mode: how to pad: "constant".
+        fill_value: of the padding.
+        antialias: whether to widen the filter when downsampling.
     """
 
     argument_order = (
@@ -309,7 +334,7 @@ class Resizing(_Sized):
     antialias: bool = argument(default=False, convert=bool)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The resized images."""
+        """Return the resized images."""
         return resize(
             images,
             (self.height, self.width),
@@ -323,11 +348,11 @@ class Resizing(_Sized):
         )
 
     def _cast(self, images: Any) -> Any:
-        """Integer images stay integer: rounded, and cut to their range."""
+        """Return the images uncast: `transform_images` keeps their dtype."""
         return images
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """The resized images, of the dtype that they came in."""
+        """Return the resized images in their original dtype; integers are rounded and clipped to its range."""
         made, dtype = super().transform_images(images, transformation, training), images.dtype
         name = dtypes.standardize(dtype)
         if dtypes.standardize(made.dtype) == name:
@@ -340,7 +365,7 @@ class Resizing(_Sized):
         return ops.cast(made, name)
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Scaled, and shifted by what is cut off or padded."""
+        """Return the boxes, scaled, and shifted by the cropping or padding."""
         scale_y, scale_x = self.height / ops.cast(height, boxes.dtype), self.width / ops.cast(width, boxes.dtype)
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
             scale_x = scale_y = (
@@ -356,13 +381,19 @@ class Resizing(_Sized):
 
 @keras_class(_HOME)
 class CenterCrop(_Sized):
-    """The middle (height, width) of images, at inference too; smaller ones are resized. Source: keras.layers.CenterCrop."""
+    """Crops images to their center (height, width), also at inference. Source: keras.layers.CenterCrop.
+
+    Images that are smaller along an axis are cut to the target's aspect ratio and resized.
+
+    Args:
+        height, width: the size of the output, in pixels.
+    """
 
     argument_order = "height width data_format"
-    wants_known_sizes: ClassVar[bool] = True  # to be exported: whether it crops or resizes is decided by them
+    wants_known_sizes: ClassVar[bool] = True  # for exports, since they decide whether it crops or resizes
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The middle."""
+        """Return the center, or the resized images."""
         height, width = self.sizes(images)
         if self._is_smaller(height, width):
             return resize(images, (self.height, self.width), crop_to_aspect_ratio=True, data_format=self.data_format)
@@ -372,7 +403,7 @@ class CenterCrop(_Sized):
         return (isinstance(height, int) and height < self.height) or (isinstance(width, int) and width < self.width)
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Shifted, or scaled where the images are."""
+        """Return the boxes, shifted, or scaled where the images are resized."""
         if not self._is_smaller(height, width):
             start, scale = ((width - self.width) // 2, (height - self.height) // 2), (1.0, 1.0)
         elif isinstance(height, int) and isinstance(width, int):
@@ -391,7 +422,12 @@ class CenterCrop(_Sized):
 
 @keras_class(_HOME)
 class MaxNumBoundingBoxes(ImageLayer):
-    """Exactly `max_number` boxes and labels for each image: cut off, or filled up with -1. Source: keras.layers.MaxNumBoundingBoxes."""
+    """Truncates or pads boxes and labels to `max_number` for each image. Source: keras.layers.MaxNumBoundingBoxes.
+
+    Args:
+        max_number: the number of boxes.
+        fill_value: of the padding.
+    """
 
     moves, always = True, True
 
@@ -401,13 +437,13 @@ class MaxNumBoundingBoxes(ImageLayer):
     fill_value: int = argument(default=-1, convert=int, saved=False)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images as they are."""
+        """Return the images unchanged."""
         return images
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
     ) -> Any:
-        """The boxes and labels, `max_number` of them."""
+        """Return exactly `max_number` boxes and labels."""
         return {**bounding_boxes, **{n: self._of_number(bounding_boxes[n]) for n in ("boxes", "labels")}}
 
     def _of_number(self, x: Any) -> Any:
@@ -424,14 +460,18 @@ class MaxNumBoundingBoxes(ImageLayer):
 
 @keras_class(_HOME)
 class AutoContrast(ValueRangeArgument, ImageLayer):
-    """Each image's values stretched over the whole range, at inference too. Source: keras.layers.AutoContrast."""
+    """Stretches the values of each channel of an image to the whole range, also at inference. Source: keras.layers.AutoContrast.
+
+    Args:
+        value_range: of the pixels.
+    """
 
     always = True
 
     argument_order = "value_range"
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The stretched images; those of one value stay."""
+        """Return the stretched images; channels with a single value are unchanged."""
         low = ops.min(images, axis=self.spatial, keepdims=True)
         width = ops.max(images, axis=self.spatial, keepdims=True) - low
         flat = ops.equal(width, 0)
@@ -441,20 +481,25 @@ class AutoContrast(ValueRangeArgument, ImageLayer):
 
 @keras_class(_HOME)
 class Equalization(ValueRangeArgument, ImageLayer):
-    """While training, values spread so that each occurs about as often, channel by channel. Source: keras.layers.Equalization."""
+    """Equalizes the histogram of each channel over the batch, during training. Source: keras.layers.Equalization.
 
-    casts_at_rest = False
+    Args:
+        value_range: of the pixels.
+        bins: the number of bins of the histogram.
+    """
+
+    casts_unchanged = False
 
     argument_order = "value_range bins data_format"
 
     bins: int = argument(default=256, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The equalized images."""
+        """Return the equalized images. Raises ShapeError if the number of channels is unknown."""
         number = images.shape[self.channels]
         if not isinstance(number, int):
             raise ShapeError(
-                f"Layer {self.name!r} must know the number of channels, got images of shape {tuple(images.shape)}."
+                f"Layer {self.name!r} requires a known number of channels, got images of shape {tuple(images.shape)}."
             )
         parts = ops.split(rescaled(images, self.value_range, (0, 255)), number, axis=self.channels)
         return rescaled(
@@ -462,7 +507,7 @@ class Equalization(ValueRangeArgument, ImageLayer):
         )
 
     def _channel(self, x: Any) -> Any:
-        """By the cumulative histogram, which serves as a table from old values to new ones."""
+        """Equalize a channel: the cumulative histogram is the lookup table from old to new values."""
         places = ops.cast(ops.clip(x * ((self.bins - 1) / 255.0), 0, self.bins - 1), "int32")
         flat = ops.reshape(places, (-1,))
         counts = ops.segment_sum(ops.ones_like(flat, dtype=x.dtype), flat, num_segments=self.bins)
@@ -478,17 +523,17 @@ class Equalization(ValueRangeArgument, ImageLayer):
 
 @keras_class(_HOME)
 class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLayer):
-    """Values equalized in each tile of a grid, mixed between the tiles (CLAHE), at inference too.
+    """Equalizes the histogram of each tile of a grid, interpolating between tiles (CLAHE), also at inference.
 
     Args:
         value_range: of the pixels.
-        clip_limit: how many times the mean count a bin may have before it is cut.
-        tile_grid_size: (rows, columns) of tiles.
+        clip_limit: the limit of a histogram bin, as a multiple of the mean count; 0 for no limit.
+        tile_grid_size: the number of tiles (rows, columns).
 
     Source: keras.layers.ContrastLimitedAdaptiveHistogramEqualization.
     """
 
-    casts_at_rest = False
+    casts_unchanged = False
 
     always = True
 
@@ -498,7 +543,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
     tile_grid_size: Any = argument(default=(8, 8), convert=tuple, kw_only=True)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The equalized images; height, width and channels must be known."""
+        """Return the equalized images. Raises ShapeError if height, width or channels are unknown."""
         x = self._with_channels_last(images)
         if any(not isinstance(s, int) for s in x.shape[1:]):
             raise ShapeError(
@@ -523,7 +568,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
         return made[:, :height, :width, :]
 
     def _tables(self, tiles: Any, size: int) -> Any:
-        """For each tile the new value of each of the 256 old ones."""
+        """Return, for each tile, the new values of the 256 old ones."""
         counts = ops.sum(ops.one_hot(tiles, 256), axis=-2)
         if self.clip_limit > 0:
             cut = ops.minimum(counts, self.clip_limit * size / 256.0)
@@ -534,7 +579,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
         return ops.clip((reached - first) * 255.0 / ops.where(ops.equal(rest, 0), ops.ones_like(rest), rest), 0, 255)
 
     def _between(self, tables: Any, values: Any, sizes: tuple[int, int, int]) -> Any:
-        """Each pixel by the tables of the four nearest tiles."""
+        """Interpolate each pixel between the tables of the four nearest tiles."""
         import numpy as np
 
         tall, wide, channels = sizes

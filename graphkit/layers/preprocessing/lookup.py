@@ -1,4 +1,4 @@
-"""Layers that turn categories into indices by a vocabulary: StringLookup, IntegerLookup, TextVectorization."""
+"""Layers that map categories to indices by a vocabulary: StringLookup, IntegerLookup, TextVectorization."""
 
 from __future__ import annotations
 
@@ -42,7 +42,11 @@ _VOCABULARY = "vocabulary.txt"
 
 
 def salt_of(layer: Any, name: str, salt: Any) -> list[int] | None:
-    """The key of a salted hash: two integers; one stands for both."""
+    """Return the key of a salted hash: two integers, which may be given as one.
+
+    Raises:
+        InvalidArgumentError: `salt` is something else.
+    """
     if salt is None:
         return None
     pair = [salt, salt] if isinstance(salt, int) else list(salt) if isinstance(salt, (list, tuple)) else []
@@ -54,7 +58,7 @@ def salt_of(layer: Any, name: str, salt: Any) -> list[int] | None:
 
 
 class _Vocabulary:
-    """Counts tokens, and documents that have them, for `adapt`."""
+    """Counts tokens, and the documents that contain them, for `adapt`."""
 
     def __init__(self) -> None:
         self.counts: Counter[Any] = Counter()
@@ -62,37 +66,37 @@ class _Vocabulary:
         self.number = 0
 
     def add(self, rows: Iterable[list[Any]]) -> None:
-        """Take samples, each a list of tokens."""
+        """Count samples, each a list of tokens."""
         for row in rows:
             self.counts.update(row)
             self.documents.update(set(row))
             self.number += 1
 
     def most_frequent(self, without: tuple[Any, ...]) -> list[Any]:
-        """The tokens, the most frequent first; equally frequent ones in falling order."""
+        """Return the tokens by descending frequency; equally frequent ones in descending order."""
         ranked = ((n, t.encode() if isinstance(t, str) else t, t) for t, n in self.counts.items() if t not in without)
         return [t for _, _, t in sorted(ranked, key=lambda item: item[:2], reverse=True)]
 
     def inverse_frequencies(self, tokens: list[Any]) -> Any:
-        """log(1 + documents / (1 + documents with the token))."""
+        """Return log(1 + documents / (1 + documents with the token))."""
         return np.log(1 + self.number / (1 + np.array([self.documents[t] for t in tokens], np.float64)))
 
 
 _size_or_none = or_none(
     must(
         lambda value: isinstance(value, int) and not isinstance(value, bool) and value >= 0,
-        "`vocabulary_size` of layer {owner.name!r} must be a number of tokens, got {value!r}.",
+        "`vocabulary_size` of layer {owner.name!r} must be an integer, 0 or more, got {value!r}.",
     )
 )
 
 
 def _listed(value: Any) -> Any:
-    """A vocabulary or weights as a list; None for a file's path."""
+    """Return a vocabulary or weights as a list; None for the path of a file."""
     return None if value is None or isinstance(value, str) else np.asarray(value).tolist()
 
 
 class VocabularyArguments(EncodingArguments, kw_only=True):
-    """Of layers with a vocabulary."""
+    """The arguments of layers with a vocabulary."""
 
     idf_weights: Any = argument(default=None, save=_listed, names_file=True)
     pad_to_max_tokens: bool = argument(default=False)
@@ -107,9 +111,27 @@ _VALUES = "idf_weights vocabulary vocabulary_size"
 
 
 class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
-    """The common part: a vocabulary, indices for what is not in it, encodings.
+    """Base of the lookup layers: a vocabulary, indices of unknown tokens, encodings.
 
-    Indices (mode "int"): 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
+    Indices in mode "int": 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
+
+    Args:
+        max_tokens: the largest number of indices, special ones included; None for no limit.
+        num_oov_indices: the number of indices for unknown (out-of-vocabulary) tokens.
+        mask_token: the token of index 0; None for no mask.
+        oov_token: the token that `invert` returns for indices of unknown tokens.
+        vocabulary: a list or array of tokens, or the path of a text file with one per line; else learned by `adapt`.
+        idf_weights: a weight for each token of the vocabulary, for mode "tf_idf".
+        invert: whether to map indices to tokens.
+        output_mode: "int", "one_hot", "multi_hot", "count" or "tf_idf".
+        sparse: must be False: only dense tensors are supported.
+        pad_to_max_tokens: whether encodings have `max_tokens` elements even for a smaller vocabulary.
+        encoding: of the vocabulary file.
+        oov_method: how an unknown integer selects one of several indices: "floormod" or "farmhash".
+        salt: the key of the hash of unknown tokens: an int, or a list of two.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or the vocabulary has repeated or reserved tokens.
     """
 
     kind: ClassVar[type] = str  # of a token
@@ -126,7 +148,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
 
     @property
     def output_modes(self) -> tuple[str, ...]:  # type: ignore[override]
-        """With `invert` there is no encoding."""
+        """The modes; with `invert` only "int"."""
         return ("int",) if self.invert else _MODES
 
     def __post_init__(self) -> None:
@@ -152,9 +174,9 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         name = next((n for n, bad in wrong.items() if bad), None)
         if name is not None:
             raise InvalidArgumentError(
-                f"Layer {self.name!r}: `{name}`={getattr(self, name)!r} does not fit. `max_tokens` must be greater than 1, "
-                "`pad_to_max_tokens` needs it, `num_oov_indices` must not be negative, `oov_method` is 'floormod' or 'farmhash', and "
-                "`idf_weights` belong to a given vocabulary in mode 'tf_idf'."
+                f"Layer {self.name!r}: invalid value for `{name}`: {getattr(self, name)!r}. `max_tokens` must be greater than 1, "
+                "`pad_to_max_tokens` requires it, `num_oov_indices` must not be negative, `oov_method` must be 'floormod' or "
+                "'farmhash', and `idf_weights` must be given if and only if a `vocabulary` is given in mode 'tf_idf'."
             )
 
     # ----- the vocabulary -----
@@ -169,20 +191,34 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
 
     @property
     def lacks_vocabulary(self) -> bool:
-        """Whether the config says that there is a vocabulary, and none was given yet."""
+        """Whether the config announces a vocabulary that has not been loaded yet."""
         return not self._tokens and (self._size or 0) > self._token_start
 
     def vocabulary_size(self) -> int:
-        """The number of indices: tokens, mask and unknown ones."""
+        """Return the number of indices, including those of the mask and of unknown tokens."""
         return len(self._tokens) + self._token_start
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
-        """The token of each index."""
+        """Return the tokens in the order of their indices.
+
+        Args:
+            include_special_tokens: whether to include the mask and unknown tokens.
+        """
         special = [self.mask_token] * self._oov_start + [self.oov_token] * self.num_oov_indices
         return [*(special if include_special_tokens else ()), *self._tokens]
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Take these tokens, with or without the special ones in front. Raises InvalidArgumentError for repeated or misplaced ones."""
+        """Set the vocabulary.
+
+        Args:
+            vocabulary: a list or array of tokens, with or without the special ones at the start, or the path of a text file.
+            idf_weights: a weight for each token, for mode "tf_idf".
+
+        Raises:
+            InvalidArgumentError: the vocabulary is empty or too large, tokens are repeated or reserved, or the file cannot be read.
+            ShapeError: `idf_weights` does not have one weight for each token.
+            UnsafePathError: the path of the file comes from a config that is being loaded.
+        """
         if isinstance(vocabulary, str):
             vocabulary = self._read(vocabulary)
         tokens = [self._token(t) for t in np.asarray(vocabulary).ravel().tolist()]
@@ -211,15 +247,13 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         if reserved:
             raise InvalidArgumentError(
                 f"Found reserved token {reserved[0]!r} at an unexpected location in the vocabulary of layer {self.name!r}. Leave "
-                "the mask and "
-                f"OOV tokens out, or have them at the start in precisely this order: {special}."
+                f"out the mask and OOV tokens, or put them at the start in exactly this order: {special}."
             )
         size = len(tokens) + self._token_start
         if self.max_tokens is not None and size > self.max_tokens:
             raise InvalidArgumentError(
                 f"Attempted to set a vocabulary larger than the maximum vocab size (layer {self.name!r}). Received vocabulary size "
-                f"is {size}; "
-                f"`max_tokens` is {self.max_tokens}."
+                f"is {size}; `max_tokens` is {self.max_tokens}."
             )
 
     def _set_tokens(self, tokens: list[Any]) -> None:
@@ -256,7 +290,15 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
     # ----- adapt -----
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Learn the vocabulary of an array or list, or of (the first `steps` of) an iterable of batches."""
+        """Learn the vocabulary from data.
+
+        Args:
+            data: an array or list of samples, or an iterable of batches.
+            steps: the number of batches to use; all by default.
+
+        Raises:
+            InvalidArgumentError: the layer was given a vocabulary.
+        """
         self.reset_state()
         for batch in (
             [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
@@ -266,7 +308,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Take a batch of samples into account."""
+        """Count the tokens of a batch of samples."""
         array = np.asarray(data)
         self.count_rows(
             [
@@ -276,7 +318,11 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         )
 
     def count_rows(self, rows: list[list[Any]]) -> None:
-        """Take samples that are lists of tokens into account."""
+        """Count samples that are lists of tokens.
+
+        Raises:
+            InvalidArgumentError: the layer was given a vocabulary.
+        """
         if self._given:
             raise InvalidArgumentError(
                 f"Cannot adapt layer {self.name!r} after setting a static vocabulary via `vocabulary` argument or "
@@ -285,7 +331,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         self._seen.add(rows)
 
     def finalize_state(self) -> None:
-        """Make the vocabulary out of what was seen."""
+        """Set the vocabulary from the counts."""
         if self._given or not self._seen.counts:
             return
         tokens = self._seen.most_frequent((self.mask_token, self.oov_token))
@@ -297,13 +343,13 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         self.reset_state()
 
     def reset_state(self) -> None:
-        """Forget what was seen."""
+        """Reset the counts."""
         self._seen = _Vocabulary()
 
-    # ----- looking up -----
+    # ----- lookup -----
 
     def table(self) -> tuple[list[Any], list[Any], Any]:
-        """(keys, values, default); without keys as long as there is no vocabulary."""
+        """Return the lookup table (keys, values, default); without a vocabulary it has no keys."""
         default = self.oov_token if self.invert else self._oov_start if self.num_oov_indices == 1 else -1
         if not self._tokens:
             return [], [], default
@@ -326,7 +372,11 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         return depth
 
     def call(self, inputs: Any) -> Any:
-        """Indices (int64), tokens (with invert), or an encoding."""
+        """Return indices (int64), tokens (with `invert`), or an encoding.
+
+        Raises:
+            NotBuiltError: the mode is not "int", and the size of the encoding is unknown.
+        """
         if self.output_mode != "int":
             self._depth()
         x = (
@@ -338,7 +388,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         return found if self.output_mode == "int" else self.encoded(found)
 
     def _with_unknown(self, x: Any, found: Any) -> Any:
-        """Where there are several indices for unknown tokens: one by the token's hash or remainder."""
+        """Assign unknown tokens one of several indices, by the token's hash or remainder."""
         if self.invert or self.num_oov_indices <= 1:
             return found
         bins = np.asarray(self.num_oov_indices, np.int64)
@@ -354,66 +404,75 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         return ops.where(known, found, bucket + np.asarray(self._oov_start, np.int64))
 
     def encoded(self, indices: Any) -> Any:
-        """Indices as the output mode says."""
+        """Encode indices in the output mode."""
         counts = encode(indices, "count" if self.output_mode == "tf_idf" else self.output_mode, self._depth(), "int64")
         return self.weighted(counts)
 
     def weighted(self, counts: Any) -> Any:
-        """Counts, in mode tf_idf times the weights of the tokens."""
+        """Return counts, multiplied by the weights of the tokens in mode "tf_idf"."""
         if self.output_mode != "tf_idf":
             return counts
         counts = ops.cast(counts, dtypes.floatx())
-        return (
-            counts if self._idf is None else counts * self._idf
-        )  # as long as there are none, there is no vocabulary either
+        return counts if self._idf is None else counts * self._idf  # without weights there is no vocabulary either
 
     # ----- config and files -----
 
     def get_build_config(self) -> dict[str, Any] | None:
-        """Nothing to build."""
+        """Return an empty config: there is nothing to build."""
         return {}
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
-        """The weights of mode tf_idf."""
+        """Write the weights of mode "tf_idf" to `store`."""
         if self._idf is not None:
             store["idf_weights"] = self._idf
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """The weights of mode tf_idf."""
+        """Read the weights of mode "tf_idf" from `store`.
+
+        Raises:
+            ShapeError: there is not one weight for each index.
+        """
         if "idf_weights" in store:
             weights = np.asarray(store["idf_weights"])
             if weights.ndim != 1 or (self._tokens and len(weights) != self._depth()):
                 raise ShapeError(
-                    f"`idf_weights` of layer {self.name!r} must have one axis, and a number for each of the {self._depth()} indices; the "
-                    f"file's have shape {weights.shape}."
+                    f"`idf_weights` of layer {self.name!r} must have shape ({self._depth()},), one weight for each index; those in the "
+                    f"file have shape {weights.shape}."
                 )
             self._idf = weights
 
     def asset_files(self) -> dict[str, bytes]:
-        """The vocabulary as lines, if it was learned; a given one is in the config."""
+        """Return the vocabulary as a text file with one token per line if it was learned; a given one is in the config."""
         if self.input_vocabulary is not None or not self._tokens:
             return {}
         return {_VOCABULARY: "\n".join(map(str, self.get_vocabulary())).encode()}
 
     def load_asset_files(self, files: Mapping[str, bytes]) -> None:
-        """Take the vocabulary out of its file."""
+        """Read the vocabulary from its text file.
+
+        Raises:
+            SerializationError: the tokens are integers, and a line is not one.
+        """
         if self.input_vocabulary is None and _VOCABULARY in files:
             lines = files[_VOCABULARY].decode("utf-8").split("\n")
             try:
                 self._set_tokens([self._token(line) for line in lines][self._token_start :])
             except ValueError:
                 raise SerializationError(
-                    f"The vocabulary of layer {self.name!r} has lines that are no integers."
+                    f"The vocabulary of layer {self.name!r} has lines that are not integers."
                 ) from None
 
 
 @keras_class(_HOME)
 class StringLookup(IndexLookup):
-    """Strings as indices, or encodings, by a vocabulary; with `invert` indices as strings. Source: keras.layers.StringLookup."""
+    """Maps strings to indices or encodings by a vocabulary, or with `invert` indices to strings. Source: keras.layers.StringLookup.
+
+    Arguments as for `IndexLookup`, without `oov_method`.
+    """
 
     @property
     def takes_dtype(self) -> str:
-        """The dtype of an input that is made for this layer."""
+        """The dtype of an input created for this layer."""
         return "int64" if self.invert else "string"
 
     argument_order = (
@@ -430,7 +489,10 @@ _int64 = must(
 
 @keras_class(_HOME)
 class IntegerLookup(IndexLookup):
-    """Integers as indices, or encodings, by a vocabulary; with `invert` the other way. Source: keras.layers.IntegerLookup."""
+    """Maps integers to indices or encodings by a vocabulary, or with `invert` back. Source: keras.layers.IntegerLookup.
+
+    Arguments as for `IndexLookup`, without `encoding`; `vocabulary_dtype` must be "int64".
+    """
 
     kind = int
     takes_dtype = "int64"
@@ -476,16 +538,21 @@ def _tupled(value: Any) -> Any:
 
 @keras_class(_HOME)
 class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
-    """Texts cut into tokens, the tokens looked up in a vocabulary. Input (batch,) or (batch, 1) of strings.
+    """Splits texts into tokens and maps them to indices by a vocabulary. Input (batch,) or (batch, 1) of strings.
 
     Args:
-        max_tokens: how many indices there are at most.
-        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a function: it gets an array of strings
-            and gives one of the same shape. It runs wherever texts become numbers, but not in ONNX.
+        max_tokens: the largest number of indices, special ones included; None for no limit.
+        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a function from an array of strings to
+            one of the same shape, which cannot be exported to ONNX.
         split: "whitespace", "character", None, or a function from an array of strings (batch,) to lists of tokens.
-        ngrams: n for sequences of 1 to n tokens, or a tuple of the lengths.
+        ngrams: n to form sequences of 1 to n tokens, or a tuple of the lengths.
         output_mode: "int", "multi_hot", "count" or "tf_idf".
-        output_sequence_length: of the indices; by default the number of tokens of the longest text of a batch.
+        output_sequence_length: to pad or truncate the indices to; by default the number of tokens of the longest text of a batch.
+        pad_to_max_tokens, vocabulary, idf_weights, encoding: as for `StringLookup`.
+        sparse, ragged: must be False: only dense tensors are supported.
+
+    Raises:
+        InvalidArgumentError: an argument is invalid, or `output_sequence_length` is set in a mode other than "int".
 
     Source: keras.layers.TextVectorization.
     """
@@ -522,7 +589,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
             )
 
     def build(self, input_shape: Any = None) -> None:
-        """Nothing to make."""
+        """Do nothing: there are no weights."""
 
     def _steps(self) -> Steps:
         kind = self.standardize if isinstance(self.standardize, str) else ""
@@ -537,7 +604,17 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     # ----- the vocabulary -----
 
     def adapt(self, data: Any, batch_size: int | None = None, steps: int | None = None) -> None:
-        """Learn the vocabulary of an array or list of texts, or of an iterable of batches."""
+        """Learn the vocabulary from data.
+
+        Args:
+            data: an array or list of texts, or an iterable of batches.
+            batch_size: accepted, without effect.
+            steps: the number of batches to use; all by default.
+
+        Raises:
+            InvalidArgumentError: the layer was given a vocabulary.
+            ShapeError: the texts are not (batch,) or (batch, 1).
+        """
         self._lookup_layer.reset_state()
         for batch in (
             [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
@@ -546,38 +623,40 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Take a batch of texts into account."""
+        """Count the tokens of a batch of texts.
+
+        Raises:
+            ShapeError: the texts are not (batch,) or (batch, 1).
+        """
         texts = np.atleast_1d(np.asarray(data, object))
         if self.split is not None and texts.size != len(texts):
-            raise ShapeError(
-                f"Texts that layer {self.name!r} splits have the shape (batch,) or (batch, 1), got {texts.shape}."
-            )
+            raise ShapeError(f"Layer {self.name!r} expects texts of shape (batch,) or (batch, 1), got {texts.shape}.")
         self._lookup_layer.count_rows(list(token_rows(texts, self._steps())))
 
     def finalize_state(self) -> None:
-        """Make the vocabulary out of what was seen."""
+        """Set the vocabulary from the counts."""
         self._lookup_layer.finalize_state()
 
     def reset_state(self) -> None:
-        """Forget what was seen."""
+        """Reset the counts."""
         self._lookup_layer.reset_state()
 
     def set_vocabulary(self, vocabulary: Any, idf_weights: Any = None) -> None:
-        """Take these tokens."""
+        """Set the vocabulary: see `StringLookup.set_vocabulary`."""
         self._lookup_layer.set_vocabulary(vocabulary, idf_weights)
 
     def get_vocabulary(self, include_special_tokens: bool = True) -> list[Any]:
-        """The token of each index."""
+        """Return the tokens in the order of their indices: see `StringLookup.get_vocabulary`."""
         return self._lookup_layer.get_vocabulary(include_special_tokens)
 
     def vocabulary_size(self) -> int:
-        """The number of indices."""
+        """Return the number of indices."""
         return self._lookup_layer.vocabulary_size()
 
     # ----- the call -----
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
-        """The layer on texts, also on a list of strings."""
+        """Call the layer on texts: an array, a string or a list of strings."""
         inputs = as_categories(inputs)
         plain = isinstance(inputs, np.ndarray) and current_trace() is None
         if plain and inputs.ndim == 0:
@@ -588,7 +667,12 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         return max(map(len, token_rows(texts, self._steps())), default=0)
 
     def call(self, inputs: Any) -> Any:
-        """Indices (batch, length), or an encoding (batch, depth)."""
+        """Return indices (batch, length), or an encoding (batch, depth).
+
+        Raises:
+            InvalidTypeError: the mode is "one_hot".
+            NotBuiltError: the mode is not "int", and the size of the encoding is unknown.
+        """
         lookup = self._lookup_layer
         if self.output_mode == "int":
             given = self.output_sequence_length
@@ -597,7 +681,8 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
             )
         if self.output_mode == "one_hot":
             raise InvalidTypeError(
-                f"Layer {self.name!r}: one_hot of texts has as many rows as each text has tokens; use 'multi_hot' or 'count'."
+                f"Layer {self.name!r}: output_mode 'one_hot' is not supported, since texts differ in their number of tokens; use "
+                "'multi_hot' or 'count'."
             )
         counts = text_counts(inputs, *lookup.table(), lookup._depth(), **self._steps())
         if self.output_mode == "multi_hot":
@@ -610,21 +695,21 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     # ----- config and files -----
 
     def get_config(self) -> dict[str, Any]:
-        """The config, with the present size of the vocabulary."""
+        """Return the config, with the current size of the vocabulary."""
         return {**super().get_config(), "vocabulary_size": self.vocabulary_size()}
 
     def save_own_variables(self, store: dict[str, Any]) -> None:
-        """Those of the look-up."""
+        """Write the variables of the inner StringLookup to `store`."""
         self._lookup_layer.save_own_variables(store)
 
     def load_own_variables(self, store: Mapping[str, Any]) -> None:
-        """Those of the look-up."""
+        """Read the variables of the inner StringLookup from `store`."""
         self._lookup_layer.load_own_variables(store)
 
     def asset_files(self) -> dict[str, bytes]:
-        """Those of the look-up."""
+        """Return the files of the inner StringLookup."""
         return self._lookup_layer.asset_files()
 
     def load_asset_files(self, files: Mapping[str, bytes]) -> None:
-        """Those of the look-up."""
+        """Read the files of the inner StringLookup."""
         self._lookup_layer.load_asset_files(files)

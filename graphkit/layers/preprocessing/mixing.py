@@ -1,4 +1,4 @@
-"""Image layers that combine: other layers (RandAugment, AugMix, RandomColorJitter), images with each other (MixUp, CutMix)."""
+"""Image layers that combine other layers (RandAugment, AugMix, RandomColorJitter), mix images (MixUp, CutMix) or erase parts."""
 
 from __future__ import annotations
 
@@ -39,9 +39,15 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class RandomColorJitter(ValueRangeArgument, RandomLayer):
-    """RandomBrightness, RandomContrast, RandomSaturation and RandomHue one after the other. Source: keras.layers.RandomColorJitter."""
+    """Applies RandomBrightness, RandomContrast, RandomSaturation and RandomHue in turn. Source: keras.layers.RandomColorJitter.
 
-    casts_at_rest = False
+    Args:
+        value_range: of the pixels.
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: the `factor` of each layer; None to leave it out.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     argument_order = "value_range brightness_factor contrast_factor saturation_factor hue_factor seed data_format"
 
@@ -64,18 +70,18 @@ class RandomColorJitter(ValueRangeArgument, RandomLayer):
             self._parts += [part] if part is not None else []
 
     def draw(self, images: Any) -> Any:
-        """What each layer draws."""
+        """Draw the random values of each layer."""
         return [part.draw(images) for part in self._parts]
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images, changed by each layer."""
+        """Return the images, changed by each layer in turn."""
         for part, own in zip(self._parts, drawn, strict=True):
             images = part.change(images, own)
         return images
 
 
 class _OfLayers(ValueRangeArgument, FactorLayer):
-    """Augmentation by a set of other layers, all with one strength `factor`."""
+    """Base of augmentations that use a set of other layers, all with the same strength `factor`."""
 
     moves = True
     bounds: ClassVar[Range] = (0.0, 1.0)
@@ -83,7 +89,7 @@ class _OfLayers(ValueRangeArgument, FactorLayer):
     interpolation: str = argument(default="bilinear", kw_only=True)
 
     def _make_layers(self) -> dict[str, Any]:
-        """The layers by the names of their attributes."""
+        """Return the layers by attribute name."""
         common: dict[str, Any] = {
             "data_format": self.data_format,
             "dtype": self.dtype_policy,
@@ -120,7 +126,15 @@ class _OfLayers(ValueRangeArgument, FactorLayer):
 
 @keras_class(_HOME)
 class RandAugment(_OfLayers):
-    """`num_ops` of eleven augmentations, chosen anew for each batch (Cubuk et al., 2019). Source: keras.layers.RandAugment."""
+    """Applies `num_ops` of eleven augmentations, chosen for each batch (Cubuk et al., 2019). Source: keras.layers.RandAugment.
+
+    Args:
+        value_range: of the pixels.
+        num_ops: the number of augmentations applied in turn.
+        factor: the strength, within 0..1: a number or a pair.
+        interpolation: "bilinear" or "nearest".
+        seed: an int; drawn at random by default.
+    """
 
     argument_order = "value_range num_ops factor interpolation seed data_format"
 
@@ -132,12 +146,12 @@ class RandAugment(_OfLayers):
         self._keep_layers(self._make_layers())
 
     def draw(self, images: Any) -> Any:
-        """(the numbers of the layers, what each layer draws)."""
+        """Draw (the indices of the layers, the random values of each layer)."""
         numbers = random.randint((self.num_ops,), 0, len(self._choices), seed=self.generator)
         return numbers, [layer.draw(images) for layer in self._choices]
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images after the chosen layers."""
+        """Return the images, changed by the chosen layers in turn."""
         numbers, draws = drawn
         for step in range(self.num_ops):
             before = images
@@ -146,7 +160,7 @@ class RandAugment(_OfLayers):
         return images
 
     def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """The boxes after the chosen layers."""
+        """Return the boxes, moved by the chosen layers in turn."""
         numbers, draws = drawn
         for step in range(self.num_ops):
             before = boxes
@@ -158,7 +172,18 @@ class RandAugment(_OfLayers):
 
 @keras_class(_HOME)
 class AugMix(_OfLayers):
-    """A mixture of the images and of chains of augmentations of them (Hendrycks et al., 2019). Source: keras.layers.AugMix."""
+    """Mixes images with chains of augmentations of them (Hendrycks et al., 2019). Source: keras.layers.AugMix.
+
+    Args:
+        value_range: of the pixels.
+        num_chains: the number of chains.
+        chain_depth: the number of augmentations in a chain.
+        factor: the strength, within 0..1: a number or a pair.
+        alpha: of the gamma and beta distributions from which the weights are drawn.
+        all_ops: whether to include changes of brightness, color, contrast and sharpness.
+        interpolation: "bilinear" or "nearest".
+        seed: an int; drawn at random by default.
+    """
 
     argument_order = "value_range num_chains chain_depth factor alpha all_ops interpolation seed data_format"
 
@@ -175,7 +200,7 @@ class AugMix(_OfLayers):
         self._keep_layers({n: layer for n, layer in self._make_layers().items() if n not in left_out})
 
     def draw(self, images: Any) -> Any:
-        """(weights of the chains, weight of the images, the layers' numbers in the chains, what the layers draw there)."""
+        """Draw (the weights of the chains, the weight of the images, the layer indices of each chain, the layers' random values)."""
         weights = random.gamma((self.num_chains,), self.alpha, seed=self.generator)
         own = random.beta((), self.alpha, self.alpha, seed=self.generator)
         numbers = random.randint((self.num_chains, self.chain_depth), 0, len(self._choices) + 1, seed=self.generator)
@@ -185,7 +210,7 @@ class AugMix(_OfLayers):
         return weights / ops.sum(weights), own, numbers, draws
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The mixture; the number after the last layer's stands for no change."""
+        """Return the mixture; an index past the last layer means no change."""
         weights, own, numbers, draws = drawn
         total: Any = 0.0
         for chain in range(self.num_chains):
@@ -205,7 +230,7 @@ class AugMix(_OfLayers):
 
 
 def _shuffled(layer: RandomLayer, images: Any) -> Any:
-    """The batch's numbers in another order."""
+    """Return the indices of the batch in random order."""
     return random.shuffle(ops.arange(layer.number(images), dtype="int32"), seed=layer.generator)
 
 
@@ -216,9 +241,14 @@ def _mixed(x: Any, other: Any, weight: Any) -> Any:
 
 @keras_class(_HOME)
 class MixUp(RandomLayer):
-    """Each image and label mixed with another's, by weights from a beta distribution (Zhang et al., 2017). Source: keras.layers.MixUp."""
+    """Mixes each image and label with those of another sample (Zhang et al., 2017). Source: keras.layers.MixUp.
 
-    casts_at_rest = False
+    Args:
+        alpha: of the beta distribution (alpha, alpha) from which the weights are drawn.
+        seed: an int; drawn at random by default.
+    """
+
+    casts_unchanged = False
 
     moves = True
 
@@ -227,22 +257,22 @@ class MixUp(RandomLayer):
     alpha: float = argument(default=0.2)
 
     def draw(self, images: Any) -> Any:
-        """(whom each image is mixed with, its own weight)."""
+        """Draw (the partner of each image, the weight of the image itself)."""
         return _shuffled(self, images), random.beta((self.number(images),), self.alpha, self.alpha, seed=self.generator)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The mixed images."""
+        """Return the mixed images."""
         order, weight = drawn
         return _mixed(images, ops.take(images, order, axis=0), weight)
 
     def change_labels(self, labels: Any, drawn: Any) -> Any:
-        """The mixed labels."""
+        """Return the mixed labels."""
         return self.change(ops.cast(labels, self.compute_dtype), drawn)
 
     def transform_bounding_boxes(
         self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
     ) -> Any:
-        """The boxes of both images."""
+        """Return the boxes of both images, concatenated."""
         if not training:
             return bounding_boxes
         order, _ = transformation
@@ -250,14 +280,19 @@ class MixUp(RandomLayer):
 
 
 class _Windows(FactorLayer):
-    """Rectangles at random places of images."""
+    """Base of layers that draw rectangles at random positions."""
 
     bounds: ClassVar[Range] = (0.0, 1.0)
 
     factor: Any = argument(default=1.0, check=in_bounds)
 
     def windows(self, images: Any, shares: tuple[Any, Any]) -> tuple[Any, Any]:
-        """(masks of rectangles (batch, h, w, 1), their share of the area); `shares` (batch, 1, 1, 1) of height and of width."""
+        """Draw rectangles; return their masks, bool (batch, h, w, 1), and their share of the area.
+
+        Args:
+            images: (batch, ...).
+            shares: the rectangles' shares of height and width, each (batch, 1, 1, 1).
+        """
         inside: Any = None
         area: Any = 1.0
         for axis, size, share in zip(self.spatial, self.sizes(images), shares, strict=True):
@@ -272,14 +307,19 @@ class _Windows(FactorLayer):
 
 @keras_class(_HOME)
 class CutMix(_Windows):
-    """A rectangle of each image replaced by another image's, labels mixed by the area (Yun et al., 2019). Source: keras.layers.CutMix."""
+    """Replaces a rectangle of each image by that of another, and mixes labels by area (Yun et al., 2019). Source: keras.layers.CutMix.
+
+    Args:
+        factor: the range, within 0..1, of the parameter of the beta distribution of the area that is kept.
+        seed: an int; drawn at random by default.
+    """
 
     moves = True
 
     argument_order = "factor seed data_format"
 
     def draw(self, images: Any) -> Any:
-        """(whose rectangle each image gets, the rectangles, the weight that is left)."""
+        """Draw (the partner of each image, the rectangles, the share of the area that is kept)."""
         alpha = self.uniform((), *self.factor) + 1e-6
         kept = random.beta((self.number(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator)
         side = ops.sqrt(1.0 - kept)
@@ -287,12 +327,12 @@ class CutMix(_Windows):
         return _shuffled(self, images), inside, 1.0 - area
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images with the rectangles of others."""
+        """Return the images with rectangles of their partners."""
         order, inside, _ = drawn
         return ops.where(inside, ops.take(images, order, axis=0), images)
 
     def change_labels(self, labels: Any, drawn: Any) -> Any:
-        """The mixed labels."""
+        """Return the mixed labels."""
         order, _, weight = drawn
         labels = ops.cast(labels, self.compute_dtype)
         return _mixed(labels, ops.take(labels, order, axis=0), weight)
@@ -300,12 +340,14 @@ class CutMix(_Windows):
 
 @keras_class(_HOME)
 class RandomErasing(ValueRangeArgument, _Windows):
-    """A rectangle of each image overwritten, with noise or `fill_value` (Zhong et al., 2017). Source: keras.layers.RandomErasing.
+    """Overwrites a rectangle of each image (Zhong et al., 2017). Source: keras.layers.RandomErasing.
 
     Args:
-        factor: the chance that an image loses one.
-        scale: the range of the area, for height and width each.
-        fill_value: None for normal noise of the value range.
+        factor: the range from which the probability that an image is changed is drawn: a pair, or f for (0, f).
+        scale: the range from which the squares of the rectangle's shares of height and width are drawn.
+        fill_value: the value of the rectangle; None for normal noise, clipped to the value range.
+        value_range: of the pixels.
+        seed: an int; drawn at random by default.
     """
 
     argument_order = "factor scale fill_value value_range seed data_format"
@@ -314,7 +356,7 @@ class RandomErasing(ValueRangeArgument, _Windows):
     fill_value: float | None = argument(default=None)
 
     def draw(self, images: Any) -> Any:
-        """(which images, the rectangles, what is written there)."""
+        """Draw (which images to change, the rectangles, their new values)."""
         tall, wide = (ops.sqrt(self.each(images, *self.scale)) for _ in range(2))
         inside, _ = self.windows(images, (tall, wide))
         return self.chosen(images), inside, self._filling(images)
@@ -329,6 +371,6 @@ class RandomErasing(ValueRangeArgument, _Windows):
         return ops.clip(ops.reshape(ops.cast(self.fill_value, self.compute_dtype), shape), low, high)
 
     def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """The images without the rectangles."""
+        """Return the images with the rectangles overwritten."""
         chosen, inside, filling = drawn
         return ops.where(ops.logical_and(chosen, inside), filling, images)

@@ -1,4 +1,4 @@
-"""Layers over numbers: Rescaling, Normalization, Discretization, CategoryEncoding."""
+"""Numerical preprocessing layers: Rescaling, Normalization, Discretization, CategoryEncoding."""
 
 from __future__ import annotations
 
@@ -23,7 +23,12 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class Rescaling(BuiltInLayer):
-    """inputs * scale + offset. Source: keras.layers.Rescaling."""
+    """inputs * scale + offset. Source: keras.layers.Rescaling.
+
+    Args:
+        scale: a number, or an array that broadcasts to the inputs.
+        offset: likewise.
+    """
 
     supports_masking = True
 
@@ -31,7 +36,7 @@ class Rescaling(BuiltInLayer):
     offset: Any = argument(default=0.0)
 
     def call(self, inputs: Any) -> Any:
-        """The rescaled inputs, in the compute dtype."""
+        """Return the rescaled inputs, in the compute dtype."""
         dtype = self.compute_dtype
         scale, offset = (ops.cast(np.asarray(v, np.float64), dtype) for v in (self.scale, self.offset))
         if scale.ndim and standardize_data_format(None) != CHANNELS_LAST:
@@ -40,7 +45,7 @@ class Rescaling(BuiltInLayer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The layer; scale and offset may be arrays."""
+        """Return a new layer with this config; scale and offset may be serialized arrays."""
         return cls(
             **{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))}
         )
@@ -56,13 +61,17 @@ def _listed(value: Any) -> Any:
 
 @keras_class(_HOME)
 class Normalization(BuiltInLayer):
-    """(inputs - mean) / sqrt(variance), along the axes that are kept. Source: keras.layers.Normalization.
+    """(inputs - mean) / sqrt(variance), with statistics for each index of `axis`. Source: keras.layers.Normalization.
 
     Args:
-        axis: the axes that each have a mean and variance of their own; None for one mean of everything.
-        mean: given, or learned by `adapt`.
-        variance: given with `mean`.
-        invert: the other way: inputs * sqrt(variance) + mean.
+        axis: an int or a tuple: the axes along which each index has its own mean and variance; None for a single one.
+        mean: a number or an array with the shape of these axes; learned by `adapt` by default.
+        variance: likewise; to be given if and only if `mean` is.
+        invert: whether to compute inputs * sqrt(variance) + mean instead.
+
+    Raises:
+        InvalidArgumentError: only one of `mean` and `variance` is given.
+        ShapeError: their shapes differ, or have more axes than `axis`.
     """
 
     supports_masking = True
@@ -83,12 +92,17 @@ class Normalization(BuiltInLayer):
             )
         if mean is not None and (np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)):
             raise ShapeError(
-                f"`mean` and `variance` of layer {self.name!r} must have one shape of at most {len(self.axis)} axes (axis={self.axis}). "
+                f"`mean` and `variance` of layer {self.name!r} must have the same shape, with at most {len(self.axis)} axes "
+                f"(axis={self.axis}). "
                 f"Received: shapes {np.shape(mean)} and {np.shape(variance)}."
             )
 
     def build(self, input_shape: Any) -> None:
-        """Make mean, variance and count, unless mean and variance were given."""
+        """Create mean, variance and count, unless mean and variance were given.
+
+        Raises:
+            ShapeError: `axis` is out of range, or the size of one of its axes is unknown.
+        """
         rank = len(input_shape)
         if any(not -rank <= a < rank for a in self.axis):
             raise ShapeError(
@@ -111,7 +125,7 @@ class Normalization(BuiltInLayer):
             self.count = self.add_weight(name="count", shape=(), dtype="int32", initializer="zeros", trainable=False)
 
     def _statistics(self) -> tuple[Any, Any]:
-        """Mean and variance, of a shape that broadcasts with the inputs."""
+        """Return mean and variance in shapes that broadcast to the inputs."""
         if self.input_mean is None:
             return tuple(
                 ops.cast(ops.reshape(v, self._broadcast), self.compute_dtype)
@@ -129,16 +143,25 @@ class Normalization(BuiltInLayer):
 
     @property
     def mean(self) -> Any:
-        """The mean, of a shape that broadcasts with the inputs; None before the layer is built."""
+        """The mean, in a shape that broadcasts to the inputs; None before the layer is built."""
         return self._statistics()[0] if self.built else None
 
     @property
     def variance(self) -> Any:
-        """The variance."""
+        """The variance, in a shape that broadcasts to the inputs; None before the layer is built."""
         return self._statistics()[1] if self.built else None
 
     def adapt(self, data: Any) -> None:
-        """Learn mean and variance of an array, or of an iterable of batches. Source: keras.layers.Normalization.adapt."""
+        """Learn mean and variance from data. Source: keras.layers.Normalization.adapt.
+
+        Args:
+            data: an array, or an iterable of batches; of batches (x, y) x is used.
+
+        Raises:
+            InvalidArgumentError: there are no batches, or mean and variance were given.
+            InvalidTypeError: `data` is not iterable.
+            ShapeError: a batch does not fit the shape for which the layer was built.
+        """
         batches = iter([data]) if hasattr(data, "shape") else _batches(data)
         first = next(batches, None)
         if first is None:
@@ -177,7 +200,7 @@ class Normalization(BuiltInLayer):
             )
 
     def call(self, inputs: Any) -> Any:
-        """The normalized inputs."""
+        """Return the normalized inputs."""
         inputs = ops.cast(inputs, self.compute_dtype)
         mean, variance = self._statistics()
         deviation = ops.maximum(ops.sqrt(variance), dtypes.epsilon())
@@ -185,7 +208,7 @@ class Normalization(BuiltInLayer):
 
 
 def _batches(data: Any) -> Iterator[Any]:
-    """The arrays of an iterable of batches, or of batches by number (a PyDataset); of (x, y) batches the x."""
+    """Yield the arrays of an iterable of batches or a PyDataset; of batches (x, y) the x."""
     data = by_number(data)
     if not isinstance(data, Iterable):
         raise InvalidTypeError(
@@ -201,13 +224,17 @@ def _batches(data: Any) -> Iterator[Any]:
 
 @keras_class(_HOME)
 class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
-    """The number of the bin that each input falls into. Source: keras.layers.Discretization.
+    """Maps numbers to bins. Source: keras.layers.Discretization.
 
     Args:
-        bin_boundaries: [b0, b1, ...]: bin 0 is below b0, bin 1 is b0 <= x < b1, and so on.
-        num_bins: instead: the boundaries are learned by `adapt`, as quantiles.
-        epsilon: how coarse `adapt` may be.
+        bin_boundaries: [b0, b1, ...]: bin 0 is x < b0, bin 1 is b0 <= x < b1, and so on.
+        num_bins: in place of `bin_boundaries`: the number of bins, whose boundaries `adapt` learns as quantiles.
+        epsilon: the error of the quantiles that `adapt` may make, as a share of the data.
         output_mode: "int", "one_hot", "multi_hot" or "count".
+        sparse: must be False: only dense tensors are supported.
+
+    Raises:
+        InvalidArgumentError: not exactly one of `bin_boundaries` and `num_bins` is given.
     """
 
     argument_order = "bin_boundaries num_bins epsilon output_mode sparse dtype name"
@@ -229,7 +256,16 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
         self.summary = np.zeros((2, 0), np.float32)
 
     def adapt(self, data: Any, steps: int | None = None) -> None:
-        """Learn the boundaries of an array, or of (the first `steps` of) an iterable of batches."""
+        """Learn the boundaries from data.
+
+        Args:
+            data: an array, or an iterable of batches.
+            steps: the number of batches to use; all by default.
+
+        Raises:
+            InvalidArgumentError: the layer was given `bin_boundaries`.
+            InvalidTypeError: `data` is not iterable.
+        """
         if self.num_bins is None:
             raise InvalidArgumentError(
                 f"Cannot adapt layer {self.name!r}, a Discretization layer that has been initialized with `bin_boundaries`: use "
@@ -242,7 +278,7 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
         self.finalize_state()
 
     def update_state(self, data: Any) -> None:
-        """Take a batch into the summary."""
+        """Merge a batch into the summary."""
         values = np.sort(np.asarray(data, np.float32).reshape(-1))
         step = max(values.size * self.epsilon, 1)
         chosen = values[int(step - 1) :: int(step)]
@@ -250,16 +286,20 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
         self.summary = _compressed(merged[:, np.argsort(merged[0])], self.epsilon)
 
     def finalize_state(self) -> None:
-        """Turn the summary into boundaries."""
+        """Compute the boundaries from the summary."""
         if self.num_bins is not None:
             self.bin_boundaries = _compressed(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
 
     def reset_state(self) -> None:
-        """Forget what was learned."""
+        """Reset the summary."""
         self.summary = np.zeros((2, 0), np.float32)
 
     def call(self, inputs: Any) -> Any:
-        """Bin numbers (int32), or their encoding in the compute dtype."""
+        """Return the bins (int32), or their encoding in the compute dtype.
+
+        Raises:
+            NotBuiltError: there are no boundaries yet.
+        """
         if self.bin_boundaries is None:
             raise NotBuiltError(
                 f"You need to either pass the `bin_boundaries` argument of layer {self.name!r} at construction time or call "
@@ -271,7 +311,7 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The layer; one that was adapted has both boundaries and a number of bins."""
+        """Return a new layer with this config; after `adapt` it holds both the boundaries and the number of bins."""
         given = {k: v for k, v in config.items() if k != "trainable"}
         learned = given.pop("bin_boundaries", None) if given.get("num_bins") is not None else None
         layer = cls(**given)
@@ -281,7 +321,7 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
 
 def _compressed(summary: Any, epsilon: float) -> Any:
-    """A summary (values, weights) of at most about 1/epsilon values, by interpolation between the cumulative weights."""
+    """Reduce a summary (values, weights) to about 1/epsilon values, by interpolating between the cumulative weights."""
     if summary.shape[1] * epsilon < 1:
         return summary
     percents = epsilon + np.arange(0.0, 1.0, epsilon)
@@ -299,7 +339,13 @@ _tokens = must(
 
 @keras_class(_HOME)
 class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
-    """Integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding."""
+    """Encodes integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding.
+
+    Args:
+        num_tokens: the number of categories, 0 to num_tokens - 1.
+        output_mode: "one_hot", "multi_hot" or "count".
+        sparse: must be False: only dense tensors are supported.
+    """
 
     output_modes = ("count", "one_hot", "multi_hot")
     argument_order = "num_tokens output_mode sparse"
@@ -309,7 +355,15 @@ class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
     output_mode: str = argument(default="multi_hot", check=known_mode, kw_only=True)
 
     def call(self, inputs: Any, count_weights: Any = None) -> Any:
-        """The encoding; `count_weights`, of the inputs' shape, says how much each counts."""
+        """Return the encoding.
+
+        Args:
+            inputs: integers (batch,) or (batch, n).
+            count_weights: a weight for each input, of the same shape, for mode "count".
+
+        Raises:
+            InvalidArgumentError: `count_weights` is given in another mode.
+        """
         if count_weights is not None:
             if self.output_mode != "count":
                 raise InvalidArgumentError(

@@ -1,4 +1,4 @@
-"""Pipeline: layers one after the other, as one layer."""
+"""Pipeline: a sequence of layers as one layer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.layers.layer import Layer, inner_layer
 
 @keras_class("keras.layers")
 class Pipeline(BuiltInLayer):
-    """Layers applied in turn, for preprocessing outside of a model or inside. Source: keras.layers.Pipeline."""
+    """Applies layers one after another, inside a model or outside for preprocessing. Source: keras.layers.Pipeline."""
 
     augments = True
 
@@ -27,11 +27,11 @@ class Pipeline(BuiltInLayer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers."""
+        """The layers, in the order in which they are applied."""
         return self._pipeline_layers
 
     def call(self, inputs: Any, training: bool = True, mask: Any = None) -> Any:
-        """The outputs of the last layer."""
+        """Return the outputs of the last layer."""
         for layer in self._pipeline_layers:
             takes = _arguments_of(layer)
             given = {"mask": mask, "training": training}
@@ -41,7 +41,11 @@ class Pipeline(BuiltInLayer):
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """The pipeline of these layers. Raises SerializationError if there is no list of them."""
+        """Return a new pipeline with this config.
+
+        Raises:
+            SerializationError: the config has no list of layers.
+        """
         layers = config.get("layers")
         if not isinstance(layers, (list, tuple)):
             raise SerializationError(

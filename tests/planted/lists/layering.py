@@ -85,7 +85,7 @@ DEFECTS = [
         ("Dropout acts outside of training", "return self._disturbed(inputs) if training and self._strength() > 0 else inputs", "return self._disturbed(inputs) if self._strength() > 0 else inputs"),
         ("Dropout: noise_shape is ignored", "return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)", "return random.dropout(inputs, self.rate, seed=self.seed_generator)"),
         ("ActivityRegularization: l1 and l2 swapped", 'regularizers.L1L2(l1=given["l1"], l2=given["l2"])', 'regularizers.L1L2(l1=given["l2"], l2=given["l1"])'),
-        ("EinsumDense: fans are not those of the equation", "going = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]", "going = [len(terms.kernel) - 1]"),
+        ("EinsumDense: fans are not those of the equation", "fan_out = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]", "fan_out = [len(terms.kernel) - 1]"),
     ),
     *in_file(
         "graphkit/layers/wrappers.py",

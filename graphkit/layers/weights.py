@@ -1,0 +1,280 @@
+"""The part of a layer that holds weights: making them, listing them, reading and writing their values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from graphkit.core import dtypes
+from graphkit.core.allocation import weight_budget
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.registry import did_you_mean
+from graphkit.core.stamps import tick
+from graphkit.ir.variable import Variable
+from graphkit.layers.policy import TypedOperation
+from graphkit.layers.tracking import MetricLike, in_keras_order, tracked, unique_variables
+from graphkit.ops.random import SeedGenerator
+
+if TYPE_CHECKING:
+    from graphkit.layers.layer import Layer
+
+# Arguments of Keras' add_weight for distributed training and for TensorFlow; they have no effect here.
+_IGNORED_WEIGHT_ARGUMENTS = (
+    "aggregation", "collections", "experimental_autocast", "getter", "layout", "partitioner", "sparse", "synchronization",
+    "use_resource",
+)  # fmt: skip
+_UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
+
+
+class WeightedOperation(TypedOperation):
+    """An operation with weights, its own and those of the layers in its attributes."""
+
+    built: bool
+    _trainable: bool
+
+    # ----- making and listing weights -----
+
+    def add_weight(
+        self,
+        shape: Sequence[int] | None = None,
+        initializer: Any = None,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+        overwrite_with_gradient: bool = False,
+        **others: Any,
+    ) -> Variable:
+        """Create a weight. Source: keras Layer.add_weight.
+
+        Args:
+            shape: a tuple of ints; a scalar by default.
+            initializer: a name, config or function `(shape, dtype)`; by default glorot_uniform for floats, zeros otherwise.
+            dtype: the layer's `variable_dtype` by default.
+            trainable: whether training updates it.
+            autocast: whether ops see it in the compute dtype of the layer.
+            regularizer: a penalty on it, added to the training loss.
+            constraint: a function applied to it after each update.
+            name: its name within the layer.
+            overwrite_with_gradient: the optimizer assigns the "gradient" as the new value.
+
+        Raises:
+            InvalidTypeError: a keyword argument is not known.
+            InvalidArgumentError: `shape` is not a list or tuple.
+        """
+        from graphkit import constraints, initializers, regularizers
+
+        unknown = [k for k in others if k not in _IGNORED_WEIGHT_ARGUMENTS]
+        if unknown:
+            known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
+            raise InvalidTypeError(
+                f"add_weight() of layer {self.name!r} does not take {unknown}.{did_you_mean(unknown[0], known)} "
+                f"It takes {', '.join(known)}."
+            )
+        if isinstance(shape, str):  # Keras 2's first argument was the name
+            raise InvalidArgumentError(
+                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
+                f"Use: add_weight(shape=..., name={shape!r})."
+            )
+        if shape is not None and not isinstance(shape, (list, tuple)):
+            raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
+        wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
+        default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
+        first = initializers.get(initializer if initializer is not None else default)
+        budget = weight_budget()
+        if budget is not None:
+            first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
+        variable = Variable(
+            first,
+            shape=tuple(shape or ()),
+            dtype=wanted,
+            trainable=trainable,
+            name=name,
+        )
+        variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
+        variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
+        self.__dict__.setdefault("_weights", []).append(variable)
+        self.mark_changed()
+        return variable
+
+    def add_variable(
+        self,
+        shape: Sequence[int],
+        initializer: Any,
+        dtype: Any = None,
+        trainable: bool = True,
+        autocast: bool = True,
+        regularizer: Any = None,
+        constraint: Any = None,
+        name: str | None = None,
+    ) -> Variable:
+        """Create a weight: an alias of `add_weight`. Source: keras Layer.add_variable."""
+        return self.add_weight(shape, initializer, dtype, trainable, autocast, regularizer, constraint, name)
+
+    def tracked_attributes(self) -> dict[str, Any]:
+        """Return the attributes that may hold variables and layers."""
+        return {k: v for k, v in self.__dict__.items() if k not in _UNTRACKED}
+
+    @property
+    def _own_variables(self) -> list[Variable]:
+        return list(tracked(self, (Variable,)))
+
+    @property
+    def _layers(self) -> list[Layer]:
+        return list(tracked(self, (WeightedOperation,)))
+
+    def _walk_layers(self) -> Iterator[Layer]:
+        """Yield this layer and all inner layers, each once, parents first."""
+        seen: set[int] = set()
+        stack: list[Layer] = [cast("Layer", self)]
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            yield layer
+            stack.extend(reversed(layer._layers))
+
+    @property
+    def variables(self) -> list[Variable]:
+        """All variables: the weights and the states of seed generators."""
+        return unique_variables(v for layer in self._walk_layers() for v in layer._kept_variables())
+
+    def _kept_variables(self) -> Iterator[Variable]:
+        """Yield the variables of this layer, without those of inner layers."""
+        yield from in_keras_order(self._own_variables)
+        yield from (generator.state for generator in tracked(self, (SeedGenerator,)))
+
+    @property
+    def weights(self) -> list[Variable]:
+        """All weights in Keras' order: for each layer its trainable ones, its others, then those of its inner layers."""
+        found = []
+        for layer in self._walk_layers():
+            found += in_keras_order(layer._own_variables)
+        return list(dict.fromkeys(found))
+
+    @property
+    def trainable_weights(self) -> list[Variable]:
+        """The weights that training updates: none if this layer is frozen, and none of inner layers that are frozen."""
+        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
+
+    def _trainable_ones(self) -> Iterator[Variable]:
+        stack: list[Layer] = [cast("Layer", self)]
+        seen: set[int] = set()
+        while stack:
+            layer = stack.pop()
+            if id(layer) in seen:
+                continue
+            seen.add(id(layer))
+            if layer.trainable:
+                yield from layer._own_variables
+            stack.extend(reversed(layer._layers))
+
+    @property
+    def non_trainable_weights(self) -> list[Variable]:
+        """The weights that the optimizer does not update: moving statistics and the weights of frozen layers."""
+        trainable = set(self.trainable_weights)
+        return [v for v in self.weights if v not in trainable]
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_variables(self) -> list[Variable]:
+        """The variables that the optimizer does not update."""
+        trainable = set(self.trainable_weights)
+        return [v for v in self.variables if v not in trainable]
+
+    @property
+    def trainable(self) -> bool:
+        """Whether training updates the weights; setting it also sets it on all inner layers."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        for layer in self._walk_layers():
+            layer._trainable = bool(value)
+        tick()
+
+    def count_params(self) -> int:
+        """Return the number of elements of all weights.
+
+        Raises:
+            NotBuiltError: the layer is not built.
+        """
+        if not self.built:
+            raise NotBuiltError(
+                f"Layer {self.name!r} has no weights yet: call it on a tensor, or build(input_shape), before count_params()."
+            )
+        return sum(int(np.prod(v.shape, dtype=np.int64)) for v in self.weights)
+
+    def get_weights(self) -> list[np.ndarray[Any, Any]]:
+        """Return copies of all weights, in the order of `weights`."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights: Sequence[Any]) -> None:
+        """Assign these arrays to the weights, in the order of `weights`: all of them or none.
+
+        Raises:
+            ShapeError: the number of arrays or a shape does not match.
+        """
+        own = self.weights
+        arrays = [np.asarray(w) for w in weights]
+        if len(arrays) != len(own):
+            raise ShapeError(
+                f"Layer {self.name!r} has {len(own)} weights {[v.path for v in own]}, but {len(arrays)} arrays were given."
+            )
+        for variable, array in zip(own, arrays, strict=True):
+            if array.shape != variable.shape:
+                raise ShapeError(
+                    f"Weight {variable.path!r} of layer {self.name!r} has shape {variable.shape}, the given array {array.shape}."
+                )
+        for variable, array in zip(own, arrays, strict=True):
+            variable.assign(array)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """The metrics of this layer and its inner layers. Source: keras.Layer.metrics."""
+        return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
+
+    # ----- weights in files -----
+
+    def stored_variables(self) -> list[Variable]:
+        """Return the variables stored in the layer's own part of a weights file: the trainable ones, then the others."""
+        return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
+
+    def stored_values(self) -> dict[Variable, Any]:
+        """Return the values to store in place of the current ones, by variable; none by default."""
+        return {}
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the layer's own weights to `store`, keyed "0", "1", ... Source: keras Layer.save_own_variables."""
+        instead = self.stored_values()
+        for index, variable in enumerate(self.stored_variables()):
+            store[str(index)] = np.asarray(instead.get(variable, variable.array))
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the layer's own weights from `store`. Source: keras Layer.load_own_variables.
+
+        Raises:
+            ShapeError: the number of weights or a shape does not match.
+        """
+        variables = self.stored_variables()
+        if len(store.keys()) != len(variables):
+            raise ShapeError(
+                f"Layer {self.name!r} has {len(variables)} weights {[v.name for v in variables]}, the file has {len(store.keys())}: "
+                f"{sorted(store.keys())}."
+            )
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, Variable) and name != "_weights":
+            weights = self.__dict__.get("_weights")
+            if weights and any(w is value for w in weights):
+                weights[:] = [w for w in weights if w is not value]  # the attribute holds it now
+        super().__setattr__(name, value)
