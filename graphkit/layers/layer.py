@@ -731,7 +731,7 @@ class Layer(Stamped, Operation):
         if callable(value) and name.endswith("activation"):
             from graphkit import activations
 
-            return activations.serialize(value)
+            return activations.serialize(value, self.compute_dtype)
         return serialize(value)
 
     @classmethod

@@ -7,13 +7,11 @@ from typing import Any
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.layout import CHANNELS_LAST
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class, keras_class
 from graphkit.layers.convolution import Conv2D, Conv2DTranspose, one_of_paddings
 
-_HOME = "keras.layers"
 
-
-@keras_class(_HOME)
+@keras_class("keras.layers")
 class Deconvolution2D(Conv2DTranspose):
     """A Conv2DTranspose that was told the shape of its output; in files it is a Conv2DTranspose with `output_padding`.
 
@@ -51,7 +49,7 @@ class Deconvolution2D(Conv2DTranspose):
         return extra if all(0 <= e < s for e, s in zip(extra, self.strides, strict=True)) else None
 
 
-@keras_class(_HOME)
+@graphkit_class("layers")
 class FullConv2D(Conv2D):
     """A Conv2D with `border_mode="full"`: every place where window and image meet. Source: keras 1 Convolution2D on Theano."""
 

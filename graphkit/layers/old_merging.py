@@ -6,12 +6,13 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
+from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.merging import Dot
 
 
-@keras_class("keras.layers")
-class CosineProximity(Dot):
+@graphkit_class("layers")
+class CosineProximity(SavedAsGraph, Dot):
     """A Dot of unit vectors with another axis behind the batch. Source: keras 1 Merge with mode="cos"."""
 
     normalize: bool = argument(init=False)

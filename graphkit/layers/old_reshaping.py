@@ -10,17 +10,18 @@ from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.declared import BuiltInLayer, positive
+from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
 from graphkit.ops.resizing import resize
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
-@keras_class(_HOME)
-class CornerUpSampling2D(UpSampling2D):
+@graphkit_class(_HOME)
+class CornerUpSampling2D(SavedAsGraph, UpSampling2D):
     """UpSampling2D with bilinear interpolation that lays the corners of pixels upon each other: place i is place i / size of the input.
 
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
@@ -70,8 +71,8 @@ def _two_expressions(layer: Any, name: str, value: Any) -> Any:
     return [_size_expression(layer, name, v) for v in value]
 
 
-@keras_class(_HOME)
-class ResizingToSizes(BuiltInLayer):
+@graphkit_class(_HOME)
+class ResizingToSizes(SavedAsGraph, BuiltInLayer):
     """Images resized to a height and a width that are computed from the sizes of tensors.
 
     Args:
@@ -113,8 +114,8 @@ class ResizingToSizes(BuiltInLayer):
         return reduce({"+": operator.add, "*": operator.mul, "//": operator.floordiv}[sign], values)
 
 
-@keras_class(_HOME)
-class BatchPart(BuiltInLayer):
+@graphkit_class(_HOME)
+class BatchPart(SavedAsGraph, BuiltInLayer):
     """The `i`-th of `parts` parts of a batch; the last one takes what is over. Source: keras 2 multi_gpu_model."""
 
     i: int = argument()

@@ -70,9 +70,11 @@ class Loss(Configurable):
         return {**config, **own}
 
 
-@keras_class(HOME)
+@keras_class("keras.src.losses.losses")
 class LossFunctionWrapper(Loss):
     """A function `(y_true, y_pred, **kwargs)` that gives a value for each sample, as a loss. Source: keras.losses."""
+
+    keras_registered_name = "LossFunctionWrapper"
 
     def __init__(
         self,

@@ -63,7 +63,7 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
         "module": record.module,
         "class_name": record.class_name,
         "config": config,
-        "registered_name": record.class_name,
+        "registered_name": record.registered_name,
     }
 
 

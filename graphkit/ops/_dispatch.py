@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from graphkit.core.registry import Registry
+from graphkit.core.serialization import OWN
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.tracing import current_trace
@@ -30,6 +31,11 @@ class OperationRecord(NamedTuple):
     config: tuple[str, ...]
     keywords: str = ""  # the `**name` that belongs to the call, not to the config (rearrange's axes_lengths)
 
+    @property
+    def registered_name(self) -> str:
+        """The name that files give it beside its class: `graphkit>Name` for an op that Keras does not have."""
+        return f"{OWN}>{self.class_name}" if self.module.split(".")[0] == OWN else self.class_name
+
 
 OPERATIONS: Registry[OperationRecord] = Registry("operation")
 
@@ -40,7 +46,7 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
     Args:
         class_name: Keras' class of the op, such as "Sum".
         family: Keras' module of it: "numpy", "nn", "math", "linalg", "core", "image" (keras.src.ops.<family>), or its full
-            name where it is elsewhere.
+            name where it is elsewhere; "graphkit.ops" for an op that Keras does not have.
         tensors: the names of the arguments that are tensors, or structures of them; the others are the op's config.
     """
 

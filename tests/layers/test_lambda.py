@@ -8,7 +8,7 @@ import pytest
 import graphkit as gk
 from graphkit import layers, models, ops
 from graphkit.errors import InvalidTypeError, UnsafeCodeError
-from graphkit.layers.lambda_ import lambda_as_model
+from graphkit.layers.graph_form import layer_as_model
 
 
 def distance(pair: list[object]) -> object:
@@ -49,7 +49,7 @@ def test_lambda_is_saved_as_the_graph_of_its_ops() -> None:
 def test_graph_of_a_lambda_is_a_model() -> None:
     model = _model()
 
-    graph = lambda_as_model(model.get_layer("distance"))
+    graph = layer_as_model(model.get_layer("distance"))
 
     assert [o.class_name for o in graph.operations if hasattr(o, "class_name")] == [
         "Subtract",
