@@ -135,7 +135,6 @@ class RootMeanSquaredError(Mean):
     """The root of the mean of squared errors. Source: keras.metrics.RootMeanSquaredError."""
 
     _direction = "down"
-
     def __init__(self, name: str | None = "root_mean_squared_error", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 

@@ -31,9 +31,7 @@ class Metric(Configurable):
     Source: keras.metrics.Metric.
     """
 
-    _direction: str | None = (
-        None  # which way a result is better, "up" or "down", where that is known; callbacks ask for it
-    )
+    _direction: str | None = None  # which way a result is better, "up" or "down", where that is known; callbacks ask for it
 
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
         self.name = name or names.auto_name(names.to_snake_case(type(self).__name__))

@@ -98,8 +98,7 @@ class LossScaleOptimizer(Optimizer):
         pairs = zip(grads, variables, strict=True)
         finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in given]))
         unscaled = [  # what overwrites a variable is its value, which the scale of the loss is no part of
-            g if g is None or v.overwrite_with_gradient else ops.true_divide(g, ops.cast(scale, g.dtype))
-            for g, v in pairs
+            g if g is None or v.overwrite_with_gradient else ops.true_divide(g, ops.cast(scale, g.dtype)) for g, v in pairs
         ]
         rate = self.inner_optimizer._learning_rate
         kept = [v for v in (*variables, *self.inner_optimizer.variables) if v is not rate]
