@@ -73,3 +73,11 @@ def test_code_in_a_config_is_refused() -> None:
 def test_only_functions_are_taken() -> None:
     with pytest.raises(InvalidTypeError, match="wants a function"):
         layers.Lambda("x + 1")
+
+
+def test_a_size_that_is_not_known_is_written_as_one_that_keras_can_compute() -> None:
+    """`ops.shape` of a symbolic tensor gives None; Keras records that, and then cannot run the op."""
+    x = layers.Input((2, 3))
+    model = models.Model(x, ops.reshape(x, (ops.shape(x)[0], 6)))
+
+    assert model.get_config()["layers"][1]["config"]["newshape"] == [-1, 6]

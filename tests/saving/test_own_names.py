@@ -111,7 +111,7 @@ USES = {
     "Dense of sequences": (lambda: layers.Dense(3, activation=OLD, name="old"), (None, 4)),
     "LSTM": (lambda: layers.LSTM(3, recurrent_activation=OLD, return_sequences=True, name="old"), (None, 4)),
     "GRU": (lambda: layers.Bidirectional(layers.GRU(3, recurrent_activation=OLD), name="old"), (None, 4)),
-    "cells": (lambda: layers.RNN([layers.LSTMCell(3, recurrent_activation=OLD)], name="old"), (None, 4)),
+    "cells": (lambda: layers.RNN(layers.LSTMCell(3, recurrent_activation=OLD), name="old"), (None, 4)),
     "ConvLSTM2D": (lambda: layers.ConvLSTM2D(2, 2, recurrent_activation=OLD, name="old"), (3, 4, 4, 1)),
     "Lambda": (lambda: layers.Lambda(OLD, name="old"), (4,)),
     "half floats": (lambda: layers.LSTM(3, recurrent_activation=OLD, dtype="mixed_float16", name="old"), (None, 4)),
