@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from graphkit.core.errors import InvalidArgumentError, SerializationError
 from graphkit.core.files import check_target
-from graphkit.saving.keras3_differences import NotInKerasWarning, missing_in_keras
+from graphkit.saving.keras3_differences import NotInKerasWarning, missing_in_keras, optimizer_differences
 
 
 class Target(NamedTuple):
@@ -137,13 +137,8 @@ def _parts(model: Any, kind: Target, options: Mapping[str, Any]) -> Iterator[str
 
 
 def _old_ways(model: Any, kind: Target, options: Mapping[str, Any]) -> Iterator[str]:
-    optimizer = model.optimizer if model.compiled is not None else None
-    if "compile" not in kind.holds or optimizer is None:
-        return
-    if getattr(optimizer, "epsilon_outside", False):
-        yield f"{type(optimizer).__name__} of older Keras adds epsilon behind the root; Keras 3 adds it under the root"
-    if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
-        yield f"schedule_decay={optimizer.schedule_decay} of the optimizer {optimizer.name!r}, which Keras 3 does not have"
+    if "compile" in kind.holds:
+        yield from optimizer_differences(model)
 
 
 def _not_in_keras(model: Any, kind: Target, options: Mapping[str, Any]) -> Iterator[str]:

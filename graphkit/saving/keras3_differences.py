@@ -24,8 +24,20 @@ def missing_in_keras(model: Any) -> list[str]:
     return list(dict.fromkeys(_found(config, getattr(model, "name", ""))))
 
 
+def optimizer_differences(model: Any) -> Iterator[str]:
+    """Yield what a compiled model's optimizer of older Keras does that no file of Keras 3 holds."""
+    optimizer = model.optimizer if getattr(model, "compiled", None) is not None else None
+    if getattr(optimizer, "epsilon_outside", False):
+        yield f"{type(optimizer).__name__} of older Keras adds epsilon behind the root; Keras 3 adds it under the root"
+    if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
+        name, decay = getattr(optimizer, "name", ""), getattr(optimizer, "schedule_decay", 1.0)
+        yield f"schedule_decay={decay} of the optimizer {name!r}, which Keras 3 does not have"
+
+
 def warn_of_missing(model: Any, path: Any) -> None:
-    """Warn where Keras 3 cannot open what was written to `path`."""
+    """Warn where Keras 3 cannot open what was written to `path`, or the file does not hold all that the optimizer does."""
+    for lost in optimizer_differences(model):
+        warnings.warn(f"{str(path)!r} does not hold: {lost}.", NotInKerasWarning, stacklevel=3)
     found = missing_in_keras(model)
     if found:
         shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")

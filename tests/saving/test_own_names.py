@@ -180,3 +180,28 @@ def test_the_layers_compute_in_the_dtype_of_their_owner() -> None:
     found = [layer["config"]["dtype"]["config"]["name"] for layer in config["activation"]["config"]["layers"]]
 
     assert found == ["bfloat16", "bfloat16"]
+
+
+# ----- an optimizer -----
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "attribute", "value", "told"),
+    [
+        ("rmsprop", "epsilon_outside", True, "RMSprop of older Keras adds epsilon behind the root"),
+        ("nadam", "schedule_decay", 0.004, "schedule_decay=0.004 of the optimizer 'nadam'"),
+    ],
+)
+def test_what_a_file_does_not_hold_of_an_older_optimizer_is_told(
+    optimizer: str, attribute: str, value: Any, told: str, tmp_path: Path
+) -> None:
+    model: Any = graphkit.Sequential([layers.Input((2,)), layers.Dense(1)])
+    model.compile(optimizer, "mse")
+    model.save(tmp_path / "plain.keras")  # no warning
+    setattr(model.optimizer, attribute, value)
+    lost: list[str] = []
+
+    with pytest.warns(NotInKerasWarning, match=rf"m\.keras' does not hold: {told}"):
+        model.save(tmp_path / "m.keras")
+    graphkit.convert(model, tmp_path / "c.keras", lost=lost)
+    assert [text for text in lost if text.startswith(told)]
