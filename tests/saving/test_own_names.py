@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 import json
-import pkgutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +17,7 @@ from graphkit.core import serialization
 from graphkit.ops._dispatch import OPERATIONS, operation
 from graphkit.saving.keras3_differences import NotInKerasWarning, missing_in_keras
 from tests.docs.keras_coverage import snapshot
+from tests.registries import import_all, isolate
 
 # The kinds of objects that files name, and where graphkit keeps those that Keras has not.
 OWN_MODULES = {"graphkit.layers"}
@@ -32,11 +31,9 @@ def keras_names() -> set[tuple[str, str]]:
     return public | {(module, name) for module, names in snapshot()["unexported"].items() for name in names}
 
 
-@pytest.fixture(scope="module", autouse=True)
+@pytest.fixture(autouse=True)
 def _everything_is_registered() -> None:
-    for module in pkgutil.walk_packages(graphkit.__path__, "graphkit."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
+    import_all()
 
 
 def test_every_name_of_keras_that_is_registered_is_one() -> None:
@@ -82,7 +79,7 @@ def test_a_class_is_written_under_a_name_that_is_registered() -> None:
 @pytest.fixture
 def tripled(monkeypatch: pytest.MonkeyPatch) -> Any:
     """An op that Keras does not have, for one test."""
-    monkeypatch.setattr(OPERATIONS, "_entries", dict(OPERATIONS._entries))
+    isolate(monkeypatch)
 
     @operation("Tripled", "graphkit.ops")
     def tripled(x: Any) -> Any:
