@@ -238,8 +238,9 @@ def written_as_layers(config: Mapping[str, Any]) -> Activation | None:
 def _is_part(layer: Mapping[str, Any], part: tuple[str, dict[str, Any]]) -> bool:
     class_name, arguments = part
     config = layer.get("config")
-    is_same_class = layer.get("class_name") == class_name and isinstance(config, Mapping)
-    return is_same_class and all(config.get(key) == value for key, value in arguments.items())
+    if layer.get("class_name") != class_name or not isinstance(config, Mapping):
+        return False
+    return all(config.get(key) == value for key, value in arguments.items())
 
 
 def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:

@@ -6,6 +6,7 @@ from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.errors import GraphKitError, InvalidTypeError
+from graphkit.core.names import counted_anew
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.context import call_context
 
@@ -33,7 +34,7 @@ def layer_as_model(layer: Any) -> Any:
         )
         for i, t in enumerate(tensors)
     ]
-    with call_context(training=False):
+    with call_context(training=False), counted_anew():
         outputs = layer.call(nest.pack(node.args[0], inputs))
     outputs = nest.map_structure(lambda o: o if isinstance(o, SymbolicTensor) else _constant(o, layer), outputs)
     return Functional(nest.pack(node.args[0], inputs), outputs, name=layer.name)

@@ -81,3 +81,11 @@ def test_a_size_that_is_not_known_is_written_as_one_that_keras_can_compute() -> 
     model = models.Model(x, ops.reshape(x, (ops.shape(x)[0], 6)))
 
     assert model.get_config()["layers"][1]["config"]["newshape"] == [-1, 6]
+
+
+def test_a_model_is_written_alike_each_time() -> None:
+    """The ops of a Lambda are named anew for each file; the session's names are left alone."""
+    model = _model()
+
+    assert model.to_json() == model.to_json()
+    assert layers.Multiply().name == "multiply"

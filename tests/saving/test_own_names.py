@@ -161,6 +161,15 @@ def test_the_hard_sigmoid_of_keras_2_comes_back_as_itself() -> None:
     assert activations.serialize(OLD)["class_name"] == "Sequential"
 
 
+def test_keras_2_files_name_it_as_keras_2_does(tmp_path: Path) -> None:
+    model = model_of("LSTM")
+    model.save(tmp_path / "m.h5", keras_version=2)
+    again: Any = graphkit.load(tmp_path / "m.h5")
+
+    assert b'"recurrent_activation": "hard_sigmoid"' in (tmp_path / "m.h5").read_bytes()
+    assert again.layers[1].recurrent_activation is OLD
+
+
 def test_another_model_of_layers_stays_what_it_is() -> None:
     config = activations.serialize(OLD)
     config["config"]["layers"][0]["config"]["scale"] = 0.25
