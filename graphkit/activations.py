@@ -10,7 +10,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.serialization import custom_object_scope, resolve
+from graphkit.core.serialization import custom_object_scope, get_custom_objects, resolve
 from graphkit.core.serialization import serialize as serialize_object
 from graphkit.ops._dispatch import operation
 from graphkit.ops.nn import capped_relu
@@ -181,6 +181,11 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
+def hard_sigmoid_keras2(x: Any) -> Any:
+    """0.2 * x + 0.5, limited to [0, 1]: the `hard_sigmoid` of Keras 1 and 2. Source: keras 2 activations.hard_sigmoid."""
+    return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
+
+
 def linear(x: Any) -> Any:
     """Return `x`. Source: keras.activations.linear."""
     return x
@@ -195,6 +200,17 @@ _FUNCTIONS: tuple[Activation, ...] = (
     linear, mish, log_softmax, log_sigmoid, sparsemax,
 )  # fmt: skip
 BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish": silu, "hard_swish": hard_silu}
+
+get_custom_objects()["graphkit>hard_sigmoid_keras2"] = hard_sigmoid_keras2  # how earlier files name it
+
+# Functions that Keras 3 does not have are written as a Sequential of its layers, whose call computes the same; Keras takes any
+# object that can be called as an activation. A functional model of ops would fix the rank of the inputs, which a Dense does not know.
+_AS_LAYERS: dict[Activation, tuple[tuple[str, dict[str, Any]], ...]] = {
+    hard_sigmoid_keras2: (
+        ("Rescaling", {"scale": 0.2, "offset": 0.5}),
+        ("ReLU", {"max_value": 1.0, "negative_slope": 0.0, "threshold": 0.0}),
+    ),
+}
 
 
 def get(identifier: Any) -> Activation:
@@ -215,24 +231,70 @@ def get(identifier: Any) -> Activation:
 
 
 def _built_in(identifier: Any) -> Activation | None:
-    """Return the function for a config that Keras wrote for a built-in one, else None."""
-    if isinstance(identifier, Mapping) and identifier.get("class_name") == "function":
+    """The function of a config that Keras wrote for one of its own, or graphkit for one that Keras does not have."""
+    if not isinstance(identifier, Mapping):
+        return None
+    if identifier.get("class_name") == "function":
         return BY_NAME.get(str(identifier.get("config")))
+    return written_as_layers(identifier)
+
+
+def written_as_layers(config: Mapping[str, Any]) -> Activation | None:
+    """The function that a config of layers stands for, or None: see `_AS_LAYERS`."""
+    inner = config.get("config")
+    if config.get("class_name") != "Sequential" or not isinstance(inner, Mapping):
+        return None
+    found = [layer for layer in inner.get("layers") or [] if layer.get("class_name") != "InputLayer"]  # Keras adds one
+    for function, parts in _AS_LAYERS.items():
+        if len(found) == len(parts) and all(_is_part(layer, part) for layer, part in zip(found, parts, strict=True)):
+            return function
     return None
 
 
-def serialize(activation: Activation) -> Any:
-    """Return the name of a built-in function, or the config of another one.
+def _is_part(layer: Mapping[str, Any], part: tuple[str, dict[str, Any]]) -> bool:
+    class_name, arguments = part
+    config = layer.get("config")
+    if layer.get("class_name") != class_name or not isinstance(config, Mapping):
+        return False
+    return all(config.get(key) == value for key, value in arguments.items())
 
-    Raises:
-        SerializationError: The function is a lambda.
 
-    Source: keras.activations.serialize.
+def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:
+    """A built-in's name; of others their config.
+
+    Args:
+        activation: the function.
+        compute_dtype: that of the layer which calls it; by default that of new layers.
+
+    Raises SerializationError for a lambda. Source: keras.activations.serialize.
     """
     name = getattr(activation, "__name__", "")
     if name in BY_NAME and str(getattr(activation, "__module__", "")).startswith("graphkit."):
         return name
+    if any(activation is function for function in _AS_LAYERS):
+        return _as_layers(activation, compute_dtype)
     return serialize_object(activation)
+
+
+def _as_layers(activation: Activation, compute_dtype: str | None) -> dict[str, Any]:
+    """The Sequential of Keras' layers that computes an activation which Keras does not have."""
+    name, parts = activation.__name__, _AS_LAYERS[activation]
+    policy = {
+        "module": "keras",
+        "class_name": "DTypePolicy",
+        "config": {"name": compute_dtype},
+        "registered_name": None,
+    }
+    shared = {"trainable": True, **({"dtype": policy} if compute_dtype else {})}
+    layers = [
+        _envelope("keras.layers", class_name, {"name": f"{name}_{class_name.lower()}", **shared, **arguments})
+        for class_name, arguments in parts
+    ]
+    return _envelope("keras", "Sequential", {"name": name, **shared, "layers": layers})
+
+
+def _envelope(module: str, class_name: str, config: dict[str, Any]) -> dict[str, Any]:
+    return {"module": module, "class_name": class_name, "config": config, "registered_name": None}
 
 
 def deserialize(config: Any, custom_objects: Mapping[str, Any] | None = None) -> Activation:

@@ -25,7 +25,7 @@ _HOME = "keras.dtype_policies"
 _MIXED = {"mixed_float16": ("float16", "float32"), "mixed_bfloat16": ("bfloat16", "float32")}
 
 
-@keras_class("keras", "Policy", "PolicyV1")
+@keras_class("keras", earlier=("Policy", "PolicyV1"))
 class DTypePolicy:
     """A compute dtype and a variable dtype, by name. Source: keras.DTypePolicy.
 

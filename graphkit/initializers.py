@@ -157,7 +157,7 @@ class Identity(Initializer):
         return {} if self.gain == 1.0 else {"gain": self.gain}
 
 
-@keras_class(_HOME, "normal", "random_normal")
+@keras_class(_HOME, "random_normal", earlier=("normal",))
 class RandomNormal(RandomInitializer):
     """Normally distributed values with this mean and standard deviation."""
 
@@ -199,7 +199,7 @@ def _truncated(generator: np.random.Generator, shape: Sequence[int]) -> Array:
     return values
 
 
-@keras_class(_HOME, "uniform", "random_uniform")
+@keras_class(_HOME, "random_uniform", earlier=("uniform",))
 class RandomUniform(RandomInitializer):
     """Values uniform in [minval, maxval)."""
 

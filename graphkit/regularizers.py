@@ -30,7 +30,7 @@ def _factor(value: Any, name: str) -> float:
     return float(value)
 
 
-@keras_class(_HOME, "L1L2Regularizer", "l1_l2")
+@keras_class(_HOME, "l1_l2", earlier=("L1L2Regularizer",))
 class L1L2(Regularizer):
     """l1 * sum(|x|) + l2 * sum(x^2).
 

@@ -8,6 +8,9 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 
+# Modules of checks: their assertions are to say what differs, as those of test modules do.
+pytest.register_assert_rewrite("tests.ops.walk", "tests.layers.own_layers")
+
 
 @pytest.fixture(autouse=True)
 def _fresh_session() -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from graphkit.activations import hard_sigmoid_keras2
 from graphkit.core.declared import declaration_of
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import classes_of, config_names, custom_object, is_envelope
@@ -21,7 +22,6 @@ from graphkit.saving.formats import Upgraded
 from graphkit.saving.unwrap import layers_in
 
 from . import keras1
-from .activations import hard_sigmoid_keras2
 from .compile_settings import readers_for
 from .implied_settings import entries_of, in_full
 from .keras1 import in_keras2_words

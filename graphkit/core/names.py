@@ -50,14 +50,26 @@ class NameCounter:
 
 
 _automatic = NameCounter()
+_own_counter: ContextVar[NameCounter | None] = ContextVar("graphkit_own_counter_of_names", default=None)
 
 
 def auto_name(prefix: str) -> str:
-    """Return the next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
-    name = _automatic.next(prefix)
+    """The next automatic name of this prefix in this session: `dense`, `dense_1`, ..."""
+    counter = _own_counter.get() or _automatic
+    name = counter.next(prefix)
     while name in _reserved.get():
-        name = _automatic.next(prefix)
+        name = counter.next(prefix)
     return name
+
+
+@contextmanager
+def counted_anew() -> Iterator[None]:
+    """Inside, automatic names count from the start and leave the session's alone: what is made is named alike each time."""
+    token = _own_counter.set(NameCounter())
+    try:
+        yield
+    finally:
+        _own_counter.reset(token)
 
 
 _reserved: ContextVar[Container[str]] = ContextVar("graphkit_reserved_names", default=frozenset())

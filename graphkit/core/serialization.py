@@ -6,7 +6,7 @@ An envelope is `{"module", "class_name", "config", "registered_name"}`. Source: 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
@@ -34,36 +34,69 @@ from graphkit.core.stamps import Stamped
 T = TypeVar("T", bound=Callable[..., Any])
 Source = tuple[str, bool]  # (file being read, for messages; whether the caller trusts it: safe_mode=False)
 
-_BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, class name) -> class
-_REGISTERED: dict[str, Any] = {}  # "package>name" -> user-defined class or function
+_BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, or graphkit's for what Keras lacks; class name) -> class
+_EARLIER: set[tuple[str, str]] = set()  # those of its keys that only older files use: read, never written
+_REGISTERED: dict[str, Any] = {}  # "package>name" -> class or function of the user's
 _source: ContextVar[Source | None] = ContextVar("graphkit_source_of_config", default=None)
 _custom: ContextVar[dict[str, Any] | None] = ContextVar("graphkit_custom_objects", default=None)
 
 
-def keras_class(module: str, *aliases: str) -> Callable[[T], T]:
-    """Register a class under one of Keras' public modules, by its name and by aliases.
+OWN = "graphkit"  # the package that files name for what Keras does not have, and the first part of its modules
+
+
+def keras_class(module: str, *aliases: str, earlier: Sequence[str] = ()) -> Callable[[T], T]:
+    """Register a class of Keras under Keras' public module.
 
     Args:
-        module: Keras' module, such as "keras.layers".
-        *aliases: Further names for the class.
-
-    Raises:
-        NameConflictError: The name is taken in this module.
+        module: such as "keras.layers".
+        aliases: further names that Keras has for it.
+        earlier: names that only older versions of Keras, or of graphkit, write; a class whose `keras_class_name` is another
+            than its own has its own name among them.
     """
 
     def add(cls: T) -> T:
-        for name in (cls.__name__, *aliases):
-            if (module, name) in _BUILTIN:
-                raise NameConflictError(f"{module}.{name} is registered already: {_BUILTIN[module, name]!r}.")
-            _BUILTIN[module, name] = cls
+        own = cls.__name__
+        for name in (own, *aliases, *earlier):
+            _add(module, name, cls)
+        renamed = vars(cls).get("keras_class_name", own) != own
+        _EARLIER.update((module, name) for name in (*earlier, *([own] if renamed else [])))
         cls.keras_module = module  # type: ignore[attr-defined]
         return cls
 
     return add
 
 
+def graphkit_class(module: str) -> Callable[[T], T]:
+    """Register a class that Keras does not have: files name it in "graphkit.<module>", as `graphkit>Name`.
+
+    Earlier files name it in "keras.<module>"; they are read as well.
+    """
+
+    def add(cls: T) -> T:
+        name = cls.__name__
+        for home in (f"{OWN}.{module}", f"keras.{module}"):
+            _add(home, name, cls)
+        _EARLIER.add((f"keras.{module}", name))
+        cls.keras_module = f"{OWN}.{module}"  # type: ignore[attr-defined]
+        cls.keras_registered_name = f"{OWN}>{name}"  # type: ignore[attr-defined]
+        return cls
+
+    return add
+
+
+def _add(module: str, name: str, cls: Any) -> None:
+    if (module, name) in _BUILTIN:
+        raise NameConflictError(f"{module}.{name} is registered already: {_BUILTIN[module, name]!r}.")
+    _BUILTIN[module, name] = cls
+
+
+def is_own(entry: Mapping[str, Any]) -> bool:
+    """Whether an envelope names something that graphkit has and Keras has not."""
+    return str(entry.get("registered_name")).startswith(f"{OWN}>")
+
+
 def classes_of(module: str) -> dict[str, Any]:
-    """Return the registered classes of one of Keras' modules, by name (aliases included)."""
+    """The registered classes of a module ("keras.layers"), by each name that files use: aliases and earlier names too."""
     return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
 
 

@@ -53,8 +53,10 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
         return [*super()._known_arguments(), *cls.declaration.arguments]
 
     def _serialize_argument(self, name: str) -> Any:
-        declared = name in self.declaration.arguments
-        return self.saved_argument(name) if declared else super()._serialize_argument(name)
+        known = self.declaration.arguments.get(name)
+        if known is None or known.save is activations.serialize:
+            return super()._serialize_argument(name if known is None else known.attribute)
+        return self.saved_argument(name)
 
     def _add_weight_of(self, kind: str, shape: Any, name: str | None = None, **options: Any) -> Any:
         """Create a weight with the initializer, regularizer and constraint from the arguments `<kind>_...`."""

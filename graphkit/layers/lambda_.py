@@ -8,11 +8,10 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphkit.core import nest
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnsafeCodeError
 from graphkit.core.serialization import custom_object, keras_class, serialize
 from graphkit.graph.symbolic import SymbolicTensor
-from graphkit.layers.context import call_context
+from graphkit.layers.graph_form import layer_as_model
 from graphkit.layers.layer import Layer
 
 _HOME = "keras.layers"
@@ -101,8 +100,8 @@ class Lambda(Layer):
         return made
 
     def as_saved(self) -> Any:
-        """Return what files store for this layer: the layer itself, or the model of its ops."""
-        return lambda_as_model(self) if self.saves_graph else self
+        """What stands for this layer in a file: itself, or the model of its ops."""
+        return layer_as_model(self) if self.saves_graph else self
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
@@ -146,7 +145,7 @@ def _is_importable(function: Any) -> bool:
 
 def _pickled_model(layer: Lambda) -> Any:
     try:
-        return lambda_as_model(layer)
+        return layer_as_model(layer)
     except (GraphKitError, TypeError, ValueError) as error:
         raise pickle.PicklingError(
             f"The function of Lambda {layer.name!r} cannot be pickled: it cannot be imported by name, and {error}"
@@ -169,39 +168,6 @@ def _known_function(config: Mapping[str, Any], function: Any) -> Any:
     raise UnsafeCodeError(
         f"Lambda layer {name!r}: its function is stored in the file as code, or under a name that is not registered. graphkit runs no "
         f"code from files. Pass the function: custom_objects={{{name!r}: function}}."
-    )
-
-
-def lambda_as_model(layer: Lambda) -> Any:
-    """Return the functional model of the ops of a Lambda's function, for the shapes of its first call.
-
-    Raises:
-        InvalidTypeError: the Lambda has not been called, or an output does not depend on its inputs.
-    """
-    from graphkit.layers.input_layer import Input
-    from graphkit.models.functional import Functional
-
-    if not layer.nodes:
-        raise InvalidTypeError(f"Lambda {layer.name!r} has never been called, so its graph is not known.")
-    node = layer.nodes[0]
-    tensors = nest.flatten(node.args[0])
-    inputs = [
-        Input(
-            batch_shape=t.shape,
-            dtype=t.dtype,
-            name=f"{layer.name}_input_{i}" if len(tensors) > 1 else f"{layer.name}_input",
-        )
-        for i, t in enumerate(tensors)
-    ]
-    with call_context(training=False):
-        outputs = layer.call(nest.pack(node.args[0], inputs))
-    outputs = nest.map_structure(lambda o: o if isinstance(o, SymbolicTensor) else _constant(o, layer), outputs)
-    return Functional(nest.pack(node.args[0], inputs), outputs, name=layer.name)
-
-
-def _constant(value: Any, layer: Lambda) -> Any:
-    raise InvalidTypeError(
-        f"Lambda {layer.name!r} returns {type(value).__name__}, which does not depend on its inputs; it cannot be saved as a graph."
     )
 
 

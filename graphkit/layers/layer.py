@@ -433,7 +433,7 @@ class Layer(WeightedOperation):
         if callable(value) and name.endswith("activation"):
             from graphkit import activations
 
-            return activations.serialize(value)
+            return activations.serialize(value, self.compute_dtype)
         return serialize(value)
 
     @classmethod

@@ -10,7 +10,7 @@ from typing import Any
 
 from graphkit import initializers, ops
 from graphkit.core.declared import argument
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.activation import ReLU, not_negative
 from graphkit.layers.declared import (
     BiasArguments,
@@ -21,12 +21,14 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class ThresholdedReLU(ReLU):
-    """x where x >= theta, else 0. Source: keras 2 ThresholdedReLU."""
+    """x where it is above `theta`, else 0; in files it is a ReLU with that threshold. Source: keras 2 ThresholdedReLU."""
+
+    stored_as = "ReLU"
 
     max_value: Any = argument(init=False)
     negative_slope: Any = argument(init=False)
@@ -36,8 +38,12 @@ class ThresholdedReLU(ReLU):
     def __post_init__(self) -> None:
         self.max_value, self.negative_slope, self.threshold = None, 0.0, self.theta
 
+    def as_saved(self) -> ReLU:
+        """Return the ReLU that files hold."""
+        return ReLU(threshold=self.theta, name=self.name, trainable=self.trainable, dtype=self.dtype_policy)
 
-@keras_class(_HOME)
+
+@graphkit_class(_HOME)
 class MaxoutDense(KernelArguments, BiasArguments, BuiltInLayer):
     """Elementwise maximum of `nb_feature` dense layers. Input (batch, n), output (batch, units). Source: keras 1 MaxoutDense."""
 
@@ -57,7 +63,7 @@ class MaxoutDense(KernelArguments, BiasArguments, BuiltInLayer):
         return ops.max(x if self.bias is None else x + self.bias, axis=1)
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class Highway(KernelArguments, BiasArguments, BuiltInLayer):
     """gate * activation(x @ kernel + bias) + (1 - gate) * x with a learned gate. Source: keras 1 Highway.
 

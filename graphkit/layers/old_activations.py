@@ -8,10 +8,10 @@ from typing import Any
 from graphkit import initializers, ops
 from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.declared import BuiltInLayer, initializer
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
 def _listed(value: Any) -> Any:
@@ -41,7 +41,7 @@ class _Parametric(SharingArguments, BuiltInLayer):
         return self.add_weight(name=name, shape=shape, initializer=first)
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class ParametricSoftplus(_Parametric):
     """alpha * softplus(beta * x) with learned alpha and beta per feature. Source: keras 1 ParametricSoftplus."""
 
@@ -62,7 +62,7 @@ class ParametricSoftplus(_Parametric):
         return self.alpha * ops.softplus(self.beta * inputs)
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class SReLU(_Parametric):
     """x between two learned thresholds, linear with learned slopes outside them (arXiv:1512.07030). Source: keras 1 SReLU.
 

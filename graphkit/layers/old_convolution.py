@@ -7,13 +7,11 @@ from typing import Any
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.layout import CHANNELS_LAST
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class, keras_class
 from graphkit.layers.convolution import Conv2D, Conv2DTranspose, one_of_paddings
 
-_HOME = "keras.layers"
 
-
-@keras_class(_HOME)
+@keras_class("keras.layers")
 class Deconvolution2D(Conv2DTranspose):
     """A Conv2DTranspose with a given output shape; files store it as a Conv2DTranspose with `output_padding`.
 
@@ -56,7 +54,7 @@ class Deconvolution2D(Conv2DTranspose):
         return extra if all(0 <= e < s for e, s in zip(extra, self.strides, strict=True)) else None
 
 
-@keras_class(_HOME)
+@graphkit_class("layers")
 class FullConv2D(Conv2D):
     """A Conv2D with `border_mode="full"`: all positions where window and image overlap. Source: keras 1 Convolution2D on Theano."""
 

@@ -7,7 +7,7 @@ from typing import Any
 from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.declared import (
     BiasArguments,
     KernelArguments,
@@ -18,7 +18,7 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
 class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
@@ -93,7 +93,7 @@ class _LocallyConnected(KernelArguments, BiasArguments, SpatialLayer):
         return windows
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class LocallyConnected1D(_LocallyConnected, rank=1):
     """A Conv1D with a separate kernel at each step. Source: keras 2 LocallyConnected1D.
 
@@ -102,7 +102,7 @@ class LocallyConnected1D(_LocallyConnected, rank=1):
     """
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class LocallyConnected2D(_LocallyConnected, rank=2):
     """A Conv2D with a separate kernel at each position. Source: keras 2 LocallyConnected2D.
 

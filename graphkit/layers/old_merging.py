@@ -6,13 +6,14 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
+from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.merging import Dot
 
 
-@keras_class("keras.layers")
-class CosineProximity(Dot):
-    """A Dot of unit vectors, with an axis of size 1 added after the batch axis. Source: keras 1 Merge with mode="cos"."""
+@graphkit_class("layers")
+class CosineProximity(SavedAsGraph, Dot):
+    """A Dot of unit vectors with another axis behind the batch. Source: keras 1 Merge with mode="cos"."""
 
     normalize: bool = argument(init=False)
 

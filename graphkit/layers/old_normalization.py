@@ -6,13 +6,13 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument, must
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.normalization import BatchNormalization
 
 _mode = must(lambda value: value in (1, 2), "`{name}` of layer {owner.name!r} must be 1 or 2, got {value!r}.")
 
 
-@keras_class("keras.layers")
+@graphkit_class("layers")
 class ModalBatchNormalization(BatchNormalization):
     """BatchNormalization that never uses its moving statistics. Source: keras 1 BatchNormalization.
 

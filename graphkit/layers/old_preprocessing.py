@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.preprocessing.augmentation import RandomCrop
 from graphkit.ops.resizing import resize
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
-@keras_class(_HOME)
+@graphkit_class(_HOME)
 class ResizingRandomCrop(RandomCrop):
     """A RandomCrop that, at inference, crops images to the target's aspect ratio and resizes them. Source: tf.keras RandomCrop."""
 

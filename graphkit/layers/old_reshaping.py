@@ -10,18 +10,19 @@ from graphkit import ops
 from graphkit.core.declared import argument
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.serialization import graphkit_class
 from graphkit.layers.declared import BuiltInLayer, positive
+from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
 from graphkit.ops.resizing import resize
 
-_HOME = "keras.layers"
+_HOME = "layers"
 
 
-@keras_class(_HOME)
-class CornerUpSampling2D(UpSampling2D):
-    """UpSampling2D with bilinear interpolation that aligns the corners of pixels: output position i is input position i / size.
+@graphkit_class(_HOME)
+class CornerUpSampling2D(SavedAsGraph, UpSampling2D):
+    """UpSampling2D with bilinear interpolation that lays the corners of pixels upon each other: place i is place i / size of the input.
 
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
     """
@@ -70,11 +71,9 @@ def _two_expressions(layer: Any, name: str, value: Any) -> Any:
     return [_size_expression(layer, name, v) for v in value]
 
 
-@keras_class(_HOME)
-class ResizingToSizes(BuiltInLayer):
-    """Resizes images to a height and width computed from the sizes of tensors. Source: `tf.image.resize(x, tf.shape(y)[1:3])`.
-
-    The inputs are the images (batch, h, w, channels), followed by the tensors whose sizes are used.
+@graphkit_class(_HOME)
+class ResizingToSizes(SavedAsGraph, BuiltInLayer):
+    """Images resized to a height and a width that are computed from the sizes of tensors.
 
     Args:
         size: expressions for height and width: an int, ["size", index of an input, axis], ["+", ...], ["*", ...], ["//", a, b].
@@ -116,13 +115,9 @@ class ResizingToSizes(BuiltInLayer):
         return reduce({"+": operator.add, "*": operator.mul, "//": operator.floordiv}[sign], values)
 
 
-@keras_class(_HOME)
-class BatchPart(BuiltInLayer):
-    """Returns the `i`-th of `parts` parts of a batch; the last one includes the remainder. Source: keras 2 multi_gpu_model.
-
-    Raises:
-        InvalidArgumentError: `i` is not from 0 to parts - 1.
-    """
+@graphkit_class(_HOME)
+class BatchPart(SavedAsGraph, BuiltInLayer):
+    """The `i`-th of `parts` parts of a batch; the last one takes what is over. Source: keras 2 multi_gpu_model."""
 
     i: int = argument()
     parts: int = argument(check=positive)

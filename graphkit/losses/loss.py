@@ -82,7 +82,7 @@ class Loss(Configurable):
         return {**config, **own}
 
 
-@keras_class(HOME)
+@keras_class("keras.src.losses.losses")
 class LossFunctionWrapper(Loss):
     """Wraps a function `(y_true, y_pred, **kwargs)` that returns a value per sample. Source: keras.losses.
 
@@ -91,6 +91,8 @@ class LossFunctionWrapper(Loss):
         reduction, name, dtype: As for `Loss`.
         **kwargs: Further arguments of `fn`.
     """
+
+    keras_registered_name = "LossFunctionWrapper"
 
     def __init__(
         self,

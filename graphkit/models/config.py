@@ -59,12 +59,19 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
         "name": operation.name,
         **{k: serialize(v) for k, v in {**_op_defaults(record), **operation.config}.items()},
     }
+    if record.class_name == "Reshape":
+        config["newshape"] = _computable(config["newshape"])
     return {
         "module": record.module,
         "class_name": record.class_name,
         "config": config,
-        "registered_name": record.class_name,
+        "registered_name": record.registered_name,
     }
+
+
+def _computable(shape: Any) -> Any:
+    """A shape with -1 for a size that was not known when the op was recorded: Keras' backends do not take None for one."""
+    return [-1 if size is None else size for size in shape] if isinstance(shape, (list, tuple)) else shape
 
 
 @lru_cache(maxsize=1024)

@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from graphkit.core.registry import Registry
+from graphkit.core.serialization import OWN
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.tracing import current_trace
@@ -30,6 +31,11 @@ class OperationRecord(NamedTuple):
     config: tuple[str, ...]
     keywords: str = ""  # the `**` parameter that belongs to the call, not to the config (axes_lengths of rearrange)
 
+    @property
+    def registered_name(self) -> str:
+        """The name that files give it beside its class: `graphkit>Name` for an op that Keras does not have."""
+        return f"{OWN}>{self.class_name}" if self.module.split(".")[0] == OWN else self.class_name
+
 
 OPERATIONS: Registry[OperationRecord] = Registry("operation")
 
@@ -38,11 +44,10 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
     """Make a function over tensors a public op.
 
     Args:
-        class_name: the op's class in Keras, such as "Sum".
-        family: the last part of that class's module, keras.src.ops.<family> ("numpy", "nn", "math", "linalg", "core",
-            "image"), or the full name of a module elsewhere.
-        tensors: the names of the arguments that are tensors or structures of them, separated by spaces; the others are
-            the op's config.
+        class_name: Keras' class of the op, such as "Sum".
+        family: Keras' module of it: "numpy", "nn", "math", "linalg", "core", "image" (keras.src.ops.<family>), or its full
+            name where it is elsewhere; "graphkit.ops" for an op that Keras does not have.
+        tensors: the names of the arguments that are tensors, or structures of them; the others are the op's config.
     """
 
     def wrap(function: Callable[P, R]) -> Callable[P, R]:

@@ -13,7 +13,7 @@ from graphkit.core.serialization import reading_from
 from graphkit.saving import formats
 from graphkit.saving.api import existing, load_from
 from graphkit.saving.formats import Format
-from graphkit.saving.keras3_differences import NotInKerasWarning
+from graphkit.saving.keras3_differences import NotInKerasWarning, optimizer_differences
 
 
 class LossyConversionError(SerializationError):
@@ -111,10 +111,5 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
 
 
 def _old_ways(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[str]:
-    optimizer = model.optimizer if model.compiled is not None else None
-    if formats.COMPILE not in format.holds or optimizer is None:
-        return
-    if getattr(optimizer, "epsilon_outside", False):
-        yield f"{type(optimizer).__name__} of older Keras adds epsilon behind the root; Keras 3 adds it under the root"
-    if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
-        yield f"schedule_decay={optimizer.schedule_decay} of the optimizer {optimizer.name!r}, which Keras 3 does not have"
+    if formats.COMPILE in format.holds:
+        yield from optimizer_differences(model)

@@ -1,4 +1,4 @@
-"""What Keras 3 does not have: layers and functions that only files of older Keras use. Keras 3 cannot open a file that names them."""
+"""What Keras 3 does not have: layers and ops under graphkit's own names. Keras 3 cannot open a file that names them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,8 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from graphkit.core.serialization import classes_of
+from graphkit.core.serialization import OWN, classes_of, is_own
 
-REGISTERED_HERE = "graphkit>"
-_OLD_LAYERS = "graphkit.layers.old"  # the modules of layers that Keras 3 dropped
 _OTHERS = frozenset({"compile_config", "registered_name", "module"})
 
 
@@ -26,8 +24,20 @@ def missing_in_keras(model: Any) -> list[str]:
     return list(dict.fromkeys(_found(config, getattr(model, "name", ""))))
 
 
+def optimizer_differences(model: Any) -> Iterator[str]:
+    """Yield what a compiled model's optimizer of older Keras does that no file of Keras 3 holds."""
+    optimizer = model.optimizer if getattr(model, "compiled", None) is not None else None
+    if getattr(optimizer, "epsilon_outside", False):
+        yield f"{type(optimizer).__name__} of older Keras adds epsilon behind the root; Keras 3 adds it under the root"
+    if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
+        name, decay = getattr(optimizer, "name", ""), getattr(optimizer, "schedule_decay", 1.0)
+        yield f"schedule_decay={decay} of the optimizer {name!r}, which Keras 3 does not have"
+
+
 def warn_of_missing(model: Any, path: Any) -> None:
-    """Warn where Keras 3 cannot open what was written to `path`."""
+    """Warn where Keras 3 cannot open what was written to `path`, or the file does not hold all that the optimizer does."""
+    for lost in optimizer_differences(model):
+        warnings.warn(f"{str(path)!r} does not hold: {lost}.", NotInKerasWarning, stacklevel=3)
     found = missing_in_keras(model)
     if found:
         shown = "; ".join(found[:5]) + (f"; and {len(found) - 5} more" if len(found) > 5 else "")
@@ -35,25 +45,29 @@ def warn_of_missing(model: Any, path: Any) -> None:
 
 
 def missing_layers() -> set[str]:
-    """The names of layers that graphkit has and Keras 3 has not, as files write them."""
-    classes = {cls for cls in classes_of("keras.layers").values() if cls.__module__.startswith(_OLD_LAYERS)}
-    return {cls.__name__ for cls in classes if "keras_class_name" not in vars(cls)}
+    """Return the names of layers that graphkit has and Keras 3 has not."""
+    return set(classes_of(f"{OWN}.layers"))
 
 
 def _found(value: Any, owner: str) -> Iterator[str]:
-    stack, missing = [(value, owner)], missing_layers()
+    stack = [(value, owner)]
     while stack:
         value, owner = stack.pop()
-        if isinstance(value, str) and value.startswith(REGISTERED_HERE):
-            yield f"layer {owner!r} uses {value.removeprefix(REGISTERED_HERE)}, which Keras 3 does not have"
+        if isinstance(value, str) and value.startswith(f"{OWN}>"):
+            yield f"layer {owner!r} uses {value.removeprefix(f'{OWN}>')}, which Keras 3 does not have"
         elif isinstance(value, Mapping):
             inner = value.get("config")
             name = inner.get("name") if isinstance(inner, Mapping) else None
             owner = str(name) if name and "class_name" in value else owner
-            if value.get("module") == "keras.layers" and value.get("class_name") in missing:
-                yield f"layer {owner!r} is a {value['class_name']}, which Keras 3 does not have"
+            if is_own(value):
+                yield f"{_kind(value)} {owner!r} is a {value['class_name']}, which Keras 3 does not have"
             if value.get("module") == "keras.layers" and isinstance(inner, Mapping) and inner.get("time_major"):
                 yield f"layer {owner!r} has time_major=True, which Keras 3 does not have"
             stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _OTHERS]
         elif isinstance(value, (list, tuple)):
             stack += [(item, owner) for item in reversed(value)]
+
+
+def _kind(entry: Mapping[str, Any]) -> str:
+    """Return "layer", "op", "initializer", ...: the last part of the module that an envelope names, in the singular."""
+    return str(entry.get("module")).split(".")[-1].removesuffix("s")

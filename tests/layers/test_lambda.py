@@ -8,7 +8,7 @@ import pytest
 import graphkit as gk
 from graphkit import layers, models, ops
 from graphkit.errors import InvalidTypeError, UnsafeCodeError
-from graphkit.layers.lambda_ import lambda_as_model
+from graphkit.layers.graph_form import layer_as_model
 
 
 def distance(pair: list[object]) -> object:
@@ -49,7 +49,7 @@ def test_lambda_is_saved_as_the_graph_of_its_ops() -> None:
 def test_graph_of_a_lambda_is_a_model() -> None:
     model = _model()
 
-    graph = lambda_as_model(model.get_layer("distance"))
+    graph = layer_as_model(model.get_layer("distance"))
 
     assert [o.class_name for o in graph.operations if hasattr(o, "class_name")] == [
         "Subtract",
@@ -73,3 +73,19 @@ def test_code_in_a_config_is_refused() -> None:
 def test_only_functions_are_taken() -> None:
     with pytest.raises(InvalidTypeError, match="expects a function"):
         layers.Lambda("x + 1")
+
+
+def test_a_size_that_is_not_known_is_written_as_one_that_keras_can_compute() -> None:
+    """`ops.shape` of a symbolic tensor gives None; Keras records that, and then cannot run the op."""
+    x = layers.Input((2, 3))
+    model = models.Model(x, ops.reshape(x, (ops.shape(x)[0], 6)))
+
+    assert model.get_config()["layers"][1]["config"]["newshape"] == [-1, 6]
+
+
+def test_a_model_is_written_alike_each_time() -> None:
+    """The ops of a Lambda are named anew for each file; the session's names are left alone."""
+    model = _model()
+
+    assert model.to_json() == model.to_json()
+    assert layers.Multiply().name == "multiply"

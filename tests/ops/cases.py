@@ -1,6 +1,6 @@
-"""Cases of every primitive. The registry walk checks each; the ONNX parity tests run the same ones.
+"""The table of cases: a row for every primitive, which drives all that is checked of it (`walk.py`).
 
-Modules named `cases_*.py` beside this one add theirs: each has a list `CASES`.
+Modules named `cases_*.py` beside this one hold the rows of a family: each has a list `CASES`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from tests.ops.case import Case, boolean, case, distinct, fixed, made_by, real, same_draw, value, whole
+from tests.ops.case import Case, Composed, Row, boolean, case, distinct, fixed, made_by, real, same_draw, value, whole
 
 _BYTES = np.array([[-128, 127, 5, 0], [127, 127, 127, -128], [-3, 2, 100, 77]])
+_UNIT = np.linspace(-0.9, 0.9, 6).reshape(2, 3)
 _BROADCASTS = (((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 4), (3, 1)), ((), (3,)), ((1,), (2, 1)))
 
 
@@ -38,8 +39,21 @@ def _binaries() -> list[Case]:
     comparisons = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
     made += [case(name, fixed(1.0, 2.0, 3.0), value([[1.0], [2.5]])) for name in comparisons]
     made += [case(name, whole(3, 4, high=3), whole(4, high=3)) for name in comparisons]
-    made += [case(name, boolean(3, 4), boolean(4)) for name in ("logical_and", "logical_or", "logical_xor")]
-    return made
+    made += [case(name, boolean(3, 4), boolean(4)) for name in ("logical_and", "logical_or", "logical_xor", "equal")]
+    return [*made, *_integers()]
+
+
+def _integers() -> list[Case]:
+    """Quotients of negative numbers, by 0 and at the ends of a dtype; numbers that no float64 holds."""
+    ends = value([-(2**31), -(2**31), 7, -7], np.int32), value([-1, 0, 0, -1], np.int32)
+    tiny = value([0, 7, 255], np.uint8), value([0, 0, 2], np.uint8)
+    large = value([2**64 - 5, 7, 2**63], np.uint64), value([1000, 2**63 + 1, 3], np.uint64)
+    quotients = ("mod", "fmod", "floor_divide")
+    return [
+        *(case(name, *pair) for name in quotients for pair in (ends, tiny)),
+        *(case(name, whole(3, 4, low=-5), value(3, np.int32)) for name in ("mod", "floor_divide")),
+        *(case(n, *large) for n in ("mod", "floor_divide", "maximum", "minimum", "less", "greater_equal")),
+    ]
 
 
 _UNARY: dict[str, dict[str, Any]] = {
@@ -83,6 +97,10 @@ def _unaries() -> list[Case]:
         case("gelu_grad", real(3, 4), real(3, 4), approximate=True),
         case("select", boolean(3, 1), real(3, 4), real(4)),
         case("select", boolean(2, 3), real(), real(3)),
+        case("select", boolean(2, 3), boolean(3), boolean(2, 3)),
+        case("expm1", value(_UNIT * 1e-6), tolerance=1e-9),
+        case("log1p", value(_UNIT * 1e-6), tolerance=1e-9),
+        case("erfc", value(_UNIT * 4 + 4)),
     ]
     return made
 
@@ -111,6 +129,7 @@ _AXES: tuple[dict[str, Any], ...] = (
     {"axes": (0, 1, 2), "keepdims": False},
     {"axes": (1,), "keepdims": True},
     {"axes": (0, 2), "keepdims": False},
+    {"axes": (0, 2), "keepdims": True},
 )
 _REDUCTIONS = [
     *(case(name, real(2, 3, 4), **axes) for name in ("reduce_sum", "reduce_mean") for axes in _AXES),
@@ -118,7 +137,11 @@ _REDUCTIONS = [
     *(case("reduce_prod", real(2, 3, 2, low=0.5), **axes) for axes in _AXES),
     case("reduce_prod", value([[0.0, 2.0, 3.0], [0.5, 0.0, 0.0]]), axes=(1,), keepdims=False, second=False),
     case("reduce_sum", whole(2, 3), axes=(1,), keepdims=False),
-    *(case(name, boolean(3, 4), axes=(1,), keepdims=False) for name in ("reduce_all", "reduce_any")),
+    *(
+        case(name, boolean(3, 4), axes=(1,), keepdims=keep)
+        for name in ("reduce_all", "reduce_any")
+        for keep in (False, True)
+    ),
     case("sum_to", real(2, 3, 4), shape=(3, 1)),
     case("sum_to", real(2, 3), shape=(2, 3)),
     *(case(name, distinct(3, 4), axis=1, keepdims=keep) for name in ("argmax", "argmin") for keep in (False, True)),
@@ -126,7 +149,13 @@ _REDUCTIONS = [
     *(
         case(name, real(3, 4, low=0.5), axis=axis, exclusive=exclusive, reverse=reverse)
         for name in ("cumsum", "cumprod")
-        for axis, exclusive, reverse in ((1, False, False), (0, True, False), (1, False, True), (1, True, True))
+        for axis, exclusive, reverse in (
+            (1, False, False),
+            (0, True, False),
+            (1, True, False),
+            (1, False, True),
+            (1, True, True),
+        )
     ),
 ]
 
@@ -156,6 +185,7 @@ _INDEXING = [
     case("scatter_set", real(5, 3), fixed(1, 4, dtype=np.int32), real(2, 3)),
     case("argsort", distinct(3, 4), axis=1),
     case("argsort", fixed(2.0, 1.0, 2.0, 1.0), axis=0),
+    case("argsort", whole(2, 6), axis=1),
     case("nonzero", fixed(2.0, 0.0, 0.0, 1.0), size=2, free=False),
     case("nonzero", value([[0.0, 3.0], [-1.0, 0.0]]), size=2, free=False),
     case("top_k", distinct(3, 5), k=2),
@@ -170,6 +200,7 @@ _LINEAR = [
     case("matmul", real(2, 3, 4), real(2, 4, 2)),
     case("matmul", real(2, 1, 3, 4), real(3, 4, 2)),
     case("matmul", real(3, 4), real(2, 4, 2)),
+    case("matmul", whole(3, 4), whole(4, 2)),
     case("matmul_int8", value(_BYTES, np.int8), value(_BYTES[:, ::-1].T, np.int8)),
     case("einsum", value(_BYTES, np.int8), value(_BYTES.T, np.int8), equation="ab,bc->ac"),
     case("einsum", value(_BYTES, np.int8), value(_BYTES, np.int8), equation="ab,ab->ab"),
@@ -177,6 +208,8 @@ _LINEAR = [
     case("einsum", real(2, 3, 4), real(4, 5, 6), equation="abc,cde->abde"),
     case("einsum", real(2, 3, 4, 5), real(2, 6, 4, 5), equation="aecd,abcd->acbe"),
     case("einsum", real(3), real(4), equation="a,b->ba"),
+    case("einsum", real(2, 5, 2, 3), real(2, 3, 4), equation="abcd,cde->abe"),
+    case("einsum", value(_BYTES[None], np.int8), value(_BYTES.T[:, :, None], np.int8), equation="abc,cde->abde"),
     case("einsum", real(3, 4), real(3, 4), equation="ab,ab->a"),
 ]
 
@@ -223,7 +256,9 @@ _NORMALISATION = [
     case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-3),
     case("layer_normalization", real(3, 4, 5), real(4, 5), real(4, 5), axis=1, epsilon=1e-3),
     case("layer_normalization_grad", real(3, 4, 5), real(3, 4, 5), real(5), axis=2, epsilon=1e-3),
+    case("layer_normalization", real(3, 4, 5), real(5), real(5), axis=2, epsilon=1e-7),
     case("rms_normalization", real(3, 4, 5), real(5), axis=2, epsilon=1e-3),
+    case("rms_normalization", real(3, 4, 5), real(5), axis=2, epsilon=1e-7),
     case("rms_normalization", real(3, 4, 5), real(4, 5), axis=1, epsilon=1e-3),
     *(case(name, real(3, 4), axes=(1,)) for name in ("softmax", "log_softmax")),
     *(case(name, real(2, 3, 4), axes=(0, 2)) for name in ("softmax", "log_softmax")),
@@ -231,18 +266,22 @@ _NORMALISATION = [
 ]
 
 
-def _elsewhere() -> list[Case]:
+def _elsewhere() -> list[Row]:
     package = import_module("tests.ops")
-    found: list[Case] = []
+    found: list[Row] = []
     for module in pkgutil.iter_modules(package.__path__):
         if module.name.startswith("cases_"):
             found += import_module(f"tests.ops.{module.name}").CASES
     return found
 
 
-CASES: list[Case] = [
+ROWS: list[Row] = [
     *_binaries(), *_unaries(), *_SHAPING, *_REDUCTIONS, *_INDEXING, *_LINEAR, *_RANDOM, *_NORMALISATION, *_elsewhere(),
 ]  # fmt: skip
+
+
+CASES = [row for row in ROWS if isinstance(row, Case)]
+COMPOSED = [row for row in ROWS if isinstance(row, Composed)]
 
 
 def case_id(made: Case) -> str:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from graphkit.ir.primitive import PRIMITIVES
-from tests.ops.case import Case, case, made_by, real, same_draw, value
+from graphkit.ops import attention
+from tests.ops.case import Case, Row, case, composed, made_by, real, same_draw, value
 
 _QUERY, _KEY, _VALUE, _COTANGENT = (
     real(2, 3, 2, 4),
@@ -33,11 +34,16 @@ def _gradient(*mask: Any) -> Case:
     )
 
 
-CASES: list[Case] = [
+CASES: list[Row] = [
     case("attention", *_ALL, scale=0.7),
     case("attention", *_ALL, _SEEN, scale=0.7, free=False),
     case("attention", *_ALL, _BLIND, scale=0.7, free=False, gradient=False),
     _gradient(),
     _gradient(_SEEN),
     _gradient(_BLIND),
+    composed(
+        "causal attention",
+        lambda q, v: attention.dot_product_attention(q, q, v, is_causal=True),
+        "b t 2 4, b t 2 3",
+    ),
 ]

@@ -11,7 +11,7 @@ import graphkit.ops.numeric  # registers its primitives  # noqa: F401
 from graphkit import ops
 from graphkit.ir.spec import spec
 from graphkit.ir.tracing import trace
-from tests.ops.case import Case, case, real, whole
+from tests.ops.case import Row, case, composed, real, whole
 
 _BACKWARD = trace(lambda ct, x: [ops.multiply(ct, ops.cos(x))], spec(3, dtype="float64"), spec(3, dtype="float64"))
 
@@ -20,7 +20,7 @@ def _bytes(generator: np.random.Generator) -> Any:
     return generator.integers(0, 200, (3, 8), dtype=np.uint8)
 
 
-CASES: list[Case] = [
+CASES: list[Row] = [
     case("nextafter", real(3, 4), real(4), exact=False),
     case("i0", real(3, 4)),
     case("i0", real(4, low=20.0, high=40.0), exact=False, second=False),
@@ -39,5 +39,12 @@ CASES: list[Case] = [
         given=(0,),
         gradient=False,
         free=False,
+    ),
+    composed("custom_gradient", ops.custom_gradient(lambda x: (ops.sin(x), lambda upstream: upstream)), "b 3"),
+    composed(
+        "custom_gradient, backwards",
+        ops.custom_gradient(lambda x: (ops.sin(x), lambda upstream: upstream * x)),
+        "b 3",
+        gradient=True,
     ),
 ]

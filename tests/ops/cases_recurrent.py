@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import graphkit.ops.recurrent  # registers its primitives  # noqa: F401
-from tests.ops.case import Case, Draw, boolean, case, real
+from graphkit import ops
+from graphkit.ops import recurrent
+from tests.ops.case import Case, Composed, Draw, Row, boolean, case, composed, real
 
 _BATCH, _STEPS, _FEATURES, _UNITS = 2, 4, 3, 2
 _TRAITS: dict[str, Any] = {"free": False, "second": False}
@@ -57,4 +58,43 @@ def _backward() -> list[Case]:
     return made
 
 
-CASES: list[Case] = [*_forward(), *_backward()]
+CASES: list[Row] = [*_forward(), *_backward()]
+
+
+def _recurrent(name: str, gates: int, states: int, bias: str) -> list[Composed]:
+    """One recurrent op: each activation, direction and kind of output; with states, with a mask; its gradient."""
+    function: Any = getattr(recurrent, name)
+    text = f"b t 3, 3 {gates * 4}, 4 {gates * 4}, {bias}"
+    pairs = ("tanh", "sigmoid"), ("relu", "hard_sigmoid"), ("linear", "hard_sigmoid_keras2")
+    inner = [{"activation": a, "recurrent_activation": r} if gates > 1 else {"activation": a} for a, r in pairs]
+
+    def run(*xs: Any, **options: Any) -> list[Any]:
+        return list(function(*xs, **options))
+
+    def with_states(*xs: Any) -> list[Any]:
+        return run(*xs[:4], xs[4:] if states > 1 else xs[4])
+
+    def small(*xs: Any) -> Any:
+        return function(xs[0], *(ops.multiply(w, 0.3) for w in xs[1:]), return_sequences=True)[0]
+
+    return [
+        *(composed(f"{name} {o['activation']} backwards={back} sequences={seq}",
+               lambda *xs, o=o, b=back, s=seq: run(*xs, go_backwards=b, return_sequences=s, **o), text, tolerance=1e-3)
+          for o in inner for back in (False, True) for seq in (False, True)),
+        composed(f"{name} with states", with_states, text + ", b 4" * states, tolerance=1e-3),
+        composed(f"{name} masked", lambda x, k, r, b, m: run(x, k, r, b, mask=m, return_sequences=True), text + ", b t:bool",
+                 tolerance=1e-3),
+        composed(f"{name} gradient", small, text, gradient=True, tolerance=2e-3),
+    ]  # fmt: skip
+
+
+CASES += [
+    *_recurrent("lstm", 4, 2, "16"),
+    *_recurrent("gru", 3, 1, "2 12"),
+    *_recurrent("simple_rnn", 1, 1, "4"),
+    composed(
+        "gru, reset before",
+        lambda x, k, r, b: list(recurrent.gru(x, k, r, b, reset_after=False)),
+        "b t 3, 3 12, 4 12, 12",
+    ),
+]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-import graphkit.ops.resizing  # registers its primitives  # noqa: F401
 from graphkit.ir.primitive import PRIMITIVES
-from tests.ops.case import Case, case, distinct, made_by, real, same_draw
+from graphkit.ops import resizing
+from tests.ops.case import Row, case, composed, distinct, made_by, real, same_draw
 
 _CONV: dict[str, Any] = {
     "strides": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1, "data_format": "channels_last", "free": False,
@@ -39,7 +39,7 @@ def _pooled(params: dict[str, Any]) -> Any:
     return lambda x: np.asarray(PRIMITIVES["max_pool"].evaluate([x], params))
 
 
-CASES: list[Case] = [
+CASES: list[Row] = [
     case("conv", real(2, 5, 4, 3), real(3, 2, 3, 2), **_CONV),
     case("conv", real(2, 5, 4, 3), real(3, 2, 3, 2), real(2), **_CONV),
     case("conv", real(1, 3, 5, 4), real(3, 3, 3, 2), **_FIRST),
@@ -62,3 +62,9 @@ CASES += [
     for name in ("resize", "resize_grad")
     for kind in ("nearest", "bilinear", "bicubic")
 ]
+
+CASES += [
+    *(composed(f"resize {how} {a}", lambda x, how=how, a=a: resizing.resize(x, (5, 9), how, a), f"b {s} 3", tolerance=1e-3)
+      for how in resizing.INTERPOLATIONS for a in (False, True) for s in ("h w", "7 6")),
+    composed("resize_grad", lambda x: resizing.resize(x, (5, 9), "bicubic"), "b h w 3", gradient=True, tolerance=1e-3),
+]  # fmt: skip

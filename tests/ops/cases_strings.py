@@ -10,7 +10,11 @@ _TEXTS = value(["Foo bar, foo!", "", "  baz\tBAR "], object)
 _LENGTHS = value(
     ["ab日x"[: n % 5] * (n // 5) + "é" * (n % 5) for n in (0, 1, 3, 5, 9, 16, 17, 31, 34, 60, 64, 65, 90, 140)], object
 )
+_SENTENCES = value(
+    ["a", "Grüße, 世界", "", "seventy-seven characters, which do not fit into a single block of sixty-four"], object
+)
 _TABLE = {"keys": ("", "foo", "bar"), "values": (0, 2, 3), "default": 1}
+_LETTERS = {"keys": ("b", "d"), "values": (2, 3), "default": 1}
 _STEPS = {"lower": True, "strip": True, "change": None, "split": "whitespace", "ngrams": None}
 
 CASES: list[Case] = [
@@ -22,8 +26,17 @@ CASES: list[Case] = [
     case("string_hash", _LENGTHS, key=None),
     case("string_hash", _LENGTHS, key=(-3, 5)),
     case("string_bytes", _LENGTHS, blocks=3),
+    *(case("string_hash", _SENTENCES, key=key) for key in (None, (17, 5))),
+    case("string_bytes", _SENTENCES, blocks=2),
     case("text_indices", _TEXTS, **_TABLE, length=4, **_STEPS),
     case("text_indices", _TEXTS, **_TABLE, length=2, **{**_STEPS, "strip": False}),
+    *(
+        case(
+            "text_indices", value([["A, b!  c\t d"], [""]], object), **_LETTERS, length=4, **{**_STEPS, "split": split}
+        )
+        for split in (None, "whitespace")
+    ),
+    case("text_counts", value([["A, b!  c\n d"], [""]], object), **_LETTERS, depth=4, **_STEPS),
     case("text_counts", _TEXTS, **{**_TABLE, "values": (-1, 2, 3)}, depth=4, **_STEPS),
     case("text_counts", _WORDS, keys=("a", "b"), values=(1, 2), default=0, depth=3, **{**_STEPS, "split": None}),
 ]

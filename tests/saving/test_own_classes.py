@@ -378,9 +378,8 @@ def test_names_are_not_ignored_where_a_file_has_places(tmp_path: Path, name: str
 
 
 OLD = {
-    "hard_sigmoid_keras2": {"class_name": "LSTM", "config": {"name": "old", "units": 2, "recurrent_activation": "hard_sigmoid"}},
-    "ThresholdedReLU": {"class_name": "ThresholdedReLU", "config": {"name": "old", "theta": 0.5}},
     "LocallyConnected1D": {"class_name": "LocallyConnected1D", "config": {"name": "old", "filters": 2, "kernel_size": [2]}},
+    "time_major=True": {"class_name": "LSTM", "config": {"name": "old", "units": 2, "time_major": True, "return_sequences": True}},
 }  # fmt: skip
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.activations import written_as_layers
 from graphkit.core.errors import SerializationError
-from graphkit.core.serialization import envelope, is_envelope
+from graphkit.core.serialization import envelope, is_envelope, is_own
 from graphkit.optimizers import SGD
 from graphkit.saving.stores import Array
 
@@ -73,7 +74,7 @@ def layer_of(entry: Mapping[str, Any]) -> Config:
     if name == "InputLayer":
         return {"class_name": name, "config": _input(config)}
     where = f"Layer {config.get('name')!r} ({name})"
-    if entry.get("registered_name"):
+    if entry.get("registered_name") and not is_own(entry):
         return {"class_name": entry["registered_name"], "config": dict(config)}
     if name not in ARGUMENTS:
         raise SerializationError(f"{where} is not one of Keras 2's {len(ARGUMENTS)} layers.")
@@ -118,6 +119,9 @@ def _value(value: Any, where: str) -> Any:
         return _function(value, where) if "activation" in where.rpartition(": ")[2] else value
     if not is_envelope(value):
         return value
+    function = written_as_layers(value)
+    if function is not None:
+        return _function(function.__name__, where)
     name, config = str(value["class_name"]), value["config"]
     if "DTypePolicy" in name and name != "DTypePolicy":
         raise SerializationError(f"{where} is a {name}, which Keras 2 does not know; write .keras.")

@@ -11,7 +11,6 @@ import onnxruntime
 
 from graphkit.converters.onnx import program_to_onnx
 from graphkit.converters.onnx.files import check_model
-from graphkit.core import dtypes
 from graphkit.engine import run
 from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
@@ -71,16 +70,3 @@ def parity(program: Program, arrays: Sequence[Any], opset: int = 21, tolerance: 
     check_model(message)
     names = [o.name for o in message.graph.output]
     return differences(run_onnx(message, arrays), engine_answers(program, arrays, names), tolerance)
-
-
-def sample(spec: TensorSpec, sizes: Mapping[str, int], seed: int = 0, positive: bool = False) -> Any:
-    """Draw an array for a spec; `sizes` are those of its unknown axes."""
-    shape = [s if isinstance(s, int) else int(s.evaluate(sizes)) for s in spec.shape]  # type: ignore[arg-type]
-    rng = np.random.default_rng(seed)
-    kind = dtypes.to_numpy(spec.dtype)
-    if spec.dtype == "bool":
-        return rng.integers(0, 2, shape).astype(kind)
-    if dtypes.is_int(spec.dtype):
-        return rng.integers(0, 4, shape).astype(kind)
-    numbers = rng.normal(size=shape)
-    return (np.abs(numbers) + 0.1 if positive else numbers).astype(kind)
