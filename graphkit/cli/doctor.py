@@ -74,8 +74,8 @@ def _blas() -> str:
     blas = (config or {}).get("Build Dependencies", {}).get("blas", {})
     from graphkit.core import threads
 
-    control = threads._blas_control()
-    count = f", {control[0]()} threads" if control is not None else ", threads not known"
+    known = threads.blas_threads()
+    count = ", threads not known" if known is None else f", {known} thread{'s' if known != 1 else ''}"
     return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip() + count
 
 
