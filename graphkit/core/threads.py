@@ -97,10 +97,10 @@ def single_blas() -> Iterator[None]:
     if not (blas.shared or blas.local) or num_threads() == 1:
         yield
         return
-    own = _set_threads(blas.local, [1] * len(blas.local))
+    own = _limit(blas.local) if blas.local else []
     with _held:
         if _holders == 0:
-            _before = _set_threads(blas.shared, [1] * len(blas.shared))
+            _before = _limit(blas.shared)
         _holders += 1
     try:
         yield
@@ -109,7 +109,10 @@ def single_blas() -> Iterator[None]:
             _holders -= 1
             if _holders == 0:
                 _set_threads(blas.shared, _before)
-        _set_threads(blas.local, own)
+        for release in blas.releases:
+            release()
+        if own:
+            _set_threads(blas.local, own)
 
 
 def _run_on_workers(tasks: Sequence[Task]) -> None:
@@ -129,7 +132,7 @@ def _run_on_workers(tasks: Sequence[Task]) -> None:
 
 def _serve() -> None:
     blas = _blas()
-    _set_threads(blas.local, [1] * len(blas.local))
+    _limit(blas.local)
     while True:
         task, gate = _queue.get()
         error: BaseException | None = None
@@ -154,10 +157,15 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Blas(NamedTuple):
-    """The BLAS libraries of this process, as threadpoolctl controls them."""
+    """The BLAS libraries of this process, as threadpoolctl controls them.
+
+    Since version 3.8 it lets the Python thread that sets a shared library first keep it, and ignores the others until that one calls
+    its release. The holders here agree among themselves, so each releases when it leaves.
+    """
 
     shared: list[Any]  # one number of threads for the process
     local: list[Any]  # a number for each thread that calls: MKL, OpenBLAS on OpenMP
+    releases: list[Callable[[], None]]
 
 
 @lru_cache(maxsize=1)
@@ -169,24 +177,23 @@ def _blas() -> _Blas:
     local = [
         b for b in known if b.internal_api == "mkl" or (b.internal_api, b.threading_layer) == ("openblas", "openmp")
     ]
-    return _Blas([library for library in known if library not in local], local)
+    shared = [library for library in known if library not in local]
+    return _Blas(shared, local, [b.clear_controlling_thread for b in shared if hasattr(b, "clear_controlling_thread")])
 
 
 def blas_threads() -> int | None:
     """Return the number of threads that BLAS uses when this thread calls it, or None where that is not known (Accelerate)."""
-    return min((library.get_num_threads() for part in _blas() for library in part), default=None)
+    blas = _blas()
+    return min((library.get_num_threads() for library in blas.shared + blas.local), default=None)
 
 
-def _set_threads(libraries: Sequence[Any], counts: Sequence[int]) -> list[int]:
-    """Set the number of threads of each library and return the earlier ones.
-
-    threadpoolctl gives an OpenBLAS to the first Python thread that sets it and ignores the others until that one lets go. The holders
-    here agree among themselves, so each call lets go.
-    """
+def _limit(libraries: Sequence[Any]) -> list[int]:
+    """Hold each library at one thread and return the numbers that they had."""
     before = [library.get_num_threads() for library in libraries]
+    _set_threads(libraries, [1] * len(before))
+    return before
+
+
+def _set_threads(libraries: Sequence[Any], counts: Sequence[int]) -> None:
     for library, count in zip(libraries, counts, strict=True):
         library.set_num_threads(count)
-        release = getattr(library, "clear_controlling_thread", None)  # since 3.8
-        if release is not None:
-            release()
-    return before

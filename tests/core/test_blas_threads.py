@@ -13,13 +13,20 @@ from graphkit.core import threads
 @pytest.fixture
 def shared_blas() -> Iterator[None]:
     """A BLAS with one number of threads for the process, which is 2 when the test begins."""
-    own, blas = threads.num_threads(), threads._blas().shared
-    if not blas:
+    own, blas = threads.num_threads(), threads._blas()
+    if not blas.shared:
         pytest.skip("NumPy's BLAS does not tell its number of threads, or has one for each thread")
-    before = threads._set_threads(blas, [2] * len(blas))
+    before = [library.get_num_threads() for library in blas.shared]
+
+    def put(counts: list[int]) -> None:
+        threads._set_threads(blas.shared, counts)
+        for release in blas.releases:
+            release()
+
+    put([2] * len(before))
     threads.set_num_threads(2)
     yield
-    threads._set_threads(blas, before)
+    put(before)
     threads.set_num_threads(own)
 
 
@@ -72,7 +79,7 @@ class BlasOfEachThread:
 
 def test_a_blas_that_counts_for_each_thread_has_one_in_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     library = BlasOfEachThread()
-    monkeypatch.setattr(threads, "_blas", lambda: threads._Blas([], [library]))
+    monkeypatch.setattr(threads, "_blas", lambda: threads._Blas([], [library], []))
     monkeypatch.setattr(threads, "_count", 2)
     monkeypatch.setattr(threads, "_workers", [])
     monkeypatch.setattr(threads, "_queue", threads.SimpleQueue())
@@ -89,7 +96,7 @@ def test_a_blas_that_counts_for_each_thread_has_one_in_all_of_them(monkeypatch: 
 
 
 def test_a_blas_of_which_nothing_is_known_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(threads, "_blas", lambda: threads._Blas([], []))
+    monkeypatch.setattr(threads, "_blas", lambda: threads._Blas([], [], []))
 
     with threads.single_blas():
         assert threads.blas_threads() is None

@@ -30,9 +30,9 @@ DEFECTS = [
         ("threads: an error of a worker is lost", "        if self.error is not None:\n            raise self.error\n", ""),
         ("threads: the first task is left out", "    for task in tasks[1:]:\n        _queue", "    for task in [*tasks[2:], tasks[-1]]:\n        _queue"),
         ("threads: BLAS stays at one thread", "                _set_threads(blas.shared, _before)\n", "                pass\n"),
-        ("threads: BLAS obeys one Python thread alone", "            release()\n", "            pass\n"),
-        ("threads: workers leave BLAS its own threads", "    _set_threads(blas.local, [1] * len(blas.local))\n    while", "    while"),
-        ("threads: a BLAS of each thread stays at one thread", "        _set_threads(blas.local, own)\n", ""),
+        ("threads: BLAS obeys one Python thread alone", "        for release in blas.releases:\n            release()\n", ""),
+        ("threads: workers leave BLAS its own threads", "    _limit(blas.local)\n    while", "    while"),
+        ("threads: a BLAS of each thread stays at one thread", "            _set_threads(blas.local, own)\n", "            pass\n"),
     ),
     *in_file(
         "graphkit/core/windows.py",
