@@ -22,6 +22,7 @@
     │   ├── UnknownClassError                   a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code; it is not run
     │   └── UnsafePathError                     the file names another file or an address; it is not opened
+    ├── MissingPackageError (ImportError)       what is asked for needs a package that is not installed; names the extra that brings it
     ├── ExportError (ValueError)                the model cannot be said in the target format
     └── RuntimeSessionError (RuntimeError)      onnxruntime refused a model or a provider
 
@@ -121,6 +122,10 @@ class NoShapeYetError(NotBuiltError, AttributeError):
 
 class MissingWeightError(NotBuiltError, AttributeError):
     """An attribute such as `dense.kernel` that the layer has only when it is built."""
+
+
+class MissingPackageError(GraphKitError, ImportError):
+    """What is asked for needs an optional package that is not installed."""
 
 
 class SerializationError(GraphKitError, ValueError):
