@@ -81,8 +81,9 @@ class _Bounded(Composer, SafeConstructor):
         self._sizes: dict[str, int] = {}  # anchor -> values below it, once it is complete
 
     def compose_node(self, parent: Any, index: Any) -> Any:
-        event = self.peek_event()  # type: ignore[attr-defined]
-        if isinstance(event, yaml.AliasEvent):
+        event: Any = self.peek_event()  # type: ignore[attr-defined]  # a method of the parser
+        is_alias = isinstance(event, yaml.AliasEvent)
+        if is_alias:
             if event.anchor in self.anchors and event.anchor not in self._sizes:
                 raise ComposerError(None, None, f"the alias *{event.anchor} is inside its own anchor", event.start_mark)
             self._count(self._sizes.get(event.anchor, 1), event)
