@@ -136,7 +136,11 @@ class ModelCheckpoint(Monitor):
         best = "None" if self.best is None else f"{self.best:.5f}"
         better = self._better(value, self.best)
         if self.verbose > 0:
-            how = f"improved from {best} to {value:.5f}, saving model to {path}" if better else f"did not improve from {best}"
+            how = (
+                f"improved from {best} to {value:.5f}, saving model to {path}"
+                if better
+                else f"did not improve from {best}"
+            )
             say(f"\nEpoch {epoch + 1}: {self.monitor} {how}")
         if better:
             self.best = value

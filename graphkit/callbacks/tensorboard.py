@@ -11,6 +11,7 @@ import numpy as np
 
 from graphkit.callbacks.callback import Callback, Logs
 from graphkit.callbacks.events import EventFile, histogram_content, model_content, scalar_content
+from graphkit.core.checksums import masked_crc32c
 from graphkit.core.errors import InvalidArgumentError
 
 
@@ -26,7 +27,7 @@ class TensorBoard(Callback):
         write_images, profile_batch, embeddings_freq, embeddings_metadata: must be left out: pictures of weights, profiles and
             projections are not written.
 
-    Raises InvalidArgumentError for what is not written. Source: keras.callbacks.TensorBoard.
+    Raises InvalidArgumentError for what is not written, MissingPackageError without google-crc32c. Source: keras.callbacks.TensorBoard.
     """
 
     def __init__(
@@ -42,6 +43,7 @@ class TensorBoard(Callback):
         embeddings_metadata: Any = None,
     ) -> None:
         super().__init__()
+        masked_crc32c(b"")  # a missing package is told now and not after the first epoch
         given = {
             "write_images": write_images,
             "profile_batch": profile_batch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,8 @@ import pytest
 
 import graphkit
 from graphkit import callbacks, layers
-from graphkit.callbacks.events import crc32c, event, histogram_content, record, scalar_content
-from graphkit.errors import InvalidArgumentError
+from graphkit.callbacks.events import event, histogram_content, record, scalar_content
+from graphkit.errors import InvalidArgumentError, MissingPackageError
 
 # tf.io.TFRecordWriter on tf.compat.v1.Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag="epoch_loss", simple_value=0.25)]))
 TENSORFLOW = bytes.fromhex(
@@ -20,9 +21,11 @@ TENSORFLOW = bytes.fromhex(
 )
 
 
-def test_checksum_of_the_standard() -> None:
-    assert crc32c(b"123456789") == 0xE3069283  # RFC 3720
-    assert crc32c(bytes(32)) == 0x8A9136AA
+def test_a_missing_checksum_package_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google_crc32c", None)
+
+    with pytest.raises(MissingPackageError, match=r"google-crc32c.*pip install 'graphkit\[tensorboard\]'"):
+        callbacks.TensorBoard("logs")
 
 
 def test_a_record_has_tensorflows_bytes() -> None:
