@@ -13,7 +13,17 @@ from typing import Any
 
 from graphkit.cli.terminal import say
 
-_PACKAGES = ("numpy", "networkx", "onnx", "onnxruntime", "onnxruntime-gpu", "h5py", "rich", "ml_dtypes")
+_PACKAGES = (
+    "numpy",
+    "networkx",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "h5py",
+    "rich",
+    "threadpoolctl",
+    "ml_dtypes",
+)
 _EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is enough
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 

@@ -64,6 +64,7 @@ def programs(built: Distributions, tmp_path_factory: pytest.TempPathFactory) -> 
     run(sys.executable, "-m", "venv", folder / "venv", folder=folder)
     found = folder / "venv" / ("Scripts" if os.name == "nt" else "bin")
     run(found / "python", "-m", "pip", "install", "--quiet", built.wheel, folder=folder)
+    run(found / "python", "-m", "pip", "check", folder=folder)
     return found
 
 
@@ -153,6 +154,20 @@ def test_a_script_that_imports_keras_runs(programs: Path, demo: Path) -> None:
     (demo / "script.py").write_text("import keras\nprint(keras.models.load_model('model.keras').name)\n")
 
     assert run(programs / "graphkit", "run", "script.py", folder=demo) == "digits\n"
+
+
+@pytest.mark.parametrize(
+    ("extra", "use"),
+    [
+        ("yaml", "models.model_from_json('class_name: Sequential')"),
+        ("tensorboard", "callbacks.TensorBoard('logs')"),
+        ("images", "utils.load_img('a.png')"),
+    ],
+)
+def test_an_extra_that_is_missing_is_named(extra: str, use: str, programs: Path, tmp_path: Path) -> None:
+    code = f"import graphkit\ntry:\n    graphkit.{use}\nexcept graphkit.errors.MissingPackageError as error:\n    print(error)"
+
+    assert f"pip install 'graphkit[{extra}]'" in run(programs / "python", "-c", code, folder=tmp_path)
 
 
 def test_the_tour_of_the_readme_runs(programs: Path, tmp_path: Path) -> None:
