@@ -7,9 +7,8 @@ import numpy as np
 
 import graphkit
 from graphkit import layers
+from graphkit.cli.digits import load_digits
 from graphkit.models import Model
-
-DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "optdigits.npz"
 
 
 def classifier() -> Model:
@@ -25,8 +24,7 @@ def classifier() -> Model:
 def main() -> None:
     """Train, export, and predict with onnxruntime."""
     graphkit.utils.set_random_seed(0)
-    with np.load(DIGITS) as data:
-        images, labels = data["images"][..., None].astype("float32") / 16, data["labels"].astype("int32")
+    images, labels = load_digits()
     model = classifier()
     model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
     model.fit(images[:1400], labels[:1400], epochs=10, batch_size=32, verbose=0)

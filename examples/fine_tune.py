@@ -7,9 +7,8 @@ import numpy as np
 
 import graphkit
 from graphkit import layers
+from graphkit.cli.digits import load_digits
 from graphkit.models import Model, load_model
-
-DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "optdigits.npz"
 
 
 def train(model: Model, images: np.ndarray, labels: np.ndarray, epochs: int) -> float:
@@ -33,8 +32,8 @@ def pretrain(path: pathlib.Path, images: np.ndarray, labels: np.ndarray) -> None
 def main() -> None:
     """Fine-tune on the digits 5 to 9."""
     graphkit.utils.set_random_seed(0)
-    with np.load(DIGITS) as data:
-        images, labels = data["images"].reshape(-1, 64).astype("float32") / 16, data["labels"].astype("int32")
+    images, labels = load_digits()
+    images = images.reshape(-1, 64)
     low = labels < 5
     with tempfile.TemporaryDirectory() as folder:
         path, tuned = pathlib.Path(folder) / "pretrained.keras", pathlib.Path(folder) / "tuned.keras"

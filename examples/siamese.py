@@ -1,15 +1,12 @@
 """Predict whether two images show the same digit, with one shared encoder, which the graph shows as a layer called twice."""
 
-import pathlib
-
 import networkx
 import numpy as np
 
 import graphkit
 from graphkit import layers
+from graphkit.cli.digits import load_digits
 from graphkit.models import Model
-
-DIGITS = pathlib.Path(__file__).resolve().parents[1] / "fixtures" / "digits" / "optdigits.npz"
 
 
 def pairs(images: np.ndarray, labels: np.ndarray, count: int) -> tuple[list[np.ndarray], np.ndarray]:
@@ -37,8 +34,8 @@ def siamese() -> Model:
 def main() -> None:
     """Train, evaluate, inspect the graph."""
     graphkit.utils.set_random_seed(0)
-    with np.load(DIGITS) as data:
-        images, labels = data["images"].reshape(-1, 64).astype("float32") / 16, data["labels"]
+    images, labels = load_digits()
+    images = images.reshape(-1, 64)
     model = siamese()
     model.compile(optimizer="adam", loss="binary_crossentropy", metrics=["accuracy"])
     inputs, same = pairs(images[:1400], labels[:1400], 6000)

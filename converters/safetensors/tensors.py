@@ -1,4 +1,4 @@
-"""`.safetensors` files: a JSON header and the bytes of tensors. Written and read here: the format is shorter than a dependency on it.
+"""`.safetensors` files: a JSON header and the bytes of tensors. docs/architecture.md says why this is not left to the package.
 
 8 bytes: length of the header; the header: name -> dtype, shape, data_offsets into what follows. Names are the paths of Keras 3's weights
 files (`layers/dense/vars/0`). Source: the format's published description.
@@ -24,6 +24,7 @@ MAX_HEADER_BYTES = 100_000_000  # the format's own bound
 _CODES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16", "bfloat16": "BF16",
     "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64", "int64": "I64", "float64": "F64",
+    "complex64": "C64", "float8_e4m3fn": "F8_E4M3", "float8_e5m2": "F8_E5M2",
 }  # fmt: skip
 _DTYPES = {code: name for name, code in _CODES.items()}
 

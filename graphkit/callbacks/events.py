@@ -1,7 +1,7 @@
 """TensorBoard's event files: records of protocol buffers, written without TensorFlow.
 
 A record consists of its length, a checksum of the length, the data, and a checksum of the data. Sources: TensorFlow's TFRecord
-format, event.proto, summary.proto, RFC 3720 (CRC-32C).
+format, event.proto, summary.proto.
 """
 
 from __future__ import annotations
@@ -16,41 +16,15 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core.checksums import masked_crc32c
 from graphkit.core.files import make_folder, open_log
-
-_POLYNOMIAL = 0x82F63B78  # Castagnoli's, bits reversed
-_MASK = 0xA282EAD8
-
-
-def _crc_table() -> list[int]:
-    table = []
-    for byte in range(256):
-        for _ in range(8):
-            byte = (byte >> 1) ^ (_POLYNOMIAL if byte & 1 else 0)
-        table.append(byte)
-    return table
-
-
-_TABLE = _crc_table()
-
-
-def crc32c(data: bytes) -> int:
-    """The CRC-32C checksum of some bytes."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = _TABLE[(crc ^ byte) & 0xFF] ^ (crc >> 8)
-    return crc ^ 0xFFFFFFFF
 
 
 def record(data: bytes) -> bytes:
     """Return a TFRecord with this data."""
-
-    def checksum(part: bytes) -> bytes:
-        crc = crc32c(part)
-        return struct.pack("<I", (((crc >> 15) | (crc << 17)) + _MASK) & 0xFFFFFFFF)
-
     length = struct.pack("<Q", len(data))
-    return length + checksum(length) + data + checksum(data)
+    checksums = (struct.pack("<I", masked_crc32c(part)) for part in (length, data))
+    return length + next(checksums) + data + next(checksums)
 
 
 # ----- protocol buffers -----

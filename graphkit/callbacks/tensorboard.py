@@ -29,7 +29,7 @@ class TensorBoard(Callback):
     Raises:
         InvalidArgumentError: An argument requests what is not written, or `update_freq` has a wrong value.
 
-        Source: keras.callbacks.TensorBoard.
+    Source: keras.callbacks.TensorBoard.
     """
 
     def __init__(

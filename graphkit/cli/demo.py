@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from graphkit.cli.digits import load_digits
 from graphkit.cli.terminal import say
-from graphkit.core.errors import SerializationError
 from graphkit.core.files import make_folder, write_text
 
 Array = np.ndarray[Any, Any]
@@ -89,18 +89,6 @@ def run_demo(folder: Path, epochs: int | None = None, seed: int = 0) -> int:
 
 
 # ----- data -----
-
-
-def load_digits() -> tuple[Array, Array]:
-    """1797 images (n, 8, 8, 1) from 0 to 1, and their digits. Raises SerializationError where the file is missing."""
-    path = Path(__file__).resolve().parents[2] / "fixtures" / "digits" / "optdigits.npz"
-    if not path.is_file():
-        raise SerializationError(
-            f"The demo's digits are not there: {path}. They come with graphkit's source: clone the repository and install it from "
-            "there (pip install -e .)."
-        )
-    with np.load(path) as data:
-        return data["images"].astype("float32")[..., None] / 16, data["labels"].astype("int64")
 
 
 def split(labels: Array, random: np.random.Generator) -> tuple[Array, Array]:

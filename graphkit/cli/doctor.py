@@ -13,8 +13,19 @@ from typing import Any
 
 from graphkit.cli.terminal import say
 
-_PACKAGES = ("numpy", "networkx", "onnx", "onnxruntime", "onnxruntime-gpu", "h5py", "rich", "ml_dtypes")
-_EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is required
+_PACKAGES = (
+    "numpy",
+    "networkx",
+    "onnx",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "h5py",
+    "rich",
+    "google-crc32c",
+    "threadpoolctl",
+    "ml_dtypes",
+)
+_EITHER = {"onnxruntime": ("onnxruntime-gpu",), "onnxruntime-gpu": ("onnxruntime",)}  # one of them is enough
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -74,8 +85,8 @@ def _blas() -> str:
     blas = (config or {}).get("Build Dependencies", {}).get("blas", {})
     from graphkit.core import threads
 
-    control = threads._blas_control()
-    count = f", {control[0]()} threads" if control is not None else ", threads not known"
+    known = threads.blas_threads()
+    count = ", threads not known" if known is None else f", {known} thread{'s' if known != 1 else ''}"
     return f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip() + count
 
 

@@ -22,6 +22,7 @@
     │   ├── UnknownClassError                   a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
     │   └── UnsafePathError                     the file names another file or an address, which is not opened
+    ├── MissingPackageError (ImportError)       an optional package is not installed; names the extra that provides it
     ├── ExportError (ValueError)                the model cannot be expressed in the target format
     └── RuntimeSessionError (RuntimeError)      onnxruntime rejected a model or a provider
 
@@ -121,6 +122,10 @@ class NoShapeYetError(NotBuiltError, AttributeError):
 
 class MissingWeightError(NotBuiltError, AttributeError):
     """An attribute such as `dense.kernel` that the layer has only once it is built."""
+
+
+class MissingPackageError(GraphKitError, ImportError):
+    """What is asked for needs an optional package that is not installed."""
 
 
 class SerializationError(GraphKitError, ValueError):

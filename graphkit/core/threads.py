@@ -6,15 +6,13 @@ BLAS is limited to one thread while shards run: two levels of threads on the sam
 
 from __future__ import annotations
 
-import ctypes
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -33,8 +31,7 @@ def num_threads() -> int:
     global _count
     if _count is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        blas = _blas_control()
-        _count = min(cores, blas[0]()) if blas else cores
+        _count = min(cores, blas_threads() or cores)
     return _count
 
 
@@ -93,21 +90,21 @@ def run_all(tasks: Sequence[Task]) -> None:
 
 _holders = 0
 _held = threading.Lock()
-_before = 1
+_before: list[int] = []
 
 
 @contextmanager
 def single_blas() -> Iterator[None]:
     """Limit BLAS to one thread inside the block; its previous number of threads returns when the last holder leaves."""
     global _holders, _before
-    blas = _blas_control()
-    if blas is None or num_threads() == 1:
+    blas = _blas()
+    if not (blas.shared or blas.local) or num_threads() == 1:
         yield
         return
+    own = _limit(blas.local) if blas.local else []
     with _held:
         if _holders == 0:
-            _before = blas[0]()
-            blas[1](1)
+            _before = _limit(blas.shared)
         _holders += 1
     try:
         yield
@@ -115,7 +112,11 @@ def single_blas() -> Iterator[None]:
         with _held:
             _holders -= 1
             if _holders == 0:
-                blas[1](_before)
+                _set_threads(blas.shared, _before)
+        for release in blas.releases:
+            release()
+        if own:
+            _set_threads(blas.local, own)
 
 
 def _run_on_workers(tasks: Sequence[Task]) -> None:
@@ -134,6 +135,8 @@ def _run_on_workers(tasks: Sequence[Task]) -> None:
 
 
 def _serve() -> None:
+    blas = _blas()
+    _limit(blas.local)
     while True:
         task, gate = _queue.get()
         error: BaseException | None = None
@@ -157,19 +160,44 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_workers)
 
 
+class _Blas(NamedTuple):
+    """The BLAS libraries of this process, as threadpoolctl controls them.
+
+    Since version 3.8 it lets the Python thread that sets a shared library first keep it, and ignores the others until that one calls
+    its release. The holders here agree among themselves, so each releases when it leaves.
+    """
+
+    shared: list[Any]  # one number of threads for the process
+    local: list[Any]  # a number for each thread that calls: MKL, OpenBLAS on OpenMP
+    releases: list[Callable[[], None]]
+
+
 @lru_cache(maxsize=1)
-def _blas_control() -> tuple[Callable[[], int], Callable[[int], None]] | None:
-    """Return (get, set) for the thread count of the OpenBLAS bundled with NumPy's wheels; None for any other BLAS."""
-    package = Path(np.__file__).parent
-    folders = [package.parent / "numpy.libs", package / ".dylibs"]
-    for path in (p for folder in folders if folder.is_dir() for p in sorted(folder.glob("*openblas*"))):
-        try:
-            library = ctypes.CDLL(str(path))
-        except OSError:
-            continue
-        for prefix, suffix in (("scipy_", "64_"), ("scipy_", ""), ("", "64_"), ("", "")):
-            get = getattr(library, f"{prefix}openblas_get_num_threads{suffix}", None)
-            put = getattr(library, f"{prefix}openblas_set_num_threads{suffix}", None)
-            if get is not None and put is not None:
-                return get, put
-    return None
+def _blas() -> _Blas:
+    from threadpoolctl import ThreadpoolController
+
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    known = [library for library in libraries if library.get_num_threads() is not None]
+    local = [
+        b for b in known if b.internal_api == "mkl" or (b.internal_api, b.threading_layer) == ("openblas", "openmp")
+    ]
+    shared = [library for library in known if library not in local]
+    return _Blas(shared, local, [b.clear_controlling_thread for b in shared if hasattr(b, "clear_controlling_thread")])
+
+
+def blas_threads() -> int | None:
+    """Return the number of threads that BLAS uses when this thread calls it, or None where that is not known (Accelerate)."""
+    blas = _blas()
+    return min((library.get_num_threads() for library in blas.shared + blas.local), default=None)
+
+
+def _limit(libraries: Sequence[Any]) -> list[int]:
+    """Hold each library at one thread and return the numbers that they had."""
+    before = [library.get_num_threads() for library in libraries]
+    _set_threads(libraries, [1] * len(before))
+    return before
+
+
+def _set_threads(libraries: Sequence[Any], counts: Sequence[int]) -> None:
+    for library, count in zip(libraries, counts, strict=True):
+        library.set_num_threads(count)

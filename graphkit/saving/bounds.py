@@ -10,7 +10,7 @@ from typing import Any
 from graphkit.core.errors import SerializationError
 
 MAX_JSON_BYTES = 1 << 29  # half a GiB of config
-MAX_YAML_BYTES = 1 << 26
+MAX_YAML_BYTES = 1 << 24
 MAX_ENTRIES = 1 << 16  # members of an archive
 MAX_OBJECTS = 1 << 20  # groups and datasets of an HDF5 file
 MAX_DEPTH = 100  # groups within groups

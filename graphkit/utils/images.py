@@ -13,7 +13,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, MissingPackageError, ShapeError
 from graphkit.core.files import replacing
 from graphkit.core.layout import CHANNELS_FIRST, standardize_data_format
 
@@ -22,7 +22,7 @@ MODES = {"grayscale": ("L", 1), "rgb": ("RGB", 3), "rgba": ("RGBA", 4)}  # color
 _INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
 
 
-class MissingPillowError(GraphKitError, ImportError):
+class MissingPillowError(MissingPackageError):
     """Reading or writing an image requires Pillow, which is not installed."""
 
 

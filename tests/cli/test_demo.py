@@ -8,14 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit.cli import demo, main
+from graphkit.cli import demo, digits, main
+from graphkit.cli.digits import load_digits
 from graphkit.errors import SerializationError
 
 FILES = {"model.json", "model.keras", "model.onnx", "model.svg", "model.weights.h5", "report.json", "summary.txt"}
 
 
 def test_the_digits_are_images_from_0_to_1() -> None:
-    images, labels = demo.load_digits()
+    images, labels = load_digits()
 
     assert images.shape == (1797, 8, 8, 1)
     assert images.min() == 0
@@ -24,7 +25,7 @@ def test_the_digits_are_images_from_0_to_1() -> None:
 
 
 def test_no_image_is_both_learnt_and_held_out() -> None:
-    _, labels = demo.load_digits()
+    _, labels = load_digits()
     training, held_out = demo.split(labels, np.random.default_rng(0))
 
     assert not set(training) & set(held_out)
@@ -33,7 +34,7 @@ def test_no_image_is_both_learnt_and_held_out() -> None:
 
 
 def test_pairs_are_balanced_and_from_their_part() -> None:
-    images, labels = demo.load_digits()
+    images, labels = load_digits()
     images = np.arange(len(labels), dtype="float32").reshape(-1, 1, 1, 1) * np.ones_like(
         images
     )  # each image encodes its index
@@ -77,7 +78,9 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert "All three agree." in capsys.readouterr().out
 
 
-def test_missing_digits_say_where_they_come_from(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "__file__", "/nowhere/graphkit/cli/demo.py")
-    with pytest.raises(SerializationError, match=r"The demo's digits are not there: .*clone the repository"):
-        demo.load_digits()
+def test_an_installation_without_the_digits_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(digits.resources, "files", lambda package: tmp_path)
+    with pytest.raises(
+        SerializationError, match=r"The digits of the demo are missing: .*optdigits\.npz.*Install graphkit"
+    ):
+        load_digits()

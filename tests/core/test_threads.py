@@ -75,10 +75,9 @@ def test_callers_do_not_disturb_each_other() -> None:
 
 
 def test_blas_gets_its_threads_back() -> None:
-    control = threads._blas_control()
-    before = control[0]() if control else 0
+    before = threads.blas_threads()
     threads.run_all([int, int])
-    assert (control[0]() if control else 0) == before
+    assert threads.blas_threads() == before
 
 
 def test_the_number_can_be_set() -> None:

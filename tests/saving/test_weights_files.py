@@ -10,6 +10,7 @@ from typing import Any
 import ml_dtypes
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from graphkit import layers, models
 from graphkit.converters.safetensors.tensors import write_safetensors
@@ -43,11 +44,20 @@ def test_safetensors_have_the_published_form(tmp_path: Path) -> None:
     assert data[8 + length :] == b"\x01\x00\x02\x00" + struct.pack("<f", 3.0)
 
 
-@pytest.mark.parametrize(
-    "dtype", ["bool", "uint8", "int8", "int32", "int64", "float16", "bfloat16", "float32", "float64"]
-)
+FLOATS_OF_ML_DTYPES = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+DTYPES = (
+    "bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16", "float32", "float64", "complex64",
+    *FLOATS_OF_ML_DTYPES,
+)  # fmt: skip
+
+
+def zeros_and_ones(dtype: str) -> Any:
+    return np.array([[0, 1, 1], [1, 0, 1]]).astype(getattr(ml_dtypes, dtype) if dtype in FLOATS_OF_ML_DTYPES else dtype)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_safetensors_keep_every_dtype(dtype: str, tmp_path: Path) -> None:
-    array = np.array([[0, 1], [1, 1]]).astype(ml_dtypes.bfloat16 if dtype == "bfloat16" else dtype)
+    array = zeros_and_ones(dtype)
     write_safetensors(tmp_path / "w.safetensors", {"x": array})
 
     source = Source(tmp_path / "w.safetensors")
@@ -55,6 +65,32 @@ def test_safetensors_keep_every_dtype(dtype: str, tmp_path: Path) -> None:
         read = table.entries["x"].read()
     assert read.dtype == array.dtype
     np.testing.assert_array_equal(read, array)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_package_of_the_format_reads_and_writes_the_same_arrays(dtype: str, tmp_path: Path) -> None:
+    arrays = {"layers/b": zeros_and_ones(dtype), "a": zeros_and_ones(dtype)[:1], "empty": zeros_and_ones(dtype)[:0]}
+
+    write_safetensors(tmp_path / "ours.safetensors", arrays, {"format": "keras"})
+    read = dict(safetensors.deserialize((tmp_path / "ours.safetensors").read_bytes()))
+    assert set(read) == set(arrays)
+    for name, array in arrays.items():
+        assert read[name]["shape"] == list(array.shape)
+        assert bytes(read[name]["data"]) == array.tobytes()
+
+    safetensors.numpy.save_file(arrays, tmp_path / "theirs.safetensors", {"format": "keras"})
+    with open_table(tmp_path / "theirs.safetensors", "w") as table:
+        assert set(table.entries) == set(arrays)
+        for name, array in arrays.items():
+            assert table.entries[name].read().dtype == array.dtype
+            np.testing.assert_array_equal(table.entries[name].read(), array)
+
+
+@pytest.mark.parametrize("array", [np.arange(6.0).reshape(2, 3).T, np.arange(6.0)[::2], np.arange(3, dtype=">f4")])
+def test_safetensors_hold_the_values_of_any_memory_layout(array: Any, tmp_path: Path) -> None:
+    write_safetensors(tmp_path / "w.safetensors", {"x": array})
+
+    np.testing.assert_array_equal(safetensors.numpy.load_file(tmp_path / "w.safetensors")["x"], array)
 
 
 @pytest.mark.parametrize("name", ["w.safetensors", "w.npz", "w.weights.h5", "w.weights.json"])

@@ -11,18 +11,13 @@ import pytest
 
 import graphkit
 from graphkit import callbacks, layers
-from graphkit.callbacks.events import crc32c, event, histogram_content, record, scalar_content
+from graphkit.callbacks.events import event, histogram_content, record, scalar_content
 from graphkit.errors import InvalidArgumentError
 
 # tf.io.TFRecordWriter on tf.compat.v1.Event(wall_time=1.5, step=300, summary=Summary(value=[Value(tag="epoch_loss", simple_value=0.25)]))
 TENSORFLOW = bytes.fromhex(
     "2100000000000000017becf609000000000000f83f10ac022a130a110a0a65706f63685f6c6f7373150000803ed2f16c2f"
 )
-
-
-def test_checksum_of_the_standard() -> None:
-    assert crc32c(b"123456789") == 0xE3069283  # RFC 3720
-    assert crc32c(bytes(32)) == 0x8A9136AA
 
 
 def test_a_record_has_tensorflows_bytes() -> None:

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import graphkit
-from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import SerializationError
 
 
@@ -142,55 +141,3 @@ def test_what_works_in_training_alone_gives_way_too(key: str) -> None:
         )
 
     assert getattr(model.layers[0], key) is None
-
-
-def test_a_yaml_that_was_written_twice_into_one_file_counts_once() -> None:
-    text = "class_name: Sequential\nconfig:\n- class_name: Dense\n  config: {units: 2}\nkeras_version: 2.0.8\n"
-
-    assert parse_yaml(text + text, "it") == parse_yaml(text, "it")
-
-
-# ----- NumPy values in YAML -----
-
-SCALAR = """a: !!python/object/apply:numpy.core.multiarray.scalar
-- &id001 !!python/object/apply:numpy.dtype
-  args: [i8, 0, 1]
-  state: !!python/tuple [3, <, null, null, null, -1, -1, 0]
-- "\\x06\\0\\0\\0\\0\\0\\0\\0"
-b: !!python/object/apply:numpy.core.multiarray.scalar
-- *id001
-- !!binary |
-  BwAAAAAAAAA=
-c: {d: !!python/unicode 'e', f: !!python/tuple [1, 2]}
-"""
-ARRAY = """a: !!python/object/apply:numpy.core.multiarray._reconstruct
-  args:
-  - !!python/name:numpy.ndarray ''
-  - !!python/tuple
-    - 0
-  - !!binary |
-    Yg==
-  state: !!python/tuple
-  - 1
-  - !!python/tuple [2]
-  - !!python/object/apply:numpy.dtype
-    args: [f4, 0, 1]
-    state: !!python/tuple [3, <, null, null, null, -1, -1, 0]
-  - false
-  - !!binary |
-    AACAPwAAAEA=
-b: 3
-"""
-
-
-def test_numbers_of_numpy_in_yaml_are_read_off_their_bytes() -> None:
-    assert parse_yaml(SCALAR, "it") == {"a": 6, "b": 7, "c": {"d": "e", "f": [1, 2]}}
-    assert parse_yaml(ARRAY, "it") == {"a": [1.0, 2.0], "b": 3}
-
-
-@pytest.mark.parametrize(
-    ("before", "after"), [("[i8, 0, 1]", "[O8, 0, 1]"), ("BwAAAAAAAAA=", "Bw=="), ("BwAAAAAAAAA=", "%")]
-)
-def test_numbers_of_numpy_that_are_none_are_refused(before: str, after: str) -> None:
-    with pytest.raises(SerializationError, match="is not what it says"):
-        parse_yaml(SCALAR.replace(before, after), "it")

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 import graphkit
-from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import SerializationError, UnknownClassError, UnsafeCodeError
 
 FOLDER = Path(__file__).resolve().parents[3] / "fixtures" / "legacy"
@@ -398,37 +397,3 @@ def test_a_yaml_config_is_read_as_plain_data(tmp_path: Path) -> None:
 def test_tags_that_run_code_are_refused(tag: str) -> None:
     with pytest.raises(UnsafeCodeError, match="tags can run code"):
         graphkit.models.model_from_json(f"backend: tensorflow\nclass_name: {tag} [ls]\nconfig: []\n")
-
-
-SCALARS = {
-    "a: 'it''s: # fine'": "it's: # fine",
-    'a: "x\\xE3\\n\\"y\\"\\\n  \\ z"': 'x\xe3\n"y" z',
-    "a: -1.0e-07": -1e-7,
-    "a: [1, [2, {b: c}], ~]": [1, [2, {"b": "c"}], None],
-    "a:\n- - 1\n  - 2\n- b: 3\n  c: {}": [[1, 2], {"b": 3, "c": {}}],
-    "a: long words\n  that go on": "long words that go on",
-    "a:\nb: 1": None,
-    "a: [1,\n  2]": [1, 2],
-}
-
-
-@pytest.mark.parametrize("text", SCALARS)
-def test_values_of_yaml(text: str) -> None:
-    assert parse_yaml(text, "the text")["a"] == SCALARS[text]
-
-
-@pytest.mark.parametrize(
-    "text", ["a: *nowhere", "a: [1", "a: |\n  x", "a: {b", "a: 'x", " a: 1\nb: 2", 'a: "\\q"', "a: [1] 2"]
-)
-def test_what_is_no_yaml_of_keras_is_refused_with_its_line(text: str) -> None:
-    with pytest.raises(SerializationError, match=r"the text is not YAML that Keras wrote: line \d"):
-        parse_yaml(text, "the text")
-
-
-def test_aliases_that_multiply_are_refused() -> None:
-    bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
-        f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
-    )
-
-    with pytest.raises(SerializationError, match="unfolds to more than"):
-        parse_yaml(bomb, "the text")

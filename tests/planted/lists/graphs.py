@@ -29,7 +29,10 @@ DEFECTS = [
         "graphkit/core/threads.py",
         ("threads: an error of a worker is lost", "        if self.error is not None:\n            raise self.error\n", ""),
         ("threads: the first task is left out", "    for task in tasks[1:]:\n        _queue", "    for task in [*tasks[2:], tasks[-1]]:\n        _queue"),
-        ("threads: BLAS stays at one thread", "                blas[1](_before)\n", "                pass\n"),
+        ("threads: BLAS stays at one thread", "                _set_threads(blas.shared, _before)\n", "                pass\n"),
+        ("threads: BLAS obeys one Python thread alone", "        for release in blas.releases:\n            release()\n", ""),
+        ("threads: workers leave BLAS its own threads", "    _limit(blas.local)\n    while", "    while"),
+        ("threads: a BLAS of each thread stays at one thread", "            _set_threads(blas.local, own)\n", "            pass\n"),
     ),
     *in_file(
         "graphkit/core/windows.py",
