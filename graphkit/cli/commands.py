@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,8 @@ Show relevant versions and settings, report known problems, and train, export an
 The exit code is 1 if something does not work.
 """
 
+_OPTION = "option_"  # starts the names of arguments that are options of a format
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
@@ -160,20 +163,45 @@ def _add_plot(to: argparse.ArgumentParser) -> None:
 
 def _add_convert(to: argparse.ArgumentParser) -> None:
     to.add_argument("source", type=Path, metavar="SOURCE", help="the model to read")
-    to.add_argument(
-        "target",
-        type=Path,
-        metavar="TARGET",
-        help="the file to write: .keras, .h5, .json, .onnx; weights alone: .weights.h5, .weights.json, .npz, .safetensors",
-    )
+    to.add_argument("target", type=Path, metavar="TARGET", help=f"the file to write: {_written()}")
     to.add_argument("--weights", type=Path, metavar="FILE", help="weights for a SOURCE that has none (.json)")
     to.add_argument("--strict", action="store_true", help="write nothing if TARGET cannot hold all that SOURCE has")
     to.add_argument("--no-overwrite", action="store_true", help="fail if TARGET exists")
-    to.add_argument("--opset", type=int, metavar="N", help="ONNX opset to write (default: 21)")
-    to.add_argument(
-        "--keras-version", type=int, choices=(2, 3), metavar="N", help="of an .h5 file: 2 for tf.keras (default: 3)"
-    )
-    to.add_argument("--max-shard-size", type=float, metavar="GIB", help="of each shard of .weights.json (default: 5)")
+    options = to.add_argument_group("options of the formats")
+    for name, about in _options_of_formats().items():
+        with suppress(argparse.ArgumentError):  # a format of another package has an option of a name that is taken
+            options.add_argument(
+                f"--{name.replace('_', '-')}", dest=f"{_OPTION}{name}", type=_value, metavar="VALUE", help=about
+            )
+
+
+def _written() -> str:
+    """Return the suffixes of the formats that can be written."""
+    from graphkit.saving import formats
+
+    suffixes = (suffix for format in formats.all_formats() if format.is_written for suffix in format.suffixes)
+    return ", ".join(dict.fromkeys(suffixes))
+
+
+def _options_of_formats() -> dict[str, str]:
+    """Return the options of all formats that can be written, each with its help text."""
+    from graphkit.saving import formats
+
+    found: dict[str, list[str]] = {}
+    for format in formats.all_formats():
+        for name, about in format.options.items() if format.is_written else ():
+            found.setdefault(name, []).append(f"{format.name}: {about}".replace("%", "%%"))
+    return {name: "; ".join(texts) for name, texts in found.items()}
+
+
+def _value(text: str) -> Any:
+    """Return the value of an option: a number, true or false, or text."""
+    import json
+
+    try:
+        return json.loads(text.lower() if text in ("True", "False") else text)
+    except ValueError:
+        return text
 
 
 def _add_run(to: argparse.ArgumentParser) -> None:
@@ -258,12 +286,11 @@ def convert(arguments: argparse.Namespace) -> int:
     for path in (arguments.source, arguments.weights):
         if path is not None and not path.exists():
             raise FileNotFoundError(2, "no such file", str(path))
-    chosen = {
-        "opset": arguments.opset,
-        "keras_version": arguments.keras_version,
-        "max_shard_size": arguments.max_shard_size,
+    options = {
+        name.removeprefix(_OPTION): value
+        for name, value in vars(arguments).items()
+        if name.startswith(_OPTION) and value is not None
     }
-    options = {name: value for name, value in chosen.items() if value is not None}
     lost: list[str] = []
     graphkit.convert(
         arguments.source,

@@ -7,6 +7,7 @@ import platform
 import shutil
 import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from typing import Any
@@ -121,19 +122,16 @@ def _runtime() -> Iterator[Line]:
 
 
 def _formats() -> Iterator[Line]:
-    found = sorted(metadata.entry_points(group="graphkit.converters"), key=lambda e: e.name)
-    for entry in found:
-        try:
-            entry.load()
-            yield entry.name, entry.value, ""
-        except Exception as error:  # a broken plug-in is a finding
-            yield (
-                entry.name,
-                f"{entry.value}: FAILED",
-                f"converter {entry.name!r} cannot be imported: {type(error).__name__}: {error}",
-            )
-    if not found:
-        yield "none", "", "no converters are registered: reinstall graphkit (pip install graphkit)"
+    from graphkit.saving import formats
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", formats.ConverterWarning)  # the failures are findings below
+        found, failed = formats.all_formats(), formats.failed_entry_points()
+    for format in found:
+        does = " and ".join(word for word, can in (("read", format.is_read), ("written", format.is_written)) if can)
+        yield format.name, f"{does} ({type(format).__module__})", ""
+    for name, reason in failed.items():
+        yield name, "FAILED", f"the entry point {name!r} of {formats.GROUP} cannot be used: {reason}"
 
 
 def _drawing() -> Iterator[Line]:
@@ -150,7 +148,7 @@ _PARTS: dict[str, Callable[[], Iterator[Line]]] = {
     "system": _system,
     "packages": _packages,
     "onnxruntime": _runtime,
-    "converters": _converters,
+    "formats": _formats,
     "drawing": _drawing,
 }
 

@@ -120,6 +120,7 @@ def test_doctor_runs_a_net_and_says_all_is_well(capsys: pytest.CaptureFixture[st
         "BLAS",
         "CPUExecutionProvider",
         "Graphviz",
+        "Keras 3 archive",
         "graphkit.converters.onnx",
         "self test",
         "No problems found.",

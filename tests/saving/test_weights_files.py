@@ -79,7 +79,8 @@ def test_the_package_of_the_format_reads_and_writes_the_same_arrays(dtype: str, 
         assert bytes(read[name]["data"]) == array.tobytes()
 
     safetensors.numpy.save_file(arrays, tmp_path / "theirs.safetensors", {"format": "keras"})
-    with open_table(tmp_path / "theirs.safetensors", "w") as table:
+    source = Source(tmp_path / "theirs.safetensors")
+    with formats.format_of(source).open(source) as table:
         assert set(table.entries) == set(arrays)
         for name, array in arrays.items():
             assert table.entries[name].read().dtype == array.dtype
