@@ -21,7 +21,7 @@ _HOME = "keras.layers"
 
 @keras_class(_HOME)
 class CornerUpSampling2D(UpSampling2D):
-    """UpSampling2D with bilinear interpolation that aligns the corners of pixels: output position i is input position i / size.
+    """UpSampling2D with bilinear interpolation without half-pixel centers: output position i is input position i / size.
 
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
     """
