@@ -13,7 +13,7 @@ from graphkit.layers.input_spec import InputSpec
 from graphkit.ops.nn import capped_relu
 
 _HOME = "keras.layers"
-_FAR_BELOW = {"float16": -3e4}  # the value of masked logits; -1e9 for dtypes that can hold it
+_MASKED_LOGIT = {"float16": -3e4}  # the value of masked logits; -1e9 for dtypes that can hold it
 
 
 not_negative = must(
@@ -150,7 +150,7 @@ class Softmax(BuiltInLayer):
             return ops.softmax(inputs, axis=axis)
         self._check_mask(tuple(inputs.shape), tuple(mask.shape))
         kept = mask if mask.dtype == "bool" else ops.greater(mask, 0.5)
-        logits = ops.where(kept, inputs, _FAR_BELOW.get(str(inputs.dtype), -1e9))
+        logits = ops.where(kept, inputs, _MASKED_LOGIT.get(str(inputs.dtype), -1e9))
         return ops.where(kept, ops.softmax(logits, axis=axis), 0.0)
 
     def _check_mask(self, shape: tuple[Any, ...], mask: tuple[Any, ...]) -> None:

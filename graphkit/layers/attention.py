@@ -42,7 +42,7 @@ def _window_mask(queries: Any, keys: Any, width: int) -> Any:
     return ops.less(ops.absolute(rows - columns), width)
 
 
-def _all_of(masks: Sequence[Any]) -> Any:
+def _combined(masks: Sequence[Any]) -> Any:
     """Return the logical AND of the masks that are not None; None if there are none."""
     joined = None
     for mask in masks:
@@ -190,7 +190,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
     ) -> Any:
         """Return all masks combined, bool (batch, queries, keys), or None."""
         lengths = ops.shape(query)[1], ops.shape(value)[1]
-        return _all_of(
+        return _combined(
             [
                 _as_bool(attention_mask),
                 _as_bool(query_mask, -1),
@@ -556,7 +556,7 @@ class Attention(SeedArgument, BuiltInLayer):
         query_mask, value_mask = (mask[0], mask[1]) if mask else (None, None)
         scores = self._calculate_scores(query, key)
         lengths = ops.shape(scores)[-2:]
-        seen = _all_of([_as_bool(value_mask, -2), _causal_mask(*lengths) if use_causal_mask else None])
+        seen = _combined([_as_bool(value_mask, -2), _causal_mask(*lengths) if use_causal_mask else None])
         if seen is not None:
             scores = ops.where(seen, scores, scores - (65504.0 if scores.dtype == "float16" else 1.0e9))
         weights = ops.softmax(scores, axis=-1)

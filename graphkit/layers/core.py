@@ -158,10 +158,10 @@ class NoisyLayer(SeedArgument, BuiltInLayer):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the inputs, perturbed during training."""
-        return self._disturbed(inputs) if training and self._strength() > 0 else inputs
+        return self._perturbed(inputs) if training and self._strength() > 0 else inputs
 
-    def _disturbed(self, inputs: Any) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} defines no _disturbed(inputs)")
+    def _perturbed(self, inputs: Any) -> Any:
+        raise NotImplementedError(f"{type(self).__name__} defines no _perturbed(inputs)")
 
 
 _noise_shape = must(
@@ -187,7 +187,7 @@ class Dropout(NoisyLayer):
     rate: float = argument(check=fraction)
     noise_shape: Any = argument(default=None, check=or_none(_noise_shape))
 
-    def _disturbed(self, inputs: Any) -> Any:
+    def _perturbed(self, inputs: Any) -> Any:
         return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)
 
 

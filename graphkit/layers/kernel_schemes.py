@@ -205,7 +205,7 @@ class Float8Kernel(Scheme):
 
         @ops.custom_gradient
         def rounded(x: Any, scale: Any, history: Any) -> Any:
-            new = self._renewed(x, scale, history, "float8_e4m3fn") if training else (None, None)
+            new = self._updated(x, scale, history, "float8_e4m3fn") if training else (None, None)
             made = quantizers.quantize_and_dequantize(x, scale, "float8_e4m3fn", dtype)
             return made, lambda upstream: (upstream, *new)
 
@@ -213,7 +213,7 @@ class Float8Kernel(Scheme):
         def passed(x: Any, scale: Any, history: Any) -> Any:
             def gradient(upstream: Any) -> tuple[Any, Any, Any]:
                 made = quantizers.quantize_and_dequantize(upstream, scale, "float8_e5m2", dtype)
-                return made, *self._renewed(upstream, scale, history, "float8_e5m2")
+                return made, *self._updated(upstream, scale, history, "float8_e5m2")
 
             return x, gradient
 
@@ -222,7 +222,7 @@ class Float8Kernel(Scheme):
         return passed(layer.contraction(a, b), layer.outputs_grad_scale, layer.outputs_grad_amax_history)
 
     @staticmethod
-    def _renewed(x: Any, scale: Any, history: Any, dtype: str) -> tuple[Any, Any]:
+    def _updated(x: Any, scale: Any, history: Any, dtype: str) -> tuple[Any, Any]:
         """Return the scale and the history after a step."""
         new = quantizers.compute_float8_scale(ops.max(history), scale, LARGEST[dtype])
         return new, quantizers.compute_float8_amax_history(x, history)

@@ -25,7 +25,7 @@ class Merge(BuiltInLayer):
     """
 
     supports_masking = True
-    of_keras2 = False  # whether masks follow the rules of Keras 1 and 2, where they do not affect values
+    has_keras2_masks = False  # whether masks follow the rules of Keras 1 and 2, where they do not affect values
     exact_count: ClassVar[int | None] = None
     pairwise: ClassVar[str] = ""
 
@@ -40,7 +40,7 @@ class Merge(BuiltInLayer):
             InvalidArgumentError: it is not a list of shapes, or has the wrong length.
             ShapeError: the shapes do not fit together.
         """
-        self.of_keras2 = are_masks_of_keras2()
+        self.has_keras2_masks = are_masks_of_keras2()
         shapes = input_shape if isinstance(input_shape, list) else None
         if not shapes or not all(isinstance(s, tuple) for s in shapes):
             raise InvalidArgumentError(
@@ -93,7 +93,7 @@ class Merge(BuiltInLayer):
             return None
         self._check_masks(inputs, mask)
         given = [m for m in mask if m is not None]
-        if self.of_keras2:
+        if self.has_keras2_masks:
             return reduce(ops.logical_and, given) if given else None
         return reduce(ops.logical_or, given) if len(given) == len(mask) else None
 
@@ -111,7 +111,7 @@ class Merge(BuiltInLayer):
 
     def _masks_of_elements(self, inputs: list[Any]) -> list[Any]:
         """Return the masks of the inputs, expanded to the rank of the inputs; None where there is none."""
-        if self.of_keras2:
+        if self.has_keras2_masks:
             return [None] * len(inputs)
         return [_spread(getattr(x, "mask", None), x) for x in inputs]
 
@@ -246,7 +246,7 @@ class Concatenate(Merge):
         if all(m is None for m in mask):
             return None
         joined = ops.concatenate([_mask_like(x, m) for x, m in zip(inputs, mask, strict=True)], axis=self.axis)
-        return ops.all(joined, axis=-1) if self.of_keras2 else ops.any(joined, axis=-1)
+        return ops.all(joined, axis=-1) if self.has_keras2_masks else ops.any(joined, axis=-1)
 
 
 def _mask_like(x: Any, mask: Any) -> Any:

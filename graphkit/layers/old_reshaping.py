@@ -22,7 +22,7 @@ _HOME = "layers"
 
 @graphkit_class(_HOME)
 class CornerUpSampling2D(SavedAsGraph, UpSampling2D):
-    """UpSampling2D with bilinear interpolation that lays the corners of pixels upon each other: place i is place i / size of the input.
+    """UpSampling2D with bilinear interpolation without half-pixel centers: output position i is input position i / size.
 
     Source: keras 2.2 and 2.3 UpSampling2D on TensorFlow 1 (`tf.image.resize_bilinear`).
     """

@@ -21,7 +21,7 @@ _padding = must(
 )
 
 
-class _OfSpatialAxes(SpatialLayer, kw_only=True):
+class _PoolingBase(SpatialLayer, kw_only=True):
     """Base of all pooling layers; `function` is the name of the op."""
 
     function: ClassVar[str] = ""
@@ -31,7 +31,7 @@ class _OfSpatialAxes(SpatialLayer, kw_only=True):
         cls.function = function or cls.function
 
 
-class _Pooling(_OfSpatialAxes):
+class _Pooling(_PoolingBase):
     """Pooling over windows.
 
     Args:
@@ -122,7 +122,7 @@ class AveragePooling3D(_AveragePooling, rank=3, function="average_pool"):
     """Mean over windows of volumes, excluding padding. Arguments as for `MaxPooling2D`. Source: keras.layers.AveragePooling3D."""
 
 
-class _GlobalPooling(_OfSpatialAxes):
+class _GlobalPooling(_PoolingBase):
     """Pooling over all spatial positions: one value for each channel."""
 
     built_at_once = True
@@ -187,7 +187,7 @@ class GlobalAveragePooling3D(_GlobalPooling, rank=3, function="mean"):
     """Mean over each volume: (batch, d, h, w, channels) to (batch, channels). Source: keras.layers.GlobalAveragePooling3D."""
 
 
-class _AdaptivePooling(_OfSpatialAxes):
+class _AdaptivePooling(_PoolingBase):
     """Pooling to a given output size: as many windows along each axis, which cover the input and may overlap by one element."""
 
     output_size: Any = argument(check=sizes)

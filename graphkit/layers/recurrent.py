@@ -191,12 +191,12 @@ class RNN(LoopArguments, BuiltInLayer):
                 f"Cannot unroll a RNN if the time dimension is undefined (layer {self.name!r}). Give the number of time steps in the "
                 "shape of the Input, or do not set `unroll`."
             )
-        own_state = initial_state is None and not self.stateful
+        starts_at_zero = initial_state is None and not self.stateful
         states = self._starting_states(sequences, initial_state)
         mask = self._checked_mask(mask)
         if self.time_major and mask is not None:
             mask = ops.swapaxes(mask, 0, 1)
-        output, states = self._run(sequences, states, mask, bool(training), own_state)
+        output, states = self._run(sequences, states, mask, bool(training), starts_at_zero)
         if self.stateful:
             for variable, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
                 variable.assign(state)
@@ -230,14 +230,14 @@ class RNN(LoopArguments, BuiltInLayer):
         return [nest.map_structure(lambda s: ops.cast(s, self.compute_dtype), s) for s in nested]
 
     def _run(
-        self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
+        self, sequences: Any, states: list[Any], mask: Any, training: bool, starts_at_zero: bool
     ) -> tuple[Any, list[Any]]:
         """Return (output, final states)."""
         with steady_dropout(self.cell, sequences[:, 0], states) if training else steady_dropout(None, None, None):
             return self._scan(sequences, states, mask, training)
 
     @property
-    def _zeroes(self) -> bool:
+    def _zeroes_masked_outputs(self) -> bool:
         """Whether masked time steps return zeros: Keras ignores `zero_output_for_mask` where it unrolls."""
         return bool(self.zero_output_for_mask and not self.unroll)
 
@@ -251,7 +251,7 @@ class RNN(LoopArguments, BuiltInLayer):
             (before, last), (x, *off) = carry, slices
             output, after = call_cell(self.cell, x, before, training)
             if off:
-                output = _where(off[0], output, ops.zeros_like(output) if self._zeroes else last)
+                output = _where(off[0], output, ops.zeros_like(output) if self._zeroes_masked_outputs else last)
                 after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)
             return (after, output), output if self.return_sequences else None
 
@@ -341,16 +341,16 @@ class OwnCellRNN(RNN):
 
 
 class _BuiltInRNN(OwnCellRNN):
-    """A layer that can run a whole sequence as one op, `of_sequence`."""
+    """A layer that can run a whole sequence as one op, `sequence_op`."""
 
-    of_sequence: ClassVar[Callable[..., tuple[Any, ...]]]
+    sequence_op: ClassVar[Callable[..., tuple[Any, ...]]]
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.input_spec = InputSpec(ndim=3)
 
     def _run(
-        self, sequences: Any, states: list[Any], mask: Any, training: bool, own_state: bool
+        self, sequences: Any, states: list[Any], mask: Any, training: bool, starts_at_zero: bool
     ) -> tuple[Any, list[Any]]:
         cell = self.cell
         names = {n: _known_name(getattr(cell, n)) for n in ("activation", "recurrent_activation") if hasattr(cell, n)}
@@ -359,29 +359,29 @@ class _BuiltInRNN(OwnCellRNN):
             usual and sequences.dtype not in dtypes.HALF
         )  # half floats are rounded at each step of the cell, as in Keras
         if not usual or (training and cell.recurrent_dropout) or (mask is not None and mask.ndim != 2):
-            return super()._run(sequences, states, mask, training, own_state)
+            return super()._run(sequences, states, mask, training, starts_at_zero)
         if training and cell.dropout:
             sequences = sequences * ops.expand_dims(cell.get_dropout_mask(sequences[:, 0]), 1)
         variant = {"reset_after": cell.reset_after} if hasattr(cell, "reset_after") else {}
         output, *last = self._whole(sequences, states, mask, {**names, **variant})
-        return self._masked_output(output, mask, own_state), last
+        return self._masked_output(output, mask, starts_at_zero), last
 
     def _whole(self, sequences: Any, states: list[Any], mask: Any, options: dict[str, Any]) -> tuple[Any, ...]:
         """Run the whole sequence as one op."""
         cell = self.cell
         first = states[0] if len(states) == 1 else states
-        return self.of_sequence(
+        return self.sequence_op(
             sequences, cell.kernel, cell.recurrent_kernel, cell.bias, first, mask,
             go_backwards=self.go_backwards, return_sequences=self.return_sequences, **options,
         )  # fmt: skip
 
-    def _masked_output(self, output: Any, mask: Any, own_state: bool) -> Any:
+    def _masked_output(self, output: Any, mask: Any, starts_at_zero: bool) -> Any:
         """Set outputs to zero at masked time steps (`zero_output_for_mask`), or at those before the first that is not masked."""
-        if mask is None or (own_state and not self._zeroes):
+        if mask is None or (starts_at_zero and not self._zeroes_masked_outputs):
             return output  # a state that starts at zero stays zero until the first step that is not masked
         flags = ops.cast(mask, "bool")
         flags = ops.flip(flags, 1) if self.go_backwards else flags
-        if not self._zeroes:
+        if not self._zeroes_masked_outputs:
             flags = ops.greater(ops.cumsum(ops.cast(flags, "int32"), axis=1), 0)
         if not self.return_sequences:
             flags = flags[:, -1]
@@ -411,7 +411,7 @@ class SimpleRNN(CellArguments, _BuiltInRNN):
     `recurrent_activation` and `unit_forget_bias`.
     """
 
-    cell_class, cell_name, of_sequence = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
+    cell_class, cell_name, sequence_op = SimpleRNNCell, "simple_rnn_cell", staticmethod(simple_rnn)
     argument_order = f"{_PLAIN} {LOOP} seed"
     config_order = f"{_LOOP_CONFIG} {_PLAIN}"
 
@@ -427,7 +427,7 @@ class GRU(GRUArguments, _BuiltInRNN):
         The others are those of `LSTM`, without `unit_forget_bias`.
     """
 
-    cell_class, cell_name, of_sequence = GRUCell, "gru_cell", staticmethod(gru)
+    cell_class, cell_name, sequence_op = GRUCell, "gru_cell", staticmethod(gru)
     argument_order = f"{_GATED} seed {LOOP} reset_after use_cudnn"
     config_order = f"{_LOOP_CONFIG} {_GATED} reset_after seed"
 
@@ -453,6 +453,6 @@ class LSTM(LSTMArguments, _BuiltInRNN):
         use_cudnn: accepted, without effect.
     """
 
-    cell_class, cell_name, of_sequence = LSTMCell, "lstm_cell", staticmethod(lstm)
+    cell_class, cell_name, sequence_op = LSTMCell, "lstm_cell", staticmethod(lstm)
     argument_order = f"{_WITH_FORGET_BIAS} seed {LOOP} use_cudnn"
     config_order = f"{_LOOP_CONFIG} {_WITH_FORGET_BIAS} seed"

@@ -22,7 +22,7 @@ class GaussianNoise(NoisyLayer):
 
     stddev: float = argument(check=fraction)
 
-    def _disturbed(self, inputs: Any) -> Any:
+    def _perturbed(self, inputs: Any) -> Any:
         return inputs + random.normal(
             ops.shape(inputs), stddev=self.stddev, dtype=self.compute_dtype, seed=self.seed_generator
         )
@@ -37,7 +37,7 @@ class GaussianDropout(NoisyLayer):
 
     rate: float = argument(check=fraction)
 
-    def _disturbed(self, inputs: Any) -> Any:
+    def _perturbed(self, inputs: Any) -> Any:
         deviation = math.sqrt(self.rate / (1.0 - self.rate)) if self.rate < 1 else math.inf
         return inputs * random.normal(
             ops.shape(inputs), 1.0, deviation, dtype=self.compute_dtype, seed=self.seed_generator
@@ -56,7 +56,7 @@ class AlphaDropout(NoisyLayer):
     rate: float = argument(check=fraction)
     noise_shape: Any = argument(default=None)
 
-    def _disturbed(self, inputs: Any) -> Any:
+    def _perturbed(self, inputs: Any) -> Any:
         whole = ops.shape(inputs)
         noise = (
             whole
@@ -77,7 +77,7 @@ class _SpatialDropout(SpatialLayer, Dropout):
     noise_shape: Any = argument(init=False)
     data_format: Any = argument(default="channels_last", convert=standardize_data_format, kw_only=True)
 
-    def _disturbed(self, inputs: Any) -> Any:
+    def _perturbed(self, inputs: Any) -> Any:
         ones = [1] * self.rank
         noise = (None, None, *ones) if self.data_format == CHANNELS_FIRST else (None, *ones, None)
         return random.dropout(inputs, self.rate, noise_shape=noise, seed=self.seed_generator)

@@ -163,7 +163,7 @@ def _pairs(layer: Any, name: str, value: Any) -> Any:
     return tuple(per_axis(item, 2, f"entry {i + 1} of {name}", allow_zero=True) for i, item in enumerate(value))
 
 
-class _Bordered(SpatialLayer):
+class _EdgeLayer(SpatialLayer):
     """Base of padding and cropping, with a pair of counts for each spatial axis."""
 
     data_format = CHANNELS_LAST  # for layers without this argument
@@ -174,7 +174,7 @@ class _Bordered(SpatialLayer):
         return dict(zip(spatial_axes(self.rank + 2, self.data_format), each, strict=True))
 
 
-class _ZeroPadding(_Bordered):
+class _ZeroPadding(_EdgeLayer):
     """Pads the spatial axes with zeros."""
 
     padding: Any = argument(default=1, check=_pairs)
@@ -213,7 +213,7 @@ class ZeroPadding3D(_ZeroPadding, rank=3):
     """
 
 
-class _Cropping(_Bordered):
+class _Cropping(_EdgeLayer):
     """Removes elements at both ends of the spatial axes."""
 
     cropping: Any = argument(default=(1, 1), check=_pairs)

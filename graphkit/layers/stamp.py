@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 _OWN = "graphkit"
 _DATA = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic, np.dtype, slice, type)
-_NO_PART_OF_THE_CALL = ("_initializer", "_regularizer", "_constraint")  # they concern weights, not the computation
-_KEPT_APART = ("_eager", "_losses", "_weights", "compiled", "history", "nodes")
+_WEIGHT_SETTINGS = ("_initializer", "_regularizer", "_constraint")  # they concern weights, not the computation
+_BOOKKEEPING = ("_eager", "_losses", "_weights", "compiled", "history", "nodes")
 
 
 class ModelStamp(NamedTuple):
@@ -73,7 +73,7 @@ def stamp_of(layer: Layer) -> ModelStamp:
 def _contents(layer: Layer) -> Hashable:
     from graphkit.layers.layer import Layer as Whole
 
-    held = {k: v for k, v in vars(layer).items() if k not in _KEPT_APART and k not in layer.unstamped}
+    held = {k: v for k, v in vars(layer).items() if k not in _BOOKKEEPING and k not in layer.unstamped}
     return fingerprint(held, whole=(Stamped, Whole, Variable))
 
 
@@ -83,7 +83,7 @@ def is_foreign(thing: Any) -> bool:
         return True
     if type(thing).__module__.startswith(f"{_OWN}.models"):
         return False  # a graph: its layers are checked one by one
-    values = (v for k, v in vars(thing).items() if k not in _KEPT_APART and not k.endswith(_NO_PART_OF_THE_CALL))
+    values = (v for k, v in vars(thing).items() if k not in _BOOKKEEPING and not k.endswith(_WEIGHT_SETTINGS))
     return any(_holds_foreign(value) for value in values)
 
 

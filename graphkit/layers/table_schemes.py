@@ -132,7 +132,7 @@ class Int4Table(Int8Table):
     @staticmethod
     def _encoded_table(layer: Any, table: Any, default: Any) -> dict[str, Any]:
         own = getattr(layer.quantization_config, "weight_quantizer", None)
-        quantizer = default if own is None else lambda x: _turned_quantizer(own, x)
+        quantizer = default if own is None else lambda x: _transposed_quantizer(own, x)
         found = int4_encoded(ops.transpose(table), block_size_of(layer), quantizer, pack_axis=0)
         return _named("_embeddings", "embeddings", [None if v is None else ops.transpose(v) for v in found])
 
@@ -174,7 +174,7 @@ class Int4Table(Int8Table):
         return f"int4/{block_size_of(layer) or -1}"
 
 
-def _turned_quantizer(quantizer: Any, x: Any) -> tuple[Any, Any]:
+def _transposed_quantizer(quantizer: Any, x: Any) -> tuple[Any, Any]:
     """Apply a user-defined quantizer, which expects the table itself, to the transposed table."""
     return tuple(ops.transpose(v) for v in quantizer(ops.transpose(x)))
 

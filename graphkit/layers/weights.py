@@ -161,9 +161,9 @@ class WeightedOperation(TypedOperation):
     @property
     def trainable_weights(self) -> list[Variable]:
         """The weights that training updates: none if this layer is frozen, and none of inner layers that are frozen."""
-        return [] if not self.trainable else [v for v in unique_variables(self._trainable_ones()) if v.trainable]
+        return [] if not self.trainable else [v for v in unique_variables(self._walk_trainable()) if v.trainable]
 
-    def _trainable_ones(self) -> Iterator[Variable]:
+    def _walk_trainable(self) -> Iterator[Variable]:
         stack: list[Layer] = [cast("Layer", self)]
         seen: set[int] = set()
         while stack:

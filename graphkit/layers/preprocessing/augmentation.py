@@ -12,7 +12,14 @@ from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import SeedArgument
 from graphkit.layers.preprocessing import bounding_boxes as boxes_of
-from graphkit.layers.preprocessing.images import ImageLayer, Range, ValueRangeArgument, _Sized, each_within, in_bounds
+from graphkit.layers.preprocessing.images import (
+    ImageLayer,
+    Range,
+    ValueRangeArgument,
+    _ResizedImages,
+    each_within,
+    in_bounds,
+)
 from graphkit.ops import image
 from graphkit.ops.resizing import resize
 
@@ -102,7 +109,7 @@ def _drawn_seed(value: Any) -> Any:
 
 
 @keras_class(_HOME)
-class RandomCrop(_Sized, RandomLayer):
+class RandomCrop(_ResizedImages, RandomLayer):
     """Crops a batch to (height, width) at one random position. Source: keras.layers.RandomCrop.
 
     Images that are not larger than the crop in both axes are cut to its aspect ratio and resized.
@@ -312,7 +319,7 @@ class RandomZoom(_Affine):
         return [wide, 0.0, x * (1.0 - wide), 0.0, tall, y * (1.0 - tall)]
 
 
-def _slant(layer: Any, name: str, value: Any) -> Range:
+def _shear(layer: Any, name: str, value: Any) -> Range:
     """Check a factor within 0..1; also accept the pair (-f, f) that a config holds for a single number f."""
     mirrored = isinstance(value, (list, tuple)) and len(value) == 2 and value[0] == -value[1]
     return _from_zero(layer, name, value[1] if mirrored else value)
@@ -330,8 +337,8 @@ class RandomShear(_Affine):
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
 
-    x_factor: Any = argument(default=0.0, check=_slant)
-    y_factor: Any = argument(default=0.0, check=_slant)
+    x_factor: Any = argument(default=0.0, check=_shear)
+    y_factor: Any = argument(default=0.0, check=_shear)
 
     def matrix(self, images: Any) -> list[Any]:
         """Draw shears."""

@@ -35,7 +35,7 @@ class _Color(ValueRangeArgument, FactorLayer):
         return ops.clip(images, *self.value_range)
 
 
-class _Unit(_Color):
+class _UnitFactorColor(_Color):
     """A color layer with factors from 0 to 1."""
 
     bounds: ClassVar[Range] = (0.0, 1.0)
@@ -60,7 +60,7 @@ class RandomBrightness(_Color):
 
 
 @keras_class(_HOME)
-class RandomContrast(_Unit):
+class RandomContrast(_UnitFactorColor):
     """Scales the differences from each channel's mean by a random factor. Source: keras.layers.RandomContrast.
 
     Args:
@@ -101,7 +101,7 @@ class RandomColorDegeneration(_Color):
         return self._clipped(images + drawn * (grey - images))
 
 
-class _Hsv(_Unit):
+class _HsvColor(_UnitFactorColor):
     """Base of layers that change hue or saturation."""
 
     argument_order = _LATE_SEED
@@ -114,7 +114,7 @@ class _Hsv(_Unit):
 
 
 @keras_class(_HOME)
-class RandomSaturation(_Hsv):
+class RandomSaturation(_HsvColor):
     """Multiplies the saturation by f / (1 - f), with f drawn from `factor`. Source: keras.layers.RandomSaturation.
 
     Args:
@@ -139,7 +139,7 @@ class RandomSaturation(_Hsv):
 
 
 @keras_class(_HOME)
-class RandomHue(_Hsv):
+class RandomHue(_HsvColor):
     """Shifts the hue by up to `factor` times half a turn, in a random direction. Source: keras.layers.RandomHue.
 
     Args:
@@ -163,7 +163,7 @@ class RandomHue(_Hsv):
 
 
 @keras_class(_HOME)
-class RandomInvert(_Unit):
+class RandomInvert(_UnitFactorColor):
     """Inverts the colors of some images. Source: keras.layers.RandomInvert.
 
     Args:
@@ -242,7 +242,7 @@ class RandomPosterization(_Color):
 
 
 @keras_class(_HOME)
-class RandomSharpness(_Unit):
+class RandomSharpness(_UnitFactorColor):
     """Smooths or sharpens images. Source: keras.layers.RandomSharpness.
 
     Args:
@@ -274,7 +274,7 @@ def _odd_sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
 
 
 @keras_class(_HOME)
-class RandomGaussianBlur(_Unit):
+class RandomGaussianBlur(_UnitFactorColor):
     """Blurs images with a Gaussian of random deviation. Source: keras.layers.RandomGaussianBlur.
 
     Args:

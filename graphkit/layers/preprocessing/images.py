@@ -282,7 +282,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
 # ----- sizes -----
 
 
-class _Sized(ImageLayer):
+class _ResizedImages(ImageLayer):
     """Base of layers that change the size of images."""
 
     moves, always = True, True
@@ -309,7 +309,7 @@ _interpolation = must(
 
 
 @keras_class(_HOME)
-class Resizing(_Sized):
+class Resizing(_ResizedImages):
     """Resizes images to (height, width), also at inference. Source: keras.layers.Resizing.
 
     Args:
@@ -380,7 +380,7 @@ class Resizing(_Sized):
 
 
 @keras_class(_HOME)
-class CenterCrop(_Sized):
+class CenterCrop(_ResizedImages):
     """Crops images to their center (height, width), also at inference. Source: keras.layers.CenterCrop.
 
     Images that are smaller along an axis are cut to the target's aspect ratio and resized.

@@ -57,7 +57,7 @@ def salt_of(layer: Any, name: str, salt: Any) -> list[int] | None:
     return pair
 
 
-class _Vocabulary:
+class _TokenCounts:
     """Counts tokens, and the documents that contain them, for `adapt`."""
 
     def __init__(self) -> None:
@@ -157,7 +157,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         self.input_vocabulary = self.vocabulary if not isinstance(self.vocabulary, str) else None
         self.input_idf_weights = self.idf_weights
         self._tokens: list[Any] = []
-        self._seen = _Vocabulary()
+        self._seen = _TokenCounts()
         self._idf: Any = None
         if self.vocabulary is not None:
             self.set_vocabulary(self.vocabulary, self.idf_weights)
@@ -344,7 +344,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
 
     def reset_state(self) -> None:
         """Reset the counts."""
-        self._seen = _Vocabulary()
+        self._seen = _TokenCounts()
 
     # ----- lookup -----
 
@@ -509,7 +509,7 @@ class IntegerLookup(IndexLookup):
 
 _STANDARDIZATIONS = ("lower_and_strip_punctuation", "lower", "strip_punctuation", None)
 _SPLITS = ("whitespace", "character", None)
-_LOOKED_UP = "max_tokens vocabulary idf_weights pad_to_max_tokens output_mode sparse encoding"
+_LOOKUP_ARGUMENTS = "max_tokens vocabulary idf_weights pad_to_max_tokens output_mode sparse encoding"
 
 
 _standardization = must(
@@ -576,7 +576,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     output_sequence_length: int | None = argument(default=None, check=or_none(_length), kw_only=True)
 
     def __post_init__(self) -> None:
-        shared = {name: getattr(self, name) for name in _LOOKED_UP.split()}
+        shared = {name: getattr(self, name) for name in _LOOKUP_ARGUMENTS.split()}
         self._lookup_layer = StringLookup(
             **shared,
             mask_token="",

@@ -80,7 +80,7 @@ class RandomColorJitter(ValueRangeArgument, RandomLayer):
         return images
 
 
-class _OfLayers(ValueRangeArgument, FactorLayer):
+class _LayerSet(ValueRangeArgument, FactorLayer):
     """Base of augmentations that use a set of other layers, all with the same strength `factor`."""
 
     moves = True
@@ -125,7 +125,7 @@ class _OfLayers(ValueRangeArgument, FactorLayer):
 
 
 @keras_class(_HOME)
-class RandAugment(_OfLayers):
+class RandAugment(_LayerSet):
     """Applies `num_ops` of eleven augmentations, chosen for each batch (Cubuk et al., 2019). Source: keras.layers.RandAugment.
 
     Args:
@@ -171,7 +171,7 @@ class RandAugment(_OfLayers):
 
 
 @keras_class(_HOME)
-class AugMix(_OfLayers):
+class AugMix(_LayerSet):
     """Mixes images with chains of augmentations of them (Hendrycks et al., 2019). Source: keras.layers.AugMix.
 
     Args:

@@ -17,7 +17,7 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/layers/recurrent.py",
-        ("RNN: masked steps take the new output", "output = _where(off[0], output, ops.zeros_like(output) if self._zeroes else last)", "output = output"),
+        ("RNN: masked steps take the new output", "output = _where(off[0], output, ops.zeros_like(output) if self._zeroes_masked_outputs else last)", "output = output"),
         ("RNN: states move at masked steps", "after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)", "after = after"),
         ("RNN: go_backwards gives the sequence forwards", "ops.flip(ys, 0) if self.go_backwards else ys, 0, 1), states", "ys, 0, 1), states"),
         ("RNN: go_backwards reads forwards", "reverse=self.go_backwards, unroll", "reverse=False, unroll"),
@@ -82,7 +82,7 @@ DEFECTS = [
         ("Embedding always masks", "return ops.not_equal(inputs, 0) if self.mask_zero else None", "return ops.not_equal(inputs, 0)"),
         ("Masking: all features must differ", "        return ops.any(ops.not_equal(inputs, self.mask_value), axis=-1)\n", "        return ops.all(ops.not_equal(inputs, self.mask_value), axis=-1)\n"),
         ("Masking leaves the masked steps as they are", "return inputs * ops.cast(kept, inputs.dtype)", "return inputs"),
-        ("Dropout acts outside of training", "return self._disturbed(inputs) if training and self._strength() > 0 else inputs", "return self._disturbed(inputs) if self._strength() > 0 else inputs"),
+        ("Dropout acts outside of training", "return self._perturbed(inputs) if training and self._strength() > 0 else inputs", "return self._perturbed(inputs) if self._strength() > 0 else inputs"),
         ("Dropout: noise_shape is ignored", "return random.dropout(inputs, self.rate, noise_shape=self.noise_shape, seed=self.seed_generator)", "return random.dropout(inputs, self.rate, seed=self.seed_generator)"),
         ("ActivityRegularization: l1 and l2 swapped", 'regularizers.L1L2(l1=given["l1"], l2=given["l2"])', 'regularizers.L1L2(l1=given["l2"], l2=given["l1"])'),
         ("EinsumDense: fans are not those of the equation", "fan_out = [i for i, letter in enumerate(terms.kernel) if letter in terms.outputs]", "fan_out = [len(terms.kernel) - 1]"),
