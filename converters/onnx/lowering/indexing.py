@@ -36,7 +36,8 @@ def _with_classes(b: GraphBuilder, x: Operand, *, size: Size, least: int) -> Any
         return b.op("Identity", x)
     if b.parent is not None:
         raise ExportError(
-            "A size that depends on values cannot leave the body of a loop or branch in ONNX. Give the number of classes."
+            "A size that depends on values cannot leave the body of a loop or branch in ONNX. Give `num_segments`, or move the "
+            "operation out of the body."
         )
     flat = b.op("Reshape", b.cast(x, "int64"), b.ints([-1]))
     numbers = b.op("Concat", flat, b.ints([least - 1]), axis=0)
