@@ -8,7 +8,6 @@ from functools import wraps
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from graphkit.core.registry import Registry
-from graphkit.core.serialization import OWN
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.tracing import current_trace
@@ -33,8 +32,9 @@ class OperationRecord(NamedTuple):
 
     @property
     def registered_name(self) -> str:
-        """The name that files give it beside its class: `graphkit>Name` for an op that Keras does not have."""
-        return f"{OWN}>{self.class_name}" if self.module.split(".")[0] == OWN else self.class_name
+        """The name that files give it beside its class: `package>Name` for an op that Keras does not have."""
+        package = self.module.split(".")[0]
+        return self.class_name if package == "keras" else f"{package}>{self.class_name}"
 
 
 OPERATIONS: Registry[OperationRecord] = Registry("operation")

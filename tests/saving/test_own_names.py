@@ -211,3 +211,28 @@ def test_what_a_file_does_not_hold_of_an_older_optimizer_is_told(
         model.save(tmp_path / "m.keras")
     graphkit.convert(model, tmp_path / "c.keras", lost=lost)
     assert [text for text in lost if text.startswith(told)]
+
+
+# ----- earlier files -----
+
+EARLIER = json.loads((Path(__file__).parents[2] / "fixtures" / "earlier_names.json").read_text(encoding="utf-8"))[
+    "models"
+]
+
+
+@pytest.mark.parametrize("name", EARLIER)
+def test_files_that_name_it_as_a_layer_of_keras_open(name: str, tmp_path: Path) -> None:
+    """Models as JSON, written when graphkit named its own layers in `keras.layers`."""
+    (tmp_path / "m.json").write_text(json.dumps(EARLIER[name]))
+    layer = graphkit.load(tmp_path / "m.json").get_layer("own")
+
+    assert name in (type(layer).__name__, getattr(layer, "recurrent_activation", OLD).__name__)
+    assert "graphkit.layers" not in json.dumps(EARLIER[name])
+
+
+def test_there_is_an_earlier_file_of_each_layer() -> None:
+    """New layers have none: they were never named otherwise."""
+    assert set(EARLIER) - {"hard_sigmoid_keras2"} <= {
+        name for module, name in serialization._EARLIER if "layers" in module
+    }
+    assert len(EARLIER) == 15

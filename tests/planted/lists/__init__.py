@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.planted.lists import computing, files, graphs, known, layering, optimizing, training
+from tests.planted.lists import computing, files, graphs, known, layering, naming, optimizing, training
 
 DEFECTS = [
     *known.DEFECTS,
@@ -12,4 +12,5 @@ DEFECTS = [
     *computing.DEFECTS,
     *graphs.DEFECTS,
     *files.DEFECTS,
+    *naming.DEFECTS,
 ]
