@@ -160,7 +160,6 @@ def test_a_script_that_imports_keras_runs(programs: Path, demo: Path) -> None:
     ("extra", "use"),
     [
         ("yaml", "models.model_from_json('class_name: Sequential')"),
-        ("tensorboard", "callbacks.TensorBoard('logs')"),
         ("images", "utils.load_img('a.png')"),
     ],
 )

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from typing import Any
 
+import numpy as np
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import graphkit
 from graphkit.converters.keras_legacy.yaml_config import parse_yaml
@@ -132,6 +136,32 @@ def test_an_array_may_have_so_many_bytes(monkeypatch: pytest.MonkeyPatch) -> Non
 
     with pytest.raises(SerializationError, match="does not fit its tag"):
         parse_yaml(ARRAY, "it")
+
+
+# ----- what PyYAML writes -----
+
+LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(st.characters(codec="utf-8"))
+
+
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.recursive(
+        LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=9), inner, max_size=4)
+    ),
+    st.sampled_from([None, False, True]),
+)
+def test_what_pyyaml_dumps_comes_back(data: Any, flow: bool | None) -> None:
+    assert parse_yaml(yaml.dump(data, default_flow_style=flow, allow_unicode=True), "it") == data
+
+
+def test_tuples_and_arrays_that_pyyaml_dumps_come_back_as_lists_and_numbers() -> None:
+    data = {
+        "scalar": np.float32(0.5), "flag": np.bool_(True), "array": np.arange(3), "none": np.zeros((0,)),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "tuple": (1, (2,)),
+    }  # fmt: skip
+    assert parse_yaml(yaml.dump(data), "it") == {
+        "scalar": 0.5, "flag": True, "array": [0, 1, 2], "none": [], "fortran": [[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]], "tuple": [1, [2]],
+    }  # fmt: skip
 
 
 # ----- refused -----
