@@ -11,6 +11,7 @@ from typing import Any
 from graphkit.core.collection import collection_paused
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.core.files import check_target
+from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, reading_from
 from graphkit.saving import formats
 from graphkit.saving.formats import Format
@@ -138,7 +139,8 @@ def _check_known(format: Format, options: Mapping[str, Any], caller: str) -> Non
     unknown = sorted(set(options) - set(format.options))
     if unknown:
         raise InvalidTypeError(
-            f"{caller} got arguments that it does not know: {unknown}. The options of {format.name} are {list(format.options)}."
+            f"{caller}: {format.name} has no option {unknown[0]!r}; its options are {list(format.options)}."
+            f"{did_you_mean(unknown[0], format.options)}"
         )
 
 

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from graphkit.core.errors import InvalidArgumentError, NameConflictError, SerializationError
 from graphkit.core.file_kinds import other_kind
+from graphkit.core.registry import did_you_mean
 from graphkit.saving.source import Source
 
 GROUP = "graphkit.converters"
@@ -292,7 +293,8 @@ def check_options(format: Format, options: Mapping[str, Any], known: Mapping[str
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise InvalidArgumentError(
-            f"{caller}: {format.name} takes no option {unknown[0]!r}; its options are {list(known)}."
+            f"{caller}: {format.name} has no option {unknown[0]!r}; its options are {list(known)}."
+            f"{did_you_mean(unknown[0], known)}"
         )
 
 

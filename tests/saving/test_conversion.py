@@ -107,7 +107,7 @@ def test_an_unknown_suffix_lists_what_is_known(model: Any, tmp_path: Path) -> No
 
 
 def test_an_option_of_another_format_is_refused(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match="Keras 3 archive takes no option 'opset'"):
+    with pytest.raises(InvalidArgumentError, match="Keras 3 archive has no option 'opset'"):
         graphkit.convert(model, tmp_path / "m.keras", opset=18)
 
 

@@ -121,7 +121,7 @@ def test_what_keras_2_does_not_have_is_refused(case: str, tmp_path: Path) -> Non
 
 def test_only_hdf5_has_versions(tmp_path: Path) -> None:
     x = layers.Input((4,))
-    with pytest.raises(InvalidTypeError, match="options of Keras 3 archive are"):
+    with pytest.raises(InvalidTypeError, match="Keras 3 archive has no option"):
         models.Model(x, layers.Dense(2)(x)).save(tmp_path / "m.keras", keras_version=2)
 
 
