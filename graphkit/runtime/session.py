@@ -492,7 +492,7 @@ class _FedWeights:
         }
         for place, (name, variable) in enumerate(self._own):
             array = variable.array
-            if self._sources[place] is not array or not array.flags.c_contiguous:  # moved into other memory, or copied
+            if self._sources[place] is not array or not array.flags.c_contiguous:  # a new array, or a copy each time
                 self._sources[place], self._values[name] = array, _fed_value(array)
         return {**self._values, **made}
 
