@@ -25,8 +25,8 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "utils", "preprocessing", "applications", "datasets", "compat", "mixed_precision"},
-    {"serving", "cli", "__main__"},
+    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision"},
+    {"cli", "__main__"},
 ]
 # What stands on the level of a room but asks one above, with the reason. Everything else goes through core/deferred.py's table.
 ALLOWED = {

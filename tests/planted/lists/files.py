@@ -45,7 +45,7 @@ DEFECTS = [
         ("yaml: any depth", "        if self._depth > _MAX_DEPTH:", "        if self._depth > 100 * _MAX_DEPTH:"),
         ("yaml: an anchor may hold itself", "event.anchor in self.anchors and event.anchor not in self._sizes", "False"),
         ("yaml: tags that are not known are left out", "    raise UnsafeCodeError(\n        f\"has the YAML", "    return str(\n        f\"has the YAML"),
-        tests=("tests/saving/test_yaml_config.py",),
+        tests=("tests/converters/keras_legacy/test_yaml_config.py",),
     ),
     *in_file(
         "graphkit/saving/weights.py",
