@@ -1,7 +1,9 @@
 """A check of the global heaps of an HDF5 file, where texts of variable length are kept.
 
-The HDF5 library walks through a heap by the sizes that its objects declare, and never ends where a free object declares 0 bytes. So the
-heaps of a file are looked at before the library reads the first text. Source: HDF5 file format specification, version 3.0, III.E.
+The HDF5 library walks through a heap by the sizes that its objects declare, and never ends where a free object declares 0 bytes. It
+allocates as many bytes as a reference to a text declares before it compares them with the heap. So the heaps of a file, and the
+references to them, are looked at before the library reads the first text.
+Source: HDF5 file format specification, version 3.0, III.E and IV.A.2.d.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from graphkit.core.errors import SerializationError
 _SIGNATURE = b"GCOL\x01\0\0\0"  # with the version and the reserved bytes
 _HEADER = struct.Struct("<8sQ")  # signature and so on, size of the heap
 _OBJECT = struct.Struct("<HHIQ")  # index (0: free space), references, reserved, size
+_LENGTH = struct.Struct("<I")  # of a text, before the address of its heap; its index comes after the address
 _ALIGNMENT = 8
 
 
@@ -51,16 +54,35 @@ class HeapCheck:
             self._source.seek(place)
 
     def _check(self, file: BinaryIO) -> None:
+        gaps = []
         for start, end in self._gaps():
             file.seek(start)
-            data = file.read(end - start)
+            gaps.append((start, file.read(end - start)))
+        parts = [data for _, data in gaps]
+        for start, data in gaps:
             at = data.find(_SIGNATURE)
             while at >= 0:
-                if _never_ends(data[at:]):
+                indices = _indices(data[at:])
+                if indices is None:
                     raise SerializationError(
-                        f"{self._what} is damaged: the heap of texts at {start + at} has an object of 0 bytes."
+                        f"{self._what} is damaged: the sizes of the texts at {start + at} are wrong."
                     )
+                self._check_references(start + at, indices, parts)
                 at = data.find(_SIGNATURE, at + 1)
+
+    def _check_references(self, heap: int, indices: set[int], parts: list[bytes]) -> None:
+        """Raise SerializationError for a reference to a text of a heap that would be longer than the file.
+
+        References are found by the address of the heap in them: length, address, index.
+        """
+        address = struct.pack("<Q", heap)
+        for data in parts:
+            at = data.find(address, _LENGTH.size)
+            while at >= 0:
+                length = _LENGTH.unpack_from(data, at - _LENGTH.size)[0]
+                if length > self._size and int.from_bytes(data[at + 8 : at + 12], "little") in indices:
+                    raise SerializationError(f"{self._what} is damaged: a text declares more bytes than the file has.")
+                at = data.find(address, at + 1)
 
     def _gaps(self) -> Iterator[tuple[int, int]]:
         """Yield the stretches of the file between the arrays."""
@@ -73,17 +95,20 @@ class HeapCheck:
             yield at, self._size
 
 
-def _never_ends(data: bytes) -> bool:
-    """Whether the walk through the heap at the start of `data` comes to a free object of no size."""
+def _indices(data: bytes) -> set[int] | None:
+    """Return the indices of the objects of the heap at the start of `data`; None if they do not follow each other up to its end."""
     if len(data) < _HEADER.size:
-        return False
-    end = min(_HEADER.unpack_from(data)[1], len(data))
+        return None
+    end = _HEADER.unpack_from(data)[1]
+    if end > len(data):
+        return None
+    found = set()
     at = _HEADER.size
     while at + _OBJECT.size <= end:
         index, _, _, size = _OBJECT.unpack_from(data, at)
         step = size if index == 0 else _OBJECT.size + -(-size // _ALIGNMENT) * _ALIGNMENT
-        step %= 1 << 64  # as the library adds: a size near the limit wraps round
-        if step == 0:
-            return True
+        if step == 0 or step > end - at:
+            return None
+        found.add(index)
         at += step
-    return False
+    return found - {0}

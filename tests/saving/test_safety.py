@@ -301,4 +301,16 @@ def test_a_heap_of_texts_without_an_end_does_not_hang(name: str, index: int, siz
 
     done = subprocess.run([sys.executable, "-c", _HUNG, path], capture_output=True, text=True, timeout=60, check=True)
 
-    assert name != "m.h5" or "heap of texts" in done.stdout
+    assert name != "m.h5" or "sizes of the texts" in done.stdout
+
+
+def test_a_text_longer_than_its_file_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    models.Sequential([layers.Input((4,)), layers.Dense(3)]).save(path)
+    data = bytearray(path.read_bytes())
+    reference = data.index(data.index(b"GCOL").to_bytes(8, "little"))
+    data[reference - 4 : reference] = (0xF0000000).to_bytes(4, "little")
+    path.write_bytes(data)
+
+    with pytest.raises(SerializationError, match="a text declares more bytes than the file has"):
+        graphkit.load(path)

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import graphkit
 from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import MissingPackageError, SerializationError, UnsafeCodeError
-from graphkit.saving import yaml_config
+from graphkit.converters.keras_legacy import yaml_config
 
 
 @pytest.fixture(params=["Python", "C"], autouse=True)
@@ -151,7 +151,9 @@ LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) 
     st.sampled_from([None, False, True]),
 )
 def test_what_pyyaml_dumps_comes_back(data: Any, flow: bool | None) -> None:
-    assert parse_yaml(yaml.dump(data, default_flow_style=flow, allow_unicode=True), "it") == data
+    text = yaml.dump(data, default_flow_style=flow, allow_unicode=True)
+    assume("\x85" not in text)  # a line break of YAML 1.1: PyYAML writes it bare, and reads it as another one
+    assert parse_yaml(text, "it") == data
 
 
 def test_tuples_and_arrays_that_pyyaml_dumps_come_back_as_lists_and_numbers() -> None:
