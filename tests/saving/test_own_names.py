@@ -170,6 +170,16 @@ def test_keras_2_files_name_it_as_keras_2_does(tmp_path: Path) -> None:
     assert again.layers[1].recurrent_activation is OLD
 
 
+def test_the_layers_compute_the_hard_sigmoid_of_keras_2() -> None:
+    x = np.linspace(-4, 4, 17, dtype="float32").reshape(1, 17)
+
+    made = serialization.deserialize(activations.serialize(OLD))
+
+    assert isinstance(made, graphkit.Sequential)
+    np.testing.assert_array_equal(np.asarray(made(x)), np.clip(np.float32(0.2) * x + np.float32(0.5), 0, 1))
+    np.testing.assert_array_equal(np.asarray(made(x)), np.asarray(OLD(x)))
+
+
 def test_another_model_of_layers_stays_what_it_is() -> None:
     config = activations.serialize(OLD)
     config["config"]["layers"][0]["config"]["scale"] = 0.25
