@@ -20,6 +20,7 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 
+__all__ = ["Highway", "MaxoutDense", "ThresholdedReLU"]
 _HOME = "layers"
 
 

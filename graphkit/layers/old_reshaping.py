@@ -17,6 +17,7 @@ from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
 from graphkit.ops.resizing import resize
 
+__all__ = ["BatchPart", "CornerUpSampling2D", "ResizingToSizes"]
 _HOME = "layers"
 
 
