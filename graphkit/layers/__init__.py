@@ -4,6 +4,16 @@ from typing import Any
 
 from graphkit.core.serialization import deserialize as from_envelope
 from graphkit.core.serialization import envelope
+from graphkit.layers import (
+    old,
+    old_activations,
+    old_convolution,
+    old_local,
+    old_merging,
+    old_normalization,
+    old_preprocessing,
+    old_reshaping,
+)
 from graphkit.layers.activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from graphkit.layers.applications import CustomScaleLayer, LayerScale
 from graphkit.layers.attention import AdditiveAttention, Attention, GroupedQueryAttention, MultiHeadAttention
@@ -61,14 +71,14 @@ from graphkit.layers.normalization import (
     SpectralNormalization,
     UnitNormalization,
 )
-from graphkit.layers.old import Highway, MaxoutDense, ThresholdedReLU
-from graphkit.layers.old_activations import ParametricSoftplus, SReLU
-from graphkit.layers.old_convolution import Deconvolution2D, FullConv2D
-from graphkit.layers.old_local import LocallyConnected1D, LocallyConnected2D
-from graphkit.layers.old_merging import CosineProximity
-from graphkit.layers.old_normalization import ModalBatchNormalization
-from graphkit.layers.old_preprocessing import ResizingRandomCrop
-from graphkit.layers.old_reshaping import BatchPart, CornerUpSampling2D, ResizingToSizes
+from graphkit.layers.old import *
+from graphkit.layers.old_activations import *
+from graphkit.layers.old_convolution import *
+from graphkit.layers.old_local import *
+from graphkit.layers.old_merging import *
+from graphkit.layers.old_normalization import *
+from graphkit.layers.old_preprocessing import *
+from graphkit.layers.old_reshaping import *
 from graphkit.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -218,7 +228,6 @@ __all__ = [
     "AvgPool2D",
     "AvgPool3D",
     "BatchNormalization",
-    "BatchPart",
     "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
@@ -239,14 +248,11 @@ __all__ = [
     "Convolution2DTranspose",
     "Convolution3D",
     "Convolution3DTranspose",
-    "CornerUpSampling2D",
-    "CosineProximity",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
     "CustomScaleLayer",
     "CutMix",
-    "Deconvolution2D",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -258,7 +264,6 @@ __all__ = [
     "Equalization",
     "Flatten",
     "FlaxLayer",
-    "FullConv2D",
     "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
@@ -279,7 +284,6 @@ __all__ = [
     "GroupedQueryAttention",
     "HashedCrossing",
     "Hashing",
-    "Highway",
     "Identity",
     "Input",
     "InputLayer",
@@ -292,8 +296,6 @@ __all__ = [
     "LayerNormalization",
     "LayerScale",
     "LeakyReLU",
-    "LocallyConnected1D",
-    "LocallyConnected2D",
     "Masking",
     "MaxNumBoundingBoxes",
     "MaxPool1D",
@@ -303,17 +305,14 @@ __all__ = [
     "MaxPooling2D",
     "MaxPooling3D",
     "Maximum",
-    "MaxoutDense",
     "MelSpectrogram",
     "Merge",
     "Minimum",
     "MixUp",
-    "ModalBatchNormalization",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
-    "ParametricSoftplus",
     "Permute",
     "Pipeline",
     "RMSNormalization",
@@ -343,10 +342,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
-    "ResizingRandomCrop",
-    "ResizingToSizes",
     "ReversibleEmbedding",
-    "SReLU",
     "STFTSpectrogram",
     "SeparableConv1D",
     "SeparableConv2D",
@@ -365,7 +361,6 @@ __all__ = [
     "Subtract",
     "TFSMLayer",
     "TextVectorization",
-    "ThresholdedReLU",
     "TimeDistributed",
     "TorchModuleWrapper",
     "UnitNormalization",
@@ -388,3 +383,12 @@ __all__ = [
     "serialize",
     "subtract",
 ]
+# Layers that Keras 3 does not have: each module lists its own.
+__all__ += old.__all__
+__all__ += old_activations.__all__
+__all__ += old_convolution.__all__
+__all__ += old_local.__all__
+__all__ += old_merging.__all__
+__all__ += old_normalization.__all__
+__all__ += old_preprocessing.__all__
+__all__ += old_reshaping.__all__

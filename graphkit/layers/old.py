@@ -21,6 +21,7 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 
+__all__ = ["Highway", "MaxoutDense", "ThresholdedReLU"]
 _HOME = "layers"
 
 

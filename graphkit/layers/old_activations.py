@@ -11,6 +11,7 @@ from graphkit.core.errors import ShapeError
 from graphkit.core.serialization import graphkit_class
 from graphkit.layers.declared import BuiltInLayer, initializer
 
+__all__ = ["ParametricSoftplus", "SReLU"]
 _HOME = "layers"
 
 

@@ -10,6 +10,8 @@ from graphkit.core.layout import CHANNELS_LAST
 from graphkit.core.serialization import graphkit_class, keras_class
 from graphkit.layers.convolution import Conv2D, Conv2DTranspose, one_of_paddings
 
+__all__ = ["Deconvolution2D", "FullConv2D"]
+
 
 @keras_class("keras.layers")
 class Deconvolution2D(Conv2DTranspose):

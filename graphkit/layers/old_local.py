@@ -18,6 +18,7 @@ from graphkit.layers.declared import (
     weight_arguments,
 )
 
+__all__ = ["LocallyConnected1D", "LocallyConnected2D"]
 _HOME = "layers"
 
 

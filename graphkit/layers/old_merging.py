@@ -10,6 +10,8 @@ from graphkit.core.serialization import graphkit_class
 from graphkit.layers.graph_form import SavedAsGraph
 from graphkit.layers.merging import Dot
 
+__all__ = ["CosineProximity"]
+
 
 @graphkit_class("layers")
 class CosineProximity(SavedAsGraph, Dot):

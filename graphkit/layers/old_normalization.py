@@ -9,6 +9,7 @@ from graphkit.core.declared import argument, must
 from graphkit.core.serialization import graphkit_class
 from graphkit.layers.normalization import BatchNormalization
 
+__all__ = ["ModalBatchNormalization"]
 _mode = must(lambda value: value in (1, 2), "`{name}` of layer {owner.name!r} must be 1 or 2, got {value!r}.")
 
 

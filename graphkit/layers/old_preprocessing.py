@@ -8,6 +8,7 @@ from graphkit.core.serialization import graphkit_class
 from graphkit.layers.preprocessing.augmentation import RandomCrop
 from graphkit.ops.resizing import resize
 
+__all__ = ["ResizingRandomCrop"]
 _HOME = "layers"
 
 

@@ -17,6 +17,7 @@ from graphkit.layers.reshaping import UpSampling2D
 from graphkit.ops._windows import spatial_axes
 from graphkit.ops.resizing import resize
 
+__all__ = ["BatchPart", "CornerUpSampling2D", "ResizingToSizes"]
 _HOME = "layers"
 
 
@@ -44,10 +45,19 @@ def _between(x: Any, axis: int, factor: int) -> Any:
         return x
     before: list[Any] = [slice(None)] * axis
     following = ops.concatenate([x[(*before, slice(1, None))], x[(*before, slice(-1, None))]], axis=axis)
-    steps = [x + (following - x) * (i / factor) for i in range(factor)]
     sizes = list(ops.shape(x))
+    if None in sizes[1:]:  # a symbolic tensor of unknown sizes, which no reshape can name
+        return _between_unknown(x, following, axis, factor)
+    steps = [x + (following - x) * (i / factor) for i in range(factor)]
     sizes[axis] = sizes[axis] * factor
     return ops.reshape(ops.stack(steps, axis=axis + 1), sizes)
+
+
+def _between_unknown(x: Any, following: Any, axis: int, factor: int) -> Any:
+    """The same by counting the places along the axis."""
+    x, following = (ops.repeat(part, factor, axis=axis) for part in (x, following))
+    place = ops.cumsum(ops.ones_like(x), axis=axis) - 1.0
+    return x + (following - x) * (ops.mod(place, factor) / factor)
 
 
 def _size_expression(layer: Any, name: str, value: Any) -> Any:

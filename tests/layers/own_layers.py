@@ -38,6 +38,7 @@ class LayerCase:
         arguments: of the constructor.
         written: the class that a `.keras` file names: its own, or one of Keras'. "Functional" is the graph of its ops.
         gradient: whether it is differentiable at these inputs.
+        sizes: of the model's inputs without the batch axis, None where they are free; by default those of `inputs`.
     """
 
     class_name: Any
@@ -46,6 +47,7 @@ class LayerCase:
     arguments: dict[str, Any]
     written: str
     gradient: bool = True
+    sizes: tuple[Any, ...] | None = None
 
     def __str__(self) -> str:
         return f"{self.cls.__name__} {self.arguments}"
@@ -62,7 +64,7 @@ class LayerCase:
 
     def model(self, dtype: str = "float32") -> Any:
         """A model of the layer alone, with a free batch axis and weights from [0.2, 1)."""
-        inputs = [layers.Input(x.shape[1:], dtype=dtype) for x in self.arrays()]
+        inputs = [layers.Input(self.sizes or x.shape[1:], dtype=dtype) for x in self.arrays()]
         layer = self.cls(**self.arguments, name="own", dtype=dtype)
         model = graphkit.Model(inputs, layer(_one_or_all(inputs)))
         generator = np.random.Generator(np.random.Philox(4))
@@ -74,9 +76,9 @@ def own(
     class_name: Any, *inputs: Draw, expected: Callable[..., Array], written: str = "", **arguments: Any
 ) -> LayerCase:
     """A row; keywords that are no fields of a `LayerCase` are the layer's arguments."""
-    gradient = arguments.pop("gradient", True)
+    traits = {name: arguments.pop(name) for name in ("gradient", "sizes") if name in arguments}
     name = class_name if isinstance(class_name, str) else class_name.__name__
-    return LayerCase(class_name, inputs, expected, arguments, written or name, gradient)
+    return LayerCase(class_name, inputs, expected, arguments, written or name, **traits)
 
 
 # ----- what they compute -----
@@ -110,8 +112,8 @@ def _normalized(x: Array, axis: int, gamma: Array, beta: Array, outside: float) 
     return (x - mean) / (np.sqrt(variance + 1e-3) + outside) * gamma + beta
 
 
-def _up(x: Array, factor: int) -> Array:
-    for axis in (1, 2):
+def _up(x: Array, *factors: int) -> Array:
+    for axis, factor in enumerate(factors, 1):
         places = np.arange(x.shape[axis] * factor) / factor
         x = np.apply_along_axis(lambda line, at=places: np.interp(at, np.arange(len(line)), line), axis, x)
     return x
@@ -148,7 +150,9 @@ CASES = [
     own("CosineProximity", real(4, 3), real(4, 3), axes=1, written="Functional", expected=_cosine),
     own("ModalBatchNormalization", real(4, 3), mode=1, expected=lambda x, g, b, *_: _normalized(x, 1, g, b, 1e-3)),
     own("ModalBatchNormalization", real(4, 3), mode=2, expected=lambda x, g, b, *_: _normalized(x, 0, g, b, 0.0)),
-    own("CornerUpSampling2D", real(4, 2, 3, 1), size=2, written="Functional", expected=lambda x: _up(x, 2)),
+    own("CornerUpSampling2D", real(4, 2, 3, 1), size=2, written="Functional", expected=lambda x: _up(x, 2, 2)),
+    own("CornerUpSampling2D", real(4, 2, 3, 1), size=(2, 3), sizes=(None, None, 1), written="Functional",
+        expected=lambda x: _up(x, 2, 3)),
     own("ResizingToSizes", real(4, 2, 3, 1), real(4, 4, 3), size=[["size", 1, 1], ["*", ["size", 1, 2], 2]], interpolation="nearest",
         written="Functional", expected=lambda x, y: x.repeat(2, 1).repeat(2, 2)),
     own("ResizingRandomCrop", real(4, 4, 4, 1), height=2, width=2, gradient=False,

@@ -7,18 +7,20 @@ from tests.planted.defect import in_file
 DEFECTS = [
     *in_file(
         "graphkit/core/serialization.py",
-        ("own names: earlier files are not read", '        for home in (f"{OWN}.{module}", f"keras.{module}"):', '        for home in (f"{OWN}.{module}",):'),
-        ("own names: the registered name lacks the package", '        cls.keras_registered_name = f"{OWN}>{name}"  # type: ignore[attr-defined]', "        cls.keras_registered_name = name  # type: ignore[attr-defined]"),
+        ("own names: nothing is graphkit's own", 'return str(entry.get("registered_name")).startswith(f"{OWN}>")', 'return str(entry.get("registered_name")).startswith(f"{OWN}.")'),
+        tests=("tests/saving/test_own_names.py", "tests/layers/test_own_layers.py"),
     ),
     *in_file(
         "graphkit/activations.py",
         ("hard_sigmoid of Keras 2: another slope in the layers", '        ("Rescaling", {"scale": 0.2, "offset": 0.5}),', '        ("Rescaling", {"scale": 1 / 6, "offset": 0.5}),'),
         ("hard_sigmoid of Keras 2: any model of two layers is taken for it", "    return all(config.get(key) == value for key, value in arguments.items())", "    return True"),
         ("hard_sigmoid of Keras 2: the layers compute in float32", "    if any(activation is function for function in _AS_LAYERS):\n        return _as_layers(activation, compute_dtype)", "    if any(activation is function for function in _AS_LAYERS):\n        return _as_layers(activation, None)"),
+        tests=("tests/saving/test_own_names.py",),
     ),
     *in_file(
         "graphkit/models/config.py",
         ("ops: a size that is not known is written as None", "[-1 if size is None else size for size in shape]", "list(shape)"),
+        tests=("tests/layers/test_lambda.py",),
     ),
     *in_file(
         "graphkit/layers/graph_form.py",
