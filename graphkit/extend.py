@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
-from graphkit.core.deferred import room
+from graphkit.core.deferred import deferred
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.files import check_target, replacing, replacing_folder, replacing_group
 from graphkit.core.serialization import register_keras_serializable
@@ -86,7 +86,7 @@ def lowering(
     Raises:
         NameConflictError: a primitive has an unconditional lowering since this opset.
     """
-    decorator: Callable[[Function], Function] = room("onnx").lowering(*primitives, since=since, when=when)
+    decorator: Callable[[Function], Function] = deferred("onnx").lowering(*primitives, since=since, when=when)
     return decorator
 
 
@@ -97,4 +97,4 @@ def limitation(reason: str, *primitives: str) -> None:
         reason: ends the sentence "cannot be written as ONNX: ...".
         primitives: the names of the primitives.
     """
-    room("onnx").limitation(reason, *primitives)
+    deferred("onnx").limitation(reason, *primitives)

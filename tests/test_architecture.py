@@ -9,12 +9,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import networkx as nx
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "graphkit"
 
-# From the ground up; a room imports only from its own level and those below it.
+# From the ground up: a package imports only from its own level and those below it.
 LEVELS = [
     {"core", "errors"},
     {"ir"},
@@ -28,11 +29,38 @@ LEVELS = [
     {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision"},
     {"cli", "__main__"},
 ]
-# What stands on the level of a room but asks one above, with the reason. Everything else goes through core/deferred.py's table.
+# Imports that point upwards, with the reason. Everything else goes through the table of core/deferred.py.
 ALLOWED = {
-    ("ir", "ops"): "x + y on tracers and the gradient's sums are said with ops; imported when first used",
+    ("ir", "ops"): "x + y on tracers and the sums of gradients are ops; imported when first used",
     ("layers", "models"): "a Lambda is saved as a model of its ops; imported when first used",
 }
+# Which converters use which others.
+CONVERTERS: dict[str, set[str]] = {
+    "keras_legacy": {"tensorflow"},
+    "onnx": set(),
+    "safetensors": set(),
+    "tensorflow": set(),
+    "tensorflowjs": {"keras_legacy"},
+}
+# Modules that need each other, as docs/architecture.md names them. A circle must be within one of these.
+CIRCLES: dict[str, tuple[str, ...]] = {
+    "ops": ("graphkit.ir", "graphkit.ops", "graphkit.engine"),
+    "graph": ("graphkit.graph.node", "graphkit.graph.operation", "graphkit.graph.symbolic"),
+    "layers": ("graphkit.layers.layer", "graphkit.layers.eager", "graphkit.layers.stamp"),
+    "lowerings of loops": (
+        "graphkit.converters.onnx.driver",
+        "graphkit.converters.onnx.lowering",
+    ),
+    "models": (
+        "graphkit.models.config",
+        "graphkit.models.functional",
+        "graphkit.models.model",
+        "graphkit.models.sequential",
+    ),
+}
+ENTRY_POINTS = "graphkit.converters"  # the group is called as the package is
+# Modules whose strings name modules that are imported when first used.
+DEFERRED = {"graphkit", "graphkit.core.deferred", "graphkit.utils", "graphkit.cli.impersonate"}
 HEAVY = (
     "networkx",
     "onnx",
@@ -54,89 +82,139 @@ HEAVY = (
 )
 
 
-def sources(folder: Path) -> Iterator[tuple[str, Path, ast.Module]]:
-    """(room, file, tree) of every module."""
+def _modules() -> dict[str, Path]:
+    """Return all modules by name."""
+    found = {}
+    for folder, package in ((PACKAGE, "graphkit"), (ROOT / "converters", "graphkit.converters")):
+        for path in sorted(folder.rglob("*.py")):
+            parts = path.relative_to(folder).with_suffix("").parts
+            found[".".join((package, *(parts[:-1] if parts[-1] == "__init__" else parts)))] = path
+    return found
+
+
+MODULES = _modules()
+
+
+def sources(folder: Path) -> Iterator[tuple[Path, ast.Module]]:
+    """Yield (file, tree) of every module in a folder."""
     for path in sorted(folder.rglob("*.py")):
-        room = path.relative_to(folder).parts[0].removesuffix(".py")
-        yield room, path, ast.parse(path.read_text())
+        yield path, ast.parse(path.read_text())
 
 
-def imported_rooms(tree: ast.Module) -> Iterator[tuple[str, int, bool]]:
-    """(room of graphkit, line, inside a function) for every import of ours, those for type checkers left out."""
-    skipped = {
-        id(n)
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and _is_type_checking(block.test)
-        for n in ast.walk(block)
-    }
-    inner = {
-        id(n) for f in ast.walk(tree) if isinstance(f, (ast.FunctionDef, ast.AsyncFunctionDef)) for n in ast.walk(f)
-    }
+def imports(module: str) -> Iterator[tuple[str, int]]:
+    """Yield (module of ours, line) for every import, also those in functions and those by name; not those for type checkers."""
+    tree = ast.parse(MODULES[module].read_text())
+    blocks = (block for block in ast.walk(tree) if isinstance(block, ast.If) and _is_type_checking(block.test))
+    skipped = {id(node) for block in blocks for node in ast.walk(block)}
     for node in ast.walk(tree):
-        if id(node) in skipped:
-            continue
-        for name in _module_names(node):
-            parts = name.split(".")
-            if parts[0] == "graphkit" and len(parts) > 1:
-                yield parts[1], node.lineno, id(node) in inner  # type: ignore[attr-defined]
+        if id(node) not in skipped:
+            yield from ((name, node.lineno) for name in _imported(node, module) if name in MODULES)  # type: ignore[attr-defined]
 
 
 def _is_type_checking(test: ast.expr) -> bool:
     return isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
 
 
-def _module_names(node: ast.AST) -> list[str]:
+def _imported(node: ast.AST, module: str) -> list[str]:
+    """Return the names of the modules that a statement imports; a string that is the name of a module counts as an import."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-        return [f"graphkit.{alias.name}" for alias in node.names] if node.module == "graphkit" else [node.module]
-    return []
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and "." in node.value and module not in DEFERRED:
+        return [node.value] if node.value != ENTRY_POINTS else []
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    base = node.module or ""
+    if node.level:
+        package = module if MODULES[module].stem == "__init__" else module.rpartition(".")[0]
+        parts = package.split(".")[: len(package.split(".")) - node.level + 1]
+        base = ".".join([*parts, base] if base else parts)
+    return [full if (full := f"{base}.{alias.name}") in MODULES else base for alias in node.names]
 
 
-def level_of(room: str) -> int | None:
-    return next((i for i, rooms in enumerate(LEVELS) if room in rooms), None)
+def package_of(module: str) -> str:
+    """Return the part of the architecture that a module belongs to: "layers", "saving", "converters.onnx", ..."""
+    parts = module.split(".")[1:]
+    return ".".join(parts[:2] if parts[:1] == ["converters"] else parts[:1])
+
+
+def level_of(package: str) -> int | None:
+    return next((i for i, packages in enumerate(LEVELS) if package in packages), None)
+
+
+EDGES = {(module, target, line) for module in MODULES for target, line in imports(module) if target != module}
+
+
+def test_the_levels_name_every_package_and_no_other() -> None:
+    existing = {package_of(module) for module in MODULES} - {""}
+
+    assert {p for p in existing if not p.startswith("converters")} == set().union(*LEVELS)
+    assert {p.partition(".")[2] for p in existing if p.startswith("converters.")} == set(CONVERTERS)
 
 
 def test_imports_go_one_way() -> None:
-    """Also those inside functions; `core/deferred.py` holds the only names that point upwards, as strings."""
+    """Also those inside functions and by name; the table of core/deferred.py has the only names that point upwards."""
     wrong = []
-    for room, path, tree in sources(PACKAGE):
-        if room == "__init__":
-            continue
-        here = level_of(room)
-        assert here is not None, f"{path.relative_to(ROOT)}: the room {room!r} has no level; give it one in LEVELS"
-        for target, line, _ in imported_rooms(tree):
-            there = level_of(target)
-            if there is None or there <= here or (room, target) in ALLOWED:
-                continue
-            wrong.append(f"{path.relative_to(ROOT)}:{line} ({room}) imports {target}")
+    for module, target, line in sorted(EDGES):
+        here, there = package_of(module), package_of(target)
+        low, high = level_of(here), level_of(there)
+        if low is not None and high is not None and high > low and (here, there) not in ALLOWED:
+            wrong.append(f"{module}:{line} imports {target}")
     assert wrong == []
 
 
 def test_every_exception_of_the_rule_is_needed() -> None:
-    found = {(room, target) for room, _, tree in sources(PACKAGE) for target, _, _ in imported_rooms(tree)}
+    found = {(package_of(module), package_of(target)) for module, target, _ in EDGES}
 
     assert [pair for pair in ALLOWED if pair not in found] == []
 
 
 def test_graphkit_does_not_import_its_converters() -> None:
+    """It finds them through the registry of formats, and the ONNX export through core/deferred.py."""
     wrong = [
-        f"{path.name}:{line}"
-        for _, path, tree in sources(PACKAGE)
-        for target, line, _ in imported_rooms(tree)
-        if target == "converters"
+        f"{module}:{line} imports {target}"
+        for module, target, line in sorted(EDGES)
+        if package_of(target).startswith("converters") and not package_of(module).startswith("converters")
     ]
 
     assert wrong == []
 
 
+def test_converters_import_only_what_the_list_says() -> None:
+    found: dict[str, set[str]] = {name: set() for name in CONVERTERS}
+    for module, target, _ in EDGES:
+        here, there = package_of(module), package_of(target)
+        if here.startswith("converters.") and there.startswith("converters.") and here != there:
+            found[here.partition(".")[2]].add(there.partition(".")[2])
+
+    assert found == CONVERTERS
+
+
+def test_modules_need_each_other_only_where_the_page_says_so() -> None:
+    graph = nx.DiGraph([(module, target) for module, target, _ in EDGES])
+    circles = [circle for circle in nx.strongly_connected_components(graph) if len(circle) > 1]
+
+    allowed = {
+        name: next((c for c in circles if all(m.startswith(prefixes) for m in c)), None)
+        for name, prefixes in CIRCLES.items()
+    }
+    assert [sorted(circle) for circle in circles if circle not in allowed.values()] == []
+    assert [name for name, circle in allowed.items() if circle is None] == []
+
+
+def _top_level_names(node: ast.AST) -> list[str]:
+    """Return the first parts of the absolute names that a statement imports."""
+    if isinstance(node, ast.Import):
+        return [alias.name.split(".")[0] for alias in node.names]
+    return [node.module.split(".")[0]] if isinstance(node, ast.ImportFrom) and not node.level and node.module else []
+
+
 def test_heavy_modules_are_imported_inside_functions() -> None:
     """At module level only in converters/ and in runtime's own session, which are loaded when first used."""
     wrong = []
-    for _, path, tree in sources(PACKAGE):
+    for path, tree in sources(PACKAGE):
         for node in tree.body:
-            for name in _module_names(node):
-                if name.split(".")[0] in HEAVY:
+            for name in _top_level_names(node):
+                if name in HEAVY:
                     wrong.append(f"{path.relative_to(ROOT)}:{node.lineno} {name}")
     assert wrong == []
 
@@ -164,12 +242,12 @@ def test_every_folder_with_modules_is_a_package() -> None:
     assert sorted(f for f in folders if not (f / "__init__.py").is_file()) == []
 
 
-def test_all_names_of_late_rooms_exist() -> None:
+def test_all_deferred_modules_exist() -> None:
     from importlib.util import find_spec
 
-    from graphkit.core.deferred import _ROOMS
+    from graphkit.core.deferred import _MODULES
 
-    assert [module for module in _ROOMS.values() if find_spec(module) is None] == []
+    assert [module for module in _MODULES.values() if find_spec(module) is None] == []
 
 
 def test_no_text_names_a_place_on_some_machine() -> None:
@@ -295,7 +373,7 @@ def writing_call(node: ast.Call) -> str | None:
 
 def writers(folder: Path) -> Iterator[tuple[str, str, int, str]]:
     """Yield (module, outermost function, line, call) for every call that writes to disk."""
-    for _, path, tree in sources(folder):
+    for path, tree in sources(folder):
         module = path.relative_to(folder).as_posix()
         for top in tree.body:
             for found in top.body if isinstance(top, ast.ClassDef) else [top]:

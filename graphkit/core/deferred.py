@@ -1,6 +1,6 @@
-"""Front-door methods of models live in rooms above them (training, saving, runtime, ...): found by name when first called.
+"""Modules of higher packages, imported when they are first needed: `Model.fit`, `save`, `export` and `plot` are defined in them.
 
-This table is the only place where a lower room names a higher one.
+This table is the only place where a lower package names a higher one.
 """
 
 from __future__ import annotations
@@ -8,11 +8,10 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_ROOMS = {
+_MODULES = {
     "training": "graphkit.training.trainer",
     "saving": "graphkit.saving.api",
     "model_config": "graphkit.saving.model_config",
-    "formats": "graphkit.saving.formats",
     "runtime": "graphkit.runtime.predictor",
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",
@@ -20,12 +19,12 @@ _ROOMS = {
 }
 
 
-def room(name: str) -> Any:
-    """The module that answers for "training", "saving", "runtime", "summary", "plot" or "onnx"."""
-    return import_module(_ROOMS[name])
+def deferred(name: str) -> Any:
+    """Return the module that the table lists under a name, such as "training" or "onnx"."""
+    return import_module(_MODULES[name])
 
 
-# Classes that files may name and that stand in rooms which are not imported for every file, by Keras' module of theirs.
+# The modules that register classes which files may name, by Keras' module, where they are not imported for every file.
 _CLASSES = {
     "keras.utils": "graphkit.utils.feature_space",
     "keras.src.layers.preprocessing.feature_space": "graphkit.utils.feature_space",
@@ -33,7 +32,7 @@ _CLASSES = {
 
 
 def import_classes(keras_module: str) -> bool:
-    """Import the module that registers the classes of one of Keras' modules; whether there is one."""
+    """Import the module that registers the classes of one of Keras' modules. Return whether there is one."""
     if keras_module not in _CLASSES:
         return False
     import_module(_CLASSES[keras_module])

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from graphkit.core.deferred import room
+from graphkit.core.deferred import deferred
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
@@ -134,7 +134,7 @@ class Model(Layer):
 
         Source: keras.Model.compile.
         """
-        room("training").compile_model(
+        deferred("training").compile_model(
             self,
             optimizer=optimizer,
             loss=loss,
@@ -146,11 +146,11 @@ class Model(Layer):
 
     def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Train the model and return a History. Arguments and errors: see `graphkit.training.trainer.fit`. Source: keras.Model.fit."""
-        return room("training").fit(self, x, y, **_named_batch(kwargs))
+        return deferred("training").fit(self, x, y, **_named_batch(kwargs))
 
     def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
         """Compute loss and metrics on data; see `graphkit.training.trainer.evaluate`. Source: keras.Model.evaluate."""
-        return room("training").evaluate(self, x, y, **_named_batch(kwargs))
+        return deferred("training").evaluate(self, x, y, **_named_batch(kwargs))
 
     def predict(
         self,
@@ -177,25 +177,25 @@ class Model(Layer):
 
         Source: keras.Model.predict.
         """
-        return room("training").predict(
+        return deferred("training").predict(
             self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
         )
 
     def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Run one training step; further arguments are sample_weight, class_weight, return_dict. Source: keras.Model.train_on_batch."""
-        return room("training").train_on_batch(self, x, y, *args, **kwargs)
+        return deferred("training").train_on_batch(self, x, y, *args, **kwargs)
 
     def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
         """Compute loss and metrics on one batch; further arguments are sample_weight, return_dict. Source: keras.Model.test_on_batch."""
-        return room("training").test_on_batch(self, x, y, *args, **kwargs)
+        return deferred("training").test_on_batch(self, x, y, *args, **kwargs)
 
     def predict_on_batch(self, x: Any) -> Any:
         """Compute the outputs for one batch. Source: keras.Model.predict_on_batch."""
-        return room("training").predict_on_batch(self, x)
+        return deferred("training").predict_on_batch(self, x)
 
     def reset_metrics(self) -> None:
         """Reset the state of all metrics. Source: keras.Model.reset_metrics."""
-        room("training").reset_metrics(self)
+        deferred("training").reset_metrics(self)
 
     @property
     def optimizer(self) -> Any:
@@ -223,7 +223,7 @@ class Model(Layer):
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile with the arguments that `get_compile_config` returned."""
-        room("training").compile_from_config(self, config)
+        deferred("training").compile_from_config(self, config)
 
     # ----- config -----
 
@@ -288,19 +288,19 @@ class Model(Layer):
 
     def save(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write the whole model in the format of the suffix. See `graphkit.saving.save_model`. Source: keras.Model.save."""
-        room("saving").save_model(self, filepath, overwrite=overwrite, **kwargs)
+        deferred("saving").save_model(self, filepath, overwrite=overwrite, **kwargs)
 
     def save_weights(self, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:
         """Write the weights, as `.weights.h5` or `.npz`. See `graphkit.saving.save_weights`. Source: keras.Model.save_weights."""
-        room("saving").save_weights(self, filepath, overwrite=overwrite, **kwargs)
+        deferred("saving").save_weights(self, filepath, overwrite=overwrite, **kwargs)
 
     def load_weights(self, filepath: Any, **kwargs: Any) -> None:
         """Read weights; none change unless all of them fit. See `graphkit.saving.load_weights`. Source: keras.Model.load_weights."""
-        room("saving").load_weights(self, filepath, **kwargs)
+        deferred("saving").load_weights(self, filepath, **kwargs)
 
     def to_json(self, **kwargs: Any) -> str:
         """Return the config as JSON text in Keras 3's format; `kwargs` go to json.dumps. Source: keras.Model.to_json."""
-        text: str = room("model_config").model_to_json(self, **kwargs)
+        text: str = deferred("model_config").model_to_json(self, **kwargs)
         return text
 
     # ----- ONNX, drawings -----
@@ -334,7 +334,7 @@ class Model(Layer):
         version = kwargs.pop("opset_version", None)
         if version is not None:
             kwargs["opset"] = version
-        room("onnx").export_model(self, filepath, **kwargs)
+        deferred("onnx").export_model(self, filepath, **kwargs)
 
     def summary(
         self,
@@ -357,7 +357,7 @@ class Model(Layer):
 
         Source: keras.Model.summary.
         """
-        room("summary").summary(
+        deferred("summary").summary(
             self,
             line_length=line_length,
             positions=positions,
@@ -369,11 +369,11 @@ class Model(Layer):
 
     def plot(self, to_file: Any = None, **kwargs: Any) -> Any:
         """Draw the graph as SVG or HTML, or with Graphviz as PNG or PDF. See `graphkit.utils.plot_model`."""
-        return room("plot").plot_model(self, to_file, **kwargs)
+        return deferred("plot").plot_model(self, to_file, **kwargs)
 
     def _repr_html_(self) -> str:
         """Return the drawing, for notebooks."""
-        html: str = room("plot").model_to_html(self)
+        html: str = deferred("plot").model_to_html(self)
         return html
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
-from graphkit.core.deferred import room
+from graphkit.core.deferred import deferred
 from graphkit.core.dims import Dim
 from graphkit.core.errors import (
     GraphKitError,
@@ -286,7 +286,7 @@ class Source:
     def __init__(self, model: Any) -> None:
         if not isinstance(model, (str, Path, bytes, bytearray)):
             _check_message(model)
-            if not room("onnx").is_too_large(model):
+            if not deferred("onnx").is_too_large(model):
                 model = _serialized(model)
         self.content: Any = model
         self._was = self._state()
@@ -305,10 +305,10 @@ class Source:
             raise RuntimeSessionError(
                 f"{str(self.content)!r} has changed since it was opened, so the Predictor cannot be pickled. Open it again."
             )
-        message = room("onnx").read_message(Path(self.content)) if self._was is not None else self.content
+        message = deferred("onnx").read_message(Path(self.content)) if self._was is not None else self.content
         if isinstance(message, (bytes, bytearray)):
             return bytes(message)
-        if room("onnx").is_too_large(message):
+        if deferred("onnx").is_too_large(message):
             raise RuntimeSessionError(
                 "A model over 2 GB cannot be serialized to bytes, so its Predictor cannot be pickled."
             )
@@ -337,7 +337,7 @@ def _source(model: Any, folder: Path) -> Any:
     if isinstance(model, (bytes, bytearray)):
         return bytes(model)
     _check_message(model)
-    converter = room("onnx")
+    converter = deferred("onnx")
     if converter.is_too_large(model):
         return str(converter.write_model(model, folder / "model.onnx", external_data=True, check=False))
     return _serialized(model)
@@ -358,7 +358,7 @@ def _load_failure(source: Any, error: Exception) -> str:
     if kind is not None:
         keras = " Open it with graphkit.load and pass the model to the Predictor." if kind in _LOADED else ""
         return f"{name} is not an ONNX model but {kind}.{keras}"
-    if room("onnx").recognizes(head) and "INVALID_PROTOBUF" in str(error):
+    if deferred("onnx").recognizes(head) and "INVALID_PROTOBUF" in str(error):
         return f"{name} starts like an ONNX model, but is truncated or damaged: {error}"
     return f"onnxruntime cannot load {name[:1].lower() + name[1:]}: {error}"
 
@@ -405,9 +405,9 @@ class ModelSession:
     def __init__(self, model: Any, providers: Providers, threads: int | None, left_out: frozenset[int]) -> None:
         self._options = (providers, threads)
         self._program = _inference_program(model, left_out)
-        room("onnx").check_free_sizes(model, self._program)
+        deferred("onnx").check_free_sizes(model, self._program)
         names = [name for i, name in enumerate(model.input_names) if i not in left_out]
-        outputs = room("onnx").output_names(model)
+        outputs = deferred("onnx").output_names(model)
         self._written = {"input_names": names, "output_names": outputs, "name": model.name}
         self.states = tuple(s.variable for s in self._program.state if s.after is not None)
         self._weights = tuple(s.variable for s in self._program.state if s.after is None)
@@ -449,7 +449,7 @@ class ModelSession:
         return tuple([v.version for v in self._weights])
 
     def _with_weights_built_in(self) -> tuple[Session, None]:
-        return Session(room("onnx").program_to_document(self._program, **self._written), *self._options), None
+        return Session(deferred("onnx").program_to_document(self._program, **self._written), *self._options), None
 
     def takes_rows(self, rows: int) -> bool:
         """Return whether the model accepts a batch of `rows` rows: the batch size of an Input may be fixed."""
@@ -476,12 +476,12 @@ class _FedWeights:
     """
 
     def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
-        document, weights = room("onnx").program_with_weights_fed(program, **written)
+        document, weights = deferred("onnx").program_with_weights_fed(program, **written)
         self.session = Session(document, *options)
         self._moved = {name: weight for name, weight in weights.items() if weight[1]}
         self._own = [(name, variable) for name, (variable, steps) in weights.items() if not steps]
         self._sources: list[Any] = [None] * len(self._own)
-        self._apply_steps = room("onnx").apply_steps
+        self._apply_steps = deferred("onnx").apply_steps
         self._values: dict[str, Any] = {}
 
     def values(self) -> dict[str, Any]:
@@ -512,7 +512,7 @@ def _inference_program(model: Any, left_out: frozenset[int] = frozenset()) -> An
 
     A stateful model, or one that cannot be traced that way, keeps its batch size.
     """
-    room("onnx").check_has_graph(model)
+    deferred("onnx").check_has_graph(model)
     own = [None if i in left_out else t.spec for i, t in enumerate(model.inputs)]
     free = [spec if spec is None or not spec.shape else _with_free_rows(spec) for spec in own]
     if free != own and not any(getattr(layer, "stateful", False) for layer in model._walk_layers()):
@@ -571,4 +571,4 @@ def model_as_onnx(model: Any) -> Any:
     Raises:
         ExportError: the model has no form in ONNX.
     """
-    return room("onnx").model_to_onnx(model, config=False, program=_inference_program(model))
+    return deferred("onnx").model_to_onnx(model, config=False, program=_inference_program(model))

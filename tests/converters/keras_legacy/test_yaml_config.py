@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import graphkit
+from graphkit.converters.keras_legacy import yaml_config
 from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import MissingPackageError, SerializationError, UnsafeCodeError
-from graphkit.converters.keras_legacy import yaml_config
 
 
 @pytest.fixture(params=["Python", "C"], autouse=True)
