@@ -78,6 +78,13 @@ class KerasHdf5(Format):
         if options.get("keras_version") != 2:
             yield from missing_in_keras(model)
 
+    def notes(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is written in Keras 3's terms."""
+        from graphkit.saving.keras3_differences import written_otherwise
+
+        if options.get("keras_version") != 2:
+            yield from written_otherwise(model)
+
     def inspect(self, source: Source) -> dict[str, Any]:
         """Return layers, optimizer and the numbers of parameters."""
         from .inspection import report_of_hdf5

@@ -282,6 +282,7 @@ def convert(arguments: argparse.Namespace) -> int:
     """
     import graphkit
     from graphkit.cli.terminal import complain
+    from graphkit.saving.conversion import target_format
 
     for path in (arguments.source, arguments.weights):
         if path is not None and not path.exists():
@@ -292,7 +293,7 @@ def convert(arguments: argparse.Namespace) -> int:
         if name.startswith(_OPTION) and value is not None
     }
     lost: list[str] = []
-    graphkit.convert(
+    model = graphkit.convert(
         arguments.source,
         arguments.target,
         weights=arguments.weights,
@@ -303,6 +304,8 @@ def convert(arguments: argparse.Namespace) -> int:
     )
     for part in lost:
         complain(f"not in {arguments.target}: {part}")
+    for note in target_format(arguments.target, options).notes(model, options):
+        complain(f"in {arguments.target}: {note}")
     say(str(arguments.target))
     return 0
 

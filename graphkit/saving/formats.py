@@ -166,6 +166,10 @@ class Format:
         """Yield, in words, what a file of this format does not hold of a model for a reason of its own."""
         yield from ()
 
+    def notes(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield, in words, what a file of this format expresses in another way, with the same result."""
+        yield from ()
+
     @property
     def is_written(self) -> bool:
         """Whether the format can be written."""

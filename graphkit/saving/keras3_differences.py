@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from graphkit.activations import written_as_layers
 from graphkit.core.serialization import OWN, classes_of, is_own
 
 _OTHERS = frozenset({"compile_config", "registered_name", "module"})
@@ -32,6 +33,30 @@ def optimizer_differences(model: Any) -> Iterator[str]:
     if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
         name, decay = getattr(optimizer, "name", ""), getattr(optimizer, "schedule_decay", 1.0)
         yield f"schedule_decay={decay} of the optimizer {name!r}, which Keras 3 does not have"
+
+
+def written_otherwise(model: Any) -> list[str]:
+    """Return, in words, what Keras 3 lacks and a file expresses in Keras' terms instead, by layer."""
+    try:
+        stack: list[tuple[Any, str]] = [(model.get_config(), getattr(model, "name", ""))]
+    except NotImplementedError:  # a model of a user's class
+        return []
+    found = []
+    while stack:
+        value, owner = stack.pop()
+        if isinstance(value, Mapping):
+            function = written_as_layers(value)
+            if function is not None:
+                kinds = [layer["class_name"] for layer in value["config"]["layers"]]
+                found.append(f"layer {owner!r} uses {function.__name__}, which is written as {' and '.join(kinds)}")
+                continue
+            inner = value.get("config")
+            name = inner.get("name") if isinstance(inner, Mapping) else None
+            owner = str(name) if name and "class_name" in value else owner
+            stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _OTHERS]
+        elif isinstance(value, (list, tuple)):
+            stack += [(item, owner) for item in reversed(value)]
+    return list(dict.fromkeys(found))
 
 
 def warn_of_missing(model: Any, path: Any) -> None:

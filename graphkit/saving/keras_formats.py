@@ -40,6 +40,12 @@ class _ForKeras(Format):
 
         yield from missing_in_keras(model)
 
+    def notes(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
+        """Yield what is written in Keras' terms."""
+        from graphkit.saving.keras3_differences import written_otherwise
+
+        yield from written_otherwise(model)
+
 
 class KerasArchive(_ForKeras):
     """The `.keras` archive, zipped or as a folder. Source: keras.saving.save_model (Keras 3)."""

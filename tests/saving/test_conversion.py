@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -136,3 +137,13 @@ def test_the_command_takes_weights(model: Any, tmp_path: Path) -> None:
         main(["convert", str(tmp_path / "m.json"), str(tmp_path / "m.h5"), "--weights", str(tmp_path / "w.npz")]) == 0
     )
     same_numbers(tmp_path / "m.h5", model)
+
+
+def test_the_command_notes_what_is_written_in_other_terms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gru = {"name": "g", "batch_input_shape": [None, 5, 3], "units": 4, "recurrent_activation": "hard_sigmoid"}
+    config = {"class_name": "Sequential", "config": [{"class_name": "GRU", "config": gru}], "keras_version": "2.1.2"}
+    (tmp_path / "old.json").write_text(json.dumps(config))
+
+    assert main(["convert", str(tmp_path / "old.json"), str(tmp_path / "new.keras")]) == 0
+
+    assert "layer 'g' uses hard_sigmoid_keras2, which is written as Rescaling and ReLU" in capsys.readouterr().err
