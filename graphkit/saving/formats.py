@@ -328,22 +328,20 @@ def _registered_again(format: Format) -> str:
 
 def format_of(source: Source) -> Format:
     """Return the format of a file, detected from its content. Raises SerializationError listing the known formats."""
-    damage: list[SerializationError] = []
-    scores = [(_score(format, source, damage), format) for format in all_formats()]
+    scores = [(_score(format, source), format) for format in all_formats()]
     score, best = max(scores, key=lambda scored: scored[0])
     if score <= NO:
-        raise damage[0] if damage else SerializationError(f"{_refusal(source)} {known_formats()}")
+        raise SerializationError(f"{_refusal(source)} {known_formats()}")
     return best
 
 
-def _score(format: Format, source: Source, damage: list[SerializationError]) -> float:
-    """Return the score that a format gives a file; what a format finds damaged is added to `damage`."""
+def _score(format: Format, source: Source) -> float:
+    """Return the score that a format gives a file; 0 if it cannot read what it looks at."""
     try:
         score = format.recognizes(source)
         if not isinstance(score, (int, float)):
             raise InvalidTypeError(f"recognizes returned {score!r}, not a number")
-    except SerializationError as error:
-        damage.append(error)
+    except SerializationError:
         return NO
     except Exception as error:
         _warn_of(format, f"fails to look at {source.what}", error)
@@ -446,7 +444,7 @@ def written_formats(holding: str | None = None) -> str:
 
 
 def _refusal(source: Source) -> str:
-    """Return what is known about a file of no known format."""
+    """Return what is known about a file of no known format. Raises SerializationError for a damaged zip archive."""
     if source.is_folder:
         return _refusal_of_folder(source)
     if source.is_zip:

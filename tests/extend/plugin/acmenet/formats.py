@@ -32,21 +32,27 @@ CONFIG, ARRAYS = "acme.json", "arrays.npz"  # the members of archives and folder
 Parts = tuple[Any, Mapping[str, Any]]  # the config, and the arrays by path
 
 
+def rounded(arrays: Mapping[str, Any], digits: int | None) -> dict[str, Any]:
+    """Return arrays rounded to a number of decimals; None leaves them as they are."""
+    return {path: array if digits is None else array.round(digits) for path, array in arrays.items()}
+
+
 class _AcmeFormat(Format):
     """What the three have in common."""
 
-    load_options: ClassVar[Mapping[str, str]] = {"trainable": "false freezes the model"}
+    load_options: ClassVar[Mapping[str, str]] = {
+        "digits": "decimals to which the weights are rounded (default: as stored)"
+    }
 
     def parts(self, source: Source) -> Parts:
         """Return what is stored in a file."""
         raise NotImplementedError
 
-    def load(self, source: Source, *, compile: bool = True, trainable: bool = True, **_: Any) -> Any:
+    def load(self, source: Source, *, compile: bool = True, digits: int | None = None, **_: Any) -> Any:
         """Return the model with its weights."""
         config, arrays = self.parts(source)
         model = model_from_config(config, source.what, compile)
-        load_arrays(model, arrays, source.what)
-        model.trainable = trainable
+        load_arrays(model, rounded(arrays, digits), source.what)
         return model
 
     def load_weights(self, model: Any, source: Source, *, skip_mismatch: bool = False, by_name: bool = False) -> None:
@@ -94,8 +100,8 @@ class AcmeJson(_AcmeFormat):
     ) -> None:
         """Write the file."""
         arrays = {
-            key: {"dtype": array.dtype.name, "values": (array if digits is None else array.round(digits)).tolist()}
-            for key, array in arrays_of(model).items()
+            key: {"dtype": array.dtype.name, "values": array.tolist()}
+            for key, array in rounded(arrays_of(model), digits).items()
             if not key.startswith("optimizer")
         }
         data = {"acme_version": 1, "model": model_config(model), "arrays": arrays}
