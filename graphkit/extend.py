@@ -113,7 +113,7 @@ def lowering(
     Raises:
         NameConflictError: a primitive has an unconditional lowering since this opset.
     """
-    decorator: Callable[[Function], Function] = room("onnx").lowering(*primitives, since=since, when=when)
+    decorator: Callable[[Function], Function] = room("lowerings").lowering(*primitives, since=since, when=when)
     return decorator
 
 
@@ -124,4 +124,4 @@ def limitation(reason: str, *primitives: str) -> None:
         reason: ends the sentence "cannot be written as ONNX: ...".
         primitives: the names of the primitives.
     """
-    room("onnx").limitation(reason, *primitives)
+    room("lowerings").limitation(reason, *primitives)

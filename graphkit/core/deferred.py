@@ -17,6 +17,7 @@ _ROOMS = {
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",
     "onnx": "graphkit.converters.onnx",
+    "lowerings": "graphkit.converters.onnx.registry",
 }
 
 

@@ -8,7 +8,7 @@ and the messages all read this registry.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -31,10 +31,10 @@ MODEL, WEIGHTS, COMPILE, STATE = "model", "weights", "compile", "state"  # what 
 EVERYTHING = frozenset({MODEL, WEIGHTS, COMPILE, STATE})
 CERTAIN, LIKELY, POSSIBLE, NO = 100, 70, 40, 0  # scores of `Format.recognizes`
 # Arguments of load, save and convert, and of the command line: options of formats have other names.
-RESERVED = frozenset(
-    "compile custom_objects debug filepath format help holding load_options lost model no_overwrite overwrite path placeholders "
-    "safe_mode source strict target weights".split()
-)
+RESERVED = frozenset((
+    "compile", "custom_objects", "debug", "filepath", "format", "help", "holding", "load_options", "lost", "model", "no_overwrite",
+    "overwrite", "path", "placeholders", "safe_mode", "source", "strict", "target", "weights",
+))  # fmt: skip
 
 
 class UnsupportedFormatError(SerializationError, InvalidArgumentError):

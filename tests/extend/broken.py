@@ -2,7 +2,7 @@
 
 FILES = {
     "acmebroken/__init__.py": b"",
-    "acmebroken/formats.py": b'''
+    "acmebroken/formats.py": b"""
 from graphkit.extend import Format
 
 
@@ -50,7 +50,7 @@ def not_a_format():
 
 FAILING = [RecognizesRaises, RecognizesFails, RecognizesNothing]
 HALF = [type("Good", (Format,), {"name": "Good"}), NameIsTaken]
-''',
+""",
 }
 POINTS = {
     "failing": "acmebroken.formats:FAILING",

@@ -136,7 +136,7 @@ def test_save_options(model: Any, tmp_path: Path) -> None:
     assert (tmp_path / "m.acme").read_text().count("\n") > 20
     with zipfile.ZipFile(tmp_path / "m.acmezip") as archive:
         assert {info.compress_type for info in archive.infolist()} == {zipfile.ZIP_DEFLATED}
-    with pytest.raises(InvalidTypeError, match="Acme archive has no option 'compresed'.*Did you mean 'compressed'"):
+    with pytest.raises(InvalidTypeError, match=r"Acme archive has no option 'compresed'.*Did you mean 'compressed'"):
         model.save(tmp_path / "m.acmezip", compresed=True)
 
 
@@ -167,7 +167,7 @@ def test_strict_refuses_what_the_format_says_it_loses(model: Any, tmp_path: Path
     graphkit.convert(model, tmp_path / "m.acme", lost=lost, digits=2)
 
     assert lost == ["the state of the optimizer 'adam'", "decimals of the weights beyond 2"]
-    with pytest.raises(LossyConversionError, match="was not written: .*decimals of the weights beyond 2"):
+    with pytest.raises(LossyConversionError, match=r"was not written: .*decimals of the weights beyond 2"):
         graphkit.convert(model, tmp_path / "strict.acme", strict=True, digits=2)
     assert not (tmp_path / "strict.acme").exists()
 
