@@ -23,7 +23,9 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.program import Equation
 from graphkit.ir.spec import TensorSpec
 from graphkit.layers.layer import Layer
+from graphkit.ops._convert import promote
 from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import broadcast_shapes
 from graphkit.saving.formats import ConverterWarning, Format, UnsupportedFormatError, Upgraded
 from graphkit.saving.formats import register as register_format
 from graphkit.saving.formats import unregister as unregister_format
@@ -43,6 +45,7 @@ __all__ = [
     "UnsupportedFormatError",
     "Upgraded",
     "arrays_of",
+    "broadcast_shapes",
     "check_target",
     "limitation",
     "load_arrays",
@@ -51,6 +54,7 @@ __all__ = [
     "model_from_config",
     "op",
     "primitive",
+    "promote",
     "register_format",
     "register_keras_serializable",
     "replacing",

@@ -7,13 +7,10 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.errors import DTypeError
-from graphkit.extend import TensorSpec, lowering, op, primitive
+from graphkit.extend import TensorSpec, lowering, op, primitive, promote
 
 
 def _spec(x: TensorSpec, power: int) -> TensorSpec:
-    if "float" not in x.dtype:
-        raise DTypeError(f"soft_limit expects floats, got {x.dtype}; cast x first.")
     return TensorSpec(x.shape, x.dtype)
 
 
@@ -37,9 +34,10 @@ def soft_limit(x: Any, power: int = 2) -> Any:
     """Return x / (1 + |x| ** power) ** (1 / power), which is between -1 and 1.
 
     Args:
-        x: a tensor of floats.
+        x: a tensor; integers become floats.
         power: an even number; the higher, the sharper is the bend.
     """
+    (x,) = promote(x, to_float=True)
     return soft_limit_p.bind(x, power=power)
 
 
