@@ -151,9 +151,10 @@ def export_model(model: Any, filepath: Any, format_name: str, overwrite: bool = 
     """
     format = formats.format_named(str(format_name))
     if format is None or not format.is_written or formats.MODEL not in format.holds:
+        known = [other.name for other in formats.all_formats() if other.is_written and formats.MODEL in other.holds]
         raise InvalidArgumentError(
-            f"export: format must be the name of a format of models that graphkit writes, got {format_name!r}; known are "
-            f"{formats.written_formats(formats.MODEL)}."
+            f"export: format must be the name of a format of models, one of {known}, got {format_name!r}."
+            f"{did_you_mean(format_name, known)}"
         )
     _check_known(format, options, "export")
     check_target(filepath, overwrite, folder=format.writes_folder(options))
