@@ -1,6 +1,6 @@
 """The public interface for other packages: ops with their gradients and ONNX lowerings, layers, and formats of files.
 
-Everything that graphkit itself has is registered through the same functions. docs/extending.md shows each of them by example.
+Everything that graphkit itself has is registered through the same functions. The page "Extending graphkit" shows each by example.
 """
 
 from __future__ import annotations
@@ -10,34 +10,60 @@ from typing import Any, ParamSpec, TypeVar
 
 from graphkit.core.deferred import deferred
 from graphkit.core.errors import InvalidArgumentError
-from graphkit.core.files import check_target, replacing, replacing_folder, replacing_group
+from graphkit.core.files import (
+    check_target,
+    replacing,
+    replacing_folder,
+    replacing_group,
+    write_bytes,
+    write_text,
+)
 from graphkit.core.serialization import register_keras_serializable
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.program import Equation
 from graphkit.ir.spec import TensorSpec
 from graphkit.layers.layer import Layer
+from graphkit.ops._convert import promote
 from graphkit.ops._dispatch import operation
-from graphkit.saving.formats import Format, Upgraded
+from graphkit.ops._rules import broadcast_shapes
+from graphkit.saving.formats import ConverterWarning, Format, UnsupportedFormatError, Upgraded
 from graphkit.saving.formats import register as register_format
+from graphkit.saving.formats import unregister as unregister_format
+from graphkit.saving.inspection import report_of_config
+from graphkit.saving.model_config import model_config
+from graphkit.saving.model_config import model_from_data as model_from_config
 from graphkit.saving.source import Source
+from graphkit.saving.weights import arrays_of, load_arrays
 
 __all__ = [
+    "ConverterWarning",
     "Format",
     "Layer",
     "Primitive",
     "Source",
     "TensorSpec",
+    "UnsupportedFormatError",
     "Upgraded",
+    "arrays_of",
+    "broadcast_shapes",
     "check_target",
     "limitation",
+    "load_arrays",
     "lowering",
+    "model_config",
+    "model_from_config",
     "op",
     "primitive",
+    "promote",
     "register_format",
     "register_keras_serializable",
     "replacing",
     "replacing_folder",
     "replacing_group",
+    "report_of_config",
+    "unregister_format",
+    "write_bytes",
+    "write_text",
 ]
 
 P = ParamSpec("P")
@@ -49,7 +75,7 @@ def op(class_name: str, package: str, tensors: str = "x") -> Callable[[Callable[
     """Make a function over tensors a public op: it computes on arrays, traces, and is a node of a model's graph.
 
     The function is written with ops, or binds a primitive. A model that uses it is saved with the names given here, and loads
-    where the package that defines the op was imported.
+    where the module that defines the op was imported: by the user, or by an entry point of the group `graphkit.converters`.
 
     Args:
         class_name: the name of the op in configs, such as "Swirl".
@@ -65,7 +91,9 @@ def op(class_name: str, package: str, tensors: str = "x") -> Callable[[Callable[
         NameConflictError: the package has an op of this name.
     """
     if package.split(".")[0] in ("keras", "tf_keras", "tensorflow", "graphkit"):
-        raise InvalidArgumentError(f"op {class_name!r}: package={package!r} is reserved; give the name of your own package.")
+        raise InvalidArgumentError(
+            f"op {class_name!r}: package={package!r} is reserved; give the name of your own package."
+        )
     return operation(class_name, f"{package}.ops", tensors)
 
 
@@ -83,10 +111,13 @@ def lowering(
         A decorator. The function is called as `(builder, *operands, **params)` and returns a name, an operand, or a tuple of them with
         one for each output; `builder.op("Softsign", x)` adds an ONNX node.
 
+    A lowering with `when` also replaces one of graphkit's own for the equations that it covers. Without `when`, a primitive has one
+    lowering for each opset: a second one is left out, with a ConverterWarning at the first export or a NameConflictError here.
+
     Raises:
         NameConflictError: a primitive has an unconditional lowering since this opset.
     """
-    decorator: Callable[[Function], Function] = deferred("onnx").lowering(*primitives, since=since, when=when)
+    decorator: Callable[[Function], Function] = deferred("lowerings").lowering(*primitives, since=since, when=when)
     return decorator
 
 
@@ -97,4 +128,4 @@ def limitation(reason: str, *primitives: str) -> None:
         reason: ends the sentence "cannot be written as ONNX: ...".
         primitives: the names of the primitives.
     """
-    deferred("onnx").limitation(reason, *primitives)
+    deferred("lowerings").limitation(reason, *primitives)

@@ -9,7 +9,11 @@ from graphkit.saving.api import load_model
 
 
 def load(
-    path: Any, custom_objects: Mapping[str, Any] | None = None, compile: bool = True, placeholders: bool = False
+    path: Any,
+    custom_objects: Mapping[str, Any] | None = None,
+    compile: bool = True,
+    placeholders: bool = False,
+    **options: Any,
 ) -> Any:
     """Open a model file of any format, which is detected from its content.
 
@@ -18,11 +22,13 @@ def load(
         custom_objects: Custom classes and functions by the names that the file uses.
         compile: Whether a compiled model is compiled again.
         placeholders: Replace layers of unknown classes by placeholders, to inspect the model; it cannot be called then.
+        **options: Options of the file's format.
 
     Raises:
         SerializationError: The format is unknown, or the file cannot be read.
+        InvalidArgumentError: The format has no such option.
     """
-    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders)
+    return load_model(path, custom_objects=custom_objects, compile=compile, placeholders=placeholders, **options)
 
 
 def convert(
@@ -33,6 +39,7 @@ def convert(
     strict: bool = False,
     lost: list[str] | None = None,
     overwrite: bool = True,
+    load_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """Open `source`, write it in the format of `target`'s suffix, and return the model.
@@ -45,6 +52,7 @@ def convert(
         strict: Whether to raise LossyConversionError, and write nothing, if the target cannot hold all of the source.
         lost: A list to which descriptions of what the target cannot hold are appended.
         overwrite: Whether an existing target may be replaced.
+        load_options: Options of the source's format.
         **options: Options of the target format (`opset` for ONNX, `keras_version=2` for HDF5).
 
     Raises:
@@ -53,4 +61,4 @@ def convert(
     """
     from graphkit.saving import conversion
 
-    return conversion.convert(source, target, custom_objects, weights, strict, lost, overwrite, **options)
+    return conversion.convert(source, target, custom_objects, weights, strict, lost, overwrite, load_options, **options)

@@ -1,4 +1,4 @@
-"""Registries of their own for tests that register ops and layers."""
+"""Registries of their own for tests that register ops, layers and formats."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphkit.converters.onnx.registry import LOWERINGS
 from graphkit.core import serialization
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ops._dispatch import OPERATIONS
+from graphkit.saving import formats
 
 
 @cache
@@ -32,3 +33,4 @@ def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
     for name in ("_BUILTIN", "_EARLIER", "_REGISTERED"):
         monkeypatch.setattr(serialization, name, getattr(serialization, name).copy())
+    monkeypatch.setattr(formats, "_formats", {format.name: format for format in formats.all_formats()})

@@ -71,6 +71,11 @@ class KerasHdf5(Format):
         if keras_version == 3:
             warn_if_not_in_keras(model, path)
 
+    def held(self, options: Mapping[str, Any]) -> frozenset[str]:
+        """Return what is left where compile settings are left out."""
+        left_out = {formats.COMPILE, formats.STATE} if options.get("include_optimizer") is False else frozenset()
+        return self.holds - left_out
+
     def losses(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
         """Yield what Keras 3 does not have; what Keras 2 does not have is refused."""
         from graphkit.saving.keras3_differences import missing_in_keras

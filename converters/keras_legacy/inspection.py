@@ -7,6 +7,7 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.saving.inspection import optimizer_name, report_of_config, report_of_weights
+from graphkit.saving.keras_formats import Hdf5Weights
 from graphkit.saving.source import Source
 from graphkit.saving.stores import Table, open_hdf5
 
@@ -38,7 +39,7 @@ def _of_weights(table: Table, by_layer: dict[str, int]) -> dict[str, Any]:
     groups = (table.attributes.get(group, {}) for group in ("", "model_weights"))
     version = next((text_of(group["keras_version"]) for group in groups if "keras_version" in group), None)
     layers = [{"name": name, "class": None, "parameters": count} for name, count in by_layer.items()]
-    return {**report_of_weights(table), "format": "weights in HDF5", "keras_version": version, "layers": layers}
+    return {**report_of_weights(table), "format": Hdf5Weights.name, "keras_version": version, "layers": layers}
 
 
 def _parameters_by_layer(table: Table, what: str) -> dict[str, int]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     )
     from .files import is_too_large, read_message, write_model
     from .reader import load_model
-    from .registry import limitation, lowering
     from .relayout import apply_steps
 
 _HOMES = {
@@ -30,13 +29,12 @@ _HOMES = {
     ),
     "files": ("is_too_large", "read_message", "write_model"),
     "reader": ("load_model",),
-    "registry": ("limitation", "lowering"),
     "relayout": ("apply_steps",),
 }  # fmt: skip
 _MODULES = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
-    "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "limitation", "load_model", "lowering",
+    "apply_steps", "check_free_sizes", "check_has_graph", "export_model", "is_too_large", "load_model",
     "model_to_onnx", "output_names", "program_to_document", "program_to_onnx", "program_with_weights_fed", "read_message",
     "recognizes", "write_model",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from graphkit.ir.tracing import Trace
 
 from .builder import GraphBuilder, Operand
 from .layout import to_channels_first
-from .registry import LOWERINGS, find
+from .registry import LOWERINGS, find, register_waiting
 from .tidy import tidied
 
 Environment = dict[Value, Operand]
@@ -24,8 +24,9 @@ Environment = dict[Value, Operand]
 
 @cache
 def load_lowerings() -> None:
-    """Register all lowerings (they import this module)."""
+    """Register all lowerings (they import this module), graphkit's own before those of other packages."""
     import_module("graphkit.converters.onnx.lowering")
+    register_waiting()
 
 
 def prepared(program: Program, opset: int) -> Program:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 from graphkit.core.errors import NameConflictError
 from graphkit.core.registry import Registry
 from graphkit.ir.program import Equation
+from graphkit.saving.formats import ConverterWarning
 
 Function = Callable[..., Any]
 Condition = Callable[[Equation], bool]
@@ -44,6 +47,8 @@ class Entry:
 
 
 LOWERINGS: Registry[Entry] = Registry("lowering")
+# Lowerings of other packages that were registered before graphkit's own were loaded; None afterwards.
+_waiting: list[Callable[[], None]] | None = []
 
 
 def _entry(name: str) -> Entry:
@@ -54,7 +59,7 @@ def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Cal
     """Register a function as the lowering of these primitives from opset `since` on.
 
     The highest `since` that does not exceed the opset of the export wins. Among lowerings with the same `since`, the one
-    registered last whose `when` holds wins.
+    registered last whose `when` holds wins. Those of other packages are registered after all of graphkit's own.
 
     Args:
         *names: the primitives.
@@ -66,14 +71,33 @@ def lowering(*names: str, since: int = 17, when: Condition | None = None) -> Cal
     """
 
     def add(function: Function) -> Function:
-        for name in names:
-            entry = _entry(name)
-            if when is None and any(low.since == since and low.when is _always for low in entry.lowerings):
-                raise NameConflictError(f"Primitive {name!r} already has a lowering since opset {since}.")
-            entry.lowerings.append(Lowering(function, since, when or _always))
+        register = partial(_register, names, Lowering(function, since, when or _always))
+        if _waiting is None or function.__module__.startswith("graphkit."):
+            register()
+        else:
+            _waiting.append(register)
         return function
 
     return add
+
+
+def _register(names: tuple[str, ...], made: Lowering) -> None:
+    for name in names:
+        entry = _entry(name)
+        if made.when is _always and any(low.since == made.since and low.when is _always for low in entry.lowerings):
+            raise NameConflictError(f"Primitive {name!r} already has a lowering since opset {made.since}.")
+        entry.lowerings.append(made)
+
+
+def register_waiting() -> None:
+    """Register the lowerings of other packages, once graphkit's own are. One in conflict is named in a warning."""
+    global _waiting
+    waiting, _waiting = _waiting or [], None
+    for register in waiting:
+        try:
+            register()
+        except NameConflictError as error:
+            warnings.warn(f"A lowering of another package is left out: {error}", ConverterWarning, stacklevel=2)
 
 
 def limitation(reason: str, *names: str) -> None:

@@ -16,6 +16,7 @@ from graphkit.callbacks.monitors import Monitor
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.files import make_folder, open_log
 from graphkit.core.messages import write_message
+from graphkit.saving.formats import WEIGHTS, format_for
 
 
 class CSVLogger(Callback):
@@ -116,7 +117,7 @@ class ModelCheckpoint(Monitor):
             raise InvalidArgumentError(
                 f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values"
             )
-        if save_weights_only and not self.filepath.endswith((".weights.h5", ".h5", ".npz", ".hdf5")):
+        if save_weights_only and format_for(Path(self.filepath), {}, WEIGHTS) is None:
             raise InvalidArgumentError(
                 "When using `save_weights_only=True` in `ModelCheckpoint`, the filepath provided must end in `.weights.h5`. "
                 f"Received: filepath={filepath}"

@@ -24,7 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     from graphkit.cli.terminal import complain, plain_warnings
     from graphkit.core.errors import GraphKitError
 
-    arguments = parser().parse_args(list(sys.argv[1:] if argv is None else argv))
+    with plain_warnings():
+        arguments = parser().parse_args(list(sys.argv[1:] if argv is None else argv))
     try:
         with plain_warnings(arguments.command is not run):
             code = arguments.command(arguments)

@@ -34,7 +34,7 @@ examples:
 _SUMMARY = """\
 Print Keras' table of a model: layers, output shapes, parameters, connections.
 
-FILE is a .keras archive, an .h5 file or a .json config of Keras 1, 2 or 3, or an .onnx file. Nothing in it is executed.
+FILE is a model in any format that graphkit reads; `graphkit doctor` lists them. Nothing in it is executed.
 
 examples:
   graphkit summary model.keras
@@ -94,7 +94,7 @@ Show relevant versions and settings, report known problems, and train, export an
 The exit code is 1 if something does not work.
 """
 
-_OPTION = "option_"  # starts the names of arguments that are options of a format
+_OPTION, _LOAD_OPTION = "option_", "load_option_"  # start the names of arguments that are options of a format
 
 
 def parser() -> argparse.ArgumentParser:
@@ -167,12 +167,17 @@ def _add_convert(to: argparse.ArgumentParser) -> None:
     to.add_argument("--weights", type=Path, metavar="FILE", help="weights for a SOURCE that has none (.json)")
     to.add_argument("--strict", action="store_true", help="write nothing if TARGET cannot hold all that SOURCE has")
     to.add_argument("--no-overwrite", action="store_true", help="fail if TARGET exists")
-    options = to.add_argument_group("options of the formats")
-    for name, about in _options_of_formats().items():
-        with suppress(argparse.ArgumentError):  # a format of another package has an option of a name that is taken
-            options.add_argument(
-                f"--{name.replace('_', '-')}", dest=f"{_OPTION}{name}", type=_value, metavar="VALUE", help=about
-            )
+    _add_options(to.add_argument_group("options of TARGET's format"), "--", _OPTION, _options("options"))
+    known = _options("load_options")
+    if known:
+        _add_options(to.add_argument_group("options of SOURCE's format"), "--load-", _LOAD_OPTION, known)
+
+
+def _add_options(to: Any, start: str, destination: str, known: dict[str, str]) -> None:
+    for name, about in known.items():
+        flag = f"{start}{name.replace('_', '-')}"
+        with suppress(argparse.ArgumentError):  # two options that differ in "-" and "_" alone
+            to.add_argument(flag, dest=f"{destination}{name}", type=_value, metavar="VALUE", help=about)
 
 
 def _written() -> str:
@@ -183,13 +188,17 @@ def _written() -> str:
     return ", ".join(dict.fromkeys(suffixes))
 
 
-def _options_of_formats() -> dict[str, str]:
-    """Return the options of all formats that can be written, each with its help text."""
+def _options(attribute: str) -> dict[str, str]:
+    """Return the options of all formats, each with its help text.
+
+    Args:
+        attribute: "options" for those of formats that can be written, "load_options" for those of formats that can be read.
+    """
     from graphkit.saving import formats
 
     found: dict[str, list[str]] = {}
     for format in formats.all_formats():
-        for name, about in format.options.items() if format.is_written else ():
+        for name, about in getattr(format, attribute).items():
             found.setdefault(name, []).append(f"{format.name}: {about}".replace("%", "%%"))
     return {name: "; ".join(texts) for name, texts in found.items()}
 
@@ -287,12 +296,8 @@ def convert(arguments: argparse.Namespace) -> int:
     for path in (arguments.source, arguments.weights):
         if path is not None and not path.exists():
             raise FileNotFoundError(2, "no such file", str(path))
-    options = {
-        name.removeprefix(_OPTION): value
-        for name, value in vars(arguments).items()
-        if name.startswith(_OPTION) and value is not None
-    }
     lost: list[str] = []
+    options = _given(arguments, _OPTION)
     model = graphkit.convert(
         arguments.source,
         arguments.target,
@@ -300,6 +305,7 @@ def convert(arguments: argparse.Namespace) -> int:
         strict=arguments.strict,
         lost=lost,
         overwrite=not arguments.no_overwrite,
+        load_options=_given(arguments, _LOAD_OPTION),
         **options,
     )
     for part in lost:
@@ -308,6 +314,12 @@ def convert(arguments: argparse.Namespace) -> int:
         complain(f"in {arguments.target}: {note}")
     say(str(arguments.target))
     return 0
+
+
+def _given(arguments: argparse.Namespace, start: str) -> dict[str, Any]:
+    """Return the options of a format that were given, by name."""
+    found = {name: value for name, value in vars(arguments).items() if name.startswith(start) and value is not None}
+    return {name.removeprefix(start): value for name, value in found.items()}
 
 
 def run(arguments: argparse.Namespace) -> int:

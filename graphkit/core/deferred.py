@@ -16,6 +16,7 @@ _MODULES = {
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",
     "onnx": "graphkit.converters.onnx",
+    "lowerings": "graphkit.converters.onnx.registry",
 }
 
 

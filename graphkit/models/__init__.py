@@ -12,10 +12,15 @@ __all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "mo
 
 
 def load_model(
-    filepath: Any, custom_objects: Any = None, compile: bool = True, safe_mode: bool = True, placeholders: bool = False
+    filepath: Any,
+    custom_objects: Any = None,
+    compile: bool = True,
+    safe_mode: bool = True,
+    placeholders: bool = False,
+    **options: Any,
 ) -> Any:
     """Open a model file of any format. For the arguments and errors see `graphkit.saving.load_model`."""
-    return deferred("saving").load_model(filepath, custom_objects, compile, safe_mode, placeholders)
+    return deferred("saving").load_model(filepath, custom_objects, compile, safe_mode, placeholders, **options)
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, **kwargs: Any) -> None:

@@ -308,25 +308,22 @@ class Model(Layer):
     def export(
         self, filepath: Any, format: str = "onnx", verbose: Any = None, input_signature: Any = None, **kwargs: Any
     ) -> None:
-        """Write the model as ONNX.
+        """Write the model as ONNX, or in another registered format.
 
         Args:
             filepath: The file to write.
-            format: Must be "onnx".
+            format: The name of the format.
             verbose: Ignored; accepted for Keras' signature.
             input_signature: Must be None: the inputs are those of the model.
-            **kwargs: `opset` (or Keras' `opset_version`; 21 by default), and arguments of `graphkit.converters.onnx.export_model`.
+            **kwargs: `overwrite`, and the options of the format: for ONNX those of `graphkit.converters.onnx.export_model`, `opset`
+                (21 by default) also as Keras' `opset_version`.
 
         Raises:
-            InvalidArgumentError: `format` or `input_signature` is something else.
+            InvalidArgumentError: `format` is not the name of a format of models that is written, or `input_signature` is not None.
             ExportError: The model cannot be expressed in ONNX.
 
         Source: keras.Model.export.
         """
-        if format != "onnx":
-            raise InvalidArgumentError(
-                f"export: format must be 'onnx', got {format!r}. model.save(path) writes every other format that graphkit has."
-            )
         if input_signature is not None:
             raise InvalidArgumentError(
                 f"export: input_signature={input_signature!r:.80} is not supported; set the shape and dtype of the model's Input."
@@ -334,7 +331,7 @@ class Model(Layer):
         version = kwargs.pop("opset_version", None)
         if version is not None:
             kwargs["opset"] = version
-        deferred("onnx").export_model(self, filepath, **kwargs)
+        deferred("saving").export_model(self, filepath, format, **kwargs)
 
     def summary(
         self,

@@ -135,6 +135,32 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     format.save(model, path, overwrite=overwrite, **given)
 
 
+def export_model(model: Any, filepath: Any, format_name: str, overwrite: bool = True, **options: Any) -> None:
+    """Write a model in the format of a name, whatever the suffix.
+
+    Args:
+        model: a model.
+        filepath: the file or folder to write.
+        format_name: the name of a format of models.
+        overwrite: False raises InvalidArgumentError if the target exists.
+        options: what the format takes.
+
+    Raises:
+        InvalidArgumentError: there is no such format, or the target exists.
+        InvalidTypeError: the format does not take an option.
+    """
+    format = formats.format_named(str(format_name))
+    if format is None or not format.is_written or formats.MODEL not in format.holds:
+        known = [other.name for other in formats.all_formats() if other.is_written and formats.MODEL in other.holds]
+        raise InvalidArgumentError(
+            f"export: format must be the name of a format of models, one of {known}, got {format_name!r}."
+            f"{did_you_mean(format_name, known)}"
+        )
+    _check_known(format, options, "export")
+    check_target(filepath, overwrite, folder=format.writes_folder(options))
+    format.save(model, Path(filepath), overwrite=overwrite, **options)
+
+
 def _check_known(format: Format, options: Mapping[str, Any], caller: str) -> None:
     unknown = sorted(set(options) - set(format.options))
     if unknown:
@@ -176,7 +202,7 @@ def save_weights(
             f"{formats.written_formats(formats.WEIGHTS)}."
         )
     _check_known(format, given, "save_weights")
-    check_target(path, overwrite)
+    check_target(path, overwrite, folder=format.writes_folder(given))
     format.save(model, path, overwrite=overwrite, **given)
 
 

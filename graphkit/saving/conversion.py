@@ -39,6 +39,7 @@ def convert(
     strict: bool = False,
     lost: list[str] | None = None,
     overwrite: bool = True,
+    load_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
     """Open `source`, write it as `target`, and give the model.
@@ -50,6 +51,7 @@ def convert(
         strict: raise LossyConversionError, and write nothing, where anything is lost.
         lost: a list that takes, in words, what the target does not hold of the source.
         overwrite: False raises InvalidArgumentError where the target is there.
+        load_options: what the reader of the source takes.
         options: what the writer takes: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
 
     Raises InvalidArgumentError for an unknown suffix or option.
@@ -57,7 +59,7 @@ def convert(
     format = target_format(target, options)
     formats.check_options(format, options, format.options, "convert")
     check_target(target, overwrite, folder=format.writes_folder(options))
-    model, found = _opened(source, custom_objects, weights, format)
+    model, found = _opened(source, custom_objects, weights, format, load_options or {})
     found += losses(model, format, options)
     if strict and found:
         raise LossyConversionError(f"{str(target)!r} ({format.name}) was not written: {'; '.join(found)}.")
@@ -70,7 +72,9 @@ def convert(
     return model
 
 
-def _opened(source: Any, custom_objects: Any, weights: Any, target: Format) -> tuple[Any, list[str]]:
+def _opened(
+    source: Any, custom_objects: Any, weights: Any, target: Format, load_options: Mapping[str, Any]
+) -> tuple[Any, list[str]]:
     bare = False
     if hasattr(source, "to_json"):
         model = source
@@ -78,7 +82,8 @@ def _opened(source: Any, custom_objects: Any, weights: Any, target: Format) -> t
         found = existing(source)
         with reading_from(found.what):
             format = formats.format_of(found)
-        model = load_from(found, format, custom_objects)
+        formats.check_options(format, load_options, format.load_options, "convert")
+        model = load_from(found, format, custom_objects, **load_options)
         bare = formats.WEIGHTS not in format.holds
     if weights is not None:
         model.load_weights(weights)
@@ -94,19 +99,18 @@ def losses(model: Any, format: Format, options: Mapping[str, Any] | None = None)
 
 
 def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[str]:
-    holds = format.holds
+    holds = format.held(options)
     if formats.MODEL not in holds:
         yield "the layers and their connections: only weights are written"
     if formats.WEIGHTS not in holds and model.weights:
         yield f"the weights ({model.count_params():,} numbers): write them beside it with save_weights"
     if model.compiled is None:
         return
-    without_optimizer = options.get("include_optimizer") is False
-    if formats.COMPILE not in holds or without_optimizer:
+    if formats.COMPILE not in holds:
         yield "what compile was given (optimizer, loss, metrics)"
     if model.optimizer is None or not model.optimizer.built:
         return
-    if formats.STATE not in holds or without_optimizer:
+    if formats.STATE not in holds:
         yield f"the state of the optimizer {model.optimizer.name!r}"
 
 

@@ -8,13 +8,20 @@ and the messages all read this registry.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
-from graphkit.core.errors import InvalidArgumentError, NameConflictError, SerializationError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NameConflictError,
+    SerializationError,
+)
 from graphkit.core.file_kinds import other_kind
 from graphkit.core.registry import did_you_mean
 from graphkit.saving.source import Source
@@ -23,6 +30,11 @@ GROUP = "graphkit.converters"
 MODEL, WEIGHTS, COMPILE, STATE = "model", "weights", "compile", "state"  # what a file may hold
 EVERYTHING = frozenset({MODEL, WEIGHTS, COMPILE, STATE})
 CERTAIN, LIKELY, POSSIBLE, NO = 100, 70, 40, 0  # scores of `Format.recognizes`
+# Arguments of load, save and convert, and of the command line: options of formats have other names.
+RESERVED = frozenset((
+    "compile", "custom_objects", "debug", "filepath", "format", "help", "holding", "load_options", "lost", "model", "no_overwrite",
+    "overwrite", "path", "placeholders", "safe_mode", "source", "strict", "target", "weights",
+))  # fmt: skip
 
 
 class UnsupportedFormatError(SerializationError, InvalidArgumentError):
@@ -60,9 +72,10 @@ class Format:
 
     Attributes:
         name: unique; messages use it.
-        suffixes: with their dots, in lower case; they choose the format to write, and are listed in messages.
+        suffixes: with their dots, in lower case; they choose the format to write, and are listed in messages. The longest suffix that
+            fits a path wins, and between formats that hold a model the one registered first: graphkit's own before others.
         holds: what a file of it holds: any of "model", "weights", "compile" (compile settings), "state" (the optimizer's).
-        options: the options of `save` by name, each with one line about it.
+        options: the options of `save` by name, each with one line about it for the help of the command line.
         load_options: likewise of `load`.
         is_folder: whether `save` makes a folder.
 
@@ -77,7 +90,11 @@ class Format:
     is_folder: ClassVar[bool] = False
 
     def recognizes(self, source: Source) -> int:
-        """Return how surely a file is of this format: 0 (it is not) to 100. The format with the highest score loads the file."""
+        """Return how surely a file is of this format: 0 (it is not) to 100. The format with the highest score loads the file.
+
+        graphkit's own formats score 70 by a mark in the file, and 40 where any file of a kind may be one: a JSON file is a config,
+        an HDF5 file holds weights.
+        """
         return NO
 
     def load(
@@ -97,6 +114,9 @@ class Format:
             compile: whether a model that was compiled is compiled again.
             placeholders: whether layers of unknown classes may be placeholders; such a model is not compiled.
             options: those of `load_options`.
+
+        Raises:
+            SerializationError: the file is damaged. Any other exception becomes a SerializationError that names the file.
         """
         if MODEL not in self.holds:
             raise UnsupportedFormatError(
@@ -134,7 +154,10 @@ class Format:
         raise UnsupportedFormatError(f"{str(path)!r}: graphkit reads the format {self.name}, but does not write it.")
 
     def inspect(self, source: Source) -> dict[str, Any]:
-        """Return what `graphkit.saving.inspect_file` reports of a file, as far as it can be seen without loading weights."""
+        """Return what `graphkit.saving.inspect_file` reports of a file, as far as it can be seen without loading weights.
+
+        Any of its keys, such as "layers", "parameters" and "needs"; `graphkit.extend.report_of_config` makes those of a config.
+        """
         return {}
 
     def upgrade(self, config: Mapping[str, Any]) -> Upgraded | None:
@@ -161,6 +184,10 @@ class Format:
     def writes_folder(self, options: Mapping[str, Any]) -> bool:
         """Whether `save` makes a folder when it is given these options."""
         return self.is_folder
+
+    def held(self, options: Mapping[str, Any]) -> frozenset[str]:
+        """Return what a file holds that is written with these options; by default `holds`."""
+        return self.holds
 
     def losses(self, model: Any, options: Mapping[str, Any]) -> Iterator[str]:
         """Yield, in words, what a file of this format does not hold of a model for a reason of its own."""
@@ -195,7 +222,13 @@ _is_filled = False
 
 
 def register(format: Format) -> Format:
-    """Add a format. Raises NameConflictError if its name is taken."""
+    """Add a format.
+
+    Raises:
+        InvalidArgumentError: it is not an instance of Format, or an attribute is not as `Format` describes it.
+        NameConflictError: its name is taken.
+    """
+    _check_format(format)
     if format.name in _formats:
         raise NameConflictError(
             f"A format named {format.name!r} is registered already: {type(_formats[format.name]).__qualname__}."
@@ -204,8 +237,27 @@ def register(format: Format) -> Format:
     return format
 
 
+def _check_format(format: Format) -> None:
+    if not isinstance(format, Format):
+        raise InvalidArgumentError(f"expected an instance of graphkit.extend.Format, got {type(format).__name__}.")
+    who = type(format).__qualname__
+    if not isinstance(getattr(format, "name", None), str) or not format.name:
+        raise InvalidArgumentError(f"{who}: set `name` to the name of the format, a text.")
+    suffixes: Any = format.suffixes
+    if isinstance(suffixes, str) or any(not s.startswith(".") or s != s.lower() for s in suffixes):
+        raise InvalidArgumentError(
+            f'{who}: `suffixes` is a tuple of suffixes in lower case, each with its dot, such as (".net",); got {suffixes!r}.'
+        )
+    if not set(format.holds) <= EVERYTHING:
+        raise InvalidArgumentError(f"{who}: `holds` may contain {sorted(EVERYTHING)}, got {sorted(format.holds)}.")
+    reserved = sorted({*format.options, *format.load_options} & RESERVED)
+    if reserved:
+        raise InvalidArgumentError(f"{who}: the option {reserved[0]!r} is an argument of graphkit's own; rename it.")
+
+
 def unregister(name: str) -> None:
     """Remove a format, for example to register another one of that name."""
+    all_formats()
     _formats.pop(name, None)
 
 
@@ -214,14 +266,25 @@ def all_formats() -> list[Format]:
     global _is_filled
     if not _is_filled:
         _is_filled = True
-        for point in sorted(entry_points(group=GROUP), key=lambda point: (not _is_ours(point), point.name)):
-            _register_entry_point(point)
-        if not _formats:
-            raise SerializationError(
-                "No formats are registered: the metadata of the graphkit distribution is missing. Reinstall graphkit; in a frozen "
-                "application, include its metadata (PyInstaller: --copy-metadata graphkit)."
-            )
+        _fill()
     return list(_formats.values())
+
+
+def _fill() -> None:
+    """Register the formats of all entry points, graphkit's own first, before those that `register` was given already."""
+    given = list(_formats.values())
+    _formats.clear()
+    points = sorted(entry_points(group=GROUP), key=lambda point: (not _is_ours(point), point.name))
+    problems = [_registered(point) for point in points if _is_ours(point)]
+    if not _formats:
+        raise SerializationError(
+            "No formats are registered: the metadata of the graphkit distribution is missing. Reinstall graphkit; in a frozen "
+            "application, include its metadata (PyInstaller: --copy-metadata graphkit)."
+        )
+    problems += [_registered_again(format) for format in given]
+    problems += [_registered(point) for point in points if not _is_ours(point)]
+    for problem in filter(None, problems):  # all formats are registered, even if a filter makes the warning an error
+        warnings.warn(problem, ConverterWarning, stacklevel=5)
 
 
 def failed_entry_points() -> dict[str, str]:
@@ -234,20 +297,34 @@ def _is_ours(point: EntryPoint) -> bool:
     return point.value.startswith("graphkit.")
 
 
-def _register_entry_point(point: EntryPoint) -> None:
-    """Register what an entry point names: a Format, a class of one, or several. Nothing that it does may hinder the others."""
+def _registered(point: EntryPoint) -> str:
+    """Register what an entry point names, and return what is wrong with it, or "". Nothing that it does may hinder the others.
+
+    It is a Format, a class of one, or several; or a module, which is imported for what it registers itself (ops, layers).
+    """
+    known = dict(_formats)
     try:
         found = point.load()
-        for format in found if isinstance(found, Iterable) else [found]:
-            register(format() if isinstance(format, type) else format)
+        if not isinstance(found, ModuleType):
+            for format in found if isinstance(found, (list, tuple)) else [found]:
+                register(format() if isinstance(format, type) else format)
     except Exception as error:  # anything may be wrong in a package that others wrote
+        _formats.clear()
+        _formats.update(known)
+        name = point.name if point.name not in _failures else f"{point.name} ({point.value})"
         origin = f" of {point.dist.name}" if point.dist is not None else ""
-        _failures[point.name] = f"{type(error).__name__}: {error}"
-        warnings.warn(
-            f"The entry point {point.name!r}{origin} ({point.value}) is left out: {_failures[point.name]}.",
-            ConverterWarning,
-            stacklevel=4,
-        )
+        _failures[name] = f"{type(error).__name__}: {str(error).rstrip('.')}"
+        return f"The entry point {point.name!r}{origin} ({point.value}) is left out: {_failures[name]}."
+    return ""
+
+
+def _registered_again(format: Format) -> str:
+    """Register a format that was registered before graphkit's own, and return what is wrong with it, or ""."""
+    try:
+        register(format)
+    except NameConflictError as error:
+        return f"The format {format.name!r} is left out: {error}"
+    return ""
 
 
 # ----- choosing one -----
@@ -262,18 +339,26 @@ def format_of(source: Source) -> Format:
     return best
 
 
-def _score(format: Format, source: Source) -> int:
+def _score(format: Format, source: Source) -> float:
+    """Return the score that a format gives a file; 0 if it cannot read what it looks at."""
     try:
-        return format.recognizes(source)
-    except SerializationError:  # the file is damaged
-        raise
-    except Exception as error:
-        warnings.warn(
-            f"The format {format.name!r} fails to look at {source.what} and is left out: {type(error).__name__}: {error}.",
-            ConverterWarning,
-            stacklevel=4,
-        )
+        score = format.recognizes(source)
+        if not isinstance(score, (int, float)):
+            raise InvalidTypeError(f"recognizes returned {score!r}, not a number")
+    except SerializationError:
         return NO
+    except Exception as error:
+        _warn_of(format, f"fails to look at {source.what}", error)
+        return NO
+    return score
+
+
+def _warn_of(format: Format, does: str, error: Exception) -> None:
+    warnings.warn(
+        f"The format {format.name!r} {does} and is left out: {type(error).__name__}: {str(error).rstrip('.')}.",
+        ConverterWarning,
+        stacklevel=5,
+    )
 
 
 def format_for(path: Path, options: Mapping[str, Any], holding: str | None = None) -> Format | None:
@@ -292,6 +377,11 @@ def format_for(path: Path, options: Mapping[str, Any], holding: str | None = Non
     return None if best is None or best[0] == 0 else best[2]
 
 
+def format_named(name: str) -> Format | None:
+    """Return the format of a name, in any case of letters, or None."""
+    return next((format for format in all_formats() if format.name.lower() == name.lower()), None)
+
+
 def check_options(format: Format, options: Mapping[str, Any], known: Mapping[str, str], caller: str) -> None:
     """Raise InvalidArgumentError for an option that is not among the `known` ones of a format."""
     unknown = sorted(set(options) - set(known))
@@ -304,22 +394,41 @@ def check_options(format: Format, options: Mapping[str, Any], known: Mapping[str
 
 def upgraded(config: Mapping[str, Any]) -> Upgraded | None:
     """Return a config in Keras 3's terms if a format knows it as one of other software."""
-    return next((found for format in all_formats() if (found := format.upgrade(config)) is not None), None)
+    found: Upgraded | None = _first_answer("upgrade", config)
+    return found
 
 
 def unwrapped_by_format(config: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return the envelope of a model if a format knows the form of its config."""
-    return next((found for format in all_formats() if (found := format.unwrap(config)) is not None), None)
+    found: Mapping[str, Any] | None = _first_answer("unwrap", config)
+    return found
 
 
 def parsed_text(text: str, what: str) -> Any:
     """Return the data of a config in the text format that knows it; None if none does."""
-    return next((found for format in all_formats() if (found := format.parse_text(text, what)) is not None), None)
+    return _first_answer("parse_text", text, what)
 
 
 def is_known_class(class_name: str) -> bool:
     """Whether a format knows layers of this class name, which Keras 3 does not have."""
-    return any(format.knows_class(class_name) for format in all_formats())
+    return bool(_first_answer("knows_class", class_name))
+
+
+def _first_answer(method: str, *args: Any) -> Any:
+    """Return the first answer of a format that is neither None nor False. One of another package that fails is left out."""
+    for format in all_formats():
+        try:
+            answer = getattr(format, method)(*args)
+        except GraphKitError:
+            raise
+        except Exception as error:
+            if type(format).__module__.startswith("graphkit."):
+                raise
+            _warn_of(format, f"fails in {method}", error)
+            continue
+        if answer is not None and answer is not False:
+            return answer
+    return None
 
 
 def known_formats() -> str:
@@ -339,7 +448,7 @@ def written_formats(holding: str | None = None) -> str:
 
 
 def _refusal(source: Source) -> str:
-    """Return what is known about a file of no known format."""
+    """Return what is known about a file of no known format. Raises SerializationError for a damaged zip archive."""
     if source.is_folder:
         return _refusal_of_folder(source)
     if source.is_zip:

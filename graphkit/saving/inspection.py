@@ -24,6 +24,7 @@ from graphkit.saving.unwrap import layers_in, unwrapped
 from graphkit.saving.weights import structure_only
 
 Report = dict[str, Any]
+_MODEL_IS_NEEDED = "the model that these weights belong to: make it, then model.load_weights(path)"
 
 
 def inspect_file(path: Any) -> Report:
@@ -59,8 +60,9 @@ def _inspected(source: Source, path: Any) -> Report:
         **format.inspect(source),
     }
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
-    own, lacking = report.pop("needs", []), report.pop("lacking", [])
-    is_tried = not lacking and not report.pop("is_weights", False)
+    is_weights = report.pop("is_weights", formats.MODEL not in format.holds)
+    own, lacking = report.pop("needs", [_MODEL_IS_NEEDED] if is_weights else []), report.pop("lacking", [])
+    is_tried = not lacking and not is_weights
     report["problems"], report["warnings"] = _tried(source, format, report) if is_tried else ([], [])
     report["needs"] = [*own, *lacking, *_needs(report)]
     return report
@@ -98,7 +100,7 @@ def report_of_weights(table: Table) -> Report:
     """Return the report of a file of weights alone."""
     return {
         "parameters": sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer")),
-        "needs": ["the model that these weights belong to: make it, then model.load_weights(path)"],
+        "needs": [_MODEL_IS_NEEDED],
         "is_weights": True,
     }
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.saving import bounds
+from graphkit.saving.sibling_files import file_beside
 from graphkit.saving.stores import HDF5_MAGIC, has_user_block
 
 HEAD_BYTES = 4096
@@ -64,6 +65,30 @@ class Source:
                 return frozenset(archive.namelist())
         except (zipfile.BadZipFile, OSError, ValueError) as error:
             raise SerializationError(f"{self.what} is not a readable zip file: {error}.") from None
+
+    def read(self, member: str) -> bytes:
+        """Return the bytes of a member of a zip archive or folder.
+
+        Args:
+            member: its path inside the archive or folder; `members` lists the names.
+
+        Raises:
+            SerializationError: there is no such member, it is damaged, or it is a decompression bomb.
+            UnsafePathError: the path leads out of the folder.
+        """
+        if self.is_folder:
+            return file_beside(self.path / "_", member, self.what, folders=True).read_bytes()
+        if member not in self.members:
+            raise SerializationError(f"{self.what} has no member {member!r}. It holds {sorted(self.members)[:10]}.")
+        try:
+            with zipfile.ZipFile(self.path) as archive:
+                info = archive.getinfo(member)
+                bounds.check_expansion(info.file_size, info.compress_size, f"{self.what}, {member!r},")
+                return archive.read(info)
+        except SerializationError:
+            raise
+        except Exception as error:  # whatever zipfile and zlib raise for damaged, encrypted and exotic archives
+            raise SerializationError(f"{self.what}: {member!r} cannot be read: {error}.") from None
 
     @cached_property
     def is_hdf5(self) -> bool:

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +17,7 @@ from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
 from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
-from graphkit.saving.stores import Array, Entry, Table
+from graphkit.saving.stores import Array, Entry, Table, flat_names
 from graphkit.saving.weight_paths import canonical
 
 NOT_WEIGHTS = ("optimizer", "seed_generator", "metrics", "_metrics", "_loss_tracker", "_compile_metrics")
@@ -59,6 +60,14 @@ def state_of(model: Layer) -> tuple[dict[str, dict[str, Array]], dict[str, str]]
         if isinstance(getattr(obj, "name", None), str):
             names[path] = obj.name
     return arrays, names
+
+
+def arrays_of(model: Layer) -> dict[str, Array]:
+    """Return the weights, and the optimizer's state, of a model (or layer) by their paths in Keras 3's files.
+
+    A path is such as "layers/dense/vars/0" or "optimizer/vars/1". The arrays are the model's own: write or copy them at once.
+    """
+    return flat_names(state_of(model)[0])
 
 
 def _own_state(obj: Any) -> dict[str, Array]:
@@ -112,6 +121,22 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
             raise report(model, what, problems)
         warn_of_skipped(model, what, problems)
     assign(assignments, custom, [s.obj for s in stored if hasattr(s.obj, "weights_were_loaded")])
+
+
+def load_arrays(model: Layer, arrays: Mapping[str, Array], what: str, skip_mismatch: bool = False) -> None:
+    """Give a model (or layer) the weights, and the optimizer's state, that `arrays_of` returned.
+
+    Args:
+        model: a built model.
+        arrays: by path; they are copied.
+        what: the file, as messages name it.
+        skip_mismatch: leave weights that do not fit as they are, with a warning.
+
+    Raises:
+        SerializationError: a weight does not fit; then none has changed.
+    """
+    entries = {path: Entry(path, a.shape, a.nbytes, partial(np.array, a)) for path, a in arrays.items()}
+    load_state(model, Table(entries, {}), what, skip_mismatch)
 
 
 def _group_of(stored: Stored) -> str:
