@@ -36,6 +36,9 @@ TESTS: dict[str, tuple[str, ...]] = {  # prefix of a source path -> its tests; t
     "graphkit/backend.py": ("tests/test_backend.py",),
     "graphkit/tree.py": ("tests/core",),
     "converters/": ("tests/converters",),
+    "converters/keras_legacy/": ("tests/converters/keras_legacy", "tests/saving"),
+    "converters/safetensors/": ("tests/saving/test_weights_files.py",),
+    "converters/onnx/": ("tests/ops/test_registry.py", "tests/converters/onnx"),
 }
 
 
