@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from threading import RLock
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -219,6 +220,7 @@ class Format:
 _formats: dict[str, Format] = {}
 _failures: dict[str, str] = {}  # entry points that cannot be imported, with the reason
 _is_filled = False
+_filling = RLock()  # a second thread waits; an entry point that asks for the formats gets those that are there
 
 
 def register(format: Format) -> Format:
@@ -264,10 +266,11 @@ def unregister(name: str) -> None:
 def all_formats() -> list[Format]:
     """Return all formats. The entry points are imported at the first call; one that fails is named in a warning."""
     global _is_filled
-    if not _is_filled:
-        _is_filled = True
-        _fill()
-    return list(_formats.values())
+    with _filling:
+        if not _is_filled:
+            _is_filled = True
+            _fill()
+        return list(_formats.values())
 
 
 def _fill() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,3 +182,20 @@ def test_an_exported_format_is_chosen_by_its_name(tmp_path: Path) -> None:
     net().export(tmp_path / "m", format="Keras 3 archive")
 
     assert inspect_file(tmp_path / "m")["format"] == "Keras 3 archive"
+
+
+def test_threads_that_ask_at_the_same_time_see_all_formats(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "_formats", {})
+    monkeypatch.setattr(formats, "_is_filled", False)
+    fill = formats._fill
+
+    def slowly() -> None:
+        time.sleep(0.05)
+        fill()
+
+    monkeypatch.setattr(formats, "_fill", slowly)
+    with ThreadPoolExecutor(4) as pool:
+        counts = list(pool.map(lambda _: len(formats.all_formats()), range(4)))
+
+    assert len(set(counts)) == 1
+    assert counts[0] >= 10
