@@ -109,7 +109,7 @@ def test_an_argument_that_is_left_out_and_a_regularizer_that_is_replaced(tmp_pat
     assert any("The regularizer 'EigenvalueRegularizer' of the file is not known here" in w for w in report["warnings"])
     assert any("odd=3 of its file" in w for w in report["warnings"])
     assert AS_IT_IS not in text
-    assert "warns when it is loaded:" in text
+    assert "loads with warnings:" in text
 
 
 def test_a_vocabulary_that_is_missing(tmp_path: Path) -> None:

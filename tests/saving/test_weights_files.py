@@ -122,9 +122,9 @@ def test_shards_are_no_larger_than_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ({"weight_map": {"/a": ["../w.weights.h5"]}}, "no name of a file beside it"),
-        ({"weight_map": {"/a": ["/etc/passwd"]}}, "no name of a file beside it"),
-        ({"weight_map": {"/a": [3]}}, "no name of a file beside it"),
+        ({"weight_map": {"/a": ["../w.weights.h5"]}}, "not the name of a file beside it"),
+        ({"weight_map": {"/a": ["/etc/passwd"]}}, "not the name of a file beside it"),
+        ({"weight_map": {"/a": [3]}}, "not the name of a file beside it"),
         ({"weight_map": {"/a": "gone.weights.h5"}}, "which is not beside it"),
         ({"weights": 1}, "no weight_map"),
     ],

@@ -122,7 +122,7 @@ def test_a_path_out_of_the_folder_is_refused(path: str, tmp_path: Path) -> None:
     (tmp_path / "weights.bin").write_bytes(np.ones(3, "<f4").tobytes())
     model.write_text(model.read_text().replace('"weights.bin"', json.dumps(path)))
 
-    with pytest.raises(SerializationError, match="no name of a file beside it"):
+    with pytest.raises(SerializationError, match="not the name of a file beside it"):
         graphkit.load(model)
 
 
