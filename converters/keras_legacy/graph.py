@@ -1,4 +1,4 @@
-"""Models of older Keras as those of Keras 3: lists of layers, calls, and a Sequential that begins by merging others."""
+"""Models of older Keras rewritten as those of Keras 3: lists of layers, calls, and Sequentials that begin with a merge of others."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CONSTANT = "_CONSTANT_VALUE"
 
 
 def sequential(entry: Mapping[str, Any]) -> Config:
-    """A Sequential: up to Keras 2.2.0 its config is a list."""
+    """Rewrite a Sequential. Up to Keras 2.2.0 its config is a list."""
     config = entry["config"]
     config = {"layers": config} if isinstance(config, list) else dict(config)
     layers = config["layers"]
@@ -40,7 +40,7 @@ def sequential(entry: Mapping[str, Any]) -> Config:
 
 
 def _merged(name: str, layers: list[Any]) -> Config:
-    """A Sequential whose first layer merges models, as the graph that it is. Layers of one name are one layer, as in Keras 1."""
+    """Return the graph of a Sequential whose first layer merges models. Layers of the same name are one layer, as in Keras 1."""
     graph = _Chain()
     ends = []
     for branch in layers_in(layers[0]) or []:
@@ -60,7 +60,7 @@ class _Chain:
         self.inputs: list[list[Any]] = []
 
     def branch(self, entry: Mapping[str, Any]) -> list[Any]:
-        """The layers of a model that is merged; gives its output."""
+        """Add the layers of a merged model, and return the reference to its output."""
         if MODELS.get(str(entry["class_name"])) == "Sequential":
             return self._stack(layers_in(entry) or [])
         if MODELS.get(str(entry["class_name"])) == "Functional":
@@ -91,7 +91,7 @@ class _Chain:
         if shape is None:
             first = name.removesuffix("_input")
             raise SerializationError(
-                f"Layer {first!r} begins a model that is merged, and its config does not say its input shape."
+                f"Layer {first!r} is the first of a merged model, and its config has no input shape."
             )
         inner = {"name": name, "batch_input_shape": shape, "dtype": config.get("input_dtype") or "float32"}
         self.entries.setdefault(name, {"class_name": "InputLayer", "name": name, "config": inner, "inbound_nodes": []})
@@ -100,7 +100,7 @@ class _Chain:
         return [name, 0, 0]
 
     def call(self, entry: Mapping[str, Any], tensors: list[list[Any]]) -> list[Any]:
-        """One call of a layer; gives its output."""
+        """Add one call of a layer, and return the reference to its output."""
         name = _name_of(entry)
         made = self.entries.setdefault(name, {**entry, "name": name, "inbound_nodes": []})
         made["inbound_nodes"] = [*made["inbound_nodes"], tensors]
@@ -119,7 +119,7 @@ def _name_of(entry: Mapping[str, Any]) -> str:
 
 
 def functional(entry: Mapping[str, Any]) -> Config:
-    """A graph of layers."""
+    """Rewrite a functional model. Raises SerializationError for a config that lacks a key or has a malformed entry."""
     config = entry["config"]
     for key in ("layers", "input_layers", "output_layers"):
         if key not in config:
@@ -146,7 +146,7 @@ def _graph_entries(entry: Config, offsets: Mapping[str, int]) -> list[Config]:
 
 
 def _without_masks(entry: Config) -> list[Config]:
-    """A layer that gets copies of its tensors: an op hands no mask on."""
+    """Return a layer that is called on copies of its tensors: ops do not pass masks on."""
     copies: list[Config] = []
 
     def copied(value: Any) -> Any:
@@ -163,7 +163,7 @@ def _without_masks(entry: Config) -> list[Config]:
 
 
 def operation_entry(operation: str, name: str, *tensors: Any) -> Config:
-    """The entry of an op ("numpy.Copy") that is called once."""
+    """Return the entry of an op ("numpy.Copy") that is called once."""
     family, class_name = operation.split(".")
     envelope = {"module": f"keras.src.ops.{family}", "class_name": class_name, "registered_name": class_name}
     return {
@@ -192,7 +192,7 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
 
 
 def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
-    """An op of TensorFlow; one that is not known is an error when its turn comes, so that a placeholder may stand for it."""
+    """Return the entry of a TensorFlow op; for an unknown one the error is kept for later, so that a placeholder can replace it."""
     from ..tensorflow import TensorFlowOp
 
     name = entry.get("name") or entry["config"].get("name")
@@ -204,7 +204,7 @@ def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
 
 
 def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
-    """By nested model, the number of its first call: 1 where its own construction counts as its node 0."""
+    """Return the number of the first call of each nested model: 1 where its construction counts as node 0."""
     calls = {str(e.get("name")): len(e.get("inbound_nodes") or []) for e in entries if e.get("class_name") in MODELS}
     used: dict[str, set[int]] = {name: set() for name in calls}
     stack: list[Any] = [e.get("inbound_nodes") for e in entries] + [config["input_layers"], config["output_layers"]]
@@ -225,7 +225,7 @@ def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a value is ["layer", node index, tensor index] or one with kwargs."""
+    """Whether a value is ["layer", node index, tensor index], with or without kwargs."""
     return (
         isinstance(value, (list, tuple))
         and len(value) in (3, 4)
@@ -259,7 +259,7 @@ def _tensor(reference: Any, offsets: Mapping[str, int]) -> Any:
 
 
 def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
-    """`[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`; a structure of tensors keeps its form."""
+    """Rewrite `[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`; structures of tensors keep their form."""
     if isinstance(node, Mapping) and "args" in node:
         return node
     single = is_reference(node) or _is_constant(node)
@@ -282,7 +282,7 @@ def _leaves(node: Any) -> list[Any]:
         return [node]
     items = node.values() if isinstance(node, Mapping) else node
     if isinstance(items, (str, int, float)) or items is None:
-        raise SerializationError(f"An inbound node holds {node!s:.80}, which is no reference to a tensor.")
+        raise SerializationError(f"An inbound node holds {node!s:.80}, which is not a reference to a tensor.")
     return [leaf for item in items for leaf in _leaves(item)]
 
 

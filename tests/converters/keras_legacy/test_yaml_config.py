@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import graphkit
+from graphkit.converters.keras_legacy import yaml_config
 from graphkit.converters.keras_legacy.yaml_config import parse_yaml
 from graphkit.errors import MissingPackageError, SerializationError, UnsafeCodeError
-from graphkit.saving import yaml_config
 
 
 @pytest.fixture(params=["Python", "C"], autouse=True)
@@ -209,7 +209,7 @@ def test_aliases_that_multiply_are_refused() -> None:
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
     )
 
-    with pytest.raises(SerializationError, match="line 6: it unfolds to more than 524,288 values"):
+    with pytest.raises(SerializationError, match="line 6: it expands to more than 524,288 values"):
         parse_yaml(bomb, "the text")
 
 
