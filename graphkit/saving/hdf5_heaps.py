@@ -1,7 +1,7 @@
-"""A check of the global heaps of an HDF5 file, where strings of variable length are stored.
+"""A check of the global heaps of an HDF5 file, where texts of variable length are kept.
 
-The HDF5 library walks a heap by the sizes that its objects declare, and never returns if a free object declares 0 bytes. So the
-heaps of a file are checked before the library reads the first string. Source: HDF5 file format specification, version 3.0, III.E.
+The HDF5 library walks through a heap by the sizes that its objects declare, and never ends where a free object declares 0 bytes. So the
+heaps of a file are looked at before the library reads the first text. Source: HDF5 file format specification, version 3.0, III.E.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import BinaryIO
 from graphkit.core.errors import SerializationError
 
 _SIGNATURE = b"GCOL\x01\0\0\0"  # with the version and the reserved bytes
-_HEADER = struct.Struct("<8sQ")  # _SIGNATURE, size of the heap
+_HEADER = struct.Struct("<8sQ")  # signature and so on, size of the heap
 _OBJECT = struct.Struct("<HHIQ")  # index (0: free space), references, reserved, size
 _ALIGNMENT = 8
 
@@ -58,7 +58,7 @@ class HeapCheck:
             while at >= 0:
                 if _never_ends(data[at:]):
                     raise SerializationError(
-                        f"{self._what} is damaged: the heap at byte {start + at} has an object of 0 bytes."
+                        f"{self._what} is damaged: the heap of texts at {start + at} has an object of 0 bytes."
                     )
                 at = data.find(_SIGNATURE, at + 1)
 
@@ -74,7 +74,7 @@ class HeapCheck:
 
 
 def _never_ends(data: bytes) -> bool:
-    """Whether a walk of the heap at the start of `data` meets a free object of size 0."""
+    """Whether the walk through the heap at the start of `data` comes to a free object of no size."""
     if len(data) < _HEADER.size:
         return False
     end = min(_HEADER.unpack_from(data)[1], len(data))
@@ -82,7 +82,7 @@ def _never_ends(data: bytes) -> bool:
     while at + _OBJECT.size <= end:
         index, _, _, size = _OBJECT.unpack_from(data, at)
         step = size if index == 0 else _OBJECT.size + -(-size // _ALIGNMENT) * _ALIGNMENT
-        step %= 1 << 64  # the library adds in 64 bits: a size near the limit wraps around
+        step %= 1 << 64  # as the library adds: a size near the limit wraps round
         if step == 0:
             return True
         at += step
