@@ -23,6 +23,7 @@ from graphkit.saving.unwrap import layers_in
 
 from . import keras1
 from .compile_settings import readers_for
+from .graph import MODELS, TENSORFLOW_CLASSES, functional, sequential
 from .implied_settings import entries_of, in_full
 from .keras1 import in_keras2_words
 from .origin import reading
@@ -30,23 +31,6 @@ from .weights import relayout
 
 Config = dict[str, Any]
 
-MODELS = {
-    "Model": "Functional",
-    "Functional": "Functional",
-    "Container": "Functional",
-    "Network": "Functional",
-    "Sequential": "Sequential",
-}
-# Entries of a graph that are ops of TensorFlow (see `graphkit.converters.tensorflow`).
-TENSORFLOW_CLASSES = (
-    "TFOpLambda",
-    "SlicingOpLambda",
-    "ClassMethod",
-    "InstanceMethod",
-    "InstanceProperty",
-    "TensorFlowOpLayer",
-)
-_MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 # Classes that are another class with certain arguments.
 RENAMED: dict[str, tuple[str, Config]] = {
     "BatchNormalizationV1": ("BatchNormalization", {}),
@@ -218,13 +202,11 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
 
 def rewritten(entry: Mapping[str, Any]) -> Config:
     """Return an envelope of older Keras as Keras 3 writes it. Raises SerializationError, naming the layer, if Keras 3 has none."""
-    from .graph import functional, sequential
-
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     name = str(entry["class_name"])
     if name in MODELS and layers_in(entry) is not None:
-        return sequential(entry) if MODELS[name] == "Sequential" else functional(entry)
+        return sequential(entry, rewritten) if MODELS[name] == "Sequential" else functional(entry, rewritten)
     if name == "Merge":
         return _merge(entry["config"])
     if name == "Lambda":
@@ -236,11 +218,6 @@ def rewritten(entry: Mapping[str, Any]) -> Config:
     if not isinstance(entry["config"], Mapping):
         raise SerializationError(f"The config of {name} must be an object, got {type(entry['config']).__name__}.")
     return _layer(name, entry)
-
-
-def model_envelope(class_name: str, config: Config) -> Config:
-    """Return the envelope of a model of Keras 3."""
-    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
 
 
 # ----- layers -----

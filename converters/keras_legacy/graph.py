@@ -2,41 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.saving.unwrap import layers_in
 
-from .config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from .keras1 import in_keras2_words
 from .origin import origin
 
 Config = dict[str, Any]
+Rewrite = Callable[[Mapping[str, Any]], Config]  # an envelope of older Keras -> as Keras 3 writes it
 
+# Classes of models in older configs -> Keras 3's class.
+MODELS = {
+    "Model": "Functional",
+    "Functional": "Functional",
+    "Container": "Functional",
+    "Network": "Functional",
+    "Sequential": "Sequential",
+}
+# Entries of a graph that are ops of TensorFlow (see `graphkit.converters.tensorflow`).
+TENSORFLOW_CLASSES = (
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "TensorFlowOpLayer",
+)
+_MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D", "Bidirectional")
 _CONSTANT = "_CONSTANT_VALUE"
+
+
+def _model_envelope(class_name: str, config: Config) -> Config:
+    """Return the envelope of a model of Keras 3."""
+    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
 
 
 # ----- Sequential -----
 
 
-def sequential(entry: Mapping[str, Any]) -> Config:
-    """Rewrite a Sequential. Up to Keras 2.2.0 its config is a list."""
+def sequential(entry: Mapping[str, Any], rewrite: Rewrite) -> Config:
+    """Rewrite a Sequential, and its layers with `rewrite`. Up to Keras 2.2.0 its config is a list."""
     config = entry["config"]
     config = {"layers": config} if isinstance(config, list) else dict(config)
     layers = config["layers"]
     if layers and is_envelope(layers[0]) and layers[0]["class_name"] == "Merge" and layers_in(layers[0]):
         name = str(config.get("name") or entry.get("name") or "sequential_1")
-        return functional({"class_name": "Functional", "config": _merged(name, layers)})
+        return functional({"class_name": "Functional", "config": _merged(name, layers)}, rewrite)
     made = {
         "name": config.get("name") or entry.get("name"),
-        "layers": [rewritten(e) for e in layers],
+        "layers": [rewrite(e) for e in layers],
         "build_input_shape": config.get("build_input_shape") or (entry.get("build_config") or {}).get("input_shape"),
     }
     if config.get("trainable") is False:
         made["trainable"] = False
-    return model_envelope("Sequential", made)
+    return _model_envelope("Sequential", made)
 
 
 def _merged(name: str, layers: list[Any]) -> Config:
@@ -85,8 +109,6 @@ class _Chain:
         return end
 
     def _input(self, name: str, config: Mapping[str, Any]) -> list[Any]:
-        from .keras1 import in_keras2_words
-
         shape = config.get("batch_input_shape") or in_keras2_words("Dense", config)[1].get("batch_input_shape")
         if shape is None:
             first = name.removesuffix("_input")
@@ -118,15 +140,18 @@ def _name_of(entry: Mapping[str, Any]) -> str:
 # ----- graphs -----
 
 
-def functional(entry: Mapping[str, Any]) -> Config:
-    """Rewrite a functional model. Raises SerializationError for a config that lacks a key or has a malformed entry."""
+def functional(entry: Mapping[str, Any], rewrite: Rewrite) -> Config:
+    """Rewrite a functional model, and its layers with `rewrite`.
+
+    Raises SerializationError for a config that lacks a key or has a malformed entry.
+    """
     config = entry["config"]
     for key in ("layers", "input_layers", "output_layers"):
         if key not in config:
             raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
     entries = [dict(e) for e in config["layers"]]
     offsets = _offsets(entries, config)
-    layers = [made for e in entries for made in _graph_entries(e, offsets)]
+    layers = [made for e in entries for made in _graph_entries(e, offsets, rewrite)]
     models = {e["name"] for e in layers if e["class_name"] == "Functional"}
     made = {
         "name": config.get("name") or entry.get("name"),
@@ -135,11 +160,11 @@ def functional(entry: Mapping[str, Any]) -> Config:
         "input_layers": _ends(config["input_layers"], offsets, models),
         "output_layers": _ends(config["output_layers"], offsets, models),
     }
-    return model_envelope("Functional", made)
+    return _model_envelope("Functional", made)
 
 
-def _graph_entries(entry: Config, offsets: Mapping[str, int]) -> list[Config]:
-    made = _graph_entry(entry, offsets)
+def _graph_entries(entry: Config, offsets: Mapping[str, int], rewrite: Rewrite) -> list[Config]:
+    made = _graph_entry(entry, offsets, rewrite)
     if made["class_name"] == "MultiHeadAttention" and origin().attention_ignores_masks:
         return _without_masks(made)
     return [made]
@@ -174,13 +199,13 @@ def operation_entry(operation: str, name: str, *tensors: Any) -> Config:
     }
 
 
-def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
+def _graph_entry(entry: Config, offsets: Mapping[str, int], rewrite: Rewrite) -> Config:
     nodes = entry.get("inbound_nodes") or []
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     if entry["class_name"] in TENSORFLOW_CLASSES:
         return _tensorflow_entry(entry, [_call("", node, offsets) for node in nodes])
-    made = rewritten(entry)
+    made = rewrite(entry)
     made["name"] = entry.get("name") or made["config"].get("name")
     if made["config"].get("name") is None:
         made["config"]["name"] = made["name"]
