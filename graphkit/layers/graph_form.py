@@ -21,9 +21,7 @@ def layer_as_model(layer: Any) -> Any:
     from graphkit.models.functional import Functional
 
     if not layer.nodes:
-        raise InvalidTypeError(
-            f"{type(layer).__name__} {layer.name!r} has never been called, so its graph is unknown."
-        )
+        raise InvalidTypeError(f"{type(layer).__name__} {layer.name!r} has never been called, so its graph is unknown.")
     node = layer.nodes[0]
     tensors = nest.flatten(node.args[0])
     inputs = [
