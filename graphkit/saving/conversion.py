@@ -46,12 +46,11 @@ def convert(
     Args:
         source: a file of any format, or a model.
         target: the file to write; its suffix names the format.
-        custom_objects: user-defined classes and functions by the names that the file uses.
-        weights: a weights file for a source that has none (JSON).
-        strict: raise LossyConversionError, and write nothing, if anything is lost.
-        lost: a list to which descriptions of what the target cannot hold are appended.
-        overwrite: False raises InvalidArgumentError if the target exists.
-        options: options of the target's format: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
+        weights: a file of weights for a source without (JSON).
+        strict: raise LossyConversionError, and write nothing, where anything is lost.
+        lost: a list that takes, in words, what the target does not hold of the source.
+        overwrite: False raises InvalidArgumentError where the target is there.
+        options: what the writer takes: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
 
     Raises:
         InvalidArgumentError: the suffix or an option is unknown, or `overwrite` is False and the target exists.
@@ -108,7 +107,7 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
         return
     without_optimizer = options.get("include_optimizer") is False
     if formats.COMPILE not in holds or without_optimizer:
-        yield "the compile settings (optimizer, loss, metrics)"
+        yield "what compile was given (optimizer, loss, metrics)"
     if model.optimizer is None or not model.optimizer.built:
         return
     if formats.STATE not in holds or without_optimizer:

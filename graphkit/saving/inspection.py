@@ -60,10 +60,10 @@ def _inspected(source: Source, path: Any) -> Report:
         **format.inspect(source),
     }
     report["classes"] = dict(Counter(layer["class"] for layer in report["layers"]))
-    own, missing = report.pop("needs", []), report.pop("lacking", [])
-    is_tried = not missing and not report.pop("is_weights", False)
+    own, lacking = report.pop("needs", []), report.pop("lacking", [])
+    is_tried = not lacking and not report.pop("is_weights", False)
     report["problems"], report["warnings"] = _tried(source, format, report) if is_tried else ([], [])
-    report["needs"] = [*own, *missing, *_needs(report)]
+    report["needs"] = [*own, *lacking, *_needs(report)]
     return report
 
 
@@ -99,7 +99,7 @@ def report_of_weights(table: Table) -> Report:
     """Return the report of a file that holds only weights."""
     return {
         "parameters": sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer")),
-        "needs": ["the model that these weights belong to: build it, then call model.load_weights(path)"],
+        "needs": ["the model that these weights belong to: make it, then model.load_weights(path)"],
         "is_weights": True,
     }
 
