@@ -122,21 +122,21 @@ def _without_auto(config: Any) -> Any:
     """Replace TensorFlow's reduction "auto", which is the mean except under distribution strategies."""
     if not is_envelope(config) or not isinstance(config["config"], Mapping):
         return config
-    words = {k: v for k, v in config["config"].items() if k != "axis" or v is not None}
-    if words.get("reduction") in ("auto", "none", "sum", "sum_over_batch_size", None):
-        words["reduction"] = {"auto": "sum_over_batch_size", None: "sum_over_batch_size"}.get(
-            words.get("reduction"), words.get("reduction")
+    arguments = {k: v for k, v in config["config"].items() if k != "axis" or v is not None}
+    if arguments.get("reduction") in ("auto", "none", "sum", "sum_over_batch_size", None):
+        arguments["reduction"] = {"auto": "sum_over_batch_size", None: "sum_over_batch_size"}.get(
+            arguments.get("reduction"), arguments.get("reduction")
         )
-    return {**config, "config": words}
+    return {**config, "config": arguments}
 
 
 def _function_or_class(config: Any) -> Any:
     """Return an envelope with Keras 3's class name; for a wrapped function, the function's name."""
     if not is_envelope(config):
         return config
-    name, words = str(config["class_name"]).split(">")[-1], config["config"]
-    if name in ("MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper") and "fn" in words:
-        return words["fn"]
+    name, arguments = str(config["class_name"]).split(">")[-1], config["config"]
+    if name in ("MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper") and "fn" in arguments:
+        return arguments["fn"]
     return {**config, "class_name": _RENAMED.get(name, name)}
 
 

@@ -126,10 +126,10 @@ def _set_data_formats(copy: Config) -> None:
         if not isinstance(config, Mapping):
             continue
         guess = guess or _by_input_shape(config.get("batch_input_shape"))
-        name, words = in_keras2_words(str(entry["class_name"]), config)
+        name, arguments = in_keras2_words(str(entry["class_name"]), config)
         if name not in _SPATIAL:
             continue
-        given = words.get("data_format")
+        given = arguments.get("data_format")
         if given in _FORMATS:
             latest = given
             for waiting in without:

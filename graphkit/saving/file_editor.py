@@ -68,10 +68,10 @@ class KerasFileEditor:
             raise SerializationError(f"File not found: {what}.")
         with reading_from(what):
             self._read(path, what)
-        _say(f"Keras model file {what}")
+        _print(f"Keras model file {what}")
         if self.metadata is not None:
             version, date = (self.metadata.get(key, "unknown") for key in ("keras_version", "date_saved"))
-            _say(f"Saved with Keras {version} - date: {date}")
+            _print(f"Saved with Keras {version} - date: {date}")
 
     def _read(self, path: Path, what: str) -> None:
         if self.filepath.endswith(".keras"):
@@ -101,20 +101,20 @@ class KerasFileEditor:
                 )
             arrays[_object_of(group), key] = entry.read()
         self.weights_dict: Tree = _tree(((*where, array) for where, array in arrays.items()), what)
-        self.object_metadata = {f"/{_object_of(path)}": dict(said) for path, said in table.attributes.items()}
+        self.object_metadata = {f"/{_object_of(path)}": dict(found) for path, found in table.attributes.items()}
 
     # ----- inspecting -----
 
     def summary(self) -> None:
         """Print the objects of the file, and the shapes and dtypes of their weights."""
-        _say("Weights structure", *self._lines(self.weights_dict, "", "  "))
+        _print("Weights structure", *self._lines(self.weights_dict, "", "  "))
 
     def _lines(self, tree: Tree, path: str, prefix: str) -> Iterator[str]:
         for index, (name, value) in enumerate(tree.items(), 1):
             connector, below = ("└─ ", "    ") if index == len(tree) else ("├─ ", "│   ")
             if isinstance(value, dict):
-                said = self.object_metadata.get(f"{path}/{name}", {}).get("name")
-                yield f"{prefix}{connector}{name}" + (f" ('{said}')" if said else "")
+                layer_name = self.object_metadata.get(f"{path}/{name}", {}).get("name")
+                yield f"{prefix}{connector}{name}" + (f" ('{layer_name}')" if layer_name else "")
                 yield from self._lines(value, f"{path}/{name}", prefix + below)
             else:
                 yield f"{prefix}{connector}{name}: shape={np.shape(value)}, dtype={dtypes.of_array(np.asarray(value))}"
@@ -140,11 +140,11 @@ class KerasFileEditor:
         found = list(_compared(one, other, ""))
         problems = [line for line in found if line is not None]
         matches = len(found) - len(problems)
-        _say("Running comparison", *problems)
+        _print("Running comparison", *problems)
         if problems:
-            _say(f"Found {len(problems)} error{'s' * (len(problems) != 1)}: the file does not fit the reference model")
+            _print(f"Found {len(problems)} error{'s' * (len(problems) != 1)}: the file does not fit the reference model")
         else:
-            _say(f"Comparison successful: {matches} matching weight{'s' * (matches != 1)}")
+            _print(f"Comparison successful: {matches} matching weight{'s' * (matches != 1)}")
         return {
             "status": "error" if problems else "success",
             "error_count": len(problems),
@@ -245,11 +245,11 @@ class KerasFileEditor:
     def _move_metadata(self, old: str, new: str | None) -> None:
         """Move the metadata of an object and of those in it to another path, or with None drop them."""
         kept = {}
-        for path, said in self.object_metadata.items():
+        for path, metadata in self.object_metadata.items():
             if path != old and not path.startswith(f"{old}/"):
-                kept[path] = said
+                kept[path] = metadata
             elif new is not None:
-                kept[new + path[len(old) :]] = said
+                kept[new + path[len(old) :]] = metadata
         self.object_metadata = kept
 
     # ----- writing -----
@@ -280,7 +280,7 @@ class KerasFileEditor:
         self.save(filepath, overwrite)
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
