@@ -8,7 +8,7 @@ from typing import Any
 
 from graphkit.core.serialization import OWN, classes_of, is_own
 
-_NOT_SEARCHED = frozenset({"compile_config", "registered_name", "module"})
+_OTHERS = frozenset({"compile_config", "registered_name", "module"})  # keys that are not searched
 
 
 class NotInKerasWarning(UserWarning):
@@ -63,7 +63,7 @@ def _found(value: Any, owner: str) -> Iterator[str]:
                 yield f"{_kind(value)} {owner!r} is a {value['class_name']}, which Keras 3 does not have"
             if value.get("module") == "keras.layers" and isinstance(inner, Mapping) and inner.get("time_major"):
                 yield f"layer {owner!r} has time_major=True, which Keras 3 does not have"
-            stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _NOT_SEARCHED]
+            stack += [(item, owner) for key, item in reversed(list(value.items())) if key not in _OTHERS]
         elif isinstance(value, (list, tuple)):
             stack += [(item, owner) for item in reversed(value)]
 
