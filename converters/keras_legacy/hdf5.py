@@ -187,6 +187,9 @@ def assign_groups(
         skip_mismatch: skip layers whose weights do not fit, with a warning.
         by_name: match layers by name.
         lenient: match by name and skip what does not fit, without a warning.
+
+    Raises:
+        SerializationError: weights do not fit; names layer and shapes. Nothing has changed then.
     """
     layers = _with_weights(model)
     pairs = _by_name(layers, groups) if by_name or lenient else _matched(model, layers, groups, what)

@@ -123,7 +123,14 @@ def _loss(name: str) -> Any:
 
 
 def write_groups(place: Any, model: Any, version: str, suffix: str = "") -> None:
-    """Write a group for each layer, with `layer_names` and `weight_names`."""
+    """Write a group for each layer, with `layer_names` and `weight_names`.
+
+    Args:
+        place: the HDF5 group to write into.
+        model: a built model.
+        version: the attribute `keras_version`.
+        suffix: appended to the weights' names.
+    """
     write_names(place, "layer_names", [layer.name for layer in model.layers])
     place.attrs["keras_version"] = version
     place.attrs["backend"] = "graphkit"

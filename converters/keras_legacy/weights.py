@@ -165,7 +165,18 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
 def modern(
     leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
 ) -> tuple[int, list[Entry]]:
-    """Return how many arrays of the file a layer takes, and its weights converted from them."""
+    """Convert the arrays of a file to the weights of one layer.
+
+    Args:
+        leaf: the layer that owns the weights.
+        variables: its weights.
+        names: the names of the file's remaining arrays, in order.
+        entries: these arrays.
+        dialect: the layout of the file.
+
+    Returns:
+        How many arrays of the file the layer takes, and its weights converted from them.
+    """
     kind = type(leaf).__name__
     if kind in _GATES and len(variables) >= 2:
         gates = _split_gates(leaf, names, entries, dialect)

@@ -332,7 +332,13 @@ def _like(operation: Any, x: Any, dtype: Any) -> Any:
 
 
 def filled(shape: Any, value: Any, dtype: str = "float32") -> Any:
-    """Return a tensor filled with one value; unknown sizes are derived from the tensors that have them."""
+    """Return a tensor filled with one value; unknown sizes are derived from the tensors that have them.
+
+    Args:
+        shape: `Sizes`, or ints.
+        value: the number to fill it with.
+        dtype: the tensor's dtype.
+    """
     sizes = shape.tolist() if isinstance(shape, Sizes) else np.ravel(shape).tolist()
     made: Any = np.full([1 if isinstance(s, Dim) else s for s in sizes], value, dtype)
     for axis, size in enumerate(sizes):

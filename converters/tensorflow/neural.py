@@ -303,6 +303,13 @@ def _resizing(method: str) -> Callable[..., Any]:
 def resized(images: Any, size: Any, method: str, align_corners: bool, half_pixel_centers: bool) -> Any:
     """Resize images as TensorFlow 1 does: without half-pixel centers, output position i is input position i times a step.
 
+    Args:
+        images: (batch, height, width, channels).
+        size: the new height and width.
+        method: "bilinear" or "nearest"; with half-pixel centers any method of `image.resize`.
+        align_corners: whether the centers of the corner pixels of input and output coincide.
+        half_pixel_centers: whether to resize as TensorFlow 2 does.
+
     Raises:
         SerializationError: the size of the images is unknown.
     """

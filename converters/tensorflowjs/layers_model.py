@@ -76,7 +76,13 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
 def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
     """Return the arrays that the manifest names, in its order, without reading them.
 
-    Raises SerializationError if a file is missing, or its size is not that of its weights.
+    Args:
+        path: the `model.json`; the shards are beside it or in folders beside it.
+        manifest: its `weightsManifest`.
+        what: the file, as messages name it.
+
+    Raises:
+        SerializationError: a shard is missing, or its size is not that of its weights.
     """
     entries = []
     for names, rows in _groups(manifest, what):

@@ -215,7 +215,11 @@ def refuse_path(owner: str, argument: str, value: Any) -> None:
 
 
 def refuse_path_from_file(owner: str, argument: str, value: Any) -> None:
-    """Like `refuse_path`, but only while a file is being read: a constructor that is called directly may open the path."""
+    """Refuse a path as `refuse_path` does, but only while a file is read: a constructor called directly may open it.
+
+    Raises:
+        UnsafePathError: A file is being read that is not trusted.
+    """
     if _source.get() is not None:
         refuse_path(owner, argument, value)
 

@@ -139,7 +139,10 @@ class FolderMembers:
 
 
 def stored_at(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
-    """Return the offset and the size, in bytes, of an uncompressed member of a zip file."""
+    """Return the offset and the size, in bytes, of an uncompressed member of a zip file.
+
+    Raises SerializationError if there is no member at the offset that the archive gives.
+    """
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(_LOCAL_HEADER.size)
@@ -330,9 +333,15 @@ def read_version(members: Members, what: str) -> dict[str, str]:
 
 @contextmanager
 def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[Table]:
-    """Open the weights of an archive as a table; with `glance`, without verifying the checksum, to look up shapes.
+    """Open the weights of an archive as a table.
 
-    Raises SerializationError for an archive without weights.
+    Args:
+        members: the archive.
+        what: the file, as messages name it.
+        glance: skip the verification of the checksum, to look up shapes only.
+
+    Raises:
+        SerializationError: the archive has no weights, or they are damaged.
     """
     names = set(members.names())
     weights = next((name for name in WEIGHTS.values() if name in names), None)
@@ -345,7 +354,18 @@ def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[
 
 
 def read_state(members: Members, table: Table, model: Layer, what: str, skip_mismatch: bool = False) -> None:
-    """Load the weights, optimizer state and assets of an archive into a model. Raises SerializationError if they do not fit."""
+    """Load the weights, optimizer state and assets of an archive into a model.
+
+    Args:
+        members: the archive.
+        table: its weights.
+        model: a built model.
+        what: the file, as messages name it.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
+
+    Raises:
+        SerializationError: weights or assets do not fit.
+    """
     _load_assets(members, set(members.names()), model)
     load_state(model, table, what, skip_mismatch)
 

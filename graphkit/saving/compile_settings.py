@@ -57,7 +57,13 @@ def compile_leniently(model: Any, training: Mapping[str, Any], readers: Readers 
 
 
 def compile_with(model: Any, training: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Compile a model with these arguments of a training config; warn if that fails."""
+    """Compile a model; warn if that fails.
+
+    Args:
+        model: the model.
+        training: the training config, from which a missing loss or optimizer is named later.
+        arguments: what `compile_arguments` read of it.
+    """
     try:
         model.compile(**arguments)
         model.compiled.left_out = _missing(training, arguments)

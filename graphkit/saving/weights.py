@@ -208,6 +208,9 @@ def taking_state(obj: Any, kind: str) -> Iterator[None]:
     Args:
         obj: the layer.
         kind: what it loads, for the message ("assets").
+
+    Raises:
+        SerializationError: the layer raised an error.
     """
     try:
         yield

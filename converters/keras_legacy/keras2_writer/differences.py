@@ -62,7 +62,13 @@ def _makes_mask(entry: Mapping[str, Any]) -> bool:
 
 
 def check_call(entry: Mapping[str, Any], keywords: Mapping[str, Any], is_masked: bool) -> None:
-    """Raise SerializationError for a call that has another meaning in Keras 2; `is_masked`: an input has an implicit mask."""
+    """Raise SerializationError for a call that has another meaning in Keras 2.
+
+    Args:
+        entry: the layer's entry in the config.
+        keywords: the keyword arguments of the call.
+        is_masked: whether an input has an implicit mask in Keras 2.
+    """
     name, config = str(entry["class_name"]), entry["config"]
     scores = keywords.get("return_attention_scores")
     reason = None
