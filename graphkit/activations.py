@@ -62,7 +62,7 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def sparsemax(x: Any, axis: int = -1) -> Any:
-    """Return a sparse alternative to softmax: the projection of `x` to the probability simplex. Source: keras.activations.sparsemax."""
+    """Return the projection of `x` onto the probability simplex, a sparse softmax. Source: keras.activations.sparsemax."""
     return ops.sparsemax(x, axis=axis)
 
 
@@ -182,7 +182,7 @@ def exponential(x: Any) -> Any:
 
 
 def hard_sigmoid_keras2(x: Any) -> Any:
-    """0.2 * x + 0.5, limited to [0, 1]: the `hard_sigmoid` of Keras 1 and 2. Source: keras 2 activations.hard_sigmoid."""
+    """Return 0.2 * x + 0.5 clipped to [0, 1], the `hard_sigmoid` of Keras 1 and 2. Source: keras 2 activations.hard_sigmoid."""
     return ops.clip(0.2 * x + 0.5, 0.0, 1.0)
 
 
@@ -201,10 +201,10 @@ _FUNCTIONS: tuple[Activation, ...] = (
 )  # fmt: skip
 BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish": silu, "hard_swish": hard_silu}
 
-get_custom_objects()["graphkit>hard_sigmoid_keras2"] = hard_sigmoid_keras2  # how earlier files name it
+get_custom_objects()["graphkit>hard_sigmoid_keras2"] = hard_sigmoid_keras2  # its name in earlier files
 
-# Functions that Keras 3 does not have are written as a Sequential of its layers, whose call computes the same; Keras takes any
-# object that can be called as an activation. A functional model of ops would fix the rank of the inputs, which a Dense does not know.
+# Functions that Keras 3 does not have are saved as an equivalent Sequential of its layers: Keras accepts any callable object as an
+# activation. A functional model of ops would fix the rank of the inputs, which a Dense does not know.
 _AS_LAYERS: dict[Activation, tuple[tuple[str, dict[str, Any]], ...]] = {
     hard_sigmoid_keras2: (
         ("Rescaling", {"scale": 0.2, "offset": 0.5}),
@@ -231,7 +231,7 @@ def get(identifier: Any) -> Activation:
 
 
 def _built_in(identifier: Any) -> Activation | None:
-    """The function of a config that Keras wrote for one of its own, or graphkit for one that Keras does not have."""
+    """Return the function of a config, of one that Keras has or that graphkit saved as layers; None for others."""
     if not isinstance(identifier, Mapping):
         return None
     if identifier.get("class_name") == "function":
@@ -240,11 +240,11 @@ def _built_in(identifier: Any) -> Activation | None:
 
 
 def written_as_layers(config: Mapping[str, Any]) -> Activation | None:
-    """The function that a config of layers stands for, or None: see `_AS_LAYERS`."""
+    """Return the function that was saved as this config of layers, or None; see `_AS_LAYERS`."""
     inner = config.get("config")
     if config.get("class_name") != "Sequential" or not isinstance(inner, Mapping):
         return None
-    found = [layer for layer in inner.get("layers") or [] if layer.get("class_name") != "InputLayer"]  # Keras adds one
+    found = [layer for layer in inner.get("layers") or [] if layer.get("class_name") != "InputLayer"]  # Keras adds it
     for function, parts in _AS_LAYERS.items():
         if len(found) == len(parts) and all(_is_part(layer, part) for layer, part in zip(found, parts, strict=True)):
             return function
@@ -260,13 +260,16 @@ def _is_part(layer: Mapping[str, Any], part: tuple[str, dict[str, Any]]) -> bool
 
 
 def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:
-    """A built-in's name; of others their config.
+    """Return the name of a built-in activation, or the config of another one.
 
     Args:
-        activation: the function.
-        compute_dtype: that of the layer which calls it; by default that of new layers.
+        activation: The function.
+        compute_dtype: The compute dtype of the layer that calls it; defaults to that of new layers.
 
-    Raises SerializationError for a lambda. Source: keras.activations.serialize.
+    Raises:
+        SerializationError: `activation` is a lambda.
+
+    Source: keras.activations.serialize.
     """
     name = getattr(activation, "__name__", "")
     if name in BY_NAME and str(getattr(activation, "__module__", "")).startswith("graphkit."):
@@ -277,7 +280,7 @@ def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:
 
 
 def _as_layers(activation: Activation, compute_dtype: str | None) -> dict[str, Any]:
-    """The Sequential of Keras' layers that computes an activation which Keras does not have."""
+    """Return the config of the Sequential of Keras' layers that computes an activation which Keras does not have."""
     name, parts = activation.__name__, _AS_LAYERS[activation]
     policy = {
         "module": "keras",

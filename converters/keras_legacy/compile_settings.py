@@ -1,6 +1,6 @@
-"""What `compile` was given, in HDF5 files and older archives, read in the terms of Keras 3.
+"""Compile settings in HDF5 files and older archives, translated to Keras 3.
 
-What changed between the versions is in tables. Source: `training_config` of files written by Keras 1.0 to 3.15 and tf.keras 1.13 to 2.21.
+Differences between versions are in tables. Source: `training_config` of files written by Keras 1.0 to 3.15 and tf.keras 1.13 to 2.21.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from graphkit.saving.compile_settings import BY_SHAPE, Readers
 
 Config = dict[str, Any]
 
-# Names of losses and metrics that Keras 3 knows under another one.
+# Losses and metrics that have another name in Keras 3.
 _RENAMED = {
     "cosine_proximity": "cosine_similarity",
     "cosine": "cosine_similarity",
@@ -28,11 +28,11 @@ _RENAMED = {
     "CosineProximity": "CosineSimilarity",
 }
 _DROPPED = ("decay", "schedule_decay", "is_legacy_optimizer", "jit_compile", "lr")
-_WRAPPED_OPTIMIZERS = ("inner_optimizer", "optimizer")  # of LossScaleOptimizer: here the scale is not needed
+_WRAPPED_OPTIMIZERS = ("inner_optimizer", "optimizer")  # of LossScaleOptimizer, which is not needed here
 
 
 def readers_for(version: str) -> Readers:
-    """The readers of compile settings that a version of Keras wrote.
+    """Return the readers for compile settings that a version of Keras wrote.
 
     Args:
         version: the file's `keras_version`, "" where it does not give one.
@@ -44,31 +44,41 @@ def readers_for(version: str) -> Readers:
 
 
 def optimizer_of(config: Any, version: str) -> Any:
-    """The optimizer of an envelope of any Keras. Raises UnknownClassError for what graphkit does not have."""
+    """Return the optimizer of an envelope of any Keras.
+
+    Args:
+        config: the envelope, or a name.
+        version: the file's `keras_version`, "" where it does not give one.
+
+    Raises:
+        UnknownClassError: graphkit does not have the optimizer.
+    """
     if not is_envelope(config) or not isinstance(config["config"], Mapping):
         return optimizers.get(config)
-    name, words = str(config["class_name"]), dict(config["config"])
+    name, arguments = str(config["class_name"]), dict(config["config"])
     if name.endswith("LossScaleOptimizer"):
-        inner = next((words[key] for key in _WRAPPED_OPTIMIZERS if is_envelope(words.get(key))), None)
+        inner = next((arguments[key] for key in _WRAPPED_OPTIMIZERS if is_envelope(arguments.get(key))), None)
         if inner is not None:
             return optimizer_of(inner, version)
     if version_numbers(version) >= (3,):
         return optimizers.get(dict(config))
-    made = optimizers.get({**config, "config": _modern_words(name, words, version)})
-    if "is_legacy_optimizer" not in words or words["is_legacy_optimizer"]:
-        _set_old_ways(made, words)
+    made = optimizers.get({**config, "config": _modern_arguments(name, arguments, version)})
+    if "is_legacy_optimizer" not in arguments or arguments["is_legacy_optimizer"]:
+        _set_older_formulas(made, arguments)
     return made
 
 
-def _modern_words(name: str, words: Config, version: str) -> Config:
-    """The arguments of an older optimizer as Keras 3 calls them."""
-    made = {key: value for key, value in words.items() if key not in _DROPPED}
-    if "lr" in words:
-        made["learning_rate"] = words["lr"]
-    decay = words.get("decay") or 0.0  # learning_rate / (1 + decay * iterations); tf.keras' Nadam means its momentum's
+def _modern_arguments(name: str, arguments: Config, version: str) -> Config:
+    """Translate the arguments of an older optimizer to those of Keras 3."""
+    made = {key: value for key, value in arguments.items() if key not in _DROPPED}
+    if "lr" in arguments:
+        made["learning_rate"] = arguments["lr"]
+    decay = (
+        arguments.get("decay") or 0.0
+    )  # learning_rate / (1 + decay * iterations); in tf.keras' Nadam it is the momentum's
     if decay and not name.endswith("Nadam") and isinstance(made.get("learning_rate"), (int, float)):
         made["learning_rate"] = InverseTimeDecay(made["learning_rate"], decay_steps=1, decay_rate=decay)
-    if "clipnorm" in made and is_standalone(version):  # Keras itself took the norm of all gradients together
+    if "clipnorm" in made and is_standalone(version):  # the package `keras` took the norm of all gradients together
         made["global_clipnorm"] = made.pop("clipnorm") or None
     if made.get("clipvalue") is not None and (made.get("clipnorm") or made.get("global_clipnorm")):
         _left_out(name, "clipvalue", made.pop("clipvalue"), "Keras 3 clips by norm or by value, not by both")
@@ -77,13 +87,13 @@ def _modern_words(name: str, words: Config, version: str) -> Config:
     return made
 
 
-def _set_old_ways(optimizer: Any, words: Config) -> None:
-    """Formulas of Keras before tf.keras 2.11 that no argument of Keras 3 says."""
-    fused = isinstance(optimizer, optimizers.RMSprop) and optimizer.momentum and "centered" in words  # in TensorFlow
+def _set_older_formulas(optimizer: Any, arguments: Config) -> None:
+    """Set formulas of Keras before tf.keras 2.11 for which Keras 3 has no argument."""
+    fused = isinstance(optimizer, optimizers.RMSprop) and optimizer.momentum and "centered" in arguments  # TensorFlow's
     if isinstance(optimizer, (optimizers.RMSprop, optimizers.Adagrad)):
         optimizer.epsilon_outside = not fused
     if isinstance(optimizer, optimizers.Nadam):
-        given = words.get("schedule_decay", words.get("decay"))
+        given = arguments.get("schedule_decay", arguments.get("decay"))
         optimizer.schedule_decay = 0.004 if given is None else float(given)
 
 
@@ -92,7 +102,7 @@ def _left_out(name: str, argument: str, value: Any, why: str) -> None:
 
 
 def is_standalone(version: str) -> bool:
-    """Whether a version is of the package `keras` before it became tf.keras: up to 2.3; no version is Keras 1's."""
+    """Whether a version is of the separate package `keras`, up to 2.3. Files without a version are of Keras 1."""
     return not version.endswith("-tf") and version_numbers(version) < (2, 4)
 
 
@@ -109,24 +119,24 @@ def _one_loss(config: Any) -> Any:
 
 
 def _without_auto(config: Any) -> Any:
-    """TensorFlow's reduction "auto" is the mean, except under its distribution strategies."""
+    """Replace TensorFlow's reduction "auto", which is the mean except under distribution strategies."""
     if not is_envelope(config) or not isinstance(config["config"], Mapping):
         return config
-    words = {k: v for k, v in config["config"].items() if k != "axis" or v is not None}
-    if words.get("reduction") in ("auto", "none", "sum", "sum_over_batch_size", None):
-        words["reduction"] = {"auto": "sum_over_batch_size", None: "sum_over_batch_size"}.get(
-            words.get("reduction"), words.get("reduction")
+    arguments = {k: v for k, v in config["config"].items() if k != "axis" or v is not None}
+    if arguments.get("reduction") in ("auto", "none", "sum", "sum_over_batch_size", None):
+        arguments["reduction"] = {"auto": "sum_over_batch_size", None: "sum_over_batch_size"}.get(
+            arguments.get("reduction"), arguments.get("reduction")
         )
-    return {**config, "config": words}
+    return {**config, "config": arguments}
 
 
 def _function_or_class(config: Any) -> Any:
-    """The envelope of a class by Keras 3's name; of a wrapped function, that function's name."""
+    """Return an envelope with Keras 3's class name; for a wrapped function, the function's name."""
     if not is_envelope(config):
         return config
-    name, words = str(config["class_name"]).split(">")[-1], config["config"]
-    if name in ("MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper") and "fn" in words:
-        return words["fn"]
+    name, arguments = str(config["class_name"]).split(">")[-1], config["config"]
+    if name in ("MeanMetricWrapper", "LossFunctionWrapper", "SumOverBatchSizeMetricWrapper") and "fn" in arguments:
+        return arguments["fn"]
     return {**config, "class_name": _RENAMED.get(name, name)}
 
 

@@ -1,7 +1,7 @@
-"""Configs of Keras 1, Keras 2 and tf.keras rewritten as Keras 3's, so that one reader reads all.
+"""Configs of Keras 1, Keras 2 and tf.keras rewritten as Keras 3's, so that one reader reads all of them.
 
-What changed is held in tables. The words of Keras 1 are first put into those of Keras 2 (`keras1_config`); graphs are rewritten in
-`legacy_graph`. Source: files of Keras 1.0 to 2.15.
+Differences are in tables. Arguments of Keras 1 are first translated to those of Keras 2 (`keras1`); graphs are rewritten in `graph`.
+Source: files of Keras 1.0 to 2.15.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from graphkit.saving.unwrap import layers_in
 
 from . import keras1
 from .compile_settings import readers_for
+from .graph import MODELS, TENSORFLOW_CLASSES, functional, sequential
 from .implied_settings import entries_of, in_full
 from .keras1 import in_keras2_words
 from .origin import reading
@@ -30,55 +31,38 @@ from .weights import relayout
 
 Config = dict[str, Any]
 
-MODELS = {
-    "Model": "Functional",
-    "Functional": "Functional",
-    "Container": "Functional",
-    "Network": "Functional",
-    "Sequential": "Sequential",
-}
-# Entries of a graph that are ops of TensorFlow (see `graphkit.converters.tensorflow`).
-TENSORFLOW_CLASSES = (
-    "TFOpLambda",
-    "SlicingOpLambda",
-    "ClassMethod",
-    "InstanceMethod",
-    "InstanceProperty",
-    "TensorFlowOpLayer",
-)
-_MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 # Classes that are another class with certain arguments.
 RENAMED: dict[str, tuple[str, Config]] = {
     "BatchNormalizationV1": ("BatchNormalization", {}),
     "BatchNormalizationV2": ("BatchNormalization", {}),
     "SyncBatchNormalization": ("BatchNormalization", {}),
-    "AddLoss": ("Identity", {}),  # it passes its input on
+    "AddLoss": ("Identity", {}),  # it returns its input
     "AddMetric": ("Identity", {}),
-    "RandomCrop": ("ResizingRandomCrop", {}),  # Keras 3 leaves images as they are where nothing is trained
-    "RandomHeight": ("Identity", {}),  # in training they stretch; what comes out then has no known size
+    "RandomCrop": ("ResizingRandomCrop", {}),  # at inference Keras 3 does not resize images
+    "RandomHeight": ("Identity", {}),  # in training it stretches images to an unknown size
     "RandomWidth": ("Identity", {}),
     "LSTMV2": ("LSTM", {}),
     "GRUV2": ("GRU", {}),
     "CuDNNLSTM": ("LSTM", {"activation": "tanh", "recurrent_activation": "sigmoid"}),
     "CuDNNGRU": ("GRU", {"activation": "tanh", "recurrent_activation": "sigmoid", "reset_after": True}),
 }
-# Classes that stand for another one as long as nothing is trained: what training would lack.
+# Classes that are replaced by one that is the same at inference: what is missing in training.
 _ONLY_IN_TRAINING = {
     "AddLoss": "its loss is not added",
     "AddMetric": "its metric is not computed",
-    "RandomHeight": "pictures keep their height in training too",
-    "RandomWidth": "pictures keep their width in training too",
+    "RandomHeight": "images keep their height in training too",
+    "RandomWidth": "images keep their width in training too",
 }
 _PER_CHANNEL = ("groups", "kernel_initializer", "kernel_regularizer", "kernel_constraint")
-# Arguments that change no number here: ways of computing the same, what Keras 3 always does, what the class itself never read, and
-# what is looked at elsewhere. By class; those under "" of every class. All others are the class' own, or are warned of.
+# Arguments that do not affect the result: implementations of the same computation, what Keras 3 always does, what the class never
+# used, and what is read elsewhere. By class; "" is for every class. All others are arguments of the class, or cause a warning.
 WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
     "": (
-        "implementation",  # of a recurrent layer or a LocallyConnected; weights of the latter are told apart by their shape
-        "consume_less",  # Keras 1's word for it
-        "sparse",  # a sparse tensor has the same numbers
-        "rng_type",  # of a random layer: how its generator is kept
-        "input_dtype",  # looked at by `_layer_config`
+        "implementation",  # of a recurrent layer or a LocallyConnected; weights of the latter are recognized by their shape
+        "consume_less",  # Keras 1's name of `implementation`
+        "sparse",  # a sparse tensor has the same values
+        "rng_type",  # of a random layer: how its generator is stored
+        "input_dtype",  # read by `_layer_config`
         "keras_version",
         "backend",
         "experimental_run_tf_function",
@@ -105,10 +89,10 @@ WITHOUT_EFFECT: dict[str, tuple[str, ...]] = {
         "seed",
     ),  # see _ONLY_IN_TRAINING
     "StringLookup": ("vocabulary_dtype",),
-    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ("time_major",)),  # tf.keras reads it in no convolution
+    **dict.fromkeys(("ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"), ("time_major",)),  # tf.keras ignores it in convolutions
     "Embedding": ("input_length",),  # a shape
     "MultiHeadAttention": ("query_shape", "key_shape", "value_shape"),
-    "Attention": ("causal",),  # an argument of the call now: see `legacy_graph`
+    "Attention": ("causal",),  # now an argument of the call: see `graph`
     "AdditiveAttention": ("causal",),
 }
 _RENAMED_KEYS = {
@@ -119,9 +103,9 @@ _RENAMED_KEYS = {
 }
 _RENAMED_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}  # output modes up to 2.5
 _WITH_MODES = ("CategoryEncoding", "IntegerLookup", "StringLookup", "TextVectorization")
-# Where TensorFlow.js 1.0 wrote null for a word of its own, and means the usual one.
+# Arguments that TensorFlow.js 1.0 wrote as null for the default.
 _NULL_IS_DEFAULT = frozenset({"padding", "data_format", "interpolation", "dilation_rate"})
-# What was true where a key is missing, and is not Keras 3's default.
+# Older defaults of missing keys that are not those of Keras 3.
 _OLD_DEFAULTS: dict[str, Config] = {
     "GRU": {"reset_after": False},
     "GRUCell": {"reset_after": False},
@@ -158,7 +142,7 @@ _ALWAYS_KNOWN = {
 
 
 def is_older_config(config: Mapping[str, Any]) -> bool:
-    """Whether a model's config is of Keras 1, Keras 2 or tf.keras: by its version, or else by what only those wrote."""
+    """Whether a model's config is of Keras 1, Keras 2 or tf.keras, by its version or else by keys that only those wrote."""
     version = version_numbers(config.get("keras_version"))
     if version:
         return version < (3,)
@@ -197,12 +181,12 @@ def older_classes() -> frozenset[str]:
 
 
 def upgraded_entry(entry: Mapping[str, Any]) -> Config:
-    """A layer's or model's envelope as Keras 3 writes it; one that is already is left as it is."""
+    """Return a layer's or model's envelope as Keras 3 writes it; one of Keras 3 is returned unchanged."""
     return rewritten(entry) if any(_is_marked(e) for e in entries_of(entry)) or "module" not in entry else dict(entry)
 
 
 def _is_marked(entry: Mapping[str, Any]) -> bool:
-    """Whether only Keras before 3 wrote an entry of `layers` so."""
+    """Whether an entry of `layers` has a form that only Keras before 3 wrote."""
     config = entry.get("config")
     if isinstance(config, Mapping) and ("batch_input_shape" in config or "input_dtype" in config):
         return True
@@ -217,30 +201,23 @@ def _is_marked(entry: Mapping[str, Any]) -> bool:
 
 
 def rewritten(entry: Mapping[str, Any]) -> Config:
-    """An envelope of older Keras as Keras 3 writes it."""
-    from .graph import functional, sequential
-
+    """Return an envelope of older Keras as Keras 3 writes it. Raises SerializationError, naming the layer, if Keras 3 has none."""
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     name = str(entry["class_name"])
     if name in MODELS and layers_in(entry) is not None:
-        return sequential(entry) if MODELS[name] == "Sequential" else functional(entry)
+        return sequential(entry, rewritten) if MODELS[name] == "Sequential" else functional(entry, rewritten)
     if name == "Merge":
         return _merge(entry["config"])
     if name == "Lambda":
         return _lambda(entry["config"])
     if name in TENSORFLOW_CLASSES:
         raise SerializationError(
-            f"Layer {entry['config'].get('name')!r} ({name}) is an op of TensorFlow outside of a graph."
+            f"Layer {entry['config'].get('name')!r} ({name}) is a TensorFlow op outside of a graph."
         )
     if not isinstance(entry["config"], Mapping):
         raise SerializationError(f"The config of {name} must be an object, got {type(entry['config']).__name__}.")
     return _layer(name, entry)
-
-
-def model_envelope(class_name: str, config: Config) -> Config:
-    """The envelope of a model."""
-    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
 
 
 # ----- layers -----
@@ -250,8 +227,8 @@ def _layer(name: str, entry: Mapping[str, Any]) -> Config:
     known = classes_of("keras.layers")
     keras_name, config = in_keras2_words(name, entry["config"])
     if keras_name in _ONLY_IN_TRAINING:
-        lack = _ONLY_IN_TRAINING[keras_name]
-        warnings.warn(f"Layer {config.get('name')!r} ({keras_name}) passes its input on: {lack}.", stacklevel=2)
+        missing = _ONLY_IN_TRAINING[keras_name]
+        warnings.warn(f"Layer {config.get('name')!r} ({keras_name}) returns its input: {missing}.", stacklevel=2)
     keras_name, fixed = RENAMED.get(keras_name, (keras_name, {}))
     own = entry.get("registered_name") or custom_object(name) is not None
     if own or keras_name not in known:
@@ -262,7 +239,7 @@ def _layer(name: str, entry: Mapping[str, Any]) -> Config:
 
 
 def _foreign(name: str, entry: Mapping[str, Any]) -> Config:
-    """A class that is not Keras': its config is its own affair."""
+    """Return the envelope of a class that is not Keras'; its config is unchanged."""
     registered = entry.get("registered_name") or (name if ">" in name else None)
     module = entry.get("module") or ""
     return {
@@ -290,12 +267,12 @@ def _layer_config(class_name: str, config: Mapping[str, Any]) -> Config:
 
 
 def _mend(class_name: str, made: Config) -> None:
-    """What is said otherwise, or only makes sense elsewhere."""
+    """Rename keys and values, and drop those that have no meaning for this class."""
     if class_name == "InputLayer":
         made["batch_shape"] = made.pop("batch_input_shape", made.get("batch_shape"))
         made.pop("type_spec", None)
     elif "int" in str(made.get("dtype")) or made.get("dtype") in ("bool", "string"):
-        made.pop("dtype")  # Keras up to 2.0 noted the dtype of the inputs there
+        made.pop("dtype")  # in Keras up to 2.0 it was the dtype of the inputs
     if class_name in ("BatchNormalization", "ModalBatchNormalization"):
         _mend_normalization(made)
     for old, new in _RENAMED_KEYS.get(class_name, {}).items():
@@ -308,7 +285,7 @@ def _mend(class_name: str, made: Config) -> None:
     if made.get("num_constants"):
         where = f"Layer {made.get('name')!r} ({class_name})"
         raise SerializationError(
-            f"{where} has num_constants={made['num_constants']}: cells that take constants are not known here."
+            f"{where} has num_constants={made['num_constants']}: cells that take constants are not supported."
         )
     if class_name == "Bidirectional" and isinstance(made.get("layer"), Mapping) and "batch_input_shape" not in made:
         inner = made["layer"]["config"].get("batch_input_shape")
@@ -320,19 +297,19 @@ def _mend_normalization(made: Config) -> None:
     where = f"Layer {made.get('name')!r} (BatchNormalization)"
     small, axis = made.get("virtual_batch_size"), made.get("axis")
     if small is not None:
-        raise SerializationError(f"{where} has virtual_batch_size={small}, which graphkit and Keras 3 do not know.")
+        raise SerializationError(f"{where} has virtual_batch_size={small}, which graphkit and Keras 3 do not support.")
     if not isinstance(axis, (list, tuple)):
         return
     if len(axis) != 1:
         raise SerializationError(
-            f"{where} normalizes over all axes but {list(axis)}; graphkit and Keras 3 leave out exactly one."
+            f"{where} normalizes over all axes except {list(axis)}; graphkit and Keras 3 support exactly one exception."
         )
     made["axis"] = axis[0]
 
 
 def _value(key: str, value: Any) -> Any:
     if key.endswith("activation") and isinstance(_function_name(value), str):
-        name = str(_function_name(value)).removesuffix("_v2")  # TensorFlow's own names of softmax and others
+        name = str(_function_name(value)).removesuffix("_v2")  # TensorFlow's names of softmax and others
         if name == "hard_sigmoid":
             return hard_sigmoid_keras2
         return name if isinstance(value, str) else value
@@ -350,7 +327,7 @@ def _function_name(value: Any) -> Any:
 
 
 def _mapping(key: str, value: Mapping[str, Any]) -> Any:
-    if value.get("type") == "ndarray" and "value" in value:  # numbers of NumPy as Keras 2 wrote them
+    if value.get("type") == "ndarray" and "value" in value:  # NumPy arrays as Keras 2 wrote them
         return value["value"]
     if value.get("class_name") in ("__tuple__", "TensorShape") and "items" in value:
         return list(value["items"])
@@ -370,34 +347,34 @@ def _mapping(key: str, value: Mapping[str, Any]) -> Any:
 
 def _initializer_config(config: Mapping[str, Any]) -> Config:
     made = {k: _value("", v) for k, v in config.items() if k != "dtype" and v is not None}
-    if made.get("distribution") == "normal":  # Keras 2's word for it
+    if made.get("distribution") == "normal":  # its name in Keras 2
         made["distribution"] = "truncated_normal"
     return made
 
 
 def taken_by(cls: Any) -> set[str]:
-    """The arguments that a layer class takes from a config."""
+    """Return the arguments that a layer class takes from a config."""
     declaration = declaration_of(cls)
     return {*(declaration.arguments if declaration is not None else config_names(cls)), *_ALWAYS_KNOWN}
 
 
 def _drop_unknown(name: str, cls: Any, config: Config) -> None:
-    """Leave out what graphkit's class does not take, with a warning where it says anything."""
+    """Remove arguments that graphkit's class does not have, with a warning for values other than zero or empty ones."""
     known = _KNOWN_OF_INPUTS if name == "InputLayer" else taken_by(cls)
     for key in [k for k in config if k not in known]:
         value = config.pop(key)
         if value not in (None, False, 0, 0.0, "", [], {}):
-            said = f"Layer {config.get('name')!r} ({name}): {key}={value!s:.60} of its file is not known here and is left out."
-            warnings.warn(said, stacklevel=2)
+            where = f"Layer {config.get('name')!r} ({name})"
+            warnings.warn(f"{where}: {key}={value!s:.60} of its file is unknown and is left out.", stacklevel=2)
 
 
 def _merge(config: Mapping[str, Any]) -> Config:
-    """Keras 1's Merge, which Keras 2 still wrote up to 2.1, as the layer of its mode."""
+    """Return Keras 1's Merge, which Keras 2 wrote up to 2.1, as the layer of its mode."""
     mode = config.get("mode")
     if config.get("mode_type") not in (None, "raw") or mode not in _MERGE_MODES:
         function = mode if config.get("mode_type") == "function" else None
-        said = {"function": function, "function_type": config.get("mode_type"), "arguments": config.get("arguments")}
-        return _lambda({"name": config.get("name"), **said})
+        of_mode = {"function": function, "function_type": config.get("mode_type"), "arguments": config.get("arguments")}
+        return _lambda({"name": config.get("name"), **of_mode})
     class_name, arguments = _MERGE_MODES[mode]
     made = {"name": config.get("name"), **{new: config[old] for new, old in arguments.items() if old in config}}
     if "axes" in made and isinstance(made.get("axes"), list):
@@ -406,7 +383,7 @@ def _merge(config: Mapping[str, Any]) -> Config:
 
 
 def _lambda(config: Mapping[str, Any]) -> Config:
-    """A Lambda without its code: the function is found under a name, or the layer refuses to be made."""
+    """Return a Lambda without its code: its function is looked up by name, or constructing the layer fails."""
     given = config.get("arguments")
     arguments: Mapping[str, Any] = given if isinstance(given, Mapping) else {}
     if set(arguments) == {"i", "parts"} and custom_object(str(config.get("name"))) is None:  # multi_gpu_model's

@@ -1,46 +1,70 @@
-"""Models of older Keras as those of Keras 3: lists of layers, calls, and a Sequential that begins by merging others."""
+"""Models of older Keras rewritten as those of Keras 3: lists of layers, calls, and Sequentials that begin with a merge of others."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import is_envelope
 from graphkit.saving.unwrap import layers_in
 
-from .config import MODELS, TENSORFLOW_CLASSES, model_envelope, rewritten
+from .keras1 import in_keras2_words
 from .origin import origin
 
 Config = dict[str, Any]
+Rewrite = Callable[[Mapping[str, Any]], Config]  # an envelope of older Keras -> as Keras 3 writes it
 
+# Classes of models in older configs -> Keras 3's class.
+MODELS = {
+    "Model": "Functional",
+    "Functional": "Functional",
+    "Container": "Functional",
+    "Network": "Functional",
+    "Sequential": "Sequential",
+}
+# Entries of a graph that are ops of TensorFlow (see `graphkit.converters.tensorflow`).
+TENSORFLOW_CLASSES = (
+    "TFOpLambda",
+    "SlicingOpLambda",
+    "ClassMethod",
+    "InstanceMethod",
+    "InstanceProperty",
+    "TensorFlowOpLayer",
+)
+_MODULES = {"Functional": "keras.src.models.functional", "Sequential": "keras"}
 _RECURRENT = ("LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM2D", "Bidirectional")
 _CONSTANT = "_CONSTANT_VALUE"
+
+
+def _model_envelope(class_name: str, config: Config) -> Config:
+    """Return the envelope of a model of Keras 3."""
+    return {"module": _MODULES[class_name], "class_name": class_name, "config": config, "registered_name": None}
 
 
 # ----- Sequential -----
 
 
-def sequential(entry: Mapping[str, Any]) -> Config:
-    """A Sequential: up to Keras 2.2.0 its config is a list."""
+def sequential(entry: Mapping[str, Any], rewrite: Rewrite) -> Config:
+    """Rewrite a Sequential, and its layers with `rewrite`. Up to Keras 2.2.0 its config is a list."""
     config = entry["config"]
     config = {"layers": config} if isinstance(config, list) else dict(config)
     layers = config["layers"]
     if layers and is_envelope(layers[0]) and layers[0]["class_name"] == "Merge" and layers_in(layers[0]):
         name = str(config.get("name") or entry.get("name") or "sequential_1")
-        return functional({"class_name": "Functional", "config": _merged(name, layers)})
+        return functional({"class_name": "Functional", "config": _merged(name, layers)}, rewrite)
     made = {
         "name": config.get("name") or entry.get("name"),
-        "layers": [rewritten(e) for e in layers],
+        "layers": [rewrite(e) for e in layers],
         "build_input_shape": config.get("build_input_shape") or (entry.get("build_config") or {}).get("input_shape"),
     }
     if config.get("trainable") is False:
         made["trainable"] = False
-    return model_envelope("Sequential", made)
+    return _model_envelope("Sequential", made)
 
 
 def _merged(name: str, layers: list[Any]) -> Config:
-    """A Sequential whose first layer merges models, as the graph that it is. Layers of one name are one layer, as in Keras 1."""
+    """Return the graph of a Sequential whose first layer merges models. Layers of the same name are one layer, as in Keras 1."""
     graph = _Chain()
     ends = []
     for branch in layers_in(layers[0]) or []:
@@ -60,7 +84,7 @@ class _Chain:
         self.inputs: list[list[Any]] = []
 
     def branch(self, entry: Mapping[str, Any]) -> list[Any]:
-        """The layers of a model that is merged; gives its output."""
+        """Add the layers of a merged model, and return the reference to its output."""
         if MODELS.get(str(entry["class_name"])) == "Sequential":
             return self._stack(layers_in(entry) or [])
         if MODELS.get(str(entry["class_name"])) == "Functional":
@@ -85,13 +109,11 @@ class _Chain:
         return end
 
     def _input(self, name: str, config: Mapping[str, Any]) -> list[Any]:
-        from .keras1 import in_keras2_words
-
         shape = config.get("batch_input_shape") or in_keras2_words("Dense", config)[1].get("batch_input_shape")
         if shape is None:
             first = name.removesuffix("_input")
             raise SerializationError(
-                f"Layer {first!r} begins a model that is merged, and its config does not say its input shape."
+                f"Layer {first!r} is the first of a merged model, and its config has no input shape."
             )
         inner = {"name": name, "batch_input_shape": shape, "dtype": config.get("input_dtype") or "float32"}
         self.entries.setdefault(name, {"class_name": "InputLayer", "name": name, "config": inner, "inbound_nodes": []})
@@ -100,7 +122,7 @@ class _Chain:
         return [name, 0, 0]
 
     def call(self, entry: Mapping[str, Any], tensors: list[list[Any]]) -> list[Any]:
-        """One call of a layer; gives its output."""
+        """Add one call of a layer, and return the reference to its output."""
         name = _name_of(entry)
         made = self.entries.setdefault(name, {**entry, "name": name, "inbound_nodes": []})
         made["inbound_nodes"] = [*made["inbound_nodes"], tensors]
@@ -118,15 +140,18 @@ def _name_of(entry: Mapping[str, Any]) -> str:
 # ----- graphs -----
 
 
-def functional(entry: Mapping[str, Any]) -> Config:
-    """A graph of layers."""
+def functional(entry: Mapping[str, Any], rewrite: Rewrite) -> Config:
+    """Rewrite a functional model, and its layers with `rewrite`.
+
+    Raises SerializationError for a config that lacks a key or has a malformed entry.
+    """
     config = entry["config"]
     for key in ("layers", "input_layers", "output_layers"):
         if key not in config:
             raise SerializationError(f"The config of the functional model {config.get('name')!r} has no {key!r}.")
     entries = [dict(e) for e in config["layers"]]
     offsets = _offsets(entries, config)
-    layers = [made for e in entries for made in _graph_entries(e, offsets)]
+    layers = [made for e in entries for made in _graph_entries(e, offsets, rewrite)]
     models = {e["name"] for e in layers if e["class_name"] == "Functional"}
     made = {
         "name": config.get("name") or entry.get("name"),
@@ -135,18 +160,18 @@ def functional(entry: Mapping[str, Any]) -> Config:
         "input_layers": _ends(config["input_layers"], offsets, models),
         "output_layers": _ends(config["output_layers"], offsets, models),
     }
-    return model_envelope("Functional", made)
+    return _model_envelope("Functional", made)
 
 
-def _graph_entries(entry: Config, offsets: Mapping[str, int]) -> list[Config]:
-    made = _graph_entry(entry, offsets)
+def _graph_entries(entry: Config, offsets: Mapping[str, int], rewrite: Rewrite) -> list[Config]:
+    made = _graph_entry(entry, offsets, rewrite)
     if made["class_name"] == "MultiHeadAttention" and origin().attention_ignores_masks:
         return _without_masks(made)
     return [made]
 
 
 def _without_masks(entry: Config) -> list[Config]:
-    """A layer that gets copies of its tensors: an op hands no mask on."""
+    """Return a layer that is called on copies of its tensors: ops do not pass masks on."""
     copies: list[Config] = []
 
     def copied(value: Any) -> Any:
@@ -163,7 +188,7 @@ def _without_masks(entry: Config) -> list[Config]:
 
 
 def operation_entry(operation: str, name: str, *tensors: Any) -> Config:
-    """The entry of an op ("numpy.Copy") that is called once."""
+    """Return the entry of an op ("numpy.Copy") that is called once."""
     family, class_name = operation.split(".")
     envelope = {"module": f"keras.src.ops.{family}", "class_name": class_name, "registered_name": class_name}
     return {
@@ -174,13 +199,13 @@ def operation_entry(operation: str, name: str, *tensors: Any) -> Config:
     }
 
 
-def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
+def _graph_entry(entry: Config, offsets: Mapping[str, int], rewrite: Rewrite) -> Config:
     nodes = entry.get("inbound_nodes") or []
     if not is_envelope(entry):
         raise SerializationError(f"An entry of `layers` has no class_name and config: {entry!s:.120}")
     if entry["class_name"] in TENSORFLOW_CLASSES:
         return _tensorflow_entry(entry, [_call("", node, offsets) for node in nodes])
-    made = rewritten(entry)
+    made = rewrite(entry)
     made["name"] = entry.get("name") or made["config"].get("name")
     if made["config"].get("name") is None:
         made["config"]["name"] = made["name"]
@@ -192,7 +217,7 @@ def _graph_entry(entry: Config, offsets: Mapping[str, int]) -> Config:
 
 
 def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
-    """An op of TensorFlow; one that is not known is an error when its turn comes, so that a placeholder may stand for it."""
+    """Return the entry of a TensorFlow op; for an unknown one the error is kept for later, so that a placeholder can replace it."""
     from ..tensorflow import TensorFlowOp
 
     name = entry.get("name") or entry["config"].get("name")
@@ -204,7 +229,7 @@ def _tensorflow_entry(entry: Config, calls: list[Any]) -> Config:
 
 
 def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]:
-    """By nested model, the number of its first call: 1 where its own construction counts as its node 0."""
+    """Return the number of the first call of each nested model: 1 where its construction counts as node 0."""
     calls = {str(e.get("name")): len(e.get("inbound_nodes") or []) for e in entries if e.get("class_name") in MODELS}
     used: dict[str, set[int]] = {name: set() for name in calls}
     stack: list[Any] = [e.get("inbound_nodes") for e in entries] + [config["input_layers"], config["output_layers"]]
@@ -225,7 +250,7 @@ def _offsets(entries: list[Config], config: Mapping[str, Any]) -> dict[str, int]
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a value is ["layer", node index, tensor index] or one with kwargs."""
+    """Whether a value is ["layer", node index, tensor index], with or without kwargs."""
     return (
         isinstance(value, (list, tuple))
         and len(value) in (3, 4)
@@ -259,7 +284,7 @@ def _tensor(reference: Any, offsets: Mapping[str, int]) -> Any:
 
 
 def _call(class_name: str, node: Any, offsets: Mapping[str, int]) -> Any:
-    """`[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`; a structure of tensors keeps its form."""
+    """Rewrite `[["name", 0, 0, {}], ...]` as `{"args", "kwargs"}`; structures of tensors keep their form."""
     if isinstance(node, Mapping) and "args" in node:
         return node
     single = is_reference(node) or _is_constant(node)
@@ -282,7 +307,7 @@ def _leaves(node: Any) -> list[Any]:
         return [node]
     items = node.values() if isinstance(node, Mapping) else node
     if isinstance(items, (str, int, float)) or items is None:
-        raise SerializationError(f"An inbound node holds {node!s:.80}, which is no reference to a tensor.")
+        raise SerializationError(f"An inbound node holds {node!s:.80}, which is not a reference to a tensor.")
     return [leaf for item in items for leaf in _leaves(item)]
 
 

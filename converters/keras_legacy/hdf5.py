@@ -1,4 +1,4 @@
-"""HDF5 files of Keras before `.keras` archives: whole models (`model_config`, `model_weights`) and weights (`layer_names`).
+"""Reading of Keras' HDF5 files: whole models (`model_config`, `model_weights`) and weights (`layer_names`).
 
 The order of weights is that of the attributes `layer_names` and `weight_names`, never that of the groups. Source: files written by
 Keras 1 to 3 (`model.save("x.h5")`, `save_weights("x.h5")`).
@@ -43,13 +43,22 @@ class Group(NamedTuple):
 
 
 def read_legacy_model(path: Path, compile: bool = True) -> Any:
-    """The model of a Keras HDF5 file, with its weights; what compile was given, and the optimizer's state."""
+    """Return the model of a Keras HDF5 file with its weights, compile settings and optimizer state.
+
+    Args:
+        path: the file.
+        compile: whether to compile the model.
+
+    Raises:
+        SerializationError: the file is damaged, holds only weights, or its weights do not fit.
+    """
     what = repr(str(path))
     with open_hdf5(path, what) as table:
         attributes = table.attributes.get("", {})
         if "model_config" not in attributes:
             raise SerializationError(
-                f"{what} is an HDF5 file without a model_config: {_what_it_is(table)}. Make the model first, then model.load_weights(path)."
+                f"{what} is an HDF5 file without a model_config: {_what_it_is(table)}. Build the model first, "
+                "then call model.load_weights(path)."
             )
         config = json_attribute(attributes, "model_config", what)
         if isinstance(config, dict) and "keras_version" in attributes:
@@ -75,7 +84,7 @@ def _what_it_is(table: Table) -> str:
 
 
 def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
-    """Compile as the file says, and take the optimizer's state."""
+    """Compile with the settings of the file, and load the optimizer's state."""
     if not isinstance(training, Mapping):
         return
     version = _origin(table)[0] or ""
@@ -91,22 +100,33 @@ def _compile(model: Any, training: Any, table: Table, older: OlderFile) -> None:
 
 
 def json_attribute(attributes: Mapping[str, Any], name: str, what: str) -> Any:
-    """The JSON data of a text attribute."""
+    """Parse the JSON of an attribute. Raises SerializationError naming `what`."""
     value = attributes[name]
     return bounds.parse_json(value if isinstance(value, (str, bytes)) else str(value), f"{name} of {what}")
 
 
 def text_of(value: Any) -> str:
-    """A text attribute: h5py gives str or bytes."""
+    """Return a string attribute, which h5py returns as str or bytes."""
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def load_legacy_weights(
     model: Layer, table: Table, what: str, skip_mismatch: bool = False, by_name: bool = False
 ) -> OlderFile:
-    """Take the weights of a file with `layer_names`; gives which layer took what.
+    """Load the weights of a file with `layer_names`.
 
-    Raises SerializationError naming layer and shapes; then nothing has changed.
+    Args:
+        model: a built model.
+        table: the arrays of the file.
+        what: the file, as messages name it.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
+        by_name: match layers by name; the others keep their weights.
+
+    Returns:
+        The layers with the arrays that they took.
+
+    Raises:
+        SerializationError: weights do not fit; names layer and shapes. Nothing has changed then.
     """
     groups = weight_groups(table, what)
     names = [n for g in groups for n in g.weight_names]
@@ -116,7 +136,7 @@ def load_legacy_weights(
     lenient = bool(placeholders_in(model))
     if by_name and groups and not _by_name(_with_weights(model), groups):
         warnings.warn(
-            f"No layer of the model {model.name!r} has the name of one in {what}, so no weights were loaded. The file has "
+            f"No layer of the model {model.name!r} has the name of a layer in {what}, so no weights were loaded. The file has "
             f"{[g.layer_name for g in groups][:12]}, the model {[layer.name for layer in _with_weights(model)][:12]}.",
             stacklevel=2,
         )
@@ -124,7 +144,7 @@ def load_legacy_weights(
 
 
 def _warn_of_theano_padding(model: Layer, what: str) -> None:
-    """Say which layers Theano would have padded in another way: padding "same" with strides or even windows."""
+    """Warn of layers that Theano padded differently: padding "same" with strides or even windows."""
     found = []
     for layer in model._walk_layers():
         window = getattr(layer, "kernel_size", None) or getattr(layer, "pool_size", None)
@@ -133,14 +153,14 @@ def _warn_of_theano_padding(model: Layer, what: str) -> None:
             found += [layer.name] if max(steps) > 1 or any(n % 2 == 0 for n in window) else []
     if found:
         warnings.warn(
-            f"{what} was trained on Theano, which divides the margins of padding='same' in another way than all others do: "
-            f"{', '.join(found[:5])}{', ...' if len(found) > 5 else ''} may give other numbers here than they gave there.",
+            f"{what} was trained on Theano, which distributes the padding of padding='same' differently from other backends: "
+            f"the results of {', '.join(found[:5])}{', ...' if len(found) > 5 else ''} may differ from those on Theano.",
             stacklevel=2,
         )
 
 
 def _origin(table: Table) -> tuple[str | None, str | None]:
-    """The attributes `keras_version` and `backend`, of the file or of its weights."""
+    """Return the attributes `keras_version` and `backend`, of the file or of its weights."""
     found: list[str | None] = []
     for key in ("keras_version", "backend"):
         values = [text_of(a[key]) for a in (table.attributes.get(g, {}) for g in ("", "model_weights")) if key in a]
@@ -157,7 +177,20 @@ def assign_groups(
     by_name: bool = False,
     lenient: bool = False,
 ) -> OlderFile:
-    """Give the layers of a model the arrays of these groups; gives which layer took what. `lenient`: whatever fits, silently."""
+    """Assign the arrays of these groups to the layers of a model; see `load_legacy_weights`.
+
+    Args:
+        model: a built model.
+        groups: the arrays by layer of the file.
+        dialect: the layout of the file's weights.
+        what: the file, as messages name it.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
+        by_name: match layers by name.
+        lenient: match by name and skip what does not fit, without a warning.
+
+    Raises:
+        SerializationError: weights do not fit; names layer and shapes. Nothing has changed then.
+    """
     layers = _with_weights(model)
     pairs = _by_name(layers, groups) if by_name or lenient else _matched(model, layers, groups, what)
     assignments: list[Assignment] = []
@@ -179,7 +212,10 @@ def _with_weights(model: Any) -> list[Layer]:
 
 
 def weight_groups(table: Table, what: str) -> list[Group]:
-    """The layers of a file that have weights, in the order of `layer_names`."""
+    """Return the layers of a file that have weights, in the order of `layer_names`.
+
+    Raises SerializationError for a file without `layer_names`, or one that lacks an array it names.
+    """
     root = (
         ""
         if "layer_names" in table.attributes.get("", {}) or "layer_names0" in table.attributes.get("", {})
@@ -189,7 +225,7 @@ def weight_groups(table: Table, what: str) -> list[Group]:
     if names is None and "nb_layers" in table.attributes.get("", {}):
         return _numbered_groups(table)
     if names is None:
-        raise SerializationError(f"{what} has no layer_names: it is no weights file of Keras.")
+        raise SerializationError(f"{what} has no layer_names: it is not a weights file of Keras.")
     groups = []
     for name in names:
         path = f"{root}/{name}" if root else name
@@ -198,7 +234,7 @@ def weight_groups(table: Table, what: str) -> list[Group]:
         ]
         missing = [w for w in weight_names if f"{path}/{w}" not in table.entries]
         if missing:
-            raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not there.")
+            raise SerializationError(f"{what}: the weight {missing[0]!r} of layer {name!r} is named but not stored.")
         if weight_names:
             groups.append(
                 Group(name.replace("/", "_"), weight_names, [table.entries[f"{path}/{w}"] for w in weight_names])
@@ -207,7 +243,7 @@ def weight_groups(table: Table, what: str) -> list[Group]:
 
 
 def _numbered_groups(table: Table) -> list[Group]:
-    """The layers of a file of Keras 0: `layer_0/param_0`, ..."""
+    """Return the layers of a file of Keras 0: `layer_0/param_0`, ..."""
     groups = []
     for number in range(int(table.attributes[""]["nb_layers"])):
         found = table.group(f"layer_{number}")
@@ -218,7 +254,7 @@ def _numbered_groups(table: Table) -> list[Group]:
 
 
 def list_attribute(attributes: Mapping[str, Any], name: str) -> list[str] | None:
-    """A list of names, also where it was too long for one attribute and was split into `name0`, `name1`, ..."""
+    """Return a list of names, also one that was too long for one attribute and was split into `name0`, `name1`, ..."""
     if name in attributes:
         return [text_of(v) for v in np.asarray(attributes[name]).reshape(-1).tolist()]
     parts: list[str] = []
@@ -230,8 +266,8 @@ def list_attribute(attributes: Mapping[str, Any], name: str) -> list[str] | None
 
 
 def _matched(model: Layer, layers: list[Layer], groups: list[Group], what: str) -> list[tuple[Layer, Group]]:
-    """Layers and groups by name where both have the same names, else in order; also with the models inside taken apart."""
-    for candidates in (layers, _taken_apart(layers)):
+    """Match layers and groups by name if both have the same names, else in order; nested models are flattened if that fits."""
+    for candidates in (layers, _flattened(layers)):
         if len(candidates) == len(groups):
             if {layer.name for layer in candidates} == {g.layer_name for g in groups}:
                 return _by_name(candidates, groups)
@@ -242,12 +278,12 @@ def _matched(model: Layer, layers: list[Layer], groups: list[Group], what: str) 
     )
 
 
-def _taken_apart(layers: list[Layer]) -> list[Layer]:
-    """The layers, those of models inside instead of the models."""
+def _flattened(layers: list[Layer]) -> list[Layer]:
+    """Return the layers, with nested models replaced by their layers."""
     found: list[Layer] = []
     for layer in layers:
         inner = getattr(layer, "layers", None)
-        found += _taken_apart([i for i in inner if layer_weights(i)]) if isinstance(inner, list) else [layer]
+        found += _flattened([i for i in inner if layer_weights(i)]) if isinstance(inner, list) else [layer]
     return found
 
 

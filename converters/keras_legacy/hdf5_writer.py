@@ -1,4 +1,4 @@
-"""HDF5 files of whole models as Keras 3 writes them with `model.save("x.h5")`: what real Keras opens, with the optimizer's state."""
+"""Writing of HDF5 files of whole models as Keras 3 does with `model.save("x.h5")`, with the optimizer's state. Keras opens them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from graphkit.core.serialization import classes_of, is_envelope
 from graphkit.layers.layer import Layer
 from graphkit.saving.stores import Array, new_hdf5
 
-MAX_ATTRIBUTE_BYTES = 64512  # an attribute stands in the object's header, which has 64 KiB; Keras splits longer lists
+MAX_ATTRIBUTE_BYTES = 64512  # attributes are in the object's header of 64 KiB; Keras splits longer lists
 _BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")
 _COMPILE_KEYS = (
     "loss",
@@ -30,13 +30,20 @@ _COMPILE_KEYS = (
 
 
 def layer_weights(layer: Layer) -> list[Any]:
-    """The weights of a layer in the old order: all trainable ones of the layers inside, then all others."""
+    """Return the weights of a layer in the older order: all trainable ones of the layers in it, then all others."""
     weights = layer.weights
     return [v for v in weights if v.trainable] + [v for v in weights if not v.trainable]
 
 
 def write_legacy_model(path: Path, model: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """Write a whole model: config, weights, what compile was given, the optimizer's state."""
+    """Write a whole model: config, weights, compile settings, the optimizer's state.
+
+    Args:
+        path: the file.
+        model: a built model.
+        overwrite: False raises InvalidArgumentError if the file exists.
+        include_optimizer: False leaves out the compile settings and the optimizer's state.
+    """
     from graphkit.saving.archive import KERAS_VERSION
 
     config = {"class_name": type(model).__name__, "config": model.get_config()}
@@ -58,8 +65,13 @@ def write_hdf5_model(
     """Write a model's HDF5 file with this config.
 
     Args:
+        path: the file.
+        model: a built model.
+        config: the config, as JSON data.
         training: the training config; None leaves it out.
-        suffix: of the weights' names (Keras 2: ":0").
+        version: the `keras_version` of the file.
+        overwrite: False raises InvalidArgumentError if the file exists.
+        suffix: appended to the weights' names (Keras 2: ":0").
         state: the optimizer's arrays by name.
     """
     with replacing(path, overwrite) as part, new_hdf5(part) as file:
@@ -74,7 +86,7 @@ def write_hdf5_model(
 
 
 def training_config(model: Any) -> dict[str, Any]:
-    """What compile was given, in the words of Keras' HDF5 files."""
+    """Return the compile settings in the form of Keras' HDF5 files."""
     given = model.get_compile_config()
     made = {key: given.get(key) for key in _COMPILE_KEYS}
     made["loss"] = _full_names(given.get("loss"), _loss)
@@ -87,7 +99,7 @@ def training_config(model: Any) -> dict[str, Any]:
 
 
 def _full_names(given: Any, make: Callable[[str], Any]) -> Any:
-    """Losses and metrics as objects: Keras 3 cannot read its own files where they stand by short names ("mse")."""
+    """Return losses and metrics as objects: Keras 3 cannot read its own files that have short names ("mse")."""
     if isinstance(given, str):
         found = None if given in _BY_SHAPE else make(given)
         return given if found is None else {"class_name": type(found).__name__, "config": found.get_config()}
@@ -111,18 +123,25 @@ def _loss(name: str) -> Any:
 
 
 def write_groups(place: Any, model: Any, version: str, suffix: str = "") -> None:
-    """Write a group a layer, with `layer_names` and `weight_names`."""
+    """Write a group for each layer, with `layer_names` and `weight_names`.
+
+    Args:
+        place: the HDF5 group to write into.
+        model: a built model.
+        version: the attribute `keras_version`.
+        suffix: appended to the weights' names.
+    """
     write_names(place, "layer_names", [layer.name for layer in model.layers])
     place.attrs["keras_version"] = version
     place.attrs["backend"] = "graphkit"
-    for layer in sorted(model.layers, key=lambda found: found.name):  # a group before those within it
+    for layer in sorted(model.layers, key=lambda found: found.name):  # a group before its subgroups
         write_arrays(place.require_group(layer.name), by_name(layer_weights(layer), suffix))
     own = [v for v in model._own_variables if v in model.weights]
     write_arrays(place.create_group("top_level_model_weights"), by_name(own, suffix))
 
 
 def by_name(variables: Sequence[Any], suffix: str = "") -> dict[str, Array]:
-    """The arrays of variables by their paths, with numbers before them where two are the same."""
+    """Return the arrays of variables by their paths, with running numbers in front if paths are not unique."""
     names = [f"{v.path}{suffix}" for v in variables]
     if len(set(names)) != len(names):
         names = [f"{index}/{name}" for index, name in enumerate(names)]
@@ -130,7 +149,7 @@ def by_name(variables: Sequence[Any], suffix: str = "") -> dict[str, Array]:
 
 
 def write_arrays(group: Any, arrays: Mapping[str, Array]) -> None:
-    """Write arrays in their order, which the attribute `weight_names` keeps."""
+    """Write arrays; the attribute `weight_names` records their order."""
     write_names(group, "weight_names", list(arrays))
     for name, array in arrays.items():
         dataset = group.create_dataset(name, data=array)
@@ -139,7 +158,7 @@ def write_arrays(group: Any, arrays: Mapping[str, Array]) -> None:
 
 
 def write_names(group: Any, attribute: str, names: Sequence[str]) -> None:
-    """Write a list of names, in several attributes (`layer_names0`, ...) where one would be too long."""
+    """Write a list of names, split over several attributes (`layer_names0`, ...) if one would be too long."""
     array = np.array([name.encode() for name in names]) if names else np.zeros(0)
     parts = 1
     while any(part.nbytes > MAX_ATTRIBUTE_BYTES for part in np.array_split(array, parts)):

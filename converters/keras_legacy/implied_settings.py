@@ -1,4 +1,4 @@
-"""What an older file means but does not say: data formats, and what a name meant in the version that wrote it."""
+"""Settings that an older file implies: data formats, and the meaning of names in the version that wrote it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ _SPATIAL = (
     *("Deconvolution2D", "FullConv2D"),
 )
 _FORMATS = ("channels_first", "channels_last")
-_MOST_CHANNELS = 4  # of pictures
-TENSORFLOWJS_VERSION = "tfjs"  # how the `keras_version` of a model begins that TensorFlow.js made
+_MOST_CHANNELS = 4  # of an image
+TENSORFLOWJS_VERSION = "tfjs"  # the prefix of `keras_version` in models that TensorFlow.js wrote
 
 
 def entries_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The layers inside a model's envelope, also within wrappers, or the single layer that it is."""
+    """Yield the layers in a model's envelope, including those in wrappers and nested models; for a layer, the layer itself."""
     stack: list[Any] = [entry]
     while stack:
         value = stack.pop()
@@ -49,38 +49,44 @@ def entries_of(entry: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
 
 
 def in_full(config: Mapping[str, Any]) -> Config:
-    """A copy of a model's config in which each layer over space says its data format, and each name has today's meaning."""
+    """Return a copy of a model's config in which spatial layers have a data format and names have their meaning in Keras 3.
+
+    Raises:
+        SerializationError: a layer computes what graphkit and Keras 3 do not support.
+    """
     copy: Config = _without_slashes(deepcopy(dict(config)))
-    _say_data_formats(copy)
+    _set_data_formats(copy)
     for entry in entries_of(copy):
         if entry["class_name"] == "UpSampling2D" and entry["config"].get("interpolation") == "bilinear":
-            _scale_as_then(entry, str(config.get("keras_version") or ""), config.get("backend"))
+            _set_upsampling(entry, str(config.get("keras_version") or ""), config.get("backend"))
     return copy
 
 
-def _scale_as_then(entry: Any, version: str, backend: Any) -> None:
-    """Make a bilinear UpSampling2D what it was for that version. Raises SerializationError for Theano, which had another formula."""
+def _set_upsampling(entry: Any, version: str, backend: Any) -> None:
+    """Select the class of a bilinear UpSampling2D by version. Raises SerializationError for Theano, whose formula differs."""
     where = f"Layer {entry['config'].get('name')!r} (UpSampling2D)"
     if backend == "theano":
-        raise SerializationError(f"{where} scales bilinearly as Theano did, which graphkit and Keras 3 do not know.")
+        raise SerializationError(
+            f"{where} has bilinear interpolation as on Theano, which graphkit and Keras 3 do not support."
+        )
     if _upsampled_from_corners(version):
         entry["class_name"] = "CornerUpSampling2D"
     elif version == "2.2.4-tf":
         warnings.warn(
-            f"{where} scales bilinearly from the middles of pixels; if TensorFlow 1.13 wrote the file, and not 1.14 to 2.1, it meant "
-            "their corners.",
+            f"{where} interpolates with half-pixel centers, as in TensorFlow 1.14 to 2.1; if TensorFlow 1.13 wrote the file, it "
+            "meant interpolation without them.",
             stacklevel=2,
         )
 
 
 def _without_slashes(config: Config) -> Config:
-    """The config with names such as "fire2/expand1x1" as "fire2_expand1x1": since Keras 3 a name has no slash."""
+    """Replace slashes in names, "fire2/expand1x1" by "fire2_expand1x1": Keras 3 does not allow them."""
     slashed = {n for e in _named(config) for n in (e.get("name"),) if isinstance(n, str) and "/" in n}
     return _replaced(config, {name: name.replace("/", "_") for name in slashed}) if slashed else config
 
 
 def _named(value: Any) -> Iterator[Mapping[str, Any]]:
-    """The entries of `layers` at any depth, and their configs."""
+    """Yield the entries of `layers` at any depth, and their configs."""
     stack = [value]
     while stack:
         item = stack.pop()
@@ -100,19 +106,19 @@ def _replaced(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _upsampled_from_corners(version: str) -> bool:
-    """Whether a version scaled pictures from their corners, as TensorFlow 1 and TensorFlow.js do, not from the middles of pixels."""
+    """Whether a version upsampled without half-pixel centers, as TensorFlow 1 and TensorFlow.js do."""
     if version.startswith(TENSORFLOWJS_VERSION):
         return True
     last = (2, 2) if version.endswith("-tf") else (2, 4)  # of tf.keras, TensorFlow 1.12; of Keras itself, 2.3
     return (2,) <= version_numbers(version) < last
 
 
-def _say_data_formats(copy: Config) -> None:
-    """Where a file does not say it, the setting of that machine was meant.
+def _set_data_formats(copy: Config) -> None:
+    """Set missing data formats: a layer without one used the default of the machine that wrote the file.
 
-    That is what the layers before it say, or failing that those after it, or else the one in which the input has few channels.
+    That is the format of the layers before it, or of those after it, or else the one in which the input has few channels.
     """
-    silent: list[Config] = []
+    without: list[Config] = []
     latest: Any = None
     guess: Any = None
     for entry in entries_of(copy):
@@ -120,24 +126,24 @@ def _say_data_formats(copy: Config) -> None:
         if not isinstance(config, Mapping):
             continue
         guess = guess or _by_input_shape(config.get("batch_input_shape"))
-        name, words = in_keras2_words(str(entry["class_name"]), config)
+        name, arguments = in_keras2_words(str(entry["class_name"]), config)
         if name not in _SPATIAL:
             continue
-        given = words.get("data_format")
+        given = arguments.get("data_format")
         if given in _FORMATS:
             latest = given
-            for waiting in silent:
+            for waiting in without:
                 waiting["data_format"] = given
-            silent.clear()
+            without.clear()
         else:
             entry["config"].pop("dim_ordering", None)
             if latest is None:
-                silent.append(entry["config"])
+                without.append(entry["config"])
             entry["config"]["data_format"] = latest or guess or "channels_last"
 
 
 def _by_input_shape(shape: Any) -> str | None:
-    """The data format in which a shape is that of pictures, where only one is: (None, 3, 224, 224)."""
+    """Return the data format in which a shape is that of images, if only one is possible: (None, 3, 224, 224)."""
     if not isinstance(shape, (list, tuple)) or len(shape) not in (4, 5):
         return None
     first, last = (isinstance(n, int) and n <= _MOST_CHANNELS for n in (shape[1], shape[-1]))

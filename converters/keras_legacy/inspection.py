@@ -1,4 +1,4 @@
-"""What an HDF5 file of older Keras holds, without its weights."""
+"""Inspection of Keras' HDF5 files, without reading their weights."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .hdf5 import json_attribute, text_of, weight_groups
 
 
 def report_of_hdf5(source: Source) -> dict[str, Any]:
-    """Return layers, optimizer and numbers of parameters of a whole model, or of weights alone."""
+    """Return the layers, optimizer and parameter counts of a whole model, or of a weights file."""
     what = source.what
     with open_hdf5(source.path, what) as table:
         attributes = table.attributes.get("", {})

@@ -1,6 +1,6 @@
-"""Configs of Keras 0.1 to 0.3 in the words of Keras 1: `{"name": "Sequential", "layers": [{"name": "Dense", ...}, ...]}`.
+"""Configs of Keras 0.1 to 0.3 translated to Keras 1: `{"name": "Sequential", "layers": [{"name": "Dense", ...}, ...]}`.
 
-A layer's class stands under `name`, and its arguments beside it. Source: files of 2015 and 2016.
+The class of a layer is under `name`, with its arguments beside it. Source: files of 2015 and 2016.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ Config = dict[str, Any]
 
 _DROPPED = ("cache_enabled", "name", "custom_name", "layers", "input_shape", "target", "beta")
 _RENAMED = {"Reshape": {"dims": "target_shape"}}
-_NOT_THERE = ("Graph", "Siamese", "SiamesePruner", "AutoEncoder", "LambdaMerge")
+_REMOVED = ("Graph", "Siamese", "SiamesePruner", "AutoEncoder", "LambdaMerge")
 
 
 def is_keras0(found: Mapping[str, Any]) -> bool:
@@ -29,7 +29,7 @@ def is_keras0(found: Mapping[str, Any]) -> bool:
 
 
 def in_keras1_words(found: Mapping[str, Any]) -> Config:
-    """The envelope of a Sequential. Raises SerializationError for the classes of layers that Keras 1 had no more."""
+    """Return the envelope of a Sequential. Raises SerializationError for classes that Keras 1 removed."""
     return {"class_name": "Sequential", "config": _layers(found["layers"], Counter()), "keras_version": "0"}
 
 
@@ -41,14 +41,14 @@ def _layer(entry: Mapping[str, Any], counts: Counter[str]) -> Config:
     class_name = str(entry["name"])
     if class_name == "Sequential":
         return {"class_name": "Sequential", "config": _layers(entry["layers"], counts)}
-    if class_name in _NOT_THERE:
+    if class_name in _REMOVED:
         raise SerializationError(
-            f"The file is of Keras 0, and its {class_name!r} went away with it. Build the graph in Python, then model.load_weights(path)."
+            f"The file is of Keras 0, and Keras 1 removed {class_name!r}. Build the graph in Python, then call model.load_weights(path)."
         )
     counts[class_name] += 1
     renamed = _RENAMED.get(class_name, {})
     made = {renamed.get(k, k): v for k, v in entry.items() if k not in _DROPPED}
-    if made.get("truncate_gradient") == -1:  # the whole sequence, as always now
+    if made.get("truncate_gradient") == -1:  # the whole sequence, as in later versions
         del made["truncate_gradient"]
     made["name"] = entry.get("custom_name") or f"{class_name.lower()}_{counts[class_name]}"
     shape = entry.get("input_shape")

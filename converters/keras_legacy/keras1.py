@@ -1,7 +1,7 @@
-"""Layer configs of Keras 1 in the words of Keras 2.
+"""Layer configs of Keras 1 translated to Keras 2.
 
-Keys are known by their names and not by the file's version, which files before Keras 1.1 do not say: a config of Keras 2 comes
-out as it went in. Source: files of Keras 1.0 to 1.2.
+Keys are recognized by their names, not by the file's version, which files before Keras 1.1 do not have: a config of Keras 2 is
+returned unchanged. Source: files of Keras 1.0 to 1.2.
 """
 
 from __future__ import annotations
@@ -82,13 +82,16 @@ _SEQUENCES = ("LSTM", "GRU", "SimpleRNN", "Conv1D", "CuDNNLSTM", "CuDNNGRU")
 
 
 def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Config]:
-    """Class and config of a layer as Keras 2 would name them."""
+    """Return the class and the config of a layer with the names of Keras 2."""
     name = CLASSES.get(class_name, class_name)
     own = _KEYS_OF.get(name, {})
     made: Config = {}
     if "output_shape" in own and own["output_shape"] is None and config.get("subsample") not in (None, [1, 1, 1]):
-        said = f"Layer {config.get('name')!r} ({class_name}): its output_shape {config.get('output_shape')} is taken to be the smallest"
-        warnings.warn(f"{said} that its strides allow.", stacklevel=2)
+        where = f"Layer {config.get('name')!r} ({class_name})"
+        warnings.warn(
+            f"{where}: its output_shape {config.get('output_shape')} is assumed to be the smallest that its strides allow.",
+            stacklevel=2,
+        )
     for key, value in config.items():
         new = own[key] if key in own else _KEYS.get(key, key)
         if new is not None and (new not in made or value is not None):
@@ -103,7 +106,7 @@ def in_keras2_words(class_name: str, config: Mapping[str, Any]) -> tuple[str, Co
 
 
 def _class_of_arguments(name: str, config: Config) -> str:
-    """The class that does what an argument of Keras 1 asks for, where Keras 2 has no such argument."""
+    """Return the class that implements an argument of Keras 1 which Keras 2 does not have."""
     if name == "BatchNormalization" and "mode" in config and not config["mode"]:
         del config["mode"]
     elif name == "BatchNormalization" and "mode" in config:
@@ -124,9 +127,7 @@ def _data_format(value: Any) -> Any:
 def _regularizer(value: Any) -> Any:
     if not isinstance(value, Mapping) or "name" not in value or "class_name" in value:
         return _known("regularizer", value, None)
-    if (
-        value["name"] not in _REGULARIZERS
-    ):  # EigenvalueRegularizer and its like say nothing about what the model computes
+    if value["name"] not in _REGULARIZERS:  # EigenvalueRegularizer and others do not affect the outputs
         _warn_of("regularizer", value["name"], None)
         return None
     return {"class_name": "L1L2", "config": {"l1": float(value.get("l1") or 0.0), "l2": float(value.get("l2") or 0.0)}}
@@ -149,9 +150,9 @@ def _initializer(value: Any) -> Any:
 
 
 def _known(kind: str, value: Any, otherwise: str | None) -> Any:
-    """The value, or another one with a warning where it was a class or function of the author's.
+    """Return the value, or with a warning the default for an unknown class or function.
 
-    What computes the first weights, or works in training alone, shall not keep a model closed.
+    Initializers, and what is used only in training, should not prevent a model from loading.
     """
     name = value.get("class_name") if isinstance(value, Mapping) else value
     if not isinstance(name, str) or name in classes_of(f"keras.{kind}s") or custom_object(name) is not None:
@@ -163,14 +164,14 @@ def _known(kind: str, value: Any, otherwise: str | None) -> Any:
 
 
 def _warn_of(kind: str, name: str, otherwise: str | None) -> None:
-    warnings.warn(f"The {kind} {name!r} of the file is not known here; {otherwise} stands in its place.", stacklevel=2)
+    warnings.warn(f"The {kind} {name!r} of the file is unknown and is replaced by {otherwise}.", stacklevel=2)
 
 
 def _forget_bias(value: Any) -> Any:
     return value in ("one", "ones") if isinstance(value, str) else value
 
 
-_VALUES: tuple[tuple[str, Callable[[Any], Any]], ...] = (  # by the end of a key
+_VALUES: tuple[tuple[str, Callable[[Any], Any]], ...] = (  # by suffix of the key
     ("data_format", _data_format),
     ("unit_forget_bias", _forget_bias),
     ("_regularizer", _regularizer),
@@ -189,7 +190,7 @@ def _is_list_of(value: Any, length: int) -> bool:
 
 
 def _margins(padding: Any) -> Any:
-    """ZeroPadding2D's four margins, as a list or by names, as pairs; 1D padding by names likewise."""
+    """Return ZeroPadding2D's four margins, a list or a dict by side, as pairs; a dict of 1D padding as one pair."""
     if isinstance(padding, Mapping):
         if "left_pad" in padding and "top_pad" not in padding:
             return [padding.get("left_pad", 0), padding.get("right_pad", 0)]
@@ -198,7 +199,7 @@ def _margins(padding: Any) -> Any:
 
 
 def _name_input_shape(class_name: str, config: Config) -> None:
-    """`input_dim` and `input_length` of a first layer as `batch_input_shape`; elsewhere they say nothing."""
+    """Replace `input_dim` and `input_length` of a first layer by `batch_input_shape`; in other layers they have no meaning."""
     length = config.pop("input_length", None)
     if class_name == "Embedding":
         if length is not None and "batch_input_shape" not in config:

@@ -1,6 +1,6 @@
 """The state of an optimizer in files of Keras 1, Keras 2 and the older optimizers of tf.keras: one slot of all weights after the other.
 
-Slots have the layout of the file's weights: what is done to these (gates joined, kernels turned) is done to them.
+Slots have the layout of the file's weights, so they are converted in the same way (gates joined, kernels transposed).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class FileLayer(NamedTuple):
 
 
 class OlderFile(NamedTuple):
-    """A file whose optimizer keeps one slot of all weights after the other."""
+    """A file whose optimizer state has one slot of all weights after the other."""
 
     layers: Sequence[FileLayer]
     dialect: Dialect
 
     def slots(self, optimizer: Optimizer, entries: Sequence[Entry]) -> Pairs | None:
-        """Return the slots, each with its array, as the file's layers have weights; None where they do not fit."""
+        """Pair the slots of an optimizer with arrays, in the order of the file's layers; return None if they do not fit."""
         places = _trained_places(self)
         made: Pairs = []
         for group in optimizer.slot_groups:
@@ -52,7 +52,7 @@ class OlderFile(NamedTuple):
 
 
 def _trained_places(older: OlderFile) -> list[tuple[int, int]]:
-    """Which arrays of which layers were trained, in the order in which the optimizer had them: Keras 1 sorted them by name."""
+    """Return (layer, array) indices of the trained arrays in the optimizer's order; Keras 1 sorted them by name."""
     places = []
     for index, layer in enumerate(older.layers):
         count = count_trainable(layer.layer, layer.weight_names, layer.entries, older.dialect)
@@ -63,5 +63,5 @@ def _trained_places(older: OlderFile) -> list[tuple[int, int]]:
 
 
 def is_side_by_side(names: Sequence[str], version: str) -> bool:
-    """Whether the slots of a weight stand side by side, by the names of the optimizer's arrays and the file's version of Keras."""
+    """Whether slots are stored weight by weight, by the names of the optimizer's arrays and the file's version of Keras."""
     return version_numbers(version) >= (3,) or any(name.removesuffix(":0") == "iteration" for name in names[:1])

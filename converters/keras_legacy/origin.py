@@ -1,4 +1,4 @@
-"""What the reading of a layer may depend on, beyond its own config: the version of Keras, and masks."""
+"""The context in which a layer's config is read: the version of Keras, and whether the model has masks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from graphkit.core.versions import version_numbers
 
 
 class Origin(NamedTuple):
-    """Of the config that is being read: the version that wrote it (() where it is not said), whether anything in it makes masks."""
+    """The version of Keras that wrote a config (() if unknown), and whether any of its layers creates masks."""
 
     version: tuple[int, ...]
     has_masks: bool
 
     @property
     def attention_ignores_masks(self) -> bool:
-        """MultiHeadAttention heeds the masks of its inputs from 2.10 on only."""
+        """Whether MultiHeadAttention ignored the masks of its inputs, as it did up to 2.9."""
         return self.has_masks and (2, 4) <= self.version < (2, 10)
 
 
@@ -27,13 +27,13 @@ _origin: ContextVar[Origin | None] = ContextVar("graphkit_legacy_origin", defaul
 
 
 def origin() -> Origin:
-    """Of the config that is being read."""
+    """Return the origin of the config that is being read."""
     return _origin.get() or _UNKNOWN
 
 
 @contextmanager
 def reading(version: Any, has_masks: bool) -> Iterator[None]:
-    """Inside, `origin()` says this."""
+    """Set what `origin()` returns inside this context."""
     token = _origin.set(Origin(version_numbers(version), has_masks))
     try:
         yield

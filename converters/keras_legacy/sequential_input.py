@@ -1,4 +1,4 @@
-"""The input shape of a Sequential whose file does not say it, from the weights of its first layer."""
+"""The input shape of a Sequential whose file does not have it, inferred from the weights of its first layer."""
 
 from __future__ import annotations
 
@@ -17,34 +17,37 @@ _KEEP_SHAPE = (
     "LeakyReLU",
     "SpatialDropout1D",
 )
-_FREE_AXES = {  # before the features, behind the batch
+_FREE_AXES = {  # between the batch and the feature axis
     "Dense": 0, "LSTM": 1, "GRU": 1, "SimpleRNN": 1, "Bidirectional": 1, "TimeDistributed": 1, "Conv1D": 1, "SeparableConv1D": 1,
     "Conv2D": 2, "SeparableConv2D": 2, "DepthwiseConv2D": 2, "Conv2DTranspose": 2, "Conv3D": 3,
 }  # fmt: skip
-_FEATURES_AT = {"Conv2DTranspose": -1}  # of the kernel's shape; two from the end in convolutions, else the first
+_FEATURES_AT = {"Conv2DTranspose": -1}  # axis of the kernel; the last but one in other convolutions, else the first
 
 
 def build_from_weights(model: Any, shapes: list[tuple[int, ...]], what: str) -> None:
-    """Build a Sequential that does not know its input shape.
+    """Build a Sequential whose input shape is unknown; other models are left alone.
 
     Args:
-        shapes: those of the file's arrays, in order; the first belongs to the first layer with weights.
+        model: the model.
+        shapes: the shapes of the file's arrays, in order; the first is of the first layer with weights.
+        what: the file, as messages name it.
 
-    Raises SerializationError where they do not say the input shape.
+    Raises:
+        SerializationError: the input shape does not follow from them.
     """
     if not isinstance(model, Sequential) or model.built or not model.layers:
         return
     shape = _input_shape([layer for layer in model.layers if type(layer).__name__ not in _KEEP_SHAPE], shapes)
-    cause = "its first layer does not tell it"
+    cause = "it does not follow from the first layer"
     if shape is not None:
         try:
             model.build(shape)
             return
         except GraphKitError as error:
-            cause = f"with {shape}, as its first layer has it: {error}"
+            cause = f"{shape}, which follows from the first layer, does not fit: {error}"
     raise SerializationError(
-        f"{what} does not say the input shape of the Sequential {model.name!r}, and {cause}. Make the model in Python with Input(shape) "
-        "first, then model.load_weights(path)."
+        f"{what} does not give the input shape of the Sequential {model.name!r}, and {cause}. Build the model in Python with "
+        "Input(shape) first, then call model.load_weights(path)."
     )
 
 

@@ -1,6 +1,6 @@
-"""Weights of Keras 1, Theano and CuDNN as those of Keras 3: gates in one matrix, kernels as (space..., in, out).
+"""Weights of Keras 1, Theano and CuDNN converted to Keras 3's layout: gates in one matrix, kernels as (space..., in, out).
 
-What a file's arrays are is told by their names and shapes. Nothing is read here: an entry stands for the array that it will give.
+The layout of a file's arrays is detected from their names and shapes. Nothing is read here: an `Entry` reads its array later.
 Source: the layouts of Keras 1.0 to 2.2, and keras 2's saving of CuDNNLSTM and CuDNNGRU.
 """
 
@@ -21,12 +21,12 @@ from graphkit.saving.stores import Array, Entry
 
 
 class Dialect(NamedTuple):
-    """What holds for all weights of a file."""
+    """The layout of all weights of a file."""
 
-    keras1: bool  # kernels of channels_first layers stand as (out, in, space...), gates apart
+    keras1: bool  # kernels of channels_first layers are (out, in, space...), and gates are separate
     flipped: bool  # Theano convolves, all others correlate: the kernels are mirrored
     deviations: bool = (
-        False  # to Keras 1.0.5, BatchNormalization kept standard deviations, and divided by them + epsilon
+        False  # up to Keras 1.0.5 BatchNormalization stored standard deviations, and divided by them + epsilon
     )
 
 
@@ -55,17 +55,21 @@ _SHARED = (
     "PReLU",
     "SReLU",
     "ParametricSoftplus",
-)  # whose configs of Keras 1 do not say along which axes weights are shared
+)  # configs of Keras 1 do not give the axes along which their weights are shared
 
 
 def dialect_of(
     names: Sequence[str], version: str | None, backend: str | None, config_version: str | None = None
 ) -> Dialect:
-    """The dialect of a file, from its weights' names and the attributes `keras_version` and `backend`, which Keras 1 lacks.
+    """Detect the layout of a file.
 
-    `config_version` is what the config says that the model was made from: "" where it says nothing, as to Keras 1.0.3.
+    The names of Keras 1 show where a file was trained: TensorFlow's variables are "..._W:0", Theano's "..._W".
 
-    TensorFlow's variables are called "..._W:0", Theano's "..._W": so a file of Keras 1 does say where it was trained.
+    Args:
+        names: the names of the weights.
+        version: the attribute `keras_version`, which files of Keras 1 do not have.
+        backend: the attribute `backend`, likewise.
+        config_version: the version in the config of the model; "" if it has none, as up to Keras 1.0.3; None without a config.
     """
     own = [n for n in names if _KERAS1_NAME.search(n)]
     keras1 = (
@@ -78,23 +82,32 @@ def dialect_of(
 
 
 def _kept_deviations(config_version: str | None) -> bool:
-    """Whether the version of Keras 1 that a config says is 1.0.5 or older; "" is, of any other text without numbers it is not known."""
+    """Whether the version in a config of Keras 1 is at most 1.0.5. "" is; text without numbers is not."""
     if not config_version:
         return config_version is not None
     return () < version_numbers(config_version) < (1, 0, 6)
 
 
 def is_no_weight(name: str) -> bool:
-    """Whether an array of a file is no weight of ours."""
+    """Whether an array of a file is the state of a random generator."""
     return _NO_WEIGHT.search(name) is not None
 
 
 def paired(
     layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
 ) -> list[tuple[Any, Entry, str]] | str:
-    """Each weight of a layer (or model) with the array that it takes and that one's name; or what does not fit, in words.
+    """Pair the weights of a layer (or model) with the arrays of a file.
 
     A file has first the trainable weights of all layers inside, then the others; those of a frozen layer count as not trainable.
+
+    Args:
+        layer: a built layer or model.
+        names: the names of the file's arrays, in order.
+        entries: the arrays.
+        dialect: the layout of the file.
+
+    Returns:
+        (weight, array, name) for each weight; or a description of what does not fit.
     """
     first = ""
     for heed_frozen in (True, False):
@@ -125,7 +138,7 @@ def _pair(
 
 
 def count_trainable(layer: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect) -> int:
-    """How many arrays of a layer in the file are trained: they come first."""
+    """Return how many of a layer's arrays in the file are trained; they come first."""
     at = 0
     for leaf, variables, trained in _sections(layer, heed_frozen=True):
         if trained:
@@ -134,7 +147,7 @@ def count_trainable(layer: Layer, names: Sequence[str], entries: Sequence[Entry]
 
 
 def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any], bool]]:
-    """The layers inside with their weights, in the order of older files, and whether these are trained."""
+    """Yield (layer, its weights, whether they are trained) for all layers inside, in the order of older files."""
     seen: set[int] = set()
     leaves = [
         (leaf, [v for v in leaf._own_variables if not getattr(v, "is_state", False)]) for leaf in layer._walk_layers()
@@ -152,7 +165,18 @@ def _sections(layer: Layer, heed_frozen: bool) -> Iterator[tuple[Layer, list[Any
 def modern(
     leaf: Layer, variables: list[Any], names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
 ) -> tuple[int, list[Entry]]:
-    """How many arrays of the file a layer takes, and its weights made of them."""
+    """Convert the arrays of a file to the weights of one layer.
+
+    Args:
+        leaf: the layer that owns the weights.
+        variables: its weights.
+        names: the names of the file's remaining arrays, in order.
+        entries: these arrays.
+        dialect: the layout of the file.
+
+    Returns:
+        How many arrays of the file the layer takes, and its weights converted from them.
+    """
     kind = type(leaf).__name__
     if kind in _GATES and len(variables) >= 2:
         gates = _split_gates(leaf, names, entries, dialect)
@@ -169,7 +193,7 @@ def modern(
         own[:2] = [
             _derived([e], _permuted(e.shape, (2, 3, 1, 0)), lambda a: a[0].transpose(2, 3, 1, 0)) for e in own[:2]
         ]
-    elif kind == "Highway":  # to Keras 1.1 each kernel had its bias behind it
+    elif kind == "Highway":  # up to Keras 1.1 each kernel was followed by its bias
         own = sorted(own, key=lambda e: -len(e.shape))
     elif dialect.deviations and kind == "BatchNormalization":
         epsilon = leaf.epsilon  # type: ignore[attr-defined]
@@ -182,7 +206,7 @@ def modern(
 
 
 def relayout(layer: Any, arrays: Mapping[str, Entry]) -> Mapping[str, Entry]:
-    """Return the arrays of a layer of older Keras in the layout that they have in Keras 3; all others as they are."""
+    """Return the arrays of a layer of older Keras in Keras 3's layout; those of other objects unchanged."""
     names = sorted(arrays, key=lambda key: (int(key), key) if key.isdecimal() else (-1, key))
     if not isinstance(layer, Layer) or not all(name.isdecimal() for name in names):
         return arrays
@@ -191,12 +215,12 @@ def relayout(layer: Any, arrays: Mapping[str, Entry]) -> Mapping[str, Entry]:
 
 
 def _variance(entry: Entry, epsilon: float) -> Entry:
-    """The variance with which sqrt(variance + epsilon) is deviation + epsilon."""
+    """Convert a standard deviation to the variance for which sqrt(variance + epsilon) is deviation + epsilon."""
     return _derived([entry], entry.shape, lambda arrays: (arrays[0] + epsilon) ** 2 - epsilon)
 
 
 def _spread(entry: Entry, shape: tuple[int, ...]) -> Entry:
-    """A weight shared along some axes, of whose sharing the config says nothing, as one that is not."""
+    """Broadcast a weight that is shared along some axes, if the config does not give `shared_axes`."""
     shared = len(entry.shape) == len(shape) and all(n in (1, m) for n, m in zip(entry.shape, shape, strict=True))
     if not shared or entry.shape == shape:
         return entry
@@ -209,14 +233,14 @@ def _spread(entry: Entry, shape: tuple[int, ...]) -> Entry:
 def _split_gates(
     leaf: Layer, names: Sequence[str], entries: Sequence[Entry], dialect: Dialect
 ) -> tuple[int, list[Entry]] | None:
-    """Keras 1's W, U and b of each gate, joined; None where the file has them joined already."""
+    """Join Keras 1's W, U and b of each gate; return None if the file has them joined."""
     kind = type(leaf).__name__
     in_file, joined = _GATES[kind]
     count = 3 * len(in_file)
     if len(entries) < count:
         return None
     keys = [_gate_of(name) for name in names[:count]]
-    if not any(keys) and all(_WITHOUT_NAME.search(name) for name in names[:count]):  # to Keras 1.0, in this order
+    if not any(keys) and all(_WITHOUT_NAME.search(name) for name in names[:count]):  # up to Keras 1.0, in this order
         keys = [(weight, gate) for gate in in_file for weight in "WUb"]
     if sorted(map(str, keys)) != sorted(str((w, g)) for w in "WUb" for g in in_file):
         return None
@@ -236,13 +260,15 @@ def _joined(parts: list[Entry]) -> Entry:
 
 
 def _from_cudnn(entries: list[Entry], gates: int) -> list[Entry]:
-    """Weights of CuDNNLSTM and CuDNNGRU: known by a bias for the inputs and one for the state behind each other."""
+    """Convert weights of CuDNNLSTM and CuDNNGRU, recognized by a bias for the inputs followed by one for the state."""
     kernel, recurrent, bias = entries
     if len(recurrent.shape) != 2 or bias.shape != (2 * gates * recurrent.shape[0],):
         return entries
     units = recurrent.shape[0]
 
-    def input_kernel(arrays: list[Array]) -> Array:  # each gate's (units, in) matrix stands under the shape (in, units)
+    def input_kernel(
+        arrays: list[Array],
+    ) -> Array:  # each gate's (units, in) matrix is stored with the shape (in, units)
         parts = np.split(arrays[0], gates, axis=1)
         return np.concatenate([np.ascontiguousarray(p).reshape(units, -1).T for p in parts], axis=1)
 
@@ -259,7 +285,7 @@ def _from_cudnn(entries: list[Entry], gates: int) -> list[Entry]:
 
 
 def _kernel(leaf: Layer, entry: Entry, dialect: Dialect) -> Entry:
-    """The kernel of a convolution; its bias as it is."""
+    """Convert the kernel of a convolution; return its bias unchanged."""
     made = entry
     rank = len(entry.shape) - 2
     if rank < 1:
@@ -281,7 +307,7 @@ def _kernel(leaf: Layer, entry: Entry, dialect: Dialect) -> Entry:
 
 
 def _flat_kernel(leaf: Any, entry: Entry) -> Entry:
-    """Conv1D of Keras 1 was a Conv2D: (length, 1, in, out), before 1.1 (out, in, length, 1)."""
+    """Convert the kernel of Keras 1's Conv1D, which was a Conv2D: (length, 1, in, out), before 1.1 (out, in, length, 1)."""
     shape = entry.shape
     if shape[0] == leaf.kernel_size[0] and shape[1] == 1 and shape[3] == leaf.filters:
         return _derived([entry], (shape[0], *shape[2:]), lambda arrays: arrays[0][:, 0])
@@ -289,10 +315,10 @@ def _flat_kernel(leaf: Any, entry: Entry) -> Entry:
 
 
 def _local_kernel(leaf: Any, entry: Entry) -> Entry:
-    """Kernels of LocallyConnected as (places, size of a patch, filters).
+    """Convert a kernel of LocallyConnected to (positions, size of a patch, filters).
 
     `implementation=2` has one weight for each input and output, most of them unused; 3 has a vector of those that are used, by
-    place, filter and place within the patch.
+    position, filter and position within the patch.
     """
     wanted = leaf.kernel.shape
     if entry.shape == wanted:

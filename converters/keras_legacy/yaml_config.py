@@ -1,8 +1,8 @@
 """YAML configs of Keras 1 and 2 (`model.to_yaml()`), read as plain data by PyYAML's safe constructors.
 
-Only tags of data are constructed: texts, numbers, lists, mappings, tuples, and NumPy's numbers, which PyYAML wrote as calls and which
-are read from their bytes. Every other tag is refused, since tags are how YAML runs code. Depth, and the number of values with all that
-aliases stand for, are bounded before anything is constructed.
+Only tags of data are constructed: strings, numbers, lists, mappings, tuples, and NumPy's numbers, which PyYAML wrote as calls and which
+are read from their bytes. Every other tag is refused, since tags are how YAML runs code. The depth, and the number of values with all
+aliases expanded, are limited before anything is constructed.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ def parse_yaml(text: str, what: str) -> Any:
     """Return the data of a YAML document.
 
     Args:
-        text: The document.
-        what: What it is, for messages: `'model.yaml'`.
+        text: the document.
+        what: the file, as messages name it.
 
     Raises:
-        SerializationError: The text is no YAML document, is nested too deeply or holds too much. The message names the line.
-        UnsafeCodeError: A tag stands for something else than data.
+        SerializationError: the text is not YAML, is nested too deeply or holds too many values. The message names the line.
+        UnsafeCodeError: a tag is not one of data.
     """
     try:
         return _LOADER(text).get_single_data()
@@ -59,7 +59,7 @@ def parse_yaml(text: str, what: str) -> Any:
 
 
 def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """What plain scalars are: YAML 1.1 without dates, merges and `=`, and all that Python reads as a float."""
+    """Return the types of plain scalars: those of YAML 1.1 without dates, merges and `=`, and all floats of Python."""
     kept = {f"{_YAML}{name}" for name in ("bool", "int", "float", "null")}
     found = {
         first: [(tag, pattern) for tag, pattern in rows if tag in kept]
@@ -71,7 +71,7 @@ def _implicit_resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 
 
 class _Bounded(Composer, SafeConstructor):
-    """Composes within bounds and constructs data alone. What an alias stands for is counted each time, but constructed once."""
+    """Composes within limits and constructs only data. The values of an alias are counted each time, but constructed once."""
 
     yaml_implicit_resolvers = _implicit_resolvers()
 
@@ -88,7 +88,7 @@ class _Bounded(Composer, SafeConstructor):
                 raise ComposerError(None, None, f"the alias *{event.anchor} is inside its own anchor", event.start_mark)
             self._count(self._sizes.get(event.anchor, 1), event)
             return super().compose_node(parent, index)
-        self.anchors.pop(event.anchor, None)  # an anchor may be given again
+        self.anchors.pop(event.anchor, None)  # an anchor may be redefined
         self._sizes.pop(event.anchor, None)
         before = self._values
         self._count(1, event)
@@ -104,7 +104,7 @@ class _Bounded(Composer, SafeConstructor):
     def _count(self, values: int, event: Any) -> None:
         self._values += values
         if self._values > _MAX_VALUES:
-            raise ComposerError(None, None, f"it unfolds to more than {_MAX_VALUES:,} values", event.start_mark)
+            raise ComposerError(None, None, f"it expands to more than {_MAX_VALUES:,} values", event.start_mark)
 
     def construct_object(self, node: Any, deep: bool = True) -> Any:
         try:
@@ -117,7 +117,7 @@ class _Bounded(Composer, SafeConstructor):
             ) from None
 
     def flatten_mapping(self, node: Any) -> None:
-        """Leave out merges, with which mappings could grow without bound."""
+        """Leave merges unresolved, with which mappings could grow without limit."""
 
 
 class _PythonLoader(_Bounded, yaml.SafeLoader):
@@ -148,7 +148,7 @@ def _shown(tag: str) -> str:
 
 def _refuse(loader: Any, node: Any) -> Any:
     raise UnsafeCodeError(
-        f"has the YAML tag {_shown(node.tag)!r}: tags can run code, so only tuples, texts and numbers are read."
+        f"has the YAML tag {_shown(node.tag)!r}: tags can run code, so only tuples, strings and numbers are read."
     )
 
 
@@ -173,7 +173,7 @@ def _mapping(loader: Any, node: Any) -> dict[Any, Any]:
 
 
 def _call(loader: Any, node: Any) -> tuple[list[Any], list[Any]]:
-    """Arguments and state of a call, which are a list, or under `args` and `state`."""
+    """Return the arguments and the state of a call: a list of arguments, or a mapping with `args` and `state`."""
     if isinstance(node, yaml.SequenceNode):
         return _list(loader, node), []
     parts = _mapping(loader, node)

@@ -1,4 +1,4 @@
-"""graphkit's own ONNX files read back as the layers they were exported from."""
+"""Reading of graphkit's own ONNX exports as the layers that they were exported from."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ from .files import read_message
 from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
-_MAX_TABLE = 1 << 28  # characters of JSON that are looked at
+_MAX_TABLE = 1 << 28  # characters of JSON that are parsed
 
 
 def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """The model that `export_model` wrote to `path`: layers from the metadata, weights from the initializers.
+    """Return the model that `export_model` wrote to `path`: layers from the metadata, weights from the initializers.
 
-    Raises SerializationError for a file that is no ONNX model, that graphkit did not write, or whose tables do not fit it;
-    UnknownNameError where there is no file.
+    Args:
+        path: the ONNX file.
+        custom_objects: user-defined classes and functions by the names that the file uses.
+
+    Raises:
+        SerializationError: the file is not an ONNX model, graphkit did not write it, or its tables do not fit it.
+        UnknownNameError: the file does not exist.
     """
     file = Path(path)
     if not file.is_file():
@@ -48,7 +53,10 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
 
 
 def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[str, Any]:
-    """The weights of a graphkit export by their paths, each as the layer had it."""
+    """Return the weights of a graphkit export by their paths, each in its layer's layout.
+
+    Raises SerializationError if the tables do not fit the initializers.
+    """
     initializers = {t.name: t for t in message.graph.initializer}
     arrays: dict[str, Any] = {}
     for name, row in _table(entries, WEIGHTS_KEY).items():
@@ -77,7 +85,7 @@ def _table(entries: Mapping[str, str], key: str) -> dict[str, Any]:
 
 
 def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
-    """The weight's path and its array before the steps of the export."""
+    """Return the path of a weight, and its array with the steps of the export undone."""
     try:
         path, shape, steps = (
             str(row["path"]),
@@ -85,7 +93,7 @@ def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
             [_step(s) for s in row.get("steps", [])],
         )
         if (not steps and array.shape != shape) or array.size > 16 * max(int(np.prod(shape)), 1) + 16:
-            raise ValueError(f"the initializer has shape {array.shape}, the table says {shape}")
+            raise ValueError(f"the initializer has shape {array.shape}, the table gives {shape}")
         return path, undo_steps(array, shape, steps)
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
         raise SerializationError(f"The entry of weight {name!r} does not fit its initializer: {error}.") from None
@@ -94,7 +102,7 @@ def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
 def _step(listed: Any) -> tuple[Any, ...]:
     kind, *arguments = listed
     if _STEP_ARGUMENTS.get(kind) != len(arguments):
-        raise ValueError(f"{listed!r:.80} is no step of a weight")
+        raise ValueError(f"{listed!r:.80} is not a step of a weight's conversion")
     return (kind, *(tuple(int(v) for v in a) if isinstance(a, list) else int(a) for a in arguments))
 
 
@@ -106,7 +114,7 @@ def _listed(path: str, row: Any) -> Any:
 
 
 def _set_weights(model: Any, arrays: Mapping[str, Any], where: str) -> None:
-    """Give the model's variables their numbers; one that the file lacks keeps its initial ones if it is not a weight."""
+    """Assign the arrays to the model's variables; a variable that is not a weight may be missing, and keeps its value."""
     for variable in model.variables:
         array = arrays.get(variable.path)
         if array is None:

@@ -1,7 +1,7 @@
-"""`.safetensors` files: a JSON header and the bytes of tensors. docs/architecture.md says why this is not left to the package.
+"""`.safetensors` files: a JSON header and the bytes of tensors. docs/architecture.md gives the reasons for not using the package.
 
-8 bytes: length of the header; the header: name -> dtype, shape, data_offsets into what follows. Names are the paths of Keras 3's weights
-files (`layers/dense/vars/0`). Source: the format's published description.
+The file has 8 bytes with the length of the header; the header, name -> dtype, shape, data_offsets; and the data. Names are the paths of
+Keras 3's weights files (`layers/dense/vars/0`). Source: the format's published description.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from graphkit.core.errors import SerializationError
 from graphkit.saving import bounds
 from graphkit.saving.stores import Array, Entry, Table
 
-MAX_HEADER_BYTES = 100_000_000  # the format's own bound
+MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 _CODES = {
     "bool": "BOOL", "uint8": "U8", "int8": "I8", "uint16": "U16", "int16": "I16", "float16": "F16", "bfloat16": "BF16",
     "uint32": "U32", "int32": "I32", "float32": "F32", "uint64": "U64", "int64": "I64", "float64": "F64",
@@ -30,12 +30,21 @@ _DTYPES = {code: name for name, code in _CODES.items()}
 
 
 def looks_like_safetensors(head: bytes) -> bool:
-    """Whether a file begins with a length and a JSON object."""
+    """Whether the first bytes of a file are a length and the beginning of a JSON object."""
     return len(head) >= 10 and head[8:9] == b"{" and 2 <= struct.unpack("<Q", head[:8])[0] <= MAX_HEADER_BYTES
 
 
 def write_safetensors(target: Path, arrays: Mapping[str, Array], metadata: Mapping[str, str] | None = None) -> None:
-    """Write arrays by name. Raises SerializationError for a dtype that the format does not have."""
+    """Write arrays by name.
+
+    Args:
+        target: the file to write.
+        arrays: the arrays by name.
+        metadata: strings by key, for the entry `__metadata__` of the header.
+
+    Raises:
+        SerializationError: the format does not have the dtype of an array.
+    """
     header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
     at = 0
     for name, array in arrays.items():
@@ -54,13 +63,13 @@ def write_safetensors(target: Path, arrays: Mapping[str, Array], metadata: Mappi
 
 
 def safetensors_table(file: BinaryIO, what: str) -> Table:
-    """The arrays of a file. Raises SerializationError where header, offsets and size do not fit each other."""
+    """Return the arrays of an open file as a table. Raises SerializationError if header, offsets and size do not agree."""
     size = file.seek(0, 2)
     file.seek(0)
     length = struct.unpack("<Q", file.read(8))[0] if size >= 8 else 0
     if not 2 <= length <= min(MAX_HEADER_BYTES, size - 8):
         raise SerializationError(
-            f"{what} is not a whole .safetensors file: its header has {length:,} bytes, the file {size:,}."
+            f"{what} is not a complete .safetensors file: its header has {length:,} bytes, the file {size:,}."
         )
     header = bounds.parse_json(file.read(length), f"the header of {what}")
     if not isinstance(header, dict):
@@ -86,16 +95,16 @@ def _entry(file: BinaryIO, name: str, row: Any, start: int, what: str) -> Entry:
     if not all(type(n) is int and 0 <= n < 1 << 62 for n in numbers):
         raise SerializationError(f"{what} has the shape {shape!s:.60} and the offsets {begin!s:.30}, {end!s:.30}.")
     if dtype not in _DTYPES:
-        raise SerializationError(f"{what} has the dtype {dtype!r}; known are {list(_DTYPES)}.")
+        raise SerializationError(f"{what} has the dtype {dtype!r}; the known dtypes are {list(_DTYPES)}.")
     kind = np.dtype(dtypes.to_numpy(_DTYPES[dtype]))
     if end - begin != math.prod(shape) * kind.itemsize:
-        raise SerializationError(f"{what} of shape {shape} and dtype {dtype} stands in {end - begin:,} bytes.")
+        raise SerializationError(f"{what} of shape {shape} and dtype {dtype} has {end - begin:,} bytes.")
 
     def read() -> Array:
         file.seek(start + begin)
         data = file.read(end - begin)
         if len(data) != end - begin:
-            raise SerializationError(f"{what}: the file ends before its numbers.")
+            raise SerializationError(f"{what}: the file ends before the end of its data.")
         return np.frombuffer(data, kind).reshape(shape)
 
     return Entry(name, tuple(shape), end - begin, read)

@@ -1,9 +1,9 @@
-"""Ops of TensorFlow that tf.keras wrote into its graphs as layers, as ops of Keras 3.
+"""TensorFlow ops, which tf.keras wrote into its graphs as layers, as ops of Keras 3.
 
 Such a layer is a TFOpLambda or SlicingOpLambda (tf.keras 2.4 to 2.15: the name of a TensorFlow function and its arguments), a
-ClassMethod, or a TensorFlowOpLayer (2.0 to 2.3: a NodeDef and constants). The functions are said with graphkit.ops in tables, by
-TensorFlow's names and arguments; a graph that is read back calls them on its symbolic tensors, so it then consists of ops. What
-`tf.shape` gives is known while the graph is put together (`sizes`). Source: files of tf.keras, and TensorFlow's signatures.
+ClassMethod, or a TensorFlowOpLayer (2.0 to 2.3: a NodeDef and constants). Tables define the functions in terms of graphkit.ops, with
+TensorFlow's names and arguments. When a graph is read, they are called on its symbolic tensors, so the graph then consists of ops. The
+result of `tf.shape` is known while the graph is built (`sizes`). Source: files of tf.keras, and TensorFlow's signatures.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def _names(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Keras' own functions, found in graphkit's modules by their names. They are listed, since those modules also have functions that
-# read, write and fetch files or change settings, and the name comes from a file.
+# Functions of Keras, looked up in graphkit's modules by name. They are listed, since the name comes from a file, and these modules
+# also have functions that read, write and download files or change settings.
 _LOSSES = _names(
     "binary_crossentropy binary_focal_crossentropy categorical_crossentropy categorical_focal_crossentropy "
     "categorical_hinge cosine_similarity hinge huber kl_divergence kld kullback_leibler_divergence log_cosh logcosh "
@@ -65,10 +65,13 @@ _KERAS = {
 
 
 class TensorFlowOp(Expansion):
-    """A function of TensorFlow in a graph: called on symbolic tensors, it records the ops that it is.
+    """A TensorFlow function in a graph; a call on symbolic tensors records the ops that it consists of.
 
-    Raises SerializationError naming layer and function: when it is made for one that is not known, when it is called for arguments
-    that are not.
+    Args:
+        entry: the layer's entry in a config.
+
+    Raises:
+        SerializationError: the function is unknown; names the layer and the function.
     """
 
     def __init__(self, entry: Mapping[str, Any]) -> None:
@@ -88,17 +91,20 @@ class TensorFlowOp(Expansion):
         if known in FUNCTIONS or _keras_function(known) is not None:
             return known
         raise SerializationError(
-            f"{self.where} is the function tf.{short} of TensorFlow, which graphkit does not know as an op of Keras."
+            f"{self.where} is TensorFlow's function tf.{short}, which graphkit cannot express in Keras' ops."
             f"{did_you_mean(short, FUNCTIONS)}"
         )
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The tensors (or sizes) that the function gives, in a list where it gives several."""
+        """Return the function's result, tensors or sizes; a list if there are several.
+
+        Raises SerializationError, naming the layer, for arguments that are not supported.
+        """
         try:
             made = self._evaluated(args, kwargs)
         except (GraphKitError, TypeError, ValueError, IndexError) as error:
             raise SerializationError(f"{self.where}: {error}.") from error
-        self._give_name(made, args, kwargs)
+        self._name_result(made, args, kwargs)
         return made
 
     def _evaluated(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
@@ -110,8 +116,8 @@ class TensorFlowOp(Expansion):
             return evaluated(FUNCTIONS[self.function], self.function, args, kwargs)
         return _keras_function(self.function)(*args, **{k: v for k, v in kwargs.items() if k != "name"})
 
-    def _give_name(self, made: Any, args: Any, kwargs: Any) -> None:
-        """The op that gives the result bears the layer's name; if there are several, the first."""
+    def _name_result(self, made: Any, args: Any, kwargs: Any) -> None:
+        """Give the op that computes the (first) result the layer's name."""
         given = {id(t) for t in nest.flatten([list(args), dict(kwargs)])}
         for tensor in nest.flatten(made):
             if isinstance(tensor, SymbolicTensor) and id(tensor) not in given and tensor.history is not None:

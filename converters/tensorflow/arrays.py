@@ -1,4 +1,4 @@
-"""TensorFlow's functions of shapes and places: slices, joins, gathers, constants."""
+"""TensorFlow's functions for shapes and indexing: slices, concatenation, gathers, constants."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ def _times(values: Any) -> Any:
 add_rows("input", {"rank": lambda input: Sizes(len(shape_of(input)), ())})
 
 
-def place_of(slice_spec: Any) -> Any:
-    """The key that a file describes: ints, slices, `...`, None, and sizes where they are known."""
+def index_of(slice_spec: Any) -> Any:
+    """Return the index that a file describes: ints, slices, `...`, None, and values of `Sizes`; a tuple for a list."""
     if isinstance(slice_spec, list):
-        return tuple(place_of(s) for s in slice_spec)
+        return tuple(index_of(s) for s in slice_spec)
     if isinstance(slice_spec, Mapping) and slice_spec.get("class_name") in ("__ellipsis__", "Ellipsis"):
         return ...
     if isinstance(slice_spec, Mapping) and {"start", "stop", "step"} <= set(slice_spec):
@@ -55,14 +55,14 @@ def _bound(value: Any) -> Any:
 
 @tensorflow("__operators__.getitem", takes_sizes=True)
 def _getitem(tensor: Any, slice_spec: Any, var: Any = None) -> Any:
-    key = place_of(slice_spec)
+    key = index_of(slice_spec)
     if isinstance(tensor, Sizes):
         return tensor.mapped(lambda values: values[key])
     return _sliced(tensor, key if isinstance(key, tuple) else (key,))
 
 
 def _sliced(tensor: Any, key: tuple[Any, ...]) -> Any:
-    """`tensor[key]`; a bound that is an unknown size counts from the end of its axis."""
+    """Return `tensor[key]`; a bound that is an unknown size is counted from the end of its axis."""
     shape, made, axis = shape_of(tensor), [], 0
     for part in key:
         if part is ...:
@@ -80,7 +80,7 @@ def _from_end(bound: Any, size: Any) -> Any:
         return bound
     distance = bound - size
     if not isinstance(distance, int) or distance > 0:
-        raise SerializationError(f"a slice up to {bound} of an axis of size {size} is not known here")
+        raise SerializationError(f"a slice up to {bound} of an axis of size {size} is not supported")
     return distance or None
 
 
@@ -103,7 +103,7 @@ def _strided_slice(
     shrink_axis_mask: int = 0,
     var: Any = None,
 ) -> Any:
-    """The masks are bit fields, one bit an axis."""
+    """Slice by `begin`, `end` and `strides`; the masks are bit fields with one bit per axis."""
     bounds = [v.tolist() if isinstance(v, Sizes) else np.ravel(v).tolist() for v in (begin, end)]
     steps = known(strides, "tf.strided_slice's step") if strides is not None else [1] * len(bounds[0])
     key: list[Any] = []
@@ -181,7 +181,7 @@ def _tile(input: Any, multiples: Any) -> Any:
     for axis, count in enumerate(counts):
         if isinstance(count, Dim):
             if shape_of(input)[axis] != 1:
-                raise SerializationError("tf.tile of an axis that is not 1, as often as the input says")
+                raise SerializationError("tf.tile by an unknown size requires an axis of size 1")
             line = multiples.line(count)
             made = made * ops.reshape(ops.cast(line, made.dtype), [-1 if a == axis else 1 for a in range(len(counts))])
     return made
@@ -206,7 +206,7 @@ def _pad(tensor: Any, paddings: Any, mode: str = "CONSTANT", constant_values: An
     return ops.pad(tensor, widths, mode=mode, constant_values=(constant_values or 0) if mode == "constant" else None)
 
 
-# ----- joins and parts -----
+# ----- concatenation and splits -----
 
 
 @tensorflow("concat", takes_sizes=True)
@@ -235,7 +235,7 @@ def _unstack(value: Any, num: Any = None, axis: int = 0) -> Any:
 
 @tensorflow("split")
 def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None) -> Any:
-    """TensorFlow gives sizes, NumPy places."""
+    """Split; TensorFlow specifies sizes, NumPy indices."""
     parts = known(num_or_size_splits, "tf.split's size")
     if isinstance(parts, (list, tuple)):
         if -1 in parts:
@@ -245,7 +245,7 @@ def _split(value: Any, num_or_size_splits: Any, axis: int = 0, num: Any = None) 
     return list(ops.split(value, parts, axis=axis))
 
 
-# ----- places -----
+# ----- gathers -----
 
 
 @tensorflow("gather", "compat.v1.gather", takes_sizes=True)
@@ -258,12 +258,12 @@ def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any =
     if not batch_dims:
         return ops.take(params, indices, axis=axis)
     if axis != batch_dims or batch_dims != 1:
-        raise SerializationError(f"tf.gather with batch_dims={batch_dims} and axis={axis} is not known here")
+        raise SerializationError(f"tf.gather with batch_dims={batch_dims} and axis={axis} is not supported")
     return _take_each(params, indices)
 
 
 def _take_each(params: Any, indices: Any) -> Any:
-    """Of each sample the rows that its own indices name."""
+    """Take rows of each sample by the sample's own indices."""
     deep, rank = len(shape_of(params)) - 2, len(shape_of(indices)) - 1
     flat = ops.reshape(indices, (-1, int(np.prod(indices.shape[1:])), *[1] * deep))
     picked = ops.take_along_axis(params, flat + ops.cast(ops.zeros_like(params[:, :1]), indices.dtype), axis=1)
@@ -276,14 +276,14 @@ def _gather_nd(params: Any, indices: Any, batch_dims: int = 0) -> Any:
         return _take_each(params, indices[..., 0])
     if not isinstance(indices, SymbolicTensor) and batch_dims == 0:
         return params[tuple(np.moveaxis(np.asarray(indices), -1, 0))]
-    raise SerializationError("tf.gather_nd of several axes is not known here")
+    raise SerializationError("tf.gather_nd along several axes is not supported")
 
 
 @tensorflow("where", "compat.v1.where", "where_v2")
 def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
     if x is None or y is None:
         raise SerializationError(
-            "tf.where without values gives as many places as there are, which no op of Keras can say"
+            "tf.where without values returns a number of indices that depends on the data, which is not supported in a graph"
         )
     return ops.where(condition, x, y)
 
@@ -332,7 +332,13 @@ def _like(operation: Any, x: Any, dtype: Any) -> Any:
 
 
 def filled(shape: Any, value: Any, dtype: str = "float32") -> Any:
-    """A tensor of one value; unknown sizes are taken off the tensors that have them."""
+    """Return a tensor filled with one value; unknown sizes are derived from the tensors that have them.
+
+    Args:
+        shape: `Sizes`, or ints.
+        value: the number to fill it with.
+        dtype: the tensor's dtype.
+    """
     sizes = shape.tolist() if isinstance(shape, Sizes) else np.ravel(shape).tolist()
     made: Any = np.full([1 if isinstance(s, Dim) else s for s in sizes], value, dtype)
     for axis, size in enumerate(sizes):
@@ -366,7 +372,7 @@ def _range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> 
     end = limit.tolist() if isinstance(limit, Sizes) else limit
     if isinstance(end, Dim):
         if (start, delta) != (0, 1):
-            raise SerializationError("tf.range to an unknown size begins at 0 and goes by 1 here")
+            raise SerializationError("tf.range to an unknown size requires start 0 and step 1")
         return ops.cumsum(ops.cast(limit.line(end), dtype_of(dtype or "int32"))) - 1
     values = as_array(np.arange(known(start, "start"), end, known(delta, "delta")))
     return values if dtype is None else values.astype(dtype_of(dtype))

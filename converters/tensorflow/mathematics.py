@@ -1,4 +1,4 @@
-"""TensorFlow's functions of numbers: `tf.math`, operators, reductions, `tf.linalg`."""
+"""TensorFlow's mathematical functions: `tf.math`, operators, reductions, `tf.linalg`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from graphkit.core.errors import SerializationError
 from .sizes import Sizes, known
 from .table import add_rows, dtype_of, tensorflow
 
-# ----- element by element -----
+# ----- elementwise -----
 
 _UNARY: dict[str, Callable[[Any], Any]] = {
     "math.abs": ops.absolute,
@@ -43,16 +43,16 @@ add_rows("x", _UNARY)
 add_rows("features", {names: _UNARY[names] for names in ("math.softplus", "math.softsign nn.softsign")})
 
 
-def _with_sizes(operation: Callable[..., Any], numbers: Callable[..., Any]) -> Callable[..., Any]:
-    """An operator that is also known for sizes."""
+def _with_sizes(operation: Callable[..., Any], on_sizes: Callable[..., Any]) -> Callable[..., Any]:
+    """Return an operator that computes with `operation` on tensors and with `on_sizes` on `Sizes`."""
 
     def call(x: Any, y: Any) -> Any:
-        ours = [v for v in (x, y) if isinstance(v, Sizes)]
+        sizes = [v for v in (x, y) if isinstance(v, Sizes)]
         plain = all(isinstance(v, (Sizes, int, np.integer, np.ndarray)) for v in (x, y))
-        if ours and plain:
+        if sizes and plain:
             if isinstance(x, Sizes):
-                return x.mapped(numbers, y)
-            return ours[0].mapped(lambda b: numbers(x, b))
+                return x.mapped(on_sizes, y)
+            return sizes[0].mapped(lambda b: on_sizes(x, b))
         x, y = (v.as_tensor() if isinstance(v, Sizes) else v for v in (x, y))
         return operation(x, y)
 
@@ -214,7 +214,7 @@ def _argsort(values: Any, axis: int = -1, direction: str = "ASCENDING", stable: 
     return ops.argsort(ops.negative(values) if direction == "DESCENDING" else values, axis=axis)
 
 
-# ----- products and lengths -----
+# ----- products and norms -----
 
 
 @tensorflow("linalg.matmul", "matmul")
@@ -287,7 +287,7 @@ add_rows("input", {"linalg.det": ops.det, "linalg.cholesky": ops.cholesky})
 def _einsum(equation: str, *inputs: Any, **more: Any) -> Any:
     if not inputs:
         raise SerializationError(
-            f"the file has the equation {equation!r} of tf.einsum and not its tensors, as tf.keras wrote it"
+            f"the file has the equation {equation!r} of tf.einsum, but tf.keras did not write its tensors"
         )
     operands = inputs[0] if len(inputs) == 1 and isinstance(inputs[0], list) else inputs
     return ops.einsum(equation, *operands)

@@ -1,4 +1,4 @@
-"""TensorFlow's functions for nets and images: `tf.nn`, `tf.image`, `tf.signal`."""
+"""TensorFlow's functions for neural networks and images: `tf.nn`, `tf.image`, `tf.signal`."""
 
 from __future__ import annotations
 
@@ -72,7 +72,9 @@ tensorflow("nn.log_softmax", "math.log_softmax", "compat.v1.nn.log_softmax", "co
 def _dropout(x: Any, rate: float = 0.0, noise_shape: Any = None, seed: Any = None, keep_prob: Any = None) -> Any:
     if not rate and keep_prob in (None, 1, 1.0):
         return ops.copy(x)
-    raise SerializationError("tf.nn.dropout drops in inference too; no op of Keras does. Use a Dropout layer")
+    raise SerializationError(
+        "tf.nn.dropout also drops at inference, which no op of Keras does; use a Dropout layer in its place"
+    )
 
 
 # ----- windows -----
@@ -83,7 +85,7 @@ def _format(data_format: Any) -> str:
 
 
 def _space(value: Any, rank: int, data_format: Any) -> Any:
-    """Sizes of windows as ints an axis of space: TensorFlow also writes those of batch and channels."""
+    """Return one int per spatial axis; TensorFlow's lists may include the batch and channel axes."""
     if isinstance(value, int):
         return (value,) * rank
     value = np.ravel(value).tolist()
@@ -103,12 +105,12 @@ def _pooling(operation: Callable[..., Any]) -> Callable[..., Any]:
 
 def _padding(padding: Any) -> str:
     if not isinstance(padding, str):
-        raise SerializationError(f"the padding {padding} is not known here")
+        raise SerializationError(f"the padding {padding} is not supported")
     return padding.lower()
 
 
 def _by_value(call: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function as TensorFlow 1 named its first argument."""
+    """Return the function with TensorFlow 1's name of its first argument."""
 
     def by_value(value: Any, ksize: Any, strides: Any, padding: Any, data_format: Any = None) -> Any:
         return call(value, ksize, strides, padding, data_format)
@@ -180,7 +182,7 @@ def _embedding_lookup(
     params: Any, ids: Any, max_norm: Any = None, partition_strategy: str = "mod", validate_indices: bool = True
 ) -> Any:
     if max_norm is not None or isinstance(params, (list, tuple)):
-        raise SerializationError("tf.nn.embedding_lookup with max_norm, or with several tables, is not known here")
+        raise SerializationError("tf.nn.embedding_lookup with max_norm, or with several tables, is not supported")
     return ops.take(params, ids, axis=0)
 
 
@@ -233,7 +235,7 @@ _METHODS = {
 
 
 def _method(method: Any) -> str:
-    """The name of a method, which TensorFlow 1 had as a number."""
+    """Return the name of a resizing method, which is a number in TensorFlow 1."""
     numbers = {0: "bilinear", 1: "nearest", 2: "bicubic", 3: "area"}
     return numbers.get(method, str(method)) if isinstance(method, int) else str(method).lower()
 
@@ -252,7 +254,7 @@ def _resize(
         return ops.average_pool(images, (old[0] // height, old[1] // width))
     if method not in _METHODS or preserve_aspect_ratio:
         raise SerializationError(
-            f"tf.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not known here"
+            f"tf.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not supported"
         )
     if isinstance(height, int) and isinstance(width, int):
         return ops.image.resize(images, (height, width), interpolation=_METHODS[method], antialias=antialias,
@@ -261,7 +263,7 @@ def _resize(
 
 
 def _two_sizes(size: Any) -> tuple[Any, Any]:
-    """Height and width: ints, or Dims where they depend on the input."""
+    """Return height and width: ints, or Dims if they depend on the input."""
     found = gathered(size)
     values = np.ravel(found.values if isinstance(found, Sizes) else found).tolist()
     if len(values) != 2:
@@ -270,7 +272,7 @@ def _two_sizes(size: Any) -> tuple[Any, Any]:
 
 
 def _resized_to_unknown(images: Any, size: Any, wanted: tuple[Any, Any], interpolation: str, antialias: bool) -> Any:
-    """Images scaled by whole numbers, or to sizes that are counted on other tensors."""
+    """Resize images of unknown size, by integer factors or to sizes that are computed from tensors."""
     factors = [factor_of(new, old) for new, old in zip(wanted, shape_of(images)[1:3], strict=True)]
     if len(shape_of(images)) == 4 and all(isinstance(factor, int) for factor in factors):
         return UpSampling2D(tuple(factors), "channels_last", interpolation)(images)
@@ -286,7 +288,7 @@ def _resize_of_tensorflow1(
     method = _method(method)
     if method not in ("bilinear", "nearest") or preserve_aspect_ratio:
         raise SerializationError(
-            f"tf.compat.v1.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not known here"
+            f"tf.compat.v1.image.resize with method={method!r}, preserve_aspect_ratio={preserve_aspect_ratio} is not supported"
         )
     return resized(images, size, method, align_corners, half_pixel_centers=False)
 
@@ -299,7 +301,18 @@ def _resizing(method: str) -> Callable[..., Any]:
 
 
 def resized(images: Any, size: Any, method: str, align_corners: bool, half_pixel_centers: bool) -> Any:
-    """As TensorFlow 1 resized: without half-pixel centers a place in the output is a multiple of a step in the input."""
+    """Resize images as TensorFlow 1 does: without half-pixel centers, output position i is input position i times a step.
+
+    Args:
+        images: (batch, height, width, channels).
+        size: the new height and width.
+        method: "bilinear" or "nearest"; with half-pixel centers any method of `image.resize`.
+        align_corners: whether the centers of the corner pixels of input and output coincide.
+        half_pixel_centers: whether to resize as TensorFlow 2 does.
+
+    Raises:
+        SerializationError: the size of the images is unknown.
+    """
     if half_pixel_centers:
         return _resize(images, size, method)
     sizes = np.ravel(known(size, "the size of a resized image")).tolist()
@@ -307,8 +320,8 @@ def resized(images: Any, size: Any, method: str, align_corners: bool, half_pixel
         old = shape_of(images)[axis]
         if not isinstance(old, int):
             if align_corners or method != "nearest":
-                raise SerializationError("an image of unknown size cannot be resized as TensorFlow 1 did")
-            raise SerializationError("an image of unknown size is resized")
+                raise SerializationError("images of unknown size cannot be resized as in TensorFlow 1")
+            raise SerializationError("images of unknown size cannot be resized to a given size")
         images = _resized_axis(images, axis, old, new, method, align_corners)
     return images
 
@@ -394,5 +407,5 @@ def _frame(
     signal: Any, frame_length: int, frame_step: int, pad_end: bool = False, pad_value: float = 0, axis: int = -1
 ) -> Any:
     if pad_end:
-        raise SerializationError("tf.signal.frame with pad_end=True is not known here")
+        raise SerializationError("tf.signal.frame with pad_end=True is not supported")
     return ops.extract_sequences(signal, frame_length, frame_step)

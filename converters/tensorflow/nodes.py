@@ -1,6 +1,6 @@
-"""NodeDefs, as TensorFlow's graph mode and tf.keras 2.0 to 2.3 wrote them, as calls of TensorFlow's functions.
+"""NodeDefs, which TensorFlow's graph mode and tf.keras 2.0 to 2.3 wrote, as calls of TensorFlow's functions.
 
-Such a layer has the op's name and attributes in JSON, the inputs that are constant by their place, the others as tensors.
+Such a layer has the op's name and attributes in JSON, its constant inputs by their position, and the others as tensors.
 """
 
 from __future__ import annotations
@@ -17,9 +17,13 @@ from .table import FUNCTIONS, evaluated, tensorflow
 
 
 class NodeForm(NamedTuple):
-    """An op of TensorFlow's graph: the function it is, the arguments that its inputs are, in order, and those that attributes are.
+    """An op of a TensorFlow graph, and the function that computes it.
 
-    `gathers`: "first" where all inputs but the last make the first argument, "all" where all do.
+    Attributes:
+        function: the name of the function in the table.
+        inputs: the function's arguments that the op's inputs are, in order.
+        attributes: the function's arguments by the op's attributes.
+        gathers: "first" if all inputs but the last form the first argument, "all" if all inputs do.
     """
 
     function: str
@@ -167,7 +171,7 @@ def _resize_area(images: Any, size: Any) -> Any:
 
 @tensorflow("raw_ops.SoftmaxCrossEntropyWithLogits")
 def _softmax_cross_entropy(features: Any, labels: Any) -> Any:
-    """The loss; what TensorFlow gives besides is its gradient."""
+    """Return the loss and its gradient."""
     return [-ops.sum(labels * ops.log_softmax(features), axis=-1), ops.softmax(features) - labels]
 
 
@@ -177,7 +181,7 @@ def _l2_loss(t: Any) -> Any:
 
 
 def node_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The NodeDef of a layer. Raises SerializationError where it is none, or of an op that is not in the table."""
+    """Return the NodeDef of a layer's config. Raises SerializationError if there is none, or its op is not in the table."""
     node = config.get("node_def")
     if isinstance(node, str):
         try:
@@ -186,12 +190,21 @@ def node_of(config: Mapping[str, Any]) -> Mapping[str, Any]:
             raise SerializationError(f"its node_def is not JSON: {node:.80}") from None
     if not isinstance(node, Mapping) or node.get("op") not in NODES:
         op = node.get("op") if isinstance(node, Mapping) else node
-        raise SerializationError(f"is the op {op!r} of TensorFlow, which graphkit does not know as an op of Keras")
+        raise SerializationError(f"is TensorFlow's op {op!r}, which graphkit cannot express in Keras' ops")
     return node
 
 
 def evaluated_node(node: Mapping[str, Any], constants: Mapping[str, Any], tensors: list[Any]) -> Any:
-    """What a node makes of its inputs."""
+    """Evaluate a node.
+
+    Args:
+        node: the NodeDef, as `node_of` returns it.
+        constants: constant inputs by their position.
+        tensors: the other inputs, in order.
+
+    Raises:
+        SerializationError: an argument is not supported.
+    """
     form = NODES[str(node["op"])]
     inputs = _inputs(constants, tensors)
     if form.gathers == "all":
@@ -207,7 +220,7 @@ def evaluated_node(node: Mapping[str, Any], constants: Mapping[str, Any], tensor
 
 
 def _inputs(constants: Mapping[str, Any], tensors: list[Any]) -> list[Any]:
-    """The inputs in order: constants by their place, tensors in the places between."""
+    """Return the inputs in order: constants at their positions, tensors at the others."""
     known = {int(k): v for k, v in constants.items()}
     waiting = iter(tensors)
     return [known[i] if i in known else next(waiting) for i in range(len(tensors) + len(known))]
@@ -229,7 +242,7 @@ _KINDS: dict[str, Callable[[Any], Any]] = {
 
 
 def _text(value: str) -> str:
-    """A bytes attribute: JSON of protobuf has it in base64."""
+    """Decode a bytes attribute, which is base64 in protobuf's JSON."""
     import base64
     import binascii
 
@@ -240,7 +253,7 @@ def _text(value: str) -> str:
 
 
 def _attribute(value: Any) -> Any:
-    """The value of an attribute in a NodeDef's JSON form: `{"b": true}`, `{"i": "1"}`, `{"list": {"i": ["1"]}}`."""
+    """Return the value of an attribute in a NodeDef's JSON form: `{"b": true}`, `{"i": "1"}`, `{"list": {"i": ["1"]}}`."""
     if not isinstance(value, Mapping) or not value:
         return None
     kind, inner = next(iter(value.items()))

@@ -1,6 +1,6 @@
-"""Shapes as values: what `tf.shape(x)` gives, and what is computed from it, is known while a graph is put together.
+"""Shapes as values: the result of `tf.shape(x)`, and what is computed from it, is known while a graph is built.
 
-A `Sizes` is an array of ints and `Dim`s. Where it meets a tensor it becomes one, counted off the tensor whose shape was asked for.
+A `Sizes` is an array of ints and `Dim`s. Where an op needs a tensor it becomes one, computed from the tensor whose shape it is.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from graphkit.graph.symbolic import SymbolicTensor
 
 
 class Sizes:
-    """Whole numbers, some of which are unknown sizes.
+    """An array of integers, some of which are unknown sizes.
 
     Attributes:
         values: an array of int and Dim, of any rank.
-        sources: tensors on which the unknown ones can be counted.
+        sources: tensors whose axes have the unknown sizes.
     """
 
     def __init__(self, values: Any, sources: Sequence[SymbolicTensor]) -> None:
@@ -29,7 +29,7 @@ class Sizes:
         self.sources = tuple(sources)
 
     def mapped(self, function: Callable[..., Any], *others: Any) -> Sizes:
-        """The function on the arrays of this and others; what others are plain numbers stay what they are."""
+        """Return the Sizes that a function computes from the arrays of this and of others, which may also be plain numbers."""
         sources = list(self.sources)
         arrays = []
         for other in others:
@@ -38,11 +38,14 @@ class Sizes:
         return Sizes(function(self.values, *arrays), sources)
 
     def tolist(self) -> Any:
-        """Nested lists of int and Dim."""
+        """Return nested lists of int and Dim."""
         return self.values.tolist()
 
     def as_tensor(self, dtype: str = "int32") -> Any:
-        """A tensor of the numbers: an array where all are known."""
+        """Return the values as a tensor, or as an array if all are known.
+
+        Raises SerializationError for a size that no source has.
+        """
         flat = [self._counted(size, dtype) for size in self.values.ravel().tolist()]
         if not any(isinstance(size, SymbolicTensor) for size in flat):
             return np.array(flat, dtype).reshape(self.values.shape)
@@ -55,19 +58,19 @@ class Sizes:
         return ops.sum(ops.cast(self.line(size), dtype)) if isinstance(size, Dim) else size
 
     def line(self, size: Dim) -> Any:
-        """A vector of as many ones as an unknown size says."""
+        """Return a vector of ones whose length is an unknown size. Raises SerializationError if no source has that size."""
         for tensor in self.sources:
             if size in tensor.spec.shape:
                 axis = tensor.spec.shape.index(size)
                 key = tuple(slice(None) if a == axis else 0 for a in range(len(tensor.spec.shape)))
                 return ops.ones_like(tensor[key])
         raise SerializationError(
-            f"The size {size} is computed from several unknown sizes, which graphkit cannot count."
+            f"The size {size} is computed from several unknown sizes, which graphkit does not support."
         )
 
 
 def sizes_of(tensor: Any) -> Sizes:
-    """What `tf.shape` gives."""
+    """Return the shape of a tensor, like `tf.shape`."""
     if isinstance(tensor, Sizes):
         return Sizes(list(tensor.values.shape), ())
     if isinstance(tensor, SymbolicTensor):
@@ -76,7 +79,7 @@ def sizes_of(tensor: Any) -> Sizes:
 
 
 def factor_of(size: Any, old: Any) -> int | None:
-    """The whole number by which `size` is a multiple of `old`, if it is one for every input."""
+    """Return the integer n with `size` = n * `old` for every input, or None if there is none."""
     if isinstance(size, int) and isinstance(old, int):
         return size // old if old and size % old == 0 else None
     quotient = size.divided_by(old) if isinstance(size, Dim) and isinstance(old, Dim) else None
@@ -84,14 +87,15 @@ def factor_of(size: Any, old: Any) -> int | None:
 
 
 def expression(size: Any, inputs: list[SymbolicTensor], sources: Sequence[SymbolicTensor]) -> Any:
-    """A size as JSON data: an int, ["size", number of an input, axis], or ["+" | "*" | "//", ...] of such.
+    """Return a size as JSON data: an int, ["size", index of an input, axis], or ["+" | "*" | "//", ...] of these.
 
     Args:
         size: an int or a Dim.
-        inputs: tensors on which it may be counted; a source that is needed is put behind them.
-        sources: further ones.
+        inputs: tensors whose axes may be used; a source that is needed is appended.
+        sources: further tensors.
 
-    Raises SerializationError where it is counted on none of them.
+    Raises:
+        SerializationError: no axis of these tensors has a size that it is computed from.
     """
     if not isinstance(size, Dim):
         return int(size)
@@ -112,14 +116,14 @@ def _atom_expression(atom: Any, size: Dim, inputs: list[SymbolicTensor], sources
     dim = Dim({(atom,): 1})
     if isinstance(atom, str) or any(dim in tensor.spec.shape for tensor in (*inputs, *sources)):
         if dim == size:
-            raise SerializationError(f"the size {size} is that of no tensor that it was computed from")
+            raise SerializationError(f"the size {size} does not occur in the tensors that it was computed from")
         return expression(dim, inputs, sources)
     _, dividend, divisor = atom
     return ["//", expression(dividend, inputs, sources), divisor]
 
 
 def gathered(values: Any) -> Any:
-    """A (nested) list that holds sizes as one `Sizes`; anything else as it is."""
+    """Return a (nested) list that holds `Sizes` as one `Sizes`; anything else is returned unchanged."""
     if not isinstance(values, (list, tuple)) or not _holds_sizes(values):
         return values
     sources: list[SymbolicTensor] = []
@@ -136,13 +140,13 @@ def gathered(values: Any) -> Any:
 
 
 def known(value: Any, what: str) -> Any:
-    """Plain numbers or nested lists of such. Raises SerializationError where a size is not known."""
+    """Return numbers, or nested lists of them. Raises SerializationError, naming `what`, for an unknown size."""
     value = gathered(value)
     if not isinstance(value, Sizes):
         return value
     if any(isinstance(size, Dim) for size in value.values.ravel().tolist()):
         raise SerializationError(
-            f"{what} is {value.tolist()}, which depends on the input; an op of Keras wants numbers there."
+            f"{what} is {value.tolist()}, which depends on the input; Keras' op requires known numbers."
         )
     return value.tolist()
 
@@ -152,13 +156,13 @@ def _holds_sizes(values: Any) -> bool:
 
 
 def _objects(values: Any) -> Any:
-    """An array of Python objects; NumPy would ask a Dim for its length."""
+    """Return an array of Python objects; NumPy's own conversion would call `len` on a Dim."""
     if isinstance(values, np.ndarray):
         return values.astype(object)
     if isinstance(values, list):
         parts = [_objects(v) for v in values]
         if len({part.shape for part in parts}) > 1:
-            raise SerializationError(f"The sizes {values} are not of one rank.")
+            raise SerializationError(f"The sizes {values} do not have the same rank.")
         array = np.empty((len(parts), *(parts[0].shape if parts else ())), dtype=object)
         for index, part in enumerate(parts):
             array[index] = part if part.shape else part[()]

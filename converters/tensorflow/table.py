@@ -1,4 +1,4 @@
-"""The table of TensorFlow's functions, and what all rows share."""
+"""The table of TensorFlow's functions, and helpers that its rows share."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ Value = Any
 
 
 class Function(NamedTuple):
-    """A function of TensorFlow, said with graphkit.ops.
+    """A TensorFlow function, defined with graphkit.ops.
 
-    `call` takes what `signature` binds, in its order; `takes_sizes` where it computes with sizes itself, else they come as tensors.
+    Attributes:
+        call: the function; it takes the arguments that `signature` binds, in its order.
+        signature: TensorFlow's arguments.
+        takes_sizes: whether `call` accepts `Sizes`; otherwise they are converted to tensors.
     """
 
     call: Callable[..., Any]
@@ -36,7 +39,7 @@ _TENSORS = frozenset(
 
 
 def tensorflow(*names: str, takes_sizes: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Put a function into the table under TensorFlow's names. Its arguments bear TensorFlow's names too."""
+    """Register a function under TensorFlow's names. Its arguments have TensorFlow's names too."""
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         for name in names:
@@ -47,7 +50,13 @@ def tensorflow(*names: str, takes_sizes: bool = False) -> Callable[[Callable[...
 
 
 def add_rows(parameters: str, rows: Mapping[str, Callable[..., Any]], takes_sizes: bool = False) -> None:
-    """Functions that differ in their op alone: `parameters` are TensorFlow's, in order; one written "name=" may be missing."""
+    """Register functions that have the same arguments.
+
+    Args:
+        parameters: TensorFlow's names of the arguments, in order; one written "name=" is None by default.
+        rows: functions by TensorFlow's names, separated by spaces.
+        takes_sizes: whether the functions accept `Sizes`.
+    """
     kinds = [(p.rstrip("="), inspect.Parameter.empty if not p.endswith("=") else None) for p in parameters.split()]
     signature = inspect.Signature(
         [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=d) for n, d in kinds]
@@ -58,12 +67,12 @@ def add_rows(parameters: str, rows: Mapping[str, Callable[..., Any]], takes_size
 
 
 def evaluated(function: Function, name: str, args: Iterable[Any], kwargs: Mapping[str, Any]) -> Any:
-    """What the function makes of these arguments. Raises SerializationError naming an argument that is not known."""
+    """Call a function of the table. Raises SerializationError, naming the argument, for one that is unknown or missing."""
     given = {k: v for k, v in kwargs.items() if k not in ("name", "_name")}
     missing = [k for k in given if k not in function.signature.parameters]
     for key in missing:
         if given[key] not in (None, False, ""):
-            raise SerializationError(f"the argument {key}={given[key]!s:.60} of tf.{name} is not known here")
+            raise SerializationError(f"the argument {key}={given[key]!s:.60} of tf.{name} is not supported")
         del given[key]
     try:
         bound = function.signature.bind(*args, **given)
@@ -78,7 +87,7 @@ def evaluated(function: Function, name: str, args: Iterable[Any], kwargs: Mappin
 def _argument(key: str, value: Any, takes_sizes: bool) -> Any:
     value = (
         value if key == "values" and takes_sizes else gathered(value)
-    )  # those of a concat may be of different lengths
+    )  # the parts of a concat may have different lengths
     if isinstance(value, Sizes) and not takes_sizes and key in _TENSORS:
         return value.as_tensor()
     if key in _TENSORS and isinstance(value, (list, tuple)) and not _holds_tensors(value):
@@ -93,13 +102,13 @@ def _holds_tensors(value: Any) -> bool:
 
 
 def as_array(value: Any) -> Any:
-    """Numbers of a file as an array of TensorFlow's dtypes: float32, int32."""
+    """Return numbers of a file as an array of TensorFlow's default dtypes, float32 and int32."""
     array = np.asarray(value)
     return array.astype({"f": "float32", "i": "int32", "u": "int32"}.get(array.dtype.kind, array.dtype))
 
 
 def dtype_of(value: Any) -> str:
-    """The name of a dtype, however the file says it."""
+    """Return the name of a dtype in any of the forms that files have: a name, a policy's config, `tf.float32`."""
     if isinstance(value, Mapping):
         value = value.get("config") or value.get("name") or value.get("dtype")
         value = value.get("name") if isinstance(value, Mapping) else value
@@ -107,5 +116,5 @@ def dtype_of(value: Any) -> str:
 
 
 def shape_of(tensor: Any) -> tuple[Any, ...]:
-    """The shape with its unknown sizes as `Dim`s."""
+    """Return the shape, with unknown sizes as `Dim`s."""
     return tuple(tensor.spec.shape) if isinstance(tensor, SymbolicTensor) else np.shape(tensor)

@@ -1,4 +1,4 @@
-"""TensorFlow.js layers models: a `model.json` with a topology in Keras 2's words, and shards of bytes beside it.
+"""TensorFlow.js layers models: a `model.json` with a topology in Keras 2's form, and binary shards beside it.
 
 Source: the published description of the format (`format`, `modelTopology`, `weightsManifest` with `paths` and `weights`).
 """
@@ -39,7 +39,11 @@ _KERAS3_PATH = re.compile(r"(^|/)vars/\d+$")
 
 
 def read_layers_model(source: Source) -> Any:
-    """Return the model of a `model.json`. Raises SerializationError naming the weight, or the file that is not beside it."""
+    """Return the model of a `model.json` with its weights.
+
+    Raises:
+        SerializationError: the file is damaged, a shard is missing, or a weight does not fit; names the file or the weight.
+    """
     what, parsed = source.what, source.json
     config = topology(parsed, what)
     entries = manifest_entries(source.path, parsed.get("weightsManifest"), what)
@@ -50,13 +54,16 @@ def read_layers_model(source: Source) -> Any:
 
 
 def topology(parsed: Any, what: str) -> dict[str, Any]:
-    """The config of the model in a parsed `model.json`, with the version of Keras where it says it."""
+    """Return the config of the model in a parsed `model.json`, with the version of Keras, or "tfjs".
+
+    Raises SerializationError for a graph model, and for a file without a topology.
+    """
     if not isinstance(parsed, dict) or not isinstance(parsed.get("modelTopology"), dict):
         raise SerializationError(f"{what} has no modelTopology.")
     found = parsed["modelTopology"]
     if parsed.get("format") == "graph-model" or "node" in found:
         raise SerializationError(
-            f"{what} is a graph model of TensorFlow.js, which has no layers; convert the original to a layers model."
+            f"{what} is a TensorFlow.js graph model, which has no layers; convert the original to a layers model."
         )
     config = found.get("model_config", found)
     if isinstance(config, str):
@@ -67,7 +74,16 @@ def topology(parsed: Any, what: str) -> dict[str, Any]:
 
 
 def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
-    """The arrays that the manifest names, in its order; sizes are checked before anything is read."""
+    """Return the arrays that the manifest names, in its order, without reading them.
+
+    Args:
+        path: the `model.json`; the shards are beside it or in folders beside it.
+        manifest: its `weightsManifest`.
+        what: the file, as messages name it.
+
+    Raises:
+        SerializationError: a shard is missing, or its size is not that of its weights.
+    """
     entries = []
     for names, rows in _groups(manifest, what):
         files = [file_beside(path, name, what, folders=True) for name in names]
@@ -83,18 +99,18 @@ def manifest_entries(path: Path, manifest: Any, what: str) -> list[Entry]:
 
 
 def missing_shards(path: Path, manifest: Any, what: str) -> list[str]:
-    """The files that the manifest names and that are not there."""
+    """Return the files that the manifest names and that do not exist."""
     names = [name for names, _ in _groups(manifest, what) for name in names]
     return [name for name in names if not place_beside(path, name, what, folders=True).is_file()]
 
 
 def parameters(manifest: Any, what: str) -> int:
-    """How many numbers the manifest declares."""
+    """Return the number of parameters that the manifest declares."""
     return sum(math.prod(_entry([], row, 0, what).shape) for _, rows in _groups(manifest, what) for row in rows)
 
 
 def _groups(manifest: Any, what: str) -> Iterator[tuple[list[Any], list[Any]]]:
-    """The groups of the manifest: the names of files, and a row for each array that stands in them."""
+    """Yield the groups of the manifest: the names of files, and a row for each array in them."""
     if not isinstance(manifest, list):
         raise SerializationError(f"{what} has no weightsManifest: its weights cannot be found.")
     for group in manifest:
@@ -116,7 +132,7 @@ def _entry(files: list[Path], row: Any, at: int, what: str) -> Entry:
         numbers = float(quantized.get("scale", 1.0)), float(quantized.get("min", 0.0))
     except (TypeError, KeyError, ValueError, AttributeError):
         raise SerializationError(
-            f"{what}: a weight of the manifest is {row!s:.120}; known dtypes are {list(_DTYPES)}."
+            f"{what}: a weight of the manifest is {row!s:.120}; the known dtypes are {list(_DTYPES)}."
         ) from None
     if not all(type(size) is int and 0 <= size < 1 << 48 for size in shape):
         raise SerializationError(f"{what}: the weight {name!r} has the shape {shape}.")
@@ -136,7 +152,7 @@ def _entry(files: list[Path], row: Any, at: int, what: str) -> Entry:
 
 
 def _bytes(files: list[Path], at: int, count: int) -> bytes:
-    """Bytes of files that stand one behind the other."""
+    """Read bytes from files as if they were concatenated."""
     parts = []
     for file in files:
         size = file.stat().st_size
@@ -153,7 +169,7 @@ def _bytes(files: list[Path], at: int, count: int) -> bytes:
 
 
 def _assign(model: Any, entries: list[Entry], what: str) -> None:
-    """Give each weight the array of its name. The order says nothing: TensorFlow.js writes the trained weights of a model first."""
+    """Assign arrays to weights by name. Their order has no meaning: TensorFlow.js writes the trained weights of a model first."""
     if entries and all(_KERAS3_PATH.search(entry.path) for entry in entries):  # converted from a .keras archive
         load_state(model, Table({entry.path: entry for entry in entries}, {}), what)
         return
@@ -170,11 +186,11 @@ def _assign(model: Any, entries: list[Entry], what: str) -> None:
 
 
 class _Place(NamedTuple):
-    """A weight of the model, with the names of the layers around it, the outermost first."""
+    """A weight of the model, with the names of the layers that contain it, the outermost first."""
 
     variable: Any
     layers: tuple[str, ...]
-    keys: tuple[str, ...]  # what may stand behind the layers' names: its name, or its number in its layer
+    keys: tuple[str, ...]  # what may follow the layers' names: the weight's name, or its number in its layer
 
     @property
     def path(self) -> str:
@@ -182,7 +198,7 @@ class _Place(NamedTuple):
 
 
 def _places(model: Any) -> list[_Place]:
-    """All weights of a model, each once."""
+    """Return all weights of a model, each once."""
     found: dict[int, _Place] = {}
     stack: list[tuple[Layer, tuple[str, ...]]] = [(layer, (layer.name,)) for layer in reversed(model.layers)]
     while stack:
@@ -195,9 +211,9 @@ def _places(model: Any) -> list[_Place]:
 
 
 def _by_name(places: list[_Place], entries: list[Entry], problems: list[str]) -> list[tuple[_Place, Entry]]:
-    """Each place with its array: the one whose name ends alike and holds most names of the layers around the place.
+    """Pair each place with its array: the name has the same ending, and contains most names of the layers around the place.
 
-    A name may leave layers out ("forward_lstm/kernel" of a Bidirectional's) or say more than we do ("lstm/lstm_cell/kernel").
+    A name may omit layers ("forward_lstm/kernel" in a Bidirectional) or have more than ours ("lstm/lstm_cell/kernel").
     """
     by_key: dict[tuple[str, str], list[_Place]] = {}
     for place in places:
@@ -210,10 +226,10 @@ def _by_name(places: list[_Place], entries: list[Entry], problems: list[str]) ->
         *names, key = entry.path.split("/")
         found = _best(_joined(names), key, by_key)
         if len(found) != 1:
-            fault = "may be that of" if found else "is none of the model's"
+            fault = "could be any of" if found else "is not in the model"
             problems.append(f"the name {entry.path!r} {fault} {[place.path for place in found][:4] or ''}".rstrip())
         elif id(found[0].variable) in taken:
-            problems.append(f"{taken[id(found[0].variable)].path!r} and {entry.path!r} are both {found[0].path!r}")
+            problems.append(f"{taken[id(found[0].variable)].path!r} and {entry.path!r} both match {found[0].path!r}")
         else:
             taken[id(found[0].variable)] = entry
             pairs.append((found[0], entry))
@@ -224,7 +240,7 @@ def _by_name(places: list[_Place], entries: list[Entry], problems: list[str]) ->
 
 
 def _joined(names: list[str]) -> set[str]:
-    """All names of layers that the parts of a path may be: a name may have had slashes, which stand as "_" in ours."""
+    """Return all names of layers that parts of a path may be: a slash in a name is "_" in ours."""
     return {"_".join(names[start:end]) for start in range(len(names)) for end in range(start + 1, len(names) + 1)}
 
 

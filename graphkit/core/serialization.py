@@ -1,4 +1,4 @@
-"""Serializes objects as JSON configs in Keras 3's envelope, and back. Classes come from a registry; no name in a file is imported.
+"""Serialization of objects as JSON configs in Keras 3's envelope. Classes come from a registry; no name in a file is imported.
 
 An envelope is `{"module", "class_name", "config", "registered_name"}`. Source: keras.saving.serialize_keras_object.
 """
@@ -34,24 +34,27 @@ from graphkit.core.stamps import Stamped
 T = TypeVar("T", bound=Callable[..., Any])
 Source = tuple[str, bool]  # (file being read, for messages; whether the caller trusts it: safe_mode=False)
 
-_BUILTIN: dict[tuple[str, str], Any] = {}  # (Keras' module, or graphkit's for what Keras lacks; class name) -> class
-_EARLIER: set[tuple[str, str]] = set()  # those of its keys that only older files use: read, never written
-_REGISTERED: dict[str, Any] = {}  # "package>name" -> class or function of the user's
+_BUILTIN: dict[tuple[str, str], Any] = {}  # (module of Keras, or of graphkit for what Keras lacks; class name) -> class
+_EARLIER: set[tuple[str, str]] = set()  # keys of _BUILTIN that only older files use: read, never written
+_REGISTERED: dict[str, Any] = {}  # "package>name" -> user-defined class or function
 _source: ContextVar[Source | None] = ContextVar("graphkit_source_of_config", default=None)
 _custom: ContextVar[dict[str, Any] | None] = ContextVar("graphkit_custom_objects", default=None)
 
 
-OWN = "graphkit"  # the package that files name for what Keras does not have, and the first part of its modules
+OWN = "graphkit"  # the registered package, and the first part of the module, of classes that Keras does not have
 
 
 def keras_class(module: str, *aliases: str, earlier: Sequence[str] = ()) -> Callable[[T], T]:
     """Register a class of Keras under Keras' public module.
 
     Args:
-        module: such as "keras.layers".
-        aliases: further names that Keras has for it.
-        earlier: names that only older versions of Keras, or of graphkit, write; a class whose `keras_class_name` is another
-            than its own has its own name among them.
+        module: The module, such as "keras.layers".
+        aliases: Further names that Keras has for the class.
+        earlier: Names that only older versions of Keras or graphkit wrote. The class' own name is added if its
+            `keras_class_name` differs from it.
+
+    Raises:
+        NameConflictError: A name is taken.
     """
 
     def add(cls: T) -> T:
@@ -69,7 +72,13 @@ def keras_class(module: str, *aliases: str, earlier: Sequence[str] = ()) -> Call
 def graphkit_class(module: str) -> Callable[[T], T]:
     """Register a class that Keras does not have: files name it in "graphkit.<module>", as `graphkit>Name`.
 
-    Earlier files name it in "keras.<module>"; they are read as well.
+    Earlier files have it in "keras.<module>"; they are read as well.
+
+    Args:
+        module: The last part of the module, such as "layers".
+
+    Raises:
+        NameConflictError: The name is taken.
     """
 
     def add(cls: T) -> T:
@@ -86,17 +95,17 @@ def graphkit_class(module: str) -> Callable[[T], T]:
 
 def _add(module: str, name: str, cls: Any) -> None:
     if (module, name) in _BUILTIN:
-        raise NameConflictError(f"{module}.{name} is registered already: {_BUILTIN[module, name]!r}.")
+        raise NameConflictError(f"{module}.{name} is already registered: {_BUILTIN[module, name]!r}.")
     _BUILTIN[module, name] = cls
 
 
 def is_own(entry: Mapping[str, Any]) -> bool:
-    """Whether an envelope names something that graphkit has and Keras has not."""
+    """Return whether an envelope names a class of graphkit that Keras does not have."""
     return str(entry.get("registered_name")).startswith(f"{OWN}>")
 
 
 def classes_of(module: str) -> dict[str, Any]:
-    """The registered classes of a module ("keras.layers"), by each name that files use: aliases and earlier names too."""
+    """Return the registered classes of a module ("keras.layers") by every name that files use, aliases and earlier names too."""
     return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
 
 
@@ -206,7 +215,11 @@ def refuse_path(owner: str, argument: str, value: Any) -> None:
 
 
 def refuse_path_from_file(owner: str, argument: str, value: Any) -> None:
-    """Like `refuse_path`, but only while a file is being read: a constructor that is called directly may open the path."""
+    """Refuse a path as `refuse_path` does, but only while a file is read: a constructor called directly may open it.
+
+    Raises:
+        UnsafePathError: A file is being read that is not trusted.
+    """
     if _source.get() is not None:
         refuse_path(owner, argument, value)
 

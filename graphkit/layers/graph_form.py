@@ -1,4 +1,4 @@
-"""Layers that files hold as the graph of their ops: Keras has no class for them, but all of the ops."""
+"""Layers that are saved as the graph of their ops: Keras does not have their classes, but all of the ops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphkit.layers.context import call_context
 
 
 def layer_as_model(layer: Any) -> Any:
-    """Return the functional model of the ops that a layer's `call` consists of, for the shapes of its first call.
+    """Return the functional model of the ops in a layer's `call`, for the shapes of its first call.
 
     Raises:
         InvalidTypeError: the layer has not been called, or a result does not depend on its inputs.
@@ -21,9 +21,7 @@ def layer_as_model(layer: Any) -> Any:
     from graphkit.models.functional import Functional
 
     if not layer.nodes:
-        raise InvalidTypeError(
-            f"{type(layer).__name__} {layer.name!r} has never been called, so its graph is not known."
-        )
+        raise InvalidTypeError(f"{type(layer).__name__} {layer.name!r} has never been called, so its graph is unknown.")
     node = layer.nodes[0]
     tensors = nest.flatten(node.args[0])
     inputs = [
@@ -42,25 +40,25 @@ def layer_as_model(layer: Any) -> Any:
 
 def _constant(value: Any, layer: Any) -> Any:
     raise InvalidTypeError(
-        f"{type(layer).__name__} {layer.name!r} gives {type(value).__name__}, which does not depend on its inputs; "
+        f"{type(layer).__name__} {layer.name!r} returns {type(value).__name__}, which does not depend on its inputs; "
         "it cannot be saved as a graph."
     )
 
 
 class SavedAsGraph:
-    """Mixin of layers without weights that Keras does not have: files hold the graph of their ops, which Keras opens.
+    """Mixin for layers without weights that Keras does not have: they are saved as the graph of their ops, which Keras opens.
 
-    A layer that has not been called, or whose ops need sizes that are not known, is saved under its own name instead.
+    A layer that has not been called, or whose ops need sizes that are unknown, is saved under its own name instead.
     """
 
     @property
     def saves_graph(self) -> bool:
-        """Whether a file gets the graph of the layer's ops."""
+        """Whether the layer is saved as the graph of its ops."""
         return self.as_saved() is not self
 
     def as_saved(self) -> Any:
-        """Return the model that stands for this layer in a file, or the layer itself."""
+        """Return the model that represents this layer in a file, or the layer itself."""
         try:
             return layer_as_model(self)
-        except (GraphKitError, TypeError, ValueError):  # what an op raises that is given None for a size
+        except (GraphKitError, TypeError, ValueError):  # raised by ops that get None for a size
             return self

@@ -122,11 +122,8 @@ def _references(structure: Any, numbers: Mapping[Node, int]) -> Any:
 
 def _offset(operation: Any) -> int:
     """Return 1 for a functional model: only in these references does Keras count its own construction as node 0."""
-    from graphkit.models.functional import Functional
-    from graphkit.models.sequential import Sequential
-
-    is_graph = isinstance(operation, Functional) or getattr(operation, "saves_graph", False)
-    return 1 if is_graph and not isinstance(operation, Sequential) else 0
+    counts_itself = getattr(operation, "counts_construction", False) or getattr(operation, "saves_graph", False)
+    return 1 if counts_itself else 0
 
 
 class _Reference:

@@ -50,6 +50,7 @@ class Functional(Model):
     """
 
     keras_registered_name = "Functional"
+    counts_construction = True  # in `input_layers` and `output_layers` of a config, where the first call is number 1
 
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any) -> None:
         inputs = kwargs.pop("input") if inputs is None and "input" in kwargs else inputs

@@ -18,11 +18,11 @@ from graphkit.saving.formats import Format
 from graphkit.saving.source import Source
 from graphkit.saving.tensor_shapes import allowing_placeholders
 
-_IGNORED = ("save_format",)  # Keras' own; the suffix says it
+_IGNORED = ("save_format",)  # an argument of Keras; here the suffix selects the format
 
 
 class MissingFileError(SerializationError, FileNotFoundError):
-    """The file to open is not there (Keras raises ValueError for `.keras` files)."""
+    """The file to open does not exist. Also a ValueError, which Keras raises for `.keras` files."""
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -44,13 +44,14 @@ def load_model(
             code, its function by the layer's name.
         compile: whether a model that was compiled is compiled again, with its optimizer's state.
         safe_mode: False lets a layer open the vocabulary file that the model names by its path. Code in files is never run.
-        placeholders: let layers whose class (or Lambda whose function) is not known keep their place, name and config: the model
-            can be summarized, drawn and searched, and calling it raises UnknownClassError.
-        options: what the format takes beyond these.
+        placeholders: put placeholders in the place of layers whose class (or Lambdas whose function) is unknown, with their names
+            and configs: the model can be summarized, drawn and searched, but calling it raises UnknownClassError.
+        options: further options of the format.
 
     Raises:
+        MissingFileError: the file does not exist.
         SerializationError: the file is of no known format, or is damaged; a ValueError that names file and entry.
-        InvalidArgumentError: the format does not take an option.
+        InvalidArgumentError: the format does not have an option.
 
     Source: keras.saving.load_model.
     """
@@ -70,7 +71,7 @@ def load_from(
     placeholders: bool = False,
     **options: Any,
 ) -> Any:
-    """Open a file whose format is known; `load_model` describes the arguments."""
+    """Open a file whose format is known. The arguments and errors are those of `load_model`."""
     allowing = allowing_placeholders() if placeholders else nullcontext()
     with reading_from(source.what, safe_mode), custom_object_scope(custom_objects), allowing, collection_paused():
         model = format.load(
@@ -85,7 +86,7 @@ def load_from(
 
 
 def _warn_of_missing_vocabularies(model: Any, source: Source) -> None:
-    """Warn of layers that learned a vocabulary which the file does not hold: every token is unknown to them."""
+    """Warn of layers whose learned vocabulary is not in the file: to them every token is unknown."""
     from graphkit.layers.preprocessing.lookup import IndexLookup, TextVectorization
 
     if not hasattr(model, "_walk_layers"):
@@ -96,27 +97,28 @@ def _warn_of_missing_vocabularies(model: Any, source: Source) -> None:
     names = [owners.get(id(layer), layer.name) for layer in silent]
     if names:
         warnings.warn(
-            f"{source.what} does not hold the vocabulary of {', '.join(map(repr, names))}: give it with set_vocabulary().",
+            f"{source.what} does not hold the vocabulary of {', '.join(map(repr, names))}: set it with set_vocabulary().",
             stacklevel=3,
         )
 
 
 def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool | None = None, **options: Any) -> None:
-    """Write a whole model, in the format that the suffix names; a path without one and `zipped=False` gives a folder.
+    """Write a whole model, in the format that the suffix names; a path without a suffix and `zipped=False` give a folder.
 
-    The file is written beside its target and takes its name when it is complete.
+    The file is written beside the target and renamed over it when it is complete.
 
     Args:
         model: a model.
         filepath: `.keras`, `.h5`, `.json`, `.onnx`, or the suffix of another registered format.
         overwrite: False raises InvalidArgumentError if the file exists.
         zipped: False writes the members of a `.keras` archive into a folder.
-        options: what the format takes: `weights_format` ("h5" or "npz", in the archive), `keras_version` (2 writes an `.h5` file
+        options: options of the format: `weights_format` ("h5" or "npz", in the archive), `keras_version` (2 writes an `.h5` file
             that tf.keras and Keras 2 open), `include_optimizer` (False leaves the compile settings out of an `.h5` file), ...
 
     Raises:
         InvalidArgumentError: the suffix names no format, or `overwrite` is False and the file exists.
-        InvalidTypeError: the format does not take an option.
+        InvalidTypeError: the format does not have an option.
+        FileWriteError: the file cannot be written; an existing one is kept.
 
     Source: keras.saving.save_model.
     """
@@ -128,7 +130,7 @@ def save_model(model: Any, filepath: Any, overwrite: bool = True, zipped: bool |
     check_target(path, overwrite, folder=format.writes_folder(given) if format is not None else zipped is False)
     if format is None:
         raise InvalidArgumentError(
-            f"Invalid filepath extension for saving: {str(filepath)!r}. Please add a `.keras` extension; known are "
+            f"Invalid filepath extension for saving: {str(filepath)!r}. Please add a `.keras` extension; the known formats are "
             f"{formats.written_formats(formats.MODEL)}."
         )
     _check_known(format, given, "save_model")
@@ -179,12 +181,13 @@ def save_weights(
         model: a model or layer.
         filepath: `.weights.h5`, `.npz`, `.safetensors`; `.weights.json` for sharded weights.
         overwrite: False raises InvalidArgumentError if the file exists.
-        max_shard_size: GiB in one file of sharded weights.
-        options: what the format takes beyond these.
+        max_shard_size: size of one shard at most, in GiB (`.weights.json` only).
+        options: further options of the format.
 
     Raises:
         InvalidArgumentError: the suffix names no format of weights, or `overwrite` is False and the file exists.
-        InvalidTypeError: the format does not take an option.
+        InvalidTypeError: the format does not have an option.
+        FileWriteError: the file cannot be written; an existing one is kept.
 
     Source: keras.Model.save_weights.
     """
@@ -207,30 +210,32 @@ def save_weights(
 
 
 def load_weights(model: Any, filepath: Any, skip_mismatch: bool = False, by_name: bool = False, **kwargs: Any) -> None:
-    """Read weights; nothing is changed unless all fit.
+    """Load weights from a file. Either all are assigned, or none.
 
     Args:
         model: a built model (or layer).
         filepath: `.weights.h5`, `.npz`, `.safetensors`, `.weights.json`, a `.keras` archive, an HDF5 file of older Keras, or another
             registered format.
-        skip_mismatch: leave weights that do not fit as they are, with a warning.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
         by_name: match layers by name; the others keep their weights (older HDF5 files only).
 
     Raises:
-        SerializationError: a weight does not fit; names layer, weight and shapes.
+        MissingFileError: the file does not exist.
+        SerializationError: the file is damaged, or a weight does not fit; names layer, weight and shapes.
+        InvalidTypeError: an argument is unknown.
 
     Source: keras.Model.load_weights.
     """
     if kwargs:
-        raise InvalidTypeError(f"load_weights got arguments that it does not know: {sorted(kwargs)}.")
+        raise InvalidTypeError(f"load_weights got unknown arguments: {sorted(kwargs)}.")
     source = existing(filepath)
     with reading_from(source.what):
         formats.format_of(source).load_weights(model, source, skip_mismatch=skip_mismatch, by_name=by_name)
 
 
 def existing(filepath: Any) -> Source:
-    """Return a file or folder as a source. Raises MissingFileError if there is none."""
+    """Return a file or folder as a source. Raises MissingFileError if it does not exist."""
     path = Path(filepath)
     if not path.exists():
-        raise MissingFileError(f"File not found: filepath={str(filepath)!r}. Please ensure the file is there.")
+        raise MissingFileError(f"File not found: filepath={str(filepath)!r}. Please ensure that the file exists.")
     return Source(path)

@@ -24,33 +24,33 @@ from graphkit.saving.weights import load_state, state_of, taking_state
 
 CONFIG, METADATA, ASSETS = "config.json", "metadata.json", "assets"
 WEIGHTS = {"h5": "model.weights.h5", "npz": "model.weights.npz"}
-CHUNK = 1 << 20  # bytes read at a time where nothing is kept of them
-_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member: the lengths of its name and of an extra field end it
-KERAS_VERSION = "3.15.1"  # the version of Keras whose format this is; Keras asks for the key
+CHUNK = 1 << 20  # bytes read at a time while a member is only verified
+_LOCAL_HEADER = struct.Struct("<26xHH")  # of a zip member; it ends with the lengths of the name and of the extra field
+KERAS_VERSION = "3.15.1"  # the version of Keras whose format this is; Keras requires the key
 
 
 class Members(Protocol):
-    """The files of an archive, wherever they are."""
+    """The members of an archive, in a zip file or in a folder."""
 
     def names(self) -> list[str]:
-        """The paths of the members."""
+        """Return the paths of the members."""
         ...
 
     def open(self, name: str) -> Path | BinaryIO:
-        """A member to read from."""
+        """Open a member for reading, after its checksum is verified."""
         ...
 
     def glance(self, name: str) -> Path | BinaryIO:
-        """A member to look into: not read as a whole, and not checked as a whole."""
+        """Open a member to read parts of it, without verifying its checksum."""
         ...
 
     def read(self, name: str, limit: int) -> bytes:
-        """The bytes of a member, at most `limit`."""
+        """Return the bytes of a member. Raises SerializationError for more than `limit`."""
         ...
 
 
 class ZipMembers:
-    """The members of a zip file, checked for what a bomb or a path traversal would be."""
+    """The members of a zip file, checked for decompression bombs and path traversal."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         what = repr(str(path))
@@ -60,18 +60,18 @@ class ZipMembers:
             raise SerializationError(f"{what} has {len(infos)} members, more than {bounds.MAX_ENTRIES}.")
         self._infos = {info.filename: info for info in infos}
         if len(self._infos) != len(infos):
-            raise SerializationError(f"{what} has two members of one name.")
+            raise SerializationError(f"{what} has two members with the same name.")
         for info in infos:
             check_member_name(info.filename, what)
             bounds.check_expansion(info.file_size, info.compress_size, f"{what}: {info.filename!r}")
         bounds.check_expansion(sum(i.file_size for i in infos), sum(i.compress_size for i in infos), what)
 
     def names(self) -> list[str]:
-        """The paths of the members."""
+        """Return the paths of the members."""
         return list(self._infos)
 
     def open(self, name: str) -> BinaryIO:
-        """A member as a file to seek in: where it stands in the archive if it is not packed, else unpacked in memory."""
+        """Open a member as a seekable file: in place in the archive if it is not compressed, else decompressed in memory."""
         info = self._infos[name]
         if info.compress_type != zipfile.ZIP_STORED:
             return io.BytesIO(self._bytes(name))
@@ -79,21 +79,21 @@ class ZipMembers:
         return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
     def glance(self, name: str) -> BinaryIO:
-        """A member where it stands in the archive, without a look at the rest of it; a packed one unpacked in memory."""
+        """Open a member in place, without verifying its checksum; a compressed one is decompressed in memory."""
         info = self._infos[name]
         if info.compress_type != zipfile.ZIP_STORED or info.flag_bits & 1:
             return self.open(name)
         return cast("BinaryIO", io.BufferedReader(Section(self._path, *stored_at(self._path, info))))
 
     def read(self, name: str, limit: int) -> bytes:
-        """The bytes of a member."""
+        """Return the bytes of a member. Raises SerializationError for more than `limit`."""
         size = self._infos[name].file_size
         if size > limit:
             raise SerializationError(f"{self._what}: {name!r} has {size:,} bytes, more than {limit:,}.")
         return self._bytes(name)
 
     def _bytes(self, name: str, keep: bool = True) -> bytes:
-        """The bytes of a member, checked against its checksum; or none of them, only checked."""
+        """Return the bytes of a member, verified by its checksum; with `keep=False` only verify them."""
         try:
             if keep:
                 return self._archive.read(self._infos[name])
@@ -105,7 +105,7 @@ class ZipMembers:
             raise SerializationError(f"{self._what}: {name!r} cannot be read: {error}.") from None
         except Exception as error:
             if type(error).__module__ in ("zlib", "lzma", "bz2"):
-                raise SerializationError(f"{self._what}: {name!r} cannot be unpacked: {error}.") from None
+                raise SerializationError(f"{self._what}: {name!r} cannot be decompressed: {error}.") from None
             raise
 
 
@@ -116,7 +116,7 @@ class FolderMembers:
         self._folder = folder
 
     def names(self) -> list[str]:
-        """The paths of the files."""
+        """Return the paths of the files. Raises SerializationError for a link that leads out of the folder."""
         found = [p for p in self._folder.rglob("*") if p.is_file()]
         inside = self._folder.resolve()
         led_out = [p for p in found if not p.resolve().is_relative_to(inside)]
@@ -125,13 +125,13 @@ class FolderMembers:
         return [p.relative_to(self._folder).as_posix() for p in found]
 
     def open(self, name: str) -> Path:
-        """The file."""
+        """Return the path of the file."""
         return self._folder / name
 
     glance = open
 
     def read(self, name: str, limit: int) -> bytes:
-        """The bytes of a file."""
+        """Return the bytes of a file. Raises SerializationError for more than `limit`."""
         path = self._folder / name
         if path.stat().st_size > limit:
             raise SerializationError(f"{str(path)!r} has {path.stat().st_size:,} bytes, more than {limit:,}.")
@@ -139,22 +139,28 @@ class FolderMembers:
 
 
 def stored_at(path: Path, info: zipfile.ZipInfo) -> tuple[int, int]:
-    """Where the bytes of a member that is not packed begin in a zip file, and how many they are."""
+    """Return the offset and the size, in bytes, of an uncompressed member of a zip file.
+
+    Raises SerializationError if there is no member at the offset that the archive gives.
+    """
     with path.open("rb") as file:
         file.seek(info.header_offset)
         header = file.read(_LOCAL_HEADER.size)
     if len(header) != _LOCAL_HEADER.size:
-        raise SerializationError(f"{str(path)!r}: {info.filename!r} has no header where the archive says.")
+        raise SerializationError(
+            f"{str(path)!r}: {info.filename!r} has no header at the offset that the archive gives."
+        )
     name_length, extra_length = _LOCAL_HEADER.unpack(header)
     return info.header_offset + _LOCAL_HEADER.size + name_length + extra_length, info.file_size
 
 
 class Section(io.RawIOBase):
-    """A part of a file, read as a file of its own.
+    """A section of a file, read as a file.
 
     Args:
         path: the file.
-        start, size: the part, in bytes.
+        start: the offset of the section, in bytes.
+        size: its length, in bytes.
     """
 
     def __init__(self, path: Path, start: int, size: int) -> None:
@@ -162,21 +168,21 @@ class Section(io.RawIOBase):
         self._start, self._size, self._at = start, size, 0
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset within the part."""
+        """Move to an offset within the section, and return it."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         self._at = max(base + offset, 0)
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from here on, without any copy between."""
+        """Read into a buffer, without an intermediate copy, and return the number of bytes."""
         view = memoryview(buffer).cast("B")
         wanted = max(min(len(view), self._size - self._at), 0)
         self._file.seek(self._start + self._at)
@@ -185,7 +191,7 @@ class Section(io.RawIOBase):
         return count
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
         super().close()
 
@@ -199,7 +205,7 @@ def check_member_name(name: str, what: str) -> None:
 
 @contextmanager
 def open_archive(path: Path) -> Iterator[Members]:
-    """The members of a `.keras` file or folder."""
+    """Open a `.keras` file or folder. Raises SerializationError for what is not a readable zip file."""
     if path.is_dir():
         yield FolderMembers(path)
         return
@@ -222,7 +228,16 @@ def write_archive(
     weights_format: str = "h5",
     zipped: bool = True,
 ) -> None:
-    """Write a model: config, weights, optimizer state, assets."""
+    """Write a model: config, weights, optimizer state, assets.
+
+    Args:
+        path: the file, or with `zipped=False` the folder.
+        config: the model's config, as `model_config` returns it.
+        model: the model.
+        overwrite: False raises InvalidArgumentError if the target exists.
+        weights_format: "h5" or "npz".
+        zipped: False writes the members into a folder.
+    """
     texts = {METADATA: _metadata(), CONFIG: json.dumps(config).encode()}
     texts.update(_assets(model))
     if zipped:
@@ -241,7 +256,7 @@ def _write_members(part: Path, texts: dict[str, bytes]) -> None:
 
 
 def _write_zip(part: Path, texts: dict[str, bytes], model: Layer, weights_format: str) -> None:
-    """The weights are written beside `part` first: HDF5 wants a file to seek in."""
+    """Write the archive. The weights go into a file beside `part` first, since HDF5 needs a seekable one."""
     weights = part.with_name(f"{part.name}.weights")
     write_weights(weights, model, weights_format)
     with zipfile.ZipFile(part, "w", zipfile.ZIP_STORED) as archive:
@@ -260,7 +275,7 @@ def write_weights(target: Path, model: Layer, weights_format: str = "h5") -> Non
 
 
 def save_weights_file(path: Path, model: Layer, weights_format: str, overwrite: bool = True) -> None:
-    """Write the weights and the optimizer's state of a model into a file of their own."""
+    """Write the weights and the optimizer's state of a model into a weights file."""
     with replacing(path, overwrite) as part:
         write_weights(part, model, weights_format)
 
@@ -273,7 +288,7 @@ def _metadata() -> bytes:
 
 
 def _assets(model: Layer) -> dict[str, bytes]:
-    """Files that layers keep beside their weights (vocabularies): `assets/<path of the layer>/<name>`."""
+    """Return the files that layers store beside their weights (vocabularies): `assets/<path of the layer>/<name>`."""
     from graphkit.saving.paths import stored_objects
 
     found = {}
@@ -284,7 +299,7 @@ def _assets(model: Layer) -> dict[str, bytes]:
 
 
 def _assets_of(obj: Any) -> dict[str, bytes]:
-    """The files of an object by name: as data, or written by a `save_assets(folder)` of a user's class, as in Keras."""
+    """Return the files of an object by name, from `asset_files()` or, as in Keras, from a user's `save_assets(folder)`."""
     if not hasattr(obj, "save_assets"):
         return obj.asset_files() if hasattr(obj, "asset_files") else {}
     with scratch_folder() as folder:
@@ -296,7 +311,7 @@ def _assets_of(obj: Any) -> dict[str, bytes]:
 
 
 def read_config(members: Members, what: str) -> dict[str, Any]:
-    """The config of an archive."""
+    """Return the config of an archive. Raises SerializationError if there is none, or it is not a JSON object."""
     if CONFIG not in members.names():
         raise SerializationError(
             f"{what} has no {CONFIG}: it is not a .keras archive. It holds {sorted(members.names())[:10]}."
@@ -308,7 +323,7 @@ def read_config(members: Members, what: str) -> dict[str, Any]:
 
 
 def read_version(members: Members, what: str) -> dict[str, str]:
-    """The version of Keras that wrote an archive, as {"keras_version": ...}; nothing where it does not say."""
+    """Return the version of Keras that wrote an archive, as {"keras_version": ...}; {} if the archive does not give it."""
     if METADATA not in members.names():
         return {}
     found = bounds.parse_json(members.read(METADATA, bounds.MAX_JSON_BYTES), f"{METADATA} of {what}")
@@ -318,7 +333,16 @@ def read_version(members: Members, what: str) -> dict[str, str]:
 
 @contextmanager
 def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[Table]:
-    """The arrays of an archive; with `glance` for their shapes, without reading the member as a whole."""
+    """Open the weights of an archive as a table.
+
+    Args:
+        members: the archive.
+        what: the file, as messages name it.
+        glance: skip the verification of the checksum, to look up shapes only.
+
+    Raises:
+        SerializationError: the archive has no weights, or they are damaged.
+    """
     names = set(members.names())
     weights = next((name for name in WEIGHTS.values() if name in names), None)
     if weights is None:
@@ -330,7 +354,18 @@ def open_weights(members: Members, what: str, glance: bool = False) -> Iterator[
 
 
 def read_state(members: Members, table: Table, model: Layer, what: str, skip_mismatch: bool = False) -> None:
-    """Give a model the weights, optimizer state and assets of an archive."""
+    """Load the weights, optimizer state and assets of an archive into a model.
+
+    Args:
+        members: the archive.
+        table: its weights.
+        model: a built model.
+        what: the file, as messages name it.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
+
+    Raises:
+        SerializationError: weights or assets do not fit.
+    """
     _load_assets(members, set(members.names()), model)
     load_state(model, table, what, skip_mismatch)
 
@@ -352,7 +387,7 @@ def _load_assets(members: Members, names: set[str], model: Layer) -> None:
 
 
 def _load_own_assets(obj: Any, files: dict[str, bytes]) -> None:
-    """Have a user's class read its files by its `load_assets(folder)`, as in Keras."""
+    """Pass a user's class its files through its `load_assets(folder)`, as in Keras."""
     with scratch_folder() as folder:
         for name, data in files.items():
             make_folder((folder / name).parent)

@@ -1,4 +1,4 @@
-"""Bounds on what is read from files, checked before anything is allocated, and JSON read within them."""
+"""Limits on what is read from files, checked before anything is allocated; JSON and text within these limits."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ MAX_JSON_BYTES = 1 << 29  # half a GiB of config
 MAX_YAML_BYTES = 1 << 24
 MAX_ENTRIES = 1 << 16  # members of an archive
 MAX_OBJECTS = 1 << 20  # groups and datasets of an HDF5 file
-MAX_DEPTH = 100  # groups within groups
-FREE_BYTES = 1 << 28  # what may be declared whatever the file's size
+MAX_DEPTH = 100  # levels of nested groups
+FREE_BYTES = 1 << 28  # may be declared by a file of any size
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]|[\ud800-\udfff]")
-MAX_RATIO = 100  # Keras stores without packing; deflated weights reach 1.1
+MAX_RATIO = 100  # of expansion; Keras stores without compression, and deflated weights reach 1.1
 
 
 def check_expansion(declared: int, stored: int, what: str) -> None:
-    """Raise SerializationError where a file of `stored` bytes declares far more than weights can be packed into."""
+    """Raise SerializationError if `stored` bytes declare more than compressed weights could expand to."""
     if declared > FREE_BYTES and declared > MAX_RATIO * max(stored, 1):
         raise SerializationError(
             f"{what} declares {declared:,} bytes, but the file holds only {stored:,} for it; it is damaged or a decompression bomb."
@@ -28,7 +28,7 @@ def check_expansion(declared: int, stored: int, what: str) -> None:
 
 
 def read_bytes(path: Path, what: str) -> bytes:
-    """The bytes of a file that is to be a config. Raises SerializationError where it is too large."""
+    """Return the bytes of a config file. Raises SerializationError if it is too large."""
     size = path.stat().st_size
     if size > MAX_JSON_BYTES:
         raise SerializationError(f"{what} has {size:,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
@@ -36,7 +36,7 @@ def read_bytes(path: Path, what: str) -> bytes:
 
 
 def parse_json(text: str | bytes, what: str) -> Any:
-    """JSON data from text. Raises SerializationError naming `what` for what is no JSON, too large or nested too deeply."""
+    """Parse JSON. Raises SerializationError, naming `what`, for text that is not JSON, too large or nested too deeply."""
     if len(text) > MAX_JSON_BYTES:
         raise SerializationError(f"{what} has {len(text):,} bytes; a config has at most {MAX_JSON_BYTES:,}.")
     try:
@@ -54,7 +54,7 @@ def parse_json(text: str | bytes, what: str) -> Any:
 
 
 def as_text(data: str | bytes, what: str) -> str:
-    """Text, which must be UTF-8 where it comes as bytes. Raises SerializationError naming `what`."""
+    """Decode UTF-8 bytes, and strip a byte order mark. Raises SerializationError naming `what`."""
     try:
         return data.decode("utf-8-sig") if isinstance(data, bytes) else data.removeprefix("\ufeff")
     except UnicodeDecodeError as error:
@@ -62,7 +62,7 @@ def as_text(data: str | bytes, what: str) -> str:
 
 
 def _refuse_lone_surrogates(found: Any, what: str) -> None:
-    r"""Halves of a character (\ud800), which no text can hold: they could not be written or shown."""
+    r"""Raise SerializationError for half of a surrogate pair (\ud800): such text could not be written or shown."""
     stack = [found]
     while stack:
         value = stack.pop()
@@ -71,7 +71,7 @@ def _refuse_lone_surrogates(found: Any, what: str) -> None:
                 value.encode()
             except UnicodeEncodeError:
                 raise SerializationError(
-                    f"{what} has the text {value[:60]!a}, which is no Unicode: half of a pair."
+                    f"{what} has the text {value[:60]!a}, which is not valid Unicode: half of a surrogate pair."
                 ) from None
         elif isinstance(value, dict):
             stack += [*value, *value.values()]

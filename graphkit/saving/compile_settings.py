@@ -1,4 +1,4 @@
-"""What `compile` was given, read from a file as far as it is understood: a model is of use without its metrics too."""
+"""Compile settings read from a file, leniently: unknown parts are left out, since a model is useful without its metrics."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from graphkit.core.errors import GraphKitError
 from graphkit.core.serialization import is_envelope
 
 Config = dict[str, Any]
-BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # which function is meant depends on the shapes of the first batch
+BY_SHAPE = ("accuracy", "acc", "crossentropy", "ce")  # resolved to a function by the shapes of the first batch
 
 
 class Readers(NamedTuple):
-    """How the parts of compile settings are read: each function makes one object of its config, or of its name."""
+    """Functions that read the parts of compile settings: each makes an object from its config or name."""
 
     optimizer: Callable[[Any], Any]
     loss: Callable[[Any], Any]
@@ -23,7 +23,7 @@ class Readers(NamedTuple):
 
 
 def _by_name(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """Return a reader that keeps names as they are, once they are known to be valid."""
+    """Return a reader that validates names and keeps them as names."""
 
     def read(config: Any) -> Any:
         found = config if config in BY_SHAPE else get(config)
@@ -36,11 +36,11 @@ KERAS3 = Readers(optimizers.get, _by_name(losses.get), _by_name(metrics.get))
 
 
 def compile_arguments(training: Mapping[str, Any], readers: Readers = KERAS3) -> Config:
-    """Return the arguments of `compile` that a training config gives; what is not understood is left out with a warning.
+    """Return the arguments of `compile` from a training config; unknown parts are left out with a warning.
 
     Args:
         training: `training_config` of an HDF5 file, or `compile_config` of an archive.
-        readers: for the parts in the terms of the version that wrote the file.
+        readers: how the version of Keras that wrote the file is read.
     """
     config = training.get("optimizer_config") or training.get("optimizer")
     return {
@@ -52,12 +52,18 @@ def compile_arguments(training: Mapping[str, Any], readers: Readers = KERAS3) ->
 
 
 def compile_leniently(model: Any, training: Mapping[str, Any], readers: Readers = KERAS3) -> None:
-    """Compile a model as far as `compile_arguments` understands what the file holds."""
+    """Compile a model with what `compile_arguments` can read of the file."""
     compile_with(model, training, compile_arguments(training, readers))
 
 
 def compile_with(model: Any, training: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-    """Compile a model with what was understood of a training config; warns if even that fails."""
+    """Compile a model; warn if that fails.
+
+    Args:
+        model: the model.
+        training: the training config, from which a missing loss or optimizer is named later.
+        arguments: what `compile_arguments` read of it.
+    """
     try:
         model.compile(**arguments)
         model.compiled.left_out = _missing(training, arguments)
@@ -76,7 +82,7 @@ def _tried(make: Callable[[], Any], what: str, config: Any) -> Any:
         return make()
     except (GraphKitError, TypeError, ValueError, KeyError, AttributeError) as error:
         warnings.warn(
-            f"The {what} {_name(config)!r} of the file is left out: {error} Give it to compile() yourself.",
+            f"The {what} {_name(config)!r} of the file is left out: {error} Pass it to compile() yourself.",
             stacklevel=2,
         )
         return None
@@ -95,12 +101,12 @@ def _name(config: Any) -> str:
 
 
 def _loss(config: Any, read: Callable[[Any], Any]) -> Any:
-    """Return the losses; all or none, since training without one of them would be another training."""
+    """Return all losses, or None: without one of them the training would be a different one."""
     return _tried(lambda: _each(config, lambda one: None if one is None else read(one)), "loss", config)
 
 
 def _each(config: Any, make: Callable[[Any], Any]) -> Any:
-    """Return what `make` gives for each entry of a structure of lists and of dicts by output."""
+    """Apply `make` to each entry of a structure of lists, and of dicts by output."""
     if config is None or isinstance(config, str) or is_envelope(config):
         return make(config)
     if isinstance(config, Mapping):
@@ -118,7 +124,7 @@ def _metrics(config: Any, what: str, read: Callable[[Any], Any]) -> Any:
 
 
 def _without_none(made: Any) -> Any:
-    """Return a list without what was left out; the places of outputs stay."""
+    """Remove the entries that were left out; lists by output keep their length."""
     if isinstance(made, list) and any(isinstance(entry, list) for entry in made):
         return [_without_none(entry) for entry in made]
     if isinstance(made, list):

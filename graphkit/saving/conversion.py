@@ -1,4 +1,4 @@
-"""One format into another: which formats can be written, what each of them holds, and what a model loses in it."""
+"""Conversion from one format to another, and the list of what a model loses by it."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from graphkit.saving.keras3_differences import NotInKerasWarning, optimizer_diff
 
 
 class LossyConversionError(SerializationError):
-    """The target cannot hold all that the source has, and `strict` was asked for. No file is written."""
+    """The target cannot hold everything of the source, and `strict` is True. No file is written."""
 
 
 def target_format(path: Any, options: Mapping[str, Any]) -> Format:
-    """Return the format that a path's suffix names. Raises InvalidArgumentError listing all."""
+    """Return the format that a path's suffix names. Raises InvalidArgumentError, listing all formats, if there is none."""
     found = formats.format_for(Path(path), options)
     if found is None:
         raise InvalidArgumentError(
-            f"The suffix of {str(path)!r} names no format that graphkit writes; known are {formats.written_formats()}, and a "
-            "folder with zipped=False."
+            f"The suffix of {str(path)!r} names no format that graphkit writes; the known formats are {formats.written_formats()}, "
+            "and a folder with zipped=False."
         )
     return found
 
@@ -42,7 +42,7 @@ def convert(
     load_options: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> Any:
-    """Open `source`, write it as `target`, and give the model.
+    """Open `source`, write it as `target`, and return the model.
 
     Args:
         source: a file of any format, or a model.
@@ -54,7 +54,11 @@ def convert(
         load_options: what the reader of the source takes.
         options: what the writer takes: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
 
-    Raises InvalidArgumentError for an unknown suffix or option.
+    Raises:
+        InvalidArgumentError: the suffix or an option is unknown, or `overwrite` is False and the target exists.
+        MissingFileError: the source does not exist.
+        SerializationError: the source cannot be read.
+        LossyConversionError: something is lost and `strict` is True.
     """
     format = target_format(target, options)
     formats.check_options(format, options, format.options, "convert")
@@ -64,7 +68,7 @@ def convert(
     if strict and found:
         raise LossyConversionError(f"{str(target)!r} ({format.name}) was not written: {'; '.join(found)}.")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotInKerasWarning)  # `found` says it
+        warnings.simplefilter("ignore", NotInKerasWarning)  # it is in `found`
         write = model.save if formats.MODEL in format.holds else model.save_weights
         write(target, overwrite=overwrite, **options)
     if lost is not None:
@@ -88,14 +92,14 @@ def _opened(
     if weights is not None:
         model.load_weights(weights)
     elif bare and formats.WEIGHTS in target.holds:
-        return model, ["the source has no weights: those written are newly initialised"]
+        return model, ["the source has no weights: those written are newly initialized"]
     return model, []
 
 
 def losses(model: Any, format: Format, options: Mapping[str, Any] | None = None) -> list[str]:
-    """Return what files of a format do not hold of a model, in words."""
+    """Describe each part of a model that files of a format cannot hold."""
     given = options or {}
-    return [*_parts(model, format, given), *_old_ways(model, format, given), *format.losses(model, given)]
+    return [*_parts(model, format, given), *_older_formulas(model, format), *format.losses(model, given)]
 
 
 def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[str]:
@@ -103,7 +107,7 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
     if formats.MODEL not in holds:
         yield "the layers and their connections: only weights are written"
     if formats.WEIGHTS not in holds and model.weights:
-        yield f"the weights ({model.count_params():,} numbers): write them beside it with save_weights"
+        yield f"the weights ({model.count_params():,} parameters): write them beside it with save_weights"
     if model.compiled is None:
         return
     if formats.COMPILE not in holds:
@@ -114,6 +118,6 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
         yield f"the state of the optimizer {model.optimizer.name!r}"
 
 
-def _old_ways(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[str]:
+def _older_formulas(model: Any, format: Format) -> Iterator[str]:
     if formats.COMPILE in format.holds:
         yield from optimizer_differences(model)

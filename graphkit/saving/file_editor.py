@@ -1,4 +1,4 @@
-"""Weights files changed without a model: objects and weights renamed, added and removed. Source: keras.saving.KerasFileEditor."""
+"""Editing of weights files without their model: rename, add and remove objects and weights. Source: keras.saving.KerasFileEditor."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ from graphkit.saving.archive import METADATA, open_archive, open_weights, read_c
 from graphkit.saving.stores import Array, Table, open_hdf5, write_hdf5
 from graphkit.saving.weights import NOT_WEIGHTS, state_of
 
-Tree = dict[str, Any]  # name -> array, or the tree of an object inside
+Tree = dict[str, Any]  # name -> array, or the tree of a nested object
 _WEIGHTS_SUFFIX = ".weights.h5"
-_UNCOMPARED = frozenset(NOT_WEIGHTS) - {"optimizer"}  # what a file may have beyond a model, and is loaded all the same
+_UNCOMPARED = frozenset(NOT_WEIGHTS) - {
+    "optimizer"
+}  # may be in a file and not in the model; the file loads all the same
 
 
 class _Place(NamedTuple):
-    """Where something stands: the tree that holds it, the path of that tree ("" is the root), its name there."""
+    """The location of an object or weight: the tree that holds it, the path of that tree ("" is the root), its name there."""
 
     parent: Tree
     path: str
@@ -34,18 +36,21 @@ class _Place(NamedTuple):
 
 
 class KerasFileEditor:
-    """A weights file, opened to look into it, change it and write it anew.
+    """A weights file to inspect, edit and save under another name.
 
-    Unlike Keras' editor it keeps what stands in objects inside of objects (the cells of `Bidirectional`), takes the weights of the
-    model itself for its own, keeps the names of layers, counts each weight once, and overwrites no object by renaming another.
+    Unlike Keras' editor it keeps the weights of nested objects (the cells of `Bidirectional`) and those of the model itself, keeps the
+    names of layers, counts each weight once, and refuses to rename an object to a name that is taken.
 
     Args:
         filepath: a `.keras` archive (also an unpacked one) or a `.weights.h5` file of Keras 3.
 
-    Attributes: `filepath`; `weights_dict`, objects by name as dicts of arrays and of objects inside; `object_metadata`, what the file
-    says of objects, by path (`"/layers/dense"`); `config` and `metadata` of an archive, else None; `model`, always None.
+    Attributes: `filepath`; `weights_dict`, objects by name as dicts of arrays and of nested objects; `object_metadata`, the HDF5
+    attributes of objects, by path (`"/layers/dense"`); `config` and `metadata` of an archive, else None; `model`, always None.
 
-    Raises InvalidArgumentError for another suffix, SerializationError for a file that cannot be read.
+    Raises:
+        InvalidArgumentError: the suffix is another.
+        SerializationError: the file does not exist or cannot be read.
+
     Source: keras.saving.KerasFileEditor.
     """
 
@@ -63,10 +68,10 @@ class KerasFileEditor:
             raise SerializationError(f"File not found: {what}.")
         with reading_from(what):
             self._read(path, what)
-        _say(f"Keras model file {what}")
+        _print(f"Keras model file {what}")
         if self.metadata is not None:
-            version, date = (self.metadata.get(key, "not said") for key in ("keras_version", "date_saved"))
-            _say(f"Saved with Keras {version} - date: {date}")
+            version, date = (self.metadata.get(key, "unknown") for key in ("keras_version", "date_saved"))
+            _print(f"Saved with Keras {version} - date: {date}")
 
     def _read(self, path: Path, what: str) -> None:
         if self.filepath.endswith(".keras"):
@@ -91,35 +96,37 @@ class KerasFileEditor:
             group, _, key = path.rpartition("/")
             if group != "vars" and not group.endswith("/vars"):
                 raise SerializationError(
-                    f"{what} has {path!r} outside of a group `vars`: it is no weights file of Keras 3. "
-                    "Load it into its model and save that as .weights.h5."
+                    f"{what} has {path!r} outside of a group `vars`: it is not a weights file of Keras 3. "
+                    "Load it into its model, and save the model's weights as .weights.h5."
                 )
             arrays[_object_of(group), key] = entry.read()
         self.weights_dict: Tree = _tree(((*where, array) for where, array in arrays.items()), what)
-        self.object_metadata = {f"/{_object_of(path)}": dict(said) for path, said in table.attributes.items()}
+        self.object_metadata = {f"/{_object_of(path)}": dict(found) for path, found in table.attributes.items()}
 
-    # ----- looking -----
+    # ----- inspecting -----
 
     def summary(self) -> None:
         """Print the objects of the file, and the shapes and dtypes of their weights."""
-        _say("Weights structure", *self._lines(self.weights_dict, "", "  "))
+        _print("Weights structure", *self._lines(self.weights_dict, "", "  "))
 
     def _lines(self, tree: Tree, path: str, prefix: str) -> Iterator[str]:
         for index, (name, value) in enumerate(tree.items(), 1):
             connector, below = ("└─ ", "    ") if index == len(tree) else ("├─ ", "│   ")
             if isinstance(value, dict):
-                said = self.object_metadata.get(f"{path}/{name}", {}).get("name")
-                yield f"{prefix}{connector}{name}" + (f" ('{said}')" if said else "")
+                layer_name = self.object_metadata.get(f"{path}/{name}", {}).get("name")
+                yield f"{prefix}{connector}{name}" + (f" ('{layer_name}')" if layer_name else "")
                 yield from self._lines(value, f"{path}/{name}", prefix + below)
             else:
                 yield f"{prefix}{connector}{name}: shape={np.shape(value)}, dtype={dtypes.of_array(np.asarray(value))}"
 
     def compare(self, reference_model: Layer) -> dict[str, Any]:
-        """Print where the file and a model differ in objects and in shapes of weights.
+        """Print how the file and a model differ in objects and in shapes of weights.
 
-        Returns {"status": "success" or "error", "error_count": differences, "match_count": weights that are the same}. An object
-        that only one of them has is one difference. State that is loaded without being asked for (of metrics and of random
-        generators) is no difference.
+        An object that only one of them has counts as one difference. The state of metrics and of random generators is not compared,
+        unless both have it.
+
+        Returns:
+            {"status": "success" or "error", "error_count": number of differences, "match_count": number of weights that agree}.
         """
         wanted = {
             (path, key): array for path, group in state_of(reference_model)[0].items() for key, array in group.items()
@@ -133,47 +140,53 @@ class KerasFileEditor:
         found = list(_compared(one, other, ""))
         problems = [line for line in found if line is not None]
         matches = len(found) - len(problems)
-        _say("Running comparison", *problems)
+        _print("Running comparison", *problems)
         if problems:
-            _say(f"Found {len(problems)} error{'s' * (len(problems) != 1)}: the file does not fit the reference model")
+            _print(f"Found {len(problems)} error{'s' * (len(problems) != 1)}: the file does not fit the reference model")
         else:
-            _say(f"Comparison successful: {matches} matching weight{'s' * (matches != 1)}")
+            _print(f"Comparison successful: {matches} matching weight{'s' * (matches != 1)}")
         return {
             "status": "error" if problems else "success",
             "error_count": len(problems),
             "match_count": matches,
         }
 
-    # ----- changing -----
+    # ----- editing -----
 
     def rename_object(self, object_name: str, new_name: str) -> None:
-        """Give an object another name.
+        """Rename an object.
 
         Args:
-            object_name: its name, where no other has it, or its path (`"layers/dense_2"`).
-            new_name: a name that nothing beside it has; no path.
+            object_name: its name, if it is unique in the file, or its path (`"layers/dense_2"`).
+            new_name: a name (not a path) that no sibling has.
+
+        Raises:
+            InvalidArgumentError: no object, or more than one, has the name; or the new name is taken or not valid.
         """
         _check_name(new_name)
         place = self._find(object_name)
         if new_name in place.parent:
             raise InvalidArgumentError(
-                f"rename_object: {new_name!r} is there already beside {object_name!r}; delete it first."
+                f"rename_object: {new_name!r} already exists beside {object_name!r}; delete it first."
             )
         place.parent[new_name] = place.parent.pop(place.name)
         self._move_metadata(f"{place.path}/{place.name}", f"{place.path}/{new_name}")
 
     def delete_object(self, object_name: str) -> None:
-        """Remove an object, given by its name or path, with all that is inside."""
+        """Remove an object, given by its name or path, with everything in it. Raises InvalidArgumentError if it is not there."""
         place = self._find(object_name)
         del place.parent[place.name]
         self._move_metadata(f"{place.path}/{place.name}", None)
 
     def add_object(self, object_path: str, weights: Mapping[str, Any]) -> None:
-        """Add an object, in place of what stands there.
+        """Add an object; it replaces one at the same path.
 
         Args:
-            object_path: its whole path (`"layers/dense_2"`); what it leads through must be there.
-            weights: arrays by name (`{"0": kernel, "1": bias}`), or dicts of objects inside.
+            object_path: its full path (`"layers/dense_2"`); its parents must exist.
+            weights: arrays by name (`{"0": kernel, "1": bias}`), or dicts of nested objects.
+
+        Raises:
+            InvalidArgumentError: a parent does not exist, or a name or a weight is not valid.
         """
         added = _checked(weights, object_path)
         *above, name = str(object_path).removeprefix("/").split("/")
@@ -185,7 +198,7 @@ class KerasFileEditor:
         self._move_metadata("/" + str(object_path).removeprefix("/"), None)
 
     def delete_weight(self, object_name: str, weight_name: str) -> None:
-        """Remove a weight (`"0"`) of an object that is given by its name or path."""
+        """Remove a weight (`"0"`) of an object, given by its name or path. Raises InvalidArgumentError if it is not there."""
         place = self._find(object_name)
         found = _inside(place.parent, place.name, object_name)
         if isinstance(found.get(weight_name), (dict, type(None))):
@@ -195,10 +208,14 @@ class KerasFileEditor:
         del found[weight_name]
 
     def add_weights(self, object_name: str, weights: Mapping[str, Any]) -> None:
-        """Add weights to an object that is given by its name or path, in place of those of the same names.
+        """Add weights to an object; they replace those of the same names.
 
         Args:
+            object_name: the object's name, if it is unique in the file, or its path.
             weights: arrays by name (`{"0": kernel, "1": bias}`).
+
+        Raises:
+            InvalidArgumentError: there is no such object, or a name or a weight is not valid.
         """
         added = _checked(weights, object_name)
         place = self._find(object_name)
@@ -207,7 +224,7 @@ class KerasFileEditor:
             self._move_metadata(f"{place.path}/{place.name}/{name}", None)
 
     def _find(self, name: str) -> _Place:
-        """What has a name or path. Raises InvalidArgumentError where nothing has it, or more than one."""
+        """Find an object or weight by name or path. Raises InvalidArgumentError for none and for more than one."""
         *above, leaf = str(name).removeprefix("/").split("/")
         if above or str(name).startswith("/"):
             parent = self.weights_dict
@@ -219,26 +236,34 @@ class KerasFileEditor:
         if len(found) == 1:
             return found[0]
         if not found:
-            raise InvalidArgumentError(f"The file has no {name!r}; summary() prints what it has.")
+            raise InvalidArgumentError(f"The file has no {name!r}; summary() prints what it holds.")
         paths = [f"{place.path}/{leaf}".lstrip("/") for place in found[:5]]
-        raise InvalidArgumentError(f"{name!r} stands {len(found)} times in the file; give a whole path, as {paths}.")
+        raise InvalidArgumentError(
+            f"{name!r} occurs {len(found)} times in the file; give a full path, such as {paths}."
+        )
 
     def _move_metadata(self, old: str, new: str | None) -> None:
-        """What is said of an object and of those inside follows it, or goes with it."""
+        """Move the metadata of an object and of those in it to another path, or with None drop them."""
         kept = {}
-        for path, said in self.object_metadata.items():
+        for path, metadata in self.object_metadata.items():
             if path != old and not path.startswith(f"{old}/"):
-                kept[path] = said
+                kept[path] = metadata
             elif new is not None:
-                kept[new + path[len(old) :]] = said
+                kept[new + path[len(old) :]] = metadata
         self.object_metadata = kept
 
     # ----- writing -----
 
     def save(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Write the weights as they are now; a file that is there is replaced when all is written, or kept with overwrite=False.
+        """Write the edited weights. An existing file is replaced once the new one is complete.
 
-        Raises InvalidArgumentError for a name that does not end in `.weights.h5`, and for weights that are no arrays.
+        Args:
+            filepath: the file to write; ends in `.weights.h5`.
+            overwrite: False raises InvalidArgumentError if the file exists.
+
+        Raises:
+            InvalidArgumentError: the suffix is another, a weight is not an array, or `overwrite` is False and the file exists.
+            FileWriteError: the file cannot be written; an existing one is kept.
         """
         if not str(filepath).endswith(_WEIGHTS_SUFFIX):
             raise InvalidArgumentError(f"save() writes {_WEIGHTS_SUFFIX} files, got filepath={str(filepath)!r}.")
@@ -251,11 +276,11 @@ class KerasFileEditor:
             write_hdf5(part, arrays, {path: name for path, name in names.items() if isinstance(name, str)})
 
     def resave_weights(self, filepath: str | os.PathLike[str], overwrite: bool = True) -> None:
-        """Another name of `save`."""
+        """Write the edited weights: an alias of `save`."""
         self.save(filepath, overwrite)
 
 
-def _say(*lines: str) -> None:
+def _print(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
 
 
@@ -263,12 +288,12 @@ def _say(*lines: str) -> None:
 
 
 def _object_of(group: str) -> str:
-    """The path of the object whose weights stand in a group: `layers/dense` of `layers/dense/vars`."""
+    """Return the path of the object whose weights are in a group: `layers/dense` for `layers/dense/vars`."""
     return "" if group == "vars" else group.removesuffix("/vars")
 
 
 def _tree(arrays: Iterable[tuple[str, str, Any]], what: str) -> Tree:
-    """Arrays by path of their object and name, as nested dicts."""
+    """Nest (path of the object, name, array) into dicts. Raises SerializationError if that is not a tree, or too deep."""
     root: Tree = {}
     for path, key, array in arrays:
         tree = root
@@ -279,14 +304,14 @@ def _tree(arrays: Iterable[tuple[str, str, Any]], what: str) -> Tree:
                 break
         if len(parts) >= bounds.MAX_DEPTH or not isinstance(tree, dict) or key in tree:
             raise SerializationError(
-                f"{what}: {path}/{key} is an object and a weight, or lies more than {bounds.MAX_DEPTH} levels deep."
+                f"{what}: {path}/{key} is both an object and a weight, or more than {bounds.MAX_DEPTH} levels deep."
             )
         tree[key] = array
     return root
 
 
 def _objects(tree: Tree, path: str = "") -> Iterator[tuple[str, Tree]]:
-    """A tree and all trees inside, with their paths ("" and `/layers/dense`)."""
+    """Yield a tree and all trees in it, with their paths ("" and `/layers/dense`)."""
     yield path, tree
     for name, value in tree.items():
         if isinstance(value, dict):
@@ -294,7 +319,7 @@ def _objects(tree: Tree, path: str = "") -> Iterator[tuple[str, Tree]]:
 
 
 def _flat(tree: Tree) -> Iterator[tuple[str, str, Array]]:
-    """All arrays, with the paths of their objects (`layers/dense`) and their names; names and values are checked."""
+    """Yield (path of the object, name, array) for all arrays (`layers/dense`, `0`); names and values are checked."""
     for path, found in _objects(tree):
         for name, value in found.items():
             _check_name(name)
@@ -303,10 +328,10 @@ def _flat(tree: Tree) -> Iterator[tuple[str, str, Array]]:
 
 
 def _inside(tree: Tree, name: str, asked: str) -> Tree:
-    """The object of a name in a tree; `asked` is what the user gave."""
+    """Return the object of a name in a tree; `asked` is the name or path that the user gave, for the message."""
     found = tree.get(name)
     if not isinstance(found, dict):
-        kind = "is a weight and no object" if name in tree else f"is not there; {sorted(tree)} are"
+        kind = "is a weight, not an object" if name in tree else f"does not exist; there are {sorted(tree)}"
         raise InvalidArgumentError(f"{asked!r} was not found in the file: {name!r} {kind}.")
     return found
 
@@ -314,12 +339,12 @@ def _inside(tree: Tree, name: str, asked: str) -> Tree:
 def _check_name(name: Any) -> None:
     if not isinstance(name, str) or name in ("", ".", "..", "vars") or "/" in name or "\0" in name:
         raise InvalidArgumentError(
-            f"Names of objects and weights are texts without '/', and not 'vars' or '.', got {name!r}."
+            f"The name of an object or weight must be a string without '/', other than 'vars', '.' and '..', got {name!r}."
         )
 
 
 def _checked(weights: Any, where: str, depth: int = 0) -> Tree:
-    """Weights that a user gave, as a tree of arrays."""
+    """Return the weights that a user gave as a tree of arrays. Raises InvalidArgumentError for what is not one."""
     if not isinstance(weights, Mapping):
         raise InvalidArgumentError(
             f"The weights of {where!r} must be a dict of arrays by name ('0', '1', ...), got {type(weights).__name__}."
@@ -339,7 +364,7 @@ def _array(value: Any, where: str) -> Array:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise InvalidArgumentError(f"The weight {where!r} is no array: {error}.") from None
+        raise InvalidArgumentError(f"The weight {where!r} is not an array: {error}.") from None
     texts = array.dtype.kind == "O" and all(isinstance(item, (bytes, str)) for item in array.flat)
     if array.dtype.kind not in "biufcS" and not texts and dtypes.of_array(array) != "bfloat16":
         raise InvalidArgumentError(
@@ -349,7 +374,7 @@ def _array(value: Any, where: str) -> Array:
 
 
 def _compared(saved: Tree, wanted: Tree, path: str) -> Iterator[str | None]:
-    """What differs, a text for each, and None for each weight that is the same."""
+    """Yield a line for each difference, and None for each weight that agrees."""
     for name in [*wanted, *(name for name in saved if name not in wanted)]:
         one, other, where = saved.get(name), wanted.get(name), f"{path}/{name}"
         if one is None or other is None:

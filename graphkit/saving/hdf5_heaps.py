@@ -23,11 +23,11 @@ _ALIGNMENT = 8
 
 
 class HeapCheck:
-    """The heaps of one file; they are looked at once.
+    """The check of the heaps of one file, made once.
 
     Args:
         source: the file, or a seekable stream of its bytes.
-        size: of the file in bytes.
+        size: the size of the file, in bytes.
         what: the file, as messages name it.
     """
 
@@ -37,7 +37,7 @@ class HeapCheck:
         self._is_done = False
 
     def leave_out(self, offset: int, nbytes: int) -> None:
-        """Note where the elements of an array are: they are not searched for heaps."""
+        """Exclude the elements of an array from the search; offset and size are in bytes."""
         self._arrays.append((offset, nbytes))
 
     def check(self) -> None:
@@ -85,7 +85,7 @@ class HeapCheck:
                 at = data.find(address, at + 1)
 
     def _gaps(self) -> Iterator[tuple[int, int]]:
-        """Yield the stretches of the file between the arrays."""
+        """Yield the ranges of the file between the arrays, as (start, end)."""
         at = 0
         for offset, nbytes in sorted(self._arrays):
             if offset > at:

@@ -1,6 +1,6 @@
-"""What is in a model file, and what it would take to open it. No weights are loaded, and no code is run.
+"""Inspection of model files: what a file holds, and what is needed to load it. No weights are read, and no code is run.
 
-Whether a file loads is not guessed at: the reader of its format is run, up to the numbers of the weights.
+Whether a file loads is tested, not guessed: the reader of its format is run, up to the values of the weights.
 """
 
 from __future__ import annotations
@@ -28,15 +28,16 @@ _MODEL_IS_NEEDED = "the model that these weights belong to: make it, then model.
 
 
 def inspect_file(path: Any) -> Report:
-    """What a file holds, without its weights.
+    """Report what a file holds, without reading its weights.
 
-    Returns a dict of plain data: `path`, `format`, `keras_version` (None where the file does not say), `model` (its class and name),
-    `layers` (a list of {"name", "class", "parameters"}; a layer inside another is "outer/inner", parameters are None where the file
-    does not say), `classes` (how often each), `parameters`,
-    `optimizer` (its class), `custom_classes`, `lambdas`, `needs` (what to do before it can be loaded), `problems` (why it cannot be
-    loaded, even with what it needs), `warnings` (what loading it warns of).
+    Returns:
+        A dict of plain data: `path`, `format`, `keras_version` (None if unknown), `model` (class and name),
+        `layers` (a list of {"name", "class", "parameters"}; a nested layer is "outer/inner", and parameters are None if unknown),
+        `classes` (the number of layers of each), `parameters`, `optimizer` (its class), `custom_classes`, `lambdas`,
+        `needs` (what loading it requires), `problems` (why it does not load, even with what it needs), `warnings` (those of loading it).
 
-    Raises SerializationError for a file of no known format, or one that is damaged.
+    Raises:
+        SerializationError: the file does not exist, is of no known format, or is damaged.
     """
     where = Path(path)
     if not where.exists():
@@ -69,24 +70,24 @@ def _inspected(source: Source, path: Any) -> Report:
 
 
 def _tried(source: Source, format: Format, report: Report) -> tuple[list[str], list[str]]:
-    """Why a file does not load, and what loading it warns of; what its author alone has is left out of account."""
-    problem, said = _opened(source, format, placeholders=False)
+    """Return why a file does not load, and the warnings of loading it; custom classes and functions are no problem."""
+    problem, messages = _opened(source, format, placeholders=False)
     if problem is None:
         report["custom_classes"], report["lambdas"] = [], []
     elif report["custom_classes"] or report["lambdas"]:
-        problem, said = _opened(source, format, placeholders=True)
-    return ([] if problem is None else [problem]), said
+        problem, messages = _opened(source, format, placeholders=True)
+    return ([] if problem is None else [problem]), messages
 
 
 def _opened(source: Source, format: Format, placeholders: bool) -> tuple[str | None, list[str]]:
-    with structure_only(), warnings.catch_warnings(record=True) as said:
+    with structure_only(), warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         problem = None
         try:
             load_from(source, format, placeholders=placeholders)
         except GraphKitError as error:
             problem = str(error)
-    return problem, list(dict.fromkeys(str(warning.message) for warning in said))
+    return problem, list(dict.fromkeys(str(warning.message) for warning in caught))
 
 
 def optimizer_name(config: Any) -> str | None:
@@ -97,7 +98,7 @@ def optimizer_name(config: Any) -> str | None:
 
 
 def report_of_weights(table: Table) -> Report:
-    """Return the report of a file of weights alone."""
+    """Return the report of a file that holds only weights."""
     return {
         "parameters": sum(prod(e.shape) for p, e in table.entries.items() if not p.startswith("optimizer")),
         "needs": [_MODEL_IS_NEEDED],
@@ -112,8 +113,11 @@ def report_of_config(config: Any, what: str) -> Report:
     """Return the report of a model's config, of any version of Keras.
 
     Args:
-        config: the config, or whatever it is wrapped in.
+        config: the config, or data that contains it; see `unwrapped`.
         what: the file, as messages name it.
+
+    Raises:
+        SerializationError: there is no config of a model in it.
     """
     found = unwrapped(config, what)
     custom: list[str] = []
@@ -139,7 +143,7 @@ def report_of_config(config: Any, what: str) -> Report:
 
 
 def _layers(entry: Mapping[str, Any], parent: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """All layers by path, those of models and wrappers inside behind their own."""
+    """Yield all layers by path; those inside a model or wrapper follow it."""
     stack = [(parent, e) for e in reversed(layers_in(entry) or []) if is_envelope(e)]
     while stack:
         above, layer = stack.pop()
@@ -186,13 +190,13 @@ def _needs(report: Report) -> list[str]:
 
 
 def report_as_text(report: Report) -> str:
-    """A report to read."""
+    """Format a report for a terminal."""
     model = report["model"] or {}
     lines = [
         f"{report['path']}: {report['format']}",
-        f"  Keras version   {report['keras_version'] or 'not said'}",
+        f"  Keras version   {report['keras_version'] or 'unknown'}",
         f"  model           {model.get('class') or '-'} {model.get('name') or ''}".rstrip(),
-        f"  parameters      {'not said' if report['parameters'] is None else format(report['parameters'], ',')}",
+        f"  parameters      {'unknown' if report['parameters'] is None else format(report['parameters'], ',')}",
         f"  optimizer       {report['optimizer'] or 'none'}",
         f"  layers          {len(report['layers'])}",
     ]
@@ -202,9 +206,9 @@ def report_as_text(report: Report) -> str:
         if name
     ]
     for title, key in (
-        ("to load it, give:", "needs"),
+        ("to load it, provide:", "needs"),
         ("does not load:", "problems"),
-        ("warns when it is loaded:", "warnings"),
+        ("loads with warnings:", "warnings"),
     ):
         if report[key]:
             lines += [f"  {title}", *(f"    {line}" for line in report[key])]

@@ -1,4 +1,4 @@
-"""What Keras 3 does not have: layers and ops under graphkit's own names. Keras 3 cannot open a file that names them."""
+"""Features of a model that Keras 3 does not have: layers and ops under graphkit's own names. Keras 3 cannot open files with them."""
 
 from __future__ import annotations
 
@@ -9,27 +9,27 @@ from typing import Any
 from graphkit.activations import written_as_layers
 from graphkit.core.serialization import OWN, classes_of, is_own
 
-_OTHERS = frozenset({"compile_config", "registered_name", "module"})
+_OTHERS = frozenset({"compile_config", "registered_name", "module"})  # keys that are not searched
 
 
 class NotInKerasWarning(UserWarning):
-    """A file was written that Keras 3 cannot open; graphkit can."""
+    """A file was written that Keras 3 cannot open, but graphkit can."""
 
 
 def missing_in_keras(model: Any) -> list[str]:
-    """What a model has that Keras 3 lacks, in words, by layer."""
+    """Describe what a model has that Keras 3 does not, layer by layer."""
     try:
         config = model.get_config()
-    except NotImplementedError:  # a model of a class of one's own
+    except NotImplementedError:  # a user-defined class of models
         return []
     return list(dict.fromkeys(_found(config, getattr(model, "name", ""))))
 
 
 def optimizer_differences(model: Any) -> Iterator[str]:
-    """Yield what a compiled model's optimizer of older Keras does that no file of Keras 3 holds."""
+    """Describe what a compiled model's optimizer of older Keras does that files of Keras 3 cannot express."""
     optimizer = model.optimizer if getattr(model, "compiled", None) is not None else None
     if getattr(optimizer, "epsilon_outside", False):
-        yield f"{type(optimizer).__name__} of older Keras adds epsilon behind the root; Keras 3 adds it under the root"
+        yield f"{type(optimizer).__name__} of older Keras adds epsilon after the square root; Keras 3 adds it under the root"
     if getattr(optimizer, "schedule_decay", 1.0) != 1.0:
         name, decay = getattr(optimizer, "name", ""), getattr(optimizer, "schedule_decay", 1.0)
         yield f"schedule_decay={decay} of the optimizer {name!r}, which Keras 3 does not have"
@@ -60,7 +60,7 @@ def written_otherwise(model: Any) -> list[str]:
 
 
 def warn_of_missing(model: Any, path: Any) -> None:
-    """Warn where Keras 3 cannot open what was written to `path`, or the file does not hold all that the optimizer does."""
+    """Warn if Keras 3 cannot open what was written to `path`, or if the file does not hold everything of the optimizer."""
     for lost in optimizer_differences(model):
         warnings.warn(f"{str(path)!r} does not hold: {lost}.", NotInKerasWarning, stacklevel=3)
     found = missing_in_keras(model)
@@ -70,7 +70,7 @@ def warn_of_missing(model: Any, path: Any) -> None:
 
 
 def missing_layers() -> set[str]:
-    """Return the names of layers that graphkit has and Keras 3 has not."""
+    """Return the names of the layers that graphkit has and Keras 3 does not."""
     return set(classes_of(f"{OWN}.layers"))
 
 

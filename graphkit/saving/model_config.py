@@ -1,4 +1,4 @@
-"""Models as configs and as JSON text, and back."""
+"""Models to configs and JSON text, and back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_INITIAL_BYTES = 1 << 34  # of weights that a config without a weights file m
 
 
 def model_config(model: Any) -> dict[str, Any]:
-    """Return the config of a model as `.keras` files and JSON hold it: its envelope and what `compile` was given."""
+    """Return the config of a model as in `.keras` and JSON files: its envelope with the arguments of `compile`."""
     config = envelope(model)
     compile_config = model.get_compile_config() if hasattr(model, "get_compile_config") else None
     config["compile_config"] = serialize(compile_config or {})
@@ -27,15 +27,21 @@ def model_config(model: Any) -> dict[str, Any]:
 
 
 def model_to_json(model: Any, **kwargs: Any) -> str:
-    """Return the config of a model as JSON text; `kwargs` go to `json.dumps`. Source: keras.Model.to_json."""
+    """Return the config of a model as JSON text; `kwargs` are passed to `json.dumps`. Source: keras.Model.to_json."""
     return json.dumps(model_config(model), **kwargs)
 
 
 def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Return the model of a config in JSON, or in another registered text format, newly initialized.
+    """Return a newly initialized model from its config in JSON or in another registered text format.
+
+    Args:
+        json_string: the text.
+        custom_objects: user-defined classes and functions by the names that the config uses.
 
     Raises:
+        InvalidTypeError: the argument is not text.
         SerializationError: the text is not the config of a model.
+        UnknownClassError: a class is not registered.
 
     Source: keras.models.model_from_json.
     """
@@ -50,7 +56,7 @@ def model_from_json(json_string: str, custom_objects: Mapping[str, Any] | None =
 def deserialize_keras_object(
     config: Any, custom_objects: Mapping[str, Any] | None = None, safe_mode: bool = True
 ) -> Any:
-    """Return the object that `serialize_keras_object` was given.
+    """Return the object of a config: the inverse of `serialize_keras_object`.
 
     Args:
         config: what `serialize_keras_object` returned.
@@ -59,7 +65,7 @@ def deserialize_keras_object(
 
     Raises:
         UnknownClassError: a class is not registered.
-        SerializationError: it is not a config.
+        SerializationError: the argument is not a config.
 
     Source: keras.saving.deserialize_keras_object.
     """
@@ -68,12 +74,15 @@ def deserialize_keras_object(
 
 
 def model_from_data(data: Any, what: str, compile: bool = True) -> Any:
-    """Return the model of parsed JSON or YAML, compiled again if it was compiled.
+    """Return a model from parsed JSON or YAML, compiled if the config has compile settings.
 
     Args:
-        data: the config, or whatever it is wrapped in; see `unwrapped`.
+        data: the config, or data that contains it; see `unwrapped`.
         what: the file, as messages name it.
         compile: whether to compile.
+
+    Raises:
+        SerializationError: there is no config of a model in it.
     """
     config = unwrapped(data, what)
     model = model_from_config(config, what)
@@ -83,7 +92,7 @@ def model_from_data(data: Any, what: str, compile: bool = True) -> Any:
 
 
 def model_from_config(config: Mapping[str, Any], what: str = "the config") -> Any:
-    """Return a model from its envelope, of any version of Keras. Raises SerializationError for what is not one."""
+    """Return a model from its envelope, of any version of Keras. Raises SerializationError for anything else."""
     from graphkit.models.model import Model
 
     config = unwrapped(config, what)
@@ -93,9 +102,9 @@ def model_from_config(config: Mapping[str, Any], what: str = "the config") -> An
             model = _made(config)
         except (GraphKitError, RecursionError, MemoryError, Warning):
             raise
-        except Exception as error:  # what a malformed config leads to
+        except Exception as error:  # a malformed config can raise anything
             raise SerializationError(f"{what} cannot be made into a model: {type(error).__name__}: {error}.") from error
-    if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is saved as a file of its own
+    if not isinstance(model, Model) and not hasattr(model, "save"):  # a FeatureSpace is not a Model, but has files
         raise SerializationError(f"{what} describes a {type(model).__name__}, not a model.")
     return model
 
@@ -111,7 +120,7 @@ def _made(config: Mapping[str, Any]) -> Any:
 
 
 def compile_from_file(model: Any, config: Mapping[str, Any]) -> None:
-    """Compile a model as its file says. What is not understood is left out with a warning that names it."""
+    """Compile a model with the settings of its file. Unknown parts are left out, each with a warning that names it."""
     settings = config["compile_config"]
     upgraded = getattr(model, "_upgraded", None)
     if upgraded is not None and upgraded.compile_arguments is not None:
@@ -121,7 +130,7 @@ def compile_from_file(model: Any, config: Mapping[str, Any]) -> None:
         try:
             model.compile_from_config(settings)
             return
-        except GraphKitError:  # one name is unknown: all others are of use
+        except GraphKitError:  # one name is unknown: use the others
             if isinstance(settings, Mapping):
                 compile_leniently(model, settings)
     if model.built and model.optimizer is not None:

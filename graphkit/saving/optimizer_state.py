@@ -1,9 +1,9 @@
-"""The state of an optimizer out of files of any Keras: its slots by what they are, whatever order the file keeps them in.
+"""The state of an optimizer from files of any Keras, in whatever order the file has the slots.
 
-Keras 3 and tf.keras from 2.11 keep the slots of a weight side by side; Keras 1, Keras 2 and the older optimizers of tf.keras keep one
-slot for all weights, then the next. Before Keras 3 the learning rate stood in the config alone, and Nadam's product nowhere. Slots have
-the layout of the file's weights: what is done to these (gates joined, kernels turned) is done to them. Source: files of Keras 1.0 to 3.15
-and tf.keras 1.13 to 2.21.
+Keras 3 and tf.keras from 2.11 store the slots weight by weight; Keras 1, Keras 2 and the older optimizers of tf.keras store the first
+slot of all weights, then the next. Before Keras 3 the learning rate was only in the config, and Nadam's product nowhere. Slots have
+the layout of the file's weights, so they are converted in the same way (gates joined, kernels transposed). Source: files of Keras 1.0
+to 3.15 and tf.keras 1.13 to 2.21.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from graphkit.saving.stores import Entry
 Pairs = list[tuple[Variable, Entry]]
 SlotReader = Callable[
     [Optimizer, Sequence[Entry]], "Pairs | None"
-]  # the slots, where a file keeps them in an order of its own
-_MAX_COUNTERS = 2  # iterations, and what Nadam or Keras 3 keep behind it
+]  # the slots of a file that does not have them in Keras 3's order
+_MAX_COUNTERS = 2  # iterations, then Nadam's product or Keras 3's learning rate
 
 
 def state_pairs(optimizer: Optimizer, entries: Sequence[Entry], slots: SlotReader | None = None) -> Pairs:
-    """The variables of a built optimizer, each with the array that it takes; none, with a warning, where they do not fit.
+    """Pair the variables of a built optimizer with the arrays of a file; return none, with a warning, if they do not fit.
 
     Args:
+        optimizer: the optimizer.
         entries: all arrays of the file, in its order.
-        slots: reads the slots of a file of older Keras, which keeps one slot of all weights after the other.
+        slots: reads the slots of a file of older Keras, which has one slot of all weights after the other.
     """
     found = _as_keras3(optimizer, entries) or _as_older(optimizer, entries, slots) or _never_used(optimizer, entries)
     if not found and entries:
@@ -47,13 +48,13 @@ def _as_keras3(optimizer: Optimizer, entries: Sequence[Entry]) -> Pairs:
 
 
 def _never_used(optimizer: Optimizer, entries: Sequence[Entry]) -> Pairs:
-    """A model that was compiled and not trained has the count of steps and the learning rate alone."""
+    """Pair the state of a model that was compiled and not trained: only the step count and the learning rate."""
     first = optimizer.variables[: len(entries)]
     return (_in_order(first, entries) or []) if len(entries) <= _MAX_COUNTERS else []
 
 
 def _as_older(optimizer: Optimizer, entries: Sequence[Entry], slots: SlotReader | None) -> Pairs:
-    """Some counters, then the slots. RMSprop, Adagrad and Adadelta count only from Keras 2.3 on."""
+    """Pair counters, if any, then slots. RMSprop, Adagrad and Adadelta have a step count only from Keras 2.3 on."""
     scalars = len(list(takewhile(lambda e: e.shape == (), entries)))
     for start in range(min(scalars, _MAX_COUNTERS), -1, -1):
         found = _slots(optimizer, entries[start:], slots)
@@ -73,7 +74,7 @@ def _counters(optimizer: Optimizer, iterations: Entry) -> Pairs:
 def _slots(optimizer: Optimizer, entries: Sequence[Entry], slots: SlotReader | None) -> Pairs | None:
     groups = optimizer.slot_groups
     if slots is None or isinstance(optimizer, Ftrl):
-        kept = {id(v) for group in groups for v in group if v.dtype != "int32"}  # Adafactor has slots that hold nothing
+        kept = {id(v) for group in groups for v in group if v.dtype != "int32"}  # Adafactor has empty slots
         return _in_order([v for v in optimizer.variables if id(v) in kept], entries, unused_slots(optimizer))
     found = slots(optimizer, entries)
     return (
@@ -82,7 +83,7 @@ def _slots(optimizer: Optimizer, entries: Sequence[Entry], slots: SlotReader | N
 
 
 def unused_slots(optimizer: Optimizer) -> int:
-    """How many arrays may stand behind the slots that are never used: older Keras kept a momentum of 0, and hats without amsgrad."""
+    """Return how many unused arrays may follow the slots in older files: SGD's momentums of 0, Adam's maxima without amsgrad."""
     idle = isinstance(optimizer, SGD) or (isinstance(optimizer, Adam) and not optimizer.amsgrad)
     return len(optimizer.trained) if idle else 0
 

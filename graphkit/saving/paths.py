@@ -1,8 +1,8 @@
-"""Where in a weights file the state of each object stands, as Keras 3 lays it out.
+"""The paths of objects in a weights file, in Keras 3's layout.
 
 The children of models come first, under `layers/`, in the order of `model.layers`; then every attribute that holds a layer, in
 sorted order, private ones last. In a list or dict an object is named by its class in snake_case with a running number. Each
-object stands once, at the first path that leads to it. Source: keras.saving.saving_lib (Keras 3.15), by its files.
+object is stored once, at the first path that leads to it. Source: files of Keras 3.15.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from graphkit.models.functional import Functional
 from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
 
-# Attributes that are no part of the layout: those of the base classes, as Keras skips its own, and references to other objects.
+# Attributes that are not part of the layout: those of the base classes (Keras skips its own too), and references to other objects.
 _BASES = (Layer, Model, Functional, Sequential)
 _SKIPPED = frozenset(
     {
@@ -50,14 +50,14 @@ _SKIPPED = frozenset(
 
 
 class Stored(NamedTuple):
-    """An object with state of its own, and the path of the group that holds it ("" is the model itself)."""
+    """An object with state, and the path of the group that holds it ("" is the model itself)."""
 
     path: str
     obj: Any
 
 
 def stored_objects(model: Layer) -> list[Stored]:
-    """All objects of a model that a weights file has a group for, in the order of the file."""
+    """Return all objects of a model that have a group in a weights file, in the order of the file."""
     found: list[Stored] = []
     seen: set[int] = set()
     stack: list[Stored] = [Stored("", model)]
@@ -75,7 +75,7 @@ def stored_objects(model: Layer) -> list[Stored]:
 
 
 def own_variables(obj: Any) -> list[Variable]:
-    """The variables that stand in an object's own group: trainable ones, then the others; or as the object says."""
+    """Return the variables in an object's own group: trainable ones, then the others, or those of `stored_variables()`."""
     if hasattr(obj, "stored_variables"):
         stored: list[Variable] = obj.stored_variables()
         return stored
@@ -103,14 +103,14 @@ def _in_container(path: str, container: Any, depth: int = 0) -> Iterator[Stored]
 
 
 def _kind(layer: Layer) -> str:
-    """A layer's class as a file names it; a Lambda that is saved as its graph is a functional model there."""
+    """Return a layer's class in snake_case, as in a file; a Lambda saved as a graph is a functional model there."""
     if getattr(layer, "saves_graph", False):
         return "functional"
     return to_snake_case(getattr(layer, "stored_as", type(layer).__name__))
 
 
 def _class_name(layer: Layer) -> str:
-    """The class that a file names for a layer: a Lambda is a Functional there."""
+    """Return the class that a file has for a layer: for a Lambda saved as a graph it is Functional."""
     return type(saved_form(layer)).__name__
 
 

@@ -1,4 +1,4 @@
-"""Weights in several HDF5 files, with a `.weights.json` that says which group stands in which.
+"""Weights sharded over several HDF5 files, with a `.weights.json` index that maps groups to files.
 
 Source: keras.Model.save_weights(max_shard_size=...).
 """
@@ -29,9 +29,20 @@ def write_shards(
     max_shard_size: float,
     overwrite: bool = True,
 ) -> None:
-    """Write `group -> key -> array` into files of at most `max_shard_size` GiB each (an array is never divided)."""
+    """Write `group -> key -> array` into shards.
+
+    Args:
+        path: the index (`.weights.json`); the shards are written beside it.
+        arrays: the arrays by path of their object, and by key.
+        names: the names of objects by path.
+        max_shard_size: size of one shard at most, in GiB; an array is never split, so a larger one is a shard by itself.
+        overwrite: False raises InvalidArgumentError if the index exists.
+
+    Raises:
+        InvalidArgumentError: the size is not positive, or `overwrite` is False and the index exists.
+    """
     if not max_shard_size > 0:
-        raise InvalidArgumentError(f"max_shard_size must be positive (GiB in a file), got {max_shard_size!r}.")
+        raise InvalidArgumentError(f"max_shard_size (GiB per file) must be positive, got {max_shard_size!r}.")
     shards = list(_divided(arrays, max_shard_size * _GIB))
     where: dict[str, list[str]] = {}
     with replacing_group(path, overwrite) as staged:
@@ -47,13 +58,13 @@ def write_shards(
 
 
 def _free_names(index: Path, count: int, older: list[Path]) -> list[str]:
-    """Names for shards that no file has, or none that is in use: an older version keeps its shards until the new index stands.
+    """Return unused names for shards: the older version keeps its shards until the new index is in place.
 
-    Keras' own (`net_00000.weights.h5`) if they are free, else `net-2_00000.weights.h5` and so on.
+    Keras' names (`net_00000.weights.h5`) if they are free, else `net-2_00000.weights.h5` and so on.
     """
     used = {path.name for path in older}
     taken = {found.name for found in index.parent.iterdir()}
-    if used and _first_name(index) not in used:  # left there for Keras by the version before
+    if used and _first_name(index) not in used:  # kept for Keras by the previous save
         taken.discard(_first_name(index))
     for version in itertools.count(1):
         start = _stem(index) if version == 1 else f"{_stem(index)}-{version}"
@@ -68,12 +79,12 @@ def _stem(index: Path) -> str:
 
 
 def _first_name(index: Path) -> str:
-    """The file that Keras opens before it looks at the index: it must be there, whatever the index names."""
+    """Return the name of the file that Keras opens before it reads the index: it must exist, whatever the index names."""
     return f"{_stem(index)}_00000.weights.h5"
 
 
 def _older_shards(index: Path) -> list[Path]:
-    """The files that an index which is to be replaced names, if they have names that shards of it are given."""
+    """Return the shards that an existing index names; files whose names are not those of its shards are left alone."""
     if not index.is_file():
         return []
     try:
@@ -101,11 +112,14 @@ def _divided(arrays: Mapping[str, Mapping[str, Array]], limit: float) -> Iterato
 
 @contextmanager
 def open_shards(path: Path, what: str) -> Iterator[Table]:
-    """The arrays of all files that the index names, as one table. The files stand beside it; paths that lead elsewhere are refused."""
+    """Open all files that an index names as one table. The files must be beside it; paths that lead elsewhere are refused.
+
+    Raises SerializationError naming `what` for a damaged index or shard, and UnsafePathError for a path that leads elsewhere.
+    """
     index = bounds.parse_json(bounds.read_bytes(path, what), what)
     places = index.get("weight_map") if isinstance(index, dict) else None
     if not isinstance(places, dict):
-        raise SerializationError(f"{what} has no weight_map: it is no index of sharded weights.")
+        raise SerializationError(f"{what} has no weight_map: it is not an index of sharded weights.")
     with ExitStack() as opened:
         entries: dict[str, Entry] = {}
         for name in _file_names(places, what):
@@ -113,7 +127,7 @@ def open_shards(path: Path, what: str) -> Iterator[Table]:
             table = opened.enter_context(open_hdf5(file, f"{name} of {what}"))
             twice = entries.keys() & table.entries.keys()
             if twice:
-                raise SerializationError(f"{what}: {min(twice)!r} stands in two files.")
+                raise SerializationError(f"{what}: {min(twice)!r} is stored in two files.")
             entries.update(table.entries)
         yield Table(entries, {})
 
@@ -123,7 +137,9 @@ def _file_names(places: Mapping[str, Any], what: str) -> list[str]:
     for group, files in places.items():
         for name in files if isinstance(files, list) else [files]:
             if not isinstance(name, str):
-                raise SerializationError(f"{what}: {group!r} stands in {name!r}, which is no name of a file beside it.")
+                raise SerializationError(
+                    f"{what}: the file of {group!r} is given as {name!r}, not the name of a file beside it."
+                )
             found[name] = None
     if len(found) > bounds.MAX_ENTRIES:
         raise SerializationError(f"{what} names {len(found)} files, more than {bounds.MAX_ENTRIES}.")

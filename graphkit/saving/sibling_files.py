@@ -1,4 +1,4 @@
-"""The files that a file names as parts of it: they stand beside it, and nowhere else."""
+"""Files that another file refers to by name: they must be beside it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from graphkit.core.errors import SerializationError, UnsafePathError
 
 
 def file_beside(path: Path, name: Any, what: str, folders: bool = False) -> Path:
-    """The file `name` beside `path`, as `place_beside` finds it. Raises SerializationError for a file that is not there."""
+    """Return the path of the file `name` beside `path`; see `place_beside`. Raises SerializationError if it does not exist."""
     found = place_beside(path, name, what, folders)
     if not found.is_file():
         raise SerializationError(f"{what} names the file {name!r}, which is not beside it.")
@@ -18,18 +18,20 @@ def file_beside(path: Path, name: Any, what: str, folders: bool = False) -> Path
 
 
 def place_beside(path: Path, name: Any, what: str, folders: bool = False) -> Path:
-    """Where the file `name` stands beside `path`. A link may lead to where `path` itself is kept (a cache of downloads), not elsewhere.
+    """Return the path of `name` beside `path`. A link may lead only to the folder where `path` itself is (a cache of downloads).
 
     Args:
-        name: as it stands in the file `path`.
-        what: that file, as messages name it.
-        folders: whether it may stand in a folder beside it.
+        path: the file that refers to the other one.
+        name: the name, as in that file.
+        what: the file `path`, as messages name it.
+        folders: whether `name` may be in a folder beside `path`.
 
-    Raises UnsafePathError for a name that leads elsewhere.
+    Raises:
+        UnsafePathError: the name leads elsewhere.
     """
     if not isinstance(name, str) or not _is_name(name, folders):
         raise UnsafePathError(
-            f"{what} names the file {name!r}, which is no name of a file beside it. Nothing else is opened."
+            f"{what} names the file {name!r}, which is not the name of a file beside it. No other file is opened."
         )
     found = path.parent / name
     real = os.path.realpath(found)

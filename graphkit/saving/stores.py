@@ -1,4 +1,4 @@
-"""Weights files as flat tables of arrays: HDF5 and npz, read within bounds, and nothing in them is run."""
+"""Weights files as flat tables of arrays: HDF5 and npz, read within limits, without running anything in them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 
 
 class Entry(NamedTuple):
-    """An array of a file that has not been read yet."""
+    """An array of a file that has not been read yet; `nbytes` is its size in the file."""
 
     path: str
     shape: tuple[int, ...]
@@ -47,7 +47,7 @@ class Table:
 
     @cached_property
     def _groups(self) -> dict[str, dict[str, Entry]]:
-        """The arrays by group; asked for only when all entries are there."""
+        """The arrays by group, cached: entries do not change once the table is made."""
         groups: dict[str, dict[str, Entry]] = {}
         for path, entry in self.entries.items():
             group, _, name = path.rpartition("/")
@@ -55,26 +55,26 @@ class Table:
         return groups
 
     def group(self, path: str) -> dict[str, Entry]:
-        """The arrays directly in a group, by the last part of their paths."""
+        """Return the arrays directly in a group, by the last part of their paths."""
         return self._groups.get(path, {})
 
 
 @contextmanager
 def open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Table]:
-    """The arrays of an HDF5 file. Raises SerializationError naming `what`."""
+    """Open an HDF5 file as a table. Raises SerializationError, naming `what`, for a file that is damaged or unsafe."""
     with _open_hdf5(source, what) as file:
         yield _hdf5_table(file, source, what)
 
 
 @contextmanager
 def open_npz(source: Path | BinaryIO, what: str) -> Iterator[Table]:
-    """The arrays of an npz file. Raises SerializationError naming `what`."""
+    """Open an npz file as a table. Raises SerializationError, naming `what`, for a file that is damaged or unsafe."""
     with _open_zip(source, what) as archive:
         yield _npz_table(archive, what)
 
 
 def has_user_block(source: Path | BinaryIO) -> bool:
-    """Whether an HDF5 file begins behind a block of the user's own, of 512 bytes or a power of two times that."""
+    """Whether HDF5 data begins after a user block, at byte 512 or a power of two times that."""
     with source.open("rb") if isinstance(source, Path) else nullcontext(source) as file:
         size = file.seek(0, io.SEEK_END)
         at = 512
@@ -89,7 +89,7 @@ def has_user_block(source: Path | BinaryIO) -> bool:
 
 @contextmanager
 def _guarded(what: str) -> Iterator[None]:
-    """Whatever a library raises inside while it reads, as an error of ours that names `what`."""
+    """Turn whatever a library raises while it reads into a SerializationError that names `what`."""
     try:
         yield
     except SerializationError:
@@ -114,9 +114,9 @@ def _open_hdf5(source: Path | BinaryIO, what: str) -> Iterator[Any]:
 
 
 def _hdf5_table(file: Any, source: Path | BinaryIO, what: str) -> Table:
-    """The datasets of an HDF5 file. Only hard links are followed, each object once; nothing is read yet.
+    """Return the datasets of an HDF5 file. Only hard links are followed, and no data is read yet.
 
-    HDF5 itself goes through the links: a net has thousands of groups, and Python would take longest for opening them.
+    HDF5 itself walks the links: a net has thousands of groups, and opening each in Python would take most of the time.
     """
     with _guarded(what):
         return _walked(file, HeapCheck(source, file.id.get_filesize(), what), what)
@@ -143,7 +143,7 @@ def _walked(file: Any, heaps: HeapCheck, what: str) -> Table:
 
 
 class _Groups(Mapping[str, Mapping[str, Any]]):
-    """The attributes of the groups that have any; a group is opened when it is asked for."""
+    """The attributes of the groups that have any; a group is opened when it is looked up."""
 
     def __init__(self, root: Any, groups: Sequence[bytes], heaps: HeapCheck, what: str) -> None:
         self._root, self._groups, self._heaps, self._what = root, {_text(path): path for path in groups}, heaps, what
@@ -168,7 +168,7 @@ class _Groups(Mapping[str, Mapping[str, Any]]):
 
 
 class _Attributes(Mapping[str, Any]):
-    """The attributes of one group; each is read when it is asked for."""
+    """The attributes of one group; each is read when it is looked up."""
 
     def __init__(self, attributes: Any, names: list[str], heaps: HeapCheck, what: str) -> None:
         self._attributes, self._names, self._heaps, self._what = attributes, names, heaps, what
@@ -201,7 +201,7 @@ def _text(path: bytes) -> str:
 
 
 def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
-    """The paths in a file, and the addresses of what they lead to. Raises SerializationError for links of other kinds."""
+    """Return the paths in a file with the addresses of their objects. Raises SerializationError for links of other kinds."""
     from h5py import h5l
 
     found: dict[bytes, Any] = {}
@@ -212,12 +212,12 @@ def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
         if info.type != h5l.TYPE_HARD:
             kinds[path] = info.type
         too_much = path.count(b"/") >= bounds.MAX_DEPTH or len(found) > bounds.MAX_OBJECTS
-        return True if kinds or too_much else None  # what is returned ends the visit, before a group is entered
+        return True if kinds or too_much else None  # True ends the visit, before a group is entered
 
     root.links.visit(visit, info=True)
     for path, kind in kinds.items():
-        said = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "link of its own kind")
-        raise SerializationError(f"{what}: {_text(path)!r} is a {said}, which may point anywhere; it is not followed.")
+        name = {h5l.TYPE_SOFT: "SoftLink", h5l.TYPE_EXTERNAL: "ExternalLink"}.get(kind, "user-defined link")
+        raise SerializationError(f"{what}: {_text(path)!r} is a {name}, which may point anywhere; it is not followed.")
     depth = max((path.count(b"/") for path in found), default=0)
     if depth >= bounds.MAX_DEPTH or len(found) > bounds.MAX_OBJECTS:
         raise SerializationError(f"{what} has too many objects ({len(found)}) or too many levels of groups ({depth}).")
@@ -225,7 +225,7 @@ def _hard_links(root: Any, what: str) -> dict[bytes, Any]:
 
 
 def _refuse_shared_groups(links: Mapping[bytes, Any], groups: Sequence[bytes], what: str) -> None:
-    """A group that two links lead to may hold itself."""
+    """Raise SerializationError for a group that two links lead to: it could contain itself."""
     seen: dict[Any, bytes] = {}
     for path in groups:
         address = links[path] if path else None
@@ -235,13 +235,11 @@ def _refuse_shared_groups(links: Mapping[bytes, Any], groups: Sequence[bytes], w
 
 
 def _texts(dataset: Any, what: str) -> Array:
-    """Texts of any length. They stand apart, and many places may share one: so only some are read at a time."""
+    """Read strings of variable length, in blocks: many elements may share one string, so their total size is not known before."""
     import h5py
 
     if h5py.check_string_dtype(dataset.dtype) is None or dataset.ndim > 1:
-        raise SerializationError(
-            f"{what} has the dtype {dataset.dtype}, which is neither a number's nor that of a list of texts."
-        )
+        raise SerializationError(f"{what} has the dtype {dataset.dtype}; only numbers and lists of strings are read.")
     if dataset.ndim == 0:
         return np.asarray(dataset[()])
     step = max(1, bounds.FREE_BYTES // max(dataset.file.id.get_filesize(), 1))
@@ -267,31 +265,31 @@ def _hdf5_entry(dataset: Any, path: str, size: int, heaps: HeapCheck, what: str)
     where = f"{what}: the dataset {path!r}"
     offset = dataset.get_offset()
     if offset is None:
-        _check_apart(dataset, nbytes, where)
+        _check_not_contiguous(dataset, nbytes, where)
     elif offset + nbytes > size:
-        raise SerializationError(f"{where} ends behind the end of the file: the file was cut short.")
+        raise SerializationError(f"{where} ends past the end of the file: the file is truncated.")
     else:
         heaps.leave_out(offset, nbytes)
     return Entry(path, shape, nbytes, lambda: _read_dataset(dataset, shape, heaps, where))
 
 
-def _check_apart(dataset: Any, nbytes: int, where: str) -> None:
-    """What does not stand in the file in one piece: in chunks, in another file, not at all."""
+def _check_not_contiguous(dataset: Any, nbytes: int, where: str) -> None:
+    """Check a dataset that is not contiguous: in chunks, in another file, or not stored at all."""
     from h5py import h5d
 
     plan = dataset.get_create_plist()
     if plan.get_layout() == h5d.VIRTUAL or plan.get_external_count():
-        raise SerializationError(f"{where} keeps its numbers in another file; it is not read.")
+        raise SerializationError(f"{where} has its values in another file, which is not read.")
     bounds.check_expansion(nbytes, int(dataset.get_storage_size()), where)
 
 
 def _read_dataset(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -> Array:
-    """The numbers, by one read into the array that is given back."""
+    """Read the values of a dataset, straight into the array that is returned."""
     with _guarded(what):
-        return _numbers(dataset, shape, heaps, what)
+        return _values(dataset, shape, heaps, what)
 
 
-def _numbers(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -> Array:
+def _values(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -> Array:
     from h5py import Dataset, h5a, h5s
 
     if dataset.dtype.hasobject:
@@ -304,13 +302,13 @@ def _numbers(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) 
         if Dataset(dataset).attrs["dtype"] == "bfloat16":
             return array.view(dtypes.to_numpy("bfloat16"))
     if array.dtype.kind == "V":
-        raise SerializationError(f"{what} has the dtype {array.dtype}, which is not a number's.")
+        raise SerializationError(f"{what} has the dtype {array.dtype}, which is not numeric.")
     return array
 
 
 @contextmanager
 def new_hdf5(target: Path) -> Iterator[Any]:
-    """A new HDF5 file to write into. A disk that is full is an OSError."""
+    """Create an HDF5 file to write to. Raises OSError if the disk is full."""
     import h5py
 
     with target.open("wb+", buffering=0) as raw:
@@ -322,10 +320,10 @@ def new_hdf5(target: Path) -> Iterator[Any]:
 
 
 class _Sink(io.RawIOBase):
-    """A file for HDF5 to write into that keeps the first failure to itself.
+    """A file for HDF5 to write to that records the first failure instead of raising it.
 
-    HDF5 cannot close a file that it could not write to, and the process crashes when it ends. So it does not hear of failures:
-    nothing more is written after the first, which `failure` holds.
+    HDF5 cannot close a file that it could not write to, and the process crashes at its end. So HDF5 is not told of failures:
+    after the first, which `failure` holds, nothing more is written.
     """
 
     def __init__(self, raw: Any) -> None:
@@ -333,34 +331,34 @@ class _Sink(io.RawIOBase):
         self.failure: BaseException | None = None
 
     def readable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def writable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seekable(self) -> bool:
-        """It is."""
+        """Return True."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to an offset."""
+        """Move to an offset, and return it."""
         return int(self._raw.seek(offset, whence))
 
     def tell(self) -> int:
-        """Where it stands."""
+        """Return the current offset."""
         return int(self._raw.tell())
 
     def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from here on; with zeros where nothing was written after a failure."""
+        """Read into a buffer; what a failure kept from being written reads as zeros."""
         count = int(self._raw.readinto(buffer) or 0)
         if self.failure is not None:
             memoryview(buffer).cast("B")[count:] = bytes(len(buffer) - count)
         return count
 
     def write(self, data: Any) -> int:
-        """Write all of the data."""
+        """Write all of the data, and return its size."""
         view = memoryview(data).cast("B")
         self._attempt(lambda: self._write_all(view))
         return len(view)
@@ -370,12 +368,12 @@ class _Sink(io.RawIOBase):
             view = view[self._raw.write(view) :]
 
     def truncate(self, size: int | None = None) -> int:
-        """Cut or extend the file."""
+        """Truncate or extend the file."""
         self._attempt(lambda: self._raw.truncate(size))
         return 0 if size is None else size
 
     def flush(self) -> None:
-        """Nothing is kept back."""
+        """Do nothing: the file is not buffered."""
 
     def _attempt(self, action: Callable[[], Any]) -> None:
         if self.failure is None:
@@ -386,7 +384,13 @@ class _Sink(io.RawIOBase):
 
 
 def write_hdf5(target: Path, arrays: Mapping[str, Mapping[str, Array]], names: Mapping[str, str]) -> None:
-    """Write `group -> key -> array` as Keras does: contiguous datasets in `<group>/vars`, whose attribute `name` is the object's."""
+    """Write arrays as Keras does: contiguous datasets in `<group>/vars`, whose attribute `name` is the object's name.
+
+    Args:
+        target: the file to write.
+        arrays: group -> key -> array; a group is the path of an object.
+        names: the names of objects, by group.
+    """
     with new_hdf5(target) as file:
         for path, group in arrays.items():
             place = file.create_group(f"{path}/vars" if path else "vars")
@@ -412,7 +416,7 @@ def _open_zip(source: Path | BinaryIO, what: str) -> Iterator[zipfile.ZipFile]:
 
 
 def _npz_table(archive: zipfile.ZipFile, what: str) -> Table:
-    """The arrays of an npz file. Keras keeps a dict of arrays for each object there, as a pickle: that is refused."""
+    """Return the arrays of an npz file. Keras stores a pickled dict of arrays for each object there, which is refused."""
     if len(archive.infolist()) > bounds.MAX_ENTRIES:
         raise SerializationError(f"{what} has {len(archive.infolist())} members, more than {bounds.MAX_ENTRIES}.")
     entries = {}
@@ -451,7 +455,7 @@ def write_npz(target: Path, arrays: Mapping[str, Any]) -> None:
 
 
 def flat_names(arrays: Mapping[str, Mapping[str, Array]]) -> dict[str, Array]:
-    """`group -> key -> array` as one dict by `<group>/vars/<key>`."""
+    """Return `group -> key -> array` as one dict by `<group>/vars/<key>`."""
     return {
         f"{path}/vars/{key}" if path else f"vars/{key}": array
         for path, group in arrays.items()

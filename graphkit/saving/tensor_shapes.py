@@ -1,4 +1,4 @@
-"""The shapes of tensors that a config says by the way: what layers give whose class is not here."""
+"""Shapes of tensors that a config mentions: the outputs of layers whose class is unknown."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _noted: ContextVar[Shapes | None] = ContextVar("graphkit_noted_shapes", default=
 
 @contextmanager
 def allowing_placeholders() -> Iterator[None]:
-    """Inside, layers that cannot be made become placeholders, with the shapes that `note_shapes` finds."""
+    """Replace layers that cannot be constructed by placeholders, with output shapes from `note_shapes`."""
     shapes: Shapes = {}
     token = _noted.set(shapes)
     try:
@@ -28,7 +28,7 @@ def allowing_placeholders() -> Iterator[None]:
 
 
 def note_shapes(config: Any) -> None:
-    """Note what a config says of the outputs of its layers, where placeholders are allowed."""
+    """Collect the output shapes that a config mentions, inside `allowing_placeholders`."""
     shapes = _noted.get()
     if shapes is None:
         return
@@ -55,7 +55,7 @@ def _note(value: Mapping[str, Any], shapes: Shapes) -> None:
 
 
 def _note_neighbours(entries: list[Any], shapes: Shapes) -> None:
-    """In a Sequential, a layer gives what the next one was built for."""
+    """In a Sequential, take the shape that a layer was built for as the output shape of the layer before it."""
     for before, after in pairwise(entries):
         if (
             is_envelope(before)

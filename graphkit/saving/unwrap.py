@@ -1,4 +1,4 @@
-"""The config of a model out of whatever somebody put it into: JSON in JSON, an object with other keys, get_config() alone."""
+"""The config of a model inside other data: JSON in JSON, an object with other keys, the bare result of get_config()."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def layers_in(entry: Mapping[str, Any]) -> list[Any] | None:
 
 
 def unwrapped(config: Any, what: str) -> Mapping[str, Any]:
-    """The envelope of a model. Raises SerializationError for what holds none."""
+    """Return the envelope of a model that is `config` or inside it. Raises SerializationError, naming `what`, if there is none."""
     found = config
     context: dict[str, Any] = {}
     for _ in range(_MAX_WRAPS):
@@ -51,14 +51,14 @@ def _one_step_in(found: Any) -> Any:
     foreign = formats.unwrapped_by_format(found)
     if foreign is not None:
         return foreign
-    if isinstance(found.get("layers"), list):  # what get_config() gives, without its class
+    if isinstance(found.get("layers"), list):  # the result of get_config(), without its class
         return _dump("Functional" if "output_layers" in found else "Sequential", found)
     candidates = [v for v in found.values() if _may_hold_model(v)]
     return candidates[0] if len(candidates) == 1 else None
 
 
 def _dump(class_name: str, config: Any) -> dict[str, Any]:
-    """The envelope of a get_config(): its version is not known, where an envelope without one is of Keras 1.0."""
+    """Return the envelope of a get_config(). Its version is None, unknown: an envelope without the key is of Keras 1.0."""
     return {"class_name": class_name, "config": config, "keras_version": None}
 
 

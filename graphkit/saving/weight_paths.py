@@ -1,9 +1,9 @@
-"""Archives whose weights stand at other paths than Keras 3 puts them, with their paths as Keras 3 would write them.
+"""Paths of weights in archives of other versions, renamed to those of Keras 3.
 
-- Saved on Windows by some versions: back-slashes within the names of groups.
+- Saved on Windows by some versions: backslashes in the names of groups.
 - tf.keras 2.12 and 2.13: `_layer_checkpoint_dependencies` instead of `layers`, and a layer with weights is counted twice, so that the
   numbers of one class have gaps (conv2d, conv2d_2, conv2d_4).
-- tf.keras to 2.15: MultiHeadAttention keeps `_query_dense` where Keras 3 keeps `query_dense`.
+- tf.keras to 2.15: MultiHeadAttention has `_query_dense` where Keras 3 has `query_dense`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _NUMBERED = re.compile(r"^(.*?)(?:_(\d+))?$")
 
 
 def canonical(table: Table) -> Table:
-    """The table by the paths of Keras 3; itself where nothing is to be done."""
+    """Return a table with the paths of Keras 3; the table itself if it has them."""
     slashed = {path: path.replace("\\", "/") for path in table.entries}
     numbers = _numbers(slashed.values())
     renamed = {path: _renamed(new, numbers) for path, new in slashed.items()}
@@ -31,7 +31,7 @@ def canonical(table: Table) -> Table:
 
 
 def _numbers(paths: Iterable[str]) -> dict[str, str]:
-    """By the path of a layer under the root of 2.12, its name with a number without gaps."""
+    """Map the paths of layers under 2.12's root to names that are numbered without gaps."""
     found: dict[tuple[str, str], dict[int, str]] = {}
     for path in paths:
         parts = path.split("/")
@@ -57,6 +57,8 @@ def _renamed(path: str, numbers: dict[str, str]) -> str:
     made: list[str] = []
     for at, part in enumerate(parts):
         new = numbers.get("/".join(parts[: at + 1]), part)
-        of_attention = bool(made) and made[-1].startswith("multi_head_attention")  # grouped queries keep theirs private
+        of_attention = bool(made) and made[-1].startswith(
+            "multi_head_attention"
+        )  # grouped_query_attention keeps `_query_dense`
         made.append("layers" if new == _ROOT else _PRIVATE.get(new, new) if of_attention else new)
     return "/".join(made)

@@ -1,4 +1,4 @@
-"""Weights of a model to and from the table of a file; loading checks everything before it changes anything."""
+"""Weights of a model to and from the table of a file; loading checks everything before it assigns anything."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _structure_only: ContextVar[bool] = ContextVar("graphkit_structure_only", defaul
 
 @contextmanager
 def structure_only() -> Iterator[None]:
-    """Inside, files are opened by the same steps as always, up to the numbers of their weights, which are not read."""
+    """Open files inside this context without reading the values of their weights; everything else is done as usual."""
     token = _structure_only.set(True)
     try:
         yield
@@ -37,12 +37,12 @@ def structure_only() -> Iterator[None]:
 
 
 def is_structure_only() -> bool:
-    """Whether only the structure of a file is looked at."""
+    """Whether files are opened for their structure only."""
     return _structure_only.get()
 
 
 class Assignment(NamedTuple):
-    """A variable and the array of the file that it is to take."""
+    """A variable, and the array of the file that is assigned to it."""
 
     variable: Any
     entry: Entry
@@ -52,7 +52,7 @@ class Assignment(NamedTuple):
 
 
 def state_of(model: Layer) -> tuple[dict[str, dict[str, Array]], dict[str, str]]:
-    """The arrays of a model by group and key, and the names of the objects by group."""
+    """Return the arrays of a model by group and key, and the names of its objects by group."""
     arrays: dict[str, dict[str, Array]] = {}
     names: dict[str, str] = {}
     for path, obj in stored_objects(model):
@@ -79,7 +79,7 @@ def _own_state(obj: Any) -> dict[str, Array]:
 
 
 def _loads_its_own(obj: Any) -> bool:
-    """Whether a class reads its part of a file itself, other than all layers do."""
+    """Whether a class overrides how its weights are read from a file."""
     own = getattr(type(obj), "load_own_variables", None)
     return own is not None and own is not Layer.load_own_variables
 
@@ -88,10 +88,16 @@ def _loads_its_own(obj: Any) -> bool:
 
 
 def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = False) -> None:
-    """Take the numbers of a file in Keras 3's layout.
+    """Load weights from a file in Keras 3's layout.
 
-    Raises SerializationError naming layer, weight and shapes; then no weight has changed. `skip_mismatch` leaves what does not
-    fit as it is.
+    Args:
+        model: a built model or layer.
+        table: the arrays of the file.
+        what: the file, as messages name it.
+        skip_mismatch: skip layers whose weights do not fit, with a warning.
+
+    Raises:
+        SerializationError: a weight does not fit; names layer, weight and shapes. No weight has changed then.
     """
     table = canonical(table)
     assignments: list[Assignment] = []
@@ -114,7 +120,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
     if unclaimed and not problems:
         problems.append(
-            f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, which the model has no place for"
+            f"the file has {', '.join(unclaimed[:5])}{', ...' if len(unclaimed) > 5 else ''}, for which the model has no weights"
         )
     if problems and not placeholders_in(model):
         if not skip_mismatch:
@@ -144,9 +150,9 @@ def _group_of(stored: Stored) -> str:
 
 
 def _group_of_twin(stored: Stored, objects: list[Stored], table: Table) -> dict[str, Entry]:
-    """The arrays of the layer that was the same one when the file was written.
+    """Return the arrays of the layer that was the same object when the file was written.
 
-    A layer that is called inside a nested model and outside of it stands twice in the config, and once among the weights.
+    A layer that is called both inside and outside a nested model is in the config twice, but its weights are stored once.
     """
     if not isinstance(stored.obj, Layer) or not own_variables(stored.obj):
         return {}
@@ -162,7 +168,7 @@ def _is_no_weight(path: str) -> bool:
 
 
 def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
-    """The error for weights that do not fit; it names the first few."""
+    """Return the error for weights that do not fit; it names the first five problems."""
     shown = "; ".join(problems[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
     return SerializationError(
@@ -171,7 +177,7 @@ def report(model: Layer, what: str, problems: list[str]) -> SerializationError:
 
 
 def warn_of_skipped(model: Layer, what: str, problems: list[str]) -> None:
-    """Say what `skip_mismatch` left as it was."""
+    """Warn of what `skip_mismatch` skipped."""
     shown = "; ".join(problems[:5])
     more = f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
     warnings.warn(
@@ -192,7 +198,7 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
         entry = group.get(str(index))
         if entry is None:
             problems.append(
-                f"{where}: the file has no number {index} for weight {variable.name!r} at {stored.path!r}, but {sorted(group)}"
+                f"{where}: the file has no {str(index)!r} for weight {variable.name!r} at {stored.path!r}, but {sorted(group)}"
             )
         elif entry.shape != variable.shape:
             problems.append(
@@ -204,11 +210,11 @@ def _assignments(stored: Stored, group: Mapping[str, Entry]) -> tuple[list[Assig
 
 
 def _optimizer_assignments(stored: Stored, table: Table) -> list[Assignment]:
-    """The optimizer's variables, where file and optimizer agree on them; Keras too goes on without them where not."""
+    """Return the assignments of the optimizer's variables whose shapes agree with the file; as in Keras, others are skipped."""
     own = own_variables(stored.obj)
     holds_others = len(own) < len(stored.obj.variables)
     group = table.group(f"{stored.path}/vars")
-    if stored.path == "optimizer" and not holds_others:  # what a LossScaleOptimizer held may be used without it
+    if stored.path == "optimizer" and not holds_others:  # the state inside a LossScaleOptimizer fits without it
         group = table.group("optimizer/inner_optimizer/vars") or group
     entries = [group[key] for key in sorted(group, key=_number)]
     pairs = zip(own, entries, strict=False) if holds_others else state_pairs(stored.obj, entries)
@@ -216,25 +222,33 @@ def _optimizer_assignments(stored: Stored, table: Table) -> list[Assignment]:
 
 
 def _number(key: str) -> tuple[int, str]:
-    """Keys are numbers; HDF5 lists them as text."""
+    """Return a sort key: HDF5 lists numbers as strings."""
     return (int(key), key) if key.isdecimal() else (-1, key)
 
 
 @contextmanager
 def taking_state(obj: Any, kind: str) -> Iterator[None]:
-    """Whatever a layer raises inside while it takes its part of a file, as an error of ours that names it."""
+    """Turn whatever a layer raises while it loads its state into a SerializationError that names the layer.
+
+    Args:
+        obj: the layer.
+        kind: what it loads, for the message ("assets").
+
+    Raises:
+        SerializationError: the layer raised an error.
+    """
     try:
         yield
-    except Warning:  # somebody has made warnings errors
+    except Warning:  # the user has turned warnings into errors
         raise
     except Exception as error:
-        said = error if isinstance(error, GraphKitError) else f"{type(error).__name__}: {error}"
+        cause = error if isinstance(error, GraphKitError) else f"{type(error).__name__}: {error}"
         raise SerializationError(
-            f"Layer {getattr(obj, 'name', type(obj).__name__)!r} ({type(obj).__name__}) cannot take its {kind}: {said}"
+            f"Layer {getattr(obj, 'name', type(obj).__name__)!r} ({type(obj).__name__}) cannot load its {kind}: {cause}"
         ) from error
 
 
-def _numbers_of(assignment: Assignment) -> Array:
+def _checked_array(assignment: Assignment) -> Array:
     array: Array = assignment.entry.read()
     wanted, found = assignment.variable.dtype, dtypes.of_array(array)
     if found == "string" or (found in dtypes.COMPLEX and wanted not in dtypes.COMPLEX):
@@ -247,17 +261,26 @@ def _numbers_of(assignment: Assignment) -> Array:
 def assign(
     assignments: list[Assignment],
     custom: list[tuple[Any, dict[str, Entry]]] | None = None,
-    told: Iterable[Any] = (),
+    notified: Iterable[Any] = (),
 ) -> None:
-    """Read everything that can fail to be read, then assign, and tell the objects `told`. Nothing at all where no numbers are wanted."""
+    """Read all arrays, which may fail, and only then assign them. Does nothing inside `structure_only`.
+
+    Args:
+        assignments: the variables with their arrays.
+        custom: objects that load their own weights, with their arrays by key.
+        notified: objects whose `weights_were_loaded()` is called afterwards.
+
+    Raises:
+        SerializationError: an array cannot be read, or has a dtype that its variable cannot take.
+    """
     if is_structure_only():
         return
-    arrays = [(a.variable, _numbers_of(a)) for a in assignments]
+    arrays = [(a.variable, _checked_array(a)) for a in assignments]
     stores = [(obj, {key: entry.read() for key, entry in group.items()}) for obj, group in custom or []]
     for variable, array in arrays:
         variable.adopt(array)
     for obj, store in stores:
         with taking_state(obj, "own weights"):
             obj.load_own_variables(store)
-    for obj in told:
+    for obj in notified:
         obj.weights_were_loaded()

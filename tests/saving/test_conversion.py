@@ -99,11 +99,11 @@ def test_json_alone_is_said_to_have_no_weights(model: Any, tmp_path: Path) -> No
 
     graphkit.convert(tmp_path / "m.json", tmp_path / "m.keras", lost=lost)
 
-    assert lost == ["the source has no weights: those written are newly initialised"]
+    assert lost == ["the source has no weights: those written are newly initialized"]
 
 
 def test_an_unknown_suffix_lists_what_is_known(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"known are \.keras .* \.safetensors"):
+    with pytest.raises(InvalidArgumentError, match=r"known formats are \.keras .* \.safetensors"):
         graphkit.convert(model, tmp_path / "m.pb")
 
 

@@ -188,20 +188,20 @@ def test_the_file_that_was_opened_may_be_written_over(tmp_path: Path) -> None:
     [
         ("rename_object", ("dense", "layers/new"), "without '/'"),
         ("rename_object", ("dense", "vars"), "'vars'"),
-        ("rename_object", ("dense", "dense_1"), "there already"),
+        ("rename_object", ("dense", "dense_1"), "already exists"),
         ("rename_object", ("missing", "new"), "no 'missing'"),
         ("rename_object", ("layers/missing", "new"), "no 'layers/missing'"),
         ("delete_object", ("0",), "2 times"),
-        ("delete_object", ("other/dense",), "'other' is not there"),
+        ("delete_object", ("other/dense",), "'other' does not exist"),
         ("delete_object", ("layers/dense/0/1",), "'0' is a weight"),
         ("delete_weight", ("dense", "5"), r"it has \['0', '1'\]"),
         ("delete_weight", ("layers", "dense"), "no weight 'dense'"),
         ("delete_weight", ("layers/dense/0", "5"), "'0' is a weight"),
         ("add_weights", ("dense", [1.0]), "got list"),
         ("add_weights", ("dense", {"2": "text"}), "array of numbers"),
-        ("add_weights", ("dense", {"2": [[1], [2, 3]]}), "no array"),
+        ("add_weights", ("dense", {"2": [[1], [2, 3]]}), "not an array"),
         ("add_weights", ("dense", {2: [1]}), "got 2"),
-        ("add_object", ("other/new", {"0": [1.0]}), "'other' is not there"),
+        ("add_object", ("other/new", {"0": [1.0]}), "'other' does not exist"),
         ("add_object", ("layers/", {"0": [1.0]}), "got ''"),
         ("save", ("w.h5",), ".weights.h5"),
     ],
@@ -222,7 +222,7 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         KerasFileEditor(tmp_path / "none.weights.h5")
     with h5py.File(tmp_path / "old.weights.h5", "w") as file:
         file["dense/dense/kernel:0"] = np.ones(2)
-    with pytest.raises(SerializationError, match="no weights file of Keras 3"):
+    with pytest.raises(SerializationError, match="not a weights file of Keras 3"):
         KerasFileEditor(tmp_path / "old.weights.h5")
     with h5py.File(tmp_path / "link.weights.h5", "w") as file:
         file["layers/vars/0"] = h5py.SoftLink("/elsewhere")

@@ -110,7 +110,7 @@ def test_many_hostile_files_are_refused_or_opened(tmp_path: Path, model: Any, se
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (OLD.replace('"name": "d"', '"name": "\\ud800"'), r"m\.json.*'\\ud800', which is no Unicode"),
+        (OLD.replace('"name": "d"', '"name": "\\ud800"'), r"m\.json.*'\\ud800', which is not valid Unicode"),
         (OLD.replace('"name": "d"', '"name": "n\xe9"').encode("latin-1"), r"m\.json.*is not UTF-8 text"),
         (OLD.encode("utf-16"), r"m\.json"),
         (OLD.replace('"class_name": "Dense"', '"class_name": "Nonsense"'), r"m\.json.*'d'.*Nonsense"),

@@ -82,7 +82,7 @@ def test_a_file_without_its_input_shape(tmp_path: Path) -> None:
     )  # fmt: skip
     report = inspect_file(path)
 
-    assert "does not say the input shape" in report["problems"][0]
+    assert "does not give the input shape" in report["problems"][0]
     assert AS_IT_IS not in report_as_text(report)
     assert ".." not in report["problems"][0]
 
@@ -106,10 +106,10 @@ def test_an_argument_that_is_left_out_and_a_regularizer_that_is_replaced(tmp_pat
     text = report_as_text(report)
 
     assert (report["needs"], report["problems"]) == ([], [])
-    assert any("The regularizer 'EigenvalueRegularizer' of the file is not known here" in w for w in report["warnings"])
+    assert any("The regularizer 'EigenvalueRegularizer' of the file is unknown" in w for w in report["warnings"])
     assert any("odd=3 of its file" in w for w in report["warnings"])
     assert AS_IT_IS not in text
-    assert "warns when it is loaded:" in text
+    assert "loads with warnings:" in text
 
 
 def test_a_vocabulary_that_is_missing(tmp_path: Path) -> None:

@@ -437,7 +437,7 @@ def test_weights_of_words_must_fit_the_vocabulary(tmp_path: Path) -> None:
         np.savez(tmp_path / "w.npz", **dict.fromkeys(kept, wrong))
 
         with pytest.raises(
-            SerializationError, match=r"w\.npz.*'words'.*cannot take its own weights: `idf_weights`.*shape"
+            SerializationError, match=r"w\.npz.*'words'.*cannot load its own weights: `idf_weights`.*shape"
         ):
             model.load_weights(tmp_path / "w.npz")
 
@@ -452,5 +452,5 @@ def test_assets_that_cannot_be_read_are_told(tmp_path: Path) -> None:
         for member in good.namelist():
             made.writestr(member, b"\xff\xfe" if member.startswith("assets") else good.read(member))
 
-    with pytest.raises(SerializationError, match=r"m\.keras.*Layer 'words' \(StringLookup\) cannot take its assets"):
+    with pytest.raises(SerializationError, match=r"m\.keras.*Layer 'words' \(StringLookup\) cannot load its assets"):
         models.load_model(tmp_path / "m.keras")

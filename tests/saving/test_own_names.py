@@ -205,7 +205,7 @@ def test_the_layers_compute_in_the_dtype_of_their_owner() -> None:
 @pytest.mark.parametrize(
     ("optimizer", "attribute", "value", "told"),
     [
-        ("rmsprop", "epsilon_outside", True, "RMSprop of older Keras adds epsilon behind the root"),
+        ("rmsprop", "epsilon_outside", True, "RMSprop of older Keras adds epsilon after the square root"),
         ("nadam", "schedule_decay", 0.004, "schedule_decay=0.004 of the optimizer 'nadam'"),
     ],
 )

@@ -115,12 +115,12 @@ BAD_WEIGHTS = [
     (hdf5_with(cycle), "linked twice"),
     (hdf5_with(virtual), "another file"),
     (hdf5_with(huge), "declares 4,000,000,000,000 bytes"),
-    (hdf5_with(text), "not a number's"),
+    (hdf5_with(text), "which is not numeric|only numbers"),
     (
         hdf5_with(wrong_shape),
         r"'head': weight 'kernel' has shape \(4, 2\), the file's 'layers/dense/vars/0' has \(5, 2\)",
     ),
-    (hdf5_with(too_many), "layers/dense_1/vars/0, which the model has no place for"),
+    (hdf5_with(too_many), "layers/dense_1/vars/0, for which the model has no weights"),
 ]
 
 

@@ -122,9 +122,9 @@ def test_shards_are_no_larger_than_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("index", "message"),
     [
-        ({"weight_map": {"/a": ["../w.weights.h5"]}}, "no name of a file beside it"),
-        ({"weight_map": {"/a": ["/etc/passwd"]}}, "no name of a file beside it"),
-        ({"weight_map": {"/a": [3]}}, "no name of a file beside it"),
+        ({"weight_map": {"/a": ["../w.weights.h5"]}}, "not the name of a file beside it"),
+        ({"weight_map": {"/a": ["/etc/passwd"]}}, "not the name of a file beside it"),
+        ({"weight_map": {"/a": [3]}}, "not the name of a file beside it"),
         ({"weight_map": {"/a": "gone.weights.h5"}}, "which is not beside it"),
         ({"weights": 1}, "no weight_map"),
     ],
@@ -148,15 +148,15 @@ def safetensors_file(path: Path, header: Any, data: bytes = b"", length: int | N
         (
             {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]},
             b"1234",
-            r"of shape \[2\] and dtype F32 stands in 4 bytes",
+            r"of shape \[2\] and dtype F32 has 4 bytes",
         ),
         ({"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, b"12", "do not end with the file"),
         ({"dtype": "F32", "shape": [1], "data_offsets": [4, 8]}, b"12345678", "leave gaps"),
-        ({"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}, b"1", "known are"),
+        ({"dtype": "F8", "shape": [1], "data_offsets": [0, 1]}, b"1", "the known dtypes are"),
         ({"dtype": "U8", "shape": [-1], "data_offsets": [0, 1]}, b"1", "has the shape"),
         ({"dtype": "U8", "shape": 1, "data_offsets": [0, 1]}, b"1", "has the shape"),
         ({"dtype": "U8"}, b"1", "no dtype, shape and data_offsets"),
-        ({"dtype": "F32", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 4]}, b"1234", "stands in 4 bytes"),
+        ({"dtype": "F32", "shape": [1 << 40, 1 << 40], "data_offsets": [0, 4]}, b"1234", "has 4 bytes"),
     ],
 )
 def test_a_bad_header_is_refused(row: Any, data: bytes, message: str, tmp_path: Path) -> None:

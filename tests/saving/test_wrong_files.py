@@ -71,7 +71,7 @@ def test_load_weights_names_the_kind(kind: str, tmp_path: Path) -> None:
 def test_bytes_that_are_no_onnx_are_refused_whatever_the_suffix(tmp_path: Path) -> None:
     (tmp_path / "m.json").write_bytes(b"\x08\x07\x12\x08graphkit:\xff\xff")
 
-    with pytest.raises(SerializationError, match="is no ONNX model, or its end is missing"):
+    with pytest.raises(SerializationError, match="is not an ONNX model, or is truncated"):
         graphkit.load(tmp_path / "m.json")
 
 
@@ -119,7 +119,7 @@ def test_the_command_line_warns_in_plain_lines(tmp_path: Path, capsys: pytest.Ca
     assert main(["summary", str(tmp_path / "m.json")]) == 0
 
     said = capsys.readouterr().err
-    assert said == "warning: Layer 'd' (Dense): sharpness=2 of its file is not known here and is left out.\n"
+    assert said == "warning: Layer 'd' (Dense): sharpness=2 of its file is unknown and is left out.\n"
 
 
 def test_a_graph_loads_as_often_as_wanted() -> None:

@@ -159,14 +159,14 @@ ZeroPadding3D: padding data_format
 """
 
 
-_BESIDES = {"zero_output_for_mask"}  # taken by recurrent layers, though no signature says so
+_NOT_IN_SIGNATURES = {"zero_output_for_mask"}  # accepted by recurrent layers
 
 
 def _parsed() -> dict[str, frozenset[str]]:
-    """A line that is set in continues the one before."""
+    """Parse the table; an indented line continues the one before."""
     lines = _TABLE.replace("\n  ", " ").strip().splitlines()
     found = {name: frozenset(words.split()) for name, _, words in (line.partition(":") for line in lines)}
-    return {name: words | _BESIDES if "return_sequences" in words else words for name, words in found.items()}
+    return {name: words | _NOT_IN_SIGNATURES if "return_sequences" in words else words for name, words in found.items()}
 
 
 ARGUMENTS: dict[str, frozenset[str]] = _parsed()

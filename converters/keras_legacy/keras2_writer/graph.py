@@ -14,7 +14,7 @@ Config = dict[str, Any]
 Rewrite = Callable[[Mapping[str, Any]], Config]
 
 _SECOND_ARGUMENTS = {"MultiHeadAttention": ("value", "key"), "Softmax": ("mask",)}
-# Ops of Keras 3 and the function of TensorFlow that a TFOpLambda names: of one tensor, of two, or over axes.
+# Ops of Keras 3 and the TensorFlow functions that a TFOpLambda names: of one tensor, of two, and reductions.
 _UNARY = {
     "Exp": "math.exp", "Log": "math.log", "Sqrt": "math.sqrt", "Square": "math.square", "Absolute": "math.abs", "Abs": "math.abs",
     "Negative": "math.negative", "Tanh": "math.tanh", "Sin": "math.sin", "Cos": "math.cos", "Sigmoid": "math.sigmoid",
@@ -29,7 +29,7 @@ _SECOND_NAMES = {"linalg.matmul": "b"}
 
 
 def op_layer(entry: Mapping[str, Any]) -> Config:
-    """A Keras op as a TFOpLambda. Raises SerializationError for an op that has no such name."""
+    """Return a Keras op as a TFOpLambda. Raises SerializationError for an op without a counterpart in TensorFlow."""
     name = str(entry["class_name"])
     function = _UNARY.get(name) or _BINARY.get(name) or _REDUCTIONS.get(name)
     if function is None:
@@ -44,7 +44,7 @@ def op_layer(entry: Mapping[str, Any]) -> Config:
 
 
 def _without_masks(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """The entries by name, without the ops that compute masks: those that only `mask` arguments read, and then those only they read."""
+    """Return the entries by name without ops that compute masks: those read only by `mask` arguments or by other such ops."""
     kept = {entry["name"]: entry for entry in config["layers"]}
     ends = {triple[0] for triple in _triples(config["output_layers"])}
     while True:
@@ -58,7 +58,7 @@ def _without_masks(config: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
 
 def _check_implied(op: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise SerializationError unless Keras 2 computes a mask of itself: from what goes into a Masking, or an Embedding with mask_zero."""
+    """Raise SerializationError unless Keras 2 computes the mask itself, for a Masking or an Embedding with mask_zero."""
     sources = {tuple(tensor) for _, tensor in _tensors(op)}
     masking = [
         e
@@ -75,7 +75,15 @@ def _check_implied(op: Mapping[str, Any], layers: Mapping[str, Mapping[str, Any]
 
 
 def functional(config: Mapping[str, Any], rewrite: Rewrite) -> Config:
-    """The config of a functional model."""
+    """Return the config of a functional model in Keras 2's form.
+
+    Args:
+        config: the config of Keras 3.
+        rewrite: rewrites a layer's entry.
+
+    Raises:
+        SerializationError: a layer or call cannot be expressed in Keras 2.
+    """
     kept = _without_masks(config)
     first = {name: 1 if _counts_itself(entry) else 0 for name, entry in kept.items()}
     sources = {name: {tensor[0] for _, tensor in _tensors(entry)} for name, entry in kept.items()}
@@ -112,7 +120,7 @@ def _triples(value: Any) -> Iterator[list[Any]]:
 
 
 def _ends(value: Any, layers: Mapping[str, Any], first: Mapping[str, int]) -> Any:
-    """The inputs or outputs of the model: by name as they were, or a list."""
+    """Return the inputs or outputs of the model: a dict by name stays one, anything else becomes a list."""
     if isinstance(value, Mapping) and all(_is_triple(v) for v in value.values()):
         return {key: _moved(triple, layers, first) for key, triple in value.items()}
     return [_moved(triple, layers, first) for triple in _triples(value)]
@@ -123,18 +131,18 @@ def _is_triple(value: Any) -> bool:
 
 
 def _moved(triple: list[Any], layers: Mapping[str, Any], first: Mapping[str, int]) -> list[Any]:
-    """An end of the model. Keras 3 too counts a Functional from 1 there, but not a Sequential."""
+    """Renumber an input or output of the model. Keras 3 counts calls of a Functional from 1 there too, but not of a Sequential."""
     name, node, tensor = triple
     is_functional = layers[name]["class_name"] == "Functional"
     return [name, node if is_functional else node + first[name], tensor]
 
 
 def _node(call: Mapping[str, Any], entry: Mapping[str, Any], first: Mapping[str, int]) -> Any:
-    """One call: `[[name, node, tensor, keywords], ...]`; of an op its one entry alone."""
+    """Return one call: `[[name, node, tensor, keywords], ...]`, for an op only its one entry."""
     where = f"Layer {entry['name']!r} ({entry['class_name']})"
     args = list(call["args"])
     mask = call["kwargs"].get("mask")
-    implied = _is_tensor(mask) and mask["config"]["keras_history"][0] not in first  # Keras 2 passes it on by itself
+    implied = _is_tensor(mask) and mask["config"]["keras_history"][0] not in first  # Keras 2 propagates it by itself
     skipped = ("training", "mask") if implied else ("training",)
     keywords = {k: _argument(v, first, where) for k, v in call["kwargs"].items() if k not in skipped and v is not None}
     if _is_op(entry):
@@ -147,10 +155,10 @@ def _node(call: Mapping[str, Any], entry: Mapping[str, Any], first: Mapping[str,
         else:
             args = [args]
     if len(args) != 1:
-        raise SerializationError(f"{where} is called with {len(args)} arguments, which Keras 2 has no form for.")
+        raise SerializationError(f"{where} is called with {len(args)} arguments, which Keras 2 cannot express.")
     tensors = args[0] if isinstance(args[0], list) else [args[0]]
     if not all(_is_tensor(t) for t in tensors):
-        raise SerializationError(f"{where} is called with a value that is no tensor, which Keras 2 has no form for.")
+        raise SerializationError(f"{where} is called with a value that is not a tensor, which Keras 2 cannot express.")
     return [[*_triple(t, first), dict(keywords) if i == 0 else {}] for i, t in enumerate(tensors)]
 
 
@@ -166,7 +174,7 @@ def _op_node(
     else:
         keywords.update(name=None)
     if len(args) > 2 or not (_is_tensor(args[0]) or isinstance(args[0], (int, float))):
-        raise SerializationError(f"{where} is called with arguments which Keras 2 has no form for.")
+        raise SerializationError(f"{where} is called with arguments that Keras 2 cannot express.")
     start = _triple(args[0], first) if _is_tensor(args[0]) else ["_CONSTANT_VALUE", -1, float(args[0])]
     return [*start, keywords]
 
@@ -186,12 +194,12 @@ def _argument(value: Any, first: Mapping[str, int], where: str) -> Any:
     if isinstance(value, list):
         return [_argument(item, first, where) for item in value]
     if is_envelope(value):
-        raise SerializationError(f"{where} is called with a {value['class_name']}, which Keras 2 has no form for.")
+        raise SerializationError(f"{where} is called with a {value['class_name']}, which Keras 2 cannot express.")
     return value
 
 
 def _tensors(entry: Mapping[str, Any]) -> Iterator[tuple[str, list[Any]]]:
-    """The tensors that an entry's calls read: ("" or the keyword, history)."""
+    """Yield the tensors that an entry's calls read: ("" or the keyword, history)."""
     for call in entry["inbound_nodes"]:
         yield from _call_tensors(call)
 

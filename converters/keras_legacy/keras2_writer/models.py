@@ -1,7 +1,7 @@
-"""HDF5 files that tf.keras (Keras 2) opens: layers, graph, compile settings and optimizer state in its words.
+"""HDF5 files that tf.keras (Keras 2) opens: layers, graph, compile settings and optimizer state in its form.
 
-What Keras 2 has no word for is an error that names the layer; a file that means something else would be worse than none. Masks that
-Keras 3 draws as ops are implied in Keras 2, and so is what a call says about training. Source: files of tf_keras 2.21.
+What Keras 2 cannot express is an error that names the layer: a file with another meaning would be worse than none. Masks, which are
+ops in Keras 3, are implicit in Keras 2, and so is the argument `training` of calls. Source: files of tf_keras 2.21.
 """
 
 from __future__ import annotations
@@ -23,25 +23,35 @@ from .arguments import ARGUMENTS
 from .differences import check_layer
 from .graph import functional, op_layer
 
-KERAS_2_VERSION = "2.15.0"  # of the last Keras 2; the configs are as it writes them
+KERAS_2_VERSION = "2.15.0"  # the last Keras 2; the configs are in its form
 Config = dict[str, Any]
 _MODELS = ("Functional", "Sequential")
 _DEFAULTS: tuple[Any, ...] = (None, False, 0, 0.0, "", [], {}, "auto")
 _LAYER_KEYS = ("name", "trainable", "dtype")
 _NEW_OF_INITIALIZERS = ("input_axes", "output_axes")
 _FUNCTIONS = {"hard_sigmoid_keras2": "hard_sigmoid", "silu": "swish"}
-_ACTIVATIONS = {  # hard_sigmoid is not among them: Keras 2 means another one
+_ACTIVATIONS = {  # without hard_sigmoid, which is another function in Keras 2
     "elu", "exponential", "gelu", "linear", "mish", "relu", "selu", "sigmoid", "softmax", "softplus", "softsign", "swish", "tanh",
 }  # fmt: skip
 _RENAMED_ARGUMENTS = {"LeakyReLU": {"negative_slope": "alpha"}}
-_SAID_OTHERWISE = {  # arguments of Keras 3 whose default is what Keras 2 does
+_DROPPED = {  # arguments of Keras 3 whose default is what Keras 2 does
     "dtype", "build_config", "autocast", "lora_rank", "lora_alpha", "quantization_config", "use_cudnn", "flash_attention", "seed",
     "output_shape", "data_format", "query_shape", "renorm_momentum", "renorm_clipping",
 }  # fmt: skip
 
 
 def write_keras2_model(path: Path, model: Any, overwrite: bool = True, include_optimizer: bool = True) -> None:
-    """Write a whole model as Keras 2 does. Raises SerializationError naming the layer that Keras 2 does not have."""
+    """Write a whole model as Keras 2 does.
+
+    Args:
+        path: the file.
+        model: a built Sequential or functional model.
+        overwrite: False raises InvalidArgumentError if the file exists.
+        include_optimizer: False leaves out the compile settings and the optimizer's state.
+
+    Raises:
+        SerializationError: Keras 2 cannot express a layer; names it.
+    """
     found = model_of(envelope(model))
     training = None
     if include_optimizer and model.compiled is not None:
@@ -52,7 +62,7 @@ def write_keras2_model(path: Path, model: Any, overwrite: bool = True, include_o
 
 
 def model_of(entry: Mapping[str, Any]) -> Config:
-    """The envelope of a model in Keras 2's form."""
+    """Return the envelope of a model in Keras 2's form. Raises SerializationError for a subclassed model."""
     config = entry["config"]
     if entry["class_name"] == "Sequential":
         layers = [layer_of(layer) for layer in config["layers"]]
@@ -65,7 +75,10 @@ def model_of(entry: Mapping[str, Any]) -> Config:
 
 
 def layer_of(entry: Mapping[str, Any]) -> Config:
-    """A layer's (or inner model's) class_name and config in Keras 2's form."""
+    """Return class_name and config of a layer or nested model in Keras 2's form.
+
+    Raises SerializationError, naming the layer, for what Keras 2 cannot express.
+    """
     name, config = str(entry["class_name"]), entry["config"]
     if name in _MODELS:
         return model_of(entry)
@@ -85,8 +98,8 @@ def layer_of(entry: Mapping[str, Any]) -> Config:
         new = renamed.get(key, key)
         if new in ARGUMENTS[name]:
             made[new] = _value(value, f"{where}: {key}")
-        elif key not in made and key not in _SAID_OTHERWISE and value not in _DEFAULTS:
-            raise SerializationError(f"{where} has {key}={value!s:.60}, which Keras 2's {name} does not know.")
+        elif key not in made and key not in _DROPPED and value not in _DEFAULTS:
+            raise SerializationError(f"{where} has {key}={value!s:.60}, which Keras 2's {name} does not have.")
     if name == "MultiHeadAttention":
         made.update(_attention_shapes(entry))
     if name == "BatchNormalization":
@@ -95,9 +108,9 @@ def layer_of(entry: Mapping[str, Any]) -> Config:
 
 
 def _attention_shapes(entry: Mapping[str, Any]) -> Config:
-    """Keras 2 builds a MultiHeadAttention by the shapes in its config."""
-    said = (entry.get("build_config") or {}).get("shapes_dict", {})
-    shapes = {key: said.get(key) for key in ("query_shape", "value_shape", "key_shape")}
+    """Return the shapes by which Keras 2 builds a MultiHeadAttention."""
+    built = (entry.get("build_config") or {}).get("shapes_dict", {})
+    shapes = {key: built.get(key) for key in ("query_shape", "value_shape", "key_shape")}
     return {**shapes, "key_shape": shapes["key_shape"] or shapes["value_shape"]}
 
 
@@ -112,7 +125,7 @@ def _input(config: Mapping[str, Any]) -> Config:
 
 
 def _value(value: Any, where: str) -> Any:
-    """An argument: envelopes without module, policies by name, layers in Keras 2's form."""
+    """Return an argument in Keras 2's form: envelopes without module, dtype policies by name, layers rewritten."""
     if isinstance(value, list):
         return [_value(item, where) for item in value]
     if isinstance(value, str):
@@ -124,7 +137,7 @@ def _value(value: Any, where: str) -> Any:
         return _function(function.__name__, where)
     name, config = str(value["class_name"]), value["config"]
     if "DTypePolicy" in name and name != "DTypePolicy":
-        raise SerializationError(f"{where} is a {name}, which Keras 2 does not know; write .keras.")
+        raise SerializationError(f"{where} is a {name}, which Keras 2 does not have; write .keras.")
     if name == "DTypePolicy":
         policy = config["name"] if isinstance(config, Mapping) else config
         return {"class_name": "Policy", "config": {"name": policy}} if str(policy).startswith("mixed_") else policy
@@ -140,7 +153,7 @@ def _value(value: Any, where: str) -> Any:
 def _function(name: str, where: str) -> str:
     plain = _FUNCTIONS.get(name.split(">")[-1], name)
     if ">" not in name and name not in _FUNCTIONS and name not in _ACTIVATIONS:
-        raise SerializationError(f"{where}={name!r} is no activation of Keras 2 with the same formula.")
+        raise SerializationError(f"{where}={name!r} is not an activation of Keras 2 with the same formula.")
     return plain
 
 
@@ -162,13 +175,13 @@ def _training(model: Any) -> Config:
 
 
 def _state(model: Any) -> dict[str, Array] | None:
-    """The optimizer's arrays by name, as tf.keras from 2.11 on orders them; None without any."""
+    """Return the optimizer's arrays by name in the order of tf.keras from 2.11 on; None if it has none."""
     optimizer = model.optimizer
     if optimizer is None or not optimizer.built:
         return None
     kept = {id(v) for group in optimizer.slot_groups for v in group if v.dtype != "int32"}
     slots = [v.array for v in optimizer.variables if id(v) in kept]
     if isinstance(optimizer, SGD) and not optimizer.momentum:
-        slots = [np.zeros_like(v.array) for v in optimizer.trained]  # tf.keras keeps a momentum that it does not use
+        slots = [np.zeros_like(v.array) for v in optimizer.trained]  # tf.keras stores momentums of 0
     arrays = {"iteration:0": optimizer.counter.array.astype("int64")}
     return {**arrays, **{f"slot_{number}:0": array for number, array in enumerate(slots)}}

@@ -103,7 +103,7 @@ CANNOT: dict[str, tuple[Callable[[Any], Any], str]] = {
     "layer": (lambda x: layers.RMSNormalization(name="n")(x), r"'n' \(RMSNormalization\) is not one of Keras 2's"),
     "activation": (
         lambda x: layers.Dense(2, activation="hard_sigmoid", name="n")(x),
-        "is no activation of Keras 2 with the same",
+        "is not an activation of Keras 2 with the same",
     ),
     "op": (lambda x: ops.flip(x), r"\(Flip\) has no counterpart"),
 }
@@ -129,13 +129,13 @@ MEANS_SOMETHING_ELSE: dict[str, str] = {
     "Attention.causal_scores": "'attention'.*return_attention_scores",
     "Attention.masked_causal": "'attention'.*use_causal_mask on a masked sequence",
     "BatchNormalization.called_in_training": "is called with training=True",
-    "Dense.int8": "QuantizedDTypePolicy, which Keras 2 does not know",
+    "Dense.int8": "QuantizedDTypePolicy, which Keras 2 does not have",
     "Dense.lora": r"'dense' \(Dense\) has LoRA weights",
     "Dense.named": "has a name that TensorFlow refuses",
     "GRU.masked_unroll_zero_output": r"'gru' \(GRU\) has unroll and zero_output_for_mask",
     "LSTM.token_mask_initial_state": r"'lstm' \(LSTM\) is called with initial_state on a masked sequence",
     "MultiHeadAttention.masked_scores": "padded queries",
-    "graph.policies_by_path": "DTypePolicyMap, which Keras 2 does not know",
+    "graph.policies_by_path": "DTypePolicyMap, which Keras 2 does not have",
 }
 
 

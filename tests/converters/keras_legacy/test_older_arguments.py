@@ -142,13 +142,16 @@ def layer(class_name: str, **config: Any) -> dict[str, Any]:
 
 
 def test_an_unknown_argument_is_warned_of() -> None:
-    with pytest.warns(UserWarning, match=r"Layer 'dense' \(Dense\): sharpness=3 of its file is not known here"):
+    with pytest.warns(UserWarning, match=r"Layer 'dense' \(Dense\): sharpness=3 of its file is unknown"):
         model(layer("Dense", units=1, sharpness=3, batch_input_shape=[None, 2]))
 
 
 @pytest.mark.parametrize(
     ("argument", "message"),
-    [({"virtual_batch_size": 8}, "has virtual_batch_size=8"), ({"axis": [1, 2]}, r"all axes but \[1, 2\]; graphkit")],
+    [
+        ({"virtual_batch_size": 8}, "has virtual_batch_size=8"),
+        ({"axis": [1, 2]}, r"all axes except \[1, 2\]; graphkit"),
+    ],
 )
 def test_a_normalization_that_keras3_lacks_is_refused(argument: dict[str, Any], message: str) -> None:
     with pytest.raises(SerializationError, match=message):
@@ -157,7 +160,7 @@ def test_a_normalization_that_keras3_lacks_is_refused(argument: dict[str, Any], 
 
 @pytest.mark.parametrize("name", ["AddLoss", "AddMetric", "RandomHeight", "RandomWidth"])
 def test_what_is_lost_in_training_is_told(name: str) -> None:
-    with pytest.warns(UserWarning, match=f"{name}. passes its input on: "):
+    with pytest.warns(UserWarning, match=f"{name}. returns its input: "):
         model(layer(name, batch_input_shape=[None, 8, 8, 1]))
 
 
@@ -250,7 +253,7 @@ def test_what_a_version_does_not_tell_is_warned_of_or_refused() -> None:
     np.testing.assert_allclose(np.asarray(net(x))[0, 0, :, 0], [0, 0.25, 0.75, 1], atol=1e-6)
     config = {"class_name": "Sequential", "config": {"name": "s", "layers": [upsampling]}, "keras_version": "2.3.1"}
 
-    with pytest.raises(SerializationError, match="as Theano did"):
+    with pytest.raises(SerializationError, match="as on Theano"):
         graphkit.models.model_from_json(json.dumps({**config, "backend": "theano"}))
 
 

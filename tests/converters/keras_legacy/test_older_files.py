@@ -237,18 +237,23 @@ def test_a_config_that_asks_for_terabytes_is_refused_before_they_are_made() -> N
 
 
 TENSORFLOW = [
-    ("TFOpLambda", {"function": "signal.stft"}, ["d", 0, 0, {}], r"'op' \(TFOpLambda\) is the function tf.signal.stft"),
+    (
+        "TFOpLambda",
+        {"function": "signal.stft"},
+        ["d", 0, 0, {}],
+        r"'op' \(TFOpLambda\) is TensorFlow's function tf.signal.stft",
+    ),
     (
         "TFOpLambda",
         {"function": "math.reduce_sum"},
         ["d", 0, 0, {"odd": 3}],
-        "the argument odd=3 of tf.math.reduce_sum is not known",
+        "the argument odd=3 of tf.math.reduce_sum is not supported",
     ),
     (
         "TensorFlowOpLayer",
         {"node_def": {"op": "Frob"}, "constants": {}},
         [["d", 0, 0, {}]],
-        "is the op 'Frob' of TensorFlow",
+        "is TensorFlow's op 'Frob'",
     ),
     ("TensorFlowOpLayer", {"node_def": "{", "constants": {}}, [["d", 0, 0, {}]], "its node_def is not JSON"),
 ]
@@ -353,7 +358,7 @@ def test_an_input_shape_is_told_by_the_first_weights(shape: tuple[int, ...], sta
 def test_an_input_shape_that_nothing_tells_is_asked_for(tmp_path: Path) -> None:
     path, _ = without_shape(tmp_path, L.Input((4, 4, 1)), L.Flatten(), L.Dense(2))
 
-    with pytest.raises(SerializationError, match=r"does not say the input shape.*Input\(shape\)"):
+    with pytest.raises(SerializationError, match=r"does not give the input shape.*Input\(shape\)"):
         graphkit.load(path)
 
 

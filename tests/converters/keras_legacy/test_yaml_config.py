@@ -211,7 +211,7 @@ def test_aliases_that_multiply_are_refused() -> None:
         f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 10)}]\n" for i in range(1, 9)
     )
 
-    with pytest.raises(SerializationError, match="line 6: it unfolds to more than 524,288 values"):
+    with pytest.raises(SerializationError, match="line 6: it expands to more than 524,288 values"):
         parse_yaml(bomb, "the text")
 
 

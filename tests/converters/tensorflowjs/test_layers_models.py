@@ -126,5 +126,5 @@ def test_shards_stand_beside_it(name: str, tmp_path: Path) -> None:
 def test_a_graph_model_is_named(tmp_path: Path) -> None:
     path = layers_model(tmp_path, [], {}, format="graph-model", modelTopology={"node": []})
 
-    with pytest.raises(SerializationError, match=r"graph model of TensorFlow\.js"):
+    with pytest.raises(SerializationError, match=r"TensorFlow\.js graph model"):
         graphkit.load(path)

@@ -12,7 +12,7 @@ DEFECTS = [
         ("old files: epsilon inside of the root", "        optimizer.epsilon_outside = not fused", "        optimizer.epsilon_outside = fused"),
         ("old files: Keras 2.3 counts as tf.keras", 'version_numbers(version) < (2, 4)', 'version_numbers(version) < (2, 3)'),
         ("old files: Adagrad begins with 0.1", '        made.setdefault("initial_accumulator_value", 0.0)', "        pass"),
-        ("old files: lr is dropped", '        made["learning_rate"] = words["lr"]', "        pass"),
+        ("old files: lr is dropped", '        made["learning_rate"] = arguments["lr"]', "        pass"),
     ),
     *in_file(
         "graphkit/saving/compile_settings.py",

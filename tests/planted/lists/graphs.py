@@ -78,7 +78,7 @@ DEFECTS = [
     *in_file(
         "graphkit/models/config.py",
         ("references to outputs lose the call's number", "name, number, tensor_index = _history(tensor, numbers)\n        assert", "name, number, tensor_index = _history(tensor, numbers)\n        number = 0\n        assert"),
-        ("references into nested models are not offset", "return 1 if is_graph and not isinstance(operation, Sequential) else 0", "return 0"),
+        ("references into nested models are not offset", "return 1 if counts_itself else 0", "return 0"),
         ("a read model takes the first tensor of a call", "        return made[tensor_index]", "        return made[0]"),
         ("calls of one layer are read in any order", "            return name, number - 1  # calls of one layer keep their order\n", "            pass\n"),
         ("ops in configs forget what is not the default", "**{k: serialize(v) for k, v in {**_op_defaults(record), **operation.config}.items()},", "**{k: serialize(v) for k, v in {**operation.config, **_op_defaults(record)}.items()},"),
