@@ -45,19 +45,13 @@ CONVERTERS: dict[str, set[str]] = {
 # Modules that need each other, as docs/architecture.md names them. A circle must be within one of these.
 CIRCLES: dict[str, tuple[str, ...]] = {
     "ops": ("graphkit.ir", "graphkit.ops", "graphkit.engine"),
-    "configs of older Keras": ("graphkit.converters.keras_legacy.config", "graphkit.converters.keras_legacy.graph"),
     "graph": ("graphkit.graph.node", "graphkit.graph.operation", "graphkit.graph.symbolic"),
     "layers": ("graphkit.layers.layer", "graphkit.layers.eager", "graphkit.layers.stamp"),
     "lowerings of loops": (
         "graphkit.converters.onnx.driver",
         "graphkit.converters.onnx.lowering",
     ),
-    "models": (
-        "graphkit.models.config",
-        "graphkit.models.functional",
-        "graphkit.models.model",
-        "graphkit.models.sequential",
-    ),
+    "models": ("graphkit.models.functional", "graphkit.models.model"),
 }
 ENTRY_POINTS = "graphkit.converters"  # the group is called as the package is
 # Modules whose strings name modules that are imported when first used.

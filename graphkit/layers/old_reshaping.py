@@ -46,7 +46,7 @@ def _between(x: Any, axis: int, factor: int) -> Any:
     before: list[Any] = [slice(None)] * axis
     following = ops.concatenate([x[(*before, slice(1, None))], x[(*before, slice(-1, None))]], axis=axis)
     sizes = list(ops.shape(x))
-    if None in sizes[1:]:  # a symbolic tensor of unknown sizes, which no reshape can name
+    if None in sizes[1:]:  # a symbolic tensor of unknown sizes, which `reshape` cannot express
         return _between_unknown(x, following, axis, factor)
     steps = [x + (following - x) * (i / factor) for i in range(factor)]
     sizes[axis] = sizes[axis] * factor
@@ -54,7 +54,7 @@ def _between(x: Any, axis: int, factor: int) -> Any:
 
 
 def _between_unknown(x: Any, following: Any, axis: int, factor: int) -> Any:
-    """The same by counting the places along the axis."""
+    """Compute what `_between` does from the positions along the axis, for unknown sizes."""
     x, following = (ops.repeat(part, factor, axis=axis) for part in (x, following))
     place = ops.cumsum(ops.ones_like(x), axis=axis) - 1.0
     return x + (following - x) * (ops.mod(place, factor) / factor)

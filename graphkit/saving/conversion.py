@@ -47,12 +47,13 @@ def convert(
     Args:
         source: a file of any format, or a model.
         target: the file to write; its suffix names the format.
-        weights: a file of weights for a source without (JSON).
-        strict: raise LossyConversionError, and write nothing, where anything is lost.
-        lost: a list that takes, in words, what the target does not hold of the source.
-        overwrite: False raises InvalidArgumentError where the target is there.
-        load_options: what the reader of the source takes.
-        options: what the writer takes: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
+        custom_objects: user-defined classes and functions by the names that the file uses.
+        weights: a weights file for a source that has none (JSON).
+        strict: raise LossyConversionError, and write nothing, if anything is lost.
+        lost: a list to which descriptions of what the target cannot hold are appended.
+        overwrite: False raises InvalidArgumentError if the target exists.
+        load_options: options of the source's format.
+        options: options of the target's format: `opset` (ONNX), `keras_version` (HDF5), `zipped`, `max_shard_size`, ...
 
     Raises:
         InvalidArgumentError: the suffix or an option is unknown, or `overwrite` is False and the target exists.
@@ -111,7 +112,7 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
     if model.compiled is None:
         return
     if formats.COMPILE not in holds:
-        yield "what compile was given (optimizer, loss, metrics)"
+        yield "the compile settings (optimizer, loss, metrics)"
     if model.optimizer is None or not model.optimizer.built:
         return
     if formats.STATE not in holds:

@@ -1,8 +1,8 @@
-"""A check of the global heaps of an HDF5 file, where texts of variable length are kept.
+"""A check of the global heaps of an HDF5 file, where strings of variable length are stored.
 
-The HDF5 library walks through a heap by the sizes that its objects declare, and never ends where a free object declares 0 bytes. It
-allocates as many bytes as a reference to a text declares before it compares them with the heap. So the heaps of a file, and the
-references to them, are looked at before the library reads the first text.
+The HDF5 library walks a heap by the sizes that its objects declare, and never returns if a free object declares 0 bytes. It
+allocates the length that a reference to a string declares before it compares it with the heap. So the heaps of a file, and the
+references to them, are checked before the library reads the first string.
 Source: HDF5 file format specification, version 3.0, III.E and IV.A.2.d.
 """
 
@@ -16,9 +16,9 @@ from typing import BinaryIO
 from graphkit.core.errors import SerializationError
 
 _SIGNATURE = b"GCOL\x01\0\0\0"  # with the version and the reserved bytes
-_HEADER = struct.Struct("<8sQ")  # signature and so on, size of the heap
+_HEADER = struct.Struct("<8sQ")  # _SIGNATURE, size of the heap
 _OBJECT = struct.Struct("<HHIQ")  # index (0: free space), references, reserved, size
-_LENGTH = struct.Struct("<I")  # of a text, before the address of its heap; its index comes after the address
+_LENGTH = struct.Struct("<I")  # of a string, before the address of its heap, which its index follows
 _ALIGNMENT = 8
 
 
@@ -65,15 +65,15 @@ class HeapCheck:
                 indices = _indices(data[at:])
                 if indices is None:
                     raise SerializationError(
-                        f"{self._what} is damaged: the sizes of the texts at {start + at} are wrong."
+                        f"{self._what} is damaged: the sizes of the strings at byte {start + at} are wrong."
                     )
                 self._check_references(start + at, indices, parts)
                 at = data.find(_SIGNATURE, at + 1)
 
     def _check_references(self, heap: int, indices: set[int], parts: list[bytes]) -> None:
-        """Raise SerializationError for a reference to a text of a heap that would be longer than the file.
+        """Raise SerializationError for a reference to a string that would be longer than the file.
 
-        References are found by the address of the heap in them: length, address, index.
+        References (length, address of the heap, index) are found by the address.
         """
         address = struct.pack("<Q", heap)
         for data in parts:
@@ -81,7 +81,7 @@ class HeapCheck:
             while at >= 0:
                 length = _LENGTH.unpack_from(data, at - _LENGTH.size)[0]
                 if length > self._size and int.from_bytes(data[at + 8 : at + 12], "little") in indices:
-                    raise SerializationError(f"{self._what} is damaged: a text declares more bytes than the file has.")
+                    raise SerializationError(f"{self._what} is damaged: a string declares more bytes than the file has.")
                 at = data.find(address, at + 1)
 
     def _gaps(self) -> Iterator[tuple[int, int]]:
@@ -96,7 +96,7 @@ class HeapCheck:
 
 
 def _indices(data: bytes) -> set[int] | None:
-    """Return the indices of the objects of the heap at the start of `data`; None if they do not follow each other up to its end."""
+    """Return the indices of the objects of the heap at the start of `data`; None if their sizes do not fill the heap."""
     if len(data) < _HEADER.size:
         return None
     end = _HEADER.unpack_from(data)[1]

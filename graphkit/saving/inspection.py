@@ -24,7 +24,7 @@ from graphkit.saving.unwrap import layers_in, unwrapped
 from graphkit.saving.weights import structure_only
 
 Report = dict[str, Any]
-_MODEL_IS_NEEDED = "the model that these weights belong to: make it, then model.load_weights(path)"
+_MODEL_IS_NEEDED = "the model that these weights belong to: build it, then call model.load_weights(path)"
 
 
 def inspect_file(path: Any) -> Report:

@@ -36,10 +36,10 @@ def optimizer_differences(model: Any) -> Iterator[str]:
 
 
 def written_otherwise(model: Any) -> list[str]:
-    """Return, in words, what Keras 3 lacks and a file expresses in Keras' terms instead, by layer."""
+    """Describe what Keras 3 does not have and a file expresses with Keras' layers instead, layer by layer."""
     try:
         stack: list[tuple[Any, str]] = [(model.get_config(), getattr(model, "name", ""))]
-    except NotImplementedError:  # a model of a user's class
+    except NotImplementedError:  # a user-defined class of models
         return []
     found = []
     while stack:

@@ -145,7 +145,7 @@ def test_a_format_of_weights_alone_is_written_by_save_weights(tmp_path: Path) ->
         model.save_weights(tmp_path / "w.dir", overwrite=False)
     report = inspect_file(tmp_path / "w.dir")
     assert report["problems"] == []
-    assert report["needs"] == ["the model that these weights belong to: make it, then model.load_weights(path)"]
+    assert report["needs"] == ["the model that these weights belong to: build it, then call model.load_weights(path)"]
 
 
 def test_arrays_that_were_loaded_are_the_model_s_own() -> None:

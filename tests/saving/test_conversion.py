@@ -21,7 +21,7 @@ OPTIONS: dict[str, dict[str, Any]] = {".weights.json": {"max_shard_size": 1.0}, 
 SAID = {
     "model": "layers and their connections",
     "weights": "the weights",
-    "compile": "what compile was given",
+    "compile": "the compile settings",
     "state": "state of the optimizer",
 }
 
@@ -76,7 +76,7 @@ def test_the_state_of_the_optimizer_goes_along(model: Any, tmp_path: Path) -> No
 
 
 def test_strict_refuses_a_loss_and_leaves_no_file(model: Any, tmp_path: Path) -> None:
-    with pytest.raises(LossyConversionError, match="was not written: what compile was given"):
+    with pytest.raises(LossyConversionError, match="was not written: the compile settings"):
         graphkit.convert(model, tmp_path / "m.onnx", strict=True)
 
     assert list(tmp_path.iterdir()) == []
@@ -118,7 +118,7 @@ def test_the_command_says_what_is_lost(model: Any, tmp_path: Path, capsys: pytes
     assert main(["convert", str(tmp_path / "m.keras"), str(tmp_path / "m.onnx")]) == 0
     said = capsys.readouterr()
     assert said.out.strip() == str(tmp_path / "m.onnx")
-    assert "what compile was given (optimizer, loss, metrics)" in said.err
+    assert "the compile settings (optimizer, loss, metrics)" in said.err
 
 
 def test_the_command_is_strict_where_asked(model: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

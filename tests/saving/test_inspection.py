@@ -50,7 +50,7 @@ def test_weights_alone_are_counted_and_no_model(
     report = inspect_file(tmp_path / name)
 
     assert (report["format"], report["parameters"]) == (said, 10)
-    assert report["needs"] == ["the model that these weights belong to: make it, then model.load_weights(path)"]
+    assert report["needs"] == ["the model that these weights belong to: build it, then call model.load_weights(path)"]
     with pytest.raises(SerializationError, match=r"model\.load_weights\(path\)"):
         graphkit.load(tmp_path / name)
 

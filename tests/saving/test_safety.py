@@ -301,7 +301,7 @@ def test_a_heap_of_texts_without_an_end_does_not_hang(name: str, index: int, siz
 
     done = subprocess.run([sys.executable, "-c", _HUNG, path], capture_output=True, text=True, timeout=60, check=True)
 
-    assert name != "m.h5" or "sizes of the texts" in done.stdout
+    assert name != "m.h5" or "sizes of the strings" in done.stdout
 
 
 def test_a_text_longer_than_its_file_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
@@ -312,5 +312,5 @@ def test_a_text_longer_than_its_file_is_refused_before_it_is_allocated(tmp_path:
     data[reference - 4 : reference] = (0xF0000000).to_bytes(4, "little")
     path.write_bytes(data)
 
-    with pytest.raises(SerializationError, match="a text declares more bytes than the file has"):
+    with pytest.raises(SerializationError, match="a string declares more bytes than the file has"):
         graphkit.load(path)
