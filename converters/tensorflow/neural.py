@@ -311,10 +311,12 @@ def resized(images: Any, size: Any, method: str, align_corners: bool, half_pixel
         half_pixel_centers: whether to resize as TensorFlow 2 does.
 
     Raises:
-        SerializationError: the size of the images is unknown.
+        SerializationError: the size of the images is unknown, or the method is not available without half-pixel centers.
     """
     if half_pixel_centers:
         return _resize(images, size, method)
+    if method not in ("bilinear", "nearest"):
+        raise SerializationError(f"{method} resizing without half-pixel centers, as in TensorFlow 1, is not supported")
     sizes = np.ravel(known(size, "the size of a resized image")).tolist()
     for axis, new in zip((1, 2), sizes, strict=True):
         old = shape_of(images)[axis]

@@ -39,14 +39,14 @@ sys.addaudithook(_note)
 @pytest.fixture
 def secret(tmp_path: Path) -> Iterator[Path]:
     """A file on the user's machine, which must not be opened."""
-    path = tmp_path / "secret" / "words.txt"
+    path = tmp_path / "secret-of-the-reader" / "words.txt"
     path.parent.mkdir()
     path.write_text("root\nhunter2\n")
     OPENED.clear()
     _watching.append(True)
     yield path
     _watching.clear()
-    assert not [one for one in OPENED if "secret" in one or "socket" in one or "urllib.R" in one]
+    assert not [one for one in OPENED if "secret-of-the-reader" in one or "socket" in one or "urllib.R" in one]
 
 
 def named(path: Path) -> list[str]:
