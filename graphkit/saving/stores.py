@@ -183,7 +183,7 @@ class _Attributes(Mapping[str, Any]):
                     f"{self._what}: the attribute {name!r} declares the shape {kept.shape}, which is too large."
                 )
             if kept.dtype.hasobject:
-                self._heaps.check()
+                self._heaps.check_attribute(name)
             return self._attributes[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -293,12 +293,12 @@ def _values(dataset: Any, shape: tuple[int, ...], heaps: HeapCheck, what: str) -
     from h5py import Dataset, h5a, h5s
 
     if dataset.dtype.hasobject:
-        heaps.check()
+        heaps.check_array(dataset.get_offset(), dataset.get_storage_size())
         return _texts(Dataset(dataset), what)
     array: Array = np.empty(shape, dataset.dtype)
     dataset.read(h5s.ALL, h5s.ALL, array)
     if array.dtype.itemsize == 2 and h5a.exists(dataset, b"dtype"):
-        heaps.check()
+        heaps.check_attribute("dtype")
         if Dataset(dataset).attrs["dtype"] == "bfloat16":
             return array.view(dtypes.to_numpy("bfloat16"))
     if array.dtype.kind == "V":

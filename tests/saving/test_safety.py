@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 
@@ -19,6 +20,7 @@ import graphkit
 from graphkit import layers, models
 from graphkit.errors import SerializationError, UnknownClassError, UnsafeCodeError
 from graphkit.saving import bounds
+from graphkit.saving.hdf5_heaps import _lengths_of_attribute
 
 Change = Callable[[bytes], bytes | None]
 
@@ -304,12 +306,34 @@ def test_a_heap_of_texts_without_an_end_does_not_hang(name: str, index: int, siz
     assert name != "m.h5" or "sizes of the strings" in done.stdout
 
 
-def test_a_text_longer_than_its_file_is_refused_before_it_is_allocated(tmp_path: Path) -> None:
+@pytest.mark.parametrize("libver", ["earliest", "latest"])
+def test_references_to_texts_are_found_in_all_forms_of_attributes(libver: str, tmp_path: Path) -> None:
     path = tmp_path / "m.h5"
-    models.Sequential([layers.Input((4,)), layers.Dense(3)]).save(path)
+    with h5py.File(path, "w", libver=libver) as file:
+        file.attrs["keras_version"] = "2.2.4"
+        file.attrs["layer_names"] = np.array(["dense", "dense_1"], h5py.string_dtype())
+    data = path.read_bytes()
+
+    found = {
+        name: list(_lengths_of_attribute(data, data.index(name), len(name)))
+        for name in (b"keras_version\0", b"layer_names\0")
+    }
+
+    assert found == {b"keras_version\0": [5], b"layer_names\0": [5, 7]}
+
+
+@pytest.mark.parametrize("address", [None, 0x7000000])
+def test_a_text_longer_than_its_file_is_refused_before_it_is_allocated(address: int | None, tmp_path: Path) -> None:
+    path = tmp_path / "m.h5"
+    with h5py.File(path, "w") as file:
+        file.attrs["keras_version"] = "2.2.4"
+        file.attrs["model_config"] = "{}"
+        file.create_dataset("unused", data=np.zeros(3))
     data = bytearray(path.read_bytes())
-    reference = data.index(data.index(b"GCOL").to_bytes(8, "little"))
+    reference = data.index(data.index(b"GCOL").to_bytes(8, "little"), data.index(b"keras_version\0"))
     data[reference - 4 : reference] = (0xF0000000).to_bytes(4, "little")
+    if address is not None:
+        data[reference : reference + 8] = address.to_bytes(8, "little")
     path.write_bytes(data)
 
     with pytest.raises(SerializationError, match="a string declares more bytes than the file has"):
