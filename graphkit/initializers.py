@@ -38,7 +38,7 @@ class Initializer(Configurable):
     def may_wait(self, shape: Sequence[int]) -> bool:
         """Return whether a call with this shape may be deferred: it gives the same array later and cannot fail.
 
-        Built-in initializers depend on seed and shape alone. User-defined subclasses are called at once.
+        Built-in initializers depend on seed and shape alone. User-defined subclasses are called immediately.
         """
         sound = all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape)
         return sound and type(self).__module__ == __name__ and self._takes(shape)

@@ -187,7 +187,7 @@ def _evaluate_atom(atom: _Atom, sizes: Mapping[str, Size]) -> Size:
 
 
 def size_evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:
-    """Return `size` with the given names replaced by their sizes; an int is returned as it is."""
+    """Return `size` with the given names replaced by their sizes; an int is returned unchanged."""
     return size.evaluate(sizes) if isinstance(size, Dim) else size
 
 

@@ -162,7 +162,7 @@ def located(error: GraphKitError, where: str, name: str | None = None) -> GraphK
     Args:
         error: The error.
         where: The place, such as a file or a layer.
-        name: What to look for in the message in place of `where`.
+        name: What to look for in the message instead of `where`.
     """
     if (name or where) in str(error):
         return error

@@ -114,7 +114,7 @@ class Primitive:
         return infer_specs(self.decomposition, specs, params)
 
     def bind(self, *args: Any, **params: Any) -> Any:
-        """Apply it: emit an equation while tracing, otherwise compute at once."""
+        """Apply it: emit an equation while tracing, otherwise compute immediately."""
         from graphkit.ir.tracing import current_trace, is_traced, params_unknown
 
         trace = current_trace()

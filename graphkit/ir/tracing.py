@@ -105,7 +105,7 @@ class Trace:
 
     Args:
         parent: the enclosing trace (of the body of a loop or branch), whose tensors this one captures.
-        samples: arrays for the inputs, where the program is to run at once. Data-dependent sizes are measured on them; the
+        samples: arrays for the inputs, where the program is run immediately. Data-dependent sizes are measured on them; the
             program is valid for these sizes only, and `measures` keeps what is needed to compare them with other arrays.
         only_shapes: the trace infers shapes and dtypes and will not run, so ops need not reject a dtype that can still
             change.
@@ -245,7 +245,7 @@ def current_trace() -> Trace | None:
 
 @contextmanager
 def tracing(trace: Trace | None) -> Iterator[None]:
-    """Make `trace` the current one; with None, ops compute at once."""
+    """Make `trace` the current one; with None, ops compute immediately."""
     token = _current.set(trace)
     try:
         yield
@@ -423,7 +423,7 @@ def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
 
 
 def _program_at(program: Program, sizes: Mapping[str, Any]) -> Program:
-    """Retrace the body of a loop or branch with known sizes in place of names."""
+    """Retrace the body of a loop or branch with known sizes instead of names."""
     specs = [TensorSpec(evaluate_param(v.spec.shape, sizes), v.spec.dtype) for v in program.inputs]
     return trace(lambda *args: replay(program, args, known=sizes), *specs)
 

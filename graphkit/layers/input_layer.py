@@ -106,7 +106,7 @@ def Input(  # noqa: N802 (Keras' name)
         batch_size: the size of the batch axis; free by default.
         dtype: `floatx()` by default.
         sparse: must be False or None; only dense tensors are supported.
-        batch_shape: the shape with the batch axis, in place of `shape` and `batch_size`.
+        batch_shape: the shape with the batch axis, instead of `shape` and `batch_size`.
         name: the input's name; `input_layer`, `input_layer_1`, ... by default.
         tensor: a symbolic tensor to use as the input.
         optional: whether the input may be None.

@@ -398,13 +398,13 @@ class Layer(WeightedOperation):
         """The losses added by the last call and the penalties of the weight regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
 
-    # ----- quantisation -----
+    # ----- quantization -----
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        """Refuse: only layers with a kernel or an embedding table can be quantised. Source: keras Layer.quantize.
+        """Refuse: only layers with a kernel or an embedding table can be quantized. Source: keras Layer.quantize.
 
         Raises:
-            UnsupportedError: always; layers that can be quantised override this method.
+            UnsupportedError: always; layers that can be quantized override this method.
         """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 

@@ -19,7 +19,7 @@ class Deconvolution2D(Conv2DTranspose):
 
     Args:
         target_shape: Keras 1's `output_shape`, in the order of `data_format`, with the batch axis, which is ignored.
-        The others are those of `Conv2DTranspose`.
+        The remaining arguments are those of `Conv2DTranspose`.
 
     Source: keras 1 Deconvolution2D.
     """

@@ -424,7 +424,7 @@ class GRU(GRUArguments, _BuiltInRNN):
 
     Args:
         reset_after: whether the reset gate is applied after the product with the recurrent kernel (as in cuDNN) or before it.
-        The others are those of `LSTM`, without `unit_forget_bias`.
+        The remaining arguments are those of `LSTM`, without `unit_forget_bias`.
     """
 
     cell_class, cell_name, sequence_op = GRUCell, "gru_cell", staticmethod(gru)

@@ -248,7 +248,7 @@ class WeightedOperation(TypedOperation):
         return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
 
     def stored_values(self) -> dict[Variable, Any]:
-        """Return the values to store in place of the current ones, by variable; none by default."""
+        """Return the values to store instead of the current ones, by variable; none by default."""
         return {}
 
     def save_own_variables(self, store: Any) -> None:

@@ -157,7 +157,7 @@ class Functional(Model):
         return super().__call__(*args, **kwargs)
 
     def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with arrays conformed to `signature`; tensors are left as they are."""
+        """Return the arguments of a call with arrays conformed to `signature`; tensors are left unchanged."""
         given = args[0] if args else kwargs.get("inputs")
         if (not args and "inputs" not in kwargs) or _has_tensors(given):
             return args, kwargs
@@ -215,7 +215,7 @@ class Functional(Model):
 
         Args:
             training: Whether layers run in training mode.
-            specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None in place of a spec omits an optional input.
+            specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None instead of a spec omits an optional input.
         """
         chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
 

@@ -85,9 +85,9 @@ class Model(Layer):
 
         Args:
             mode: "int8", "int4" or "float8".
-            config: A config of `graphkit.quantizers`, in place of `mode` or with further settings.
+            config: A config of `graphkit.quantizers`, instead of `mode` or with further settings.
             filters: Selects layers: a regular expression searched for in the layer's name, several of them, or a function of the layer.
-            type_check: If True, layers of user-defined subclasses of the built-in layers are left as they are, with a warning.
+            type_check: If True, layers of user-defined subclasses of the built-in layers are left unchanged, with a warning.
             **kwargs: None are accepted.
 
         Raises:

@@ -23,7 +23,7 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
     """Return `value` as a tensor; Python numbers and lists become arrays of Keras' default dtypes.
 
     Args:
-        value: an array, a number, a nested list, a variable, a tracer or a `Dim`. Tracers and variables are returned as they are.
+        value: an array, a number, a nested list, a variable, a tracer or a `Dim`. Tracers and variables are returned unchanged.
         dtype: the dtype to cast to; None keeps the value's own.
 
     Raises:
@@ -65,7 +65,7 @@ def fits(value: Any, dtype: str) -> bool:
 
 
 def within(value: Any, dtype: str) -> Any:
-    """Clamp a Python int to the range of an integer dtype; return anything else as it is."""
+    """Clamp a Python int to the range of an integer dtype; return anything else unchanged."""
     if fits(value, dtype):
         return value
     info = np.iinfo(dtypes.to_numpy(dtype))

@@ -83,7 +83,7 @@ def magnitude(x: Any) -> Any:
 
 @operation("Real")
 def real(x: Any) -> Any:
-    """Return the real part; a real tensor is returned as it is. Source: keras.ops.real."""
+    """Return the real part; a real tensor is returned unchanged. Source: keras.ops.real."""
     x = tensor(x)
     return real_p.bind(x) if _is_complex(x) else identity_p.bind(x)
 

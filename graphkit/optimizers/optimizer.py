@@ -1,6 +1,6 @@
 """The base class of optimizers: variables, learning rate, clipping, decay, averages, constraints.
 
-An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes at once.
+An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes immediately.
 """
 
 from __future__ import annotations

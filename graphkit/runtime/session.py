@@ -108,7 +108,7 @@ def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
     kept = [item for item in named if _name_of(item) in available]
     missing = [_name_of(item) for item in named if item not in kept]
     if missing:
-        gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
+        gpu = " For CUDA install onnxruntime-gpu instead of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
         message = (
             f"Provider {missing[0]!r} is not available in this onnxruntime, which has: {', '.join(available)}.{gpu}"
         )

@@ -82,7 +82,7 @@ def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
 
 
 def _each(config: Any, get: Any) -> Any:
-    """Build the objects in a structure of configs; names are left as they are."""
+    """Build the objects in a structure of configs; names are left unchanged."""
     if isinstance(config, Mapping) and "class_name" in config and "config" in config:
         return get(dict(config))
     if isinstance(config, Mapping):

@@ -269,7 +269,7 @@ class RandomTranslation(_Affine):
     Args:
         height_factor: the range of the shift as a share of the height: a pair, or f for (-f, f); positive is down.
         width_factor: the range of the shift as a share of the width; positive is to the right.
-        The others are those of `RandomRotation`.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = f"height_factor width_factor {_FILLING}"
@@ -298,7 +298,7 @@ class RandomZoom(_Affine):
     Args:
         height_factor: the range of the zoom as a share of the height: a pair, or f for (-f, f); positive zooms out.
         width_factor: likewise for the width; by default the aspect ratio is kept.
-        The others are those of `RandomRotation`.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = f"height_factor width_factor {_FILLING}"
@@ -332,7 +332,7 @@ class RandomShear(_Affine):
     Args:
         x_factor: the range of the horizontal shear, within 0..1: a pair or a number.
         y_factor: likewise for the vertical shear.
-        The others are those of `RandomRotation`.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"

@@ -228,7 +228,7 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
     Args:
         bin_boundaries: [b0, b1, ...]: bin 0 is x < b0, bin 1 is b0 <= x < b1, and so on.
-        num_bins: in place of `bin_boundaries`: the number of bins, whose boundaries `adapt` learns as quantiles.
+        num_bins: instead of `bin_boundaries`: the number of bins, whose boundaries `adapt` learns as quantiles.
         epsilon: the error of the quantiles that `adapt` may make, as a share of the data.
         output_mode: "int", "one_hot", "multi_hot" or "count".
         sparse: must be False: only dense tensors are supported.
