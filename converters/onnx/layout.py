@@ -354,7 +354,7 @@ def _is_multiple(a: Size, b: Size) -> bool:
 
 
 def _reshape(run: _Pass, equation: Equation) -> bool:
-    """Reshape what is kept, if the axes that are split or merged are adjacent in its layout too."""
+    """Reshape what is kept, if the axes that are split or merged are also adjacent in its layout."""
     x = equation.inputs[0]
     axes = run.order(x)
     if axes is None:

@@ -20,7 +20,7 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: A folder used by this training only.
         save_freq: "epoch", or a number of batches.
-        double_checkpoint: Whether to keep the previous state too, in case the latest cannot be read.
+        double_checkpoint: Whether to also keep the previous state, in case the latest cannot be read.
         delete_checkpoint: Whether to delete the folder when training is complete.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Pausing Python's garbage collector while a graph is built, since it would scan all existing layers again and again."""
+"""Pause Python's garbage collector while a graph is built, since it would scan all existing layers repeatedly."""
 
 from __future__ import annotations
 

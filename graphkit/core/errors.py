@@ -125,7 +125,7 @@ class MissingWeightError(NotBuiltError, AttributeError):
 
 
 class MissingPackageError(GraphKitError, ImportError):
-    """What is asked for needs an optional package that is not installed."""
+    """A feature needs an optional package that is not installed."""
 
 
 class SerializationError(GraphKitError, ValueError):

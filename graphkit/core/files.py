@@ -194,7 +194,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove_files(folder: Path, names: Sequence[str]) -> None:
-    """Remove files of ours from a folder, and the folder itself if it is then empty."""
+    """Remove files that graphkit wrote from a folder, and the folder itself if it is then empty."""
     _remove([folder / name for name in names])
     with suppress(OSError):
         folder.rmdir()

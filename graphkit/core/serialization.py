@@ -96,7 +96,7 @@ def is_own(entry: Mapping[str, Any]) -> bool:
 
 
 def classes_of(module: str) -> dict[str, Any]:
-    """The registered classes of a module ("keras.layers"), by each name that files use: aliases and earlier names too."""
+    """The registered classes of a module ("keras.layers"), by each name that files use, including aliases and earlier names."""
     return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
 
 
@@ -132,7 +132,7 @@ def get_registered_name(obj: Any) -> str:
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """Return the class or function registered under `name`, or None; open scopes and the given tables are searched too."""
+    """Return the class or function registered under `name`, or None; open scopes and the given tables are also searched."""
     tables = (_custom.get() or {}, custom_objects or {}, _REGISTERED, module_objects or {})
     return next((table[name] for table in tables if name in table), None)
 
@@ -473,7 +473,7 @@ def find_function(name: Any) -> Any:
 class Configurable(Recording, Stamped):
     """Mixin for classes whose config is their constructor's arguments, stored in attributes of the same names.
 
-    Arguments of user-defined constructors are recorded; arguments that such a constructor cannot take are left out.
+    Arguments of user-defined constructors are recorded; arguments that such a constructor does not accept are left out.
     """
 
     def get_config(self) -> dict[str, Any]:

@@ -36,8 +36,8 @@ class Primitive:
             gradient transform sums over broadcast axes. With several outputs `g` and `out` are tuples; entries of `g` are
             None where nothing depends on that output.
         nondiff: the reason why there is no VJP.
-        decomposition: `(*inputs, **params) -> outputs`, written with ops. Makes this a composite: a reader handles it as a
-            whole or expands it. Without an abstract rule or VJP of its own, those of the decomposition apply.
+        decomposition: `(*inputs, **params) -> outputs`, written with ops. Makes this a composite: the engine or an exporter handles it as
+            one operation or expands it. If it has no abstract rule or VJP, those of the decomposition apply.
         inplace: the indexes of inputs whose buffer may also be the output's (same shape and dtype).
         sums: whether the kernel accumulates sums; half floats are then computed in float32 and rounded once, as in JAX
             and BLAS.
@@ -218,7 +218,7 @@ def primitive(name: str, abstract: Callable[..., Any] | None = None, **parts: An
 
     Raises:
         InvalidArgumentError: If a part is missing.
-        NameConflictError: If the name is taken.
+        NameConflictError: If the name is already in use.
     """
     return PRIMITIVES.add(name, Primitive(name, abstract, **parts))
 

@@ -366,7 +366,7 @@ def replay(
     expand: Callable[[Equation], bool] = lambda _: False,
     known: Mapping[str, Any] | None = None,
 ) -> list[Any]:
-    """Evaluate a program on `args`, in the current trace, or at once on arrays.
+    """Evaluate a program on `args`, in the current trace, or immediately on arrays.
 
     Sizes are inferred again, so a program with unknown sizes can be replayed on known ones. State is read from the variables
     and written to them.
@@ -375,7 +375,7 @@ def replay(
         program: any program.
         args: one tensor or array for each input.
         expand: chooses the composites that are replaced by their decomposition.
-        known: sizes by name, for `Dim`s in params, besides those that the shapes of `args` determine.
+        known: sizes by name, for `Dim`s in params, in addition to those that the shapes of `args` determine.
     """
     sizes = {**(known or {}), **bind_sizes(program, args)}
     env: dict[Value, Any] = dict(zip(program.inputs, args, strict=True))

@@ -208,7 +208,7 @@ class Adaptable(QuantizationArguments, LowRank):
     """A layer whose large weight can also be quantized.
 
     Args:
-        quantization_config: how the weight is quantized, where the dtype policy says that it is.
+        quantization_config: how the weight is quantized, if the dtype policy is a quantized one.
     """
 
     schemes: ClassVar[Mapping[str, Scheme]] = {}

@@ -91,7 +91,7 @@ class Dense(BiasArguments, _KernelLayer):
         bias_initializer, bias_regularizer, bias_constraint: of the bias.
         lora_rank: the rank of a LoRA update that is trained instead of the kernel; None trains the kernel.
         lora_alpha: the update is scaled by lora_alpha / lora_rank; `lora_rank` by default.
-        quantization_config: how the kernel is quantized, where the dtype policy says that it is.
+        quantization_config: how the kernel is quantized, if the dtype policy is a quantized one.
     """
 
     supports_masking = True

@@ -310,7 +310,7 @@ class ActivationAwareKernel(CalibratedKernel):
 
 
 def calibrated_shape(layer: Any) -> tuple[int, int]:
-    """Return (inputs, outputs) of a kernel for GPTQ and AWQ. With three axes, the first is the inputs alone if it is the largest.
+    """Return (inputs, outputs) of a kernel for GPTQ and AWQ. Of three axes, only the first belongs to the inputs if it is the largest.
 
     Raises:
         InvalidArgumentError: the kernel has neither two nor three axes.

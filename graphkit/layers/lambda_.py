@@ -100,7 +100,7 @@ class Lambda(Layer):
         return made
 
     def as_saved(self) -> Any:
-        """What stands for this layer in a file: itself, or the model of its ops."""
+        """Return what files store for this layer: the layer itself, or the model of its ops."""
         return layer_as_model(self) if self.saves_graph else self
 
     @classmethod

@@ -30,7 +30,7 @@ def weight_quantizer(layer: Any, default: Any) -> Any:
 
 
 def input_quantizer(layer: Any, default: Any) -> Any:
-    """Return the quantizer of the inputs, or None to leave them as they are. A config overrides `default`."""
+    """Return the quantizer of the inputs, or None to leave them unquantized. A config overrides `default`."""
     config = layer.quantization_config
     return default if config is None else config.activation_quantizer
 

@@ -142,7 +142,7 @@ class Functional(Model):
 
     @cached_property
     def signature(self) -> Signature:
-        """What may be fed to the model."""
+        """The inputs that the model accepts."""
         inputs = tuple(
             # As in Keras, the batch size may differ from the one the model was built with.
             InputInfo(name, (None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))

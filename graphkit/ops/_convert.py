@@ -80,7 +80,7 @@ def reals(what: str, *values: Any, to_float: bool = False) -> tuple[Any, ...]:
     """
     made = promote(*values, to_float=to_float)
     if dtype_name(made[0]) in dtypes.COMPLEX:
-        raise DTypeError(f"{what} expects real numbers, got {dtype_name(made[0])}; take ops.real or ops.abs of them.")
+        raise DTypeError(f"{what} expects real numbers, got {dtype_name(made[0])}; use ops.real or ops.abs first.")
     return made
 
 

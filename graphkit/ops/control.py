@@ -52,7 +52,7 @@ def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[Tens
         if not _same_spec(old, new):
             kind = ShapeError if old.dtype == new.dtype else DTypeError
             raise kind(
-                f"{what}: each carried value must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}. "
+                f"{what}: each carried value must keep its shape and dtype; value {number} is {old} before the step and {new} after it. "
                 "Cast or reshape the initial value, or what the body returns."
             )
 

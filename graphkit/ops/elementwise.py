@@ -456,19 +456,19 @@ def logical_not(x: Any) -> Any:
 
 @operation("Isnan")
 def isnan(x: Any) -> Any:
-    """Whether each element is NaN. Source: keras.ops.isnan."""
+    """Return whether each element is NaN. Source: keras.ops.isnan."""
     return isnan_p.bind(as_float(x))
 
 
 @operation("Isinf")
 def isinf(x: Any) -> Any:
-    """Whether each element is infinite. Source: keras.ops.isinf."""
+    """Return whether each element is infinite. Source: keras.ops.isinf."""
     return isinf_p.bind(as_float(x))
 
 
 @operation("Isfinite")
 def isfinite(x: Any) -> Any:
-    """Whether each element is finite. Source: keras.ops.isfinite."""
+    """Return whether each element is finite. Source: keras.ops.isfinite."""
     return logical_not(logical_or(isnan(x), isinf(x)))
 
 

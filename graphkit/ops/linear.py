@@ -66,7 +66,7 @@ def _through_copies(out: Any, a: Any, b: Any) -> Callable[[], Any]:
 
 
 def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
-    """Multiply half floats in float32: BLAS has none, and sums in half precision are too inaccurate."""
+    """Multiply half floats in float32: BLAS does not support them, and sums in half precision are too inaccurate."""
     np.copyto(out, np.matmul(a.astype(np.float32), b.astype(np.float32)), casting="unsafe")
 
 

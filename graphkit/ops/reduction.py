@@ -88,7 +88,7 @@ def _extreme_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool
 
 
 def _prod_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> list[Any]:
-    """Multiply the other elements by cumulative products from both sides, which is correct for zeros too."""
+    """Multiply the other elements by cumulative products from both sides, which is correct even if there are zeros."""
     from graphkit.ops.shaping import transpose
 
     rest = [a for a in range(x.ndim) if a not in axes]

@@ -135,7 +135,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
         raise InvalidTypeError(
-            "A traced tensor cannot be a size; use ops.shape(x)[axis], which is a size while tracing too."
+            "A traced tensor cannot be a size; use ops.shape(x)[axis], which is also a size while tracing."
         )
     return int(value)
 
@@ -865,7 +865,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         start: a number or a size; with `start` alone, the range is 0, 1, ... below it.
         stop: a number or a size, excluded.
         step: a nonzero number; 1 by default.
-        dtype: derived from the numbers by default; int32 where a size is unknown.
+        dtype: derived from the arguments by default; int32 if a size is unknown.
 
     Raises:
         UnknownSizeError: If an end is None.
@@ -880,7 +880,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     if any(v is None for v in (start, stop, step)):
         raise InvalidArgumentError(
             "arange: a bound is None, the unknown size of a symbolic tensor. Compute it inside a layer, where ops.shape(x) "
-            "returns a size that the graph knows."
+            "returns a symbolic size."
         )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))

@@ -386,8 +386,8 @@ class ModelSession:
     """A graphkit model in onnxruntime, always with its current weights.
 
     The first session has the weights built in: onnxruntime packs them and fuses normalizations into convolutions. Once a
-    weight changes, it is replaced by a second session, which is kept and takes the weights as inputs: the variables' own
-    arrays, so that nothing is copied or rebuilt when they change. Without packed weights convolutions take up to twice as
+    weight changes, it is replaced by a second session, which is kept and has the weights as inputs: it gets the variables' own
+    arrays, so nothing is copied or rebuilt when they change. Without packed weights, convolutions take up to twice as
     long, and other layers hardly longer. So the weights of a model with convolutions are built in again after
     `ROWS_BEFORE_REBUILDING` rows without a change.
 
@@ -498,7 +498,7 @@ class _FedWeights:
 
 
 def _fed_value(array: Any) -> Any:
-    """Return what `run` takes for an array: the array, or an OrtValue for dtypes that NumPy lacks."""
+    """Return an input for `run`: the array itself, or an OrtValue for dtypes that NumPy lacks."""
     if not isinstance(array, np.ndarray):
         return array  # an OrtValue already
     array = np.ascontiguousarray(array)

@@ -492,7 +492,7 @@ def _columns(dataset: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
         return
     if not isinstance(dataset, Iterable) or isinstance(dataset, (str, bytes)):
         raise InvalidTypeError(
-            "`adapt()` takes a dict of arrays or lists, or an iterable of dicts (batches or single rows). "
+            "`adapt()` accepts a dict of arrays or lists, or an iterable of dicts (batches or single rows). "
             f"Received instead an object of type {type(dataset)}."
         )
     batches = list(dataset) if iter(dataset) is dataset else dataset

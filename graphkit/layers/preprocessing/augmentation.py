@@ -405,7 +405,7 @@ class RandomPerspective(FactorLayer, _Warp):
 
 
 def _homography(start: Any, end: Any) -> Any:
-    """Return the projective maps (batch, 8) that take four points (batch, 4, 2) to four others."""
+    """Return the projective maps (batch, 8) that map four points (batch, 4, 2) to four others."""
     x, y, u, v = start[..., 0], start[..., 1], end[..., 0], end[..., 1]
     one, zero = ops.ones_like(x), ops.zeros_like(x)
     upper = ops.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=-1)
