@@ -232,7 +232,7 @@ class VarianceScaling(RandomInitializer):
         input_axes, output_axes: The axes of inputs and outputs; see `compute_fans`.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
     """
 
     def __init__(
@@ -354,7 +354,7 @@ class STFT(Initializer):
         periodic: Whether the window is periodic instead of symmetric.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.initializers.STFT.
     """
@@ -409,7 +409,7 @@ def get(identifier: Any) -> Any:
 
     Raises:
         UnknownClassError: The name is unknown.
-        InvalidArgumentError: `identifier` has another type.
+        InvalidArgumentError: `identifier` is of an unsupported type.
     """
     if isinstance(identifier, (np.ndarray, Configurable)):
         return Constant(identifier) if isinstance(identifier, np.ndarray) else identifier

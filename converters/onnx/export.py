@@ -43,7 +43,7 @@ NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
 EXTRA_KEY = "graphkit.more_weights"  # weights that inference does not read, and current states
 STATE_KEY = "graphkit.state"
-STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent where that is unknown
+STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent if unknown
 
 
 def export_model(
@@ -239,7 +239,7 @@ def program_to_onnx(
         metadata: further entries of `metadata_props`.
 
     Raises:
-        ExportError: an equation has no form in ONNX.
+        ExportError: an equation cannot be expressed in ONNX.
         InvalidArgumentError: the opset is not supported, or the number of names is wrong.
     """
     return program_to_document(program, input_names, output_names, opset=opset, name=name, metadata=metadata).whole()
@@ -377,7 +377,7 @@ def _declare(
 def _name_outputs(
     b: GraphBuilder, results: Sequence[Operand], wanted: Sequence[str], border: Border
 ) -> list[onnx.ValueInfoProto]:
-    """Name the results: by renaming a node's output, or with an Identity node where that is not possible."""
+    """Name the results: by renaming a node's output, or with an Identity node if that is not possible."""
     specs = [border(result.spec) for result in results]
     sources = [
         b.cast(result, spec.dtype) if spec != result.spec else result.name

@@ -24,7 +24,7 @@ class BackupAndRestore(Callback):
         delete_checkpoint: Whether to delete the folder when training is complete.
 
     Raises:
-        InvalidArgumentError: `backup_dir` or `save_freq` has a wrong value.
+        InvalidArgumentError: `backup_dir` or `save_freq` has an invalid value.
         SerializationError: When training starts, if no saved state can be read.
 
         Source: keras.callbacks.BackupAndRestore.

@@ -430,7 +430,7 @@ def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
 
 
 def _check_registered(cls: Any, name: str, registered: Any) -> None:
-    """Raise UnknownClassError where a config refers to a user-defined class that has the name of a built-in one."""
+    """Raise UnknownClassError if a config refers to a user-defined class that has the name of a built-in one."""
     if isinstance(registered, str) and registered and registered.split(">")[-1] not in (name, cls.__name__):
         raise UnknownClassError(
             f"The file names the class {name!r}, which is built into {cls.__module__.split('.')[0]}, but registered as {registered!r}. "
@@ -518,7 +518,7 @@ def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any
         functions: Names that stand for functions rather than classes (activations).
 
     Raises:
-        InvalidArgumentError: `identifier` has another type.
+        InvalidArgumentError: `identifier` is of an unsupported type.
         UnknownClassError: The name is not registered.
     """
     if identifier is None or (callable(identifier) and not inspect.isclass(identifier)):

@@ -126,7 +126,7 @@ class Operation(Recording):
 
     @property
     def _drawn_nodes(self) -> list[Node]:
-        """The calls that the user made, without the copies in models cut out of a graph."""
+        """The calls that the user made, without the copies in models extracted from a graph."""
         return [node for node in self.nodes if not node.is_copy]
 
     def _only_node(self, what: str) -> Node:

@@ -27,7 +27,7 @@ def gradients(target: Tracer, wrt: Sequence[Tracer | Variable], cotangent: Any =
         cotangent: the cotangent of `target`, of its shape and dtype; 1 by default.
 
     Returns:
-        One gradient for each of `wrt`; None where `target` does not depend on it.
+        One gradient for each of `wrt`; None if `target` does not depend on it.
 
     Raises:
         GraphError: If there is no current trace, or `target` is not a traced tensor.
@@ -55,7 +55,7 @@ def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -
         wrt: the tensors to differentiate with respect to.
 
     Returns:
-        One gradient for each of `wrt`; None where no output depends on it.
+        One gradient for each of `wrt`; None if no output depends on it.
 
     Raises:
         NotDifferentiableError: If an op between `wrt` and an output has no gradient.

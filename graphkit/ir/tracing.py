@@ -210,7 +210,7 @@ class Trace:
         return Tracer(self, inner)
 
     def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
-        """Return the size that `function` reads off the values of a tensor; a named `Dim` where there are no samples."""
+        """Return the size that `function` reads off the values of a tensor; a named `Dim` if there are no samples."""
         if self.samples is None or tracer.trace is not self:
             return Dim.named(f"{name}_{len(self.equations)}")
         so_far = Program(list(self.inputs), [], list(self.equations), [tracer.value])

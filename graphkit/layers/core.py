@@ -418,7 +418,7 @@ class EinsumDense(_KernelLayer):
         return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * trailing)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the config, with the GPTQ size only where there is one."""
+        """Return the config, with the GPTQ size only if there is one."""
         config = super().get_config()
         if not self.gptq_unpacked_column_size:
             config.pop("gptq_unpacked_column_size", None)

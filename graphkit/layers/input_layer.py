@@ -102,7 +102,7 @@ def Input(  # noqa: N802 (Keras' name)
     """Return a symbolic tensor that is an input of a model. Source: keras.Input.
 
     Args:
-        shape: the shape without the batch axis; None where a size is free.
+        shape: the shape without the batch axis; None for a free size.
         batch_size: the size of the batch axis; free by default.
         dtype: `floatx()` by default.
         sparse: must be False or None; only dense tensors are supported.

@@ -45,7 +45,7 @@ class Deconvolution2D(Conv2DTranspose):
             self.output_padding = self._padding_for(sizes, wanted)
 
     def _padding_for(self, sizes: Any, wanted: Any) -> tuple[int, ...] | None:
-        """Return the padding, or None where sizes are unknown, no padding is needed, or none gives the shape."""
+        """Return the padding, or None if sizes are unknown, no padding is needed, or none gives the shape."""
         if not all(isinstance(n, int) for n in (*sizes, *wanted)):
             return None
         windows = list(zip(sizes, wanted, self.kernel_size, self.strides, strict=True))

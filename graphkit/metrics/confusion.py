@@ -348,7 +348,7 @@ class AUC(_Confusion):
         thresholds: All thresholds, including one below 0 and one above 1.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.metrics.AUC.
     """

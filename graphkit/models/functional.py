@@ -202,7 +202,7 @@ class Functional(Model):
         tensors.update(zip(node.output_tensors, made, strict=True))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return None: the masks of the outputs travel on the tensors themselves."""
+        """Return None: the masks of the outputs are attached to the tensors themselves."""
         return None
 
     def _makes_masks(self) -> bool:
@@ -319,7 +319,7 @@ def _is_optional(tensor_: SymbolicTensor) -> bool:
 
 
 def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """If a model is cut out of the middle of a graph, repeat the calls in between on new inputs, as Keras does."""
+    """If a model is extracted from the middle of a graph, repeat the calls in between on new inputs, as Keras does."""
     flat = nest.flatten(inputs)
     if all(t.history is not None and isinstance(t.history.operation, InputLayer) for t in flat):
         return inputs, outputs

@@ -542,7 +542,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 
     Args:
         x_min: a number or a tensor; None means no limit.
-        x_max: likewise.
+        x_max: a number or a tensor; None means no limit.
 
     Raises:
         DTypeError: `x` is complex.

@@ -180,7 +180,7 @@ def _equation(equation: str) -> tuple[str, str, str]:
 
 
 def _sizes(terms: list[str], shapes: list[Shape]) -> dict[str, Size]:
-    """Map each letter to its size, a known one if possible. Raises ShapeError where sizes differ."""
+    """Map each letter to its size, a known one if possible. Raises ShapeError if sizes differ."""
     sizes: dict[str, Size] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for letter, size in zip(term, shape, strict=True):

@@ -117,7 +117,7 @@ reshape_p = primitive(
 
 @operation("Reshape")
 def reshape(x: Any, newshape: Any) -> Any:
-    """Reshape `x`; one size may be -1 (or None), which stands for the remaining elements.
+    """Reshape `x`; one size may be -1 (or None), and is then computed from the number of elements.
 
     Raises:
         ShapeError: If the numbers of elements differ, or several sizes are -1.
@@ -149,7 +149,7 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
     unknown = [axis for axis, size in enumerate(new) if isinstance(size, int) and size == -1]
     if len(unknown) > 1 or any(isinstance(s, int) and s < -1 for s in new):
         raise ShapeError(
-            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, and none less."
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, and none may be less."
         )
     total, known = product(old), product(tuple(s for a, s in enumerate(new) if a not in unknown))
     if not unknown:

@@ -108,7 +108,7 @@ class Optimizer(Declared, Configurable):
         variables: In Keras' order: iteration, learning rate, averages, then slots.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
         UnknownArgumentError: An argument is unknown.
 
     Source: keras.optimizers.Optimizer.

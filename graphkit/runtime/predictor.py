@@ -44,9 +44,9 @@ class Predictor:
         signature: how inputs are validated and cast.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
         InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
-        InvalidTypeError: `model` is of another type.
+        InvalidTypeError: `model` is of an unsupported type.
         RuntimeSessionError: onnxruntime rejects the model, or no requested provider is available.
         UnknownNameError: there is no such file.
     """

@@ -84,7 +84,7 @@ def _onnxruntime() -> Any:
 
 
 def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
-    """Return full provider names (with options where given), in order.
+    """Return full provider names (with their options, if given), in order.
 
     Args:
         wanted: names or (name, options) pairs; None for the best available. If several are given, those that this
@@ -182,7 +182,7 @@ class Session:
 
     Raises:
         InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
-        InvalidTypeError: `model` is of another type.
+        InvalidTypeError: `model` is of an unsupported type.
         RuntimeSessionError: onnxruntime rejects the model or a provider.
         UnknownNameError: there is no such file.
     """
@@ -550,7 +550,7 @@ def session_for(
         rows: how many rows are about to be computed.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
         RuntimeSessionError: onnxruntime rejects the model or a provider.
     """
     settings = (repr(providers), threads, left_out, model.stamp().trainable)  # GANs switch `trainable` back and forth
@@ -569,6 +569,6 @@ def model_as_onnx(model: Any) -> Any:
     """Return a graphkit model as an ONNX message, without its layer config.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
     """
     return deferred("onnx").model_to_onnx(model, config=False, program=_inference_program(model))

@@ -137,7 +137,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
 
     Raises:
         NotCompiledError: `compile` was not called, or the model has no optimizer.
-        InvalidArgumentError: The data do not match the model, or an argument has a wrong value.
+        InvalidArgumentError: The data do not match the model, or an argument has an invalid value.
         InvalidTypeError: An argument is unknown or has the wrong type.
         ShapeError: The shape of an array does not fit.
 

@@ -41,7 +41,7 @@ class Cross(Configurable):
         output_mode: "int" or "one_hot".
 
     Raises:
-        InvalidArgumentError: another `output_mode`.
+        InvalidArgumentError: `output_mode` is not supported.
     """
 
     keras_registered_name = "Cross"
@@ -69,7 +69,7 @@ class Feature(Configurable):
         output_mode: "int", "one_hot" or "float".
 
     Raises:
-        InvalidArgumentError: another `output_mode`.
+        InvalidArgumentError: `output_mode` is not supported.
     """
 
     keras_registered_name = "Feature"

@@ -297,7 +297,7 @@ class RandomZoom(_Affine):
 
     Args:
         height_factor: the range of the zoom as a share of the height: a pair, or f for (-f, f); positive zooms out.
-        width_factor: likewise for the width; by default the aspect ratio is kept.
+        width_factor: the same for the width; by default the aspect ratio is kept.
         The remaining arguments are those of `RandomRotation`.
     """
 
@@ -331,7 +331,7 @@ class RandomShear(_Affine):
 
     Args:
         x_factor: the range of the horizontal shear, within 0..1: a pair or a number.
-        y_factor: likewise for the vertical shear.
+        y_factor: the same for the vertical shear.
         The remaining arguments are those of `RandomRotation`.
     """
 

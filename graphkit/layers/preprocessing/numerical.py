@@ -27,7 +27,7 @@ class Rescaling(BuiltInLayer):
 
     Args:
         scale: a number, or an array that broadcasts to the inputs.
-        offset: likewise.
+        offset: a number, or an array that broadcasts to the inputs.
     """
 
     supports_masking = True
@@ -66,7 +66,7 @@ class Normalization(BuiltInLayer):
     Args:
         axis: an int or a tuple: the axes along which each index has its own mean and variance; None for a single one.
         mean: a number or an array with the shape of these axes; learned by `adapt` by default.
-        variance: likewise; to be given if and only if `mean` is.
+        variance: in the same form; to be given if and only if `mean` is.
         invert: whether to compute inputs * sqrt(variance) + mean instead.
 
     Raises:
