@@ -33,7 +33,7 @@ def element_type(dtype: str) -> int:
 # The dtypes that onnxruntime has CPU kernels for, by operator. The standard allows more. A node of another dtype is written with
 # casts around it: integers stay exact (they wrap as the narrow type would), and half floats are rounded once per operator
 # (onnxruntime would insert casts for float16 itself, but drops the rounding between two such nodes). Operators that are not listed
-# take every dtype.
+# accept every dtype.
 _FLOAT = "float32"
 _FLOATS = "float32 float64"
 _NUMBERS = "float32 float64 int32 int64"

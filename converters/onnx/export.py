@@ -101,7 +101,7 @@ def model_to_onnx(
         model: a built graphkit model.
         opset: 17 to 23.
         training: write the training-time forward pass instead of inference.
-        config: store the layer config in the metadata, so that the file loads back as the same layers.
+        config: store the layer config in the metadata, so that the file can be loaded as the same layers.
         program: the model's program, if it has been traced already.
 
     Raises:
@@ -196,7 +196,7 @@ def check_free_sizes(model: Any, program: Program) -> None:
 
 
 def _config(model: Any) -> dict[str, str]:
-    """Return the layers as JSON, or the reason why they have none (the file then runs, but does not load back as layers)."""
+    """Return the layers as JSON, or the reason why they have none (the file then runs, but cannot be loaded as layers)."""
     try:
         return {CONFIG_KEY: model.to_json()}
     except GraphKitError as error:
@@ -268,7 +268,7 @@ def program_with_weights_fed(
     opset: int = OPSET,
     name: str = "graphkit",
 ) -> tuple[Document, dict[str, tuple[Variable, tuple[Step, ...]]]]:
-    """Return a program as a document whose weights are inputs, and what to feed for them.
+    """Return a program as a document whose weights are inputs, and the sources of the arrays to feed.
 
     The weights come after the program's own inputs and its state. See `program_to_onnx` for the arguments.
 

@@ -27,7 +27,7 @@ class BackupAndRestore(Callback):
         InvalidArgumentError: `backup_dir` or `save_freq` has an invalid value.
         SerializationError: When training starts, if no saved state can be read.
 
-        Source: keras.callbacks.BackupAndRestore.
+    Source: keras.callbacks.BackupAndRestore.
     """
 
     def __init__(

@@ -147,7 +147,7 @@ class Dim:
         return found
 
     def is_name(self) -> bool:
-        """Return whether this is a bare name, not an expression of names."""
+        """Return whether this is a single name, not an expression of names."""
         return len(self._terms) == 1 and self._terms.get(next(iter(self._terms))) == 1 and self._bare() is not None
 
     def _bare(self) -> str | None:

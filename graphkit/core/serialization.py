@@ -50,8 +50,8 @@ def keras_class(module: str, *aliases: str, earlier: Sequence[str] = ()) -> Call
     Args:
         module: such as "keras.layers".
         aliases: further names that Keras has for it.
-        earlier: names that only older versions of Keras, or of graphkit, write; a class whose `keras_class_name` is another
-            than its own has its own name among them.
+        earlier: names that only older versions of Keras or graphkit write. If `keras_class_name` differs from the class' own
+            name, that name is one of them.
     """
 
     def add(cls: T) -> T:

@@ -1,4 +1,4 @@
-"""Nodes: calls of operations. A layer that is called twice owns two nodes, which share its weights."""
+"""Nodes: calls of operations. A layer that is called twice has two nodes, which share its weights."""
 
 from __future__ import annotations
 

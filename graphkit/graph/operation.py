@@ -1,4 +1,4 @@
-"""Operations: layers, models and ops, that is, whatever owns nodes because it can be called on symbolic tensors."""
+"""Operations: layers, models and ops, that is, everything that can be called on symbolic tensors and so has nodes."""
 
 from __future__ import annotations
 

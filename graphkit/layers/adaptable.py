@@ -193,7 +193,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
             return {getattr(self, name): value for name, value in scheme.merged(self).items()}
 
     def weights_were_loaded(self) -> None:
-        """Reset the LoRA factors after a file was read, since its weight includes the update."""
+        """Reset the LoRA factors after a file was read, since its weight already includes the update."""
         if self.lora_enabled:
             for factor in self.lora_weights:
                 factor.assign(ops.zeros(factor.shape))

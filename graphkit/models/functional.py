@@ -46,7 +46,7 @@ class Functional(Model):
         DisconnectedGraphError: An output needs an input that is not among `inputs`.
         NameConflictError: Two layers or ops have the same name.
 
-        Source: keras.Model.
+    Source: keras.Model.
     """
 
     keras_registered_name = "Functional"
