@@ -97,7 +97,7 @@ def imag(x: Any) -> Any:
 
 @operation("Isreal")
 def isreal(x: Any) -> Any:
-    """Whether each element has no imaginary part; True for all real dtypes, including NaN. Source: keras.ops.isreal."""
+    """Return whether each element has no imaginary part; True for all real dtypes, including NaN. Source: keras.ops.isreal."""
     x = tensor(x)
     return equal(imag_p.bind(x), 0) if _is_complex(x) else ones_like(x, dtype="bool")
 
