@@ -325,7 +325,7 @@ class Model(Layer):
         """
         if format != "onnx":
             raise InvalidArgumentError(
-                f"export: format must be 'onnx', got {format!r}. model.save(path) writes the other formats."
+                f"export: format must be 'onnx', got {format!r}. model.save(path) writes every other format that graphkit has."
             )
         if input_signature is not None:
             raise InvalidArgumentError(
