@@ -204,7 +204,7 @@ BY_NAME: dict[str, Activation] = {f.__name__: f for f in _FUNCTIONS} | {"swish":
 get_custom_objects()["graphkit>hard_sigmoid_keras2"] = hard_sigmoid_keras2  # how earlier files name it
 
 # Functions that Keras 3 does not have are written as a Sequential of its layers, whose call computes the same; Keras takes any
-# object that can be called as an activation. A functional model of ops would fix the rank of the inputs, which is unknown here.
+# object that can be called as an activation. A functional model of ops would fix the rank of the inputs, which a Dense does not know.
 _AS_LAYERS: dict[Activation, tuple[tuple[str, dict[str, Any]], ...]] = {
     hard_sigmoid_keras2: (
         ("Rescaling", {"scale": 0.2, "offset": 0.5}),
@@ -231,7 +231,7 @@ def get(identifier: Any) -> Activation:
 
 
 def _built_in(identifier: Any) -> Activation | None:
-    """Return the built-in function that a config describes: by name, or as layers (see `_AS_LAYERS`). None if there is none."""
+    """The function of a config that Keras wrote for one of its own, or graphkit for one that Keras does not have."""
     if not isinstance(identifier, Mapping):
         return None
     if identifier.get("class_name") == "function":
@@ -240,7 +240,7 @@ def _built_in(identifier: Any) -> Activation | None:
 
 
 def written_as_layers(config: Mapping[str, Any]) -> Activation | None:
-    """Return the function that a config of layers represents, or None: see `_AS_LAYERS`."""
+    """The function that a config of layers stands for, or None: see `_AS_LAYERS`."""
     inner = config.get("config")
     if config.get("class_name") != "Sequential" or not isinstance(inner, Mapping):
         return None
@@ -260,16 +260,13 @@ def _is_part(layer: Mapping[str, Any], part: tuple[str, dict[str, Any]]) -> bool
 
 
 def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:
-    """Return the name of a built-in function, or the config of another one.
+    """A built-in's name; of others their config.
 
     Args:
         activation: the function.
         compute_dtype: that of the layer which calls it; by default that of new layers.
 
-    Raises:
-        SerializationError: the function is a lambda.
-
-    Source: keras.activations.serialize.
+    Raises SerializationError for a lambda. Source: keras.activations.serialize.
     """
     name = getattr(activation, "__name__", "")
     if name in BY_NAME and str(getattr(activation, "__module__", "")).startswith("graphkit."):
@@ -280,7 +277,7 @@ def serialize(activation: Activation, compute_dtype: str | None = None) -> Any:
 
 
 def _as_layers(activation: Activation, compute_dtype: str | None) -> dict[str, Any]:
-    """Return the config of a Sequential of Keras' layers that computes an activation which Keras does not have."""
+    """The Sequential of Keras' layers that computes an activation which Keras does not have."""
     name, parts = activation.__name__, _AS_LAYERS[activation]
     policy = {
         "module": "keras",

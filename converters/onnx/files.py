@@ -1,4 +1,4 @@
-"""Read and write ONNX files. Models of more than 2 GB are written with their weights in a separate file."""
+"""ONNX messages written to disk: beside the target and renamed over it; weights over 2 GB in a file of their own."""
 
 from __future__ import annotations
 
@@ -26,18 +26,9 @@ def write_model(
     check: bool = True,
     overwrite: bool = True,
 ) -> Path:
-    """Write a model to `path`; a crash leaves the old file and its data file intact.
+    """Write a model to `path`; a crash leaves the old file whole, with its data file.
 
-    Args:
-        model: the model.
-        path: the target.
-        external_data: whether to write the weights to a separate file; by default only if the model exceeds 2 GB.
-        check: whether to run `onnx.checker` first.
-        overwrite: whether an existing file may be replaced.
-
-    Raises:
-        ExportError: the checker rejects the model.
-        FileWriteError: the file cannot be written.
+    Raises ExportError for what the checker refuses, FileWriteError where nothing can be written.
     """
     check_target(path, overwrite)
     document = model if isinstance(model, Document) else document_of(model)
@@ -60,23 +51,23 @@ def _write_message(document: Document, part: Path, data: str | None) -> None:
 
 
 def check_model(model: onnx.ModelProto | Document) -> None:
-    """Raise ExportError with the checker's message if the model is invalid or its shapes are inconsistent."""
+    """Raise ExportError with the checker's words for a model that is not valid, or whose shapes contradict themselves."""
     document = model if isinstance(model, Document) else document_of(model)
     try:
         onnx.checker.check_model(document.for_checking(), full_check=True)
     except Exception as error:
         raise ExportError(
-            f"onnx.checker rejects the exported model; this is a bug in graphkit, please report it: {error}"
+            f"onnx.checker refuses the exported model; this is a defect of graphkit, please report it: {error}"
         ) from error
 
 
 def is_too_large(model: onnx.ModelProto | Document) -> bool:
-    """Return whether a model exceeds protobuf's limit of 2 GB, and so cannot be a single file."""
+    """Whether a model cannot be one file: protobuf ends at 2 GB."""
     return (model if isinstance(model, Document) else document_of(model)).is_too_large
 
 
 def _write_data(document: Document, staged: Staged) -> str:
-    """Write the weights to a file named after a checksum of their values, so that the data file of an older model is kept."""
+    """Write the weights into a file whose name follows from their numbers, so that an older model keeps its own."""
     scratch = staged.part.with_name("data")
     with scratch.open("wb") as file:
         digest = document.write_data(file.write)
@@ -86,27 +77,27 @@ def _write_data(document: Document, staged: Staged) -> str:
 
 
 def _data_files(path: Path) -> list[Path]:
-    """Return the data files of older versions of a model, and of this one."""
+    """The data files of a model's older versions (and of this one)."""
     named = re.compile(rf"{re.escape(path.name)}\.[0-9a-f]{{8}}\.data")
     return [found for found in path.parent.iterdir() if named.fullmatch(found.name)]
 
 
 def _check_locations(message: onnx.ModelProto, path: Path) -> None:
-    """Raise UnsafePathError if a weight is stored anywhere but beside the model, SerializationError if its file is too short."""
+    """Raise UnsafePathError for weights that are to stand anywhere but beside the model."""
     what = repr(str(path))
     for tensor in external_tensors(message):
-        place = {entry.key: entry.value for entry in tensor.external_data}
+        said = {entry.key: entry.value for entry in tensor.external_data}
         where = f"{what}: the weight {tensor.name!r}"
-        file = file_beside(path, place.get("location"), where, folders=True)
-        numbers = [place.get("offset") or "0", place.get("length") or "0"]
+        file = file_beside(path, said.get("location"), where, folders=True)
+        numbers = [said.get("offset") or "0", said.get("length") or "0"]
         if not all(number.isascii() and number.isdecimal() for number in numbers):
-            raise SerializationError(f"{where} has the offset and length {numbers}, which are not numbers.")
+            raise SerializationError(f"{where} has the offset and length {numbers}, which are no numbers.")
         if sum(map(int, numbers)) > file.stat().st_size:
-            raise SerializationError(f"{where} extends past the end of {place['location']!r}: the file is truncated.")
+            raise SerializationError(f"{where} ends behind the end of {said['location']!r}: the file was cut short.")
 
 
 def external_tensors(message: onnx.ModelProto) -> list[onnx.TensorProto]:
-    """Return the tensors of a message, at any depth, whose values are stored in other files."""
+    """The tensors of a message, at any depth, whose numbers stand in other files."""
     found: list[onnx.TensorProto] = []
     stack: list[Any] = [message]
     while stack:
@@ -121,16 +112,16 @@ def external_tensors(message: onnx.ModelProto) -> list[onnx.TensorProto]:
 
 
 def read_message(path: Path) -> onnx.ModelProto:
-    """Read a message with its external weights. Raises SerializationError if the file is not an ONNX model or is incomplete."""
+    """A message with its external weights. Raises SerializationError for what is no ONNX model, or lacks a part."""
     try:
         message = onnx.load(str(path), "protobuf", load_external_data=False)
     except Exception as error:
         with path.open("rb") as file:
             kind = not_binary(file.read(4096))
-        problem = f"is not an ONNX model but {kind}" if kind else f"is not an ONNX model, or it is truncated: {error}"
-        raise SerializationError(f"{str(path)!r} {problem}.") from error
+        told = f"is no ONNX model but {kind}" if kind else f"is no ONNX model, or its end is missing: {error}"
+        raise SerializationError(f"{str(path)!r} {told}.") from error
     if not message.HasField("graph"):
-        raise SerializationError(f"{str(path)!r} is not an ONNX model: it contains no graph.")
+        raise SerializationError(f"{str(path)!r} is no ONNX model: it holds no graph.")
     _check_locations(message, path)
     try:
         load_external_data_for_model(message, str(path.parent))

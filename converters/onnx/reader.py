@@ -1,4 +1,4 @@
-"""Load ONNX files that graphkit exported, as the layers that they were exported from."""
+"""graphkit's own ONNX files read back as the layers they were exported from."""
 
 from __future__ import annotations
 
@@ -20,16 +20,14 @@ from .files import read_message
 from .relayout import undo_steps
 
 _STEP_ARGUMENTS = {"transpose": 1, "reshape": 1, "take": 2, "pad": 3}
-_MAX_TABLE = 1 << 28  # characters of JSON that are parsed
+_MAX_TABLE = 1 << 28  # characters of JSON that are looked at
 
 
 def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None) -> Any:
-    """Load a model that `export_model` wrote to `path`: layers from the metadata, weights from the initializers.
+    """The model that `export_model` wrote to `path`: layers from the metadata, weights from the initializers.
 
-    Raises:
-        SerializationError: the file is not an ONNX model, was not written by graphkit, or has metadata that do not match
-            its graph.
-        UnknownNameError: there is no such file.
+    Raises SerializationError for a file that is no ONNX model, that graphkit did not write, or whose tables do not fit it;
+    UnknownNameError where there is no file.
     """
     file = Path(path)
     if not file.is_file():
@@ -41,7 +39,7 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
     if CONFIG_KEY not in entries:
         producer = f" (its producer is {message.producer_name!r})" if message.producer_name else ""
         raise SerializationError(
-            f"{str(path)!r} is an ONNX model that graphkit did not write{producer}: it contains no layer config. "
+            f"{str(path)!r} is an ONNX model that graphkit did not write{producer}: it holds no layer config. "
             "It can be run by graphkit.runtime.Predictor; importing it as layers is not supported yet."
         )
     model = model_from_json(entries[CONFIG_KEY], custom_objects)
@@ -50,14 +48,14 @@ def load_model(path: str | Path, custom_objects: Mapping[str, Any] | None = None
 
 
 def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str]) -> dict[str, Any]:
-    """Return the weights of a file that graphkit exported, by path, in the layout of the layers."""
+    """The weights of a graphkit export by their paths, each as the layer had it."""
     initializers = {t.name: t for t in message.graph.initializer}
     arrays: dict[str, Any] = {}
     for name, row in _table(entries, WEIGHTS_KEY).items():
         tensor = initializers.get(name)
         if tensor is None:
             raise SerializationError(
-                f"The metadata list a weight {name!r}, but the graph has no initializer of this name."
+                f"The table of weights names an initializer {name!r} that the graph does not have."
             )
         arrays.setdefault(*_one_weight(name, row, numpy_helper.to_array(tensor)))
     for path, row in _table(entries, EXTRA_KEY).items():
@@ -79,7 +77,7 @@ def _table(entries: Mapping[str, str], key: str) -> dict[str, Any]:
 
 
 def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
-    """Return a weight's path, and its array with the layout steps of the export undone."""
+    """The weight's path and its array before the steps of the export."""
     try:
         path, shape, steps = (
             str(row["path"]),
@@ -87,16 +85,16 @@ def _one_weight(name: str, row: Any, array: Any) -> tuple[str, Any]:
             [_step(s) for s in row.get("steps", [])],
         )
         if (not steps and array.shape != shape) or array.size > 16 * max(int(np.prod(shape)), 1) + 16:
-            raise ValueError(f"the initializer has shape {array.shape}, but the metadata give {shape}")
+            raise ValueError(f"the initializer has shape {array.shape}, the table says {shape}")
         return path, undo_steps(array, shape, steps)
     except (TypeError, KeyError, ValueError, IndexError, AttributeError) as error:
-        raise SerializationError(f"The metadata of weight {name!r} do not match its initializer: {error}.") from None
+        raise SerializationError(f"The entry of weight {name!r} does not fit its initializer: {error}.") from None
 
 
 def _step(listed: Any) -> tuple[Any, ...]:
     kind, *arguments = listed
     if _STEP_ARGUMENTS.get(kind) != len(arguments):
-        raise ValueError(f"{listed!r:.80} is not a layout step")
+        raise ValueError(f"{listed!r:.80} is no step of a weight")
     return (kind, *(tuple(int(v) for v in a) if isinstance(a, list) else int(a) for a in arguments))
 
 
@@ -104,11 +102,11 @@ def _listed(path: str, row: Any) -> Any:
     try:
         return np.array(row["values"], dtypes.to_numpy(dtypes.standardize(row["dtype"]))).reshape(row["shape"])
     except (TypeError, KeyError, ValueError) as error:
-        raise SerializationError(f"The metadata of weight {path!r} cannot be read: {error}.") from None
+        raise SerializationError(f"The entry of weight {path!r} cannot be read: {error}.") from None
 
 
 def _set_weights(model: Any, arrays: Mapping[str, Any], where: str) -> None:
-    """Assign the model's variables; one that the file lacks keeps its initial value if it is not a weight."""
+    """Give the model's variables their numbers; one that the file lacks keeps its initial ones if it is not a weight."""
     for variable in model.variables:
         array = arrays.get(variable.path)
         if array is None:

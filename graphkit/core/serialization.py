@@ -50,8 +50,8 @@ def keras_class(module: str, *aliases: str, earlier: Sequence[str] = ()) -> Call
     Args:
         module: such as "keras.layers".
         aliases: further names that Keras has for it.
-        earlier: names that only older versions of Keras or graphkit write. If `keras_class_name` differs from the class' own
-            name, that name is one of them.
+        earlier: names that only older versions of Keras, or of graphkit, write; a class whose `keras_class_name` is another
+            than its own has its own name among them.
     """
 
     def add(cls: T) -> T:
@@ -96,7 +96,7 @@ def is_own(entry: Mapping[str, Any]) -> bool:
 
 
 def classes_of(module: str) -> dict[str, Any]:
-    """The registered classes of a module ("keras.layers"), by each name that files use, including aliases and earlier names."""
+    """The registered classes of a module ("keras.layers"), by each name that files use: aliases and earlier names too."""
     return {name: cls for (home, name), cls in _BUILTIN.items() if home == module}
 
 
@@ -132,7 +132,7 @@ def get_registered_name(obj: Any) -> str:
 def get_registered_object(
     name: str, custom_objects: Mapping[str, Any] | None = None, module_objects: Mapping[str, Any] | None = None
 ) -> Any:
-    """Return the class or function registered under `name`, or None; open scopes and the given tables are also searched."""
+    """Return the class or function registered under `name`, or None; open scopes and the given tables are searched too."""
     tables = (_custom.get() or {}, custom_objects or {}, _REGISTERED, module_objects or {})
     return next((table[name] for table in tables if name in table), None)
 
@@ -430,7 +430,7 @@ def _of_its_kind(module: str, config: Mapping[str, Any]) -> list[str]:
 
 
 def _check_registered(cls: Any, name: str, registered: Any) -> None:
-    """Raise UnknownClassError if a config refers to a user-defined class that has the name of a built-in one."""
+    """Raise UnknownClassError where a config refers to a user-defined class that has the name of a built-in one."""
     if isinstance(registered, str) and registered and registered.split(">")[-1] not in (name, cls.__name__):
         raise UnknownClassError(
             f"The file names the class {name!r}, which is built into {cls.__module__.split('.')[0]}, but registered as {registered!r}. "
@@ -473,7 +473,7 @@ def find_function(name: Any) -> Any:
 class Configurable(Recording, Stamped):
     """Mixin for classes whose config is their constructor's arguments, stored in attributes of the same names.
 
-    Arguments of user-defined constructors are recorded; arguments that such a constructor does not accept are left out.
+    Arguments of user-defined constructors are recorded; arguments that such a constructor cannot take are left out.
     """
 
     def get_config(self) -> dict[str, Any]:
@@ -518,7 +518,7 @@ def resolve(identifier: Any, module: str, kind: str, functions: Mapping[str, Any
         functions: Names that stand for functions rather than classes (activations).
 
     Raises:
-        InvalidArgumentError: `identifier` is of an unsupported type.
+        InvalidArgumentError: `identifier` has another type.
         UnknownClassError: The name is not registered.
     """
     if identifier is None or (callable(identifier) and not inspect.isclass(identifier)):

@@ -1,4 +1,4 @@
-"""Layers that are stored as the graph of their ops: Keras does not have their classes, but has all of the ops."""
+"""Layers that files hold as the graph of their ops: Keras has no class for them, but all of the ops."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ class SavedAsGraph:
         return self.as_saved() is not self
 
     def as_saved(self) -> Any:
-        """Return what files store for this layer: the model of its ops, or the layer itself."""
+        """Return the model that stands for this layer in a file, or the layer itself."""
         try:
             return layer_as_model(self)
-        except (GraphKitError, TypeError, ValueError):  # raised by ops that are given None for a size
+        except (GraphKitError, TypeError, ValueError):  # what an op raises that is given None for a size
             return self
