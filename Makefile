@@ -1,11 +1,11 @@
-# The tasks of a day's work, each in one word. `VENV=path make check` uses another environment.
+# The usual tasks. `VENV=path make check` uses another environment.
 VENV ?= .venv
 SITE ?= site
 PYTHON ?= python3
 
 .PHONY: install check test docs
 
-install:  # an environment with everything for development
+install:  # an environment for development
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet -e '.[dev,docs]'
 
@@ -16,5 +16,5 @@ check:  # lint, format, types
 test:  # the default tests
 	$(VENV)/bin/pytest -n 2
 
-docs:  # the site, in which a warning or a broken link is an error
+docs:  # the site; warnings and broken links are errors
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --site-dir $(SITE)

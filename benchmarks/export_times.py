@@ -4,7 +4,7 @@
 
 Every engine opens and exports the same files in its own process, after imports and a warm-up. The engines alternate, net by net.
 Then onnxruntime runs each export on one image in this process, also interleaved: median milliseconds. Keras on JAX exports with
-jax2onnx, which may need an environment of its own: `--jax-python`, or $GRAPHKIT_JAX_PYTHON.
+jax2onnx, which may need a separate environment: `--jax-python`, or $GRAPHKIT_JAX_PYTHON.
 """
 
 import argparse

@@ -3,7 +3,7 @@
     python benchmarks/steps.py --peer-python PATH [--nets mlp,cnn] [--engines graphkit,torch] [--rounds 5]
 
 Every engine trains in its own process, with `fit` over whole shuffled epochs, after a warm-up epoch. The rounds of the engines
-are interleaved, and the median is printed, with the ratio of graphkit to the best peer. --engines also takes torch-compile and
+are interleaved, and the median is printed, with the ratio of graphkit to the best peer. --engines also accepts torch-compile and
 keras-tensorflow-nojit.
 """
 

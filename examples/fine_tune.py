@@ -20,7 +20,7 @@ def train(model: Model, images: np.ndarray, labels: np.ndarray, epochs: int) -> 
 
 
 def pretrain(path: pathlib.Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Train and save the model to start from, which knows the digits 0 to 4."""
+    """Train and save the model to start from, which classifies the digits 0 to 4."""
     pixels = graphkit.Input((64,))
     x = layers.Dense(64, activation="relu", name="features_1")(pixels)
     x = layers.Dense(32, activation="relu", name="features_2")(x)

@@ -1,4 +1,4 @@
-"""graphkit: opens, draws, trains, changes and exports neural networks as graphs.
+"""graphkit: opens, draws, trains, edits and exports neural networks as graphs.
 
 The names are Keras 3's (`graphkit.layers`, `graphkit.models`, `graphkit.ops`, ...). Every module is imported on first use.
 """

@@ -19,7 +19,7 @@ from graphkit.ir.variable import Variable
 def value_and_grad(function: Callable[..., Any], variables: Sequence[Variable]) -> Callable[..., tuple[Any, list[Any]]]:
     """Return a function with the same arguments as `function` that returns `(value, gradients)`.
 
-    The value is an array. The gradients are in the order of `variables`, with None where the value does not depend on a variable.
+    The value is an array. The gradients are in the order of `variables`, with None for a variable that the value does not depend on.
     Assignments of `function` to variables (moving statistics) take effect.
 
     Args:

@@ -303,7 +303,7 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
     __eq__, __hash__ = object.__eq__, object.__hash__  # maps compare by identity, as in Keras
 
     def get_config(self) -> dict[str, Any]:
-        """Return default and map; without a default, the names of the policies are None too, as in Keras."""
+        """Return default and map; without a default, the names of the policies are also None, as in Keras."""
         policies = {path: to_json(policy) for path, policy in self._map.items()}
         if self._given is None:
             for made in policies.values():

@@ -38,7 +38,7 @@ class Initializer(Configurable):
     def may_wait(self, shape: Sequence[int]) -> bool:
         """Return whether a call with this shape may be deferred: it gives the same array later and cannot fail.
 
-        Built-in initializers depend on seed and shape alone. User-defined subclasses are called at once.
+        Built-in initializers depend on seed and shape alone. User-defined subclasses are called immediately.
         """
         sound = all(isinstance(size, (int, np.integer)) and size >= 0 for size in shape)
         return sound and type(self).__module__ == __name__ and self._takes(shape)
@@ -232,7 +232,7 @@ class VarianceScaling(RandomInitializer):
         input_axes, output_axes: The axes of inputs and outputs; see `compute_fans`.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
     """
 
     def __init__(
@@ -354,7 +354,7 @@ class STFT(Initializer):
         periodic: Whether the window is periodic instead of symmetric.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.initializers.STFT.
     """
@@ -409,7 +409,7 @@ def get(identifier: Any) -> Any:
 
     Raises:
         UnknownClassError: The name is unknown.
-        InvalidArgumentError: `identifier` has another type.
+        InvalidArgumentError: `identifier` is of an unsupported type.
     """
     if isinstance(identifier, (np.ndarray, Configurable)):
         return Constant(identifier) if isinstance(identifier, np.ndarray) else identifier

@@ -92,7 +92,7 @@ class OrthogonalRegularizer(Regularizer):
         mode: "rows" or "columns": which vectors to make orthogonal.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
     """
 
     def __init__(self, factor: float = 0.01, mode: str = "rows") -> None:
@@ -128,7 +128,7 @@ def get(identifier: Any) -> Any:
 
     Raises:
         UnknownClassError: The name is unknown.
-        InvalidArgumentError: `identifier` has another type.
+        InvalidArgumentError: `identifier` is of an unsupported type.
     """
     return resolve(identifier, _HOME, "regularizer")
 

@@ -1,4 +1,4 @@
-"""ONNX: programs and models written as ONNX, and read back. Names are imported when they are first used: onnx itself is slow to import."""
+"""Export of programs and models to ONNX, and import of those. Modules are imported on first use, since onnx is slow to import."""
 
 from __future__ import annotations
 

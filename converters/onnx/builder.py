@@ -34,7 +34,7 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
 class Operand:
-    """An input of a lowering: a name in the graph, its spec, and its values where they are known.
+    """An input of a lowering: a name in the graph, its spec, and its values if they are known.
 
     The initializer is created, or `make` called, only when `name` is first read, so a value that ends up in an attribute
     adds nothing to the graph.
@@ -132,7 +132,7 @@ class Names:
         self._used: dict[str, int] = {}
 
     def unique(self, wanted: str) -> str:
-        """Return `wanted`, or `wanted_1`, `wanted_2`, ... if it is taken."""
+        """Return `wanted`, or `wanted_1`, `wanted_2`, ... if that name is in use."""
         name = wanted
         while name in self._used:
             self._used[wanted] += 1
@@ -282,7 +282,7 @@ class GraphBuilder:
         return self.root.dtypes[str(value)]
 
     def cast(self, value: Input, dtype: str) -> str:
-        """Return the name of `value` in another dtype, with a Cast if it has not that dtype."""
+        """Return the name of `value` in another dtype, with a Cast if its dtype differs."""
         name = self.name_of(value)
         if self.root.dtypes.get(name) == dtype:
             return name

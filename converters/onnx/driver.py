@@ -70,7 +70,7 @@ def lower_equations(b: GraphBuilder, equations: Iterable[Equation], env: Environ
         env: the operand of each value; gains the values that the equations compute.
 
     Raises:
-        ExportError: an equation has no form in ONNX. The message names its primitive and layer.
+        ExportError: an equation cannot be expressed in ONNX. The message names its primitive and layer.
     """
     outer = b.equation
     for equation in equations:
@@ -115,13 +115,13 @@ def _why_not(equation: Equation, opset: int) -> str:
     name = equation.primitive.name
     entry = LOWERINGS.get(name)
     if entry is None:
-        return f"{_where(equation)} has no form in ONNX.{did_you_mean(name, LOWERINGS)}"
+        return f"{_where(equation)} cannot be expressed in ONNX.{did_you_mean(name, LOWERINGS)}"
     if entry.limitation is not None:
         return f"{_where(equation)} cannot be written as ONNX: {entry.limitation.reason}."
     later = [low.since for low in entry.lowerings if low.since > opset]
     if later:
         return f"{_where(equation)} requires opset {min(later)}, got opset {opset}. Export with opset={min(later)}."
-    return f"{_where(equation)} with {dict(equation.params)} has no form in ONNX."
+    return f"{_where(equation)} with {dict(equation.params)} cannot be expressed in ONNX."
 
 
 def operand_of(b: GraphBuilder, atom: Atom, env: Mapping[Value, Operand]) -> Operand:

@@ -33,7 +33,7 @@ def element_type(dtype: str) -> int:
 # The dtypes that onnxruntime has CPU kernels for, by operator. The standard allows more. A node of another dtype is written with
 # casts around it: integers stay exact (they wrap as the narrow type would), and half floats are rounded once per operator
 # (onnxruntime would insert casts for float16 itself, but drops the rounding between two such nodes). Operators that are not listed
-# take every dtype.
+# accept every dtype.
 _FLOAT = "float32"
 _FLOATS = "float32 float64"
 _NUMBERS = "float32 float64 int32 int64"
@@ -65,7 +65,7 @@ KERNEL_DTYPES: dict[str, frozenset[str]] = {
     op: frozenset(dtypes.split()) for ops, dtypes in _GROUPS.items() for op in ops.split()
 }
 
-# The inputs that have the dtype a node computes in, where that is not all of them.
+# The inputs that have the dtype in which a node computes, if only some have it.
 TYPED_INPUTS: dict[str, tuple[int, ...]] = {
     "Where": (1, 2), "TopK": (0,), "CumSum": (0,), "Expand": (0,), "Tile": (0,), "Pad": (0, 2), "Trilu": (0,), "Resize": (0,),
     "ReduceSum": (0,), "ReduceMean": (0,), "ReduceProd": (0,), "ReduceMax": (0,), "ReduceMin": (0,), "ReduceSumSquare": (0,),

@@ -43,7 +43,7 @@ NO_CONFIG_KEY = "graphkit.no_config"
 WEIGHTS_KEY = "graphkit.weights"
 EXTRA_KEY = "graphkit.more_weights"  # weights that inference does not read, and current states
 STATE_KEY = "graphkit.state"
-STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent where that is unknown
+STRUCTURE_KEY = "graphkit.structure"  # how inputs and outputs are nested; absent if unknown
 
 
 def export_model(
@@ -101,7 +101,7 @@ def model_to_onnx(
         model: a built graphkit model.
         opset: 17 to 23.
         training: write the training-time forward pass instead of inference.
-        config: store the layer config in the metadata, so that the file loads back as the same layers.
+        config: store the layer config in the metadata, so that the file can be loaded as the same layers.
         program: the model's program, if it has been traced already.
 
     Raises:
@@ -196,7 +196,7 @@ def check_free_sizes(model: Any, program: Program) -> None:
 
 
 def _config(model: Any) -> dict[str, str]:
-    """Return the layers as JSON, or the reason why they have none (the file then runs, but does not load back as layers)."""
+    """Return the layers as JSON, or the reason why they have none (the file then runs, but cannot be loaded as layers)."""
     try:
         return {CONFIG_KEY: model.to_json()}
     except GraphKitError as error:
@@ -239,7 +239,7 @@ def program_to_onnx(
         metadata: further entries of `metadata_props`.
 
     Raises:
-        ExportError: an equation has no form in ONNX.
+        ExportError: an equation cannot be expressed in ONNX.
         InvalidArgumentError: the opset is not supported, or the number of names is wrong.
     """
     return program_to_document(program, input_names, output_names, opset=opset, name=name, metadata=metadata).whole()
@@ -268,7 +268,7 @@ def program_with_weights_fed(
     opset: int = OPSET,
     name: str = "graphkit",
 ) -> tuple[Document, dict[str, tuple[Variable, tuple[Step, ...]]]]:
-    """Return a program as a document whose weights are inputs, and what to feed for them.
+    """Return a program as a document whose weights are inputs, and the sources of the arrays to feed.
 
     The weights come after the program's own inputs and its state. See `program_to_onnx` for the arguments.
 
@@ -377,7 +377,7 @@ def _declare(
 def _name_outputs(
     b: GraphBuilder, results: Sequence[Operand], wanted: Sequence[str], border: Border
 ) -> list[onnx.ValueInfoProto]:
-    """Name the results: by renaming a node's output, or with an Identity node where that is not possible."""
+    """Name the results: by renaming a node's output, or with an Identity node if that is not possible."""
     specs = [border(result.spec) for result in results]
     sources = [
         b.cast(result, spec.dtype) if spec != result.spec else result.name

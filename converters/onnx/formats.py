@@ -11,13 +11,13 @@ from graphkit.saving import formats
 from graphkit.saving.formats import Format
 from graphkit.saving.source import Source
 
-# An ONNX file is a protobuf message that begins with field 1, the IR version, and goes on with one of the other fields.
+# An ONNX file is a protobuf message that begins with field 1, the IR version, and continues with one of the other fields.
 _FIRST_FIELD = 0x08
 _NEXT_FIELDS = (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 0x72)
 
 
 def recognizes(head: bytes) -> bool:
-    """Whether a file that begins with these bytes looks like ONNX."""
+    """Return whether a file that begins with these bytes looks like ONNX."""
     return len(head) > 2 and head[0] == _FIRST_FIELD and 0 < head[1] < 64 and head[2] in _NEXT_FIELDS
 
 
@@ -30,13 +30,13 @@ class Onnx(Format):
     options: ClassVar[Mapping[str, str]] = {
         "opset": "17 to 23 (default: 21)",
         "training": "True writes the forward pass of training",
-        "external_data": "True puts the weights into a file of their own (default: only above 2 GB)",
-        "check": "False leaves onnx.checker out",
+        "external_data": "True puts the weights into a separate file (default: only above 2 GB)",
+        "check": "False skips onnx.checker",
         "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
     }
 
     def recognizes(self, source: Source) -> int:
-        """By the first fields of the message; by the suffix where other fields come first."""
+        """Score a file by the first fields of the message, or by the suffix if other fields come first."""
         if recognizes(source.head):
             return formats.LIKELY
         is_named = source.suffix in self.suffixes and not source.is_folder and not source.is_hdf5

@@ -104,7 +104,7 @@ class _Pass:
         return kept[1] if kept is not None else None
 
     def base(self, atom: Atom) -> Atom:
-        """Return what is kept for a value."""
+        """Return the operand that is stored for a value, possibly in another layout."""
         kept = self._kept.get(atom) if isinstance(atom, Value) else None
         return kept[0] if kept is not None else atom
 
@@ -128,7 +128,7 @@ class _Pass:
         return self._plain[atom]
 
     def arranged(self, atom: Atom, axes: Axes) -> Atom:
-        """Return what becomes the value when transposed by `axes`; lower ranks get leading axes of size 1 first."""
+        """Return the operand that, transposed by `axes`, is the value; lower ranks get leading axes of size 1 first."""
         if atom.spec.rank == 0:
             return atom
         if atom.spec.rank < len(axes):
@@ -354,7 +354,7 @@ def _is_multiple(a: Size, b: Size) -> bool:
 
 
 def _reshape(run: _Pass, equation: Equation) -> bool:
-    """Reshape what is kept, if the axes that are split or merged are adjacent in its layout too."""
+    """Reshape what is kept, if the axes that are split or merged are also adjacent in its layout."""
     x = equation.inputs[0]
     axes = run.order(x)
     if axes is None:

@@ -17,7 +17,7 @@ class SwapEMAWeights(Callback):
     Raises:
         InvalidArgumentError: When used, if the optimizer keeps no averages (`use_ema=True`).
 
-        Source: keras.callbacks.SwapEMAWeights.
+    Source: keras.callbacks.SwapEMAWeights.
     """
 
     def __init__(self, swap_on_epoch: bool = False) -> None:

@@ -20,14 +20,14 @@ class BackupAndRestore(Callback):
     Args:
         backup_dir: A folder used by this training only.
         save_freq: "epoch", or a number of batches.
-        double_checkpoint: Whether to keep the previous state too, in case the latest cannot be read.
+        double_checkpoint: Whether to also keep the previous state, in case the latest cannot be read.
         delete_checkpoint: Whether to delete the folder when training is complete.
 
     Raises:
-        InvalidArgumentError: `backup_dir` or `save_freq` has a wrong value.
+        InvalidArgumentError: `backup_dir` or `save_freq` has an invalid value.
         SerializationError: When training starts, if no saved state can be read.
 
-        Source: keras.callbacks.BackupAndRestore.
+    Source: keras.callbacks.BackupAndRestore.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ Logs = Mapping[str, Any] | None
 
 
 def record_rate(model: Any, logs: Logs) -> None:
-    """Add the learning rate to the results of an epoch, which go to the history and to log files."""
+    """Add the learning rate to the results of an epoch, which are recorded in the history and in log files."""
     if isinstance(logs, dict):
         logs["learning_rate"] = float(np.asarray(model.optimizer.learning_rate))
 
@@ -99,7 +99,7 @@ class Callback:
 
 
 class History(Callback):
-    """Records the results of all epochs: `history` by name, `epoch` their numbers. `fit` returns it."""
+    """Records the results of all epochs: `history` holds them by name, `epoch` the epoch numbers. `fit` returns it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class History(Callback):
         self.epoch: list[int] = []
 
     def on_train_begin(self, logs: Logs = None) -> None:
-        """Clear the numbers of the epochs."""
+        """Clear the epoch numbers."""
         self.epoch = []
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:

@@ -91,7 +91,7 @@ class ModelCheckpoint(Monitor):
         **old: `period`, Keras 2's number of epochs between saves; others are ignored.
 
     Raises:
-        InvalidArgumentError: `save_freq` or `filepath` has a wrong value.
+        InvalidArgumentError: `save_freq` or `filepath` has an invalid value.
 
     Source: keras.callbacks.ModelCheckpoint.
     """

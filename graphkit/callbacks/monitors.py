@@ -16,7 +16,8 @@ from graphkit.core.messages import write_message
 class Monitor(Callback):
     """Base of callbacks that wait for a result to improve.
 
-    With mode "auto", a lower loss is better, and a metric's class tells its direction. This is resolved at the end of the first epoch.
+    With mode "auto", a lower loss is better, and the class of a metric determines its direction, which is resolved at the end
+    of the first epoch.
 
     Args:
         monitor: The name of the result, such as "val_loss".
@@ -38,7 +39,7 @@ class Monitor(Callback):
         self.best: Any = None
 
     def _decide(self) -> None:
-        """Resolve the direction. Raises InvalidArgumentError if neither the mode nor the metric tells it."""
+        """Resolve the direction. Raises InvalidArgumentError if neither the mode nor the metric determines it."""
         if self.monitor_op is not None:
             return
         direction = {"min": "down", "max": "up"}.get(self.mode) or self._direction()

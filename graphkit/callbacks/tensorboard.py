@@ -24,10 +24,10 @@ class TensorBoard(Callback):
         write_images: Must be False: images of weights are not written.
         write_steps_per_second: Whether to write the number of steps per second.
         update_freq: "epoch", or also write the training results every batch ("batch") or every given number of batches.
-        profile_batch, embeddings_freq, embeddings_metadata: Must be left out: profiles and projections are not written.
+        profile_batch, embeddings_freq, embeddings_metadata: Must not be given: profiles and projections are not written.
 
     Raises:
-        InvalidArgumentError: An argument requests what is not written, or `update_freq` has a wrong value.
+        InvalidArgumentError: An argument requests data that are not written, or `update_freq` has an invalid value.
 
     Source: keras.callbacks.TensorBoard.
     """

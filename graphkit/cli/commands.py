@@ -10,11 +10,11 @@ from typing import Any
 from graphkit.cli.terminal import say
 
 _ABOUT = """\
-Open, draw, change, train and export neural networks as graphs: Keras in, Keras and ONNX out, on NumPy.
+Open, draw, train, edit and export neural networks as graphs. Reads Keras files, writes Keras and ONNX, and computes on NumPy.
 
 examples:
-  graphkit summary model.h5                    print the table of layers, also of old files
-  graphkit plot model.keras -o model.html      draw a page to pan, zoom and inspect
+  graphkit summary model.h5                    print the table of layers (old files included)
+  graphkit plot model.keras -o model.html      draw the graph on a page to pan, zoom and inspect
   graphkit convert model.h5 model.onnx         convert for onnxruntime
   graphkit convert model.onnx model.keras      convert for Keras
   graphkit run train.py --epochs 3             run a script that imports keras, without Keras

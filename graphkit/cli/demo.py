@@ -251,7 +251,7 @@ def as_text(report: dict[str, Any], folder: Path) -> str:
     agree = max(differences.values()) <= _AGREEMENT
     names = list(next(iter(times.values())))
     lines = [
-        f"trained in {report['training_seconds']:.1f} s ({report['epochs']} epochs, {report['parameters']:,} parameters)",
+        f"trained in {report['training_seconds']:.1f} s (epochs: {report['epochs']}, parameters: {report['parameters']:,})",
         "",
         f"on {report['held_out_images']} held-out images",
         *_table(

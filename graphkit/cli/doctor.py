@@ -43,7 +43,7 @@ def examine() -> int:
                 say(f"  {name:<22} {value}")
                 if problem:
                     problems.append(problem)
-        except Exception as error:  # a part that fails is a finding, and the report goes on
+        except Exception as error:  # a failure is reported as a problem, and the report continues
             problems.append(f"{title}: {type(error).__name__}: {error}")
     say("\nself test")
     for name, check in _checks():

@@ -113,7 +113,7 @@ _RENAMED: dict[tuple[str, str], tuple[str, str]] = {
 """Names that graphkit has elsewhere. The key is (first part of the module's name, or "tf" for TensorFlow; the name)."""
 
 _CALLABLE = {"layers.merge": "merge"}
-"""Modules that are functions too: `keras.layers.merge` was a function in Keras 1 and a module in Keras 2."""
+"""Modules that can also be called: `keras.layers.merge` was a function in Keras 1 and a module in Keras 2."""
 
 _DTYPES = (
     "bfloat16", "bool", "float16", "float32", "float64", "int16", "int32", "int64", "int8", "string", "uint16", "uint32", "uint64", "uint8",
@@ -267,7 +267,7 @@ def impersonating() -> Iterator[None]:
     taken = [name for name in _ROOTS if name in sys.modules]
     if taken:
         raise NameConflictError(
-            f"{', '.join(taken)} has been imported in this process already, so graphkit cannot take its place."
+            f"{', '.join(taken)} has been imported in this process already, so graphkit cannot replace it."
         )
     finder = _Finder()
     sys.meta_path.insert(0, finder)

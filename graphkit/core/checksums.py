@@ -1,4 +1,4 @@
-"""CRC-32C (RFC 3720) in the form that TensorFlow's files carry it."""
+"""CRC-32C (RFC 3720) in the form that TensorFlow's files store."""
 
 from __future__ import annotations
 

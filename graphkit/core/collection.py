@@ -1,4 +1,4 @@
-"""Pausing Python's cycle collector while a graph is built, since it would scan all existing layers again and again."""
+"""Pause Python's garbage collector while a graph is built, since it would scan all existing layers repeatedly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def collection_paused() -> Iterator[None]:
-    """Pause the cycle collector inside the block, and restore its previous state afterwards.
+    """Pause the garbage collector inside the block, and restore its previous state afterwards.
 
     The cycles of a graph of layers stay alive, so nothing is missed. If two threads overlap, the first to leave turns the
     collector on again.

@@ -121,7 +121,7 @@ class Declared:
     `__init__` itself keeps it, and may call the generated constructor of its base.
 
     `class Group(Declared, kw_only=True)` is a group of shared arguments. They follow a class' own arguments unless its
-    `argument_order` says otherwise, and type checkers treat them as keyword-only. The arguments of
+    `argument_order` specifies another order, and type checkers treat them as keyword-only. The arguments of
     `class Group(Declared, init=False)` precede the class' own.
     """
 
@@ -129,7 +129,7 @@ class Declared:
         ""  # the signature, if it differs from the order of declaration; arguments left out are hidden
     )
     config_order: ClassVar[str] = ""  # the config, if it differs from the signature
-    passes_on: ClassVar[bool] = False  # whether further arguments go to the base's constructor
+    passes_on: ClassVar[bool] = False  # whether further arguments are passed to the base's constructor
     declaration: ClassVar[Declaration] = Declaration({}, (), ())
     _own_arguments: ClassVar[Mapping[str, Argument]] = {}
     _follows_own: ClassVar[bool] = False
@@ -155,7 +155,7 @@ class Declared:
 
         Args:
             given: The declared arguments by name; may be changed in place.
-            more: The further arguments, which go to the base; may be changed in place.
+            more: The further arguments, which are passed to the base; may be changed in place.
         """
 
     def __post_init__(self) -> None:

@@ -25,7 +25,7 @@ def deferred(name: str) -> Any:
     return import_module(_MODULES[name])
 
 
-# The modules that register classes which files may name, by Keras' module, where they are not imported for every file.
+# Modules that register classes for files but are imported only for files that use them, by the module that files name.
 _CLASSES = {
     "keras.utils": "graphkit.utils.feature_space",
     "keras.src.layers.preprocessing.feature_space": "graphkit.utils.feature_space",

@@ -147,7 +147,7 @@ class Dim:
         return found
 
     def is_name(self) -> bool:
-        """Return whether this is a bare name, not an expression of names."""
+        """Return whether this is a single name, not an expression of names."""
         return len(self._terms) == 1 and self._terms.get(next(iter(self._terms))) == 1 and self._bare() is not None
 
     def _bare(self) -> str | None:
@@ -187,7 +187,7 @@ def _evaluate_atom(atom: _Atom, sizes: Mapping[str, Size]) -> Size:
 
 
 def size_evaluate(size: Size, sizes: Mapping[str, Size]) -> Size:
-    """Return `size` with the given names replaced by their sizes; an int is returned as it is."""
+    """Return `size` with the given names replaced by their sizes; an int is returned unchanged."""
     return size.evaluate(sizes) if isinstance(size, Dim) else size
 
 

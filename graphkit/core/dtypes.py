@@ -86,7 +86,7 @@ def standardize(dtype: DTypeLike) -> str:
     if name.startswith("str"):
         name = "string"
     if name not in ALL:
-        raise DTypeError(f"{dtype!r} is not a dtype that graphkit knows. Known dtypes: {', '.join(ALL)}.")
+        raise DTypeError(f"{dtype!r} is not a dtype that graphkit supports. Supported dtypes: {', '.join(ALL)}.")
     return name
 
 

@@ -12,7 +12,7 @@
     │   └── CycleError                          a node depends on itself
     ├── NodeAccessError (AttributeError)        "layer output is ill-defined" and similar
     ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
-    ├── NotDifferentiableError (ValueError)     a gradient was requested where none exists
+    ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
@@ -58,7 +58,7 @@ class ShapeError(InvalidArgumentError):
 
 
 class UnknownSizeError(ShapeError, TypeError):
-    """An op was given the size of a free axis where it needs a number."""
+    """An op was given the size of a free axis instead of a number."""
 
 
 class NameConflictError(InvalidArgumentError):
@@ -125,7 +125,7 @@ class MissingWeightError(NotBuiltError, AttributeError):
 
 
 class MissingPackageError(GraphKitError, ImportError):
-    """What is asked for needs an optional package that is not installed."""
+    """A feature needs an optional package that is not installed."""
 
 
 class SerializationError(GraphKitError, ValueError):
@@ -162,7 +162,7 @@ def located(error: GraphKitError, where: str, name: str | None = None) -> GraphK
     Args:
         error: The error.
         where: The place, such as a file or a layer.
-        name: What to look for in the message in place of `where`.
+        name: What to look for in the message instead of `where`.
     """
     if (name or where) in str(error):
         return error

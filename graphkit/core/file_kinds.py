@@ -1,4 +1,4 @@
-"""Recognizing from its first bytes what a file is that was mistaken for a model; used in messages."""
+"""Recognize, from its first bytes, the kind of a file that was mistaken for a model; used in messages."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _TEXT = (b"{", b"[")
 
 
 def other_kind(head: bytes) -> str | None:
-    """Return what a file is that begins with these bytes, if it is certainly not a binary model format; else None."""
+    """Return the kind of a file that begins with these bytes, if it is certainly not a binary model format; else None."""
     if not head:
         return "an empty file"
     if not head.strip(b"\0"):

@@ -194,7 +194,7 @@ def scratch_folder() -> Iterator[Path]:
 
 
 def remove_files(folder: Path, names: Sequence[str]) -> None:
-    """Remove files of ours from a folder, and the folder itself if it is then empty."""
+    """Remove files that graphkit wrote from a folder, and the folder itself if it is then empty."""
     _remove([folder / name for name in names])
     with suppress(OSError):
         folder.rmdir()
@@ -270,7 +270,7 @@ def _working_folder(target: Path) -> Iterator[Path]:
 
 
 def _keep_owner_and_mode(target: Path, part: Path) -> None:
-    """Give a new file the permissions of the one it replaces, and its owner where that is permitted."""
+    """Give a new file the permissions of the one it replaces, and its owner if that is permitted."""
     if not target.exists():
         return
     old, new = target.stat(), part.stat()
@@ -287,7 +287,7 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush a folder's entries to disk where the system supports it; the files are complete in any case."""
+    """Flush a folder's entries to disk if the system supports it; the files are complete in any case."""
     with suppress(OSError):
         handle = os.open(folder, os.O_RDONLY)
         try:

@@ -45,7 +45,7 @@ class NameCounter:
         self._used[prefix] = max(self._used[prefix], count)
 
     def clear(self) -> None:
-        """Restart all numbers."""
+        """Restart the numbering of all prefixes."""
         self._used.clear()
 
 
@@ -64,7 +64,7 @@ def auto_name(prefix: str) -> str:
 
 @contextmanager
 def counted_anew() -> Iterator[None]:
-    """Inside, automatic names count from the start and leave the session's alone: what is made is named alike each time."""
+    """Restart automatic names inside the block, without affecting those of the session, so that names are reproducible."""
     token = _own_counter.set(NameCounter())
     try:
         yield

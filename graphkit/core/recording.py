@@ -21,7 +21,7 @@ _PLAIN = (str, int, float, bool, type(None), np.integer, np.floating, np.bool_)
 
 
 class RecordedArguments(NamedTuple):
-    """What a constructor was given: JSON data by name, and the names of arguments that are not JSON data."""
+    """The arguments of a constructor call: JSON data by name, and the names of arguments that are not JSON data."""
 
     plain: Mapping[str, Any]
     others: tuple[str, ...]
@@ -75,7 +75,7 @@ def recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
     left_out = [name for name in recorded.others if name not in known]
     if left_out:
         warnings.warn(
-            f"{type(obj).__name__} has no get_config() of its own, so its arguments {left_out} are not in its config: they are not "
+            f"{type(obj).__name__} does not define get_config(), so its arguments {left_out} are not in its config: they are not "
             "strings, numbers, booleans, None, or lists and dicts of these. Define get_config() to save them.",
             stacklevel=3,
         )

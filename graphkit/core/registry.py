@@ -22,7 +22,7 @@ class Registry(Generic[T]):
         """Register `entry`.
 
         Raises:
-            NameConflictError: The name is taken.
+            NameConflictError: The name is already registered.
         """
         if name in self._entries:
             raise NameConflictError(f"A {self.kind} named {name!r} is registered already: {self._entries[name]!r}.")

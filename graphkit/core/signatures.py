@@ -1,4 +1,4 @@
-"""Caches the signatures of functions: `inspect` takes longer than building most layers."""
+"""Caches the signatures of functions: `inspect.signature` takes longer than building most layers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stamps, which tell whether an object still computes what it did when a plan, step or session was made from it.
+"""Stamps, which show whether an object still computes the same as when a plan, step or session was made from it.
 
 Setting an attribute of a `Stamped` object to another value advances a global clock and marks the object with the new time. The
 stamp of a model is computed from the marks of its parts (`layers/stamp.py`). Changes that no assignment shows (a list changed in

@@ -95,7 +95,7 @@ _before: list[int] = []
 
 @contextmanager
 def single_blas() -> Iterator[None]:
-    """Limit BLAS to one thread inside the block; its previous number of threads returns when the last holder leaves."""
+    """Limit BLAS to one thread inside the block; its previous number of threads is restored when the last block is left."""
     global _holders, _before
     blas = _blas()
     if not (blas.shared or blas.local) or num_threads() == 1:
@@ -186,13 +186,13 @@ def _blas() -> _Blas:
 
 
 def blas_threads() -> int | None:
-    """Return the number of threads that BLAS uses when this thread calls it, or None where that is not known (Accelerate)."""
+    """Return the number of threads that BLAS uses when this thread calls it, or None if that is not known (Accelerate)."""
     blas = _blas()
     return min((library.get_num_threads() for library in blas.shared + blas.local), default=None)
 
 
 def _limit(libraries: Sequence[Any]) -> list[int]:
-    """Hold each library at one thread and return the numbers that they had."""
+    """Limit each library to one thread and return their previous numbers of threads."""
     before = [library.get_num_threads() for library in libraries]
     _set_threads(libraries, [1] * len(before))
     return before

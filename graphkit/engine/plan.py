@@ -204,7 +204,7 @@ class _Compiler:
         return isinstance(raw, tuple)
 
     def _allocate(self, value: Value) -> Array:
-        """Take a buffer for the output of a kernel; a presumed view that turns out to be a copy gets a lifetime of its own."""
+        """Take a buffer for the output of a kernel; a presumed view that turns out to be a copy gets its own lifetime."""
         root = self.roots.pop(value, None)
         if root is not None:
             self._renew_lifetimes()

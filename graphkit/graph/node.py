@@ -1,4 +1,4 @@
-"""Nodes: calls of operations. A layer that is called twice owns two nodes, which share its weights."""
+"""Nodes: calls of operations. A layer that is called twice has two nodes, which share its weights."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Node:
 
     Attributes:
         operation: The layer, model or op that was called.
-        is_copy: Whether the call repeats another one, for a model that was cut out of the middle of a graph.
+        is_copy: Whether the call repeats another one, for a model that was extracted from the middle of a graph.
         index: The number of the call among the operation's calls.
         args, kwargs: The arguments of the call, nested structures with symbolic tensors among their leaves.
         input_tensors: The symbolic tensors among the arguments, in order.

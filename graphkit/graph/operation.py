@@ -1,4 +1,4 @@
-"""Operations: layers, models and ops, that is, whatever owns nodes because it can be called on symbolic tensors."""
+"""Operations: layers, models and ops, that is, everything that can be called on symbolic tensors and so has nodes."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class Operation(Recording):
 
     @property
     def _drawn_nodes(self) -> list[Node]:
-        """The calls that the user made, without the copies in models cut out of a graph."""
+        """The calls that the user made, without the copies in models extracted from a graph."""
         return [node for node in self.nodes if not node.is_copy]
 
     def _only_node(self, what: str) -> Node:

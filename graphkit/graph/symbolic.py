@@ -27,7 +27,7 @@ class SymbolicTensor(CarriesMask, Symbolic):
 
     Attributes:
         history: (operation, node_index, tensor_index) of the call that produced it; None if it was created directly.
-        mask: The boolean tensor that travels with it, or None.
+        mask: The boolean tensor of its mask, or None.
 
     Raises:
         InvalidArgumentError: `sparse` or `ragged` is True.

@@ -1,4 +1,4 @@
-"""Reverse-mode differentiation: the backward pass is a program too.
+"""Reverse-mode differentiation: the backward pass is a program as well.
 
 The transform walks the equations of a trace backwards, calls each primitive's VJP with symbolic cotangents, sums over
 broadcast axes and adds the cotangents of values that are used more than once. It visits only the equations between the
@@ -27,7 +27,7 @@ def gradients(target: Tracer, wrt: Sequence[Tracer | Variable], cotangent: Any =
         cotangent: the cotangent of `target`, of its shape and dtype; 1 by default.
 
     Returns:
-        One gradient for each of `wrt`; None where `target` does not depend on it.
+        One gradient for each of `wrt`; None if `target` does not depend on it.
 
     Raises:
         GraphError: If there is no current trace, or `target` is not a traced tensor.
@@ -55,7 +55,7 @@ def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -
         wrt: the tensors to differentiate with respect to.
 
     Returns:
-        One gradient for each of `wrt`; None where no output depends on it.
+        One gradient for each of `wrt`; None if no output depends on it.
 
     Raises:
         NotDifferentiableError: If an op between `wrt` and an output has no gradient.
@@ -134,7 +134,7 @@ def _path(equations: Sequence[Equation], targets: set[Value], sources: set[Value
 
 
 def _expand_composites(current: Trace, targets: set[Value], sources: set[Value]) -> None:
-    """Expand the composites on the path that have no VJP of their own, until none is left."""
+    """Expand the composites on the path that have no VJP, until none is left."""
     while True:
         path = _path(current.equations, targets, sources)
         open_ones = [p and _is_open(e) for e, p in zip(current.equations, path, strict=True)]

@@ -30,14 +30,14 @@ class Primitive:
             calls it when it compiles, and the thunk at each step. Replaces `kernel`.
         workspace: `(specs, params) -> [TensorSpec, ...]`, the scratch arrays, which the kernel gets as `workspace=[...]`.
         view: `(array, **params) -> array | None`, tried before the kernel: a view of the first input that is the result,
-            or None where the strides do not allow one; then the kernel copies.
+            or None if the strides do not allow one; then the kernel copies.
         vjp: `(g, out, *inputs, **params) -> [cotangent, ...]`, one for each input: a tensor, None (no gradient), or a
             function without arguments that computes it, called only if it is needed. Written with ops, so it traces. The
             gradient transform sums over broadcast axes. With several outputs `g` and `out` are tuples; entries of `g` are
-            None where nothing depends on that output.
+            None if nothing depends on that output.
         nondiff: the reason why there is no VJP.
-        decomposition: `(*inputs, **params) -> outputs`, written with ops. Makes this a composite: a reader handles it as a
-            whole or expands it. Without an abstract rule or VJP of its own, those of the decomposition apply.
+        decomposition: `(*inputs, **params) -> outputs`, written with ops. Makes this a composite: the engine or an exporter handles it as
+            one operation or expands it. If it has no abstract rule or VJP, those of the decomposition apply.
         inplace: the indexes of inputs whose buffer may also be the output's (same shape and dtype).
         sums: whether the kernel accumulates sums; half floats are then computed in float32 and rounded once, as in JAX
             and BLAS.
@@ -114,7 +114,7 @@ class Primitive:
         return infer_specs(self.decomposition, specs, params)
 
     def bind(self, *args: Any, **params: Any) -> Any:
-        """Apply it: emit an equation while tracing, otherwise compute at once."""
+        """Apply it: emit an equation while tracing, otherwise compute immediately."""
         from graphkit.ir.tracing import current_trace, is_traced, params_unknown
 
         trace = current_trace()
@@ -152,7 +152,7 @@ class Primitive:
         return self.workspace(specs, params) if self.workspace is not None else []
 
     def _widened(self, specs: Sequence[TensorSpec]) -> list[TensorSpec] | None:
-        """Return the specs with half floats as float32, for a kernel with `sums`; None where nothing changes."""
+        """Return the specs with half floats as float32, for a kernel with `sums`; None if nothing changes."""
         if not self.sums or not any(s.dtype in dtypes.HALF for s in specs):
             return None
         return [TensorSpec(s.shape, "float32") if s.dtype in dtypes.HALF else s for s in specs]
@@ -205,7 +205,7 @@ class Primitive:
 
 
 def _nothing() -> None:
-    """Do nothing: the thunk where no output has elements."""
+    """Do nothing: the thunk if no output has elements."""
 
 
 def primitive(name: str, abstract: Callable[..., Any] | None = None, **parts: Any) -> Primitive:
@@ -218,7 +218,7 @@ def primitive(name: str, abstract: Callable[..., Any] | None = None, **parts: An
 
     Raises:
         InvalidArgumentError: If a part is missing.
-        NameConflictError: If the name is taken.
+        NameConflictError: If the name is already in use.
     """
     return PRIMITIVES.add(name, Primitive(name, abstract, **parts))
 

@@ -121,7 +121,7 @@ class Program:
             where = f"equation {number} ({equation.primitive.name}, {equation.scope or 'no scope'})"
             for atom in equation.inputs:
                 if isinstance(atom, Value) and atom not in made:
-                    raise GraphError(f"{where} reads {atom!r} before it is made.")
+                    raise GraphError(f"{where} reads {atom!r} before it is computed.")
             specs = equation.primitive.infer([a.spec for a in equation.inputs], equation.params)
             if list(specs) != [v.spec for v in equation.outputs]:
                 raise GraphError(
@@ -131,7 +131,7 @@ class Program:
                 _make(made, value, where)
         for atom in self.results():
             if isinstance(atom, Value) and atom not in made:
-                raise GraphError(f"The program's result {atom!r} is never made.")
+                raise GraphError(f"The program's result {atom!r} is never computed.")
 
     def __str__(self) -> str:
         return format_program(self)
@@ -139,7 +139,7 @@ class Program:
 
 def _make(made: set[Value], value: Value, where: str) -> None:
     if value in made:
-        raise GraphError(f"{where} makes {value!r} a second time.")
+        raise GraphError(f"{where} computes {value!r} a second time.")
     made.add(value)
 
 

@@ -105,7 +105,7 @@ class Trace:
 
     Args:
         parent: the enclosing trace (of the body of a loop or branch), whose tensors this one captures.
-        samples: arrays for the inputs, where the program is to run at once. Data-dependent sizes are measured on them; the
+        samples: arrays for the inputs, where the program is run immediately. Data-dependent sizes are measured on them; the
             program is valid for these sizes only, and `measures` keeps what is needed to compare them with other arrays.
         only_shapes: the trace infers shapes and dtypes and will not run, so ops need not reject a dtype that can still
             change.
@@ -210,7 +210,7 @@ class Trace:
         return Tracer(self, inner)
 
     def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
-        """Return the size that `function` reads off the values of a tensor; a named `Dim` where there are no samples."""
+        """Return the size that `function` reads off the values of a tensor; a named `Dim` if there are no samples."""
         if self.samples is None or tracer.trace is not self:
             return Dim.named(f"{name}_{len(self.equations)}")
         so_far = Program(list(self.inputs), [], list(self.equations), [tracer.value])
@@ -245,7 +245,7 @@ def current_trace() -> Trace | None:
 
 @contextmanager
 def tracing(trace: Trace | None) -> Iterator[None]:
-    """Make `trace` the current one; with None, ops compute at once."""
+    """Make `trace` the current one; with None, ops compute immediately."""
     token = _current.set(trace)
     try:
         yield
@@ -366,7 +366,7 @@ def replay(
     expand: Callable[[Equation], bool] = lambda _: False,
     known: Mapping[str, Any] | None = None,
 ) -> list[Any]:
-    """Evaluate a program on `args`, in the current trace, or at once on arrays.
+    """Evaluate a program on `args`, in the current trace, or immediately on arrays.
 
     Sizes are inferred again, so a program with unknown sizes can be replayed on known ones. State is read from the variables
     and written to them.
@@ -375,7 +375,7 @@ def replay(
         program: any program.
         args: one tensor or array for each input.
         expand: chooses the composites that are replaced by their decomposition.
-        known: sizes by name, for `Dim`s in params, besides those that the shapes of `args` determine.
+        known: sizes by name, for `Dim`s in params, in addition to those that the shapes of `args` determine.
     """
     sizes = {**(known or {}), **bind_sizes(program, args)}
     env: dict[Value, Any] = dict(zip(program.inputs, args, strict=True))
@@ -423,7 +423,7 @@ def evaluate_param(param: Any, sizes: Mapping[str, Any]) -> Any:
 
 
 def _program_at(program: Program, sizes: Mapping[str, Any]) -> Program:
-    """Retrace the body of a loop or branch with known sizes in place of names."""
+    """Retrace the body of a loop or branch with known sizes instead of names."""
     specs = [TensorSpec(evaluate_param(v.spec.shape, sizes), v.spec.dtype) for v in program.inputs]
     return trace(lambda *args: replay(program, args, known=sizes), *specs)
 

@@ -1,4 +1,4 @@
-"""Layers with one large weight that can be adapted by LoRA (arXiv:2106.09685) and quantised."""
+"""Layers with one large weight that can be adapted by LoRA (arXiv:2106.09685) and quantized."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AdapterArguments(Declared, kw_only=True):
 
 
 class QuantizationArguments(Declared, kw_only=True):
-    """The argument of quantisation."""
+    """The argument of quantization."""
 
     quantization_config: Any = argument(default=None, convert=deserialize)
 
@@ -37,7 +37,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
     """A layer that stores its large weight in `_<main>`, creates it with `build_main`, and computes with `adapted()`.
 
     Args:
-        lora_rank: the rank of the update that is trained in place of the weight; None trains the weight itself.
+        lora_rank: the rank of the update that is trained instead of the weight; None trains the weight itself.
         lora_alpha: the update is scaled by lora_alpha / lora_rank; `lora_rank` by default.
     """
 
@@ -55,13 +55,13 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
     @property
     def scheme(self) -> Any:
-        """The quantisation scheme of the weight: None here; see `Adaptable`."""
+        """The quantization scheme of the weight: None here; see `Adaptable`."""
         return None
 
     # ----- building -----
 
     def build_main(self, shape: tuple[int, ...], initializer: Any) -> None:
-        """Create the float weight, or its quantised form where the layer is quantised.
+        """Create the float weight, or its quantized form where the layer is quantized.
 
         Args:
             shape: the shape of the float weight.
@@ -139,7 +139,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
         Raises:
             InvalidArgumentError: the layer is not built, has LoRA enabled, or constrains its weight.
-            UnsupportedError: the layer is quantised by GPTQ or AWQ.
+            UnsupportedError: the layer is quantized by GPTQ or AWQ.
         """
         if getattr(self, f"{self.main}_constraint"):
             raise InvalidArgumentError(
@@ -183,7 +183,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
         return [v for v in held if isinstance(v, Variable)]
 
     def stored_values(self) -> dict[Variable, Any]:
-        """Return the values that files store under LoRA: the weight with the update merged in, quantised again if it was."""
+        """Return the values that files store under LoRA: the weight with the update merged in, quantized again if it was."""
         if not self.lora_enabled or not self.built:
             return {}
         with tracing(None):
@@ -193,7 +193,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
             return {getattr(self, name): value for name, value in scheme.merged(self).items()}
 
     def weights_were_loaded(self) -> None:
-        """Reset the LoRA factors after a file was read, since its weight includes the update."""
+        """Reset the LoRA factors after a file was read, since its weight already includes the update."""
         if self.lora_enabled:
             for factor in self.lora_weights:
                 factor.assign(ops.zeros(factor.shape))
@@ -205,17 +205,17 @@ class LowRank(AdapterArguments, BuiltInLayer):
 
 
 class Adaptable(QuantizationArguments, LowRank):
-    """A layer whose large weight can also be quantised.
+    """A layer whose large weight can also be quantized.
 
     Args:
-        quantization_config: how the weight is quantised, where the dtype policy says that it is.
+        quantization_config: how the weight is quantized, if the dtype policy is a quantized one.
     """
 
     schemes: ClassVar[Mapping[str, Scheme]] = {}
 
     @property
     def scheme(self) -> Any:
-        """The quantisation scheme of the weight, None if it is not quantised. Raises UnsupportedError for an unknown mode."""
+        """The quantization scheme of the weight, None if it is not quantized. Raises UnsupportedError for an unknown mode."""
         mode = self.quantization_mode
         return None if mode is None else self._scheme_of(mode)
 
@@ -228,15 +228,15 @@ class Adaptable(QuantizationArguments, LowRank):
         return self.schemes[mode]
 
     def quantize(self, mode: Any = None, config: Any = None, type_check: bool = True, **kwargs: Any) -> None:
-        """Quantise the weight. Source: keras Layer.quantize.
+        """Quantize the weight. Source: keras Layer.quantize.
 
         Args:
             mode: "int8", "int4", "float8", "gptq" or "awq".
-            config: a config from `graphkit.quantizers`, in place of or beside `mode`.
+            config: a config from `graphkit.quantizers`, instead of or in addition to `mode`.
             type_check: whether to refuse subclasses of the built-in layers.
 
         Raises:
-            InvalidArgumentError: the layer is not built or already quantised, or computes in float16 (mode int8).
+            InvalidArgumentError: the layer is not built or already quantized, or computes in float16 (mode int8).
             UnsupportedError: the layer does not have this mode, or is a subclass of a built-in layer.
         """
         config = resolved_config(mode, config)
@@ -275,7 +275,7 @@ class Adaptable(QuantizationArguments, LowRank):
 
     @property
     def dtype_policy(self) -> Any:
-        """The value of the constructor's `dtype`. Setting a quantised policy quantises the layer.
+        """The value of the constructor's `dtype`. Setting a quantized policy quantizes the layer.
 
         Raises:
             InvalidArgumentError: the policy is one of GPTQ or AWQ, which need sample data.

@@ -236,7 +236,7 @@ class _HeadAttention(_Projections, HeadArguments, BuiltInLayer):
         return previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
 
     def get_config(self) -> dict[str, Any]:
-        """Return the config; its `dtype` is a map where a projection was quantised."""
+        """Return the config; its `dtype` is a map where a projection was quantized."""
         return {**super().get_config(), "dtype": serialize(policy_with_inner(self))}
 
 
@@ -401,7 +401,7 @@ class GroupedQueryAttention(_HeadAttention):
         head_dim: the size of a head.
         num_query_heads: the number of query heads, a multiple of `num_key_value_heads`.
         num_key_value_heads: the number of heads of key and value.
-        The others are those of MultiHeadAttention.
+        The remaining arguments are those of MultiHeadAttention.
 
     Raises:
         InvalidArgumentError: as for MultiHeadAttention, or `num_query_heads` is not a multiple of `num_key_value_heads`.

@@ -35,7 +35,7 @@ def current_context() -> CallContext | None:
 
 @contextmanager
 def call_context(training: bool | None = None, entry: Any = None, assumed: bool = False) -> Iterator[CallContext]:
-    """Enter a new context, or the outer one where nothing changes.
+    """Enter a new context, or the outer one if nothing changes.
 
     Args:
         training: None keeps the outer value.

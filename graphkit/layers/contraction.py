@@ -12,7 +12,7 @@ MATMUL = "...a,ab->...b"
 
 
 class Contraction:
-    """A product of inputs and kernel as an einsum equation, "abc,cd->abd", with what quantisation needs to know about it.
+    """A product of inputs and kernel as an einsum equation, "abc,cd->abd", with what quantization needs to know about it.
 
     Args:
         equation: "..." may be at the start or at the end of inputs and outputs.

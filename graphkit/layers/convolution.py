@@ -296,7 +296,7 @@ class Conv2DTranspose(_ConvTranspose, rank=2):
     Args:
         output_padding: elements added at the end of each spatial axis of the output, fewer than `strides`; by default the output
             has size * stride elements with padding "same", (size - 1) * stride + max(kernel, stride) with "valid".
-        The others are those of `Conv2D`.
+        The remaining arguments are those of `Conv2D`.
 
     Raises:
         InvalidArgumentError: as for `Conv2D`, or `output_padding` is not less than `strides`.
@@ -356,7 +356,7 @@ class DepthwiseConv2D(_DepthwiseConv, rank=2):
     Args:
         depth_multiplier: the number of output channels for each input channel.
         depthwise_initializer, depthwise_regularizer, depthwise_constraint: of the kernel.
-        The others are those of `Conv2D`.
+        The remaining arguments are those of `Conv2D`.
     """
 
 
@@ -407,5 +407,5 @@ class SeparableConv2D(_SeparableConv, rank=2):
     Args:
         depth_multiplier: the number of channels that the depthwise convolution makes of each input channel.
         depthwise_*, pointwise_*: initializers, regularizers and constraints of the two kernels.
-        The others are those of `Conv2D`.
+        The remaining arguments are those of `Conv2D`.
     """

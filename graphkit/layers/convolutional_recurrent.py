@@ -1,4 +1,4 @@
-"""ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: LSTMs with convolutions in place of matrix products (Shi et al., 2015)."""
+"""ConvLSTM1D, ConvLSTM2D, ConvLSTM3D: LSTMs with convolutions instead of matrix products (Shi et al., 2015)."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ class ConvLSTM2D(_ConvLSTM, rank=2):
     Args:
         filters: the number of output channels.
         kernel_size, strides, padding, data_format, dilation_rate: of the convolution of the inputs, as for `Conv2D`.
-        The others are those of `LSTM`.
+        The remaining arguments are those of `LSTM`.
     """
 
 

@@ -51,7 +51,7 @@ class _KernelLayer(KernelArguments, BiasWeightArguments, Adaptable, _Product):
 
     @property
     def kernel(self) -> Any:
-        """The kernel: a variable, or a tensor where LoRA or quantisation changes it."""
+        """The kernel: a variable, or a tensor where LoRA or quantization changes it."""
         return self.adapted()
 
     @kernel.setter
@@ -89,9 +89,9 @@ class Dense(BiasArguments, _KernelLayer):
         use_bias: whether a bias (units,) is added.
         kernel_initializer, kernel_regularizer, kernel_constraint: of the kernel (n, units).
         bias_initializer, bias_regularizer, bias_constraint: of the bias.
-        lora_rank: the rank of a LoRA update that is trained in place of the kernel; None trains the kernel.
+        lora_rank: the rank of a LoRA update that is trained instead of the kernel; None trains the kernel.
         lora_alpha: the update is scaled by lora_alpha / lora_rank; `lora_rank` by default.
-        quantization_config: how the kernel is quantised, where the dtype policy says that it is.
+        quantization_config: how the kernel is quantized, if the dtype policy is a quantized one.
     """
 
     supports_masking = True
@@ -251,7 +251,7 @@ class Embedding(EmbeddingsArguments, Adaptable):
 
     @property
     def embeddings(self) -> Any:
-        """The table: a variable, or a tensor where LoRA or quantisation changes it."""
+        """The table: a variable, or a tensor where LoRA or quantization changes it."""
         return self.adapted()
 
     @embeddings.setter
@@ -418,7 +418,7 @@ class EinsumDense(_KernelLayer):
         return (*(_known_size(self, letter, outputs, {}) if letter in axes else 1 for letter in last), *[1] * trailing)
 
     def get_config(self) -> dict[str, Any]:
-        """Return the config, with the GPTQ size only where there is one."""
+        """Return the config, with the GPTQ size only if there is one."""
         config = super().get_config()
         if not self.gptq_unpacked_column_size:
             config.pop("gptq_unpacked_column_size", None)

@@ -102,11 +102,11 @@ def Input(  # noqa: N802 (Keras' name)
     """Return a symbolic tensor that is an input of a model. Source: keras.Input.
 
     Args:
-        shape: the shape without the batch axis; None where a size is free.
+        shape: the shape without the batch axis; None for a free size.
         batch_size: the size of the batch axis; free by default.
         dtype: `floatx()` by default.
         sparse: must be False or None; only dense tensors are supported.
-        batch_shape: the shape with the batch axis, in place of `shape` and `batch_size`.
+        batch_shape: the shape with the batch axis, instead of `shape` and `batch_size`.
         name: the input's name; `input_layer`, `input_layer_1`, ... by default.
         tensor: a symbolic tensor to use as the input.
         optional: whether the input may be None.

@@ -13,7 +13,7 @@ class InputSpec:
 
     Args:
         dtype: stored, but not checked.
-        shape: the whole shape, with the batch axis; None where a size is free.
+        shape: the complete shape, with the batch axis; None for a free size.
         ndim: the rank.
         max_ndim: the largest rank.
         min_ndim: the smallest rank.

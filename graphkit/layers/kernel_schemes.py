@@ -1,4 +1,4 @@
-"""Quantisation schemes for kernels: int8, int4, float8, GPTQ, AWQ."""
+"""Quantization schemes for kernels: int8, int4, float8, GPTQ, AWQ."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from graphkit.quantizers.float8 import LARGEST
 
 
 class Int8Kernel(Scheme):
-    """int8 weights with a scale for each output. Inputs are quantised as well, scaled by their largest absolute value."""
+    """int8 weights with a scale for each output. Inputs are quantized as well, scaled by their largest absolute value."""
 
     extra: ClassVar[tuple[str, ...]] = ("kernel_scale",)
 
@@ -51,11 +51,11 @@ class Int8Kernel(Scheme):
 
     @staticmethod
     def decode(layer: Any, kernel: Any, scale: Any) -> Any:
-        """Return the dequantised kernel."""
+        """Return the dequantized kernel."""
         return ops.true_divide(ops.cast(kernel, layer.compute_dtype), layer.contraction.kernel_scale_back(scale))
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """Return the product; its gradient is that of the product with the dequantised kernel."""
+        """Return the product; its gradient is that of the product with the dequantized kernel."""
         contraction = layer.contraction
 
         @ops.custom_gradient
@@ -123,7 +123,7 @@ class Int4Kernel(Scheme):
         return ops.reshape(self.unpacked(layer, layer._kernel), layer.main_shape)
 
     def decode(self, layer: Any, kernel: Any, scale: Any, zero: Any = None, g_idx: Any = None) -> Any:
-        """Return the dequantised kernel."""
+        """Return the dequantized kernel."""
         matrix = self.unpacked(layer, kernel)
         if zero is not None:
             made = quantizers.dequantize_with_sz_map(matrix, scale, zero, g_idx, group_axis=0)
@@ -132,7 +132,7 @@ class Int4Kernel(Scheme):
         return ops.reshape(ops.cast(made, layer.compute_dtype), layer.main_shape)
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """Return the product; its gradient is that of the product with the dequantised kernel."""
+        """Return the product; its gradient is that of the product with the dequantized kernel."""
         contraction = layer.contraction
 
         @ops.custom_gradient
@@ -277,11 +277,11 @@ class CalibratedKernel(Scheme):
         return quantizers.unpack_int4(layer.quantized_kernel, calibrated_shape(layer)[1], axis=0, dtype="uint8")
 
     def product(self, layer: Any, inputs: Any, training: Any) -> Any:
-        """Return the product with the dequantised kernel."""
+        """Return the product with the dequantized kernel."""
         return layer.contraction(inputs, self.decode(layer) if layer.is_calibrated else layer._kernel)
 
     def decode(self, layer: Any) -> Any:
-        """Return the dequantised kernel."""
+        """Return the dequantized kernel."""
         matrix = quantizers.dequantize_with_sz_map(
             self.unpacked(layer), layer.kernel_scale, layer.kernel_zero, layer.g_idx
         )
@@ -293,7 +293,7 @@ class CalibratedKernel(Scheme):
 
 
 class ActivationAwareKernel(CalibratedKernel):
-    """AWQ: the rows of important inputs were scaled up before the kernel was quantised."""
+    """AWQ: the rows of important inputs were scaled up before the kernel was quantized."""
 
     extra: ClassVar[tuple[str, ...]] = ("quantized_kernel", "kernel_scale", "kernel_zero", "awq_scales", "g_idx")
 
@@ -301,7 +301,7 @@ class ActivationAwareKernel(CalibratedKernel):
         layer.awq_scales = frozen(layer, "awq_scales", (rows,), initializer="ones")
 
     def decode(self, layer: Any) -> Any:
-        """Return the dequantised kernel."""
+        """Return the dequantized kernel."""
         matrix = quantizers.dequantize_with_sz_map(
             self.unpacked(layer), layer.kernel_scale, layer.kernel_zero, layer.g_idx
         )
@@ -310,7 +310,7 @@ class ActivationAwareKernel(CalibratedKernel):
 
 
 def calibrated_shape(layer: Any) -> tuple[int, int]:
-    """Return (inputs, outputs) of a kernel for GPTQ and AWQ. With three axes, the first is the inputs alone if it is the largest.
+    """Return (inputs, outputs) of a kernel for GPTQ and AWQ. Of three axes, only the first belongs to the inputs if it is the largest.
 
     Raises:
         InvalidArgumentError: the kernel has neither two nor three axes.

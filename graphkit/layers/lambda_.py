@@ -25,7 +25,7 @@ class Lambda(Layer):
     the graph of its ops: a `Functional` model, which real Keras can also open.
 
     Args:
-        function: called with the inputs and `arguments`, and with `mask` and `training` if it has variables of these names.
+        function: called with the inputs and `arguments`, and with `mask` and `training` if it has variables of these names (as in Keras).
         output_shape: accepted for old scripts; the shape is found by tracing.
         mask: the mask of the outputs, or a function (inputs, mask) -> mask.
         arguments: a dict of further keyword arguments of the function.
@@ -100,12 +100,12 @@ class Lambda(Layer):
         return made
 
     def as_saved(self) -> Any:
-        """What stands for this layer in a file: itself, or the model of its ops."""
+        """Return what files store for this layer: the layer itself, or the model of its ops."""
         return layer_as_model(self) if self.saves_graph else self
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
-        """Return a Lambda whose function is registered, or a custom object under the layer's or the function's name.
+        """Return a Lambda whose function is registered, or is a custom object under the layer's or the function's name.
 
         Raises:
             UnsafeCodeError: the config holds code, which is never run, or an unknown name.

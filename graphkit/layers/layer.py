@@ -36,7 +36,7 @@ from graphkit.layers.weights import WeightedOperation
 
 _BASE_ARGUMENTS = ("activity_regularizer", "trainable", "dtype", "autocast", "name", "batch_size")
 _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
-# Dropped for layers that do not take them: Keras writes some of these for every layer.
+# Dropped for layers that do not accept them: Keras writes some of these for every layer.
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
@@ -97,7 +97,7 @@ class Layer(WeightedOperation):
             known = [*config_names(type(self)), *_BASE_ARGUMENTS]
             hints = "".join(did_you_mean(k, known) for k in kwargs)
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It takes {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -128,7 +128,7 @@ class Layer(WeightedOperation):
         if wrong:
             raise InvalidArgumentError(
                 f"build() of layer {self.name!r} ({type(self).__name__}) has several arguments: each must be named after an argument of "
-                f"call(), followed by `_shape`. {wrong} are not; call() takes {list(taken)[1:]}."
+                f"call(), followed by `_shape`. {wrong} are not; call() accepts {list(taken)[1:]}."
             )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -196,7 +196,7 @@ class Layer(WeightedOperation):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise InvalidTypeError(
-                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It takes {signature}."
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {signature}."
             ) from None
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
@@ -398,13 +398,13 @@ class Layer(WeightedOperation):
         """The losses added by the last call and the penalties of the weight regularizers. Source: keras.Layer.losses."""
         return [*self.added_losses(), *self.regularization_losses()]
 
-    # ----- quantisation -----
+    # ----- quantization -----
 
     def quantize(self, mode: Any = None, config: Any = None, **kwargs: Any) -> None:
-        """Refuse: only layers with a kernel or an embedding table can be quantised. Source: keras Layer.quantize.
+        """Refuse: only layers with a kernel or an embedding table can be quantized. Source: keras Layer.quantize.
 
         Raises:
-            UnsupportedError: always; layers that can be quantised override this method.
+            UnsupportedError: always; layers that can be quantized override this method.
         """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
@@ -460,7 +460,7 @@ class Layer(WeightedOperation):
 
     @classmethod
     def _known_arguments(cls) -> list[str]:
-        """Return the argument names that the constructor takes."""
+        """Return the names of the constructor's arguments."""
         return config_names(cls)
 
     def __repr__(self) -> str:

@@ -110,7 +110,7 @@ class Merge(BuiltInLayer):
             )
 
     def _masks_of_elements(self, inputs: list[Any]) -> list[Any]:
-        """Return the masks of the inputs, expanded to the rank of the inputs; None where there is none."""
+        """Return the masks of the inputs, expanded to the rank of the inputs; None for an input without a mask."""
         if self.has_keras2_masks:
             return [None] * len(inputs)
         return [_spread(getattr(x, "mask", None), x) for x in inputs]
@@ -186,7 +186,7 @@ class Average(Merge, pairwise="add"):
 
 
 class _Extreme(Merge):
-    """Elementwise maximum or minimum; where one of two tensors is masked, the other one is taken."""
+    """Elementwise maximum or minimum; where one of two tensors is masked, the result is the other one."""
 
     def merge(self, inputs: list[Any]) -> Any:
         """Return the maximum or minimum of the elements that are not masked."""
@@ -235,7 +235,7 @@ class Concatenate(Merge):
         return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
-        """Concatenate the masks likewise and reduce the last axis: with any(), or with all() by Keras 2's rule.
+        """Concatenate the masks like the inputs and reduce the last axis: with any(), or with all() by Keras 2's rule.
 
         Raises:
             InvalidArgumentError: `inputs` and `mask` are not lists of the same length.
@@ -250,7 +250,7 @@ class Concatenate(Merge):
 
 
 def _mask_like(x: Any, mask: Any) -> Any:
-    """Return a mask in the shape of `x`, all True where there is none."""
+    """Return a mask in the shape of `x`, all True if there is no mask."""
     everywhere = ops.cast(ops.ones_like(x), "bool")
     return everywhere if mask is None else ops.logical_and(everywhere, _spread(mask, x))
 

@@ -19,7 +19,7 @@ class Deconvolution2D(Conv2DTranspose):
 
     Args:
         target_shape: Keras 1's `output_shape`, in the order of `data_format`, with the batch axis, which is ignored.
-        The others are those of `Conv2DTranspose`.
+        The remaining arguments are those of `Conv2DTranspose`.
 
     Source: keras 1 Deconvolution2D.
     """
@@ -45,7 +45,7 @@ class Deconvolution2D(Conv2DTranspose):
             self.output_padding = self._padding_for(sizes, wanted)
 
     def _padding_for(self, sizes: Any, wanted: Any) -> tuple[int, ...] | None:
-        """Return the padding, or None where sizes are unknown, no padding is needed, or none gives the shape."""
+        """Return the padding, or None if sizes are unknown, no padding is needed, or none gives the shape."""
         if not all(isinstance(n, int) for n in (*sizes, *wanted)):
             return None
         windows = list(zip(sizes, wanted, self.kernel_size, self.strides, strict=True))

@@ -15,7 +15,7 @@ __all__ = ["CosineProximity"]
 
 @graphkit_class("layers")
 class CosineProximity(SavedAsGraph, Dot):
-    """A Dot of unit vectors with another axis behind the batch. Source: keras 1 Merge with mode="cos"."""
+    """A Dot of unit vectors with an extra axis after the batch axis. Source: keras 1 Merge with mode="cos"."""
 
     normalize: bool = argument(init=False)
 

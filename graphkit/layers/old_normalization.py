@@ -19,7 +19,7 @@ class ModalBatchNormalization(BatchNormalization):
 
     Args:
         mode: 1 normalizes each sample along its last axis; 2 always uses the statistics of the current batch.
-        The others are those of `BatchNormalization`.
+        The remaining arguments are those of `BatchNormalization`.
     """
 
     argument_order = config_order = f"{BatchNormalization.argument_order} mode"

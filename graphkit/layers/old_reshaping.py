@@ -127,7 +127,7 @@ class ResizingToSizes(SavedAsGraph, BuiltInLayer):
 
 @graphkit_class(_HOME)
 class BatchPart(SavedAsGraph, BuiltInLayer):
-    """The `i`-th of `parts` parts of a batch; the last one takes what is over. Source: keras 2 multi_gpu_model."""
+    """The `i`-th of `parts` parts of a batch; the last one gets the remaining rows. Source: keras 2 multi_gpu_model."""
 
     i: int = argument()
     parts: int = argument(check=positive)

@@ -73,7 +73,7 @@ def placeholders(shapes: Shapes) -> Iterator[None]:
 
 
 def placeholder_for(entry: Mapping[str, Any], error: SerializationError) -> Placeholder | None:
-    """Return a placeholder for a layer that could not be deserialized, or None where `error` is to be raised."""
+    """Return a placeholder for a layer that could not be deserialized, or None if `error` is to be raised."""
     shapes = _shapes.get()
     config = entry.get("config")
     if shapes is None or not isinstance(config, Mapping):

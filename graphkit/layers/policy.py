@@ -63,7 +63,7 @@ class TypedOperation(Stamped, Operation):
 
     @property
     def quantization_mode(self) -> str | None:
-        """The quantisation mode of this layer alone: "int8", "int4", "float8", "gptq", "awq", or None."""
+        """The quantization mode of this layer alone: "int8", "int4", "float8", "gptq", "awq", or None."""
         return self.own_policy.quantization_mode
 
     @property

@@ -424,7 +424,7 @@ class GRU(GRUArguments, _BuiltInRNN):
 
     Args:
         reset_after: whether the reset gate is applied after the product with the recurrent kernel (as in cuDNN) or before it.
-        The others are those of `LSTM`, without `unit_forget_bias`.
+        The remaining arguments are those of `LSTM`, without `unit_forget_bias`.
     """
 
     cell_class, cell_name, sequence_op = GRUCell, "gru_cell", staticmethod(gru)
@@ -447,7 +447,7 @@ class LSTM(LSTMArguments, _BuiltInRNN):
             (units, 4 * units) and bias.
         unit_forget_bias: whether the bias of the forget gate starts at 1.
         dropout: the dropout rate of the inputs during training, with one mask for all time steps.
-        recurrent_dropout: likewise for the state h.
+        recurrent_dropout: the same for the state h.
         seed: of the dropout.
         return_sequences, return_state, go_backwards, stateful, unroll, zero_output_for_mask: as for `RNN`.
         use_cudnn: accepted, without effect.

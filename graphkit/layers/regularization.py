@@ -84,7 +84,7 @@ class _SpatialDropout(SpatialLayer, Dropout):
 
     @classmethod
     def from_config(cls, config: Any) -> Any:
-        """Return a new layer with this config, ignoring `trainable` and `noise_shape`, which it does not take."""
+        """Return a new layer with this config, ignoring `trainable` and `noise_shape`, which it does not accept."""
         return super().from_config({k: v for k, v in config.items() if k not in ("trainable", "noise_shape")})
 
 

@@ -145,7 +145,7 @@ class RepeatVector(BuiltInLayer):
 
 
 def _pairs(layer: Any, name: str, value: Any) -> Any:
-    """Return (before, after) for each spatial axis, from an int, an int for each axis, or pairs. With one axis it is the bare pair."""
+    """Return (before, after) for each spatial axis, from an int, an int for each axis, or pairs. With one axis, return just the pair."""
     rank = layer.rank
     if rank == 1:
         return per_axis(value, 2, name, allow_zero=True)

@@ -20,7 +20,7 @@ class ReversibleEmbedding(Embedding):
         tie_weights: whether the reverse projection uses the transposed table, or a separate one (output_dim, input_dim).
         reverse_dtype: the dtype of the reverse projection; the compute dtype by default.
         logit_soft_cap: a limit c of the logits, which become c * tanh(logits / c); None for no limit.
-        The others are those of `Embedding`.
+        The remaining arguments are those of `Embedding`.
 
     Source: keras.layers.ReversibleEmbedding.
     """

@@ -1,4 +1,4 @@
-"""Base of the quantisation schemes: how a large weight is stored, and how the layer computes with it.
+"""Base of the quantization schemes: how a large weight is stored, and how the layer computes with it.
 
 `kernel_schemes` and `table_schemes` define the schemes of kernels and embedding tables, by the mode of the dtype policy.
 """
@@ -30,7 +30,7 @@ def weight_quantizer(layer: Any, default: Any) -> Any:
 
 
 def input_quantizer(layer: Any, default: Any) -> Any:
-    """Return the quantizer of the inputs, or None to leave them as they are. A config overrides `default`."""
+    """Return the quantizer of the inputs, or None to leave them unquantized. A config overrides `default`."""
     config = layer.quantization_config
     return default if config is None else config.activation_quantizer
 
@@ -50,10 +50,10 @@ def group_of(size: int) -> Any:
 
 
 class Scheme:
-    """A quantisation scheme. The weights are attributes of the layer, as in Keras."""
+    """A quantization scheme. The weights are attributes of the layer, as in Keras."""
 
     keeps_floats: ClassVar[bool] = False  # whether the float weight is kept and trained
-    calibrated: ClassVar[bool] = False  # whether the weight is quantised only after calibration on sample data
+    calibrated: ClassVar[bool] = False  # whether the weight is quantized only after calibration on sample data
     adaptable: ClassVar[bool] = True  # whether it can be combined with LoRA
     extra: ClassVar[tuple[str, ...]] = ()
 
@@ -62,7 +62,7 @@ class Scheme:
         raise NotImplementedError(f"{type(self).__name__} defines no build(layer)")
 
     def encode(self, layer: Any) -> dict[str, Any]:
-        """Return the quantised form of the layer's float weights, by attribute."""
+        """Return the quantized form of the layer's float weights, by attribute."""
         return {}
 
     def replaced(self, layer: Any) -> tuple[str, ...]:
@@ -78,7 +78,7 @@ class Scheme:
         return getattr(layer, f"_{layer.main}")
 
     def merged(self, layer: Any) -> dict[str, Any]:
-        """Return the quantised form of the weight with the LoRA update merged in, by attribute.
+        """Return the quantized form of the weight with the LoRA update merged in, by attribute.
 
         Raises:
             UnsupportedError: the scheme cannot be combined with LoRA.
@@ -91,7 +91,7 @@ class Scheme:
 
 
 def int4_encoded(matrix: Any, block_size: int | None, quantizer: Any, pack_axis: int) -> tuple[Any, Any, Any]:
-    """Quantise a matrix; return (packed integers, scale, zero point).
+    """Quantize a matrix; return (packed integers, scale, zero point).
 
     Without groups there is a scale for each column and no zero point; with groups, both for each group of rows in a column.
     """

@@ -14,7 +14,7 @@ _SHAPE_ARGUMENTS = ("input_shape", "batch_input_shape", "batch_shape", "input_di
 
 
 def shapes_of(value: Any) -> Any:
-    """Return the shape of a tensor, or a structure of shapes of several, in the form that `build` takes."""
+    """Return the shape of a tensor, or a structure of shapes of several, in the form that `build` expects."""
     return _merged_shape(nest.map_structure(_shape_or_none, value))
 
 

@@ -1,4 +1,4 @@
-"""Quantisation schemes for embedding tables: int8, int4."""
+"""Quantization schemes for embedding tables: int8, int4."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Int8Table(Scheme):
         return self._encoded(ops.add(floats, layer.lora_update()), quantizers.AbsMaxQuantizer(axis=-1))
 
     def rows(self, layer: Any, places: Any) -> Any:
-        """Return the dequantised rows with these indices."""
+        """Return the dequantized rows with these indices."""
         values = ops.cast(ops.take(layer._embeddings, places, axis=0), layer.compute_dtype)
         return ops.true_divide(values, ops.expand_dims(ops.take(layer.embeddings_scale, places, axis=0), -1))
 
@@ -80,7 +80,7 @@ class Int8Table(Scheme):
 
 
 def _scaled_product(layer: Any, inputs: Any, table: Any, scale: Any) -> Any:
-    """Return inputs @ table / scale, quantising the inputs first if the layer does. With scale None, the table is dequantised."""
+    """Return inputs @ table / scale, quantizing the inputs first if the layer does. With scale None, the table is dequantized."""
     divisor = scale
     if layer.inputs_quantizer is not None:
         inputs, input_scale = layer.inputs_quantizer(inputs)
@@ -145,13 +145,13 @@ class Int4Table(Int8Table):
         return quantizers.unpack_int4(layer._embeddings, layer.main_shape[1], axis=-1)
 
     def rows(self, layer: Any, places: Any) -> Any:
-        """Return the dequantised rows with these indices."""
+        """Return the dequantized rows with these indices."""
         table = ops.take(layer._embeddings, places, axis=0)
         return self._floats(layer, table, [ops.take(v, places, axis=0) for v in self._groups(layer)])
 
     @staticmethod
     def _floats(layer: Any, packed: Any, groups: list[Any]) -> Any:
-        """Dequantise packed rows with their scales and zero points."""
+        """Dequantize packed rows with their scales and zero points."""
         values = ops.cast(quantizers.unpack_int4(packed, layer.main_shape[1], axis=-1), layer.compute_dtype)
         if len(groups) == 1:
             return ops.true_divide(values, ops.expand_dims(groups[0], -1))

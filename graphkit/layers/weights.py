@@ -72,8 +72,8 @@ class WeightedOperation(TypedOperation):
         if unknown:
             known = ("shape", "initializer", "dtype", "trainable", "autocast", "regularizer", "constraint", "name")
             raise InvalidTypeError(
-                f"add_weight() of layer {self.name!r} does not take {unknown}.{did_you_mean(unknown[0], known)} "
-                f"It takes {', '.join(known)}."
+                f"add_weight() of layer {self.name!r} does not accept {unknown}.{did_you_mean(unknown[0], known)} "
+                f"It accepts {', '.join(known)}."
             )
         if isinstance(shape, str):  # Keras 2's first argument was the name
             raise InvalidArgumentError(
@@ -152,7 +152,7 @@ class WeightedOperation(TypedOperation):
 
     @property
     def weights(self) -> list[Variable]:
-        """All weights in Keras' order: for each layer its trainable ones, its others, then those of its inner layers."""
+        """All weights in Keras' order: for each layer the trainable ones, the other ones, then those of its inner layers."""
         found = []
         for layer in self._walk_layers():
             found += in_keras_order(layer._own_variables)
@@ -248,7 +248,7 @@ class WeightedOperation(TypedOperation):
         return in_keras_order([v for v in self._own_variables if not getattr(v, "is_state", False)])
 
     def stored_values(self) -> dict[Variable, Any]:
-        """Return the values to store in place of the current ones, by variable; none by default."""
+        """Return the values to store instead of the current ones, by variable; none by default."""
         return {}
 
     def save_own_variables(self, store: Any) -> None:

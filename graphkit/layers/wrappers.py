@@ -72,8 +72,8 @@ class TimeDistributed(Wrapper):
 
         Args:
             inputs: (batch, time, ...).
-            training: passed to the inner layer, if its `call` takes it.
-            mask: bool (batch, time); passed to the inner layer, if its `call` takes it.
+            training: passed to the inner layer, if its `call` accepts it.
+            mask: bool (batch, time); passed to the inner layer, if its `call` accepts it.
 
         Raises:
             ShapeError: the first two axes of the mask do not match the inputs.
@@ -150,7 +150,7 @@ class Bidirectional(BuiltInLayer):
         backward_layer: the layer for the backward direction; by default a copy of `layer` with `go_backwards=True`.
 
     Raises:
-        InvalidArgumentError: `layer` is not recurrent, or the layers do not differ in `go_backwards` alone.
+        InvalidArgumentError: `layer` is not recurrent, or the layers must differ in `go_backwards` only and do not.
 
     Source: keras.layers.Bidirectional.
     """

@@ -338,7 +338,7 @@ class AUC(_Confusion):
         curve: "ROC", "PR" (precision-recall) or "PRGAIN".
         summation_method: "interpolation", "minoring" (lower bound) or "majoring" (upper bound).
         name, dtype: As for `Metric`.
-        thresholds: Thresholds between 0 and 1, in place of evenly spaced ones.
+        thresholds: Thresholds between 0 and 1, instead of evenly spaced ones.
         multi_label: Whether the last axis holds independent labels, whose areas are averaged.
         num_labels: The number of labels; by default that of the first batch.
         label_weights: A weight per label, for the average of the areas, or without `multi_label` for the predictions.
@@ -348,7 +348,7 @@ class AUC(_Confusion):
         thresholds: All thresholds, including one below 0 and one above 1.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.metrics.AUC.
     """

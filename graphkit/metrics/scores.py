@@ -37,7 +37,7 @@ class FBetaScore(BuiltInMetric):
         name, dtype: As for `Metric`.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.metrics.FBetaScore.
     """
@@ -117,7 +117,7 @@ class R2Score(BuiltInMetric):
         name, dtype: As for `Metric`.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
 
     Source: keras.metrics.R2Score.
     """

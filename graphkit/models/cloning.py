@@ -38,7 +38,7 @@ def clone_model(
         InvalidArgumentError: `input_tensors` does not match the inputs, or an argument does not apply to this kind of model.
         InvalidTypeError: `model` is not a model, or an argument is unknown.
 
-        Source: keras.models.clone_model.
+    Source: keras.models.clone_model.
     """
     if kwargs:
         raise InvalidTypeError(f"clone_model got unknown arguments: {sorted(kwargs)}.")

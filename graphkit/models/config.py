@@ -70,7 +70,7 @@ def operation_envelope(operation: Any) -> dict[str, Any]:
 
 
 def _computable(shape: Any) -> Any:
-    """A shape with -1 for a size that was not known when the op was recorded: Keras' backends do not take None for one."""
+    """A shape with -1 for a size that was not known when the op was recorded: Keras' backends do not accept None."""
     return [-1 if size is None else size for size in shape] if isinstance(shape, (list, tuple)) else shape
 
 
@@ -173,9 +173,9 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
 
 
 class Expansion:
-    """An entry of `layers` that stands for several operations: called on symbolic tensors, it records those.
+    """An entry of `layers` that represents several operations: called on symbolic tensors, it records those.
 
-    It has no nodes of its own; its results (tensors, or values that only other expansions understand) replace the entry's outputs.
+    It has no nodes itself; its results (tensors, or values that only other expansions understand) replace the entry's outputs.
     Only readers of older files put one into a config, under "expansion", since JSON cannot hold it.
     """
 

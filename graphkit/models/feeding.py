@@ -1,4 +1,4 @@
-"""What may be fed to a model, and how it is cast and shaped: one set of rules for every way of running a model.
+"""The inputs that a model accepts, and how they are cast and shaped: one set of rules for every method of running a model.
 
 A `Signature` describes the inputs in order, with names, shapes and dtypes, and the structure they were given in. Calls on
 arrays and on tensors, fit, evaluate, predict, their one-batch forms and the Predictor all use it. The rules are Keras 3's
@@ -125,10 +125,10 @@ class Signature:
             raise self._wrong_number(len(given) if len(given) == 1 or not _holds_arrays(flat) else len(flat))
         if isinstance(self.structure, Mapping) and list(self.structure) != sorted(self.structure, key=str):
             raise InvalidArgumentError(
-                f"{self._title} takes a dict with the keys {list(self.structure)}; a list does not tell which input is which."
+                f"{self._title} expects a dict with the keys {list(self.structure)}; in a list it is ambiguous which input is which."
             )
         warnings.warn(
-            f"{self._title} takes its inputs as {self._described()}; the list was interpreted in the order {self.names}.",
+            f"{self._title} expects its inputs as {self._described()}; the list was interpreted in the order {self.names}.",
             stacklevel=2,
         )
         return flat

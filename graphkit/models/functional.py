@@ -46,7 +46,7 @@ class Functional(Model):
         DisconnectedGraphError: An output needs an input that is not among `inputs`.
         NameConflictError: Two layers or ops have the same name.
 
-        Source: keras.Model.
+    Source: keras.Model.
     """
 
     keras_registered_name = "Functional"
@@ -143,7 +143,7 @@ class Functional(Model):
 
     @cached_property
     def signature(self) -> Signature:
-        """What may be fed to the model."""
+        """The inputs that the model accepts."""
         inputs = tuple(
             # As in Keras, the batch size may differ from the one the model was built with.
             InputInfo(name, (None, *t.shape[1:]) if t.shape else (), t.dtype, _is_optional(t))
@@ -158,7 +158,7 @@ class Functional(Model):
         return super().__call__(*args, **kwargs)
 
     def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments of a call with arrays conformed to `signature`; tensors are left as they are."""
+        """Return the arguments of a call with arrays conformed to `signature`; tensors are left unchanged."""
         given = args[0] if args else kwargs.get("inputs")
         if (not args and "inputs" not in kwargs) or _has_tensors(given):
             return args, kwargs
@@ -203,7 +203,7 @@ class Functional(Model):
         tensors.update(zip(node.output_tensors, made, strict=True))
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return None: the masks of the outputs travel on the tensors themselves."""
+        """Return None: the masks of the outputs are attached to the tensors themselves."""
         return None
 
     def _makes_masks(self) -> bool:
@@ -216,7 +216,7 @@ class Functional(Model):
 
         Args:
             training: Whether layers run in training mode.
-            specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None in place of a spec omits an optional input.
+            specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None instead of a spec omits an optional input.
         """
         chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
 
@@ -320,7 +320,7 @@ def _is_optional(tensor_: SymbolicTensor) -> bool:
 
 
 def _from_input_layers(inputs: Any, outputs: Any) -> tuple[Any, Any]:
-    """If a model is cut out of the middle of a graph, repeat the calls in between on new inputs, as Keras does."""
+    """If a model is extracted from the middle of a graph, repeat the calls in between on new inputs, as Keras does."""
     flat = nest.flatten(inputs)
     if all(t.history is not None and isinstance(t.history.operation, InputLayer) for t in flat):
         return inputs, outputs

@@ -85,9 +85,9 @@ class Model(Layer):
 
         Args:
             mode: "int8", "int4" or "float8".
-            config: A config of `graphkit.quantizers`, in place of `mode` or with further settings.
+            config: A config of `graphkit.quantizers`, instead of `mode` or with further settings.
             filters: Selects layers: a regular expression searched for in the layer's name, several of them, or a function of the layer.
-            type_check: If True, layers of user-defined subclasses of the built-in layers are left as they are, with a warning.
+            type_check: If True, layers of user-defined subclasses of the built-in layers are left unchanged, with a warning.
             **kwargs: None are accepted.
 
         Raises:
@@ -258,7 +258,7 @@ class Model(Layer):
         return {"input_shape": next(iter(shapes.values()))} if len(shapes) == 1 else {"shapes_dict": shapes}
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
-        """Create the weights for the shapes of a config: with `build`, or if the class has none by running `call` on shapes alone."""
+        """Create the weights for the shapes of a config, with `build` or, if the class has none, by running `call` on shapes."""
         if self._own_build():
             super().build_from_config(config)
             return
@@ -268,7 +268,7 @@ class Model(Layer):
         if not args and not kwargs:
             return
         failure: Exception | None = None
-        for dtype in (self.compute_dtype, "int32", "string"):  # files do not tell the dtype
+        for dtype in (self.compute_dtype, "int32", "string"):  # files do not record the dtype
             try:
                 self.compute_output_spec(
                     *(symbolic_of_shapes(shape, dtype) for shape in args),
@@ -349,7 +349,7 @@ class Model(Layer):
             positions: The ends of the columns, as fractions of the width.
             print_fn: A function called with the text instead of printing it.
             expand_nested: Whether to list the layers of nested models.
-            show_trainable: Whether to add a column that tells which layers are trainable.
+            show_trainable: Whether to add a column that shows which layers are trainable.
             layer_range: The names of the first and the last layer to show; regular expressions.
 
         Source: keras.Model.summary.

@@ -20,9 +20,9 @@ def quantize_layers(model: Layer, mode: Any, config: Any, filters: Filters, type
     Args:
         model: The model.
         mode: "int8", "int4" or "float8".
-        config: A config in place of `mode` or with further settings.
+        config: A config instead of `mode` or with further settings.
         filters: A regular expression searched for in the layer's name, several of them, or a function of the layer.
-        type_check: If True, layers of user-defined subclasses of the built-in layers are left as they are, with a warning.
+        type_check: If True, layers of user-defined subclasses of the built-in layers are left unchanged, with a warning.
 
     Raises:
         InvalidArgumentError: The mode is unknown, or a layer is quantized already.

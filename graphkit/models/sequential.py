@@ -190,7 +190,7 @@ class Sequential(Model):
         return self._graph().call(inputs, training=training, mask=mask)
 
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
-        """Return None: the mask of the output travels on the tensor itself."""
+        """Return None: the mask of the output is attached to the tensor itself."""
         return None
 
     def _makes_masks(self) -> bool:

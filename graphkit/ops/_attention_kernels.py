@@ -59,7 +59,7 @@ def _shaped(flat: Array, *shape: int) -> Array:
 
 
 def _on_threads(shards: Sequence[Sequence[Thunk]], work: int) -> Thunk:
-    """Run the shards in parallel, or one after another where there is little work."""
+    """Run the shards in parallel, or one after another if there is little work."""
     runs = [partial(_all, shard) for shard in shards if shard]
     return partial(threads.run_all, runs) if work >= BLOCK // 4 else partial(_all, runs)
 

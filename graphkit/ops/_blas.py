@@ -1,4 +1,4 @@
-"""Matrix products cut into shards for our own threads.
+"""Matrix products, split into shards for graphkit's own threads.
 
 BLAS is limited to one thread while a program runs (`threads.single_blas`): its threads busy-wait for each other, which
 takes a core from the shards of other kernels and, on a busy machine, takes far longer than the product itself.

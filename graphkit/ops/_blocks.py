@@ -13,7 +13,7 @@ BLOCK = 1 << 14  # elements: a few blocks of float32 fit the second-level cache
 
 
 def in_blocks(step: Callable[..., None], scratch: int = 0) -> dict[str, Any]:
-    """Return the `kernel` and `workspace` of a primitive whose output and inputs all have one shape and dtype.
+    """Return the `kernel` and `workspace` of a primitive whose output and inputs all have the same shape and dtype.
 
     Args:
         step: `step(out, *inputs, *scratches, **params)` on flat arrays of at most `BLOCK` elements; `out` is never an input.
@@ -67,7 +67,7 @@ def channel_sums(block: Any, channels: int) -> Any:
 
 
 def row_workspace(specs: list[TensorSpec], params: dict[str, Any]) -> list[TensorSpec]:
-    """Return scratch for one block of rows, or for one row where that is longer."""
+    """Return scratch for one block of rows, or for one row if that is longer."""
     axis = params["axis"]
     sizes: list[int] = [int(s) for s in specs[0].shape]  # type: ignore[arg-type]  # kernels see known sizes only
     row = int(np.prod(sizes[axis:], dtype=np.int64))

@@ -23,7 +23,7 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
     """Return `value` as a tensor; Python numbers and lists become arrays of Keras' default dtypes.
 
     Args:
-        value: an array, a number, a nested list, a variable, a tracer or a `Dim`. Tracers and variables are returned as they are.
+        value: an array, a number, a nested list, a variable, a tracer or a `Dim`. Tracers and variables are returned unchanged.
         dtype: the dtype to cast to; None keeps the value's own.
 
     Raises:
@@ -65,7 +65,7 @@ def fits(value: Any, dtype: str) -> bool:
 
 
 def within(value: Any, dtype: str) -> Any:
-    """Clamp a Python int to the range of an integer dtype; return anything else as it is."""
+    """Clamp a Python int to the range of an integer dtype; return anything else unchanged."""
     if fits(value, dtype):
         return value
     info = np.iinfo(dtypes.to_numpy(dtype))
@@ -80,7 +80,7 @@ def reals(what: str, *values: Any, to_float: bool = False) -> tuple[Any, ...]:
     """
     made = promote(*values, to_float=to_float)
     if dtype_name(made[0]) in dtypes.COMPLEX:
-        raise DTypeError(f"{what} expects real numbers, got {dtype_name(made[0])}; take ops.real or ops.abs of them.")
+        raise DTypeError(f"{what} expects real numbers, got {dtype_name(made[0])}; use ops.real or ops.abs first.")
     return made
 
 

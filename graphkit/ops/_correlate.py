@@ -1,6 +1,6 @@
 """NumPy kernels of convolution: windows are gathered into matrices that fit the cache, with one matrix product for each.
 
-Everything here is channels-last and has known sizes. The output is cut into chunks: several images, or several rows of one
+Everything here is channels-last and has known sizes. The output is divided into chunks: several images, or several rows of one
 image. The windows of a chunk are gathered ("im2col") into a buffer that stays in the second-level cache, and multiplied by
 the weights at once. The chunks are distributed over threads. All buffers and views are made in advance: a step only runs
 copies and matrix products.
@@ -67,7 +67,7 @@ class Geometry:
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether the images are the gathered windows as they are."""
+        """Whether the images need no gathering: they already have the layout of gathered windows."""
         plain = self.taps == 1 and self.groups == 1 and set(self.strides) == {1} and not any(map(any, self.pads))
         return plain and self.sizes == self.outs
 
@@ -91,7 +91,7 @@ class Chunk(NamedTuple):
 
 
 class Step(NamedTuple):
-    """How the output is cut: chunks of at most `images` images and `rows` rows."""
+    """How the output is divided: chunks of at most `images` images and `rows` rows."""
 
     images: int
     rows: int
@@ -288,7 +288,7 @@ def _multiply(
 
 
 def block_count(g: Geometry, rows: int) -> int:
-    """Return the number of row blocks into which the products of a chunk are cut."""
+    """Return the number of row blocks into which the products of a chunk are divided."""
     return 1 if g.groups > 1 else _blocks(rows, g.depth * g.filters)
 
 
@@ -359,7 +359,7 @@ def _add_product(g: Geometry, matrix: Array, right: Array, total: Array, product
 
 
 def most_blocks(g: Geometry, itemsize: int) -> int:
-    """Return the largest number of blocks that any chunk is cut into."""
+    """Return the largest number of blocks that any chunk is divided into."""
     rows = {g.rows(c.rows) * c.images for c in chunks_of(g, step_of(g, itemsize, threads.num_threads()))}
     return max((block_count(g, n) for n in rows), default=1)
 

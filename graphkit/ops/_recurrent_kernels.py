@@ -75,7 +75,7 @@ def order_of(steps: int, go_backwards: bool) -> list[int]:
 
 
 class Mask:
-    """The steps that have masked samples, determined anew at each run."""
+    """The steps that have masked samples, determined at each run."""
 
     def __init__(self, mask: Sequence[Array]) -> None:
         self._mask = mask[0].T if mask else None

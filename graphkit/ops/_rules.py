@@ -69,19 +69,19 @@ def show(shape: Shape) -> str:
 
 
 def broadcast(*specs: TensorSpec, **_: Any) -> TensorSpec:
-    """Broadcast inputs of one dtype.
+    """Broadcast inputs of the same dtype.
 
     Raises:
         DTypeError: the dtypes differ.
         ShapeError: the shapes do not fit.
     """
     if any(s.dtype != specs[0].dtype for s in specs):
-        raise DTypeError(f"The inputs must have one dtype, got {', '.join(s.dtype for s in specs)}.")
+        raise DTypeError(f"The inputs must have the same dtype, got {', '.join(s.dtype for s in specs)}.")
     return TensorSpec(broadcast_shapes(*(s.shape for s in specs)), specs[0].dtype)
 
 
 def broadcast_to_bool(*specs: TensorSpec, **_: Any) -> TensorSpec:
-    """Broadcast inputs of one dtype to an output of dtype bool; raises as `broadcast` does."""
+    """Broadcast inputs of the same dtype to an output of dtype bool; raises as `broadcast` does."""
     return TensorSpec(broadcast(*specs).shape, "bool")
 
 

@@ -95,7 +95,7 @@ _PI = 3.141592653589793
 
 
 def is_tensor(x: Any) -> bool:
-    """Whether `x` is a tensor: an array, a variable, or a traced or symbolic tensor. Source: keras.ops.is_tensor."""
+    """Return whether `x` is a tensor: an array, a variable, or a traced or symbolic tensor. Source: keras.ops.is_tensor."""
     from graphkit.ir.operators import TensorOperators
 
     return isinstance(x, (np.ndarray, TensorOperators))
@@ -146,7 +146,7 @@ def log10(x: Any) -> Any:
 
 @operation("Cbrt")
 def cbrt(x: Any) -> Any:
-    """Compute the cube root; negative numbers have one too.
+    """Compute the cube root, also of negative numbers.
 
     Raises:
         DTypeError: `x` is complex.
@@ -332,7 +332,7 @@ def heaviside(x1: Any, x2: Any) -> Any:
 
 @operation("Signbit")
 def signbit(x: Any) -> Any:
-    """Whether the sign bit is set, which it is for -0.0 too.
+    """Return whether the sign bit is set, as it is for -0.0.
 
     Raises:
         DTypeError: `x` is complex.
@@ -347,7 +347,7 @@ def signbit(x: Any) -> Any:
 
 @operation("Isposinf")
 def isposinf(x: Any) -> Any:
-    """Whether each element is +infinity.
+    """Return whether each element is +infinity.
 
     Raises:
         DTypeError: `x` is complex.
@@ -360,7 +360,7 @@ def isposinf(x: Any) -> Any:
 
 @operation("Isneginf")
 def isneginf(x: Any) -> Any:
-    """Whether each element is -infinity.
+    """Return whether each element is -infinity.
 
     Raises:
         DTypeError: `x` is complex.
@@ -376,7 +376,7 @@ def isneginf(x: Any) -> Any:
 
 @operation("Isclose", tensors="x1 x2 rtol atol")
 def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether |x1 - x2| <= atol + rtol * |x2|, elementwise.
+    """Return whether |x1 - x2| <= atol + rtol * |x2|, elementwise.
 
     Args:
         equal_nan: whether NaN counts as close to NaN.
@@ -391,7 +391,7 @@ def isclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan:
 
 @operation("AllClose", tensors="x1 x2")
 def allclose(x1: Any, x2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
-    """Whether all elements of `x1` and `x2` are close, as in `isclose`.
+    """Return whether all elements of `x1` and `x2` are close, as in `isclose`.
 
     Args:
         equal_nan: whether NaN counts as close to NaN.

@@ -134,7 +134,7 @@ def dot_product_attention(
         key: (batch, key time, heads, head size).
         value: (batch, key time, heads, width).
         bias: added to the scores, broadcast to (batch, heads, query time, key time).
-        mask: bool, broadcast likewise; False masks a score.
+        mask: bool, broadcast in the same way; False masks a score.
         scale: a factor of the scores; None means 1 / sqrt(head size).
         is_causal: whether a query sees only keys up to its own time step.
         flash_attention: not supported; must be None or False.

@@ -149,7 +149,7 @@ def gcd(x1: Any, x2: Any) -> Any:
     """Compute the greatest common divisor, elementwise.
 
     Raises:
-        DTypeError: `x1` or `x2` is not integers.
+        DTypeError: `x1` or `x2` does not hold integers.
 
     Source: keras.ops.gcd.
     """
@@ -167,7 +167,7 @@ def lcm(x1: Any, x2: Any) -> Any:
     """Compute the least common multiple, elementwise; 0 where one of the two is 0.
 
     Raises:
-        DTypeError: `x1` or `x2` is not integers.
+        DTypeError: `x1` or `x2` does not hold integers.
 
     Source: keras.ops.lcm.
     """

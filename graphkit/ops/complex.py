@@ -83,7 +83,7 @@ def magnitude(x: Any) -> Any:
 
 @operation("Real")
 def real(x: Any) -> Any:
-    """Return the real part; a real tensor is returned as it is. Source: keras.ops.real."""
+    """Return the real part; a real tensor is returned unchanged. Source: keras.ops.real."""
     x = tensor(x)
     return real_p.bind(x) if _is_complex(x) else identity_p.bind(x)
 
@@ -97,7 +97,7 @@ def imag(x: Any) -> Any:
 
 @operation("Isreal")
 def isreal(x: Any) -> Any:
-    """Whether each element has no imaginary part; True for all real numbers and NaN. Source: keras.ops.isreal."""
+    """Return whether each element has no imaginary part; True for all real dtypes, including NaN. Source: keras.ops.isreal."""
     x = tensor(x)
     return equal(imag_p.bind(x), 0) if _is_complex(x) else ones_like(x, dtype="bool")
 

@@ -52,7 +52,7 @@ def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[Tens
         if not _same_spec(old, new):
             kind = ShapeError if old.dtype == new.dtype else DTypeError
             raise kind(
-                f"{what}: each carried value must keep its shape and dtype; value {number} goes in as {old} and comes out as {new}. "
+                f"{what}: each carried value must keep its shape and dtype; value {number} is {old} before the step and {new} after it. "
                 "Cast or reshape the initial value, or what the body returns."
             )
 
@@ -656,7 +656,7 @@ def cond(pred: Any, true_fn: Callable[[], Any], false_fn: Callable[[], Any]) -> 
     Args:
         pred: a scalar.
         true_fn: a function without arguments.
-        false_fn: likewise; it returns the same structure, shapes and dtypes.
+        false_fn: a function without arguments that returns the same structure, shapes and dtypes.
 
     Raises:
         InvalidTypeError: `pred` is not a tensor or a number, or the branches return different structures.
@@ -787,7 +787,7 @@ def associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool = F
 
     Args:
         f: an associative function of two slices of any length along the axis; it keeps their shapes and dtypes.
-        elems: tensors of one size along `axis`, in any structure.
+        elems: tensors of the same size along `axis`, in any structure.
         reverse: whether to run from the end of the axis.
 
     Raises:
@@ -805,7 +805,7 @@ def _associative_scan(f: Callable[[Any, Any], Any], elems: Any, reverse: bool, a
     axis = canonical_axis(axis, leaves[0].ndim)
     if len({shape_of(leaf)[axis : axis + 1] for leaf in leaves}) != 1:
         raise ShapeError(
-            f"associative_scan: the tensors must have one size along axis {axis}, got {_listed([TensorSpec.of(x) for x in leaves])}."
+            f"associative_scan: the tensors must have the same size along axis {axis}, got {_listed([TensorSpec.of(x) for x in leaves])}."
         )
     leaves = [flip(leaf, axis) for leaf in leaves] if reverse else leaves
 

@@ -67,7 +67,7 @@ def _check_operands(op: str, x: TensorSpec, kernel_shape: Shape, groups: int, da
 
 def _same_dtype(op: str, *specs: TensorSpec) -> str:
     if any(s.dtype != specs[0].dtype for s in specs):
-        raise DTypeError(f"{op}: the inputs must have one dtype, got {', '.join(s.dtype for s in specs)}.")
+        raise DTypeError(f"{op}: the inputs must have the same dtype, got {', '.join(s.dtype for s in specs)}.")
     return specs[0].dtype
 
 
@@ -547,7 +547,7 @@ def separable_conv(
 def transposed_axis(
     window: int, stride: int, dilation: int, padding: str, output_padding: int | None
 ) -> tuple[int, int]:
-    """Return (before, total): what is cut off the full result of a transposed convolution, at the start and in all.
+    """Return (before, total): the number of elements cropped from the full result of a transposed convolution, at the start and in all.
 
     The full result has size (n - 1) * stride + span. A negative total adds positions at the end. Without `output_padding` the
     size is, as in Keras, n * stride for "same" and (n - 1) * stride + max(span, stride) for "valid".

@@ -80,11 +80,11 @@ def unique(
 
     Args:
         sorted: accepted as in Keras; the result is always sorted.
-        return_index: whether to also return where each occurs first, int32.
-        return_inverse: whether to also return which one is at each place of `x`, int32.
-        return_counts: whether to also return how often each occurs, int32.
+        return_index: whether to also return the index of the first occurrence of each, int32.
+        return_inverse: whether to also return the index into the result for each element of `x`, int32.
+        return_counts: whether to also return the number of occurrences of each, int32.
         axis: the axis of the slices to compare; None flattens `x`.
-        size: a fixed number of results: more are cut off, missing ones filled.
+        size: a fixed number of results: additional ones are dropped, missing ones filled in.
         fill_value: the value that fills; None repeats the first result.
 
     Raises:

@@ -51,7 +51,7 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
 
     Args:
         f: a function of tensors that returns its result and `gradient`; `gradient(upstream)` returns the cotangent
-            of each argument, or None. It may also take `upstream` as a keyword.
+            of each argument, or None. It may also accept `upstream` as a keyword.
 
     Raises:
         InvalidArgumentError: `gradient` returns another number of cotangents than there are arguments.

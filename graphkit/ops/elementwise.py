@@ -456,19 +456,19 @@ def logical_not(x: Any) -> Any:
 
 @operation("Isnan")
 def isnan(x: Any) -> Any:
-    """Whether each element is NaN. Source: keras.ops.isnan."""
+    """Return whether each element is NaN. Source: keras.ops.isnan."""
     return isnan_p.bind(as_float(x))
 
 
 @operation("Isinf")
 def isinf(x: Any) -> Any:
-    """Whether each element is infinite. Source: keras.ops.isinf."""
+    """Return whether each element is infinite. Source: keras.ops.isinf."""
     return isinf_p.bind(as_float(x))
 
 
 @operation("Isfinite")
 def isfinite(x: Any) -> Any:
-    """Whether each element is finite. Source: keras.ops.isfinite."""
+    """Return whether each element is finite. Source: keras.ops.isfinite."""
     return logical_not(logical_or(isnan(x), isinf(x)))
 
 
@@ -542,7 +542,7 @@ def clip(x: Any, x_min: Any, x_max: Any) -> Any:
 
     Args:
         x_min: a number or a tensor; None means no limit.
-        x_max: likewise.
+        x_max: a number or a tensor; None means no limit.
 
     Raises:
         DTypeError: `x` is complex.

@@ -347,7 +347,7 @@ def sort(x: Any, axis: int = -1) -> Any:
 def top_k(x: Any, k: int, sorted: bool = True) -> tuple[Any, Any]:
     """Return the `k` largest elements along the last axis, largest first, and their indices (int32).
 
-    The result is sorted with `sorted=False` too.
+    The result is sorted even with `sorted=False`.
 
     Raises:
         DTypeError: If `x` is complex.

@@ -66,7 +66,7 @@ def _through_copies(out: Any, a: Any, b: Any) -> Callable[[], Any]:
 
 
 def _matmul_in_float32(out: Any, a: Any, b: Any) -> None:
-    """Multiply half floats in float32: BLAS has none, and sums in half precision are too inaccurate."""
+    """Multiply half floats in float32: BLAS does not support them, and sums in half precision are too inaccurate."""
     np.copyto(out, np.matmul(a.astype(np.float32), b.astype(np.float32)), casting="unsafe")
 
 
@@ -180,7 +180,7 @@ def _equation(equation: str) -> tuple[str, str, str]:
 
 
 def _sizes(terms: list[str], shapes: list[Shape]) -> dict[str, Size]:
-    """Map each letter to its size, a known one if possible. Raises ShapeError where sizes differ."""
+    """Map each letter to its size, a known one if possible. Raises ShapeError if sizes differ."""
     sizes: dict[str, Size] = {}
     for term, shape in zip(terms, shapes, strict=True):
         for letter, size in zip(term, shape, strict=True):

@@ -1,4 +1,4 @@
-"""The NumPy-style ops as `ops.numpy`, as in Keras. All of them are in `ops` too."""
+"""The NumPy-style ops as `ops.numpy`, as in Keras. All of them are also in `ops`."""
 
 from __future__ import annotations
 

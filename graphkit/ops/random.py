@@ -26,7 +26,7 @@ from graphkit.ops.indexing import argsort, take_along_axis
 from graphkit.ops.reduction import argmax
 from graphkit.ops.shaping import expand_dims, full_like
 
-__all__: list[str] = []  # keras.random is a module of its own: graphkit.random
+__all__: list[str] = []  # public in a separate module, as in Keras: graphkit.random
 
 _NO_GRADIENT = "a random draw depends on no tensor but its seed"
 

@@ -1,4 +1,4 @@
-"""LSTM, GRU and SimpleRNN over whole sequences: composites over `scan` with kernels and VJPs of their own.
+"""LSTM, GRU and SimpleRNN over whole sequences: composites over `scan` with their own kernels and VJPs.
 
 With the param `reserve`, which the VJP sets, the forward pass also returns what the backward pass needs. The gradient of a
 kernel is one matrix product over all time steps.
@@ -103,7 +103,7 @@ def _check_activations(name: str, *names: str) -> None:
     for given in names:
         if given not in _CURVES:
             raise InvalidArgumentError(
-                f"{name}: activation must be one of {', '.join(_CURVES)}, got {given!r}. Use layers.RNN for others."
+                f"{name}: activation must be one of {', '.join(_CURVES)}, got {given!r}. Use layers.RNN for other activations."
             )
 
 

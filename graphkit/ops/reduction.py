@@ -88,7 +88,7 @@ def _extreme_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool
 
 
 def _prod_vjp(g: Any, out: Any, x: Any, axes: tuple[int, ...], keepdims: bool) -> list[Any]:
-    """Multiply the other elements by cumulative products from both sides, which is correct for zeros too."""
+    """Multiply the other elements by cumulative products from both sides, which is correct even if there are zeros."""
     from graphkit.ops.shaping import transpose
 
     rest = [a for a in range(x.ndim) if a not in axes]
@@ -438,7 +438,7 @@ def cumsum(x: Any, axis: int | None = None, dtype: Any = None) -> Any:
 
 
 def _cumulative(x: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
-    """Return the tensor in `dtype` (by default its own, int32 for bools), flattened for None, and the axis."""
+    """Return the tensor in `dtype` (by default its own, int32 for bools), flattened if the axis is None, and the axis."""
     x = tensor(x)
     kind = ("int32" if dtype_name(x) == "bool" else dtype_name(x)) if dtype is None else dtypes.standardize(dtype)
     x = tensor(x, kind)

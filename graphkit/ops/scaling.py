@@ -90,7 +90,7 @@ def scale_and_translate(
         scale: (len(spatial_dims),), the factor for each of these axes.
         translation: (len(spatial_dims),), in pixels of the result.
         spatial_dims: the axes to resample.
-        method: "linear", "cubic", "lanczos3" or "lanczos5" ("bilinear", "bicubic" and the like are accepted too).
+        method: "linear", "cubic", "lanczos3" or "lanczos5" ("bilinear", "bicubic" and similar names are also accepted).
         antialias: whether the filter is widened where an axis shrinks.
 
     Raises:

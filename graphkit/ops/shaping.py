@@ -117,7 +117,7 @@ reshape_p = primitive(
 
 @operation("Reshape")
 def reshape(x: Any, newshape: Any) -> Any:
-    """Reshape `x`; one size may be -1 (or None), which stands for the remaining elements.
+    """Reshape `x`; one size may be -1 (or None), and is then computed from the number of elements.
 
     Raises:
         ShapeError: If the numbers of elements differ, or several sizes are -1.
@@ -135,7 +135,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
         raise InvalidTypeError(
-            "A traced tensor cannot be a size; use ops.shape(x)[axis], which is a size while tracing too."
+            "A traced tensor cannot be a size; use ops.shape(x)[axis], which is also a size while tracing."
         )
     return int(value)
 
@@ -149,7 +149,7 @@ def fill_shape(old: Shape, new: Sequence[Size]) -> Shape:
     unknown = [axis for axis, size in enumerate(new) if isinstance(size, int) and size == -1]
     if len(unknown) > 1 or any(isinstance(s, int) and s < -1 for s in new):
         raise ShapeError(
-            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, and none less."
+            f"Cannot reshape {show(old)} to {show(tuple(new))}: at most one size may be -1, and none may be less."
         )
     total, known = product(old), product(tuple(s for a, s in enumerate(new) if a not in unknown))
     if not unknown:
@@ -865,7 +865,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
         start: a number or a size; with `start` alone, the range is 0, 1, ... below it.
         stop: a number or a size, excluded.
         step: a nonzero number; 1 by default.
-        dtype: derived from the numbers by default; int32 where a size is unknown.
+        dtype: derived from the arguments by default; int32 if a size is unknown.
 
     Raises:
         UnknownSizeError: If an end is None.
@@ -880,7 +880,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
     if any(v is None for v in (start, stop, step)):
         raise InvalidArgumentError(
             "arange: a bound is None, the unknown size of a symbolic tensor. Compute it inside a layer, where ops.shape(x) "
-            "returns a size that the graph knows."
+            "returns a symbolic size."
         )
     if any(isinstance(v, Dim) for v in (start, stop, step)):
         return arange_p.bind(start=start, stop=stop, step=step, dtype=dtypes.standardize(dtype or "int32"))

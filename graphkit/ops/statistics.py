@@ -320,7 +320,7 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         x: a tensor; integers become `floatx()`.
         ord: for vectors a number, inf or -inf; for matrices "fro", "nuc", 1, -1, 2, -2, inf or -inf. By default the Euclidean
             or Frobenius norm.
-        axis: an int, two, or None for all axes; without `ord` too, `x` is flattened.
+        axis: an int, two, or None for all axes; if `ord` is None as well, `x` is flattened.
         keepdims: whether reduced axes stay, with size 1.
 
     Raises:

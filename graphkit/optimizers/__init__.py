@@ -48,7 +48,7 @@ def get(identifier: Any) -> Any:
 
     Raises:
         UnknownClassError: The name is unknown.
-        InvalidArgumentError: `identifier` has another type.
+        InvalidArgumentError: `identifier` is of an unsupported type.
 
     Source: keras.optimizers.get.
     """

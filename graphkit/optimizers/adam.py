@@ -129,7 +129,7 @@ class AdamW(Adam):
 
 @keras_class(HOME)
 class Adamax(Moments):
-    """Adam with the infinity norm in place of the root mean square. Source: keras.optimizers.Adamax."""
+    """Adam with the infinity norm instead of the root mean square. Source: keras.optimizers.Adamax."""
 
     slots = ("momentum", "norm")
 

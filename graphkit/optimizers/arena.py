@@ -1,7 +1,7 @@
 """Small weights and their slots in contiguous memory, so that one call updates them all.
 
 A model has dozens of biases and scales. A dozen operations on each of them cost more in calls than in arithmetic.
-The arena places those of one dtype in one flat variable (and each slot likewise). The variables become views of it,
+The arena places those of one dtype in one flat variable (and so for each slot). The variables become views of it,
 which makes no difference to reading, saving or assigning them. The flat variables are used only in the compiled training
 step, where the update comes after everything that reads the weights; an exported step does not contain them.
 """

@@ -103,7 +103,7 @@ def _single(optimizer: Any, where: str) -> Optimizer:
 class MultiOptimizer(Optimizer):
     """Updates each variable with the optimizer that `optimizer_map` chooses for it.
 
-    It has no learning rate of its own: see `optimizers`.
+    It has no learning rate; each of `optimizers` has one.
 
     Args:
         optimizer_map: An OptimizerMap, or a function from a variable to its optimizer.

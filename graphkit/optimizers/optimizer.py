@@ -1,6 +1,6 @@
 """The base class of optimizers: variables, learning rate, clipping, decay, averages, constraints.
 
-An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes at once.
+An update is written with ops and `assign`, so it is traced into the training program; called on arrays it computes immediately.
 """
 
 from __future__ import annotations
@@ -108,7 +108,7 @@ class Optimizer(Declared, Configurable):
         variables: In Keras' order: iteration, learning rate, averages, then slots.
 
     Raises:
-        InvalidArgumentError: An argument has a wrong value.
+        InvalidArgumentError: An argument has an invalid value.
         UnknownArgumentError: An argument is unknown.
 
     Source: keras.optimizers.Optimizer.
@@ -204,7 +204,7 @@ class Optimizer(Declared, Configurable):
 
     @property
     def slot_groups(self) -> list[list[Variable]]:
-        """What is kept for each variable in `trained`: averages, sums of gradients, and slots, as one list each."""
+        """The state kept for the variables in `trained`: averages, sums of gradients, and slots, as one list each."""
         return [group for group in (self._averages, self._accumulators, *self._slots.values()) if group]
 
     @property
@@ -282,7 +282,7 @@ class Optimizer(Declared, Configurable):
                 self._slots[name].append(self._new_slot(variable, name, (initial or {}).get(name, 0.0)))
 
     def _new_slot(self, variable: Variable, name: str, initial: float) -> Any:
-        """Create a slot, or return None for a variable that takes its "gradient" as its value."""
+        """Create a slot, or return None for a variable whose "gradient" replaces its value."""
         return None if variable.overwrite_with_gradient else self.add_variable_from_reference(variable, name, initial)
 
     def add_variable_from_reference(
@@ -541,7 +541,7 @@ class Optimizer(Declared, Configurable):
 
         Args:
             var_list: The variables.
-            var_names: Regular expressions; variables whose names they match anywhere are excluded too.
+            var_names: Regular expressions; variables whose names contain a match are also excluded.
 
         Raises:
             InvalidArgumentError: The optimizer is built already.

@@ -51,7 +51,9 @@ def pad_sequences(
     size = maxlen if maxlen is not None else max(lengths, default=0)
     shapes = {r.shape[1:] for r in rows if len(r)}
     if len(shapes) > 1:
-        raise ShapeError(f"pad_sequences: the elements of all sequences must have one shape, got {sorted(shapes)}.")
+        raise ShapeError(
+            f"pad_sequences: the elements of all sequences must have the same shape, got {sorted(shapes)}."
+        )
     result = np.full(
         (len(rows), size, *next(iter(shapes), ())), value, dtype=object if dtype is object or dtype is str else dtype
     )

@@ -21,7 +21,7 @@ def fake_quant_with_min_max_vars(
     Args:
         inputs: floats.
         min_vals: the lower end of the range: a scalar or, with `axis`, a vector along it.
-        max_vals: the upper end, likewise.
+        max_vals: the upper end, in the same form.
         num_bits: bits of the quantized values.
         narrow_range: omit the lowest value.
         axis: the axis along which ranges differ; None for a single range.

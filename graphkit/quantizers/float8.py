@@ -48,7 +48,7 @@ def quantize_and_dequantize(inputs: Any, scale: Any, quantized_dtype: str, compu
         compute_dtype: the dtype of the result.
 
     Raises:
-        DTypeError: another `quantized_dtype`.
+        DTypeError: `quantized_dtype` is not supported.
 
     Source: keras.quantizers.quantize_and_dequantize.
     """

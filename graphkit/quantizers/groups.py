@@ -87,7 +87,7 @@ def quantize_with_sz_map(weights: Any, scale: Any, zero: Any, g_idx: Any, maxq: 
     Args:
         weights: floats.
         scale: of each group, along `group_axis`.
-        zero: the zero point of each group, likewise.
+        zero: the zero point of each group, in the same form.
         g_idx: the group of each index along `group_axis`.
         maxq: the largest integer.
         group_axis: the axis of the groups.

@@ -30,7 +30,7 @@ def pack_int4(arr: Any, axis: int = 0, dtype: str = "int8") -> tuple[Any, tuple[
         (bytes, their shape, the size of `axis` in `arr`).
 
     Raises:
-        InvalidArgumentError: another `dtype`.
+        InvalidArgumentError: `dtype` is not supported.
         InvalidTypeError: `arr` is not of `dtype`.
 
     Source: keras.quantizers.pack_int4.
@@ -63,7 +63,7 @@ def unpack_int4(packed: Any, orig_len: int, axis: int = 0, dtype: str = "int8") 
         dtype: of the result: "int8" for values from -8 to 7, "uint8" for values from 0 to 15.
 
     Raises:
-        InvalidArgumentError: another `dtype`.
+        InvalidArgumentError: `dtype` is not supported.
         InvalidTypeError: `packed` is neither int8 nor uint8.
 
     Source: keras.quantizers.unpack_int4.

@@ -44,9 +44,9 @@ class Predictor:
         signature: how inputs are validated and cast.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
         InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
-        InvalidTypeError: `model` is of another type.
+        InvalidTypeError: `model` is of an unsupported type.
         RuntimeSessionError: onnxruntime rejects the model, or no requested provider is available.
         UnknownNameError: there is no such file.
     """
@@ -101,7 +101,7 @@ class Predictor:
         """
         given: Any = kwargs if kwargs and not args else args[0] if len(args) == 1 and not kwargs else list(args)
         if kwargs and args:
-            raise InvalidArgumentError("Give the inputs by position or by name, not both.")
+            raise InvalidArgumentError("Pass the inputs by position or by name, not both.")
         return self._pack(self._run(self.feeds(given)))
 
     def predict(self, x: Any, batch_size: int | None = None) -> Any:
@@ -116,7 +116,8 @@ class Predictor:
 
         Raises:
             InvalidArgumentError: `batch_size` is not a positive integer.
-            ShapeError: the inputs have different numbers of rows. Also what a call raises.
+            ShapeError: the inputs have different numbers of rows.
+            GraphKitError: an input does not fit the model, as for a call.
         """
         feeds = self.feeds(x)
         rows = self._rows(feeds)
@@ -151,7 +152,7 @@ class Predictor:
             return None
         counts = {name: len(array) for name, array in feeds.items()}
         if len(set(counts.values())) > 1:
-            raise ShapeError(f"The inputs must have equally many rows, got {counts}.")
+            raise ShapeError(f"The inputs must have the same number of rows, got {counts}.")
         return next(iter(counts.values()), None)
 
     def _run(self, feeds: dict[str, Any]) -> list[Any]:

@@ -84,7 +84,7 @@ def _onnxruntime() -> Any:
 
 
 def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
-    """Return full provider names (with options where given), in order.
+    """Return full provider names (with their options, if given), in order.
 
     Args:
         wanted: names or (name, options) pairs; None for the best available. If several are given, those that this
@@ -108,7 +108,7 @@ def resolve_providers(wanted: Providers, strict: bool = False) -> list[Any]:
     kept = [item for item in named if _name_of(item) in available]
     missing = [_name_of(item) for item in named if item not in kept]
     if missing:
-        gpu = " For CUDA install onnxruntime-gpu in place of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
+        gpu = " For CUDA install onnxruntime-gpu instead of onnxruntime." if SHORT_NAMES["CUDA"] in missing else ""
         message = (
             f"Provider {missing[0]!r} is not available in this onnxruntime, which has: {', '.join(available)}.{gpu}"
         )
@@ -182,7 +182,7 @@ class Session:
 
     Raises:
         InvalidArgumentError: `providers` is empty, or `threads` is not a positive integer.
-        InvalidTypeError: `model` is of another type.
+        InvalidTypeError: `model` is of an unsupported type.
         RuntimeSessionError: onnxruntime rejects the model or a provider.
         UnknownNameError: there is no such file.
     """
@@ -386,8 +386,8 @@ class ModelSession:
     """A graphkit model in onnxruntime, always with its current weights.
 
     The first session has the weights built in: onnxruntime packs them and fuses normalizations into convolutions. Once a
-    weight changes, it is replaced by a second session, which is kept and takes the weights as inputs: the variables' own
-    arrays, so that nothing is copied or rebuilt when they change. Without packed weights convolutions take up to twice as
+    weight changes, it is replaced by a second session, which is kept and has the weights as inputs: it gets the variables' own
+    arrays, so nothing is copied or rebuilt when they change. Without packed weights, convolutions take up to twice as
     long, and other layers hardly longer. So the weights of a model with convolutions are built in again after
     `ROWS_BEFORE_REBUILDING` rows without a change.
 
@@ -498,7 +498,7 @@ class _FedWeights:
 
 
 def _fed_value(array: Any) -> Any:
-    """Return what `run` takes for an array: the array, or an OrtValue for dtypes that NumPy lacks."""
+    """Return an input for `run`: the array itself, or an OrtValue for dtypes that NumPy lacks."""
     if not isinstance(array, np.ndarray):
         return array  # an OrtValue already
     array = np.ascontiguousarray(array)
@@ -550,7 +550,7 @@ def session_for(
         rows: how many rows are about to be computed.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
         RuntimeSessionError: onnxruntime rejects the model or a provider.
     """
     settings = (repr(providers), threads, left_out, model.stamp().trainable)  # GANs switch `trainable` back and forth
@@ -569,6 +569,6 @@ def model_as_onnx(model: Any) -> Any:
     """Return a graphkit model as an ONNX message, without its layer config.
 
     Raises:
-        ExportError: the model has no form in ONNX.
+        ExportError: the model cannot be expressed in ONNX.
     """
     return deferred("onnx").model_to_onnx(model, config=False, program=_inference_program(model))

@@ -1,1 +1,1 @@
-"""Training: compile, fit, evaluate, predict, the data they take, and the compiled training step."""
+"""Training: compile, fit, evaluate, predict, the data they accept, and the compiled training step."""

@@ -349,7 +349,7 @@ class Compiled:
             wanted = (*wanted[:axis], *wanted[axis + 1 :])
             given = shape_of(target)
             fits = given == wanted or given == (*wanted, 1)
-            hint = " It takes class indices; for one-hot targets use categorical_crossentropy."
+            hint = " It expects class indices; for one-hot targets use categorical_crossentropy."
         else:
             shapes = [shape_of(t) for t in same_rank(target, output)]
             fits = shapes[0] == shapes[1] or (function not in _OF_ONE_SHAPE and _broadcast(shapes))

@@ -82,7 +82,7 @@ def gather(
         x: The inputs, in any form that `Signature.conformed` accepts.
         y: The targets: an array, list or dict by output.
         sample_weight: The weights of the samples: an array, or a list or dict by output.
-        class_weight: Class index -> weight, in place of `sample_weight`.
+        class_weight: Class index -> weight, instead of `sample_weight`.
         may_be_empty: Whether there may be no samples.
 
     Raises:

@@ -28,7 +28,7 @@ class Progbar:
     Raises:
         InvalidArgumentError: Both lists of names are given.
 
-        Source: keras.utils.Progbar.
+    Source: keras.utils.Progbar.
     """
 
     def __init__(

@@ -82,7 +82,7 @@ def compile_from_config(model: Any, config: Mapping[str, Any]) -> None:
 
 
 def _each(config: Any, get: Any) -> Any:
-    """Build the objects in a structure of configs; names are left as they are."""
+    """Build the objects in a structure of configs; names are left unchanged."""
     if isinstance(config, Mapping) and "class_name" in config and "config" in config:
         return get(dict(config))
     if isinstance(config, Mapping):
@@ -137,7 +137,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
 
     Raises:
         NotCompiledError: `compile` was not called, or the model has no optimizer.
-        InvalidArgumentError: The data do not match the model, or an argument has a wrong value.
+        InvalidArgumentError: The data do not match the model, or an argument has an invalid value.
         InvalidTypeError: An argument is unknown or has the wrong type.
         ShapeError: The shape of an array does not fit.
 

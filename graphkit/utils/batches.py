@@ -15,7 +15,7 @@ from graphkit.core.errors import InvalidArgumentError
 class Batches:
     """An iterable of batches that are loaded on demand; `fit`, `evaluate`, `predict` and `adapt` accept it.
 
-    It takes the place of Keras' `tf.data.Dataset`. Every iteration yields all batches, with `shuffle` in a new order.
+    It replaces Keras' `tf.data.Dataset`. Every iteration yields all batches, with `shuffle` in a new order.
 
     Args:
         count: the number of samples.

@@ -41,7 +41,7 @@ class Cross(Configurable):
         output_mode: "int" or "one_hot".
 
     Raises:
-        InvalidArgumentError: another `output_mode`.
+        InvalidArgumentError: `output_mode` is not supported.
     """
 
     keras_registered_name = "Cross"
@@ -69,7 +69,7 @@ class Feature(Configurable):
         output_mode: "int", "one_hot" or "float".
 
     Raises:
-        InvalidArgumentError: another `output_mode`.
+        InvalidArgumentError: `output_mode` is not supported.
     """
 
     keras_registered_name = "Feature"
@@ -492,7 +492,7 @@ def _columns(dataset: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
         return
     if not isinstance(dataset, Iterable) or isinstance(dataset, (str, bytes)):
         raise InvalidTypeError(
-            "`adapt()` takes a dict of arrays or lists, or an iterable of dicts (batches or single rows). "
+            "`adapt()` accepts a dict of arrays or lists, or an iterable of dicts (batches or single rows). "
             f"Received instead an object of type {type(dataset)}."
         )
     batches = list(dataset) if iter(dataset) is dataset else dataset

@@ -146,7 +146,7 @@ def load_img(
 
     Raises:
         InvalidArgumentError: an unknown `color_mode` or `interpolation`.
-        InvalidTypeError: `path` is of another type.
+        InvalidTypeError: `path` is of an unsupported type.
         MissingPillowError: Pillow is not installed.
 
     Source: keras.utils.load_img.

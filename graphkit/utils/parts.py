@@ -50,7 +50,7 @@ def split_dataset(
     Args:
         dataset: an array, a list, tuple or dict of arrays of equal length, or `Batches`.
         left_size: a fraction (float) or number of samples (int); may be omitted if the other is given.
-        right_size: likewise.
+        right_size: in the same form.
         shuffle: whether samples are shuffled first.
         seed: of the shuffling.
         preferred_backend: accepted for compatibility.

@@ -1,4 +1,4 @@
-"""Write a picture in Graphviz' DOT language, and render it with the `dot` program where that is installed."""
+"""Write a picture in Graphviz' DOT language, and render it with the `dot` program if it is installed."""
 
 from __future__ import annotations
 

@@ -81,6 +81,6 @@ def test_the_whole_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
 def test_an_installation_without_the_digits_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(digits.resources, "files", lambda package: tmp_path)
     with pytest.raises(
-        SerializationError, match=r"The digits of the demo are missing: .*optdigits\.npz.*Install graphkit"
+        SerializationError, match=r"The digits of the demo are missing: .*optdigits\.npz.*Reinstall graphkit"
     ):
         load_digits()

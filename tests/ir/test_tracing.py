@@ -124,14 +124,14 @@ def test_a_sound_program_passes_its_check() -> None:
 def test_a_value_that_is_read_before_it_is_made_is_found() -> None:
     program = trace(lambda x: ops.exp(ops.tanh(x)), spec(2))
     swapped = Program(program.inputs, program.state, program.equations[::-1], program.outputs)
-    with pytest.raises(GraphError, match=r"reads .* before it is made"):
+    with pytest.raises(GraphError, match=r"reads .* before it is computed"):
         swapped.check()
 
 
 def test_a_value_that_is_made_twice_is_found() -> None:
     program = trace(lambda x: ops.exp(x), spec(2))
     doubled = Program(program.inputs, program.state, program.equations * 2, program.outputs)
-    with pytest.raises(GraphError, match=r"makes .* a second time"):
+    with pytest.raises(GraphError, match=r"computes .* a second time"):
         doubled.check()
 
 
@@ -144,7 +144,7 @@ def test_a_spec_that_the_rule_contradicts_is_found() -> None:
 
 
 def test_a_result_that_is_never_made_is_found() -> None:
-    with pytest.raises(GraphError, match="is never made"):
+    with pytest.raises(GraphError, match="is never computed"):
         Program([], [], [], [Value(spec(2))]).check()
 
 

@@ -569,7 +569,7 @@ def test_arguments_of_build_are_those_of_call() -> None:
     layer = Two()
     layer(other=other, x=x)
     assert layer.shapes == ((2, 3), (2, 4))
-    with pytest.raises(ValueError, match=r"\['wrong_shape'\] are not; call\(\) takes \['x', 'other'\]"):
+    with pytest.raises(ValueError, match=r"\['wrong_shape'\] are not; call\(\) accepts \['x', 'other'\]"):
         Wrong()(x, other)
 
 

@@ -160,6 +160,6 @@ def test_layers_of_keras_applications_are_known_by_their_modules() -> None:
 def test_a_misspelt_argument_of_add_weight_is_named() -> None:
     layer = layers.Layer(name="mine")
 
-    with pytest.raises(InvalidTypeError, match=r"'mine' does not take \['initialiser'\]. Did you mean 'initializer'"):
+    with pytest.raises(InvalidTypeError, match=r"'mine' does not accept \['initialiser'\]. Did you mean 'initializer'"):
         layer.add_weight(shape=(2,), initialiser="zeros")
     assert layer.add_weight(shape=(2,), aggregation="mean", name="w").shape == (2,)

@@ -112,7 +112,7 @@ def test_a_subclass_of_a_built_in_layer_keeps_what_its_base_was_given() -> None:
 
 
 def test_what_a_subclass_of_a_built_in_layer_cannot_save_is_told() -> None:
-    with pytest.warns(UserWarning, match=r"Variadic has no get_config\(\) of its own, so its arguments \['vocab'\]"):
+    with pytest.warns(UserWarning, match=r"Variadic does not define get_config\(\), so its arguments \['vocab'\]"):
         assert "vocab" not in Variadic(vocab=object(), units=3).get_config()
 
 

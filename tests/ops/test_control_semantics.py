@@ -113,7 +113,7 @@ _GROWN = ops.concatenate
         (lambda x: ops.associative_scan(lambda a, b: a + b * 0.5, np.arange(4)), DTypeError, "associative_scan"),
         (lambda x: ops.associative_scan(lambda a, b: ops.sum(a + b), x), ShapeError, "associative_scan"),
         (lambda x: ops.associative_scan(lambda a, b: (a[0],), (x, x)), InvalidTypeError, "as it is given, 2, got 1"),
-        (lambda x: ops.associative_scan(lambda a, b: a, (x, x[:2])), ShapeError, "one size along axis 0"),
+        (lambda x: ops.associative_scan(lambda a, b: a, (x, x[:2])), ShapeError, "the same size along axis 0"),
     ],
 )
 def test_what_keras_refuses_is_refused_on_arrays_and_traced(

@@ -322,7 +322,7 @@ def test_a_tensor_without_spatial_axes_is_refused() -> None:
 
 def test_different_dtypes_do_not_meet_inside_the_primitive() -> None:
     params = {"strides": (1,), "padding": ((0, 0),), "dilation": (1,), "groups": 1, "data_format": "channels_last"}
-    with pytest.raises(DTypeError, match="one dtype, got float64, float32"):
+    with pytest.raises(DTypeError, match="the same dtype, got float64, float32"):
         convolution.conv_p.bind(np.zeros((1, 3, 2)), np.zeros((2, 2, 1), "float32"), **params)
 
 

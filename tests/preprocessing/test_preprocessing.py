@@ -51,7 +51,7 @@ def test_numbers_are_no_sequences() -> None:
 
 
 def test_elements_must_be_of_one_shape() -> None:
-    with pytest.raises(ShapeError, match="must have one shape"):
+    with pytest.raises(ShapeError, match="must have the same shape"):
         pad_sequences([np.ones((1, 2)), np.ones((1, 3))])
 
 

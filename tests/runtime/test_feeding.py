@@ -187,7 +187,7 @@ REFUSED: dict[str, tuple[Callable[[], Any], Any, type[Exception], str]] = {
     "a key is missing": (keyed, {"left": F}, InvalidArgumentError, "Input 'a' of model 'keyed' is missing"),
     "a list for keys that are not sorted": (
         unsorted, [F, G], InvalidArgumentError,
-        "Model 'unsorted' takes a dict with the keys ['z', 'y']; a list does not tell which input is which.",
+        "Model 'unsorted' expects a dict with the keys ['z', 'y']; in a list it is ambiguous which input is which.",
     ),
 }  # fmt: skip
 WARNED = {
@@ -195,13 +195,13 @@ WARNED = {
         nested,
         [F, G, F],
         5 * F - 2 * G,
-        r"takes its inputs as \['a', .'b', 'c'.\]; the list was interpreted",
+        r"expects its inputs as \['a', .'b', 'c'.\]; the list was interpreted",
     ),
     "a list for a dict": (
         keyed,
         [F, G],
         F - G,
-        r"takes its inputs as \{'left': 'a', 'right': 'b'\}; the list was interpreted",
+        r"expects its inputs as \{'left': 'a', 'right': 'b'\}; the list was interpreted",
     ),
     "a key too many": (keyed, {"left": F, "right": G, "top": F}, F - G, "has no input 'top'; it was ignored"),
 }

@@ -100,7 +100,7 @@ def test_the_number_of_inputs_must_fit(two: Predictor) -> None:
 
 
 def test_rows_must_be_equally_many(two: Predictor) -> None:
-    with pytest.raises(ShapeError, match=r"equally many rows, got \{'x': 2, 'i': 3\}"):
+    with pytest.raises(ShapeError, match=r"the same number of rows, got \{'x': 2, 'i': 3\}"):
         two.predict([np.ones((2, 3)), np.ones((3, 1), int)])
 
 

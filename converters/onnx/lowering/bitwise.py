@@ -1,4 +1,4 @@
-"""Bitwise operations. ONNX has bitwise operators since opset 18; its BitShift takes unsigned integers only."""
+"""Bitwise operations. ONNX has bitwise operators since opset 18; its BitShift accepts unsigned integers only."""
 
 from __future__ import annotations
 

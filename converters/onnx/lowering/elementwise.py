@@ -106,7 +106,7 @@ def _integer_division(
 ) -> Any:
     """Write a quotient or remainder of integers that is 0 where `y` is 0, as in the engine.
 
-    In onnxruntime a division by 0 is an error, and the smallest integer divided by -1 ends the process (SIGFPE), so both are
+    In onnxruntime a division by 0 is an error, and the smallest integer divided by -1 kills the process (SIGFPE), so both are
     computed with a divisor of 1 and replaced afterwards.
     """
     if y.number is not None and y.number not in (0, -1):

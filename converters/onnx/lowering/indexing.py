@@ -16,7 +16,7 @@ from ..registry import lowering
 
 
 def _positions(b: GraphBuilder, indices: Operand, *, wide: bool = False) -> Input:
-    """Cast indices to a dtype that ONNX takes: int64 or, unless `wide`, int32."""
+    """Cast indices to a dtype that ONNX accepts: int64 or, unless `wide`, int32."""
     accepted = ("int64",) if wide else ("int32", "int64")
     return indices if indices.dtype in accepted else b.cast(indices, "int64")
 

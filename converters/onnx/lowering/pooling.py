@@ -38,7 +38,7 @@ def _positions(b: GraphBuilder, x: Operand, how: PoolParams) -> Any:
     """Return the position of each window's (first) maximum in the flattened image."""
     padding = how["padding"]
     if not isinstance(padding, str) and any(min(pair) < 0 for pair in padding):
-        raise ExportError("the gradient of a max pooling with negative padding has no form in ONNX")
+        raise ExportError("the gradient of max pooling with negative padding cannot be expressed in ONNX")
     _, places = _pool(b, "MaxPool", x, how, outputs=2)
     return b.op("Reshape", places, b.ints([-1]))
 

@@ -1,4 +1,4 @@
-"""Random draws: functions of the seed state in ONNX too, so that an exported step draws new values each time, reproducibly.
+"""Random draws: in ONNX also functions of the seed state, so that an exported step draws new values each time, reproducibly.
 
 The values differ from the NumPy engine's, whose generator (Philox) ONNX cannot express. Instead each element's index is hashed
 with seed and counter, in int64 arithmetic below 2**63, which every opset from 17 on has.

@@ -134,7 +134,7 @@ def _standardized(b: GraphBuilder, x: Operand, lower: bool, strip: bool, split: 
 
 
 def _replaced(b: GraphBuilder, name: str, sign: str, by: str) -> str:
-    """Replace a character of strings (n,) by "" or " " (which adds one at the end too): split at it, and join in a loop."""
+    """Replace a character of strings (n,) by "" or " " (which also adds one at the end): split at it, and join in a loop."""
     parts, _ = b.op("StringSplit", name, delimiter=sign, outputs=2)
     count = b.op("Gather", b.op("Shape", parts), b.constant(np.asarray(1, np.int64)), axis=0)
     empty = b.op("Expand", b.constant(np.asarray([""], object)), b.op("Shape", name))

@@ -20,6 +20,6 @@ def load_digits() -> tuple[Array, Array]:
     """
     source = resources.files(__name__) / "optdigits.npz"
     if not source.is_file():
-        raise SerializationError(f"The digits of the demo are missing: {source}. Install graphkit again.")
+        raise SerializationError(f"The digits of the demo are missing: {source}. Reinstall graphkit.")
     with source.open("rb") as file, np.load(file) as data:
         return data["images"].astype("float32")[..., None] / 16, data["labels"].astype("int64")

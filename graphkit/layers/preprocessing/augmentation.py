@@ -269,7 +269,7 @@ class RandomTranslation(_Affine):
     Args:
         height_factor: the range of the shift as a share of the height: a pair, or f for (-f, f); positive is down.
         width_factor: the range of the shift as a share of the width; positive is to the right.
-        The others are those of `RandomRotation`.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = f"height_factor width_factor {_FILLING}"
@@ -297,8 +297,8 @@ class RandomZoom(_Affine):
 
     Args:
         height_factor: the range of the zoom as a share of the height: a pair, or f for (-f, f); positive zooms out.
-        width_factor: likewise for the width; by default the aspect ratio is kept.
-        The others are those of `RandomRotation`.
+        width_factor: the same for the width; by default the aspect ratio is kept.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = f"height_factor width_factor {_FILLING}"
@@ -331,8 +331,8 @@ class RandomShear(_Affine):
 
     Args:
         x_factor: the range of the horizontal shear, within 0..1: a pair or a number.
-        y_factor: likewise for the vertical shear.
-        The others are those of `RandomRotation`.
+        y_factor: the same for the vertical shear.
+        The remaining arguments are those of `RandomRotation`.
     """
 
     argument_order = "x_factor y_factor interpolation fill_mode fill_value data_format seed"
@@ -405,7 +405,7 @@ class RandomPerspective(FactorLayer, _Warp):
 
 
 def _homography(start: Any, end: Any) -> Any:
-    """Return the projective maps (batch, 8) that take four points (batch, 4, 2) to four others."""
+    """Return the projective maps (batch, 8) that map four points (batch, 4, 2) to four others."""
     x, y, u, v = start[..., 0], start[..., 1], end[..., 0], end[..., 1]
     one, zero = ops.ones_like(x), ops.zeros_like(x)
     upper = ops.stack([x, y, one, zero, zero, zero, -u * x, -u * y], axis=-1)

@@ -51,7 +51,7 @@ class RaggedArgument(Declared, kw_only=True):
 
 
 class TakesPlainValues:
-    """Mixin of layers that accept a string, a number, or lists of them besides arrays."""
+    """Mixin of layers that accept arrays, and also a string, a number, or lists of them."""
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Call the layer on an array, a string or number, or a list of them."""

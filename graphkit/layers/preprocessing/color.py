@@ -311,7 +311,7 @@ class Solarization(ValueRangeArgument, RandomLayer):
 
     Args:
         addition_factor: the range of the amount, within 0..1 of the value range: a pair, or f for (0, f).
-        threshold_factor: the range of the threshold, likewise.
+        threshold_factor: the range of the threshold, in the same form.
         value_range: of the pixels.
         seed: an int; drawn at random by default.
     """

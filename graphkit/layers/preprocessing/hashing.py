@@ -32,7 +32,7 @@ class Hashing(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
     Args:
         num_bins: the number of bins, including that of the mask.
-        mask_value: the input that goes to bin 0, which is then used for nothing else.
+        mask_value: the input that is mapped to bin 0, which is then used for nothing else.
         salt: the key of the hash: an int, or a list of two.
         output_mode: "int", "one_hot", "multi_hot" or "count".
         sparse: must be False: only dense tensors are supported.

@@ -95,8 +95,8 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     """A layer over images (batch, h, w, channels), a single image, or a dict of images and their annotations.
 
     The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}).
-    Subclasses define what is drawn for a batch (`draw`) and how images change (`change`). Where the layer `moves` pixels, masks
-    and boxes are transformed as well.
+    Subclasses define which random values are drawn for a batch (`draw`) and how images change (`change`). If the layer `moves`
+    pixels, masks and boxes are transformed as well.
     """
 
     moves: ClassVar[bool] = False

@@ -27,7 +27,7 @@ class Rescaling(BuiltInLayer):
 
     Args:
         scale: a number, or an array that broadcasts to the inputs.
-        offset: likewise.
+        offset: a number, or an array that broadcasts to the inputs.
     """
 
     supports_masking = True
@@ -66,7 +66,7 @@ class Normalization(BuiltInLayer):
     Args:
         axis: an int or a tuple: the axes along which each index has its own mean and variance; None for a single one.
         mean: a number or an array with the shape of these axes; learned by `adapt` by default.
-        variance: likewise; to be given if and only if `mean` is.
+        variance: in the same form; to be given if and only if `mean` is.
         invert: whether to compute inputs * sqrt(variance) + mean instead.
 
     Raises:
@@ -212,7 +212,7 @@ def _batches(data: Any) -> Iterator[Any]:
     data = by_number(data)
     if not isinstance(data, Iterable):
         raise InvalidTypeError(
-            f"Unsupported data type: {type(data).__name__}. `adapt` takes an array, or an iterable of batches (list, generator)."
+            f"Unsupported data type: {type(data).__name__}. `adapt` accepts an array, or an iterable of batches (list, generator)."
         )
     for batch in data:
         array = batch[0] if isinstance(batch, tuple) else batch
@@ -228,8 +228,8 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
 
     Args:
         bin_boundaries: [b0, b1, ...]: bin 0 is x < b0, bin 1 is b0 <= x < b1, and so on.
-        num_bins: in place of `bin_boundaries`: the number of bins, whose boundaries `adapt` learns as quantiles.
-        epsilon: the error of the quantiles that `adapt` may make, as a share of the data.
+        num_bins: the number of bins if `bin_boundaries` is not given; `adapt` learns their boundaries as quantiles.
+        epsilon: the largest error of the quantiles that `adapt` computes, as a fraction of the data.
         output_mode: "int", "one_hot", "multi_hot" or "count".
         sparse: must be False: only dense tensors are supported.
 
