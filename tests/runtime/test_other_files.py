@@ -112,7 +112,7 @@ def test_an_option_that_the_export_does_not_have_is_named(door: str, tmp_path: P
 
 
 def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTypeError, match=r"its options are opset, training, .*Did you mean 'opset'"):
+    with pytest.raises(InvalidTypeError, match=r"its options are \['opset', 'training', .*Did you mean 'opset'"):
         model().export(tmp_path / "m.onnx", opsett=17)
 
 
