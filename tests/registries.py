@@ -31,6 +31,6 @@ def isolate(monkeypatch: pytest.MonkeyPatch) -> None:
     import_all()  # a module that a test imports first would register into the copies
     for registry in (PRIMITIVES, LOWERINGS, OPERATIONS):
         monkeypatch.setattr(registry, "_entries", dict(registry._entries))
-    for name in ("_BUILTIN", "_EARLIER", "_REGISTERED"):
+    for name in ("_BUILTIN", "_BY_SNAKE_CASE", "_EARLIER", "_REGISTERED"):
         monkeypatch.setattr(serialization, name, getattr(serialization, name).copy())
     monkeypatch.setattr(formats, "_formats", {format.name: format for format in formats.all_formats()})

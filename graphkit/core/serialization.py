@@ -27,6 +27,7 @@ from graphkit.core.errors import (
     UnsafePathError,
     located,
 )
+from graphkit.core.names import to_snake_case
 from graphkit.core.recording import Recording, our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import Stamped
@@ -35,6 +36,7 @@ T = TypeVar("T", bound=Callable[..., Any])
 Source = tuple[str, bool]  # (file being read, for messages; whether the caller trusts it: safe_mode=False)
 
 _BUILTIN: dict[tuple[str, str], Any] = {}  # (module of Keras, or of graphkit for what Keras lacks; class name) -> class
+_BY_SNAKE_CASE: dict[tuple[str, str], Any] = {}  # the same by "glorot_uniform" for GlorotUniform
 _EARLIER: set[tuple[str, str]] = set()  # keys of _BUILTIN that only older files use: read, never written
 _REGISTERED: dict[str, Any] = {}  # "package>name" -> user-defined class or function
 _source: ContextVar[Source | None] = ContextVar("graphkit_source_of_config", default=None)
@@ -97,6 +99,7 @@ def _add(module: str, name: str, cls: Any) -> None:
     if (module, name) in _BUILTIN:
         raise NameConflictError(f"{module}.{name} is already registered: {_BUILTIN[module, name]!r}.")
     _BUILTIN[module, name] = cls
+    _BY_SNAKE_CASE[module, to_snake_case(name)] = cls
 
 
 def is_own(entry: Mapping[str, Any]) -> bool:
@@ -561,13 +564,15 @@ def _resolve_name(name: str, module: str, kind: str, functions: Mapping[str, Any
 
 
 def _class_by_name(name: str, module: str, kind: str, functions: Mapping[str, Any]) -> Any:
-    from graphkit.core.names import to_snake_case
-
-    classes = classes_of(module)
-    by_snake = {to_snake_case(key): cls for key, cls in classes.items()}
-    found = custom_object(name) or classes.get(name) or by_snake.get(name) or by_snake.get(name.lower())
+    found = (
+        custom_object(name)
+        or _BUILTIN.get((module, name))
+        or _BY_SNAKE_CASE.get((module, name))
+        or _BY_SNAKE_CASE.get((module, name.lower()))
+    )
     if found is None:
-        known = sorted({*classes, *by_snake, *functions})
+        classes = classes_of(module)
+        known = sorted({*classes, *map(to_snake_case, classes), *functions})
         raise UnknownClassError(
             f"Unknown {kind}: {name!r}.{did_you_mean(name, known)} Pass a custom one as an object, or register it "
             "with @graphkit.saving.register_keras_serializable()."

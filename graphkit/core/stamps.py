@@ -19,7 +19,7 @@ import numpy as np
 _times = itertools.count(1)
 _latest = 0
 _settings_changed = 0
-_PLAIN = (bool, int, float, complex, str, bytes, type(None))
+_PLAIN = frozenset({bool, int, float, complex, str, bytes, type(None)})
 
 
 def tick() -> int:
@@ -80,9 +80,12 @@ class Stamped:
         self.__dict__["_changed_at"] = tick()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        held = self.__dict__
-        if name not in self._uncounted and not _is_same(held.get(name, _MISSING), value):
-            held["_changed_at"] = tick()
+        global _latest
+        if name not in self._uncounted:  # building a graph sets many attributes: no calls in here
+            held = self.__dict__
+            old = held.get(name, _MISSING)
+            if old is not value and not (type(old) is type(value) and type(old) in _PLAIN and old == value):
+                _latest = held["_changed_at"] = next(_times)
         super().__setattr__(name, value)
 
     def __delattr__(self, name: str) -> None:
@@ -92,10 +95,6 @@ class Stamped:
 
 
 _MISSING = object()
-
-
-def _is_same(old: Any, new: Any) -> bool:
-    return old is new or (type(old) is type(new) and type(old) in _PLAIN and old == new)
 
 
 class Identity:
