@@ -170,6 +170,7 @@ class Session:
         providers: "CPU", "CUDA", ..., full names, (name, options) pairs, or None for the best available.
         threads: number of threads per operator; None uses onnxruntime's default.
         strict: raise if the first provider is not available, instead of warning.
+        spins_after_runs: whether threads wait actively for the next run for some milliseconds, which makes it faster to start.
 
     Attributes:
         raw: the `onnxruntime.InferenceSession`.
@@ -188,11 +189,18 @@ class Session:
     """
 
     def __init__(
-        self, model: Any, providers: Providers = None, threads: int | None = None, strict: bool = False
+        self,
+        model: Any,
+        providers: Providers = None,
+        threads: int | None = None,
+        strict: bool = False,
+        spins_after_runs: bool = True,
     ) -> None:
         ort = _onnxruntime()
         options = ort.SessionOptions()
         options.log_severity_level = _LOG_ERRORS
+        if not spins_after_runs:
+            options.add_session_config_entry("session.force_spinning_stop", "1")
         if threads is not None:
             if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
                 raise InvalidArgumentError(f"threads must be a positive integer or None, got {threads!r}.")
@@ -477,7 +485,8 @@ class _FedWeights:
 
     def __init__(self, program: Any, written: Mapping[str, Any], options: tuple[Providers, int | None]) -> None:
         document, weights = deferred("onnx").program_with_weights_fed(program, **written)
-        self.session = Session(document, *options)
+        # Weights change because the model is trained: threads that wait for the next run would take the cores from the engine's.
+        self.session = Session(document, *options, spins_after_runs=False)
         self._moved = {name: weight for name, weight in weights.items() if weight[1]}
         self._own = [(name, variable) for name, (variable, steps) in weights.items() if not steps]
         self._sources: list[Any] = [None] * len(self._own)

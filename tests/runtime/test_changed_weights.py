@@ -23,8 +23,8 @@ def built_sessions(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     opened: list[Any] = []
     make = session.Session
 
-    def open_one(*args: Any) -> Any:
-        opened.append(make(*args))
+    def open_one(*args: Any, **named: Any) -> Any:
+        opened.append(make(*args, **named))
         return opened[-1]
 
     monkeypatch.setattr(session, "Session", open_one)
@@ -155,3 +155,16 @@ def test_states_and_weights_change_together() -> None:
         model.set_weights(disturbed(model.get_weights()))
         twin.set_weights(model.get_weights())
         np.testing.assert_allclose(model.predict(given, batch_size=2, verbose=0), twin(given), rtol=1e-4, atol=1e-5)
+
+
+def test_a_session_for_changed_weights_leaves_the_cores_to_training() -> None:
+    """onnxruntime's threads would spin for some milliseconds after each run, while the engine trains on the same cores."""
+    model = graphkit.Sequential([layers.Input((3,)), layers.Dense(2)])
+    x = np.ones((4, 3), "float32")
+    model.predict(x, verbose=0)
+    model.set_weights([w + 1.0 for w in model.get_weights()])
+    model.predict(x, verbose=0)
+
+    options = session.session_for(model)._chosen[0].raw.get_session_options()
+
+    assert options.get_session_config_entry("session.force_spinning_stop") == "1"

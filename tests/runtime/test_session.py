@@ -111,7 +111,7 @@ def test_a_session_is_kept_when_weights_change(monkeypatch: pytest.MonkeyPatch) 
     kept = session_for(model)
     np.testing.assert_allclose(kept.run([X])[0], model(X), rtol=1e-5)
     built: list[Any] = []
-    monkeypatch.setattr(session, "Session", lambda *a: built.append(a) or made(*a))
+    monkeypatch.setattr(session, "Session", lambda *a, **k: built.append(a) or made(*a, **k))
     for _ in range(3):
         model.set_weights([w + 1 for w in model.get_weights()])
         assert session_for(model) is kept
