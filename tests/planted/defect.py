@@ -37,6 +37,8 @@ TESTS: dict[str, tuple[str, ...]] = {  # prefix of a source path -> its tests; t
     "graphkit/tree.py": ("tests/core",),
     "converters/": ("tests/converters",),
     "converters/keras_legacy/": ("tests/converters/keras_legacy", "tests/saving"),
+    "converters/keras_legacy/compile_settings.py": ("tests/saving/test_optimizer_state.py", "tests/saving"),
+    "converters/keras_legacy/yaml_config.py": ("tests/converters/keras_legacy/test_yaml_config.py",),
     "converters/safetensors/": ("tests/saving/test_weights_files.py",),
     "converters/onnx/": ("tests/ops/test_registry.py", "tests/converters/onnx"),
 }
