@@ -116,7 +116,7 @@ def load_state(model: Layer, table: Table, what: str, skip_mismatch: bool = Fals
         else:
             found, wrong = _assignments(one, group if upgraded is None else upgraded.relayout(one.obj, group))
             problems.extend(wrong)
-            assignments.extend(found if not wrong or skip_mismatch else [])
+            assignments.extend([] if wrong else found)
     unclaimed = [p for p in table.entries if p not in claimed and not _is_no_weight(p)]
     if unclaimed and not problems:
         problems.append(

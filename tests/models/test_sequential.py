@@ -111,3 +111,9 @@ def test_a_model_for_one_number_of_samples_predicts_others_too() -> None:
     model: Any = models.Sequential([layers.Input(batch_shape=(4, 3)), layers.Dense(1)])
 
     assert model.predict(np.ones((22, 3)), batch_size=10, verbose=0).shape == (22, 1)
+
+
+def test_a_model_in_front_gives_its_input_dtype() -> None:
+    inner = models.Sequential([layers.Input((3,), dtype="int32"), layers.Embedding(5, 2)])
+
+    assert models.Sequential([inner, layers.Flatten()]).inputs[0].dtype == "int32"

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import graphkit
+from graphkit import layers, models
 from tests import goldens
 
 CASES = sorted(goldens.cases())
@@ -116,3 +117,16 @@ def weights_layout(path: Path) -> dict[str, Any]:
             )
         )
     return found
+
+
+@pytest.mark.parametrize("name", ["w.weights.h5", "m.keras", "m.h5"])
+def test_a_layer_that_does_not_fit_is_skipped_as_a_whole(name: str, tmp_path: Path) -> None:
+    """As in Keras, whose Dense stops at its kernel: the bias keeps its values, although it would fit."""
+    source = models.Sequential([layers.Input((3,)), layers.Dense(2, name="d", bias_initializer="ones")])
+    (source.save_weights if name.startswith("w") else source.save)(tmp_path / name)
+    other = models.Sequential([layers.Input((4,)), layers.Dense(2, name="d")])
+
+    with pytest.warns(UserWarning, match="Skipping loading weights"):
+        other.load_weights(tmp_path / name, skip_mismatch=True)
+
+    np.testing.assert_array_equal(other.layers[0].bias, [0.0, 0.0])

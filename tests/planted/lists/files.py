@@ -52,7 +52,7 @@ DEFECTS = [
         ("weights: shapes that do not fit are left out without a word", "        if not skip_mismatch:\n            raise report", "        if not skip_mismatch and len(problems) > 1:\n            raise report"),
         ("weights: what the model has no place for is accepted", "    if unclaimed and not problems:", "    if False:"),
         ("weights: the optimizer's state is in the order of text", "entries = [group[key] for key in sorted(group, key=_number)]", "entries = [group[key] for key in sorted(group)]"),
-        ("weights: skip_mismatch drops the whole layer's neighbours", "assignments.extend(found if not wrong or skip_mismatch else [])", "assignments.extend(found if not wrong else [])"),
+        ("weights: skip_mismatch takes part of a layer's weights", "assignments.extend([] if wrong else found)", "assignments.extend(found)"),
     ),
     *in_file(
         "graphkit/runtime/predictor.py",
