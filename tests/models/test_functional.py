@@ -362,3 +362,20 @@ def test_a_layer_that_is_not_there_comes_with_a_hint() -> None:
         model.get_layer(index=3)
     with pytest.raises(InvalidArgumentError, match="either a name or an index"):
         model.get_layer()
+
+
+def test_calls_of_a_layer_keep_their_order_wherever_the_file_lists_it() -> None:
+    """The second call of `shared` could be made before the first, whose input is listed later."""
+    x = layers.Input((2,), name="x")
+    shared, scale = layers.Dense(2, name="shared"), layers.Rescaling(3.0, name="scale")
+    model = models.Model(x, [shared(scale(x)), shared(x)])
+    config = json.loads(model.to_json())
+    config["config"]["layers"].sort(key=lambda entry: ["x", "shared", "scale"].index(entry["config"]["name"]))
+
+    again = models.model_from_json(json.dumps(config))
+    again.set_weights(model.get_weights())
+
+    for ours, theirs in zip(again(np.ones((1, 2))), model(np.ones((1, 2))), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    assert [node.index for node in again.get_layer("shared").nodes] == [0, 1]
+    assert again.get_layer("shared").get_output_at(0) is again.outputs[0]

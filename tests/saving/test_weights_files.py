@@ -178,3 +178,14 @@ def test_a_shard_size_must_be_positive(tmp_path: Path) -> None:
         net().save_weights(tmp_path / "w.weights.json", max_shard_size=0)
     with pytest.raises(InvalidArgumentError, match="must end in"):
         net().save_weights(tmp_path / "w.npz", max_shard_size=1)
+
+
+def test_a_shard_ends_before_an_array_that_does_not_fit(tmp_path: Path) -> None:
+    """Two of these arrays are larger than a shard may be, and one is smaller than half of one."""
+    model = models.Sequential([layers.Input((6,)), *(layers.Dense(6, use_bias=False) for _ in range(3))])
+    one = 6 * 6 * 4
+
+    model.save_weights(tmp_path / "w.weights.json", max_shard_size=1.5 * one / 2**30)
+
+    sizes = [file.stat().st_size for file in tmp_path.glob("w_*.weights.h5")]
+    assert len(sizes) == 3

@@ -256,3 +256,17 @@ def test_all_boxes_lists_those_inside_too() -> None:
     names = {b.name for b in all_boxes(picture_of(twins(), Options(expand_nested=True)))}
 
     assert {"encoder", "inner", "h2", "left"} <= names
+
+
+def test_arrows_lead_to_the_layers_inside_a_model_that_read_and_make_each_tensor() -> None:
+    a, b = layers.Input((2,), name="a"), layers.Input((3,), name="b")
+    left, right = layers.Dense(4, name="left")(a), layers.Dense(5, name="right")(b)
+    inner = models.Model([a, b], [left, right], name="inner")
+    x, y = layers.Input((2,), name="x"), layers.Input((3,), name="y")
+    first, second = inner([x, y])
+    model = models.Model([x, y], [layers.ReLU(name="after_left")(first), layers.ReLU(name="after_right")(second)])
+
+    source = str(model_to_dot(model, expand_nested=True))
+
+    arrows = set(re.findall(r'"([0-9.]+)" -> "([0-9.]+)"', source))  # 2 is `inner`, 2.0 to 2.3 are what is in it
+    assert arrows == {("0", "2.0"), ("1", "2.1"), ("2.0", "2.2"), ("2.1", "2.3"), ("2.2", "3"), ("2.3", "4")}

@@ -101,3 +101,41 @@ def test_a_layer_range_that_fits_nothing_is_refused(given: Any, message: str) ->
 def test_positions_must_be_one_a_column() -> None:
     with pytest.raises(InvalidArgumentError, match="`positions` must have 3 numbers"):
         text_of(CASES["stack"][0](graphkit), positions=[0.5, 1.0])
+
+
+def _printed(model: Any, **options: Any) -> str:
+    lines: list[str] = []
+    model.summary(print_fn=lambda line, **_: lines.append(str(line)), **options)
+    return "\n".join(lines)
+
+
+def test_a_shared_weight_counts_once() -> None:
+    shared = layers.Dense(3, name="shared")
+    inner = graphkit.Sequential([layers.Input((3,)), shared], name="inner")
+    x = layers.Input((3,))
+    model = graphkit.Model(x, shared(inner(x)))
+
+    assert "Total params: 12 " in _printed(model)
+
+
+def test_the_total_holds_the_optimizers_parameters() -> None:
+    model = graphkit.Sequential([layers.Input((3,)), layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.optimizer.build(
+        model.trainable_weights
+    )  # 8 weights, two slots of each, the count of steps, the learning rate
+
+    text = _printed(model)
+
+    assert "Total params: 26 " in text
+    assert "Optimizer params: 18 " in text
+
+
+def test_each_call_of_a_shared_layer_shows_its_own_shape() -> None:
+    flatten = layers.Flatten(name="flat")
+    a, b = layers.Input((2, 3), name="a"), layers.Input((2, 3, 4), name="b")
+    model = graphkit.Model([a, b], layers.Concatenate()([flatten(a), flatten(b)]))
+
+    text = _printed(model)
+
+    assert re.search(r"flat \(Flatten\)\s*│ \(None, 24\)", text), text

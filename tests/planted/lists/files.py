@@ -126,7 +126,6 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/visualization/summary.py",
-        ("summary: weights that are shared count twice", "    unique = {id(v): v for v in variables}.values()", "    unique = list(variables)"),
         ("summary: inner layers are not indented", 'self._cells(layer, "   " * level + "└ " if level else "")', 'self._cells(layer, "")'),
         ("summary: the optimizer's parameters are not in the total", "count([*trainable, *others, *slots])", "count([*trainable, *others])"),
         ("summary: trainable and not are swapped", 'Text("Y", _YES) if layer.trainable else Text("N", _NO)', 'Text("N", _NO) if layer.trainable else Text("Y", _YES)'),
