@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from graphkit import Input, Model, layers, ops
@@ -112,3 +114,27 @@ def test_an_image_that_is_also_read_as_it_is_is_turned_late() -> None:
     nodes, graph = exported(function)
     assert nodes.count("Transpose") == 1
     assert next(n for n in graph.node if n.op_type == "CumSum").input[0] == "x"
+
+
+def _below_zero(x: Any) -> Any:
+    return ops.clip(x, -1.0, 1.0)
+
+
+@pytest.mark.parametrize("before", [None, _below_zero])
+def test_padding_stays_before_a_pooling_of_values_that_may_be_negative(before: Any) -> None:
+    x = layers.Input((4, 4, 1))
+    y = x if before is None else layers.Lambda(before)(x)
+    model = Model(x, layers.MaxPooling2D(2)(layers.ZeroPadding2D(1)(y)))
+    data = -np.ones((1, 4, 4, 1), "float32")
+
+    np.testing.assert_array_equal(model.predict(data, verbose=0), model(data))
+    assert model.predict(data, verbose=0).max() == 0.0
+
+
+def test_any_of_no_elements_is_false(tmp_path: Path) -> None:
+    x = layers.Input((None,), name="x")
+    Model(x, ops.any(x > 0, axis=1)).export(tmp_path / "m.onnx")
+
+    session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
+
+    assert session.run(None, {"x": np.zeros((2, 0), "float32")})[0].tolist() == [False, False]
