@@ -61,9 +61,8 @@ class Stamped:
     """
 
     unstamped: ClassVar[frozenset[str]] = frozenset()
-    _uncounted: ClassVar[frozenset[str]] = (
-        frozenset()
-    )  # `unstamped` and properties, whose setters set the attributes that count
+    # `unstamped` and properties, whose setters set the attributes that count
+    _uncounted: ClassVar[frozenset[str]] = frozenset()
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)

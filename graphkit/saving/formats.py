@@ -39,7 +39,7 @@ RESERVED = frozenset((
 
 
 class UnsupportedFormatError(SerializationError, InvalidArgumentError):
-    """A format does not do what is wanted of it: it holds no model, no weights, or is not written."""
+    """A format does not support an operation: it holds no model or no weights, or cannot be written."""
 
 
 class ConverterWarning(UserWarning):

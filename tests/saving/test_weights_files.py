@@ -181,7 +181,7 @@ def test_a_shard_size_must_be_positive(tmp_path: Path) -> None:
 
 
 def test_a_shard_ends_before_an_array_that_does_not_fit(tmp_path: Path) -> None:
-    """Two of these arrays are larger than a shard may be, and one is smaller than half of one."""
+    """Each array takes two thirds of a shard, so no two share one."""
     model = models.Sequential([layers.Input((6,)), *(layers.Dense(6, use_bias=False) for _ in range(3))])
     one = 6 * 6 * 4
 
