@@ -10,7 +10,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from threading import RLock
 from types import ModuleType
@@ -277,7 +277,7 @@ def _fill() -> None:
     """Register the formats of all entry points, graphkit's own first, before those that `register` was given already."""
     given = list(_formats.values())
     _formats.clear()
-    points = sorted(entry_points(group=GROUP), key=lambda point: (not _is_ours(point), point.name))
+    points = sorted(_entry_points(), key=lambda point: (not _is_ours(point), point.name))
     problems = [_registered(point) for point in points if _is_ours(point)]
     if not _formats:
         raise SerializationError(
@@ -288,6 +288,15 @@ def _fill() -> None:
     problems += [_registered(point) for point in points if not _is_ours(point)]
     for problem in filter(None, problems):  # all formats are registered, even if a filter makes the warning an error
         warnings.warn(problem, ConverterWarning, stacklevel=5)
+
+
+def _entry_points() -> list[EntryPoint]:
+    """Return the entry points of the group, those of every installed metadata of graphkit included.
+
+    Metadata that an earlier installation left in the working directory would otherwise hide the current ones.
+    """
+    ours = [point for dist in distributions(name="graphkit") for point in dist.entry_points if point.group == GROUP]
+    return list({(point.name, point.value): point for point in [*entry_points(group=GROUP), *ours]}.values())
 
 
 def failed_entry_points() -> dict[str, str]:

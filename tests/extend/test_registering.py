@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -199,3 +201,15 @@ def test_threads_that_ask_at_the_same_time_see_all_formats(monkeypatch: pytest.M
 
     assert len(set(counts)) == 1
     assert counts[0] >= 10
+
+
+def test_outdated_metadata_in_the_working_directory_hide_no_format(tmp_path: Path) -> None:
+    folder = tmp_path / "graphkit.egg-info"
+    folder.mkdir()
+    (folder / "PKG-INFO").write_text("Metadata-Version: 2.1\nName: graphkit\nVersion: 0.0.1\n")
+    (folder / "entry_points.txt").write_text("[graphkit.converters]\nonnx = graphkit.converters.onnx\n")
+    code = "from graphkit.saving import formats; print(len(formats.all_formats()))"
+
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+
+    assert int(done.stdout) >= 10
