@@ -179,6 +179,6 @@ def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[Tenso
     old = current.equations[place]
     made = tuple(Value(s) for s in extra)
     current.equations[place] = Equation(
-        old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope
+        old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope, old.epoch
     )
     return [Tracer(current, v) for v in made]
