@@ -7,14 +7,18 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, TapeError
+from graphkit.ir.eager_tensor import eager
 from graphkit.ir.gradient import backward
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.program import Value
+from graphkit.ir.recording import Recording
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Trace, Tracer, constant, current_trace
+from graphkit.ir.tracing import Trace, Tracer, constant, current_trace, make_current
 from graphkit.ir.variable import Variable
 
 _USED_UP = "A non-persistent GradientTape can only be used to compute one set of gradients (or jacobians)"
@@ -42,6 +46,7 @@ class GradientTape:
         self._reads: dict[Variable, dict[Value, None]] = {}  # the values that were read, in order
         self._chosen: set[Variable] = set()  # variables that were watched explicitly
         self._watched: set[Value] = set()
+        self._arrays: dict[int, tuple[Any, Value]] = {}  # by id: arrays that were watched, and their values
 
     # ----- recording -----
 
@@ -60,7 +65,8 @@ class GradientTape:
             )
         trace = current_trace()
         if trace is None:
-            raise TapeError("GradientTape records inside a traced function only.")
+            trace = self._trace if isinstance(self._trace, Recording) else Recording()
+            make_current(trace)
         if trace is not self._trace:
             self._forget()
         self._trace = trace
@@ -71,11 +77,13 @@ class GradientTape:
         trace = self._traced()
         self._is_recording = False
         trace.record_for([tape for tape in trace.tapes if tape is not self])
+        if trace.is_eager and not trace.tapes and current_trace() is trace:
+            make_current(None)
 
     def _forget(self) -> None:
         self.epochs = set()
         self._trace = None
-        self._reads, self._watched = {}, set()
+        self._reads, self._watched, self._arrays = {}, set(), {}
 
     def _traced(self) -> Trace:
         if self._trace is None:
@@ -121,11 +129,13 @@ class GradientTape:
             self._watch(item)
 
     def _watch(self, item: Any) -> None:
-        if isinstance(item, Symbolic) or not isinstance(item, (Tracer, Variable)):
-            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {type(item).__name__}.")
-        if not dtypes.is_differentiable(item.dtype):
+        if not isinstance(item, (Tracer, Variable, np.ndarray)):
+            kind = "a symbolic tensor" if isinstance(item, Symbolic) else type(item).__name__
+            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {kind}.")
+        dtype = TensorSpec.of(item).dtype
+        if not dtypes.is_differentiable(dtype):
             warnings.warn(
-                f"The dtype of the watched tensor must be floating (such as float32), got {item.dtype}.", stacklevel=3
+                f"The dtype of the watched tensor must be floating (such as float32), got {dtype}.", stacklevel=3
             )
             return
         trace = self._recording_trace()
@@ -133,18 +143,23 @@ class GradientTape:
             self._chosen.add(item)
             trace.read(item)
         else:
-            atom = trace.lift(item)
-            assert isinstance(atom, Value)
-            self._watched.add(atom)
+            value = trace.lift(item) if isinstance(item, Tracer) and item.trace is trace else trace.watch_array(item)
+            assert isinstance(value, Value)
+            self._watched.add(value)
+            self._arrays[id(item)] = (item, value)
 
     def _recording_trace(self) -> Trace:
         if self._trace is None:
             raise TapeError("Tape is not recording; call watch() inside its `with` block.")
         return self._trace
 
+    def watches(self, variable: Variable) -> bool:
+        """Return whether the tape differentiates with respect to a variable that is read."""
+        return (self._watches_variables and variable.trainable) or variable in self._chosen
+
     def saw(self, variable: Variable, value: Value) -> None:
         """Note that a variable was read, and its value then; called by the trace."""
-        if (self._watches_variables and variable.trainable) or variable in self._chosen:
+        if self.watches(variable):
             self._reads.setdefault(variable, {})[value] = None
 
     def watched_variables(self) -> tuple[Variable, ...]:
@@ -189,7 +204,7 @@ class GradientTape:
             self._forget()
         if zero:
             gradients = [_zeros(s) if g is None else g for s, g in zip(flat, gradients, strict=True)]
-        return nest.pack(sources, gradients)
+        return nest.pack(sources, [eager(g) for g in gradients])
 
     def _pair(self, trace: Trace, target: Any, factor: Any) -> tuple[Value, Any] | None:
         """Return the value to differentiate and its cotangent; None for a target that was not computed from anything watched."""
@@ -197,7 +212,7 @@ class GradientTape:
             reads = list(self._reads.get(target, ()))
             value = reads[-1] if reads else None
         else:
-            value = _value_in(trace, target)
+            value = self._value_of(trace, target)
         if value is None or not dtypes.is_differentiable(value.spec.dtype):
             return None
         shape, dtype = value.spec.shape, value.spec.dtype
@@ -213,8 +228,21 @@ class GradientTape:
         """Return the values to differentiate by: those that were read of a variable, or the one of a tensor that is watched."""
         if isinstance(source, Variable):
             return list(self._reads.get(source, ()))
-        value = _value_in(trace, source)
+        value = self._value_of(trace, source)
         return [value] if value is not None and self._is_tracked(trace, value) else []
+
+    def _value_of(self, trace: Trace, tensor: Any) -> Value | None:
+        """Return the value of a tensor in the trace; None for one that was not recorded."""
+        watched = self._arrays.get(id(tensor))
+        if watched is not None:
+            return watched[1]
+        if not isinstance(tensor, Tracer) or (tensor.trace is not trace and tensor.constant_in(trace) is not None):
+            return None
+        if tensor.trace is not trace:
+            raise InvalidTypeError(
+                f"A tensor ({tensor.spec}) that was computed in another traced function cannot be differentiated by this tape."
+            )
+        return tensor.value
 
     def _is_tracked(self, trace: Trace, wanted: Value) -> bool:
         """Whether a value is watched, or was computed from what is watched."""
@@ -243,18 +271,6 @@ def _tensors(structure: Any, name: str) -> list[Any]:
                 f"GradientTape.gradient: `{name}` must be tensors or variables, in any structure, got {kind}."
             )
     return leaves
-
-
-def _value_in(trace: Trace, tensor: Any) -> Value | None:
-    """Return the value of a tensor in this trace; None for one that was not recorded."""
-    if not isinstance(tensor, Tracer):
-        return None
-    if tensor.trace is not trace:
-        raise InvalidTypeError(
-            f"A tensor ({tensor.spec}) that was computed in another traced function, or under another tape, cannot be "
-            "differentiated by this tape."
-        )
-    return tensor.value
 
 
 def _sum(cotangents: Sequence[Any]) -> Any:

@@ -59,6 +59,14 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
         """The dtype by Keras' name."""
         return self.value.spec.dtype
 
+    def constant_in(self, trace: Trace) -> Any:
+        """Return the numbers of a tensor that is a constant of another trace: None, since a traced tensor has none."""
+        return None
+
+    def measured(self, function: Callable[[Any], int], name: str) -> Size:
+        """Return the size that `function` reads off the values."""
+        return self.trace.measure(self, function, name)
+
     def __len__(self) -> int:
         size = self.shape[0] if self.shape else None
         if not isinstance(size, int):
@@ -123,6 +131,8 @@ class Trace:
         may_write: whether variables may be assigned.
     """
 
+    is_eager = False  # whether equations are computed at once, as the recordings of gradient tapes are
+
     def __init__(
         self,
         parent: Trace | None = None,
@@ -140,6 +150,7 @@ class Trace:
         self.captures: dict[Value, Value] = {}
         self.notes: dict[Any, Any] = {}  # data of other modules that lives as long as the trace
         self.tapes: list[Any] = []  # the gradient tapes that are recording
+        self.watched_arrays: dict[int, tuple[Any, Tracer]] = {}  # by id: arrays that tapes watch, and their tensors
         self.epoch = 0
         self._epochs = count(1)
         self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
@@ -215,11 +226,35 @@ class Trace:
     def lift(self, arg: Any) -> Atom:
         """Convert an argument to an atom of this program: a value, or a literal for an array."""
         if isinstance(arg, Tracer):
-            return arg.value if arg.trace is self else self._capture(arg).value
+            if arg.trace is self:
+                return arg.value
+            numbers = arg.constant_in(self)
+            return self._capture(arg).value if numbers is None else Literal(numbers)
         if isinstance(arg, Variable):
             tracer = self.read(arg)
             return tracer.value if isinstance(tracer, Tracer) else Literal(as_array(tracer))
         return Literal(as_array(arg))
+
+    def is_inside(self, outer: Trace) -> bool:
+        """Return whether this trace is `outer`, or that of a loop's body somewhere in it."""
+        trace: Trace | None = self
+        while trace is not None and trace is not outer:
+            trace = trace.parent
+        return trace is outer
+
+    def watch_array(self, array: Any) -> Value:
+        """Return the value of an array that a tape watches; ops read it in the array's place."""
+        known = self.watched_arrays.get(id(array))
+        if known is None:
+            made = self.emit(PRIMITIVES["identity"], (as_array(array),), {})
+            known = self.watched_arrays[id(array)] = (array, made)
+        value: Value = known[1].value
+        return value
+
+    def watched(self, value: Any) -> Any:
+        """Return the tensor of an array that a tape watches, and anything else unchanged."""
+        known = self.watched_arrays.get(id(value))
+        return value if known is None else known[1]
 
     def wrap(self, atom: Atom) -> Any:
         """Return an atom of this program as ops take it: a tracer, or the array of a literal."""
@@ -258,7 +293,7 @@ class Trace:
 
 def measured_size(x: Any, function: Callable[[Any], int], name: str) -> Size:
     """Return a size that depends on the values of a tensor: an int for arrays and traces with samples, else a named `Dim`."""
-    return x.trace.measure(x, function, name) if isinstance(x, Tracer) else function(x)
+    return x.measured(function, name) if isinstance(x, Tracer) else function(x)
 
 
 def only_shapes(*values: Any) -> bool:
@@ -272,6 +307,11 @@ _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)
 def current_trace() -> Trace | None:
     """Return the current trace, or None."""
     return _current.get()
+
+
+def make_current(trace: Trace | None) -> None:
+    """Make `trace` the current one until it is changed again; for blocks that need not nest. See `tracing` for those that do."""
+    _current.set(trace)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ import numpy as np
 from graphkit.core import nest
 from graphkit.core.dims import Dim
 from graphkit.ir.eager_tensor import EagerTensor, eager
+from graphkit.ir.recording import resolved
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Measure, current_trace, trace_on_samples
 from graphkit.ir.variable import Variable
@@ -59,8 +60,9 @@ class EagerCalls:
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the layer's outputs for arrays."""
+        args, kwargs = resolved([args, kwargs])
         leaves = nest.flatten([list(args), kwargs])
-        if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
+        if current_trace() is not None or parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
             return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
@@ -171,7 +173,7 @@ def _leaf(value: Any) -> Any:
 def _for_user(value: Any) -> Any:
     """Return an argument as user-defined code sees it: a read-only array with Keras' type promotion."""
     if isinstance(value, Variable):
-        value = value.array
+        value = value.value
     if not isinstance(value, (np.ndarray, np.generic)):
         return value
     shown = tensor(value).view(EagerTensor)
