@@ -162,7 +162,8 @@ def _accumulating(
 def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[TensorSpec]) -> list[Tracer]:
     """Change params of the equation that made `out`, and return the additional results that it then has.
 
-    The equation is replaced in place: its outputs stay the same values, and nothing is computed twice.
+    The equation is replaced in place: its outputs stay the same values, and nothing is computed twice. Only in the recording of a
+    gradient tape, where it was computed already, it is computed once more.
 
     Args:
         out: the results of the equation so far.
@@ -178,7 +179,9 @@ def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[Tenso
         raise GraphError("The loop to be differentiated is not part of the current trace.")
     old = current.equations[place]
     made = tuple(Value(s) for s in extra)
-    current.equations[place] = Equation(
+    new = Equation(
         old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope, old.epoch
     )
-    return [Tracer(current, v) for v in made]
+    current.equations[place] = new
+    current.computed(new)
+    return [current.wrap(v) for v in made]
