@@ -41,8 +41,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
-    "compiled", "history", "nodes", "stop_training", "trainable",
+    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_losses", "_path", "_run_eagerly", "_trainable",
+    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
 
