@@ -198,12 +198,15 @@ class Recording(Trace):
         is_shared = isinstance(arg, np.ndarray) and array.flags.writeable and not isinstance(arg, EagerTensor)
         return Literal(array.copy() if is_shared else array)
 
+    def computed(self, equation: Equation) -> None:
+        """Compute the new outputs of an equation that was replaced."""
+        made = equation.primitive.evaluate([self._array(a) for a in equation.inputs], equation.params)
+        for value, array in zip(equation.outputs, made, strict=True):
+            self.arrays.setdefault(value, array)
+
     def wrap(self, atom: Atom) -> Any:
-        """Return an atom as ops take it: recorded while tapes record, else its array."""
-        if isinstance(atom, Literal):
-            return atom.array
-        array = self.arrays[atom]
-        return Recorded(self, atom, array) if self.tapes else array
+        """Return an atom as ops take it: a recorded tensor, or the array of a literal."""
+        return atom.array if isinstance(atom, Literal) else Recorded(self, atom, self.arrays[atom])
 
     def _array(self, atom: Atom) -> np.ndarray[Any, Any]:
         return atom.array if isinstance(atom, Literal) else self.arrays[atom]

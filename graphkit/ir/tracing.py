@@ -223,6 +223,9 @@ class Trace:
         self.equations.append(Equation(primitive, atoms, params, values, names.current_scope(), self.epoch))
         return tuple(Tracer(self, v) for v in values) if several else Tracer(self, values[0])
 
+    def computed(self, equation: Equation) -> None:
+        """Compute the new outputs of an equation that was replaced; only recordings compute."""
+
     def lift(self, arg: Any) -> Atom:
         """Convert an argument to an atom of this program: a value, or a literal for an array."""
         if isinstance(arg, Tracer):

@@ -6,10 +6,12 @@ import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from graphkit.core import nest
 from graphkit.core.deferred import deferred
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
+from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
 from graphkit.layers.shapes import shapes_of, symbolic_of_shapes
 from graphkit.models.trainer import Trainer
@@ -20,10 +22,11 @@ class Model(Trainer, Layer):
     """A graph of layers that can be trained, saved, exported and run.
 
     `Model(inputs, outputs)` takes symbolic tensors, or lists and dicts of them, and returns a `Functional`. A subclass defines its
-    computation in `call`. Source: keras.Model.
+    computation in `call`, or passes inputs and outputs to `super().__init__`, which makes it a subclass of `Functional`.
+    Source: keras.Model.
 
     Raises:
-        InvalidTypeError: A subclass with its own `call` got positional arguments.
+        InvalidTypeError: Only one of inputs and outputs is given.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -32,16 +35,22 @@ class Model(Trainer, Layer):
             from graphkit.models.functional import Functional
 
             return object.__new__(Functional)
-        return super().__new__(cls, *args, **kwargs)
+        made = super().__new__(cls, *args, **kwargs)
+        made.__dict__["_takes_graph"] = _hold_symbolic([*args, *kwargs.values()])
+        return made
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or "inputs" in kwargs:
-            from graphkit.models.functional import Functional
+        from graphkit.models.functional import Functional, become_functional
 
-            if not isinstance(self, Functional):
+        if not isinstance(self, Functional):
+            if _is_functional_call(args, kwargs):
+                become_functional(type(self))
+                Functional.__init__(self, *args, **kwargs)
+                return
+            if args:
                 raise InvalidTypeError(
-                    f"{type(self).__name__}() got positional arguments, but it is not built from inputs and outputs; "
-                    "pass name= and trainable=."
+                    f"{type(self).__name__}() expects inputs and outputs together, or neither; it got {len(args)} positional "
+                    "argument. Use keywords for name, trainable and dtype."
                 )
         super().__init__(**kwargs)
         self._init_training()
@@ -257,6 +266,11 @@ class Model(Trainer, Layer):
 
 class NoSuchLayerError(UnknownNameError, ValueError):
     """`get_layer` found no layer of this name (Keras raises ValueError there)."""
+
+
+def _hold_symbolic(values: list[Any]) -> bool:
+    """Return whether symbolic tensors are among the arguments of a constructor."""
+    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(values))
 
 
 def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:

@@ -15,7 +15,6 @@ from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.program import Program, Value
-from graphkit.ir.recording import is_tracing
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Body, Trace, Tracer, current_trace, replay, specialize, trace, trace_body, tracing
 from graphkit.ir.variable import Variable
@@ -253,13 +252,7 @@ def _scan_vjp(
     body = fitted(body, _step_specs(specs, carries, sequences))
     parts = differentiate_body(body, carries, sequences, [cotangent is not None for cotangent in g[carries:]])
     further = [TensorSpec((length, *a.spec.shape), a.spec.dtype) for a in parts.forward.outputs[len(out) :]]
-    if is_tracing():
-        kept = widened(out, {"body": parts.forward}, further)
-    else:  # under a gradient tape the forward scan has run already: run it again
-        again = scan_p.bind(
-            *inputs, body=parts.forward, carries=carries, sequences=sequences, length=length, reverse=reverse
-        )
-        kept = list(again[len(out) :])
+    kept = widened(out, {"body": parts.forward}, further)
     cts = [g[i] if g[i] is not None else _zeros_like(inputs[i]) for i in parts.carried]
     sums = [_zeros_like(inputs[i]) for i in parts.summed]
     stacks = [*(c for c in g[carries:] if c is not None), *kept, *(inputs[i] for i in parts.slices)]

@@ -31,10 +31,8 @@ def _vjp(
     upstream = [
         broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
     ]
-    if callable(backward):
-        returned = backward(*upstream)  # sets `given`
-    else:
-        returned = replay(backward, [*upstream, *inputs[results + args :]])
+    read = inputs[results + args :]
+    returned = backward(*upstream) if callable(backward) else replay(backward, [*upstream, *read])  # a function sets `given`
     cotangents = dict(zip(given, returned, strict=True))
     return [cotangents.get(i - results) for i in range(len(inputs))]
 
