@@ -16,7 +16,7 @@
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
-    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
+    ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError)         a file or config cannot be read or written
@@ -126,7 +126,7 @@ class UnsupportedError(GraphKitError, NotImplementedError):
     """Something that a layer or a mode does not support, here or in Keras."""
 
 
-class NotCompiledError(GraphKitError, RuntimeError):
+class NotCompiledError(GraphKitError, RuntimeError, ValueError):
     """Training or evaluation was requested before `compile()`."""
 
 
