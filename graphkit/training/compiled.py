@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphkit import losses, metrics, ops, optimizers
 from graphkit.core import nest
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError, UnknownNameError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownClassError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
 from graphkit.core.stamps import Stamped, fingerprint, settings_changed
@@ -290,7 +298,9 @@ class Compiled:
             unknown = [k for k in given if k not in names]
             if unknown:
                 hint = did_you_mean(str(unknown[0]), names)
-                raise UnknownOutputError(f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{hint}")
+                raise UnknownOutputError(
+                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{hint}"
+                )
             return [given.get(n) for n in names]
         if isinstance(given, (list, tuple)):
             if count == 1 and repeat:
