@@ -99,7 +99,7 @@ class Functional(Model):
 
     def tracked_attributes(self) -> dict[str, Any]:
         """Return the layers of the graph, then what a subclass keeps in attributes."""
-        own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compiled")
+        own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compile_state")
         found = {"_graph_layers": self.__dict__.get("_graph_layers", [])}
         found.update({k: v for k, v in super().tracked_attributes().items() if k not in own})
         return found
