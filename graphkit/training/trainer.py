@@ -26,10 +26,10 @@ from graphkit.training.data import (
     Leaves,
     check_batch_size,
     gather,
-    is_iterated,
     split_tail,
     unpack,
 )  # fmt: skip
+from graphkit.training.passes import is_iterated, refuse_beside
 from graphkit.training.step import graph_of, output_names, step_plan
 
 _FIT = {
@@ -193,8 +193,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
 def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the training data and the part split off for validation."""
     if is_iterated(x):
-        if y is not None or options["sample_weight"] is not None:
-            raise InvalidArgumentError("When `x` is a source of batches, `y` and `sample_weight` must be part of them.")
+        refuse_beside(x, y=y, sample_weight=options["sample_weight"])
         if options["validation_split"]:
             raise InvalidArgumentError(
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
@@ -351,6 +350,7 @@ def evaluate(
         raise InvalidTypeError(f"evaluate() got an unexpected keyword argument {unknown[0]!r}.")
     compiled = _compiled(model, "evaluate")
     if is_iterated(x):
+        refuse_beside(x, y=y, sample_weight=sample_weight)
         source: Any = IteratedSource(model, x, steps)
     else:
         source = ArraySource(gather(model, x, y, sample_weight), batch_size, steps=steps)
