@@ -6,6 +6,7 @@
     │   └── NameConflictError                   two things have the same name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
     │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
+    │   ├── SymbolicValueError (and ValueError)  the values of a symbolic tensor were requested
     │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
@@ -71,6 +72,10 @@ class InvalidTypeError(GraphKitError, TypeError):
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
     """A tensor's dtype does not fit what an op or a layer expects. Also a ValueError, since Keras raises either."""
+
+
+class SymbolicValueError(InvalidTypeError, InvalidArgumentError):
+    """The values of a symbolic tensor were requested; it has none. Also a ValueError, as in Keras."""
 
 
 class UnknownArgumentError(InvalidTypeError, ValueError):
