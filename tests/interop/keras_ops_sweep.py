@@ -1,7 +1,7 @@
 """Make the calls of keras_ops_calls.py under Keras or graphkit, and compare two such runs.
 
-    KERAS_BACKEND=jax python tests/interop/keras_ops_sweep.py keras keras.pickle [pattern]
-    python tests/interop/keras_ops_sweep.py graphkit graphkit.pickle [pattern]
+    KERAS_BACKEND=jax python tests/interop/keras_ops_sweep.py keras keras.pickle [ops [modes]]
+    python tests/interop/keras_ops_sweep.py graphkit graphkit.pickle [ops [modes]]
     python tests/interop/keras_ops_sweep.py compare keras.pickle graphkit.pickle
 
 Each call is made with arrays, with symbolic tensors of known sizes, and with symbolic tensors that lack sizes.
@@ -194,8 +194,8 @@ def _who(error: BaseException) -> str:
     return "other"
 
 
-def run(package_name: str, target: str, pattern: str = "*") -> None:
-    """Make the calls and write their outcomes."""
+def run(package_name: str, target: str, pattern: str = "*", which: str = "*") -> None:
+    """Make the calls of the ops, and in the modes, that the patterns match, and write their outcomes."""
     package = importlib.import_module(package_name)
     results: dict[tuple[str, str], Any] = {}
     for title, one in calls.every():
@@ -204,6 +204,8 @@ def run(package_name: str, target: str, pattern: str = "*") -> None:
         if package_name == "keras":
             print(title, file=sys.stderr)
         for mode, shapes in modes(one):
+            if not fnmatch.fnmatch(mode, which):
+                continue
             results[title, mode] = outcome(package, one, shapes)
     with open(target, "wb") as file:
         pickle.dump(results, file)
@@ -216,6 +218,8 @@ def compare(keras: dict[Any, Any], ours: dict[Any, Any]) -> dict[str, list[str]]
     """Return the differences by kind, and the titles of the equal calls."""
     found: dict[str, list[str]] = {}
     for key, (state, content) in keras.items():
+        if key not in ours:
+            continue
         own_state, own = ours[key]
         label = f"{key[0]} [{key[1]}]"
         if state == "refused":
