@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         utils,
         visualization,
     )
-    from graphkit.core.names import name_scope
+    from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
@@ -79,7 +79,7 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "load": "graphkit.front",
-    "name_scope": "graphkit.core.names",
+    "name_scope": ("graphkit.core.names", "NameScope"),
     "value_and_grad": "graphkit.differentiate",
 }
 

@@ -4,16 +4,11 @@
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things have the same name
-<<<<<<< HEAD
     ├── InvalidTypeError (TypeError, ValueError)  an argument has a type that cannot work; Keras raises either
     │   ├── DTypeError                          a tensor's dtype does not fit
-    │   └── UnknownArgumentError                a keyword that the constructor does not accept
-=======
-    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   ├── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
-    │   └── UnknownValueError                   the numbers of a tensor are needed while a function is traced
->>>>>>> lead
+    │   ├── SymbolicValueError                  the values of a symbolic tensor were requested
+    │   ├── UnknownArgumentError                a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the values of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -79,6 +74,10 @@ class InvalidTypeError(GraphKitError, TypeError, ValueError):
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
     """A tensor's dtype does not fit what an op or a layer expects."""
+
+
+class SymbolicValueError(InvalidTypeError):
+    """The values of a symbolic tensor were requested; it has none."""
 
 
 class UnknownArgumentError(InvalidTypeError):
