@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
+    from graphkit.ir.tape import GradientTape
     from graphkit.ir.variable import Variable
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
@@ -62,6 +63,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
@@ -85,6 +87,7 @@ _NAMES = {
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "GradientTape",
     "Initializer",
     "Input",
     "InputSpec",

@@ -6,7 +6,8 @@
     │   └── NameConflictError                   two things have the same name
     ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
     │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
+    │   ├── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the numbers of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -14,6 +15,7 @@
     ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
+    ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
     ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
@@ -77,6 +79,18 @@ class UnknownArgumentError(InvalidTypeError, ValueError):
     """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
 
 
+class UnknownValueError(InvalidTypeError):
+    """The numbers of a tensor are needed (by `if`, `float()`, NumPy, ...) while a function is traced."""
+
+
+class UnknownValueAttributeError(UnknownValueError, AttributeError):
+    """An attribute such as `tensor.numpy` that needs numbers. An AttributeError, so that `hasattr` returns False."""
+
+
+class ShapeOfValuesError(ShapeError, UnknownValueError):
+    """A shape depends on the values of a tensor, which are not known when the program is compiled."""
+
+
 class GraphError(GraphKitError, ValueError):
     """The graph of layers is not well formed."""
 
@@ -102,6 +116,10 @@ class UnknownNameError(GraphKitError, KeyError):
 
 class NotDifferentiableError(GraphKitError, ValueError):
     """A gradient was requested through an op that has none."""
+
+
+class TapeError(GraphKitError, RuntimeError):
+    """A GradientTape is used in a way that it does not allow, such as a second gradient of a tape that is not persistent."""
 
 
 class UnsupportedError(GraphKitError, NotImplementedError):

@@ -25,6 +25,7 @@ from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.recording import is_tracing
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
@@ -40,8 +41,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_compiled", "_eager", "_initial_epoch", "_losses", "_path", "_trainable", "_weights", "built",
-    "compiled", "history", "nodes", "stop_training", "trainable",
+    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_losses", "_path", "_run_eagerly", "_trainable",
+    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
 
@@ -177,7 +179,7 @@ class Layer(WeightedOperation):
         leaves = nest.flatten([list(args), kwargs])
         if any(isinstance(a, SymbolicTensor) for a in leaves):
             return self._call_symbolic(args, kwargs)
-        if current_trace() is not None:
+        if is_tracing():
             return self.compute(args, kwargs)
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
@@ -294,7 +296,7 @@ class Layer(WeightedOperation):
             if context.entry is self:
                 self._clear_losses()
             outputs = self.call(*args, **call.kwargs)
-            if current_trace() is None:
+            if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
@@ -368,7 +370,7 @@ class Layer(WeightedOperation):
     def _recorded_losses(self) -> list[Any]:
         """Return the list of losses of the current call: the trace's while tracing, since they are its tensors, else the layer's."""
         trace = current_trace()
-        if trace is None:
+        if trace is None or trace.is_eager:
             return self._losses
         kept: list[Any] = trace.notes.setdefault((self, "losses"), [])
         return kept
@@ -376,7 +378,7 @@ class Layer(WeightedOperation):
     def _clear_losses(self) -> None:
         trace = current_trace()
         for layer in parts_of(self).layers:
-            if trace is not None:
+            if trace is not None and not trace.is_eager:
                 trace.notes.pop((layer, "losses"), None)
             elif layer._losses:
                 layer._losses = []
@@ -384,7 +386,7 @@ class Layer(WeightedOperation):
     def added_losses(self) -> list[Any]:
         """Return the losses that `add_loss` and activity regularizers added in the last call, with those of inner layers."""
         trace = current_trace()
-        if trace is None:
+        if trace is None or trace.is_eager:
             return [loss for layer in parts_of(self).layers for loss in layer._losses]
         return [loss for layer in parts_of(self).layers for loss in trace.notes.get((layer, "losses"), ())]
 
