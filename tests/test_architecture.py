@@ -26,7 +26,7 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "distribution"},
+    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "distribution", "applications"},
     {"tensorflow"},
     {"cli", "__main__"},
 ]

@@ -53,7 +53,7 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
 
-def _as_bytes(texts: np.ndarray[Any, Any]) -> Any:
+def _as_bytes(texts: Any) -> Any:
     made = np.empty(texts.shape, object)
     for index in np.ndindex(texts.shape):
         made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]
