@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, TapeError
-from graphkit.ir.eager_tensor import eager
+from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.gradient import backward
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import PRIMITIVES
@@ -129,9 +129,10 @@ class GradientTape:
             self._watch(item)
 
     def _watch(self, item: Any) -> None:
-        if not isinstance(item, (Tracer, Variable, np.ndarray)):
+        if not isinstance(item, (Tracer, Variable, EagerTensor)):
             kind = "a symbolic tensor" if isinstance(item, Symbolic) else type(item).__name__
-            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {kind}.")
+            hint = " Convert it with ops.convert_to_tensor first." if isinstance(item, np.ndarray) else ""
+            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {kind}.{hint}")
         dtype = TensorSpec.of(item).dtype
         if not dtypes.is_differentiable(dtype):
             warnings.warn(
