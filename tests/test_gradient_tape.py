@@ -14,8 +14,11 @@ import pytest
 
 import graphkit
 from graphkit import layers, losses, models, ops, optimizers
+from graphkit.engine import run
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, TapeError
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import trace
 
 X = np.random.default_rng(3).normal(size=(5, 6)).astype("float32")
 IMAGES = np.random.default_rng(4).normal(size=(2, 6, 6, 3)).astype("float32")
@@ -463,3 +466,15 @@ def test_recorded_tensors_are_copied_as_eager_tensors() -> None:
     with graphkit.GradientTape():
         y = w * 2.0
     np.testing.assert_array_equal(copy.deepcopy(y), [2.0, 4.0])
+
+
+def test_jacobian_in_a_traced_function() -> None:
+    x = np.array([1.0, 2.0, 3.0])
+
+    def jacobian(x: Any) -> Any:
+        with graphkit.GradientTape() as tape:
+            tape.watch(x)
+            y = x * x
+        return tape.jacobian(y, x)
+
+    np.testing.assert_array_equal(run(trace(jacobian, TensorSpec.of(x)), x)[0], np.diag(2 * x))
