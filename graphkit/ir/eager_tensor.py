@@ -26,8 +26,12 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
     def __getitem__(self, key: Any) -> Any:
-        """Index as NumPy does, or with `ops.get_item` where the key holds a traced or symbolic tensor."""
-        if any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
+        """Index as NumPy does, or with `ops.get_item` if a gradient tape watches the tensor or the key holds a traced tensor."""
+        from graphkit.ir.tracing import current_trace
+
+        trace = current_trace()
+        is_watched = trace is not None and id(self) in trace.watched_arrays
+        if is_watched or any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
             from graphkit import ops  # imported here because ops import this module
 
             return ops.get_item(self, key)
