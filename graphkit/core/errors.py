@@ -20,7 +20,7 @@
     ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
-    ├── SerializationError (ValueError)         a file or config cannot be read or written
+    ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
     │   ├── UnknownClassError                   a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
@@ -151,8 +151,8 @@ class MissingPackageError(GraphKitError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
-class SerializationError(GraphKitError, ValueError):
-    """A file or a config cannot be read or written."""
+class SerializationError(GraphKitError, ValueError, TypeError):
+    """A file or a config cannot be read or written. Keras raises ValueError or TypeError."""
 
 
 class FileWriteError(SerializationError, OSError):

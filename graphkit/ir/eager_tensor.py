@@ -25,6 +25,10 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return the tensor as Keras' config of a tensor."""
+        return {"class_name": "__tensor__", "config": {"value": self.tolist(), "dtype": self.dtype.name}}
+
     def __getitem__(self, key: Any) -> Any:
         """Index as NumPy does, or with `ops.get_item` if a gradient tape watches the tensor or the key holds a traced tensor."""
         from graphkit.ir.tracing import current_trace
