@@ -67,7 +67,7 @@ def get_file(
         raise InvalidArgumentError('Please specify the "origin" argument (URL of the file to download).')
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
-    folder = _cache(cache_dir) / cache_subdir
+    folder = cache_folder(cache_dir) / cache_subdir
     make_folder(folder)
     name = _name(fname, origin)
     unpack = extract or untar
@@ -81,7 +81,7 @@ def get_file(
     return str(unpacked)
 
 
-def _cache(cache_dir: Any) -> Path:
+def cache_folder(cache_dir: Any) -> Path:
     """Return the folder of the cache; one among the temporary files if the requested one is not writable."""
     home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
     folder = Path(os.path.expanduser(cache_dir if cache_dir is not None else home))
