@@ -135,7 +135,11 @@ def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> 
         except (urllib.error.URLError, ValueError, OSError) as error:
             if isinstance(error, GraphKitError):
                 raise
-            raise DownloadError(f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}") from error
+            raise DownloadError(
+                f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}. Without a network, download the file elsewhere"
+                f"{f' ({algorithm} hash {file_hash})' if file_hash else ''} and copy it to {target}, where get_file looks for it "
+                "first; or pass a file:// address as `origin`."
+            ) from error
 
 
 def _receive(origin: str, part: Path) -> None:
