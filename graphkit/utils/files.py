@@ -14,12 +14,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from graphkit.core.errors import GraphKitError, InvalidArgumentError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, SerializationError
 from graphkit.core.files import make_folder, replacing
 from graphkit.core.messages import write_message
 from graphkit.training.progbar import Progbar
 
 _CHUNK = 1 << 16
+_UNPACKED = 1 << 30  # bytes that an archive may always unpack to
+_RATIO = 200  # of the unpacked size to the size of a larger archive
 
 
 class DownloadError(GraphKitError, OSError):
@@ -185,6 +187,7 @@ def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> b
 
     Raises:
         InvalidArgumentError: another format.
+        SerializationError: the contents are far larger than the archive.
     """
     formats = ("tar", "zip") if archive_format == "auto" else archive_format or ()
     for one in (formats,) if isinstance(formats, str) else formats:
@@ -192,13 +195,24 @@ def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> b
             raise InvalidArgumentError(f"archive_format must be 'auto', 'tar', 'zip' or None, got {one!r}.")
         if one == "tar" and tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
+                _check_size(path, sum(member.size for member in archive.getmembers()))
                 archive.extractall(folder, members=_inside(archive.getmembers(), folder, "name"), filter="data")
             return True
         if one == "zip" and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
+                _check_size(path, sum(info.file_size for info in packed.infolist()))
                 packed.extractall(folder, members=_inside(packed.infolist(), folder, "filename"))
             return True
     return False
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    """Refuse an archive of little data that would fill the disk."""
+    if unpacked > max(_UNPACKED, _RATIO * path.stat().st_size):
+        raise SerializationError(
+            f"{path} would unpack to {unpacked} bytes, more than {_RATIO} times its own size. It is not unpacked; if you trust it, "
+            "unpack it with another program."
+        )
 
 
 def _inside(members: Any, folder: Path, attribute: str) -> list[Any]:
