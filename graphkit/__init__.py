@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphkit import (
         activations,
+        applications,
         backend,
         callbacks,
         config,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
         utils,
         visualization,
     )
-    from graphkit.core.names import name_scope
+    from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
@@ -80,7 +81,7 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "load": "graphkit.front",
-    "name_scope": "graphkit.core.names",
+    "name_scope": ("graphkit.core.names", "NameScope"),
     "value_and_grad": "graphkit.differentiate",
 }
 
@@ -104,6 +105,7 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
