@@ -190,6 +190,10 @@ class Layer(WeightedOperation):
             return self._call_symbolic(args, kwargs)
         if is_tracing():
             return self.compute(args, kwargs)
+        if args and getattr(self, "takes_dtype", None) in ("string", "any"):
+            from graphkit.layers.preprocessing.categories import as_categories
+
+            args = (as_categories(args[0]), *args[1:])
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
 
