@@ -98,6 +98,8 @@ class WeightedOperation(TypedOperation):
         variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
+        if trainable and not self.trainable:
+            variable.trainable = False  # as in Keras; it counts as trainable once the layer is
         self.__dict__.setdefault("_weights", []).append(variable)
         self.mark_changed()
         return variable
@@ -198,6 +200,9 @@ class WeightedOperation(TypedOperation):
     def trainable(self, value: bool) -> None:
         for layer in self._walk_layers():
             layer._trainable = bool(value)
+            for variable in layer._own_variables:
+                if variable.made_trainable:
+                    variable.trainable = bool(value)
         tick()
 
     def count_params(self) -> int:
@@ -240,6 +245,11 @@ class WeightedOperation(TypedOperation):
     def metrics(self) -> list[Any]:
         """The metrics of this layer and its inner layers. Source: keras.Layer.metrics."""
         return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     # ----- weights in files -----
 

@@ -35,10 +35,10 @@ class Wrapper(BuiltInLayer):
             self.layer.build(input_shape)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the wrapper with its inner layer deserialized."""
         config = dict(config)
-        return cls(inner_layer(config, config.pop("layer")), **config)
+        return cls(inner_layer(config, config.pop("layer"), custom_objects), **config)
 
 
 @keras_class(_HOME)
@@ -297,12 +297,12 @@ class Bidirectional(BuiltInLayer):
         self.reset_state()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the wrapper with its layers deserialized."""
         config = dict(config)
-        config["layer"] = inner_layer(config, config["layer"])
-        if config.get("backward_layer") is not None:
-            config["backward_layer"] = inner_layer(config, config["backward_layer"])
+        for name in ("layer", "backward_layer"):
+            if config.get(name) is not None:
+                config[name] = inner_layer(config, config[name], custom_objects)
         return cls(**config)
 
 
