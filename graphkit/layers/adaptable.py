@@ -277,9 +277,13 @@ class Adaptable(QuantizationArguments, LowRank):
     @property
     def variable_serialization_spec(self) -> dict[str | None, list[str]]:
         """The names of the weights that files hold, in order, by quantization mode. Source: keras Dense.variable_serialization_spec."""
-        plain = [name.removeprefix("_") for name in self.weight_names]
-        of_modes = {mode: scheme.weight_names(self) for mode, scheme in self.schemes.items()}
-        return {None: plain, **{mode: [n.removeprefix("_") for n in names] for mode, names in of_modes.items()}}
+
+        def public(names: tuple[str, ...]) -> list[str]:
+            reversible = hasattr(self, "tie_weights")
+            return [n.removeprefix("_") for n in names if reversible or not n.startswith("reverse_")]
+
+        of_modes = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
+        return {None: public(self.weight_names), **of_modes}
 
     def _check_quantizable(self, mode: str) -> None:
         if not self.built:

@@ -96,7 +96,8 @@ def _clipping(layer: Any, name: str, value: Any) -> dict[str, float] | None:
 
 _axes = must(
     lambda value: isinstance(value, (int, list, tuple)),
-    "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
+    "Expected an int or a list/tuple of ints for the argument 'axis', but received: {value!r} (layer {owner.name!r})",
+    InvalidTypeError,
 )
 _int_or_ints = must(
     lambda value: isinstance(value, (int, list, tuple)),

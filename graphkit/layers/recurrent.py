@@ -274,6 +274,7 @@ class RNN(LoopArguments, BuiltInLayer):
         def step(carry: Any, slices: Any) -> Any:
             (before, last), (x, *off) = carry, slices
             output, after = call_cell(self.cell, x, before, training)
+            after = nest.map_structure(lambda new, old: ops.cast(new, old.dtype), after, before)  # a cell with its own policy
             if off:
                 output = _where(off[0], output, ops.zeros_like(output) if self._zeroes_masked_outputs else last)
                 after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)

@@ -10,7 +10,8 @@ from graphkit import ops
 from graphkit.core import names, nest
 from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.recording import our_class
+from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer, inner_layer
 
@@ -323,4 +324,7 @@ def _check_layers(layer: Any, backward_layer: Any) -> None:
 def _copied(layer: Any, prefix: str, **changed: Any) -> Any:
     """Return a layer with the same config, without weights."""
     config = {**layer.get_config(), "name": prefix + layer.name.removeprefix(prefix), **changed}
-    return type(layer).from_config(config)
+    inner = [type(part) for part in layer._walk_layers()]
+    own = {cls.__name__: cls for cls in inner if our_class(cls) is not cls}  # they need not be registered
+    with custom_object_scope(own):
+        return type(layer).from_config(config)
