@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphkit import (
         activations,
+        applications,
         backend,
         callbacks,
         config,
@@ -38,13 +39,14 @@ if TYPE_CHECKING:
         utils,
         visualization,
     )
-    from graphkit.core.names import name_scope
+    from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
+    from graphkit.ir.tape import GradientTape
     from graphkit.ir.variable import Variable
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
@@ -61,6 +63,7 @@ __version__ = "0.1.0"
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
@@ -77,13 +80,14 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "load": "graphkit.front",
-    "name_scope": "graphkit.core.names",
+    "name_scope": ("graphkit.core.names", "NameScope"),
     "value_and_grad": "graphkit.differentiate",
 }
 
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "GradientTape",
     "Initializer",
     "Input",
     "InputSpec",
@@ -100,6 +104,7 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",

@@ -26,7 +26,8 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision"},
+    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "distribution", "applications"},
+    {"tensorflow"},
     {"cli", "__main__"},
 ]
 # Imports that point upwards, with the reason. Everything else goes through the table of core/deferred.py.

@@ -33,9 +33,10 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
             return ops.get_item(self, key)
         return super().__getitem__(key)
 
-    def numpy(self) -> np.ndarray[Any, Any]:
-        """Return a plain array over the same memory."""
-        return self.view(np.ndarray)
+    def numpy(self) -> Any:
+        """Return a plain array over the same memory; strings become bytes in a new array, a single one bytes, as in TensorFlow."""
+        plain = self.view(np.ndarray)
+        return _as_bytes(plain) if plain.dtype == object else plain
 
     def __eq__(self, other: object) -> Any:
         return eager(self.view(np.ndarray) == _plain(other))
@@ -50,6 +51,13 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return self.view(np.ndarray).__reduce_ex__(protocol)
+
+
+def _as_bytes(texts: Any) -> Any:
+    made = np.empty(texts.shape, object)
+    for index in np.ndindex(texts.shape):
+        made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]
+    return made[()]
 
 
 def _plain(value: Any) -> Any:

@@ -222,7 +222,7 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        if trace is not None:
+        if trace is not None and not trace.is_eager:
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:
@@ -272,9 +272,9 @@ class Variable(Comparable, TensorOperators):
         return self.value
 
     def _has_numbers(self) -> bool:
-        from graphkit.ir.tracing import current_trace
+        from graphkit.ir.recording import is_tracing
 
-        return current_trace() is None
+        return not is_tracing()
 
 
 def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:

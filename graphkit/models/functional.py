@@ -55,6 +55,11 @@ class Functional(Model):
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any) -> None:
         inputs = kwargs.pop("input") if inputs is None and "input" in kwargs else inputs
         outputs = kwargs.pop("output") if outputs is None and "output" in kwargs else outputs
+        if inputs is None and outputs is None and type(self) is not Functional:
+            raise InvalidTypeError(
+                f"{type(self).__name__}.__init__() passed no inputs and outputs to its base class, but another {type(self).__name__} was "
+                "made from inputs and outputs before. Use one class for each of the two kinds of models."
+            )
         _check_tensors(inputs, "inputs")
         _check_tensors(outputs, "outputs")
         trainable = kwargs.pop("trainable", None)
@@ -94,7 +99,7 @@ class Functional(Model):
 
     def tracked_attributes(self) -> dict[str, Any]:
         """Return the layers of the graph, then what a subclass keeps in attributes."""
-        own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compiled")
+        own = ("inputs", "outputs", "_inputs_struct", "_outputs_struct", "operations", "layer_graph", "compile_state")
         found = {"_graph_layers": self.__dict__.get("_graph_layers", [])}
         found.update({k: v for k, v in super().tracked_attributes().items() if k not in own})
         return found
@@ -202,6 +207,9 @@ class Functional(Model):
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
+    def _lock_state(self) -> None:
+        """Do nothing: layers in attributes are no part of the graph."""
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Return None: the masks of the outputs are attached to the tensors themselves."""
         return None
@@ -257,6 +265,15 @@ class Functional(Model):
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Do nothing: the graph is built already."""
+
+
+def become_functional(cls: type) -> None:
+    """Make a class a subclass of Functional, once one of its objects passes inputs and outputs to `Model.__init__`, as in Keras.
+
+    Its base classes stay as they are: they may have other subclasses, which are not functional.
+    """
+    bases = tuple(Functional if base is Model else base for base in cls.__bases__)
+    cls.__bases__ = bases if Functional in bases else (*bases, Functional)
 
 
 def _was_asked_to_train(node: Node) -> bool:

@@ -20,6 +20,7 @@ from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuil
 from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
+from graphkit.ir.program import Program
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.arena import LARGEST, Arena
 from graphkit.optimizers.schedules import LearningRateSchedule
@@ -375,6 +376,10 @@ class Optimizer(Declared, Configurable):
                 slots = {n: [self.slot(n, m) for m in members] for n in self._slots}
                 self._arena = Arena(members, slots)
         return self._arena.used() if self._arena is not None else nullcontext()
+
+    def is_packed_safely(self, program: Program) -> bool:
+        """Return whether a step that was traced with `packed` may run; see `graphkit.optimizers.arena`."""
+        return self._arena is None or self._arena.is_safe(program)
 
     def _may_pack(self, variable: Variable) -> bool:
         plain = (

@@ -19,6 +19,7 @@ from graphkit.training.progbar import Progbar
 from graphkit.utils.arrays import normalize, to_categorical
 from graphkit.utils.batches import Batches, PyDataset, Sequence
 from graphkit.utils.config import Config
+from graphkit.utils.dataset import Dataset
 from graphkit.utils.files import get_file
 from graphkit.utils.parts import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
 from graphkit.utils.session import clear_session, set_random_seed
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from graphkit.visualization import model_to_dot, plot_model
 
 __all__ = [
-    "Batches", "Config", "CustomObjectScope", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
+    "Batches", "Config", "CustomObjectScope", "Dataset", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
     "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope", "deserialize_keras_object",
     "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects", "get_file", "get_registered_name",
     "get_registered_object", "get_source_inputs", "image_dataset_from_directory", "img_to_array",

@@ -15,7 +15,8 @@ from graphkit.core.declared import argument, must, or_none
 from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
 from graphkit.core.serialization import keras_class, refuse_path_from_file
-from graphkit.ir.tracing import current_trace, measured_size
+from graphkit.ir.recording import is_tracing
+from graphkit.ir.tracing import measured_size
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.preprocessing.categories import (
     EncodingArguments,
@@ -658,7 +659,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Call the layer on texts: an array, a string or a list of strings."""
         inputs = as_categories(inputs)
-        plain = isinstance(inputs, np.ndarray) and current_trace() is None
+        plain = isinstance(inputs, np.ndarray) and not is_tracing()
         if plain and inputs.ndim == 0:
             return self(inputs.reshape(1))[0]
         return super().__call__(inputs, *args, **kwargs)
