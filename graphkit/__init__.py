@@ -15,13 +15,16 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        distribution,
         dtype_policies,
         engine,
         errors,
+        export,
         extend,
         initializers,
         ir,
         layers,
+        legacy,
         losses,
         metrics,
         mixed_precision,
@@ -34,9 +37,11 @@ if TYPE_CHECKING:
         regularizers,
         runtime,
         saving,
+        tensorflow,
         tree,
         utils,
         visualization,
+        wrappers,
     )
     from graphkit.core.names import name_scope
     from graphkit.differentiate import value_and_grad
@@ -56,6 +61,7 @@ if TYPE_CHECKING:
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
+    from graphkit.scopes import RematScope, device, remat
 
 __version__ = "0.1.0"
 
@@ -75,11 +81,14 @@ _NAMES = {
     "Optimizer": "graphkit.optimizers",
     "Quantizer": "graphkit.quantizers",
     "Regularizer": "graphkit.regularizers",
+    "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
+    "device": "graphkit.scopes",
     "load": "graphkit.front",
     "name_scope": "graphkit.core.names",
+    "remat": "graphkit.scopes",
     "value_and_grad": "graphkit.differentiate",
 }
 
@@ -99,6 +108,7 @@ __all__ = [
     "Optimizer",
     "Quantizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
     "Variable",
     "__version__",
@@ -108,13 +118,17 @@ __all__ = [
     "config",
     "constraints",
     "convert",
+    "device",
+    "distribution",
     "dtype_policies",
     "engine",
     "errors",
+    "export",
     "extend",
     "initializers",
     "ir",
     "layers",
+    "legacy",
     "load",
     "losses",
     "metrics",
@@ -127,13 +141,16 @@ __all__ = [
     "quantizers",
     "random",
     "regularizers",
+    "remat",
     "runtime",
     "saving",
+    "tensorflow",
     "tree",
     "utils",
     "value_and_grad",
     "version",
     "visualization",
+    "wrappers",
 ]
 
 

@@ -26,7 +26,8 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "distribution"},
+    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision"},
+    {"distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
     {"cli", "__main__"},
 ]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
+from graphkit.core.tensor_shape import TensorShape
 from graphkit.ir.operators import CarriesMask, Symbolic
 from graphkit.ir.spec import TensorSpec
 
@@ -90,9 +91,9 @@ class SymbolicTensor(CarriesMask, Symbolic):
     def _keras_shape(self) -> tuple[int | None, ...]:
         return self.shape
 
-    def get_shape(self) -> tuple[int | None, ...]:
+    def get_shape(self) -> TensorShape:
         """Return the shape, as TensorFlow's tensors did."""
-        return self.shape
+        return TensorShape(self.shape)
 
     @staticmethod
     def record(operation: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
