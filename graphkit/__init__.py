@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphkit import (
         activations,
+        applications,
         backend,
         callbacks,
         config,
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
         visualization,
         wrappers,
     )
-    from graphkit.core.names import name_scope
+    from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
@@ -87,7 +88,7 @@ _NAMES = {
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
     "load": "graphkit.front",
-    "name_scope": "graphkit.core.names",
+    "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
     "value_and_grad": "graphkit.differentiate",
 }
@@ -113,6 +114,7 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",

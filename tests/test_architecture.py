@@ -26,7 +26,7 @@ LEVELS = [
     {"losses", "metrics", "optimizers"},
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision"},
+    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications"},
     {"distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
     {"cli", "__main__"},

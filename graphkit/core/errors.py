@@ -4,20 +4,21 @@
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things have the same name
-    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   ├── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
-    │   └── UnknownValueError                   the numbers of a tensor are needed while a function is traced
+    ├── InvalidTypeError (TypeError, ValueError)  an argument has a type that cannot work; Keras raises either
+    │   ├── DTypeError                          a tensor's dtype does not fit
+    │   ├── SymbolicValueError                  the values of a symbolic tensor were requested
+    │   ├── UnknownArgumentError                a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the values of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
-    ├── NodeAccessError (AttributeError)        "layer output is ill-defined" and similar
+    ├── NodeAccessError (AttributeError, ValueError)  "layer output is ill-defined" and similar
     ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
     ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
-    ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
+    ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError)         a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
@@ -67,15 +68,19 @@ class NameConflictError(InvalidArgumentError):
     """Two things that must differ in name do not."""
 
 
-class InvalidTypeError(GraphKitError, TypeError):
-    """An argument has a type that cannot work."""
+class InvalidTypeError(GraphKitError, TypeError, ValueError):
+    """An argument has a type that cannot work. Also a ValueError, since Keras raises that in many places."""
 
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
-    """A tensor's dtype does not fit what an op or a layer expects. Also a ValueError, since Keras raises either."""
+    """A tensor's dtype does not fit what an op or a layer expects."""
 
 
-class UnknownArgumentError(InvalidTypeError, ValueError):
+class SymbolicValueError(InvalidTypeError):
+    """The values of a symbolic tensor were requested; it has none."""
+
+
+class UnknownArgumentError(InvalidTypeError):
     """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
 
 
@@ -103,8 +108,8 @@ class CycleError(GraphError):
     """A node of a graph depends on itself."""
 
 
-class NodeAccessError(GraphKitError, AttributeError):
-    """An attribute such as `layer.output` that is not defined for this layer's nodes."""
+class NodeAccessError(GraphKitError, AttributeError, ValueError):
+    """An attribute such as `layer.output` that is not defined for this layer's nodes. Keras raises either of the two."""
 
 
 class UnknownNameError(GraphKitError, KeyError):
@@ -130,8 +135,8 @@ class NotCompiledError(GraphKitError, RuntimeError):
     """Training or evaluation was requested before `compile()`."""
 
 
-class NotBuiltError(GraphKitError, RuntimeError):
-    """Weights were requested before the layer was built."""
+class NotBuiltError(GraphKitError, RuntimeError, ValueError):
+    """Weights were requested before the layer was built. Also a ValueError, as in Keras."""
 
 
 class NoShapeYetError(NotBuiltError, AttributeError):

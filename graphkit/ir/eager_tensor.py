@@ -82,7 +82,7 @@ def _whole(element: Any) -> Any:
     return np.array(element, object).view(EagerTensor) if isinstance(element, (str, bytes)) else element
 
 
-def _as_bytes(texts: np.ndarray[Any, Any]) -> Any:
+def _as_bytes(texts: Any) -> Any:
     made = np.empty(texts.shape, object)
     for index in np.ndindex(texts.shape):
         made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]

@@ -15,6 +15,7 @@ from graphkit.core import names, nest
 from graphkit.core.errors import (
     InvalidArgumentError,
     InvalidTypeError,
+    NotBuiltError,
     UnknownArgumentError,
     UnsupportedError,
 )
@@ -41,7 +42,7 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_losses", "_path", "_run_eagerly", "_trainable",
+    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path", "_run_eagerly", "_trainable",
     "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
     "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
@@ -67,6 +68,7 @@ class Layer(WeightedOperation):
 
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
+    supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -92,6 +94,7 @@ class Layer(WeightedOperation):
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
+        self._locked = False  # whether new weights and inner layers are refused
         self._losses: list[Any] = []  # added by the last call on arrays
         self._eager = EagerCalls(self)
         self._input_shape_argument = pop_shape_argument(kwargs)
@@ -123,6 +126,7 @@ class Layer(WeightedOperation):
             given = {k: v for k, v in given.items() if v is not None}
             self._check_build_arguments(wanted)
         self.build(**given)
+        self._lock_state()
 
     def _check_build_arguments(self, wanted: Sequence[str]) -> None:
         taken = signature_of(type(self).call).parameters
@@ -174,6 +178,11 @@ class Layer(WeightedOperation):
             InvalidTypeError: the arguments do not fit `call`, or one of them is a string, a function or a layer.
             ShapeError: an input does not match `input_spec`.
         """
+        if "_eager" not in self.__dict__:
+            raise ForgottenConstructorError(
+                f"In layer {type(self).__name__!r}, you forgot to call `super().__init__()` as the first statement in the `__init__()` "
+                "method. Go add it!"
+            )
         if isinstance(kwargs.get("training"), (int, np.bool_)):
             kwargs["training"] = bool(kwargs["training"])
         leaves = nest.flatten([list(args), kwargs])
@@ -223,12 +232,17 @@ class Layer(WeightedOperation):
         if self.input_spec is None or not tensors:
             return
         leaves = [t for t in nest.flatten(next(iter(tensors.values()))) if hasattr(t, "shape")]
-        specs = (
-            self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec] * min(1, len(leaves))
-        )
+        several = isinstance(self.input_spec, (list, tuple))
+        specs = self.input_spec if several else [self.input_spec] * min(1, len(leaves))
+        if several and len(specs) > len(leaves):
+            raise InvalidArgumentError(
+                f'Layer "{self.name}" expects {len(specs)} input(s), but it received {len(leaves)} input tensors, of the shapes '
+                f"{[tuple(leaf.shape) for leaf in leaves]}."
+            )
         for index, (spec, leaf) in enumerate(zip(specs, leaves, strict=False)):
             if isinstance(spec, InputSpec):
                 spec.check(tuple(leaf.shape), self.name, index)
+                spec.check_dtype(str(leaf.dtype), self.name, index)
 
     def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}
@@ -273,10 +287,13 @@ class Layer(WeightedOperation):
         return {k: v for k, v in added.items() if not (set_by_context and k == "training")}
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
+        scope = nullcontext() if self._building else names.name_scope(self.name)
+        with scope, call_context(), autocast_scope(self._autocast_dtype()):
             return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
+        if args and args[0] is None and len(args) == 1:
+            raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
@@ -469,6 +486,10 @@ class Layer(WeightedOperation):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+class ForgottenConstructorError(NotBuiltError):
+    """A layer was called whose constructor does not call that of its base class."""
+
+
 class PreparedCall(NamedTuple):
     """One prepared call of a layer.
 
@@ -518,6 +539,9 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
         finally:
             self._building = False
         self.built = True
+        if not self._trainable:
+            self._freeze_own(True)
+        self._lock_state()
 
     return recorded
 

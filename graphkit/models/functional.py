@@ -207,6 +207,9 @@ class Functional(Model):
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
+    def _lock_state(self) -> None:
+        """Do nothing: layers in attributes are no part of the graph."""
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Return None: the masks of the outputs are attached to the tensors themselves."""
         return None

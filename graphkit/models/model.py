@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from graphkit.core import nest
@@ -134,11 +134,38 @@ class Model(Trainer, Layer):
         with custom_object_scope(custom_objects):
             return super().from_config(config)
 
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights of a model without its own `build`, by running `call` on shapes.
+
+        Args:
+            input_shape: The shape of the input, with the batch axis, or a list or dict of shapes.
+
+        Source: keras.Model.build, which leaves the weights to the first call.
+        """
+        if self._own_build() or self.built or input_shape is None:
+            self.built = True
+            return
+        failure = self._run_on_shapes([input_shape], {})
+        if failure is not None and isinstance(input_shape, (list, tuple)) and not _is_shape(input_shape):
+            failure = self._run_on_shapes(input_shape, {}) and failure
+        if failure is not None:
+            warnings.warn(
+                f"`build()` was called on model {self.name!r}, which has no `build()` method of its own, and its call() fails on the shape "
+                f"{input_shape}: {type(failure).__name__}: {failure}. Its weights will be created by the first call.",
+                stacklevel=2,
+            )
+
+    def _own_build(self) -> bool:
+        return super()._own_build() and type(self).build is not Model.build
+
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call; record the shapes for a model without its own `build`, so that they can be saved."""
-        if not self.built and not self._own_build():
+        if self._own_build():
+            super()._build_for(arguments, tensors)
+        elif not self.built:
             self._build_shapes = {name: shapes_of(value) for name, value in tensors.items()}
-        super()._build_for(arguments, tensors)
+            self.built = True  # its layers are built when `call` runs
+            self._lock_state()
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the shapes of the model's first call, or None before it."""
@@ -157,22 +184,29 @@ class Model(Trainer, Layer):
         args, kwargs = [config["input_shape"]] if config.get("input_shape") else [], config.get("shapes_dict") or {}
         if not args and not kwargs:
             return
+        failure = self._run_on_shapes(args, kwargs)
+        if failure is not None:
+            warnings.warn(
+                f"Model {self.name!r} could not be built for the shapes in its file, so its weights cannot be read: "
+                f"{type(failure).__name__}: {failure}. Define build_from_config(config) in its class.",
+                stacklevel=2,
+            )
+
+    def _run_on_shapes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+        """Run `call` on tensors of these shapes, so that all weights are created. Returns what it raised, or None."""
         failure: Exception | None = None
-        for dtype in (self.compute_dtype, "int32", "string"):  # files do not record the dtype
+        for dtype in (self.compute_dtype, "int32", "string"):  # a shape does not say the dtype
             try:
+                self.built = True  # or it would be built again by this very call
                 self.compute_output_spec(
                     *(symbolic_of_shapes(shape, dtype) for shape in args),
                     **{name: symbolic_of_shapes(shape, dtype) for name, shape in kwargs.items()},
                 )
-                return
+                return None
             except Exception as error:
                 self.built = False
                 failure = failure or error
-        warnings.warn(
-            f"Model {self.name!r} could not be built for the shapes in its file, so its weights cannot be read: "
-            f"{type(failure).__name__}: {failure}. Define build_from_config(config) in its class.",
-            stacklevel=2,
-        )
+        return failure
 
     # ----- saving (graphkit.saving) -----
 
@@ -266,6 +300,10 @@ class Model(Trainer, Layer):
 
 class NoSuchLayerError(UnknownNameError, ValueError):
     """`get_layer` found no layer of this name (Keras raises ValueError there)."""
+
+
+def _is_shape(value: Any) -> bool:
+    return all(size is None or isinstance(size, int) for size in value)
 
 
 def _hold_symbolic(values: list[Any]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -104,19 +105,26 @@ class Sequential(Model):
             self._rebuild()
         return layer
 
+    def _lock_state(self) -> None:
+        """Do nothing: layers may be added and removed at any time."""
+
     def _rebuild(self) -> None:
-        self._functional = None
+        before, self._functional = self._functional, None
         if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             self._make_functional(self._stack[0].nodes[0].output_tensors[0])
         elif len(self._stack) > 1 and isinstance(self._stack[0], (Functional, Sequential)) and self._stack[0].built:
             first = self._stack[0]
             if not isinstance(first.input, (list, dict)):
                 self._make_functional(Input(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype))
+        elif before is not None and self._stack:  # it was built by a call, or by build()
+            self._make_functional(before.input)
+        else:
+            self.built = False
 
     def _make_functional(self, x: Any) -> None:
         source = x
         auto_name("functional")  # Keras' inner graph consumes a name, so later models get the same numbers here
-        with name_scope(self.name):
+        with nullcontext() if self._building else name_scope(self.name):
             for layer in self._stack:
                 if not isinstance(layer, InputLayer):
                     x = layer(x)
@@ -126,6 +134,10 @@ class Sequential(Model):
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call. The batch size stays open, unless a layer keeps a state for each sample."""
         given = tensors.get("inputs")
+        if not self._stack:
+            raise InvalidArgumentError(
+                f"Sequential model {self.name!r} cannot be built because it has no layers. Call `model.add(layer)`."
+            )
         self._note_input_dtype(given)
         if self.built or given is None or any(getattr(layer, "stateful", False) for layer in self._stack):
             super()._build_for(arguments, tensors)

@@ -28,12 +28,12 @@ from graphkit.training.data import (
     Leaves,
     check_batch_size,
     gather,
-    is_iterated,
     split_tail,
     unpack,
 )  # fmt: skip
 from graphkit.training.outputs import graph_of, output_names
 from graphkit.training.overrides import overrides, takes_data_as_given
+from graphkit.training.passes import is_iterated, refuse_beside
 from graphkit.training.results import plain_logs
 from graphkit.training.step import Layout, Step, optimizers_of
 from graphkit.training.steps import StepFunction, check_form, compile_state, ordered
@@ -252,8 +252,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
 def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the training data and the part split off for validation."""
     if is_iterated(x):
-        if y is not None or options["sample_weight"] is not None:
-            raise InvalidArgumentError("When `x` is a source of batches, `y` and `sample_weight` must be part of them.")
+        refuse_beside(x, y=y, sample_weight=options["sample_weight"])
         if options["validation_split"]:
             raise InvalidArgumentError(
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
@@ -464,6 +463,7 @@ def evaluate(
     _check_compiled(model, "evaluate")
     as_given = takes_data_as_given(model, "test")
     if is_iterated(x):
+        refuse_beside(x, y=y, sample_weight=sample_weight)
         source: Any = IteratedSource(model, x, steps, as_given=as_given)
     else:
         source = ArraySource(gather(model, x, y, sample_weight, as_given=as_given), batch_size, steps=steps)

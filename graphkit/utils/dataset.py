@@ -106,8 +106,7 @@ class _Rows:
 
     def batches(self, size: int, drop_remainder: bool) -> Iterator[Any]:
         """Yield stacked samples."""
-        for numbers in _groups(self.start(), size, drop_remainder):
-            yield self.load(np.array(numbers))
+        return (self.load(np.array(numbers)) for numbers in _groups(self.start(), size, drop_remainder))
 
 
 class NumpyIterator:
@@ -313,8 +312,7 @@ class Dataset:
             )
 
         def elements() -> Iterator[Any]:
-            for row in zip(*(p._start() for p in parts), strict=False):
-                yield nest.pack(structure, row)
+            return (nest.pack(structure, row) for row in zip(*(p._start() for p in parts), strict=False))
 
         return Dataset(
             elements,
@@ -871,16 +869,16 @@ class Dataset:
         start = self._start
         is_whole = False
 
-        def elements() -> Iterator[Any]:
+        def recorded(source: Iterator[Any]) -> Iterator[Any]:
             nonlocal is_whole
-            if is_whole:
-                yield from kept
-                return
             made = []
-            for element in start():
+            for element in source:
                 made.append(element)
                 yield element
             kept[:], is_whole = made, True
+
+        def elements() -> Iterator[Any]:
+            return iter(kept) if is_whole else recorded(start())
 
         return Dataset(elements, self._count, self._spec)
 
@@ -1054,13 +1052,19 @@ def _groups(elements: Iterator[Any], size: int, drop_remainder: bool) -> Iterato
 
 
 def _repeated(start: Start, times: int) -> Iterator[Any]:
-    for _ in itertools.count() if times < 0 else range(times):
-        count = 0
-        for element in start():
-            count += 1
+    """Return the elements of several passes. The first pass starts at once, so that `shuffle` draws its order now."""
+    return _chained(start(), start, times) if times else iter(())
+
+
+def _chained(current: Iterator[Any], start: Start, times: int) -> Iterator[Any]:
+    for number in itertools.count(1):
+        is_empty = True
+        for element in current:
+            is_empty = False
             yield element
-        if not count:
+        if is_empty or number == times:
             return
+        current = start()
 
 
 def _interleaved(inner: Iterator[Iterator[Any]], width: int, block: int) -> Iterator[Any]:
