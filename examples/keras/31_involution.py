@@ -82,7 +82,7 @@ set_weights(model, seed=1)
 model.compile(keras.optimizers.Adam(0.02), loss=focal_loss, metrics=["sparse_categorical_accuracy"])
 
 print("parameters:", model.count_params())
-print("loss before training: %.4f" % model.evaluate(x_test, y_test, verbose=0)[0])
+print(f"loss before training: {model.evaluate(x_test, y_test, verbose=0)[0]:.4f}")
 history = model.fit(x_train, y_train, epochs=4, batch_size=32, shuffle=False, verbose=0)
 for epoch, loss in enumerate(history.history["loss"]):
     print(f"epoch {epoch + 1}: loss {loss:.3f}")

@@ -17,7 +17,7 @@ def blobs(count):
     """Make images with one, two or three bright spots."""
     labels = generator.integers(0, CLASSES, count)
     images = generator.normal(0.2, 0.05, (count, SIZE, SIZE, 1))
-    for image, label in zip(images, labels):
+    for image, label in zip(images, labels, strict=True):
         for row, column in generator.integers(0, SIZE - 2, (label + 1, 2)):
             image[row : row + 3, column : column + 3] += 0.8
     return images.astype("float32"), labels.astype("int32")
@@ -86,4 +86,4 @@ model.set_weights([weights.normal(0, 0.25, w.shape).astype("float32") for w in m
 model.compile(keras.optimizers.Adam(0.01), loss="categorical_crossentropy", metrics=["accuracy"])
 history = model.fit(train, epochs=3, shuffle=False, verbose=0)
 print("training loss:", ", ".join(f"{value:.3f}" for value in history.history["loss"]))
-print("test loss: %.3f" % model.evaluate(test, verbose=0)[0])
+print(f"test loss: {model.evaluate(test, verbose=0)[0]:.3f}")

@@ -1,7 +1,8 @@
 """A training loop of one's own, compiled with tf.function.
 
 The step computes the loss under a gradient tape, adds a penalty on the weights, cuts long gradients, and updates the weights with
-an optimizer. A `tf.Variable` holds the temperature of the outputs, which is trained together with the network; another one counts the steps.
+an optimizer. A `tf.Variable` holds the temperature of the outputs, which is trained together with the network; another one
+counts the steps.
 """
 # backend: tensorflow
 
@@ -51,7 +52,7 @@ def train_step(x, y):
     gradients = tape.gradient(loss, [*model.trainable_weights, temperature])
     length = tf.linalg.global_norm(gradients)
     gradients, _ = tf.clip_by_global_norm(gradients, 1.0)
-    optimizer.apply_gradients(zip(gradients[:-1], model.trainable_weights))
+    optimizer.apply_gradients(zip(gradients[:-1], model.trainable_weights, strict=True))
     temperature.assign_sub(0.05 * gradients[-1])
     steps.assign_add(1)
     return loss, length, logits

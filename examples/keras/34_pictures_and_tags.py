@@ -17,7 +17,7 @@ def examples(count):
     """Draw pictures of squares, with tags that describe them, or describe another one."""
     pictures = generator.integers(0, 30, (count, 20, 20, 3)).astype("uint8")
     tags, fits = [], generator.integers(0, 2, count)
-    for picture, fit in zip(pictures, fits):
+    for picture, fit in zip(pictures, fits, strict=True):
         bright, large = generator.integers(0, 2, 2)
         side = 12 if large else 6
         top, left = generator.integers(0, 20 - side, 2)
@@ -56,7 +56,7 @@ words = np.array([text.decode().split(" ") for text in cleaned.numpy()])
 tag_vectors = np.asarray(lookup(words)).astype("float32")
 prepared = prepare_picture(tf.constant(pictures)).numpy()
 print("shapes:", prepared.shape, tag_vectors.shape)
-print("picture 0: mean %.4f, largest %.4f" % (prepared[0].mean(), prepared[0].max()))
+print(f"picture 0: mean {prepared[0].mean():.4f}, largest {prepared[0].max():.4f}")
 
 picture = keras.Input((12, 12, 2), name="picture")
 tag = keras.Input((5,), name="tags")

@@ -58,7 +58,7 @@ def _elements(array: Any, summarize: int) -> str:
 
 
 def print_(
-    *inputs: Any, output_stream: Any = sys.stderr, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
+    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
 ) -> None:
     """Print tensors, to the standard error stream by default. Source: tf.print."""
     stream = output_stream
