@@ -10,6 +10,7 @@ from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, SymbolicValueError
 from graphkit.core.serialization import reads_literal
+from graphkit.core.tensor_shape import TensorShape
 from graphkit.ir.operators import CarriesMask, Symbolic
 from graphkit.ir.spec import TensorSpec
 
@@ -98,9 +99,9 @@ class SymbolicTensor(CarriesMask, Symbolic):
     def _keras_shape(self) -> tuple[int | None, ...]:
         return self.shape
 
-    def get_shape(self) -> tuple[int | None, ...]:
+    def get_shape(self) -> TensorShape:
         """Return the shape, as TensorFlow's tensors did."""
-        return self.shape
+        return TensorShape(self.shape)
 
     def reshape(self, newshape: Any) -> Any:
         """Return a tensor with the same elements in another shape, as `ops.reshape`."""
