@@ -37,6 +37,14 @@ _UTILS = ("graphkit.utils",)
 _MODULES: dict[str, tuple[str, ...]] = {
     "": ("graphkit",),
     "activations": ("graphkit.activations",),
+    "applications": ("graphkit.applications",),
+    **{
+        f"applications.{name}": (f"graphkit.applications.{name}",)
+        for name in (
+            "convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils", "inception_resnet_v2", "inception_v3",
+            "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet", "resnet", "resnet50", "resnet_v2", "vgg16", "vgg19", "xception",
+        )
+    },
     "backend": ("graphkit.backend",),
     "callbacks": ("graphkit.callbacks",),
     "config": ("graphkit.config",),
