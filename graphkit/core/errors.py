@@ -22,7 +22,7 @@
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
-    │   ├── UnknownClassError                   a class of the file is not registered
+    │   ├── UnknownClassError (TypeError)       a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
     │   └── UnsafePathError                     the file names another file or an address, which is not opened
     ├── MissingPackageError (ImportError)       an optional package is not installed; names the extra that provides it
@@ -159,7 +159,7 @@ class FileWriteError(SerializationError, OSError):
     """A file cannot be written; the previous file is kept intact."""
 
 
-class UnknownClassError(SerializationError):
+class UnknownClassError(SerializationError, TypeError):
     """A class named by a file is not registered."""
 
 
