@@ -505,10 +505,15 @@ def _own_function(loss: Loss) -> str | None:
     """Return the name of the built-in function behind a loss, if its target and output must match; else None."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
-    own = losses.FUNCTIONS.get(name) is function and name not in (
-        "circle",
-        "categorical_generalized_cross_entropy",
-        "ctc",
+    own = (
+        function is not None
+        and losses.FUNCTIONS.get(name) is function
+        and name
+        not in (
+            "circle",
+            "categorical_generalized_cross_entropy",
+            "ctc",
+        )
     )
     return name if own else None
 
