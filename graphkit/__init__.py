@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.functions import function
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
@@ -79,6 +80,7 @@ _NAMES = {
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
+    "function": "graphkit.functions",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "value_and_grad": "graphkit.differentiate",
@@ -114,6 +116,7 @@ __all__ = [
     "engine",
     "errors",
     "extend",
+    "function",
     "initializers",
     "ir",
     "layers",
