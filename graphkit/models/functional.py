@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from graphkit.core import nest
 from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError
-from graphkit.core.serialization import keras_class
+from graphkit.core.recording import has_own_config, recorded_arguments
+from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.core.signatures import signature_of
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.node import Node
@@ -242,26 +243,40 @@ class Functional(Model):
 
     # ----- config -----
 
+    @property
+    def is_given_graph(self) -> bool:
+        """Whether the graph was passed to the constructor; otherwise the constructor of the class builds it."""
+        return type(self) is Functional or bool(self.__dict__.get("_takes_graph"))
+
     def get_config(self) -> dict[str, Any]:
-        """Return the graph as Keras 3's Functional config."""
+        """Return the graph as Keras 3's Functional config, with further arguments of a subclass.
+
+        A subclass whose constructor builds the graph has the constructor's arguments instead.
+        """
         from graphkit.models.config import functional_config
 
-        return functional_config(self)
+        if not self.is_given_graph:
+            return super().get_config()
+        config = functional_config(self)
+        base = ("inputs", "outputs", "dtype", *config)
+        own = {} if has_own_config(type(self)) else recorded_arguments(self)
+        return {**config, **{name: value for name, value in own.items() if name not in base}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
         """Build the model from its config.
 
         Args:
-            config: A Functional config.
+            config: A Functional config, or the arguments of a subclass whose constructor builds the graph.
             custom_objects: Custom classes and functions by the names that the config uses.
 
         Raises:
             SerializationError: The config is incomplete, or a layer cannot be built.
         """
-        from graphkit.core.serialization import custom_object_scope
         from graphkit.models.config import functional_from_config
 
+        if cls is not Functional:
+            return super().from_config(config, custom_objects)
         with custom_object_scope(custom_objects):
             return functional_from_config(cls, config)
 

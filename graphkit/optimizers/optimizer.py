@@ -205,6 +205,24 @@ class Optimizer(Declared, Configurable):
         """All variables of the optimizer, in Keras' order."""
         return list(self._variables)
 
+    def save_own_variables(self, store: Any) -> None:
+        """Write the variables to `store`, keyed "0", "1", ... Source: keras Optimizer.save_own_variables."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = np.asarray(variable.array)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the variables from `store`; where they do not fit they stay, with a warning. Source: keras Optimizer.load_own_variables."""
+        variables, count = self.variables, len(store.keys())
+        if count != len(variables):
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables whereas the saved "
+                f"optimizer has {count} variables.",
+                stacklevel=2,
+            )
+            return
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
+
     @property
     def trained(self) -> list[Variable]:
         """The variables that the optimizer was built for, in their order."""
