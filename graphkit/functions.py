@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary, ref
 import numpy as np
 
 from graphkit.core import nest
-from graphkit.core.errors import InvalidTypeError, ShapeError, UnknownValueError
+from graphkit.core.errors import InvalidTypeError, ShapeError, UnknownValueError, place_of
 from graphkit.core.stamps import settings_changed
 from graphkit.engine.call import CompiledProgram
 from graphkit.ir.eager_tensor import eager
@@ -244,17 +244,6 @@ def _key(leaf: Any, held: list[Any]) -> Hashable:
     held.append(leaf)
     stamp = getattr(leaf, "stamp", None)
     return id(leaf), stamp() if callable(stamp) else getattr(leaf, "changed", None)
-
-
-def place_of(error: BaseException) -> str:
-    """Return the place in the user's code where an error comes from, as `in train_step(), line 12 of model.py, `."""
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
-            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
-        trace = trace.tb_next
-    return found
 
 
 __all__ = ["Function", "function"]
