@@ -196,3 +196,14 @@ def located(error: GraphKitError, where: str, name: str | None = None) -> GraphK
         made = SerializationError(text)
     made.__cause__, made.__suppress_context__ = error.__cause__, True
     return made.with_traceback(error.__traceback__)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the place in the user's code where an error comes from, as `in train_step(), line 12 of model.py, `."""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
+            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
+        trace = trace.tb_next
+    return found

@@ -17,6 +17,7 @@ from graphkit.core.errors import (
     InvalidTypeError,
     NotBuiltError,
     UnknownArgumentError,
+    UnknownValueError,
     UnsupportedError,
 )
 from graphkit.core.recording import has_own_config, our_class, recorded_config, whole_recorded_config
@@ -293,7 +294,28 @@ class Layer(WeightedOperation):
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = nullcontext() if self._building else names.name_scope(self.name)
         with scope, call_context(), autocast_scope(self._autocast_dtype()):
-            return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            try:
+                return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            except UnknownValueError as error:
+                return self._declared_output(args, kwargs, error)
+
+    def _declared_output(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: UnknownValueError) -> Any:
+        """Return the specs that the layer declares for its outputs, where `call` needs numbers and so cannot be traced.
+
+        Raises:
+            UnknownValueError: the layer declares none.
+        """
+        if not self._declares_output_shape():
+            raise type(error)(
+                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors, since its call() needs numbers: {error} "
+                "Or define compute_output_shape(self, input_shape) in it; then it runs with the numbers, without being compiled."
+            ) from error
+        tensors = {f"{k}_shape": shapes_of(v) for k, v in kwargs.items() if _holds_tensors(v)}
+        made = self.compute_output_shape(*(shapes_of(a) for a in args), **tensors)
+        return nest.map_structure(lambda t: t.spec, symbolic_of_shapes(made, self.compute_dtype))
+
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
@@ -477,7 +499,9 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(type(self)):  # as Keras records the base's arguments
+        if type(self).__init__ is Layer.__init__ and not has_own_config(
+            type(self)
+        ):  # as Keras records the base's arguments
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config

@@ -15,6 +15,7 @@ from graphkit.core.errors import (
     InvalidTypeError,
     ShapeError,
     UnknownClassError,
+    UnknownValueError,
     UnknownNameError,
 )
 from graphkit.core.registry import did_you_mean
@@ -385,6 +386,8 @@ class Compiled:
         self._check_shapes(entry, target, output)
         try:
             return entry.loss(target, output, weight)
+        except UnknownValueError:  # the loss needs numbers: the step runs eagerly
+            raise
         except (GraphKitError, ValueError) as error:
             raise ShapeError(f"{self._where(entry, target, output)}: {error}") from error
 
