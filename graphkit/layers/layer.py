@@ -42,8 +42,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path", "_run_eagerly", "_trainable",
-    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
+    "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
+    "predict_function",
     "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
@@ -294,6 +295,12 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        for value in args if len(args) > 1 else ():
+            if isinstance(value, (bool, int, float)):
+                raise InvalidTypeError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                    f"argument: {value} (of type {type(value)}), in the call of layer {self.name!r}."
+                )
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
@@ -439,7 +446,9 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(type(self)):  # as Keras records the base's arguments
+        if type(self).__init__ is Layer.__init__ and not has_own_config(
+            type(self)
+        ):  # Keras records the base's arguments
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
