@@ -91,7 +91,7 @@ def _are_numbers(*arguments: Any) -> bool:
     return all(isinstance(a, (int, float)) for a in arguments)
 
 
-@keras_class(_HOME, "zeros")
+@keras_class(_HOME, "zeros", earlier=("zero",))
 class Zeros(Initializer):
     """All zeros."""
 
@@ -103,7 +103,7 @@ class Zeros(Initializer):
         return True
 
 
-@keras_class(_HOME, "ones")
+@keras_class(_HOME, "ones", earlier=("one",))
 class Ones(Initializer):
     """All ones."""
 

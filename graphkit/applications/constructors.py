@@ -12,7 +12,7 @@ from typing import Any
 from graphkit.applications.images import arranged, check_tensor, check_width, image_shape, images, parts_of
 from graphkit.applications.pretrained import PublishedFile
 from graphkit.applications.request import Request
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownArgumentError
 from graphkit.core.layout import image_data_format
 from graphkit.models.functional import Functional
 
@@ -93,7 +93,10 @@ def constructor(title: str, net: Net) -> Callable[..., Functional]:
     signature = inspect.Signature(parameters)
 
     def construct(*args: Any, **kwargs: Any) -> Functional:
-        given = signature.bind(*args, **kwargs)
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise UnknownArgumentError(f"{title}: {error}. It accepts {', '.join(signature.parameters)}.") from None
         given.apply_defaults()
         return _constructed(title, net, dict(given.arguments))
 

@@ -59,7 +59,7 @@ def _check_channels(shape: Shape, channels: int | None, published: bool) -> None
         warnings.warn(
             "This model usually expects 1 or 3 input channels. However, it was passed an input_shape "
             f"with {channels} input channels.",
-            stacklevel=5,
+            stacklevel=6,
         )
 
 

@@ -4,16 +4,11 @@
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things have the same name
-<<<<<<< HEAD
     ├── InvalidTypeError (TypeError, ValueError)  an argument has a type that cannot work; Keras raises either
     │   ├── DTypeError                          a tensor's dtype does not fit
-    │   └── UnknownArgumentError                a keyword that the constructor does not accept
-=======
-    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   ├── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
-    │   └── UnknownValueError                   the numbers of a tensor are needed while a function is traced
->>>>>>> lead
+    │   ├── SymbolicValueError                  the values of a symbolic tensor were requested
+    │   ├── UnknownArgumentError                a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the values of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
@@ -22,7 +17,7 @@
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
-    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
+    ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
@@ -81,6 +76,10 @@ class DTypeError(InvalidTypeError, InvalidArgumentError):
     """A tensor's dtype does not fit what an op or a layer expects."""
 
 
+class SymbolicValueError(InvalidTypeError):
+    """The values of a symbolic tensor were requested; it has none."""
+
+
 class UnknownArgumentError(InvalidTypeError):
     """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
 
@@ -132,7 +131,7 @@ class UnsupportedError(GraphKitError, NotImplementedError):
     """Something that a layer or a mode does not support, here or in Keras."""
 
 
-class NotCompiledError(GraphKitError, RuntimeError):
+class NotCompiledError(GraphKitError, RuntimeError, ValueError):
     """Training or evaluation was requested before `compile()`."""
 
 

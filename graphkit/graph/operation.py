@@ -235,11 +235,15 @@ class OpNode(Operation):
             k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)
         }  # tensors passed for arguments that usually are plain values
         tensors: list[Any] = []
+        left_out = _left_out(record, bound)
         for name in record.tensors:
             if name in bound.arguments:
                 given = bound.arguments[name]
                 tensors.extend(given if name == _spread(record) else [given])
-        return OpNode(record, config)(*tensors, **named, **dict.fromkeys(_left_out(record, bound)))
+            elif _has_later(record, bound, name):  # its default keeps the place
+                tensors.append(bound.signature.parameters[name].default)
+                left_out = [n for n in left_out if n != name]
+        return OpNode(record, config)(*tensors, **named, **dict.fromkeys(left_out))
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """Compute the op on these tensors, with the arguments of the config."""
@@ -266,6 +270,11 @@ def _left_out(record: OperationRecord, bound: inspect.BoundArguments) -> list[st
     """Return the optional tensors that were not given. Keras writes each as null, and for some ops (RMSNorm) requires that."""
     parameters = bound.signature.parameters
     return [n for n in record.tensors if n not in bound.arguments and n in parameters and parameters[n].default is None]
+
+
+def _has_later(record: OperationRecord, bound: inspect.BoundArguments, name: str) -> bool:
+    """Whether a tensor after this one was given."""
+    return any(later in bound.arguments for later in record.tensors[record.tensors.index(name) + 1 :])
 
 
 @lru_cache(maxsize=1024)

@@ -191,6 +191,10 @@ class Layer(WeightedOperation):
             return self._call_symbolic(args, kwargs)
         if is_tracing():
             return self.compute(args, kwargs)
+        if args and getattr(self, "takes_dtype", None) in ("string", "any"):
+            from graphkit.layers.preprocessing.categories import as_categories
+
+            args = (as_categories(args[0]), *args[1:])
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
 
@@ -434,6 +438,40 @@ class Layer(WeightedOperation):
         """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
+    def quantized_build(self, input_shape: Any, mode: Any, config: Any = None) -> None:
+        """Refuse: only layers with a kernel or an embedding table can be quantized. Source: keras Layer.quantized_build.
+
+        Raises:
+            UnsupportedError: always; layers that can be quantized override this method.
+        """
+        raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantized_build` method implemented.")
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a quantized layer, as `call` does. Source: keras Layer.quantized_call.
+
+        Raises:
+            InvalidArgumentError: the layer is not quantized.
+        """
+        if self.quantization_mode is None:
+            raise InvalidArgumentError(
+                f"Invalid quantization mode of layer {self.name!r}: quantized_call() expects a layer that was quantized by quantize(), "
+                "got quantization_mode=None; call the layer instead."
+            )
+        return self.call(*args, **kwargs)
+
+    # ----- members of older Keras -----
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse, as Keras 3 does. Source: keras Layer.add_metric.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"Layer `add_metric()` method is deprecated (layer {self.name!r}). Add your metric in `Model.compile(metrics=[...])`, or "
+            "create metric trackers in __init__() or build() of the layer or model, and call `metric.update_state()` where needed."
+        )
+
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
@@ -543,10 +581,10 @@ def _pop_untaken(cls: Any, arguments: dict[str, Any]) -> dict[str, Any]:
     return {k: arguments.pop(k) for k in ("name", "trainable", "dtype") if k in arguments and k not in taken}
 
 
-def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
+def inner_layer(outer: Mapping[str, Any], config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return a layer made from its config, with weights named under the layer `outer` that contains it."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
-        return deserialize(config)
+        return deserialize(config, custom_objects)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:

@@ -16,8 +16,10 @@ from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.program import Program
+from graphkit.ir.recording import resolved
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace_structured
+from graphkit.ir.variable import Variable
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
@@ -160,7 +162,7 @@ class Functional(Model):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; arrays are first conformed to the inputs' shapes and dtypes."""
         if type(self).call is Functional.call:
-            args, kwargs = self.fed(args, kwargs)
+            args, kwargs = self.fed(*resolved([args, kwargs]))
         return super().__call__(*args, **kwargs)
 
     def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -171,6 +173,10 @@ class Functional(Model):
         leaves = self.signature.conformed(given)
         made = leaves[0] if self.signature.structure == 0 else nest.pack(self.signature.structure, leaves)
         return (made, *args[1:]), {k: v for k, v in kwargs.items() if k != "inputs"}
+
+    def _autocast_tensor(self, x: Any) -> Any:
+        """Return an argument unchanged: each input has a dtype of its own, to which `call` casts."""
+        return x.value if isinstance(x, Variable) else x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the outputs, in the model's structure.

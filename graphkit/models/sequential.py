@@ -22,6 +22,7 @@ from graphkit.core.recording import our_class
 from graphkit.core.serialization import custom_object_scope, envelope, is_envelope, keras_class, serialize
 from graphkit.core.signatures import signature_of
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.recording import resolved
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional, program_of
@@ -192,8 +193,12 @@ class Sequential(Model):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; arrays are first conformed to the input's shape and dtype, once that is known."""
         if self._functional is not None and type(self).call is Sequential.call:
-            args, kwargs = self._functional.fed(args, kwargs)
+            args, kwargs = self._functional.fed(*resolved([args, kwargs]))
         return super().__call__(*args, **kwargs)
+
+    def _autocast_tensor(self, x: Any) -> Any:
+        """Return an argument unchanged once the model has a graph, whose input has a dtype of its own."""
+        return super()._autocast_tensor(x) if self._functional is None else self._functional._autocast_tensor(x)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the output of the last layer.

@@ -10,6 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
+from graphkit.ir.tracing import Tracer
 from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, promote, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, show, ufunc
@@ -95,10 +96,11 @@ _PI = 3.141592653589793
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether `x` is a tensor: an array, a variable, or a traced or symbolic tensor. Source: keras.ops.is_tensor."""
-    from graphkit.ir.operators import TensorOperators
+    """Return whether `x` is a tensor with values, or a traced one. Source: keras.ops.is_tensor.
 
-    return isinstance(x, (np.ndarray, TensorOperators))
+    As in Keras, variables and symbolic tensors (`keras.utils.is_keras_tensor`) do not count.
+    """
+    return isinstance(x, (np.ndarray, Tracer))
 
 
 def convert_to_numpy(x: Any) -> Any:

@@ -82,15 +82,18 @@ def convert_to_tensor(x: Any, dtype: Any = None, sparse: Any = None, ragged: Any
     Args:
         x: an array, a number, a nested list, a variable or a tensor.
         dtype: the dtype to cast to; None keeps the value's own.
-        sparse: accepted for compatibility with Keras, ignored.
-        ragged: accepted for compatibility with Keras, ignored.
+        sparse: None or False; all tensors are dense.
+        ragged: None or False.
 
     Raises:
+        InvalidArgumentError: If `sparse` or `ragged` is True.
         ShapeError: If a list is ragged.
         InvalidTypeError: If `x` is not array-like.
 
     Source: keras.ops.convert_to_tensor.
     """
+    if sparse or ragged:
+        raise InvalidArgumentError("convert_to_tensor: sparse and ragged tensors are not supported; use dense ones.")
     return tensor(x, None if dtype is None else dtypes.standardize(dtype))
 
 

@@ -134,6 +134,30 @@ def ordered(model: Any, logs: dict[str, Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
+class OlderMetrics:
+    """The metrics passed to `compile`, as steps written for older versions of Keras update them."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Update the metrics with a batch."""
+        warnings.warn(
+            "`model.compiled_metrics()` is deprecated. Instead, use `for metric in self.metrics: metric.update_state(y, y_pred)`.",
+            stacklevel=2,
+        )
+        compile_state(self._model).update_metrics(self._model, y, y_pred, sample_weight)
+
+
+def older_loss(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+    """Return the loss of a batch for steps written for older versions of Keras."""
+    warnings.warn(
+        "`model.compiled_loss()` is deprecated. Instead, use `model.compute_loss(x, y, y_pred, sample_weight, training)`.",
+        stacklevel=4,
+    )
+    return loss_of(model, None, y, y_pred, sample_weight, True)
+
+
 # ----- running steps -----
 
 

@@ -44,9 +44,7 @@ def padding_before_stride(x: Any, kernel: int) -> tuple[tuple[int, int], tuple[i
     It is TensorFlow's padding "same": one less at the start where the size is even. Unknown sizes count as even.
     """
     start = 2 if channels_first() else 1
-    rows, columns = x.shape[start : start + 2]
-    if not isinstance(rows, int):
-        rows = columns = 0
+    rows, columns = (size if isinstance(size, int) else 0 for size in x.shape[start : start + 2])
     half = kernel // 2
     return (half - 1 + rows % 2, half), (half - 1 + columns % 2, half)
 
