@@ -43,8 +43,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path", "_run_eagerly", "_trainable",
-    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
+    "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
+    "predict_function",
     "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
@@ -320,6 +321,12 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        for value in args if len(args) > 1 else ():
+            if isinstance(value, (bool, int, float)):
+                raise InvalidTypeError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                    f"argument: {value} (of type {type(value)}), in the call of layer {self.name!r}."
+                )
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
