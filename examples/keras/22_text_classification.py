@@ -9,9 +9,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-GOOD = "great lovely brilliant moving funny bright".split()
-BAD = "dull boring awful noisy weak bitter".split()
-COMMON = "the film was a story with its actors and music".split()
+GOOD = ["great", "lovely", "brilliant", "moving", "funny", "bright"]
+BAD = ["dull", "boring", "awful", "noisy", "weak", "bitter"]
+COMMON = ["the", "film", "was", "a", "story", "with", "its", "actors", "and", "music"]
 
 rng = np.random.default_rng(0)
 

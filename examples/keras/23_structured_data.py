@@ -81,7 +81,7 @@ space = keras.utils.FeatureSpace(
     output_mode="concat",
 )
 space.adapt(train.map(lambda x, y: x))
-for x, y in train.take(1):
+for x, _ in train.take(1):
     made = np.asarray(space(x))
     print("features:", made.shape, "ones in a row:", int((made[0] == 1).sum()))
     print("first row:", [round(float(v), 3) for v in made[0]])

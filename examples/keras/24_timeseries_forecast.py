@@ -22,9 +22,7 @@ series = ((series - mean) / deviation)[:, None]
 def windows(first, last):
     """Return batches of windows and of the values that follow them."""
     part = series[first:last]
-    return keras.utils.timeseries_dataset_from_array(
-        part[:-PAST], part[PAST:], sequence_length=PAST, sequence_stride=2, batch_size=32
-    )
+    return keras.utils.timeseries_dataset_from_array(part[:-PAST], part[PAST:], sequence_length=PAST, batch_size=32)
 
 
 train, test = windows(0, STEPS), windows(STEPS - PAST, LENGTH)
@@ -60,7 +58,7 @@ for name, make in (("convolution", convolutional), ("LSTM", recurrent)):
     start = np.random.default_rng(1)
     model.set_weights([start.normal(0, 0.2, w.shape) for w in model.get_weights()])
     model.compile(keras.optimizers.Adam(0.01), "mse", metrics=["mae"])
-    model.fit(train, epochs=8, verbose=0)
+    model.fit(train, epochs=20, verbose=0)
     loss, error = model.evaluate(test, verbose=0)
     print(f"{name}: {model.count_params()} weights, mean squared error {loss:.3f}, mean absolute error {error:.3f}")
     print("  forecasts:", [round(float(v), 2) for v in model.predict(test, verbose=0)[:4, 0]])

@@ -29,12 +29,8 @@ print(
     [int(n) for n in Dataset.range(1, 4).interleave(lambda n: Dataset.from_tensors(n).repeat(3), cycle_length=2)],
 )
 print("sum:", int(numbers.reduce(np.int64(0), lambda total, n: total + n)))
-print(
-    "sizes:",
-    int(numbers.batch(3).cardinality()),
-    int(numbers.repeat().cardinality()),
-    int(numbers.filter(lambda n: n > 3).cardinality()),
-)
+sizes = [numbers.batch(3), numbers.repeat(), numbers.filter(lambda n: n > 3)]
+print("sizes:", [int(data.cardinality()) for data in sizes])
 pairs = Dataset.zip((numbers, numbers.skip(5))).enumerate().take(2)
 print("pairs:", [(int(k), int(a), int(b)) for k, (a, b) in pairs])
 
