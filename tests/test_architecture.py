@@ -27,9 +27,9 @@ LEVELS = [
     {"models"},
     {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
     {
-        "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "distribution", "applications",
-        "datasets",
+        "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
+    {"distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
     {"cli", "__main__"},
 ]  # fmt: skip

@@ -21,8 +21,16 @@ from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPla
 _HOME = "keras.layers"
 
 
+class DataLayer:
+    """Mixin of layers that also preprocess data outside of a model."""
+
+    def convert_weight(self, weight: Any) -> Any:
+        """Return a weight as a tensor that ops accept. Source: keras.layers.Normalization.convert_weight."""
+        return ops.convert_to_tensor(weight)
+
+
 @keras_class(_HOME)
-class Rescaling(BuiltInLayer):
+class Rescaling(DataLayer, BuiltInLayer):
     """inputs * scale + offset. Source: keras.layers.Rescaling.
 
     Args:
@@ -44,11 +52,10 @@ class Rescaling(BuiltInLayer):
         return ops.cast(inputs, dtype) * scale + offset
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return a new layer with this config; scale and offset may be serialized arrays."""
-        return cls(
-            **{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))}
-        )
+        values = {"scale": config["scale"], "offset": config.get("offset", 0.0)}
+        return cls(**{**config, **{name: deserialize(value, custom_objects) for name, value in values.items()}})
 
 
 def _axes(value: Any) -> tuple[int, ...]:
@@ -60,7 +67,7 @@ def _listed(value: Any) -> Any:
 
 
 @keras_class(_HOME)
-class Normalization(BuiltInLayer):
+class Normalization(DataLayer, BuiltInLayer):
     """(inputs - mean) / sqrt(variance), with statistics for each index of `axis`. Source: keras.layers.Normalization.
 
     Args:
@@ -176,6 +183,9 @@ class Normalization(BuiltInLayer):
             )
         self._learn(itertools.chain([first], batches))
 
+    def finalize_state(self) -> None:
+        """Do nothing: `mean` and `variance` always follow what was learned. Source: keras.layers.Normalization.finalize_state."""
+
     def _learn(self, batches: Iterable[Any]) -> None:
         mean, variance, count = np.zeros(self.adapt_mean.shape), np.zeros(self.adapt_mean.shape), 0
         for batch in batches:
@@ -219,7 +229,7 @@ def _batches(data: Any, where: str) -> Iterator[Any]:
 
 
 @keras_class(_HOME)
-class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
+class Discretization(DataLayer, EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Maps numbers to bins. Source: keras.layers.Discretization.
 
     Args:
@@ -301,11 +311,15 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
                 "`adapt(dataset)`."
             )
         bins = ops.digitize(inputs, np.asarray(self.bin_boundaries, np.float32))
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the outputs."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return a new layer with this config; after `adapt` it holds both the boundaries and the number of bins."""
         given = {k: v for k, v in config.items() if k != "trainable"}
         learned = given.pop("bin_boundaries", None) if given.get("num_bins") is not None else None
@@ -333,7 +347,7 @@ _tokens = must(
 
 
 @keras_class(_HOME)
-class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
+class CategoryEncoding(DataLayer, EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Encodes integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding.
 
     Args:
