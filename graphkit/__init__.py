@@ -11,17 +11,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from graphkit import (
         activations,
+        applications,
         backend,
         callbacks,
         config,
         constraints,
+        datasets,
+        distribution,
         dtype_policies,
         engine,
         errors,
+        export,
         extend,
         initializers,
         ir,
         layers,
+        legacy,
         losses,
         metrics,
         mixed_precision,
@@ -34,9 +39,11 @@ if TYPE_CHECKING:
         regularizers,
         runtime,
         saving,
+        tensorflow,
         tree,
         utils,
         visualization,
+        wrappers,
     )
     from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
@@ -45,6 +52,7 @@ if TYPE_CHECKING:
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
+    from graphkit.ir.tape import GradientTape
     from graphkit.ir.variable import Variable
     from graphkit.layers.input_layer import Input
     from graphkit.layers.input_spec import InputSpec
@@ -55,12 +63,14 @@ if TYPE_CHECKING:
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
+    from graphkit.scopes import RematScope, device, remat
 
 __version__ = "0.1.0"
 
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
     "InputSpec": "graphkit.layers.input_spec",
@@ -73,17 +83,21 @@ _NAMES = {
     "Optimizer": "graphkit.optimizers",
     "Quantizer": "graphkit.quantizers",
     "Regularizer": "graphkit.regularizers",
+    "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
+    "device": "graphkit.scopes",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
+    "remat": "graphkit.scopes",
     "value_and_grad": "graphkit.differentiate",
 }
 
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "GradientTape",
     "Initializer",
     "Input",
     "InputSpec",
@@ -96,22 +110,29 @@ __all__ = [
     "Optimizer",
     "Quantizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
     "Variable",
     "__version__",
     "activations",
+    "applications",
     "backend",
     "callbacks",
     "config",
     "constraints",
     "convert",
+    "datasets",
+    "device",
+    "distribution",
     "dtype_policies",
     "engine",
     "errors",
+    "export",
     "extend",
     "initializers",
     "ir",
     "layers",
+    "legacy",
     "load",
     "losses",
     "metrics",
@@ -124,13 +145,16 @@ __all__ = [
     "quantizers",
     "random",
     "regularizers",
+    "remat",
     "runtime",
     "saving",
+    "tensorflow",
     "tree",
     "utils",
     "value_and_grad",
     "version",
     "visualization",
+    "wrappers",
 ]
 
 

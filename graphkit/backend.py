@@ -18,7 +18,8 @@ from graphkit.core.dims import Dim, product
 from graphkit.core.dtypes import result_type  # noqa: F401 (keras.backend.result_type)
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.operators import Symbolic, TensorOperators
-from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.recording import is_tracing
+from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
 
 # ----- names that have the same meaning in ops -----
@@ -161,7 +162,7 @@ def constant(value: Any, dtype: Any = None, shape: Any = None, name: str | None 
 def _filled(make: Callable[..., Any], shape: Any, dtype: Any, name: str | None) -> Any:
     """Return a variable, as Keras 2 did, if the shape is known; inside a traced function a plain tensor."""
     made = make(shape, dtypes.standardize(dtype))
-    return Variable(made, dtype=dtype, name=name) if isinstance(made, np.ndarray) and current_trace() is None else made
+    return Variable(made, dtype=dtype, name=name) if isinstance(made, np.ndarray) and not is_tracing() else made
 
 
 def zeros(shape: Any, dtype: Any = None, name: str | None = None) -> Any:

@@ -47,7 +47,7 @@ def write_legacy_model(path: Path, model: Any, overwrite: bool = True, include_o
     from graphkit.saving.archive import KERAS_VERSION
 
     config = {"class_name": type(model).__name__, "config": model.get_config()}
-    training = training_config(model) if include_optimizer and model.compiled is not None else None
+    training = training_config(model) if include_optimizer and model.compiled else None
     state = {} if training is None or model.optimizer is None else by_name(model.optimizer.variables)
     write_hdf5_model(path, model, config, training, KERAS_VERSION, overwrite, state=state)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 _MODULES = {
     "training": "graphkit.training.trainer",
+    "steps": "graphkit.training.steps",
     "saving": "graphkit.saving.api",
     "model_config": "graphkit.saving.model_config",
     "runtime": "graphkit.runtime.predictor",

@@ -4,21 +4,23 @@
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things have the same name
-    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   ├── SymbolicValueError (and ValueError)  the values of a symbolic tensor were requested
-    │   └── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
+    ├── InvalidTypeError (TypeError, ValueError)  an argument has a type that cannot work; Keras raises either
+    │   ├── DTypeError                          a tensor's dtype does not fit
+    │   ├── SymbolicValueError                  the values of a symbolic tensor were requested
+    │   ├── UnknownArgumentError                a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the values of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
-    ├── NodeAccessError (AttributeError)        "layer output is ill-defined" and similar
+    ├── NodeAccessError (AttributeError, ValueError)  "layer output is ill-defined" and similar
     ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
-    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
-    ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
+    ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
+    ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
+    ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
-    ├── SerializationError (ValueError)         a file or config cannot be read or written
+    ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
     │   ├── UnknownClassError                   a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
@@ -66,20 +68,32 @@ class NameConflictError(InvalidArgumentError):
     """Two things that must differ in name do not."""
 
 
-class InvalidTypeError(GraphKitError, TypeError):
-    """An argument has a type that cannot work."""
+class InvalidTypeError(GraphKitError, TypeError, ValueError):
+    """An argument has a type that cannot work. Also a ValueError, since Keras raises that in many places."""
 
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
-    """A tensor's dtype does not fit what an op or a layer expects. Also a ValueError, since Keras raises either."""
+    """A tensor's dtype does not fit what an op or a layer expects."""
 
 
-class SymbolicValueError(InvalidTypeError, InvalidArgumentError):
-    """The values of a symbolic tensor were requested; it has none. Also a ValueError, as in Keras."""
+class SymbolicValueError(InvalidTypeError):
+    """The values of a symbolic tensor were requested; it has none."""
 
 
-class UnknownArgumentError(InvalidTypeError, ValueError):
+class UnknownArgumentError(InvalidTypeError):
     """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
+
+
+class UnknownValueError(InvalidTypeError):
+    """The numbers of a tensor are needed (by `if`, `float()`, NumPy, ...) while a function is traced."""
+
+
+class UnknownValueAttributeError(UnknownValueError, AttributeError):
+    """An attribute such as `tensor.numpy` that needs numbers. An AttributeError, so that `hasattr` returns False."""
+
+
+class ShapeOfValuesError(ShapeError, UnknownValueError):
+    """A shape depends on the values of a tensor, which are not known when the program is compiled."""
 
 
 class GraphError(GraphKitError, ValueError):
@@ -94,8 +108,8 @@ class CycleError(GraphError):
     """A node of a graph depends on itself."""
 
 
-class NodeAccessError(GraphKitError, AttributeError):
-    """An attribute such as `layer.output` that is not defined for this layer's nodes."""
+class NodeAccessError(GraphKitError, AttributeError, ValueError):
+    """An attribute such as `layer.output` that is not defined for this layer's nodes. Keras raises either of the two."""
 
 
 class UnknownNameError(GraphKitError, KeyError):
@@ -109,16 +123,20 @@ class NotDifferentiableError(GraphKitError, ValueError):
     """A gradient was requested through an op that has none."""
 
 
+class TapeError(GraphKitError, RuntimeError):
+    """A GradientTape is used in a way that it does not allow, such as a second gradient of a tape that is not persistent."""
+
+
 class UnsupportedError(GraphKitError, NotImplementedError):
     """Something that a layer or a mode does not support, here or in Keras."""
 
 
-class NotCompiledError(GraphKitError, RuntimeError):
+class NotCompiledError(GraphKitError, RuntimeError, ValueError):
     """Training or evaluation was requested before `compile()`."""
 
 
-class NotBuiltError(GraphKitError, RuntimeError):
-    """Weights were requested before the layer was built."""
+class NotBuiltError(GraphKitError, RuntimeError, ValueError):
+    """Weights were requested before the layer was built. Also a ValueError, as in Keras."""
 
 
 class NoShapeYetError(NotBuiltError, AttributeError):
@@ -133,8 +151,8 @@ class MissingPackageError(GraphKitError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
-class SerializationError(GraphKitError, ValueError):
-    """A file or a config cannot be read or written."""
+class SerializationError(GraphKitError, ValueError, TypeError):
+    """A file or a config cannot be read or written. Keras raises ValueError or TypeError."""
 
 
 class FileWriteError(SerializationError, OSError):

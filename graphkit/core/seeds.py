@@ -6,13 +6,20 @@ import random
 
 _generator: random.Random = random.Random()
 _epoch = 0
+_seed: int | None = None
 
 
 def set_session_seed(seed: int) -> None:
     """Make all seeds drawn from now on follow from `seed`."""
-    global _epoch
+    global _epoch, _seed
     _generator.seed(seed)
+    _seed = seed
     _epoch += 1
+
+
+def session_seed() -> int | None:
+    """Return the seed that was set; None if there is none."""
+    return _seed
 
 
 def epoch() -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import ShapeError
+from graphkit.core.errors import ShapeError, ShapeOfValuesError
 from graphkit.core.threads import single_blas
 from graphkit.engine.memory import Array, Pool, last_readers, may_overwrite, values_of
 from graphkit.ir.primitive import empty
@@ -122,7 +122,7 @@ class _Compiler:
                 )
         for equation in program.equations:
             if not all(v.spec.is_static for v in equation.outputs):
-                raise ShapeError(
+                raise ShapeOfValuesError(
                     f"The output shape {equation.outputs[0].spec} of {equation.primitive.name!r} in layer {equation.scope!r} depends "
                     "on values that are not known when the program is compiled. Give the layer a fixed size (such as "
                     "TextVectorization's `output_sequence_length`), or apply it to the data before they reach the model."

@@ -7,7 +7,7 @@ chosen inputs and the target.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from graphkit.core import dtypes, names
@@ -42,7 +42,7 @@ def gradients(target: Tracer, wrt: Sequence[Tracer | Variable], cotangent: Any =
             raise ShapeError(f"The gradient needs a scalar target, got shape {target.shape}. Sum or average it first.")
         cotangent = constant(1, target.dtype)
     sources = [current.before(w) if isinstance(w, Variable) else current.lift(w) for w in wrt]
-    cotangents = _backward(current, [(target.value, cotangent)], sources)
+    cotangents = backward(current, [(target.value, cotangent)], sources)
     return [cotangents.get(s) if isinstance(s, Value) else None for s in sources]
 
 
@@ -64,7 +64,7 @@ def vjp(outputs: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[Any]) -
     assert current is not None
     pairs = [(o.value, c) for o, c in zip(outputs, cotangents, strict=True) if isinstance(o, Tracer) and c is not None]
     sources = [current.lift(w) for w in wrt]
-    found = _backward(current, pairs, sources)
+    found = backward(current, pairs, sources)
     return [found.get(s) if isinstance(s, Value) else None for s in sources]
 
 
@@ -100,10 +100,23 @@ def _zeros(like: Tracer) -> Any:
     return PRIMITIVES["broadcast_to"].bind(constant(0, like.dtype), shape=like.shape)
 
 
-def _backward(current: Trace, targets: list[tuple[Value, Any]], sources: Sequence[Atom]) -> dict[Value, Any]:
+def backward(
+    current: Trace, targets: Sequence[tuple[Value, Any]], sources: Sequence[Atom], epochs: Container[int] | None = None
+) -> dict[Value, Any]:
+    """Walk the equations of a trace backwards, and return the cotangents of the sources that the targets depend on.
+
+    Args:
+        current: the trace, which gets the equations of the backward pass.
+        targets: values and their cotangents.
+        sources: the atoms to differentiate with respect to.
+        epochs: the stretches of the trace whose equations count; all by default.
+
+    Raises:
+        NotDifferentiableError: If an op between a source and a target has no gradient.
+    """
     wanted = {s for s in sources if isinstance(s, Value)}
-    _expand_composites(current, {v for v, _ in targets}, wanted)
-    path = _path(current.equations, {v for v, _ in targets}, wanted)
+    _expand_composites(current, {v for v, _ in targets}, wanted, epochs)
+    path = _path(current.equations, {v for v, _ in targets}, wanted, epochs)
     visited = [e for e, on_path in zip(current.equations, path, strict=True) if on_path]
     cotangents: dict[Value, Any] = {}
     for value, cotangent in targets:  # the cotangents of a value that is a target twice are added
@@ -114,38 +127,46 @@ def _backward(current: Trace, targets: list[tuple[Value, Any]], sources: Sequenc
     return cotangents
 
 
-def _path(equations: Sequence[Equation], targets: set[Value], sources: set[Value]) -> list[bool]:
+def _path(
+    equations: Sequence[Equation], targets: set[Value], sources: set[Value], epochs: Container[int] | None = None
+) -> list[bool]:
     """Return, for each equation, whether it lies between sources and targets."""
     forward = set(sources)
     reached = []
     for equation in equations:
         depends = any(isinstance(a, Value) and a in forward for a in equation.inputs)
+        depends = depends and (epochs is None or equation.epoch in epochs)
         if depends:
             forward.update(v for v in equation.outputs if dtypes.is_differentiable(v.spec.dtype))
         reached.append(depends)
-    backward = set(targets)
+    needed = set(targets)
     path = [False] * len(reached)
     for index in range(len(reached) - 1, -1, -1):
         equation = equations[index]
-        if reached[index] and any(v in backward and v in forward for v in equation.outputs):
+        if reached[index] and any(v in needed and v in forward for v in equation.outputs):
             path[index] = True
-            backward.update(a for a in equation.inputs if isinstance(a, Value) and a in forward)
+            needed.update(a for a in equation.inputs if isinstance(a, Value) and a in forward)
     return path
 
 
-def _expand_composites(current: Trace, targets: set[Value], sources: set[Value]) -> None:
+def _expand_composites(
+    current: Trace, targets: set[Value], sources: set[Value], epochs: Container[int] | None = None
+) -> None:
     """Expand the composites on the path that have no VJP, until none is left."""
     while True:
-        path = _path(current.equations, targets, sources)
+        path = _path(current.equations, targets, sources, epochs)
         open_ones = [p and _is_open(e) for e, p in zip(current.equations, path, strict=True)]
         if not any(open_ones):
             return
         old, current.equations = current.equations, []
+        now = current.epoch
         for equation, is_open in zip(old, open_ones, strict=True):
             if is_open:
+                current.epoch = equation.epoch
                 expand_in_place(current, equation)
             else:
                 current.equations.append(equation)
+        current.epoch = now
 
 
 def _is_open(equation: Equation) -> bool:
@@ -155,7 +176,7 @@ def _is_open(equation: Equation) -> bool:
 
 def expand_in_place(current: Trace, equation: Equation) -> None:
     """Emit the decomposition of `equation` into `current`, bound to the equation's output values."""
-    args = [Tracer(current, a) if isinstance(a, Value) else a.array for a in equation.inputs]
+    args = [current.wrap(a) for a in equation.inputs]
     assert equation.primitive.decomposition is not None
     with tracing(current), names.scope_is(equation.scope):
         made = equation.primitive.decomposition(*args, **equation.params)
@@ -167,7 +188,7 @@ def expand_in_place(current: Trace, equation: Equation) -> None:
 def _bind_value(current: Trace, value: Value, atom: Atom) -> None:
     """Make `value` an alias of `atom` by an identity equation, which `simplify` removes."""
     identity = PRIMITIVES["identity"]
-    current.equations.append(Equation(identity, (atom,), {}, (value,), names.current_scope()))
+    current.equations.append(Equation(identity, (atom,), {}, (value,), names.current_scope(), current.epoch))
 
 
 def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any], wanted: set[Value]) -> None:
@@ -176,8 +197,8 @@ def _apply_vjp(current: Trace, equation: Equation, cotangents: dict[Value, Any],
     for value in equation.outputs:
         if value not in wanted:
             cotangents.pop(value, None)  # SSA: no earlier equation reads it
-    inputs = [Tracer(current, a) if isinstance(a, Value) else a.array for a in equation.inputs]
-    outputs = [Tracer(current, v) for v in equation.outputs]
+    inputs = [current.wrap(a) for a in equation.inputs]
+    outputs = [current.wrap(v) for v in equation.outputs]
     single = len(outputs) == 1 and not _gives_tuple(equation)
     with names.scope_is(equation.scope):
         found = rule(

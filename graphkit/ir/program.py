@@ -50,10 +50,11 @@ Atom: TypeAlias = "Value | Literal"
 class Equation:
     """One application of a primitive: `outputs = primitive(*inputs, **params)`.
 
-    `scope` is the path of the layer that emitted it, such as `encoder/dense`.
+    `scope` is the path of the layer that emitted it, such as `encoder/dense`. `epoch` is the stretch of the trace that it was
+    emitted in, by which gradient tapes know whether they recorded it.
     """
 
-    __slots__ = ("inputs", "outputs", "params", "primitive", "scope")
+    __slots__ = ("epoch", "inputs", "outputs", "params", "primitive", "scope")
 
     def __init__(
         self,
@@ -62,12 +63,14 @@ class Equation:
         params: Mapping[str, Any],
         outputs: tuple[Value, ...],
         scope: str = "",
+        epoch: int = 0,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
         self.scope = scope
+        self.epoch = epoch
 
     def __repr__(self) -> str:
         return f"Equation({self.primitive.name}, {self.scope!r})"

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from itertools import count
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from graphkit.core import dtypes, names, nest
 from graphkit.core.dims import Dim, Shape, Size
-from graphkit.core.errors import InvalidTypeError, ShapeError
+from graphkit.core.errors import InvalidTypeError, ShapeError, UnknownValueAttributeError, UnknownValueError
+from graphkit.core.tensor_shape import Shape as TensorFlowShape
 from graphkit.ir.operators import CarriesMask, Comparable, TensorArithmetic, TensorOperators
-from graphkit.ir.primitive import Primitive, as_array
+from graphkit.ir.primitive import PRIMITIVES, Primitive, as_array
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
@@ -46,7 +48,14 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     @property
     def shape(self) -> Shape:
         """The shape; unknown sizes are `Dim`s."""
-        return self.value.spec.shape
+        return TensorFlowShape(self.value.spec.shape)
+
+    def get_shape(self) -> Shape:
+        """Return the shape, as TensorFlow's tensors do."""
+        return self.shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Accept a shape; the tensor's own is known already."""
 
     @property
     def ndim(self) -> int:
@@ -58,31 +67,55 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
         """The dtype by Keras' name."""
         return self.value.spec.dtype
 
+    def constant_in(self, trace: Trace) -> Any:
+        """Return the numbers of a tensor that is a constant of another trace: None, since a traced tensor has none."""
+        return None
+
+    def measured(self, function: Callable[[Any], int], name: str) -> Size:
+        """Return the size that `function` reads off the values."""
+        return self.trace.measure(self, function, name)
+
     def __len__(self) -> int:
         size = self.shape[0] if self.shape else None
         if not isinstance(size, int):
-            raise InvalidTypeError(f"len() of a traced tensor of shape {self.shape} is not known.")
+            raise UnknownValueError(f"len() of a traced tensor of shape {self.shape} is not known.")
         return size
 
     def __iter__(self) -> Iterator[Any]:
         return iter([self[i] for i in range(len(self))])
 
     def __bool__(self) -> bool:
-        raise InvalidTypeError(
+        raise UnknownValueError(
             f"The truth value of a traced tensor ({self.spec}) is not known while the graph is built. "
             "Use ops.where or ops.cond instead of `if`, ops.while_loop instead of `while`."
         )
 
     def __float__(self) -> float:
-        raise InvalidTypeError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
-    __int__ = __index__ = __float__
+    def __int__(self) -> int:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+
+    __index__ = __int__
+
+    def __complex__(self) -> complex:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        raise InvalidTypeError(
+        raise UnknownValueError(
             f"A traced tensor ({self.spec}) was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
             "a layer, a loss, a metric or the body of a loop; ops.take(array, i, axis=0) instead of array[i]."
         )
+
+    @property
+    def numpy(self) -> Any:
+        """Raise: a traced tensor has no numbers, and `hasattr(tensor, "numpy")` is False."""
+        raise UnknownValueAttributeError(
+            f"A traced tensor ({self.spec}) has no `.numpy()`: its values are not known while the graph is built. "
+            "Use graphkit.ops on the tensor itself, or compile the model with run_eagerly=True."
+        )
+
+    item = tolist = numpy
 
     def __repr__(self) -> str:
         return f"<Tracer {self.spec}>"
@@ -112,6 +145,8 @@ class Trace:
         may_write: whether variables may be assigned.
     """
 
+    is_eager = False  # whether equations are computed at once, as the recordings of gradient tapes are
+
     def __init__(
         self,
         parent: Trace | None = None,
@@ -128,6 +163,10 @@ class Trace:
         self.equations: list[Equation] = []
         self.captures: dict[Value, Value] = {}
         self.notes: dict[Any, Any] = {}  # data of other modules that lives as long as the trace
+        self.tapes: list[Any] = []  # the gradient tapes that are recording
+        self.watched_arrays: dict[int, tuple[Any, Tracer]] = {}  # by id: arrays that tapes watch, and their tensors
+        self.epoch = 0
+        self._epochs = count(1)
         self._variables: dict[Variable, list[Any]] = {}  # variable -> [value before, atom now]
 
     def input(self, spec: TensorSpec, name: str = "") -> Tracer:
@@ -141,7 +180,12 @@ class Trace:
         if entry is None:
             value = Value(variable.spec, variable.path)
             entry = self._variables[variable] = [value, value]
-        return self._wrap(entry[1])
+        if self.tapes:
+            if isinstance(entry[1], Literal):  # a tape needs a value to differentiate by
+                entry[1] = self.emit(PRIMITIVES["identity"], (entry[1].array,), {}).value
+            for tape in self.tapes:
+                tape.saw(variable, entry[1])
+        return self.wrap(entry[1])
 
     def before(self, variable: Variable) -> Value:
         """Return the value that a variable has when the program starts."""
@@ -170,8 +214,19 @@ class Trace:
                 f"Variable {variable.path!r} has shape {variable.shape}; a value of shape {spec.shape} cannot be assigned to it."
             )
         self.read(variable)
-        self._variables[variable][1] = self.lift(value)
+        self._variables[variable][1] = self.lift(self._apart(value))
         return value
+
+    def _apart(self, value: Any) -> Any:
+        """Return the new value of a variable, through which no gradient of the tapes flows: an assignment has none."""
+        return self.emit(PRIMITIVES["stop_gradient"], (value,), {}) if self.tapes else value
+
+    def record_for(self, tapes: Sequence[Any]) -> None:
+        """Let exactly these tapes record from now on."""
+        self.tapes = list(tapes)
+        self.epoch = next(self._epochs)
+        for tape in self.tapes:
+            tape.epochs.add(self.epoch)
 
     def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """Add an equation; return the tracer of its output, or a tuple of tracers for several outputs."""
@@ -179,19 +234,47 @@ class Trace:
         made = primitive.infer_raw([a.spec for a in atoms], params)
         several = isinstance(made, tuple)
         values = tuple(Value(s) for s in made) if several else (Value(made),)
-        self.equations.append(Equation(primitive, atoms, params, values, names.current_scope()))
+        self.equations.append(Equation(primitive, atoms, params, values, names.current_scope(), self.epoch))
         return tuple(Tracer(self, v) for v in values) if several else Tracer(self, values[0])
+
+    def computed(self, equation: Equation) -> None:
+        """Compute the new outputs of an equation that was replaced; only recordings compute."""
 
     def lift(self, arg: Any) -> Atom:
         """Convert an argument to an atom of this program: a value, or a literal for an array."""
         if isinstance(arg, Tracer):
-            return arg.value if arg.trace is self else self._capture(arg).value
+            if arg.trace is self:
+                return arg.value
+            numbers = arg.constant_in(self)
+            return self._capture(arg).value if numbers is None else Literal(numbers)
         if isinstance(arg, Variable):
             tracer = self.read(arg)
             return tracer.value if isinstance(tracer, Tracer) else Literal(as_array(tracer))
         return Literal(as_array(arg))
 
-    def _wrap(self, atom: Atom) -> Any:
+    def is_inside(self, outer: Trace) -> bool:
+        """Return whether this trace is `outer`, or that of a loop's body somewhere in it."""
+        trace: Trace | None = self
+        while trace is not None and trace is not outer:
+            trace = trace.parent
+        return trace is outer
+
+    def watch_array(self, array: Any) -> Value:
+        """Return the value of an array that a tape watches; ops read it in the array's place."""
+        known = self.watched_arrays.get(id(array))
+        if known is None:
+            made = self.emit(PRIMITIVES["identity"], (as_array(array),), {})
+            known = self.watched_arrays[id(array)] = (array, made)
+        value: Value = known[1].value
+        return value
+
+    def watched(self, value: Any) -> Any:
+        """Return the tensor of an array that a tape watches, and anything else unchanged."""
+        known = self.watched_arrays.get(id(value))
+        return value if known is None else known[1]
+
+    def wrap(self, atom: Atom) -> Any:
+        """Return an atom of this program as ops take it: a tracer, or the array of a literal."""
         return Tracer(self, atom) if isinstance(atom, Value) else atom.array
 
     def _capture(self, tracer: Any) -> Any:
@@ -207,7 +290,7 @@ class Trace:
         inner = self.captures.get(outer)
         if inner is None:
             inner = self.captures[outer] = Value(outer.spec, outer.name)
-        return Tracer(self, inner)
+        return self.wrap(inner)
 
     def measure(self, tracer: Tracer, function: Callable[[Any], int], name: str) -> Size:
         """Return the size that `function` reads off the values of a tensor; a named `Dim` if there are no samples."""
@@ -227,7 +310,7 @@ class Trace:
 
 def measured_size(x: Any, function: Callable[[Any], int], name: str) -> Size:
     """Return a size that depends on the values of a tensor: an int for arrays and traces with samples, else a named `Dim`."""
-    return x.trace.measure(x, function, name) if isinstance(x, Tracer) else function(x)
+    return x.measured(function, name) if isinstance(x, Tracer) else function(x)
 
 
 def only_shapes(*values: Any) -> bool:
@@ -241,6 +324,11 @@ _current: ContextVar[Trace | None] = ContextVar("graphkit_trace", default=None)
 def current_trace() -> Trace | None:
     """Return the current trace, or None."""
     return _current.get()
+
+
+def make_current(trace: Trace | None) -> None:
+    """Make `trace` the current one until it is changed again; for blocks that need not nest. See `tracing` for those that do."""
+    _current.set(trace)
 
 
 @contextmanager
@@ -342,7 +430,7 @@ def trace_body(function: Callable[..., Any], specs: Sequence[TensorSpec], may_wr
         program.equations,
         [*program.outputs, *(s.after for s in written if s.after is not None)],
     )
-    captured = [Tracer(parent, value) for value in inner.captures]
+    captured = [parent.wrap(value) for value in inner.captures]
     variables = [s.variable for s in program.state]
     numbers = iter(range(len(outputs)))
     structure = nest.map_structure(lambda leaf: None if leaf is None else next(numbers), result)

@@ -204,6 +204,10 @@ class Variable(Comparable, TensorOperators):
 
         return PRIMITIVES["cast"].bind(self, dtype=dtype)
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return the value as Keras' config of a tensor."""
+        return {"class_name": "__tensor__", "config": {"value": self.array.tolist(), "dtype": self.dtype}}
+
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the value."""
         return self.array.copy()
@@ -222,7 +226,7 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        if trace is not None:
+        if trace is not None and not trace.is_eager:
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:
@@ -272,9 +276,9 @@ class Variable(Comparable, TensorOperators):
         return self.value
 
     def _has_numbers(self) -> bool:
-        from graphkit.ir.tracing import current_trace
+        from graphkit.ir.recording import is_tracing
 
-        return current_trace() is None
+        return not is_tracing()
 
 
 def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:

@@ -14,7 +14,11 @@ import numpy as np
 
 from graphkit.core import nest
 from graphkit.core.dims import Dim
+from graphkit.engine.call import ProgramCall, with_gradient
 from graphkit.ir.eager_tensor import EagerTensor, eager
+from graphkit.ir.primitive import as_array
+from graphkit.ir.program import Program
+from graphkit.ir.recording import Recorded, resolved
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Measure, current_trace, trace_on_samples
 from graphkit.ir.variable import Variable
@@ -25,17 +29,37 @@ from graphkit.ops._convert import tensor
 if TYPE_CHECKING:
     from graphkit.layers.layer import Layer
 
+_ARRAYS = (np.ndarray, Recorded)
+_TENSORS = (EagerTensor, Recorded)
 _KEPT = 8  # plans per layer
 _KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are part of a plan's key by value
 
 
 class _CompiledCall(NamedTuple):
-    """A compiled call. `structure` holds the indices of the outputs, their masks and the losses among the plan's results."""
+    """A compiled call. `structure` holds the indices of the outputs, their masks and the losses among the program's results."""
 
-    plan: Any
+    program: Program
+    plain: ProgramCall
+    recorded: dict[tuple[int, ...], ProgramCall]  # by the inputs that a gradient tape differentiates by
     structure: Any
     masked: list[int]  # the outputs that have a mask
     owners: list[Layer]  # the layers that added the losses
+
+    def run(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the program's results; under a gradient tape record them as one call."""
+        trace = current_trace()
+        if trace is None:
+            return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        variables = [s.variable for s in self.program.state]
+        wanted = [i for i, array in enumerate(arrays) if isinstance(array, Recorded) and array.trace is trace]
+        wanted += [i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)]
+        if not wanted:
+            return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        call = self.recorded.get(tuple(wanted))
+        if call is None:
+            shown = [True] * len(self.program.outputs)
+            call = self.recorded[tuple(wanted)] = with_gradient(self.program, wanted, shown)
+        return call.bind(*arrays, *variables)  # type: ignore[no-any-return]
 
 
 class EagerCalls:
@@ -59,15 +83,16 @@ class EagerCalls:
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Return the layer's outputs for arrays."""
+        args, kwargs = resolved([args, kwargs])
         leaves = nest.flatten([list(args), kwargs])
         if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
             return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
-        masks = [getattr(leaf, "mask", None) if isinstance(leaf, EagerTensor) else None for leaf in leaves]
+        masks = [getattr(leaf, "mask", None) if isinstance(leaf, _TENSORS) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
-        arrays = [leaf for leaf in leaves if isinstance(leaf, np.ndarray)]
+        arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
         kept = self._compiled_call(args, kwargs, leaves, masks, arrays)
-        return self._results(kept, kept.plan(*arrays))
+        return self._results(kept, kept.run(arrays))
 
     def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         """Run `call` itself. The outermost call copies outputs that share memory with the arguments."""
@@ -80,16 +105,17 @@ class EagerCalls:
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
     ) -> _CompiledCall:
         call = self._key(args, kwargs, leaves, masks)
-        key = (call, tuple(measure(arrays) for measure in self._measures.get(call, ())))
+        numbers = [as_array(a) for a in arrays]
+        key = (call, tuple(measure(numbers) for measure in self._measures.get(call, ())))
         known = self._plans.get(key)
-        if known is not None and known.plan.is_current:
+        if known is not None:
             self._plans.move_to_end(key)
             return known
         made, measures = self._compile(args, kwargs, leaves, masks, arrays)
         call = self._key(args, kwargs, leaves, masks)  # the first call builds the layer
         if measures:
             self._measures[call] = measures
-        self._plans[call, tuple(measure(arrays) for measure in measures)] = made
+        self._plans[call, tuple(measure(numbers) for measure in measures)] = made
         while len(self._plans) > _KEPT:
             self._plans.popitem(last=False)
         return made
@@ -107,9 +133,7 @@ class EagerCalls:
     def _compile(
         self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any], masks: list[Any], arrays: list[Any]
     ) -> tuple[_CompiledCall, list[Measure]]:
-        from graphkit.engine import compile_program
-
-        specs = [TensorSpec.of(leaf) if isinstance(leaf, np.ndarray) else leaf for leaf in leaves]
+        specs = [TensorSpec.of(leaf) if isinstance(leaf, _ARRAYS) else leaf for leaf in leaves]
         mask_specs = [None if mask is None else TensorSpec.of(mask) for mask in masks]
         masked: list[int] = []
         owners: list[Layer] = []
@@ -130,10 +154,10 @@ class EagerCalls:
             return outputs, [mask for mask in made if mask is not None], [loss for _, loss in added]
 
         packed = nest.pack([list(args), kwargs], specs)
-        program, structure, measures = trace_on_samples(run, (packed, mask_specs), arrays)
-        return _CompiledCall(compile_program(program), structure, masked, owners), measures
+        program, structure, measures = trace_on_samples(run, (packed, mask_specs), [as_array(a) for a in arrays])
+        return _CompiledCall(program, ProgramCall(program), {}, structure, masked, owners), measures
 
-    def _results(self, kept: _CompiledCall, results: list[Any]) -> Any:
+    def _results(self, kept: _CompiledCall, results: Sequence[Any]) -> Any:
         """Return the outputs with their masks, and append the losses to the layers that added them."""
         structure, masks, losses = kept.structure
         context = current_context()
@@ -162,7 +186,7 @@ class EagerCalls:
 
 def _leaf(value: Any) -> Any:
     if isinstance(value, Variable):
-        return value.array
+        return value.value if current_trace() is not None else value.array
     if isinstance(value, (np.ndarray, np.generic, list, float)):
         return tensor(value) if not isinstance(value, np.generic) else np.asarray(value)
     return value
@@ -171,7 +195,7 @@ def _leaf(value: Any) -> Any:
 def _for_user(value: Any) -> Any:
     """Return an argument as user-defined code sees it: a read-only array with Keras' type promotion."""
     if isinstance(value, Variable):
-        value = value.array
+        value = value.value
     if not isinstance(value, (np.ndarray, np.generic)):
         return value
     shown = tensor(value).view(EagerTensor)
@@ -192,8 +216,8 @@ def _apart(result: Any, leaves: list[Any]) -> Any:
 
 
 def _is_compilable(value: Any) -> bool:
-    return isinstance(value, (np.ndarray, np.generic, list, float, Variable, *_KEYS))
+    return isinstance(value, (np.ndarray, np.generic, list, float, Variable, Recorded, *_KEYS))
 
 
 def _plan_key(value: Any) -> Any:
-    return TensorSpec.of(value) if isinstance(value, np.ndarray) else (type(value), value)
+    return TensorSpec.of(value) if isinstance(value, _ARRAYS) else (type(value), value)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OWN = "graphkit"
 _DATA = (bool, int, float, complex, str, bytes, type(None), np.ndarray, np.generic, np.dtype, slice, type)
 _WEIGHT_SETTINGS = ("_initializer", "_regularizer", "_constraint")  # they concern weights, not the computation
-_BOOKKEEPING = ("_eager", "_losses", "_weights", "compiled", "history", "nodes")
+_BOOKKEEPING = ("_eager", "_losses", "_weights", "compile_state", "history", "nodes", "optimizer")
 
 
 class ModelStamp(NamedTuple):

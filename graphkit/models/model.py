@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from graphkit.core import nest
 from graphkit.core.deferred import deferred
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnknownNameError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
+from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
 from graphkit.layers.shapes import shapes_of, symbolic_of_shapes
+from graphkit.models.trainer import Trainer
 
 
 @keras_class("keras")
-class Model(Layer):
+class Model(Trainer, Layer):
     """A graph of layers that can be trained, saved, exported and run.
 
     `Model(inputs, outputs)` takes symbolic tensors, or lists and dicts of them, and returns a `Functional`. A subclass defines its
-    computation in `call`. Source: keras.Model.
+    computation in `call`, or passes inputs and outputs to `super().__init__`, which makes it a subclass of `Functional`.
+    Source: keras.Model.
 
     Raises:
-        InvalidTypeError: A subclass with its own `call` got positional arguments.
+        InvalidTypeError: Only one of inputs and outputs is given.
     """
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -31,19 +35,25 @@ class Model(Layer):
             from graphkit.models.functional import Functional
 
             return object.__new__(Functional)
-        return super().__new__(cls, *args, **kwargs)
+        made = super().__new__(cls, *args, **kwargs)
+        made.__dict__["_takes_graph"] = _hold_symbolic([*args, *kwargs.values()])
+        return made
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        if args or "inputs" in kwargs:
-            from graphkit.models.functional import Functional
+        from graphkit.models.functional import Functional, become_functional
 
-            if not isinstance(self, Functional):
+        if not isinstance(self, Functional):
+            if _is_functional_call(args, kwargs):
+                become_functional(type(self))
+                Functional.__init__(self, *args, **kwargs)
+                return
+            if args:
                 raise InvalidTypeError(
-                    f"{type(self).__name__}() got positional arguments, but it is not built from inputs and outputs; "
-                    "pass name= and trainable=."
+                    f"{type(self).__name__}() expects inputs and outputs together, or neither; it got {len(args)} positional "
+                    "argument. Use keywords for name, trainable and dtype."
                 )
         super().__init__(**kwargs)
-        self.compiled: Any = None
+        self._init_training()
 
     @property
     def layers(self) -> list[Layer]:
@@ -105,127 +115,63 @@ class Model(Layer):
             )
         quantize_layers(self, mode, config, filters, type_check)
 
-    # ----- training (graphkit.training) -----
+    # ----- state as a tree -----
 
-    def compile(
-        self,
-        optimizer: Any = "rmsprop",
-        loss: Any = None,
-        metrics: Any = None,
-        loss_weights: Any = None,
-        weighted_metrics: Any = None,
-        **kwargs: Any,
-    ) -> None:
-        """Configure the model for training.
-
-        Losses and metrics are given by name or as objects; with several outputs, in a list or a dict by output name.
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """Return all variables by their paths, as nested dicts. Source: keras.Model.get_state_tree.
 
         Args:
-            optimizer: A name or an optimizer.
-            loss: The loss or losses.
-            metrics: The metrics.
-            loss_weights: A factor for the loss of each output.
-            weighted_metrics: Metrics that are weighted with `sample_weight`.
-            **kwargs: Further arguments; see `graphkit.training.trainer.compile_model`.
-
-        Raises:
-            InvalidArgumentError: A loss or metric has an unknown name.
-            InvalidTypeError: An argument is unknown or has the wrong type.
-
-        Source: keras.Model.compile.
-        """
-        deferred("training").compile_model(
-            self,
-            optimizer=optimizer,
-            loss=loss,
-            loss_weights=loss_weights,
-            metrics=metrics,
-            weighted_metrics=weighted_metrics,
-            **kwargs,
-        )
-
-    def fit(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Train the model and return a History. Arguments and errors: see `graphkit.training.trainer.fit`. Source: keras.Model.fit."""
-        return deferred("training").fit(self, x, y, **_named_batch(kwargs))
-
-    def evaluate(self, x: Any = None, y: Any = None, **kwargs: Any) -> Any:
-        """Compute loss and metrics on data; see `graphkit.training.trainer.evaluate`. Source: keras.Model.evaluate."""
-        return deferred("training").evaluate(self, x, y, **_named_batch(kwargs))
-
-    def predict(
-        self,
-        x: Any,
-        batch_size: int | None = None,
-        verbose: Any = "auto",
-        steps: int | None = None,
-        callbacks: Any = None,
-    ) -> Any:
-        """Compute the outputs for `x` with onnxruntime, batch by batch.
-
-        Args:
-            x: Arrays in the structure of the model's inputs, or a data set that yields batches.
-            batch_size: The number of rows per batch, 32 by default; for arrays only.
-            verbose: "auto", 0 for silent, 1 for a progress bar, 2 for a line.
-            steps: The number of batches; all by default.
-            callbacks: Callbacks to run.
+            value_format: "backend_tensor" or "numpy_array"; both give arrays here.
 
         Returns:
-            Arrays in the structure of the model's outputs.
+            Dicts under "trainable_variables", "non_trainable_variables", "optimizer_variables" and "metrics_variables".
 
         Raises:
-            InvalidArgumentError: The data do not match the model, or contain no batch.
-
-        Source: keras.Model.predict.
+            InvalidArgumentError: `value_format` is another one.
         """
-        return deferred("training").predict(
-            self, x, batch_size=batch_size, verbose=verbose, steps=steps, callbacks=callbacks
-        )
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise InvalidArgumentError(
+                "Invalid `value_format` argument. Expected one of {'numpy_array', 'backend_tensor'}. "
+                f"Received: value_format={value_format}"
+            )
+        return {kind: _tree_of(variables) for kind, variables in self._variables_by_kind().items()}
 
-    def train_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Run one training step; further arguments are sample_weight, class_weight, return_dict. Source: keras.Model.train_on_batch."""
-        return deferred("training").train_on_batch(self, x, y, *args, **kwargs)
+    def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
+        """Assign the values of a tree from `get_state_tree`. Source: keras.Model.set_state_tree.
 
-    def test_on_batch(self, x: Any, y: Any = None, *args: Any, **kwargs: Any) -> Any:
-        """Compute loss and metrics on one batch; further arguments are sample_weight, return_dict. Source: keras.Model.test_on_batch."""
-        return deferred("training").test_on_batch(self, x, y, *args, **kwargs)
+        The tree may lack some variables. Those that the model does not have are ignored, with a warning.
 
-    def predict_on_batch(self, x: Any) -> Any:
-        """Compute the outputs for one batch. Source: keras.Model.predict_on_batch."""
-        return deferred("training").predict_on_batch(self, x)
+        Raises:
+            UnknownNameError: A key of the tree itself is unknown.
+        """
+        known = self._variables_by_kind()
+        for kind, tree in state_tree.items():
+            if kind not in known:
+                raise NoSuchLayerError(f"Unknown variable name: {kind}.{did_you_mean(str(kind), list(known))}")
+            by_path, values = {v.path: v for v in known[kind]}, _leaves_of(tree)
+            unknown = [path for path in values if path not in by_path]
+            if unknown:
+                warnings.warn(
+                    f"set_state_tree: model {self.name!r} has no {kind} of the paths {unknown[:5]}; it has {list(by_path)[:20]}.",
+                    stacklevel=2,
+                )
+            for path in values.keys() - unknown:
+                by_path[path].assign(values[path])
 
-    def reset_metrics(self) -> None:
-        """Reset the state of all metrics. Source: keras.Model.reset_metrics."""
-        deferred("training").reset_metrics(self)
-
-    @property
-    def optimizer(self) -> Any:
-        """The optimizer passed to `compile`, or None."""
-        return None if self.compiled is None else self.compiled.optimizer
-
-    @property
-    def loss(self) -> Any:
-        """The loss passed to `compile`, or None."""
-        return None if self.compiled is None else self.compiled.loss
-
-    @property
-    def metrics(self) -> list[Any]:
-        """The metrics tracked in training."""
-        return [] if self.compiled is None else self.compiled.metrics
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of loss and metrics, in the order of the results of `evaluate`."""
-        return [] if self.compiled is None else self.compiled.metrics_names
-
-    def get_compile_config(self) -> dict[str, Any] | None:
-        """Return the arguments of `compile` as JSON data, or None before `compile`."""
-        return None if self.compiled is None else self.compiled.get_config()
-
-    def compile_from_config(self, config: dict[str, Any]) -> None:
-        """Compile with the arguments that `get_compile_config` returned."""
-        deferred("training").compile_from_config(self, config)
+    def _variables_by_kind(self) -> dict[str, list[Any]]:
+        optimizer = self.optimizer
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if optimizer is None else optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
 
     # ----- config -----
+
+    def _saved_names(self) -> list[str]:
+        """Return none: a model's own arguments are its graph or layers, or are recorded."""
+        return []
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
@@ -237,18 +183,55 @@ class Model(Layer):
 
         Source: keras.Model.from_config.
         """
-        if cls is Model and all(key in config for key in ("layers", "input_layers", "output_layers")):
-            from graphkit.models.functional import Functional
-
-            return Functional.from_config(config, custom_objects)
         with custom_object_scope(custom_objects):
-            return super().from_config(config)
+            if all(key in config for key in ("layers", "input_layers", "output_layers")):
+                from graphkit.models.config import functional_from_config
+                from graphkit.models.functional import Functional
+
+                return functional_from_config(Functional if cls is Model else cls, config)
+            try:
+                return super().from_config(config)
+            except TypeError as error:
+                if isinstance(error, GraphKitError):
+                    raise
+                raise InvalidTypeError(
+                    f"Unable to revive model from config: {cls.__name__}: {error}. The config must hold exactly the arguments of "
+                    f"{cls.__name__}.__init__(); it holds {sorted(map(str, config))}. Return them from get_config(), or define "
+                    "from_config(cls, config)."
+                ) from error
+
+    def build(self, input_shape: Any = None) -> None:
+        """Create the weights of a model without its own `build`, by running `call` on shapes.
+
+        Args:
+            input_shape: The shape of the input, with the batch axis, or a list or dict of shapes.
+
+        Source: keras.Model.build, which leaves the weights to the first call.
+        """
+        if self._own_build() or self.built or input_shape is None:
+            self.built = True
+            return
+        failure = self._run_on_shapes([input_shape], {})
+        if failure is not None and isinstance(input_shape, (list, tuple)) and not _is_shape(input_shape):
+            failure = self._run_on_shapes(input_shape, {}) and failure
+        if failure is not None:
+            warnings.warn(
+                f"`build()` was called on model {self.name!r}, which has no `build()` method of its own, and its call() fails on the shape "
+                f"{input_shape}: {type(failure).__name__}: {failure}. Its weights will be created by the first call.",
+                stacklevel=2,
+            )
+
+    def _own_build(self) -> bool:
+        return super()._own_build() and type(self).build is not Model.build
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call; record the shapes for a model without its own `build`, so that they can be saved."""
-        if not self.built and not self._own_build():
+        if self._own_build():
+            super()._build_for(arguments, tensors)
+        elif not self.built:
             self._build_shapes = {name: shapes_of(value) for name, value in tensors.items()}
-        super()._build_for(arguments, tensors)
+            self.built = True  # its layers are built when `call` runs
+            self._lock_state()
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the shapes of the model's first call, or None before it."""
@@ -267,22 +250,29 @@ class Model(Layer):
         args, kwargs = [config["input_shape"]] if config.get("input_shape") else [], config.get("shapes_dict") or {}
         if not args and not kwargs:
             return
+        failure = self._run_on_shapes(args, kwargs)
+        if failure is not None:
+            warnings.warn(
+                f"Model {self.name!r} could not be built for the shapes in its file, so its weights cannot be read: "
+                f"{type(failure).__name__}: {failure}. Define build_from_config(config) in its class.",
+                stacklevel=2,
+            )
+
+    def _run_on_shapes(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Exception | None:
+        """Run `call` on tensors of these shapes, so that all weights are created. Returns what it raised, or None."""
         failure: Exception | None = None
-        for dtype in (self.compute_dtype, "int32", "string"):  # files do not record the dtype
+        for dtype in (self.compute_dtype, "int32", "string"):  # a shape does not say the dtype
             try:
+                self.built = True  # or it would be built again by this very call
                 self.compute_output_spec(
                     *(symbolic_of_shapes(shape, dtype) for shape in args),
                     **{name: symbolic_of_shapes(shape, dtype) for name, shape in kwargs.items()},
                 )
-                return
+                return None
             except Exception as error:
                 self.built = False
                 failure = failure or error
-        warnings.warn(
-            f"Model {self.name!r} could not be built for the shapes in its file, so its weights cannot be read: "
-            f"{type(failure).__name__}: {failure}. Define build_from_config(config) in its class.",
-            stacklevel=2,
-        )
+        return failure
 
     # ----- saving (graphkit.saving) -----
 
@@ -378,6 +368,36 @@ class NoSuchLayerError(UnknownNameError, ValueError):
     """`get_layer` found no layer of this name (Keras raises ValueError there)."""
 
 
+def _tree_of(variables: Sequence[Any]) -> dict[str, Any]:
+    """Return the arrays of variables in nested dicts by the parts of their paths."""
+    tree: dict[str, Any] = {}
+    for variable in variables:
+        *parents, name = variable.path.split("/")
+        inner = tree
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[name] = variable.numpy()
+    return tree
+
+
+def _leaves_of(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the values of nested dicts by their paths."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{above}/{name}" if above else str(name)
+        found.update(_leaves_of(value, path) if isinstance(value, Mapping) else {path: value})
+    return found
+
+
+def _is_shape(value: Any) -> bool:
+    return all(size is None or isinstance(size, int) for size in value)
+
+
+def _hold_symbolic(values: list[Any]) -> bool:
+    """Return whether symbolic tensors are among the arguments of a constructor."""
+    return any(isinstance(leaf, SymbolicTensor) for leaf in nest.flatten(values))
+
+
 def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
     return (
         len(args) >= 2
@@ -385,10 +405,3 @@ def _is_functional_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
         or "inputs" in kwargs
         or "input" in kwargs
     )
-
-
-def _named_batch(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Rename `nb_epoch`, Keras 1's spelling of `epochs`."""
-    if "nb_epoch" in kwargs:
-        kwargs["epochs"] = kwargs.pop("nb_epoch")
-    return kwargs

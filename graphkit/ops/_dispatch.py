@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 from graphkit.core.registry import Registry
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
+from graphkit.ir.recording import Recorded, concrete, resolved
 from graphkit.ir.tracing import current_trace
 from graphkit.ir.variable import Variable
 
@@ -59,12 +60,17 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            symbolic = _find_symbolic([args, tuple(kwargs.values())])
-            if symbolic is not None:
-                recorded: R = symbolic.record(record, args, kwargs)
+            found = _find([args, tuple(kwargs.values())], (Symbolic, Recorded))
+            if isinstance(found, Symbolic):
+                recorded: R = found.record(record, args, kwargs)
                 return recorded
+            trace = current_trace()
+            if found is not None and trace is None:
+                return call(*concrete(args), **concrete(kwargs))
+            if trace is not None and trace.watched_arrays:
+                args, kwargs = resolved([args, kwargs])
             made: Any = function(*args, **kwargs)
-            if isinstance(made, Variable) and current_trace() is None:
+            if isinstance(made, Variable) and (trace is None or trace.is_eager):
                 made = made.value  # a tensor that keeps its values when the variable changes
             result: R = eager(made)
             return result
@@ -76,16 +82,16 @@ def operation(class_name: str, family: str = "numpy", tensors: str = "x") -> Cal
     return wrap
 
 
-def _find_symbolic(values: Any) -> Any:
+def _find(values: Any, kinds: tuple[type, ...]) -> Any:
     for value in values:
-        if isinstance(value, Symbolic):
+        if isinstance(value, kinds):
             return value
         if type(value) in (list, tuple):
-            found = _find_symbolic(value)
+            found = _find(value, kinds)
             if found is not None:
                 return found
         elif type(value) is dict:
-            found = _find_symbolic(value.values())
+            found = _find(value.values(), kinds)
             if found is not None:
                 return found
     return None

@@ -9,9 +9,10 @@ from graphkit.core import dtypes
 from graphkit.core.errors import GraphError
 from graphkit.ir.gradient import vjp
 from graphkit.ir.primitive import PRIMITIVES
-from graphkit.ir.program import Atom, Equation, Program, Value
+from graphkit.ir.program import Equation, Program, Value
 from graphkit.ir.simplify import eliminate_dead, simplify
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.split import Split
 from graphkit.ir.tracing import Tracer, replay, trace
 
 
@@ -48,7 +49,7 @@ def differentiate_body(body: Program, carries: int, sequences: int, has_cotangen
     floats = [i for i, v in enumerate(body.inputs) if dtypes.is_differentiable(v.spec.dtype)]
     carried = [i for i in floats if i < carries]
     joint, found = _joint(body, carries, carried, floats, has_cotangent)
-    split = _Split(joint, len(body.inputs), carries, stop, len(body.outputs))
+    split = Split(joint, len(body.inputs), carries, stop, len(body.outputs))
     position = {v: i for i, v in enumerate(joint.inputs[: len(body.inputs)])}
     slices = [position[v] for v in split.leaves if v in position and carries <= position[v] < stop]
     constants = [position[v] for v in split.leaves if v in position and position[v] >= stop]
@@ -96,47 +97,6 @@ def _zero(dtype: str) -> Any:
     return constant(0, dtype)
 
 
-class _Split:
-    """Which equations of the joint program run forward, which backward, and which values (`leaves`) pass between them.
-
-    What depends on constants alone, or is a view, is recomputed rather than kept.
-    """
-
-    def __init__(self, joint: Program, inputs: int, carries: int, stop: int, outputs: int) -> None:
-        self.makers = {v: e for e in joint.equations for v in e.outputs}
-        tainted = set(joint.inputs[inputs:])
-        invariant = set(joint.inputs[stop:inputs])
-        late: set[int] = set()
-        self.forward: list[Equation] = []
-        for number, equation in enumerate(joint.equations):
-            values = [a for a in equation.inputs if isinstance(a, Value)]
-            if any(v in tainted for v in values):
-                tainted.update(equation.outputs)
-                late.add(number)
-                continue
-            self.forward.append(equation)
-            if all(v in invariant for v in values):
-                invariant.update(equation.outputs)
-        self._again: set[int] = set()
-        self._invariant = invariant
-        self.leaves: list[Value] = []
-        for equation in (joint.equations[i] for i in sorted(late)):
-            self._need(equation.inputs, tainted)
-        self._need(joint.outputs[outputs:], tainted)
-        self.backward = [e for i, e in enumerate(joint.equations) if i in late or id(e) in self._again]
-
-    def _need(self, atoms: Sequence[Atom], tainted: set[Value]) -> None:
-        for atom in atoms:
-            if not isinstance(atom, Value) or atom in tainted or atom in self.leaves:
-                continue
-            maker = self.makers.get(atom)
-            if maker is not None and (atom in self._invariant or maker.primitive.view is not None):
-                self._again.add(id(maker))
-                self._need(maker.inputs, tainted)
-            else:
-                self.leaves.append(atom)
-
-
 def _accumulating(
     step: Program,
     carried: int,
@@ -162,7 +122,8 @@ def _accumulating(
 def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[TensorSpec]) -> list[Tracer]:
     """Change params of the equation that made `out`, and return the additional results that it then has.
 
-    The equation is replaced in place: its outputs stay the same values, and nothing is computed twice.
+    The equation is replaced in place: its outputs stay the same values, and nothing is computed twice. Only in the recording of a
+    gradient tape, where it was computed already, it is computed once more.
 
     Args:
         out: the results of the equation so far.
@@ -178,7 +139,9 @@ def widened(out: Sequence[Any], params: Mapping[str, Any], extra: Sequence[Tenso
         raise GraphError("The loop to be differentiated is not part of the current trace.")
     old = current.equations[place]
     made = tuple(Value(s) for s in extra)
-    current.equations[place] = Equation(
-        old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope
+    new = Equation(
+        old.primitive, old.inputs, {**old.params, **params}, (*old.outputs, *made), old.scope, old.epoch
     )
-    return [Tracer(current, v) for v in made]
+    current.equations[place] = new
+    current.computed(new)
+    return [current.wrap(v) for v in made]

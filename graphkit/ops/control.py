@@ -62,8 +62,10 @@ def _check_carries(what: str, before: Sequence[TensorSpec], after: Sequence[Tens
 
 def _on_arrays(function: Callable[..., Any], *structures: Any) -> Any:
     """Call `function(*structures)`; outside a trace, trace it and run its program, so that arrays take the same path as tracers."""
-    if current_trace() is not None:
-        return function(*structures)
+    outer = current_trace()
+    if outer is not None:
+        result = function(*structures)
+        return nest.map_structure(eager, result) if outer.is_eager else result
     scratch, arrays = Trace(), []
 
     def source(leaf: Any) -> Any:

@@ -12,7 +12,6 @@ import numpy as np
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.ir.primitive import primitive
-from graphkit.ir.program import Program
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import current_trace, replay, trace_body
 from graphkit.ops._convert import dtype_name, shape_of, tensor
@@ -21,24 +20,27 @@ from graphkit.ops.shaping import broadcast_to
 __all__ = ["custom_gradient"]
 
 
-def _kernel(out: Any, *arrays: Any, backward: Program, results: int, args: int, given: tuple[int, ...]) -> None:
+def _kernel(out: Any, *arrays: Any, backward: Any, results: int, args: int, given: Sequence[int]) -> None:
     for target, source in zip(out, arrays[:results], strict=True):
         np.copyto(target, source)
 
 
 def _vjp(
-    g: Any, out: Any, *inputs: Any, backward: Program, results: int, args: int, given: tuple[int, ...]
+    g: Any, out: Any, *inputs: Any, backward: Any, results: int, args: int, given: Sequence[int]
 ) -> list[Any]:
     upstream = [
         broadcast_to(tensor(0, dtype_name(o)), shape_of(o)) if c is None else c for c, o in zip(g, out, strict=True)
     ]
-    cotangents = dict(zip(given, replay(backward, [*upstream, *inputs[results + args :]]), strict=True))
+    read = inputs[results + args :]
+    returned = backward(*upstream) if callable(backward) else replay(backward, [*upstream, *read])  # a function sets `given`
+    cotangents = dict(zip(given, returned, strict=True))
     return [cotangents.get(i - results) for i in range(len(inputs))]
 
 
 custom_gradient_p = primitive(
     # inputs: the function's results, its arguments, and what its gradient reads; outputs: the results;
-    # backward: (cotangents, what it reads) -> the cotangents of the arguments listed in `given`
+    # backward: (cotangents, what it reads) -> the cotangents of the arguments listed in `given`; a program, or under a gradient
+    # tape the function itself
     "custom_gradient",
     lambda *specs, backward, results, args, given: tuple(specs[:results]),
     kernel=_kernel,
@@ -62,11 +64,18 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         result, gradient = f(*args, **kwargs)
-        if current_trace() is None:
+        trace = current_trace()
+        if trace is None:
             return result
         outputs = [tensor(o) for o in nest.flatten(result)]
         sources = [tensor(a) for a in nest.flatten(list(args))]
         given: list[int] = []
+        if trace.is_eager:  # the gradient is called with numbers
+            function = _backward(f, gradient, sources, given)
+            made = custom_gradient_p.bind(
+                *outputs, *sources, backward=function, results=len(outputs), args=len(sources), given=given
+            )
+            return nest.pack(result, made)
         body = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])
         made = custom_gradient_p.bind(
             *outputs,

@@ -10,8 +10,9 @@ import numpy as np
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import ShapeError
 from graphkit.ir.gradient import vjp
+from graphkit.ir.recording import is_tracing
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import current_trace, replay, trace_structured
+from graphkit.ir.tracing import replay, trace_structured
 from graphkit.ops._convert import dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops.elementwise import cast, multiply
@@ -44,7 +45,7 @@ def jvp(fun: Callable[..., Any], primals: Any, tangents: Any, has_aux: bool = Fa
     points, steps = ([tensor(v) for v in values] for values in (primals, tangents))
     if [shape_of(p) for p in points] != [shape_of(t) for t in steps]:
         raise ShapeError("jvp: each of `tangents` must have the shape of its primal.")
-    if current_trace() is not None:
+    if is_tracing():
         return _jvp_traced(fun, points, steps, has_aux)
     count = len(points)
     specs = [TensorSpec.of(v) for v in (*points, *steps)]

@@ -16,6 +16,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import dtypes
+from graphkit.ir.program import Program, Value
 from graphkit.ir.variable import Variable
 
 LARGEST = 1 << 14  # elements; larger weights are updated one by one
@@ -63,10 +64,34 @@ class Arena:
         inside = set(self.members)
         return [(ops.concatenate(parts), self.flat), *((g, v) for g, v in pairs if v not in inside)]
 
+    def is_safe(self, program: Program) -> bool:
+        """Return whether nothing in a traced step reads or assigns a member or its slots after the flat update has begun.
+
+        The flat variables change the members without the program showing it.
+        """
+        flats = {self.flat, *self.slots.values()}
+        start = _first_reader(program, {s.before for s in program.state if s.variable in flats})
+        if start is None:
+            return True
+        bound = {variable for variable, _ in self._bound}
+        inside = [s for s in program.state if s.variable in bound]
+        before = {s.before for s in inside}
+        late = {a for e in program.equations[start:] for a in e.inputs if isinstance(a, Value)}
+        late.update(a for a in program.outputs if isinstance(a, Value))
+        return not (before & late) and all(s.after is None for s in inside)
+
     def touch(self) -> None:
         """Mark the values of the members as changed."""
         for variable in self.members:
             variable.version += 1
+
+
+def _first_reader(program: Program, values: set[Value]) -> int | None:
+    """Return the index of the first equation that reads one of these values."""
+    readers = (
+        i for i, e in enumerate(program.equations) if any(isinstance(a, Value) and a in values for a in e.inputs)
+    )
+    return next(readers, None)
 
 
 def _lay_out(variables: Sequence[Variable], name: str) -> tuple[Variable, list[np.ndarray[Any, Any]]]:

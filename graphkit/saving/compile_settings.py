@@ -66,7 +66,7 @@ def compile_with(model: Any, training: Mapping[str, Any], arguments: Mapping[str
     """
     try:
         model.compile(**arguments)
-        model.compiled.left_out = _missing(training, arguments)
+        model.compile_state.left_out = _missing(training, arguments)
     except (GraphKitError, TypeError, ValueError) as error:
         warnings.warn(f"The model was loaded but not compiled: {error} Compile it yourself.", stacklevel=2)
 

@@ -109,7 +109,7 @@ def _parts(model: Any, format: Format, options: Mapping[str, Any]) -> Iterator[s
         yield "the layers and their connections: only weights are written"
     if formats.WEIGHTS not in holds and model.weights:
         yield f"the weights ({model.count_params():,} parameters): write them beside it with save_weights"
-    if model.compiled is None:
+    if not model.compiled:
         return
     if formats.COMPILE not in holds:
         yield "the compile settings (optimizer, loss, metrics)"

@@ -27,7 +27,7 @@ def missing_in_keras(model: Any) -> list[str]:
 
 def optimizer_differences(model: Any) -> Iterator[str]:
     """Describe what a compiled model's optimizer of older Keras does that files of Keras 3 cannot express."""
-    optimizer = model.optimizer if getattr(model, "compiled", None) is not None else None
+    optimizer = model.optimizer if getattr(model, "compiled", False) else None
     if getattr(optimizer, "epsilon_outside", False):
         yield f"{type(optimizer).__name__} of older Keras adds epsilon after the square root; Keras 3 adds it under the root"
     if getattr(optimizer, "schedule_decay", 1.0) != 1.0:

@@ -7,11 +7,16 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from graphkit import losses, metrics, ops, optimizers
 from graphkit.core import nest
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownClassError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
 from graphkit.core.stamps import Stamped, fingerprint, settings_changed
@@ -20,6 +25,7 @@ from graphkit.layers.stamp import is_foreign
 from graphkit.losses.loss import FunctionLoss, Loss, LossFunctionWrapper, known_shape, same_rank
 from graphkit.metrics.metric import Mean, MeanMetricWrapper, Metric
 from graphkit.ops._convert import shape_of
+from graphkit.training.outputs import by_output, graph_of, loss_names, output_names
 
 ARGUMENTS = (
     "optimizer", "loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile",
@@ -28,6 +34,10 @@ _SPARSE = ("sparse_categorical_crossentropy",)
 _OF_ONE_SHAPE = ("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy")  # the others broadcast
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
+
+
+class UnknownOutputError(UnknownNameError, InvalidArgumentError):
+    """`loss`, `loss_weights` or `metrics` names an output that does not exist (Keras raises KeyError or ValueError)."""
 
 
 @dataclass
@@ -66,13 +76,13 @@ class OutputMetric:
     weighted: bool
 
 
-class CompileMetrics:
+class CompileMetrics(Metric):
     """The metrics passed to `compile`, as the single entry that Keras' `model.metrics` shows for them."""
 
-    name = "compile_metrics"
-
     def __init__(self, compiled: Compiled) -> None:
+        super().__init__(name="compile_metrics")
         self._compiled = compiled
+        self.model: Any = None
 
     @property
     def metrics(self) -> list[Metric]:
@@ -88,6 +98,10 @@ class CompileMetrics:
         """Return the results by their names in logs."""
         return {name: m.metric.result() for name, m in self._compiled.named_metrics()}
 
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Update all metrics with a batch; those of `metrics` without its weights."""
+        self._compiled.update_metrics(self.model, y_true, y_pred, sample_weight)
+
     def reset_state(self) -> None:
         """Reset all metrics."""
         for metric in self.metrics:
@@ -95,7 +109,7 @@ class CompileMetrics:
 
 
 class Compiled:
-    """The state that `compile` sets up, stored as `model.compiled`.
+    """The state that `compile` sets up, stored as `model.compile_state`.
 
     Losses and metrics are resolved at the first batch, since the meaning of "accuracy" depends on the shapes of target and output.
 
@@ -135,14 +149,14 @@ class Compiled:
             str, str
         ] = {}  # "loss" or "optimizer" -> its name in the loaded file, if it is unknown here
         self.output_names = list(output_names) if output_names is not None else None
+        self.loss_names: list[str] = []
+        self.has_names = True  # whether the outputs have names of their own, which precede those of their metrics
+        self.outputs: Any = None  # the structure of the outputs, with None as leaves
         self.loss_tracker = Mean(name="loss")
+        self.compile_metrics = CompileMetrics(self)
         self.output_losses: list[OutputLoss] | None = None
         self.output_metrics: list[OutputMetric] | None = None
-        self.plans: dict[Any, Any] = {}  # steps compiled by `training.step`
         self._check_names()
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "plans": {}}  # compiled steps are built again
 
     def _check_names(self) -> None:
         if self.optimizer is not None and not isinstance(self.optimizer, optimizers.Optimizer):
@@ -151,8 +165,9 @@ class Compiled:
             )
         for given, argument in ((self.user_metrics, "metrics"), (self.weighted_metrics, "weighted_metrics")):
             if given is not None and not isinstance(given, (list, tuple, Mapping)):
-                raise InvalidTypeError(
-                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r}"
+                raise InvalidArgumentError(
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r} of type "
+                    f"{type(given)}"
                 )
             for leaf in nest.flatten(given) if given else ():
                 if isinstance(leaf, str) and leaf.lower() not in (*_ACCURACY, *_CROSSENTROPY):
@@ -161,41 +176,74 @@ class Compiled:
             if isinstance(leaf, str) and leaf.lower() not in _CROSSENTROPY:
                 _named(losses, leaf, "loss")
 
-    def stamp(self) -> Hashable:
+    def stamp(self, optimizer: Any) -> Hashable:
         """Return a value that changes when the optimizer, a loss or a metric computes something else."""
         losses = [entry.loss for entry in self.output_losses or ()]
         metrics = [entry.metric for entry in self.output_metrics or ()]
-        parts = [*_optimizer_parts(self.optimizer), *losses, *metrics]
+        parts = [*_optimizer_parts(optimizer), *losses, *metrics]
         changed = max(settings_changed(), *(part.changed for part in parts))
         weights = tuple(entry.weight for entry in self.output_losses or ())
         return changed, weights, tuple(fingerprint(vars(p), (Stamped, Variable)) for p in parts if is_foreign(p))
 
     # ----- resolving -----
 
-    def build(self, targets: Sequence[Any], outputs: Sequence[Any], names: Sequence[str]) -> None:
-        """Resolve losses and metrics at the first batch.
-
-        Args:
-            targets: The targets by output; None for outputs without one.
-            outputs: The outputs.
-            names: The names of the outputs.
+    def _build_losses(self, model: Any, y: Any, y_pred: Any) -> None:
+        """Resolve the losses at the first batch.
 
         Raises:
-            InvalidArgumentError: Losses, weights or metrics do not match the outputs, or a target is missing.
-            InvalidTypeError: A loss or metric has the wrong type.
+            InvalidArgumentError: Losses or their weights do not match the outputs, or a target is missing.
+            InvalidTypeError: A loss has the wrong type.
         """
         if self.output_losses is not None:
             return
-        self.output_names = list(names)
-        chosen = self._losses(targets, outputs)
+        self._name_outputs(model, y_pred)
+        outputs = nest.flatten(y_pred)
+        chosen = self._losses(self._targets(y, y_pred), outputs)
+        if len(chosen) > len(outputs) == 1:
+            warnings.warn(
+                f"compile: loss has {len(chosen)} entries for one output. As in Keras, only the first is trained on; pass a function "
+                "(y_true, y_pred) that adds them up.",
+                stacklevel=2,
+            )
         if len(chosen) > 1:
             for entry in chosen:
                 entry.mean = Mean(name=f"{entry.name}_loss")
+        self.output_losses = chosen
+
+    def _build_metrics(self, model: Any, y: Any, y_pred: Any) -> None:
+        """Resolve the metrics at the first batch. Errors: as for the losses."""
+        if self.output_metrics is not None:
+            return
+        self._name_outputs(model, y_pred)
+        outputs, targets = nest.flatten(y_pred), self._targets(y, y_pred)
         self.output_metrics = [
             *self._metrics(self.user_metrics, "metrics", targets, outputs),
             *self._metrics(self.weighted_metrics, "weighted_metrics", targets, outputs),
         ]
-        self.output_losses = chosen
+
+    def _name_outputs(self, model: Any, y_pred: Any) -> None:
+        names = output_names(model, y_pred)
+        self.output_names, self.loss_names = names, loss_names(y_pred, names)
+        self.has_names = graph_of(model) is not None or isinstance(y_pred, Mapping)
+        self.outputs = nest.map_structure(lambda _: None, y_pred)
+
+    def _targets(self, y: Any, y_pred: Any) -> list[Any]:
+        """Return one target or None for each output."""
+        assert self.output_names is not None
+        return by_output(y, self.output_names, y_pred, "y", self._with_loss())
+
+    def _with_loss(self) -> list[int]:
+        """Return the indices of the outputs that have a loss."""
+        given = self._by_output(self.loss, "loss", len(self.output_names or ()), repeat=True)
+        return [i for i, one in enumerate(given) if one is not None]
+
+    def _sample_weights(self, sample_weight: Any, y_pred: Any, targets: Sequence[Any]) -> list[Any]:
+        """Return one array of weights or None for each output."""
+        if sample_weight is None or not nest.is_nested(sample_weight):
+            return [None if t is None else sample_weight for t in targets]
+        assert self.output_names is not None
+        found = by_output(sample_weight, self.output_names, y_pred, "sample_weight", range(len(targets)))
+        return [None if t is None else w for t, w in zip(targets, found, strict=True)]
 
     def _losses(self, targets: Sequence[Any], outputs: Sequence[Any]) -> list[OutputLoss]:
         assert self.output_names is not None
@@ -222,7 +270,7 @@ class Compiled:
                 loss = _resolve_loss(identifier, targets[index], outputs[index])
                 made.append(
                     OutputLoss(
-                        index, self.output_names[index] if several or len(entries) == 1 else loss.name, loss, weight
+                        index, self.loss_names[index] if several or len(entries) == 1 else loss.name, loss, weight
                     )
                 )
         return made
@@ -238,15 +286,20 @@ class Compiled:
         return self._by_output(weights, "loss_weights", len(given))
 
     def _by_output(self, given: Any, argument: str, count: int, repeat: bool = False) -> list[Any]:
-        """Return one entry per output from a single value, list or dict."""
+        """Return one entry per output from a single value, a list, a dict or the structure of the outputs."""
         names = self.output_names or []
         if given is None:
             return [None] * count
+        if count > 1 and nest.is_nested(given):
+            nested = _up_to(given, self.outputs)
+            if nested is not None:
+                return nested
         if isinstance(given, Mapping):
             unknown = [k for k in given if k not in names]
             if unknown:
-                raise InvalidArgumentError(
-                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{did_you_mean(str(unknown[0]), names)}"
+                hint = did_you_mean(str(unknown[0]), names)
+                raise UnknownOutputError(
+                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{hint}"
                 )
             return [given.get(n) for n in names]
         if isinstance(given, (list, tuple)):
@@ -279,24 +332,21 @@ class Compiled:
                         f"Output {self.output_names[index]!r} has metrics, but no target (y) was given for it."
                     )
                 metric = _resolve_metric(identifier, targets[index], outputs[index])
-                made.append(
-                    OutputMetric(index, self.output_names[index] if several else None, metric, argument != "metrics")
-                )
+                prefix = self.output_names[index] if several and self.has_names else None
+                made.append(OutputMetric(index, prefix, metric, argument != "metrics"))
         return made
 
     # ----- in a step -----
 
-    def total_loss(
-        self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any], added: Sequence[Any], rows: Any
-    ) -> Any:
-        """Compute the loss to minimize, traced: the weighted losses of the outputs plus penalties. Also updates the epoch's means.
+    def total_loss(self, model: Any, y: Any, y_pred: Any, sample_weight: Any, added: Sequence[Any]) -> Any:
+        """Compute the loss to minimize: the weighted losses of the outputs plus penalties. Also updates the means of several losses.
 
         Args:
-            targets: The targets by output.
-            outputs: The outputs.
-            weights: The sample weights by output, or None.
+            model: The model.
+            y: The targets.
+            y_pred: The outputs.
+            sample_weight: The sample weights, or None.
             added: Losses added by layers.
-            rows: The number of rows of the batch.
 
         Returns:
             A scalar.
@@ -305,9 +355,13 @@ class Compiled:
             InvalidArgumentError: There is no loss.
             ShapeError: A target does not fit its output, or a loss is not reduced to a scalar.
         """
+        self._build_losses(model, y, y_pred)
+        outputs, targets = nest.flatten(y_pred), self._targets(y, y_pred)
+        weights = self._sample_weights(sample_weight, y_pred, targets)
         assert self.output_losses is not None
         parts: list[Any] = []
-        for entry in self.output_losses:
+        used = self.output_losses[:1] if len(outputs) == 1 else self.output_losses
+        for entry in used:
             value = self._one_loss(entry, targets[entry.output], outputs[entry.output], weights[entry.output])
             if entry.mean is not None:
                 entry.mean.update_state(value, sample_weight=ops.cast(shape_of(outputs[entry.output])[0], "float32"))
@@ -315,7 +369,8 @@ class Compiled:
         parts += [ops.sum(a) for a in added]
         if not parts:
             raise InvalidArgumentError(
-                "No loss to compute. Provide a `loss` argument in `compile()`, or add losses in layers."
+                "No loss to compute. Provide a `loss` argument in `compile()`, override `compute_loss` or `train_step`, or add losses "
+                "in layers."
             )
         total = parts[0]
         for part in parts[1:]:
@@ -324,7 +379,6 @@ class Compiled:
             raise ShapeError(
                 f"The loss must be a scalar, got shape {shape_of(total)}; training requires a reduction other than 'none'."
             )
-        self.loss_tracker.update_state(total, sample_weight=ops.cast(rows, "float32"))
         return total
 
     def _one_loss(self, entry: OutputLoss, target: Any, output: Any, weight: Any) -> Any:
@@ -363,8 +417,13 @@ class Compiled:
                 f"{self._where(entry, target, output)}: the shapes do not match; expected a target of shape {wanted}.{hint}"
             )
 
-    def update_metrics(self, targets: Sequence[Any], outputs: Sequence[Any], weights: Sequence[Any]) -> None:
-        """Update the metrics with a batch, traced."""
+    def update_metrics(self, model: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+        """Update the metrics with a batch."""
+        if not self.user_metrics and not self.weighted_metrics:
+            return
+        self._build_metrics(model, y, y_pred)
+        outputs, targets = nest.flatten(y_pred), self._targets(y, y_pred)
+        weights = self._sample_weights(sample_weight, y_pred, targets)
         for entry in self.output_metrics or ():
             weight = weights[entry.output] if entry.weighted else None
             entry.metric.update_state(targets[entry.output], outputs[entry.output], sample_weight=weight)
@@ -376,13 +435,8 @@ class Compiled:
         """The tracker of the loss, the metrics of `compile` as one entry, and the trackers of several losses."""
         found: list[Any] = [self.loss_tracker]
         if self.user_metrics is not None or self.weighted_metrics is not None:
-            found.append(CompileMetrics(self))
+            found.append(self.compile_metrics)
         return [*found, *(e.mean for e in self.output_losses or () if e.mean is not None)]
-
-    @property
-    def metrics_names(self) -> list[str]:
-        """The names of `metrics`."""
-        return [m.name for m in self.metrics]
 
     def named_metrics(self) -> list[tuple[str, OutputMetric]]:
         """Return the metrics with their names in logs; a repeated name gets a number, or the prefix `weighted_`."""
@@ -397,28 +451,6 @@ class Compiled:
             found.append((f"{name}_{number}" if number else name, entry))
         return found
 
-    def results(self) -> dict[str, Any]:
-        """Return all results as floats, by name, sorted as in Keras."""
-        found = {"loss": self.loss_tracker.result()}
-        found.update({name: entry.metric.result() for name, entry in self.named_metrics()})
-        found.update({e.mean.name: e.mean.result() for e in self.output_losses or () if e.mean is not None})
-        flat: dict[str, Any] = {}
-        for name, value in found.items():  # a metric may have several results, each with its own name
-            flat.update(value if isinstance(value, Mapping) else {name: value})
-        return {name: _plain(flat[name]) for name in sorted(flat)}
-
-    def ordered(self, logs: Mapping[str, Any]) -> Any:
-        """Return results as a list in the order of `evaluate`, or the only result alone."""
-        known = ["loss", *(m.metric.name for m in self.output_metrics or ())]
-        known += [e.mean.name for e in self.output_losses or () if e.mean is not None]
-        values = [logs[n] for n in known if n in logs] + [logs[n] for n in sorted(logs) if n not in known]
-        return values[0] if len(values) == 1 else values
-
-    def reset_metrics(self) -> None:
-        """Reset the state of all losses and metrics."""
-        for metric in self.metrics:
-            metric.reset_state()
-
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of `compile` as JSON data, in Keras' form."""
         parts = {
@@ -432,9 +464,24 @@ def _joined(prefix: str | None, name: str) -> str:
     return f"{prefix}_{name}" if prefix else name
 
 
-def _plain(value: Any) -> Any:
-    array = np.asarray(value)
-    return float(array) if array.ndim == 0 else array
+def _up_to(given: Any, outputs: Any) -> list[Any] | None:
+    """Return the entry of each output from a structure that has the containers of the outputs; None if it has others."""
+    if isinstance(outputs, Mapping):
+        if not isinstance(given, Mapping) or not set(given) <= set(outputs):
+            return None
+        parts = [_up_to(given.get(key), outputs[key]) for key in sorted(outputs)]
+    elif isinstance(outputs, (list, tuple)):
+        if given is None:
+            parts = [_up_to(None, one) for one in outputs]
+        elif not isinstance(given, (list, tuple)) or len(given) != len(outputs):
+            return None
+        else:
+            parts = [_up_to(one, output) for one, output in zip(given, outputs, strict=True)]
+    else:
+        return [given]
+    if any(part is None for part in parts):
+        return None
+    return [entry for part in parts if part is not None for entry in part]
 
 
 def _broadcast(shapes: Sequence[Any]) -> bool:
@@ -530,20 +577,3 @@ def _optimizer_parts(optimizer: Any) -> list[Any]:
     schedule = getattr(optimizer, "_learning_rate", None)
     own = [optimizer, *([schedule] if isinstance(schedule, Stamped) else [])]
     return [*own, *(part for other in inner for part in _optimizer_parts(other))]
-
-
-def warn_unused(settings: Mapping[str, Any]) -> None:
-    """Warn of arguments of `compile` that have no effect, and reject unknown ones.
-
-    Args:
-        settings: The arguments of `compile` without optimizer, losses and metrics.
-
-    Raises:
-        InvalidTypeError: An argument is unknown.
-    """
-    unknown = [k for k in settings if k not in ("run_eagerly", "steps_per_execution", "jit_compile", "auto_scale_loss")]
-    if unknown:
-        hints = "".join(did_you_mean(k, ARGUMENTS) for k in unknown)
-        raise InvalidTypeError(f"compile() got unexpected arguments {unknown}.{hints}")
-    if settings.get("run_eagerly"):
-        warnings.warn("run_eagerly=True has no effect: every step is one compiled program.", stacklevel=4)

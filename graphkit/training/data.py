@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,11 +11,12 @@ import numpy as np
 
 from graphkit.core import dtypes, limits, nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
-from graphkit.core.registry import did_you_mean
 from graphkit.core.threads import num_threads, run_all
 from graphkit.ir.spec import TensorSpec
 from graphkit.models.feeding import to_array
-from graphkit.training.step import Layout, graph_of, output_names
+from graphkit.training.outputs import by_output, graph_of, output_names
+from graphkit.training.passes import Passes
+from graphkit.training.step import Layout
 
 Array = np.ndarray[Any, Any]
 _THREADED = 1 << 21  # bytes; larger batches are copied on several threads
@@ -73,7 +74,13 @@ def _in_float(array: Array, dtype: str) -> Array:
 
 
 def gather(
-    model: Any, x: Any, y: Any = None, sample_weight: Any = None, class_weight: Any = None, may_be_empty: bool = False
+    model: Any,
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    class_weight: Any = None,
+    may_be_empty: bool = False,
+    as_given: bool = False,
 ) -> Leaves:
     """Return the leaves of inputs, targets and weights, in the model's order.
 
@@ -84,21 +91,103 @@ def gather(
         sample_weight: The weights of the samples: an array, or a list or dict by output.
         class_weight: Class index -> weight, instead of `sample_weight`.
         may_be_empty: Whether there may be no samples.
+        as_given: Whether the data keep their structure, for steps that receive them; so do those of a model without a graph.
 
     Raises:
         InvalidArgumentError: The data do not match the model's inputs or outputs, or have different numbers of samples.
         ShapeError: The shape of an array does not fit.
     """
-    x_leaves, x_structure = _inputs(model, x)
+    graph = graph_of(model)
+    if as_given or graph is None:
+        return _as_given(model, x, y, sample_weight, class_weight, may_be_empty, as_given)
+    x_leaves, x_structure = _inputs(graph, x)
     names = output_names(model)
-    targets = _aligned(y, names, "y", _outputs_with_loss(model, names))
-    weights = _weights(sample_weight, names, targets)
+    targets = by_output(y, names, graph.output, "y", _outputs_with_loss(model, names), as_array)
+    weights = _weights(sample_weight, names, graph.output, targets)
     if class_weight is not None:
         weights = _class_weights(class_weight, targets, sample_weight)
     arrays = list(x_leaves)
     places = [_place(arrays, group) for group in (targets, weights)]
     _check_rows(arrays, len(x_leaves), places, may_be_empty)
-    return Leaves(arrays, Layout(x_structure, places[0], places[1]))
+    y_places, weight_places = (_one_or_all(group) for group in places)
+    return Leaves(arrays, Layout(x_structure, y_places, weight_places))
+
+
+def _one_or_all(places: tuple[int | None, ...]) -> Any:
+    """Return the place of the only output, or those of all; None if nothing is given."""
+    if all(place is None for place in places):
+        return None
+    return places[0] if len(places) == 1 else places
+
+
+def _as_given(
+    model: Any, x: Any, y: Any, sample_weight: Any, class_weight: Any, may_be_empty: bool, as_tuples: bool
+) -> Leaves:
+    """Return the leaves of data that keep their structure. A step receives `x` alone where there are no targets, as in Keras."""
+    if x is None:
+        raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
+    groups = [_structure(part) for part in (x, y, sample_weight)]
+    leaves = [
+        [None if v is None else as_array(v, name) for v in nest.flatten(group)]
+        for name, group in zip(("x", "y", "sample_weight"), groups, strict=True)
+    ]
+    if class_weight is not None:
+        leaves[2] = list(_class_weights(class_weight, leaves[1], sample_weight))
+        groups[2] = leaves[2][0]
+    elif len(leaves[1]) == len(leaves[2]) == 1:
+        leaves[2] = [_check_weight(leaves[2][0], leaves[1][0])]
+    arrays: list[Array] = []
+    places = [_place(arrays, group) for group in leaves]
+    inputs = sum(place is not None for place in places[0])
+    _check_rows(arrays, inputs, places[1:], may_be_empty)
+    packed = [nest.pack(_tuples(g) if as_tuples else g, p) for g, p in zip(groups, places, strict=True)]
+    parts = 3 if groups[2] is not None else 2
+    if y is None:
+        parts = 1 if isinstance(groups[0], (list, tuple)) else 0
+    return Leaves(arrays, Layout(packed[0], packed[1], packed[2], parts))
+
+
+def _structure(value: Any) -> Any:
+    """Return data with a list of numbers as an array."""
+    return (
+        value
+        if value is None or (nest.is_nested(value) and not _is_batch_written_as_list(value))
+        else to_array(value, "data")
+    )
+
+
+def _tuples(structure: Any) -> Any:
+    """Return a structure with tuples in place of lists, as a step of Keras receives it."""
+    if isinstance(structure, Mapping):
+        return {key: _tuples(value) for key, value in structure.items()}
+    if isinstance(structure, (list, tuple)):
+        items = [_tuples(item) for item in structure]
+        return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)
+    return structure
+
+
+def batch_of(data: Any) -> Batch:
+    """Return a batch in the form in which a step receives it, from `x`, `(x,)`, `(x, y)` or `(x, y, sample_weight)`.
+
+    Raises:
+        InvalidArgumentError: The data have more parts.
+        InvalidTypeError: A leaf holds neither numbers nor strings.
+    """
+    parts = len(data) if isinstance(data, tuple) else 0
+    groups = [_structure(part) for part in unpack(data)]
+    leaves = [[None if v is None else _leaf(v) for v in nest.flatten(group)] for group in groups]
+    arrays: list[Array] = []
+    places = [_place(arrays, group) for group in leaves]
+    packed = [nest.pack(_tuples(g), p) for g, p in zip(groups, places, strict=True)]
+    return Batch(
+        Leaves(arrays, Layout(packed[0], packed[1], packed[2], parts)),
+        None,
+        len(arrays[0]) if arrays and arrays[0].ndim else 1,
+    )
+
+
+def _leaf(value: Any) -> Array:
+    return _in_float(to_array(value, "data"), dtypes.floatx())
 
 
 def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | None, ...]:
@@ -112,14 +201,7 @@ def _place(arrays: list[Array], group: Sequence[Array | None]) -> tuple[int | No
     return tuple(places)
 
 
-def _inputs(model: Any, x: Any) -> tuple[list[Array], Any]:
-    graph = graph_of(model)
-    if graph is None:
-        if x is None:
-            raise InvalidArgumentError(f"Model {model.name!r} got no input data: x is None.")
-        structure = x if nest.is_nested(x) and not _is_batch_written_as_list(x) else np.asarray(x)
-        leaves = [as_array(v, "x") for v in nest.flatten(structure)]
-        return leaves, nest.pack(structure, range(len(leaves)))
+def _inputs(graph: Any, x: Any) -> tuple[list[Array], Any]:
     signature = graph.signature
     made = signature.conformed(x, cast=False)
     places = iter(range(len(made)))
@@ -134,7 +216,7 @@ def _is_batch_written_as_list(x: Any) -> bool:
 
 def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
     """Return the indices of the outputs that have a loss, for which the targets are if there are fewer targets than outputs."""
-    loss = getattr(model.compiled, "loss", None)
+    loss = model.loss
     if isinstance(loss, Mapping):
         return [i for i, n in enumerate(names) if loss.get(n) is not None]
     if isinstance(loss, (list, tuple)) and len(loss) == len(names):
@@ -142,60 +224,16 @@ def _outputs_with_loss(model: Any, names: Sequence[str]) -> list[int]:
     return list(range(len(names)))
 
 
-def _aligned(given: Any, names: list[str], what: str, partial: Sequence[int]) -> list[Array | None]:
-    """Return one array or None for each output."""
-    if given is None:
-        return [None] * max(len(names), 1)
-    if isinstance(given, Mapping):
-        unknown = [k for k in given if k not in names]
-        if unknown and names:
-            hint = did_you_mean(str(unknown[0]), names)
-            raise InvalidArgumentError(f"{what} names {unknown[0]!r}, but the model's outputs are {names}.{hint}")
-        chosen = names or sorted(given)
-        return [as_array(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
-    if len(names) <= 1:
-        if isinstance(given, (list, tuple)) and len(given) == 1 and hasattr(given[0], "shape") and np.ndim(given[0]):
-            given = given[0]
-        if not names and isinstance(given, (list, tuple)) and any(hasattr(v, "shape") for v in given):
-            return [as_array(v, what) for v in given]
-        if (
-            isinstance(given, (list, tuple))
-            and len(given) > 1
-            and all(isinstance(v, np.ndarray) and v.ndim for v in given)
-        ):
-            raise InvalidArgumentError(f"The model has one output, but {what} is a list of {len(given)} arrays.")
-        return [as_array(given, what)]
-    leaves = _output_leaves(given, names, what)
-    if len(leaves) == len(names):
-        return [
-            None if v is None else as_array(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)
-        ]
-    if len(leaves) == len(partial):
-        made: list[Array | None] = [None] * len(names)
-        for index, leaf in zip(partial, leaves, strict=True):
-            made[index] = as_array(leaf, f"{what} of output {names[index]!r}")
-        return made
-    raise InvalidArgumentError(f"The model has {len(names)} outputs {names}, but {what} has {len(leaves)} arrays.")
-
-
-def _output_leaves(given: Any, names: Sequence[str], what: str) -> list[Any]:
-    if isinstance(given, (list, tuple)):
-        return list(given) if not any(nest.is_nested(g) for g in given) else nest.flatten(given)
-    raise InvalidArgumentError(
-        f"The model has {len(names)} outputs {list(names)}; {what} must be a list or dict of that many arrays, got one array."
-    )
-
-
-def _weights(sample_weight: Any, names: list[str], targets: Sequence[Array | None]) -> list[Array | None]:
+def _weights(sample_weight: Any, names: list[str], outputs: Any, targets: Sequence[Array | None]) -> list[Array | None]:
     if sample_weight is None:
         return [None] * len(targets)
     if not isinstance(sample_weight, (list, tuple, Mapping)) or _is_batch_written_as_list(sample_weight):
         one = as_array(sample_weight, "sample_weight")
         made: list[Array | None] = [one if t is not None else None for t in targets]
     elif isinstance(sample_weight, (list, tuple)) and len(sample_weight) == 1:
-        return _weights(sample_weight[0], names, targets)
+        return _weights(sample_weight[0], names, outputs, targets)
     else:
-        made = _aligned(sample_weight, names, "sample_weight", range(len(names)))
+        made = by_output(sample_weight, names, outputs, "sample_weight", range(len(names)), as_array)
     return [_check_weight(w, t) for w, t in zip(made, targets, strict=True)]
 
 
@@ -249,7 +287,7 @@ def _check_rows(
 
 
 class Batch:
-    """A batch: some rows of the leaves. `index` is a slice or an array of row numbers."""
+    """A batch: some rows of the leaves. `index` is a slice or an array of row numbers; None for all leaves as they are."""
 
     __slots__ = ("index", "leaves", "rows")
 
@@ -263,11 +301,21 @@ class Batch:
 
     def specs(self) -> tuple[TensorSpec, ...]:
         """Return the specs of the batch."""
+        if self.index is None:
+            return self.leaves.specs
         return tuple(TensorSpec((self.rows, *a.shape[1:]), dtypes.of_array(a)) for a in self.leaves.arrays)
+
+    def arrays(self) -> list[Array]:
+        """Return the rows of the leaves."""
+        return [a if self.index is None else a[self.index] for a in self.leaves.arrays]
 
     def load(self, buffers: Sequence[Array]) -> None:
         """Copy the rows into a step's input buffers, on several threads for large batches."""
         pairs = list(zip(self.leaves.arrays, buffers, strict=True))
+        if self.index is None:
+            for array, buffer in pairs:
+                np.copyto(buffer, array)
+            return
         if sum(b.nbytes for b in buffers) < _THREADED or num_threads() == 1:
             for array, buffer in pairs:
                 _copy_rows(array, self.index, buffer)
@@ -325,7 +373,7 @@ class ArraySource:
         self.per_batch = shuffle == "batch"
         self.shuffle = bool(shuffle)
         self._random = np.random.default_rng(seed)
-        self._passes = _Passes(self._batches, whole, resumes and self.steps < whole)
+        self._passes = _PassesOverRows(self._batches, whole, resumes and self.steps < whole)
 
     def signature(self, batch: Batch) -> Any:
         """Return a value that is equal for batches of equal shapes."""
@@ -351,7 +399,7 @@ class ArraySource:
             yield Batch(self.leaves, index, len(index))
 
 
-class _Passes:
+class _PassesOverRows:
     """Passes over data, split into epochs; with `resumes` an epoch continues where the previous one ended."""
 
     def __init__(self, start: Callable[[], Iterator[Any]], whole: int | None, resumes: bool) -> None:
@@ -406,6 +454,7 @@ class IteratedSource:
         seed: The seed for shuffling.
         resumes: Whether an epoch continues where the previous one ended.
         inputs_only: Whether to drop targets and weights.
+        as_given: Whether the batches keep their structure, for steps that receive them.
     """
 
     def __init__(
@@ -418,17 +467,17 @@ class IteratedSource:
         seed: int | None = None,
         resumes: bool = False,
         inputs_only: bool = False,
+        as_given: bool = False,
     ) -> None:
-        self._model, self._data, self._class_weight = model, data, class_weight
+        self._as_given = as_given
+        self._model, self._class_weight = model, class_weight
         self._inputs_only = inputs_only
-        self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-        self._random = np.random.default_rng(seed)
-        self._shuffle = shuffle
-        whole = len(data) if hasattr(data, "__len__") else None
-        self.steps = limits.at_most(whole if steps is None else steps, limits.max_steps_per_epoch)
-        endless = not self._indexed and iter(data) is data
-        kept = endless or (steps is not None and (resumes or not self._indexed))
-        self._passes = _Passes(self._items, whole, kept)
+        self._passes = Passes(data, steps, shuffle, seed, resumes)
+
+    @property
+    def steps(self) -> int | None:
+        """The number of batches per epoch; None before it is known."""
+        return self._passes.steps
 
     def signature(self, batch: Batch) -> Any:
         """Return a value that is equal for batches of equal shapes."""
@@ -436,22 +485,12 @@ class IteratedSource:
 
     def epoch(self) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
-        if hasattr(self._data, "on_epoch_begin"):
-            self._data.on_epoch_begin()
-        for raw in self._passes.epoch(self.steps):
+        for raw in self._passes.epoch():
             yield self._batch(raw)
-        if hasattr(self._data, "on_epoch_end"):
-            self._data.on_epoch_end()
-
-    def _items(self) -> Iterator[Any]:
-        if not self._indexed:
-            return iter(self._data)
-        order: Iterable[Any] = range(len(self._data))
-        if self._shuffle:
-            order = self._random.permutation(len(self._data))
-        return (self._data[int(i)] for i in order)
 
     def _batch(self, raw: Any) -> Batch:
+        if self._as_given and self._class_weight is None:
+            return batch_of(raw)
         x, y, weight = unpack(raw)
         if self._inputs_only:
             y = weight = None
@@ -475,18 +514,6 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         )
     x, y, weight = [*data, None, None][:3]
     return x, y, weight
-
-
-def is_iterated(x: Any) -> bool:
-    """Return whether `x` is a source of batches rather than arrays."""
-    if (
-        x is None
-        or isinstance(x, (np.ndarray, list, tuple, Mapping))
-        or hasattr(x, "__array__")
-        or hasattr(x, "to_numpy")
-    ):
-        return False
-    return hasattr(x, "__next__") or hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
 def split_tail(leaves: Leaves, fraction: float) -> tuple[Leaves, Leaves]:

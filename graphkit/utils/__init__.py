@@ -19,6 +19,7 @@ from graphkit.training.progbar import Progbar
 from graphkit.utils.arrays import normalize, to_categorical
 from graphkit.utils.batches import Batches, PyDataset, Sequence
 from graphkit.utils.config import Config
+from graphkit.utils.dataset import Dataset
 from graphkit.utils.files import get_file
 from graphkit.utils.parts import pack_x_y_sample_weight, split_dataset, unpack_x_y_sample_weight
 from graphkit.utils.session import clear_session, set_random_seed
@@ -28,7 +29,7 @@ from graphkit.utils.timeseries import timeseries_dataset_from_array
 if TYPE_CHECKING:
     from graphkit.preprocessing.sequence import pad_sequences
     from graphkit.saving import deserialize_keras_object
-    from graphkit.utils import legacy
+    from graphkit.utils import bounding_boxes, legacy
     from graphkit.utils.feature_space import FeatureSpace
     from graphkit.utils.folders import (
         audio_dataset_from_directory,
@@ -39,8 +40,8 @@ if TYPE_CHECKING:
     from graphkit.visualization import model_to_dot, plot_model
 
 __all__ = [
-    "Batches", "Config", "CustomObjectScope", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
-    "audio_dataset_from_directory", "clear_session", "custom_object_scope", "deserialize_keras_object",
+    "Batches", "Config", "CustomObjectScope", "Dataset", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
+    "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope", "deserialize_keras_object",
     "disable_interactive_logging", "enable_interactive_logging", "get_custom_objects", "get_file", "get_registered_name",
     "get_registered_object", "get_source_inputs", "image_dataset_from_directory", "img_to_array",
     "is_interactive_logging_enabled", "is_keras_tensor", "legacy", "load_img", "model_to_dot", "normalize",
@@ -64,7 +65,7 @@ _LAZY = {
     "save_img": "graphkit.utils.images",
     "text_dataset_from_directory": "graphkit.utils.folders",
 }
-_MODULES = "legacy"
+_MODULES = ("bounding_boxes", "legacy")
 
 
 def __getattr__(name: str) -> Any:

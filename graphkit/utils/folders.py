@@ -108,7 +108,7 @@ def image_dataset_from_directory(
         data_format: "channels_last" or "channels_first".
 
     Returns:
-        `Batches`, or a list of two with `subset="both"`.
+        A `Dataset` with `class_names` and `file_paths`, or a list of two with `subset="both"`.
 
     Raises:
         InvalidArgumentError: an argument is invalid, or no files are found.
@@ -186,7 +186,7 @@ def text_dataset_from_directory(
         verbose: whether to print the numbers of files and classes.
 
     Returns:
-        `Batches` with `class_names` and `file_paths`, or a list of two with `subset="both"`.
+        A `Dataset` with `class_names` and `file_paths`, or a list of two with `subset="both"`.
 
     Raises:
         InvalidArgumentError: an argument is invalid, or no files are found.
@@ -232,7 +232,7 @@ def audio_dataset_from_directory(
         ragged: must be False; graphkit has no ragged tensors.
 
     Returns:
-        `Batches`, or a list of two with `subset="both"`.
+        A `Dataset` with `class_names` and `file_paths`, or a list of two with `subset="both"`.
 
     Raises:
         InvalidArgumentError: an argument is invalid, no files are found, or a file is not PCM audio.
@@ -296,7 +296,10 @@ def _datasets(wanted: Wanted, endings: tuple[str, ...], read: Callable[[str], An
         mixed = wanted.shuffle and not (wanted.subset == "both" and part == "validation")
         own_labels = None if labels is None or mode is None else _encoded(labels[chosen], mode, len(names or ()))
         own_paths = [paths[i] for i in chosen]
-        data = Batches(len(chosen), _loader(own_paths, own_labels, read, together), wanted.batch_size, mixed, seed)
+        size = wanted.batch_size
+        buffer = 8 * size if size else 1024  # as in Keras, so that the order is the same
+        load = _loader(own_paths, own_labels, read, together)
+        data = Batches(len(chosen), load, size, mixed, seed, buffer_size=buffer)
         data.class_names, data.file_paths = names, own_paths
         made.append(data)
     return made if wanted.subset == "both" else made[0]

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
-
-import numpy as np
 
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
-from graphkit.utils.batches import Batches
+from graphkit.utils.dataset import Dataset
 
 
 def pack_x_y_sample_weight(x: Any, y: Any = None, sample_weight: Any = None) -> Any:
@@ -44,11 +43,11 @@ def split_dataset(
     shuffle: bool = False,
     seed: int | None = None,
     preferred_backend: str | None = None,
-) -> tuple[Any, Any]:
+) -> tuple[Dataset, Dataset]:
     """Split a data set in two.
 
     Args:
-        dataset: an array, a list, tuple or dict of arrays of equal length, or `Batches`.
+        dataset: an array, a list, tuple or dict of arrays of equal length, or a `Dataset`, of whose batches the samples are split.
         left_size: a fraction (float) or number of samples (int); may be omitted if the other is given.
         right_size: in the same form.
         shuffle: whether samples are shuffled first.
@@ -56,7 +55,7 @@ def split_dataset(
         preferred_backend: accepted for compatibility.
 
     Returns:
-        Two data sets with the structure of `dataset`; two `Batches` for `Batches`.
+        Two `Dataset` of samples, in batches if `dataset` is.
 
     Raises:
         InvalidArgumentError: the sizes do not fit the data.
@@ -65,27 +64,30 @@ def split_dataset(
 
     Source: keras.utils.split_dataset.
     """
-    total = _samples(dataset)
-    left, right = _sizes(left_size, right_size, total)
-    order = np.arange(total)
+    samples, size = _samples(dataset)
+    listed, made = samples.listed()
+    left, right = _sizes(left_size, right_size, len(listed))
     if shuffle:
-        np.random.default_rng(seed).shuffle(order)
-    first, second = (_chosen(dataset, part) for part in (order[:left], order[total - right :]))
+        random.Random(random.randint(0, 10**6) if seed is None else seed).shuffle(listed)
+    parts = [made(part) for part in (listed[:left], listed[len(listed) - right :])]
+    first, second = (part if size is None else part.batch(size) for part in parts)
     return first, second
 
 
-def _samples(dataset: Any) -> int:
-    if isinstance(dataset, Batches):
-        return dataset.count
+def _samples(dataset: Any) -> tuple[Dataset, int | None]:
+    """Return the samples of a data set, and the size of its batches if it has batches."""
+    if isinstance(dataset, Dataset):
+        return (dataset, None) if dataset.batched is None else dataset.batched
     leaves = nest.flatten(dataset)
     if not leaves or any(not hasattr(leaf, "shape") for leaf in leaves):
         raise InvalidTypeError(
-            f"split_dataset expects an array, a list, tuple or dict of arrays, or Batches, got {type(dataset).__name__}."
+            "The `dataset` argument must be a Dataset, an array, or a list, tuple or dict of arrays. Received: "
+            f"{type(dataset).__name__}."
         )
     rows = {len(leaf) if leaf.ndim else 0 for leaf in leaves}
     if len(rows) != 1:
         raise ShapeError(f"split_dataset: the arrays must have the same number of samples, got {sorted(rows)}.")
-    return int(rows.pop())
+    return Dataset.from_tensor_slices(tuple(dataset) if isinstance(dataset, list) else dataset), None
 
 
 def _sizes(left: Any, right: Any, total: int) -> tuple[int, int]:
@@ -120,9 +122,3 @@ def _count(size: Any, name: str, total: int) -> int | None:
             f"Received: {name}={size}"
         )
     return round(size * total) if isinstance(size, float) else size
-
-
-def _chosen(dataset: Any, index: Any) -> Any:
-    if isinstance(dataset, Batches):
-        return dataset.chosen(index)
-    return nest.map_structure(lambda leaf: np.asarray(leaf)[index], dataset)

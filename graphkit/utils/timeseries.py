@@ -8,6 +8,7 @@ import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.utils.batches import Batches
+from graphkit.utils.dataset import Dataset
 
 
 def timeseries_dataset_from_array(
@@ -22,7 +23,7 @@ def timeseries_dataset_from_array(
     start_index: int | None = None,
     end_index: int | None = None,
     format: str = "tf",
-) -> Batches:
+) -> Dataset:
     """Return a data set of sliding windows over a time series.
 
     Args:
@@ -62,7 +63,8 @@ def timeseries_dataset_from_array(
         found = series[first[:, None] + within]
         return found if aims is None else (found, aims[first])
 
-    return Batches(len(starts), load, batch_size, shuffle, seed)
+    buffer = 8 * batch_size if batch_size else 1024  # as in Keras, so that the order is the same
+    return Batches(len(starts), load, batch_size, shuffle, seed, buffer_size=buffer)
 
 
 def _check(steps: int, start: int | None, end: int | None, strides: dict[str, int]) -> None:

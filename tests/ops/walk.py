@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -296,20 +296,22 @@ def the_gradient_is_that_of_central_differences(made: Case) -> None:
 def _second_program(made: Case) -> Program:
     """The gradient along fixed directions, as a scalar function of the inputs."""
     program = _program(made)
-    generator = np.random.Generator(np.random.Philox(13))
-    inputs = _float_inputs(made)
-    directions = [generator.uniform(0.5, 1.5, x.shape) for x in inputs]
 
     def function(*xs: Any) -> Any:
         (value,) = replay(program, xs)
-        found = vjp([value], [np.ones(())], list(xs))
-        total: Any = graphkit.ops.multiply(graphkit.ops.sum(xs[0]), 0.0)
-        for gradient, direction in zip(found, directions, strict=True):
-            if gradient is not None:
-                total = graphkit.ops.add(total, graphkit.ops.sum(graphkit.ops.multiply(gradient, direction)))
-        return total
+        return _along_directions(vjp([value], [np.ones(())], list(xs)), xs)
 
-    return trace(function, *(TensorSpec.of(x) for x in inputs))
+    return trace(function, *(TensorSpec.of(x) for x in _float_inputs(made)))
+
+
+def _along_directions(gradients: Sequence[Any], inputs: Sequence[Any]) -> Any:
+    generator = np.random.Generator(np.random.Philox(13))
+    total: Any = graphkit.ops.multiply(graphkit.ops.sum(inputs[0]), 0.0)
+    for gradient, x in zip(gradients, inputs, strict=True):
+        direction = generator.uniform(0.5, 1.5, x.shape)
+        if gradient is not None:
+            total = graphkit.ops.add(total, graphkit.ops.sum(graphkit.ops.multiply(gradient, direction)))
+    return total
 
 
 def _has_second_derivative(made: Case) -> bool:
@@ -324,6 +326,26 @@ def the_second_derivative_is_that_of_central_differences(made: Case) -> None:
     first = _second_program(made)
     _, *gradients = replay(grad(first), inputs)
     check_gradient(lambda *xs: float(replay(first, xs)[0]), gradients, inputs, tolerance=1e-5)
+
+
+@check(is_differentiable)
+def a_gradient_tape_gives_the_gradient_of_the_program(made: Case) -> None:
+    """Recorded with numbers, outside of a traced function; and that of the gradient along a direction, with nested tapes."""
+    inputs, function = [graphkit.ops.convert_to_tensor(x) for x in _float_inputs(made)], _projected(made, _weights(made))
+    _, *wanted = replay(grad(_program(made)), inputs)
+    with graphkit.GradientTape() as outer:
+        outer.watch(inputs)
+        with graphkit.GradientTape() as inner:
+            inner.watch(inputs)
+            value = function(*(x * 1.0 for x in inputs))
+        found = inner.gradient(value, inputs, unconnected_gradients="zero")
+        along = _along_directions(found, inputs)
+    for one, other in zip(found, wanted, strict=True):
+        assert_close(one, other, rtol=1e-9, atol=1e-11)
+    if _has_second_derivative(made):
+        _, *wanted = replay(grad(_second_program(made)), inputs)
+        for one, other in zip(outer.gradient(along, inputs, unconnected_gradients="zero"), wanted, strict=True):
+            assert_close(one, other, rtol=1e-9, atol=1e-11)
 
 
 # ----- ONNX -----

@@ -35,7 +35,7 @@ def test_the_numbers_are_those_of_separate_updates(name: str, monkeypatch: pytes
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
     for a, b in zip(together.optimizer.get_weights(), apart.optimizer.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-6, atol=1e-7)
-    plans = [next(iter(m.compiled.plans.values())) for m in (together, apart)]
+    plans = [next(iter(m.train_function.steps.values())).plan for m in (together, apart)]
     assert len(plans[0].program.equations) < len(plans[1].program.equations)
 
 
@@ -80,11 +80,11 @@ def test_predict_sees_what_a_compiled_step_changed(monkeypatch: pytest.MonkeyPat
 
 def test_a_step_that_is_exported_knows_weights_and_slots_by_their_own_names(monkeypatch: pytest.MonkeyPatch) -> None:
     from graphkit.training.data import Batch, gather
-    from graphkit.training.step import step_program
+    from graphkit.training.step import traced_step
 
     model = trained("adam", arena.LARGEST, monkeypatch)
     batch = Batch(gather(model, X, Y), slice(None), 12)
-    program = step_program(model, batch.layout, batch.specs(), training=True)
+    program, _ = traced_step(model.train_step, batch.layout, batch.specs())
     updated = [s.variable for s in program.state if s.after is not None]
     assert set(model.weights) <= set(updated)
     assert not any("small_" in v.path for v in updated)

@@ -191,7 +191,7 @@ def test_what_is_not_known_is_named_and_left_out(tmp_path: Path) -> None:
 
     said = " ".join(str(w.message) for w in caught)
     assert all(f"'{name}' of the file is left out" in said for name in ("MyOptimizer", "my_loss", "my_metric"))
-    assert model.compiled.user_metrics == ["mae"]
+    assert model.compile_state.user_metrics == ["mae"]
 
 
 def test_a_custom_loss_does_not_stop_an_archive(tmp_path: Path) -> None:

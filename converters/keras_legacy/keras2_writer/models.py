@@ -54,7 +54,7 @@ def write_keras2_model(path: Path, model: Any, overwrite: bool = True, include_o
     """
     found = model_of(envelope(model))
     training = None
-    if include_optimizer and model.compiled is not None:
+    if include_optimizer and model.compiled:
         training = _training(model)
     write_hdf5_model(
         path, model, found, training, KERAS_2_VERSION, overwrite, ":0", _state(model) if training else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,7 +12,7 @@ from graphkit.core import dtypes
 from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
-from graphkit.layers.preprocessing.augmentation import FactorLayer, RandomLayer, blurred, gaussian
+from graphkit.layers.preprocessing.augmentation import FactorLayer, RandomLayer, blurred, four, gaussian, signed
 from graphkit.layers.preprocessing.images import Range, ValueRangeArgument, each_within, in_bounds, rescaled
 from graphkit.ops import image
 
@@ -27,9 +28,12 @@ class _Color(ValueRangeArgument, FactorLayer):
 
     argument_order = "factor value_range seed"
 
-    def draw(self, images: Any) -> Any:
-        """Draw a number from `factor` for each image."""
-        return self.each(images, *self.factor)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"factor": a number from `factor` for each image, (batch,)}."""
+        return {"factor": self.of_batch(images, seed, *self.factor)}
+
+    def _factors(self, transformation: Any) -> Any:
+        return four(self._cast(transformation["factor"]))
 
     def _clipped(self, images: Any) -> Any:
         return ops.clip(images, *self.value_range)
@@ -53,10 +57,14 @@ class RandomBrightness(_Color):
 
     casts_unchanged = False
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """Return the brighter or darker images."""
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"rgb_delta": what to add to each image}."""
         low, high = self.value_range
-        return self._clipped(images + drawn * (high - low))
+        return {"rgb_delta": self.each(images, seed, *self.factor) * (high - low)}
+
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
+        """Return the brighter or darker images."""
+        return self._clipped(images + four(self._cast(transformation["rgb_delta"])))
 
 
 @keras_class(_HOME)
@@ -71,14 +79,15 @@ class RandomContrast(_UnitFactorColor):
 
     casts_unchanged = False
 
-    def draw(self, images: Any) -> Any:
-        """Draw the scale of each image."""
-        return self.each(images, 1.0 - self.factor[0], 1.0 + self.factor[1])
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"contrast_factor": the scale of each image}."""
+        scale = self.each(images, seed, 1.0 - self.factor[0], 1.0 + self.factor[1], self.compute_dtype)
+        return {"contrast_factor": scale}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images with more or less contrast."""
         mean = ops.mean(images, axis=self.spatial, keepdims=True)
-        return self._clipped((images - mean) * drawn + mean)
+        return self._clipped((images - mean) * four(self._cast(transformation["contrast_factor"])) + mean)
 
 
 @keras_class(_HOME)
@@ -95,10 +104,14 @@ class RandomColorDegeneration(_Color):
 
     argument_order = _LATE_SEED
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"factor": the weight of the grayscale version, (batch, 1, 1, 1)}."""
+        return {"factor": four(super().draw(images, seed)["factor"])}
+
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the degenerated images."""
         grey = image.rgb_to_grayscale(images, data_format=self.data_format)
-        return self._clipped(images + drawn * (grey - images))
+        return self._clipped(images + self._factors(transformation) * (grey - images))
 
 
 class _HsvColor(_UnitFactorColor):
@@ -127,15 +140,15 @@ class RandomSaturation(_HsvColor):
 
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
-    def draw(self, images: Any) -> Any:
-        """Draw the factor of each image's saturation."""
-        factor = super().draw(images)
-        return factor / (1.0 - factor + dtypes.epsilon())
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"factor": what multiplies each image's saturation, (batch,)}."""
+        factor = super().draw(images, seed)["factor"]
+        return {"factor": factor / (1.0 - factor + dtypes.epsilon())}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the more or less saturated images."""
         hue, saturation, value = self._hsv(images)
-        return self._rgb([hue, self._clipped(saturation * drawn), value])
+        return self._rgb([hue, self._clipped(saturation * self._factors(transformation)), value])
 
 
 @keras_class(_HOME)
@@ -150,14 +163,15 @@ class RandomHue(_HsvColor):
 
     casts_unchanged = False
 
-    def draw(self, images: Any) -> Any:
-        """Draw the shift of each image, in turns."""
-        return self.sign(images) * super().draw(images) * 0.5
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"factor": the shift of each image, in turns, (batch,)}."""
+        sign = signed(self.of_batch(images, seed, 0.0, 1.0))
+        return {"factor": sign * super().draw(images, seed)["factor"] * 0.5}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images with shifted hues."""
         hue, saturation, value = self._hsv(rescaled(images, self.value_range, (0, 1)))
-        hue = hue + drawn
+        hue = hue + self._factors(transformation)
         made = self._rgb([hue - ops.floor(hue), saturation, value])
         return rescaled(ops.clip(made, 0.0, 1.0), (0, 1), self.value_range)
 
@@ -178,13 +192,13 @@ class RandomInvert(_UnitFactorColor):
 
     factor: Any = argument(default=1.0, check=in_bounds)
 
-    def draw(self, images: Any) -> Any:
-        """Draw which images to invert."""
-        return self.chosen(images)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"apply_inversion": which images to invert, (batch,)}."""
+        return {"apply_inversion": self.chosen(images, seed)}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images, some of them inverted."""
-        return ops.where(drawn, self.value_range[1] - images, images)
+        return ops.where(four(transformation["apply_inversion"]), self.value_range[1] - images, images)
 
 
 _chance = must(
@@ -204,13 +218,35 @@ class RandomGrayscale(RandomLayer):
 
     factor: float = argument(default=0.5, check=_chance)
 
-    def draw(self, images: Any) -> Any:
-        """Draw which images to convert."""
-        return ops.less(self.each(images, 0.0, 1.0), self.factor)
+    def _cast(self, images: Any) -> Any:
+        """Return the images in their own dtype, which the outputs have as well."""
+        return images
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
+        """Draw which images to convert, bool (batch, 1, 1, 1)."""
+        images = ops.convert_to_tensor(images["images"] if isinstance(images, Mapping) else images)
+        draw = self.of_batch(images, self.generator if seed is None else seed, 0.0, 1.0)
+        return four(ops.less(draw, self.factor))
+
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Return the images, some of them gray during training; without a transformation it is drawn here."""
+        if training and transformation is None:
+            transformation = self.get_random_transformation(images)
+        return super().transform_images(images, transformation, training)
+
+    def transform_labels(self, labels: Any, transformations: Any = None, training: bool = True, **kwargs: Any) -> Any:
+        """Return the labels."""
+        return labels
+
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformations: Any = None, training: bool = True, **kwargs: Any
+    ) -> Any:
+        """Return the masks."""
+        return segmentation_masks
+
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images, some of them gray."""
-        return ops.where(drawn, image.rgb_to_grayscale(images, data_format=self.data_format), images)
+        return ops.where(four(transformation), image.rgb_to_grayscale(images, data_format=self.data_format), images)
 
 
 @keras_class(_HOME)
@@ -229,16 +265,17 @@ class RandomPosterization(_Color):
 
     argument_order = _LATE_SEED
 
-    def draw(self, images: Any) -> Any:
-        """Draw the step between the remaining values."""
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"shift_factor": the number of bits to clear, uint8 (batch,)}."""
         low, high = self.factor
-        bits = ops.floor(self.each(images, float(low), float(max(high, low + 1))))
-        return ops.power(2.0, 8.0 - bits)
+        bits = ops.floor(self.of_batch(images, seed, float(low), float(max(high, low + 1))))
+        return {"shift_factor": ops.cast(8.0 - bits, "uint8")}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the posterized images."""
+        step = ops.power(2.0, four(self._cast(transformation["shift_factor"])))
         whole = ops.floor(rescaled(images, self.value_range, _BYTE))
-        return rescaled(ops.floor(whole / drawn) * drawn, _BYTE, self.value_range)
+        return rescaled(ops.floor(whole / step) * step, _BYTE, self.value_range)
 
 
 @keras_class(_HOME)
@@ -253,14 +290,14 @@ class RandomSharpness(_UnitFactorColor):
 
     argument_order = _LATE_SEED
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the sharper or softer images."""
         x = self._with_channels_last(images)
         kernel = np.full((3, 3, 1, 1), 1.0 / 13.0)
         kernel[1, 1] = 5.0 / 13.0
         weights = ops.cast(np.tile(kernel, (1, 1, x.shape[-1], 1)), x.dtype)
         soft = ops.depthwise_conv(x, weights, strides=1, padding="same", data_format="channels_last")
-        made = self._clipped(x + (1.0 - 2.0 * drawn) * (soft - x))
+        made = self._clipped(x + (1.0 - 2.0 * self._factors(transformation)) * (soft - x))
         return self._with_own_channels(made)
 
 
@@ -291,13 +328,16 @@ class RandomGaussianBlur(_UnitFactorColor):
     kernel_size: Any = argument(default=3, check=_odd_sizes)
     sigma: Any = argument(default=1.0, check=in_bounds)
 
-    def draw(self, images: Any) -> Any:
-        """Draw (which images to blur, the deviations along width and height)."""
-        return self.chosen(images), self.uniform((2,), self.sigma[0], self.sigma[1], "float32") + 1e-6
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"should_apply_blur": which images, (batch,), "blur_factor": the deviations along width and height}."""
+        chosen = self.chosen(images, seed)
+        deviations = self.uniform(seed, (2,), self.sigma[0], self.sigma[1], self.compute_dtype) + 1e-6
+        return {"should_apply_blur": chosen, "blur_factor": deviations}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the blurred images."""
-        chosen, deviations = drawn
+        chosen = four(transformation["should_apply_blur"])
+        deviations = ops.cast(transformation["blur_factor"], "float32")
         x = self._with_channels_last(images)
         along, down = (gaussian(size, deviations[i]) for i, size in enumerate(self.kernel_size))
         soft = blurred(x, down, along)
@@ -323,14 +363,14 @@ class Solarization(ValueRangeArgument, RandomLayer):
     addition_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0, least=0.0))
     threshold_factor: Any = argument(default=0.0, check=each_within(0.0, 1.0, least=0.0))
 
-    def draw(self, images: Any) -> Any:
-        """Draw (the amount, the threshold), in 0..255."""
-        return tuple(
-            self.each(images, low, high * 255.0) for low, high in (self.addition_factor, self.threshold_factor)
-        )
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"additions", "thresholds"}, in 0..255."""
+        factors = {"additions": self.addition_factor, "thresholds": self.threshold_factor}
+        dtype = self.compute_dtype
+        return {n: self.each(images, seed, low, high * 255.0, dtype) for n, (low, high) in factors.items()}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the solarized images."""
-        added, threshold = drawn
+        added, threshold = (four(self._cast(transformation[n])) for n in ("additions", "thresholds"))
         x = ops.clip(rescaled(images, self.value_range, _BYTE) + added, 0, 255)
         return rescaled(ops.where(ops.less(x, threshold), x, 255.0 - x), _BYTE, self.value_range)

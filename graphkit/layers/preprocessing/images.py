@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import Declared, argument, must
@@ -94,100 +96,124 @@ class ImageArguments(Declared, kw_only=True):
 class ImageLayer(ImageArguments, BuiltInLayer):
     """A layer over images (batch, h, w, channels), a single image, or a dict of images and their annotations.
 
-    The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}).
-    Subclasses define which random values are drawn for a batch (`draw`) and how images change (`change`). If the layer `moves`
-    pixels, masks and boxes are transformed as well.
+    The dict may have "images", "labels", "segmentation_masks" and "bounding_boxes" ({"boxes": (batch, n, 4), "labels"}). The methods
+    are those of Keras' image layers: `get_random_transformation` draws what happens to a batch, and each `transform_...` applies it.
+    A subclass of a layer may override any of them.
+
+    In graphkit's own classes, `draw` returns the transformation and `change` the changed images of a batch. If the layer `moves`
+    pixels, masks are transformed like the images, and `change_boxes` returns the boxes.
     """
 
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # whether it also acts at inference
     augments: ClassVar[bool] = True  # whether models called without `training` leave the images unchanged
     casts_unchanged: ClassVar[bool] = True  # whether unchanged images are cast to the compute dtype as well
+    draws: ClassVar[bool] = False  # whether it needs a transformation; without one, images stay as they are
     bounds: ClassVar[Range] = (-1.0, 1.0)
 
     # ----- for subclasses -----
 
-    def draw(self, images: Any) -> Any:
-        """Draw the random values for a batch of images: any structure of tensors."""
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Return the transformation of images, as in Keras: random values, and the shape of the images where boxes need it.
+
+        Args:
+            images: a batch, or a single image.
+            seed: of the random values: a generator or an int.
+        """
         return None
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the changed images.
 
         Args:
             images: (batch, h, w, channels), or as `data_format` says.
-            drawn: the result of `draw`.
+            transformation: the result of `draw`.
             masks: whether they are segmentation masks, whose values must not be interpolated.
         """
         raise NotImplementedError(f"{type(self).__name__} defines no change()")
 
-    def change_labels(self, labels: Any, drawn: Any) -> Any:
-        """Return the labels of the changed images."""
-        return labels
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return the boxes and labels of the changed images.
 
-    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Return the boxes (batch, n, 4), as (left, top, right, bottom) in pixels, in the changed images."""
-        return boxes
+        Args:
+            bounding_boxes: {"boxes": (batch, n, 4), "labels"}, in the layer's format.
+            transformation: the result of `draw`.
+        """
+        return bounding_boxes
 
     # ----- Keras' public methods -----
 
     def get_random_transformation(self, data: Any, training: bool = True, seed: Any = None) -> Any:
-        """Draw the random values for this batch."""
+        """Draw what happens to these images: the argument `transformation` of the other methods.
+
+        Args:
+            data: images, or a dict with "images".
+            training: without it the result is None, unless the layer also acts at inference.
+            seed: an int or a generator; the layer's own generator by default.
+        """
         images = data["images"] if isinstance(data, Mapping) else data
-        return self.draw(self._batch(images)) if training or self.always else None
+        if not (training or self.always):
+            return None
+        return self.draw(ops.convert_to_tensor(images), getattr(self, "generator", None) if seed is None else seed)
 
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
-        """Return the images, changed during training."""
-        if not (training or self.always):
-            return images
-        return self._of_rank(images, self.change(self._batch(images), transformation))
+        """Return the images, changed during training: a batch or a single image."""
+        images = ops.convert_to_tensor(images)
+        if not self._acts(transformation, training):
+            return self._cast(images) if self.casts_unchanged else images
+        return self._of_rank(images, self._cast(self.change(self._batch(self._cast(images)), transformation)))
 
     def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the labels, changed during training."""
-        return self.change_labels(labels, transformation) if training or self.always else labels
+        return labels
 
     def transform_segmentation_masks(
         self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
-        """Return the masks, transformed like the images."""
-        if not self.moves or not (training or self.always):
+        """Return the masks, transformed like the images where the layer moves pixels."""
+        if not self.moves or not self._acts(transformation, training):
             return segmentation_masks
-        return self._of_rank(
-            segmentation_masks, self.change(self._batch(segmentation_masks), transformation, masks=True)
-        )
+        given = ops.convert_to_tensor(segmentation_masks)
+        return self._of_rank(given, self.change(self._batch(self._cast(given)), transformation, masks=True))
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
-    ) -> Any:
+    def transform_bounding_boxes(self, bounding_boxes: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the boxes, transformed like the images; boxes that end up outside get the label -1.
 
         Args:
-            bounding_boxes: {"boxes": (batch, n, 4) or (n, 4), "labels": (batch, n) or (n,)}.
+            bounding_boxes: {"boxes": (batch, n, 4), "labels": (batch, n)}, in the layer's `bounding_box_format`.
             transformation: the result of `get_random_transformation`.
             training: whether to transform them.
-            image_shape: (height, width) of the images, in pixels.
         """
-        if not (training or self.always):
+        if not self.moves or not self._acts(transformation, training):
             return bounding_boxes
-        height, width = image_shape
-        new_height, new_width = self.new_sizes(height, width)
-        form = str(self.bounding_box_format)
-        boxes = ops.cast(bounding_boxes["boxes"], self.compute_dtype)
-        single = boxes.ndim == 2
-        pixels = boxes_of.to_xyxy(ops.expand_dims(boxes, 0) if single else boxes, form, height, width)
-        moved, there = boxes_of.clipped(self.change_boxes(pixels, transformation, height, width), new_height, new_width)
-        made = {"boxes": boxes_of.from_xyxy(moved, form, new_height, new_width)}
-        if "labels" in bounding_boxes:
-            labels = bounding_boxes["labels"]
-            made["labels"] = ops.where(there, labels, ops.full_like(labels, -1))
-        return {
-            **bounding_boxes,
-            **{n: ops.squeeze(v, 0) if single and v.ndim > (1 if n == "boxes" else 0) else v for n, v in made.items()},
-        }
+        return self.change_boxes(dict(bounding_boxes), transformation)
 
-    def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
-        """Return height and width of the changed images."""
-        return height, width
+    def transform_single_image(self, image: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Apply `transform_images` to one image."""
+        made = self.transform_images(ops.expand_dims(image, 0), transformation=transformation, training=training)
+        return ops.squeeze(made, 0)
+
+    def transform_single_label(self, label: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Apply `transform_labels` to one label."""
+        made = self.transform_labels(ops.expand_dims(label, 0), transformation=transformation, training=training)
+        return ops.squeeze(made, 0)
+
+    def transform_single_segmentation_mask(
+        self, segmentation_mask: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Apply `transform_segmentation_masks` to one mask."""
+        masks = ops.expand_dims(segmentation_mask, 0)
+        made = self.transform_segmentation_masks(masks, transformation=transformation, training=training)
+        return ops.squeeze(made, 0)
+
+    def transform_single_bounding_box(
+        self, bounding_box: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Apply `transform_bounding_boxes` to the boxes (n, 4) and labels (n,) of one image."""
+        parts = [n for n in ("boxes", "labels") if n in bounding_box]
+        batch = {**bounding_box, **{n: ops.expand_dims(bounding_box[n], 0) for n in parts}}
+        made = self.transform_bounding_boxes(batch, transformation=transformation, training=training)
+        return {**made, **{n: ops.squeeze(made[n], 0) for n in parts}}
 
     # ----- the call -----
 
@@ -198,47 +224,66 @@ class ImageLayer(ImageArguments, BuiltInLayer):
             InvalidArgumentError: the dict has bounding boxes, and the layer no `bounding_box_format`.
             ShapeError: the images do not have rank 3 or 4.
         """
+        drawn = self.get_random_transformation(data, training=training)
+        images = ops.convert_to_tensor(data["images"] if isinstance(data, Mapping) else data)
+        several = self._is_batch(images)
+
+        def changed(what: str, of_one: str, given: Any) -> Any:
+            return getattr(self, what if several else of_one)(given, transformation=drawn, training=training)
+
+        made_images = changed("transform_images", "transform_single_image", images)
         if not isinstance(data, Mapping):
-            return self._images(data, self.get_random_transformation(data, training), training)
-        drawn = self.get_random_transformation(data, training)
-        made = {**data, "images": self._images(data["images"], drawn, training)}
-        if "labels" in data:
-            made["labels"] = self.transform_labels(data["labels"], drawn, training)
-        if _MASKS in data:
-            made[_MASKS] = self.transform_segmentation_masks(data[_MASKS], drawn, training)
+            return made_images
+        made = {**data, "images": made_images}
         if _BOXES in data:
-            made[_BOXES] = self._boxes(data, drawn, training)
+            boxes = self._checked_boxes(data, several)
+            made[_BOXES] = changed("transform_bounding_boxes", "transform_single_bounding_box", boxes)
+        if "labels" in data:
+            labels = ops.convert_to_tensor(data["labels"])
+            made["labels"] = changed("transform_labels", "transform_single_label", labels)
+        if _MASKS in data:
+            masks = data[_MASKS]
+            made[_MASKS] = changed("transform_segmentation_masks", "transform_single_segmentation_mask", masks)
         return made
 
-    def _boxes(self, data: Mapping[str, Any], drawn: Any, training: bool) -> Any:
+    def _acts(self, transformation: Any, training: bool) -> bool:
+        return bool(training or self.always) and not (self.draws and transformation is None)
+
+    def _checked_boxes(self, data: Mapping[str, Any], several: bool) -> Any:
         if not self.bounding_box_format:
             raise InvalidArgumentError(
                 "You passed an input with a 'bounding_boxes' key, but you didn't specify a bounding box format. Pass a "
                 f"`bounding_box_format` argument to your {type(self).__name__} layer, e.g. `bounding_box_format='xyxy'`."
             )
-        if not self.moves:
-            return data[_BOXES]
-        return self.transform_bounding_boxes(data[_BOXES], drawn, training, self.sizes(self._batch(data["images"])))
+        return boxes_of.validated(data[_BOXES], self, batched=several)
 
-    def _images(self, images: Any, drawn: Any, training: bool) -> Any:
-        if not (training or self.always or self.casts_unchanged):
-            return images
-        return self._cast(self.transform_images(self._cast(images), drawn, training))
+    def converted(self, bounding_boxes: Any, source: str, target: str, height: Any, width: Any) -> Any:
+        """Convert boxes from one format to another; "own" is the layer's."""
+        own = str(self.bounding_box_format)
+        forms = [own if form == "own" else form for form in (source, target)]
+        return boxes_of.convert_format(bounding_boxes, *forms, height=height, width=width)
 
     def _cast(self, images: Any) -> Any:
         return ops.cast(images, self.compute_dtype)
 
-    def _batch(self, images: Any) -> Any:
-        """Return the images as a batch. Raises ShapeError unless the rank is 3 or 4."""
+    def _is_batch(self, images: Any) -> bool:
+        """Return whether these are several images. Raises ShapeError unless the rank is 3 or 4."""
         if images.ndim not in (3, 4):
             raise ShapeError(
                 f"Expected image tensor to have rank 3 (single image) or 4 (batch of images). Received by layer {self.name!r}: "
                 f"shape {tuple(images.shape)}"
             )
-        return images if images.ndim == 4 else ops.expand_dims(images, 0)
+        return bool(images.ndim == 4)
+
+    def _batch(self, images: Any) -> Any:
+        return images if self._is_batch(images) else ops.expand_dims(images, 0)
 
     def _of_rank(self, like: Any, images: Any) -> Any:
         return images if like.ndim == 4 else ops.squeeze(images, 0)
+
+    def number(self, images: Any) -> Any:
+        """Return the number of images: 1 for a single image."""
+        return ops.shape(images)[0] if self._is_batch(images) else 1
 
     # ----- the axes -----
 
@@ -264,9 +309,13 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return images if self._last else ops.transpose(images, (0, 3, 1, 2))
 
     def sizes(self, images: Any) -> tuple[Any, Any]:
-        """Return height and width of a batch: ints, or symbolic sizes where they are unknown."""
-        shape = ops.shape(images)
-        return shape[self.spatial[0]], shape[self.spatial[1]]
+        """Return height and width of images: ints, or symbolic sizes where they are unknown."""
+        return self.sizes_in(ops.shape(images))
+
+    def sizes_in(self, shape: Any) -> tuple[Any, Any]:
+        """Return height and width from the shape of images."""
+        first = -3 if self._last else -2
+        return shape[first], shape[first + 1]
 
     # ----- config -----
 
@@ -279,6 +328,17 @@ class ImageLayer(ImageArguments, BuiltInLayer):
         return {**base, **{n: v for n, v in config.items() if n not in (*base, "bounding_box_format")}}
 
 
+def like_the_given(made: Any, given: Any) -> Any:
+    """Return results in the dtype of what was given; for integers they are rounded and clipped to its range."""
+    name = dtypes.standardize(given.dtype)
+    if dtypes.standardize(made.dtype) == name:
+        return made
+    if dtypes.is_int(name):
+        info = np.iinfo(dtypes.to_numpy(name))
+        made = ops.clip(ops.round(made), int(info.min), int(info.max))
+    return ops.cast(made, name)
+
+
 # ----- sizes -----
 
 
@@ -289,10 +349,6 @@ class _ResizedImages(ImageLayer):
 
     height: int = argument()
     width: int = argument()
-
-    def new_sizes(self, height: Any, width: Any) -> tuple[Any, Any]:
-        """Return the size of the output."""
-        return self.height, self.width
 
     def _window(self, images: Any, top: Any, left: Any) -> Any:
         """Return the part of the target size that starts at (top, left); it is smaller at the borders."""
@@ -333,7 +389,7 @@ class Resizing(_ResizedImages):
     fill_value: float = argument(default=0.0)
     antialias: bool = argument(default=False, convert=bool)
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the resized images."""
         return resize(
             images,
@@ -351,29 +407,45 @@ class Resizing(_ResizedImages):
         """Return the images uncast: `transform_images` keeps their dtype."""
         return images
 
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Return the size of the images, (height, width)."""
+        return self.sizes(images)
+
     def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the resized images in their original dtype; integers are rounded and clipped to its range."""
-        made, dtype = super().transform_images(images, transformation, training), images.dtype
-        name = dtypes.standardize(dtype)
-        if dtypes.standardize(made.dtype) == name:
-            return made
-        if dtypes.is_int(name):
-            info = dtypes.to_numpy(name)
-            import numpy as np
+        return self._resized(images, masks=False)
 
-            made = ops.clip(ops.round(made), int(np.iinfo(info).min), int(np.iinfo(info).max))
-        return ops.cast(made, name)
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
+    ) -> Any:
+        """Return the resized masks in their original dtype, without interpolation."""
+        return self._resized(segmentation_masks, masks=True)
 
-    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Return the boxes, scaled, and shifted by the cropping or padding."""
-        scale_y, scale_x = self.height / ops.cast(height, boxes.dtype), self.width / ops.cast(width, boxes.dtype)
+    def _resized(self, images: Any, masks: bool) -> Any:
+        images = ops.convert_to_tensor(images)
+        made = self._of_rank(images, self.change(self._batch(images), None, masks=masks))
+        return like_the_given(made, images)
+
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return the boxes, scaled, and shifted by the cropping or padding; boxes of padding (all 0 or -1) become 0."""
+        height, width = transformation
+        given = ops.convert_to_tensor(bounding_boxes["boxes"])
+        padding = ops.logical_or(*(ops.all(ops.equal(given, v), axis=-1, keepdims=True) for v in (-1, 0)))
+        made = self.converted(bounding_boxes, "own", "xyxy", height, width)
+        made["boxes"] = self._moved(made["boxes"], height, width)
+        made = boxes_of.clip_to_image_size(made, self.height, self.width)
+        made["boxes"] = ops.where(padding, ops.zeros_like(made["boxes"]), made["boxes"])
+        return self.converted(made, "xyxy", "own", self.height, self.width)
+
+    def _moved(self, boxes: Any, height: Any, width: Any) -> Any:
+        tall, wide = ops.cast(height, boxes.dtype), ops.cast(width, boxes.dtype)
+        scale_y, scale_x = self.height / tall, self.width / wide
         if self.crop_to_aspect_ratio or self.pad_to_aspect_ratio:
-            scale_x = scale_y = (
-                ops.maximum(scale_x, scale_y) if self.crop_to_aspect_ratio else ops.minimum(scale_x, scale_y)
-            )
-        sign = -1.0 if self.crop_to_aspect_ratio else 1.0
-        down = sign * ops.floor(sign * (self.height - ops.cast(height, boxes.dtype) * scale_y) / 2)
-        right = sign * ops.floor(sign * (self.width - ops.cast(width, boxes.dtype) * scale_x) / 2)
+            pick = ops.minimum if self.pad_to_aspect_ratio else ops.maximum
+            scale_x = scale_y = pick(scale_x, scale_y)
+        sign = 1.0 if self.pad_to_aspect_ratio else -1.0
+        down = sign * ops.floor(sign * (self.height - tall * scale_y) / 2)
+        right = sign * ops.floor(sign * (self.width - wide * scale_x) / 2)
         return ops.stack(
             [boxes[..., i] * s + o for i, (s, o) in enumerate([(scale_x, right), (scale_y, down)] * 2)], axis=-1
         )
@@ -392,7 +464,7 @@ class CenterCrop(_ResizedImages):
     argument_order = "height width data_format"
     wants_known_sizes: ClassVar[bool] = True  # for exports, since they decide whether it crops or resizes
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the center, or the resized images."""
         height, width = self.sizes(images)
         if self._is_smaller(height, width):
@@ -402,22 +474,30 @@ class CenterCrop(_ResizedImages):
     def _is_smaller(self, height: Any, width: Any) -> bool:
         return (isinstance(height, int) and height < self.height) or (isinstance(width, int) and width < self.width)
 
-    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Return the boxes, shifted, or scaled where the images are resized."""
-        if not self._is_smaller(height, width):
-            start, scale = ((width - self.width) // 2, (height - self.height) // 2), (1.0, 1.0)
-        elif isinstance(height, int) and isinstance(width, int):
-            kept = (
-                max(min(width, int(float(height * self.width) / self.height)), 1),
-                max(min(height, int(float(width * self.height) / self.width)), 1),
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Return {"input_shape": the shape of the images}."""
+        return {"input_shape": ops.shape(images)}
+
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return the boxes, shifted, or scaled where the images are resized. Raises ShapeError for images of unknown size."""
+        height, width = self.sizes_in(transformation["input_shape"])
+        if not isinstance(height, int) or not isinstance(width, int):
+            raise ShapeError(
+                f"Layer {self.name!r} (CenterCrop) needs known heights and widths for bounding boxes, got images of shape "
+                f"{tuple(transformation['input_shape'])}."
             )
-            start = int(float(width - kept[0]) / 2), int(float(height - kept[1]) / 2)
-            scale = self.width / kept[0], self.height / kept[1]
-        else:
-            scaled = Resizing(self.height, self.width, crop_to_aspect_ratio=True)
-            return scaled.change_boxes(boxes, None, height, width)
-        moved = [(boxes[..., i] - ops.cast(start[i % 2], boxes.dtype)) * scale[i % 2] for i in range(4)]
-        return ops.stack(moved, axis=-1)
+        tall, wide = self.height, self.width
+        if self._is_smaller(height, width):
+            tall = max(min(height, int(float(width * self.height) / self.width)), 1)
+            wide = max(min(width, int(float(height * self.width) / self.height)), 1)
+        top, left = (int((size - kept) / 2) for size, kept in ((height, tall), (width, wide)))
+        made = self.converted(bounding_boxes, "own", "xyxy", height, width)
+        made["boxes"] = boxes_of.crop(made["boxes"], top, left, tall, wide)
+        if self._is_smaller(height, width):
+            made = self.converted(made, "xyxy", "rel_xyxy", tall, wide)
+            made = self.converted(made, "rel_xyxy", "xyxy", self.height, self.width)
+        made = boxes_of.clip_to_image_size(made, self.height, self.width)
+        return self.converted(made, "xyxy", "own", self.height, self.width)
 
 
 @keras_class(_HOME)
@@ -436,23 +516,24 @@ class MaxNumBoundingBoxes(ImageLayer):
     max_number: int = argument(convert=int)
     fill_value: int = argument(default=-1, convert=int, saved=False)
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the images unchanged."""
         return images
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
+    def transform_segmentation_masks(
+        self, segmentation_masks: Any, transformation: Any = None, training: bool = True
     ) -> Any:
-        """Return exactly `max_number` boxes and labels."""
+        """Return the masks unchanged."""
+        return segmentation_masks
+
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return exactly `max_number` boxes and labels for each image."""
         return {**bounding_boxes, **{n: self._of_number(bounding_boxes[n]) for n in ("boxes", "labels")}}
 
     def _of_number(self, x: Any) -> Any:
-        single = x.ndim == (2 if x.shape[-1] == 4 and x.ndim == 2 else 1)
-        axis = 0 if single and x.ndim < 3 and not (x.ndim == 2 and x.shape[-1] != 4) else 1
-        x = x[(slice(None),) * axis + (slice(0, self.max_number),)]
-        missing = self.max_number - x.shape[axis]
-        widths = [(0, missing if a == axis else 0) for a in range(x.ndim)]
-        return ops.pad(x, widths, constant_values=self.fill_value) if missing else x
+        x = ops.convert_to_tensor(x)[:, : self.max_number]
+        missing = self.max_number - x.shape[1]
+        return ops.pad(x, [(0, 0), (0, missing), *[(0, 0)] * (x.ndim - 2)], constant_values=self.fill_value)
 
 
 # ----- contrast -----
@@ -470,10 +551,10 @@ class AutoContrast(ValueRangeArgument, ImageLayer):
 
     argument_order = "value_range"
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the stretched images; channels with a single value are unchanged."""
-        low = ops.min(images, axis=self.spatial, keepdims=True)
-        width = ops.max(images, axis=self.spatial, keepdims=True) - low
+        low = ops.min(images, axis=(1, 2), keepdims=True)  # as in Keras, whatever the data format
+        width = ops.max(images, axis=(1, 2), keepdims=True) - low
         flat = ops.equal(width, 0)
         share = (images - low) / ops.where(flat, ops.ones_like(width), width)
         return ops.where(flat, images, rescaled(share, (0.0, 1.0), self.value_range))
@@ -494,7 +575,7 @@ class Equalization(ValueRangeArgument, ImageLayer):
 
     bins: int = argument(default=256, kw_only=True)
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the equalized images. Raises ShapeError if the number of channels is unknown."""
         number = images.shape[self.channels]
         if not isinstance(number, int):
@@ -542,7 +623,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
     clip_limit: float = argument(default=4.0, kw_only=True)
     tile_grid_size: Any = argument(default=(8, 8), convert=tuple, kw_only=True)
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the equalized images. Raises ShapeError if height, width or channels are unknown."""
         x = self._with_channels_last(images)
         if any(not isinstance(s, int) for s in x.shape[1:]):
@@ -580,8 +661,6 @@ class ContrastLimitedAdaptiveHistogramEqualization(ValueRangeArgument, ImageLaye
 
     def _between(self, tables: Any, values: Any, sizes: tuple[int, int, int]) -> Any:
         """Interpolate each pixel between the tables of the four nearest tiles."""
-        import numpy as np
-
         tall, wide, channels = sizes
         rows, columns = self.tile_grid_size
         places, shares = [], []

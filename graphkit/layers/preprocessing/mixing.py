@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from graphkit import ops, random
+from graphkit.core import dtypes, nest
 from graphkit.core.declared import argument
+from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.tracing import Tracer, current_trace
 from graphkit.layers.preprocessing.augmentation import (
     FactorLayer,
     RandomLayer,
     RandomRotation,
     RandomShear,
     RandomTranslation,
+    four,
+    no_boxes,
 )
 from graphkit.layers.preprocessing.color import (
     RandomBrightness,
@@ -69,13 +76,19 @@ class RandomColorJitter(ValueRangeArgument, RandomLayer):
             setattr(self, f"random_{name}", part)
             self._parts += [part] if part is not None else []
 
-    def draw(self, images: Any) -> Any:
-        """Draw the random values of each layer."""
-        return [part.draw(images) for part in self._parts]
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Return a list with the transformation of each layer."""
+        return [part.draw(images, seed) for part in self._parts]
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def transform_images(self, images: Any, transformation: Any = None, training: bool = True) -> Any:
+        """Return the images, changed by each layer in turn during training; without a transformation it is drawn here."""
+        if training and transformation is None:
+            transformation = self.get_random_transformation(images)
+        return super().transform_images(images, transformation, training)
+
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images, changed by each layer in turn."""
-        for part, own in zip(self._parts, drawn, strict=True):
+        for part, own in zip(self._parts, transformation, strict=True):
             images = part.change(images, own)
         return images
 
@@ -87,6 +100,13 @@ class _LayerSet(ValueRangeArgument, FactorLayer):
     bounds: ClassVar[Range] = (0.0, 1.0)
 
     interpolation: str = argument(default="bilinear", kw_only=True)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer; on arrays without compiling, since a program would contain every layer that may be chosen."""
+        leaves = nest.flatten([list(args), kwargs])
+        if current_trace() is not None or any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+            return super().__call__(*args, **kwargs)
+        return self.compute(args, kwargs)
 
     def _make_layers(self) -> dict[str, Any]:
         """Return the layers by attribute name."""
@@ -114,14 +134,21 @@ class _LayerSet(ValueRangeArgument, FactorLayer):
         }
 
     def _keep_layers(self, layers: dict[str, Any]) -> None:
-        self._choices: list[ImageLayer] = list(layers.values())
+        self._choices: dict[str, ImageLayer] = layers
         for name, layer in layers.items():
             setattr(self, name, layer)
 
-    def _changed(self, layer: ImageLayer, images: Any, drawn: Any, masks: bool) -> Any:
-        if masks and not layer.moves:
-            return images
-        return ops.cast(layer.change(images, drawn, masks=masks), images.dtype)
+    def _changed(self, name: str, images: Any, transformation: Any, masks: bool) -> Any:
+        layer: ImageLayer = getattr(self, name)
+        of = layer.transform_segmentation_masks if masks else layer.transform_images
+        return ops.cast(of(images, transformation), images.dtype)
+
+
+def _if(number: Any, wanted: int, change: Callable[[Any], Any], images: Any) -> Any:
+    """Return the changed images where a number is the wanted one; they are not computed where it is known not to be."""
+    if isinstance(number, Tracer):
+        return ops.where(ops.equal(number, wanted), change(images), images)
+    return change(images) if int(number) == wanted else images
 
 
 @keras_class(_HOME)
@@ -145,29 +172,31 @@ class RandAugment(_LayerSet):
         super().__post_init__()
         self._keep_layers(self._make_layers())
 
-    def draw(self, images: Any) -> Any:
-        """Draw (the indices of the layers, the random values of each layer)."""
-        numbers = random.randint((self.num_ops,), 0, len(self._choices), seed=self.generator)
-        return numbers, [layer.draw(images) for layer in self._choices]
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"transforms": the transformation of each layer by name, "layer_idxes": the indices of the layers to apply}."""
+        numbers = random.randint((self.num_ops,), 0, len(self._choices), seed=seed)
+        drawn = {n: layer.get_random_transformation(images, seed=seed) for n, layer in self._choices.items()}
+        return {"transforms": drawn, "layer_idxes": numbers}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images, changed by the chosen layers in turn."""
-        numbers, draws = drawn
+        numbers = ops.convert_to_tensor(transformation["layer_idxes"])
         for step in range(self.num_ops):
-            before = images
-            for index, (layer, own) in enumerate(zip(self._choices, draws, strict=True)):
-                images = ops.where(ops.equal(numbers[step], index), self._changed(layer, before, own, masks), images)
+            for index, (name, own) in enumerate(transformation["transforms"].items()):
+                images = _if(numbers[step], index, lambda x, n=name, o=own: self._changed(n, x, o, masks), images)
         return images
 
-    def change_boxes(self, boxes: Any, drawn: Any, height: Any, width: Any) -> Any:
-        """Return the boxes, moved by the chosen layers in turn."""
-        numbers, draws = drawn
-        for step in range(self.num_ops):
-            before = boxes
-            for index, (layer, own) in enumerate(zip(self._choices, draws, strict=True)):
-                moved = layer.change_boxes(before, own, height, width)
-                boxes = ops.where(ops.equal(numbers[step], index), moved, boxes)
-        return boxes
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return the boxes, moved by the chosen layers; as in Keras in the order of the layers, not in that of their choice."""
+        numbers = ops.convert_to_tensor(transformation["layer_idxes"])
+        for index, (name, own) in enumerate(transformation["transforms"].items()):
+            moved = getattr(self, name).transform_bounding_boxes(dict(bounding_boxes), own)
+            chosen = ops.any(ops.equal(numbers, index))
+            bounding_boxes = {
+                **bounding_boxes,
+                **{n: ops.where(chosen, moved[n], bounding_boxes[n]) for n in ("boxes", "labels")},
+            }
+        return bounding_boxes
 
 
 @keras_class(_HOME)
@@ -196,47 +225,82 @@ class AugMix(_LayerSet):
     def __post_init__(self) -> None:
         super().__post_init__()
         colors = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
-        left_out = () if self.all_ops else colors
-        self._keep_layers({n: layer for n, layer in self._make_layers().items() if n not in left_out})
+        made = self._make_layers()
+        still = ("random_shear", "random_translation", "random_rotation", "random_posterization", "solarization")
+        names = (*still, "auto_contrast", "equalization", *(colors if self.all_ops else ()))
+        self._keep_layers({n: made[n] for n in names})
 
-    def draw(self, images: Any) -> Any:
-        """Draw (the weights of the chains, the weight of the images, the layer indices of each chain, the layers' random values)."""
-        weights = random.gamma((self.num_chains,), self.alpha, seed=self.generator)
-        own = random.beta((), self.alpha, self.alpha, seed=self.generator)
-        numbers = random.randint((self.num_chains, self.chain_depth), 0, len(self._choices) + 1, seed=self.generator)
-        draws = [
-            [[x.draw(images) for x in self._choices] for _ in range(self.chain_depth)] for _ in range(self.num_chains)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw the weights of the chains and of the images, and for each chain a layer at each depth.
+
+        Returns:
+            {"chain_mixing_weights": (num_chains,), "weight_sample": (), "chain_transforms": a list for each chain, of
+            {"layer_name", "transformation"} for each depth}; a name of None changes nothing. While a program is traced, the layer is
+            a random number: then "layer_name" is that number and "transformation" a dict with that of each layer.
+        """
+        weights = random.gamma((self.num_chains,), self.alpha, seed=seed)
+        own = random.beta((), self.alpha, self.alpha, seed=seed)
+        numbers = random.randint((self.num_chains, self.chain_depth), 0, len(self._choices) + 1, seed=seed)
+        chains = [
+            [self._link(images, numbers[c, d], seed) for d in range(self.chain_depth)] for c in range(self.num_chains)
         ]
-        return weights / ops.sum(weights), own, numbers, draws
+        return {
+            "chain_mixing_weights": weights / ops.sum(weights),
+            "weight_sample": own,
+            "chain_transforms": chains,
+        }
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
-        """Return the mixture; an index past the last layer means no change."""
-        weights, own, numbers, draws = drawn
+    def _link(self, images: Any, number: Any, seed: Any) -> Any:
+        if not isinstance(number, Tracer):
+            name = [*self._choices, None][int(number)]
+            drawn = None if name is None else self._choices[name].get_random_transformation(images, seed=seed)
+            return {"layer_name": name, "transformation": drawn}
+        drawn = {n: layer.get_random_transformation(images, seed=seed) for n, layer in self._choices.items()}
+        return {"layer_name": number, "transformation": drawn}
+
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
+        """Return the mixture of the images and the chains."""
+        weights, own = (self._cast(transformation[n]) for n in ("chain_mixing_weights", "weight_sample"))
         total: Any = 0.0
-        for chain in range(self.num_chains):
+        for index, chain in enumerate(transformation["chain_transforms"]):
             made = images
-            for depth in range(self.chain_depth):
-                before = made
-                for index, layer in enumerate(self._choices):
-                    changed = self._changed(layer, before, draws[chain][depth][index], masks)
-                    made = ops.where(ops.equal(numbers[chain, depth], index), changed, made)
-            total = total + made * ops.cast(weights[chain], images.dtype)
-        own = ops.cast(own, images.dtype)
+            for link in chain:
+                made = self._linked(link["layer_name"], made, link["transformation"], masks)
+            total = total + made * weights[index]
         mixed = own * images + (1.0 - own) * total
         return mixed if masks else ops.clip(mixed, *self.value_range)
+
+    def _linked(self, chosen: Any, images: Any, transformation: Any, masks: bool) -> Any:
+        if chosen is None:
+            return images
+        if isinstance(chosen, str):
+            return self._changed(chosen, images, transformation, masks)
+        made = images
+        for index, name in enumerate(self._choices):
+            changed = self._changed(name, images, transformation[name], masks)
+            made = ops.where(ops.equal(chosen, index), changed, made)
+        return made
 
 
 # ----- images with each other -----
 
 
-def _shuffled(layer: RandomLayer, images: Any) -> Any:
+def _shuffled(layer: RandomLayer, images: Any, seed: Any) -> Any:
     """Return the indices of the batch in random order."""
-    return random.shuffle(ops.arange(layer.number(images), dtype="int32"), seed=layer.generator)
+    return random.shuffle(ops.arange(layer.number(images), dtype="int32"), seed=seed)
 
 
-def _mixed(x: Any, other: Any, weight: Any) -> Any:
+def _mixed(x: Any, transformation: Any) -> Any:
+    """Mix each sample with its partner by "mix_weight"; integers become floats."""
+    x = ops.convert_to_tensor(x)
+    weight = ops.convert_to_tensor(transformation["mix_weight"])
+    x = x if dtypes.is_float(dtypes.standardize(x.dtype)) else ops.cast(x, weight.dtype)
     weight = ops.cast(ops.reshape(weight, (-1, *[1] * (x.ndim - 1))), x.dtype)
-    return weight * x + (1.0 - weight) * other
+    return weight * x + (1.0 - weight) * _partners(x, transformation)
+
+
+def _partners(x: Any, transformation: Any) -> Any:
+    return ops.take(x, ops.cast(transformation["permutation_order"], "int32"), axis=0)
 
 
 @keras_class(_HOME)
@@ -256,27 +320,27 @@ class MixUp(RandomLayer):
 
     alpha: float = argument(default=0.2)
 
-    def draw(self, images: Any) -> Any:
-        """Draw (the partner of each image, the weight of the image itself)."""
-        return _shuffled(self, images), random.beta((self.number(images),), self.alpha, self.alpha, seed=self.generator)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"mix_weight": the weight of the image itself, "permutation_order": the partner of each image}, both (batch,)."""
+        order = _shuffled(self, images, seed)
+        weight = random.beta((self.number(images),), self.alpha, self.alpha, seed=seed)
+        return {"mix_weight": weight, "permutation_order": order}
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the mixed images."""
-        order, weight = drawn
-        return _mixed(images, ops.take(images, order, axis=0), weight)
+        return _mixed(images, transformation)
 
-    def change_labels(self, labels: Any, drawn: Any) -> Any:
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the mixed labels."""
-        return self.change(ops.cast(labels, self.compute_dtype), drawn)
+        return _mixed(labels, transformation) if self._acts(transformation, training) else labels
 
-    def transform_bounding_boxes(
-        self, bounding_boxes: Any, transformation: Any = None, training: bool = True, image_shape: Any = None
-    ) -> Any:
-        """Return the boxes of both images, concatenated."""
-        if not training:
-            return bounding_boxes
-        order, _ = transformation
-        return {n: ops.concatenate([v, ops.take(v, order, axis=0)], axis=1) for n, v in bounding_boxes.items()}
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Return the boxes of both images, concatenated for each image; their labels, as in Keras, along the batch."""
+        boxes, labels = bounding_boxes["boxes"], bounding_boxes["labels"]
+        return {
+            "boxes": ops.concatenate([boxes, _partners(boxes, transformation)], axis=1),
+            "labels": ops.concatenate([labels, _partners(labels, transformation)], axis=0),
+        }
 
 
 class _Windows(FactorLayer):
@@ -286,23 +350,25 @@ class _Windows(FactorLayer):
 
     factor: Any = argument(default=1.0, check=in_bounds)
 
-    def windows(self, images: Any, shares: tuple[Any, Any]) -> tuple[Any, Any]:
-        """Draw rectangles; return their masks, bool (batch, h, w, 1), and their share of the area.
+    def windows(self, images: Any, seed: Any, shares: tuple[Any, Any]) -> tuple[Any, Any]:
+        """Draw rectangles; return their masks, bool and of the shape of a batch of the images, and their share of the area.
 
         Args:
-            images: (batch, ...).
-            shares: the rectangles' shares of height and width, each (batch, 1, 1, 1).
+            images: a batch, or a single image.
+            seed: of the random positions.
+            shares: the rectangles' shares of width and height, each (batch,).
         """
         inside: Any = None
         area: Any = 1.0
-        for axis, size, share in zip(self.spatial, self.sizes(images), shares, strict=True):
+        tall, wide = self.sizes(images)
+        for axis, size, share in zip(reversed(self.spatial), (wide, tall), shares, strict=True):
             length = share * ops.cast(size, share.dtype)
-            start = self.each(images, 0.0, 1.0) * (ops.cast(size, share.dtype) - length)
+            start = self.of_batch(images, seed, 0.0, 1.0, self.compute_dtype) * (ops.cast(size, share.dtype) - length)
             at = ops.reshape(ops.arange(size, dtype=share.dtype), [-1 if a == axis else 1 for a in range(4)])
-            within = ops.logical_and(ops.greater_equal(at, start), ops.less(at, start + length))
+            within = ops.logical_and(ops.greater_equal(at, four(start)), ops.less(at, four(start + length)))
             inside = within if inside is None else ops.logical_and(inside, within)
             area = area * share
-        return inside, area
+        return ops.repeat(inside, images.shape[self.channels - 4], axis=self.channels), area
 
 
 @keras_class(_HOME)
@@ -318,24 +384,38 @@ class CutMix(_Windows):
 
     argument_order = "factor seed data_format"
 
-    def draw(self, images: Any) -> Any:
-        """Draw (the partner of each image, the rectangles, the share of the area that is kept)."""
-        alpha = self.uniform((), *self.factor) + 1e-6
-        kept = random.beta((self.number(images), 1, 1, 1), alpha, alpha, dtype=self.compute_dtype, seed=self.generator)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"permutation_order", "batch_masks": the rectangles, "mix_weight": the share of the area that is kept}.
+
+        A single image has no partner: its transformation is None.
+        """
+        if images.ndim == 3:
+            return None
+        dtype = self.compute_dtype
+        alpha = self.uniform(seed, (), *self.factor, dtype) + 1e-6
+        kept = random.beta((self.number(images),), alpha, alpha, dtype=dtype, seed=seed)
         side = ops.sqrt(1.0 - kept)
-        inside, area = self.windows(images, (side, side))
-        return _shuffled(self, images), inside, 1.0 - area
+        inside, area = self.windows(images, seed, (side, side))
+        return {
+            "permutation_order": _shuffled(self, images, seed),
+            "batch_masks": inside,
+            "mix_weight": four(1.0 - area),
+        }
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images with rectangles of their partners."""
-        order, inside, _ = drawn
-        return ops.where(inside, ops.take(images, order, axis=0), images)
+        inside = ops.cast(transformation["batch_masks"], "bool")
+        if masks:
+            inside = ops.take(inside, [0], axis=self.channels)
+        return ops.where(inside, _partners(images, transformation), images)
 
-    def change_labels(self, labels: Any, drawn: Any) -> Any:
+    def transform_labels(self, labels: Any, transformation: Any = None, training: bool = True) -> Any:
         """Return the mixed labels."""
-        order, _, weight = drawn
-        labels = ops.cast(labels, self.compute_dtype)
-        return _mixed(labels, ops.take(labels, order, axis=0), weight)
+        return _mixed(labels, transformation) if self._acts(transformation, training) else labels
+
+    def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
+        """Refuse: a box would be cut in parts."""
+        raise no_boxes(self)
 
 
 @keras_class(_HOME)
@@ -345,7 +425,7 @@ class RandomErasing(ValueRangeArgument, _Windows):
     Args:
         factor: the range from which the probability that an image is changed is drawn: a pair, or f for (0, f).
         scale: the range from which the squares of the rectangle's shares of height and width are drawn.
-        fill_value: the value of the rectangle; None for normal noise, clipped to the value range.
+        fill_value: the value of the rectangle, or one for each of three channels; None for normal noise, clipped to the value range.
         value_range: of the pixels.
         seed: an int; drawn at random by default.
     """
@@ -353,24 +433,36 @@ class RandomErasing(ValueRangeArgument, _Windows):
     argument_order = "factor scale fill_value value_range seed data_format"
 
     scale: Any = argument(default=(0.02, 0.33), check=in_bounds)
-    fill_value: float | None = argument(default=None)
+    fill_value: Any = argument(default=None)
 
-    def draw(self, images: Any) -> Any:
-        """Draw (which images to change, the rectangles, their new values)."""
-        tall, wide = (ops.sqrt(self.each(images, *self.scale)) for _ in range(2))
-        inside, _ = self.windows(images, (tall, wide))
-        return self.chosen(images), inside, self._filling(images)
+    def draw(self, images: Any, seed: Any) -> Any:
+        """Draw {"apply_erasing": which images, "batch_masks": the rectangles, "fill_value": their new values}."""
+        dtype = self.compute_dtype
+        shares = ops.sqrt(self.uniform(seed, (self.number(images), 2), *self.scale, dtype))
+        inside, _ = self.windows(images, seed, (shares[:, 0], shares[:, 1]))
+        chosen = self.chosen(images, seed)
+        return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._filling(images, seed)}
 
-    def _filling(self, images: Any) -> Any:
+    def _filling(self, images: Any, seed: Any) -> Any:
+        """Return the new values, in the shape of the images. Raises InvalidArgumentError for a wrong `fill_value`."""
         low, high = self.value_range
-        if self.fill_value is None:
-            return ops.clip(
-                random.normal(ops.shape(images), dtype=self.compute_dtype, seed=self.generator) * high, low, high
+        given, shape, dtype = self.fill_value, ops.shape(images), self.compute_dtype
+        if given is None:
+            return ops.clip(random.normal(shape, dtype=dtype, seed=seed) * high, low, high)
+        if isinstance(given, (list, tuple)) and len(given) == 3:
+            along = ops.reshape(
+                ops.convert_to_tensor(given, dtype),
+                [-1 if a == self.channels - 4 else 1 for a in range(-images.ndim, 0)],
             )
-        shape = [-1 if a == self.channels else 1 for a in range(4)]
-        return ops.clip(ops.reshape(ops.cast(self.fill_value, self.compute_dtype), shape), low, high)
+            return ops.clip(along + ops.zeros(shape, dtype), low, high)
+        if isinstance(given, bool) or not isinstance(given, (int, float)):
+            raise InvalidArgumentError(
+                f"The `fill_value` argument of layer {self.name!r} should be a number (or a list of three numbers). Received: "
+                f"fill_value={given}"
+            )
+        return ops.clip(ops.full(shape, given, dtype), low, high)
 
-    def change(self, images: Any, drawn: Any, *, masks: bool = False) -> Any:
+    def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the images with the rectangles overwritten."""
-        chosen, inside, filling = drawn
-        return ops.where(ops.logical_and(chosen, inside), filling, images)
+        inside = ops.logical_and(ops.cast(transformation["batch_masks"], "bool"), four(transformation["apply_erasing"]))
+        return ops.where(inside, self._cast(transformation["fill_value"]), images)
