@@ -15,7 +15,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, is_static
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, KnownSizeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
@@ -234,7 +234,7 @@ def resize(
 def _known(x: Any, axes: Ints, size: Any) -> Ints:
     sizes = (*_old_sizes(x, axes), *size)
     if any(isinstance(s, Dim) for s in sizes):
-        raise ShapeError(
+        raise KnownSizeError(
             f"resize: keeping the aspect ratio requires known sizes, got images of shape {show(shape_of(x))} and size={size}."
         )
     return sizes
