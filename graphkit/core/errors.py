@@ -27,6 +27,7 @@
     │   └── UnsafePathError                     the file names another file or an address, which is not opened
     ├── MissingPackageError (ImportError)       an optional package is not installed; names the extra that provides it
     ├── ExportError (ValueError)                the model cannot be expressed in the target format
+    │   └── KnownSizeError (and ShapeError)     an op needs a size that is free in an exported graph
     └── RuntimeSessionError (RuntimeError)      onnxruntime rejected a model or a provider
 
 Each subclasses the builtin that a caller would catch. A message names the place, what was expected, what came, and what to do.
@@ -173,6 +174,10 @@ class UnsafePathError(SerializationError):
 
 class ExportError(GraphKitError, ValueError):
     """A model cannot be expressed in the target format."""
+
+
+class KnownSizeError(ShapeError, ExportError):
+    """An op computes with the size of a free axis as a number. Graphs for arrays have known sizes; exported ones may not."""
 
 
 class RuntimeSessionError(GraphKitError, RuntimeError):
