@@ -99,7 +99,8 @@ def by_output(
         return [convert(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
     if len(names) <= 1:
         return _for_one_output(given, names, what, convert)
-    leaves = _leaves(given, names, what)
+    alone = len(partial) == 1 and not isinstance(given, (list, tuple))  # an array for the only output with a loss
+    leaves = [given] if alone else _leaves(given, names, what)
     if len(leaves) == len(names):
         return [
             None if v is None else convert(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)
