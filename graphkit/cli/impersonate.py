@@ -307,7 +307,8 @@ class _Finder(MetaPathFinder, Loader):
     def find_spec(self, fullname: str, path: Sequence[str] | None = None, target: Any = None) -> ModuleSpec | None:
         root = fullname.split(".")[0]
         if root not in _ROOTS:
-            return _refuse_companion(root, fullname)
+            _refuse_companion(root, fullname)
+            return None
         if _table_entry(fullname) is None:
             raise MissingModuleError(f"graphkit has no module {fullname}{_near_module(fullname)}", name=fullname)
         return ModuleSpec(fullname, self, origin="graphkit", is_package=True)

@@ -13,6 +13,7 @@ import numpy as np
 from graphkit.core import dtypes, names, nest
 from graphkit.core.dims import Dim, Shape, Size
 from graphkit.core.errors import InvalidTypeError, ShapeError, UnknownValueAttributeError, UnknownValueError
+from graphkit.core.tensor_shape import Shape as TensorFlowShape
 from graphkit.ir.operators import CarriesMask, Comparable, TensorArithmetic, TensorOperators
 from graphkit.ir.primitive import PRIMITIVES, Primitive, as_array
 from graphkit.ir.program import Atom, Equation, Literal, Program, State, Value
@@ -47,7 +48,14 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     @property
     def shape(self) -> Shape:
         """The shape; unknown sizes are `Dim`s."""
-        return self.value.spec.shape
+        return TensorFlowShape(self.value.spec.shape)
+
+    def get_shape(self) -> Shape:
+        """Return the shape, as TensorFlow's tensors do."""
+        return self.shape
+
+    def set_shape(self, shape: Any) -> None:
+        """Accept a shape; the tensor's own is known already."""
 
     @property
     def ndim(self) -> int:
@@ -85,7 +93,13 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     def __float__(self) -> float:
         raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
-    __int__ = __index__ = __complex__ = __float__
+    def __int__(self) -> int:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+
+    __index__ = __int__
+
+    def __complex__(self) -> complex:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise UnknownValueError(

@@ -12,11 +12,11 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import argument, is_positive_int, must
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, NotBuiltError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, by_number, encode, known_mode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, batches_of, encode, known_mode
 
 _HOME = "keras.layers"
 
@@ -169,7 +169,7 @@ class Normalization(DataLayer, BuiltInLayer):
             InvalidTypeError: `data` is not iterable.
             ShapeError: a batch does not fit the shape for which the layer was built.
         """
-        batches = iter([data]) if hasattr(data, "shape") else _batches(data)
+        batches = _batches(data, f"layer {self.name!r}")
         first = next(batches, None)
         if first is None:
             raise InvalidArgumentError(
@@ -217,16 +217,12 @@ class Normalization(DataLayer, BuiltInLayer):
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
 
 
-def _batches(data: Any) -> Iterator[Any]:
-    """Yield the arrays of an iterable of batches or a PyDataset; of batches (x, y) the x."""
-    data = by_number(data)
-    if not isinstance(data, Iterable):
-        raise InvalidTypeError(
-            f"Unsupported data type: {type(data).__name__}. `adapt` accepts an array, or an iterable of batches (list, generator)."
-        )
-    for batch in data:
-        array = batch[0] if isinstance(batch, tuple) else batch
-        yield array if hasattr(array, "shape") else np.asarray(array)
+def _batches(data: Any, where: str) -> Iterator[Any]:
+    """Yield the arrays to learn from; a list holds batches unless it holds numbers."""
+    if isinstance(data, (list, tuple)) and not data:
+        return iter(())
+    listed = isinstance(data, (list, tuple)) and all(isinstance(item, (list, tuple)) for item in data)
+    return batches_of((np.asarray(item) for item in data), where) if listed else batches_of(data, where)
 
 
 # ----- categories -----
@@ -282,8 +278,7 @@ class Discretization(DataLayer, EncodingArguments, TakesPlainValues, BuiltInLaye
                 "`num_bins` instead."
             )
         self.reset_state()
-        batches = [data] if hasattr(data, "shape") else itertools.islice(_batches(data), steps)
-        for batch in batches:
+        for batch in itertools.islice(_batches(data, f"layer {self.name!r}"), steps):
             self.update_state(batch)
         self.finalize_state()
 
