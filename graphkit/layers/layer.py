@@ -27,6 +27,7 @@ from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
@@ -71,6 +72,7 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -348,6 +350,7 @@ class Layer(WeightedOperation):
             outputs = self.call(*args, **call.kwargs)
             if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
+            outputs = self._without_masks_of_inputs(outputs, call)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
             self._set_masks(call, outputs)
@@ -358,6 +361,16 @@ class Layer(WeightedOperation):
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
+
+    def _without_masks_of_inputs(self, outputs: Any, call: PreparedCall) -> Any:
+        """Drop the mask of an input that a built-in layer returns unchanged, if the layer does not pass masks on."""
+        if self.supports_masking or self._makes_masks() or not self.drops_masks or our_class(type(self)) is not type(self):
+            return outputs
+        masked = [t for t in nest.flatten(list(call.tensors.values())) if getattr(t, "mask", None) is not None]
+        if not masked:
+            return outputs
+        copied = PRIMITIVES["identity"].bind
+        return nest.map_structure(lambda o: copied(o) if any(o is t for t in masked) else o, outputs)
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""

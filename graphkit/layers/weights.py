@@ -332,11 +332,6 @@ class WeightedOperation(TypedOperation):
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
 
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
-        return [variable for metric in self.metrics for variable in metric.variables]
-
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, WeightedOperation)) and self.__dict__.get("_locked"):
             self._refuse_if_locked(value, name)
