@@ -177,6 +177,15 @@ def test_nothing_is_left_behind() -> None:
     assert not {"keras", "keras.layers", "tensorflow", "tf_keras"} & set(sys.modules)
 
 
+def test_modules_go_on_working_after_the_block() -> None:
+    names = run("import keras, tensorflow as tf")
+
+    assert names["keras"].layers.Dense is graphkit.layers.Dense
+    assert names["tf"].keras.layers.Dense is graphkit.layers.Dense
+    assert names["tf"].math.reduce_sum([1, 2]) == 3
+    assert "keras" not in sys.modules
+
+
 def test_a_keras_that_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keras", sys)
     with pytest.raises(NameConflictError, match="keras has been imported in this process already"), impersonating():
