@@ -17,10 +17,10 @@
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
-    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
+    ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
     ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
-    ├── SerializationError (ValueError)         a file or config cannot be read or written
+    ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
     │   ├── UnknownClassError                   a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
@@ -131,7 +131,7 @@ class UnsupportedError(GraphKitError, NotImplementedError):
     """Something that a layer or a mode does not support, here or in Keras."""
 
 
-class NotCompiledError(GraphKitError, RuntimeError):
+class NotCompiledError(GraphKitError, RuntimeError, ValueError):
     """Training or evaluation was requested before `compile()`."""
 
 
@@ -151,8 +151,8 @@ class MissingPackageError(GraphKitError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
-class SerializationError(GraphKitError, ValueError):
-    """A file or a config cannot be read or written."""
+class SerializationError(GraphKitError, ValueError, TypeError):
+    """A file or a config cannot be read or written. Keras raises ValueError or TypeError."""
 
 
 class FileWriteError(SerializationError, OSError):

@@ -9,7 +9,7 @@ from graphkit.core import dtypes
 from graphkit.engine.plan import Plan, compile_program
 from graphkit.ir.gradient import vjp
 from graphkit.ir.primitive import PRIMITIVES, Primitive, as_array
-from graphkit.ir.program import Program, State, Value
+from graphkit.ir.program import Program, State
 from graphkit.ir.simplify import eliminate_dead, simplify
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.split import Split
@@ -151,9 +151,7 @@ def _recomputed(program: Program, given: Mask, wanted: tuple[int, ...]) -> _Grad
 
 def _pure(program: Program) -> Program:
     """Return the program with its state as further inputs, and the new values of its state as further outputs."""
-    return Program(
-        [*program.inputs, *(s.before for s in program.state)], (), program.equations, program.results()
-    )
+    return Program([*program.inputs, *(s.before for s in program.state)], (), program.equations, program.results())
 
 
 def _joint(program: Program, wanted: Sequence[int], given: Sequence[bool]) -> tuple[Program, list[int], list[bool]]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, SymbolicValueError
+from graphkit.core.serialization import reads_literal
 from graphkit.core.tensor_shape import TensorShape
 from graphkit.ir.operators import CarriesMask, Symbolic
 from graphkit.ir.spec import TensorSpec
@@ -55,6 +56,11 @@ class SymbolicTensor(CarriesMask, Symbolic):
         self.spec = TensorSpec(sizes, dtypes.standardize(dtype))
         self.history: KerasHistory | None = None
         self.mask: Any = None
+
+    def as_literal(self) -> dict[str, Any]:
+        """Return shape and dtype as Keras' config of a KerasTensor; inside a graph, `models/config.py` adds its history."""
+        config = {"shape": list(self.shape), "dtype": self.dtype, "keras_history": None}
+        return {"class_name": "__keras_tensor__", "config": config}
 
     def __getstate__(self) -> tuple[Any, ...]:
         return self.name, self.spec, self.mask  # the history is restored by the models that the tensor is part of
@@ -162,3 +168,8 @@ def _size(size: Any) -> int:
         return index(size)
     except TypeError:
         return -1
+
+
+@reads_literal("__keras_tensor__")
+def _from_literal(config: Any) -> SymbolicTensor:
+    return SymbolicTensor(config["shape"], config["dtype"])

@@ -29,9 +29,17 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return the tensor as Keras' config of a tensor."""
+        return {"class_name": "__tensor__", "config": {"value": self.tolist(), "dtype": self.dtype.name}}
+
     def __getitem__(self, key: Any) -> Any:
-        """Index as NumPy does, or with `ops.get_item` where the key holds a traced or symbolic tensor."""
-        if any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
+        """Index as NumPy does, or with `ops.get_item` if a gradient tape watches the tensor or the key holds a traced tensor."""
+        from graphkit.ir.tracing import current_trace
+
+        trace = current_trace()
+        is_watched = trace is not None and id(self) in trace.watched_arrays
+        if is_watched or any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
             from graphkit import ops  # imported here because ops import this module
 
             return ops.get_item(self, key)

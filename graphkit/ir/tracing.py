@@ -93,7 +93,13 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     def __float__(self) -> float:
         raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
-    __int__ = __index__ = __complex__ = __float__
+    def __int__(self) -> int:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+
+    __index__ = __int__
+
+    def __complex__(self) -> complex:
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise UnknownValueError(

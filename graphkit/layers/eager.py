@@ -52,9 +52,7 @@ class _CompiledCall(NamedTuple):
             return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
         variables = [s.variable for s in self.program.state]
         wanted = [i for i, array in enumerate(arrays) if isinstance(array, Recorded) and array.trace is trace]
-        wanted += [
-            i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)
-        ]
+        wanted += [i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)]
         if not wanted:
             return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
         call = self.recorded.get(tuple(wanted))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnsafeCodeError
-from graphkit.core.serialization import custom_object, keras_class, serialize
+from graphkit.core.serialization import custom_object, custom_object_scope, keras_class, serialize
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.graph_form import layer_as_model
 from graphkit.layers.layer import Layer
@@ -104,12 +104,22 @@ class Lambda(Layer):
         return layer_as_model(self) if self.saves_graph else self
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(
+        cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None, safe_mode: bool | None = None
+    ) -> Any:
         """Return a Lambda whose function is registered, or is a custom object under the layer's or the function's name.
+
+        Args:
+            config: a `get_config` result.
+            custom_objects: functions by name.
+            safe_mode: accepted for compatibility with Keras; code in a config is never run.
 
         Raises:
             UnsafeCodeError: the config holds code, which is never run, or an unknown name.
         """
+        if custom_objects:
+            with custom_object_scope(custom_objects):
+                return cls.from_config(config)
         config = dict(config)
         config["function"] = _known_function(config, config.get("function"))
         for key in ("mask", "output_shape"):

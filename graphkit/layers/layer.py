@@ -19,9 +19,9 @@ from graphkit.core.errors import (
     UnknownArgumentError,
     UnsupportedError,
 )
-from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
+from graphkit.core.recording import has_own_config, our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
+from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize, takes_any
 from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
@@ -99,10 +99,10 @@ class Layer(WeightedOperation):
         self._eager = EagerCalls(self)
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
-            known = [*config_names(type(self)), *_BASE_ARGUMENTS]
+            known = list(dict.fromkeys([*config_names(type(self)), *_BASE_ARGUMENTS]))
             hints = "".join(did_you_mean(k, known) for k in kwargs)
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It accepts {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs!s:.400}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -190,6 +190,10 @@ class Layer(WeightedOperation):
             return self._call_symbolic(args, kwargs)
         if is_tracing():
             return self.compute(args, kwargs)
+        if args and getattr(self, "takes_dtype", None) in ("string", "any"):
+            from graphkit.layers.preprocessing.categories import as_categories
+
+            args = (as_categories(args[0]), *args[1:])
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
 
@@ -427,6 +431,40 @@ class Layer(WeightedOperation):
         """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
+    def quantized_build(self, input_shape: Any, mode: Any, config: Any = None) -> None:
+        """Refuse: only layers with a kernel or an embedding table can be quantized. Source: keras Layer.quantized_build.
+
+        Raises:
+            UnsupportedError: always; layers that can be quantized override this method.
+        """
+        raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantized_build` method implemented.")
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a quantized layer, as `call` does. Source: keras Layer.quantized_call.
+
+        Raises:
+            InvalidArgumentError: the layer is not quantized.
+        """
+        if self.quantization_mode is None:
+            raise InvalidArgumentError(
+                f"Invalid quantization mode of layer {self.name!r}: quantized_call() expects a layer that was quantized by quantize(), "
+                "got quantization_mode=None; call the layer instead."
+            )
+        return self.call(*args, **kwargs)
+
+    # ----- members of older Keras -----
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse, as Keras 3 does. Source: keras Layer.add_metric.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"Layer `add_metric()` method is deprecated (layer {self.name!r}). Add your metric in `Model.compile(metrics=[...])`, or "
+            "create metric trackers in __init__() or build() of the layer or model, and call `metric.update_state()` where needed."
+        )
+
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
@@ -439,6 +477,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
+        if type(self).__init__ is Layer.__init__ and not has_own_config(type(self)):  # as Keras records the base's arguments
+            config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
         return {**config, **recorded(self, (*config, "activity_regularizer"))}
@@ -467,8 +507,9 @@ class Layer(WeightedOperation):
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
         arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
-            return cls(**arguments)
+            made = cls(**arguments)
         except TypeError as error:
             if "multiple values" not in str(error):
                 raise
@@ -476,6 +517,17 @@ class Layer(WeightedOperation):
                 f"{cls.__name__} cannot be made from its config: {error}. Its constructor passes {our_class(cls).__name__} an argument "
                 f"that the config also holds: define get_config() in {cls.__name__} and leave it out there."
             ) from error
+        made._take_base_arguments(**untaken)
+        return made
+
+    def _take_base_arguments(self, name: str | None = None, trainable: bool = True, dtype: Any = None) -> None:
+        """Set what a recorded config holds besides the arguments, for a constructor that cannot take it."""
+        if name is not None:
+            self.name = name
+        if not trainable:
+            self.trainable = False
+        if dtype is not None:
+            self.dtype_policy = policies.get(dtype)
 
     @classmethod
     def _known_arguments(cls) -> list[str]:
@@ -514,10 +566,16 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
             refuse_path(f"Layer {config.get('name')!r} ({cls.__name__})", name, config[name])
 
 
-def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
+def _pop_untaken(cls: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Remove and return name, trainable and dtype where a constructor has no such argument."""
+    taken = config_names(cls)
+    return {k: arguments.pop(k) for k in ("name", "trainable", "dtype") if k in arguments and k not in taken}
+
+
+def inner_layer(outer: Mapping[str, Any], config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return a layer made from its config, with weights named under the layer `outer` that contains it."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
-        return deserialize(config)
+        return deserialize(config, custom_objects)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:

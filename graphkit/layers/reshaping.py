@@ -64,6 +64,8 @@ class Reshape(BuiltInLayer):
         target_shape: a tuple of ints, one of which may be -1 to be inferred.
     """
 
+    built_at_once = True
+
     target_shape: Any = argument(check=_target_shape, convert=_sizes)
 
     def call(self, inputs: Any) -> Any:

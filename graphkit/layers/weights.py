@@ -110,6 +110,8 @@ class WeightedOperation(TypedOperation):
         variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
+        if trainable and not self.trainable:
+            variable.trainable = False  # as in Keras; it counts as trainable once the layer is
         self.__dict__.setdefault("_weights", []).append(variable)
         self.mark_changed()
         return variable
@@ -293,6 +295,11 @@ class WeightedOperation(TypedOperation):
     def metrics(self) -> list[Any]:
         """The metrics of this layer and its inner layers. Source: keras.Layer.metrics."""
         return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
+
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
+        return [variable for metric in self.metrics for variable in metric.variables]
 
     # ----- weights in files -----
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphkit.core import nest
 from graphkit.core.deferred import deferred
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, UnknownNameError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnknownNameError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.graph.symbolic import SymbolicTensor
@@ -115,7 +115,63 @@ class Model(Trainer, Layer):
             )
         quantize_layers(self, mode, config, filters, type_check)
 
+    # ----- state as a tree -----
+
+    def get_state_tree(self, value_format: str = "backend_tensor") -> dict[str, Any]:
+        """Return all variables by their paths, as nested dicts. Source: keras.Model.get_state_tree.
+
+        Args:
+            value_format: "backend_tensor" or "numpy_array"; both give arrays here.
+
+        Returns:
+            Dicts under "trainable_variables", "non_trainable_variables", "optimizer_variables" and "metrics_variables".
+
+        Raises:
+            InvalidArgumentError: `value_format` is another one.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise InvalidArgumentError(
+                "Invalid `value_format` argument. Expected one of {'numpy_array', 'backend_tensor'}. "
+                f"Received: value_format={value_format}"
+            )
+        return {kind: _tree_of(variables) for kind, variables in self._variables_by_kind().items()}
+
+    def set_state_tree(self, state_tree: Mapping[str, Any]) -> None:
+        """Assign the values of a tree from `get_state_tree`. Source: keras.Model.set_state_tree.
+
+        The tree may lack some variables. Those that the model does not have are ignored, with a warning.
+
+        Raises:
+            UnknownNameError: A key of the tree itself is unknown.
+        """
+        known = self._variables_by_kind()
+        for kind, tree in state_tree.items():
+            if kind not in known:
+                raise NoSuchLayerError(f"Unknown variable name: {kind}.{did_you_mean(str(kind), list(known))}")
+            by_path, values = {v.path: v for v in known[kind]}, _leaves_of(tree)
+            unknown = [path for path in values if path not in by_path]
+            if unknown:
+                warnings.warn(
+                    f"set_state_tree: model {self.name!r} has no {kind} of the paths {unknown[:5]}; it has {list(by_path)[:20]}.",
+                    stacklevel=2,
+                )
+            for path in values.keys() - unknown:
+                by_path[path].assign(values[path])
+
+    def _variables_by_kind(self) -> dict[str, list[Any]]:
+        optimizer = self.optimizer
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if optimizer is None else optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
+
     # ----- config -----
+
+    def _saved_names(self) -> list[str]:
+        """Return none: a model's own arguments are its graph or layers, or are recorded."""
+        return []
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
@@ -127,12 +183,22 @@ class Model(Trainer, Layer):
 
         Source: keras.Model.from_config.
         """
-        if cls is Model and all(key in config for key in ("layers", "input_layers", "output_layers")):
-            from graphkit.models.functional import Functional
-
-            return Functional.from_config(config, custom_objects)
         with custom_object_scope(custom_objects):
-            return super().from_config(config)
+            if all(key in config for key in ("layers", "input_layers", "output_layers")):
+                from graphkit.models.config import functional_from_config
+                from graphkit.models.functional import Functional
+
+                return functional_from_config(Functional if cls is Model else cls, config)
+            try:
+                return super().from_config(config)
+            except TypeError as error:
+                if isinstance(error, GraphKitError):
+                    raise
+                raise InvalidTypeError(
+                    f"Unable to revive model from config: {cls.__name__}: {error}. The config must hold exactly the arguments of "
+                    f"{cls.__name__}.__init__(); it holds {sorted(map(str, config))}. Return them from get_config(), or define "
+                    "from_config(cls, config)."
+                ) from error
 
     def build(self, input_shape: Any = None) -> None:
         """Create the weights of a model without its own `build`, by running `call` on shapes.
@@ -300,6 +366,27 @@ class Model(Trainer, Layer):
 
 class NoSuchLayerError(UnknownNameError, ValueError):
     """`get_layer` found no layer of this name (Keras raises ValueError there)."""
+
+
+def _tree_of(variables: Sequence[Any]) -> dict[str, Any]:
+    """Return the arrays of variables in nested dicts by the parts of their paths."""
+    tree: dict[str, Any] = {}
+    for variable in variables:
+        *parents, name = variable.path.split("/")
+        inner = tree
+        for parent in parents:
+            inner = inner.setdefault(parent, {})
+        inner[name] = variable.numpy()
+    return tree
+
+
+def _leaves_of(tree: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return the values of nested dicts by their paths."""
+    found: dict[str, Any] = {}
+    for name, value in tree.items():
+        path = f"{above}/{name}" if above else str(name)
+        found.update(_leaves_of(value, path) if isinstance(value, Mapping) else {path: value})
+    return found
 
 
 def _is_shape(value: Any) -> bool:

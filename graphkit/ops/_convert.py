@@ -12,7 +12,7 @@ from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
 from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, UnknownSizeError
 from graphkit.ir.primitive import as_array
-from graphkit.ir.tracing import Tracer
+from graphkit.ir.tracing import Tracer, current_trace
 from graphkit.ir.variable import Variable
 from graphkit.ops._rules import show
 
@@ -32,6 +32,10 @@ def tensor(value: Any, dtype: str | None = None) -> Any:
     """
     if isinstance(value, Variable):
         value = value.as_tensor()
+    elif isinstance(value, np.ndarray):
+        trace = current_trace()
+        if trace is not None and trace.watched_arrays:  # a gradient tape watches arrays
+            value = trace.watched(value)
     if isinstance(value, (Tracer, Variable)):
         return value if dtype is None or value.dtype == dtype else cast_to(value, dtype)
     if isinstance(value, Dim):

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphkit import losses, metrics, ops, optimizers
 from graphkit.core import nest
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
+from graphkit.core.errors import (
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownClassError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
 from graphkit.core.stamps import Stamped, fingerprint, settings_changed
@@ -26,6 +34,10 @@ _SPARSE = ("sparse_categorical_crossentropy",)
 _OF_ONE_SHAPE = ("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy")  # the others broadcast
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
+
+
+class UnknownOutputError(UnknownNameError, InvalidArgumentError):
+    """`loss`, `loss_weights` or `metrics` names an output that does not exist (Keras raises KeyError or ValueError)."""
 
 
 @dataclass
@@ -153,8 +165,9 @@ class Compiled:
             )
         for given, argument in ((self.user_metrics, "metrics"), (self.weighted_metrics, "weighted_metrics")):
             if given is not None and not isinstance(given, (list, tuple, Mapping)):
-                raise InvalidTypeError(
-                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r}"
+                raise InvalidArgumentError(
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r} of type "
+                    f"{type(given)}"
                 )
             for leaf in nest.flatten(given) if given else ():
                 if isinstance(leaf, str) and leaf.lower() not in (*_ACCURACY, *_CROSSENTROPY):
@@ -186,6 +199,12 @@ class Compiled:
         self._name_outputs(model, y_pred)
         outputs = nest.flatten(y_pred)
         chosen = self._losses(self._targets(y, y_pred), outputs)
+        if len(chosen) > len(outputs) == 1:
+            warnings.warn(
+                f"compile: loss has {len(chosen)} entries for one output. As in Keras, only the first is trained on; pass a function "
+                "(y_true, y_pred) that adds them up.",
+                stacklevel=2,
+            )
         if len(chosen) > 1:
             for entry in chosen:
                 entry.mean = Mean(name=f"{entry.name}_loss")
@@ -278,8 +297,9 @@ class Compiled:
         if isinstance(given, Mapping):
             unknown = [k for k in given if k not in names]
             if unknown:
-                raise InvalidArgumentError(
-                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{did_you_mean(str(unknown[0]), names)}"
+                hint = did_you_mean(str(unknown[0]), names)
+                raise UnknownOutputError(
+                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{hint}"
                 )
             return [given.get(n) for n in names]
         if isinstance(given, (list, tuple)):
@@ -340,7 +360,8 @@ class Compiled:
         weights = self._sample_weights(sample_weight, y_pred, targets)
         assert self.output_losses is not None
         parts: list[Any] = []
-        for entry in self.output_losses:
+        used = self.output_losses[:1] if len(outputs) == 1 else self.output_losses
+        for entry in used:
             value = self._one_loss(entry, targets[entry.output], outputs[entry.output], weights[entry.output])
             if entry.mean is not None:
                 entry.mean.update_state(value, sample_weight=ops.cast(shape_of(outputs[entry.output])[0], "float32"))

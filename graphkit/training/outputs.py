@@ -28,7 +28,7 @@ def output_names(model: Any, outputs: Any = None) -> list[str]:
     graph = graph_of(model)
     known = graph.output if graph is not None else outputs
     leaves = nest.flatten(known) if known is not None else []
-    if isinstance(known, Mapping) and len(known) == len(leaves):
+    if isinstance(known, Mapping) and not any(nest.is_nested(value) for value in known.values()):
         return sorted(known)
     return list(graph.output_names) if graph is not None else [f"output_{i + 1}" for i in range(len(leaves))]
 
@@ -99,7 +99,7 @@ def by_output(
         return [convert(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
     if len(names) <= 1:
         return _for_one_output(given, names, what, convert)
-    leaves = _leaves(given, names, what)
+    leaves = [given] if len(partial) == 1 and not nest.is_nested(given) else _leaves(given, names, what)
     if len(leaves) == len(names):
         return [
             None if v is None else convert(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)

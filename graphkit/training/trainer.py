@@ -132,7 +132,9 @@ def _each(config: Any, get: Any) -> Any:
 
 def _check_compiled(model: Any, method: str, training: bool = False) -> None:
     if not model.compiled:
-        raise NotCompiledError(f"You must call `compile()` before calling `{method}()` of model {model.name!r}.")
+        raise NotCompiledError(
+            f"You must call `compile()` before using the model. `{method}()` of model {model.name!r} was called before it."
+        )
     kind = "train" if training else "test"
     check_form(model, kind)
     if overrides(model, f"{kind}_step"):
@@ -202,6 +204,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
         logs = _epoch_logs(model, results)
         if validation is not None and _due(epoch, options["validation_freq"]):
             logs.update({f"val_{k}": v for k, v in _evaluate(model, validation, container).items()})
+        logs = plain_logs(logs)
         container.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -222,10 +225,8 @@ def _epoch_logs(model: Any, results: Any) -> dict[str, Any]:
         raise InvalidTypeError(
             f"A train_step or test_step must return a dict of results by name, got {type(results).__name__}: {results!r:.80}"
         )
-    of_metrics = plain_logs(model.get_metrics_result())
-    if results is not None and set(results) == set(of_metrics):
-        return of_metrics
-    return plain_logs(results)
+    of_metrics = model.get_metrics_result()
+    return dict(of_metrics if results is None or set(results) == set(of_metrics) else results)
 
 
 def _first_epoch(model: Any, options: Mapping[str, Any]) -> int:
@@ -307,7 +308,9 @@ def _due(epoch: int, frequency: Any) -> bool:
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, (list, tuple, set)):
         return epoch + 1 in frequency
-    raise InvalidTypeError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency!r}.")
+    raise InvalidArgumentError(
+        f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency!r} of the type {type(frequency)}."
+    )
 
 
 def _callbacks(model: Any, options: Mapping[str, Any], steps: int | None, validated: bool) -> Any:
@@ -481,7 +484,7 @@ def _evaluate(model: Any, source: Any, container: Any) -> dict[str, Any]:
     model.make_test_function()
     model.reset_metrics()
     container.on_test_begin()
-    logs = _epoch_logs(model, _run_epoch(model, source, container, training=False)[1])
+    logs = plain_logs(_epoch_logs(model, _run_epoch(model, source, container, training=False)[1]))
     container.on_test_end(logs)
     return logs
 
