@@ -478,6 +478,8 @@ def stack(x: Any, axis: int = 0) -> Any:
 
     Source: keras.ops.stack.
     """
+    if isinstance(x, (list, tuple)) and not x:
+        raise InvalidArgumentError("stack: needs at least one tensor, got an empty list.")
     tensors = promote(*x)
     axis = canonical_axis(axis, tensors[0].ndim + 1)
     return concatenate([expand_dims(t, axis) for t in tensors], axis=axis)
@@ -912,6 +914,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     """
     value = tensor(fill_value, dtypes.standardize(dtype))
     wanted = shape_argument(shape, "full")
+    if any(isinstance(s, int) and s < 0 for s in wanted):
+        raise ShapeError(f"A tensor cannot have a negative size, got shape {show(wanted)}.")
     if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
         return broadcast_to(value, wanted)
     return eager(np.full(wanted, value))
