@@ -13,6 +13,7 @@ import numpy as np
 from graphkit import dtype_policies as policies
 from graphkit.core import names, nest
 from graphkit.core.errors import (
+    GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
     NotBuiltError,
@@ -104,9 +105,9 @@ class Layer(WeightedOperation):
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = list(dict.fromkeys([*config_names(type(self)), *_BASE_ARGUMENTS]))
-            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            hints = "".join(did_you_mean(k, known) for k in list(kwargs)[:3])
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs!s:.400}.{hints} It accepts {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {_shown(kwargs)}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -124,6 +125,7 @@ class Layer(WeightedOperation):
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
+            self._check_is_tensor(shapes, arguments)
             given = {wanted[0]: next(iter(shapes.values()), None)}
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
@@ -131,6 +133,14 @@ class Layer(WeightedOperation):
             self._check_build_arguments(wanted)
         self.build(**given)
         self._lock_state()
+
+    def _check_is_tensor(self, shapes: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        first = next(iter(arguments.values()), None)
+        if not shapes and isinstance(first, (int, float)):
+            raise InvalidArgumentError(
+                "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                f"argument: {first!r} (of type {type(first)}), in the call of layer {self.name!r} ({type(self).__name__})."
+            )
 
     def _check_build_arguments(self, wanted: Sequence[str]) -> None:
         taken = signature_of(type(self).call).parameters
@@ -215,7 +225,7 @@ class Layer(WeightedOperation):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise InvalidTypeError(
-                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {signature}."
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {list(signature.parameters)[1:]}."
             ) from None
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
@@ -555,6 +565,10 @@ class Layer(WeightedOperation):
         try:
             made = cls(**arguments)
         except TypeError as error:
+            if "missing" in str(error) and not isinstance(error, GraphKitError):
+                raise InvalidTypeError(
+                    f"Error when deserializing class {cls.__name__!r} using config={_shown(config)}.\n\nException encountered: {error}"
+                ) from error
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
@@ -682,3 +696,10 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_tensors(v) for v in value)
     return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
+
+
+def _shown(config: Mapping[str, Any]) -> str:
+    """Return a config for a message, without the end of long values and of a long config."""
+    texts = {key: repr(value) for key, value in list(config.items())[:6]}
+    entries = [f"{key!r}: {text if len(text) <= 60 else text[:57] + '...'}" for key, text in texts.items()]
+    return "{" + ", ".join([*entries, *([f"... {len(config) - 6} more"] if len(config) > 6 else [])]) + "}"
