@@ -27,8 +27,7 @@ def image_shape(shape: Any, *, default: int, smallest: int, needs_size: bool, we
         ShapeError: the shape does not fit.
     """
     if shape is None or not tuple(shape):
-        known = arranged(default, default, 3) if needs_size else arranged(None, None, 3)
-        return known
+        return arranged(default, default, 3) if needs_size else arranged(None, None, 3)
     shape = tuple(shape)
     published = weights == "imagenet"
     if published and needs_size:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 from graphkit.core import dtypes, names
 from graphkit.core.dims import Dim, public_shape
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, SymbolicValueError
+from graphkit.core.serialization import reads_literal
+from graphkit.core.tensor_shape import TensorShape
 from graphkit.ir.operators import CarriesMask, Symbolic
 from graphkit.ir.spec import TensorSpec
 
@@ -55,6 +57,11 @@ class SymbolicTensor(CarriesMask, Symbolic):
         self.history: KerasHistory | None = None
         self.mask: Any = None
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return shape and dtype as Keras' config of a KerasTensor; inside a graph, `models/config.py` adds its history."""
+        config = {"shape": list(self.shape), "dtype": self.dtype, "keras_history": None}
+        return {"class_name": "__keras_tensor__", "config": config}
+
     def __getstate__(self) -> tuple[Any, ...]:
         return self.name, self.spec, self.mask  # the history is restored by the models that the tensor is part of
 
@@ -92,9 +99,9 @@ class SymbolicTensor(CarriesMask, Symbolic):
     def _keras_shape(self) -> tuple[int | None, ...]:
         return self.shape
 
-    def get_shape(self) -> tuple[int | None, ...]:
+    def get_shape(self) -> TensorShape:
         """Return the shape, as TensorFlow's tensors did."""
-        return self.shape
+        return TensorShape(self.shape)
 
     def reshape(self, newshape: Any) -> Any:
         """Return a tensor with the same elements in another shape, as `ops.reshape`."""
@@ -161,3 +168,8 @@ def _size(size: Any) -> int:
         return index(size)
     except TypeError:
         return -1
+
+
+@reads_literal("__keras_tensor__")
+def _from_literal(config: Any) -> SymbolicTensor:
+    return SymbolicTensor(config["shape"], config["dtype"])

@@ -176,9 +176,14 @@ def _identity(input: Any) -> Any:
     return input if dtype_of(input) == "string" else ops.copy(input)
 
 
-@tensorflow("identity_n tuple", tensors="")
+@tensorflow("identity_n", tensors="")
 def _identity_n(input: Sequence[Any]) -> Any:
     return [as_tensor(part) for part in input]
+
+
+@tensorflow("tuple", tensors="")
+def _tuple(tensors: Sequence[Any], control_inputs: Any = None) -> Any:
+    return [as_tensor(part) for part in tensors]
 
 
 @tensorflow("stop_gradient")

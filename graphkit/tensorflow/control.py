@@ -10,7 +10,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError, UnsupportedError
-from graphkit.tensorflow.table import NAMES, as_tensor, is_deferred, shape_of, tensorflow
+from graphkit.tensorflow.table import as_tensor, is_deferred, shape_of, tensorflow
 
 
 @tensorflow("cond", tensors="")
@@ -190,4 +190,7 @@ def _called(func: Any, inp: Any, kinds: Any, what: str, prepare: Callable[[Any],
     return as_tensor(made, kinds)
 
 
-NAMES["custom_gradient"] = ops.custom_gradient
+@tensorflow("custom_gradient", tensors="")
+def custom_gradient(f: Any = None) -> Any:
+    """Give a function a gradient of its own: it returns (value, function of the value's gradient). Source: tf.custom_gradient."""
+    return custom_gradient if f is None else ops.custom_gradient(f)

@@ -6,7 +6,6 @@ import base64
 import glob as globbing
 import io
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -177,11 +176,6 @@ def gfile(name: Any, mode: str = "r") -> Any:
     return open(_text(name), mode) if mode in ("r", "rb") else open_log(_text(name), mode)  # the caller closes it
 
 
-def _moved(src: Any, dst: Any, overwrite: bool = False) -> None:
-    _copied(src, dst, overwrite)
-    os.remove(_text(src))
-
-
 def _copied(src: Any, dst: Any, overwrite: bool = False) -> None:
     write_bytes(_text(dst), Path(_text(src)).read_bytes(), overwrite=overwrite)
 
@@ -195,10 +189,7 @@ NAMES.update({
     "io.gfile.listdir": lambda path: os.listdir(_text(path)),
     "io.gfile.makedirs": lambda path: make_folder(_text(path)) and None,
     "io.gfile.mkdir": lambda path: make_folder(_text(path)) and None,
-    "io.gfile.remove": lambda path: os.remove(_text(path)),
-    "io.gfile.rmtree": lambda path: shutil.rmtree(_text(path)),
     "io.gfile.copy": _copied,
-    "io.gfile.rename": _moved,
     "io.gfile.stat": lambda path: os.stat(_text(path)),
     "io.gfile.walk": lambda top, topdown=True, onerror=None: os.walk(_text(top), topdown=topdown, onerror=onerror),
 })  # fmt: skip

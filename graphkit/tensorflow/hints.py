@@ -20,16 +20,55 @@ _SUMMARY = "use keras.callbacks.TensorBoard in model.fit, or keras.callbacks.CSV
 _FEATURES = "use keras.utils.FeatureSpace, or preprocessing layers: keras.layers.Normalization, StringLookup, CategoryEncoding, ..."
 _IO = "files are read with tf.io.read_file, pictures with tf.io.decode_png and tf.io.decode_jpeg, text with Python's open()."
 
+_LOW_LEVEL = "it is a part of TensorFlow's own machinery, which has no counterpart here."
+_QUANTIZED = "there are no quantized dtypes; use int8 arrays, or model.quantize('int8')."
+_OVER_SEVERAL = "transforms over several axes: apply tf.signal.fft or tf.signal.fft2d to each axis after tf.transpose."
+
 HINTS: dict[str, str] = {
+    **dict.fromkeys(
+        (
+            "AggregationMethod", "CriticalSection", "DeviceSpec", "NoneTensorSpec", "Operation", "RegisterGradient",
+            "TensorArraySpec", "check_pinned", "fingerprint", "import_graph_def", "load_library", "load_op_library",
+            "make_tensor_proto", "no_gradient", "nondifferentiable_batch_function", "ragged_fill_empty_rows",
+            "ragged_fill_empty_rows_grad", "register_tensor_conversion_function", "resource", "type_spec_from_value", "variant",
+            "dtypes.resource", "dtypes.variant", "random_index_shuffle", "nn.with_space_to_batch", "random.Algorithm",
+            "random.create_rng_state", "conv2d_backprop_filter_v2", "conv2d_backprop_input_v2",
+            "nn.depthwise_conv2d_backprop_filter", "nn.depthwise_conv2d_backprop_input", "nn.ctc_unique_labels",
+        ),
+        _LOW_LEVEL,
+    ),
+    **dict.fromkeys(
+        [f"{place}{name}" for place in ("", "dtypes.") for name in ("qint8", "qint16", "qint32", "quint8", "quint16")]
+        + ["dtypes.QUANTIZED_DTYPES"],
+        _QUANTIZED,
+    ),
+    **dict.fromkeys(("fftnd", "ifftnd", "rfftnd", "irfftnd"), _OVER_SEVERAL),
+    **dict.fromkeys(
+        (
+            "nn.fixed_unigram_candidate_sampler", "nn.learned_unigram_candidate_sampler", "nn.compute_accidental_hits",
+            "random.all_candidate_sampler", "random.fixed_unigram_candidate_sampler",
+            "random.learned_unigram_candidate_sampler",
+        ),
+        _SAMPLED,
+    ),
+    "approx_top_k": "use tf.math.top_k.", "nn.approx_max_k": "use tf.math.top_k.", "nn.approx_min_k": "use tf.math.top_k.",
+    "conv": "use tf.nn.convolution.", "nn.atrous_conv2d_transpose": "use tf.nn.conv2d_transpose with dilations.",
+    "extract_volume_patches": "use keras.ops.image.extract_patches_3d.",
+    "matrix_square_root": "use tf.linalg.eigh: v diag(sqrt(e)) v^T for a symmetric matrix.",
+    "nn.batch_norm_with_global_normalization": "use tf.nn.batch_normalization.",
+    "nn.isotonic_regression": "scikit-learn has it: sklearn.isotonic.IsotonicRegression.",
+    "linalg.lu_reconstruct": "multiply the triangles: tf.linalg.band_part and tf.matmul.",
+    "random.stateless_parameterized_truncated_normal": "use tf.random.stateless_truncated_normal.",
     "GradientTape": "use graphkit.value_and_grad(function, variables).",
     "Graph": _GRAPHS, "Session": _GRAPHS, "placeholder": _GRAPHS, "get_variable": _GRAPHS, "gradients": "use tf.GradientTape.",
     "hessians": "use two nested tf.GradientTape blocks.",
     "compat.v1": _GRAPHS,
     "compat.v2": "the names of TensorFlow 2 are in tensorflow itself.",
     "contrib": "tf.contrib belonged to TensorFlow 1; many of its parts are in keras.layers and keras.optimizers.",
-    "IndexedSlices": _SPARSE, "SparseTensor": _SPARSE, "SparseTensorSpec": _SPARSE, "sparse": _SPARSE, "sets": _SPARSE,
+    "IndexedSlices": _SPARSE, "IndexedSlicesSpec": _SPARSE, "SparseTensor": _SPARSE, "SparseTensorSpec": _SPARSE,
+    "sparse": _SPARSE, "sets": _SPARSE,
     "ragged": _SPARSE, "RaggedTensorSpec": _SPARSE, "edit_distance": _SPARSE,
-    "Module": "use keras.layers.Layer or keras.Model as the base class.",
+
     "TypeSpec": "only tf.TensorSpec is provided.", "OptionalSpec": "only tf.TensorSpec is provided.",
     "data": "tf.data.Dataset and tf.data.AUTOTUNE are provided. " + _RECORDS.capitalize(),
     "data.TFRecordDataset": "files of TFRecords are not read: " + _RECORDS,
@@ -50,6 +89,7 @@ HINTS: dict[str, str] = {
     "image.sample_distorted_bounding_box": "draw the box with tf.random.uniform, and cut it out with tf.image.crop_to_bounding_box.",
     "image": "keras.layers has layers for augmentation: RandomCrop, RandomRotation, RandomZoom, RandomTranslation, ...",
     "io": _IO,
+    "io.gfile": "use Python's os and shutil: os.remove, os.replace, shutil.rmtree.",
     "io.TFRecordWriter": "write arrays with numpy.savez, and read them with numpy.load.",
     "io.TFRecordOptions": "write arrays with numpy.savez, and read them with numpy.load.",
     "io.parse_example": _RECORDS, "io.parse_single_example": _RECORDS, "io.FixedLenFeature": _RECORDS, "io.VarLenFeature": _RECORDS,

@@ -186,9 +186,10 @@ def _resize_with_pad(
     height, width = shape_of(image)[-3:-1]
     tall, wide = number(target_height, "target_height"), number(target_width, "target_width")
     ratio = max(width / wide, height / tall)
-    new = (int(np.floor(height / ratio)), int(np.floor(width / ratio)))
-    resized = resize(image, new, method, antialias=antialias)
-    return pad_to(resized, max((tall - new[0]) // 2, 0), max((wide - new[1]) // 2, 0), tall, wide)
+    new = [float(side / ratio) for side in (height, width)]
+    resized = resize(image, [int(np.floor(side)) for side in new], method, antialias=antialias)
+    top, left = (max(int(np.floor((target - side) / 2)), 0) for target, side in zip((tall, wide), new, strict=True))
+    return pad_to(resized, top, left, tall, wide)
 
 
 @tensorflow("image.central_crop")
@@ -331,6 +332,7 @@ def _hsv_to_rgb(images: Any) -> Any:
 
 _YIQ = np.array([[0.299, 0.59590059, 0.2115], [0.587, -0.27455667, -0.52273617], [0.114, -0.32134392, 0.31119955]])
 _YUV = np.array([[0.299, -0.14714119, 0.61497538], [0.587, -0.28886916, -0.51496512], [0.114, 0.43601035, -0.10001026]])
+_FROM_YIQ = np.array([[1, 1, 1], [0.95598634, -0.27201283, -1.10674021], [0.6208248, -0.64720424, 1.70423049]])
 _FROM_YUV = np.array([[1, 1, 1], [0, -0.394642334, 2.03206185], [1.13988303, -0.58062185, 0]])
 
 
@@ -340,7 +342,7 @@ def _mixed(matrix: Any) -> Callable[[Any], Any]:
 
 add_rows("images", {
     "image.rgb_to_hsv": _rgb_to_hsv, "image.hsv_to_rgb": _hsv_to_rgb, "image.rgb_to_yiq": _mixed(_YIQ),
-    "image.yiq_to_rgb": _mixed(np.linalg.inv(_YIQ)), "image.rgb_to_yuv": _mixed(_YUV), "image.yuv_to_rgb": _mixed(_FROM_YUV),
+    "image.yiq_to_rgb": _mixed(_FROM_YIQ), "image.rgb_to_yuv": _mixed(_YUV), "image.yuv_to_rgb": _mixed(_FROM_YUV),
     "image.grayscale_to_rgb": lambda images: ops.concatenate([images] * 3, axis=-1),
 })  # fmt: skip
 
@@ -399,7 +401,8 @@ def _add_random(name: str, change: Callable[..., Any], parameters: str) -> None:
     def stateless(image: Any, *rest: Any) -> Any:
         return change(image, stateless_seed(rest[-1]), *rest[:-1])
 
-    add_rows(f"{parameters} seed=", {f"image.random_{name}": draw, f"image.stateless_random_{name}": stateless})
+    add_rows(f"{parameters} seed=", {f"image.random_{name}": draw})
+    add_rows(f"{parameters} seed{'=' if name == 'saturation' else ''}", {f"image.stateless_random_{name}": stateless})
 
 
 for _name, (_change, _parameters) in _CHANGES.items():
@@ -435,8 +438,8 @@ def _stateless_random_crop(value: Any, size: Any, seed: Any) -> Any:
 
 @tensorflow("image.psnr", tensors="a b")
 def _psnr(a: Any, b: Any, max_val: Any) -> Any:
+    peak = float(max_val) if "float" in dtype_of(a) else float(max_val) / np.iinfo(dtype_of(a)).max
     a, b = (converted(x, "float32") for x in (a, b))
-    peak = float(max_val) if "float" in dtype_of(a) else max_val
     mean = ops.mean(ops.square(a - b), axis=(-3, -2, -1))
     return 20 * math.log10(peak) - ops.log(mean) * (10 / math.log(10))
 

@@ -107,8 +107,11 @@ def _diag(
 ) -> Any:
     offset = _one_diagonal(k, "tf.linalg.diag")
     size = shape_of(diagonal)[-1]
-    rows = size + max(-offset, 0) if num_rows == -1 else int(num_rows)
-    columns = size + max(offset, 0) if num_cols == -1 else int(num_cols)
+    if num_rows == num_cols == -1:
+        rows = columns = size + abs(offset)
+    else:
+        rows = size + max(-offset, 0) if num_rows == -1 else int(num_rows)
+        columns = size + max(offset, 0) if num_cols == -1 else int(num_cols)
     places = np.eye(rows, columns, offset, dtype=bool)
     source = np.zeros((rows, columns), int)
     source[places] = np.arange(int(places.sum()))

@@ -58,7 +58,7 @@ def _elements(array: Any, summarize: int) -> str:
 
 
 def print_(
-    *inputs: Any, output_stream: Any = sys.stderr, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
+    *inputs: Any, output_stream: Any = None, summarize: int = 3, sep: str = " ", end: str = "\n", name: Any = None
 ) -> None:
     """Print tensors, to the standard error stream by default. Source: tf.print."""
     stream = output_stream
@@ -91,7 +91,17 @@ def _no_scope(*_: Any, **__: Any) -> Iterator[None]:
     yield
 
 
-def device(device_name: Any = None) -> Any:
+def control_dependencies(control_inputs: Any) -> Any:
+    """A scope without effect: operations run in the order of the code. Source: tf.control_dependencies."""
+    return nullcontext(control_inputs)
+
+
+def variable_creator_scope(variable_creator: Any) -> Any:
+    """Not provided. Source: tf.variable_creator_scope."""
+    raise UnsupportedError("tf.variable_creator_scope is not supported; create the variables with the function itself.")
+
+
+def device(device_name: Any) -> Any:
     """A scope without effect: training runs on the CPUs. Source: tf.device."""
     return nullcontext(device_name)
 
@@ -131,6 +141,21 @@ def functions_run_eagerly() -> bool:
 
 def _nothing(*_: Any, **__: Any) -> None:
     """Accept a setting that has no meaning here."""
+
+
+def group(*inputs: Any) -> None:
+    """Return nothing: the operations have run already. Source: tf.group."""
+
+
+def enable_check_numerics(stack_height_limit: int = 30, path_length_limit: int = 50) -> None:
+    """Not provided. Source: tf.debugging.enable_check_numerics."""
+    raise UnsupportedError(
+        "tf.debugging.enable_check_numerics is not supported; use keras.callbacks.TerminateOnNaN, or tf.debugging.check_numerics."
+    )
+
+
+def set_log_device_placement(enabled: bool) -> None:
+    """Accept a setting that has no meaning here. Source: tf.debugging.set_log_device_placement."""
 
 
 def _set(key: str) -> Callable[[Any], None]:
@@ -192,7 +217,7 @@ def _sign(what: str, holds: Callable[[Any], Any]) -> Callable[..., None]:
 
 
 for _names, _symbol, _compare in (
-    ("debugging.assert_equal assert_equal", "==", np.equal), ("debugging.assert_none_equal", "!=", np.not_equal),
+    ("debugging.assert_equal assert_equal", "==", np.equal),
     ("debugging.assert_less assert_less", "<", np.less), ("debugging.assert_less_equal", "<=", np.less_equal),
     ("debugging.assert_greater assert_greater", ">", np.greater), ("debugging.assert_greater_equal", ">=", np.greater_equal),
 ):  # fmt: skip
@@ -202,6 +227,11 @@ for _names, _what, _holds in (
     ("debugging.assert_negative", "< 0", lambda x: x < 0), ("debugging.assert_non_positive", "<= 0", lambda x: x <= 0),
 ):  # fmt: skip
     tensorflow(_names, tensors="")(_sign(_what, _holds))
+
+
+@tensorflow("debugging.assert_none_equal", tensors="")
+def _assert_none_equal(x: Any, y: Any, summarize: Any = None, message: Any = None) -> None:
+    _comparison("!=", np.not_equal)(x, y, message)
 
 
 @tensorflow("debugging.assert_near", tensors="")
@@ -414,10 +444,10 @@ NAMES.update({
     "device": device,
     "name_scope": name_scope,
     "compat.v1.name_scope": name_scope, "compat.v1.variable_scope": _no_scope,
-    "control_dependencies": _no_scope, "init_scope": _no_scope, "variable_creator_scope": _no_scope,
+    "control_dependencies": control_dependencies, "init_scope": _no_scope, "variable_creator_scope": variable_creator_scope,
     "get_current_name_scope": lambda: "",
     "executing_eagerly": lambda: True, "inside_function": lambda: False,
-    "no_op": _nothing, "group": _nothing,
+    "no_op": _nothing, "group": group,
     "get_logger": _logger,
     "autograph.set_verbosity": _nothing,
     "autograph.experimental.do_not_convert": lambda func=None: func if func is not None else (lambda f: f),
@@ -447,9 +477,9 @@ NAMES.update({
     "config.threading.get_intra_op_parallelism_threads": lambda: _settings["intra"],
     "config.threading.set_inter_op_parallelism_threads": _set("inter"),
     "config.threading.get_inter_op_parallelism_threads": lambda: _settings["inter"],
-    "debugging.enable_check_numerics": _nothing, "debugging.disable_check_numerics": _nothing,
+    "debugging.enable_check_numerics": enable_check_numerics, "debugging.disable_check_numerics": _nothing,
     "debugging.enable_traceback_filtering": _nothing, "debugging.disable_traceback_filtering": _nothing,
-    "debugging.is_traceback_filtering_enabled": lambda: False, "debugging.set_log_device_placement": _nothing,
+    "debugging.is_traceback_filtering_enabled": lambda: False, "debugging.set_log_device_placement": set_log_device_placement,
     "debugging.get_log_device_placement": lambda: False, "debugging.experimental.enable_dump_debug_info": _nothing,
     "debugging.is_numeric_tensor": lambda tensor: as_dtype(dtype_of(tensor)).is_numeric,
     "test.is_gpu_available": lambda *_, **__: False, "test.gpu_device_name": lambda: "",

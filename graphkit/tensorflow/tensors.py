@@ -3,95 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from graphkit import Variable as KerasVariable
 from graphkit import ops
+from graphkit.core import nest
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
+from graphkit.core.tensor_shape import TensorShape
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.tracing import Tracer
 from graphkit.tensorflow.dtypes import as_dtype, dtype_name
 from graphkit.tensorflow.table import NAMES, as_tensor, dtype_of, is_deferred, is_tensor, shape_of, sizes_of, tensorflow
-
-
-class TensorShape(tuple[Any, ...]):
-    """A shape: a tuple of ints and None with TensorFlow's methods.
-
-    Args:
-        dims: the sizes; an int for one axis, None for an unknown rank, which is refused.
-
-    Source: tf.TensorShape.
-    """
-
-    __slots__ = ()
-
-    def __new__(cls, dims: Any) -> TensorShape:  # noqa: D102  # the class says it
-        if dims is None:
-            raise UnsupportedError(
-                "A shape of unknown rank is not supported; give one size for each axis, None if it is unknown."
-            )
-        dims = (dims,) if isinstance(dims, (int, np.integer)) else dims
-        return super().__new__(cls, (None if d is None or isinstance(d, Dim) or d == -1 else int(d) for d in dims))
-
-    @property
-    def rank(self) -> int:
-        """The number of axes."""
-        return len(self)
-
-    ndims = rank
-    dims = property(lambda self: list(self))
-
-    def as_list(self) -> list[int | None]:
-        """Return the sizes as a list."""
-        return list(self)
-
-    def num_elements(self) -> int | None:
-        """Return the number of elements; None if a size is unknown."""
-        return int(np.prod(self, dtype=int)) if self.is_fully_defined() else None
-
-    def is_fully_defined(self) -> bool:
-        """Return whether all sizes are known."""
-        return None not in self
-
-    def is_compatible_with(self, other: Any) -> bool:
-        """Return whether a tensor can have both shapes."""
-        other = TensorShape(other)
-        return len(self) == len(other) and all(a == b or None in (a, b) for a, b in zip(self, other, strict=True))
-
-    def assert_is_compatible_with(self, other: Any) -> None:
-        """Raise ShapeError if no tensor can have both shapes."""
-        if not self.is_compatible_with(other):
-            raise ShapeError(f"Shapes {self} and {TensorShape(other)} are incompatible.")
-
-    def assert_has_rank(self, rank: int) -> None:
-        """Raise ShapeError for another number of axes."""
-        if len(self) != rank:
-            raise ShapeError(f"Shape {self} must have rank {rank}.")
-
-    def concatenate(self, other: Any) -> TensorShape:
-        """Return this shape followed by another."""
-        return TensorShape((*self, *TensorShape(other)))
-
-    def merge_with(self, other: Any) -> TensorShape:
-        """Return the shape with unknown sizes taken from another."""
-        self.assert_is_compatible_with(other)
-        return TensorShape(a if a is not None else b for a, b in zip(self, TensorShape(other), strict=True))
-
-    def __getitem__(self, key: Any) -> Any:
-        made = tuple.__getitem__(self, key)
-        return TensorShape(made) if isinstance(key, slice) else made
-
-    def __add__(self, other: Any) -> TensorShape:
-        return self.concatenate(other)
-
-    def __repr__(self) -> str:
-        return f"TensorShape({list(self)})"
-
-    def __str__(self) -> str:
-        return f"({', '.join(map(str, self))}{',' if len(self) == 1 else ''})"
 
 
 class TensorSpec:
@@ -463,4 +389,90 @@ def _broadcast(*shapes: Any) -> list[Any]:
 NAMES.update({
     "Tensor": Tensor, "TensorArray": TensorArray, "TensorShape": TensorShape, "TensorSpec": TensorSpec, "Variable": Variable,
     "newaxis": None,
+})  # fmt: skip
+
+
+class Module:
+    """A base class that finds the variables in its attributes. Source: tf.Module."""
+
+    def __init__(self, name: str | None = None) -> None:
+        self._name = name or type(self).__name__.lower()
+
+    @property
+    def name(self) -> str:
+        """The module's name."""
+        return self._name
+
+    @property
+    def name_scope(self) -> Any:
+        """A scope without effect."""
+        return nullcontext(self._name)
+
+    @classmethod
+    def with_name_scope(cls, method: Any) -> Any:
+        """Return the method."""
+        return method
+
+    @property
+    def variables(self) -> tuple[Any, ...]:
+        """The variables in the attributes, and in those of modules and layers inside, sorted by the attributes' names."""
+        found: dict[int, Any] = {}
+        for part in self._parts():
+            inner = [part] if isinstance(part, KerasVariable) else getattr(part, "variables", ())
+            found.update((id(v), v) for v in inner)
+        return tuple(found.values())
+
+    @property
+    def trainable_variables(self) -> tuple[Any, ...]:
+        """The variables that gradient tapes watch."""
+        return tuple(v for v in self.variables if v.trainable)
+
+    @property
+    def non_trainable_variables(self) -> tuple[Any, ...]:
+        """The variables that gradient tapes do not watch."""
+        return tuple(v for v in self.variables if not v.trainable)
+
+    @property
+    def submodules(self) -> tuple[Any, ...]:
+        """The modules and layers in the attributes, and in theirs."""
+        own = [part for part in self._parts() if not isinstance(part, KerasVariable)]
+        return tuple(own + [inner for part in own for inner in getattr(part, "submodules", ())])
+
+    def _parts(self) -> list[Any]:
+        leaves = nest.flatten([value for _, value in sorted(vars(self).items())])
+        return [
+            part for part in leaves if isinstance(part, (KerasVariable, Module)) or hasattr(part, "trainable_variables")
+        ]
+
+
+class VariableSynchronization:
+    """When replicas synchronize a variable: accepted, without effect. Source: tf.VariableSynchronization."""
+
+    AUTO, NONE, ON_WRITE, ON_READ = "auto", "none", "on_write", "on_read"
+
+
+class VariableAggregation:
+    """How replicas join a variable's updates: accepted, without effect. Source: tf.VariableAggregation."""
+
+    NONE, SUM, MEAN, ONLY_FIRST_REPLICA = "none", "sum", "mean", "only_first_replica"
+
+
+def _initializer(name: str, **defaults: Any) -> Any:
+    """Return a constructor of a Keras initializer, with TensorFlow's defaults."""
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        from graphkit import initializers
+
+        given = dict(zip(defaults, args, strict=False))
+        return getattr(initializers, name)(**{**defaults, **given, **kwargs})
+
+    return make
+
+
+NAMES.update({
+    "Module": Module, "VariableAggregation": VariableAggregation, "VariableSynchronization": VariableSynchronization,
+    "zeros_initializer": _initializer("Zeros"), "ones_initializer": _initializer("Ones"),
+    "constant_initializer": _initializer("Constant", value=0),
+    "random_normal_initializer": _initializer("RandomNormal", mean=0.0, stddev=0.05, seed=None),
+    "random_uniform_initializer": _initializer("RandomUniform", minval=-0.05, maxval=0.05, seed=None),
 })  # fmt: skip

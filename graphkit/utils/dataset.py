@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -52,30 +53,6 @@ __all__ = [
 
 Start = Callable[[], Iterator[Any]]
 Transform = Callable[[Iterator[Any]], Iterator[Any]]
-
-
-class _Experimental:
-    """`tf.data.experimental`: the names that scripts use there."""
-
-    AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY = AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
-
-    @staticmethod
-    def cardinality(dataset: Dataset) -> Any:
-        """Return the number of elements: see `Dataset.cardinality`."""
-        return dataset.cardinality()
-
-    @staticmethod
-    def assert_cardinality(expected_cardinality: Any) -> Callable[[Dataset], Dataset]:
-        """Return a function for `Dataset.apply`: see `Dataset.assert_cardinality`."""
-        return lambda dataset: dataset.assert_cardinality(expected_cardinality)
-
-    @staticmethod
-    def ignore_errors(log_warning: bool = False) -> Callable[[Dataset], Dataset]:
-        """Return a function for `Dataset.apply`: see `Dataset.ignore_errors`."""
-        return lambda dataset: dataset.ignore_errors(log_warning)
-
-
-experimental = _Experimental()
 
 
 class Options:
@@ -874,6 +851,8 @@ class Dataset:
             made = []
             for element in source:
                 made.append(element)
+                if len(made) == self._count:  # whoever counts elements does not ask for one more
+                    kept[:], is_whole = made, True
                 yield element
             kept[:], is_whole = made, True
 
@@ -1223,3 +1202,32 @@ def _typed_component(spec: TensorSpec, value: Any) -> Any:
             f"`generator` yielded an element of shape {array.shape} where an element of shape {tuple(spec.shape)} was expected."
         )
     return array
+
+
+# ----- tf.data.experimental -----
+
+
+def cardinality(dataset: Dataset) -> Any:
+    """Return the number of elements: see `Dataset.cardinality`."""
+    return dataset.cardinality()
+
+
+def assert_cardinality(expected_cardinality: Any) -> Callable[[Dataset], Dataset]:
+    """Return a function for `Dataset.apply`: see `Dataset.assert_cardinality`."""
+    return lambda dataset: dataset.assert_cardinality(expected_cardinality)
+
+
+def ignore_errors(log_warning: bool = False) -> Callable[[Dataset], Dataset]:
+    """Return a function for `Dataset.apply`: see `Dataset.ignore_errors`."""
+    return lambda dataset: dataset.ignore_errors(log_warning)
+
+
+experimental = SimpleNamespace(
+    AUTOTUNE=AUTOTUNE,
+    INFINITE_CARDINALITY=INFINITE_CARDINALITY,
+    UNKNOWN_CARDINALITY=UNKNOWN_CARDINALITY,
+    assert_cardinality=assert_cardinality,
+    cardinality=cardinality,
+    ignore_errors=ignore_errors,
+)
+"""The names of `tf.data.experimental` that scripts use."""

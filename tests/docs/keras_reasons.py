@@ -9,7 +9,6 @@ _REMAT = "recomputes values in the backward pass to save memory of an accelerato
 _STATELESS = "specific to Keras on JAX; programs here have their state as inputs and outputs"
 
 REASONS: dict[str, str] = {
-    "applications": "builds known nets whose weights are downloaded; files saved from them open like any other",
     "Function": "here, functional models take its place: `Model(inputs, outputs)`",
     "RematScope": _REMAT,
     "StatelessScope": _STATELESS,

@@ -15,8 +15,10 @@ from graphkit.tensorflow import NAMES, hint_for
 from tests.tensorflow import calls
 
 RECORDED = json.loads((Path(__file__).parents[2] / "fixtures" / "tensorflow_answers.json").read_text(encoding="utf-8"))
-DTYPES: dict[str, str] = {}
-"""Calls whose result has another dtype here, and why."""
+LESS_EXACT = {
+    'tf.image.resize(image, (8, 9), "bicubic")': 4e-4,  # TensorFlow reads the cubic weights off a table with 1024 steps
+}
+"""Calls whose numbers TensorFlow computes less exactly, with the relative difference."""
 
 
 def test_every_call_has_an_answer() -> None:
@@ -32,14 +34,14 @@ def test_a_call_gives_what_tensorflow_gives(call: str) -> None:
     wanted = RECORDED["answers"][call]
 
     assert [leaf[1] for leaf in given] == [leaf[1] for leaf in wanted]
-    if call not in DTYPES:
-        assert [leaf[0] for leaf in given] == [leaf[0] for leaf in wanted]
+    assert [leaf[0] for leaf in given] == [leaf[0] for leaf in wanted]
     for (kind, _, numbers), (_, _, expected) in zip(given, wanted, strict=True):
         if kind == "string":
             assert numbers == expected
         else:
+            limit = LESS_EXACT.get(call, 2e-5)
             np.testing.assert_allclose(
-                np.array(numbers, float), np.array(expected, float), rtol=2e-5, atol=2e-5 * _largest(expected)
+                np.array(numbers, float), np.array(expected, float), rtol=limit, atol=limit * _largest(expected)
             )
 
 
@@ -48,15 +50,13 @@ def _largest(numbers: Any) -> float:
     return float(np.max(np.abs(finite[np.isfinite(finite)]), initial=1e-3))
 
 
-# Arguments that graphkit's function has in addition, or lacks, and why.
-ARGUMENTS = {
-    "dtypes.as_dtype": "the same argument, type_value",
-}
-
-
 def names_with_arguments() -> list[str]:
     """Return the functions of the table whose arguments TensorFlow's signature tells."""
-    return sorted(n for n, wanted in RECORDED["names"].items() if wanted is not None and n in NAMES and not inspect.isclass(NAMES[n]))
+    return sorted(
+        n
+        for n, wanted in RECORDED["names"].items()
+        if wanted is not None and n in NAMES and not inspect.isclass(NAMES[n])
+    )
 
 
 @pytest.mark.parametrize("name", names_with_arguments())
@@ -70,7 +70,9 @@ def test_a_function_takes_the_arguments_of_tensorflow(name: str) -> None:
     wanted = [(n, d) for n, d in RECORDED["names"][name] if not n.startswith("_")]
 
     assert [n for n, _ in own][: len(wanted)] == [n for n, _ in wanted]
-    assert [n for n, d in own if d == "" and not n.startswith("*")] == [n for n, d in wanted if d == "" and not n.startswith("*")]
+    assert [n for n, d in own if d == "" and not n.startswith("*")] == [
+        n for n, d in wanted if d == "" and not n.startswith("*")
+    ]
 
 
 def test_every_public_name_is_there_or_says_what_to_use() -> None:
