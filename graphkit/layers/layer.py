@@ -560,7 +560,8 @@ class Layer(WeightedOperation):
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        ours = our_class(cls)._known_arguments()  # these expect tuples, not lists
+        arguments = {k: _argument_from_config(v, k in ours) for k, v in config.items() if k not in dropped}
         untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
             made = cls(**arguments)
@@ -662,11 +663,11 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
     return recorded
 
 
-def _argument_from_config(value: Any) -> Any:
-    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
+def _argument_from_config(value: Any, is_ours: bool) -> Any:
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Our lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
-    return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
+    return tuple(value) if is_ours and isinstance(value, list) and value and all(isinstance(v, int) for v in value) else value
 
 
 def _build_arguments(cls: type[Layer]) -> list[str]:
