@@ -106,8 +106,17 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
 
 _TENSORFLOW_NAMES = {
     "": ("GradientTape",),
-    "data": ("AUTOTUNE", "Dataset", "INFINITE_CARDINALITY", "Iterator", "Options", "UNKNOWN_CARDINALITY"),
+    "data": (
+        "AUTOTUNE",
+        "Dataset",
+        "INFINITE_CARDINALITY",
+        "Iterator",
+        "Options",
+        "TextLineDataset",
+        "UNKNOWN_CARDINALITY",
+    ),
     "data.experimental": (
+        "AutoShardPolicy",
         "AUTOTUNE",
         "INFINITE_CARDINALITY",
         "UNKNOWN_CARDINALITY",
