@@ -124,8 +124,9 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         array = as_array(value)
     except ValueError as error:
         raise ShapeError(
-            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: {error}."
-        ) from None
+            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: its parts have different lengths. Pad them "
+            "to one length, for example with keras.utils.pad_sequences."
+        ) from error
     if (
         array.dtype == object
         and not isinstance(value, (np.ndarray, str))

@@ -926,6 +926,8 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     Source: keras.ops.full.
     """
     wanted = shape_argument(shape, "full")
+    if any(isinstance(s, int) and s < 0 for s in wanted):
+        raise ShapeError(f"A tensor cannot have a negative size, got shape {show(wanted)}.")
     if isinstance(fill_value, Symbolic):
         from graphkit.ops.elementwise import cast
 
