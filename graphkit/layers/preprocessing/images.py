@@ -104,6 +104,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     pixels, masks are transformed like the images, and `change_boxes` returns the boxes.
     """
 
+    takes_numbers = True
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # whether it also acts at inference
     augments: ClassVar[bool] = True  # whether models called without `training` leave the images unchanged
