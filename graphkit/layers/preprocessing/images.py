@@ -261,8 +261,8 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     def converted(self, bounding_boxes: Any, source: str, target: str, height: Any, width: Any) -> Any:
         """Convert boxes from one format to another; "own" is the layer's."""
         own = str(self.bounding_box_format)
-        forms = [own if form == "own" else form for form in (source, target)]
-        return boxes_of.convert_format(bounding_boxes, *forms, height=height, width=width)
+        source, target = (own if form == "own" else form for form in (source, target))
+        return boxes_of.convert_format(bounding_boxes, source, target, height, width)
 
     def _cast(self, images: Any) -> Any:
         return ops.cast(images, self.compute_dtype)
