@@ -252,7 +252,7 @@ class WeightedOperation(TypedOperation):
         if not any(held is value for held in known):
             raise InvalidArgumentError(
                 "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must be "
-                f"created in the `__init__()` method or in the `build()` method. Layer {self.name!r} ({type(self).__name__}), new: {name!r}."
+                f"created in the `__init__()` method or in the `build()` method. New in layer {self.name!r}: {name!r}."
             )
 
     def count_params(self) -> int:

@@ -7,6 +7,7 @@ model alike. `HINTS` says what to use in the place of names that are absent.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from graphkit.tensorflow import (
@@ -22,13 +23,14 @@ from graphkit.tensorflow import (
     runtime,
     signals,
     strings,
+    table,
     tensors,
 )
 from graphkit.tensorflow.hints import HINTS, PACKAGES, hint_for
 from graphkit.tensorflow.runtime import VERSION
 from graphkit.tensorflow.table import NAMES
 
-__all__ = ["HINTS", "NAMES", "PACKAGES", "VERSION", "hint_for", "modules", "names_in"]
+__all__ = ["HINTS", "NAMES", "PACKAGES", "VERSION", "hint_for", "modules", "names_in", "pure_functions"]
 
 NAMES.update(dtypes.NAMES)
 NAMES.update({f"dtypes.{name}": value for name, value in dtypes.NAMES.items()})
@@ -70,6 +72,18 @@ NAMES.update({
     f"compat.v1.{name}": _nothing
     for name in ("enable_eager_execution", "enable_v2_behavior", "enable_v2_tensorshape", "enable_resource_variables")
 })  # fmt: skip
+
+
+def pure_functions() -> dict[str, Any]:
+    """Return the functions of the table that only compute: from tensors, without files, random numbers, settings or other functions."""
+    homes = {part.__name__ for part in (arrays, images, linalg, mathematics, neural, signals, table)}
+    return {
+        name: function
+        for name, function in NAMES.items()
+        if getattr(function, "__module__", "") in homes
+        and inspect.isfunction(function)
+        and not name.startswith(("compat.", "image.random_", "image.stateless_", "nn.dropout", "nn.experimental."))
+    }
 
 
 def names_in(module: str) -> list[str]:
