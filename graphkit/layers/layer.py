@@ -73,6 +73,7 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    takes_numbers: ClassVar[bool] = True  # whether it may be called on Python numbers, or lists of them
     drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
@@ -333,6 +334,12 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        leaves = nest.flatten(list(args[:1]))
+        if leaves and not self.takes_numbers and all(isinstance(leaf, (int, float)) for leaf in leaves):
+            raise InvalidArgumentError(
+                f"Only input tensors may be passed as positional arguments. Layer {self.name!r} ({type(self).__name__}) was called on "
+                f"{args[0]!r:.80}: pass an array, such as np.array({args[0]!r:.40})."
+            )
         for value in args if len(args) > 1 else ():
             if isinstance(value, (bool, int, float)):
                 raise InvalidTypeError(
