@@ -78,7 +78,7 @@ def print_(
 # ----- scopes -----
 
 
-class name_scope(nullcontext):  # noqa: N801  # TensorFlow's name
+class name_scope(nullcontext[Any]):  # noqa: N801  # TensorFlow's name
     """A scope without effect: the names of TensorFlow's operations have no counterpart here. Source: tf.name_scope."""
 
     def __init__(self, name: Any = None, *_: Any, **__: Any) -> None:

@@ -111,7 +111,8 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE") -> Any:
     array, starts, lengths = np.broadcast_arrays(strings_of(input), np.asarray(pos), np.asarray(len))
     made = np.empty(array.shape, object)
     for index in np.ndindex(array.shape):
-        whole = array[index].decode() if unit == "UTF8_CHAR" else array[index]
+        text: Any = array[index]
+        whole = text.decode() if unit == "UTF8_CHAR" else text
         first = int(starts[index])
         size = whole.__len__()
         if not -size <= first <= size:

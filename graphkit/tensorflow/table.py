@@ -257,7 +257,8 @@ def sizes_of(shape: Any, what: str = "shape") -> tuple[Any, ...]:
 def shape_of(tensor: Any) -> tuple[Any, ...]:
     """Return the shape, with unknown sizes as `Dim`s."""
     if isinstance(tensor, (Tracer, Symbolic)):
-        return tuple(tensor.spec.shape)
+        spec: Any = getattr(tensor, "spec", None)
+        return tuple(spec.shape)
     return tuple(np.shape(tensor))
 
 

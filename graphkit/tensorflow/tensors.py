@@ -13,7 +13,7 @@ from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
-from graphkit.core.tensor_shape import TensorShape
+from graphkit.core.tensor_shape import TensorShape as TensorShape
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.tracing import Tracer
 from graphkit.tensorflow.dtypes import as_dtype, dtype_name
@@ -172,19 +172,19 @@ class Sizes(tuple[Any, ...]):
         others = others * len(self) if len(others) == 1 else others
         return Sizes(operation(a, b) for a, b in zip(self, others, strict=True))
 
-    def __add__(self, other: Any) -> Sizes:  # type: ignore[override]
+    def __add__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a + b)
 
     def __sub__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a - b)
 
-    def __mul__(self, other: Any) -> Sizes:  # type: ignore[override]
+    def __mul__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a * b)
 
     def __floordiv__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a // b)
 
-    __radd__, __rmul__ = __add__, __mul__  # type: ignore[assignment]
+    __radd__, __rmul__ = __add__, __mul__
 
 
 @tensorflow("shape", tensors="")
