@@ -130,9 +130,12 @@ def _meshgrid(*args: Any, indexing: str = "xy") -> Any:
 # ----- the same elements in another shape -----
 
 
-@tensorflow("reshape")
+@tensorflow("reshape", tensors="")
 def _reshape(tensor: Any, shape: Any) -> Any:
     sizes = sizes_of(shape)
+    if isinstance(tensor, Dim) and len(sizes) == 1:
+        return Sizes((tensor,))
+    tensor = as_tensor(tensor)
     if dtype_of(tensor) == "string":
         return np.reshape(np.asarray(tensor), sizes)
     return ops.reshape(tensor, sizes)
@@ -144,9 +147,11 @@ def _transpose(a: Any, perm: Any = None, conjugate: bool = False) -> Any:
     return ops.conj(made) if conjugate else made
 
 
-@tensorflow("expand_dims")
+@tensorflow("expand_dims", tensors="")
 def _expand_dims(input: Any, axis: Any) -> Any:
-    return _strings_or(ops.expand_dims, np.expand_dims, input, axes_of(axis))
+    if isinstance(input, Dim):
+        return Sizes((input,))
+    return _strings_or(ops.expand_dims, np.expand_dims, as_tensor(input), axes_of(axis))
 
 
 @tensorflow("squeeze")

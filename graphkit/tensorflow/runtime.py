@@ -183,7 +183,9 @@ def function(
         import graphkit
 
         compile_ = getattr(graphkit, "function", None)
-        return plain if compile_ is None or functions_run_eagerly() else compile_(plain)
+        if compile_ is None or functions_run_eagerly():
+            return plain
+        return compile_(plain) if input_signature is None else compile_(plain, input_signature=input_signature)
 
     return decorate if func is None else decorate(func)
 

@@ -167,6 +167,13 @@ class Sizes(tuple[Any, ...]):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidArgumentError(f"The shape {tuple(self)} has unknown sizes, so it cannot be passed to NumPy.")
 
+    def prod(self) -> Any:
+        """Return the product of the sizes."""
+        total: Any = 1
+        for size in self:
+            total = size * total
+        return total
+
     def _each(self, other: Any, operation: Any) -> Sizes:
         others = other if isinstance(other, (list, tuple)) else np.asarray(other).ravel().tolist()
         others = others * len(self) if len(others) == 1 else others
@@ -237,6 +244,8 @@ def _convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) ->
 
 @tensorflow("cast dtypes.cast", tensors="")
 def _cast(x: Any, dtype: Any) -> Any:
+    if isinstance(x, (Dim, Sizes)) and "int" in dtype_name(dtype):
+        return x  # sizes stay sizes, so that they can be part of a shape
     x = as_tensor(x)
     if (
         dtype_of(x) != "string"
