@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.functions import function
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
@@ -88,6 +89,7 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
+    "function": "graphkit.functions",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
@@ -129,6 +131,7 @@ __all__ = [
     "errors",
     "export",
     "extend",
+    "function",
     "initializers",
     "ir",
     "layers",

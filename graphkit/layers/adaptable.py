@@ -86,8 +86,12 @@ class LowRank(AdapterArguments, BuiltInLayer):
         """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
-        with names.scope_is(self.path or self.name), tracing(None):
-            yield
+        building, self._building = self._building, True  # so that `add_weight` adds no scope of its own
+        try:
+            with names.scope_is(self.path or self.name), tracing(None):
+                yield
+        finally:
+            self._building = building
 
     # ----- the weight -----
 

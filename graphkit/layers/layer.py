@@ -18,6 +18,7 @@ from graphkit.core.errors import (
     InvalidTypeError,
     NotBuiltError,
     UnknownArgumentError,
+    UnknownValueError,
     UnsupportedError,
 )
 from graphkit.core.recording import has_own_config, our_class, recorded_config, whole_recorded_config
@@ -27,6 +28,7 @@ from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
@@ -43,8 +45,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path", "_run_eagerly", "_trainable",
-    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
+    "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
+    "predict_function",
     "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
@@ -70,6 +73,7 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -303,11 +307,38 @@ class Layer(WeightedOperation):
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = nullcontext() if self._building else names.name_scope(self.name)
         with scope, call_context(), autocast_scope(self._autocast_dtype()):
-            return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            try:
+                return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            except UnknownValueError as error:
+                return self._declared_output(args, kwargs, error)
+
+    def _declared_output(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: UnknownValueError) -> Any:
+        """Return the specs that the layer declares for its outputs, where `call` needs numbers and so cannot be traced.
+
+        Raises:
+            UnknownValueError: the layer declares none.
+        """
+        if not self._declares_output_shape():
+            raise type(error)(
+                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors, since its call() needs numbers: {error} "
+                "Or define compute_output_shape(self, input_shape) in it; then it runs with the numbers, without being compiled."
+            ) from error
+        tensors = {f"{k}_shape": shapes_of(v) for k, v in kwargs.items() if _holds_tensors(v)}
+        made = self.compute_output_shape(*(shapes_of(a) for a in args), **tensors)
+        return nest.map_structure(lambda t: t.spec, symbolic_of_shapes(made, self.compute_dtype))
+
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        for value in args if len(args) > 1 else ():
+            if isinstance(value, (bool, int, float)):
+                raise InvalidTypeError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                    f"argument: {value} (of type {type(value)}), in the call of layer {self.name!r}."
+                )
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
@@ -329,6 +360,7 @@ class Layer(WeightedOperation):
             outputs = self.call(*args, **call.kwargs)
             if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
+            outputs = self._without_masks_of_inputs(outputs, call)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
             self._set_masks(call, outputs)
@@ -339,6 +371,16 @@ class Layer(WeightedOperation):
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
+
+    def _without_masks_of_inputs(self, outputs: Any, call: PreparedCall) -> Any:
+        """Drop the mask of an input that a built-in layer returns unchanged, if the layer does not pass masks on."""
+        if self.supports_masking or self._makes_masks() or not self.drops_masks or our_class(type(self)) is not type(self):
+            return outputs
+        masked = [t for t in nest.flatten(list(call.tensors.values())) if getattr(t, "mask", None) is not None]
+        if not masked:
+            return outputs
+        copied = PRIMITIVES["identity"].bind
+        return nest.map_structure(lambda o: copied(o) if any(o is t for t in masked) else o, outputs)
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
@@ -487,7 +529,9 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(type(self)):  # as Keras records the base's arguments
+        if type(self).__init__ is Layer.__init__ and not has_own_config(
+            type(self)
+        ):  # as Keras records the base's arguments
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config

@@ -25,7 +25,7 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.recording import resolved
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
-from graphkit.models.functional import Functional
+from graphkit.models.functional import Functional, program_of
 from graphkit.models.model import Model
 
 
@@ -277,7 +277,10 @@ class Sequential(Model):
 
     def program(self, training: bool | None = False, specs: Any = None) -> Any:
         """Return the program of the model; see `Functional.program`."""
-        return self._graph().program(training, specs)
+        graph = self._graph()
+        if type(self).call is Sequential.call:
+            return graph.program(training, specs)
+        return program_of(self, graph, training, specs)
 
     # ----- config -----
 

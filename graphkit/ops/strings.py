@@ -221,7 +221,7 @@ def _changed(x: Any, steps: Steps) -> Any:
     texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
     if change is not None:
         rows = _result(change, texts, f"standardize={change!r}", len(texts))
-        texts.reshape(-1)[:] = [text_of(v) for v in np.asarray(rows, object).ravel()]
+        texts.reshape(-1)[:] = [text_of(v) for v in np.asarray(rows, object).ravel()]  # a function may return bytes
     for table in ([_LOWERED] if steps["lower"] else []) + ([_REMOVED] if steps["strip"] else []):
         texts.reshape(-1)[:] = [text.translate(table) for text in texts.ravel()]
     return texts

@@ -16,6 +16,7 @@ from graphkit.core.errors import (
     InvalidTypeError,
     ShapeError,
     UnknownClassError,
+    UnknownValueError,
     UnknownNameError,
 )
 from graphkit.core.registry import did_you_mean
@@ -392,6 +393,8 @@ class Compiled:
         self._check_shapes(entry, target, output)
         try:
             return entry.loss(target, output, weight)
+        except UnknownValueError:  # the loss needs numbers: the step runs eagerly
+            raise
         except (GraphKitError, ValueError) as error:
             raise ShapeError(f"{self._where(entry, target, output)}: {error}") from error
 
@@ -520,10 +523,15 @@ def _own_function(loss: Loss) -> str | None:
     """Return the name of the built-in function behind a loss, if its target and output must match; else None."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
-    own = losses.FUNCTIONS.get(name) is function and name not in (
-        "circle",
-        "categorical_generalized_cross_entropy",
-        "ctc",
+    own = (
+        function is not None
+        and losses.FUNCTIONS.get(name) is function
+        and name
+        not in (
+            "circle",
+            "categorical_generalized_cross_entropy",
+            "ctc",
+        )
     )
     return name if own else None
 

@@ -851,6 +851,8 @@ class Dataset:
             made = []
             for element in source:
                 made.append(element)
+                if len(made) == self._count:  # whoever counts elements does not ask for one more
+                    kept[:], is_whole = made, True
                 yield element
             kept[:], is_whole = made, True
 
