@@ -137,6 +137,8 @@ _HINTS = {
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
+    "backend.get_session": "there are no sessions; call models and functions directly.",
+    "backend.set_session": "there are no sessions; call models and functions directly.",
     "utils.multi_gpu_model": "training runs on the CPUs of one machine; use the model itself.",
     "experimental": "the parts that became public are in keras itself.",
 }
