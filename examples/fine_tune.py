@@ -7,7 +7,7 @@ import numpy as np
 
 import graphkit
 from graphkit import layers
-from graphkit.cli.digits import load_digits
+from graphkit.datasets.digits import load_digits
 from graphkit.models import Model, load_model
 
 

@@ -16,13 +16,17 @@ if TYPE_CHECKING:
         callbacks,
         config,
         constraints,
+        datasets,
+        distribution,
         dtype_policies,
         engine,
         errors,
+        export,
         extend,
         initializers,
         ir,
         layers,
+        legacy,
         losses,
         metrics,
         mixed_precision,
@@ -35,14 +39,17 @@ if TYPE_CHECKING:
         regularizers,
         runtime,
         saving,
+        tensorflow,
         tree,
         utils,
         visualization,
+        wrappers,
     )
-    from graphkit.core.names import name_scope
+    from graphkit.core.names import NameScope as name_scope  # noqa: N813
     from graphkit.differentiate import value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.functions import function
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
@@ -57,6 +64,7 @@ if TYPE_CHECKING:
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
+    from graphkit.scopes import RematScope, device, remat
 
 __version__ = "0.1.0"
 
@@ -76,11 +84,15 @@ _NAMES = {
     "Optimizer": "graphkit.optimizers",
     "Quantizer": "graphkit.quantizers",
     "Regularizer": "graphkit.regularizers",
+    "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
+    "device": "graphkit.scopes",
+    "function": "graphkit.functions",
     "load": "graphkit.front",
-    "name_scope": "graphkit.core.names",
+    "name_scope": ("graphkit.core.names", "NameScope"),
+    "remat": "graphkit.scopes",
     "value_and_grad": "graphkit.differentiate",
 }
 
@@ -100,6 +112,7 @@ __all__ = [
     "Optimizer",
     "Quantizer",
     "Regularizer",
+    "RematScope",
     "Sequential",
     "Variable",
     "__version__",
@@ -110,13 +123,19 @@ __all__ = [
     "config",
     "constraints",
     "convert",
+    "datasets",
+    "device",
+    "distribution",
     "dtype_policies",
     "engine",
     "errors",
+    "export",
     "extend",
+    "function",
     "initializers",
     "ir",
     "layers",
+    "legacy",
     "load",
     "losses",
     "metrics",
@@ -129,13 +148,16 @@ __all__ = [
     "quantizers",
     "random",
     "regularizers",
+    "remat",
     "runtime",
     "saving",
+    "tensorflow",
     "tree",
     "utils",
     "value_and_grad",
     "version",
     "visualization",
+    "wrappers",
 ]
 
 

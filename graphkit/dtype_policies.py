@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, MutableMapping
 from typing import Any, ClassVar
 
+import numpy as np
+
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError
 from graphkit.core.serialization import deserialize as from_envelope
@@ -46,6 +48,20 @@ class DTypePolicy:
             )
         self.name = dtype_policy().name if name is None else name
         self.compute_dtype, self.variable_dtype = _parse(self.name)
+
+    def convert_input(self, x: Any, autocast: bool, dtype: Any) -> Any:
+        """Return a tensor or array, cast to `dtype` if it is of another float dtype and `autocast` is True; other objects as they are.
+
+        Source: keras.DTypePolicy.convert_input.
+        """
+        from graphkit import ops
+        from graphkit.ir.operators import TensorOperators
+
+        if not isinstance(x, (np.ndarray, TensorOperators)):
+            return x
+        wanted, own = dtypes.standardize(dtype), dtypes.standardize(x.dtype)
+        cast = autocast and dtypes.is_float(own) and own != wanted
+        return ops.cast(x, wanted) if cast else ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x
 
     def get_config(self) -> dict[str, Any]:
         """Return the name."""
@@ -226,7 +242,7 @@ def _quantized_by_name(name: str) -> QuantizedDTypePolicy:
 
 
 @keras_class(_HOME)
-class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
+class DTypePolicyMap(DTypePolicy, MutableMapping[str, DTypePolicy]):
     """Maps the paths of layers to policies. Source: keras.dtype_policies.DTypePolicyMap.
 
     Args:
@@ -250,22 +266,22 @@ class DTypePolicyMap(MutableMapping[str, DTypePolicy]):
         self._map: dict[str, DTypePolicy] = {key: get(policy) for key, policy in (policy_map or {}).items()}
 
     @property
-    def name(self) -> str:
+    def name(self) -> str:  # type: ignore[override]
         """`map_` and the name of the default policy."""
         return f"map_{self.default_policy.name}"
 
     @property
-    def compute_dtype(self) -> str:
+    def compute_dtype(self) -> str:  # type: ignore[override]
         """The compute dtype of the default policy."""
         return self.default_policy.compute_dtype
 
     @property
-    def variable_dtype(self) -> str:
+    def variable_dtype(self) -> str:  # type: ignore[override]
         """The variable dtype of the default policy."""
         return self.default_policy.variable_dtype
 
     @property
-    def quantization_mode(self) -> str | None:
+    def quantization_mode(self) -> str | None:  # type: ignore[override]
         """The quantization mode of the default policy."""
         return self.default_policy.quantization_mode
 
@@ -329,7 +345,7 @@ _global: Policy | None = None
 
 def dtype_policy() -> Any:
     """Return the policy of layers created without one: the value of `set_dtype_policy`, else `floatx()`."""
-    return _global or DTypePolicy(dtypes.floatx())
+    return DTypePolicy(dtypes.floatx()) if _global is None else _global
 
 
 def set_dtype_policy(policy: Any) -> None:

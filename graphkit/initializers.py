@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, seeds
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
 from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
 from graphkit.core.serialization import deserialize as to_object
 from graphkit.core.serialization import serialize as to_config
@@ -29,7 +29,7 @@ class Initializer(Configurable):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """Return an array of this shape, in `floatx()` by default; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
+        raise UnsupportedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
 
     def clone(self) -> Any:
         """Return a copy."""
@@ -91,7 +91,7 @@ def _are_numbers(*arguments: Any) -> bool:
     return all(isinstance(a, (int, float)) for a in arguments)
 
 
-@keras_class(_HOME, "zeros")
+@keras_class(_HOME, "zeros", earlier=("zero",))
 class Zeros(Initializer):
     """All zeros."""
 
@@ -103,7 +103,7 @@ class Zeros(Initializer):
         return True
 
 
-@keras_class(_HOME, "ones")
+@keras_class(_HOME, "ones", earlier=("one",))
 class Ones(Initializer):
     """All ones."""
 

@@ -16,8 +16,8 @@ class Regularizer(Configurable):
     """Base of regularizers: a call with a tensor returns a scalar penalty."""
 
     def __call__(self, x: Any) -> Any:
-        """Return the penalty; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no __call__(x)")
+        """Return the penalty; 0 unless overridden, as in Keras."""
+        return 0.0
 
 
 def _factor(value: Any, name: str) -> float:

@@ -25,10 +25,14 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},
-    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
-    {"front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications"},
+    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions"},
+    {
+        "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
+    },
+    {"distribution", "export", "legacy", "scopes", "wrappers"},
+    {"tensorflow"},
     {"cli", "__main__"},
-]
+]  # fmt: skip
 # Imports that point upwards, with the reason. Everything else goes through the table of core/deferred.py.
 ALLOWED = {
     ("ir", "ops"): "x + y on tracers and the sums of gradients are ops; imported when first used",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 import graphkit as gk
@@ -92,3 +93,16 @@ def test_the_policy_of_the_session_may_be_quantised() -> None:
     layer.build((None, 3))
 
     assert (layer.quantization_mode, layer.kernel.dtype) == ("int8", "int8")
+
+
+def test_a_policy_casts_floats_alone() -> None:
+    policy = gk.DTypePolicy("mixed_float16")
+    assert policy.convert_input(np.ones(2, np.float32), True, "float16").dtype == "float16"
+    assert policy.convert_input(np.ones(2, np.float32), False, "float16").dtype == "float32"
+    assert policy.convert_input(np.ones(2, np.int32), True, "float16").dtype == "int32"
+    assert policy.convert_input(gk.KerasTensor((2,)), True, "float16").dtype == "float16"
+    assert policy.convert_input([1.0], True, "float16") == [1.0]
+
+
+def test_a_map_of_policies_is_a_policy() -> None:
+    assert isinstance(dtype_policies.DTypePolicyMap(), gk.DTypePolicy)

@@ -96,6 +96,10 @@ def _as_list(callbacks: Any) -> list[Any]:
         return []
     made = list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
     for one in made:
+        if isinstance(one, type):
+            raise InvalidTypeError(
+                f"callbacks must be Callback objects, got the class {one.__name__}; pass {one.__name__}(...)."
+            )
         if not hasattr(one, "on_epoch_end"):
             raise InvalidTypeError(f"callbacks must be Callback objects, got {type(one).__name__}: {one!r:.60}.")
     return made

@@ -28,10 +28,12 @@ class Monitor(Callback):
         monitor_op: The comparison, `ops.less` or `ops.greater`; None until the first epoch has ended.
     """
 
+    _conditioned = ""  # the subject of the warning that the result is missing
+
     def __init__(self, monitor: str, mode: str, min_delta: float = 0.0) -> None:
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode {mode} is unknown, fallback to auto mode.", stacklevel=3)
+            warnings.warn(f"{type(self).__name__} mode {mode!r} is unknown, fallback to auto mode.", stacklevel=3)
             mode = "auto"
         self.monitor, self.mode = monitor, mode
         self.min_delta = abs(min_delta)
@@ -45,8 +47,9 @@ class Monitor(Callback):
         direction = {"min": "down", "max": "up"}.get(self.mode) or self._direction()
         if direction is None:
             raise InvalidArgumentError(
-                f"{type(self).__name__} received monitor={self.monitor}, but it is not known whether that result should be maximized "
-                "or minimized. Pass mode='max' to look for the highest value, or mode='min' for the lowest."
+                f"{type(self).__name__} callback received monitor={self.monitor}, but graphkit isn't able to automatically determine "
+                "whether that metric should be maximized or minimized. Pass mode='max' to look for the highest value, or mode='min' "
+                "for the lowest."
             )
         self.monitor_op = ops.greater if direction == "up" else ops.less
         if direction == "down":
@@ -71,7 +74,7 @@ class Monitor(Callback):
         value = (logs or {}).get(self.monitor)
         if value is None:
             warnings.warn(
-                f"{type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
+                f"{self._conditioned or type(self).__name__} conditioned on metric `{self.monitor}` which is not available. "
                 f"Available metrics are: {','.join(logs or {})}",
                 stacklevel=3,
             )
@@ -101,6 +104,8 @@ class EarlyStopping(Monitor):
 
     Source: keras.callbacks.EarlyStopping.
     """
+
+    _conditioned = "Early stopping"
 
     def __init__(
         self,
@@ -173,6 +178,8 @@ class ReduceLROnPlateau(Monitor):
     Source: keras.callbacks.ReduceLROnPlateau.
     """
 
+    _conditioned = "Learning rate reduction is"
+
     def __init__(
         self,
         monitor: str = "val_loss",
@@ -186,7 +193,7 @@ class ReduceLROnPlateau(Monitor):
     ) -> None:
         super().__init__(monitor, mode, min_delta)
         if factor >= 1.0:
-            raise InvalidArgumentError(f"ReduceLROnPlateau does not support a factor >= 1.0. Got {factor}")
+            raise InvalidArgumentError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
         self.factor, self.patience, self.verbose, self.cooldown, self.min_lr = (
             factor,
             patience,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from graphkit.callbacks.callback import Callback, Logs, record_rate
-from graphkit.core.errors import GraphKitError, InvalidTypeError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError
 from graphkit.core.messages import write_message
 
 
@@ -19,7 +19,7 @@ class LearningRateScheduler(Callback):
         verbose: 0 for silent, 1 for a line per epoch.
 
     Raises:
-        InvalidTypeError: When used, if `schedule` returns something else than a float.
+        InvalidArgumentError: When used, if `schedule` returns something else than a float.
 
     Source: keras.callbacks.LearningRateScheduler.
     """
@@ -36,7 +36,7 @@ class LearningRateScheduler(Callback):
         except TypeError:  # a schedule for Keras 1 takes only the epoch
             rate = self.schedule(epoch)
         if not isinstance(rate, (float, np.floating)):
-            raise InvalidTypeError(f"The output of the `schedule` function should be a float. Got: {rate!r}")
+            raise InvalidArgumentError(f"The output of the `schedule` function should be a float. Got: {rate!r}")
         self.model.optimizer.learning_rate = float(rate)
         if self.verbose > 0:
             write_message(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")

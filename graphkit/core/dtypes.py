@@ -81,7 +81,7 @@ def standardize(dtype: DTypeLike) -> str:
         return floatx()
     if isinstance(dtype, type) and dtype in _PYTHON_TYPES:
         return _PYTHON_TYPES[dtype]
-    name = dtype if isinstance(dtype, str) else _numpy_name(dtype)
+    name = str.__str__(dtype) if isinstance(dtype, str) else _numpy_name(dtype)  # a plain str of a subclass
     name = _ALIASES.get(name, name)
     if name.startswith("str"):
         name = "string"

@@ -4,28 +4,30 @@
     ├── InvalidArgumentError (ValueError)       an argument has a value that cannot work
     │   ├── ShapeError                          a tensor's shape does not fit
     │   └── NameConflictError                   two things have the same name
-    ├── InvalidTypeError (TypeError)            an argument has a type that cannot work
-    │   ├── DTypeError (and ValueError)         a tensor's dtype does not fit
-    │   ├── UnknownArgumentError (and ValueError)  a keyword that the constructor does not accept
-    │   └── UnknownValueError                   the numbers of a tensor are needed while a function is traced
+    ├── InvalidTypeError (TypeError, ValueError)  an argument has a type that cannot work; Keras raises either
+    │   ├── DTypeError                          a tensor's dtype does not fit
+    │   ├── SymbolicValueError                  the values of a symbolic tensor were requested
+    │   ├── UnknownArgumentError                a keyword that the constructor does not accept
+    │   └── UnknownValueError                   the values of a tensor are needed while a function is traced
     ├── GraphError (ValueError)                 the graph of layers is not well formed
     │   ├── DisconnectedGraphError              an output needs an input that was not given
     │   └── CycleError                          a node depends on itself
-    ├── NodeAccessError (AttributeError)        "layer output is ill-defined" and similar
+    ├── NodeAccessError (AttributeError, ValueError)  "layer output is ill-defined" and similar
     ├── UnknownNameError (KeyError)             a layer, op, class or entry that does not exist
     ├── NotDifferentiableError (ValueError)     a gradient was requested but does not exist
     ├── UnsupportedError (NotImplementedError)  not supported by a layer or mode, here or in Keras
     ├── TapeError (RuntimeError)                a GradientTape is used in a way that it does not allow
-    ├── NotCompiledError (RuntimeError)         fit or evaluate was called before compile
-    ├── NotBuiltError (RuntimeError)            the weights were requested before the layer was built
+    ├── NotCompiledError (RuntimeError, ValueError)  fit or evaluate was called before compile
+    ├── NotBuiltError (RuntimeError, ValueError)  the weights were requested before the layer was built
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
-    ├── SerializationError (ValueError)         a file or config cannot be read or written
+    ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
-    │   ├── UnknownClassError                   a class of the file is not registered
+    │   ├── UnknownClassError (TypeError)       a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
     │   └── UnsafePathError                     the file names another file or an address, which is not opened
     ├── MissingPackageError (ImportError)       an optional package is not installed; names the extra that provides it
     ├── ExportError (ValueError)                the model cannot be expressed in the target format
+    │   └── KnownSizeError (and ShapeError)     an op needs a size that is free in an exported graph
     └── RuntimeSessionError (RuntimeError)      onnxruntime rejected a model or a provider
 
 Each subclasses the builtin that a caller would catch. A message names the place, what was expected, what came, and what to do.
@@ -67,15 +69,19 @@ class NameConflictError(InvalidArgumentError):
     """Two things that must differ in name do not."""
 
 
-class InvalidTypeError(GraphKitError, TypeError):
-    """An argument has a type that cannot work."""
+class InvalidTypeError(GraphKitError, TypeError, ValueError):
+    """An argument has a type that cannot work. Also a ValueError, since Keras raises that in many places."""
 
 
 class DTypeError(InvalidTypeError, InvalidArgumentError):
-    """A tensor's dtype does not fit what an op or a layer expects. Also a ValueError, since Keras raises either."""
+    """A tensor's dtype does not fit what an op or a layer expects."""
 
 
-class UnknownArgumentError(InvalidTypeError, ValueError):
+class SymbolicValueError(InvalidTypeError):
+    """The values of a symbolic tensor were requested; it has none."""
+
+
+class UnknownArgumentError(InvalidTypeError):
     """A keyword that a constructor does not accept: a TypeError in Python, a ValueError in Keras."""
 
 
@@ -103,8 +109,8 @@ class CycleError(GraphError):
     """A node of a graph depends on itself."""
 
 
-class NodeAccessError(GraphKitError, AttributeError):
-    """An attribute such as `layer.output` that is not defined for this layer's nodes."""
+class NodeAccessError(GraphKitError, AttributeError, ValueError):
+    """An attribute such as `layer.output` that is not defined for this layer's nodes. Keras raises either of the two."""
 
 
 class UnknownNameError(GraphKitError, KeyError):
@@ -126,12 +132,12 @@ class UnsupportedError(GraphKitError, NotImplementedError):
     """Something that a layer or a mode does not support, here or in Keras."""
 
 
-class NotCompiledError(GraphKitError, RuntimeError):
+class NotCompiledError(GraphKitError, RuntimeError, ValueError):
     """Training or evaluation was requested before `compile()`."""
 
 
-class NotBuiltError(GraphKitError, RuntimeError):
-    """Weights were requested before the layer was built."""
+class NotBuiltError(GraphKitError, RuntimeError, ValueError):
+    """Weights were requested before the layer was built. Also a ValueError, as in Keras."""
 
 
 class NoShapeYetError(NotBuiltError, AttributeError):
@@ -146,15 +152,15 @@ class MissingPackageError(GraphKitError, ImportError):
     """A feature needs an optional package that is not installed."""
 
 
-class SerializationError(GraphKitError, ValueError):
-    """A file or a config cannot be read or written."""
+class SerializationError(GraphKitError, ValueError, TypeError):
+    """A file or a config cannot be read or written. Keras raises ValueError or TypeError."""
 
 
 class FileWriteError(SerializationError, OSError):
     """A file cannot be written; the previous file is kept intact."""
 
 
-class UnknownClassError(SerializationError):
+class UnknownClassError(SerializationError, TypeError):
     """A class named by a file is not registered."""
 
 
@@ -168,6 +174,10 @@ class UnsafePathError(SerializationError):
 
 class ExportError(GraphKitError, ValueError):
     """A model cannot be expressed in the target format."""
+
+
+class KnownSizeError(ShapeError, ExportError):
+    """An op computes with the size of a free axis as a number. Graphs for arrays have known sizes; exported ones may not."""
 
 
 class RuntimeSessionError(GraphKitError, RuntimeError):
@@ -191,3 +201,14 @@ def located(error: GraphKitError, where: str, name: str | None = None) -> GraphK
         made = SerializationError(text)
     made.__cause__, made.__suppress_context__ = error.__cause__, True
     return made.with_traceback(error.__traceback__)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the place in the user's code where an error comes from, as `in train_step(), line 12 of model.py, `."""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
+            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
+        trace = trace.tb_next
+    return found

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Container, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from typing import Any
+
+from graphkit.core.errors import InvalidArgumentError
 
 _BREAK_BEFORE_WORD = re.compile(r"(.)([A-Z][a-z]+)")
 _BREAK_BEFORE_CAPITAL = re.compile(r"([a-z])([A-Z])")
@@ -117,6 +120,35 @@ def name_scope(name: str) -> Iterator[None]:
         yield
     finally:
         _scope.reset(token)
+
+
+class NameScope:
+    """Prefix the path of everything created inside the block with `name/`. Source: keras.name_scope.
+
+    Args:
+        name: The name, without "/".
+        **kwargs: Accepted for Keras' signature, ignored.
+
+    Raises:
+        InvalidArgumentError: `name` is not a string or contains "/".
+    """
+
+    def __init__(self, name: str, **kwargs: Any) -> None:
+        if not isinstance(name, str) or "/" in name:
+            raise InvalidArgumentError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}"
+            )
+        self.name = name
+        self._open: list[AbstractContextManager[None]] = []
+
+    def __enter__(self) -> NameScope:
+        scope = name_scope(self.name)
+        scope.__enter__()
+        self._open.append(scope)
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._open.pop().__exit__(*error)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
-"""Nested structures of lists, tuples and dicts, flattened in Keras' order (dict keys sorted)."""
+"""Nested structures of lists, tuples and dicts, flattened in Keras' order: keys sorted, those of an OrderedDict in its order."""
 
 from __future__ import annotations
 
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ def is_nested(structure: Any) -> bool:
 
 
 def flatten(structure: Any) -> list[Any]:
-    """Return the leaves of `structure`, dict keys in sorted order."""
+    """Return the leaves of `structure`; keys are sorted, those of an OrderedDict keep their order."""
     leaves: list[Any] = []
     _collect(structure, leaves)
     return leaves
@@ -25,17 +26,28 @@ def _collect(structure: Any, leaves: list[Any]) -> None:
         for item in structure:
             _collect(item, leaves)
     elif isinstance(structure, Mapping):
-        for key in _sorted_keys(structure):
+        for key in keys_in_order(structure):
             _collect(structure[key], leaves)
     else:
         leaves.append(structure)
 
 
-def _sorted_keys(mapping: Mapping[Any, Any]) -> list[Any]:
+def keys_in_order(mapping: Mapping[Any, Any]) -> list[Any]:
+    """Return the keys in the order in which `flatten` visits them."""
+    if isinstance(mapping, OrderedDict):
+        return list(mapping)
     try:
         return sorted(mapping)
     except TypeError:  # keys of mixed types cannot be sorted
         return list(mapping)
+
+
+def like(mapping: Mapping[Any, Any], values: Mapping[Any, Any]) -> Mapping[Any, Any]:
+    """Return `values` in the order of the keys of `mapping`, as an OrderedDict, defaultdict or dict like it."""
+    ordered = {key: values[key] for key in mapping}
+    if isinstance(mapping, defaultdict):
+        return defaultdict(mapping.default_factory, ordered)
+    return OrderedDict(ordered) if isinstance(mapping, OrderedDict) else ordered
 
 
 def pack(structure: Any, leaves: Iterable[Any]) -> Any:
@@ -59,8 +71,7 @@ _END = object()
 
 def _rebuild(structure: Any, leaves: Iterator[Any]) -> Any:
     if isinstance(structure, Mapping):
-        filled = {key: _rebuild(structure[key], leaves) for key in _sorted_keys(structure)}
-        return {key: filled[key] for key in structure}
+        return like(structure, {key: _rebuild(structure[key], leaves) for key in keys_in_order(structure)})
     if isinstance(structure, tuple):
         items = [_rebuild(item, leaves) for item in list(structure)]
         return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)

@@ -100,6 +100,12 @@ def whole_recorded_config(obj: Any, known: Iterable[str]) -> dict[str, Any]:
     return recorded_config(obj, known)
 
 
+def recorded_arguments(obj: Any) -> dict[str, Any]:
+    """Return the recorded arguments that are JSON data; empty if none were recorded."""
+    recorded: RecordedArguments | None = obj.__dict__.get("_recorded_arguments")
+    return {} if recorded is None else dict(recorded.plain)
+
+
 def _recorded_of(obj: Any) -> RecordedArguments | None:
     recorded: RecordedArguments | None = obj.__dict__.get("_recorded_arguments")
     return None if has_own_config(type(obj)) else recorded

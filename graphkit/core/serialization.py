@@ -247,6 +247,8 @@ def serialize(obj: Any) -> Any:
         return obj
     if isinstance(obj, np.generic):
         return obj.item()
+    if hasattr(type(obj), "as_literal"):  # tensors and variables
+        return obj.as_literal()
     if isinstance(obj, np.ndarray):
         return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
     if isinstance(obj, (list, tuple)):
@@ -263,9 +265,10 @@ def serialize(obj: Any) -> Any:
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if hasattr(obj, "get_config") and not inspect.isclass(obj):
         return envelope(obj)
-    if callable(obj):
+    if callable(obj) and not inspect.isclass(obj):
         return _serialize_function(obj)
-    raise SerializationError(f"{type(obj).__name__} {obj!r:.80} cannot be written as JSON: it has no get_config().")
+    kind = f"The class {obj.__name__}" if inspect.isclass(obj) else f"{type(obj).__name__} {obj!r:.80}"
+    raise SerializationError(f"{kind} cannot be written as JSON: it is not data, a function, or an object with a get_config().")
 
 
 def envelope(obj: Any) -> dict[str, Any]:
@@ -277,7 +280,7 @@ def envelope(obj: Any) -> dict[str, Any]:
     made = {
         "module": module or cls.__module__,
         "class_name": vars(cls).get("keras_class_name", cls.__name__),
-        "config": obj.get_config(),
+        "config": serialize(obj.get_config()),  # which may hold objects
         "registered_name": get_registered_name(cls)
         if own
         else vars(cls).get("keras_registered_name", None if module else cls.__name__),
@@ -330,6 +333,16 @@ _LITERALS: dict[str, Callable[[Any], Any]] = {
     "__lambda__": _refuse_code,
     "__bytes__": lambda c: str(c["value"]).encode("utf-8"),
 }
+
+
+def reads_literal(class_name: str) -> Callable[[T], T]:
+    """Register the function that rebuilds the values whose envelopes have this class name, from their config."""
+
+    def add(read: T) -> T:
+        _LITERALS[class_name] = read
+        return read
+
+    return add
 
 
 def _array(config: Mapping[str, Any]) -> Any:

@@ -9,7 +9,7 @@ from graphkit.core import dtypes
 from graphkit.engine.plan import Plan, compile_program
 from graphkit.ir.gradient import vjp
 from graphkit.ir.primitive import PRIMITIVES, Primitive, as_array
-from graphkit.ir.program import Program, State, Value
+from graphkit.ir.program import Program, State
 from graphkit.ir.simplify import eliminate_dead, simplify
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.split import Split
@@ -66,6 +66,35 @@ class ProgramCall(Primitive):
         if rule is None:
             rule = self._gradients[given, wanted] = _recomputed(self.program, given, wanted)
         return rule(g, out, inputs)
+
+
+class CompiledProgram:
+    """A program that runs compiled, and that gradient tapes record as one call.
+
+    Args:
+        program: any program whose sizes are known.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._plain = ProgramCall(program)
+        self._recorded: dict[tuple[int, ...], ProgramCall] = {}  # by the inputs that a tape differentiates by
+
+    def __call__(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the program's outputs for these inputs: recorded tensors where a tape watches what they depend on."""
+        trace = current_trace()
+        if trace is None:
+            return self._plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        variables = [s.variable for s in self.program.state]
+        wanted = [i for i, array in enumerate(arrays) if isinstance(array, Tracer) and array.trace is trace]
+        wanted += [i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)]
+        if not wanted:
+            return self._plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        call = self._recorded.get(tuple(wanted))
+        if call is None:
+            shown = [True] * len(self.program.outputs)
+            call = self._recorded[tuple(wanted)] = with_gradient(self.program, wanted, shown)
+        return call.bind(*arrays, *variables)  # type: ignore[no-any-return]
 
 
 def with_gradient(program: Program, wanted: Sequence[int], shown: Sequence[bool]) -> ProgramCall:
@@ -151,9 +180,7 @@ def _recomputed(program: Program, given: Mask, wanted: tuple[int, ...]) -> _Grad
 
 def _pure(program: Program) -> Program:
     """Return the program with its state as further inputs, and the new values of its state as further outputs."""
-    return Program(
-        [*program.inputs, *(s.before for s in program.state)], (), program.equations, program.results()
-    )
+    return Program([*program.inputs, *(s.before for s in program.state)], (), program.equations, program.results())
 
 
 def _joint(program: Program, wanted: Sequence[int], given: Sequence[bool]) -> tuple[Program, list[int], list[bool]]:
@@ -182,4 +209,4 @@ def _refuse(out: Any, *arrays: Any) -> None:
     raise NotImplementedError("a ProgramCall is evaluated by its plan")
 
 
-__all__ = ["ProgramCall", "with_gradient"]
+__all__ = ["CompiledProgram", "ProgramCall", "with_gradient"]

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from graphkit.core import names, nest
-from graphkit.core.errors import InvalidArgumentError, NodeAccessError
+from graphkit.core.errors import InvalidArgumentError, NodeAccessError, UnsupportedError
 from graphkit.core.recording import Recording, whole_recorded_config
 from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
@@ -77,7 +77,7 @@ class Operation(Recording):
         Raises:
             NotImplementedError: A subclass does not define it.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
+        raise UnsupportedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """Return the structure of specs that a call with these arguments produces; nothing is recorded."""
@@ -235,11 +235,15 @@ class OpNode(Operation):
             k: config.pop(k) for k, v in list(config.items()) if _is_symbolic(v)
         }  # tensors passed for arguments that usually are plain values
         tensors: list[Any] = []
+        left_out = _left_out(record, bound)
         for name in record.tensors:
             if name in bound.arguments:
                 given = bound.arguments[name]
                 tensors.extend(given if name == _spread(record) else [given])
-        return OpNode(record, config)(*tensors, **named, **dict.fromkeys(_left_out(record, bound)))
+            elif _has_later(record, bound, name):  # its default keeps the place
+                tensors.append(bound.signature.parameters[name].default)
+                left_out = [n for n in left_out if n != name]
+        return OpNode(record, config)(*tensors, **named, **dict.fromkeys(left_out))
 
     def call(self, *tensors: Any, **kwargs: Any) -> Any:
         """Compute the op on these tensors, with the arguments of the config."""
@@ -266,6 +270,11 @@ def _left_out(record: OperationRecord, bound: inspect.BoundArguments) -> list[st
     """Return the optional tensors that were not given. Keras writes each as null, and for some ops (RMSNorm) requires that."""
     parameters = bound.signature.parameters
     return [n for n in record.tensors if n not in bound.arguments and n in parameters and parameters[n].default is None]
+
+
+def _has_later(record: OperationRecord, bound: inspect.BoundArguments, name: str) -> bool:
+    """Whether a tensor after this one was given."""
+    return any(later in bound.arguments for later in record.tensors[record.tensors.index(name) + 1 :])
 
 
 @lru_cache(maxsize=1024)

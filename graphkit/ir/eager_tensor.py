@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from graphkit.core.tensor_shape import Shape
 from graphkit.ir.operators import CarriesMask, TensorArithmetic, TensorOperators
+
+_SHAPE: Any = np.ndarray.shape
 
 
 class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[misc]
@@ -25,13 +29,37 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
             kwargs["out"] = tuple(_plain(o) for o in kwargs["out"])
         return getattr(ufunc, method)(*map(_plain, inputs), **kwargs)
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return the tensor as Keras' config of a tensor."""
+        return {"class_name": "__tensor__", "config": {"value": self.tolist(), "dtype": self.dtype.name}}
+
     def __getitem__(self, key: Any) -> Any:
-        """Index as NumPy does, or with `ops.get_item` where the key holds a traced or symbolic tensor."""
-        if any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
+        """Index as NumPy does, or with `ops.get_item` if a gradient tape watches the tensor or the key holds a traced tensor."""
+        from graphkit.ir.tracing import current_trace
+
+        trace = current_trace()
+        is_watched = trace is not None and id(self) in trace.watched_arrays
+        if is_watched or any(isinstance(part, TensorOperators) for part in (key if type(key) is tuple else (key,))):
             from graphkit import ops  # imported here because ops import this module
 
             return ops.get_item(self, key)
-        return super().__getitem__(key)
+        return _whole(super().__getitem__(key))
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter([_whole(element) for element in self.view(np.ndarray)])
+
+    @property
+    def shape(self) -> Shape:
+        """The shape: a tuple, which also has the methods of TensorFlow's shapes."""
+        return Shape(_SHAPE.__get__(self))
+
+    @shape.setter
+    def shape(self, sizes: Any) -> None:
+        _SHAPE.__set__(self, sizes)
+
+    def get_shape(self) -> Shape:
+        """Return the shape, as TensorFlow's tensors do."""
+        return self.shape
 
     def numpy(self) -> Any:
         """Return a plain array over the same memory; strings become bytes in a new array, a single one bytes, as in TensorFlow."""
@@ -53,7 +81,16 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
         return self.view(np.ndarray).__reduce_ex__(protocol)
 
 
-def _as_bytes(texts: np.ndarray[Any, Any]) -> Any:
+def _whole(element: Any) -> Any:
+    """Return an element as a tensor, so that it has the methods of one; arrays become eager tensors."""
+    if type(element) is np.ndarray:
+        return element.view(EagerTensor)
+    if isinstance(element, np.generic):
+        return np.asarray(element).view(EagerTensor)
+    return np.array(element, object).view(EagerTensor) if isinstance(element, (str, bytes)) else element
+
+
+def _as_bytes(texts: Any) -> Any:
     made = np.empty(texts.shape, object)
     for index in np.ndindex(texts.shape):
         made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]

@@ -66,15 +66,15 @@ class Recorded(Tracer):
         """Return the size that `function` reads off the numbers."""
         return function(self.array)
 
-    def numpy(self) -> np.ndarray[Any, Any]:  # type: ignore[override]
+    def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the numbers."""
         return self.array.copy()
 
-    def item(self, *args: Any) -> Any:  # type: ignore[override]
+    def item(self, *args: Any) -> Any:
         """Return an element as a Python number."""
         return self.array.item(*args)
 
-    def tolist(self) -> Any:  # type: ignore[override]
+    def tolist(self) -> Any:
         """Return the numbers as nested lists."""
         return self.array.tolist()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, nest
+from graphkit.core.dims import Shape, is_static
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, TapeError
-from graphkit.ir.eager_tensor import eager
+from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.gradient import backward
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import PRIMITIVES
@@ -44,6 +46,7 @@ class GradientTape:
         self._trace: Trace | None = None
         self._is_recording = False
         self._reads: dict[Variable, dict[Value, None]] = {}  # the values that were read, in order
+        self._seen: dict[Variable, None] = {}  # the variables that were read, also after the recording was dropped
         self._chosen: set[Variable] = set()  # variables that were watched explicitly
         self._watched: set[Value] = set()
         self._arrays: dict[int, tuple[Any, Value]] = {}  # by id: arrays that were watched, and their values
@@ -111,7 +114,7 @@ class GradientTape:
         if recording:
             self._stop()
         self._forget()
-        self._chosen = set()
+        self._chosen, self._seen = set(), {}
         if recording:
             self._start()
 
@@ -129,9 +132,10 @@ class GradientTape:
             self._watch(item)
 
     def _watch(self, item: Any) -> None:
-        if not isinstance(item, (Tracer, Variable, np.ndarray)):
+        if not isinstance(item, (Tracer, Variable, EagerTensor)):
             kind = "a symbolic tensor" if isinstance(item, Symbolic) else type(item).__name__
-            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {kind}.")
+            hint = " Convert it with ops.convert_to_tensor first." if isinstance(item, np.ndarray) else ""
+            raise InvalidTypeError(f"GradientTape.watch expects tensors and variables, got {kind}.{hint}")
         dtype = TensorSpec.of(item).dtype
         if not dtypes.is_differentiable(dtype):
             warnings.warn(
@@ -161,10 +165,11 @@ class GradientTape:
         """Note that a variable was read, and its value then; called by the trace."""
         if self.watches(variable):
             self._reads.setdefault(variable, {})[value] = None
+            self._seen[variable] = None
 
     def watched_variables(self) -> tuple[Variable, ...]:
         """Return the variables that are watched, in the order in which they were first read."""
-        return tuple(self._reads)
+        return tuple(self._seen)
 
     # ----- differentiating -----
 
@@ -189,22 +194,122 @@ class GradientTape:
         Source: tf.GradientTape.gradient.
         """
         zero = _gives_zeros(unconnected_gradients)
-        trace = self._traced()
-        if self._is_recording and not self._is_persistent:
-            self._stop()
+        trace = self._finished()
         targets = _tensors(target, "target")
         flat = _tensors(sources, "sources")
         factors = nest.flatten(output_gradients) if output_gradients is not None else [None] * len(targets)
         pairs = [self._pair(trace, t, f) for t, f in zip(targets, factors, strict=True)]
-        places = [self._values(trace, s) for s in flat]
+        gradients = self._gradients(trace, pairs, [self._values(trace, s) for s in flat])
+        self._drop()
+        if zero:
+            gradients = [_zeros(TensorSpec.of(s)) if g is None else g for s, g in zip(flat, gradients, strict=True)]
+        return nest.pack(sources, [eager(g) for g in gradients])
+
+    def jacobian(
+        self,
+        target: Any,
+        sources: Any,
+        unconnected_gradients: Any = "none",
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Return the derivatives of each element of `target` with respect to `sources`, in their structure.
+
+        There is one backward pass for each element of `target`.
+
+        Args:
+            target: a tensor of known shape.
+            sources: variables and tensors, in any structure.
+            unconnected_gradients: what is returned for a source that `target` does not depend on: "none" or "zero".
+            parallel_iterations, experimental_use_pfor: accepted for compatibility with TensorFlow, ignored.
+
+        Returns:
+            For each source a tensor of the shape of `target` followed by that of the source.
+
+        Raises:
+            TapeError, InvalidTypeError, InvalidArgumentError, NotDifferentiableError: as `gradient`.
+
+        Source: tf.GradientTape.jacobian.
+        """
+        zero = _gives_zeros(unconnected_gradients)
+        trace = self._finished()
+        (tensor,) = _tensors([target], "target")
+        flat = _tensors(sources, "sources")
+        rows = self._rows(trace, tensor, flat, np.eye(_size(TensorSpec.of(tensor).shape)))
+        self._drop()
+        shape = TensorSpec.of(tensor).shape
+        made: list[Any] = []
+        for source, column in zip(flat, zip(*rows, strict=True) if rows else [()] * len(flat), strict=True):
+            whole = (*shape, *TensorSpec.of(source).shape)
+            if all(g is None for g in column):
+                made.append(_zeros(TensorSpec(whole, TensorSpec.of(source).dtype)) if zero else None)
+            else:
+                made.append(_reshaped(_stacked(column, 0), whole))
+        return nest.pack(sources, [eager(m) for m in made])
+
+    def batch_jacobian(
+        self,
+        target: Any,
+        source: Any,
+        unconnected_gradients: Any = "none",
+        parallel_iterations: Any = None,
+        experimental_use_pfor: bool = True,
+    ) -> Any:
+        """Return the derivatives of each row of `target` with respect to the same row of `source`.
+
+        Args:
+            target: a tensor of known shape; row i must depend on row i of `source` only.
+            source: a tensor or variable with the same first size.
+            unconnected_gradients: what is returned if `target` does not depend on `source`: "none" or "zero".
+            parallel_iterations, experimental_use_pfor: accepted for compatibility with TensorFlow, ignored.
+
+        Returns:
+            A tensor of shape (rows, rest of target's shape, rest of source's shape).
+
+        Raises:
+            ShapeError: If the first sizes differ.
+            TapeError, InvalidTypeError, InvalidArgumentError, NotDifferentiableError: as `gradient`.
+
+        Source: tf.GradientTape.batch_jacobian.
+        """
+        zero = _gives_zeros(unconnected_gradients)
+        trace = self._finished()
+        (tensor,), (given,) = _tensors([target], "target"), _tensors([source], "source")
+        spec, by = TensorSpec.of(tensor), TensorSpec.of(given)
+        if not spec.shape or not by.shape or spec.shape[0] != by.shape[0]:
+            raise ShapeError(f"Need first dimension of target shape {spec.shape} and source shape {by.shape} to match.")
+        width = _size(spec.shape[1:])
+        units = np.broadcast_to(np.eye(width)[:, None], (width, _size(spec.shape[:1]), width))
+        rows = self._rows(trace, tensor, [given], units)
+        self._drop()
+        whole = (*spec.shape, *by.shape[1:])
+        if all(row[0] is None for row in rows):
+            return eager(_zeros(TensorSpec(whole, by.dtype))) if zero else None
+        return eager(_reshaped(_stacked([row[0] for row in rows], 1), whole))
+
+    def _rows(self, trace: Trace, target: Any, sources: Sequence[Any], units: Any) -> list[list[Any]]:
+        """Return the gradients of the sources for each of these cotangents of the target."""
+        shape = TensorSpec.of(target).shape
+        places = [self._values(trace, s) for s in sources]
+        return [self._gradients(trace, [self._pair(trace, target, unit.reshape(shape))], places) for unit in units]
+
+    def _gradients(self, trace: Trace, pairs: Sequence[Any], places: Sequence[Sequence[Value]]) -> list[Any]:
+        """Return the gradient for each source, which has been read as several values, or None."""
         wanted = [value for values in places for value in values]
         found = backward(trace, [p for p in pairs if p is not None], wanted, self.epochs)
-        gradients = [_sum([found[v] for v in values if found.get(v) is not None]) for values in places]
+        return [_sum([found[v] for v in values if found.get(v) is not None]) for values in places]
+
+    def _finished(self) -> Trace:
+        """Return the trace; stop recording what follows, unless the tape is persistent."""
+        trace = self._traced()
+        if self._is_recording and not self._is_persistent:
+            self._stop()
+        return trace
+
+    def _drop(self) -> None:
+        """Drop the recording after its use, unless the tape is persistent."""
         if not self._is_persistent:
             self._forget()
-        if zero:
-            gradients = [_zeros(s) if g is None else g for s, g in zip(flat, gradients, strict=True)]
-        return nest.pack(sources, [eager(g) for g in gradients])
 
     def _pair(self, trace: Trace, target: Any, factor: Any) -> tuple[Value, Any] | None:
         """Return the value to differentiate and its cotangent; None for a target that was not computed from anything watched."""
@@ -282,6 +387,24 @@ def _sum(cotangents: Sequence[Any]) -> Any:
     return total
 
 
-def _zeros(like: Any) -> Any:
-    spec = TensorSpec.of(like)
+def _zeros(spec: TensorSpec) -> Any:
     return PRIMITIVES["broadcast_to"].bind(constant(0, spec.dtype), shape=spec.shape)
+
+
+def _size(shape: Shape) -> int:
+    if not is_static(shape):
+        raise ShapeError(f"A Jacobian needs a target of known shape, got {shape}.")
+    sizes: list[Any] = list(shape)
+    return math.prod(sizes)
+
+
+def _stacked(rows: Sequence[Any], axis: int) -> Any:
+    from graphkit import ops
+
+    return ops.stack([ops.zeros_like(next(r for r in rows if r is not None)) if g is None else g for g in rows], axis)
+
+
+def _reshaped(x: Any, shape: Shape) -> Any:
+    from graphkit import ops
+
+    return ops.reshape(x, shape)

@@ -204,6 +204,10 @@ class Variable(Comparable, TensorOperators):
 
         return PRIMITIVES["cast"].bind(self, dtype=dtype)
 
+    def as_literal(self) -> dict[str, Any]:
+        """Return the value as Keras' config of a tensor."""
+        return {"class_name": "__tensor__", "config": {"value": self.array.tolist(), "dtype": self.dtype}}
+
     def numpy(self) -> np.ndarray[Any, Any]:
         """Return a copy of the value."""
         return self.array.copy()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import deserialize as from_envelope
 from graphkit.core.serialization import envelope
 from graphkit.layers import (
@@ -197,8 +198,12 @@ def deserialize(config: Any, custom_objects: Any = None) -> Any:
 
     Raises:
         UnknownClassError: the class is neither built in, registered nor in `custom_objects`.
+        SerializationError: `config` is not the config of an object.
     """
-    return from_envelope(config, custom_objects)
+    made = from_envelope(config, custom_objects)
+    if not callable(made):
+        raise SerializationError(f"Could not interpret serialized config: {config!r:.200}")
+    return made
 
 
 __all__ = [

@@ -50,10 +50,10 @@ class InputLayer(Layer):
             _check_symbolic(input_tensor, self.name)
             batch_shape, dtype = input_tensor.shape, dtype or input_tensor.dtype
         self.batch_shape = _full_shape(shape, batch_size, batch_shape, self.name)
-        self.input_dtype = dtypes.standardize(dtype)
+        self._dtype = dtypes.standardize(dtype)
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), optional
         self.built = True
-        spec = TensorSpec(_named_sizes(self.batch_shape, self.name), self.input_dtype)
+        spec = TensorSpec(_named_sizes(self.batch_shape, self.name), self._dtype)
         if input_tensor is not None and input_tensor.history is None:
             self.add_existing(input_tensor)
         else:
@@ -70,7 +70,7 @@ class InputLayer(Layer):
     @property
     def dtype(self) -> str:
         """The dtype of the tensor."""
-        return self.input_dtype
+        return self._dtype
 
     def call(self, *args: Any, **kwargs: Any) -> Any:
         """Raise InvalidTypeError: inputs are fed, not computed."""
@@ -80,7 +80,7 @@ class InputLayer(Layer):
         """Return Keras' config of an input: the shape with the batch axis, and the dtype as a string."""
         return {
             "batch_shape": self.batch_shape,
-            "dtype": self.input_dtype,
+            "dtype": self._dtype,
             "sparse": self.sparse,
             "ragged": self.ragged,
             "name": self.name,

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graphkit.core.errors import ShapeError
+from graphkit.core import dtypes
+from graphkit.core.errors import DTypeError, ShapeError
 
 
 class InputSpec:
     """Rank, sizes and dtype that an input must have; None allows anything.
 
     Args:
-        dtype: stored, but not checked.
+        dtype: the dtype.
         shape: the complete shape, with the batch axis; None for a free size.
         ndim: the rank.
         max_ndim: the largest rank.
@@ -45,6 +46,17 @@ class InputSpec:
         self.axes = {int(k): v for k, v in (axes or {}).items()}
         self.allow_last_axis_squeeze, self.name, self.optional = allow_last_axis_squeeze, name, optional
 
+    def __repr__(self) -> str:
+        names = ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")
+        return f"InputSpec({', '.join(f'{n}={getattr(self, n)}' for n in names if getattr(self, n))})"
+
+    def check_dtype(self, dtype: str, layer_name: str, index: int = 0) -> None:
+        """Check the dtype of an input. Raises DTypeError if it does not match; see `check`."""
+        if self.dtype is not None and dtypes.standardize(dtype) != dtypes.standardize(self.dtype):
+            raise DTypeError(
+                f'Input {index} of layer "{layer_name}" is incompatible with the layer: expected dtype={self.dtype}, found dtype={dtype}'
+            )
+
     def check(self, shape: tuple[Any, ...], layer_name: str, index: int = 0) -> None:
         """Check the shape of an input, with the batch axis.
 
@@ -69,7 +81,7 @@ class InputSpec:
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments as JSON data."""
-        return {n: getattr(self, n) for n in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes")}
+        return {n: getattr(self, n) for n in ("dtype", "shape", "ndim", "max_ndim", "min_ndim", "axes", "optional")}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> InputSpec:

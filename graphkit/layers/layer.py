@@ -13,18 +13,22 @@ import numpy as np
 from graphkit import dtype_policies as policies
 from graphkit.core import names, nest
 from graphkit.core.errors import (
+    GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
+    NotBuiltError,
     UnknownArgumentError,
+    UnknownValueError,
     UnsupportedError,
 )
-from graphkit.core.recording import our_class, recorded_config, whole_recorded_config
+from graphkit.core.recording import has_own_config, our_class, recorded_config, whole_recorded_config
 from graphkit.core.registry import did_you_mean
-from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize
+from graphkit.core.serialization import config_names, deserialize, is_envelope, refuse_path, serialize, takes_any
 from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
@@ -41,8 +45,9 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_losses", "_path", "_run_eagerly", "_trainable",
-    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
+    "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
+    "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
+    "predict_function",
     "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
 )  # fmt: skip
 
@@ -67,6 +72,8 @@ class Layer(WeightedOperation):
 
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
+    supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -92,14 +99,15 @@ class Layer(WeightedOperation):
         self.input_spec: Any = None
         self._build_shapes: dict[str, Any] | None = None
         self._building = False
+        self._locked = False  # whether new weights and inner layers are refused
         self._losses: list[Any] = []  # added by the last call on arrays
         self._eager = EagerCalls(self)
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
-            known = [*config_names(type(self)), *_BASE_ARGUMENTS]
-            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            known = list(dict.fromkeys([*config_names(type(self)), *_BASE_ARGUMENTS]))
+            hints = "".join(did_you_mean(k, known) for k in list(kwargs)[:3])
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}.{hints} It accepts {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {_shown(kwargs)}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -117,12 +125,22 @@ class Layer(WeightedOperation):
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
+            self._check_is_tensor(shapes, arguments)
             given = {wanted[0]: next(iter(shapes.values()), None)}
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
             given = {k: v for k, v in given.items() if v is not None}
             self._check_build_arguments(wanted)
         self.build(**given)
+        self._lock_state()
+
+    def _check_is_tensor(self, shapes: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        first = next(iter(arguments.values()), None)
+        if not shapes and isinstance(first, (int, float)):
+            raise InvalidArgumentError(
+                "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                f"argument: {first!r} (of type {type(first)}), in the call of layer {self.name!r} ({type(self).__name__})."
+            )
 
     def _check_build_arguments(self, wanted: Sequence[str]) -> None:
         taken = signature_of(type(self).call).parameters
@@ -174,6 +192,11 @@ class Layer(WeightedOperation):
             InvalidTypeError: the arguments do not fit `call`, or one of them is a string, a function or a layer.
             ShapeError: an input does not match `input_spec`.
         """
+        if "_eager" not in self.__dict__:
+            raise ForgottenConstructorError(
+                f"In layer {type(self).__name__!r}, you forgot to call `super().__init__()` as the first statement in the `__init__()` "
+                "method. Go add it!"
+            )
         if isinstance(kwargs.get("training"), (int, np.bool_)):
             kwargs["training"] = bool(kwargs["training"])
         leaves = nest.flatten([list(args), kwargs])
@@ -181,6 +204,10 @@ class Layer(WeightedOperation):
             return self._call_symbolic(args, kwargs)
         if is_tracing():
             return self.compute(args, kwargs)
+        if args and getattr(self, "takes_dtype", None) in ("string", "any"):
+            from graphkit.layers.preprocessing.categories import as_categories
+
+            args = (as_categories(args[0]), *args[1:])
         self._refuse_wrong_leaves(args)
         return self._eager(args, kwargs)
 
@@ -198,7 +225,7 @@ class Layer(WeightedOperation):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise InvalidTypeError(
-                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {signature}."
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {list(signature.parameters)[1:]}."
             ) from None
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
@@ -223,12 +250,17 @@ class Layer(WeightedOperation):
         if self.input_spec is None or not tensors:
             return
         leaves = [t for t in nest.flatten(next(iter(tensors.values()))) if hasattr(t, "shape")]
-        specs = (
-            self.input_spec if isinstance(self.input_spec, (list, tuple)) else [self.input_spec] * min(1, len(leaves))
-        )
+        several = isinstance(self.input_spec, (list, tuple))
+        specs = self.input_spec if several else [self.input_spec] * min(1, len(leaves))
+        if several and len(specs) > len(leaves):
+            raise InvalidArgumentError(
+                f'Layer "{self.name}" expects {len(specs)} input(s), but it received {len(leaves)} input tensors, of the shapes '
+                f"{[tuple(leaf.shape) for leaf in leaves]}."
+            )
         for index, (spec, leaf) in enumerate(zip(specs, leaves, strict=False)):
             if isinstance(spec, InputSpec):
                 spec.check(tuple(leaf.shape), self.name, index)
+                spec.check_dtype(str(leaf.dtype), self.name, index)
 
     def _added_arguments(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> dict[str, Any]:
         added: dict[str, Any] = {}
@@ -273,10 +305,40 @@ class Layer(WeightedOperation):
         return {k: v for k, v in added.items() if not (set_by_context and k == "training")}
 
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        with names.name_scope(self.name), call_context(), autocast_scope(self._autocast_dtype()):
-            return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+        scope = nullcontext() if self._building else names.name_scope(self.name)
+        with scope, call_context(), autocast_scope(self._autocast_dtype()):
+            try:
+                return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            except UnknownValueError as error:
+                return self._declared_output(args, kwargs, error)
+
+    def _declared_output(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: UnknownValueError) -> Any:
+        """Return the specs that the layer declares for its outputs, where `call` needs numbers and so cannot be traced.
+
+        Raises:
+            UnknownValueError: the layer declares none.
+        """
+        if not self._declares_output_shape():
+            raise type(error)(
+                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors, since its call() needs numbers: {error} "
+                "Or define compute_output_shape(self, input_shape) in it; then it runs with the numbers, without being compiled."
+            ) from error
+        tensors = {f"{k}_shape": shapes_of(v) for k, v in kwargs.items() if _holds_tensors(v)}
+        made = self.compute_output_shape(*(shapes_of(a) for a in args), **tensors)
+        return nest.map_structure(lambda t: t.spec, symbolic_of_shapes(made, self.compute_dtype))
+
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
+        if args and args[0] is None and len(args) == 1:
+            raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        for value in args if len(args) > 1 else ():
+            if isinstance(value, (bool, int, float)):
+                raise InvalidTypeError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                    f"argument: {value} (of type {type(value)}), in the call of layer {self.name!r}."
+                )
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
@@ -298,6 +360,7 @@ class Layer(WeightedOperation):
             outputs = self.call(*args, **call.kwargs)
             if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
+            outputs = self._without_masks_of_inputs(outputs, call)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
             self._set_masks(call, outputs)
@@ -308,6 +371,16 @@ class Layer(WeightedOperation):
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
+
+    def _without_masks_of_inputs(self, outputs: Any, call: PreparedCall) -> Any:
+        """Drop the mask of an input that a built-in layer returns unchanged, if the layer does not pass masks on."""
+        if self.supports_masking or self._makes_masks() or not self.drops_masks or our_class(type(self)) is not type(self):
+            return outputs
+        masked = [t for t in nest.flatten(list(call.tensors.values())) if getattr(t, "mask", None) is not None]
+        if not masked:
+            return outputs
+        copied = PRIMITIVES["identity"].bind
+        return nest.map_structure(lambda o: copied(o) if any(o is t for t in masked) else o, outputs)
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
@@ -410,6 +483,40 @@ class Layer(WeightedOperation):
         """
         raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
+    def quantized_build(self, input_shape: Any, mode: Any, config: Any = None) -> None:
+        """Refuse: only layers with a kernel or an embedding table can be quantized. Source: keras Layer.quantized_build.
+
+        Raises:
+            UnsupportedError: always; layers that can be quantized override this method.
+        """
+        raise UnsupportedError(f"Layer {type(self).__name__} does not have a `quantized_build` method implemented.")
+
+    def quantized_call(self, *args: Any, **kwargs: Any) -> Any:
+        """Call a quantized layer, as `call` does. Source: keras Layer.quantized_call.
+
+        Raises:
+            InvalidArgumentError: the layer is not quantized.
+        """
+        if self.quantization_mode is None:
+            raise InvalidArgumentError(
+                f"Invalid quantization mode of layer {self.name!r}: quantized_call() expects a layer that was quantized by quantize(), "
+                "got quantization_mode=None; call the layer instead."
+            )
+        return self.call(*args, **kwargs)
+
+    # ----- members of older Keras -----
+
+    def add_metric(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse, as Keras 3 does. Source: keras Layer.add_metric.
+
+        Raises:
+            UnsupportedError: always.
+        """
+        raise UnsupportedError(
+            f"Layer `add_metric()` method is deprecated (layer {self.name!r}). Add your metric in `Model.compile(metrics=[...])`, or "
+            "create metric trackers in __init__() or build() of the layer or model, and call `metric.update_state()` where needed."
+        )
+
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
@@ -422,6 +529,10 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
+        if type(self).__init__ is Layer.__init__ and not has_own_config(
+            type(self)
+        ):  # as Keras records the base's arguments
+            config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
         return {**config, **recorded(self, (*config, "activity_regularizer"))}
@@ -450,15 +561,31 @@ class Layer(WeightedOperation):
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
         arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
-            return cls(**arguments)
+            made = cls(**arguments)
         except TypeError as error:
+            if "missing" in str(error) and not isinstance(error, GraphKitError):
+                raise InvalidTypeError(
+                    f"Error when deserializing class {cls.__name__!r} using config={_shown(config)}.\n\nException encountered: {error}"
+                ) from error
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
                 f"{cls.__name__} cannot be made from its config: {error}. Its constructor passes {our_class(cls).__name__} an argument "
                 f"that the config also holds: define get_config() in {cls.__name__} and leave it out there."
             ) from error
+        made._take_base_arguments(**untaken)
+        return made
+
+    def _take_base_arguments(self, name: str | None = None, trainable: bool = True, dtype: Any = None) -> None:
+        """Set what a recorded config holds besides the arguments, for a constructor that cannot take it."""
+        if name is not None:
+            self.name = name
+        if not trainable:
+            self.trainable = False
+        if dtype is not None:
+            self.dtype_policy = policies.get(dtype)
 
     @classmethod
     def _known_arguments(cls) -> list[str]:
@@ -467,6 +594,10 @@ class Layer(WeightedOperation):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+class ForgottenConstructorError(NotBuiltError):
+    """A layer was called whose constructor does not call that of its base class."""
 
 
 class PreparedCall(NamedTuple):
@@ -493,10 +624,16 @@ def refuse_paths(cls: type, config: Mapping[str, Any]) -> None:
             refuse_path(f"Layer {config.get('name')!r} ({cls.__name__})", name, config[name])
 
 
-def inner_layer(outer: Mapping[str, Any], config: Any) -> Any:
+def _pop_untaken(cls: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Remove and return name, trainable and dtype where a constructor has no such argument."""
+    taken = config_names(cls)
+    return {k: arguments.pop(k) for k in ("name", "trainable", "dtype") if k in arguments and k not in taken}
+
+
+def inner_layer(outer: Mapping[str, Any], config: Any, custom_objects: Mapping[str, Any] | None = None) -> Any:
     """Return a layer made from its config, with weights named under the layer `outer` that contains it."""
     with names.name_scope(str(outer["name"])) if outer.get("name") else nullcontext():
-        return deserialize(config)
+        return deserialize(config, custom_objects)
 
 
 def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
@@ -518,6 +655,9 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
         finally:
             self._building = False
         self.built = True
+        if not self._trainable:
+            self._freeze_own(True)
+        self._lock_state()
 
     return recorded
 
@@ -556,3 +696,10 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_tensors(v) for v in value)
     return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
+
+
+def _shown(config: Mapping[str, Any]) -> str:
+    """Return a config for a message, without the end of long values and of a long config."""
+    texts = {key: repr(value) for key, value in list(config.items())[:6]}
+    entries = [f"{key!r}: {text if len(text) <= 60 else text[:57] + '...'}" for key, text in texts.items()]
+    return "{" + ", ".join([*entries, *([f"... {len(config) - 6} more"] if len(config) > 6 else [])]) + "}"

@@ -96,7 +96,8 @@ def _clipping(layer: Any, name: str, value: Any) -> dict[str, float] | None:
 
 _axes = must(
     lambda value: isinstance(value, (int, list, tuple)),
-    "Expected an int or a list/tuple of ints for `axis` of layer {owner.name!r}. Received: {value!r}",
+    "Expected an int or a list/tuple of ints for the argument 'axis', but received: {value!r} (layer {owner.name!r})",
+    InvalidTypeError,
 )
 _int_or_ints = must(
     lambda value: isinstance(value, (int, list, tuple)),
@@ -440,10 +441,16 @@ class SpectralNormalization(Wrapper):
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Return the outputs of the inner layer; during training its kernel is normalized first."""
         if training:
-            self._normalize()
+            vector, kernel = self.normalized_weights()
+            self.vector_u.assign(vector)
+            self.kernel.assign(kernel)
         return ops.cast(self.layer(inputs), inputs.dtype)
 
-    def _normalize(self) -> None:
+    def normalized_weights(self) -> tuple[Any, Any]:
+        """Return the vector after power iteration, and the kernel divided by its largest singular value.
+
+        Source: keras.layers.SpectralNormalization.normalized_weights.
+        """
         kernel, u = self.kernel.value, self.vector_u.value
         matrix = ops.reshape(kernel, (-1, self.kernel.shape[-1]))
         blank = ops.all(ops.equal(kernel, 0))  # power iteration has no direction then
@@ -453,5 +460,4 @@ class SpectralNormalization(Wrapper):
             unit = ops.normalize(ops.matmul(v, matrix), axis=None)
         unit, v = ops.stop_gradient(unit), ops.stop_gradient(v)
         sigma = ops.matmul(ops.matmul(v, matrix), ops.transpose(unit))
-        self.vector_u.assign(ops.where(blank, u, unit))
-        self.kernel.assign(ops.reshape(kernel / ops.where(blank, 1.0, sigma), self.kernel.shape))
+        return ops.where(blank, u, unit), ops.reshape(kernel / ops.where(blank, 1.0, sigma), self.kernel.shape)

@@ -72,6 +72,11 @@ class TypedOperation(Stamped, Operation):
         return self.own_policy.compute_dtype
 
     @property
+    def input_dtype(self) -> str:
+        """The dtype that float inputs are cast to: the compute dtype."""
+        return self.compute_dtype
+
+    @property
     def variable_dtype(self) -> str:
         """The dtype of the weights."""
         return self.own_policy.variable_dtype

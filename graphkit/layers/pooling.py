@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from graphkit import ops
 from graphkit.core.declared import argument, must
 from graphkit.core.dims import Dim
+from graphkit.core.errors import InvalidTypeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import keras_class
 from graphkit.layers.declared import SpatialLayer, sizes
@@ -187,10 +188,21 @@ class GlobalAveragePooling3D(_GlobalPooling, rank=3, function="mean"):
     """Mean over each volume: (batch, d, h, w, channels) to (batch, channels). Source: keras.layers.GlobalAveragePooling3D."""
 
 
+def _output_sizes(layer: Any, name: str, value: Any) -> tuple[int, ...]:
+    """Return a size for each axis. Raises InvalidTypeError for something else than an int or `rank` of them, as Keras does."""
+    several = isinstance(value, (tuple, list)) and len(value) == layer.rank
+    if isinstance(value, bool) or not (isinstance(value, int) or several):
+        raise InvalidTypeError(
+            f"`{name}` of layer {layer.name!r} must be an integer or a tuple of {layer.rank} integers. Received: {value!r} of type "
+            f"{type(value).__name__}"
+        )
+    return sizes(layer, name, value)
+
+
 class _AdaptivePooling(_PoolingBase):
     """Pooling to a given output size: as many windows along each axis, which cover the input and may overlap by one element."""
 
-    output_size: Any = argument(check=sizes)
+    output_size: Any = argument(check=_output_sizes)
     data_format: Any = argument(default=None, convert=standardize_data_format)
 
     def call(self, inputs: Any) -> Any:

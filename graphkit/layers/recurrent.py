@@ -196,7 +196,13 @@ class RNN(LoopArguments, BuiltInLayer):
         mask = self._checked_mask(mask)
         if self.time_major and mask is not None:
             mask = ops.swapaxes(mask, 0, 1)
-        output, states = self._run(sequences, states, mask, bool(training), starts_at_zero)
+        if type(self).inner_loop is RNN.inner_loop:
+            output, states = self._run(sequences, states, mask, bool(training), starts_at_zero)
+        else:  # a subclass runs the sequence in its own way
+            last, outputs, states = self.inner_loop(
+                sequences=sequences, initial_state=states, mask=mask, training=training
+            )
+            output, states = outputs if self.return_sequences else last, list(states)
         if self.stateful:
             for variable, state in zip(nest.flatten(self.states), nest.flatten(states), strict=True):
                 variable.assign(state)
@@ -204,6 +210,24 @@ class RNN(LoopArguments, BuiltInLayer):
         if self.time_major and self.return_sequences:
             output = ops.swapaxes(output, 0, 1)
         return (output, *states) if self.return_state else output
+
+    def inner_loop(self, sequences: Any, initial_state: Any, mask: Any, training: bool = False) -> Any:
+        """Run the cell over a sequence. A subclass may override it. Source: keras RNN.inner_loop.
+
+        Args:
+            sequences: (batch, time, ...).
+            initial_state: the states before the first time step.
+            mask: bool (batch, time), or None.
+            training: whether dropout is active.
+
+        Returns:
+            The last output, the outputs of all time steps (just the last one without `return_sequences`), and the final states.
+        """
+        states = list(initial_state) if nest.is_nested(initial_state) else [initial_state]
+        output, states = self._run(sequences, states, self._checked_mask(mask), bool(training), starts_at_zero=False)
+        if self.return_sequences:
+            return output[:, -1], output, states
+        return output, ops.expand_dims(output, 1), states
 
     def _checked_mask(self, mask: Any) -> Any:
         """Return the mask of the sequence, which is the first one of a list."""
@@ -250,6 +274,7 @@ class RNN(LoopArguments, BuiltInLayer):
         def step(carry: Any, slices: Any) -> Any:
             (before, last), (x, *off) = carry, slices
             output, after = call_cell(self.cell, x, before, training)
+            after = nest.map_structure(lambda new, old: ops.cast(new, old.dtype), after, before)  # a cell with its own policy
             if off:
                 output = _where(off[0], output, ops.zeros_like(output) if self._zeroes_masked_outputs else last)
                 after = nest.map_structure(lambda new, old: _where(off[0], new, old), after, before)
@@ -286,10 +311,10 @@ class RNN(LoopArguments, BuiltInLayer):
         return {**super().get_config(), **({"time_major": True} if self.time_major else {})}
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the layer with its cell deserialized."""
         config = dict(config)
-        return cls(inner_layer(config, config.pop("cell")), **config)
+        return cls(inner_layer(config, config.pop("cell"), custom_objects), **config)
 
 
 def _like(state_size: Any) -> Any:
@@ -334,7 +359,7 @@ class OwnCellRNN(RNN):
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return a new layer with this config."""
         made: Any = Layer.from_config.__func__(cls, config)  # type: ignore[attr-defined]
         return made

@@ -75,6 +75,12 @@ class DropoutRNNCell:
         """Return the mask that multiplies the state during training, None without dropout."""
         return self._steady[1] if self._steady is not None else self._draw(step_input, self.recurrent_dropout)
 
+    def reset_dropout_mask(self) -> None:
+        """Do nothing: masks are drawn anew for each sequence. Source: keras DropoutRNNCell."""
+
+    def reset_recurrent_dropout_mask(self) -> None:
+        """Do nothing: masks are drawn anew for each sequence. Source: keras DropoutRNNCell."""
+
     def _draw(self, like: Any, rate: float) -> Any:
         return None if rate <= 0 else random.dropout(ops.ones_like(like), rate, seed=self.seed_generator)
 
@@ -349,10 +355,10 @@ class StackedRNNCells(BuiltInLayer):
         return inputs, after
 
     @classmethod
-    def from_config(cls, config: Any) -> Any:
+    def from_config(cls, config: Any, custom_objects: Any = None) -> Any:
         """Return the stack with its cells deserialized."""
         config = dict(config)
-        return cls([inner_layer(config, c) for c in config.pop("cells")], **config)
+        return cls([inner_layer(config, c, custom_objects) for c in config.pop("cells")], **config)
 
 
 def call_cell(cell: Any, inputs: Any, states: list[Any], training: bool) -> tuple[Any, list[Any]]:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import wraps
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from graphkit.core import dtypes
+from graphkit.core import dtypes, names
 from graphkit.core.allocation import weight_budget
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.recording import our_class
 from graphkit.core.registry import did_you_mean
 from graphkit.core.stamps import tick
 from graphkit.ir.variable import Variable
@@ -28,14 +31,32 @@ _IGNORED_WEIGHT_ARGUMENTS = (
 _UNTRACKED = ("nodes", "input_spec", "_recorded_arguments")
 
 
+def _with_named_name(add_weight: Callable[..., Variable]) -> Callable[..., Variable]:
+    """Refuse a name as the first argument of `add_weight`, as in Keras; Keras 2's first argument was the name."""
+
+    @wraps(add_weight)
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Variable:
+        if args and isinstance(args[0], str):
+            raise InvalidArgumentError(
+                f"`name` must be passed as a keyword argument. Received: add_weight({args[0]!r}, ...) of layer {self.name!r}. "
+                f"Use: add_weight(shape=..., name={args[0]!r})."
+            )
+        return add_weight(self, *args, **kwargs)
+
+    return checked
+
+
 class WeightedOperation(TypedOperation):
     """An operation with weights, its own and those of the layers in its attributes."""
 
     built: bool
     _trainable: bool
+    _building: bool
+    _locked: bool
 
     # ----- making and listing weights -----
 
+    @_with_named_name
     def add_weight(
         self,
         shape: Sequence[int] | None = None,
@@ -75,29 +96,22 @@ class WeightedOperation(TypedOperation):
                 f"add_weight() of layer {self.name!r} does not accept {unknown}.{did_you_mean(unknown[0], known)} "
                 f"It accepts {', '.join(known)}."
             )
-        if isinstance(shape, str):  # Keras 2's first argument was the name
-            raise InvalidArgumentError(
-                f"`name` must be passed as a keyword argument. Received: add_weight({shape!r}, ...) of layer {self.name!r}. "
-                f"Use: add_weight(shape=..., name={shape!r})."
-            )
         if shape is not None and not isinstance(shape, (list, tuple)):
             raise InvalidArgumentError(f"Cannot convert {shape!r} to a shape (add_weight of layer {self.name!r}).")
+        self._refuse_if_locked(None, name or "a weight")
         wanted = dtypes.standardize(dtype) if dtype is not None else self.variable_dtype
         default = "glorot_uniform" if dtypes.is_float(wanted) else "zeros"
         first = initializers.get(initializer if initializer is not None else default)
         budget = weight_budget()
         if budget is not None:
             first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
-        variable = Variable(
-            first,
-            shape=tuple(shape or ()),
-            dtype=wanted,
-            trainable=trainable,
-            name=name,
-        )
+        with nullcontext() if self._building else names.name_scope(self.name):
+            variable = Variable(first, shape=tuple(shape or ()), dtype=wanted, trainable=trainable, name=name)
         variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)
         variable.constraint = constraints.get(constraint)
+        if trainable and not self.trainable:
+            variable.trainable = False  # as in Keras; it counts as trainable once the layer is
         self.__dict__.setdefault("_weights", []).append(variable)
         self.mark_changed()
         return variable
@@ -127,6 +141,16 @@ class WeightedOperation(TypedOperation):
     @property
     def _layers(self) -> list[Layer]:
         return list(tracked(self, (WeightedOperation,)))
+
+    @_layers.setter
+    def _layers(self, layers: Any) -> None:
+        self.__dict__["_given_layers"] = layers  # found there like those in any other attribute
+        self.mark_changed()
+
+    def _flatten_layers(self, include_self: bool = True, recursive: bool = True) -> list[Layer]:
+        """Return the inner layers, and this layer first. Source: keras.Layer._flatten_layers, which scripts call."""
+        found = list(self._walk_layers()) if recursive else [cast("Layer", self), *self._layers]
+        return found if include_self else found[1:]
 
     def _walk_layers(self) -> Iterator[Layer]:
         """Yield this layer and all inner layers, each once, parents first."""
@@ -198,7 +222,38 @@ class WeightedOperation(TypedOperation):
     def trainable(self, value: bool) -> None:
         for layer in self._walk_layers():
             layer._trainable = bool(value)
+            layer._freeze_own(not value)
         tick()
+
+    def _freeze_own(self, frozen: bool) -> None:
+        """Set `trainable` of the layer's own weights, except those that were created as not trainable."""
+        for variable in self._own_variables:
+            if variable.made_trainable:
+                variable.trainable = not frozen
+
+    def _lock_state(self) -> None:
+        """Refuse new weights and inner layers from now on: they would be missing from files and from the optimizer."""
+        self._locked = True
+
+    @contextmanager
+    def _unlocked(self) -> Iterator[None]:
+        """Allow new weights and inner layers inside the block."""
+        before, self._locked = self._locked, False
+        try:
+            yield
+        finally:
+            self._locked = before
+
+    def _refuse_if_locked(self, value: Any, name: str) -> None:
+        """Raise InvalidArgumentError for new state of a user-defined layer that is built."""
+        if not self.__dict__.get("_locked") or self._building or our_class(type(self)) is type(self):
+            return
+        known = self._own_variables if isinstance(value, Variable) else self._layers
+        if not any(held is value for held in known):
+            raise InvalidArgumentError(
+                "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must be "
+                f"created in the `__init__()` method or in the `build()` method. New in layer {self.name!r}: {name!r}."
+            )
 
     def count_params(self) -> int:
         """Return the number of elements of all weights.
@@ -241,6 +296,11 @@ class WeightedOperation(TypedOperation):
         """The metrics of this layer and its inner layers. Source: keras.Layer.metrics."""
         return list(dict.fromkeys(m for layer in self._walk_layers() for m in tracked(layer, (MetricLike,))))
 
+    @property
+    def metrics_variables(self) -> list[Variable]:
+        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
+        return [variable for metric in self.metrics for variable in metric.variables]
+
     # ----- weights in files -----
 
     def stored_variables(self) -> list[Variable]:
@@ -273,6 +333,8 @@ class WeightedOperation(TypedOperation):
             variable.assign(store[str(index)])
 
     def __setattr__(self, name: str, value: Any) -> None:
+        if isinstance(value, (Variable, WeightedOperation)) and self.__dict__.get("_locked"):
+            self._refuse_if_locked(value, name)
         if isinstance(value, Variable) and name != "_weights":
             weights = self.__dict__.get("_weights")
             if weights and any(w is value for w in weights):

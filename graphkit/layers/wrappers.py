@@ -10,7 +10,8 @@ from graphkit import ops
 from graphkit.core import names, nest
 from graphkit.core.declared import argument, must
 from graphkit.core.errors import InvalidArgumentError, ShapeError
-from graphkit.core.serialization import keras_class
+from graphkit.core.recording import our_class
+from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.layer import Layer, inner_layer
 
@@ -35,10 +36,10 @@ class Wrapper(BuiltInLayer):
             self.layer.build(input_shape)
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the wrapper with its inner layer deserialized."""
         config = dict(config)
-        return cls(inner_layer(config, config.pop("layer")), **config)
+        return cls(inner_layer(config, config.pop("layer"), custom_objects), **config)
 
 
 @keras_class(_HOME)
@@ -297,12 +298,12 @@ class Bidirectional(BuiltInLayer):
         self.reset_state()
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return the wrapper with its layers deserialized."""
         config = dict(config)
-        config["layer"] = inner_layer(config, config["layer"])
-        if config.get("backward_layer") is not None:
-            config["backward_layer"] = inner_layer(config, config["backward_layer"])
+        for name in ("layer", "backward_layer"):
+            if config.get(name) is not None:
+                config[name] = inner_layer(config, config[name], custom_objects)
         return cls(**config)
 
 
@@ -323,4 +324,7 @@ def _check_layers(layer: Any, backward_layer: Any) -> None:
 def _copied(layer: Any, prefix: str, **changed: Any) -> Any:
     """Return a layer with the same config, without weights."""
     config = {**layer.get_config(), "name": prefix + layer.name.removeprefix(prefix), **changed}
-    return type(layer).from_config(config)
+    inner = [type(part) for part in layer._walk_layers()]
+    own = {cls.__name__: cls for cls in inner if our_class(cls) is not cls}  # they need not be registered
+    with custom_object_scope(own):
+        return type(layer).from_config(config)

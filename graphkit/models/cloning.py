@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, SerializationError
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.input_layer import Input, InputLayer
@@ -15,6 +16,7 @@ from graphkit.layers.layer import Layer
 from graphkit.models.functional import Functional
 from graphkit.models.model import Model
 from graphkit.models.sequential import Sequential
+from graphkit.models.trainer import Trainer
 
 
 def clone_model(
@@ -47,6 +49,8 @@ def clone_model(
     make = clone_function or _copy_layer
     if recursive:
         make = _recursive(make, call_function)
+    if clone_function is not None and not callable(clone_function):
+        raise InvalidTypeError(f"Expected `clone_function` argument to be a callable. Received: {clone_function!r}")
     if isinstance(model, Sequential):
         if call_function is not None and not recursive:
             raise InvalidArgumentError(
@@ -55,7 +59,7 @@ def clone_model(
                 f"type '{type(model).__name__}', with call_function={call_function}"
             )
         return _clone_sequential(model, input_tensors, make)
-    if not isinstance(model, Functional):
+    if not isinstance(model, Functional) or not (model.is_given_graph or clone_function or input_tensors is not None):
         return _clone_by_config(model, clone_function, input_tensors, call_function)
     return _clone_functional(model, input_tensors, make, call_function or _call)
 
@@ -114,24 +118,27 @@ def _copy_lambda(layer: Lambda) -> Lambda:
     )
 
 
-def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Sequential:
+def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Any:
     layers: list[Any] = [make(layer) for layer in model.layers]
     if input_tensors is not None:
-        layers.insert(0, nest.flatten(input_tensors)[0])
+        given = nest.flatten(input_tensors)
+        if len(given) != 1:
+            raise InvalidArgumentError(
+                f"clone_model: `input_tensors` of Sequential model {model.name!r} must contain a single tensor, got {len(given)}."
+            )
+        layers.insert(0, given[0])
     elif model._functional is not None:
         source = model._functional.inputs[0]
         layers.insert(0, Input(batch_shape=source.shape, dtype=source.dtype, name=model.input_names[0]))
-    return Sequential(layers, name=model.name)
+    return _compiled_like(
+        model, type(model)(layers, name=model.name) if _keeps_class(model) else Sequential(layers, name=model.name)
+    )
 
 
 def _clone_functional(
     model: Functional, input_tensors: Any, make: Callable[[Layer], Layer], call: Callable[..., Any]
-) -> Functional:
-    given = nest.flatten(input_tensors) if input_tensors is not None else [None] * len(model.inputs)
-    if len(given) != len(model.inputs):
-        raise InvalidArgumentError(
-            f"clone_model: model {model.name!r} has {len(model.inputs)} inputs, input_tensors has {len(given)}."
-        )
+) -> Any:
+    given = [None] * len(model.inputs) if input_tensors is None else _checked_inputs(model, input_tensors)
     tensors: dict[SymbolicTensor, Any] = {}
     for old, new, name in zip(model.inputs, given, model.input_names, strict=True):
         tensors[old] = Input(batch_shape=old.shape, dtype=old.dtype, name=name) if new is None else new
@@ -147,7 +154,38 @@ def _clone_functional(
         made = [t for t in nest.flatten(call(copies[node.operation], *args, **kwargs)) if isinstance(t, SymbolicTensor)]
         tensors.update(zip(node.output_tensors, made, strict=True))
     inputs, outputs = (nest.map_structure(tensors.__getitem__, s) for s in (model.input, model.output))
-    return Functional(inputs, outputs, name=model.name)
+    return _compiled_like(model, (type(model) if _keeps_class(model) else Functional)(inputs, outputs, name=model.name))
+
+
+def _keeps_class(model: Any) -> bool:
+    """Return whether a copy has the class of the model: its constructor is that of the base class."""
+    return type(model).__init__ in (Functional.__init__, Sequential.__init__)
+
+
+def _compiled_like(model: Any, copy: Any) -> Any:
+    """Compile a copy with the settings of the model, as in Keras; the optimizer is a new one."""
+    if not model.compiled or type(model).compile is not Trainer.compile:
+        return copy
+    try:
+        copy.compile_from_config(model.get_compile_config())
+    except SerializationError as error:
+        warnings.warn(f"The clone of model {model.name!r} is not compiled: {error}", stacklevel=4)
+    return copy
+
+
+def _checked_inputs(model: Functional, given: Any) -> list[Any]:
+    """Return the tensors to build a copy on. Raises InvalidArgumentError unless they have the structure of the model's inputs."""
+    leaves = nest.flatten(given)
+    if not all(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+        raise InvalidTypeError(
+            f"All entries in `input_tensors` must be KerasTensors. Received: {[type(leaf).__name__ for leaf in leaves]}."
+        )
+    if nest.describe(given) != nest.describe(model.input):
+        raise InvalidArgumentError(
+            f"`input_tensors` must have the same structure as model.input. Expected: {model.input}, of {len(model.inputs)} inputs. "
+            f"Received: {given!s:.400}"
+        )
+    return leaves
 
 
 def _copy_operation(operation: Any, make: Callable[[Layer], Layer]) -> Any:

@@ -9,10 +9,11 @@ import inspect
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.errors import SerializationError
+from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.core.names import reserved, scope_is, take_name
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import deserialize, envelope, is_envelope, serialize
@@ -162,14 +163,42 @@ def functional_from_config(cls: Any, config: Mapping[str, Any]) -> Any:
         for entry in config["layers"]:
             builder.add(entry)
         builder.connect()
-    model = cls(
-        inputs=builder.tensors_at(config["input_layers"]),
-        outputs=builder.tensors_at(config["output_layers"]),
-        name=config.get("name"),
+    model = _of_class(
+        cls,
+        builder.tensors_at(config["input_layers"]),
+        builder.tensors_at(config["output_layers"]),
+        config.get("name"),
+        {k: v for k, v in config.items() if k not in _GRAPH_KEYS},
     )
     if config.get("trainable") is False:
         model._trainable = False
     return model
+
+
+_GRAPH_KEYS = ("name", "trainable", "layers", "input_layers", "output_layers", "dtype")
+
+
+def _of_class(cls: Any, inputs: Any, outputs: Any, name: Any, further: Mapping[str, Any]) -> Any:
+    """Make a model of a graph: a subclass may call the two structures otherwise, and take further arguments."""
+    parameters = signature_of(cls.__init__).parameters
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    if cls.__module__.split(".")[0] == "graphkit" or all(n in parameters or takes_any for n in ("inputs", "outputs")):
+        args: tuple[Any, ...] = ()
+        named = {"inputs": inputs, "outputs": outputs}
+    else:
+        args, named = (inputs, outputs), {}
+    given = {k: v for k, v in further.items() if k in parameters or takes_any}
+    if name is not None and ("name" in parameters or takes_any):
+        given["name"] = name
+    try:
+        return cls(*args, **named, **given)
+    except TypeError as error:
+        if isinstance(error, GraphKitError):
+            raise
+        raise SerializationError(
+            f"{cls.__name__} cannot be made from the config of a functional model: {error}. Its constructor must take inputs and outputs; "
+            "otherwise define get_config() to return its arguments."
+        ) from error
 
 
 class Expansion:
@@ -262,6 +291,7 @@ class GraphBuilder:
         if isinstance(operation, Expansion):
             self.outputs[name, number] = self._expanded(operation, args, kwargs)
             return
+        args, kwargs = _values_by_keyword(operation, args, kwargs)
         operation(*args, **_accepted(operation, kwargs))
         self.outputs[name, number] = operation.nodes[-1].output_tensors
 
@@ -352,6 +382,15 @@ def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in kwargs.items() if k in known or not _is_all_none(v)}
     tensors = operation.record.tensors if isinstance(operation, OpNode) else ()
     return {k: v for k, v in kwargs.items() if k in tensors or v is not None}
+
+
+def _values_by_keyword(operation: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Pass plain values to a layer by keyword, which layers expect; files of older versions have them by position."""
+    tensors = list(takewhile(lambda arg: not isinstance(arg, (bool, int, float)), args))
+    if len(tensors) == len(args) or not isinstance(operation, Layer):
+        return args, kwargs
+    names = list(signature_of(type(operation).call).parameters)[1:]
+    return tensors, {**dict(zip(names[len(tensors) :], args[len(tensors) :], strict=False)), **kwargs}
 
 
 def _is_all_none(value: Any) -> bool:

@@ -273,8 +273,13 @@ def to_array(value: Any, label: str) -> Array:
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"{label} is ragged: {error}") from None
-    if array.dtype.kind in "US":
+        raise ShapeError(
+            f"{label} is ragged: its parts have different lengths. Pad them to one length, for example with "
+            "keras.utils.pad_sequences."
+        ) from error
+    if array.dtype.kind == "S":
+        return np.char.decode(array, "utf-8", "replace").astype(object)
+    if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
         raise InvalidTypeError(f"{label} must be an array of numbers or strings, got objects: {value!r:.60}.")

@@ -8,15 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 from graphkit.core import nest
 from graphkit.core.errors import GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError
-from graphkit.core.serialization import keras_class
+from graphkit.core.recording import has_own_config, recorded_arguments
+from graphkit.core.serialization import custom_object_scope, keras_class
 from graphkit.core.signatures import signature_of
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.program import Program
+from graphkit.ir.recording import resolved
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, trace_structured
+from graphkit.ir.variable import Variable
 from graphkit.layers.context import call_context, current_context
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
@@ -159,7 +162,7 @@ class Functional(Model):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; arrays are first conformed to the inputs' shapes and dtypes."""
         if type(self).call is Functional.call:
-            args, kwargs = self.fed(args, kwargs)
+            args, kwargs = self.fed(*resolved([args, kwargs]))
         return super().__call__(*args, **kwargs)
 
     def fed(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -170,6 +173,10 @@ class Functional(Model):
         leaves = self.signature.conformed(given)
         made = leaves[0] if self.signature.structure == 0 else nest.pack(self.signature.structure, leaves)
         return (made, *args[1:]), {k: v for k, v in kwargs.items() if k != "inputs"}
+
+    def _autocast_tensor(self, x: Any) -> Any:
+        """Return an argument unchanged: each input has a dtype of its own, to which `call` casts."""
+        return x.value if isinstance(x, Variable) else x
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the outputs, in the model's structure.
@@ -207,6 +214,9 @@ class Functional(Model):
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
+    def _lock_state(self) -> None:
+        """Do nothing: layers in attributes are no part of the graph."""
+
     def compute_mask(self, inputs: Any, previous_mask: Any = None) -> Any:
         """Return None: the masks of the outputs are attached to the tensors themselves."""
         return None
@@ -223,36 +233,44 @@ class Functional(Model):
             training: Whether layers run in training mode.
             specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None instead of a spec omits an optional input.
         """
-        chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
-
-        def run(*inputs: Any) -> Any:
-            with call_context(training, assumed=not training):
-                return nest.flatten(self.call(nest.pack(self._inputs_struct, inputs)))
-
-        return trace_structured(run, *chosen)[0]
+        return program_of(self, self, training, specs)
 
     # ----- config -----
 
+    @property
+    def is_given_graph(self) -> bool:
+        """Whether the graph was passed to the constructor; otherwise the constructor of the class builds it."""
+        return type(self) is Functional or bool(self.__dict__.get("_takes_graph"))
+
     def get_config(self) -> dict[str, Any]:
-        """Return the graph as Keras 3's Functional config."""
+        """Return the graph as Keras 3's Functional config, with further arguments of a subclass.
+
+        A subclass whose constructor builds the graph has the constructor's arguments instead.
+        """
         from graphkit.models.config import functional_config
 
-        return functional_config(self)
+        if not self.is_given_graph:
+            return super().get_config()
+        config = functional_config(self)
+        base = ("inputs", "outputs", "dtype", *config)
+        own = {} if has_own_config(type(self)) else recorded_arguments(self)
+        return {**config, **{name: value for name, value in own.items() if name not in base}}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any], custom_objects: Any = None) -> Any:
         """Build the model from its config.
 
         Args:
-            config: A Functional config.
+            config: A Functional config, or the arguments of a subclass whose constructor builds the graph.
             custom_objects: Custom classes and functions by the names that the config uses.
 
         Raises:
             SerializationError: The config is incomplete, or a layer cannot be built.
         """
-        from graphkit.core.serialization import custom_object_scope
         from graphkit.models.config import functional_from_config
 
+        if cls is not Functional:
+            return super().from_config(config, custom_objects)
         with custom_object_scope(custom_objects):
             return functional_from_config(cls, config)
 
@@ -262,6 +280,19 @@ class Functional(Model):
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Do nothing: the graph is built already."""
+
+
+def program_of(
+    model: Any, graph: Functional, training: bool | None, specs: Sequence[TensorSpec | None] | None
+) -> Program:
+    """Return the program of a model's `call` on the inputs of a graph; see `Functional.program`."""
+    chosen = list(specs) if specs is not None else [t.spec for t in graph.inputs]
+
+    def run(*inputs: Any) -> Any:
+        with call_context(training, assumed=not training):
+            return nest.flatten(model.call(nest.pack(graph.input, inputs)))
+
+    return trace_structured(run, *chosen)[0]
 
 
 def become_functional(cls: type) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,14 @@ from graphkit.core.errors import (
     SerializationError,
 )
 from graphkit.core.names import auto_name, name_scope
-from graphkit.core.serialization import custom_object_scope, envelope, is_envelope, keras_class
+from graphkit.core.recording import our_class
+from graphkit.core.serialization import custom_object_scope, envelope, is_envelope, keras_class, serialize
+from graphkit.core.signatures import signature_of
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.recording import resolved
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.layers.layer import Layer
-from graphkit.models.functional import Functional
+from graphkit.models.functional import Functional, program_of
 from graphkit.models.model import Model
 
 
@@ -104,19 +108,26 @@ class Sequential(Model):
             self._rebuild()
         return layer
 
+    def _lock_state(self) -> None:
+        """Do nothing: layers may be added and removed at any time."""
+
     def _rebuild(self) -> None:
-        self._functional = None
+        before, self._functional = self._functional, None
         if len(self._stack) > 1 and isinstance(self._stack[0], InputLayer):
             self._make_functional(self._stack[0].nodes[0].output_tensors[0])
         elif len(self._stack) > 1 and isinstance(self._stack[0], (Functional, Sequential)) and self._stack[0].built:
             first = self._stack[0]
             if not isinstance(first.input, (list, dict)):
                 self._make_functional(Input(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype))
+        elif before is not None and self._stack:  # it was built by a call, or by build()
+            self._make_functional(before.input)
+        else:
+            self.built = False
 
     def _make_functional(self, x: Any) -> None:
         source = x
         auto_name("functional")  # Keras' inner graph consumes a name, so later models get the same numbers here
-        with name_scope(self.name):
+        with nullcontext() if self._building else name_scope(self.name):
             for layer in self._stack:
                 if not isinstance(layer, InputLayer):
                     x = layer(x)
@@ -126,6 +137,10 @@ class Sequential(Model):
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call. The batch size stays open, unless a layer keeps a state for each sample."""
         given = tensors.get("inputs")
+        if not self._stack:
+            raise InvalidArgumentError(
+                f"Sequential model {self.name!r} cannot be built because it has no layers. Call `model.add(layer)`."
+            )
         self._note_input_dtype(given)
         if self.built or given is None or any(getattr(layer, "stateful", False) for layer in self._stack):
             super()._build_for(arguments, tensors)
@@ -178,8 +193,12 @@ class Sequential(Model):
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; arrays are first conformed to the input's shape and dtype, once that is known."""
         if self._functional is not None and type(self).call is Sequential.call:
-            args, kwargs = self._functional.fed(args, kwargs)
+            args, kwargs = self._functional.fed(*resolved([args, kwargs]))
         return super().__call__(*args, **kwargs)
+
+    def _autocast_tensor(self, x: Any) -> Any:
+        """Return an argument unchanged once the model has a graph, whose input has a dtype of its own."""
+        return super()._autocast_tensor(x) if self._functional is None else self._functional._autocast_tensor(x)
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """Compute the output of the last layer.
@@ -258,19 +277,31 @@ class Sequential(Model):
 
     def program(self, training: bool | None = False, specs: Any = None) -> Any:
         """Return the program of the model; see `Functional.program`."""
-        return self._graph().program(training, specs)
+        graph = self._graph()
+        if type(self).call is Sequential.call:
+            return graph.program(training, specs)
+        return program_of(self, graph, training, specs)
 
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
         """Return Keras 3's Sequential config: the layers, without calls."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": super().get_config()["dtype"]}
+        if not self._takes_layers():
+            return super().get_config()
+        config = {"name": self.name, "trainable": self.trainable, "dtype": serialize(self.dtype_policy)}
         config["layers"] = [envelope(layer) for layer in self._stack]
         if self._functional is not None:
             config["build_input_shape"] = nest.map_structure(lambda t: list(t.shape), self._functional.input)
         if self._input_dtype is not None and self.takes_dtype == "any":
             config["build_input_dtype"] = self._input_dtype
         return config
+
+    def _takes_layers(self) -> bool:
+        """Return whether layers can be passed to the constructor; that of a subclass may make them itself."""
+        if our_class(type(self)) is type(self) or type(self).__init__ is Sequential.__init__:
+            return True
+        parameters = signature_of(type(self).__init__).parameters.values()
+        return any(p.name == "layers" or p.kind is p.VAR_POSITIONAL for p in parameters)
 
     def get_build_config(self) -> dict[str, Any] | None:
         """Return the input shape, once it is known."""
@@ -294,7 +325,9 @@ class Sequential(Model):
         """
         from graphkit.models.config import operation_from_config
 
-        model = cls(name=config.get("name"))
+        if "layers" not in config:  # the constructor of a subclass makes them
+            return super().from_config(config, custom_objects)
+        model = cls(**{k: config[k] for k in ("name",) if k in signature_of(cls.__init__).parameters})
         with name_scope(model.name), custom_object_scope(custom_objects):
             for entry in config["layers"]:
                 if not is_envelope(entry):

@@ -342,6 +342,17 @@ class Trainer:
         """The names of `metrics`. Source: keras.Model.metrics_names."""
         return [metric.name for metric in self.metrics]
 
+    @property
+    def compiled_metrics(self) -> Any:
+        """Older form of the metrics passed to `compile`: `compiled_metrics.update_state(y, y_pred, sample_weight)`."""
+        return deferred("steps").OlderMetrics(self)
+
+    def compiled_loss(
+        self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
+    ) -> Any:
+        """Older form of `compute_loss`; the losses of layers and regularizers are always added."""
+        return deferred("steps").older_loss(self, y, y_pred, sample_weight)
+
     def make_train_function(self, force: bool = False) -> Any:
         """Set `train_function`, which takes an iterator of batches, runs `train_step` on the next and returns its results.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.dims import Dim, Shape, Size
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError, SymbolicValueError
 from graphkit.ir import gradient
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
@@ -86,7 +86,7 @@ def _tensors(structure: Any) -> list[Any]:
     """Return the leaves of a structure that are not None, as tensors."""
     leaves = [leaf for leaf in nest.flatten(structure) if leaf is not None]
     if any(isinstance(leaf, Symbolic) for leaf in leaves):
-        raise InvalidTypeError(
+        raise SymbolicValueError(
             "The function of a loop or branch reads a symbolic tensor of the graph around it that is not an argument of the op. "
             "Pass it as an argument (an operand of ops.switch, a carried value of a loop), use ops.where, or write a layer."
         )

@@ -71,9 +71,9 @@ def custom_gradient(f: Callable[..., Any]) -> Callable[..., Any]:
         sources = [tensor(a) for a in nest.flatten(list(args))]
         given: list[int] = []
         if trace.is_eager:  # the gradient is called with numbers
-            body = _backward(f, gradient, sources, given)
+            function = _backward(f, gradient, sources, given)
             made = custom_gradient_p.bind(
-                *outputs, *sources, backward=body, results=len(outputs), args=len(sources), given=given
+                *outputs, *sources, backward=function, results=len(outputs), args=len(sources), given=given
             )
             return nest.pack(result, made)
         body = trace_body(_backward(f, gradient, sources, given), [TensorSpec.of(o) for o in outputs])

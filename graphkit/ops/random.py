@@ -40,7 +40,8 @@ class SeedGenerator:
         name: the generator's name; a generated one by default.
 
     Raises:
-        InvalidTypeError: If `seed` is neither an int nor None, or an argument is unknown.
+        InvalidTypeError: If an argument is unknown.
+        InvalidArgumentError: If `seed` is neither an int that is not negative nor None, or `name` is no string or contains "/".
 
     Source: keras.random.SeedGenerator.
     """
@@ -48,8 +49,14 @@ class SeedGenerator:
     def __init__(self, seed: int | None = None, name: str | None = None, **kwargs: Any) -> None:
         if kwargs:
             raise InvalidTypeError(f"SeedGenerator accepts seed and name, not {', '.join(map(repr, kwargs))}.")
-        if seed is not None and not isinstance(seed, (int, np.integer)):
-            raise InvalidTypeError(f"SeedGenerator: seed must be an int or None, got {seed!r}.")
+        if seed is not None and (not isinstance(seed, (int, np.integer)) or seed < 0):
+            raise InvalidArgumentError(
+                f"Argument `seed` must be an integer that is not negative, or None. Received: seed={seed!r}"
+            )
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise InvalidArgumentError(
+                f"Argument `name` must be a string and cannot contain character `/`. Received: name={name!r}"
+            )
         self.name = name or names.auto_name("seed_generator")
         self._initial_seed = None if seed is None else int(seed)
         first = seeds.draw_seed() if seed is None else int(seed) & 0xFFFFFFFF
@@ -98,17 +105,17 @@ def draw_seed(seed: Any) -> Any:
         seed: an int, a `SeedGenerator`, a state, or None for the global generator.
 
     Raises:
-        InvalidTypeError: If it is none of these.
+        InvalidArgumentError: If it is none of these.
     """
     if seed is None:
         return global_seed_generator().next()
     if isinstance(seed, SeedGenerator):
         return seed.next()
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+    if isinstance(seed, (int, np.integer)):
         return np.array([int(seed) & 0xFFFFFFFF, 0], np.uint32)
     if isinstance(seed, (np.ndarray, Tracer, Variable)) and shape_of(seed) == (2,):
         return seed
-    raise InvalidTypeError(f"seed must be an int, a SeedGenerator or None, got {seed!r}.")
+    raise InvalidArgumentError(f"seed must be an int, a SeedGenerator or None, got {seed!r}.")
 
 
 # ----- the primitives -----

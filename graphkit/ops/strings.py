@@ -11,7 +11,7 @@ from typing import Any, TypedDict, Unpack
 import numpy as np
 
 from graphkit.core.dims import Dim, Size
-from graphkit.core.errors import DTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, NotBuiltError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import tensor
@@ -72,7 +72,14 @@ def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
 def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> None:
     table, read = _table(keys, values), text_of if x.dtype.kind in "OSU" else int
     made = np.empty(x.size, out.dtype)
-    made[:] = [table.get(read(v), default) for v in x.ravel()]
+    found = [table.get(read(v), default) for v in x.ravel()]
+    if default is None and None in found:
+        unknown = [v for v, index in zip(x.ravel().tolist(), found, strict=True) if index is None]
+        raise InvalidArgumentError(
+            f"When `num_oov_indices=0` all inputs should be in vocabulary, found OOV values {unknown[:8]}, consider setting "
+            "`num_oov_indices=1`."
+        )
+    made[:] = found
     np.copyto(out, made.reshape(out.shape))
 
 
@@ -86,11 +93,12 @@ def table_lookup(x: Any, keys: Sequence[Any], values: Sequence[Any], default: An
         x: strings or int64, as the keys.
         keys: strings or ints.
         values: as many strings or ints.
-        default: the result for an element that is not a key.
+        default: the result for an element that is not a key; None refuses such elements (in ONNX they become -1).
 
     Raises:
         DTypeError: If the dtype of `x` is not that of the keys.
         NotBuiltError: If there are no keys, when it is computed.
+        InvalidArgumentError: If there is no default and an element is not a key, when it is computed.
     """
     return table_lookup_p.bind(tensor(x), keys=tuple(keys), values=tuple(values), default=default)
 
@@ -213,7 +221,7 @@ def _changed(x: Any, steps: Steps) -> Any:
     texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
     if change is not None:
         rows = _result(change, texts, f"standardize={change!r}", len(texts))
-        texts = np.asarray(rows, object).reshape(x.shape)
+        texts.reshape(-1)[:] = [text_of(v) for v in np.asarray(rows, object).ravel()]  # a function may return bytes
     for table in ([_LOWERED] if steps["lower"] else []) + ([_REMOVED] if steps["strip"] else []):
         texts.reshape(-1)[:] = [text.translate(table) for text in texts.ravel()]
     return texts

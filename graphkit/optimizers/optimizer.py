@@ -16,7 +16,14 @@ import numpy as np
 from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnknownArgumentError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    ShapeError,
+    UnknownArgumentError,
+    UnsupportedError,
+)
 from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
@@ -24,6 +31,7 @@ from graphkit.ir.program import Program
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.arena import LARGEST, Arena
 from graphkit.optimizers.schedules import LearningRateSchedule
+from graphkit.optimizers.updates import CompiledUpdates
 
 HOME = "keras.optimizers"
 _IGNORED = ("decay", "is_legacy_optimizer", "jit_compile")
@@ -162,6 +170,7 @@ class Optimizer(Declared, Configurable):
         self._accumulators: list[Variable] = []
         self._slots: dict[str, list[Any]] = {}  # None for a variable that its gradient overwrites
         self._arena: Arena | None = None
+        self._updates = CompiledUpdates(self, self._apply_pairs)
         self._undecayed = _Excluded()
         self._iterations = self._track(0, "int32", "iteration")
         if not callable(self._learning_rate):
@@ -169,7 +178,12 @@ class Optimizer(Declared, Configurable):
             self._learning_rate = self._track(rate, dtypes.floatx(), "learning_rate")
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_arena": None}  # its variables are views of one array, unlike their copies
+        held = {k: v for k, v in self.__dict__.items() if k != "_updates"}
+        return {**held, "_arena": None}  # its variables are views of one array, unlike their copies
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._updates = CompiledUpdates(self, self._apply_pairs)
 
     def _check(self) -> None:
         clips = {k: getattr(self, k) for k in ("clipnorm", "clipvalue", "global_clipnorm")}
@@ -197,6 +211,24 @@ class Optimizer(Declared, Configurable):
     def variables(self) -> list[Variable]:
         """All variables of the optimizer, in Keras' order."""
         return list(self._variables)
+
+    def save_own_variables(self, store: Any) -> None:
+        """Write the variables to `store`, keyed "0", "1", ... Source: keras Optimizer.save_own_variables."""
+        for index, variable in enumerate(self.variables):
+            store[str(index)] = np.asarray(variable.array)
+
+    def load_own_variables(self, store: Any) -> None:
+        """Read the variables from `store`; where they do not fit they stay, with a warning. Source: keras Optimizer.load_own_variables."""
+        variables, count = self.variables, len(store.keys())
+        if count != len(variables):
+            warnings.warn(
+                f"Skipping variable loading for optimizer '{self.name}', because it has {len(variables)} variables whereas the saved "
+                f"optimizer has {count} variables.",
+                stacklevel=2,
+            )
+            return
+        for index, variable in enumerate(variables):
+            variable.assign(store[str(index)])
 
     @property
     def trained(self) -> list[Variable]:
@@ -411,7 +443,7 @@ class Optimizer(Declared, Configurable):
             variable: The variable.
             learning_rate: The learning rate, in the variable's dtype.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
+        raise UnsupportedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """Update variables with (gradient, variable) pairs, and return the number of updates.
@@ -441,7 +473,11 @@ class Optimizer(Declared, Configurable):
         """
         if not len(grads):
             return
-        pairs = self._without_overwritten(self._pairs(list(grads), trainable_variables))
+        self._updates(self._pairs(list(grads), trainable_variables))
+
+    def _apply_pairs(self, pairs: list[tuple[Any, Variable]]) -> None:
+        """Update the variables of these (gradient, variable) pairs."""
+        pairs = self._without_overwritten(pairs)
         if self.loss_scale_factor is not None:
             pairs = [(ops.true_divide(g, self.loss_scale_factor), v) for g, v in pairs]
         if self.gradient_accumulation_steps:

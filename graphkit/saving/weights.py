@@ -15,6 +15,7 @@ from graphkit.core import dtypes
 from graphkit.core.errors import GraphKitError, SerializationError
 from graphkit.layers.layer import Layer
 from graphkit.layers.placeholder import Placeholder, placeholders_in
+from graphkit.optimizers import Optimizer
 from graphkit.saving.optimizer_state import state_pairs
 from graphkit.saving.paths import Stored, own_variables, stored_objects
 from graphkit.saving.stores import Array, Entry, Table, flat_names
@@ -81,7 +82,7 @@ def _own_state(obj: Any) -> dict[str, Array]:
 def _loads_its_own(obj: Any) -> bool:
     """Whether a class overrides how its weights are read from a file."""
     own = getattr(type(obj), "load_own_variables", None)
-    return own is not None and own is not Layer.load_own_variables
+    return own is not None and own not in (Layer.load_own_variables, Optimizer.load_own_variables)
 
 
 # ----- reading -----

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from graphkit import losses, metrics, ops, optimizers
 from graphkit.core import nest
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownClassError
+from graphkit.core.errors import (
+    DTypeError,
+    GraphKitError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    ShapeError,
+    UnknownClassError,
+    UnknownValueError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
 from graphkit.core.stamps import Stamped, fingerprint, settings_changed
@@ -26,6 +36,10 @@ _SPARSE = ("sparse_categorical_crossentropy",)
 _OF_ONE_SHAPE = ("binary_crossentropy", "binary_focal_crossentropy", "categorical_crossentropy")  # the others broadcast
 _ACCURACY = ("accuracy", "acc")
 _CROSSENTROPY = ("crossentropy", "ce")
+
+
+class UnknownOutputError(UnknownNameError, InvalidArgumentError):
+    """`loss`, `loss_weights` or `metrics` names an output that does not exist (Keras raises KeyError or ValueError)."""
 
 
 @dataclass
@@ -153,8 +167,9 @@ class Compiled:
             )
         for given, argument in ((self.user_metrics, "metrics"), (self.weighted_metrics, "weighted_metrics")):
             if given is not None and not isinstance(given, (list, tuple, Mapping)):
-                raise InvalidTypeError(
-                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r}"
+                raise InvalidArgumentError(
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. Received instead: {argument}={given!r} of type "
+                    f"{type(given)}"
                 )
             for leaf in nest.flatten(given) if given else ():
                 if isinstance(leaf, str) and leaf.lower() not in (*_ACCURACY, *_CROSSENTROPY):
@@ -186,6 +201,12 @@ class Compiled:
         self._name_outputs(model, y_pred)
         outputs = nest.flatten(y_pred)
         chosen = self._losses(self._targets(y, y_pred), outputs)
+        if len(chosen) > len(outputs) == 1:
+            warnings.warn(
+                f"compile: loss has {len(chosen)} entries for one output. As in Keras, only the first is trained on; pass a function "
+                "(y_true, y_pred) that adds them up.",
+                stacklevel=2,
+            )
         if len(chosen) > 1:
             for entry in chosen:
                 entry.mean = Mean(name=f"{entry.name}_loss")
@@ -203,6 +224,8 @@ class Compiled:
         ]
 
     def _name_outputs(self, model: Any, y_pred: Any) -> None:
+        if y_pred is None:
+            raise InvalidTypeError(f"The call() of {type(model).__name__} {model.name!r} returned None; return the outputs.")
         names = output_names(model, y_pred)
         self.output_names, self.loss_names = names, loss_names(y_pred, names)
         self.has_names = graph_of(model) is not None or isinstance(y_pred, Mapping)
@@ -262,6 +285,10 @@ class Compiled:
             return [None] * len(given)
         if isinstance(weights, (int, float)):
             weights = [float(weights)] * len(given)
+        if len(given) == 1 and isinstance(weights, (list, tuple)) and not isinstance(given[0], (list, tuple)) and len(weights) > 1:
+            raise InvalidArgumentError(
+                f"`loss_weights` must match the number of losses, got 1 losses and {len(weights)} weights."
+            )
         if len(given) == 1 and isinstance(weights, (list, tuple)):
             return [list(weights) if isinstance(given[0], (list, tuple)) else weights[0]] if len(weights) else [None]
         return self._by_output(weights, "loss_weights", len(given))
@@ -278,8 +305,9 @@ class Compiled:
         if isinstance(given, Mapping):
             unknown = [k for k in given if k not in names]
             if unknown:
-                raise InvalidArgumentError(
-                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{did_you_mean(str(unknown[0]), names)}"
+                hint = did_you_mean(str(unknown[0]), names)
+                raise UnknownOutputError(
+                    f"compile: {argument} names {unknown[0]!r}, but the model's outputs are {names}.{hint}"
                 )
             return [given.get(n) for n in names]
         if isinstance(given, (list, tuple)):
@@ -340,7 +368,8 @@ class Compiled:
         weights = self._sample_weights(sample_weight, y_pred, targets)
         assert self.output_losses is not None
         parts: list[Any] = []
-        for entry in self.output_losses:
+        used = self.output_losses[:1] if len(outputs) == 1 else self.output_losses
+        for entry in used:
             value = self._one_loss(entry, targets[entry.output], outputs[entry.output], weights[entry.output])
             if entry.mean is not None:
                 entry.mean.update_state(value, sample_weight=ops.cast(shape_of(outputs[entry.output])[0], "float32"))
@@ -364,6 +393,8 @@ class Compiled:
         self._check_shapes(entry, target, output)
         try:
             return entry.loss(target, output, weight)
+        except UnknownValueError:  # the loss needs numbers: the step runs eagerly
+            raise
         except (GraphKitError, ValueError) as error:
             raise ShapeError(f"{self._where(entry, target, output)}: {error}") from error
 
@@ -376,6 +407,14 @@ class Compiled:
         function = _own_function(entry.loss)
         if function is None:
             return
+        if target is None:
+            name = (self.output_names or [""])[entry.output]
+            raise InvalidArgumentError(f"Output {name!r} has a loss, but no target (y) was given for it.")
+        if str(getattr(target, "dtype", "")) == "string":
+            raise DTypeError(
+                f"{self._where(entry, target, output)}: the targets are strings; make them numbers first, for example with "
+                "keras.layers.StringLookup."
+            )
         wanted = shape_of(output)
         if function in _SPARSE:
             axis = getattr(entry.loss, "axis", -1) % len(wanted)
@@ -484,10 +523,15 @@ def _own_function(loss: Loss) -> str | None:
     """Return the name of the built-in function behind a loss, if its target and output must match; else None."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
-    own = losses.FUNCTIONS.get(name) is function and name not in (
-        "circle",
-        "categorical_generalized_cross_entropy",
-        "ctc",
+    own = (
+        function is not None
+        and losses.FUNCTIONS.get(name) is function
+        and name
+        not in (
+            "circle",
+            "categorical_generalized_cross_entropy",
+            "ctc",
+        )
     )
     return name if own else None
 

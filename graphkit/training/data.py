@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from graphkit.core.threads import num_threads, run_all
 from graphkit.ir.spec import TensorSpec
 from graphkit.models.feeding import to_array
 from graphkit.training.outputs import by_output, graph_of, output_names
+from graphkit.training.passes import Passes
 from graphkit.training.step import Layout
 
 Array = np.ndarray[Any, Any]
@@ -372,7 +373,7 @@ class ArraySource:
         self.per_batch = shuffle == "batch"
         self.shuffle = bool(shuffle)
         self._random = np.random.default_rng(seed)
-        self._passes = _Passes(self._batches, whole, resumes and self.steps < whole)
+        self._passes = _PassesOverRows(self._batches, whole, resumes and self.steps < whole)
 
     def signature(self, batch: Batch) -> Any:
         """Return a value that is equal for batches of equal shapes."""
@@ -398,7 +399,7 @@ class ArraySource:
             yield Batch(self.leaves, index, len(index))
 
 
-class _Passes:
+class _PassesOverRows:
     """Passes over data, split into epochs; with `resumes` an epoch continues where the previous one ended."""
 
     def __init__(self, start: Callable[[], Iterator[Any]], whole: int | None, resumes: bool) -> None:
@@ -469,16 +470,14 @@ class IteratedSource:
         as_given: bool = False,
     ) -> None:
         self._as_given = as_given
-        self._model, self._data, self._class_weight = model, data, class_weight
+        self._model, self._class_weight = model, class_weight
         self._inputs_only = inputs_only
-        self._indexed = hasattr(data, "__getitem__") and hasattr(data, "__len__")
-        self._random = np.random.default_rng(seed)
-        self._shuffle = shuffle
-        whole = len(data) if hasattr(data, "__len__") else None
-        self.steps = limits.at_most(whole if steps is None else steps, limits.max_steps_per_epoch)
-        endless = not self._indexed and iter(data) is data
-        kept = endless or (steps is not None and (resumes or not self._indexed))
-        self._passes = _Passes(self._items, whole, kept)
+        self._passes = Passes(data, steps, shuffle, seed, resumes)
+
+    @property
+    def steps(self) -> int | None:
+        """The number of batches per epoch; None before it is known."""
+        return self._passes.steps
 
     def signature(self, batch: Batch) -> Any:
         """Return a value that is equal for batches of equal shapes."""
@@ -486,20 +485,8 @@ class IteratedSource:
 
     def epoch(self) -> Iterator[Batch]:
         """Yield the batches of one epoch."""
-        if hasattr(self._data, "on_epoch_begin"):
-            self._data.on_epoch_begin()
-        for raw in self._passes.epoch(self.steps):
+        for raw in self._passes.epoch():
             yield self._batch(raw)
-        if hasattr(self._data, "on_epoch_end"):
-            self._data.on_epoch_end()
-
-    def _items(self) -> Iterator[Any]:
-        if not self._indexed:
-            return iter(self._data)
-        order: Iterable[Any] = range(len(self._data))
-        if self._shuffle:
-            order = self._random.permutation(len(self._data))
-        return (self._data[int(i)] for i in order)
 
     def _batch(self, raw: Any) -> Batch:
         if self._as_given and self._class_weight is None:
@@ -527,18 +514,6 @@ def unpack(data: Any) -> tuple[Any, Any, Any]:
         )
     x, y, weight = [*data, None, None][:3]
     return x, y, weight
-
-
-def is_iterated(x: Any) -> bool:
-    """Return whether `x` is a source of batches rather than arrays."""
-    if (
-        x is None
-        or isinstance(x, (np.ndarray, list, tuple, Mapping))
-        or hasattr(x, "__array__")
-        or hasattr(x, "to_numpy")
-    ):
-        return False
-    return hasattr(x, "__next__") or hasattr(x, "__iter__") or (hasattr(x, "__getitem__") and hasattr(x, "__len__"))
 
 
 def split_tail(leaves: Leaves, fraction: float) -> tuple[Leaves, Leaves]:

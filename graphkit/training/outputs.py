@@ -10,10 +10,13 @@ import numpy as np
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.registry import did_you_mean
+from graphkit.layers.stamp import is_own
 
 
 def graph_of(model: Any) -> Any:
     """Return the functional graph of a model; None for a Sequential before its first data, or a class with its own `call`."""
+    if not is_own(type(model).call):
+        return None
     graph = model.__dict__.get("_functional") if "_functional" in model.__dict__ else model
     return graph if hasattr(type(graph), "signature") and "_outputs_struct" in graph.__dict__ else None
 
@@ -28,7 +31,7 @@ def output_names(model: Any, outputs: Any = None) -> list[str]:
     graph = graph_of(model)
     known = graph.output if graph is not None else outputs
     leaves = nest.flatten(known) if known is not None else []
-    if isinstance(known, Mapping) and len(known) == len(leaves):
+    if isinstance(known, Mapping) and not any(nest.is_nested(value) for value in known.values()):
         return sorted(known)
     return list(graph.output_names) if graph is not None else [f"output_{i + 1}" for i in range(len(leaves))]
 
@@ -99,7 +102,7 @@ def by_output(
         return [convert(given[n], f"{what}[{n!r}]") if given.get(n) is not None else None for n in chosen]
     if len(names) <= 1:
         return _for_one_output(given, names, what, convert)
-    leaves = _leaves(given, names, what)
+    leaves = [given] if len(partial) == 1 and not nest.is_nested(given) else _leaves(given, names, what)
     if len(leaves) == len(names):
         return [
             None if v is None else convert(v, f"{what} of output {n!r}") for n, v in zip(names, leaves, strict=True)

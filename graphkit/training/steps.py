@@ -9,7 +9,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, NotCompiledError
+from graphkit.core.errors import InvalidArgumentError, NotCompiledError, place_of
 from graphkit.ir.tape import GradientTape
 from graphkit.ir.tracing import current_trace
 from graphkit.layers.tracking import tracked
@@ -134,6 +134,30 @@ def ordered(model: Any, logs: dict[str, Any]) -> Any:
     return values[0] if len(values) == 1 else values
 
 
+class OlderMetrics:
+    """The metrics passed to `compile`, as steps written for older versions of Keras update them."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def update_state(self, y: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Update the metrics with a batch."""
+        warnings.warn(
+            "`model.compiled_metrics()` is deprecated. Instead, use `for metric in self.metrics: metric.update_state(y, y_pred)`.",
+            stacklevel=2,
+        )
+        compile_state(self._model).update_metrics(self._model, y, y_pred, sample_weight)
+
+
+def older_loss(model: Any, y: Any, y_pred: Any, sample_weight: Any) -> Any:
+    """Return the loss of a batch for steps written for older versions of Keras."""
+    warnings.warn(
+        "`model.compiled_loss()` is deprecated. Instead, use `model.compute_loss(x, y, y_pred, sample_weight, training)`.",
+        stacklevel=4,
+    )
+    return loss_of(model, None, y, y_pred, sample_weight, True)
+
+
 # ----- running steps -----
 
 
@@ -186,22 +210,11 @@ class StepFunction:
             self.is_eager = True
             warnings.warn(
                 f"{type(self.model).__name__}.{self.kind}_step runs eagerly, line by line, which is several times slower than a "
-                f"compiled step: {_where(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
+                f"compiled step: {place_of(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
                 "and other functions of graphkit.ops instead; compile(run_eagerly=True) avoids this warning.",
                 stacklevel=4,
             )
             return EagerStep(self.model, method)
-
-
-def _where(error: BaseException) -> str:
-    """Return the place in the user's code that needs a number, as `in train_step, line 12 of model.py, `."""
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
-            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
-        trace = trace.tb_next
-    return found
 
 
 def check_form(model: Any, kind: str) -> None:

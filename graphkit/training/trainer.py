@@ -11,7 +11,14 @@ import numpy as np
 
 from graphkit import callbacks as callback_module
 from graphkit.core import limits, nest
-from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
+from graphkit.core.errors import (
+    ExportError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotCompiledError,
+    UnknownValueError,
+    place_of,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
@@ -28,12 +35,12 @@ from graphkit.training.data import (
     Leaves,
     check_batch_size,
     gather,
-    is_iterated,
     split_tail,
     unpack,
 )  # fmt: skip
 from graphkit.training.outputs import graph_of, output_names
 from graphkit.training.overrides import overrides, takes_data_as_given
+from graphkit.training.passes import is_iterated, refuse_beside
 from graphkit.training.results import plain_logs
 from graphkit.training.step import Layout, Step, optimizers_of
 from graphkit.training.steps import StepFunction, check_form, compile_state, ordered
@@ -132,7 +139,9 @@ def _each(config: Any, get: Any) -> Any:
 
 def _check_compiled(model: Any, method: str, training: bool = False) -> None:
     if not model.compiled:
-        raise NotCompiledError(f"You must call `compile()` before calling `{method}()` of model {model.name!r}.")
+        raise NotCompiledError(
+            f"You must call `compile()` before using the model. `{method}()` of model {model.name!r} was called before it."
+        )
     kind = "train" if training else "test"
     check_form(model, kind)
     if overrides(model, f"{kind}_step"):
@@ -202,6 +211,7 @@ def fit(model: Any, x: Any = None, y: Any = None, **given: Any) -> Any:
         logs = _epoch_logs(model, results)
         if validation is not None and _due(epoch, options["validation_freq"]):
             logs.update({f"val_{k}": v for k, v in _evaluate(model, validation, container).items()})
+        logs = plain_logs(logs)
         container.on_epoch_end(epoch, logs)
         if model.stop_training:
             break
@@ -222,10 +232,8 @@ def _epoch_logs(model: Any, results: Any) -> dict[str, Any]:
         raise InvalidTypeError(
             f"A train_step or test_step must return a dict of results by name, got {type(results).__name__}: {results!r:.80}"
         )
-    of_metrics = plain_logs(model.get_metrics_result())
-    if results is not None and set(results) == set(of_metrics):
-        return of_metrics
-    return plain_logs(results)
+    of_metrics = model.get_metrics_result()
+    return dict(of_metrics if results is None or set(results) == set(of_metrics) else results)
 
 
 def _first_epoch(model: Any, options: Mapping[str, Any]) -> int:
@@ -252,8 +260,7 @@ def _options(given: Mapping[str, Any]) -> dict[str, Any]:
 def _sources(model: Any, x: Any, y: Any, options: Mapping[str, Any]) -> tuple[Any, Any]:
     """Return the training data and the part split off for validation."""
     if is_iterated(x):
-        if y is not None or options["sample_weight"] is not None:
-            raise InvalidArgumentError("When `x` is a source of batches, `y` and `sample_weight` must be part of them.")
+        refuse_beside(x, y=y, sample_weight=options["sample_weight"])
         if options["validation_split"]:
             raise InvalidArgumentError(
                 "`validation_split` is only supported for arrays, not for batches from a generator or dataset."
@@ -308,7 +315,9 @@ def _due(epoch: int, frequency: Any) -> bool:
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, (list, tuple, set)):
         return epoch + 1 in frequency
-    raise InvalidTypeError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency!r}.")
+    raise InvalidArgumentError(
+        f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency!r} of the type {type(frequency)}."
+    )
 
 
 def _callbacks(model: Any, options: Mapping[str, Any], steps: int | None, validated: bool) -> Any:
@@ -464,6 +473,7 @@ def evaluate(
     _check_compiled(model, "evaluate")
     as_given = takes_data_as_given(model, "test")
     if is_iterated(x):
+        refuse_beside(x, y=y, sample_weight=sample_weight)
         source: Any = IteratedSource(model, x, steps, as_given=as_given)
     else:
         source = ArraySource(gather(model, x, y, sample_weight, as_given=as_given), batch_size, steps=steps)
@@ -481,7 +491,7 @@ def _evaluate(model: Any, source: Any, container: Any) -> dict[str, Any]:
     model.make_test_function()
     model.reset_metrics()
     container.on_test_begin()
-    logs = _epoch_logs(model, _run_epoch(model, source, container, training=False)[1])
+    logs = plain_logs(_epoch_logs(model, _run_epoch(model, source, container, training=False)[1]))
     container.on_test_end(logs)
     return logs
 
@@ -696,6 +706,13 @@ def _session(model: Any, left_out: frozenset[int], rows: int) -> Any:
     except ExportError as error:
         warnings.warn(
             f"predict runs on the NumPy engine, since the model cannot be expressed in ONNX: {error}", stacklevel=5
+        )
+        return None
+    except UnknownValueError as error:
+        warnings.warn(
+            f"predict runs the model layer by layer on the NumPy engine, which is slower than onnxruntime: {place_of(error)}numbers of a "
+            f"tensor are needed. {error}",
+            stacklevel=5,
         )
         return None
 

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -54,30 +55,6 @@ Start = Callable[[], Iterator[Any]]
 Transform = Callable[[Iterator[Any]], Iterator[Any]]
 
 
-class _Experimental:
-    """`tf.data.experimental`: the names that scripts use there."""
-
-    AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY = AUTOTUNE, INFINITE_CARDINALITY, UNKNOWN_CARDINALITY
-
-    @staticmethod
-    def cardinality(dataset: Dataset) -> Any:
-        """Return the number of elements: see `Dataset.cardinality`."""
-        return dataset.cardinality()
-
-    @staticmethod
-    def assert_cardinality(expected_cardinality: Any) -> Callable[[Dataset], Dataset]:
-        """Return a function for `Dataset.apply`: see `Dataset.assert_cardinality`."""
-        return lambda dataset: dataset.assert_cardinality(expected_cardinality)
-
-    @staticmethod
-    def ignore_errors(log_warning: bool = False) -> Callable[[Dataset], Dataset]:
-        """Return a function for `Dataset.apply`: see `Dataset.ignore_errors`."""
-        return lambda dataset: dataset.ignore_errors(log_warning)
-
-
-experimental = _Experimental()
-
-
 class Options:
     """Settings of a data set, accepted for compatibility and without effect. Any attribute can be set. Source: tf.data.Options."""
 
@@ -106,8 +83,7 @@ class _Rows:
 
     def batches(self, size: int, drop_remainder: bool) -> Iterator[Any]:
         """Yield stacked samples."""
-        for numbers in _groups(self.start(), size, drop_remainder):
-            yield self.load(np.array(numbers))
+        return (self.load(np.array(numbers)) for numbers in _groups(self.start(), size, drop_remainder))
 
 
 class NumpyIterator:
@@ -313,8 +289,7 @@ class Dataset:
             )
 
         def elements() -> Iterator[Any]:
-            for row in zip(*(p._start() for p in parts), strict=False):
-                yield nest.pack(structure, row)
+            return (nest.pack(structure, row) for row in zip(*(p._start() for p in parts), strict=False))
 
         return Dataset(
             elements,
@@ -871,16 +846,18 @@ class Dataset:
         start = self._start
         is_whole = False
 
-        def elements() -> Iterator[Any]:
+        def recorded(source: Iterator[Any]) -> Iterator[Any]:
             nonlocal is_whole
-            if is_whole:
-                yield from kept
-                return
             made = []
-            for element in start():
+            for element in source:
                 made.append(element)
+                if len(made) == self._count:  # whoever counts elements does not ask for one more
+                    kept[:], is_whole = made, True
                 yield element
             kept[:], is_whole = made, True
+
+        def elements() -> Iterator[Any]:
+            return iter(kept) if is_whole else recorded(start())
 
         return Dataset(elements, self._count, self._spec)
 
@@ -1054,13 +1031,19 @@ def _groups(elements: Iterator[Any], size: int, drop_remainder: bool) -> Iterato
 
 
 def _repeated(start: Start, times: int) -> Iterator[Any]:
-    for _ in itertools.count() if times < 0 else range(times):
-        count = 0
-        for element in start():
-            count += 1
+    """Return the elements of several passes. The first pass starts at once, so that `shuffle` draws its order now."""
+    return _chained(start(), start, times) if times else iter(())
+
+
+def _chained(current: Iterator[Any], start: Start, times: int) -> Iterator[Any]:
+    for number in itertools.count(1):
+        is_empty = True
+        for element in current:
+            is_empty = False
             yield element
-        if not count:
+        if is_empty or number == times:
             return
+        current = start()
 
 
 def _interleaved(inner: Iterator[Iterator[Any]], width: int, block: int) -> Iterator[Any]:
@@ -1219,3 +1202,32 @@ def _typed_component(spec: TensorSpec, value: Any) -> Any:
             f"`generator` yielded an element of shape {array.shape} where an element of shape {tuple(spec.shape)} was expected."
         )
     return array
+
+
+# ----- tf.data.experimental -----
+
+
+def cardinality(dataset: Dataset) -> Any:
+    """Return the number of elements: see `Dataset.cardinality`."""
+    return dataset.cardinality()
+
+
+def assert_cardinality(expected_cardinality: Any) -> Callable[[Dataset], Dataset]:
+    """Return a function for `Dataset.apply`: see `Dataset.assert_cardinality`."""
+    return lambda dataset: dataset.assert_cardinality(expected_cardinality)
+
+
+def ignore_errors(log_warning: bool = False) -> Callable[[Dataset], Dataset]:
+    """Return a function for `Dataset.apply`: see `Dataset.ignore_errors`."""
+    return lambda dataset: dataset.ignore_errors(log_warning)
+
+
+experimental = SimpleNamespace(
+    AUTOTUNE=AUTOTUNE,
+    INFINITE_CARDINALITY=INFINITE_CARDINALITY,
+    UNKNOWN_CARDINALITY=UNKNOWN_CARDINALITY,
+    assert_cardinality=assert_cardinality,
+    cardinality=cardinality,
+    ignore_errors=ignore_errors,
+)
+"""The names of `tf.data.experimental` that scripts use."""

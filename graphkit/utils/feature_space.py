@@ -490,6 +490,8 @@ def _columns(dataset: Any, names: Sequence[str]) -> Iterator[tuple[str, Any]]:
             column = _array(dataset[name])
             yield name, (_upright(column[i : i + _ADAPT_BATCH]) for i in range(0, len(column), _ADAPT_BATCH))
         return
+    if hasattr(dataset, "num_batches") and hasattr(dataset, "__getitem__"):
+        dataset = [dataset[i] for i in range(dataset.num_batches)]
     if not isinstance(dataset, Iterable) or isinstance(dataset, (str, bytes)):
         raise InvalidTypeError(
             "`adapt()` accepts a dict of arrays or lists, or an iterable of dicts (batches or single rows). "

@@ -14,12 +14,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from graphkit.core.errors import GraphKitError, InvalidArgumentError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, SerializationError
 from graphkit.core.files import make_folder, replacing
 from graphkit.core.messages import write_message
 from graphkit.training.progbar import Progbar
 
 _CHUNK = 1 << 16
+_UNPACKED = 1 << 30  # bytes that an archive may always unpack to
+_RATIO = 200  # of the unpacked size to the size of a larger archive
 
 
 class DownloadError(GraphKitError, OSError):
@@ -67,7 +69,7 @@ def get_file(
         raise InvalidArgumentError('Please specify the "origin" argument (URL of the file to download).')
     if md5_hash is not None and file_hash is None:
         file_hash, hash_algorithm = md5_hash, "md5"
-    folder = _cache(cache_dir) / cache_subdir
+    folder = cache_folder(cache_dir) / cache_subdir
     make_folder(folder)
     name = _name(fname, origin)
     unpack = extract or untar
@@ -81,7 +83,7 @@ def get_file(
     return str(unpacked)
 
 
-def _cache(cache_dir: Any) -> Path:
+def cache_folder(cache_dir: Any) -> Path:
     """Return the folder of the cache; one among the temporary files if the requested one is not writable."""
     home = os.environ.get("KERAS_HOME", os.path.join("~", ".keras"))
     folder = Path(os.path.expanduser(cache_dir if cache_dir is not None else home))
@@ -135,7 +137,11 @@ def _fetch(origin: str, target: Path, file_hash: str | None, algorithm: str) -> 
         except (urllib.error.URLError, ValueError, OSError) as error:
             if isinstance(error, GraphKitError):
                 raise
-            raise DownloadError(f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}") from error
+            raise DownloadError(
+                f"URL fetch failure on {origin}: {getattr(error, 'reason', error)}. Without a network, download the file elsewhere"
+                f"{f' ({algorithm} hash {file_hash})' if file_hash else ''} and copy it to {target}, where get_file looks for it "
+                "first; or pass a file:// address as `origin`."
+            ) from error
 
 
 def _receive(origin: str, part: Path) -> None:
@@ -181,6 +187,7 @@ def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> b
 
     Raises:
         InvalidArgumentError: another format.
+        SerializationError: the contents are far larger than the archive.
     """
     formats = ("tar", "zip") if archive_format == "auto" else archive_format or ()
     for one in (formats,) if isinstance(formats, str) else formats:
@@ -188,13 +195,24 @@ def extract_archive(path: Path, folder: Path, archive_format: Any = "auto") -> b
             raise InvalidArgumentError(f"archive_format must be 'auto', 'tar', 'zip' or None, got {one!r}.")
         if one == "tar" and tarfile.is_tarfile(path):
             with tarfile.open(path) as archive:
+                _check_size(path, sum(member.size for member in archive.getmembers()))
                 archive.extractall(folder, members=_inside(archive.getmembers(), folder, "name"), filter="data")
             return True
         if one == "zip" and zipfile.is_zipfile(path):
             with zipfile.ZipFile(path) as packed:
+                _check_size(path, sum(info.file_size for info in packed.infolist()))
                 packed.extractall(folder, members=_inside(packed.infolist(), folder, "filename"))
             return True
     return False
+
+
+def _check_size(path: Path, unpacked: int) -> None:
+    """Refuse an archive of little data that would fill the disk."""
+    if unpacked > max(_UNPACKED, _RATIO * path.stat().st_size):
+        raise SerializationError(
+            f"{path} would unpack to {unpacked} bytes, more than {_RATIO} times its own size. It is not unpacked; if you trust it, "
+            "unpack it with another program."
+        )
 
 
 def _inside(members: Any, folder: Path, attribute: str) -> list[Any]:

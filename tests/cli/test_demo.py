@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from graphkit.cli import demo, digits, main
-from graphkit.cli.digits import load_digits
+from graphkit.cli import demo, main
+from graphkit.datasets import digits
+from graphkit.datasets.digits import load_digits
 from graphkit.errors import SerializationError
 
 FILES = {"model.json", "model.keras", "model.onnx", "model.svg", "model.weights.h5", "report.json", "summary.txt"}

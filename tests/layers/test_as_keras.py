@@ -495,6 +495,12 @@ def test_a_name_with_a_slash_is_refused() -> None:
 # ----- functions over texts -----
 
 
+def test_a_function_that_standardizes_texts_may_return_bytes() -> None:
+    layer = layers.TextVectorization(standardize=lambda t: np.array([b"a b", "c"], object), vocabulary=["a", "b", "c"])
+
+    np.testing.assert_array_equal(layer(np.array(["x", "y"])), [[2, 3], [4, 0]])
+
+
 def test_texts_are_standardized_and_split_by_functions() -> None:
     from graphkit.ops import texts
 

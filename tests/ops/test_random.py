@@ -10,7 +10,7 @@ import pytest
 import graphkit.ops as ops
 from graphkit import random
 from graphkit.core.seeds import set_session_seed
-from graphkit.errors import InvalidArgumentError, InvalidTypeError
+from graphkit.errors import InvalidArgumentError
 from graphkit.ir.spec import spec
 from graphkit.ir.tracing import replay, trace
 
@@ -126,7 +126,10 @@ def test_a_generator_comes_back_from_its_config() -> None:
 
 
 def test_what_is_no_seed_is_refused() -> None:
-    with pytest.raises(InvalidTypeError, match="seed must be an int, a SeedGenerator or None, got 'x'"):
+    with pytest.raises(InvalidArgumentError, match="seed must be an int, a SeedGenerator or None, got 'x'"):
         random.normal((2,), seed="x")
-    with pytest.raises(InvalidTypeError, match="seed must be an int or None"):
-        random.SeedGenerator("x")  # type: ignore[arg-type]
+    for seed in ("x", 1.5, -1):
+        with pytest.raises(InvalidArgumentError, match="must be an integer that is not negative"):
+            random.SeedGenerator(seed)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgumentError, match="cannot contain character `/`"):
+        random.SeedGenerator(1, name="a/b")

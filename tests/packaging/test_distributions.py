@@ -107,7 +107,7 @@ def test_the_wheel_holds_every_package_with_its_data(built: Distributions) -> No
 def test_the_wheel_holds_typing_marker_data_and_licence(built: Distributions) -> None:
     names = list(contents(built.wheel))
 
-    assert {"graphkit/py.typed", "graphkit/cli/digits/optdigits.npz", "graphkit/cli/digits/README.md"} <= set(names)
+    assert {"graphkit/py.typed", "graphkit/datasets/digits/optdigits.npz", "graphkit/datasets/digits/README.md"} <= set(names)
     assert any(name.endswith(".dist-info/licenses/LICENSE") for name in names)
 
 

@@ -346,7 +346,7 @@ def test_one_hot_targets_for_a_sparse_loss_get_a_hint() -> None:
 
 def test_fit_before_compile_raises_an_error_and_without_trainable_weights_a_warning() -> None:
     x = graphkit.Input((3,))
-    with pytest.raises(RuntimeError, match="You must call `compile\\(\\)` before calling `fit\\(\\)`"):
+    with pytest.raises(RuntimeError, match=r"You must call `compile\(\)` before using the model\. `fit\(\)`"):
         models.Model(x, layers.Dense(1)(x)).fit(X, Y)
     model = dense()
     model.trainable = False

@@ -52,7 +52,7 @@ WATCHING = {
 
 @pytest.mark.parametrize("kind", WATCHING)
 def test_a_metric_that_does_not_say_its_direction_is_not_guessed(kind: str) -> None:
-    with pytest.raises(InvalidArgumentError, match=f"{kind} received monitor=kappa, .*mode='max'"):
+    with pytest.raises(InvalidArgumentError, match=f"{kind} callback received monitor=kappa, .*mode='max'"):
         model(Rising()).fit(X, Y, epochs=6, verbose=0, callbacks=[WATCHING[kind]("kappa")])
 
 

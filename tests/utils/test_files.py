@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from graphkit.errors import InvalidArgumentError
-from graphkit.utils import get_file
+from graphkit.errors import InvalidArgumentError, SerializationError
+from graphkit.utils import files, get_file
 from graphkit.utils.files import DownloadError
 
 
@@ -80,3 +80,17 @@ def test_what_cannot_be_fetched_says_so(tmp_path: Path) -> None:
         get_file("a/b", origin="file:///x", cache_dir=tmp_path)
     with pytest.raises(InvalidArgumentError, match="origin"):
         get_file("name")
+
+
+def test_an_archive_that_would_fill_the_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_UNPACKED", 1000)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("zeros", bytes(10**6))
+
+    with pytest.raises(SerializationError, match="more than 200 times"):
+        get_file(origin=(tmp_path / "a.zip").as_uri(), cache_dir=tmp_path / "cache", extract=True)
+
+
+def test_the_message_of_a_failed_download_names_the_place_of_the_file(tmp_path: Path) -> None:
+    with pytest.raises(DownloadError, match=r"copy it to .*cache.datasets.none\.bin"):
+        get_file(origin=(tmp_path / "none.bin").as_uri(), cache_dir=tmp_path / "cache")

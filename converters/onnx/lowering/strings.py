@@ -38,7 +38,7 @@ def _encoded(b: GraphBuilder, x: Any, keys: tuple[Any, ...], values: tuple[Any, 
 
 @lowering("table_lookup")
 def _table_lookup(b: GraphBuilder, x: Operand, *, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> Any:
-    return _encoded(b, x, keys, values, default)
+    return _encoded(b, x, keys, values, -1 if default is None else default)
 
 
 @lowering("as_string")

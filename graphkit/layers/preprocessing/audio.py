@@ -18,6 +18,7 @@ from graphkit.core.windows import window_of
 from graphkit.initializers import STFT
 from graphkit.layers.declared import BuiltInLayer
 from graphkit.layers.input_spec import InputSpec
+from graphkit.layers.preprocessing.numerical import DataLayer
 
 _HOME = "keras.layers"
 Array = np.ndarray[Any, Any]
@@ -140,7 +141,7 @@ class STFTSpectrogram(BuiltInLayer):
 
 
 @keras_class(_HOME)
-class MelSpectrogram(BuiltInLayer):
+class MelSpectrogram(DataLayer, BuiltInLayer):
     """Mel spectrogram of signals: (time,) or (batch, time) to (..., num_mel_bins, frames).
 
     Args:
@@ -211,14 +212,41 @@ class MelSpectrogram(BuiltInLayer):
         return ops.maximum(level, ops.max(level) - self.top_db)
 
     def _bands(self) -> Array:
-        """Return (fft_length // 2 + 1, num_mel_bins): triangular filters, evenly spaced on the mel scale."""
+        """Return the bands of this layer, (fft_length // 2 + 1, num_mel_bins)."""
+        sizes = self.num_mel_bins, self.fft_length // 2 + 1
+        return self.linear_to_mel_weight_matrix(*sizes, self.sampling_rate, self.min_freq, self.max_freq, "float64")
+
+    def linear_to_mel_weight_matrix(
+        self,
+        num_mel_bins: int = 20,
+        num_spectrogram_bins: int = 129,
+        sampling_rate: float = 8000,
+        lower_edge_hertz: float = 125.0,
+        upper_edge_hertz: float = 3800.0,
+        dtype: str = "float32",
+    ) -> Array:
+        """Return triangular filters, evenly spaced on the mel scale: a matrix that a spectrogram is multiplied by.
+
+        Args:
+            num_mel_bins: the number of bands.
+            num_spectrogram_bins: the number of frequencies of the spectrogram.
+            sampling_rate: of the signal, in Hz.
+            lower_edge_hertz: the lower end of the lowest band.
+            upper_edge_hertz: the upper end of the highest band.
+            dtype: of the result.
+
+        Returns:
+            (num_spectrogram_bins, num_mel_bins).
+
+        Source: keras.layers.MelSpectrogram.linear_to_mel_weight_matrix.
+        """
 
         def mel(hertz: Any) -> Any:
             return 1127.0 * np.log1p(np.asarray(hertz, np.float64) / 700.0)
 
-        at = mel(np.linspace(0.0, self.sampling_rate / 2.0, self.fft_length // 2 + 1))[:, None]
-        edges = np.linspace(mel(self.min_freq), mel(self.max_freq), self.num_mel_bins + 2)
+        at = mel(np.linspace(0.0, sampling_rate / 2.0, num_spectrogram_bins))[:, None]
+        edges = np.linspace(mel(lower_edge_hertz), mel(upper_edge_hertz), num_mel_bins + 2)
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         bands = np.maximum(0.0, np.minimum((at - low) / (middle - low), (high - at) / (high - middle)))
         bands[0] = 0.0  # the constant component
-        return np.asarray(bands)
+        return np.asarray(bands, dtypes.to_numpy(dtype))

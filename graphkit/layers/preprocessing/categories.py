@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.declared import Declared, argument, must
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError
 
 _OLD_MODES = {"binary": "multi_hot", "tf-idf": "tf_idf"}
 
@@ -70,12 +71,42 @@ def as_categories(value: Any) -> Any:
     return np.asarray(value, object if texts else None)
 
 
-def by_number(data: Any) -> Any:
-    """Return an iterator over the batches of a PyDataset; return other data unchanged."""
+def batches_of(data: Any, where: str) -> Iterator[Any]:
+    """Yield the batches that `adapt` learns from, as arrays: one for an array or table, else those of a source of batches.
+
+    Of batches (x, y) only x is used.
+
+    Args:
+        data: an array, table or list of samples; or a data set, PyDataset, generator or list of arrays.
+        where: the layer, for messages.
+
+    Raises:
+        InvalidTypeError: the data are none of these.
+    """
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):
-        number = data.num_batches
-        return (data[i] for i in range(len(data) if number is None else number))
-    return data
+        numbered, number = data, data.num_batches
+        data = (numbered[i] for i in range(len(numbered) if number is None else number))
+    elif _is_one_batch(data):
+        yield _array(data)
+        return
+    if isinstance(data, (str, bytes, Mapping)) or not isinstance(data, Iterable):
+        raise InvalidTypeError(
+            f"adapt() of {where} got unsupported data of type {type(data).__name__}; it expects an array or list of samples, or a "
+            "source of batches: a Dataset, a PyDataset, a generator or a list of arrays."
+        )
+    for batch in data:
+        yield _array(batch[0] if isinstance(batch, tuple) else batch)
+
+
+def _is_one_batch(data: Any) -> bool:
+    if hasattr(data, "shape") or hasattr(data, "to_numpy"):
+        return True
+    return isinstance(data, (list, tuple)) and not any(getattr(item, "ndim", 0) for item in data)
+
+
+def _array(value: Any) -> Any:
+    array = np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+    return array.astype(object) if array.dtype.kind in "US" else array
 
 
 def encode(indices: Any, mode: str, depth: int, dtype: str, count_weights: Any = None) -> Any:

@@ -218,6 +218,10 @@ class RandomGrayscale(RandomLayer):
 
     factor: float = argument(default=0.5, check=_chance)
 
+    def _cast(self, images: Any) -> Any:
+        """Return the images in their own dtype, which the outputs have as well."""
+        return images
+
     def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
         """Draw which images to convert, bool (batch, 1, 1, 1)."""
         images = ops.convert_to_tensor(images["images"] if isinstance(images, Mapping) else images)

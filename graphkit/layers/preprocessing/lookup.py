@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,6 +15,7 @@ from graphkit.core import dtypes
 from graphkit.core.declared import argument, must, or_none
 from graphkit.core.dims import Size
 from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, SerializationError, ShapeError
+from graphkit.core.files import write_bytes
 from graphkit.core.serialization import keras_class, refuse_path_from_file
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.tracing import measured_size
@@ -23,9 +25,10 @@ from graphkit.layers.preprocessing.categories import (
     RaggedArgument,
     TakesPlainValues,
     as_categories,
-    by_number,
+    batches_of,
     encode,
 )
+from graphkit.layers.shapes import symbolic_of_shapes
 from graphkit.ops.strings import (
     Steps,
     as_string,
@@ -111,7 +114,24 @@ _SPECIAL = "invert max_tokens num_oov_indices oov_token mask_token output_mode s
 _VALUES = "idf_weights vocabulary vocabulary_size"
 
 
-class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
+class KeepsAssets:
+    """Mixin of layers whose vocabulary is stored in a file: `asset_files` returns it, `load_asset_files` reads it."""
+
+    def save_assets(self: Any, dir_path: Any) -> None:
+        """Write the vocabulary, if it was learned, to a folder as `vocabulary.txt`. Source: keras Layer.save_assets."""
+        for name, data in self.asset_files().items():
+            write_bytes(Path(dir_path) / name, data)
+
+    def load_assets(self: Any, dir_path: Any) -> None:
+        """Read the vocabulary from a folder that `save_assets` wrote. Source: keras Layer.load_assets.
+
+        Raises:
+            SerializationError: the tokens are integers, and a line is not one.
+        """
+        self.load_asset_files({p.name: p.read_bytes() for p in Path(dir_path).iterdir() if p.is_file()})
+
+
+class IndexLookup(VocabularyArguments, TakesPlainValues, KeepsAssets, BuiltInLayer):
     """Base of the lookup layers: a vocabulary, indices of unknown tokens, encodings.
 
     Indices in mode "int": 0 for the mask token if there is one, then `num_oov_indices` for unknown tokens, then the vocabulary.
@@ -294,17 +314,14 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         """Learn the vocabulary from data.
 
         Args:
-            data: an array or list of samples, or an iterable of batches.
+            data: an array or list of samples, or a source of batches: a Dataset, PyDataset or generator.
             steps: the number of batches to use; all by default.
 
         Raises:
             InvalidArgumentError: the layer was given a vocabulary.
         """
         self.reset_state()
-        for batch in (
-            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
-        ):
-            array = np.asarray(batch)
+        for array in itertools.islice(batches_of(data, f"layer {self.name!r}"), steps):
             self.update_state(array[:, None] if array.ndim == 1 else array)
         self.finalize_state()
 
@@ -347,11 +364,18 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, BuiltInLayer):
         """Reset the counts."""
         self._seen = _TokenCounts()
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the outputs for inputs of this shape (with the batch axis)."""
+        inputs = symbolic_of_shapes(input_shape, "int64" if self.invert or self.kind is int else "string")
+        return self.compute_output_spec(inputs).shape
+
     # ----- lookup -----
 
     def table(self) -> tuple[list[Any], list[Any], Any]:
         """Return the lookup table (keys, values, default); without a vocabulary it has no keys."""
         default = self.oov_token if self.invert else self._oov_start if self.num_oov_indices == 1 else -1
+        if not self.num_oov_indices and not self.invert:
+            default = None  # unknown tokens are refused
         if not self._tokens:
             return [], [], default
         indices = list(range(self._token_start, self._token_start + len(self._tokens)))
@@ -538,7 +562,7 @@ def _tupled(value: Any) -> Any:
 
 
 @keras_class(_HOME)
-class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
+class TextVectorization(VocabularyArguments, RaggedArgument, KeepsAssets, BuiltInLayer):
     """Splits texts into tokens and maps them to indices by a vocabulary. Input (batch,) or (batch, 1) of strings.
 
     Args:
@@ -608,7 +632,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         """Learn the vocabulary from data.
 
         Args:
-            data: an array or list of texts, or an iterable of batches.
+            data: an array or list of texts, or a source of batches: a Dataset, PyDataset or generator.
             batch_size: accepted, without effect.
             steps: the number of batches to use; all by default.
 
@@ -617,9 +641,7 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
             ShapeError: the texts are not (batch,) or (batch, 1).
         """
         self._lookup_layer.reset_state()
-        for batch in (
-            [data] if isinstance(data, (list, tuple, np.ndarray)) else itertools.islice(by_number(data), steps)
-        ):
+        for batch in itertools.islice(batches_of(data, f"layer {self.name!r}"), steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -654,6 +676,10 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         """Return the number of indices."""
         return self._lookup_layer.vocabulary_size()
 
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape of the outputs for texts of this shape (with the batch axis)."""
+        return self.compute_output_spec(symbolic_of_shapes(input_shape, "string")).shape
+
     # ----- the call -----
 
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
@@ -677,6 +703,8 @@ class TextVectorization(VocabularyArguments, RaggedArgument, BuiltInLayer):
         lookup = self._lookup_layer
         if self.output_mode == "int":
             given = self.output_sequence_length
+            if given is None and self.split is None and self.ngrams is None and inputs.ndim == 1:
+                return ops.squeeze(self._indices(inputs, 1), -1)
             return self._indices(
                 inputs, measured_size(inputs, self._longest, f"{self.name}/tokens") if given is None else given
             )

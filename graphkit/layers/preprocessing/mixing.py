@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from graphkit import ops, random
-from graphkit.core import dtypes
+from graphkit.core import dtypes, nest
 from graphkit.core.declared import argument
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.serialization import keras_class
+from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.ir.tracing import Tracer, current_trace
 from graphkit.layers.preprocessing.augmentation import (
     FactorLayer,
     RandomLayer,
@@ -98,6 +101,13 @@ class _LayerSet(ValueRangeArgument, FactorLayer):
 
     interpolation: str = argument(default="bilinear", kw_only=True)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the layer; on arrays without compiling, since a program would contain every layer that may be chosen."""
+        leaves = nest.flatten([list(args), kwargs])
+        if current_trace() is not None or any(isinstance(leaf, SymbolicTensor) for leaf in leaves):
+            return super().__call__(*args, **kwargs)
+        return self.compute(args, kwargs)
+
     def _make_layers(self) -> dict[str, Any]:
         """Return the layers by attribute name."""
         common: dict[str, Any] = {
@@ -134,6 +144,13 @@ class _LayerSet(ValueRangeArgument, FactorLayer):
         return ops.cast(of(images, transformation), images.dtype)
 
 
+def _if(number: Any, wanted: int, change: Callable[[Any], Any], images: Any) -> Any:
+    """Return the changed images where a number is the wanted one; they are not computed where it is known not to be."""
+    if isinstance(number, Tracer):
+        return ops.where(ops.equal(number, wanted), change(images), images)
+    return change(images) if int(number) == wanted else images
+
+
 @keras_class(_HOME)
 class RandAugment(_LayerSet):
     """Applies `num_ops` of eleven augmentations, chosen for each batch (Cubuk et al., 2019). Source: keras.layers.RandAugment.
@@ -166,8 +183,7 @@ class RandAugment(_LayerSet):
         numbers = ops.convert_to_tensor(transformation["layer_idxes"])
         for step in range(self.num_ops):
             for index, (name, own) in enumerate(transformation["transforms"].items()):
-                chosen = ops.equal(numbers[step], index)
-                images = ops.where(chosen, self._changed(name, images, own, masks), images)
+                images = _if(numbers[step], index, lambda x, n=name, o=own: self._changed(n, x, o, masks), images)
         return images
 
     def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
@@ -219,8 +235,8 @@ class AugMix(_LayerSet):
 
         Returns:
             {"chain_mixing_weights": (num_chains,), "weight_sample": (), "chain_transforms": a list for each chain, of
-            {"layer_name", "transformation"} for each depth}. Where the layer itself is drawn as a number, "layer_name" is that
-            number (the number of layers for no change) and "transformation" a dict with that of each layer.
+            {"layer_name", "transformation"} for each depth}; a name of None changes nothing. While a program is traced, the layer is
+            a random number: then "layer_name" is that number and "transformation" a dict with that of each layer.
         """
         weights = random.gamma((self.num_chains,), self.alpha, seed=seed)
         own = random.beta((), self.alpha, self.alpha, seed=seed)
@@ -235,6 +251,10 @@ class AugMix(_LayerSet):
         }
 
     def _link(self, images: Any, number: Any, seed: Any) -> Any:
+        if not isinstance(number, Tracer):
+            name = [*self._choices, None][int(number)]
+            drawn = None if name is None else self._choices[name].get_random_transformation(images, seed=seed)
+            return {"layer_name": name, "transformation": drawn}
         drawn = {n: layer.get_random_transformation(images, seed=seed) for n, layer in self._choices.items()}
         return {"layer_name": number, "transformation": drawn}
 
@@ -251,7 +271,9 @@ class AugMix(_LayerSet):
         return mixed if masks else ops.clip(mixed, *self.value_range)
 
     def _linked(self, chosen: Any, images: Any, transformation: Any, masks: bool) -> Any:
-        if isinstance(chosen, str):  # a transformation made by hand, or by Keras
+        if chosen is None:
+            return images
+        if isinstance(chosen, str):
             return self._changed(chosen, images, transformation, masks)
         made = images
         for index, name in enumerate(self._choices):

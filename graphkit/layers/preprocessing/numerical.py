@@ -12,17 +12,25 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.core.declared import argument, is_positive_int, must
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, NotBuiltError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.core.serialization import deserialize, keras_class
 from graphkit.layers.declared import BuiltInLayer
-from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, by_number, encode, known_mode
+from graphkit.layers.preprocessing.categories import EncodingArguments, TakesPlainValues, batches_of, encode, known_mode
 
 _HOME = "keras.layers"
 
 
+class DataLayer:
+    """Mixin of layers that also preprocess data outside of a model."""
+
+    def convert_weight(self, weight: Any) -> Any:
+        """Return a weight as a tensor that ops accept. Source: keras.layers.Normalization.convert_weight."""
+        return ops.convert_to_tensor(weight)
+
+
 @keras_class(_HOME)
-class Rescaling(BuiltInLayer):
+class Rescaling(DataLayer, BuiltInLayer):
     """inputs * scale + offset. Source: keras.layers.Rescaling.
 
     Args:
@@ -44,11 +52,10 @@ class Rescaling(BuiltInLayer):
         return ops.cast(inputs, dtype) * scale + offset
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return a new layer with this config; scale and offset may be serialized arrays."""
-        return cls(
-            **{**config, "scale": deserialize(config["scale"]), "offset": deserialize(config.get("offset", 0.0))}
-        )
+        values = {"scale": config["scale"], "offset": config.get("offset", 0.0)}
+        return cls(**{**config, **{name: deserialize(value, custom_objects) for name, value in values.items()}})
 
 
 def _axes(value: Any) -> tuple[int, ...]:
@@ -60,7 +67,7 @@ def _listed(value: Any) -> Any:
 
 
 @keras_class(_HOME)
-class Normalization(BuiltInLayer):
+class Normalization(DataLayer, BuiltInLayer):
     """(inputs - mean) / sqrt(variance), with statistics for each index of `axis`. Source: keras.layers.Normalization.
 
     Args:
@@ -162,7 +169,7 @@ class Normalization(BuiltInLayer):
             InvalidTypeError: `data` is not iterable.
             ShapeError: a batch does not fit the shape for which the layer was built.
         """
-        batches = iter([data]) if hasattr(data, "shape") else _batches(data)
+        batches = _batches(data, f"layer {self.name!r}")
         first = next(batches, None)
         if first is None:
             raise InvalidArgumentError(
@@ -175,6 +182,9 @@ class Normalization(BuiltInLayer):
                 f"Layer {self.name!r} was given `mean` and `variance`: there is nothing for adapt() to learn."
             )
         self._learn(itertools.chain([first], batches))
+
+    def finalize_state(self) -> None:
+        """Do nothing: `mean` and `variance` always follow what was learned. Source: keras.layers.Normalization.finalize_state."""
 
     def _learn(self, batches: Iterable[Any]) -> None:
         mean, variance, count = np.zeros(self.adapt_mean.shape), np.zeros(self.adapt_mean.shape), 0
@@ -207,23 +217,19 @@ class Normalization(BuiltInLayer):
         return mean + inputs * deviation if self.invert else (inputs - mean) / deviation
 
 
-def _batches(data: Any) -> Iterator[Any]:
-    """Yield the arrays of an iterable of batches or a PyDataset; of batches (x, y) the x."""
-    data = by_number(data)
-    if not isinstance(data, Iterable):
-        raise InvalidTypeError(
-            f"Unsupported data type: {type(data).__name__}. `adapt` accepts an array, or an iterable of batches (list, generator)."
-        )
-    for batch in data:
-        array = batch[0] if isinstance(batch, tuple) else batch
-        yield array if hasattr(array, "shape") else np.asarray(array)
+def _batches(data: Any, where: str) -> Iterator[Any]:
+    """Yield the arrays to learn from; a list holds batches unless it holds numbers."""
+    if isinstance(data, (list, tuple)) and not data:
+        return iter(())
+    listed = isinstance(data, (list, tuple)) and all(isinstance(item, (list, tuple)) for item in data)
+    return batches_of((np.asarray(item) for item in data), where) if listed else batches_of(data, where)
 
 
 # ----- categories -----
 
 
 @keras_class(_HOME)
-class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
+class Discretization(DataLayer, EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Maps numbers to bins. Source: keras.layers.Discretization.
 
     Args:
@@ -272,8 +278,7 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
                 "`num_bins` instead."
             )
         self.reset_state()
-        batches = [data] if hasattr(data, "shape") else itertools.islice(_batches(data), steps)
-        for batch in batches:
+        for batch in itertools.islice(_batches(data, f"layer {self.name!r}"), steps):
             self.update_state(batch)
         self.finalize_state()
 
@@ -306,11 +311,15 @@ class Discretization(EncodingArguments, TakesPlainValues, BuiltInLayer):
                 "`adapt(dataset)`."
             )
         bins = ops.digitize(inputs, np.asarray(self.bin_boundaries, np.float32))
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
-        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+        return encode(bins, self.output_mode, len(self.bin_boundaries) + 1, self.output_dtype)
+
+    @property
+    def output_dtype(self) -> str:
+        """The dtype of the outputs."""
+        return "int32" if self.output_mode == "int" else self.compute_dtype
 
     @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Any:
+    def from_config(cls, config: Mapping[str, Any], custom_objects: Mapping[str, Any] | None = None) -> Any:
         """Return a new layer with this config; after `adapt` it holds both the boundaries and the number of bins."""
         given = {k: v for k, v in config.items() if k != "trainable"}
         learned = given.pop("bin_boundaries", None) if given.get("num_bins") is not None else None
@@ -338,7 +347,7 @@ _tokens = must(
 
 
 @keras_class(_HOME)
-class CategoryEncoding(EncodingArguments, TakesPlainValues, BuiltInLayer):
+class CategoryEncoding(DataLayer, EncodingArguments, TakesPlainValues, BuiltInLayer):
     """Encodes integer categories as one-hot, multi-hot or counts. Source: keras.layers.CategoryEncoding.
 
     Args:
