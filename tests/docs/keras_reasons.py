@@ -8,6 +8,8 @@ _DEVICES = "distributes a model over accelerators; graphkit trains on the CPUs o
 _REMAT = "recomputes values in the backward pass to save memory of an accelerator; programs here free what is no longer needed"
 _STATELESS = "specific to Keras on JAX; programs here have their state as inputs and outputs"
 
+_RAGGED = "ragged tensors exist in TensorFlow only"
+
 REASONS: dict[str, str] = {
     "Function": "here, functional models take its place: `Model(inputs, outputs)`",
     "RematScope": _REMAT,
@@ -31,6 +33,11 @@ REASONS: dict[str, str] = {
     "metrics.Metric.stateless_update_state": _STATELESS,
     "optimizers.Optimizer.stateless_apply": _STATELESS,
     "layers.Layer.rematerialized_call": _REMAT,
+    "KerasTensor.ragged_rank": _RAGGED,
+    "KerasTensor.row_splits_dtype": _RAGGED,
+    "Operation.quantized_call": "belongs to layers, which have it",
+    "Operation.rematerialized_call": _REMAT,
+    "callbacks.TensorBoard.summary": "is TensorFlow's module `tf.summary`; the event files are written without it",
     "layers.TorchModuleWrapper": _FOREIGN,
     "layers.JaxLayer": _FOREIGN,
     "layers.FlaxLayer": _FOREIGN,
