@@ -22,7 +22,6 @@ REASONS: dict[str, str] = {
     "distribution": _DEVICES,
     "export.ExportArchive": "writes TensorFlow SavedModels; `model.export(path)` writes ONNX",
     "optimizers.legacy": "using one raises an error that says so, as in Keras 3",
-    "wrappers": "wraps models as estimators of scikit-learn, which graphkit does not need",
     "Model.jax_state_sync": _STATELESS,
     "Model.get_state_tree": _STATELESS,
     "Model.set_state_tree": _STATELESS,
