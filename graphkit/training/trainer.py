@@ -348,7 +348,7 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
         container.on_test_batch_begin, container.on_test_batch_end
     )  # fmt: skip
     watched = container.watches_batches(training)
-    runner = Runner(model, kind, source, watched)
+    runner = Runner(model, kind, source, container.runs_own_code(training))
     per_call = max(int(model.steps_per_execution), 1)
     number = 0
     for number, batch in enumerate(source.epoch(), 1):
