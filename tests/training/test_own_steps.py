@@ -613,3 +613,24 @@ def test_a_progress_bar_does_not_make_a_step_be_looked_up_for_each_batch() -> No
 
     assert not container(callbacks.EarlyStopping("loss")).runs_own_code(True)
     assert container(callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)).runs_own_code(True)
+
+
+def test_callbacks_stop_evaluation_and_prediction_after_a_batch() -> None:
+    class Stopping(callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = 0
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.seen += 1
+            self.model.stop_evaluating = self.seen == 2
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_predicting = batch == 1
+
+    model = compiled(Net())
+    stopping = Stopping()
+    model.evaluate(X, Y, batch_size=4, verbose=0, callbacks=[stopping])
+    assert stopping.seen == 2
+    assert model.predict(X, batch_size=4, verbose=0, callbacks=[stopping]).shape == (8, 1)
+    assert model.predict(X, batch_size=4, verbose=0).shape == (20, 1)
