@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         wrappers,
     )
     from graphkit.core.names import NameScope as name_scope  # noqa: N813
-    from graphkit.differentiate import value_and_grad
+    from graphkit.differentiate import grad, value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
     from graphkit.functions import function
@@ -90,6 +90,7 @@ _NAMES = {
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
     "function": "graphkit.functions",
+    "grad": "graphkit.differentiate",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
@@ -132,6 +133,7 @@ __all__ = [
     "export",
     "extend",
     "function",
+    "grad",
     "initializers",
     "ir",
     "layers",

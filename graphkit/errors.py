@@ -2,8 +2,8 @@
 
 from graphkit.core.errors import (
     CycleError,
-    DTypeError,
     DisconnectedGraphError,
+    DTypeError,
     ExportError,
     FileWriteError,
     GraphError,

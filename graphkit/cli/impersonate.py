@@ -106,8 +106,17 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
 
 _TENSORFLOW_NAMES = {
     "": ("GradientTape",),
-    "data": ("AUTOTUNE", "Dataset", "INFINITE_CARDINALITY", "Iterator", "Options", "UNKNOWN_CARDINALITY"),
+    "data": (
+        "AUTOTUNE",
+        "Dataset",
+        "INFINITE_CARDINALITY",
+        "Iterator",
+        "Options",
+        "TextLineDataset",
+        "UNKNOWN_CARDINALITY",
+    ),
     "data.experimental": (
+        "AutoShardPolicy",
         "AUTOTUNE",
         "INFINITE_CARDINALITY",
         "UNKNOWN_CARDINALITY",
@@ -128,6 +137,8 @@ _HINTS = {
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
+    "backend.get_session": "there are no sessions; call models and functions directly.",
+    "backend.set_session": "there are no sessions; call models and functions directly.",
     "utils.multi_gpu_model": "training runs on the CPUs of one machine; use the model itself.",
     "experimental": "the parts that became public are in keras itself.",
 }

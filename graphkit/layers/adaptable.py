@@ -286,7 +286,7 @@ class Adaptable(QuantizationArguments, LowRank):
             reversible = hasattr(self, "tie_weights")
             return [n.removeprefix("_") for n in names if reversible or not n.startswith("reverse_")]
 
-        of_modes = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
+        of_modes: dict[str | None, list[str]] = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
         return {None: public(self.weight_names), **of_modes}
 
     def _check_quantizable(self, mode: str) -> None:

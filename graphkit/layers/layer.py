@@ -73,6 +73,7 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    takes_numbers: ClassVar[bool] = True  # whether it may be called on Python numbers, or lists of them
     drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
@@ -333,6 +334,12 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        leaves = nest.flatten(list(args[:1]))
+        if leaves and not self.takes_numbers and all(isinstance(leaf, (int, float)) for leaf in leaves):
+            raise InvalidArgumentError(
+                f"Only input tensors may be passed as positional arguments. Layer {self.name!r} ({type(self).__name__}) was called on "
+                f"{args[0]!r:.80}: pass an array, such as np.array({args[0]!r:.40})."
+            )
         for value in args if len(args) > 1 else ():
             if isinstance(value, (bool, int, float)):
                 raise InvalidTypeError(
@@ -560,7 +567,8 @@ class Layer(WeightedOperation):
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        ours = our_class(cls)._known_arguments()  # these expect tuples, not lists
+        arguments = {k: _argument_from_config(v, k in ours) for k, v in config.items() if k not in dropped}
         untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
             made = cls(**arguments)
@@ -662,11 +670,11 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
     return recorded
 
 
-def _argument_from_config(value: Any) -> Any:
-    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
+def _argument_from_config(value: Any, is_ours: bool) -> Any:
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Our lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
-    return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
+    return tuple(value) if is_ours and isinstance(value, list) and value and all(isinstance(v, int) for v in value) else value
 
 
 def _build_arguments(cls: type[Layer]) -> list[str]:

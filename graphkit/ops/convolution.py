@@ -465,7 +465,8 @@ def conv(
 
     Source: keras.ops.conv.
     """
-    x, k = _fitting(*_operands("conv", inputs, kernel), data_format)
+    x, k = _operands("conv", inputs, kernel)
+    x, k = _fitting(x, k, data_format)
     return _conv(x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
 
 
@@ -611,7 +612,8 @@ def conv_transpose(
 
     Source: keras.ops.conv_transpose.
     """
-    x, k = _fitting(*_operands("conv_transpose", inputs, kernel), data_format, axis=-1)
+    x, k = _operands("conv_transpose", inputs, kernel)
+    x, k = _fitting(x, k, data_format, axis=-1)
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     word = str(padding).lower()
     if word not in ("valid", "same"):

@@ -108,9 +108,9 @@ def unique(
     Source: keras.ops.unique.
     """
     if isinstance(tensor(x), Tracer) and axis is None:
-        parts = _unique_of_traced(tensor(x), size, fill_value)
         wanted = (True, return_index, return_inverse, return_counts)
-        chosen = [part for part, asked in zip(parts, wanted, strict=True) if asked]
+        traced = _unique_of_traced(tensor(x), size, fill_value)
+        chosen = [part for part, asked in zip(traced, wanted, strict=True) if asked]
         return tuple(chosen) if len(chosen) > 1 else chosen[0]
     array = _numbers("unique", x, "Apply it to the arrays before they reach the model.")
     found = np.unique(array, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)

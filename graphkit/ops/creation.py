@@ -331,7 +331,8 @@ def logspace(
 
     Source: keras.ops.logspace.
     """
-    return power(float(base), linspace(start, stop, num, endpoint=endpoint, dtype=dtype, axis=axis))
+    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, axis=axis))
+    return made if dtype is None else cast(made, dtype)
 
 
 @operation("Geomspace", tensors="start stop")
@@ -350,16 +351,17 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
     Source: keras.ops.geomspace.
     """
-    from graphkit.ops.elementwise import exp, log
+    from graphkit.ops.elementwise import exp, log, round
 
     start, stop = promote(start, stop, to_float=True)
-    if dtype is not None:
-        start, stop = cast(start, dtype), cast(stop, dtype)
     side = where(
         logical_and(less(start, 0), less(stop, 0)), tensor(-1, dtype_name(start)), tensor(1, dtype_name(start))
     )
     made = exp(linspace(log(multiply(start, side)), log(multiply(stop, side)), num, endpoint=endpoint, axis=axis))
-    return multiply(made, expand_dims(side, axis) if side.ndim else side)
+    made = multiply(made, expand_dims(side, axis) if side.ndim else side)
+    if dtype is None:
+        return made
+    return cast(round(made, 4) if dtypes.is_int(dtypes.standardize(dtype)) else made, dtype)  # exp(log(3)) may be 2.9999998
 
 
 @operation("Meshgrid", tensors="x")

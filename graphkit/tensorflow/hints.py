@@ -72,7 +72,6 @@ HINTS: dict[str, str] = {
     "TypeSpec": "only tf.TensorSpec is provided.", "OptionalSpec": "only tf.TensorSpec is provided.",
     "data": "tf.data.Dataset and tf.data.AUTOTUNE are provided. " + _RECORDS.capitalize(),
     "data.TFRecordDataset": "files of TFRecords are not read: " + _RECORDS,
-    "data.TextLineDataset": "read the lines with Python's open(), and pass them to tf.data.Dataset.from_tensor_slices.",
     "data.FixedLengthRecordDataset": _RECORDS,
     "data.experimental.make_csv_dataset": "read the file with pandas or the csv module, and use tf.data.Dataset.from_tensor_slices.",
     "data.experimental.service": _DISTRIBUTE,

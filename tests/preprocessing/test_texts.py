@@ -15,9 +15,10 @@ from graphkit import ops
 from graphkit.errors import ExportError, InvalidArgumentError
 from graphkit.ops import texts
 from graphkit.utils import dataset
-from tests.preprocessing.text_scenarios import IDS, SCENARIOS, TEXTS, S, X, outcome, py_dataset
+from tests.preprocessing.text_scenarios import IDS, SCENARIOS, TEXTS, S, X, described, outcome, py_dataset
 
-ANSWERS = json.loads((Path(__file__).resolve().parents[2] / "fixtures" / "texts.json").read_text())
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+ANSWERS = json.loads((FIXTURES / "texts.json").read_text())
 TF = types.SimpleNamespace(data=dataset, strings=texts, constant=ops.convert_to_tensor)
 
 
@@ -35,6 +36,16 @@ def test_results_equal_keras(name: str) -> None:
     made = json.loads(json.dumps(outcome(graphkit, TF, SCENARIOS[name])))
 
     assert made == rounded(ANSWERS[name])
+
+
+@pytest.mark.parametrize("name", ["plain", "tf_idf", "uncalled", "lookup"])
+def test_files_of_real_keras_that_begin_with_a_layer_for_strings_are_loaded(name: str) -> None:
+    model = graphkit.models.load_model(FIXTURES / "vectorizers" / f"{name}.keras")
+    given = S if name == "lookup" else TEXTS
+
+    for form in (np.array(given), np.array(given, object), np.array(given).tolist()):
+        assert json.loads(json.dumps(described(model(form)))) == rounded(ANSWERS["files"][name])
+        assert described(model.predict(form, verbose=0)) == rounded(ANSWERS["files"][name])
 
 
 def test_unknown_tokens_are_refused_where_they_have_no_index() -> None:
