@@ -47,8 +47,8 @@ _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpa
 _UNSTAMPED = (
     "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
     "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
-    "predict_function",
-    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
+    "predict_function", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "test_function",
+    "train_function", "trainable",
 )  # fmt: skip
 
 

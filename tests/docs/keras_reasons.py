@@ -25,6 +25,7 @@ REASONS: dict[str, str] = {
     "Model.jax_state_sync": _STATELESS,
     "Model.get_state_tree": _STATELESS,
     "Model.set_state_tree": _STATELESS,
+    "Model.compute_loss_and_updates": _STATELESS,
     "Model.stateless_compute_loss": _STATELESS,
     "layers.Layer.stateless_call": _STATELESS,
     "metrics.Metric.stateless_reset_state": _STATELESS,
