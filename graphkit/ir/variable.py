@@ -237,7 +237,7 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        if trace is not None and not trace.is_eager:
+        if trace is not None and (trace.scopes or not trace.is_eager):
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:
