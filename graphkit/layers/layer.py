@@ -30,6 +30,7 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
@@ -430,6 +431,44 @@ class Layer(WeightedOperation):
         shapes = [*args, *kwargs.values()]
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Call the layer with other values of its variables, which stay as they are.
+
+        Args:
+            trainable_variables: a value for each of `trainable_variables`.
+            non_trainable_variables: a value for each of `non_trainable_variables`.
+            *args, **kwargs: the arguments of the call.
+            return_losses: whether to return `losses` as well.
+
+        Returns:
+            The outputs, the new values of `non_trainable_variables`, and with `return_losses` the losses.
+
+        Raises:
+            InvalidArgumentError: the layer is not built, or the values do not fit its variables.
+
+        Source: keras Layer.stateless_call.
+        """
+        kind = type(self).__name__
+        if not self.built:
+            raise InvalidArgumentError(
+                f"To call stateless_call, {kind} must be built (i.e. its variables must have been already created). You can build it by "
+                "calling it on some data."
+            )
+        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        with StatelessScope(mapping) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+        after = values_after(scope, self.non_trainable_variables)
+        return (outputs, after, losses) if return_losses else (outputs, after)
 
     # ----- losses -----
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphkit.core.deferred import deferred
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 
 
 class Trainer:
@@ -285,6 +287,38 @@ class Trainer:
         Source: keras.Model.predict_step (TensorFlow and PyTorch backends).
         """
         return deferred("steps").predict_step(self, data)
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        metrics_variables: Sequence[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[Any, list[Any], list[Any]]]:
+        """Compute the loss with other values of the variables, which stay as they are. Source: keras.Model.stateless_compute_loss.
+
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: A value for each of these variables.
+            x, y, y_pred, sample_weight, training: As for `compute_loss`.
+
+        Returns:
+            The loss, and the three lists with their values after it.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        kind = type(self).__name__
+        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        mapping += with_values(self.metrics_variables, metrics_variables, "metrics_variables", kind)
+        with StatelessScope(mapping) as scope:
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        after = [values_after(scope, v) for v in (self.non_trainable_variables, self.metrics_variables)]
+        return loss, (trainable_variables, after[0], after[1])
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True
