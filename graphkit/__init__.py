@@ -46,9 +46,10 @@ if TYPE_CHECKING:
         wrappers,
     )
     from graphkit.core.names import NameScope as name_scope  # noqa: N813
-    from graphkit.differentiate import value_and_grad
+    from graphkit.differentiate import grad, value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.functions import function
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
@@ -88,6 +89,8 @@ _NAMES = {
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
+    "function": "graphkit.functions",
+    "grad": "graphkit.differentiate",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
@@ -129,6 +132,8 @@ __all__ = [
     "errors",
     "export",
     "extend",
+    "function",
+    "grad",
     "initializers",
     "ir",
     "layers",

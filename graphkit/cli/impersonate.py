@@ -137,6 +137,8 @@ _HINTS = {
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
+    "backend.get_session": "there are no sessions; call models and functions directly.",
+    "backend.set_session": "there are no sessions; call models and functions directly.",
     "utils.multi_gpu_model": "training runs on the CPUs of one machine; use the model itself.",
     "experimental": "the parts that became public are in keras itself.",
 }
@@ -189,7 +191,7 @@ class _Front(ModuleType):
         """Return (what the name stands for,), None if there is nothing."""
         child = f"{self.__name__}.{name}"
         if _table_entry(child) is not None:
-            return (import_module(child),)
+            return (_module(child),)
         path = f"{self._part}.{name}" if self._part else name
         if self._kind == "keras":
             if path in _OWN:
@@ -310,6 +312,21 @@ def _table_entry(fullname: str) -> tuple[str, str, tuple[str, ...]] | None:
     return None
 
 
+def _module(fullname: str) -> ModuleType:
+    """Return a module that graphkit provides; after the end of `impersonating` it is not registered as imported."""
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return import_module(fullname)
+    return _front(fullname)
+
+
+def _front(fullname: str) -> ModuleType:
+    entry = _table_entry(fullname)
+    if entry is None:
+        raise MissingModuleError(f"graphkit has no module {fullname}.", name=fullname)
+    kind, part, places = entry
+    return _Front(fullname, part, kind, places)
+
+
 class _Finder(MetaPathFinder, Loader):
     """Finds the modules that graphkit provides; raises MissingModuleError for others below Keras and TensorFlow."""
 
@@ -323,11 +340,7 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin="graphkit", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        entry = _table_entry(spec.name)
-        if entry is None:
-            raise MissingModuleError(f"graphkit has no module {spec.name}.", name=spec.name)
-        kind, part, places = entry
-        return _Front(spec.name, part, kind, places)
+        return _front(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run nothing: names are looked up on access."""

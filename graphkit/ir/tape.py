@@ -394,7 +394,8 @@ def _zeros(spec: TensorSpec) -> Any:
 def _size(shape: Shape) -> int:
     if not is_static(shape):
         raise ShapeError(f"A Jacobian needs a target of known shape, got {shape}.")
-    return math.prod(int(size) for size in shape)  # type: ignore[arg-type]
+    sizes: list[Any] = list(shape)
+    return math.prod(sizes)
 
 
 def _stacked(rows: Sequence[Any], axis: int) -> Any:

@@ -86,24 +86,24 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
     def __bool__(self) -> bool:
         raise UnknownValueError(
-            f"The truth value of a traced tensor ({self.spec}) is not known while the graph is built. "
+            f"The truth value of a traced tensor ({self.spec}){_in_layer()} is not known while the graph is built. "
             "Use ops.where or ops.cond instead of `if`, ops.while_loop instead of `while`."
         )
 
     def __float__(self) -> float:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built.")
 
     def __int__(self) -> int:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built.")
 
     __index__ = __int__
 
     def __complex__(self) -> complex:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built.")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise UnknownValueError(
-            f"A traced tensor ({self.spec}) was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
+            f"A traced tensor ({self.spec}){_in_layer()} was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
             "a layer, a loss, a metric or the body of a loop; ops.take(array, i, axis=0) instead of array[i]."
         )
 
@@ -111,7 +111,7 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     def numpy(self) -> Any:
         """Raise: a traced tensor has no numbers, and `hasattr(tensor, "numpy")` is False."""
         raise UnknownValueAttributeError(
-            f"A traced tensor ({self.spec}) has no `.numpy()`: its values are not known while the graph is built. "
+            f"A traced tensor ({self.spec}){_in_layer()} has no `.numpy()`: its values are not known while the graph is built. "
             "Use graphkit.ops on the tensor itself, or compile the model with run_eagerly=True."
         )
 
@@ -119,6 +119,11 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
     def __repr__(self) -> str:
         return f"<Tracer {self.spec}>"
+
+
+def _in_layer() -> str:
+    scope = names.current_scope()
+    return f" in layer {scope!r}" if scope else ""
 
 
 class Measure:

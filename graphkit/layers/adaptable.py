@@ -86,8 +86,12 @@ class LowRank(AdapterArguments, BuiltInLayer):
         """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
-        with names.scope_is(self.path or self.name), tracing(None):
-            yield
+        building, self._building = self._building, True  # so that `add_weight` adds no scope of its own
+        try:
+            with names.scope_is(self.path or self.name), tracing(None):
+                yield
+        finally:
+            self._building = building
 
     # ----- the weight -----
 
@@ -282,7 +286,7 @@ class Adaptable(QuantizationArguments, LowRank):
             reversible = hasattr(self, "tie_weights")
             return [n.removeprefix("_") for n in names if reversible or not n.startswith("reverse_")]
 
-        of_modes = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
+        of_modes: dict[str | None, list[str]] = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
         return {None: public(self.weight_names), **of_modes}
 
     def _check_quantizable(self, mode: str) -> None:

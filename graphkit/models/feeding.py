@@ -273,7 +273,10 @@ def to_array(value: Any, label: str) -> Array:
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"{label} is ragged: {error}") from None
+        raise ShapeError(
+            f"{label} is ragged: its parts have different lengths. Pad them to one length, for example with "
+            "keras.utils.pad_sequences."
+        ) from error
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace").astype(object)
     if array.dtype.kind == "U":

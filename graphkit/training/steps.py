@@ -9,7 +9,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, NotCompiledError
+from graphkit.core.errors import InvalidArgumentError, NotCompiledError, place_of
 from graphkit.ir.tape import GradientTape
 from graphkit.ir.tracing import current_trace
 from graphkit.layers.tracking import tracked
@@ -210,22 +210,11 @@ class StepFunction:
             self.is_eager = True
             warnings.warn(
                 f"{type(self.model).__name__}.{self.kind}_step runs eagerly, line by line, which is several times slower than a "
-                f"compiled step: {_where(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
+                f"compiled step: {place_of(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
                 "and other functions of graphkit.ops instead; compile(run_eagerly=True) avoids this warning.",
                 stacklevel=4,
             )
             return EagerStep(self.model, method)
-
-
-def _where(error: BaseException) -> str:
-    """Return the place in the user's code that needs a number, as `in train_step, line 12 of model.py, `."""
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
-            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
-        trace = trace.tb_next
-    return found
 
 
 def check_form(model: Any, kind: str) -> None:

@@ -11,7 +11,14 @@ import numpy as np
 
 from graphkit import callbacks as callback_module
 from graphkit.core import limits, nest
-from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
+from graphkit.core.errors import (
+    ExportError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotCompiledError,
+    UnknownValueError,
+    place_of,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
@@ -699,6 +706,13 @@ def _session(model: Any, left_out: frozenset[int], rows: int) -> Any:
     except ExportError as error:
         warnings.warn(
             f"predict runs on the NumPy engine, since the model cannot be expressed in ONNX: {error}", stacklevel=5
+        )
+        return None
+    except UnknownValueError as error:
+        warnings.warn(
+            f"predict runs the model layer by layer on the NumPy engine, which is slower than onnxruntime: {place_of(error)}numbers of a "
+            f"tensor are needed. {error}",
+            stacklevel=5,
         )
         return None
 

@@ -15,7 +15,7 @@ from graphkit.cli import main
 from graphkit.cli.impersonate import _MODULES, impersonating
 from graphkit.errors import GraphKitError, NameConflictError
 
-PENDING = ("datasets", "distillation", "visualization", "Function", "StatelessScope", "SymbolicScope")
+PENDING = ("distillation", "visualization", "Function", "StatelessScope", "SymbolicScope")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -175,6 +175,15 @@ def test_nothing_is_left_behind() -> None:
 
     assert sys.meta_path == finders
     assert not {"keras", "keras.layers", "tensorflow", "tf_keras"} & set(sys.modules)
+
+
+def test_modules_go_on_working_after_the_block() -> None:
+    names = run("import keras, tensorflow as tf")
+
+    assert names["keras"].layers.Dense is graphkit.layers.Dense
+    assert names["tf"].keras.layers.Dense is graphkit.layers.Dense
+    assert names["tf"].math.reduce_sum([1, 2]) == 3
+    assert "keras" not in sys.modules
 
 
 def test_a_keras_that_is_there_already_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -338,7 +338,8 @@ def test_arrays_reach_a_step_in_keras_form(given: Any, form: Any) -> None:
 def test_batches_of_a_generator_reach_a_step_as_they_are(item: Any, form: Any) -> None:
     model = Shown()
     model.compile()
-    model.fit((item for _ in range(1)), verbose=0)
+    with pytest.warns(UserWarning, match="ran out of data"):  # as in Keras, whose generators have no length
+        model.fit((item for _ in range(1)), verbose=0)
     assert model.seen == form
 
 
@@ -586,3 +587,13 @@ def test_losses_in_the_structure_of_the_outputs_are_named_by_their_paths() -> No
     model.compile("sgd", {"p": {"q": "mse"}, "r": ["mae"]})
     history = model.fit(X, {"p": {"q": Y}, "r": [Y]}, verbose=0).history
     assert set(history) == {"loss", "p/q_loss", "r/b_loss"}  # Keras 3.15.1
+
+
+def test_a_loss_class_of_ones_own_decides_itself_which_shapes_fit() -> None:
+    class Own(losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return losses.sparse_categorical_crossentropy(y_true, ops.softmax(y_pred))
+
+    model = Sequential([Input((4,)), layers.Dense(3)])
+    model.compile("sgd", Own())
+    assert model.fit(X, np.arange(20) % 3, verbose=0).history["loss"][0] > 0
