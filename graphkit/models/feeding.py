@@ -286,7 +286,7 @@ def to_array(value: Any, label: str) -> Array:
     return _decoded(array) if array.dtype == object else array
 
 
-def _decoded(texts: Array) -> Array:
+def _decoded(texts: Any) -> Any:
     """Return texts with bytes as UTF-8: onnxruntime would read the notation b'...' of bytes as the text."""
     if not any(isinstance(v, bytes) for v in texts.flat):
         return texts

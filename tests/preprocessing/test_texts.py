@@ -54,6 +54,11 @@ def test_unknown_tokens_are_refused_where_they_have_no_index() -> None:
     with pytest.raises(InvalidArgumentError, match=r"found OOV values \['z'\], consider setting `num_oov_indices=1`"):
         lookup(["a", "z"])
     assert lookup(["b", "a"]).tolist() == [1, 0]
+    inputs = graphkit.Input((), dtype="string")
+    model = graphkit.Model(inputs, lookup(inputs))
+    assert model.predict(np.array(["b", "a"]), verbose=0).tolist() == [1, 0]
+    with pytest.raises(InvalidArgumentError, match="found OOV values"):
+        model.predict(np.array(["b", "z"]), verbose=0)
 
 
 def test_ragged_outputs_are_refused() -> None:
