@@ -24,7 +24,7 @@ from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
 from graphkit.core.stamps import latest_tick
 from graphkit.ir.eager_tensor import eager
-from graphkit.layers.stamp import has_foreign_parts
+from graphkit.layers.stamp import has_foreign_parts, parts_of
 from graphkit.models.feeding import conform
 from graphkit.optimizers import LossScaleOptimizer
 from graphkit.training.compiled import ARGUMENTS, Compiled
@@ -675,14 +675,14 @@ def inference_callable(model: Any, rows: int = 0) -> Any:
     """Return a function from the leaves of a batch to (structure of the outputs, their leaves).
 
     It runs the model's onnxruntime session. Models that cannot be expressed in ONNX, and those without a graph, run on the
-    NumPy engine. So do batches without elements, since onnxruntime aborts the process for some of them.
+    NumPy engine. So do lookups that refuse unknown tokens, which ONNX cannot, and batches without elements, since onnxruntime aborts the process for some of them.
 
     Args:
         model: The model.
         rows: About how many rows are to come, which decides how the session is prepared; 0 if unknown.
     """
     graph = graph_of(model)
-    if graph is None:
+    if graph is None or any(getattr(layer, "refuses_unknown", False) for layer in parts_of(model).layers):
         return lambda leaves: _on_engine(model, leaves)
     structure = nest.map_structure(lambda t: 0, graph.output)
     signature = graph.signature
