@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tests.docs import onnx_limits
 from tests.docs.keras_reasons import DIFFERENT, REASONS
+from tests.interop.keras_ops_differences import KEPT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "keras-coverage.md"
@@ -228,6 +229,15 @@ def _listed(found: list[Row]) -> list[str]:
     return lines
 
 
+def _results() -> list[str]:
+    """Ops whose results differ, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in KEPT.items():
+        names.setdefault(why, []).append(f"`{name}`")
+    rows_ = (f"| {', '.join(found)} | {why} |" for why, found in names.items())
+    return ["\n## Results of ops that differ on purpose\n\n| ops | why |\n|---|---|", *rows_]
+
+
 def page() -> str:
     """docs/keras-coverage.md."""
     parts = [
@@ -242,6 +252,7 @@ def page() -> str:
         *_listed(member_rows()),
         *(["\n## Different on purpose\n\n| name | why |\n|---|---|"] if DIFFERENT else []),
         *(f"| `keras.{path}` | {why} |" for path, why in sorted(DIFFERENT.items())),
+        *_results(),
         *onnx_limits.section(),
     ]
     return "\n".join(parts) + "\n"
