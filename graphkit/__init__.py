@@ -61,16 +61,18 @@ if TYPE_CHECKING:
     from graphkit.losses import Loss
     from graphkit.metrics import Metric
     from graphkit.models import Model, Sequential
+    from graphkit.models.function import Function
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
-    from graphkit.scopes import RematScope, device, remat
+    from graphkit.scopes import RematScope, SymbolicScope, device, remat
 
 __version__ = "0.1.0"
 
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "Function": "graphkit.models.function",
     "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
@@ -86,6 +88,7 @@ _NAMES = {
     "Regularizer": "graphkit.regularizers",
     "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
+    "SymbolicScope": "graphkit.scopes",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
@@ -100,6 +103,7 @@ _NAMES = {
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "GradientTape",
     "Initializer",
     "Input",
@@ -115,6 +119,7 @@ __all__ = [
     "Regularizer",
     "RematScope",
     "Sequential",
+    "SymbolicScope",
     "Variable",
     "__version__",
     "activations",
