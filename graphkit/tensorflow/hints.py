@@ -77,6 +77,7 @@ HINTS: dict[str, str] = {
     "data.experimental.service": _DISTRIBUTE,
     "distribute": _DISTRIBUTE, "tpu": _DISTRIBUTE, "dtensor": _DISTRIBUTE,
     "debugging": "the tf.debugging.assert_* functions are provided; see also keras.config.",
+    "python": "tensorflow.python holds TensorFlow's own machinery; use the public names of tensorflow and keras.",
     "estimator": "use keras.Model with compile, fit and evaluate.",
     "experimental.numpy": "its functions are those of keras.ops, under NumPy's names.",
     "experimental": "this part of TensorFlow has no counterpart here.",
@@ -140,6 +141,11 @@ PACKAGES: dict[str, str] = {
     "tensorflow_datasets": "load arrays with keras.datasets, numpy.load, or keras.utils.image_dataset_from_directory.",
     "tensorflow_hub": "open a saved model with keras.models.load_model, or build a net of keras.applications.",
     "tensorflow_text": "use keras.layers.TextVectorization.",
+    "keras_cv": "keras.layers has layers for augmentation, keras.applications the usual nets.",
+    "keras_preprocessing": "its functions are in keras.utils and keras.preprocessing.",
+    "keras_hub": "open a saved model with keras.models.load_model, or build a net of keras.applications.",
+    "keras_nlp": "keras.layers has MultiHeadAttention, TextVectorization, Embedding and the others to build such nets from.",
+    "keras_tuner": "try settings in a loop: build, fit and evaluate a model for each.",
     "tensorflow_addons": "most of its parts are in Keras now: keras.layers, keras.losses, keras.optimizers.",
 }
 

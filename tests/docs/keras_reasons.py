@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 _FOREIGN = "wraps code of another framework; using it raises an error that says so"
-_DEVICES = "distributes a model over accelerators; graphkit trains on the CPUs of one machine"
 
 _REMAT = "recomputes values in the backward pass to save memory of an accelerator; programs here free what is no longer needed"
 _STATELESS = "specific to Keras on JAX; programs here have their state as inputs and outputs"
@@ -11,15 +10,9 @@ _STATELESS = "specific to Keras on JAX; programs here have their state as inputs
 _RAGGED = "ragged tensors exist in TensorFlow only"
 
 REASONS: dict[str, str] = {
-    "Function": "here, functional models take its place: `Model(inputs, outputs)`",
-    "RematScope": _REMAT,
     "StatelessScope": _STATELESS,
-    "SymbolicScope": _STATELESS,
-    "device": _DEVICES,
-    "remat": _REMAT,
     "callbacks.OrbaxCheckpoint": "writes checkpoints of JAX programs; using it raises an error that names what to use",
     "datasets": "downloads data sets, some of them pickled, and graphkit does not open pickles; `utils.get_file` downloads files",
-    "distribution": _DEVICES,
     "export.ExportArchive": "writes TensorFlow SavedModels; `model.export(path)` writes ONNX",
     "optimizers.legacy": "using one raises an error that says so, as in Keras 3",
     "Model.jax_state_sync": _STATELESS,
