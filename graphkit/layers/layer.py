@@ -575,9 +575,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(
-            type(self)
-        ):  # as Keras records the base's arguments
+        cls = type(self)
+        if our_class(cls) is Layer and cls.__init__ is Layer.__init__ and not has_own_config(cls):  # Keras records these
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
