@@ -291,8 +291,7 @@ def _decoded(texts: Any) -> Any:
     if not any(isinstance(v, bytes) for v in texts.flat):
         return texts
     made = np.empty(texts.shape, object)
-    for index in np.ndindex(texts.shape):
-        made[index] = texts[index].decode("utf-8", "replace") if isinstance(texts[index], bytes) else texts[index]
+    made.reshape(-1)[:] = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in texts.flat]
     return made
 
 

@@ -28,7 +28,8 @@ _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
 
 def text_of(value: Any) -> str:
-    """Convert an element of an array to str; bytes are decoded as UTF-8."""
+    """Convert an element of an array to str; bytes are decoded as UTF-8. Elements of eager tensors are tensors themselves."""
+    value = value.item() if isinstance(value, np.ndarray) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
