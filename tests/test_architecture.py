@@ -29,7 +29,7 @@ LEVELS = [
     {
         "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
-    {"distribution", "export", "legacy", "scopes", "wrappers"},
+    {"distillation", "distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
     {"cli", "__main__"},
 ]  # fmt: skip

@@ -137,7 +137,6 @@ _HINTS = {
     "export": "model.export('model.onnx') writes ONNX.",
     "legacy": "keras.saving has today's functions.",
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
-    "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
     "layers.CuDNNLSTM": "use keras.layers.LSTM.",
     "layers.CuDNNGRU": "use keras.layers.GRU.",
