@@ -295,10 +295,8 @@ class Distiller(Model):
         total = ops.convert_to_tensor(0.0)
         for loss, weight in zip(self.distillation_losses, self.distillation_loss_weights, strict=True):
             name = getattr(loss, "teacher_layer_name", None)
-            if name is None:
-                pair = given[_FINAL], y_pred
-            else:
-                pair = given[name], learned[getattr(loss, "student_layer_name", None) or _FINAL]
+            seen = y_pred if name is None else learned[getattr(loss, "student_layer_name", None) or _FINAL]
+            pair = given[name or _FINAL], seen
             loss.validate_outputs(*pair)
             value = loss.compute_loss(*pair)
             if len(ops.shape(value)) > 0:
