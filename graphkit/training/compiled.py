@@ -15,8 +15,8 @@ from graphkit.core.errors import (
     InvalidTypeError,
     ShapeError,
     UnknownClassError,
-    UnknownValueError,
     UnknownNameError,
+    UnknownValueError,
 )
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
