@@ -56,7 +56,8 @@ class StatelessScope:
             if TensorSpec.of(made).shape != variable.shape:
                 raise InvalidArgumentError(
                     "Invalid variable value in StatelessScope: all values in argument `mapping` must be tensors with a shape that "
-                    f"matches the corresponding variable shape. For variable {variable.path!r}, received a value of shape {TensorSpec.of(made).shape}."
+                    f"matches the corresponding variable shape. For variable {variable.path!r}, received a value of shape "
+                    f"{TensorSpec.of(made).shape}."
                 )
             self.state_mapping[variable] = made
 
