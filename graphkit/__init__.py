@@ -62,16 +62,18 @@ if TYPE_CHECKING:
     from graphkit.losses import Loss
     from graphkit.metrics import Metric
     from graphkit.models import Model, Sequential
+    from graphkit.models.function import Function
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
-    from graphkit.scopes import RematScope, device, remat
+    from graphkit.scopes import RematScope, SymbolicScope, device, remat
 
 __version__ = "0.1.0"
 
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "Function": "graphkit.models.function",
     "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
@@ -88,6 +90,7 @@ _NAMES = {
     "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
     "StatelessScope": "graphkit.ir.stateless",
+    "SymbolicScope": "graphkit.scopes",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
@@ -102,6 +105,7 @@ _NAMES = {
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "GradientTape",
     "Initializer",
     "Input",
@@ -118,6 +122,7 @@ __all__ = [
     "RematScope",
     "Sequential",
     "StatelessScope",
+    "SymbolicScope",
     "Variable",
     "__version__",
     "activations",

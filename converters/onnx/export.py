@@ -24,6 +24,7 @@ from graphkit.core.registry import did_you_mean
 from graphkit.ir.program import Program, State, Value
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.variable import Variable
+from graphkit.layers.stamp import is_own
 from graphkit.models.feeding import numbered, to_listed
 
 from .builder import GraphBuilder, Operand, to_tensor, value_info
@@ -121,7 +122,7 @@ def model_to_document(
     program: Program | None = None,
 ) -> Document:
     """Return what `model_to_onnx` does, with the weights separate. See `export_model` for `keep_bfloat16`."""
-    check_has_graph(model)
+    model = _with_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
     document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
@@ -160,6 +161,18 @@ def _keys(structure: Any, key: str | None = None) -> Any:
     if isinstance(structure, Mapping):
         return {own: _keys(part, str(own)) for own, part in structure.items()}
     return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
+
+
+def _with_graph(model: Any) -> Any:
+    """Return the model, or a functional one that calls it if it has its own `call`."""
+    if not hasattr(model, "functional_form"):
+        check_has_graph(model)
+        return model
+    if hasattr(model, "program") and is_own(type(model).call):
+        return model
+    if hasattr(model, "program") and model.built:  # its inputs are known
+        return model.functional_form(model.input)
+    return model.functional_form()
 
 
 def check_has_graph(model: Any) -> None:

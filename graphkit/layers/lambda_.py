@@ -37,6 +37,8 @@ class Lambda(Layer):
     Source: keras.layers.Lambda.
     """
 
+    drops_masks = False  # a function that returns its input returns the input's mask as well, as in Keras
+
     def __init__(
         self,
         function: Callable[..., Any],

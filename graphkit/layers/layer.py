@@ -13,6 +13,7 @@ import numpy as np
 from graphkit import dtype_policies as policies
 from graphkit.core import names, nest
 from graphkit.core.errors import (
+    GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
     NotBuiltError,
@@ -27,6 +28,7 @@ from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.tracing import Tracer, current_trace, tracing
@@ -44,9 +46,10 @@ _IGNORED_CONFIG = ("shared_object_id", "build_input_shape")
 _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpacked_column_size")
 # Attributes that do not affect what a layer computes. `trainable` does, but is compared by value (layers/stamp.py).
 _UNSTAMPED = (
-    "_build_shapes", "_building", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path", "_run_eagerly", "_trainable",
-    "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer", "predict_function",
-    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
+    "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
+    "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
+    "predict_function", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "test_function",
+    "train_function", "trainable",
 )  # fmt: skip
 
 
@@ -71,6 +74,8 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    takes_numbers: ClassVar[bool] = True  # whether it may be called on Python numbers, or lists of them
+    drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -102,9 +107,9 @@ class Layer(WeightedOperation):
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = list(dict.fromkeys([*config_names(type(self)), *_BASE_ARGUMENTS]))
-            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            hints = "".join(did_you_mean(k, known) for k in list(kwargs)[:3])
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs!s:.400}.{hints} It accepts {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {_shown(kwargs)}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -122,6 +127,7 @@ class Layer(WeightedOperation):
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
+            self._check_is_tensor(shapes, arguments)
             given = {wanted[0]: next(iter(shapes.values()), None)}
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
@@ -129,6 +135,14 @@ class Layer(WeightedOperation):
             self._check_build_arguments(wanted)
         self.build(**given)
         self._lock_state()
+
+    def _check_is_tensor(self, shapes: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
+        first = next(iter(arguments.values()), None)
+        if not shapes and isinstance(first, (int, float)):
+            raise InvalidArgumentError(
+                "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                f"argument: {first!r} (of type {type(first)}), in the call of layer {self.name!r} ({type(self).__name__})."
+            )
 
     def _check_build_arguments(self, wanted: Sequence[str]) -> None:
         taken = signature_of(type(self).call).parameters
@@ -213,7 +227,7 @@ class Layer(WeightedOperation):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise InvalidTypeError(
-                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {signature}."
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {list(signature.parameters)[1:]}."
             ) from None
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
@@ -321,6 +335,18 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        leaves = nest.flatten(list(args[:1]))
+        if leaves and not self.takes_numbers and all(isinstance(leaf, (int, float)) for leaf in leaves):
+            raise InvalidArgumentError(
+                f"Only input tensors may be passed as positional arguments. Layer {self.name!r} ({type(self).__name__}) was called on "
+                f"{args[0]!r:.80}: pass an array, such as np.array({args[0]!r:.40})."
+            )
+        for value in args if len(args) > 1 else ():
+            if isinstance(value, (bool, int, float)):
+                raise InvalidTypeError(
+                    "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
+                    f"argument: {value} (of type {type(value)}), in the call of layer {self.name!r}."
+                )
         for leaf in nest.flatten(list(args)):
             if isinstance(leaf, (str, bytes)) or inspect.isfunction(leaf) or isinstance(leaf, Operation):
                 raise InvalidTypeError(
@@ -342,6 +368,7 @@ class Layer(WeightedOperation):
             outputs = self.call(*args, **call.kwargs)
             if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
+            outputs = self._without_masks_of_inputs(outputs, call)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
             self._set_masks(call, outputs)
@@ -352,6 +379,16 @@ class Layer(WeightedOperation):
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
+
+    def _without_masks_of_inputs(self, outputs: Any, call: PreparedCall) -> Any:
+        """Drop the mask of an input that a built-in layer returns unchanged, if the layer does not pass masks on."""
+        if self.supports_masking or self._makes_masks() or not self.drops_masks or our_class(type(self)) is not type(self):
+            return outputs
+        masked = [t for t in nest.flatten(list(call.tensors.values())) if getattr(t, "mask", None) is not None]
+        if not masked:
+            return outputs
+        copied = PRIMITIVES["identity"].bind
+        return nest.map_structure(lambda o: copied(o) if any(o is t for t in masked) else o, outputs)
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
@@ -538,9 +575,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(
-            type(self)
-        ):  # as Keras records the base's arguments
+        cls = type(self)
+        if our_class(cls) is Layer and cls.__init__ is Layer.__init__ and not has_own_config(cls):  # Keras records these
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
@@ -569,11 +605,16 @@ class Layer(WeightedOperation):
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        ours = our_class(cls)._known_arguments()  # these expect tuples, not lists
+        arguments = {k: _argument_from_config(v, k in ours) for k, v in config.items() if k not in dropped}
         untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
             made = cls(**arguments)
         except TypeError as error:
+            if "missing" in str(error) and not isinstance(error, GraphKitError):
+                raise InvalidTypeError(
+                    f"Error when deserializing class {cls.__name__!r} using config={_shown(config)}.\n\nException encountered: {error}"
+                ) from error
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
@@ -667,11 +708,11 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
     return recorded
 
 
-def _argument_from_config(value: Any) -> Any:
-    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
+def _argument_from_config(value: Any, is_ours: bool) -> Any:
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Our lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
-    return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
+    return tuple(value) if is_ours and isinstance(value, list) and value and all(isinstance(v, int) for v in value) else value
 
 
 def _build_arguments(cls: type[Layer]) -> list[str]:
@@ -701,3 +742,10 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_tensors(v) for v in value)
     return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
+
+
+def _shown(config: Mapping[str, Any]) -> str:
+    """Return a config for a message, without the end of long values and of a long config."""
+    texts = {key: repr(value) for key, value in list(config.items())[:6]}
+    entries = [f"{key!r}: {text if len(text) <= 60 else text[:57] + '...'}" for key, text in texts.items()]
+    return "{" + ", ".join([*entries, *([f"... {len(config) - 6} more"] if len(config) > 6 else [])]) + "}"

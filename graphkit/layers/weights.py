@@ -252,7 +252,7 @@ class WeightedOperation(TypedOperation):
         if not any(held is value for held in known):
             raise InvalidArgumentError(
                 "You cannot add new elements of state (variables or sub-layers) to a layer that is already built. All state must be "
-                f"created in the `__init__()` method or in the `build()` method. Layer {self.name!r} ({type(self).__name__}), new: {name!r}."
+                f"created in the `__init__()` method or in the `build()` method. New in layer {self.name!r}: {name!r}."
             )
 
     def count_params(self) -> int:
@@ -331,11 +331,6 @@ class WeightedOperation(TypedOperation):
             )
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
-        return [variable for metric in self.metrics for variable in metric.variables]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, WeightedOperation)) and self.__dict__.get("_locked"):

@@ -118,7 +118,7 @@ def _copy_lambda(layer: Lambda) -> Lambda:
     )
 
 
-def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Sequential:
+def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Layer], Layer]) -> Any:
     layers: list[Any] = [make(layer) for layer in model.layers]
     if input_tensors is not None:
         given = nest.flatten(input_tensors)
@@ -130,12 +130,14 @@ def _clone_sequential(model: Sequential, input_tensors: Any, make: Callable[[Lay
     elif model._functional is not None:
         source = model._functional.inputs[0]
         layers.insert(0, Input(batch_shape=source.shape, dtype=source.dtype, name=model.input_names[0]))
-    return _compiled_like(model, type(model)(layers, name=model.name) if _keeps_class(model) else Sequential(layers, name=model.name))
+    return _compiled_like(
+        model, type(model)(layers, name=model.name) if _keeps_class(model) else Sequential(layers, name=model.name)
+    )
 
 
 def _clone_functional(
     model: Functional, input_tensors: Any, make: Callable[[Layer], Layer], call: Callable[..., Any]
-) -> Functional:
+) -> Any:
     given = [None] * len(model.inputs) if input_tensors is None else _checked_inputs(model, input_tensors)
     tensors: dict[SymbolicTensor, Any] = {}
     for old, new, name in zip(model.inputs, given, model.input_names, strict=True):

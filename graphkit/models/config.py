@@ -9,6 +9,7 @@ import inspect
 from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import takewhile
 from typing import Any
 
 from graphkit.core import nest
@@ -182,7 +183,8 @@ def _of_class(cls: Any, inputs: Any, outputs: Any, name: Any, further: Mapping[s
     parameters = signature_of(cls.__init__).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
     if cls.__module__.split(".")[0] == "graphkit" or all(n in parameters or takes_any for n in ("inputs", "outputs")):
-        args, named = (), {"inputs": inputs, "outputs": outputs}
+        args: tuple[Any, ...] = ()
+        named = {"inputs": inputs, "outputs": outputs}
     else:
         args, named = (inputs, outputs), {}
     given = {k: v for k, v in further.items() if k in parameters or takes_any}
@@ -289,6 +291,7 @@ class GraphBuilder:
         if isinstance(operation, Expansion):
             self.outputs[name, number] = self._expanded(operation, args, kwargs)
             return
+        args, kwargs = _values_by_keyword(operation, args, kwargs)
         operation(*args, **_accepted(operation, kwargs))
         self.outputs[name, number] = operation.nodes[-1].output_tensors
 
@@ -379,6 +382,15 @@ def _accepted(operation: Any, kwargs: dict[str, Any]) -> dict[str, Any]:
         return {k: v for k, v in kwargs.items() if k in known or not _is_all_none(v)}
     tensors = operation.record.tensors if isinstance(operation, OpNode) else ()
     return {k: v for k, v in kwargs.items() if k in tensors or v is not None}
+
+
+def _values_by_keyword(operation: Any, args: list[Any], kwargs: dict[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    """Pass plain values to a layer by keyword, which layers expect; files of older versions have them by position."""
+    tensors = list(takewhile(lambda arg: not isinstance(arg, (bool, int, float)), args))
+    if len(tensors) == len(args) or not isinstance(operation, Layer):
+        return args, kwargs
+    names = list(signature_of(type(operation).call).parameters)[1:]
+    return tensors, {**dict(zip(names[len(tensors) :], args[len(tensors) :], strict=False)), **kwargs}
 
 
 def _is_all_none(value: Any) -> bool:

@@ -233,13 +233,7 @@ class Functional(Model):
             training: Whether layers run in training mode.
             specs: Shapes and dtypes for the inputs; by default unknown sizes stay unknown. None instead of a spec omits an optional input.
         """
-        chosen = list(specs) if specs is not None else [t.spec for t in self.inputs]
-
-        def run(*inputs: Any) -> Any:
-            with call_context(training, assumed=not training):
-                return nest.flatten(self.call(nest.pack(self._inputs_struct, inputs)))
-
-        return trace_structured(run, *chosen)[0]
+        return program_of(self, self, training, specs)
 
     # ----- config -----
 
@@ -286,6 +280,19 @@ class Functional(Model):
 
     def build_from_config(self, config: Mapping[str, Any]) -> None:
         """Do nothing: the graph is built already."""
+
+
+def program_of(
+    model: Any, graph: Functional, training: bool | None, specs: Sequence[TensorSpec | None] | None
+) -> Program:
+    """Return the program of a model's `call` on the inputs of a graph; see `Functional.program`."""
+    chosen = list(specs) if specs is not None else [t.spec for t in graph.inputs]
+
+    def run(*inputs: Any) -> Any:
+        with call_context(training, assumed=not training):
+            return nest.flatten(model.call(nest.pack(graph.input, inputs)))
+
+    return trace_structured(run, *chosen)[0]
 
 
 def become_functional(cls: type) -> None:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from itertools import takewhile
+from typing import Any, cast
 
-from graphkit.core import nest
+from graphkit.core import dtypes, nest
 from graphkit.core.deferred import deferred
-from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, UnknownNameError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, InvalidTypeError, NotBuiltError, UnknownNameError
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import custom_object_scope, keras_class
+from graphkit.core.signatures import signature_of
 from graphkit.graph.symbolic import SymbolicTensor
+from graphkit.layers.input_layer import Input
+from graphkit.layers.input_spec import InputSpec
 from graphkit.layers.layer import Layer
 from graphkit.layers.shapes import shapes_of, symbolic_of_shapes
 from graphkit.models.trainer import Trainer
@@ -45,7 +49,7 @@ class Model(Trainer, Layer):
         if not isinstance(self, Functional):
             if _is_functional_call(args, kwargs):
                 become_functional(type(self))
-                Functional.__init__(self, *args, **kwargs)
+                Functional.__init__(cast("Functional", self), *args, **kwargs)
                 return
             if args:
                 raise InvalidTypeError(
@@ -53,6 +57,7 @@ class Model(Trainer, Layer):
                     "argument. Use keywords for name, trainable and dtype."
                 )
         super().__init__(**kwargs)
+        self._call_specs: dict[str, Any] | None = None  # shapes and dtypes of the first call, by argument
         self._init_training()
 
     @property
@@ -87,6 +92,13 @@ class Model(Trainer, Layer):
         raise NoSuchLayerError(
             f"No such layer: {name}. Existing layers are: {known[:40]}{' ...' if len(known) > 40 else ''}.{did_you_mean(str(name), known)}"
         )
+
+    def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
+        """Return None; a model may override it to describe its blocks for "gptq", which graphkit does not calibrate.
+
+        Source: keras.Model.get_quantization_layer_structure.
+        """
+        return None
 
     def quantize(
         self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True, **kwargs: Any
@@ -226,6 +238,8 @@ class Model(Trainer, Layer):
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call; record the shapes for a model without its own `build`, so that they can be saved."""
+        if self._call_specs is None and tensors:
+            self._call_specs = {name: nest.map_structure(_spec_of, value) for name, value in tensors.items()}
         if self._own_build():
             super()._build_for(arguments, tensors)
         elif not self.built:
@@ -304,24 +318,57 @@ class Model(Trainer, Layer):
             filepath: The file to write.
             format: The name of the format.
             verbose: Ignored; accepted for Keras' signature.
-            input_signature: Must be None: the inputs are those of the model.
+            input_signature: The shapes and dtypes of the inputs, as objects with `shape` and `dtype` (InputSpec, KerasTensor), in the
+                structure of the inputs; by default those of the model's inputs, or those that a subclassed model was first called with.
             **kwargs: `overwrite`, and the options of the format: for ONNX those of `graphkit.converters.onnx.export_model`, `opset`
                 (21 by default) also as Keras' `opset_version`.
 
         Raises:
-            InvalidArgumentError: `format` is not the name of a format of models that is written, or `input_signature` is not None.
+            InvalidArgumentError: `format` is not the name of a format of models that is written, or `input_signature` is invalid.
+            NotBuiltError: The model has no inputs, and was not called yet.
             ExportError: The model cannot be expressed in ONNX.
 
         Source: keras.Model.export.
         """
-        if input_signature is not None:
-            raise InvalidArgumentError(
-                f"export: input_signature={input_signature!r:.80} is not supported; set the shape and dtype of the model's Input."
-            )
         version = kwargs.pop("opset_version", None)
         if version is not None:
             kwargs["opset"] = version
-        deferred("saving").export_model(self, filepath, format, **kwargs)
+        model = self if input_signature is None else self.functional_form(input_signature)
+        deferred("saving").export_model(model, filepath, format, **kwargs)
+
+    def functional_form(self, input_signature: Any = None) -> Any:
+        """Return a functional model that calls this one, with the same weights: for formats that need a graph.
+
+        Args:
+            input_signature: As for `export`.
+
+        Raises:
+            NotBuiltError: The model was not called yet, and no signature is given.
+            InvalidArgumentError: The signature holds something without a shape.
+        """
+        from graphkit.models.functional import Functional
+
+        specs = self._call_specs if input_signature is None else self._named_signature(input_signature)
+        if specs is None:
+            raise NotBuiltError(
+                f"The model {self.name!r} has not been called, so the shapes of its inputs are not known. Call it on data, or pass "
+                "input_signature=[keras.InputSpec(shape=(None, ...), dtype='float32')] to export()."
+            )
+        inputs = _inputs_like(specs)
+        parameters = list(signature_of(type(self).call).parameters)[1:]
+        leading = list(takewhile(inputs.__contains__, parameters))
+        outputs = self(*(inputs[n] for n in leading), **{n: v for n, v in inputs.items() if n not in leading})
+        self.nodes[-1].is_copy = True  # it is no call of the user's
+        given = list(inputs.values())
+        return Functional(given[0] if len(given) == 1 else given, outputs, name=self.name)
+
+    def _named_signature(self, signature: Any) -> dict[str, Any]:
+        """Return the parts of an `input_signature` by argument of `call`; a list of one holds the only argument."""
+        parameters = list(signature_of(type(self).call).parameters)[1:]
+        known = len(self._call_specs) if self._call_specs is not None else None
+        several = isinstance(signature, (list, tuple)) and (len(signature) == 1 or known == len(signature) > 1)
+        parts = list(signature) if several else [signature]
+        return {name: nest.map_structure(_checked_spec, part) for name, part in zip(parameters, parts, strict=False)}
 
     def summary(
         self,
@@ -366,6 +413,49 @@ class Model(Trainer, Layer):
 
 class NoSuchLayerError(UnknownNameError, ValueError):
     """`get_layer` found no layer of this name (Keras raises ValueError there)."""
+
+
+def _spec_of(value: Any) -> Any:
+    """Return shape and dtype of a tensor, with an open batch size; anything else unchanged."""
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        return value
+    sizes = [size if isinstance(size, int) else None for size in value.shape]
+    return InputSpec(dtype=dtypes.standardize(value.dtype), shape=(None, *sizes[1:]) if sizes else ())
+
+
+def _checked_spec(value: Any) -> Any:
+    if getattr(value, "shape", None) is None:
+        raise InvalidArgumentError(
+            f"export: input_signature expects objects with a shape and a dtype, such as keras.InputSpec(shape=(None, 4), dtype='float32'), "
+            f"got {value!r:.80}."
+        )
+    return value
+
+
+def _name_of(spec: Any) -> str | None:
+    """Return the name that an InputSpec has, or the layer that produces a symbolic tensor."""
+    history = getattr(spec, "history", None)
+    name = history.operation.name if history is not None else getattr(spec, "name", None)
+    return name if isinstance(spec, InputSpec) or history is not None else None
+
+
+def _inputs_like(specs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return symbolic inputs for the arguments of a call, named after them, or after the keys of dicts."""
+    taken: list[str] = []
+
+    def of(spec: Any, name: str) -> Any:
+        if isinstance(spec, Mapping):
+            return {key: of(part, str(key)) for key, part in spec.items()}
+        if isinstance(spec, (list, tuple)):
+            return type(spec)(of(part, f"{name}_{number}") for number, part in enumerate(spec))
+        if getattr(spec, "shape", None) is None:
+            return spec
+        wanted = _name_of(spec) or name
+        number = taken.count(wanted)
+        taken.append(wanted)
+        return Input(batch_shape=tuple(spec.shape), dtype=spec.dtype, name=f"{wanted}_{number}" if number else wanted)
+
+    return {name: of(spec, name) for name, spec in specs.items()}
 
 
 def _tree_of(variables: Sequence[Any]) -> dict[str, Any]:

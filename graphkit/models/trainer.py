@@ -17,7 +17,7 @@ class Trainer:
         compile_state: The losses, metrics and compiled steps that belong to the arguments of `compile`; None before it.
         optimizer: The optimizer passed to `compile`, or set; None before.
         loss: The loss passed to `compile`, or set; None before.
-        stop_training: Set by callbacks to end `fit` after the current step.
+        stop_training, stop_evaluating, stop_predicting: Set by callbacks to end `fit`, `evaluate` or `predict` after the current step.
         steps_per_execution: The number of steps between two calls of the methods of callbacks for batches.
         train_function, test_function, predict_function: What `make_train_function` and the others made; None before.
     """
@@ -27,6 +27,8 @@ class Trainer:
     optimizer: Any
     loss: Any
     stop_training: bool
+    stop_evaluating: bool
+    stop_predicting: bool
     steps_per_execution: int
     train_function: Any
     test_function: Any
@@ -40,7 +42,7 @@ class Trainer:
         self.compile_state = None
         self.optimizer = None
         self.loss = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.steps_per_execution = 1
         self.train_function = self.test_function = self.predict_function = None
         self._run_eagerly = False
@@ -382,9 +384,7 @@ class Trainer:
         """Older form of the metrics passed to `compile`: `compiled_metrics.update_state(y, y_pred, sample_weight)`."""
         return deferred("steps").OlderMetrics(self)
 
-    def compiled_loss(
-        self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
-    ) -> Any:
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
         """Older form of `compute_loss`; the losses of layers and regularizers are always added."""
         return deferred("steps").older_loss(self, y, y_pred, sample_weight)
 

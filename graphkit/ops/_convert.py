@@ -10,9 +10,10 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, UnknownSizeError
+from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, SymbolicValueError, UnknownSizeError
+from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import as_array
-from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.tracing import Tracer, current_trace, only_shapes
 from graphkit.ir.variable import Variable
 from graphkit.ops._rules import show
 
@@ -115,12 +116,17 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         from graphkit.ops.shaping import stack
 
         return stack([tensor(v) for v in value])  # type: ignore[no-any-return]
+    if isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(isinstance(v, Symbolic) for v in _leaves(value))):
+        raise SymbolicValueError(
+            f"{value!r:.100} is symbolic, and this function is no op of the graph. Call it in a layer's `call` or in a Lambda."
+        )
     try:
         array = as_array(value)
     except ValueError as error:
         raise ShapeError(
-            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: {error}."
-        ) from None
+            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: its parts have different lengths. Pad them "
+            "to one length, for example with keras.utils.pad_sequences."
+        ) from error
     if (
         array.dtype == object
         and not isinstance(value, (np.ndarray, str))
@@ -190,6 +196,20 @@ def cast_to(value: Any, dtype: str) -> Any:
 def shape_of(value: Any) -> Shape:
     """Return the shape of a tensor; unknown sizes are `Dim`s."""
     return tuple(value.shape)
+
+
+def assume_size(x: Any, axis: int, size: Any) -> Any:
+    """Where only shapes are inferred, return `x` with its unknown size along `axis` taken as `size`; else return `x`.
+
+    The program that will run is traced with the actual sizes, so a wrong assumption is found there.
+    """
+    if not (isinstance(shape_of(x)[axis], Dim) and isinstance(size, int) and only_shapes(x)):
+        return x
+    from graphkit.ops.shaping import reshape_p
+
+    sizes = list(shape_of(x))
+    sizes[axis] = size
+    return reshape_p.bind(x, shape=tuple(sizes))
 
 
 def size_argument(value: Any, where: str, free: bool = True) -> Any:

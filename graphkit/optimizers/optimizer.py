@@ -16,7 +16,14 @@ import numpy as np
 from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnknownArgumentError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    ShapeError,
+    UnknownArgumentError,
+    UnsupportedError,
+)
 from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
@@ -437,7 +444,7 @@ class Optimizer(Declared, Configurable):
             variable: The variable.
             learning_rate: The learning rate, in the variable's dtype.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
+        raise UnsupportedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """Update variables with (gradient, variable) pairs, and return the number of updates.

@@ -10,10 +10,13 @@ import numpy as np
 from graphkit.core import nest
 from graphkit.core.errors import InvalidArgumentError
 from graphkit.core.registry import did_you_mean
+from graphkit.layers.stamp import is_own
 
 
 def graph_of(model: Any) -> Any:
     """Return the functional graph of a model; None for a Sequential before its first data, or a class with its own `call`."""
+    if not is_own(type(model).call):
+        return None
     graph = model.__dict__.get("_functional") if "_functional" in model.__dict__ else model
     return graph if hasattr(type(graph), "signature") and "_outputs_struct" in graph.__dict__ else None
 
