@@ -54,7 +54,7 @@ for epoch in range(2):
             logits = model(x, training=True)
             loss = loss_fn(y, logits) + sum(model.losses)
         gradients = tape.gradient(loss, model.trainable_weights)
-        optimizer.apply_gradients(zip(gradients, model.trainable_weights))
+        optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
         train_accuracy.update_state(y, logits)
         if step % 2 == 0:
             print(f"epoch {epoch} step {step}: loss {float(loss):.4f}")
@@ -75,7 +75,7 @@ def train_step(x, y):
         logits = model(x, training=True)
         loss = loss_fn(y, logits) + sum(model.losses)
     gradients = tape.gradient(loss, model.trainable_weights)
-    optimizer.apply_gradients(zip(gradients, model.trainable_weights))
+    optimizer.apply_gradients(zip(gradients, model.trainable_weights, strict=True))
     train_accuracy.update_state(y, logits)
     return loss
 

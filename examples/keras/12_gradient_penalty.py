@@ -1,8 +1,8 @@
 """WGAN with gradient penalty.
 
-The critic scores real and generated points. Its loss contains the norm of the gradient of the score with respect to points between both, so
-there are two tapes: the inner one for that gradient, the outer one for the gradient of the whole loss. The training step belongs to the model,
-and fit() calls it.
+The critic scores real and generated points. Its loss contains the norm of the gradient of the score with respect to points between
+both, so there are two tapes: the inner one for that gradient, the outer one for the gradient of the whole loss. The training step
+belongs to the model, and fit() calls it.
 """
 # backend: tensorflow
 
@@ -73,11 +73,11 @@ class WGAN(keras.Model):
                 penalty = self.gradient_penalty(real, generated, mix)
                 critic_loss = difference + self.penalty_weight * penalty
             gradients = tape.gradient(critic_loss, self.critic.trainable_variables)
-            self.critic_optimizer.apply_gradients(zip(gradients, self.critic.trainable_variables))
+            self.critic_optimizer.apply_gradients(zip(gradients, self.critic.trainable_variables, strict=True))
         with tf.GradientTape() as tape:
             generator_loss = -keras.ops.mean(self.critic(self.generator(latent, training=True), training=True))
         gradients = tape.gradient(generator_loss, self.generator.trainable_variables)
-        self.generator_optimizer.apply_gradients(zip(gradients, self.generator.trainable_variables))
+        self.generator_optimizer.apply_gradients(zip(gradients, self.generator.trainable_variables, strict=True))
         self.critic_loss.update_state(critic_loss)
         self.generator_loss.update_state(generator_loss)
         self.penalty.update_state(penalty)
@@ -90,7 +90,7 @@ gan.compile(
     generator_optimizer=keras.optimizers.Adam(0.002, beta_1=0.5),
 )
 history = gan.fit((ring, noise, mixing), epochs=4, batch_size=64, shuffle=False, verbose=0)
-for epoch, (critic, penalty) in enumerate(zip(history.history["critic_loss"], history.history["penalty"])):
+for epoch, (critic, penalty) in enumerate(zip(history.history["critic_loss"], history.history["penalty"], strict=True)):
     print(f"epoch {epoch}: critic loss {critic:.3f}, penalty {penalty:.4f}")
 
 made = gan.generator.predict(noise, verbose=0)

@@ -51,7 +51,7 @@ def train_step():
     with tf.GradientTape() as tape:
         loss = residual_loss()
     gradients = tape.gradient(loss, net.trainable_variables)
-    optimizer.apply_gradients(zip(gradients, net.trainable_variables))
+    optimizer.apply_gradients(zip(gradients, net.trainable_variables, strict=True))
     return loss
 
 

@@ -1,8 +1,8 @@
 """Actor-critic with a tape and Python control flow.
 
-A cart on a line must stay near the middle. The environment is a few lines of Python, so each step of an episode runs with numbers: the action
-is drawn with NumPy from the probabilities of the actor, the episode ends when the cart leaves the track. The tape records the calls of the
-model in between, and one update follows each episode.
+A cart on a line must stay near the middle. The environment is a few lines of Python, so each step of an episode runs with numbers:
+the action is drawn with NumPy from the probabilities of the actor, the episode ends when the cart leaves the track. The tape records
+the calls of the model in between, and one update follows each episode.
 """
 # backend: tensorflow
 
@@ -64,13 +64,13 @@ for episode in range(9):
             total = reward + GAMMA * total
             returns.insert(0, total)
         actor_losses, critic_losses = [], []
-        for log_probability, value, wanted in zip(log_probabilities, values, returns):
+        for log_probability, value, wanted in zip(log_probabilities, values, returns, strict=True):
             advantage = wanted - float(value)
             actor_losses.append(-log_probability * advantage)
             critic_losses.append(huber(ops.expand_dims(value, 0), ops.expand_dims(wanted, 0)))
         loss = sum(actor_losses) + sum(critic_losses)
     gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
     if episode % 3 == 2:
         print(f"episode {episode + 1:2d}: {len(rewards)} steps, running reward {running_reward:.3f}, loss {float(loss):.3f}")
 

@@ -14,7 +14,7 @@ from keras import layers, ops
 rng = np.random.default_rng(15)
 labels = rng.integers(0, 2, 200)
 images = 0.25 * rng.uniform(size=(200, 8, 8, 1)).astype("float32")
-for image, label in zip(images, labels):  # a bright bar: upright for class 1, lying for class 0
+for image, label in zip(images, labels, strict=True):  # a bright bar: upright for class 1, lying for class 0
     place = rng.integers(1, 7)
     if label:
         image[1:7, place] += 0.7

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core.errors import InvalidTypeError
 from graphkit.core.tensor_shape import Shape
 from graphkit.ir.operators import CarriesMask, TensorArithmetic, TensorOperators
 
@@ -62,6 +63,12 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
     def get_shape(self) -> Shape:
         """Return the shape, as TensorFlow's tensors do."""
         return self.shape
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise InvalidTypeError(
+            "An eager tensor does not support item assignment. Use ops.slice_update or ops.scatter_update, which return a new tensor, or "
+            "change a copy: np.array(tensor)."
+        )
 
     def numpy(self) -> Any:
         """Return a plain array over the same memory; strings become bytes in a new array, a single one bytes, as in TensorFlow."""

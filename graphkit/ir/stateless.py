@@ -55,8 +55,9 @@ class StatelessScope:
             made = ops.cast(value, variable.dtype)
             if TensorSpec.of(made).shape != variable.shape:
                 raise InvalidArgumentError(
-                    "Invalid variable value in StatelessScope: all values in argument `mapping` must be tensors with a shape that matches "
-                    f"the corresponding variable shape. For variable {variable}, received invalid value of shape {TensorSpec.of(made).shape}."
+                    "Invalid variable value in StatelessScope: all values in argument `mapping` must be tensors with a shape that "
+                    f"matches the corresponding variable shape. For variable {variable.path!r}, received a value of shape "
+                    f"{TensorSpec.of(made).shape}."
                 )
             self.state_mapping[variable] = made
 

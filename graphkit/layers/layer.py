@@ -322,7 +322,7 @@ class Layer(WeightedOperation):
         """
         if not self._declares_output_shape():
             raise type(error)(
-                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors, since its call() needs numbers: {error} "
+                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors: its call() needs numbers. {error} "
                 "Or define compute_output_shape(self, input_shape) in it; then it runs with the numbers, without being compiled."
             ) from error
         tensors = {f"{k}_shape": shapes_of(v) for k, v in kwargs.items() if _holds_tensors(v)}

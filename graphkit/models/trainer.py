@@ -311,13 +311,14 @@ class Trainer:
         Raises:
             InvalidArgumentError: The values do not fit the variables.
         """
+        model: Any = self
         kind = type(self).__name__
-        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
-        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
-        mapping += with_values(self.metrics_variables, metrics_variables, "metrics_variables", kind)
+        mapping = with_values(model.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(model.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        mapping += with_values(model.metrics_variables, metrics_variables, "metrics_variables", kind)
         with StatelessScope(mapping) as scope:
             loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
-        after = [values_after(scope, v) for v in (self.non_trainable_variables, self.metrics_variables)]
+        after = [values_after(scope, v) for v in (model.non_trainable_variables, model.metrics_variables)]
         return loss, (trainable_variables, after[0], after[1])
 
     def compute_loss(
