@@ -86,7 +86,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
         """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
-        with names.scope_is(self.path or self.name), tracing(None):
+        with names.scope_is(self.path or self.name), tracing(None), self._unlocked():
             yield
 
     # ----- the weight -----

@@ -105,7 +105,8 @@ class WeightedOperation(TypedOperation):
         budget = weight_budget()
         if budget is not None:
             first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
-        with nullcontext() if self._building else names.name_scope(self.name):
+        is_inside = self._building or names.current_scope().split("/")[-1] == self.name
+        with nullcontext() if is_inside else names.name_scope(self.name):
             variable = Variable(first, shape=tuple(shape or ()), dtype=wanted, trainable=trainable, name=name)
         variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)
@@ -331,11 +332,6 @@ class WeightedOperation(TypedOperation):
             )
         for index, variable in enumerate(variables):
             variable.assign(store[str(index)])
-
-    @property
-    def metrics_variables(self) -> list[Variable]:
-        """The variables of the metrics of this layer and its inner layers. Source: keras.Layer.metrics_variables."""
-        return [variable for metric in self.metrics for variable in metric.variables]
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, (Variable, WeightedOperation)) and self.__dict__.get("_locked"):

@@ -347,9 +347,7 @@ class Trainer:
         """Older form of the metrics passed to `compile`: `compiled_metrics.update_state(y, y_pred, sample_weight)`."""
         return deferred("steps").OlderMetrics(self)
 
-    def compiled_loss(
-        self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None
-    ) -> Any:
+    def compiled_loss(self, y: Any, y_pred: Any, sample_weight: Any = None, regularization_losses: Any = None) -> Any:
         """Older form of `compute_loss`; the losses of layers and regularizers are always added."""
         return deferred("steps").older_loss(self, y, y_pred, sample_weight)
 
