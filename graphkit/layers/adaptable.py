@@ -88,7 +88,7 @@ class LowRank(AdapterArguments, BuiltInLayer):
             variable.share(variable.array.copy())
         building, self._building = self._building, True  # so that `add_weight` adds no scope of its own
         try:
-            with names.scope_is(self.path or self.name), tracing(None):
+            with names.scope_is(self.path or self.name), tracing(None), self._unlocked():
                 yield
         finally:
             self._building = building

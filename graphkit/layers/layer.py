@@ -575,8 +575,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        cls = type(self)
-        if our_class(cls) is Layer and cls.__init__ is Layer.__init__ and not has_own_config(cls):  # Keras records these
+        is_plain = our_class(type(self)) is Layer and type(self).__init__ is Layer.__init__
+        if is_plain and not has_own_config(type(self)):  # Keras records the base's arguments
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config

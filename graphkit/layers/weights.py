@@ -105,7 +105,8 @@ class WeightedOperation(TypedOperation):
         budget = weight_budget()
         if budget is not None:
             first = budget.first_values(first, tuple(shape or ()), dtypes.to_numpy(wanted), f"{self.name}/{name}")
-        with nullcontext() if self._building else names.name_scope(self.name):
+        is_inside = self._building or names.current_scope().split("/")[-1] == self.name
+        with nullcontext() if is_inside else names.name_scope(self.name):
             variable = Variable(first, shape=tuple(shape or ()), dtype=wanted, trainable=trainable, name=name)
         variable.autocast, variable.overwrite_with_gradient = autocast, overwrite_with_gradient
         variable.regularizer = regularizers.get(regularizer)

@@ -11,6 +11,7 @@ import numpy as np
 
 from graphkit.core import dtypes, nest
 from graphkit.core.errors import (
+    GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
     NameConflictError,
@@ -135,13 +136,40 @@ class Sequential(Model):
         same = takewhile(lambda pair: pair[0] is pair[1][0], zip(self.layers, self._calls, strict=False))
         calls = [call for _, call in same] if self._source is x else []
         output = calls[-1][1] if calls else x
+        replaced = self._calls[len(calls) :]
         with nullcontext() if self._building else name_scope(self.name):
             for layer in self.layers[len(calls) :]:
                 output = layer(output)
                 calls.append((layer, output))
+        for tensor in nest.flatten([made for _, made in replaced]):
+            if isinstance(tensor, SymbolicTensor) and tensor.history is not None:
+                tensor.history.operation.nodes[tensor.history.node_index].is_copy = True  # no call of the user's
         self._source, self._calls = x, calls
         self._functional = Functional(x, output, name=self.name)
         self.built = True
+
+    def widen_for(self, inputs: Any) -> None:
+        """Open the axes in which data differ from those that the model was built for, as long as its layers accept any size.
+
+        Only for a model that begins without an input: Keras checks its inputs layer by layer.
+        """
+        source, shape = self._source, getattr(inputs, "shape", None)
+        if (
+            self._functional is None
+            or shape is None
+            or isinstance(self._stack[0], (InputLayer, Functional, Sequential))
+        ):
+            return
+        if not isinstance(source, SymbolicTensor) or len(shape) != len(source.shape):
+            return
+        open_sizes = [known if known == given else None for known, given in zip(source.shape, shape, strict=True)]
+        if open_sizes == list(source.shape) or any(getattr(layer, "stateful", False) for layer in self._stack):
+            return
+        before = self._source, self._calls, self._functional
+        try:
+            self._make_functional(Input(batch_shape=(source.shape[0], *open_sizes[1:]), dtype=source.dtype))
+        except GraphKitError:  # a layer needs the size: the call itself will say so
+            self._source, self._calls, self._functional = before
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:
         """Build for the first call. The batch size stays open, unless a layer keeps a state for each sample."""
@@ -201,6 +229,8 @@ class Sequential(Model):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; arrays are first conformed to the input's shape and dtype, once that is known."""
+        if args:
+            self.widen_for(args[0])
         if self._functional is not None and type(self).call is Sequential.call:
             args, kwargs = self._functional.fed(*resolved([args, kwargs]))
         return super().__call__(*args, **kwargs)

@@ -97,6 +97,8 @@ def gather(
         InvalidArgumentError: The data do not match the model's inputs or outputs, or have different numbers of samples.
         ShapeError: The shape of an array does not fit.
     """
+    if hasattr(model, "widen_for"):
+        model.widen_for(x)
     graph = graph_of(model)
     if as_given or graph is None:
         return _as_given(model, x, y, sample_weight, class_weight, may_be_empty, as_given)

@@ -56,6 +56,18 @@ DIFFERENCES = {
     "configs.serialize_a_generator": "Keras writes what it cannot read",
     "configs.deserialize_by_layers_deserialize": "configs of older versions are read",
     "configs.ops_of_a_graph_have_configs": "works; Keras cannot read its own file",
+    "sharing.model_shapes_of_structures": "shapes in the structure of the tensors",
+    "sharing.layers_of_a_nested_model": "inputs come first",
+    "sharing.graph_of_a_sequential_after_pop": "works; Keras fails",
+    "sharing.sequential_output_as_a_tensor_of_a_functional": "works; Keras fails",
+    "sharing.functional_built_with_training": "predict keeps training=True of the graph (Monte Carlo dropout)",
+    "sharing.keras_tensor_attributes": "the text of a symbolic tensor",
+    "sharing.keras_tensor_is_not_iterated": "a typed error",
+    "sharing.keras_tensor_of_a_known_size_is_iterated": "works; Keras refuses",
+    "sharing.model_of_a_keras_tensor_without_history": "a typed error; Keras fails on None",
+    "sharing.input_names": "a tensor has the name of its input layer",
+    "sharing.build_twice": "only layers of user-defined classes are locked",
+    "sharing.add_loss_outside_of_call": "numbers are accepted",
 }
 
 CASES = [

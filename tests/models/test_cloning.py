@@ -65,5 +65,5 @@ def test_a_clone_on_other_tensors() -> None:
 def test_other_things_are_refused() -> None:
     with pytest.raises(InvalidTypeError, match="expects a model, got Dense"):
         models.clone_model(layers.Dense(2))
-    with pytest.raises(InvalidArgumentError, match="same structure as model.input. Expected: .* of 1 inputs"):
+    with pytest.raises(InvalidArgumentError, match=r"same structure as model.input. Expected: .* of 1 inputs"):
         models.clone_model(net(), input_tensors=[layers.Input((4,)), layers.Input((4,))])
