@@ -288,6 +288,7 @@ def to_array(value: Any, label: str) -> Array:
 
 def _decoded(texts: Any) -> Any:
     """Return texts with bytes as UTF-8: onnxruntime would read the notation b'...' of bytes as the text."""
+    texts = texts.view(np.ndarray)
     if not any(isinstance(v, bytes) for v in texts.flat):
         return texts
     made = np.empty(texts.shape, object)

@@ -675,7 +675,8 @@ def inference_callable(model: Any, rows: int = 0) -> Any:
     """Return a function from the leaves of a batch to (structure of the outputs, their leaves).
 
     It runs the model's onnxruntime session. Models that cannot be expressed in ONNX, and those without a graph, run on the
-    NumPy engine. So do lookups that refuse unknown tokens, which ONNX cannot, and batches without elements, since onnxruntime aborts the process for some of them.
+    NumPy engine. So do lookups that refuse unknown tokens, which ONNX cannot, and batches without elements, since
+    onnxruntime aborts the process for some of them.
 
     Args:
         model: The model.

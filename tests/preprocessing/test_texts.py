@@ -157,3 +157,11 @@ def test_texts_in_every_form_are_the_same_to_predict_and_to_a_call(kind: str) ->
     for made in (model.predict(forms[kind], verbose=0), model(forms[kind])):
         assert np.ravel(made[0]).tolist() == [1, 2, 0]
         assert np.asarray(made[1]).tolist() == hashing(words).tolist()
+
+
+def test_eager_tensors_of_strings_are_looked_up_and_hashed_as_arrays_are() -> None:
+    words = np.array(["a", "z"], object)
+    tensor = ops.convert_to_tensor(words)
+
+    for layer in (graphkit.layers.StringLookup(vocabulary=["a"]), graphkit.layers.Hashing(9)):
+        assert np.asarray(layer(tensor)).tolist() == np.asarray(layer(words)).tolist()
