@@ -18,9 +18,9 @@ from graphkit.core.stamps import settings_changed
 from graphkit.engine.call import CompiledProgram
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.primitive import as_array
-from graphkit.ir.recording import Recorded, is_tracing, resolved
+from graphkit.ir.recording import Recorded, resolved
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer, trace
+from graphkit.ir.tracing import Tracer, current_trace, trace
 from graphkit.ir.variable import Variable
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None))  # arguments that are part of a signature by value
@@ -48,6 +48,7 @@ class Function:
 
     Attributes:
         python_function: the function itself.
+        runs_eagerly: whether it could not be traced and runs line by line.
     """
 
     def __init__(
@@ -59,7 +60,7 @@ class Function:
         self._name = getattr(python_function, "__name__", "function")
         self._compiled: dict[Hashable, _Compiled] = {}
         self._bound: WeakKeyDictionary[Any, Function] = WeakKeyDictionary()
-        self._runs_eagerly = False
+        self.runs_eagerly = False
         self._traced = 0
         update_wrapper(self, python_function)
 
@@ -83,10 +84,11 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: inside a traced function as it is, otherwise compiled for the arguments' signature."""
-        if is_tracing():
+        outer = current_trace()
+        if outer is not None and (outer.scopes or not outer.is_eager):
             return self._plain()(*args, **kwargs)
         args, kwargs = resolved(self._canonical(args, kwargs))
-        if self._runs_eagerly:
+        if self.runs_eagerly:
             return self._plain()(*nest.map_structure(_as_tensor, args), **nest.map_structure(_as_tensor, kwargs))
         leaves = nest.flatten([args, kwargs])
         arrays = [_as_tensor(leaf) for leaf in leaves if isinstance(leaf, _ARRAYS)]
@@ -175,7 +177,7 @@ class Function:
         return _Compiled(made, structure, held)
 
     def _fall_back(self, error: UnknownValueError) -> None:
-        self._runs_eagerly = True
+        self.runs_eagerly = True
         warnings.warn(
             f"{self._name} runs eagerly, line by line, which is several times slower than a compiled function: {place_of(error)}it "
             f"needs the numbers of a tensor while it is traced. {error} TensorFlow rewrites `if`, `for` and `while` over tensors "

@@ -79,7 +79,10 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "legacy": _LAYERS,
     "legacy.layers": _LAYERS,
     "wrappers.scikit_learn": ("graphkit.wrappers",),
-    **_under("optimizers", ("graphkit.optimizers",), "adadelta adagrad adam adamax ftrl nadam optimizer rmsprop sgd"),
+    **_under(
+        "optimizers", ("graphkit.optimizers",),
+        "adadelta adagrad adam adam_v2 adamax ftrl gradient_descent_v2 nadam optimizer rmsprop rmsprop_v2 sgd",
+    ),
     **_under("optimizers.schedules", ("graphkit.optimizers.schedules", "graphkit.optimizers"), "learning_rate_schedule"),
     **_under(
         "utils", _UTILS,
@@ -106,8 +109,17 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
 
 _TENSORFLOW_NAMES = {
     "": ("GradientTape",),
-    "data": ("AUTOTUNE", "Dataset", "INFINITE_CARDINALITY", "Iterator", "Options", "UNKNOWN_CARDINALITY"),
+    "data": (
+        "AUTOTUNE",
+        "Dataset",
+        "INFINITE_CARDINALITY",
+        "Iterator",
+        "Options",
+        "TextLineDataset",
+        "UNKNOWN_CARDINALITY",
+    ),
     "data.experimental": (
+        "AutoShardPolicy",
         "AUTOTUNE",
         "INFINITE_CARDINALITY",
         "UNKNOWN_CARDINALITY",
@@ -123,11 +135,16 @@ _HINTS = {
     "applications": "open a saved model with keras.models.load_model, or build the net from keras.layers.",
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
-    "wrappers": "train the model itself with fit, and compare settings in a loop.",
     "legacy": "keras.saving has today's functions.",
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
+    "layers.CuDNNLSTM": "use keras.layers.LSTM.",
+    "layers.CuDNNGRU": "use keras.layers.GRU.",
+    "preprocessing.image.ImageDataGenerator": "use keras.utils.image_dataset_from_directory, and layers for augmentation such as "
+    "keras.layers.RandomFlip.",
+    "backend.get_session": "there are no sessions; call models and functions directly.",
+    "backend.set_session": "there are no sessions; call models and functions directly.",
     "utils.multi_gpu_model": "training runs on the CPUs of one machine; use the model itself.",
     "experimental": "the parts that became public are in keras itself.",
 }
@@ -345,17 +362,15 @@ def _near_module(fullname: str) -> str:
         return _instead("tf", path, path, sorted({*_names().modules(), *_TENSORFLOW} - {""}))
     path = fullname.removeprefix(f"{home}.")
     hint = _HINTS.get(path) or _HINTS.get(path.split(".")[0], "")
-    close = difflib.get_close_matches(
-        fullname, [f"{home}.{m}" for m in _MODULES if m and _exists(m)], n=2, cutoff=_CLOSE
-    )
+    close = difflib.get_close_matches(path, [m for m in _MODULES if m and _exists(m)], n=2, cutoff=_CLOSE)
     if hint and path.split(".")[0] not in {m for m in _MODULES if _exists(m)}:
         return f": {hint}"
-    return f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
+    return f". Did you mean {' or '.join(repr(f'{home}.{name}') for name in close)}?" if close else "."
 
 
 def _refuse_companion(root: str, fullname: str) -> None:
-    """Raise MissingModuleError for a package that builds on TensorFlow and is not installed; return None for any other."""
-    if not root.startswith("tensorflow_"):
+    """Raise MissingModuleError for a package that builds on Keras or TensorFlow and is not installed."""
+    if not root.startswith(("keras_", "tensorflow_")):
         return
     hint = import_module("graphkit.tensorflow.hints").PACKAGES.get(root)
     if hint is not None and PathFinder.find_spec(root) is None:

@@ -30,6 +30,7 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
@@ -47,8 +48,8 @@ _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpa
 _UNSTAMPED = (
     "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
     "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
-    "predict_function",
-    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
+    "predict_function", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "test_function",
+    "train_function", "trainable",
 )  # fmt: skip
 
 
@@ -73,6 +74,7 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    takes_numbers: ClassVar[bool] = True  # whether it may be called on Python numbers, or lists of them
     drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
@@ -333,6 +335,12 @@ class Layer(WeightedOperation):
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        leaves = nest.flatten(list(args[:1]))
+        if leaves and not self.takes_numbers and all(isinstance(leaf, (int, float)) for leaf in leaves):
+            raise InvalidArgumentError(
+                f"Only input tensors may be passed as positional arguments. Layer {self.name!r} ({type(self).__name__}) was called on "
+                f"{args[0]!r:.80}: pass an array, such as np.array({args[0]!r:.40})."
+            )
         for value in args if len(args) > 1 else ():
             if isinstance(value, (bool, int, float)):
                 raise InvalidTypeError(
@@ -423,6 +431,44 @@ class Layer(WeightedOperation):
         shapes = [*args, *kwargs.values()]
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Call the layer with other values of its variables, which stay as they are.
+
+        Args:
+            trainable_variables: a value for each of `trainable_variables`.
+            non_trainable_variables: a value for each of `non_trainable_variables`.
+            *args, **kwargs: the arguments of the call.
+            return_losses: whether to return `losses` as well.
+
+        Returns:
+            The outputs, the new values of `non_trainable_variables`, and with `return_losses` the losses.
+
+        Raises:
+            InvalidArgumentError: the layer is not built, or the values do not fit its variables.
+
+        Source: keras Layer.stateless_call.
+        """
+        kind = type(self).__name__
+        if not self.built:
+            raise InvalidArgumentError(
+                f"To call stateless_call, {kind} must be built (i.e. its variables must have been already created). You can build it by "
+                "calling it on some data."
+            )
+        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        with StatelessScope(mapping) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+        after = values_after(scope, self.non_trainable_variables)
+        return (outputs, after, losses) if return_losses else (outputs, after)
 
     # ----- losses -----
 
@@ -529,9 +575,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(
-            type(self)
-        ):  # as Keras records the base's arguments
+        cls = type(self)
+        if our_class(cls) is Layer and cls.__init__ is Layer.__init__ and not has_own_config(cls):  # Keras records these
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config
@@ -560,7 +605,8 @@ class Layer(WeightedOperation):
         refuse_paths(cls, config)
         known = {name for base in cls.__mro__ if issubclass(base, Layer) for name in base._known_arguments()}
         dropped = {*_IGNORED_CONFIG, *(name for name in _OPTIONAL_CONFIG if name not in known)}
-        arguments = {k: _argument_from_config(v) for k, v in config.items() if k not in dropped}
+        ours = our_class(cls)._known_arguments()  # these expect tuples, not lists
+        arguments = {k: _argument_from_config(v, k in ours) for k, v in config.items() if k not in dropped}
         untaken = {} if has_own_config(cls) or takes_any(cls) else _pop_untaken(cls, arguments)
         try:
             made = cls(**arguments)
@@ -662,11 +708,11 @@ def _recording_build(build: Callable[..., None]) -> Callable[..., None]:
     return recorded
 
 
-def _argument_from_config(value: Any) -> Any:
-    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Lists of ints become tuples."""
+def _argument_from_config(value: Any, is_ours: bool) -> Any:
+    """Deserialize tensors, arrays, slices and functions; constructors convert the other envelopes. Our lists of ints become tuples."""
     if is_envelope(value) and value.get("class_name") in ("__tensor__", "__numpy__", "__slice__", "function"):
         return deserialize(value)
-    return tuple(value) if isinstance(value, list) and all(isinstance(v, int) for v in value) and value else value
+    return tuple(value) if is_ours and isinstance(value, list) and value and all(isinstance(v, int) for v in value) else value
 
 
 def _build_arguments(cls: type[Layer]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,8 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._stack: list[Layer] = []
         self._functional: Functional | None = None
+        self._source: Any = None  # the input of the graph
+        self._calls: list[tuple[Layer, Any]] = []  # the layers of the graph with their outputs
         self._input_dtype: str | None = None  # the dtype of the first inputs, if the new input must have it
         for layer in layers or []:
             self.add(layer, rebuild=False)
@@ -117,7 +120,9 @@ class Sequential(Model):
             self._make_functional(self._stack[0].nodes[0].output_tensors[0])
         elif len(self._stack) > 1 and isinstance(self._stack[0], (Functional, Sequential)) and self._stack[0].built:
             first = self._stack[0]
-            if not isinstance(first.input, (list, dict)):
+            if before is not None:
+                self._make_functional(before.input)
+            elif not isinstance(first.input, (list, dict)):
                 self._make_functional(Input(batch_shape=first.inputs[0].shape, dtype=first.inputs[0].dtype))
         elif before is not None and self._stack:  # it was built by a call, or by build()
             self._make_functional(before.input)
@@ -125,13 +130,17 @@ class Sequential(Model):
             self.built = False
 
     def _make_functional(self, x: Any) -> None:
-        source = x
+        """Build the graph on an input. Layers that are part of the graph already are not called again: they have one output."""
         auto_name("functional")  # Keras' inner graph consumes a name, so later models get the same numbers here
+        same = takewhile(lambda pair: pair[0] is pair[1][0], zip(self.layers, self._calls, strict=False))
+        calls = [call for _, call in same] if self._source is x else []
+        output = calls[-1][1] if calls else x
         with nullcontext() if self._building else name_scope(self.name):
-            for layer in self._stack:
-                if not isinstance(layer, InputLayer):
-                    x = layer(x)
-        self._functional = Functional(source, x, name=self.name)
+            for layer in self.layers[len(calls) :]:
+                output = layer(output)
+                calls.append((layer, output))
+        self._source, self._calls = x, calls
+        self._functional = Functional(x, output, name=self.name)
         self.built = True
 
     def _build_for(self, arguments: Mapping[str, Any], tensors: Mapping[str, Any]) -> None:

@@ -49,7 +49,7 @@ _SKIPPED = frozenset(
         "_outputs_struct",
         "_graph_layers",
     }
-    | {"_trainable", "_input_shape_argument", "_stack", "_functional"}
+    | {"_trainable", "_input_shape_argument", "_stack", "_functional", "_source", "_calls", "_call_specs"}
 )
 
 

@@ -19,6 +19,7 @@ from graphkit.tensorflow import (
     linalg,
     mathematics,
     neural,
+    numpy_names,
     randoms,
     runtime,
     signals,
@@ -31,6 +32,23 @@ from graphkit.tensorflow.runtime import VERSION
 from graphkit.tensorflow.table import NAMES
 
 __all__ = ["HINTS", "NAMES", "PACKAGES", "VERSION", "hint_for", "modules", "names_in", "pure_functions"]
+
+_PARTS = (
+    arrays,
+    control,
+    files,
+    images,
+    linalg,
+    mathematics,
+    neural,
+    numpy_names,
+    randoms,
+    runtime,
+    signals,
+    strings,
+    tensors,
+)
+"""The modules that fill the table when they are imported."""
 
 NAMES.update(dtypes.NAMES)
 NAMES.update({f"dtypes.{name}": value for name, value in dtypes.NAMES.items()})
@@ -66,6 +84,9 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Accept a switch of TensorFlow 1 whose setting is always on here."""
 
 
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+NAMES.update({f"compat.v1.logging.{name}": level for name, level in _LEVELS.items()})
+NAMES["compat.v1.logging.set_verbosity"] = NAMES["autograph.set_verbosity"]
 NAMES.update({name: NAMES[target] for name, target in _ALIASES.items() if target})
 NAMES.update({f"compat.v1.{name}": NAMES[name] for name in _SAME_IN_1.split() if name in NAMES})
 NAMES.update({
@@ -95,6 +116,3 @@ def names_in(module: str) -> list[str]:
 def modules() -> set[str]:
     """Return the modules that the table has names in, without `tensorflow.` and without TensorFlow itself."""
     return {".".join(parts[:count]) for parts in (n.split(".") for n in NAMES) for count in range(1, len(parts))}
-
-
-_PARTS = (arrays, control, files, images, linalg, mathematics, neural, randoms, runtime, signals, strings, tensors)

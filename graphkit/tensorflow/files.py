@@ -19,7 +19,7 @@ from graphkit.tensorflow.table import NAMES, as_tensor, strings_of, tensorflow
 
 
 def _text(path: Any) -> str:
-    value = np.asarray(path, object)[()] if not isinstance(path, (str, bytes, os.PathLike)) else path
+    value: Any = np.asarray(path, object)[()] if not isinstance(path, (str, bytes, os.PathLike)) else path
     return value.decode() if isinstance(value, bytes) else os.fspath(value)
 
 

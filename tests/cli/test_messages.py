@@ -74,7 +74,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "unbuilt weights": (
         lambda: graphkit.Sequential([layers.Dense(1)]).save_weights("a.weights.h5"), r"You are saving a model that has not yet been built",
     ),
-    "nothing to stack": (lambda: ops.stack([]), r"stack: needs at least one tensor"),
+    "nothing to stack": (lambda: ops.stack([]), r"stack expects at least one tensor, got none"),
     "negative size": (lambda: ops.zeros((2, -3)), r"cannot have a negative size, got shape \(2, -3\)"),
 }  # fmt: skip
 

@@ -65,6 +65,9 @@ def member_rows() -> list[Row]:
     ]
 
 
+_MISSING = object()  # a class attribute may be None
+
+
 def find(path: str) -> Any:
     """The object that has this name of Keras' in graphkit, or None."""
     module, _, name = path.rpartition(".")
@@ -95,8 +98,8 @@ def _member(path: str, name: str, wanted: Any) -> Row:
     why = reason(f"{path}.{name}")
     if why is not None:
         return Row(path, name, "absent", why)
-    thing = inspect.getattr_static(cls, name, None)
-    if thing is None:
+    thing = inspect.getattr_static(cls, name, _MISSING)
+    if thing is _MISSING:
         known = wanted == "property" and _is_attribute(cls, name)
         return Row(path, name, "present" if known else "absent", "" if known else "not implemented yet")
     if wanted == "property" or wanted is None or isinstance(thing, property):

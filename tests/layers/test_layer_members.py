@@ -247,3 +247,10 @@ def test_weights_of_lora_are_named_under_the_layer(layer: Any) -> None:
 
     assert all(w.path.count("/") == 1 for w in made.weights)
     assert [w.path.split("/")[1] for w in made.weights][-2:] == [f"lora_{made.main}_a", f"lora_{made.main}_b"]
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1.0, 2.0]], 3.0])
+def test_layers_are_called_on_tensors(given: Any) -> None:
+    with pytest.raises(ValueError, match="Only input tensors may be passed as positional arguments"):
+        layers.Dense(2)(given)
+    np.testing.assert_array_equal(layers.Rescaling(2.0)(given), np.multiply(given, 2.0))
