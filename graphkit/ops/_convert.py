@@ -10,7 +10,14 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, SymbolicValueError, UnknownSizeError
+from graphkit.core.errors import (
+    DTypeError,
+    InvalidTypeError,
+    ShapeError,
+    SymbolicValueError,
+    UnknownSizeError,
+    UnknownValueError,
+)
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import as_array
 from graphkit.ir.tracing import Tracer, current_trace, only_shapes
@@ -219,6 +226,7 @@ def size_argument(value: Any, where: str, free: bool = True) -> Any:
 
     Raises:
         UnknownSizeError: the size is None, which `ops.shape` of a symbolic tensor returns for a free axis.
+        UnknownValueError: the size is a traced tensor.
         InvalidTypeError: the size is not an integer.
     """
     if isinstance(value, Dim) and free:
@@ -230,6 +238,10 @@ def size_argument(value: Any, where: str, free: bool = True) -> Any:
             "Keras. Give the axis a fixed size, take the size from a tensor (ops.zeros_like, -1 in ops.reshape), or compute it in "
             "a layer's call or a Lambda, where the sizes are known."
         )
+    if isinstance(value, Variable):
+        value = value.value
+    if isinstance(value, Tracer):
+        raise UnknownValueError(f"{where} must be an integer, got {value!r:.80}, whose value is not known while it is traced.")
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
         return int(value.item())
     try:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.dims import Size, product
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, measured_size
@@ -41,10 +41,10 @@ __all__ = ["argpartition", "histogram", "nonzero", "unique", "unravel_index"]
 
 
 def _numbers(what: str, x: Any, instead: str) -> Any:
-    """Return the array. Raises InvalidTypeError for a tracer: the shape of the result depends on the values."""
+    """Return the array. Raises UnknownValueError for a tracer: the shape of the result depends on the values."""
     x = tensor(x)
     if isinstance(x, Tracer):
-        raise InvalidTypeError(
+        raise UnknownValueError(
             f"{what} returns a tensor whose shape depends on the values, which are unknown while the graph is built. {instead}"
         )
     return x.array if isinstance(x, Variable) else x
@@ -103,7 +103,7 @@ def unique(
         fill_value: the value that fills; None repeats the first result.
 
     Raises:
-        InvalidTypeError: `x` is traced, and `axis` given.
+        UnknownValueError: `x` is traced, and `axis` given.
 
     Source: keras.ops.unique.
     """

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
@@ -124,7 +124,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 
     Raises:
         ShapeError: If the numbers of elements differ, or several sizes are -1.
-        InvalidTypeError: If a size is a traced tensor.
+        UnknownValueError: If a size is a traced tensor.
 
     Source: keras.ops.reshape.
     """
@@ -137,7 +137,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
-        raise InvalidTypeError(
+        raise UnknownValueError(
             "A traced tensor cannot be a size; use ops.shape(x)[axis], which is also a size while tracing."
         )
     return int(value)

@@ -8,8 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphkit
 from graphkit import KerasTensor, ops
-from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
+from graphkit.ir.spec import spec
+from graphkit.ir.tracing import trace
 
 CUBE = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
 
@@ -88,3 +91,20 @@ def test_it_is_refused(name: str) -> None:
     call, kind = REFUSED[name]
     with pytest.raises(kind):
         call()
+
+
+def test_a_variable_may_be_a_size() -> None:
+    two = graphkit.Variable(2, dtype="int32", trainable=False)
+    np.testing.assert_array_equal(ops.repeat(CUBE, two, axis=1), np.repeat(CUBE, 2, axis=1))
+    np.testing.assert_array_equal(ops.roll(CUBE, two, axis=2), np.roll(CUBE, 2, axis=2))
+
+
+def test_a_traced_size_is_an_unknown_value() -> None:
+    for call in (
+        lambda n: ops.repeat(CUBE, n, axis=0),
+        lambda n: ops.reshape(CUBE, (n, -1)),
+        lambda n: ops.split(CUBE, n, axis=1),
+        lambda n: ops.hamming(n),
+    ):
+        with pytest.raises(UnknownValueError):
+            trace(call, spec(dtype="int32"))
