@@ -46,6 +46,9 @@ def test_strings_are_bytes(tf: Any) -> None:
 
     assert words.numpy().tolist() == [b"a", b"bc"]
     assert words[1].numpy().decode() == "bc"
+    assert (words == "bc").numpy().tolist() == [False, True]
+    assert (words != tf.constant(["a", "b"])).numpy().tolist() == [False, True]
+    assert tf.where(words == "a", 1, 0).numpy().tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["float32", "int64", "bool", "string", "bfloat16", "complex64"])
