@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
+    from graphkit.ir.stateless import StatelessScope
     from graphkit.ir.tape import GradientTape
     from graphkit.ir.variable import Variable
     from graphkit.layers.input_layer import Input
@@ -88,6 +89,7 @@ _NAMES = {
     "Regularizer": "graphkit.regularizers",
     "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
+    "StatelessScope": "graphkit.ir.stateless",
     "SymbolicScope": "graphkit.scopes",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
@@ -119,6 +121,7 @@ __all__ = [
     "Regularizer",
     "RematScope",
     "Sequential",
+    "StatelessScope",
     "SymbolicScope",
     "Variable",
     "__version__",

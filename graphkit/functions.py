@@ -18,9 +18,9 @@ from graphkit.core.stamps import settings_changed
 from graphkit.engine.call import CompiledProgram
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.primitive import as_array
-from graphkit.ir.recording import Recorded, is_tracing, resolved
+from graphkit.ir.recording import Recorded, resolved
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import Tracer, trace
+from graphkit.ir.tracing import Tracer, current_trace, trace
 from graphkit.ir.variable import Variable
 
 _VALUES = (bool, int, float, complex, str, bytes, type(None))  # arguments that are part of a signature by value
@@ -84,7 +84,8 @@ class Function:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function: inside a traced function as it is, otherwise compiled for the arguments' signature."""
-        if is_tracing():
+        outer = current_trace()
+        if outer is not None and (outer.scopes or not outer.is_eager):
             return self._plain()(*args, **kwargs)
         args, kwargs = resolved(self._canonical(args, kwargs))
         if self.runs_eagerly:

@@ -135,7 +135,6 @@ _HINTS = {
     "applications": "open a saved model with keras.models.load_model, or build the net from keras.layers.",
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
-    "wrappers": "train the model itself with fit, and compare settings in a loop.",
     "legacy": "keras.saving has today's functions.",
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",

@@ -100,12 +100,14 @@ class Operation(Recording):
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """Return the name and the constructor's arguments.
+        """Return the constructor's arguments, with the name if it is one of them.
 
         Raises:
             UnsupportedError: An argument is not JSON data.
         """
-        config = {"name": self.name}
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
+        config = {"name": self.name} if named else {}
         return {**config, **whole_recorded_config(self, config)}
 
     @classmethod

@@ -18,10 +18,12 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
 
     Attributes:
         mask: the Keras mask (a boolean array) or None; views and copies do not inherit it.
+        variable: the variable whose value it is, by which gradient tapes know it, or None; not inherited either.
     """
 
     def __array_finalize__(self, source: Any) -> None:
         self.mask = None
+        self.variable = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Apply NumPy's function to plain arrays; the result is a plain array."""

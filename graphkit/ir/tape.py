@@ -331,8 +331,9 @@ class GradientTape:
 
     def _values(self, trace: Trace, source: Any) -> list[Value]:
         """Return the values to differentiate by: those that were read of a variable, or the one of a tensor that is watched."""
-        if isinstance(source, Variable):
-            return list(self._reads.get(source, ()))
+        variable = source if isinstance(source, Variable) else getattr(source, "variable", None)
+        if variable is not None and id(source) not in self._arrays:
+            return list(self._reads.get(variable, ()))
         value = self._value_of(trace, source)
         return [value] if value is not None and self._is_tracked(trace, value) else []
 

@@ -204,7 +204,11 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        return eager(self.numpy()) if trace is None else trace.read(self)
+        if trace is not None:
+            return trace.read(self)
+        made = eager(self.numpy())
+        made.variable = self
+        return made
 
     def as_tensor(self) -> Any:
         """Return the variable as ops read it: itself, or cast to the compute dtype of the layer that is being called."""
@@ -237,7 +241,7 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        if trace is not None and not trace.is_eager:
+        if trace is not None and (trace.scopes or not trace.is_eager):
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:

@@ -261,11 +261,11 @@ class Adaptable(QuantizationArguments, LowRank):
         if self.own_policy.quantization_mode is None:
             self.dtype_policy = f"{scheme.policy_mode(self)}_from_{self.own_policy.name}"
 
-    def quantized_build(self, input_shape: Any, mode: Any, config: Any = None) -> None:
+    def quantized_build(self, kernel_shape: Any, mode: Any, config: Any = None) -> None:
         """Create the weights of a quantized layer, without values. Source: keras Dense.quantized_build.
 
         Args:
-            input_shape: the shape of the float weight.
+            kernel_shape: the shape of the float weight.
             mode: "int8", "int4", "float8", "gptq" or "awq".
             config: a config from `graphkit.quantizers`.
 
@@ -273,7 +273,7 @@ class Adaptable(QuantizationArguments, LowRank):
             UnsupportedError: the layer does not have this mode.
         """
         scheme = self._scheme_of(mode)
-        self.main_shape = tuple(input_shape)
+        self.main_shape = tuple(kernel_shape)
         self.quantization_config = self.quantization_config if config is None else config
         scheme.build(self)
         self.is_quantized = True

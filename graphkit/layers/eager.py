@@ -66,7 +66,9 @@ class EagerCalls:
         """Return the layer's outputs for arrays."""
         args, kwargs = resolved([args, kwargs])
         leaves = nest.flatten([list(args), kwargs])
-        if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
+        trace = current_trace()
+        in_scope = trace is not None and trace.scopes  # plans read and write the variables themselves
+        if in_scope or parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
             return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
         given = leaves
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, _TENSORS) else None for leaf in leaves]

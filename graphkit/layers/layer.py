@@ -30,6 +30,7 @@ from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
@@ -47,8 +48,8 @@ _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpa
 _UNSTAMPED = (
     "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
     "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
-    "predict_function",
-    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
+    "predict_function", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "test_function",
+    "train_function", "trainable",
 )  # fmt: skip
 
 
@@ -431,6 +432,44 @@ class Layer(WeightedOperation):
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
 
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Call the layer with other values of its variables, which stay as they are.
+
+        Args:
+            trainable_variables: a value for each of `trainable_variables`.
+            non_trainable_variables: a value for each of `non_trainable_variables`.
+            *args, **kwargs: the arguments of the call.
+            return_losses: whether to return `losses` as well.
+
+        Returns:
+            The outputs, the new values of `non_trainable_variables`, and with `return_losses` the losses.
+
+        Raises:
+            InvalidArgumentError: the layer is not built, or the values do not fit its variables.
+
+        Source: keras Layer.stateless_call.
+        """
+        kind = type(self).__name__
+        if not self.built:
+            raise InvalidArgumentError(
+                f"To call stateless_call, {kind} must be built (i.e. its variables must have been already created). You can build it by "
+                "calling it on some data."
+            )
+        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        with StatelessScope(mapping) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+        after = values_after(scope, self.non_trainable_variables)
+        return (outputs, after, losses) if return_losses else (outputs, after)
+
     # ----- losses -----
 
     def add_loss(self, loss: Any) -> None:
@@ -536,9 +575,8 @@ class Layer(WeightedOperation):
         own = self._saved_names()
         if self.activity_regularizer is not None and "activity_regularizer" not in own:
             config["activity_regularizer"] = serialize(self.activity_regularizer)
-        if type(self).__init__ is Layer.__init__ and not has_own_config(
-            type(self)
-        ):  # as Keras records the base's arguments
+        cls = type(self)
+        if our_class(cls) is Layer and cls.__init__ is Layer.__init__ and not has_own_config(cls):  # Keras records these
             config |= {"activity_regularizer": serialize(self.activity_regularizer), "autocast": self.autocast}
         config.update({n: self._serialize_argument(n) for n in own})
         recorded = recorded_config if own else whole_recorded_config

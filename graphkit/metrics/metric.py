@@ -12,6 +12,7 @@ from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
 from graphkit.core.errors import InvalidTypeError, UnsupportedError
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize, takes_any
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import mask_weights, ratio, same_rank
 from graphkit.ops._convert import shape_of, tensor
@@ -98,6 +99,38 @@ class Metric(Configurable):
     def result(self) -> Any:
         """Return the result so far; to be overridden."""
         raise UnsupportedError(f"{type(self).__name__} defines no result()")
+
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """Return the values of the state after an update from other values, which changes nothing. Source: keras Metric.
+
+        Args:
+            metric_variables: A value for each of `variables`.
+            *args, **kwargs: The arguments of `update_state`.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        with StatelessScope(self._mapping(metric_variables)) as scope:
+            self.update_state(*args, **kwargs)
+        return values_after(scope, self.variables)
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """Return the result for other values of the state. Source: keras Metric.stateless_result.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        with StatelessScope(self._mapping(metric_variables)):
+            return self.result()
+
+    def stateless_reset_state(self) -> list[Any]:
+        """Return the initial values of the state, which stays as it is. Source: keras Metric.stateless_reset_state."""
+        with StatelessScope() as scope:
+            self.reset_state()
+        return values_after(scope, self.variables)
+
+    def _mapping(self, values: Sequence[Any]) -> list[tuple[Variable, Any]]:
+        return with_values(self.variables, values, "metric_variables", type(self).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Update the state with a batch, and return the result so far."""

@@ -283,7 +283,16 @@ def to_array(value: Any, label: str) -> Array:
         return array.astype(object)
     if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
         raise InvalidTypeError(f"{label} must be an array of numbers or strings, got objects: {value!r:.60}.")
-    return array
+    return _decoded(array) if array.dtype == object else array
+
+
+def _decoded(texts: Any) -> Any:
+    """Return texts with bytes as UTF-8: onnxruntime would read the notation b'...' of bytes as the text."""
+    if not any(isinstance(v, bytes) for v in texts.flat):
+        return texts
+    made = np.empty(texts.shape, object)
+    made.reshape(-1)[:] = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in texts.flat]
+    return made
 
 
 def _check_kind(info: InputInfo, value: Any, label: str) -> None:

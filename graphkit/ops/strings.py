@@ -28,7 +28,8 @@ _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
 
 def text_of(value: Any) -> str:
-    """Convert an element of an array to str; bytes are decoded as UTF-8."""
+    """Convert an element of an array to str; bytes are decoded as UTF-8. Elements of eager tensors are tensors themselves."""
+    value = value.item() if isinstance(value, np.ndarray) else value
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
@@ -36,7 +37,7 @@ def _each(function: Callable[[Any], Any]) -> Callable[..., None]:
     """Make an elementwise kernel."""
 
     def kernel(out: Any, x: Any, **params: Any) -> None:
-        flat = [function(v, **params) for v in x.ravel()]
+        flat = [function(v, **params) for v in x.flat]
         made = np.empty(len(flat), out.dtype)
         made[:] = flat
         np.copyto(out, made.reshape(out.shape))
@@ -72,7 +73,7 @@ def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
 def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> None:
     table, read = _table(keys, values), text_of if x.dtype.kind in "OSU" else int
     made = np.empty(x.size, out.dtype)
-    found = [table.get(read(v), default) for v in x.ravel()]
+    found = [table.get(read(v), default) for v in x.flat]
     if default is None and None in found:
         unknown = [v for v, index in zip(x.ravel().tolist(), found, strict=True) if index is None]
         raise InvalidArgumentError(
@@ -127,7 +128,7 @@ def _bytes_abstract(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec
 
 
 def _encoded(x: Any) -> list[bytes]:
-    return [v if isinstance(v, bytes) else str(v).encode() for v in x.ravel()]
+    return [v if isinstance(v, bytes) else str(v).encode() for v in x.flat]
 
 
 def _bytes_kernel(out: Any, x: Any, blocks: int) -> None:
@@ -218,12 +219,12 @@ def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
 def _changed(x: Any, steps: Steps) -> Any:
     """Standardize texts."""
     change, texts = steps["change"], np.empty(x.shape, object)
-    texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
+    texts.reshape(-1)[:] = [text_of(v) for v in x.flat]
     if change is not None:
         rows = _result(change, texts, f"standardize={change!r}", len(texts))
-        texts.reshape(-1)[:] = [text_of(v) for v in np.asarray(rows, object).ravel()]  # a function may return bytes
+        texts.reshape(-1)[:] = [text_of(v) for v in np.asarray(rows, object).flat]  # a function may return bytes
     for table in ([_LOWERED] if steps["lower"] else []) + ([_REMOVED] if steps["strip"] else []):
-        texts.reshape(-1)[:] = [text.translate(table) for text in texts.ravel()]
+        texts.reshape(-1)[:] = [text.translate(table) for text in texts.flat]
     return texts
 
 

@@ -16,8 +16,8 @@ from graphkit.core.errors import (
     InvalidTypeError,
     ShapeError,
     UnknownClassError,
-    UnknownValueError,
     UnknownNameError,
+    UnknownValueError,
 )
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
@@ -225,7 +225,9 @@ class Compiled:
 
     def _name_outputs(self, model: Any, y_pred: Any) -> None:
         if y_pred is None:
-            raise InvalidTypeError(f"The call() of {type(model).__name__} {model.name!r} returned None; return the outputs.")
+            raise InvalidTypeError(
+                f"The call() of {type(model).__name__} {model.name!r} returned None; return the outputs."
+            )
         names = output_names(model, y_pred)
         self.output_names, self.loss_names = names, loss_names(y_pred, names)
         self.has_names = graph_of(model) is not None or isinstance(y_pred, Mapping)
@@ -285,7 +287,12 @@ class Compiled:
             return [None] * len(given)
         if isinstance(weights, (int, float)):
             weights = [float(weights)] * len(given)
-        if len(given) == 1 and isinstance(weights, (list, tuple)) and not isinstance(given[0], (list, tuple)) and len(weights) > 1:
+        if (
+            len(given) == 1
+            and isinstance(weights, (list, tuple))
+            and not isinstance(given[0], (list, tuple))
+            and len(weights) > 1
+        ):
             raise InvalidArgumentError(
                 f"`loss_weights` must match the number of losses, got 1 losses and {len(weights)} weights."
             )

@@ -217,6 +217,19 @@ class StepFunction:
             return EagerStep(self.model, method)
 
 
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _parameters(model: Any, name: str) -> list[inspect.Parameter]:
+    """Return the parameters of a model's method without `self`; those of the function inside if it is decorated."""
+    if name in model.__dict__:
+        return list(inspect.signature(model.__dict__[name]).parameters.values())
+    held = inspect.getattr_static(type(model), name)
+    parameters = list(inspect.signature(inspect.unwrap(getattr(held, "__func__", held))).parameters.values())
+    is_bound = not isinstance(held, staticmethod) and parameters and parameters[0].kind in _POSITIONAL
+    return parameters[1:] if is_bound else parameters
+
+
 def check_form(model: Any, kind: str) -> None:
     """Refuse a step in the form of Keras on JAX, `train_step(self, state, data)`.
 
@@ -226,9 +239,7 @@ def check_form(model: Any, kind: str) -> None:
     name = f"{kind}_step"
     if not overrides(model, name):
         return
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(getattr(model, name)).parameters.values()
-    needed = [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+    needed = [p.name for p in _parameters(model, name) if p.kind in _POSITIONAL and p.default is p.empty]
     if len(needed) > 1:
         raise InvalidArgumentError(
             f"{type(model).__name__}.{name}({', '.join(needed)}) has the form of Keras on JAX; graphkit calls {name}(self, data), as "

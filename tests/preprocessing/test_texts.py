@@ -54,6 +54,11 @@ def test_unknown_tokens_are_refused_where_they_have_no_index() -> None:
     with pytest.raises(InvalidArgumentError, match=r"found OOV values \['z'\], consider setting `num_oov_indices=1`"):
         lookup(["a", "z"])
     assert lookup(["b", "a"]).tolist() == [1, 0]
+    inputs = graphkit.Input((), dtype="string")
+    model = graphkit.Model(inputs, lookup(inputs))
+    assert model.predict(np.array(["b", "a"]), verbose=0).tolist() == [1, 0]
+    with pytest.raises(InvalidArgumentError, match="found OOV values"):
+        model.predict(np.array(["b", "z"]), verbose=0)
 
 
 def test_ragged_outputs_are_refused() -> None:
@@ -135,3 +140,20 @@ def test_layers_adapt_to_every_kind_of_batches(kind: str) -> None:
     np.testing.assert_allclose(np.ravel(normalization.mean), X.mean(), rtol=1e-5)
     assert vectorizer.get_vocabulary() == ["", "[UNK]", "c", "b", "a"]
     assert len(bins.bin_boundaries) == 2
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "bytes", "objects of bytes"])
+def test_texts_in_every_form_are_the_same_to_predict_and_to_a_call(kind: str) -> None:
+    inputs = graphkit.Input((1,), dtype="string")
+    lookup, hashing = graphkit.layers.StringLookup(vocabulary=["a", "é"]), graphkit.layers.Hashing(7)
+    model = graphkit.Model(inputs, [lookup(inputs), hashing(inputs)])
+    words = [["a"], ["é"], ["z"]]
+    encoded = [[word.encode() for word in row] for row in words]
+    forms = {
+        "str": np.array(words), "object": np.array(words, object),
+        "bytes": np.array(encoded), "objects of bytes": np.array(encoded, object),
+    }  # fmt: skip
+
+    for made in (model.predict(forms[kind], verbose=0), model(forms[kind])):
+        assert np.ravel(made[0]).tolist() == [1, 2, 0]
+        assert np.asarray(made[1]).tolist() == hashing(words).tolist()
