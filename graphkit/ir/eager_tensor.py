@@ -76,10 +76,12 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
         return _as_bytes(plain) if plain.dtype == object else plain
 
     def __eq__(self, other: object) -> Any:
-        return eager(self.view(np.ndarray) == _plain(other))
+        mine, theirs = _comparable(self.view(np.ndarray), _plain(other))
+        return eager(mine == theirs)
 
     def __ne__(self, other: object) -> Any:
-        return eager(self.view(np.ndarray) != _plain(other))
+        mine, theirs = _comparable(self.view(np.ndarray), _plain(other))
+        return eager(mine != theirs)
 
     __hash__ = None
 
@@ -99,11 +101,24 @@ def _whole(element: Any) -> Any:
     return np.array(element, object).view(EagerTensor) if isinstance(element, (str, bytes)) else element
 
 
-def _as_bytes(texts: Any) -> Any:
+def _comparable(mine: Any, theirs: Any) -> tuple[Any, Any]:
+    """Return both sides of a comparison; texts are compared as bytes, whichever of str and bytes they are."""
+    if mine.dtype != object:
+        return mine, theirs
+    other = theirs.encode() if isinstance(theirs, str) else theirs
+    kind = getattr(getattr(theirs, "dtype", None), "kind", "")
+    return _bytes_of(mine), _bytes_of(theirs.astype(object)) if kind in "OSU" and kind else other
+
+
+def _bytes_of(texts: Any) -> Any:
     made = np.empty(texts.shape, object)
     for index in np.ndindex(texts.shape):
         made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]
-    return made[()]
+    return made
+
+
+def _as_bytes(texts: Any) -> Any:
+    return _bytes_of(texts)[()]
 
 
 def _plain(value: Any) -> Any:

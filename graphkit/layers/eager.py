@@ -70,12 +70,24 @@ class EagerCalls:
         in_scope = trace is not None and trace.scopes  # plans read and write the variables themselves
         if in_scope or parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
             return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
+        given = leaves
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, _TENSORS) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
         kept = self._compiled_call(args, kwargs, leaves, masks, arrays)
+        if self._gives_inner_results(kept):
+            return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in given])
         return self._results(kept, kept.call(arrays))
+
+    def _gives_inner_results(self, kept: _CompiledCall) -> bool:
+        """Return whether a gradient tape records a model with several outputs, one of which others may depend on.
+
+        Gradients of one output by another exist only if the layers between them are recorded one by one.
+        """
+        trace = current_trace()
+        recorded = trace is not None and trace.is_eager
+        return recorded and len(nest.flatten(kept.structure[0])) > 1 and len(parts_of(self._layer).layers) > 1
 
     def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         """Run `call` itself. The outermost call copies outputs that share memory with the arguments."""

@@ -127,7 +127,6 @@ class Layer(WeightedOperation):
         if not wanted:
             given: dict[str, Any] = {}
         elif len(wanted) == 1:
-            self._check_is_tensor(shapes, arguments)
             given = {wanted[0]: next(iter(shapes.values()), None)}
         else:
             given = {w: shapes.get(w.removesuffix("_shape")) for w in wanted}
@@ -135,14 +134,6 @@ class Layer(WeightedOperation):
             self._check_build_arguments(wanted)
         self.build(**given)
         self._lock_state()
-
-    def _check_is_tensor(self, shapes: Mapping[str, Any], arguments: Mapping[str, Any]) -> None:
-        first = next(iter(arguments.values()), None)
-        if not shapes and isinstance(first, (int, float)):
-            raise InvalidArgumentError(
-                "Only input tensors may be passed as positional arguments. The following argument value should be passed as a keyword "
-                f"argument: {first!r} (of type {type(first)}), in the call of layer {self.name!r} ({type(self).__name__})."
-            )
 
     def _check_build_arguments(self, wanted: Sequence[str]) -> None:
         taken = signature_of(type(self).call).parameters

@@ -10,7 +10,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.table import (
@@ -114,7 +114,7 @@ def _one_hot(
 def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any:
     if maxlen is None:
         if is_deferred(lengths):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.sequence_mask of lengths that are not known while the graph is built needs `maxlen`."
             )
         maxlen = int(np.max(np.asarray(lengths), initial=0))
@@ -341,7 +341,7 @@ def _strided_slice(
 @tensorflow("boolean_mask", tensors="tensor mask")
 def _boolean_mask(tensor: Any, mask: Any, axis: Any = None) -> Any:
     if is_deferred(mask):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             "tf.boolean_mask returns a number of elements that depends on the data, which is not known while a graph is built; "
             "use tf.where(mask, x, 0), or call it outside of a traced function."
         )
@@ -453,7 +453,7 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
         raise InvalidArgumentError("tf.where expects either both or neither of x and y.")
     if x is None:
         if is_deferred(condition):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.where(condition) returns a number of rows that depends on the data, which is not known while a graph is built; "
                 "use tf.where(condition, x, y), or call it outside of a traced function."
             )
@@ -491,9 +491,7 @@ def _unique_parts(x: Any, out_idx: Any, counts: bool) -> Any:
     """Return the different elements in the order of their first occurrence, the place of each element among them, and counts."""
     x = as_tensor(x)
     if is_deferred(x):
-        raise InvalidArgumentError(
-            "tf.unique returns a number of elements that depends on the data; call it on arrays."
-        )
+        raise UnknownValueError("tf.unique returns a number of elements that depends on the data; call it on arrays.")
     values, first, places, number_of = np.unique(
         np.asarray(x), return_index=True, return_inverse=True, return_counts=True
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError, UnknownValueError
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.table import (
     add_rows,
@@ -369,7 +369,7 @@ def _bincount(
     binary_output: bool = False,
 ) -> Any:  # fmt: skip
     if is_deferred(arr) and minlength is None:
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             "tf.math.bincount of a tensor whose values are not known needs `minlength` and `maxlength`."
         )
     size = max(0 if is_deferred(arr) or not np.size(arr) else int(np.max(np.asarray(arr))) + 1, int(minlength or 0))
@@ -389,7 +389,7 @@ def _confusion_matrix(
 ) -> Any:
     if num_classes is None:
         if is_deferred(labels) or is_deferred(predictions):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.math.confusion_matrix of tensors whose values are not known needs `num_classes`."
             )
         num_classes = int(max(np.max(np.asarray(labels)), np.max(np.asarray(predictions)))) + 1
@@ -419,7 +419,7 @@ def _histogram(values: Any, value_range: Any, nbins: Any = 100, dtype: Any = "in
 
 def _segments(ids: Any, what: str) -> int:
     if is_deferred(ids):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             f"tf.math.{what} of ids whose values are not known: use tf.math.unsorted_{what} with num_segments."
         )
     return int(np.max(np.asarray(ids))) + 1 if np.size(ids) else 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.ops import texts
 from graphkit.tensorflow.dtypes import dtype_name
@@ -280,7 +280,7 @@ class StaticHashTable:
     def lookup(self, keys: Any, name: str | None = None) -> Any:
         """Return the values of keys."""
         if is_deferred(keys):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.lookup.StaticHashTable works on arrays; in a model use keras.layers.StringLookup."
             )
         array = np.asarray(as_tensor(keys))

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.tracing import Tracer
@@ -232,7 +232,7 @@ def number(value: Any, what: str) -> int:
     if isinstance(value, Dim):
         return value  # type: ignore[return-value]  # ops take an unknown size in the place of an int
     if is_deferred(value):
-        raise InvalidArgumentError(f"{what} must be a known number here, got a tensor whose value is not known yet.")
+        raise UnknownValueError(f"{what} must be a known number here, got a tensor whose value is not known yet.")
     return int(np.asarray(value).reshape(()))
 
 
@@ -249,7 +249,7 @@ def sizes_of(shape: Any, what: str = "shape") -> tuple[Any, ...]:
     if isinstance(shape, (int, np.integer, Dim)):
         return (shape,)
     if is_deferred(shape):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             f"{what} must be known here, got a tensor whose value is not known yet; use tf.shape(x) of a tensor."
         )
     if isinstance(shape, np.ndarray):

@@ -12,7 +12,7 @@ from graphkit import Variable as KerasVariable
 from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownValueError, UnsupportedError
 from graphkit.core.tensor_shape import TensorShape as TensorShape
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.tracing import Tracer
@@ -331,7 +331,7 @@ class TensorArray:
 
     def _place(self, index: Any) -> int:
         if is_deferred(index):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "TensorArray: the index is a tensor whose value is not known while a graph is built. Loop over a Python range, or "
                 "use ops.scan."
             )

@@ -64,7 +64,7 @@ MISTAKES: dict[str, tuple[Callable[[], Any], str]] = {
     "validation data without targets": (
         lambda: net().fit(X, Y, validation_data=(X,), verbose=0), r"Output 'answer' has a loss, but no target \(y\)",
     ),
-    "a number for a tensor": (lambda: layers.Dense(2)(3), r"Only input tensors may be passed as positional arguments.*: 3 \(of type"),
+    "a number for a tensor": (lambda: layers.Dense(2)(3), r"Only input tensors may be passed as positional arguments\..* was called on 3"),
     "layer without call": (lambda: NoCall()(X), r"NoCall defines no call\(\)"),
     "loss without call": (lambda: losses.Loss()(Y, Y), r"Loss defines no call\(y_true, y_pred\)"),
     "metric without update": (lambda: metrics.Metric().update_state(), r"Metric defines no update_state"),
