@@ -116,12 +116,12 @@ def _free_shape(family: Family, shape: Any, tensor: Any) -> tuple[int | None, ..
     if shape is None and tensor is not None:
         check_tensor(tensor)
         shape = tuple(tensor.shape)[1:]
-    shape = arranged(None, None, 3) if shape is None else tuple(shape)
-    rows, columns, _ = parts_of(shape)
+    wanted: tuple[int | None, ...] = arranged(None, None, 3) if shape is None else tuple(shape)
+    rows, columns, _ = parts_of(wanted)
     if rows and columns and min(rows, columns) < family.smallest:
         least = family.smallest
-        raise InvalidArgumentError(f"Input size must be at least {least}x{least}; Received `input_shape={shape}`")
-    return shape
+        raise InvalidArgumentError(f"Input size must be at least {least}x{least}; Received `input_shape={wanted}`")
+    return wanted
 
 
 def _default_size(net: Net, shape: Any, tensor: Any) -> int:

@@ -54,10 +54,10 @@ def nasnet(x: Any, request: Request, *, blocks: int, stem: int, filters: int, sk
         filters: the filters of the cells of the first stage; each stage has twice as many as the one before.
         skips_reduction: whether the cell after a reduction reads what the reduction read second, or what it read first.
     """
-    first = Conv2D(stem, 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem_conv1")
-    here, back = normalization("stem_bn1", **_NORMALIZATION)(first(x)), None
-    for number, share in (("1", 4), ("2", 2)):
-        here, back = _reduced(here, back, filters // share, f"stem_{number}")
+    convolution = Conv2D(stem, 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem_conv1")
+    here, back = normalization("stem_bn1", **_NORMALIZATION)(convolution(x)), None
+    for step in (1, 2):
+        here, back = _reduced(here, back, filters * step // 4, f"stem_{step}")
     for stage in range(3):
         start, width = stage * blocks, filters * 2**stage
         if stage:
