@@ -120,7 +120,7 @@ def test_it_is_exported_by_a_signature(tmp_path: Path, make: Callable[[], Any], 
 
 
 def test_what_cannot_be_exported_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(NotBuiltError, match="has not been called.*input_signature="):
+    with pytest.raises(NotBuiltError, match=r"has not been called.*input_signature="):
         Plain().export(tmp_path / "m.onnx")
     with pytest.raises(InvalidArgumentError, match="input_signature expects objects with a shape"):
         Plain().export(tmp_path / "m.onnx", input_signature=3)
