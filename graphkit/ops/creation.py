@@ -331,7 +331,8 @@ def logspace(
 
     Source: keras.ops.logspace.
     """
-    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, axis=axis))
+    kind = dtype if dtype is not None and dtypes.is_float(dtypes.standardize(dtype)) else None
+    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, dtype=kind, axis=axis))
     return made if dtype is None else cast(made, dtype)
 
 
@@ -354,6 +355,8 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
     from graphkit.ops.elementwise import exp, log, round
 
     start, stop = promote(start, stop, to_float=True)
+    if dtype is not None and dtypes.is_float(dtypes.standardize(dtype)):
+        start, stop = cast(start, dtype), cast(stop, dtype)
     side = where(
         logical_and(less(start, 0), less(stop, 0)), tensor(-1, dtype_name(start)), tensor(1, dtype_name(start))
     )
