@@ -61,7 +61,7 @@ def bound(cores: int) -> None:
 
 def interpreter(engine: str, peer: str | None) -> str | None:
     """Return the interpreter of an engine: the current one for graphkit, otherwise `peer`."""
-    return sys.executable if engine == "graphkit" else peer
+    return sys.executable if engine.startswith("graphkit") else peer
 
 
 class Worker:

@@ -37,10 +37,30 @@ def timed_epochs(keras: Any, epochs: int) -> Any:
     return Timed()
 
 
-def keras_like(net: Net, module: str, jit: bool | str = "auto") -> tuple[Round, int]:
+def with_own_step(keras: Any, model: Any) -> Any:
+    """Return the model as one whose training step is written out."""
+
+    class Own(keras.Model):  # type: ignore[misc]
+        def train_step(self, data: Any) -> Any:
+            x, y = data
+            with keras.GradientTape() as tape:
+                y_pred = self(x, training=True)
+                loss = self.compute_loss(x=x, y=y, y_pred=y_pred)
+            gradients = tape.gradient(loss, self.trainable_variables)
+            self.optimizer.apply(gradients, self.trainable_variables)
+            for metric in self.metrics:
+                metric.update_state(loss)
+            return {metric.name: metric.result() for metric in self.metrics}
+
+    return Own(model.inputs, model.outputs)
+
+
+def keras_like(net: Net, module: str, jit: bool | str = "auto", own_step: bool = False) -> tuple[Round, int]:
     """Return a round on a library with Keras' API, and the number of parameters."""
     keras = importlib.import_module(module)
     model = net.build(keras)
+    if own_step:
+        model = with_own_step(keras, model)
     extra = {} if jit == "auto" else {"jit_compile": jit}
     model.compile(optimizer=net.optimizer, loss=net.loss, **extra)
     inputs, target = net.arrays()
@@ -72,6 +92,7 @@ def pytorch(net: Net, name: str, compiled: bool) -> tuple[Round, int]:
 
 ENGINES: dict[str, Callable[[Net, str], tuple[Round, int]]] = {
     "graphkit": lambda net, name: keras_like(net, "graphkit"),
+    "graphkit-own-step": lambda net, name: keras_like(net, "graphkit", own_step=True),
     "keras-tensorflow": lambda net, name: keras_like(net, "keras"),
     "keras-tensorflow-nojit": lambda net, name: keras_like(net, "keras", jit=False),
     "keras-jax": lambda net, name: keras_like(net, "keras"),

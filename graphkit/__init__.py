@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         config,
         constraints,
         datasets,
+        distillation,
         distribution,
         dtype_policies,
         engine,
@@ -46,12 +47,14 @@ if TYPE_CHECKING:
         wrappers,
     )
     from graphkit.core.names import NameScope as name_scope  # noqa: N813
-    from graphkit.differentiate import value_and_grad
+    from graphkit.differentiate import grad, value_and_grad
     from graphkit.dtype_policies import DTypePolicy, FloatDTypePolicy
     from graphkit.front import convert, load
+    from graphkit.functions import function
     from graphkit.graph.operation import Operation
     from graphkit.graph.symbolic import SymbolicTensor as KerasTensor
     from graphkit.initializers import Initializer
+    from graphkit.ir.stateless import StatelessScope
     from graphkit.ir.tape import GradientTape
     from graphkit.ir.variable import Variable
     from graphkit.layers.input_layer import Input
@@ -60,16 +63,18 @@ if TYPE_CHECKING:
     from graphkit.losses import Loss
     from graphkit.metrics import Metric
     from graphkit.models import Model, Sequential
+    from graphkit.models.function import Function
     from graphkit.optimizers import Optimizer
     from graphkit.quantizers import Quantizer
     from graphkit.regularizers import Regularizer
-    from graphkit.scopes import RematScope, device, remat
+    from graphkit.scopes import RematScope, SymbolicScope, device, remat
 
 __version__ = "0.1.0"
 
 _NAMES = {
     "DTypePolicy": "graphkit.dtype_policies",
     "FloatDTypePolicy": "graphkit.dtype_policies",
+    "Function": "graphkit.models.function",
     "GradientTape": "graphkit.ir.tape",
     "Initializer": "graphkit.initializers",
     "Input": "graphkit.layers.input_layer",
@@ -85,9 +90,13 @@ _NAMES = {
     "Regularizer": "graphkit.regularizers",
     "RematScope": "graphkit.scopes",
     "Sequential": "graphkit.models",
+    "StatelessScope": "graphkit.ir.stateless",
+    "SymbolicScope": "graphkit.scopes",
     "Variable": "graphkit.ir.variable",
     "convert": "graphkit.front",
     "device": "graphkit.scopes",
+    "function": "graphkit.functions",
+    "grad": "graphkit.differentiate",
     "load": "graphkit.front",
     "name_scope": ("graphkit.core.names", "NameScope"),
     "remat": "graphkit.scopes",
@@ -97,6 +106,7 @@ _NAMES = {
 __all__ = [
     "DTypePolicy",
     "FloatDTypePolicy",
+    "Function",
     "GradientTape",
     "Initializer",
     "Input",
@@ -112,6 +122,8 @@ __all__ = [
     "Regularizer",
     "RematScope",
     "Sequential",
+    "StatelessScope",
+    "SymbolicScope",
     "Variable",
     "__version__",
     "activations",
@@ -123,12 +135,15 @@ __all__ = [
     "convert",
     "datasets",
     "device",
+    "distillation",
     "distribution",
     "dtype_policies",
     "engine",
     "errors",
     "export",
     "extend",
+    "function",
+    "grad",
     "initializers",
     "ir",
     "layers",

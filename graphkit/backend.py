@@ -313,8 +313,8 @@ def is_keras_tensor(x: Any) -> bool:
 
 
 def is_tensor(x: Any) -> bool:
-    """Return whether `x` is a tensor."""
-    return ops.is_tensor(x)
+    """Return whether `x` is a tensor; symbolic tensors and variables are, as in Keras 2."""
+    return isinstance(x, (TensorOperators, np.ndarray))
 
 
 def is_sparse(tensor: Any) -> bool:

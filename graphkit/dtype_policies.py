@@ -59,7 +59,7 @@ class DTypePolicy:
 
         if not isinstance(x, (np.ndarray, TensorOperators)):
             return x
-        wanted, own = dtypes.standardize(dtype), dtypes.standardize(x.dtype)
+        wanted, own = dtypes.standardize(dtype), str(ops.dtype(x))
         cast = autocast and dtypes.is_float(own) and own != wanted
         return ops.cast(x, wanted) if cast else ops.convert_to_tensor(x) if isinstance(x, np.ndarray) else x
 

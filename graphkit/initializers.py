@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, seeds
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
 from graphkit.core.serialization import Configurable, custom_object_scope, keras_class, resolve
 from graphkit.core.serialization import deserialize as to_object
 from graphkit.core.serialization import serialize as to_config
@@ -29,7 +29,7 @@ class Initializer(Configurable):
 
     def __call__(self, shape: Sequence[int], dtype: Any = None, **kwargs: Any) -> Array:
         """Return an array of this shape, in `floatx()` by default; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
+        raise UnsupportedError(f"{type(self).__name__} defines no __call__(shape, dtype)")
 
     def clone(self) -> Any:
         """Return a copy."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 
-__all__ = ["RematScope", "device", "remat"]
+__all__ = ["RematScope", "SymbolicScope", "device", "remat"]
 
 _MODES = (None, "full", "activations", "larger_than", "list_of_layers")
 
@@ -64,6 +64,19 @@ class RematScope:
         self.layer_names = list(layer_names or [])
 
     def __enter__(self) -> RematScope:
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        """Leave the scope."""
+
+
+class SymbolicScope:
+    """A scope for computing with shapes and dtypes alone. It has no effect: ops find out from their arguments.
+
+    Source: keras.SymbolicScope.
+    """
+
+    def __enter__(self) -> SymbolicScope:
         return self
 
     def __exit__(self, *_: Any) -> None:

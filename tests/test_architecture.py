@@ -25,11 +25,11 @@ LEVELS = [
     {"layers"},
     {"losses", "metrics", "optimizers"},
     {"models"},
-    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate"},
+    {"training", "saving", "runtime", "visualization", "callbacks", "differentiate", "functions"},
     {
         "front", "backend", "config", "extend", "utils", "preprocessing", "mixed_precision", "applications", "datasets",
     },
-    {"distribution", "export", "legacy", "scopes", "wrappers"},
+    {"distillation", "distribution", "export", "legacy", "scopes", "wrappers"},
     {"tensorflow"},
     {"cli", "__main__"},
 ]  # fmt: skip

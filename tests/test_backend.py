@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import graphkit.ops as ops
+from graphkit import Input
 from graphkit import backend as K
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.spec import spec
@@ -171,3 +172,9 @@ def test_rnn_traces() -> None:
     program = trace(lambda a: K.rnn(_leaky, a, [ops.zeros_like(a[:, 0])])[1], spec(2, 4, 3, dtype="float64"))
     program.check()
     np.testing.assert_allclose(replay(program, [x])[0], K.rnn(_leaky, x, [np.zeros((2, 3))])[1])
+
+
+def test_symbolic_tensors_and_variables_are_tensors() -> None:
+    assert K.is_tensor(K.variable([1.0]))
+    assert K.is_tensor(Input((3,)))
+    assert not K.is_tensor([1.0])

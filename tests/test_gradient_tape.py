@@ -386,6 +386,14 @@ def test_loops_and_branches(function: Any) -> None:
     np.testing.assert_allclose(tape.gradient(found, w), wanted)
 
 
+def test_gradient_with_respect_to_the_value_of_a_variable_is_that_of_the_variable() -> None:
+    w = graphkit.Variable([1.0, 2.0])
+    value = w.value
+    with graphkit.GradientTape() as tape:
+        y = w * w
+    np.testing.assert_array_equal(tape.gradient(y, [value])[0], [2.0, 4.0])
+
+
 def test_tapes_of_two_threads_do_not_meet() -> None:
     w = graphkit.Variable([1.0, 2.0])
     results: dict[int, Any] = {}

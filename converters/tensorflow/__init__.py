@@ -1,13 +1,15 @@
 """TensorFlow ops, which tf.keras wrote into its graphs as layers, as ops of Keras 3.
 
 Such a layer is a TFOpLambda or SlicingOpLambda (tf.keras 2.4 to 2.15: the name of a TensorFlow function and its arguments), a
-ClassMethod, or a TensorFlowOpLayer (2.0 to 2.3: a NodeDef and constants). Tables define the functions in terms of graphkit.ops, with
-TensorFlow's names and arguments. When a graph is read, they are called on its symbolic tensors, so the graph then consists of ops. The
-result of `tf.shape` is known while the graph is built (`sizes`). Source: files of tf.keras, and TensorFlow's signatures.
+ClassMethod, or a TensorFlowOpLayer (2.0 to 2.3: a NodeDef and constants). `graphkit.tensorflow` defines TensorFlow's functions in
+terms of graphkit.ops, with TensorFlow's names and arguments; the tables here add those of TensorFlow 1, and those that compute with
+sizes. When a graph is read, they are called on its symbolic tensors, so the graph then consists of ops. The result of `tf.shape` is
+known while the graph is built (`sizes`). Source: files of tf.keras, and TensorFlow's signatures.
 """
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -19,9 +21,14 @@ from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.layers.layer import Layer
 from graphkit.models.config import Expansion
+from graphkit.tensorflow import pure_functions
 
 from . import arrays, mathematics, neural, nodes
-from .table import FUNCTIONS, evaluated
+from .table import FUNCTIONS, Function, evaluated
+
+# What the tables here do not define differently for graphs of files, `graphkit.tensorflow` defines.
+for _name, _function in pure_functions().items():
+    FUNCTIONS.setdefault(_name, Function(_function, inspect.signature(_function)))
 
 
 def _names(text: str) -> frozenset[str]:

@@ -16,32 +16,6 @@ from .table import add_rows, dtype_of, tensorflow
 
 # ----- elementwise -----
 
-_UNARY: dict[str, Callable[[Any], Any]] = {
-    "math.abs": ops.absolute,
-    "math.negative": ops.negative,
-    "math.rint": ops.round,
-    "math.softplus": ops.softplus,
-    "math.softsign nn.softsign": ops.softsign,
-    "math.sigmoid nn.sigmoid": ops.sigmoid,
-    "math.log_sigmoid": ops.log_sigmoid,
-    "math.tanh nn.tanh": ops.tanh,
-    "math.asin": ops.arcsin, "math.acos": ops.arccos, "math.atan": ops.arctan,
-    "math.asinh": ops.arcsinh, "math.acosh": ops.arccosh, "math.atanh": ops.arctanh,
-    "math.is_nan": ops.isnan, "math.is_finite": ops.isfinite, "math.is_inf": ops.isinf,
-    "math.conj": ops.conj, "math.angle": ops.angle, "math.real": ops.real, "math.imag": ops.imag,
-    "math.logical_not": ops.logical_not,
-    "math.reciprocal_no_nan": lambda x: ops.divide_no_nan(1.0, x),
-    **{
-        f"math.{name}": getattr(ops, name)
-        for name in (
-            "exp", "log", "log1p", "expm1", "sqrt", "rsqrt", "square", "sin", "cos", "tan", "sinh", "cosh", "floor", "ceil", "round",
-            "sign", "erf", "erfc", "erfinv", "reciprocal",
-        )
-    },
-}  # fmt: skip
-add_rows("x", _UNARY)
-add_rows("features", {names: _UNARY[names] for names in ("math.softplus", "math.softsign nn.softsign")})
-
 
 def _with_sizes(operation: Callable[..., Any], on_sizes: Callable[..., Any]) -> Callable[..., Any]:
     """Return an operator that computes with `operation` on tensors and with `on_sizes` on `Sizes`."""
@@ -74,8 +48,6 @@ add_rows(
     {
         "__operators__.truediv math.truediv math.divide compat.v1.div compat.v1.divide RealDiv": ops.true_divide,
         "__operators__.pow math.pow": ops.power,
-        "math.maximum": ops.maximum,
-        "math.minimum": ops.minimum,
         "__operators__.eq math.equal": ops.equal,
         "__operators__.ne math.not_equal": ops.not_equal,
         "__operators__.lt math.less": ops.less,
@@ -85,19 +57,8 @@ add_rows(
         "__operators__.and math.logical_and": ops.logical_and,
         "__operators__.or math.logical_or": ops.logical_or,
         "__operators__.xor math.logical_xor": ops.logical_xor,
-        "math.divide_no_nan": ops.divide_no_nan,
-        "math.multiply_no_nan": lambda x, y: ops.where(ops.equal(y, 0), ops.zeros_like(x), x * y),
-        "math.squared_difference": lambda x, y: ops.square(x - y),
-        "math.xdivy": lambda x, y: ops.where(ops.equal(x, 0), ops.zeros_like(x), x / y),
-        "math.xlogy": lambda x, y: ops.where(ops.equal(x, 0), ops.zeros_like(x), x * ops.log(y)),
-        "bitwise.bitwise_and": ops.bitwise_and,
-        "bitwise.bitwise_or": ops.bitwise_or,
-        "bitwise.bitwise_xor": ops.bitwise_xor,
-        "bitwise.left_shift": ops.left_shift,
-        "bitwise.right_shift": ops.right_shift,
     },
 )
-add_rows("y x", {"math.atan2": ops.arctan2})
 add_rows("scalar x", {"math.scalar_mul compat.v1.scalar_mul": ops.multiply})
 add_rows(
     "real imag", {"dtypes.complex complex": lambda real, imag: ops.view_as_complex(ops.stack([real, imag], axis=-1))}

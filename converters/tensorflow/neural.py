@@ -18,16 +18,6 @@ from .table import add_rows, shape_of, tensorflow
 # ----- activations -----
 
 add_rows(
-    "features",
-    {
-        "nn.relu": ops.relu,
-        "nn.relu6": ops.relu6,
-        "nn.elu": ops.elu,
-        "nn.selu": ops.selu,
-        "nn.softplus": ops.softplus,
-    },
-)
-add_rows(
     "features alpha=",
     {
         "nn.leaky_relu compat.v1.nn.leaky_relu": lambda features, alpha: ops.leaky_relu(

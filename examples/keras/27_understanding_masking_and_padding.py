@@ -14,6 +14,11 @@ from keras import layers, ops
 random = np.random.default_rng(0)
 
 
+def rounded(array):
+    """Return numbers as a list, with four digits."""
+    return np.round(np.array(array, "float64"), 4).tolist()
+
+
 def fill(layer):
     """Give a layer or model weights from the seeded generator."""
     layer.set_weights([random.normal(0, 0.5, w.shape) for w in layer.get_weights()])
@@ -46,9 +51,9 @@ outputs = layers.LSTM(3)(layers.Embedding(input_dim=5000, output_dim=4, mask_zer
 functional = keras.Model(inputs, outputs)
 functional.set_weights(sequential.get_weights())
 longer = np.pad(padded_inputs, ((0, 0), (0, 3)))
-print("LSTM of six steps:", np.round(sequential.predict(padded_inputs, verbose=0)[0], 4).tolist())
-print("with three more steps of padding:", np.round(sequential.predict(longer, verbose=0)[0], 4).tolist())
-print("functional:", np.round(functional.predict(padded_inputs, verbose=0)[0], 4).tolist())
+print("LSTM of six steps:", rounded(sequential.predict(padded_inputs, verbose=0)[0]))
+print("with three more steps of padding:", rounded(sequential.predict(longer, verbose=0)[0]))
+print("functional:", rounded(functional.predict(padded_inputs, verbose=0)[0]))
 
 
 class MyLayer(layers.Layer):
@@ -68,7 +73,7 @@ class MyLayer(layers.Layer):
 layer = MyLayer()
 layer(padded_inputs)
 layer.set_weights(sequential.get_weights())
-print("mask given by hand:", np.round(np.array(layer(padded_inputs))[0], 4).tolist())
+print("mask given by hand:", rounded(layer(padded_inputs)[0]))
 
 
 class TemporalSplit(keras.layers.Layer):
@@ -100,7 +105,9 @@ class CustomEmbedding(keras.layers.Layer):
         self.mask_zero = mask_zero
 
     def build(self, input_shape):
-        self.embeddings = self.add_weight(shape=(self.input_dim, self.output_dim), initializer="random_normal", dtype="float32")
+        self.embeddings = self.add_weight(
+            shape=(self.input_dim, self.output_dim), initializer="random_normal", dtype="float32"
+        )
 
     def call(self, inputs):
         inputs = ops.cast(inputs, "int32")
@@ -146,13 +153,15 @@ outputs = TemporalSoftmax()(layers.Dense(1)(x))
 model = keras.Model(inputs, outputs)
 fill(model)
 y = model.predict(tokens, verbose=0)
-print("softmax over time:", np.round(y[..., 0], 4).tolist())
-print("sums:", np.round(y.sum(axis=(1, 2)), 4).tolist())
+print("softmax over time:", rounded(y[..., 0]))
+print("sums:", rounded(y.sum(axis=(1, 2))))
 
 # Masks of several inputs are joined; a loss leaves masked steps out.
 merged = layers.Add()([layers.Masking()(unmasked), layers.Masking()(unmasked * 2.0)])
 print("sum of masked inputs:", tuple(merged.shape))
-tagger = keras.Sequential([keras.Input((6,)), layers.Embedding(5000, 4, mask_zero=True), layers.Dense(2, activation="softmax")])
+tagger = keras.Sequential(
+    [keras.Input((6,)), layers.Embedding(5000, 4, mask_zero=True), layers.Dense(2, activation="softmax")]
+)
 fill(tagger)
 tagger.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
 targets = random.integers(0, 2, padded_inputs.shape)

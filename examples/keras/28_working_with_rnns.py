@@ -20,12 +20,14 @@ def fill(layer):
 
 def show(title, array):
     """Print the first numbers of an array and its shape."""
-    array = np.array(array)
+    array = np.array(array, "float64")
     print(f"{title}: shape {array.shape}, starts with {np.round(array.ravel()[:4], 4).tolist()}")
 
 
 # A sequence of token ids to one vector.
-model = keras.Sequential([keras.Input((None,)), layers.Embedding(input_dim=50, output_dim=6), layers.LSTM(5), layers.Dense(3)])
+model = keras.Sequential(
+    [keras.Input((None,)), layers.Embedding(input_dim=50, output_dim=6), layers.LSTM(5), layers.Dense(3)]
+)
 fill(model)
 tokens = random.integers(0, 50, (4, 7))
 show("LSTM", model.predict(tokens, verbose=0))

@@ -44,19 +44,31 @@ boxes = {
     "labels": np.array([[1, 2], [3, 4]]),
 }
 made = flip.transform_bounding_boxes(boxes, transformation)
-print("its boxes:", np.round(np.array(made["boxes"])[0], 3).tolist())
+print("its boxes:", np.round(np.array(made["boxes"], "float64")[0], 3).tolist())
 translation = layers.RandomTranslation(0.3, 0.3, fill_mode="constant", bounding_box_format="xyxy")
 transformation = {"translations": np.array([[1.0, -2.0], [0.0, 3.0]], "float32"), "input_shape": images.shape}
 show("translated", translation.transform_images(images, transformation))
-show("brighter", layers.RandomBrightness(0.2).transform_images(images, {"rgb_delta": np.array([30.0, -30.0], "float32").reshape(2, 1, 1, 1)}))
-show("contrast", layers.RandomContrast(0.2).transform_images(images, {"contrast_factor": np.array([1.2, 0.7], "float32").reshape(2, 1, 1, 1)}))
+show(
+    "brighter",
+    layers.RandomBrightness(0.2).transform_images(
+        images, {"rgb_delta": np.array([30.0, -30.0], "float32").reshape(2, 1, 1, 1)}
+    ),
+)
+show(
+    "contrast",
+    layers.RandomContrast(0.2).transform_images(
+        images, {"contrast_factor": np.array([1.2, 0.7], "float32").reshape(2, 1, 1, 1)}
+    ),
+)
 
 # Formats of boxes.
 utils = keras.utils.bounding_boxes
 corners = np.array([[1.0, 1.0, 4.0, 5.0], [0.0, 2.0, 8.0, 8.0]], "float32")
 for form in ("xywh", "center_yxhw", "rel_xyxy"):
-    print(form, np.round(np.array(utils.convert_format(corners, "xyxy", form, height=8, width=8)), 4).tolist())
-print("overlaps:", np.round(np.array(utils.compute_iou(corners, corners + 1.0, "xyxy")), 4).tolist())
+    print(
+        form, np.round(np.array(utils.convert_format(corners, "xyxy", form, height=8, width=8), "float64"), 4).tolist()
+    )
+print("overlaps:", np.round(np.array(utils.compute_iou(corners, corners + 1.0, "xyxy"), "float64"), 4).tolist())
 
 
 class DoubleContrast(layers.RandomContrast):
@@ -72,7 +84,9 @@ show("own augmentation, in training", DoubleContrast(0.5)(images, training=True)
 show("and at inference", DoubleContrast(0.5)(images, training=False))
 
 # A pipeline changes nothing at inference but what is not random.
-augmentation = keras.Sequential([layers.RandomFlip("horizontal"), layers.RandomRotation(0.02), layers.Rescaling(1 / 255)])
+augmentation = keras.Sequential(
+    [layers.RandomFlip("horizontal"), layers.RandomRotation(0.02), layers.Rescaling(1 / 255)]
+)
 show("pipeline at inference", augmentation(images, training=False))
 print("~ drawn anew:", round(float(np.array(augmentation(images, training=True)).mean()), 3))
 

@@ -76,7 +76,7 @@ print("parameters of the classifier:", classifier.count_params())
 classifier.compile(optimizer=keras.optimizers.Adam(0.005), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 history = classifier.fit(x_train, y_train, batch_size=32, epochs=4, shuffle=False, verbose=0)
 print("loss by epoch:", np.round(history.history["loss"], 3).tolist())
-print("first predictions:", np.round(classifier.predict(x_train[:3], verbose=0), 3).tolist())
+print("first predictions:", np.round(classifier.predict(x_train[:3], verbose=0).astype("float64"), 3).tolist())
 
 # Attention by itself: masks, and the scores.
 attention = layers.MultiHeadAttention(num_heads=2, key_dim=3)
@@ -84,12 +84,18 @@ query, value = random.normal(size=(1, 4, 6)).astype("float32"), random.normal(si
 attention.build(query.shape, value.shape)
 fill(attention)
 output, scores = attention(query, value, return_attention_scores=True)
-print("attention:", tuple(output.shape), "scores:", tuple(scores.shape), np.round(np.array(scores)[0, 0, 0], 4).tolist())
+print(
+    "attention:",
+    tuple(output.shape),
+    "scores:",
+    tuple(scores.shape),
+    np.round(np.array(scores, "float64")[0, 0, 0], 4).tolist(),
+)
 _, scores = attention(query, query, use_causal_mask=True, return_attention_scores=True)
-print("causal scores:", np.round(np.array(scores)[0, 0], 3).tolist())
+print("causal scores:", np.round(np.array(scores, "float64")[0, 0], 3).tolist())
 padding = np.array([[True, True, True, False, False]])
 _, scores = attention(query, value, value_mask=padding, return_attention_scores=True)
-print("scores of padded values:", np.round(np.array(scores)[0, 0, 0], 4).tolist())
+print("scores of padded values:", np.round(np.array(scores, "float64")[0, 0, 0], 4).tolist())
 
 # A miniature GPT: it predicts the next token of a sequence that counts up and wraps around.
 vocab_size, maxlen = 8, 12
@@ -132,4 +138,12 @@ class TextGenerator(keras.callbacks.Callback):
         print("generated:", tokens)
 
 
-gpt.fit(text[:, :-1], text[:, 1:], batch_size=16, epochs=1, shuffle=False, verbose=0, callbacks=[TextGenerator(maxlen, [3, 4, 5])])
+gpt.fit(
+    text[:, :-1],
+    text[:, 1:],
+    batch_size=16,
+    epochs=1,
+    shuffle=False,
+    verbose=0,
+    callbacks=[TextGenerator(maxlen, [3, 4, 5])],
+)

@@ -17,7 +17,7 @@ from graphkit.applications.catalog import NETS, SUBMODULES
 from graphkit.applications.constructors import constructor
 from graphkit.applications.pretrained import MissingFileError
 
-__all__ = [*sorted(NETS), "MissingFileError", "imagenet_utils", *SUBMODULES]  # noqa: PLE0604
+__all__ = [*sorted(NETS), "MissingFileError", "imagenet_utils", *SUBMODULES]
 
 
 @cache

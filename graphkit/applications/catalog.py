@@ -13,8 +13,8 @@ from graphkit.applications.builders.nasnet import nasnet
 from graphkit.applications.builders.resnet import resnet, resnet_preactivated
 from graphkit.applications.builders.vgg import vgg
 from graphkit.applications.builders.xception import xception
-from graphkit.applications.constructors import STANDARD, Family, Net
 from graphkit.applications.pretrained import PublishedFile
+from graphkit.applications.records import STANDARD, Family, Net
 
 _KERAS = "https://storage.googleapis.com/tensorflow/keras-applications/"
 _OLDER = "https://storage.googleapis.com/keras-applications/"
@@ -178,7 +178,9 @@ _NASNET = Family(
 )  # fmt: skip
 
 
-def _nasnet(name: str, size: int, blocks: int, stem: int, last: int, skips: bool, with_top: str, without_top: str) -> Net:
+def _nasnet(
+    name: str, size: int, blocks: int, stem: int, last: int, skips: bool, with_top: str, without_top: str
+) -> Net:
     file = _pair(f"{_KERAS}nasnet/", f"nasnet_{name}", with_top, without_top, "_no_top", f"NASNet-{name}")
     numbers = {"blocks": blocks, "stem": stem, "filters": last // 24, "skips_reduction": skips}
     return Net(_NASNET, size, f"nasnet_{name}", file, numbers, size_without_top=name == "mobile")

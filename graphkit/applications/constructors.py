@@ -5,18 +5,15 @@ from __future__ import annotations
 import inspect
 import os
 import warnings
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 from graphkit.applications.images import arranged, check_tensor, check_width, image_shape, images, parts_of
-from graphkit.applications.pretrained import PublishedFile
+from graphkit.applications.records import Arguments, Family, Net
 from graphkit.applications.request import Request
 from graphkit.core.errors import InvalidArgumentError, UnknownArgumentError
 from graphkit.core.layout import image_data_format
 from graphkit.models.functional import Functional
-
-Arguments = dict[str, Any]
 
 _COMMON: Arguments = {
     "include_top": True, "weights": "imagenet", "input_tensor": None, "input_shape": None, "pooling": None, "classes": 1000,
@@ -26,61 +23,6 @@ _OWN: Arguments = {
     "alpha": 1.0, "depth_multiplier": 1, "dropout": 0.001, "dropout_rate": 0.2, "minimalistic": False,
     "include_preprocessing": True,
 }  # fmt: skip
-STANDARD = "include_top weights input_tensor input_shape pooling classes classifier_activation name"
-
-
-@dataclass(frozen=True)
-class Family:
-    """What the constructors of a family share.
-
-    Args:
-        title: the name of the family.
-        builder: from the images, the request and the numbers of a net to its outputs.
-        paper: the identifier of the paper at arxiv.org.
-        arguments: the arguments of the constructors in their order, separated by spaces.
-        smallest: the smallest height and width of images.
-        channels_last_only: whether images with the channels first are refused.
-        sizes: the sizes of images for which there are weights; empty if there are weights for the default size only.
-        alphas: the values of `alpha` for which there are weights.
-        any_size: whether the classifier works on images of any size.
-        reads_tensor: whether `input_tensor` is compared with `input_shape`, and gives it where that is None.
-        one_input: whether the model's input is a tensor, not a list, where `input_tensor` was given.
-    """
-
-    title: str
-    builder: Callable[..., Any]
-    paper: str
-    arguments: str = STANDARD
-    smallest: int = 32
-    channels_last_only: bool = False
-    sizes: tuple[int, ...] = ()
-    alphas: tuple[float, ...] = ()
-    any_size: bool = False
-    reads_tensor: bool = False
-    one_input: bool = False
-
-
-@dataclass(frozen=True)
-class Net:
-    """One constructor.
-
-    Args:
-        family: the family.
-        size: the height and width of the images it was made for.
-        default_name: the default of the argument `name`; None for a name made of `prefix`, `alpha` and the size.
-        file: from the arguments, whose `include_top`, `alpha` and `rows` matter, to the file with the published weights.
-        numbers: what the builder needs.
-        prefix: the first part of an automatic name.
-        size_without_top: whether the default size is also used without classifier.
-    """
-
-    family: Family
-    size: int
-    default_name: str | None
-    file: Callable[[Arguments], PublishedFile]
-    numbers: Mapping[str, Any]
-    prefix: str = ""
-    size_without_top: bool = False
 
 
 def constructor(title: str, net: Net) -> Callable[..., Functional]:
@@ -101,7 +43,7 @@ def constructor(title: str, net: Net) -> Callable[..., Functional]:
         return _constructed(title, net, dict(given.arguments))
 
     construct.__name__ = construct.__qualname__ = title
-    construct.__module__ = "graphkit.applications"
+    construct.__module__ = __name__.rpartition(".")[0]
     construct.__doc__ = _description(title, net)
     construct.__signature__ = signature  # type: ignore[attr-defined]
     return construct
@@ -126,7 +68,8 @@ def _constructed(title: str, net: Net, given: Arguments) -> Functional:
     )
     x, inputs = images(given["input_tensor"], shape)
     outputs = family.builder(x, request, **net.numbers)
-    model = Functional(inputs[0] if family.one_input and isinstance(inputs, list) else inputs, outputs, name=request.name)
+    inputs = inputs[0] if family.one_input and isinstance(inputs, list) else inputs
+    model = Functional(inputs, outputs, name=request.name)
     if weights is not None:
         path = net.file(given).find(f"{title}(weights='imagenet')") if weights == "imagenet" else weights
         model.load_weights(path)
@@ -164,9 +107,8 @@ def _shape(net: Net, given: Arguments) -> tuple[int | None, ...]:
     default = net.size
     if family.sizes:
         default = _default_size(net, shape, tensor)
-    return image_shape(
-        shape, default=default, smallest=family.smallest, needs_size=bool(given["include_top"]), weights=given["weights"]
-    )
+    needs_size, weights = bool(given["include_top"]), given["weights"]
+    return image_shape(shape, default=default, smallest=family.smallest, needs_size=needs_size, weights=weights)
 
 
 def _free_shape(family: Family, shape: Any, tensor: Any) -> tuple[int | None, ...]:
@@ -174,12 +116,12 @@ def _free_shape(family: Family, shape: Any, tensor: Any) -> tuple[int | None, ..
     if shape is None and tensor is not None:
         check_tensor(tensor)
         shape = tuple(tensor.shape)[1:]
-    shape = arranged(None, None, 3) if shape is None else tuple(shape)
-    rows, columns, _ = parts_of(shape)
+    wanted: tuple[int | None, ...] = arranged(None, None, 3) if shape is None else tuple(shape)
+    rows, columns, _ = parts_of(wanted)
     if rows and columns and min(rows, columns) < family.smallest:
         least = family.smallest
-        raise InvalidArgumentError(f"Input size must be at least {least}x{least}; Received `input_shape={shape}`")
-    return shape
+        raise InvalidArgumentError(f"Input size must be at least {least}x{least}; Received `input_shape={wanted}`")
+    return wanted
 
 
 def _default_size(net: Net, shape: Any, tensor: Any) -> int:

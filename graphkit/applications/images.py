@@ -27,29 +27,28 @@ def image_shape(shape: Any, *, default: int, smallest: int, needs_size: bool, we
         ShapeError: the shape does not fit.
     """
     if shape is None or not tuple(shape):
-        known = arranged(default, default, 3) if needs_size else arranged(None, None, 3)
-        return known
-    shape = tuple(shape)
+        return arranged(default, default, 3) if needs_size else arranged(None, None, 3)
+    wanted: Shape = tuple(shape)
     published = weights == "imagenet"
     if published and needs_size:
-        wanted = arranged(default, default, 3)
-        if shape != wanted:
+        own = arranged(default, default, 3)
+        if wanted != own:
             raise ShapeError(
                 "When setting `include_top=True` and loading `imagenet` weights, "
-                f"`input_shape` should be {wanted}.  Received: input_shape={shape}"
+                f"`input_shape` should be {own}.  Received: input_shape={wanted}"
             )
-        return shape
-    if len(shape) != 3:
-        raise ShapeError(f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}")
-    rows, columns, channels = parts_of(shape)
-    _check_channels(shape, channels, published)
+        return wanted
+    if len(wanted) != 3:
+        raise ShapeError(f"`input_shape` must be a tuple of three integers. Received: input_shape={wanted}")
+    rows, columns, channels = parts_of(wanted)
+    _check_channels(wanted, channels, published)
     if any(size is not None and size < smallest for size in (rows, columns)):
-        raise ShapeError(f"Input size must be at least {smallest}x{smallest}; Received: input_shape={shape}")
-    if needs_size and None in shape:
+        raise ShapeError(f"Input size must be at least {smallest}x{smallest}; Received: input_shape={wanted}")
+    if needs_size and None in wanted:
         raise ShapeError(
-            f"If `include_top` is True, you should specify a static `input_shape`. Received: input_shape={shape}"
+            f"If `include_top` is True, you should specify a static `input_shape`. Received: input_shape={wanted}"
         )
-    return shape
+    return wanted
 
 
 def _check_channels(shape: Shape, channels: int | None, published: bool) -> None:

@@ -38,7 +38,8 @@ class PublishedFile:
             MissingFileError: it is not there (a FileNotFoundError).
             InvalidArgumentError: its hash is another one.
         """
-        path = Path(os.path.expanduser(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")))) / "models" / self.name
+        home = os.path.expanduser(os.environ.get("KERAS_HOME", os.path.join("~", ".keras")))
+        path = Path(home) / "models" / self.name
         if not path.is_file():
             raise MissingFileError(
                 f"{what}: there is no file {path}. graphkit downloads nothing by itself. Download {self.url} ({self._described()}) "

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphkit.callbacks.callback import Callback, History, LambdaCallback
 from graphkit.core.errors import InvalidTypeError
+from graphkit.layers.stamp import is_own
 from graphkit.training.progress import ProgbarLogger
 
 _TRAIN_HOOKS = ("on_batch_begin", "on_batch_end", "on_train_batch_begin", "on_train_batch_end")
@@ -66,6 +67,14 @@ class CallbackList:
             training: True in training, False in evaluation, None in prediction.
         """
         return bool(self._watchers[training])
+
+    def runs_own_code(self, training: bool | None) -> bool:
+        """Return whether a callback that is called for each batch is user-defined: it may change anything in the model.
+
+        Args:
+            training: True in training, False in evaluation, None in prediction.
+        """
+        return any(isinstance(c, LambdaCallback) or not is_own(type(c)) for c in self._watchers[training])
 
     def needs_logs(self, training: bool | None) -> bool:
         """Return whether any callback needs results now; the progress bar needs them only when it is about to redraw.

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from graphkit.datasets.digits import load_digits
 from graphkit.cli.terminal import say
 from graphkit.core.files import make_folder, write_text
+from graphkit.datasets.digits import load_digits
 
 Array = np.ndarray[Any, Any]
 

@@ -79,7 +79,10 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "legacy": _LAYERS,
     "legacy.layers": _LAYERS,
     "wrappers.scikit_learn": ("graphkit.wrappers",),
-    **_under("optimizers", ("graphkit.optimizers",), "adadelta adagrad adam adamax ftrl nadam optimizer rmsprop sgd"),
+    **_under(
+        "optimizers", ("graphkit.optimizers",),
+        "adadelta adagrad adam adam_v2 adamax ftrl gradient_descent_v2 nadam optimizer rmsprop rmsprop_v2 sgd",
+    ),
     **_under("optimizers.schedules", ("graphkit.optimizers.schedules", "graphkit.optimizers"), "learning_rate_schedule"),
     **_under(
         "utils", _UTILS,
@@ -106,8 +109,17 @@ _TENSORFLOW: dict[str, tuple[str, ...]] = {
 
 _TENSORFLOW_NAMES = {
     "": ("GradientTape",),
-    "data": ("AUTOTUNE", "Dataset", "INFINITE_CARDINALITY", "Iterator", "Options", "UNKNOWN_CARDINALITY"),
+    "data": (
+        "AUTOTUNE",
+        "Dataset",
+        "INFINITE_CARDINALITY",
+        "Iterator",
+        "Options",
+        "TextLineDataset",
+        "UNKNOWN_CARDINALITY",
+    ),
     "data.experimental": (
+        "AutoShardPolicy",
         "AUTOTUNE",
         "INFINITE_CARDINALITY",
         "UNKNOWN_CARDINALITY",
@@ -123,11 +135,15 @@ _HINTS = {
     "applications": "open a saved model with keras.models.load_model, or build the net from keras.layers.",
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
-    "wrappers": "train the model itself with fit, and compare settings in a loop.",
     "legacy": "keras.saving has today's functions.",
     "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
-    "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
+    "layers.CuDNNLSTM": "use keras.layers.LSTM.",
+    "layers.CuDNNGRU": "use keras.layers.GRU.",
+    "preprocessing.image.ImageDataGenerator": "use keras.utils.image_dataset_from_directory, and layers for augmentation such as "
+    "keras.layers.RandomFlip.",
+    "backend.get_session": "there are no sessions; call models and functions directly.",
+    "backend.set_session": "there are no sessions; call models and functions directly.",
     "utils.multi_gpu_model": "training runs on the CPUs of one machine; use the model itself.",
     "experimental": "the parts that became public are in keras itself.",
 }
@@ -180,7 +196,7 @@ class _Front(ModuleType):
         """Return (what the name stands for,), None if there is nothing."""
         child = f"{self.__name__}.{name}"
         if _table_entry(child) is not None:
-            return (import_module(child),)
+            return (_module(child),)
         path = f"{self._part}.{name}" if self._part else name
         if self._kind == "keras":
             if path in _OWN:
@@ -301,6 +317,21 @@ def _table_entry(fullname: str) -> tuple[str, str, tuple[str, ...]] | None:
     return None
 
 
+def _module(fullname: str) -> ModuleType:
+    """Return a module that graphkit provides; after the end of `impersonating` it is not registered as imported."""
+    if any(isinstance(finder, _Finder) for finder in sys.meta_path):
+        return import_module(fullname)
+    return _front(fullname)
+
+
+def _front(fullname: str) -> ModuleType:
+    entry = _table_entry(fullname)
+    if entry is None:
+        raise MissingModuleError(f"graphkit has no module {fullname}.", name=fullname)
+    kind, part, places = entry
+    return _Front(fullname, part, kind, places)
+
+
 class _Finder(MetaPathFinder, Loader):
     """Finds the modules that graphkit provides; raises MissingModuleError for others below Keras and TensorFlow."""
 
@@ -314,11 +345,7 @@ class _Finder(MetaPathFinder, Loader):
         return ModuleSpec(fullname, self, origin="graphkit", is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        entry = _table_entry(spec.name)
-        if entry is None:
-            raise MissingModuleError(f"graphkit has no module {spec.name}.", name=spec.name)
-        kind, part, places = entry
-        return _Front(spec.name, part, kind, places)
+        return _front(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
         """Run nothing: names are looked up on access."""
@@ -334,17 +361,15 @@ def _near_module(fullname: str) -> str:
         return _instead("tf", path, path, sorted({*_names().modules(), *_TENSORFLOW} - {""}))
     path = fullname.removeprefix(f"{home}.")
     hint = _HINTS.get(path) or _HINTS.get(path.split(".")[0], "")
-    close = difflib.get_close_matches(
-        fullname, [f"{home}.{m}" for m in _MODULES if m and _exists(m)], n=2, cutoff=_CLOSE
-    )
+    close = difflib.get_close_matches(path, [m for m in _MODULES if m and _exists(m)], n=2, cutoff=_CLOSE)
     if hint and path.split(".")[0] not in {m for m in _MODULES if _exists(m)}:
         return f": {hint}"
-    return f". Did you mean {' or '.join(map(repr, close))}?" if close else "."
+    return f". Did you mean {' or '.join(repr(f'{home}.{name}') for name in close)}?" if close else "."
 
 
 def _refuse_companion(root: str, fullname: str) -> None:
-    """Raise MissingModuleError for a package that builds on TensorFlow and is not installed; return None for any other."""
-    if not root.startswith("tensorflow_"):
+    """Raise MissingModuleError for a package that builds on Keras or TensorFlow and is not installed."""
+    if not root.startswith(("keras_", "tensorflow_")):
         return
     hint = import_module("graphkit.tensorflow.hints").PACKAGES.get(root)
     if hint is not None and PathFinder.find_spec(root) is None:

@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import Any
 
 _MODULES = {
+    "initializers": "graphkit.initializers",
     "training": "graphkit.training.trainer",
     "steps": "graphkit.training.steps",
     "saving": "graphkit.saving.api",

@@ -22,11 +22,12 @@
     │   └── MissingWeightError (AttributeError)  one weight was requested by name
     ├── SerializationError (ValueError, TypeError)  a file or config cannot be read or written
     │   ├── FileWriteError (OSError)            a file cannot be written (folder read-only, disk full); the old one is kept
-    │   ├── UnknownClassError                   a class of the file is not registered
+    │   ├── UnknownClassError (TypeError)       a class of the file is not registered
     │   ├── UnsafeCodeError                     the file holds code, which is not run
     │   └── UnsafePathError                     the file names another file or an address, which is not opened
     ├── MissingPackageError (ImportError)       an optional package is not installed; names the extra that provides it
     ├── ExportError (ValueError)                the model cannot be expressed in the target format
+    │   └── KnownSizeError (and ShapeError)     an op needs a size that is free in an exported graph
     └── RuntimeSessionError (RuntimeError)      onnxruntime rejected a model or a provider
 
 Each subclasses the builtin that a caller would catch. A message names the place, what was expected, what came, and what to do.
@@ -159,7 +160,7 @@ class FileWriteError(SerializationError, OSError):
     """A file cannot be written; the previous file is kept intact."""
 
 
-class UnknownClassError(SerializationError):
+class UnknownClassError(SerializationError, TypeError):
     """A class named by a file is not registered."""
 
 
@@ -173,6 +174,10 @@ class UnsafePathError(SerializationError):
 
 class ExportError(GraphKitError, ValueError):
     """A model cannot be expressed in the target format."""
+
+
+class KnownSizeError(ShapeError, ExportError):
+    """An op computes with the size of a free axis as a number. Graphs for arrays have known sizes; exported ones may not."""
 
 
 class RuntimeSessionError(GraphKitError, RuntimeError):
@@ -196,3 +201,14 @@ def located(error: GraphKitError, where: str, name: str | None = None) -> GraphK
         made = SerializationError(text)
     made.__cause__, made.__suppress_context__ = error.__cause__, True
     return made.with_traceback(error.__traceback__)
+
+
+def place_of(error: BaseException) -> str:
+    """Return the place in the user's code where an error comes from, as `in train_step(), line 12 of model.py, `."""
+    trace, found = error.__traceback__, ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
+            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
+        trace = trace.tb_next
+    return found

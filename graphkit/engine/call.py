@@ -68,6 +68,35 @@ class ProgramCall(Primitive):
         return rule(g, out, inputs)
 
 
+class CompiledProgram:
+    """A program that runs compiled, and that gradient tapes record as one call.
+
+    Args:
+        program: any program whose sizes are known.
+    """
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self._plain = ProgramCall(program)
+        self._recorded: dict[tuple[int, ...], ProgramCall] = {}  # by the inputs that a tape differentiates by
+
+    def __call__(self, arrays: Sequence[Any]) -> Sequence[Any]:
+        """Return the program's outputs for these inputs: recorded tensors where a tape watches what they depend on."""
+        trace = current_trace()
+        if trace is None:
+            return self._plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        variables = [s.variable for s in self.program.state]
+        wanted = [i for i, array in enumerate(arrays) if isinstance(array, Tracer) and array.trace is trace]
+        wanted += [i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)]
+        if not wanted:
+            return self._plain.evaluate(arrays, {})  # type: ignore[no-any-return]
+        call = self._recorded.get(tuple(wanted))
+        if call is None:
+            shown = [True] * len(self.program.outputs)
+            call = self._recorded[tuple(wanted)] = with_gradient(self.program, wanted, shown)
+        return call.bind(*arrays, *variables)  # type: ignore[no-any-return]
+
+
 def with_gradient(program: Program, wanted: Sequence[int], shown: Sequence[bool]) -> ProgramCall:
     """Return a call of a program that keeps what the gradient with respect to some inputs needs.
 
@@ -180,4 +209,4 @@ def _refuse(out: Any, *arrays: Any) -> None:
     raise NotImplementedError("a ProgramCall is evaluated by its plan")
 
 
-__all__ = ["ProgramCall", "with_gradient"]
+__all__ = ["CompiledProgram", "ProgramCall", "with_gradient"]

@@ -8,7 +8,7 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from graphkit.core import names, nest
-from graphkit.core.errors import InvalidArgumentError, NodeAccessError
+from graphkit.core.errors import InvalidArgumentError, NodeAccessError, UnsupportedError
 from graphkit.core.recording import Recording, whole_recorded_config
 from graphkit.core.signatures import signature_of
 from graphkit.graph.node import Node
@@ -77,7 +77,7 @@ class Operation(Recording):
         Raises:
             NotImplementedError: A subclass does not define it.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
+        raise UnsupportedError(f"{type(self).__name__} defines no call(); implement it with graphkit.ops.")
 
     def infer(self, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """Return the structure of specs that a call with these arguments produces; nothing is recorded."""
@@ -100,12 +100,14 @@ class Operation(Recording):
     # ----- config -----
 
     def get_config(self) -> dict[str, Any]:
-        """Return the name and the constructor's arguments.
+        """Return the constructor's arguments, with the name if it is one of them.
 
         Raises:
             UnsupportedError: An argument is not JSON data.
         """
-        config = {"name": self.name}
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        named = any(p.name == "name" or p.kind is p.VAR_KEYWORD for p in parameters)
+        config = {"name": self.name} if named else {}
         return {**config, **whole_recorded_config(self, config)}
 
     @classmethod

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from graphkit.core.errors import InvalidTypeError
 from graphkit.core.tensor_shape import Shape
 from graphkit.ir.operators import CarriesMask, TensorArithmetic, TensorOperators
 
@@ -18,10 +19,12 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
 
     Attributes:
         mask: the Keras mask (a boolean array) or None; views and copies do not inherit it.
+        variable: the variable whose value it is, by which gradient tapes know it, or None; not inherited either.
     """
 
     def __array_finalize__(self, source: Any) -> None:
         self.mask = None
+        self.variable = None
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """Apply NumPy's function to plain arrays; the result is a plain array."""
@@ -61,16 +64,24 @@ class EagerTensor(CarriesMask, TensorArithmetic, np.ndarray):  # type: ignore[mi
         """Return the shape, as TensorFlow's tensors do."""
         return self.shape
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise InvalidTypeError(
+            "An eager tensor does not support item assignment. Use ops.slice_update or ops.scatter_update, which return a new tensor, or "
+            "change a copy: np.array(tensor)."
+        )
+
     def numpy(self) -> Any:
         """Return a plain array over the same memory; strings become bytes in a new array, a single one bytes, as in TensorFlow."""
         plain = self.view(np.ndarray)
         return _as_bytes(plain) if plain.dtype == object else plain
 
     def __eq__(self, other: object) -> Any:
-        return eager(self.view(np.ndarray) == _plain(other))
+        mine, theirs = _comparable(self.view(np.ndarray), _plain(other))
+        return eager(mine == theirs)
 
     def __ne__(self, other: object) -> Any:
-        return eager(self.view(np.ndarray) != _plain(other))
+        mine, theirs = _comparable(self.view(np.ndarray), _plain(other))
+        return eager(mine != theirs)
 
     __hash__ = None
 
@@ -90,11 +101,24 @@ def _whole(element: Any) -> Any:
     return np.array(element, object).view(EagerTensor) if isinstance(element, (str, bytes)) else element
 
 
-def _as_bytes(texts: Any) -> Any:
+def _comparable(mine: Any, theirs: Any) -> tuple[Any, Any]:
+    """Return both sides of a comparison; texts are compared as bytes, whichever of str and bytes they are."""
+    if mine.dtype != object:
+        return mine, theirs
+    other = theirs.encode() if isinstance(theirs, str) else theirs
+    kind = getattr(getattr(theirs, "dtype", None), "kind", "")
+    return _bytes_of(mine), _bytes_of(theirs.astype(object)) if kind in "OSU" and kind else other
+
+
+def _bytes_of(texts: Any) -> Any:
     made = np.empty(texts.shape, object)
     for index in np.ndindex(texts.shape):
         made[index] = texts[index].encode() if isinstance(texts[index], str) else texts[index]
-    return made[()]
+    return made
+
+
+def _as_bytes(texts: Any) -> Any:
+    return _bytes_of(texts)[()]
 
 
 def _plain(value: Any) -> Any:

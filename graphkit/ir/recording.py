@@ -148,6 +148,9 @@ class Recording(Trace):
 
     def read(self, variable: Variable) -> Any:
         """Return the current value of a variable: recorded if a tape watches it, else as a plain array."""
+        for scope in reversed(self.scopes):
+            if variable in scope.state_mapping:
+                return scope.state_mapping[variable]
         tapes = [tape for tape in self.tapes if tape.watches(variable)]
         known = self._snapshots.get(variable)
         if known is None or known[0] != variable.version or (tapes and not isinstance(known[1], Recorded)):
@@ -168,10 +171,10 @@ class Recording(Trace):
     def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> Any:
         """Compute the result; record the equation if a gradient may flow through it."""
         if not self.tapes or primitive.name == "stop_gradient":
-            return primitive.evaluate([_numbers(a) for a in args], params)
+            return primitive.evaluate([self._numbers(a) for a in args], params)
         atoms = tuple(self.lift(a) for a in args)
         if not any(isinstance(a, Value) for a in atoms):
-            return primitive.evaluate([_numbers(a) for a in args], params)
+            return primitive.evaluate([self._numbers(a) for a in args], params)
         if primitive.is_composite and primitive.vjp is None and primitive.nondiff is None:
             assert primitive.decomposition is not None
             return primitive.decomposition(*(self.wrap(a) for a in atoms), **params)
@@ -208,6 +211,11 @@ class Recording(Trace):
         """Return an atom as ops take it: a recorded tensor, or the array of a literal."""
         return atom.array if isinstance(atom, Literal) else Recorded(self, atom, self.arrays[atom])
 
+    def _numbers(self, value: Any) -> Any:
+        if isinstance(value, Variable) and self.scopes:
+            value = self.read(value)
+        return value.array if isinstance(value, Recorded) else value
+
     def _array(self, atom: Atom) -> np.ndarray[Any, Any]:
         return atom.array if isinstance(atom, Literal) else self.arrays[atom]
 
@@ -216,10 +224,6 @@ def is_tracing() -> bool:
     """Return whether a function is being traced, so that tensors have no numbers; a recording of tapes has them."""
     trace = current_trace()
     return trace is not None and not trace.is_eager
-
-
-def _numbers(value: Any) -> Any:
-    return value.array if isinstance(value, Recorded) else value
 
 
 def concrete(structure: Any) -> Any:

@@ -331,8 +331,9 @@ class GradientTape:
 
     def _values(self, trace: Trace, source: Any) -> list[Value]:
         """Return the values to differentiate by: those that were read of a variable, or the one of a tensor that is watched."""
-        if isinstance(source, Variable):
-            return list(self._reads.get(source, ()))
+        variable = source if isinstance(source, Variable) else getattr(source, "variable", None)
+        if variable is not None and id(source) not in self._arrays:
+            return list(self._reads.get(variable, ()))
         value = self._value_of(trace, source)
         return [value] if value is not None and self._is_tracked(trace, value) else []
 
@@ -394,7 +395,8 @@ def _zeros(spec: TensorSpec) -> Any:
 def _size(shape: Shape) -> int:
     if not is_static(shape):
         raise ShapeError(f"A Jacobian needs a target of known shape, got {shape}.")
-    return math.prod(int(size) for size in shape)  # type: ignore[arg-type]
+    sizes: list[Any] = list(shape)
+    return math.prod(sizes)
 
 
 def _stacked(rows: Sequence[Any], axis: int) -> Any:

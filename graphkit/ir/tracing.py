@@ -86,24 +86,30 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
     def __bool__(self) -> bool:
         raise UnknownValueError(
-            f"The truth value of a traced tensor ({self.spec}) is not known while the graph is built. "
+            f"The truth value of a traced tensor ({self.spec}){_in_layer()} is not known while the graph is built. "
             "Use ops.where or ops.cond instead of `if`, ops.while_loop instead of `while`."
         )
 
     def __float__(self) -> float:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(
+            f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built."
+        )
 
     def __int__(self) -> int:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(
+            f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built."
+        )
 
     __index__ = __int__
 
     def __complex__(self) -> complex:
-        raise UnknownValueError(f"The values of a traced tensor ({self.spec}) are not known while the graph is built.")
+        raise UnknownValueError(
+            f"The values of a traced tensor ({self.spec}){_in_layer()} are not known while the graph is built."
+        )
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise UnknownValueError(
-            f"A traced tensor ({self.spec}) was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
+            f"A traced tensor ({self.spec}){_in_layer()} was passed to NumPy. Use graphkit.ops (or K.) instead of numpy inside a Lambda, "
             "a layer, a loss, a metric or the body of a loop; ops.take(array, i, axis=0) instead of array[i]."
         )
 
@@ -111,7 +117,7 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
     def numpy(self) -> Any:
         """Raise: a traced tensor has no numbers, and `hasattr(tensor, "numpy")` is False."""
         raise UnknownValueAttributeError(
-            f"A traced tensor ({self.spec}) has no `.numpy()`: its values are not known while the graph is built. "
+            f"A traced tensor ({self.spec}){_in_layer()} has no `.numpy()`: its values are not known while the graph is built. "
             "Use graphkit.ops on the tensor itself, or compile the model with run_eagerly=True."
         )
 
@@ -119,6 +125,11 @@ class Tracer(CarriesMask, Comparable, TensorOperators):
 
     def __repr__(self) -> str:
         return f"<Tracer {self.spec}>"
+
+
+def _in_layer() -> str:
+    scope = names.current_scope()
+    return f" in layer {scope!r}" if scope else ""
 
 
 class Measure:
@@ -163,6 +174,7 @@ class Trace:
         self.equations: list[Equation] = []
         self.captures: dict[Value, Value] = {}
         self.notes: dict[Any, Any] = {}  # data of other modules that lives as long as the trace
+        self.scopes: list[Any] = []  # the stateless scopes that are entered
         self.tapes: list[Any] = []  # the gradient tapes that are recording
         self.watched_arrays: dict[int, tuple[Any, Tracer]] = {}  # by id: arrays that tapes watch, and their tensors
         self.epoch = 0
@@ -176,6 +188,9 @@ class Trace:
 
     def read(self, variable: Variable) -> Any:
         """Return the current value of a variable."""
+        for scope in reversed(self.scopes):
+            if variable in scope.state_mapping:
+                return scope.state_mapping[variable]
         entry = self._variables.get(variable)
         if entry is None:
             value = Value(variable.spec, variable.path)
@@ -189,7 +204,8 @@ class Trace:
 
     def before(self, variable: Variable) -> Value:
         """Return the value that a variable has when the program starts."""
-        self.read(variable)
+        if variable not in self._variables:
+            self.read(variable)
         before: Value = self._variables[variable][0]
         return before
 
@@ -213,6 +229,9 @@ class Trace:
             raise ShapeError(
                 f"Variable {variable.path!r} has shape {variable.shape}; a value of shape {spec.shape} cannot be assigned to it."
             )
+        if self.scopes:
+            self.scopes[-1].state_mapping[variable] = value
+            return value
         self.read(variable)
         self._variables[variable][1] = self.lift(self._apart(value))
         return value

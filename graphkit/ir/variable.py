@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes, names
-from graphkit.core.errors import InvalidTypeError, NotBuiltError, ShapeError
+from graphkit.core.deferred import deferred
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.core.stamps import tick
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Comparable, TensorOperators
@@ -20,6 +21,7 @@ from graphkit.ir.spec import TensorSpec
 
 _autocast_dtype: ContextVar[str | None] = ContextVar("graphkit_autocast_dtype", default=None)
 _first_use = threading.RLock()
+_AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
 def current_autocast() -> str | None:
@@ -45,18 +47,18 @@ class Variable(Comparable, TensorOperators):
     loaded from a file it never runs, and no memory is allocated before.
 
     Args:
-        initializer: an array, or a function `(shape, dtype=...)` that returns one; a function needs `shape`.
+        initializer: an array, or a function `(shape, dtype=...)` that returns one, or the name of an initializer; a function needs `shape`.
         shape: ints.
         dtype: for a function `floatx()` by default; for an array its own dtype, with float64 converted to `floatx()`.
         trainable: whether training updates it.
         autocast: whether a layer that computes in another float dtype reads it in that dtype.
-        aggregation: accepted for compatibility with Keras, ignored.
-        synchronization: accepted for compatibility with Keras, ignored.
+        aggregation: "none", "mean", "sum" or "only_first_replica"; kept, without effect.
+        synchronization: kept, without effect.
         name: the last part of `path`; a generated name by default.
         layout: accepted for compatibility with Keras, ignored.
 
     Raises:
-        NotBuiltError: If `initializer` is a function and there is no `shape`.
+        InvalidArgumentError: If `initializer` is None, or a function without `shape`, or `aggregation` is unknown.
         ShapeError: If `shape` has an unknown size.
 
     Source: keras.Variable (Keras 3).
@@ -70,12 +72,14 @@ class Variable(Comparable, TensorOperators):
         "_name",
         "_regularizer",
         "_trainable",
+        "aggregation",
         "autocast",
         "changed",
         "made_trainable",
         "overwrite_with_gradient",
         "path",
         "spec",
+        "synchronization",
         "version",
     )
 
@@ -91,6 +95,13 @@ class Variable(Comparable, TensorOperators):
         name: str | None = None,
         layout: Any = None,
     ) -> None:
+        if aggregation not in _AGGREGATIONS:
+            raise InvalidArgumentError(
+                f"Invalid value for argument `aggregation`. Expected one of {_AGGREGATIONS}. Received: aggregation={aggregation!r}"
+            )
+        if isinstance(initializer, str):
+            initializer = deferred("initializers").get(initializer)
+        self.aggregation, self.synchronization = aggregation or "none", synchronization
         self._name = name or names.auto_name("variable")
         scope = names.current_scope()
         self.path = f"{scope}/{self._name}" if scope else self._name
@@ -193,7 +204,11 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        return eager(self.numpy()) if trace is None else trace.read(self)
+        if trace is not None:
+            return trace.read(self)
+        made = eager(self.numpy())
+        made.variable = self
+        return made
 
     def as_tensor(self) -> Any:
         """Return the variable as ops read it: itself, or cast to the compute dtype of the layer that is being called."""
@@ -217,7 +232,7 @@ class Variable(Comparable, TensorOperators):
         return np.array(self.array, dtype=dtype) if copy is None or copy or dtype else self.array
 
     def assign(self, value: Any) -> Any:
-        """Assign a value of the same shape, cast to the variable's dtype.
+        """Assign a value of the same shape, cast to the variable's dtype, and return that value.
 
         Raises:
             ShapeError: If the value has another shape.
@@ -226,7 +241,7 @@ class Variable(Comparable, TensorOperators):
         from graphkit.ir.tracing import current_trace
 
         trace = current_trace()
-        if trace is not None and not trace.is_eager:
+        if trace is not None and (trace.scopes or not trace.is_eager):
             return trace.write(self, value)
         array = np.asarray(value)
         if array.shape != self.shape:
@@ -235,7 +250,7 @@ class Variable(Comparable, TensorOperators):
             )
         np.copyto(self.array, array, casting="unsafe")
         self.version += 1
-        return self.array
+        return eager(array if array.dtype == self._array.dtype else array.astype(self._array.dtype))
 
     def assign_add(self, value: Any) -> Any:
         """Add `value` to the variable."""
@@ -284,12 +299,19 @@ class Variable(Comparable, TensorOperators):
 def _first_value(initializer: Any, shape: Sequence[int] | None, dtype: Any, path: str) -> np.ndarray[Any, Any]:
     if callable(initializer) and not isinstance(initializer, np.ndarray):
         if shape is None:
-            raise NotBuiltError(f"Variable {path!r} has an initializer function, so it needs a shape.")
+            raise InvalidArgumentError(
+                f"Variable {path!r}: when creating a Variable from an initializer, the `shape` argument should be specified. "
+                f"Received: initializer={initializer} and shape={shape}"
+            )
         if any(not isinstance(size, (int, np.integer)) for size in shape):
             raise ShapeError(f"Variable {path!r} must have a known shape, got {tuple(shape)}.")
         initializer = initializer(tuple(int(s) for s in shape), dtype=dtypes.standardize(dtype))
+    if initializer is None:
+        raise InvalidArgumentError(f"Variable {path!r} needs a value or an initializer, got None.")
     array = np.asarray(initializer)
     if dtype is None and array.dtype == np.float64:
         dtype = dtypes.floatx()
+    if dtype is None and array.dtype == np.int64 and isinstance(initializer, (int, list, tuple)):
+        dtype = "int32"  # Python ints
     wanted = dtypes.to_numpy(dtypes.standardize(dtype)) if dtype is not None else array.dtype
     return np.array(array, dtype=wanted, order="C")

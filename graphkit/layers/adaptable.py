@@ -86,8 +86,12 @@ class LowRank(AdapterArguments, BuiltInLayer):
         """Name weights created inside as in `build`, and invalidate programs that were compiled with the old weights."""
         for variable in self._own_variables:
             variable.share(variable.array.copy())
-        with names.scope_is(self.path or self.name), tracing(None), self._unlocked():
-            yield
+        building, self._building = self._building, True  # so that `add_weight` adds no scope of its own
+        try:
+            with names.scope_is(self.path or self.name), tracing(None), self._unlocked():
+                yield
+        finally:
+            self._building = building
 
     # ----- the weight -----
 
@@ -257,11 +261,11 @@ class Adaptable(QuantizationArguments, LowRank):
         if self.own_policy.quantization_mode is None:
             self.dtype_policy = f"{scheme.policy_mode(self)}_from_{self.own_policy.name}"
 
-    def quantized_build(self, input_shape: Any, mode: Any, config: Any = None) -> None:
+    def quantized_build(self, kernel_shape: Any, mode: Any, config: Any = None) -> None:
         """Create the weights of a quantized layer, without values. Source: keras Dense.quantized_build.
 
         Args:
-            input_shape: the shape of the float weight.
+            kernel_shape: the shape of the float weight.
             mode: "int8", "int4", "float8", "gptq" or "awq".
             config: a config from `graphkit.quantizers`.
 
@@ -269,7 +273,7 @@ class Adaptable(QuantizationArguments, LowRank):
             UnsupportedError: the layer does not have this mode.
         """
         scheme = self._scheme_of(mode)
-        self.main_shape = tuple(input_shape)
+        self.main_shape = tuple(kernel_shape)
         self.quantization_config = self.quantization_config if config is None else config
         scheme.build(self)
         self.is_quantized = True
@@ -282,7 +286,7 @@ class Adaptable(QuantizationArguments, LowRank):
             reversible = hasattr(self, "tie_weights")
             return [n.removeprefix("_") for n in names if reversible or not n.startswith("reverse_")]
 
-        of_modes = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
+        of_modes: dict[str | None, list[str]] = {mode: public(scheme.weight_names(self)) for mode, scheme in self.schemes.items()}
         return {None: public(self.weight_names), **of_modes}
 
     def _check_quantizable(self, mode: str) -> None:

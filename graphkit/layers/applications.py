@@ -26,9 +26,7 @@ class LayerScale(BuiltInLayer):
 
     def build(self, input_shape: Any) -> None:
         """Create the factors (projection_dim,)."""
-        self.gamma = self.add_weight(
-            shape=(self.projection_dim,), initializer=initializers.Constant(self.init_values)
-        )
+        self.gamma = self.add_weight(shape=(self.projection_dim,), initializer=initializers.Constant(self.init_values))
 
     def call(self, inputs: Any) -> Any:
         """Return the scaled inputs."""

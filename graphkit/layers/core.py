@@ -258,6 +258,10 @@ class Embedding(EmbeddingsArguments, Adaptable):
     def embeddings(self, value: Any) -> None:
         self._embeddings = value
 
+    def quantized_build(self, embeddings_shape: Any, mode: Any, config: Any = None) -> None:
+        """Create the weights of a quantized layer, without values: see `Dense.quantized_build`."""
+        super().quantized_build(embeddings_shape, mode, config)
+
     def call(self, inputs: Any) -> Any:
         """Return the rows for integers (batch, ...), as (batch, ..., output_dim)."""
         places, scheme = ops.cast(inputs, "int32"), self.scheme

@@ -21,6 +21,7 @@ class BuiltInLayer(Declared, Layer, kw_only=True):
     """
 
     passes_on = True
+    takes_numbers = False
 
     # Keyword arguments of every layer; a layer that shows one in its signature lists it in `argument_order`.
     activity_regularizer: Any = argument(default=None, hidden=True, for_base=True, saved=False)

@@ -14,10 +14,9 @@ import numpy as np
 
 from graphkit.core import nest
 from graphkit.core.dims import Dim
-from graphkit.engine.call import ProgramCall, with_gradient
+from graphkit.engine.call import CompiledProgram
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.primitive import as_array
-from graphkit.ir.program import Program
 from graphkit.ir.recording import Recorded, resolved
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Measure, current_trace, trace_on_samples
@@ -38,28 +37,10 @@ _KEYS = (bool, int, str, bytes, type(None), np.dtype, Dim)  # arguments that are
 class _CompiledCall(NamedTuple):
     """A compiled call. `structure` holds the indices of the outputs, their masks and the losses among the program's results."""
 
-    program: Program
-    plain: ProgramCall
-    recorded: dict[tuple[int, ...], ProgramCall]  # by the inputs that a gradient tape differentiates by
+    call: CompiledProgram
     structure: Any
     masked: list[int]  # the outputs that have a mask
     owners: list[Layer]  # the layers that added the losses
-
-    def run(self, arrays: Sequence[Any]) -> Sequence[Any]:
-        """Return the program's results; under a gradient tape record them as one call."""
-        trace = current_trace()
-        if trace is None:
-            return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
-        variables = [s.variable for s in self.program.state]
-        wanted = [i for i, array in enumerate(arrays) if isinstance(array, Recorded) and array.trace is trace]
-        wanted += [i for i, v in enumerate(variables, len(arrays)) if any(tape.watches(v) for tape in trace.tapes)]
-        if not wanted:
-            return self.plain.evaluate(arrays, {})  # type: ignore[no-any-return]
-        call = self.recorded.get(tuple(wanted))
-        if call is None:
-            shown = [True] * len(self.program.outputs)
-            call = self.recorded[tuple(wanted)] = with_gradient(self.program, wanted, shown)
-        return call.bind(*arrays, *variables)  # type: ignore[no-any-return]
 
 
 class EagerCalls:
@@ -85,14 +66,28 @@ class EagerCalls:
         """Return the layer's outputs for arrays."""
         args, kwargs = resolved([args, kwargs])
         leaves = nest.flatten([list(args), kwargs])
-        if parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
+        trace = current_trace()
+        in_scope = trace is not None and trace.scopes  # plans read and write the variables themselves
+        if in_scope or parts_of(self._layer).foreign or not all(_is_compilable(leaf) for leaf in leaves):
             return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in leaves])
+        given = leaves
         masks = [getattr(leaf, "mask", None) if isinstance(leaf, _TENSORS) else None for leaf in leaves]
         leaves = [_leaf(v) for v in leaves]
         arrays = [leaf for leaf in leaves if isinstance(leaf, _ARRAYS)]
         arrays += [np.asarray(mask) for mask in masks if mask is not None]
         kept = self._compiled_call(args, kwargs, leaves, masks, arrays)
-        return self._results(kept, kept.run(arrays))
+        if self._gives_inner_results(kept):
+            return self._call_directly(args, kwargs, [_for_user(leaf) for leaf in given])
+        return self._results(kept, kept.call(arrays))
+
+    def _gives_inner_results(self, kept: _CompiledCall) -> bool:
+        """Return whether a gradient tape records a model with several outputs, one of which others may depend on.
+
+        Gradients of one output by another exist only if the layers between them are recorded one by one.
+        """
+        trace = current_trace()
+        recorded = trace is not None and trace.is_eager
+        return recorded and len(nest.flatten(kept.structure[0])) > 1 and len(parts_of(self._layer).layers) > 1
 
     def _call_directly(self, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Any]) -> Any:
         """Run `call` itself. The outermost call copies outputs that share memory with the arguments."""
@@ -155,7 +150,7 @@ class EagerCalls:
 
         packed = nest.pack([list(args), kwargs], specs)
         program, structure, measures = trace_on_samples(run, (packed, mask_specs), [as_array(a) for a in arrays])
-        return _CompiledCall(program, ProgramCall(program), {}, structure, masked, owners), measures
+        return _CompiledCall(CompiledProgram(program), structure, masked, owners), measures
 
     def _results(self, kept: _CompiledCall, results: Sequence[Any]) -> Any:
         """Return the outputs with their masks, and append the losses to the layers that added them."""

@@ -26,7 +26,8 @@ class Lambda(Layer):
 
     Args:
         function: called with the inputs and `arguments`, and with `mask` and `training` if it has variables of these names (as in Keras).
-        output_shape: accepted for old scripts; the shape is found by tracing.
+        output_shape: the shape of the output without the batch axis, or a function of the input's shape. Needed only for a function
+            that needs numbers (NumPy inside); otherwise the shape is found by tracing.
         mask: the mask of the outputs, or a function (inputs, mask) -> mask.
         arguments: a dict of further keyword arguments of the function.
 
@@ -35,6 +36,8 @@ class Lambda(Layer):
 
     Source: keras.layers.Lambda.
     """
+
+    drops_masks = False  # a function that returns its input returns the input's mask as well, as in Keras
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Lambda(Layer):
                 f"Lambda {self.name!r} expects a function, got {type(function).__name__}: {function!r:.80}."
             )
         self.function = function
+        self._needs_numbers = False  # whether tracing it failed
         self.output_shape_argument = output_shape
         self.mask = mask
         self.arguments = dict(arguments or {})
@@ -64,6 +68,17 @@ class Lambda(Layer):
         if "training" in known and "training" not in given:
             given["training"] = training
         return self.function(inputs, **given)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the shape by `output_shape` if the function needs numbers; otherwise that of its result."""
+        declared = self.output_shape_argument
+        if declared is None or not self._needs_numbers:
+            return super().compute_output_shape(input_shape)
+        return declared(input_shape) if callable(declared) else (input_shape[0], *declared)
+
+    def _declares_output_shape(self) -> bool:
+        self._needs_numbers = True
+        return self.output_shape_argument is not None
 
     def compute_mask(self, inputs: Any, mask: Any = None) -> Any:
         """Return the constructor's `mask`, called if it is a function."""

@@ -13,10 +13,12 @@ import numpy as np
 from graphkit import dtype_policies as policies
 from graphkit.core import names, nest
 from graphkit.core.errors import (
+    GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
     NotBuiltError,
     UnknownArgumentError,
+    UnknownValueError,
     UnsupportedError,
 )
 from graphkit.core.recording import has_own_config, our_class, recorded_config, whole_recorded_config
@@ -26,7 +28,9 @@ from graphkit.core.signatures import signature_of
 from graphkit.graph.operation import Operation
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.ir.eager_tensor import EagerTensor
+from graphkit.ir.primitive import PRIMITIVES
 from graphkit.ir.recording import is_tracing
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.tracing import Tracer, current_trace, tracing
 from graphkit.ir.variable import Variable, autocast_scope
 from graphkit.layers.context import call_context, current_context
@@ -44,8 +48,8 @@ _OPTIONAL_CONFIG = ("quantization_config", "lora_rank", "lora_alpha", "gptq_unpa
 _UNSTAMPED = (
     "_build_shapes", "_building", "_call_specs", "_eager", "_initial_epoch", "_jit_compile", "_locked", "_losses", "_path",
     "_run_eagerly", "_trainable", "_weights", "built", "compile_state", "compiled", "history", "loss", "nodes", "optimizer",
-    "predict_function",
-    "steps_per_execution", "stop_training", "test_function", "train_function", "trainable",
+    "predict_function", "steps_per_execution", "stop_evaluating", "stop_predicting", "stop_training", "test_function",
+    "train_function", "trainable",
 )  # fmt: skip
 
 
@@ -70,6 +74,8 @@ class Layer(WeightedOperation):
     unstamped: ClassVar[frozenset[str]] = frozenset(_UNSTAMPED)
     supports_masking: ClassVar[bool] = False
     supports_jit: ClassVar[bool] = True  # a flag of Keras, without effect here
+    takes_numbers: ClassVar[bool] = True  # whether it may be called on Python numbers, or lists of them
+    drops_masks: ClassVar[bool] = True  # whether an input that is returned as it is loses its mask, unless masks are passed on
     built_at_once: ClassVar[bool] = False  # whether it counts as built from the start, because it has no weights
     uses_batch_statistics: ClassVar[bool] = False  # whether samples of a batch affect each other during training
 
@@ -101,9 +107,9 @@ class Layer(WeightedOperation):
         self._input_shape_argument = pop_shape_argument(kwargs)
         if kwargs:
             known = list(dict.fromkeys([*config_names(type(self)), *_BASE_ARGUMENTS]))
-            hints = "".join(did_you_mean(k, known) for k in kwargs)
+            hints = "".join(did_you_mean(k, known) for k in list(kwargs)[:3])
             raise UnknownArgumentError(
-                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs!s:.400}.{hints} It accepts {', '.join(known)}."
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {_shown(kwargs)}.{hints} It accepts {', '.join(known)}."
             )
 
     # ----- building -----
@@ -212,7 +218,7 @@ class Layer(WeightedOperation):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise InvalidTypeError(
-                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {signature}."
+                f"{type(self).__name__}.call() of layer {self.name!r}: {error}. It accepts {list(signature.parameters)[1:]}."
             ) from None
         return dict(list(bound.arguments.items())[1:])  # without the layer itself
 
@@ -294,11 +300,38 @@ class Layer(WeightedOperation):
     def _infer_output(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         scope = nullcontext() if self._building else names.name_scope(self.name)
         with scope, call_context(), autocast_scope(self._autocast_dtype()):
-            return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            try:
+                return self.infer([nest.map_structure(self._autocast_symbolic, a) for a in args], kwargs)
+            except UnknownValueError as error:
+                return self._declared_output(args, kwargs, error)
+
+    def _declared_output(self, args: tuple[Any, ...], kwargs: dict[str, Any], error: UnknownValueError) -> Any:
+        """Return the specs that the layer declares for its outputs, where `call` needs numbers and so cannot be traced.
+
+        Raises:
+            UnknownValueError: the layer declares none.
+        """
+        if not self._declares_output_shape():
+            raise type(error)(
+                f"Layer {self.name!r} ({type(self).__name__}) cannot be called on symbolic tensors: its call() needs numbers. {error} "
+                "Or define compute_output_shape(self, input_shape) in it; then it runs with the numbers, without being compiled."
+            ) from error
+        tensors = {f"{k}_shape": shapes_of(v) for k, v in kwargs.items() if _holds_tensors(v)}
+        made = self.compute_output_shape(*(shapes_of(a) for a in args), **tensors)
+        return nest.map_structure(lambda t: t.spec, symbolic_of_shapes(made, self.compute_dtype))
+
+    def _declares_output_shape(self) -> bool:
+        return type(self).compute_output_shape is not Layer.compute_output_shape
 
     def _refuse_wrong_leaves(self, args: tuple[Any, ...]) -> None:
         if args and args[0] is None and len(args) == 1:
             raise InvalidTypeError(f"Inputs to a layer should be tensors. Got 'None' as input for layer {self.name!r}.")
+        leaves = nest.flatten(list(args[:1]))
+        if leaves and not self.takes_numbers and all(isinstance(leaf, (int, float)) for leaf in leaves):
+            raise InvalidArgumentError(
+                f"Only input tensors may be passed as positional arguments. Layer {self.name!r} ({type(self).__name__}) was called on "
+                f"{args[0]!r:.80}: pass an array, such as np.array({args[0]!r:.40})."
+            )
         for value in args if len(args) > 1 else ():
             if isinstance(value, (bool, int, float)):
                 raise InvalidTypeError(
@@ -326,6 +359,7 @@ class Layer(WeightedOperation):
             outputs = self.call(*args, **call.kwargs)
             if not is_tracing():
                 outputs = nest.map_structure(_as_eager, outputs)
+            outputs = self._without_masks_of_inputs(outputs, call)
             if self.activity_regularizer is not None:
                 self.add_loss([self._activity_penalty(o) for o in nest.flatten(outputs) if o is not None])
             self._set_masks(call, outputs)
@@ -336,6 +370,16 @@ class Layer(WeightedOperation):
         from graphkit import ops
 
         return ops.true_divide(self.activity_regularizer(output), ops.cast(ops.shape(output)[0], output.dtype))
+
+    def _without_masks_of_inputs(self, outputs: Any, call: PreparedCall) -> Any:
+        """Drop the mask of an input that a built-in layer returns unchanged, if the layer does not pass masks on."""
+        if self.supports_masking or self._makes_masks() or not self.drops_masks or our_class(type(self)) is not type(self):
+            return outputs
+        masked = [t for t in nest.flatten(list(call.tensors.values())) if getattr(t, "mask", None) is not None]
+        if not masked:
+            return outputs
+        copied = PRIMITIVES["identity"].bind
+        return nest.map_structure(lambda o: copied(o) if any(o is t for t in masked) else o, outputs)
 
     def _set_masks(self, call: PreparedCall, outputs: Any) -> None:
         """Attach the masks from `compute_mask` to the outputs. A mask passed as an argument overrides that of the input."""
@@ -378,6 +422,44 @@ class Layer(WeightedOperation):
         shapes = [*args, *kwargs.values()]
         inputs = [symbolic_of_shapes(shape, self.compute_dtype) for shape in shapes]
         return nest.map_structure(lambda t: t.shape, self.compute_output_spec(*inputs))
+
+    def stateless_call(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        *args: Any,
+        return_losses: bool = False,
+        **kwargs: Any,
+    ) -> tuple[Any, ...]:
+        """Call the layer with other values of its variables, which stay as they are.
+
+        Args:
+            trainable_variables: a value for each of `trainable_variables`.
+            non_trainable_variables: a value for each of `non_trainable_variables`.
+            *args, **kwargs: the arguments of the call.
+            return_losses: whether to return `losses` as well.
+
+        Returns:
+            The outputs, the new values of `non_trainable_variables`, and with `return_losses` the losses.
+
+        Raises:
+            InvalidArgumentError: the layer is not built, or the values do not fit its variables.
+
+        Source: keras Layer.stateless_call.
+        """
+        kind = type(self).__name__
+        if not self.built:
+            raise InvalidArgumentError(
+                f"To call stateless_call, {kind} must be built (i.e. its variables must have been already created). You can build it by "
+                "calling it on some data."
+            )
+        mapping = with_values(self.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        with StatelessScope(mapping) as scope:
+            outputs = self(*args, **kwargs)
+            losses = self.losses if return_losses else []
+        after = values_after(scope, self.non_trainable_variables)
+        return (outputs, after, losses) if return_losses else (outputs, after)
 
     # ----- losses -----
 
@@ -520,6 +602,10 @@ class Layer(WeightedOperation):
         try:
             made = cls(**arguments)
         except TypeError as error:
+            if "missing" in str(error) and not isinstance(error, GraphKitError):
+                raise InvalidTypeError(
+                    f"Error when deserializing class {cls.__name__!r} using config={_shown(config)}.\n\nException encountered: {error}"
+                ) from error
             if "multiple values" not in str(error):
                 raise
             raise InvalidTypeError(
@@ -647,3 +733,10 @@ def _holds_tensors(value: Any) -> bool:
     if isinstance(value, (list, tuple)):
         return any(_holds_tensors(v) for v in value)
     return isinstance(value, Mapping) and any(_holds_tensors(v) for v in value.values())
+
+
+def _shown(config: Mapping[str, Any]) -> str:
+    """Return a config for a message, without the end of long values and of a long config."""
+    texts = {key: repr(value) for key, value in list(config.items())[:6]}
+    entries = [f"{key!r}: {text if len(text) <= 60 else text[:57] + '...'}" for key, text in texts.items()]
+    return "{" + ", ".join([*entries, *([f"... {len(config) - 6} more"] if len(config) > 6 else [])]) + "}"

@@ -87,6 +87,8 @@ class Reshape(BuiltInLayer):
 def _filled(old: tuple[Any, ...], new: tuple[int, ...]) -> tuple[Any, ...] | None:
     """Return `new` with -1 inferred without the batch axis where the sizes are known; None if the number of elements does not fit."""
     whole, known = product(old), product(tuple(s for s in new if s != -1))
+    if not isinstance(whole, int) and isinstance(known, int) and known and -1 in new:
+        return tuple(whole // known if size == -1 else size for size in new)
     if not isinstance(whole, int) or not isinstance(known, int):
         return new
     if -1 not in new:

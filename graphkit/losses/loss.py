@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from graphkit import ops
 from graphkit.core import dtypes, names, nest
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize
 from graphkit.ir.tracing import Tracer
 from graphkit.ops._convert import shape_of, tensor
@@ -73,7 +73,7 @@ class Loss(Configurable):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         """Return the value of each sample; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no call(y_true, y_pred)")
+        raise UnsupportedError(f"{type(self).__name__} defines no call(y_true, y_pred)")
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments without the dtype, as Keras does."""

@@ -417,7 +417,7 @@ class AUC(_Confusion):
         if not self._kept:
             return 0.0
         if self.curve == "PR" and self.summation_method == "interpolation":
-            return self._over_labels(self._interpolated())
+            return self.interpolate_pr_auc()
         x, y = self._points()
         heights = {
             "interpolation": lambda: ops.true_divide(ops.add(y[:-1], y[1:]), 2.0),
@@ -436,6 +436,10 @@ class AUC(_Confusion):
         scale, none = ratio(ops.add(tp, fn), ops.add(tn, fp)), ops.equal(tp, 0.0)
         gains = [ops.subtract(1.0, ops.multiply(scale, ratio(part, tp))) for part in (fn, fp)]
         return ops.maximum(ops.where(none, 0.0, gains[0]), 0.0), ops.where(none, 1.0, gains[1])
+
+    def interpolate_pr_auc(self) -> Any:
+        """Return the area under the precision-recall curve, with interpolated precision. Source: keras.metrics.AUC."""
+        return self._over_labels(self._interpolated())
 
     def _interpolated(self) -> Any:
         """Interpolate the precision between thresholds as Davis and Goadrich do; returns the area of each interval."""

@@ -10,7 +10,9 @@ import numpy as np
 from graphkit import ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
+from graphkit.core.errors import InvalidTypeError, UnsupportedError
 from graphkit.core.serialization import Configurable, deserialize, keras_class, serialize, takes_any
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.variable import Variable
 from graphkit.losses.loss import mask_weights, ratio, same_rank
 from graphkit.ops._convert import shape_of, tensor
@@ -92,11 +94,43 @@ class Metric(Configurable):
 
     def update_state(self, *args: Any, **kwargs: Any) -> None:
         """Update the state with a batch; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no update_state(...)")
+        raise UnsupportedError(f"{type(self).__name__} defines no update_state(...)")
 
     def result(self) -> Any:
         """Return the result so far; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no result()")
+        raise UnsupportedError(f"{type(self).__name__} defines no result()")
+
+    def stateless_update_state(self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any) -> list[Any]:
+        """Return the values of the state after an update from other values, which changes nothing. Source: keras Metric.
+
+        Args:
+            metric_variables: A value for each of `variables`.
+            *args, **kwargs: The arguments of `update_state`.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        with StatelessScope(self._mapping(metric_variables)) as scope:
+            self.update_state(*args, **kwargs)
+        return values_after(scope, self.variables)
+
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
+        """Return the result for other values of the state. Source: keras Metric.stateless_result.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        with StatelessScope(self._mapping(metric_variables)):
+            return self.result()
+
+    def stateless_reset_state(self) -> list[Any]:
+        """Return the initial values of the state, which stays as it is. Source: keras Metric.stateless_reset_state."""
+        with StatelessScope() as scope:
+            self.reset_state()
+        return values_after(scope, self.variables)
+
+    def _mapping(self, values: Sequence[Any]) -> list[tuple[Variable, Any]]:
+        return with_values(self.variables, values, "metric_variables", type(self).__name__)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Update the state with a batch, and return the result so far."""
@@ -207,6 +241,8 @@ class MeanMetricWrapper(Mean):
         """Update the mean with a batch; samples that the mask of `y_pred` excludes do not count."""
         mask = getattr(y_pred, "mask", None)
         values = self.fn(y_true, y_pred, **self.kwargs)
+        if values is None:
+            raise InvalidTypeError(f"Metric {self.name!r}: its function returned None; return a tensor of values.")
         weight = mask_weights(sample_weight, mask, self._dtype, "sum")
         if weight is not None:  # without weights the mask of the values has no effect, as in Keras
             weight = mask_weights(weight, self.own_mask(y_true, values), self._dtype, "sum")

@@ -273,14 +273,27 @@ def to_array(value: Any, label: str) -> Array:
     try:
         array = value if isinstance(value, np.ndarray) else np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"{label} is ragged: {error}") from None
+        raise ShapeError(
+            f"{label} is ragged: its parts have different lengths. Pad them to one length, for example with "
+            "keras.utils.pad_sequences."
+        ) from error
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8", "replace").astype(object)
     if array.dtype.kind == "U":
         return array.astype(object)
     if array.dtype == object and not all(isinstance(v, (str, bytes)) for v in array.flat):
         raise InvalidTypeError(f"{label} must be an array of numbers or strings, got objects: {value!r:.60}.")
-    return array
+    return _decoded(array) if array.dtype == object else array
+
+
+def _decoded(texts: Any) -> Any:
+    """Return texts with bytes as UTF-8: onnxruntime would read the notation b'...' of bytes as the text."""
+    texts = texts.view(np.ndarray)
+    if not any(isinstance(v, bytes) for v in texts.flat):
+        return texts
+    made = np.empty(texts.shape, object)
+    made.reshape(-1)[:] = [v.decode("utf-8", "replace") if isinstance(v, bytes) else v for v in texts.flat]
+    return made
 
 
 def _check_kind(info: InputInfo, value: Any, label: str) -> None:

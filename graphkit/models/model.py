@@ -93,6 +93,13 @@ class Model(Trainer, Layer):
             f"No such layer: {name}. Existing layers are: {known[:40]}{' ...' if len(known) > 40 else ''}.{did_you_mean(str(name), known)}"
         )
 
+    def get_quantization_layer_structure(self, mode: str | None = None) -> Any:
+        """Return None; a model may override it to describe its blocks for "gptq", which graphkit does not calibrate.
+
+        Source: keras.Model.get_quantization_layer_structure.
+        """
+        return None
+
     def quantize(
         self, mode: Any = None, config: Any = None, filters: Any = None, type_check: bool = True, **kwargs: Any
     ) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from graphkit.core.deferred import deferred
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 
 
 class Trainer:
@@ -15,7 +17,7 @@ class Trainer:
         compile_state: The losses, metrics and compiled steps that belong to the arguments of `compile`; None before it.
         optimizer: The optimizer passed to `compile`, or set; None before.
         loss: The loss passed to `compile`, or set; None before.
-        stop_training: Set by callbacks to end `fit` after the current step.
+        stop_training, stop_evaluating, stop_predicting: Set by callbacks to end `fit`, `evaluate` or `predict` after the current step.
         steps_per_execution: The number of steps between two calls of the methods of callbacks for batches.
         train_function, test_function, predict_function: What `make_train_function` and the others made; None before.
     """
@@ -25,6 +27,8 @@ class Trainer:
     optimizer: Any
     loss: Any
     stop_training: bool
+    stop_evaluating: bool
+    stop_predicting: bool
     steps_per_execution: int
     train_function: Any
     test_function: Any
@@ -38,7 +42,7 @@ class Trainer:
         self.compile_state = None
         self.optimizer = None
         self.loss = None
-        self.stop_training = False
+        self.stop_training = self.stop_evaluating = self.stop_predicting = False
         self.steps_per_execution = 1
         self.train_function = self.test_function = self.predict_function = None
         self._run_eagerly = False
@@ -283,6 +287,39 @@ class Trainer:
         Source: keras.Model.predict_step (TensorFlow and PyTorch backends).
         """
         return deferred("steps").predict_step(self, data)
+
+    def stateless_compute_loss(
+        self,
+        trainable_variables: Sequence[Any],
+        non_trainable_variables: Sequence[Any],
+        metrics_variables: Sequence[Any],
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tuple[Any, tuple[Any, list[Any], list[Any]]]:
+        """Compute the loss with other values of the variables, which stay as they are. Source: keras.Model.stateless_compute_loss.
+
+        Args:
+            trainable_variables, non_trainable_variables, metrics_variables: A value for each of these variables.
+            x, y, y_pred, sample_weight, training: As for `compute_loss`.
+
+        Returns:
+            The loss, and the three lists with their values after it.
+
+        Raises:
+            InvalidArgumentError: The values do not fit the variables.
+        """
+        model: Any = self
+        kind = type(self).__name__
+        mapping = with_values(model.trainable_variables, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(model.non_trainable_variables, non_trainable_variables, "non_trainable_variables", kind)
+        mapping += with_values(model.metrics_variables, metrics_variables, "metrics_variables", kind)
+        with StatelessScope(mapping) as scope:
+            loss = self.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, training=training)
+        after = [values_after(scope, v) for v in (model.non_trainable_variables, model.metrics_variables)]
+        return loss, (trainable_variables, after[0], after[1])
 
     def compute_loss(
         self, x: Any = None, y: Any = None, y_pred: Any = None, sample_weight: Any = None, training: bool = True

@@ -10,9 +10,17 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import DTypeError, InvalidTypeError, ShapeError, UnknownSizeError
+from graphkit.core.errors import (
+    DTypeError,
+    InvalidTypeError,
+    ShapeError,
+    SymbolicValueError,
+    UnknownSizeError,
+    UnknownValueError,
+)
+from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import as_array
-from graphkit.ir.tracing import Tracer, current_trace
+from graphkit.ir.tracing import Tracer, current_trace, only_shapes
 from graphkit.ir.variable import Variable
 from graphkit.ops._rules import show
 
@@ -115,12 +123,17 @@ def _array(value: Any) -> np.ndarray[Any, Any]:
         from graphkit.ops.shaping import stack
 
         return stack([tensor(v) for v in value])  # type: ignore[no-any-return]
+    if isinstance(value, Symbolic) or (isinstance(value, (list, tuple)) and any(isinstance(v, Symbolic) for v in _leaves(value))):
+        raise SymbolicValueError(
+            f"{value!r:.100} is symbolic, and this function is no op of the graph. Call it in a layer's `call` or in a Lambda."
+        )
     try:
         array = as_array(value)
     except ValueError as error:
         raise ShapeError(
-            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: {error}."
-        ) from None
+            f"Expected a tensor or something array-like, got a ragged {type(value).__name__}: its parts have different lengths. Pad them "
+            "to one length, for example with keras.utils.pad_sequences."
+        ) from error
     if (
         array.dtype == object
         and not isinstance(value, (np.ndarray, str))
@@ -192,6 +205,20 @@ def shape_of(value: Any) -> Shape:
     return tuple(value.shape)
 
 
+def assume_size(x: Any, axis: int, size: Any) -> Any:
+    """Where only shapes are inferred, return `x` with its unknown size along `axis` taken as `size`; else return `x`.
+
+    The program that will run is traced with the actual sizes, so a wrong assumption is found there.
+    """
+    if not (isinstance(shape_of(x)[axis], Dim) and isinstance(size, int) and only_shapes(x)):
+        return x
+    from graphkit.ops.shaping import reshape_p
+
+    sizes = list(shape_of(x))
+    sizes[axis] = size
+    return reshape_p.bind(x, shape=tuple(sizes))
+
+
 def size_argument(value: Any, where: str, free: bool = True) -> Any:
     """Check a size given by a caller: an int, or with `free` also the size of a free axis inside a traced function.
 
@@ -199,6 +226,7 @@ def size_argument(value: Any, where: str, free: bool = True) -> Any:
 
     Raises:
         UnknownSizeError: the size is None, which `ops.shape` of a symbolic tensor returns for a free axis.
+        UnknownValueError: the size is a traced tensor.
         InvalidTypeError: the size is not an integer.
     """
     if isinstance(value, Dim) and free:
@@ -210,6 +238,10 @@ def size_argument(value: Any, where: str, free: bool = True) -> Any:
             "Keras. Give the axis a fixed size, take the size from a tensor (ops.zeros_like, -1 in ops.reshape), or compute it in "
             "a layer's call or a Lambda, where the sizes are known."
         )
+    if isinstance(value, Variable):
+        value = value.value
+    if isinstance(value, Tracer):
+        raise UnknownValueError(f"{where} must be an integer, got {value!r:.80}, whose value is not known while it is traced.")
     if isinstance(value, np.ndarray) and value.size == 1 and value.dtype.kind in "iu":
         return int(value.item())
     try:

@@ -11,7 +11,17 @@ from graphkit.core import dtypes
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.tracing import Tracer
-from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, promote, reals, shape_of, tensor
+from graphkit.ops._convert import (
+    as_float,
+    assume_size,
+    canonical_axis,
+    counted,
+    dtype_name,
+    promote,
+    reals,
+    shape_of,
+    tensor,
+)
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import broadcast, show, ufunc
 from graphkit.ops.elementwise import (
@@ -25,6 +35,7 @@ from graphkit.ops.elementwise import (
     equal,
     exp,
     floor,
+    greater,
     greater_equal,
     isfinite,
     isinf,
@@ -424,7 +435,9 @@ def saturate_cast(x: Any, dtype: Any) -> Any:
     Source: keras.ops.saturate_cast.
     """
     (x,), wanted = reals("saturate_cast", x), dtypes.standardize(dtype)
-    if wanted == "bool" or dtype_name(x) == "bool":
+    if wanted == "bool":
+        return x if dtype_name(x) == "bool" else greater(x, 0)  # clamped to 0 and 1
+    if dtype_name(x) == "bool":
         return cast(x, wanted)
     kind = dtypes.to_numpy(wanted)
     info: Any = np.iinfo(kind) if dtypes.is_int(wanted) else np.finfo(kind) if wanted != "bfloat16" else None
@@ -513,6 +526,8 @@ def cross(x1: Any, x2: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, a
     if axis is not None:
         axisa = axisb = axisc = axis
     a, b = moveaxis(a, axisa, -1), moveaxis(b, axisb, -1)
+    if 3 in (shape_of(a)[-1], shape_of(b)[-1]):  # then the result has 3 elements, whatever the other has
+        a, b = assume_size(a, a.ndim - 1, 3), assume_size(b, b.ndim - 1, 3)
     sizes = shape_of(a)[-1], shape_of(b)[-1]
     if any(size not in (2, 3) for size in sizes):
         raise ShapeError(

@@ -11,6 +11,7 @@ from graphkit.core.dims import Dim
 from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import only_shapes
 from graphkit.ops._attention_kernels import FLOOR, prepare_attention, prepare_attention_grad, scratch
 from graphkit.ops._convert import dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
@@ -159,9 +160,12 @@ def dot_product_attention(
     kind = dtypes.result_type(dtype_name(query), "float32")
     size = shape_of(query)[-1]
     if scale is None and isinstance(size, Dim):
-        raise ShapeError(
-            f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given."
-        )
+        if only_shapes(query):
+            scale = 1.0
+        else:
+            raise ShapeError(
+                f"dot_product_attention: the head size of query {show(shape_of(query))} must be known, or scale given."
+            )
     factor = 1.0 / math.sqrt(float(size)) if scale is None else scale  # type: ignore[arg-type]
     allowed = None if mask is None else cast(mask, "bool")
     if is_causal:

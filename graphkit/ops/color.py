@@ -9,9 +9,9 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
-from graphkit.ops._convert import as_float, dtype_name, promote, shape_of, tensor
+from graphkit.ops._convert import as_float, assume_size, dtype_name, promote, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import show
+from graphkit.ops._rules import same_sizes, show
 from graphkit.ops.arithmetic import log10
 from graphkit.ops.convolution import conv
 from graphkit.ops.elementwise import (
@@ -80,6 +80,7 @@ def rgb_to_grayscale(images: Any, data_format: Any = None) -> Any:
     Source: keras.ops.image.rgb_to_grayscale.
     """
     x, axis = images_of(images), channels_axis(data_format)
+    x = assume_size(x, axis, 3)
     if shape_of(x)[axis] not in (1, 3):
         raise ShapeError(
             f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). Received input with shape: images.shape={show(shape_of(x))}"
@@ -95,7 +96,7 @@ def rgb_to_grayscale(images: Any, data_format: Any = None) -> Any:
 
 
 def _planes(x: Any, axis: int) -> list[Any]:
-    return [squeeze(plane, axis) for plane in split(x, 3, axis=axis)]
+    return [squeeze(plane, axis) for plane in split(assume_size(x, axis, 3), 3, axis=axis)]
 
 
 @operation("RGBToHSV", "image", tensors="images")
@@ -172,7 +173,7 @@ def psnr(x1: Any, x2: Any, max_val: float) -> Any:
     Source: keras.ops.psnr.
     """
     a, b = promote(x1, x2, to_float=True)
-    if shape_of(a) != shape_of(b):
+    if not same_sizes(shape_of(a), shape_of(b)):
         raise ShapeError(f"Input shapes {show(shape_of(a))} and {show(shape_of(b))} must match for PSNR calculation. ")
     peak = 20.0 * float(np.log10(max_val))
     return subtract(peak, multiply(log10(mean(square(subtract(a, b)))), 10.0))

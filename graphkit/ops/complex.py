@@ -12,7 +12,7 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.program import Atom, Equation, Value
 from graphkit.ir.simplify import Producers, rewrite
 from graphkit.ir.spec import TensorSpec
-from graphkit.ops._convert import as_float, cast_to, dtype_name, reals, shape_of, tensor
+from graphkit.ops._convert import as_float, assume_size, cast_to, dtype_name, reals, shape_of, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.arithmetic import arctan2, hypot, signbit
@@ -67,7 +67,7 @@ complex_p: Primitive = primitive(
 
 
 @rewrite("real", "imag", keeps_derivatives=True)
-def _part_of_joined(equation: Equation, producers: Producers) -> Atom | None:
+def _part_ofjoined(equation: Equation, producers: Producers) -> Atom | None:
     """Take a part of `complex` from its inputs, so that no complex tensor reaches ONNX, which has none."""
     x = equation.inputs[0]
     before = producers.get(x) if isinstance(x, Value) else None
@@ -144,10 +144,10 @@ def polar(abs_: Any, angle: Any) -> Any:
     Source: keras.ops.polar.
     """
     size, turn = reals("polar", abs_, angle, to_float=True)
-    return _joined(multiply(size, cos(turn)), multiply(size, sin(turn)))
+    return joined(multiply(size, cos(turn)), multiply(size, sin(turn)))
 
 
-def _joined(re: Any, im: Any) -> Any:
+def joined(re: Any, im: Any) -> Any:
     if dtype_name(re) not in _WHOLES:
         re, im = cast_to(re, "float32"), cast_to(im, "float32")
     return complex_p.bind(re, im)
@@ -166,11 +166,12 @@ def view_as_complex(x: Any) -> Any:
     x = as_float(x)
     if _is_complex(x):
         raise DTypeError(f"view_as_complex expects real numbers, got {dtype_name(x)}.")
+    x = assume_size(x, x.ndim - 1, 2) if x.ndim else x
     if x.ndim < 1 or shape_of(x)[-1] != 2:
         raise ShapeError(
             f"view_as_complex: the last axis must hold the real and the imaginary part, got shape {show(shape_of(x))}."
         )
-    return _joined(x[..., 0], x[..., 1])
+    return joined(x[..., 0], x[..., 1])
 
 
 @operation("ViewAsReal", "math")

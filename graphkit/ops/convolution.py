@@ -22,7 +22,7 @@ from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops import _correlate as kernels
 from graphkit.ops import _depthwise as depthwise
-from graphkit.ops._convert import promote, shape_of
+from graphkit.ops._convert import assume_size, promote, shape_of
 from graphkit.ops._correlate import Array, Geometry, Thunk
 from graphkit.ops._dispatch import operation
 from graphkit.ops._pool import Pool
@@ -395,12 +395,28 @@ def _conv(
     rank = x.ndim - 2
     layout = standardize_data_format(data_format)
     steps, dilation = per_axis(strides, rank, "strides"), per_axis(dilation_rate, rank, "dilation_rate")
+    if str(padding).lower() in ("same", "causal") and kernel.ndim == x.ndim:
+        for axis in range(rank):
+            kernel = assume_size(kernel, axis, 1)  # the size of the result does not depend on the window
     window = shape_of(kernel)[: x.ndim - 2]
     pads: Padding = "same"
     if len(window) == rank:
         pads = resolve_padding(padding, spatial_sizes(shape_of(x), layout), window, steps, dilation)  # type: ignore[arg-type]
     operands = (x, kernel) if bias is None else (x, kernel, bias)
     return conv_p.bind(*operands, strides=steps, padding=pads, dilation=dilation, groups=groups, data_format=layout)
+
+
+def _fitting(x: Any, kernel: Any, data_format: Any, axis: int = -2) -> tuple[Any, Any]:
+    """Where only shapes are inferred, take an unknown number of channels as the one that fits the other operand.
+
+    Args:
+        axis: the axis of the channels in the kernel.
+    """
+    if kernel.ndim != x.ndim:
+        return x, kernel
+    place, depth = channel_axis(x.ndim, standardize_data_format(data_format)), shape_of(kernel)[axis]
+    x = assume_size(x, place, depth if isinstance(depth, int) else 1)
+    return x, assume_size(kernel, kernel.ndim + axis, shape_of(x)[place])
 
 
 def _groups(x: Any, kernel: Any, data_format: Any) -> int:
@@ -413,6 +429,8 @@ def _groups(x: Any, kernel: Any, data_format: Any) -> int:
     if kernel.ndim != x.ndim or not isinstance(channels, int):
         return 1  # the abstract rule raises
     depth, filters = shape_of(kernel)[-2:]
+    if depth == channels:
+        return 1
     if not isinstance(depth, int) or not isinstance(filters, int) or not depth or channels % depth:
         raise ShapeError(
             f"The number of input channels must be evenly divisible by kernel's in_channels. "
@@ -448,6 +466,7 @@ def conv(
     Source: keras.ops.conv.
     """
     x, k = _operands("conv", inputs, kernel)
+    x, k = _fitting(x, k, data_format)
     return _conv(x, k, None, strides, padding, data_format, dilation_rate, _groups(x, k, data_format))
 
 
@@ -460,6 +479,7 @@ def conv_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> Any:
         return conv(inputs, kernel, **options)
     x, k, b = _operands("conv", inputs, kernel, bias)
     settings = {**_SETTINGS, **options}
+    x, k = _fitting(x, k, settings["data_format"])
     return _conv(x, k, b, **settings, groups=_groups(x, k, settings["data_format"]))
 
 
@@ -500,7 +520,7 @@ def depthwise_with_bias(inputs: Any, kernel: Any, bias: Any, **options: Any) -> 
     """Compute `depthwise_conv` and add `bias` in the same pass; None means no bias. Used by layers."""
     settings = {**_SETTINGS, **options}
     operands = _operands("depthwise_conv", inputs, kernel, *([] if bias is None else [bias]))
-    x, k = operands[:2]
+    x, k = _fitting(operands[0], operands[1], settings["data_format"])
     channels = shape_of(x)[channel_axis(x.ndim, standardize_data_format(settings["data_format"]))]
     if k.ndim != x.ndim or shape_of(k)[-2] != channels:
         raise ShapeError(
@@ -593,6 +613,7 @@ def conv_transpose(
     Source: keras.ops.conv_transpose.
     """
     x, k = _operands("conv_transpose", inputs, kernel)
+    x, k = _fitting(x, k, data_format, axis=-1)
     rank, layout = x.ndim - 2, standardize_data_format(data_format)
     word = str(padding).lower()
     if word not in ("valid", "same"):

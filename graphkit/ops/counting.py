@@ -7,29 +7,44 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.dims import Size, product
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ir.tracing import Tracer, measured_size
 from graphkit.ir.variable import Variable
-from graphkit.ops._convert import as_float, dtype_name, promote, shape_argument, shape_of, tensor
+from graphkit.ops._convert import as_float, dtype_name, promote, shape_argument, shape_of, tensor, within
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.creation import linspace
-from graphkit.ops.elementwise import add, cast, equal, floor_divide, less, less_equal, logical_and, mod, subtract, where
-from graphkit.ops.indexing import argsort, integer, scatter_add_p, searchsorted
+from graphkit.ops.elementwise import (
+    add,
+    cast,
+    equal,
+    floor_divide,
+    less,
+    less_equal,
+    logical_and,
+    maximum,
+    minimum,
+    mod,
+    not_equal,
+    subtract,
+    where,
+)
+from graphkit.ops.indexing import argsort, integer, scatter_add_p, searchsorted, take
+from graphkit.ops.reduction import cumsum
 from graphkit.ops.reduction import max as reduce_max
 from graphkit.ops.reduction import min as reduce_min
-from graphkit.ops.shaping import reshape
+from graphkit.ops.shaping import arange, concatenate, ones, reshape
 
 __all__ = ["argpartition", "histogram", "nonzero", "unique", "unravel_index"]
 
 
 def _numbers(what: str, x: Any, instead: str) -> Any:
-    """Return the array. Raises InvalidTypeError for a tracer: the shape of the result depends on the values."""
+    """Return the array. Raises UnknownValueError for a tracer: the shape of the result depends on the values."""
     x = tensor(x)
     if isinstance(x, Tracer):
-        raise InvalidTypeError(
+        raise UnknownValueError(
             f"{what} returns a tensor whose shape depends on the values, which are unknown while the graph is built. {instead}"
         )
     return x.array if isinstance(x, Variable) else x
@@ -88,10 +103,15 @@ def unique(
         fill_value: the value that fills; None repeats the first result.
 
     Raises:
-        InvalidTypeError: `x` is traced.
+        UnknownValueError: `x` is traced, and `axis` given.
 
     Source: keras.ops.unique.
     """
+    if isinstance(tensor(x), Tracer) and axis is None:
+        wanted = (True, return_index, return_inverse, return_counts)
+        traced = _unique_of_traced(tensor(x), size, fill_value)
+        chosen = [part for part, asked in zip(traced, wanted, strict=True) if asked]
+        return tuple(chosen) if len(chosen) > 1 else chosen[0]
     array = _numbers("unique", x, "Apply it to the arrays before they reach the model.")
     found = np.unique(array, return_index=True, return_inverse=True, return_counts=True, axis=axis, equal_nan=False)
     values, first, inverse, counts = found
@@ -109,6 +129,31 @@ def unique(
         parts = [first, parts[1], counts]
     extras = [part for part, asked in zip(parts, (return_index, return_inverse, return_counts), strict=True) if asked]
     return (values, *extras) if extras else values
+
+
+def _unique_of_traced(x: Any, size: int | None, fill_value: Any) -> tuple[Any, Any, Any, Any]:
+    """Return the elements of a traced tensor once, the first index of each, the index of each element, and the counts."""
+    flat = reshape(x, (-1,))
+    order = argsort(flat)
+    ordered = take(flat, order)
+    is_new = concatenate([ones((1,), "bool"), not_equal(ordered[1:], ordered[:-1])])
+    (starts,) = nonzero(is_new)
+    group = subtract(cumsum(cast(is_new, "int32")), 1)
+    inverse = reshape(take(group, argsort(order)), shape_of(x))
+    counts = subtract(concatenate([starts[1:], reshape(tensor(shape_of(flat)[0], "int32"), (1,))]), starts)
+    values, first = take(ordered, starts), take(order, starts)
+    if size is None:
+        return values, first, inverse, counts
+    found = add(group[-1], 1)
+    there = less(arange(size), found)
+    place = minimum(arange(size), subtract(found, 1))
+    filler = values[0] if fill_value is None else cast(fill_value, dtype_name(values))
+    return (
+        where(there, take(values, place), filler),
+        where(there, take(first, place), first[0]),
+        inverse,
+        where(there, take(counts, place), 0),
+    )
 
 
 def _sized(values: Any, axis: int, size: int, fill_value: Any) -> Any:
@@ -133,12 +178,15 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
         The counts (bins,) and the edges (bins + 1,), both floats.
 
     Raises:
-        InvalidArgumentError: `bins` is not a positive int, or `range` not two ascending values.
+        InvalidTypeError: `bins` is not an int.
+        InvalidArgumentError: `bins` is not positive, or `range` not two ascending values.
         ShapeError: `x` does not have one axis.
 
     Source: keras.ops.histogram.
     """
-    if not isinstance(bins, (int, np.integer)) or bins < 1:
+    if not isinstance(bins, (int, np.integer)):
+        raise InvalidTypeError(f"Argument `bins` must be of type `int`. Received: bins={bins}")
+    if bins < 1:
         raise InvalidArgumentError(f"Argument `bins` should be a positive integer. Received: bins={bins}")
     if range is not None and (len(range) != 2 or range[1] < range[0]):
         raise InvalidArgumentError(
@@ -167,6 +215,8 @@ def histogram(x: Any, bins: int = 10, range: Any = None) -> tuple[Any, Any]:
 def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     """Convert positions in a flattened tensor to positions along the axes of `shape`, one tensor for each axis.
 
+    A position out of range becomes the nearest one that exists.
+
     Raises:
         DTypeError: the indices are not integers.
         UnknownSizeError: a size of `shape` is None.
@@ -176,7 +226,8 @@ def unravel_index(indices: Any, shape: Any) -> tuple[Any, ...]:
     rest = integer(indices, "unravel_index")
     shape = shape_argument(shape, "unravel_index")
     total = product(shape)
-    rest = where(less(rest, 0), add(rest, total), rest)
+    last = within(total - 1, dtype_name(rest)) if isinstance(total, int) else subtract(total, 1)
+    rest = minimum(maximum(where(less(rest, 0), add(rest, total), rest), 0), last)
     positions = []
     for size in reversed(tuple(shape)):
         positions.append(mod(rest, size))

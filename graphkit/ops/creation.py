@@ -8,16 +8,17 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Size
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.tracing import Tracer
 from graphkit.ir.variable import Variable
 from graphkit.ops._convert import canonical_axis, dtype_name, promote, shape_of, size_argument, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import show
+from graphkit.ops._rules import broadcast_shapes, show
 from graphkit.ops.elementwise import (
     add,
     cast,
     equal,
+    floor,
     greater,
     greater_equal,
     identity_p,
@@ -291,6 +292,8 @@ def linspace(
     if isinstance(num, (int, float)) and num < 0:
         raise InvalidArgumentError(f"linspace: num must not be negative, got {num}.")
     start, stop = promote(start, stop, to_float=True)
+    shape = broadcast_shapes(shape_of(start), shape_of(stop))
+    start, stop = broadcast_to(start, shape), broadcast_to(stop, shape)
     kind = dtype_name(start) if dtype is None else dtypes.standardize(dtype)
     num = size_argument(num, "linspace: `num`")
     last: Any = num - 1 if endpoint else num
@@ -300,11 +303,12 @@ def linspace(
         made = np.linspace(
             np.asarray(start, np.float64), np.asarray(stop, np.float64), num, endpoint=endpoint, axis=axis
         )
-        made = made.astype(dtypes.to_numpy(kind))
+        made = (np.floor(made) if dtypes.is_int(kind) else made).astype(dtypes.to_numpy(kind))
         return (made, step) if retstep else made
     steps = cast(arange(num), "float64" if _is_static(num) else dtype_name(start))
     share = cast(true_divide(reshape(steps, (num,) + (1,) * start.ndim), parts), dtype_name(start))
     made = add(multiply(expand_dims(start, 0), subtract(1, share)), multiply(expand_dims(stop, 0), share))
+    made = floor(made) if dtypes.is_int(kind) else made
     made = cast(moveaxis(made, 0, axis) if axis else made, kind)
     return (made, step) if retstep else made
 
@@ -327,7 +331,8 @@ def logspace(
 
     Source: keras.ops.logspace.
     """
-    return power(float(base), linspace(start, stop, num, endpoint=endpoint, dtype=dtype, axis=axis))
+    made = power(float(base), linspace(start, stop, num, endpoint=endpoint, axis=axis))
+    return made if dtype is None else cast(made, dtype)
 
 
 @operation("Geomspace", tensors="start stop")
@@ -346,16 +351,17 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
     Source: keras.ops.geomspace.
     """
-    from graphkit.ops.elementwise import exp, log
+    from graphkit.ops.elementwise import exp, log, round
 
     start, stop = promote(start, stop, to_float=True)
-    if dtype is not None:
-        start, stop = cast(start, dtype), cast(stop, dtype)
     side = where(
         logical_and(less(start, 0), less(stop, 0)), tensor(-1, dtype_name(start)), tensor(1, dtype_name(start))
     )
     made = exp(linspace(log(multiply(start, side)), log(multiply(stop, side)), num, endpoint=endpoint, axis=axis))
-    return multiply(made, expand_dims(side, axis) if side.ndim else side)
+    made = multiply(made, expand_dims(side, axis) if side.ndim else side)
+    if dtype is None:
+        return made
+    return cast(round(made, 4) if dtypes.is_int(dtypes.standardize(dtype)) else made, dtype)  # exp(log(3)) may be 2.9999998
 
 
 @operation("Meshgrid", tensors="x")
@@ -485,7 +491,7 @@ def _at_least(x: Any, rank: int) -> Any:
 def hstack(xs: Any) -> Any:
     """Join tensors along the second axis; vectors along the first. Source: keras.ops.hstack."""
     made = [_at_least(x, 1) for x in xs]
-    return concatenate(made, axis=0 if made[0].ndim == 1 else 1)
+    return concatenate(made, axis=0 if not made or made[0].ndim == 1 else 1)
 
 
 @operation("Vstack", tensors="xs")
@@ -500,6 +506,15 @@ def dstack(xs: Any) -> Any:
     return concatenate([_at_least(x, 3) for x in xs], axis=2)
 
 
+def _of_rank(what: str, x: Any, rank: int) -> Any:
+    x = tensor(x)
+    if x.ndim < rank:
+        raise ShapeError(
+            f"`{what}` only works on arrays of at least {rank} dimensions. Received array with shape {show(shape_of(x))}."
+        )
+    return x
+
+
 @operation("Hsplit")
 def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     """Split `x` along the second axis; a vector along the first.
@@ -507,9 +522,12 @@ def hsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     Args:
         indices_or_sections: the number of equal parts, or the positions at which to split.
 
+    Raises:
+        ShapeError: `x` has fewer than 1 axis, or does not divide.
+
     Source: keras.ops.hsplit.
     """
-    x = tensor(x)
+    x = _of_rank("hsplit", x, 1)
     return split(x, indices_or_sections, axis=0 if x.ndim == 1 else 1)
 
 
@@ -520,9 +538,12 @@ def vsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     Args:
         indices_or_sections: the number of equal parts, or the positions at which to split.
 
+    Raises:
+        ShapeError: `x` has fewer than 2 axes, or does not divide.
+
     Source: keras.ops.vsplit.
     """
-    return split(x, indices_or_sections, axis=0)
+    return split(_of_rank("vsplit", x, 2), indices_or_sections, axis=0)
 
 
 @operation("Dsplit")
@@ -532,9 +553,12 @@ def dsplit(x: Any, indices_or_sections: Any) -> list[Any]:
     Args:
         indices_or_sections: the number of equal parts, or the positions at which to split.
 
+    Raises:
+        ShapeError: `x` has fewer than 3 axes, or does not divide.
+
     Source: keras.ops.dsplit.
     """
-    return split(x, indices_or_sections, axis=2)
+    return split(_of_rank("dsplit", x, 3), indices_or_sections, axis=2)
 
 
 @operation("ArraySplit")
@@ -542,13 +566,23 @@ def array_split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """Split `x` along `axis`; if the parts cannot be equal, the first ones are longer by one.
 
     Args:
-        indices_or_sections: the number of parts, or the positions at which to split.
+        indices_or_sections: the number of parts.
+
+    Raises:
+        InvalidTypeError: `indices_or_sections` is not an int.
+        InvalidArgumentError: it is not positive.
 
     Source: keras.ops.array_split.
     """
+    if not isinstance(indices_or_sections, (int, np.integer)):
+        raise InvalidTypeError(
+            f"Argument `indices_or_sections` must be of type `int`. Received: indices_or_sections={indices_or_sections}"
+        )
+    if indices_or_sections < 1:
+        raise InvalidArgumentError(f"array_split: the number of parts must be positive, got {indices_or_sections}.")
     x = tensor(x)
     whole = shape_of(x)[canonical_axis(axis, x.ndim)]
-    if isinstance(indices_or_sections, int) and isinstance(whole, int):
+    if isinstance(whole, int):
         sizes = [len(part) for part in np.array_split(np.arange(whole), indices_or_sections)]
         indices_or_sections = [int(i) for i in np.cumsum(sizes)[:-1]]
     return split(x, indices_or_sections, axis=axis)
@@ -571,11 +605,15 @@ def rot90(array: Any, k: int = 1, axes: tuple[int, int] = (0, 1)) -> Any:
     """Rotate by `k` quarter turns, from the first of `axes` towards the second.
 
     Raises:
-        InvalidArgumentError: the two axes are the same.
+        InvalidArgumentError: `axes` are not two different ones, or `k` is no integer.
 
     Source: keras.ops.rot90.
     """
     x = tensor(array)
+    if len(axes) != 2:
+        raise InvalidArgumentError(f"Invalid axes: {axes}. Axes must be a tuple of two different dimensions.")
+    if not isinstance(k, (int, np.integer)):
+        raise InvalidArgumentError(f"rot90: k must be an integer, got {k!r}.")
     a, b = canonical_axis(axes[0], x.ndim, "axes"), canonical_axis(axes[1], x.ndim, "axes")
     if a == b:
         raise InvalidArgumentError(f"rot90: the two axes must differ, got {axes}.")
@@ -598,19 +636,23 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     Raises:
         UnknownSizeError: `shift` is None.
         InvalidTypeError: `shift` is not an integer.
+        ShapeError: `shift` and `axis` differ in length, and neither has one element.
 
     Source: keras.ops.roll.
     """
     x = tensor(x)
+    axes = list(axis) if isinstance(axis, (list, tuple)) else [0 if axis is None else axis]
+    shifts = list(shift) if isinstance(shift, (list, tuple)) else [shift]
+    if 1 not in (len(axes), len(shifts)) and len(axes) != len(shifts):
+        raise ShapeError(f"roll: `shift` and `axis` must have the same length, got shift={shift} and axis={axis}.")
+    count = len(shifts) if len(axes) == 1 else len(axes)
     if axis is None:
-        return reshape(roll(reshape(x, (-1,)), shift, 0), shape_of(x))
-    axes = list(axis) if isinstance(axis, (list, tuple)) else [axis]
-    shifts = list(shift) if isinstance(shift, (list, tuple)) else [shift] * len(axes)
-    for by, place in zip(shifts, axes, strict=True):
+        return reshape(roll(reshape(x, (-1,)), shifts, 0), shape_of(x))
+    for by, place in zip(shifts * (count // len(shifts)), axes * (count // len(axes)), strict=True):
         place = canonical_axis(place, x.ndim)
         size = shape_of(x)[place]
-        by = size_argument(by, "roll: `shift`")
-        if isinstance(by, Dim):
+        by = by if isinstance(by, Tracer) and by.ndim == 0 else size_argument(by, "roll: `shift`")
+        if isinstance(by, (Dim, Tracer)):
             from graphkit.ops.indexing import take
 
             x = take(x, mod(subtract(arange(size), by), size), axis=place)

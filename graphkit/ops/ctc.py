@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
 from graphkit.ops._convert import dtype_name, promote, shape_of
 from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import same_sizes, show
 from graphkit.ops.arithmetic import logaddexp
 from graphkit.ops.control import scan
 from graphkit.ops.elementwise import (
@@ -56,10 +57,18 @@ def ctc_loss(target: Any, output: Any, target_length: Any, output_length: Any, m
         output_length: the number of time steps of each row that count, (batch,).
         mask_index: the class of the blank.
 
+    Raises:
+        ShapeError: if `target` or `output` has another rank, or they have different batch sizes.
+
     Source: keras.ops.ctc_loss.
     """
     target = cast(target, "int32")
     output, _ = promote(output, np.float32(0), to_float=True)
+    if target.ndim != 2 or output.ndim != 3 or not same_sizes(shape_of(target)[:1], shape_of(output)[:1]):
+        raise ShapeError(
+            "ctc_loss expects a target (batch, labels) and an output (batch, time, classes), got shapes "
+            f"{show(shape_of(target))} and {show(shape_of(output))}."
+        )
     dtype, labels = dtype_name(output), shape_of(target)[1]
     scores = log_softmax(output)
     blank = scores[:, :, mask_index : mask_index + 1]

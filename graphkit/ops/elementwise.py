@@ -357,6 +357,10 @@ def round(x: Any, decimals: int = 0) -> Any:
     Source: keras.ops.round.
     """
     x = tensor(x)
+    if dtype_name(x) in dtypes.COMPLEX:
+        from graphkit.ops.complex import imag, joined, real
+
+        return joined(round(real(x), decimals), round(imag(x), decimals))
     if not dtypes.is_float(dtype_name(x)):
         return _rounded_integer(x, 10**-decimals) if decimals < 0 else x
     if not decimals:
@@ -498,12 +502,17 @@ def where(condition: Any, x1: Any = None, x2: Any = None) -> Any:
 
     Without `x1` and `x2`, return the positions where `condition` holds, as `nonzero` does.
 
+    Raises:
+        InvalidArgumentError: only one of `x1` and `x2` is given.
+
     Source: keras.ops.where.
     """
     if x1 is None and x2 is None:
         from graphkit.ops.counting import nonzero
 
         return nonzero(condition)
+    if x1 is None or x2 is None:
+        raise InvalidArgumentError("where: `x1` and `x2` either both should be `None` or both should have non-None value.")
     x1, x2 = promote(x1, x2)
     return select_p.bind(cast(condition, "bool"), x1, x2)
 

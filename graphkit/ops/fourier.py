@@ -145,10 +145,16 @@ def rfft(x: Any, fft_length: int | None = None) -> tuple[Any, Any]:
 
     Raises:
         DTypeError: If `x` is complex.
+        ShapeError: If `x` is a scalar.
+        InvalidArgumentError: If `fft_length` is not positive.
 
     Source: keras.ops.rfft.
     """
     (x,) = reals("rfft", x, to_float=True)
+    if x.ndim < 1:
+        raise ShapeError("rfft: the input must have at least one axis, got a scalar.")
+    if fft_length is not None and int(fft_length) < 1:
+        raise InvalidArgumentError(f"rfft: `fft_length` must be positive, got {fft_length}.")
     x = x if fft_length is None else _resized(x, int(fft_length))
     kept = shape_of(x)[-1] // 2 + 1
     re, im = fft_p.bind(x, zeros_like(x), inverse=False)

@@ -13,13 +13,13 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Size
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ir.tracing import only_shapes
 from graphkit.ops import random
-from graphkit.ops._convert import as_float, cast_to, dtype_name, shape_of, tensor
+from graphkit.ops._convert import as_float, assume_size, cast_to, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
-from graphkit.ops._rules import show
+from graphkit.ops._rules import same_sizes, show
 from graphkit.ops.color import channels_axis, gaussian, hsv_to_rgb, images_of, rgb_to_grayscale, rgb_to_hsv, ssim
 from graphkit.ops.convolution import depthwise_conv
 from graphkit.ops.elementwise import (
@@ -163,6 +163,8 @@ def crop_images(
         before = size - target - after if before is None else before
         target = size - after - before if target is None else target
         start, length = _not_negative(f"{first}_cropping", before), _not_negative(f"target_{what}", target)
+        if not isinstance(size, Dim):
+            _not_negative(f"{'bottom' if first == 'top' else 'right'}_cropping", size - start - length)
         key[axis] = slice(start, start + length)
     return get_item(x, tuple(key))
 
@@ -172,12 +174,16 @@ def crop_images(
 
 def _patches(x: Any, rank: int, size: Any, strides: Any, dilation_rate: Any, padding: str, data_format: Any) -> Any:
     if not isinstance(size, (int, np.integer)) and len(size) != rank:
-        raise InvalidTypeError(
+        raise InvalidArgumentError(
             f"Invalid `size` argument. Expected an int or a tuple of length {rank}. Received: size={size}"
         )
     sizes = _per_axis(size, rank, "size")
     moves = sizes if not strides else _per_axis(strides, rank, "strides")
     steps = _per_axis(dilation_rate, rank, "dilation_rate")
+    if min(*sizes, *moves, *steps) < 1:
+        raise InvalidArgumentError(
+            f"extract_patches: size, strides and dilation_rate must be positive, got {size}, {strides} and {dilation_rate}."
+        )
     if padding not in ("valid", "same"):
         raise InvalidArgumentError(f"extract_patches: padding must be 'valid' or 'same', got {padding!r}.")
     if x.ndim not in (rank + 1, rank + 2):
@@ -217,8 +223,7 @@ def extract_patches(
         Spatial axes that count patches, and channels of prod(size) * channels.
 
     Raises:
-        InvalidTypeError: If `size` has a wrong length.
-        InvalidArgumentError: If `padding` is unknown.
+        InvalidArgumentError: If `size` has a wrong length, a number is not positive, or `padding` is unknown.
         ShapeError: If `images` has a wrong number of axes.
 
     Source: keras.ops.image.extract_patches.
@@ -247,6 +252,8 @@ def _filtered(x: Any, kernel: Any, data_format: Any) -> Any:
     """Convolve each channel of a batch of images with the same kernel, zero-padded."""
     channels = shape_of(x)[channels_axis(data_format)]
     if isinstance(channels, Dim):
+        if only_shapes(x):
+            return x
         raise ShapeError(f"A filter requires a known number of channels, got shape {show(shape_of(x))}.")
     taps = repeat(expand_dims(cast(kernel, dtype_name(x)), [2, 3]), channels, axis=2)
     return depthwise_conv(x, taps, padding="same", data_format=data_format)
@@ -264,6 +271,7 @@ def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0
 
     Raises:
         DTypeError: If the dtype is not a float.
+        InvalidArgumentError: If `kernel_size` is not two ints.
         ShapeError: If `images` has neither 3 nor 4 axes, or an unknown number of channels.
 
     Source: keras.ops.image.gaussian_blur.
@@ -273,6 +281,8 @@ def gaussian_blur(images: Any, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0
         raise DTypeError(
             f"gaussian_blur expects images of a float dtype, got {dtype_name(x)}; cast them with ops.cast."
         )
+    if not isinstance(kernel_size, (list, tuple)) or len(kernel_size) != 2:
+        raise InvalidArgumentError(f"gaussian_blur: kernel_size must be two ints, got {kernel_size!r}.")
     kernel = outer(gaussian(kernel_size[1], sigma[1]), gaussian(kernel_size[0], sigma[0]))
     made = _filtered(expand_dims(x, 0) if x.ndim == 3 else x, kernel, data_format)
     return squeeze(made, 0) if x.ndim == 3 else made
@@ -415,7 +425,7 @@ def map_coordinates(
     Source: keras.ops.image.map_coordinates.
     """
     x, places = tensor(inputs), as_float(tensor(coordinates))
-    if shape_of(places)[0] != x.ndim:
+    if places.ndim and shape_of(assume_size(places, 0, x.ndim))[0] != x.ndim:
         raise ShapeError(
             "First dim of `coordinates` must be the same as the rank of `inputs`. "
             f"Received inputs with shape: {show(shape_of(x))} and coordinate leading dim of {shape_of(places)[0]}"
@@ -548,7 +558,7 @@ def perspective_transform(
             raise ShapeError(
                 f"Invalid {name} shape: expected (4,2) for a single image or (N,4,2) for a batch. Received shape: {show(shape_of(points))}"
             )
-    if shape_of(start) != shape_of(end):
+    if not same_sizes(shape_of(start), shape_of(end)):
         raise ShapeError(
             "start_points and end_points must have the same shape. "
             f"Received start_points.shape={show(shape_of(start))}, end_points.shape={show(shape_of(end))}"

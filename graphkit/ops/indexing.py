@@ -215,7 +215,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     Args:
         x: a tensor.
         indices: integers, with as many axes as `x`; negative ones count from the end.
-        axis: None flattens `x` and `indices` first.
+        axis: None flattens `x`; `indices` has one axis then.
 
     Raises:
         DTypeError: If `indices` are not integers.
@@ -226,7 +226,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = None) -> Any:
     """
     x, indices = tensor(x), integer(indices, "take_along_axis")
     if axis is None:
-        x, indices, axis = reshape(x, (-1,)), reshape(indices, (-1,)), 0
+        x, indices, axis = reshape(x, (-1,)), indices, 0
     if x.ndim != indices.ndim:
         raise ShapeError(
             f"take_along_axis: x and indices must have the same number of axes, got {x.ndim} and {indices.ndim}."
@@ -336,10 +336,10 @@ def argsort(x: Any, axis: int | None = -1) -> Any:
 
 
 @operation("Sort")
-def sort(x: Any, axis: int = -1) -> Any:
-    """Sort `x` in ascending order along `axis`. Source: keras.ops.sort."""
-    x = tensor(x)
-    axis = canonical_axis(axis, x.ndim)
+def sort(x: Any, axis: int | None = -1) -> Any:
+    """Sort `x` in ascending order along `axis` (None: flattened). Source: keras.ops.sort."""
+    x = reshape(tensor(x), (-1,)) if axis is None else tensor(x)
+    axis = canonical_axis(0 if axis is None else axis, x.ndim)
     return take_along_axis_p.bind(x, argsort_p.bind(x, axis=axis), axis=axis)
 
 

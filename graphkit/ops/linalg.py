@@ -55,20 +55,20 @@ __all__ = [
 # fmt: on
 
 
-def _matrices(what: str, x: Any, square: bool = True) -> Any:
-    """Convert `x` to float matrices (..., m, n). Raises ShapeError if they are not."""
+def _matrices(what: str, x: Any, square: bool = True, lenient: bool = False) -> Any:
+    """Convert `x` to float matrices (..., m, n). Raises ShapeError if they are not; `lenient` accepts one unknown size."""
     x = as_float(x)
     sizes = shape_of(x)
     if x.ndim < 2:
         raise ShapeError(f"{what}: expected input to have rank >= 2. Received input with shape {show(sizes)}.")
-    if square and sizes[-1] != sizes[-2] and not all(isinstance(s, Dim) for s in sizes[-2:]):
+    if square and sizes[-1] != sizes[-2] and not (any if lenient else all)(isinstance(s, Dim) for s in sizes[-2:]):
         raise ShapeError(f"{what}: expected square matrices (..., n, n). Received input with shape {show(sizes)}.")
     return x
 
 
-def _real_matrices(what: str, x: Any, square: bool = True) -> Any:
+def _real_matrices(what: str, x: Any, square: bool = True, lenient: bool = False) -> Any:
     """Convert like `_matrices`, for ops without complex support. Raises DTypeError for complex matrices."""
-    x = _matrices(what, x, square)
+    x = _matrices(what, x, square, lenient)
     if dtype_name(x) in dtypes.COMPLEX:
         raise DTypeError(f"{what} expects real matrices, got {dtype_name(x)}.")
     return x
@@ -276,7 +276,7 @@ def slogdet(x: Any) -> tuple[Any, Any]:
 
     Source: keras.ops.slogdet.
     """
-    sign_, size = slogdet_p.bind(_real_matrices("slogdet", x))
+    sign_, size = slogdet_p.bind(_real_matrices("slogdet", x, lenient=True))
     return sign_, size
 
 
@@ -290,7 +290,7 @@ def logdet(x: Any) -> Any:
 
     Source: keras.ops.logdet.
     """
-    return slogdet_p.bind(_real_matrices("logdet", x))[1]
+    return slogdet_p.bind(_real_matrices("logdet", x, lenient=True))[1]
 
 
 # ----- factorizations -----

@@ -10,7 +10,7 @@ import numpy as np
 from graphkit.core import dtypes
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ops._blocks import in_blocks
-from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, tensor
+from graphkit.ops._convert import as_float, canonical_axis, counted, dtype_name, reals, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._namespaces import NN, namespace
 from graphkit.ops._rules import broadcast, same
@@ -183,8 +183,14 @@ def log_sigmoid(x: Any) -> Any:
 
 @operation("Softplus", "nn")
 def softplus(x: Any) -> Any:
-    """Compute log(1 + exp(x)) without overflow. Source: keras.ops.softplus."""
-    return softplus_p.bind(as_float(x))
+    """Compute log(1 + exp(x)) without overflow.
+
+    Raises:
+        DTypeError: If `x` is complex.
+
+    Source: keras.ops.softplus.
+    """
+    return softplus_p.bind(*reals("softplus", x, to_float=True))
 
 
 @operation("Softsign", "nn")

@@ -30,7 +30,7 @@ from graphkit.ops.elementwise import (
 )
 from graphkit.ops.reduction import reduce_mean_p, reduce_sum_p
 from graphkit.ops.reduction import sum as reduce_sum
-from graphkit.ops.shaping import expand_dims, ones, reshape, squeeze, zeros
+from graphkit.ops.shaping import broadcast_to, expand_dims, ones, reshape, squeeze, zeros
 
 __all__ = ["layer_normalization", "moments", "normalize", "rms_normalization"]
 
@@ -296,7 +296,8 @@ def rms_normalization(x: Any, scale: Any = None, axis: Any = -1, epsilon: float 
     fuzz = dtypes.epsilon() if epsilon is None else float(epsilon)
     if _are_last(axes, x.ndim):
         sizes: Shape = tuple(shape_of(x)[a] for a in axes)
-        gain = ones(sizes, dtype_name(x)) if scale is None else reshape(tensor(scale, dtype_name(x)), sizes)
+        gain = ones(sizes, dtype_name(x)) if scale is None else tensor(scale, dtype_name(x))
+        gain = reshape(gain, sizes) if gain.ndim else broadcast_to(gain, sizes)
         return tensor(rms_normalization_p.bind(x, gain, axis=axes[0], epsilon=fuzz), dtype)
     made = multiply(x, _rms_inverse(x, axes, fuzz))
     return tensor(made if scale is None else multiply(made, _over_axes_shape(x, axes, scale)), dtype)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
@@ -189,7 +189,8 @@ def _window(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
 
     def window(x: Any, *options: Any) -> Any:
         if isinstance(x, (Tracer, Symbolic)):
-            raise InvalidTypeError(f"{name} does not support symbolic tensors: the number of points must be an int.")
+            kind = UnknownValueError if isinstance(x, Tracer) else InvalidTypeError
+            raise kind(f"{name} does not support symbolic tensors: the number of points must be an int.")
         points = size_argument(x, f"{name}: the number of points", free=False)
         return np.asarray(function(points, *options)).astype(dtypes.to_numpy(dtypes.floatx()))
 

@@ -162,6 +162,8 @@ def fold(x: Any, output_size: Any, kernel_size: Any, dilation: Any = 1, padding:
     wide = [o + 2 * p for o, p in zip(out, around, strict=True)]
     counts = [_window_count(w, k, s, d) for w, k, s, d in zip(wide, sizes, moves, steps, strict=True)]
     batch, depth, columns = shape_of(x)
+    if isinstance(depth, int) and depth % (sizes[0] * sizes[1]):
+        raise ShapeError(f"fold: the second axis of {show(shape_of(x))} must be a multiple of {sizes[0] * sizes[1]}.")
     if isinstance(columns, int) and columns != product(tuple(counts)):
         raise ShapeError(
             f"fold: output_size={out} has {product(tuple(counts))} windows, but the columns have shape {show(shape_of(x))}."
@@ -300,7 +302,10 @@ def _adaptive(what: str, inputs: Any, output_size: Any, data_format: Any, along:
             f"{what}: the input must have 1, 2 or 3 spatial axes between batch and channels, got shape {show(shape_of(x))}."
         )
     first = 1 if standardize_data_format(data_format) == CHANNELS_LAST else 2
-    for number, count in enumerate(_per_axis(output_size, x.ndim - 2, "output_size")):
+    counts = _per_axis(output_size, x.ndim - 2, "output_size")
+    if min(counts) < 1:
+        raise InvalidArgumentError(f"{what}: output_size must be positive, got {output_size}.")
+    for number, count in enumerate(counts):
         x = along(x, first + number, count)
     return x
 

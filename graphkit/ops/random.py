@@ -111,7 +111,7 @@ def draw_seed(seed: Any) -> Any:
         return global_seed_generator().next()
     if isinstance(seed, SeedGenerator):
         return seed.next()
-    if isinstance(seed, (int, np.integer)) and not isinstance(seed, bool):
+    if isinstance(seed, (int, np.integer)):
         return np.array([int(seed) & 0xFFFFFFFF, 0], np.uint32)
     if isinstance(seed, (np.ndarray, Tracer, Variable)) and shape_of(seed) == (2,):
         return seed

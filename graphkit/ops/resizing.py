@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 
 from graphkit.core import dtypes
-from graphkit.core.dims import Dim, Shape
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.dims import Dim, Shape, is_static
+from graphkit.core.errors import InvalidArgumentError, KnownSizeError, ShapeError
 from graphkit.core.layout import CHANNELS_LAST, standardize_data_format
 from graphkit.ir.primitive import Primitive, primitive
 from graphkit.ir.spec import TensorSpec
+from graphkit.ir.tracing import only_shapes
 from graphkit.ops._convert import as_float, dtype_name, shape_argument, shape_of, tensor
 from graphkit.ops._correlate import Array, Thunk, runner
 from graphkit.ops._dispatch import operation
@@ -218,6 +219,8 @@ def resize(
         )
     first = x.ndim - 3 if standardize_data_format(data_format) == CHANNELS_LAST else x.ndim - 2
     axes = (first, first + 1)
+    if only_shapes(x) and not is_static(_old_sizes(x, axes)):
+        crop_to_aspect_ratio = pad_to_aspect_ratio = False  # the shape of the result is the same
     if crop_to_aspect_ratio:
         x = _cropped(x, axes, size)
     if pad_to_aspect_ratio:
@@ -231,7 +234,7 @@ def resize(
 def _known(x: Any, axes: Ints, size: Any) -> Ints:
     sizes = (*_old_sizes(x, axes), *size)
     if any(isinstance(s, Dim) for s in sizes):
-        raise ShapeError(
+        raise KnownSizeError(
             f"resize: keeping the aspect ratio requires known sizes, got images of shape {show(shape_of(x))} and size={size}."
         )
     return sizes

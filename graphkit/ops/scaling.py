@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from graphkit.core.dims import Size
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, ShapeError
 from graphkit.ops._convert import as_float, dtype_name, shape_of, tensor
 from graphkit.ops._dispatch import operation
+from graphkit.ops._rules import same_sizes, show
 from graphkit.ops.elementwise import (
     absolute,
     add,
@@ -95,6 +96,7 @@ def scale_and_translate(
 
     Raises:
         InvalidArgumentError: If `method` is unknown.
+        ShapeError: If the other arguments do not fit each other.
 
     Source: keras.ops.image.scale_and_translate.
     """
@@ -104,6 +106,17 @@ def scale_and_translate(
         )
     x = as_float(images)
     scale, translation = as_float(scale), as_float(translation)
+    count = len(spatial_dims)
+    if not (same_sizes(shape_of(scale), (count,)) and same_sizes(shape_of(translation), (count,))):
+        raise ShapeError(
+            f"scale_and_translate expects a scale and a translation for each of spatial_dims={spatial_dims}, got shapes "
+            f"{show(shape_of(scale))} and {show(shape_of(translation))}."
+        )
+    if len(output_shape) != x.ndim or any(not -x.ndim <= dim < x.ndim for dim in spatial_dims):
+        raise ShapeError(
+            f"scale_and_translate: output_shape={output_shape} and spatial_dims={spatial_dims} do not fit images of shape "
+            f"{show(shape_of(x))}."
+        )
     for number, dim in enumerate(spatial_dims):
         axis = dim % x.ndim
         matrix = _scaling_matrix(

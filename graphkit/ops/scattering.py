@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
 from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
 from graphkit.ir.primitive import Primitive, primitive
-from graphkit.ops._convert import dtype_name, dtype_of, shape_of, size_argument, tensor
+from graphkit.ops._convert import assume_size, dtype_name, dtype_of, shape_of, size_argument, tensor
 from graphkit.ops._dispatch import operation
 from graphkit.ops._rules import show
 from graphkit.ops.elementwise import (
@@ -127,15 +128,15 @@ scatter_reduce_p: Primitive = primitive(
 
 def _linear(indices: Any, shape: Shape) -> tuple[Any, int]:
     """Convert indices (..., k) into the first k axes of `shape` to flat indices into these axes; return also k."""
+    indices = assume_size(indices, indices.ndim - 1, 1)
     depth = shape_of(indices)[-1]
     if not isinstance(depth, int) or depth > len(shape):
         raise ShapeError(f"indices of shape {show(shape_of(indices))} do not fit a tensor of shape {show(shape)}.")
     steps = [product(shape[a + 1 : depth]) for a in range(depth)]
-    if any(isinstance(step, Dim) for step in steps):
-        raise ShapeError(
-            f"Only the first size of {show(shape)} may be unknown when scattering with indices over {depth} axes."
-        )
     flat = reshape(indices, (-1, depth))
+    if any(isinstance(step, Dim) for step in steps):
+        terms = [multiply(flat[:, axis], cast(step, dtype_name(flat))) for axis, step in enumerate(steps)]
+        return reduce(add, terms), depth
     return reduce_sum_p.bind(
         multiply(flat, np.asarray(steps, dtypes.to_numpy(dtype_name(flat)))), axes=(1,), keepdims=False
     ), depth
@@ -152,7 +153,7 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
 
     Raises:
         DTypeError: If `indices` are not integers.
-        ShapeError: If `indices` do not fit `shape`, or a size other than the first is unknown.
+        ShapeError: If `indices` do not fit `shape`, or their last size is unknown.
         InvalidArgumentError: If an index is out of range.
 
     Source: keras.ops.scatter.
@@ -176,7 +177,7 @@ def scatter_update(inputs: Any, indices: Any, updates: Any, reduction: str | Non
 
     Raises:
         DTypeError: If `indices` are not integers.
-        ShapeError: If `indices` do not fit `inputs`, or a size other than the first is unknown.
+        ShapeError: If `indices` do not fit `inputs`, or their last size is unknown.
         InvalidArgumentError: If `reduction` is unknown, or an index is out of range.
 
     Source: keras.ops.scatter_update.
@@ -224,6 +225,10 @@ def slice_update(inputs: Any, start_indices: Any, updates: Any) -> Any:
     if updates.ndim != x.ndim:
         raise ShapeError(
             f"slice_update: updates of shape {show(shape_of(updates))} must have as many axes as inputs of shape {show(shape_of(x))}."
+        )
+    if isinstance(start_indices, (list, tuple)) and len(start_indices) != x.ndim:
+        raise ShapeError(
+            f"slice_update expects a start for each of the {x.ndim} axes, got start_indices={start_indices}."
         )
     grid: Any = tensor(0)
     steps = [product(shape_of(x)[a + 1 :]) for a in range(x.ndim)]

@@ -14,7 +14,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.dims import Dim, Shape, Size, product
-from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
@@ -124,7 +124,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 
     Raises:
         ShapeError: If the numbers of elements differ, or several sizes are -1.
-        InvalidTypeError: If a size is a traced tensor.
+        UnknownValueError: If a size is a traced tensor.
 
     Source: keras.ops.reshape.
     """
@@ -137,7 +137,7 @@ def reshape(x: Any, newshape: Any) -> Any:
 
 def _static_size(value: Any) -> int:
     if isinstance(value, Tracer):
-        raise InvalidTypeError(
+        raise UnknownValueError(
             "A traced tensor cannot be a size; use ops.shape(x)[axis], which is also a size while tracing."
         )
     return int(value)
@@ -387,7 +387,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
         axis: the axis, or None.
 
     Raises:
-        ShapeError: If `axis` is out of range.
+        ShapeError: If `axis` is out of range, or `repeats` has another length than the axis.
 
     Source: keras.ops.repeat.
     """
@@ -396,6 +396,11 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     if isinstance(repeats, (list, tuple, np.ndarray)) and len(np.atleast_1d(repeats)) > 1:
         from graphkit.ops.indexing import take
 
+        whole = shape_of(x)[axis]
+        if isinstance(whole, int) and whole != len(repeats):
+            raise ShapeError(
+                f"repeat: {len(repeats)} repeats do not fit the {whole} elements along axis {axis} of shape {show(shape_of(x))}."
+            )
         return take(x, np.repeat(np.arange(len(repeats)), repeats), axis=axis)
     if isinstance(repeats, (list, tuple, np.ndarray)) and len(np.atleast_1d(repeats)) == 1:
         repeats = np.reshape(repeats, ())
@@ -456,7 +461,7 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
     """Concatenate tensors along an existing axis.
 
     Raises:
-        InvalidArgumentError: If there are no tensors.
+        InvalidArgumentError: If there are no tensors, or `axis` is None.
         ShapeError: If ranks or other axes differ, or `axis` is out of range.
 
     Source: keras.ops.concatenate.
@@ -464,6 +469,8 @@ def concatenate(xs: Any, axis: int = 0) -> Any:
     if len(xs) == 0:
         raise InvalidArgumentError("concatenate expects at least one tensor, got none.")
     tensors = promote(*xs)
+    if axis is None:
+        raise InvalidArgumentError("`axis` cannot be None for `concatenate`.")
     if len(tensors) == 1:
         return tensors[0]
     return concatenate_p.bind(*tensors, axis=canonical_axis(axis, tensors[0].ndim))
@@ -474,10 +481,13 @@ def stack(x: Any, axis: int = 0) -> Any:
     """Stack tensors of the same shape along a new axis.
 
     Raises:
+        InvalidArgumentError: If there are no tensors.
         ShapeError: If the shapes differ, or `axis` is out of range.
 
     Source: keras.ops.stack.
     """
+    if len(x) == 0:
+        raise InvalidArgumentError("stack expects at least one tensor, got none.")
     tensors = promote(*x)
     axis = canonical_axis(axis, tensors[0].ndim + 1)
     return concatenate([expand_dims(t, axis) for t in tensors], axis=axis)
@@ -493,6 +503,7 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         axis: the axis to split.
 
     Raises:
+        InvalidArgumentError: If the number of parts is not positive.
         ShapeError: If the axis does not divide into equal parts, the indices do not ascend within it, or it is out of range.
         InvalidTypeError: If `indices_or_sections` is neither an int nor ints.
 
@@ -502,6 +513,8 @@ def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     axis = canonical_axis(axis, x.ndim)
     whole = shape_of(x)[axis]
     if isinstance(indices_or_sections, (int, np.integer)):
+        if indices_or_sections < 1:
+            raise InvalidArgumentError(f"split: the number of parts must be positive, got {indices_or_sections}.")
         if isinstance(whole, int) and whole % indices_or_sections:
             raise ShapeError(
                 f"Cannot split axis {axis} of shape {show(shape_of(x))} into {indices_or_sections} equal parts."
@@ -809,7 +822,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     Args:
         x: a tensor.
         pad_width: [(before, after), ...], the number of elements to add to each axis; one pair or int applies to all axes.
-        mode: "constant", "reflect", "symmetric", "edge" or "wrap".
+        mode: "constant", "reflect", "symmetric", "edge", "wrap", or "empty", whose new elements are 0 here.
         constant_values: the value for mode "constant"; 0 by default.
 
     Raises:
@@ -820,6 +833,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = N
     Source: keras.ops.pad.
     """
     x = tensor(x)
+    if mode == "empty":
+        mode, constant_values = "constant", None
     if mode not in _PAD_MODES:
         raise InvalidArgumentError(f"pad: mode must be one of {_PAD_MODES}, got {mode!r}.")
     widths = _widths(pad_width, x.ndim)
@@ -910,8 +925,14 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
 
     Source: keras.ops.full.
     """
-    value = tensor(fill_value, dtypes.standardize(dtype))
     wanted = shape_argument(shape, "full")
+    if any(isinstance(s, int) and s < 0 for s in wanted):
+        raise ShapeError(f"A tensor cannot have a negative size, got shape {show(wanted)}.")
+    if isinstance(fill_value, Symbolic):
+        from graphkit.ops.elementwise import cast
+
+        return broadcast_to(cast(fill_value, dtypes.standardize(dtype)), wanted)
+    value = tensor(fill_value, dtypes.standardize(dtype))
     if any(isinstance(s, Dim) for s in wanted) or isinstance(value, (Tracer, Variable)):
         return broadcast_to(value, wanted)
     return eager(np.full(wanted, value))

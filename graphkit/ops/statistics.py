@@ -62,7 +62,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     Args:
         x: a tensor; integers become `floatx()`.
         axis: an axis, several, or None for all.
-        weights: a tensor of the shape of `x`, or (n,) for an int `axis` of size n; equal weights by default.
+        weights: a tensor of the shape of `x`, or with the sizes of the axes in `axis`; equal weights by default.
 
     Raises:
         ShapeError: If `weights` does not fit.
@@ -73,12 +73,14 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
         return mean(x, axis)
     x, weights = promote(x, weights, to_float=True)
     if weights.ndim != x.ndim:
-        if not isinstance(axis, int) or weights.ndim != 1:
+        axes = () if axis is None else canonical_axes(axis, x.ndim)
+        if weights.ndim != len(axes):
             raise ShapeError(
                 f"average: weights of shape {show(shape_of(weights))} do not fit x of shape {show(shape_of(x))}; give them that "
-                "shape, or one weight for each position along an int `axis`."
+                "shape, or one weight for each position along `axis`."
             )
-        weights = reshape(weights, tuple(-1 if a == axis % x.ndim else 1 for a in range(x.ndim)))
+        sizes = iter(shape_of(weights))
+        weights = reshape(weights, tuple(next(sizes) if a in axes else 1 for a in range(x.ndim)))
     weights = broadcast_to(weights, shape_of(x))
     return true_divide(reduce_sum(multiply(x, weights), axis), reduce_sum(weights, axis))
 

@@ -29,14 +29,21 @@ _SPACES = re.compile(r"[ \t\n\v\f\r]+")
 
 def text_of(value: Any) -> str:
     """Convert an element of an array to str; bytes are decoded as UTF-8."""
+    if isinstance(value, np.ndarray):
+        value = value.item()
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _items(x: Any) -> list[Any]:
+    """Return the elements as Python objects; iterating over an eager tensor would give tensors."""
+    return x.view(np.ndarray).ravel().tolist()  # type: ignore[no-any-return]
 
 
 def _each(function: Callable[[Any], Any]) -> Callable[..., None]:
     """Make an elementwise kernel."""
 
     def kernel(out: Any, x: Any, **params: Any) -> None:
-        flat = [function(v, **params) for v in x.ravel()]
+        flat = [function(v, **params) for v in _items(x)]
         made = np.empty(len(flat), out.dtype)
         made[:] = flat
         np.copyto(out, made.reshape(out.shape))
@@ -72,9 +79,9 @@ def _table(keys: tuple[Any, ...], values: tuple[Any, ...]) -> dict[Any, Any]:
 def _lookup_kernel(out: Any, x: Any, keys: tuple[Any, ...], values: tuple[Any, ...], default: Any) -> None:
     table, read = _table(keys, values), text_of if x.dtype.kind in "OSU" else int
     made = np.empty(x.size, out.dtype)
-    found = [table.get(read(v), default) for v in x.ravel()]
+    found = [table.get(read(v), default) for v in _items(x)]
     if default is None and None in found:
-        unknown = [v for v, index in zip(x.ravel().tolist(), found, strict=True) if index is None]
+        unknown = [v for v, index in zip(_items(x), found, strict=True) if index is None]
         raise InvalidArgumentError(
             f"When `num_oov_indices=0` all inputs should be in vocabulary, found OOV values {unknown[:8]}, consider setting "
             "`num_oov_indices=1`."
@@ -127,7 +134,7 @@ def _bytes_abstract(x: TensorSpec, blocks: Size) -> tuple[TensorSpec, TensorSpec
 
 
 def _encoded(x: Any) -> list[bytes]:
-    return [v if isinstance(v, bytes) else str(v).encode() for v in x.ravel()]
+    return [v if isinstance(v, bytes) else str(v).encode() for v in _items(x)]
 
 
 def _bytes_kernel(out: Any, x: Any, blocks: int) -> None:
@@ -218,10 +225,10 @@ def token_rows(x: Any, steps: Steps) -> Iterator[list[str]]:
 def _changed(x: Any, steps: Steps) -> Any:
     """Standardize texts."""
     change, texts = steps["change"], np.empty(x.shape, object)
-    texts.reshape(-1)[:] = [text_of(v) for v in x.ravel()]
+    texts.reshape(-1)[:] = [text_of(v) for v in _items(x)]
     if change is not None:
         rows = _result(change, texts, f"standardize={change!r}", len(texts))
-        texts = np.asarray(rows, object).reshape(x.shape)
+        texts.reshape(-1)[:] = [text_of(v) for v in _items(np.asarray(rows, object))]  # a function may return bytes
     for table in ([_LOWERED] if steps["lower"] else []) + ([_REMOVED] if steps["strip"] else []):
         texts.reshape(-1)[:] = [text.translate(table) for text in texts.ravel()]
     return texts

@@ -98,9 +98,8 @@ class LossScaleOptimizer(Optimizer):
         scale, counter = self.dynamic_scale, self.step_counter
         assert scale is not None
         assert counter is not None
-        given = [g for g in grads if g is not None]
         pairs = zip(grads, variables, strict=True)
-        finite = ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in given]))
+        finite = self.check_finite(grads)
         unscaled = [  # a value that overwrites a variable is not scaled with the loss
             g if g is None or v.overwrite_with_gradient else ops.true_divide(g, ops.cast(scale, g.dtype))
             for g, v in pairs
@@ -112,6 +111,10 @@ class LossScaleOptimizer(Optimizer):
         scale.assign(ops.multiply(scale, ops.where(finite, ops.where(grown, 2.0, 1.0), 0.5)))
         again = ops.logical_or(ops.logical_not(finite), grown)
         counter.assign(ops.cast(ops.where(again, ops.zeros_like(counter), ops.add(counter, 1)), "int32"))
+
+    def check_finite(self, grads: Sequence[Any]) -> Any:
+        """Return whether all gradients are finite; None is skipped. Source: keras.optimizers.LossScaleOptimizer.check_finite."""
+        return ops.all(ops.stack([ops.all(ops.isfinite(g)) for g in grads if g is not None]))
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
         """Finish training, as the inner optimizer does."""

@@ -7,6 +7,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import argument
+from graphkit.core.errors import ShapeError
 from graphkit.core.serialization import keras_class
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.adam import adam_change
@@ -86,18 +87,43 @@ class Muon(Optimizer):
         else:
             moved = slot.assign(ops.add(ops.multiply(slot, self.momentum), gradient))
             ahead = ops.add(gradient, ops.multiply(moved, self.momentum)) if self.nesterov else moved
-            length = 1.0 if self.rms_rate is None else max(variable.shape) ** 0.5 * self.rms_rate
-            change = ops.multiply(self._orthogonal(ahead), ops.multiply(learning_rate, length))
+            step = ops.multiply(learning_rate, self.zeropower_via_newtonschulz5(ahead, self.ns_steps))
+            change = self.lr_adjust(step)
         variable.assign(ops.subtract(variable, change))
 
-    def _orthogonal(self, x: Any) -> Any:
-        """Return a matrix with the same singular vectors and singular values close to 1."""
-        tall = x.shape[0] > x.shape[1]
-        x = ops.transpose(x) if tall else x
+    def transpose_last_axis(self, X: Any) -> Any:  # noqa: N803 - Keras' name
+        """Exchange the last two axes. Source: keras.optimizers.Muon.transpose_last_axis."""
+        return ops.swapaxes(X, -1, -2)
+
+    def lr_adjust(self, x: Any) -> Any:
+        """Scale the step of a matrix with `rms_rate` and the root of its longer side.
+
+        Source: keras.optimizers.Muon.lr_adjust; Liu et al. 2025, https://arxiv.org/abs/2502.16982.
+        """
+        return x if self.rms_rate is None else ops.multiply(x, max(x.shape[:2]) ** 0.5 * self.rms_rate)
+
+    def zeropower_via_newtonschulz5(self, x: Any, steps: int) -> Any:
+        """Return matrices with the same singular vectors and singular values close to 1.
+
+        Args:
+            x: (..., rows, columns).
+            steps: The number of Newton-Schulz iterations.
+
+        Raises:
+            ShapeError: `x` has fewer than 2 axes.
+
+        Source: keras.optimizers.Muon.zeropower_via_newtonschulz5.
+        """
+        if len(x.shape) < 2:
+            raise ShapeError(
+                f"Expected gradient or momentum to have at least 2 dimensions. Received: shape={tuple(x.shape)}"
+            )
+        tall = x.shape[-2] > x.shape[-1]
+        x = self.transpose_last_axis(x) if tall else x
         x = ops.true_divide(x, ops.add(ops.norm(x, axis=(-2, -1), keepdims=True), 1e-7))
-        for _ in range(self.ns_steps):
-            square = ops.matmul(x, ops.transpose(x))
+        for _ in range(steps):
+            square = ops.matmul(x, self.transpose_last_axis(x))
             fourth = ops.matmul(ops.multiply(square, self.muon_c), square)
             inner = ops.add(ops.multiply(square, self.muon_b), fourth)
             x = ops.add(ops.multiply(x, self.muon_a), ops.matmul(inner, x))
-        return ops.transpose(x) if tall else x
+        return self.transpose_last_axis(x) if tall else x

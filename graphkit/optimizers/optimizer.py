@@ -16,11 +16,19 @@ import numpy as np
 from graphkit import initializers, ops
 from graphkit.core import dtypes, names
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, NotBuiltError, ShapeError, UnknownArgumentError
+from graphkit.core.errors import (
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotBuiltError,
+    ShapeError,
+    UnknownArgumentError,
+    UnsupportedError,
+)
 from graphkit.core.recording import our_class, recorded_config
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import Configurable, config_names, deserialize, serialize
 from graphkit.ir.program import Program
+from graphkit.ir.stateless import StatelessScope, values_after, with_values
 from graphkit.ir.variable import Variable
 from graphkit.optimizers.arena import LARGEST, Arena
 from graphkit.optimizers.schedules import LearningRateSchedule
@@ -436,7 +444,7 @@ class Optimizer(Declared, Configurable):
             variable: The variable.
             learning_rate: The learning rate, in the variable's dtype.
         """
-        raise NotImplementedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
+        raise UnsupportedError(f"{type(self).__name__} defines no update_step(gradient, variable, learning_rate)")
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Any:
         """Update variables with (gradient, variable) pairs, and return the number of updates.
@@ -467,6 +475,33 @@ class Optimizer(Declared, Configurable):
         if not len(grads):
             return
         self._updates(self._pairs(list(grads), trainable_variables))
+
+    def stateless_apply(
+        self, optimizer_variables: Sequence[Any], grads: Sequence[Any], trainable_variables: Sequence[Any]
+    ) -> tuple[list[Any], list[Any]]:
+        """Return the values of the variables and of the optimizer's own after an update, which changes neither.
+
+        Args:
+            optimizer_variables: A value for each of `variables`.
+            grads: A gradient for each variable that the optimizer was built for.
+            trainable_variables: A value for each of these variables.
+
+        Raises:
+            InvalidArgumentError: The optimizer is not built, or the values do not fit.
+
+        Source: keras Optimizer.stateless_apply.
+        """
+        if not self.built:
+            raise InvalidArgumentError(
+                f"To call `stateless_apply`, {type(self).__name__} must be built (i.e. its variables must have been created). You can "
+                "build it via `optimizer.build(trainable_variables)`."
+            )
+        kind = type(self).__name__
+        mapping = with_values(self._trainable, trainable_variables, "trainable_variables", kind)
+        mapping += with_values(self.variables, optimizer_variables, "optimizer_variables", kind)
+        with StatelessScope(mapping) as scope:
+            self.apply(grads)
+        return values_after(scope, self._trainable), values_after(scope, self.variables)
 
     def _apply_pairs(self, pairs: list[tuple[Any, Variable]]) -> None:
         """Update the variables of these (gradient, variable) pairs."""

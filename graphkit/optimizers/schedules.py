@@ -7,7 +7,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core.declared import Declared, argument
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.core.serialization import Configurable, deserialize, keras_class
 from graphkit.core.serialization import serialize as _serialize
 
@@ -29,7 +29,7 @@ class LearningRateSchedule(Configurable):
 
     def __call__(self, step: Any) -> Any:
         """Return the learning rate at this step; to be overridden."""
-        raise NotImplementedError(f"{type(self).__name__} defines no __call__(step)")
+        raise UnsupportedError(f"{type(self).__name__} defines no __call__(step)")
 
 
 def _float(step: Any) -> Any:

@@ -8,9 +8,8 @@ from typing import Any
 from graphkit.core.stamps import Stamped, settings_changed
 from graphkit.engine import Plan, compile_program
 from graphkit.ir.primitive import as_array
-from graphkit.ir.recording import is_tracing
 from graphkit.ir.spec import TensorSpec
-from graphkit.ir.tracing import trace
+from graphkit.ir.tracing import current_trace, trace
 from graphkit.ir.variable import Variable
 from graphkit.layers.stamp import is_foreign, is_own
 
@@ -34,7 +33,8 @@ class CompiledUpdates:
 
     def __call__(self, pairs: Pairs) -> None:
         """Update the variables: in a trace and with user-defined code directly, otherwise by a compiled program."""
-        if is_tracing() or not pairs or self._runs_foreign_code(pairs):
+        outer = current_trace()
+        if (outer is not None and (outer.scopes or not outer.is_eager)) or not pairs or self._runs_foreign_code(pairs):
             self._update(pairs)
             return
         arrays = [as_array(g) for g, _ in pairs]

@@ -41,6 +41,16 @@ class QuantizationConfig:
         """Return an object with this config."""
         return cls(**{key: deserialize(value) for key, value in config.items()})
 
+    @staticmethod
+    def weight_quantizer_or_default(config: QuantizationConfig | None, default: Any) -> Any:
+        """Return the weight quantizer of a config, or a default if there is none."""
+        return default if config is None or config.weight_quantizer is None else config.weight_quantizer
+
+    @staticmethod
+    def activation_quantizer_or_default(config: QuantizationConfig | None, default: Any) -> Any:
+        """Return the activation quantizer of a config, which may be None; a default without a config."""
+        return default if config is None else config.activation_quantizer
+
     def _check_quantizer(self, name: str, wanted: Any) -> None:
         """Raise InvalidArgumentError if the weight quantizer has another value for an attribute."""
         found = getattr(self.weight_quantizer, name, wanted)

@@ -191,6 +191,11 @@ def save_weights(
 
     Source: keras.Model.save_weights.
     """
+    if hasattr(model, "fit") and not model.built and not model.weights:
+        raise InvalidArgumentError(
+            "You are saving a model that has not yet been built. Try building the model first by calling it on some data or by using "
+            "`build()`."
+        )
     path = Path(filepath)
     given = dict(options) if max_shard_size is None else {**options, "max_shard_size": max_shard_size}
     format = formats.format_for(path, given, formats.WEIGHTS)

@@ -7,6 +7,7 @@ model alike. `HINTS` says what to use in the place of names that are absent.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from graphkit.tensorflow import (
@@ -18,17 +19,36 @@ from graphkit.tensorflow import (
     linalg,
     mathematics,
     neural,
+    numpy_names,
     randoms,
     runtime,
     signals,
     strings,
+    table,
     tensors,
 )
 from graphkit.tensorflow.hints import HINTS, PACKAGES, hint_for
 from graphkit.tensorflow.runtime import VERSION
 from graphkit.tensorflow.table import NAMES
 
-__all__ = ["HINTS", "NAMES", "PACKAGES", "VERSION", "hint_for", "modules", "names_in"]
+__all__ = ["HINTS", "NAMES", "PACKAGES", "VERSION", "hint_for", "modules", "names_in", "pure_functions"]
+
+_PARTS = (
+    arrays,
+    control,
+    files,
+    images,
+    linalg,
+    mathematics,
+    neural,
+    numpy_names,
+    randoms,
+    runtime,
+    signals,
+    strings,
+    tensors,
+)
+"""The modules that fill the table when they are imported."""
 
 NAMES.update(dtypes.NAMES)
 NAMES.update({f"dtypes.{name}": value for name, value in dtypes.NAMES.items()})
@@ -64,12 +84,27 @@ def _nothing(*_: Any, **__: Any) -> None:
     """Accept a switch of TensorFlow 1 whose setting is always on here."""
 
 
+_LEVELS = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40, "FATAL": 50}
+NAMES.update({f"compat.v1.logging.{name}": level for name, level in _LEVELS.items()})
+NAMES["compat.v1.logging.set_verbosity"] = NAMES["autograph.set_verbosity"]
 NAMES.update({name: NAMES[target] for name, target in _ALIASES.items() if target})
 NAMES.update({f"compat.v1.{name}": NAMES[name] for name in _SAME_IN_1.split() if name in NAMES})
 NAMES.update({
     f"compat.v1.{name}": _nothing
     for name in ("enable_eager_execution", "enable_v2_behavior", "enable_v2_tensorshape", "enable_resource_variables")
 })  # fmt: skip
+
+
+def pure_functions() -> dict[str, Any]:
+    """Return the functions of the table that only compute: from tensors, without files, random numbers, settings or other functions."""
+    homes = {part.__name__ for part in (arrays, images, linalg, mathematics, neural, signals, table)}
+    return {
+        name: function
+        for name, function in NAMES.items()
+        if getattr(function, "__module__", "") in homes
+        and inspect.isfunction(function)
+        and not name.startswith(("compat.", "image.random_", "image.stateless_", "nn.dropout", "nn.experimental."))
+    }
 
 
 def names_in(module: str) -> list[str]:
@@ -81,6 +116,3 @@ def names_in(module: str) -> list[str]:
 def modules() -> set[str]:
     """Return the modules that the table has names in, without `tensorflow.` and without TensorFlow itself."""
     return {".".join(parts[:count]) for parts in (n.split(".") for n in NAMES) for count in range(1, len(parts))}
-
-
-_PARTS = (arrays, control, files, images, linalg, mathematics, neural, randoms, runtime, signals, strings, tensors)

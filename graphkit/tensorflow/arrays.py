@@ -10,7 +10,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.table import (
@@ -86,7 +86,7 @@ def _range(start: Any, limit: Any = None, delta: Any = 1, dtype: Any = None) -> 
             *(v if isinstance(v, (int, float, Dim)) else number(v, "tf.range's limit") for v in values), dtype=wanted
         )
     first, last, step = (np.asarray(v).astype("float64" if "float" in wanted else "int64").reshape(()) for v in values)
-    return np.arange(first, last, step).astype(wanted)
+    return np.arange(first.item(), last.item(), step.item()).astype(wanted)
 
 
 @tensorflow("linspace", tensors="start stop")
@@ -104,9 +104,7 @@ def _one_hot(
     name = dtype_name(dtype) if dtype is not None else dtype_of(values[0]) if values else "float32"
     rank = len(shape_of(indices))
     hot = ops.one_hot(indices, number(depth, "depth"), axis=-1 if axis in (None, rank) else axis, dtype="bool")
-    on, off = (
-        np.asarray(default if v is None else v, dtype=object)[()] for v, default in ((on_value, 1), (off_value, 0))
-    )
+    on, off = (default if v is None else np.asarray(v).item() for v, default in ((on_value, 1), (off_value, 0)))
     if (on, off) == (1, 0):
         return ops.cast(hot, name)
     return ops.where(hot, as_tensor(on, name), as_tensor(off, name))
@@ -116,7 +114,7 @@ def _one_hot(
 def _sequence_mask(lengths: Any, maxlen: Any = None, dtype: Any = "bool") -> Any:
     if maxlen is None:
         if is_deferred(lengths):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.sequence_mask of lengths that are not known while the graph is built needs `maxlen`."
             )
         maxlen = int(np.max(np.asarray(lengths), initial=0))
@@ -132,9 +130,12 @@ def _meshgrid(*args: Any, indexing: str = "xy") -> Any:
 # ----- the same elements in another shape -----
 
 
-@tensorflow("reshape")
+@tensorflow("reshape", tensors="")
 def _reshape(tensor: Any, shape: Any) -> Any:
     sizes = sizes_of(shape)
+    if isinstance(tensor, Dim) and len(sizes) == 1:
+        return Sizes((tensor,))
+    tensor = as_tensor(tensor)
     if dtype_of(tensor) == "string":
         return np.reshape(np.asarray(tensor), sizes)
     return ops.reshape(tensor, sizes)
@@ -146,9 +147,11 @@ def _transpose(a: Any, perm: Any = None, conjugate: bool = False) -> Any:
     return ops.conj(made) if conjugate else made
 
 
-@tensorflow("expand_dims")
+@tensorflow("expand_dims", tensors="")
 def _expand_dims(input: Any, axis: Any) -> Any:
-    return _strings_or(ops.expand_dims, np.expand_dims, input, axes_of(axis))
+    if isinstance(input, Dim):
+        return Sizes((input,))
+    return _strings_or(ops.expand_dims, np.expand_dims, as_tensor(input), axes_of(axis))
 
 
 @tensorflow("squeeze")
@@ -338,7 +341,7 @@ def _strided_slice(
 @tensorflow("boolean_mask", tensors="tensor mask")
 def _boolean_mask(tensor: Any, mask: Any, axis: Any = None) -> Any:
     if is_deferred(mask):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             "tf.boolean_mask returns a number of elements that depends on the data, which is not known while a graph is built; "
             "use tf.where(mask, x, 0), or call it outside of a traced function."
         )
@@ -450,7 +453,7 @@ def _where(condition: Any, x: Any = None, y: Any = None) -> Any:
         raise InvalidArgumentError("tf.where expects either both or neither of x and y.")
     if x is None:
         if is_deferred(condition):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.where(condition) returns a number of rows that depends on the data, which is not known while a graph is built; "
                 "use tf.where(condition, x, y), or call it outside of a traced function."
             )
@@ -488,9 +491,7 @@ def _unique_parts(x: Any, out_idx: Any, counts: bool) -> Any:
     """Return the different elements in the order of their first occurrence, the place of each element among them, and counts."""
     x = as_tensor(x)
     if is_deferred(x):
-        raise InvalidArgumentError(
-            "tf.unique returns a number of elements that depends on the data; call it on arrays."
-        )
+        raise UnknownValueError("tf.unique returns a number of elements that depends on the data; call it on arrays.")
     values, first, places, number_of = np.unique(
         np.asarray(x), return_index=True, return_inverse=True, return_counts=True
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError, UnsupportedError
 from graphkit.tensorflow.table import as_tensor, is_deferred, shape_of, tensorflow
 
 
@@ -179,7 +179,7 @@ def py_function(func: Any = None, inp: Any = None, Tout: Any = None) -> Any:  # 
 
 def _called(func: Any, inp: Any, kinds: Any, what: str, prepare: Callable[[Any], Any]) -> Any:
     if any(is_deferred(part) for part in inp):
-        raise UnsupportedError(
+        raise UnknownValueError(
             f"{what} needs the values of its tensors, which are not known while a function is traced; use keras.ops."
         )
     made = func(*(prepare(as_tensor(part)) for part in inp))

@@ -19,7 +19,7 @@ from graphkit.tensorflow.table import NAMES, as_tensor, strings_of, tensorflow
 
 
 def _text(path: Any) -> str:
-    value = np.asarray(path, object)[()] if not isinstance(path, (str, bytes, os.PathLike)) else path
+    value: Any = np.asarray(path, object)[()] if not isinstance(path, (str, bytes, os.PathLike)) else path
     return value.decode() if isinstance(value, bytes) else os.fspath(value)
 
 
@@ -125,7 +125,7 @@ def decode_raw(input_bytes: Any, out_type: Any, little_endian: bool = True, fixe
     """Return the numbers in a string of bytes. Source: tf.io.decode_raw."""
     kind = np.dtype(dtype_name(out_type)).newbyteorder("<" if little_endian else ">")
     array = strings_of(input_bytes)
-    rows = [np.frombuffer(part, kind) for part in array.ravel()]
+    rows = [np.frombuffer(part, kind) for part in array.flat]
     return np.stack(rows).reshape(*array.shape, -1).astype(dtype_name(out_type))
 
 
@@ -141,7 +141,7 @@ def decode_csv(
     """Return the columns of lines of comma-separated values. Source: tf.io.decode_csv."""
     import csv
 
-    lines = [part.decode() for part in strings_of(records).ravel()]
+    lines = [part.decode() for part in strings_of(records).flat]
     rows = list(
         csv.reader(lines, delimiter=field_delim, quoting=csv.QUOTE_MINIMAL if use_quote_delim else csv.QUOTE_NONE)
     )

@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit import random as keras_random
-from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownValueError, UnsupportedError
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.randoms import generator_of, stateless_seed
 from graphkit.tensorflow.table import (
@@ -505,7 +505,7 @@ def _sobel_edges(image: Any) -> Any:
 
 def _numbers(name: str, *values: Any) -> list[Any]:
     if any(is_deferred(v) for v in values):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             f"tf.image.{name} returns a number of boxes that depends on the data; call it on arrays."
         )
     return [np.asarray(v, "float64") for v in values]

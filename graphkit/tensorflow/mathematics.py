@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from graphkit import ops
-from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError
+from graphkit.core.dims import Dim
+from graphkit.core.errors import DTypeError, InvalidArgumentError, ShapeError, UnknownValueError
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.table import (
     add_rows,
@@ -22,6 +24,7 @@ from graphkit.tensorflow.table import (
     shape_of,
     tensorflow,
 )
+from graphkit.tensorflow.tensors import Sizes
 
 # ----- elementwise, of one tensor -----
 
@@ -111,8 +114,28 @@ def _polyval(coeffs: Any, x: Any) -> Any:
 # ----- elementwise, of two tensors -----
 
 
-def _both(operation: Callable[..., Any]) -> Callable[..., Any]:
-    return lambda x, y: operation(*alike(x, y))
+_OF_SIZES = {
+    "add": operator.add,
+    "subtract": operator.sub,
+    "multiply": operator.mul,
+    "math.floordiv": operator.floordiv,
+}
+
+
+def _both(operation: Callable[..., Any], name: str = "") -> Callable[..., Any]:
+    """Return a function of two tensors; of unknown sizes it computes a size, so that it can be part of a shape."""
+    on_sizes = _OF_SIZES.get(name)
+
+    def call(x: Any, y: Any) -> Any:
+        if on_sizes is not None and (isinstance(x, Dim) or isinstance(y, Dim)):
+            parts = [v if isinstance(v, Dim) or is_deferred(v) else np.asarray(v) for v in (x, y)]
+            if all(
+                isinstance(v, Dim) or (isinstance(v, np.ndarray) and v.dtype.kind in "iu" and not v.ndim) for v in parts
+            ):
+                return on_sizes(*(v if isinstance(v, Dim) else int(v) for v in parts))
+        return operation(*alike(x, y))
+
+    return call
 
 
 def _divide(x: Any, y: Any) -> Any:
@@ -130,7 +153,7 @@ def _pairs(parameters: str, rows: dict[str, Callable[..., Any]], math: bool = Fa
     for names, operation in rows.items():
         both = f"math.{names} {names}" if math else names
         for name in both.split():
-            add_rows(parameters, {name: _both(operation)}, math=False)
+            add_rows(parameters, {name: _both(operation, names)}, tensors="")
 
 
 _pairs("x y", {
@@ -204,6 +227,13 @@ def _clip_by_global_norm(t_list: Sequence[Any], clip_norm: Any, use_norm: Any = 
 # ----- reductions -----
 
 
+@tensorflow("math.reduce_prod reduce_prod", tensors="")
+def _reduce_prod(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    if isinstance(input_tensor, Sizes) and not keepdims:
+        return input_tensor.prod()
+    return _kept(ops.prod)(as_tensor(input_tensor), axes_of(axis), bool(keepdims))
+
+
 def _reduction(operation: Callable[..., Any]) -> Callable[..., Any]:
     def call(input_tensor: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return operation(input_tensor, axis=axes_of(axis), keepdims=bool(keepdims))
@@ -226,7 +256,7 @@ def _length(x: Any, axis: Any, keepdims: bool) -> Any:
 
 
 for _name, _operation in {
-    "sum": _kept(ops.sum), "mean": _mean, "max": ops.max, "min": ops.min, "prod": _kept(ops.prod), "any": ops.any, "all": ops.all,
+    "sum": _kept(ops.sum), "mean": _mean, "max": ops.max, "min": ops.min, "any": ops.any, "all": ops.all,
     "logsumexp": ops.logsumexp,
 }.items():  # fmt: skip
     tensorflow(f"math.reduce_{_name} reduce_{_name}")(_reduction(_operation))
@@ -339,7 +369,7 @@ def _bincount(
     binary_output: bool = False,
 ) -> Any:  # fmt: skip
     if is_deferred(arr) and minlength is None:
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             "tf.math.bincount of a tensor whose values are not known needs `minlength` and `maxlength`."
         )
     size = max(0 if is_deferred(arr) or not np.size(arr) else int(np.max(np.asarray(arr))) + 1, int(minlength or 0))
@@ -359,7 +389,7 @@ def _confusion_matrix(
 ) -> Any:
     if num_classes is None:
         if is_deferred(labels) or is_deferred(predictions):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "tf.math.confusion_matrix of tensors whose values are not known needs `num_classes`."
             )
         num_classes = int(max(np.max(np.asarray(labels)), np.max(np.asarray(predictions)))) + 1
@@ -389,7 +419,7 @@ def _histogram(values: Any, value_range: Any, nbins: Any = 100, dtype: Any = "in
 
 def _segments(ids: Any, what: str) -> int:
     if is_deferred(ids):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             f"tf.math.{what} of ids whose values are not known: use tf.math.unsorted_{what} with num_segments."
         )
     return int(np.max(np.asarray(ids))) + 1 if np.size(ids) else 0

@@ -450,8 +450,8 @@ def _ctc_loss(
         raise UnsupportedError("tf.nn.ctc_loss of sparse labels is not supported; pass dense labels and label_length.")
     rows = ops.swapaxes(logits, 0, 1) if logits_time_major else logits
     blank = 0 if blank_index is None else number(blank_index, "blank_index") % number(shape_of(logits)[-1], "classes")
-    lengths = [ops.cast(as_tensor(v), "int32") for v in (label_length, logit_length)]
-    return ops.ctc_loss(ops.cast(labels, "int32"), rows, *lengths, mask_index=blank)
+    label_count, row_count = (ops.cast(as_tensor(v), "int32") for v in (label_length, logit_length))
+    return ops.ctc_loss(ops.cast(labels, "int32"), rows, label_count, row_count, mask_index=blank)
 
 
 @tensorflow("nn.collapse_repeated", tensors="")

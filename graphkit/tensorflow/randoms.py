@@ -13,7 +13,7 @@ import numpy as np
 from graphkit import ops
 from graphkit import random as keras_random
 from graphkit.core import seeds
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError
 from graphkit.random import SeedGenerator
 from graphkit.tensorflow.dtypes import dtype_name
 from graphkit.tensorflow.table import NAMES, as_tensor, dtype_of, is_deferred, number, shape_of, sizes_of, tensorflow
@@ -101,7 +101,7 @@ def _poisson(seed: Any, sizes: Any, lam: Any, dtype: Any) -> Any:
     """Poisson draws by inversion: the number of values of the distribution function that a uniform draw exceeds."""
     rates = as_tensor(lam, "float64")
     if is_deferred(rates):
-        raise InvalidArgumentError("tf.random.poisson expects rates that are known while the graph is built.")
+        raise UnknownValueError("tf.random.poisson expects rates that are known while the graph is built.")
     largest = float(np.max(np.asarray(rates), initial=0.0))
     counts = np.arange(int(largest + 12 * np.sqrt(largest + 1) + 12))
     logs = counts * np.log(np.maximum(np.asarray(rates)[..., None], 1e-300)) - np.cumsum(np.log(np.maximum(counts, 1)))

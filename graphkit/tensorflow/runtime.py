@@ -78,7 +78,7 @@ def print_(
 # ----- scopes -----
 
 
-class name_scope(nullcontext):  # noqa: N801  # TensorFlow's name
+class name_scope(nullcontext[Any]):  # noqa: N801  # TensorFlow's name
     """A scope without effect: the names of TensorFlow's operations have no counterpart here. Source: tf.name_scope."""
 
     def __init__(self, name: Any = None, *_: Any, **__: Any) -> None:
@@ -183,7 +183,9 @@ def function(
         import graphkit
 
         compile_ = getattr(graphkit, "function", None)
-        return plain if compile_ is None or functions_run_eagerly() else compile_(plain)
+        if compile_ is None or functions_run_eagerly():
+            return plain
+        return compile_(plain) if input_signature is None else compile_(plain, input_signature=input_signature)
 
     return decorate if func is None else decorate(func)
 

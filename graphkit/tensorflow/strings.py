@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError
 from graphkit.ir.eager_tensor import eager
 from graphkit.ops import texts
 from graphkit.tensorflow.dtypes import dtype_name
-from graphkit.tensorflow.table import NAMES, strings_of, tensorflow
+from graphkit.tensorflow.table import NAMES, as_tensor, is_deferred, strings_of, tensorflow
 
 
 class RaggedTensor(list[Any]):
@@ -111,7 +111,8 @@ def substr(input: Any, pos: Any, len: Any, unit: str = "BYTE") -> Any:
     array, starts, lengths = np.broadcast_arrays(strings_of(input), np.asarray(pos), np.asarray(len))
     made = np.empty(array.shape, object)
     for index in np.ndindex(array.shape):
-        whole = array[index].decode() if unit == "UTF8_CHAR" else array[index]
+        text: Any = array[index]
+        whole = text.decode() if unit == "UTF8_CHAR" else text
         first = int(starts[index])
         size = whole.__len__()
         if not -size <= first <= size:
@@ -249,3 +250,49 @@ def _ngrams_of(words: list[bytes], widths: list[int], separator: str, keep_short
 
 
 NAMES["RaggedTensor"] = RaggedTensor
+
+
+class KeyValueTensorInitializer:
+    """The keys and values of a table. Source: tf.lookup.KeyValueTensorInitializer."""
+
+    def __init__(
+        self, keys: Any, values: Any, key_dtype: Any = None, value_dtype: Any = None, name: str | None = None
+    ) -> None:
+        self.keys, self.values = as_tensor(keys, key_dtype), as_tensor(values, value_dtype)
+
+
+class StaticHashTable:
+    """A table from strings or integers to values; not for tensors of traced functions. Source: tf.lookup.StaticHashTable.
+
+    Args:
+        initializer: The keys and values.
+        default_value: The value of other keys.
+        name, experimental_is_anonymous: Accepted, without effect.
+    """
+
+    def __init__(
+        self, initializer: Any, default_value: Any, name: str | None = None, experimental_is_anonymous: bool = False
+    ) -> None:
+        self._values = np.asarray(initializer.values)
+        self._table = dict(zip(np.asarray(initializer.keys).tolist(), self._values.tolist(), strict=True))
+        self._default = np.asarray(as_tensor(default_value)).item()
+
+    def lookup(self, keys: Any, name: str | None = None) -> Any:
+        """Return the values of keys."""
+        if is_deferred(keys):
+            raise UnknownValueError(
+                "tf.lookup.StaticHashTable works on arrays; in a model use keras.layers.StringLookup."
+            )
+        array = np.asarray(as_tensor(keys))
+        made = np.array([self._table.get(key, self._default) for key in array.ravel().tolist()], self._values.dtype)
+        return eager(made.reshape(array.shape))
+
+    __getitem__ = lookup
+
+    def size(self, name: str | None = None) -> Any:
+        """Return the number of keys."""
+        return as_tensor(np.int64(len(self._table)))
+
+
+NAMES["lookup.KeyValueTensorInitializer"] = KeyValueTensorInitializer
+NAMES["lookup.StaticHashTable"] = StaticHashTable

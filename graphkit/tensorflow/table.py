@@ -11,7 +11,7 @@ import numpy as np
 
 from graphkit import ops
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnknownValueError
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.tracing import Tracer
@@ -61,13 +61,16 @@ def tensorflow(names: str, tensors: str | None = None) -> Callable[[Callable[...
     return add
 
 
-def add_rows(parameters: str, rows: dict[str, Callable[..., Any]], math: bool = False) -> None:
+def add_rows(
+    parameters: str, rows: dict[str, Callable[..., Any]], math: bool = False, tensors: str | None = None
+) -> None:
     """Register functions with the same arguments.
 
     Args:
         parameters: TensorFlow's names of the arguments, in order; one written "name=" is None by default.
         rows: functions by TensorFlow's names, separated by spaces.
         math: whether a name is in `tf.math` and also in `tf`.
+        tensors: the arguments that become tensors, as for `tensorflow`.
     """
     kinds = [(p.rstrip("="), None if p.endswith("=") else inspect.Parameter.empty) for p in parameters.split()]
     signature = inspect.Signature(
@@ -79,7 +82,7 @@ def add_rows(parameters: str, rows: dict[str, Callable[..., Any]], math: bool = 
             return _function(*args, **kwargs)
 
         call.__signature__ = signature  # type: ignore[attr-defined]
-        tensorflow(f"math.{names} {names}" if math else names)(_by_position(call, signature))
+        tensorflow(f"math.{names} {names}" if math else names, tensors)(_by_position(call, signature))
 
 
 def _by_position(function: Callable[..., Any], signature: inspect.Signature) -> Callable[..., Any]:
@@ -229,7 +232,7 @@ def number(value: Any, what: str) -> int:
     if isinstance(value, Dim):
         return value  # type: ignore[return-value]  # ops take an unknown size in the place of an int
     if is_deferred(value):
-        raise InvalidArgumentError(f"{what} must be a known number here, got a tensor whose value is not known yet.")
+        raise UnknownValueError(f"{what} must be a known number here, got a tensor whose value is not known yet.")
     return int(np.asarray(value).reshape(()))
 
 
@@ -246,7 +249,7 @@ def sizes_of(shape: Any, what: str = "shape") -> tuple[Any, ...]:
     if isinstance(shape, (int, np.integer, Dim)):
         return (shape,)
     if is_deferred(shape):
-        raise InvalidArgumentError(
+        raise UnknownValueError(
             f"{what} must be known here, got a tensor whose value is not known yet; use tf.shape(x) of a tensor."
         )
     if isinstance(shape, np.ndarray):
@@ -257,7 +260,8 @@ def sizes_of(shape: Any, what: str = "shape") -> tuple[Any, ...]:
 def shape_of(tensor: Any) -> tuple[Any, ...]:
     """Return the shape, with unknown sizes as `Dim`s."""
     if isinstance(tensor, (Tracer, Symbolic)):
-        return tuple(tensor.spec.shape)
+        spec: Any = getattr(tensor, "spec", None)
+        return tuple(spec.shape)
     return tuple(np.shape(tensor))
 
 

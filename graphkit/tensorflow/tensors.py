@@ -12,8 +12,8 @@ from graphkit import Variable as KerasVariable
 from graphkit import ops
 from graphkit.core import nest
 from graphkit.core.dims import Dim
-from graphkit.core.errors import InvalidArgumentError, ShapeError, UnsupportedError
-from graphkit.core.tensor_shape import TensorShape
+from graphkit.core.errors import InvalidArgumentError, ShapeError, UnknownValueError, UnsupportedError
+from graphkit.core.tensor_shape import TensorShape as TensorShape
 from graphkit.ir.eager_tensor import EagerTensor, eager
 from graphkit.ir.tracing import Tracer
 from graphkit.tensorflow.dtypes import as_dtype, dtype_name
@@ -167,24 +167,31 @@ class Sizes(tuple[Any, ...]):
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
         raise InvalidArgumentError(f"The shape {tuple(self)} has unknown sizes, so it cannot be passed to NumPy.")
 
+    def prod(self) -> Any:
+        """Return the product of the sizes."""
+        total: Any = 1
+        for size in self:
+            total = size * total
+        return total
+
     def _each(self, other: Any, operation: Any) -> Sizes:
         others = other if isinstance(other, (list, tuple)) else np.asarray(other).ravel().tolist()
         others = others * len(self) if len(others) == 1 else others
         return Sizes(operation(a, b) for a, b in zip(self, others, strict=True))
 
-    def __add__(self, other: Any) -> Sizes:  # type: ignore[override]
+    def __add__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a + b)
 
     def __sub__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a - b)
 
-    def __mul__(self, other: Any) -> Sizes:  # type: ignore[override]
+    def __mul__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a * b)
 
     def __floordiv__(self, other: Any) -> Sizes:
         return self._each(other, lambda a, b: a // b)
 
-    __radd__, __rmul__ = __add__, __mul__  # type: ignore[assignment]
+    __radd__, __rmul__ = __add__, __mul__
 
 
 @tensorflow("shape", tensors="")
@@ -237,6 +244,8 @@ def _convert_to_tensor(value: Any, dtype: Any = None, dtype_hint: Any = None) ->
 
 @tensorflow("cast dtypes.cast", tensors="")
 def _cast(x: Any, dtype: Any) -> Any:
+    if isinstance(x, (Dim, Sizes)) and "int" in dtype_name(dtype):
+        return x  # sizes stay sizes, so that they can be part of a shape
     x = as_tensor(x)
     if (
         dtype_of(x) != "string"
@@ -322,7 +331,7 @@ class TensorArray:
 
     def _place(self, index: Any) -> int:
         if is_deferred(index):
-            raise InvalidArgumentError(
+            raise UnknownValueError(
                 "TensorArray: the index is a tensor whose value is not known while a graph is built. Loop over a Python range, or "
                 "use ops.scan."
             )

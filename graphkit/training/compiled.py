@@ -10,12 +10,14 @@ from typing import Any
 from graphkit import losses, metrics, ops, optimizers
 from graphkit.core import nest
 from graphkit.core.errors import (
+    DTypeError,
     GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
     ShapeError,
     UnknownClassError,
     UnknownNameError,
+    UnknownValueError,
 )
 from graphkit.core.registry import did_you_mean
 from graphkit.core.serialization import serialize
@@ -222,6 +224,10 @@ class Compiled:
         ]
 
     def _name_outputs(self, model: Any, y_pred: Any) -> None:
+        if y_pred is None:
+            raise InvalidTypeError(
+                f"The call() of {type(model).__name__} {model.name!r} returned None; return the outputs."
+            )
         names = output_names(model, y_pred)
         self.output_names, self.loss_names = names, loss_names(y_pred, names)
         self.has_names = graph_of(model) is not None or isinstance(y_pred, Mapping)
@@ -281,6 +287,15 @@ class Compiled:
             return [None] * len(given)
         if isinstance(weights, (int, float)):
             weights = [float(weights)] * len(given)
+        if (
+            len(given) == 1
+            and isinstance(weights, (list, tuple))
+            and not isinstance(given[0], (list, tuple))
+            and len(weights) > 1
+        ):
+            raise InvalidArgumentError(
+                f"`loss_weights` must match the number of losses, got 1 losses and {len(weights)} weights."
+            )
         if len(given) == 1 and isinstance(weights, (list, tuple)):
             return [list(weights) if isinstance(given[0], (list, tuple)) else weights[0]] if len(weights) else [None]
         return self._by_output(weights, "loss_weights", len(given))
@@ -385,6 +400,8 @@ class Compiled:
         self._check_shapes(entry, target, output)
         try:
             return entry.loss(target, output, weight)
+        except UnknownValueError:  # the loss needs numbers: the step runs eagerly
+            raise
         except (GraphKitError, ValueError) as error:
             raise ShapeError(f"{self._where(entry, target, output)}: {error}") from error
 
@@ -397,6 +414,14 @@ class Compiled:
         function = _own_function(entry.loss)
         if function is None:
             return
+        if target is None:
+            name = (self.output_names or [""])[entry.output]
+            raise InvalidArgumentError(f"Output {name!r} has a loss, but no target (y) was given for it.")
+        if str(getattr(target, "dtype", "")) == "string":
+            raise DTypeError(
+                f"{self._where(entry, target, output)}: the targets are strings; make them numbers first, for example with "
+                "keras.layers.StringLookup."
+            )
         wanted = shape_of(output)
         if function in _SPARSE:
             axis = getattr(entry.loss, "axis", -1) % len(wanted)
@@ -505,10 +530,15 @@ def _own_function(loss: Loss) -> str | None:
     """Return the name of the built-in function behind a loss, if its target and output must match; else None."""
     function = type(loss).function if isinstance(loss, FunctionLoss) else getattr(loss, "fn", None)
     name = getattr(function, "__name__", "")
-    own = losses.FUNCTIONS.get(name) is function and name not in (
-        "circle",
-        "categorical_generalized_cross_entropy",
-        "ctc",
+    own = (
+        function is not None
+        and losses.FUNCTIONS.get(name) is function
+        and name
+        not in (
+            "circle",
+            "categorical_generalized_cross_entropy",
+            "ctc",
+        )
     )
     return name if own else None
 

@@ -110,6 +110,8 @@ class Passes:
                 "When passing an infinitely repeating dataset, you must specify the number of batches: `steps_per_epoch` of fit, "
                 "`validation_steps`, or `steps` of evaluate and predict."
             )
+        self._expected: int | None = None  # the length from the next epoch on
+        self._counted: int | None = None  # the batches of an earlier pass, which need not be those of the next
         self._peeked: list[Any] = []
         self._open: Iterator[Any] | None = None
         self._seen = 0
@@ -117,14 +119,16 @@ class Passes:
     @property
     def steps(self) -> int | None:
         """The number of batches per epoch; None before it is known."""
-        return self._given or self._length
+        return self._given or self._length or self._counted
 
     def epoch(self) -> Iterator[Any]:
         """Yield the batches of the next epoch; fewer if the data end."""
         self._call("on_epoch_begin")
+        if self._length is None:
+            self._length = self._expected
         if not self._resumes or self._given is None:
             self._open = None
-        steps = self.steps
+        steps = self._given or self._length
         for _ in itertools.count() if steps is None else range(steps):
             if self._length is not None and self._seen >= self._length and self._open is not None:
                 break
@@ -144,9 +148,8 @@ class Passes:
         """Note the length of a pass that ended."""
         self._open = None
         if self._length is None and (self._is_generator or self._given is not None):
-            self._length = self._seen  # with the batch that was missing, as Keras counts
-        elif self._length is None:
-            self._length = self._seen - 1
+            self._expected = self._seen  # with the batch that was missing, as Keras counts
+        self._counted = self._seen - 1
 
     @property
     def _is_generator(self) -> bool:

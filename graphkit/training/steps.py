@@ -9,7 +9,7 @@ from typing import Any
 
 from graphkit import ops
 from graphkit.core import nest
-from graphkit.core.errors import InvalidArgumentError, NotCompiledError
+from graphkit.core.errors import InvalidArgumentError, NotCompiledError, place_of
 from graphkit.ir.tape import GradientTape
 from graphkit.ir.tracing import current_trace
 from graphkit.layers.tracking import tracked
@@ -210,22 +210,24 @@ class StepFunction:
             self.is_eager = True
             warnings.warn(
                 f"{type(self.model).__name__}.{self.kind}_step runs eagerly, line by line, which is several times slower than a "
-                f"compiled step: {_where(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
+                f"compiled step: {place_of(error)}it needs the numbers of a tensor while it is traced. {error} Use ops.cond, ops.where "
                 "and other functions of graphkit.ops instead; compile(run_eagerly=True) avoids this warning.",
                 stacklevel=4,
             )
             return EagerStep(self.model, method)
 
 
-def _where(error: BaseException) -> str:
-    """Return the place in the user's code that needs a number, as `in train_step, line 12 of model.py, `."""
-    trace, found = error.__traceback__, ""
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        if not str(trace.tb_frame.f_globals.get("__name__", "")).startswith("graphkit"):
-            found = f"in {code.co_name}(), line {trace.tb_lineno} of {code.co_filename.rpartition('/')[2]}, "
-        trace = trace.tb_next
-    return found
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _parameters(model: Any, name: str) -> list[inspect.Parameter]:
+    """Return the parameters of a model's method without `self`; those of the function inside if it is decorated."""
+    if name in model.__dict__:
+        return list(inspect.signature(model.__dict__[name]).parameters.values())
+    held = inspect.getattr_static(type(model), name)
+    parameters = list(inspect.signature(inspect.unwrap(getattr(held, "__func__", held))).parameters.values())
+    is_bound = not isinstance(held, staticmethod) and parameters and parameters[0].kind in _POSITIONAL
+    return parameters[1:] if is_bound else parameters
 
 
 def check_form(model: Any, kind: str) -> None:
@@ -237,9 +239,7 @@ def check_form(model: Any, kind: str) -> None:
     name = f"{kind}_step"
     if not overrides(model, name):
         return
-    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    parameters = inspect.signature(getattr(model, name)).parameters.values()
-    needed = [p.name for p in parameters if p.kind in kinds and p.default is p.empty]
+    needed = [p.name for p in _parameters(model, name) if p.kind in _POSITIONAL and p.default is p.empty]
     if len(needed) > 1:
         raise InvalidArgumentError(
             f"{type(model).__name__}.{name}({', '.join(needed)}) has the form of Keras on JAX; graphkit calls {name}(self, data), as "

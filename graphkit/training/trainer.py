@@ -11,13 +11,20 @@ import numpy as np
 
 from graphkit import callbacks as callback_module
 from graphkit.core import limits, nest
-from graphkit.core.errors import ExportError, InvalidArgumentError, InvalidTypeError, NotCompiledError
+from graphkit.core.errors import (
+    ExportError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NotCompiledError,
+    UnknownValueError,
+    place_of,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.core.seeds import draw_seed
 from graphkit.core.serialization import deserialize
 from graphkit.core.stamps import latest_tick
 from graphkit.ir.eager_tensor import eager
-from graphkit.layers.stamp import has_foreign_parts
+from graphkit.layers.stamp import has_foreign_parts, parts_of
 from graphkit.models.feeding import conform
 from graphkit.optimizers import LossScaleOptimizer
 from graphkit.training.compiled import ARGUMENTS, Compiled
@@ -336,12 +343,12 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
     Raises:
         InvalidArgumentError: There is no batch in the `first` epoch.
     """
-    kind = "train" if training else "test"
+    kind, stopped = ("train", "stop_training") if training else ("test", "stop_evaluating")
     begin, end = (container.on_train_batch_begin, container.on_train_batch_end) if training else (
         container.on_test_batch_begin, container.on_test_batch_end
     )  # fmt: skip
     watched = container.watches_batches(training)
-    runner = Runner(model, kind, source, watched)
+    runner = Runner(model, kind, source, container.runs_own_code(training))
     per_call = max(int(model.steps_per_execution), 1)
     number = 0
     for number, batch in enumerate(source.epoch(), 1):
@@ -351,7 +358,7 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
         runner.run(batch)
         if watched and number % per_call == 0:
             end(number - 1, plain_logs(runner.results()) if container.needs_logs(training) else None)
-        if model.stop_training and training and number % per_call == 0:
+        if number % per_call == 0 and getattr(model, stopped):
             break
     if watched and number % per_call:  # as in Keras, the last call is numbered as if it were complete
         end(
@@ -361,7 +368,7 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
     runner.finish()
     if not number and first:
         raise InvalidArgumentError("The data contain no batch: the generator is exhausted, or the data set is empty.")
-    promised = source.steps if isinstance(source, IteratedSource) and not model.stop_training else None
+    promised = source.steps if isinstance(source, IteratedSource) and not getattr(model, stopped) else None
     if number < (promised or 1):
         warnings.warn(
             "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
@@ -482,6 +489,7 @@ def evaluate(
 
 def _evaluate(model: Any, source: Any, container: Any) -> dict[str, Any]:
     model.make_test_function()
+    model.stop_evaluating = False
     model.reset_metrics()
     container.on_test_begin()
     logs = plain_logs(_epoch_logs(model, _run_epoch(model, source, container, training=False)[1]))
@@ -584,6 +592,7 @@ def predict(
     container = callback_module.CallbackList(
         callbacks, add_progbar=verbose != 0, model=model, verbose=verbose, epochs=1, steps=count
     )
+    model.stop_predicting = False
     container.on_predict_begin()
     # Only now, since callbacks may have changed the weights.
     run = _predictor(model, rows=(count or 0) * check_batch_size(batch_size))
@@ -595,6 +604,8 @@ def predict(
         parts.append(outputs)
         if number % per_call == 0:
             container.on_predict_batch_end(number - 1, _predict_logs(container, structure, parts[-per_call:]))
+            if model.stop_predicting:
+                break
     if number % per_call:
         left = number % per_call
         container.on_predict_batch_end(number - 1 + per_call - left, _predict_logs(container, structure, parts[-left:]))
@@ -664,14 +675,15 @@ def inference_callable(model: Any, rows: int = 0) -> Any:
     """Return a function from the leaves of a batch to (structure of the outputs, their leaves).
 
     It runs the model's onnxruntime session. Models that cannot be expressed in ONNX, and those without a graph, run on the
-    NumPy engine. So do batches without elements, since onnxruntime aborts the process for some of them.
+    NumPy engine. So do lookups that refuse unknown tokens, which ONNX cannot, and batches without elements, since
+    onnxruntime aborts the process for some of them.
 
     Args:
         model: The model.
         rows: About how many rows are to come, which decides how the session is prepared; 0 if unknown.
     """
     graph = graph_of(model)
-    if graph is None:
+    if graph is None or any(getattr(layer, "refuses_unknown", False) for layer in parts_of(model).layers):
         return lambda leaves: _on_engine(model, leaves)
     structure = nest.map_structure(lambda t: 0, graph.output)
     signature = graph.signature
@@ -699,6 +711,13 @@ def _session(model: Any, left_out: frozenset[int], rows: int) -> Any:
     except ExportError as error:
         warnings.warn(
             f"predict runs on the NumPy engine, since the model cannot be expressed in ONNX: {error}", stacklevel=5
+        )
+        return None
+    except UnknownValueError as error:
+        warnings.warn(
+            f"predict runs the model layer by layer on the NumPy engine, which is slower than onnxruntime: {place_of(error)}numbers of a "
+            f"tensor are needed. {error}",
+            stacklevel=5,
         )
         return None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError
+from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.utils.dataset import Dataset
 
 
@@ -65,11 +65,11 @@ class PyDataset:
     def __len__(self) -> int:
         count = None if type(self).num_batches is PyDataset.num_batches else self.num_batches
         if count is None:
-            raise NotImplementedError(f"{type(self).__name__} defines no __len__()")
+            raise UnsupportedError(f"{type(self).__name__} defines no __len__()")
         return count
 
     def __getitem__(self, index: int) -> Any:
-        raise NotImplementedError(f"{type(self).__name__} defines no __getitem__(index)")
+        raise UnsupportedError(f"{type(self).__name__} defines no __getitem__(index)")
 
     @property
     def num_batches(self) -> int | None:

@@ -7,6 +7,7 @@ Source: tf.data (TensorFlow 2).
 
 from __future__ import annotations
 
+import enum
 import glob
 import itertools
 import os
@@ -50,6 +51,17 @@ __all__ = [
     "AUTOTUNE", "INFINITE_CARDINALITY", "UNKNOWN_CARDINALITY", "Dataset", "DatasetSpec", "NumpyIterator", "Options", "TensorSpec",
     "TextLineDataset",
 ]  # fmt: skip
+
+_INSTEAD = {
+    "counter": "use Dataset.range, or from_generator with itertools.count",
+    "load": "read arrays with numpy.load and pass them to from_tensor_slices",
+    "ragged_batch": "there are no ragged tensors; use padded_batch",
+    "rejection_resample": "use filter, or sample_from_datasets with weights",
+    "save": "collect as_numpy_iterator() and write it with numpy.savez",
+    "snapshot": "use cache, which keeps the elements in memory",
+    "sparse_batch": "there are no sparse tensors; use padded_batch",
+}
+"""What to use instead of methods of TensorFlow's data sets that are not here."""
 
 Start = Callable[[], Iterator[Any]]
 Transform = Callable[[Iterator[Any]], Iterator[Any]]
@@ -98,6 +110,8 @@ class NumpyIterator:
     def __next__(self) -> Any:
         return map_components(as_numpy, next(self._elements))
 
+    next = __next__
+
 
 class DatasetIterator:
     """An iterator over the elements of a data set as eager tensors. Source: tf.data.Iterator."""
@@ -111,7 +125,7 @@ class DatasetIterator:
     def __next__(self) -> Any:
         return shown(next(self._elements))
 
-    get_next = __next__
+    get_next = next = __next__
 
     @property
     def element_spec(self) -> Any:
@@ -143,6 +157,11 @@ class Dataset:
 
     def __init__(self, start: Start, count: int, spec: Callable[[], Any], rows: _Rows | None = None) -> None:
         self._start, self._count, self._spec, self._rows = start, count, spec, rows
+
+    def __getattr__(self, name: str) -> Any:
+        if name in _INSTEAD:
+            raise UnsupportedError(f"Dataset.{name} is not supported: {_INSTEAD[name]}.")
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     # ----- sources -----
 
@@ -851,6 +870,8 @@ class Dataset:
             made = []
             for element in source:
                 made.append(element)
+                if len(made) == self._count:  # whoever counts elements does not ask for one more
+                    kept[:], is_whole = made, True
                 yield element
             kept[:], is_whole = made, True
 
@@ -1122,7 +1143,7 @@ def _chosen(parts: list[Dataset], choices: Callable[[], Iterator[int]], stops: b
 
 def _flat_shapes(shapes: Any, spec: Any) -> list[Any]:
     if isinstance(spec, Mapping):
-        return [s for key in sorted(spec) for s in _flat_shapes(shapes[key], spec[key])]
+        return [s for key in nest.keys_in_order(spec) for s in _flat_shapes(shapes[key], spec[key])]
     if isinstance(spec, tuple) and not (is_shape(shapes) and shapes and not isinstance(shapes[0], (tuple, list))):
         return [s for g, f in zip(shapes, spec, strict=True) for s in _flat_shapes(g, f)]
     return [shapes]
@@ -1205,6 +1226,12 @@ def _typed_component(spec: TensorSpec, value: Any) -> Any:
 # ----- tf.data.experimental -----
 
 
+class AutoShardPolicy(enum.IntEnum):
+    """Policies of distribution for `Options`, which have no effect. Source: tf.data.experimental.AutoShardPolicy."""
+
+    OFF, AUTO, FILE, DATA, HINT = -1, 0, 1, 2, 3
+
+
 def cardinality(dataset: Dataset) -> Any:
     """Return the number of elements: see `Dataset.cardinality`."""
     return dataset.cardinality()
@@ -1222,6 +1249,7 @@ def ignore_errors(log_warning: bool = False) -> Callable[[Dataset], Dataset]:
 
 experimental = SimpleNamespace(
     AUTOTUNE=AUTOTUNE,
+    AutoShardPolicy=AutoShardPolicy,
     INFINITE_CARDINALITY=INFINITE_CARDINALITY,
     UNKNOWN_CARDINALITY=UNKNOWN_CARDINALITY,
     assert_cardinality=assert_cardinality,

@@ -90,7 +90,7 @@ def map_components(function: Callable[..., Any], first: Any, *others: Any) -> An
     if isinstance(first, Mapping):
         if any(not isinstance(o, Mapping) or set(o) != set(first) for o in others):
             raise _different(first, others)
-        return {k: map_components(function, first[k], *(o[k] for o in others)) for k in first}
+        return nest.like(first, {k: map_components(function, first[k], *(o[k] for o in others)) for k in first})
     if isinstance(first, tuple):
         if any(not isinstance(o, (tuple, list)) or len(o) != len(first) for o in others):
             raise _different(first, others)
@@ -360,7 +360,7 @@ def _spread(given: Any, first: Any, is_leaf: Callable[[Any], bool]) -> list[Any]
     if given is None or not isinstance(first, (tuple, Mapping)):
         return [given] * len(nest.flatten(first))
     if isinstance(first, Mapping) and isinstance(given, Mapping) and set(first) == set(given):
-        return [leaf for key in sorted(first) for leaf in _spread(given[key], first[key], is_leaf)]
+        return [leaf for key in nest.keys_in_order(first) for leaf in _spread(given[key], first[key], is_leaf)]
     if isinstance(first, tuple) and isinstance(given, (tuple, list)) and len(given) == len(first):
         return [leaf for g, f in zip(given, first, strict=True) for leaf in _spread(g, f, is_leaf)]
     if not is_leaf(given):

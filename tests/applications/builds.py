@@ -132,14 +132,18 @@ def fill(model: Any) -> None:
     rng = np.random.default_rng(0)
     for weight in model.weights:
         name, shape = weight.path.rpartition("/")[2], tuple(weight.shape)
-        weight.assign(_values(rng, name, shape))
+        share = 0.3 if name == "gamma" and "project" in weight.path else 1.0  # of residual branches, so that they do not add up
+        weight.assign(share * _values(rng, name, shape))
+    for layer in model.layers:
+        if hasattr(layer, "finalize_state"):  # Normalization reads its weights anew in Keras
+            layer.finalize_state()
 
 
 def _values(rng: Any, name: str, shape: tuple[int, ...]) -> Any:
-    if name in ("kernel", "pointwise_kernel"):
-        return rng.normal(0, (2 / np.prod(shape[:-1])) ** 0.5, shape).astype("float32")
-    if name == "depthwise_kernel":
-        return rng.normal(0, (2 / np.prod(shape[:2])) ** 0.5, shape).astype("float32")
+    depthwise = name == "depthwise_kernel" or (name == "kernel" and len(shape) == 4 and shape[-1] <= 2)
+    if depthwise or name in ("kernel", "pointwise_kernel"):
+        read = np.prod(shape[:2] if depthwise else shape[:-1])  # a depthwise kernel reads one channel
+        return rng.normal(0, (2 / read) ** 0.5, shape).astype("float32")
     if name in ("gamma", "moving_variance", "variance"):
         return rng.uniform(0.8, 1.2, shape).astype("float32")
     if name.startswith("variable"):  # the factors of ConvNeXt
@@ -147,6 +151,11 @@ def _values(rng: Any, name: str, shape: tuple[int, ...]) -> Any:
     if name == "count":
         return np.zeros(shape, "int32")
     return rng.normal(0, 0.1, shape).astype("float32")  # bias, beta, moving_mean, mean
+
+
+def with_features(library: Any, model: Any) -> Any:
+    """Return a model whose outputs are what the last layer reads, and the outputs."""
+    return library.Model(model.inputs, [model.layers[-2].output, model.output])
 
 
 def pixels(model: Any) -> Any:

@@ -17,7 +17,8 @@ from graphkit.applications import MissingFileError
 from graphkit.applications.catalog import NETS
 from graphkit.errors import InvalidArgumentError, InvalidTypeError, ShapeError
 
-SNAPSHOT = json.loads((Path(__file__).parents[2] / "fixtures" / "keras_names.json").read_text(encoding="utf-8"))["modules"]
+NAMES = Path(__file__).parents[2] / "fixtures" / "keras_names.json"
+SNAPSHOT = json.loads(NAMES.read_text(encoding="utf-8"))["modules"]
 SMALL: dict[str, Any] = {"weights": None, "input_shape": (32, 32, 3), "alpha": 0.25}
 
 
@@ -55,7 +56,11 @@ def test_submodules_are_imported_by_name() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "words"),
     [
-        ("VGG16", {"input_shape": (31, 224, 3)}, r"Input size must be at least 32x32; Received: input_shape=\(31, 224, 3\)"),
+        (
+            "VGG16",
+            {"input_shape": (31, 224, 3)},
+            r"Input size must be at least 32x32; Received: input_shape=\(31, 224, 3\)",
+        ),
         ("Xception", {"input_shape": (71, 70, 3), "include_top": False}, "at least 71x71"),
         ("InceptionV3", {"input_shape": (74, 75, 3)}, "at least 75x75"),
         ("MobileNetV3Small", {"input_shape": (32, 16, 3)}, "at least 32x32"),
@@ -80,7 +85,8 @@ def test_without_classifier_images_may_have_any_size() -> None:
     model = applications.MobileNetV2(weights=None, include_top=False, alpha=0.35)
 
     assert model.input_shape == (None, None, None, 3)
-    assert np.asarray(model(np.zeros((1, 40, 70, 3), "float32"))).shape == (1, 1, 2, 1280)  # as in Keras, which pads as for even sizes
+    features = np.asarray(model(np.zeros((1, 40, 70, 3), "float32")))
+    assert features.shape == (1, 1, 2, 1280)  # as in Keras, which pads as for even sizes
 
 
 def test_a_tensor_is_read_as_images() -> None:
@@ -138,7 +144,8 @@ def test_published_weights_are_looked_for_and_never_downloaded(tmp_path: Path, m
         applications.ResNet50(include_top=False)
 
     assert isinstance(caught.value, FileNotFoundError)
-    for part in (str(path), "MD5 4d473c1dd8becc155b73f8504c6f6626", f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{path.name}"):
+    address = f"https://storage.googleapis.com/tensorflow/keras-applications/resnet/{path.name}"
+    for part in (str(path), "MD5 4d473c1dd8becc155b73f8504c6f6626", address):
         assert part in str(caught.value)
     path.write_bytes(b"else")
     with pytest.raises(InvalidArgumentError, match="is not the file that Keras publishes: expected MD5 4d47"):
@@ -208,7 +215,10 @@ def test_arguments_that_do_not_fit_the_published_weights(name: str, arguments: d
 def test_published_weights_for_other_sizes_warn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cached(tmp_path, "", monkeypatch)
 
-    with pytest.warns(UserWarning, match="Weights for input shape"), pytest.raises(MissingFileError, match="1.0_224_no_top"):
+    with (
+        pytest.warns(UserWarning, match="Weights for input shape"),
+        pytest.raises(MissingFileError, match=r"1\.0_224_no_top"),
+    ):
         applications.MobileNetV2(include_top=False)
 
 
@@ -219,16 +229,20 @@ def test_efficientnet_scales_images_once_more_for_the_published_weights(
 
     path = cached(tmp_path, "efficientnetb0_notop.h5", monkeypatch)
     applications.EfficientNetB0(weights=None, include_top=False, input_shape=(32, 32, 3)).save(path)
-    monkeypatch.setattr(pretrained, "hash_of", lambda *_: catalog.NETS["EfficientNetB0"].file({"include_top": False}).digest)
+    published = catalog.NETS["EfficientNetB0"].file({"include_top": False})
+    monkeypatch.setattr(pretrained, "hash_of", lambda *_: published.digest)
 
     model = applications.EfficientNetB0(include_top=False, input_shape=(32, 32, 3))
 
-    assert [type(layer).__name__ for layer in model.layers[:4]] == ["InputLayer", "Rescaling", "Normalization", "Rescaling"]
+    first = [type(layer).__name__ for layer in model.layers[:4]]
+    assert first == ["InputLayer", "Rescaling", "Normalization", "Rescaling"]
     np.testing.assert_allclose(model.layers[3].scale, [0.229**-0.5, 0.224**-0.5, 0.225**-0.5])
 
 
 def test_unknown_arguments_are_refused() -> None:
-    with pytest.raises(TypeError, match="ResNet50: got an unexpected keyword argument 'alpha'. It accepts include_top, weights"):
+    with pytest.raises(
+        TypeError, match=r"ResNet50: got an unexpected keyword argument 'alpha'\. It accepts include_top, weights"
+    ):
         applications.ResNet50(weights=None, alpha=2)
     with pytest.raises(ShapeError):
         applications.ResNet50(weights=None, input_shape=(8, 8, 3))

@@ -14,6 +14,12 @@ from tests.applications.builds import CASES, NETS, built, fingerprint
 ANSWERS: dict[str, Any] = json.loads(
     (Path(__file__).parents[2] / "fixtures" / "applications.json").read_text(encoding="utf-8")
 )["cases"]
+# One net of each builder and all other arguments; the larger ones differ in numbers only.
+QUICK = {
+    "ConvNeXtTiny", "DenseNet121", "EfficientNetB0", "EfficientNetV2B0", "InceptionV3", "MobileNet", "MobileNetV2",
+    "MobileNetV3Small", "NASNetMobile.features", "ResNet50", "ResNet50V2", "VGG16", "Xception",
+    *(case for case in CASES if "." in case and not case.startswith(("NASNet", "InceptionResNet"))),
+}  # fmt: skip
 
 
 def test_all_nets_of_keras_are_there() -> None:
@@ -24,7 +30,9 @@ def test_all_nets_of_keras_are_there() -> None:
     assert [name for name in graphkit.applications.__all__ if name in NETS] == list(NETS)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [case if case in QUICK else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_a_net_has_keras_layers_weights_and_order(case: str) -> None:
     """Names, classes, arguments and calls of the layers are hashed, and names and shapes of the weights."""
     assert fingerprint(built(graphkit, case)) == ANSWERS[case]

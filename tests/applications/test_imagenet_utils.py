@@ -11,6 +11,7 @@ import pytest
 
 import graphkit
 from graphkit.applications import MissingFileError, imagenet_utils
+from graphkit.applications.pretrained import PublishedFile
 from graphkit.errors import InvalidArgumentError, SerializationError, ShapeError
 from tests.applications.builds import preprocessed, small_images
 from tests.applications.test_arguments import cached
@@ -68,9 +69,7 @@ def names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A file of 1000 class names in a cache, whose hash is accepted."""
     path = cached(tmp_path, "imagenet_class_index.json", monkeypatch)
     path.write_text(json.dumps({str(i): [f"n{i:08d}", f"thing_{i}"] for i in range(1000)}))
-    monkeypatch.setattr(
-        imagenet_utils, "_CLASS_NAMES", graphkit.applications.pretrained.PublishedFile(path.name, "https://example.org", None)
-    )
+    monkeypatch.setattr(imagenet_utils, "_CLASS_NAMES", PublishedFile(path.name, "https://example.org", None))
     return path
 
 
@@ -81,7 +80,8 @@ def test_the_most_probable_classes_are_named(names: Path) -> None:
 
     first, second = graphkit.applications.resnet50.decode_predictions(scores, top=3)
 
-    assert [(w, n) for w, n, _ in first] == [("n00000003", "thing_3"), ("n00000500", "thing_500"), ("n00000007", "thing_7")]
+    assert [name for _, name, _ in first] == ["thing_3", "thing_500", "thing_7"]
+    assert [wordnet for wordnet, _, _ in first] == ["n00000003", "n00000500", "n00000007"]
     np.testing.assert_allclose([s for _, _, s in first], [0.5, 0.3, 0.2])
     assert second[0] == ("n00000999", "thing_999", 1.0)
     assert len(imagenet_utils.decode_predictions(scores)[0]) == 5
@@ -95,7 +95,9 @@ def test_predictions_of_another_shape_are_refused(shape: tuple[int, ...]) -> Non
 
 def test_without_the_file_the_error_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = cached(tmp_path, "imagenet_class_index.json", monkeypatch)
-    with pytest.raises(MissingFileError, match="data/imagenet_class_index.json .MD5 c2c37ea517e94d9795004a39431a14cb"):
+    with pytest.raises(
+        MissingFileError, match=r"data/imagenet_class_index\.json \(MD5 c2c37ea517e94d9795004a39431a14cb"
+    ):
         imagenet_utils.decode_predictions(np.zeros((1, 1000)))
     path.write_text("{}")
     with pytest.raises(InvalidArgumentError, match="is not the file that Keras publishes"):

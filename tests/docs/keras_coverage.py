@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from tests.docs import onnx_limits
 from tests.docs.keras_reasons import DIFFERENT, REASONS
+from tests.interop.keras_ops_differences import KEPT
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "keras-coverage.md"
@@ -64,6 +65,9 @@ def member_rows() -> list[Row]:
     ]
 
 
+_MISSING = object()  # a class attribute may be None
+
+
 def find(path: str) -> Any:
     """The object that has this name of Keras' in graphkit, or None."""
     module, _, name = path.rpartition(".")
@@ -94,8 +98,8 @@ def _member(path: str, name: str, wanted: Any) -> Row:
     why = reason(f"{path}.{name}")
     if why is not None:
         return Row(path, name, "absent", why)
-    thing = inspect.getattr_static(cls, name, None)
-    if thing is None:
+    thing = inspect.getattr_static(cls, name, _MISSING)
+    if thing is _MISSING:
         known = wanted == "property" and _is_attribute(cls, name)
         return Row(path, name, "present" if known else "absent", "" if known else "not implemented yet")
     if wanted == "property" or wanted is None or isinstance(thing, property):
@@ -225,6 +229,15 @@ def _listed(found: list[Row]) -> list[str]:
     return lines
 
 
+def _results() -> list[str]:
+    """Ops whose results differ, by reason."""
+    names: dict[str, list[str]] = {}
+    for name, why in KEPT.items():
+        names.setdefault(why, []).append(f"`{name}`")
+    rows_ = (f"| {', '.join(found)} | {why} |" for why, found in names.items())
+    return ["\n## Results of ops that differ on purpose\n\n| ops | why |\n|---|---|", *rows_]
+
+
 def page() -> str:
     """docs/keras-coverage.md."""
     parts = [
@@ -239,6 +252,7 @@ def page() -> str:
         *_listed(member_rows()),
         *(["\n## Different on purpose\n\n| name | why |\n|---|---|"] if DIFFERENT else []),
         *(f"| `keras.{path}` | {why} |" for path, why in sorted(DIFFERENT.items())),
+        *_results(),
         *onnx_limits.section(),
     ]
     return "\n".join(parts) + "\n"

@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 _FOREIGN = "wraps code of another framework; using it raises an error that says so"
-_DEVICES = "distributes a model over accelerators; graphkit trains on the CPUs of one machine"
 
 _REMAT = "recomputes values in the backward pass to save memory of an accelerator; programs here free what is no longer needed"
 _STATELESS = "specific to Keras on JAX; programs here have their state as inputs and outputs"
 
+_RAGGED = "ragged tensors exist in TensorFlow only"
+
 REASONS: dict[str, str] = {
-    "applications": "builds known nets whose weights are downloaded; files saved from them open like any other",
-    "Function": "here, functional models take its place: `Model(inputs, outputs)`",
-    "RematScope": _REMAT,
     "StatelessScope": _STATELESS,
-    "SymbolicScope": _STATELESS,
-    "device": _DEVICES,
-    "remat": _REMAT,
     "callbacks.OrbaxCheckpoint": "writes checkpoints of JAX programs; using it raises an error that names what to use",
     "datasets": "downloads data sets, some of them pickled, and graphkit does not open pickles; `utils.get_file` downloads files",
-    "distribution": _DEVICES,
     "export.ExportArchive": "writes TensorFlow SavedModels; `model.export(path)` writes ONNX",
     "optimizers.legacy": "using one raises an error that says so, as in Keras 3",
-    "wrappers": "wraps models as estimators of scikit-learn, which graphkit does not need",
     "Model.jax_state_sync": _STATELESS,
     "Model.get_state_tree": _STATELESS,
     "Model.set_state_tree": _STATELESS,
+    "Model.compute_loss_and_updates": _STATELESS,
     "Model.stateless_compute_loss": _STATELESS,
     "layers.Layer.stateless_call": _STATELESS,
     "metrics.Metric.stateless_reset_state": _STATELESS,
@@ -32,6 +26,11 @@ REASONS: dict[str, str] = {
     "metrics.Metric.stateless_update_state": _STATELESS,
     "optimizers.Optimizer.stateless_apply": _STATELESS,
     "layers.Layer.rematerialized_call": _REMAT,
+    "KerasTensor.ragged_rank": _RAGGED,
+    "KerasTensor.row_splits_dtype": _RAGGED,
+    "Operation.quantized_call": "belongs to layers, which have it",
+    "Operation.rematerialized_call": _REMAT,
+    "callbacks.TensorBoard.summary": "is TensorFlow's module `tf.summary`; the event files are written without it",
     "layers.TorchModuleWrapper": _FOREIGN,
     "layers.JaxLayer": _FOREIGN,
     "layers.FlaxLayer": _FOREIGN,

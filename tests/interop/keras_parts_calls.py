@@ -14,7 +14,8 @@ def refused(make):
     try:
         return make()
     except Exception as error:
-        return next((k for k in (ValueError, TypeError, AttributeError, KeyError) if isinstance(error, k)), type(error)).__name__
+        kinds = [k.__name__ for k in (ValueError, TypeError, AttributeError, KeyError) if isinstance(error, k)]
+        return "!" + "+".join(kinds or [type(error).__name__])
 def KT(*a, **o):
     return k.KerasTensor(*a, **o)
 def config(x):

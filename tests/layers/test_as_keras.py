@@ -495,6 +495,23 @@ def test_a_name_with_a_slash_is_refused() -> None:
 # ----- functions over texts -----
 
 
+@pytest.mark.parametrize("text", ["b a", b"b a"])
+def test_eager_tensors_of_texts_are_read_as_texts(text: Any) -> None:
+    given = ops.convert_to_tensor(np.array([[text]], object))
+    layer = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=2)
+    model = graphkit.Sequential([graphkit.Input((1,), dtype="string"), layer])
+
+    np.testing.assert_array_equal(layer(given), [[3, 2]])
+    np.testing.assert_array_equal(model.predict(given, verbose=0), [[3, 2]])
+    np.testing.assert_array_equal(model(given), [[3, 2]])
+
+
+def test_a_function_that_standardizes_texts_may_return_bytes() -> None:
+    layer = layers.TextVectorization(standardize=lambda t: np.array([b"a b", "c"], object), vocabulary=["a", "b", "c"])
+
+    np.testing.assert_array_equal(layer(np.array(["x", "y"])), [[2, 3], [4, 0]])
+
+
 def test_texts_are_standardized_and_split_by_functions() -> None:
     from graphkit.ops import texts
 

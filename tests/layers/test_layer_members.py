@@ -34,7 +34,10 @@ def test_weights_of_a_frozen_layer_are_not_trainable() -> None:
     normalization.build((None, 3))
     normalization.trainable = False
     normalization.trainable = True
-    assert [w.name for w in normalization.trainable_weights] == ["gamma", "beta"]  # the moving statistics stay as they were
+    assert [w.name for w in normalization.trainable_weights] == [
+        "gamma",
+        "beta",
+    ]  # the moving statistics stay as they were
 
 
 def test_reshape_has_nothing_to_build() -> None:
@@ -197,3 +200,57 @@ def test_a_lambda_gets_its_function_from_custom_objects() -> None:
     again = layers.Lambda.from_config(config, custom_objects={"double": double}, safe_mode=True)
 
     np.testing.assert_allclose(again(X), X * 2)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda: layers.Reshape((4, 3)),
+        lambda: layers.Permute((1, 2)),
+        lambda: layers.ZeroPadding1D(0),
+        lambda: layers.Cropping1D(0),
+        lambda: layers.UpSampling1D(1),
+    ],
+)
+def test_a_layer_without_masks_drops_them_where_it_changes_nothing(layer: Any) -> None:
+    changes_nothing = layer()
+    x = np.where(np.arange(24).reshape(2, 4, 3) < 18, X, 0).astype("float32")
+
+    np.testing.assert_array_equal(changes_nothing(x), x)
+    inputs = layers.Input((4, 3))
+    outputs = layers.LSTM(2)(changes_nothing(layers.Masking()(inputs)))
+    model = graphkit.Model(inputs, outputs)
+    without = graphkit.Model(inputs, model.layers[-1](inputs))
+    np.testing.assert_allclose(model(x), without(x), rtol=1e-6)
+    np.testing.assert_allclose(model.predict(x, verbose=0), without(x), rtol=1e-5)
+
+
+def test_a_reshape_that_may_not_fit() -> None:
+    inputs = layers.Input((None, 2))
+    model = graphkit.Model(inputs, layers.Reshape((3, -1))(inputs))
+
+    assert model.output_shape == (None, 3, None)
+    assert model(np.zeros((4, 6, 2))).shape == (4, 3, 4)
+    with pytest.raises(ValueError, match="reshape"):
+        model(np.zeros((4, 5, 2)))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [lambda: layers.Dense(3), lambda: layers.Conv1D(3, 2), lambda: layers.Embedding(5, 3)],
+    ids=["dense", "conv", "embedding"],
+)
+def test_weights_of_lora_are_named_under_the_layer(layer: Any) -> None:
+    made = layer()
+    made.build((2, 4, 3))
+    made.enable_lora(2)
+
+    assert all(w.path.count("/") == 1 for w in made.weights)
+    assert [w.path.split("/")[1] for w in made.weights][-2:] == [f"lora_{made.main}_a", f"lora_{made.main}_b"]
+
+
+@pytest.mark.parametrize("given", [[1, 2], [[1.0, 2.0]], 3.0])
+def test_layers_are_called_on_tensors(given: Any) -> None:
+    with pytest.raises(ValueError, match="Only input tensors may be passed as positional arguments"):
+        layers.Dense(2)(given)
+    np.testing.assert_array_equal(layers.Rescaling(2.0)(given), np.multiply(given, 2.0))

@@ -8,19 +8,36 @@ from typing import Any
 import numpy as np
 import pytest
 
+import graphkit
 from graphkit import ops
 from graphkit.core.dims import Dim
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError
 from graphkit.ir.spec import spec
-from graphkit.ir.tracing import replay, trace
+from graphkit.ir.tracing import replay, trace, trace_on_samples
 
 FLOATS, INTS = np.ones((2, 3), np.float32), np.ones((2, 3), np.int32)
 IMAGE = np.ones((4, 5, 3), np.float32)
 
 
-def test_unique_is_refused_while_tracing_since_its_shape_depends_on_numbers() -> None:
+@pytest.mark.parametrize("size", [None, 2, 6])
+def test_unique_traces(size: int | None) -> None:
+    x = np.array([[3, 1, 3], [2, 1, 1]], np.int32)
+    options: dict[str, Any] = {"return_index": True, "return_inverse": True, "return_counts": True, "size": size}
+    program = trace_on_samples(lambda v: list(ops.unique(v, **options)), [spec(2, 3, dtype="int32")], [x])[0]
+    made = replay(program, [x])
+    for mine, wanted in zip(made, ops.unique(x, **options), strict=True):
+        np.testing.assert_array_equal(mine, wanted)
+
+
+def test_unique_of_slices_is_refused_while_tracing() -> None:
     with pytest.raises(InvalidTypeError, match="whose shape depends on the values"):
-        trace(ops.unique, spec(3))
+        trace(lambda v: ops.unique(v, axis=0), spec(3))
+
+
+def test_a_graph_of_unique_runs() -> None:
+    inputs = graphkit.Input(batch_shape=(6,), dtype="int32")
+    model = graphkit.Model(inputs, ops.unique(inputs))
+    np.testing.assert_array_equal(model(np.array([5, 1, 5, 2, 1, 1], np.int32)), [1, 2, 5])
 
 
 def test_a_histogram_traces_and_counts_every_element_once() -> None:

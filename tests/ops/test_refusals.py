@@ -93,7 +93,7 @@ _DISTRIBUTIONS: dict[str, tuple[Any, ...]] = {
 }  # fmt: skip
 
 REFUSED: dict[str, Refusal] = {
-    **{k: v for n in ("cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "logdet", "slogdet") for k, v in _square(n).items()},
+    **{k: v for n in ("cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv") for k, v in _square(n).items()},
     **{k: v for n in ("solve", "solve_triangular") for k, v in _square(n, np.ones(3, np.float32)).items()},
     **{k: v for n in ("depth_to_space", "space_to_depth") for k, v in _blocks(n).items()},
     **{k: v for n in ("segment_sum", "segment_max", "segment_min", "segment_prod") for k, v in _segments(n).items()},

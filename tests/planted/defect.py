@@ -31,6 +31,7 @@ TESTS: dict[str, tuple[str, ...]] = {  # prefix of a source path -> its tests; t
     "graphkit/quantizers/": ("tests/quantizers", "tests/layers/test_quantization.py"),
     "graphkit/preprocessing/": ("tests/preprocessing",),
     "graphkit/utils/": ("tests/utils",),
+    "graphkit/datasets/": ("tests/datasets",),
     "graphkit/activations.py": ("tests/test_activations.py",),
     "graphkit/initializers.py": ("tests/test_initializers.py", "tests/test_weight_tables.py"),
     "graphkit/regularizers.py": ("tests/test_penalties_and_limits.py", "tests/test_weight_tables.py"),

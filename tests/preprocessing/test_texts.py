@@ -15,9 +15,10 @@ from graphkit import ops
 from graphkit.errors import ExportError, InvalidArgumentError
 from graphkit.ops import texts
 from graphkit.utils import dataset
-from tests.preprocessing.text_scenarios import IDS, SCENARIOS, TEXTS, S, X, outcome, py_dataset
+from tests.preprocessing.text_scenarios import IDS, SCENARIOS, TEXTS, S, X, described, outcome, py_dataset
 
-ANSWERS = json.loads((Path(__file__).resolve().parents[2] / "fixtures" / "texts.json").read_text())
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"
+ANSWERS = json.loads((FIXTURES / "texts.json").read_text())
 TF = types.SimpleNamespace(data=dataset, strings=texts, constant=ops.convert_to_tensor)
 
 
@@ -37,12 +38,27 @@ def test_results_equal_keras(name: str) -> None:
     assert made == rounded(ANSWERS[name])
 
 
+@pytest.mark.parametrize("name", ["plain", "tf_idf", "uncalled", "lookup"])
+def test_files_of_real_keras_that_begin_with_a_layer_for_strings_are_loaded(name: str) -> None:
+    model = graphkit.models.load_model(FIXTURES / "vectorizers" / f"{name}.keras")
+    given = S if name == "lookup" else TEXTS
+
+    for form in (np.array(given), np.array(given, object), np.array(given).tolist()):
+        assert json.loads(json.dumps(described(model(form)))) == rounded(ANSWERS["files"][name])
+        assert described(model.predict(form, verbose=0)) == rounded(ANSWERS["files"][name])
+
+
 def test_unknown_tokens_are_refused_where_they_have_no_index() -> None:
     lookup = graphkit.layers.StringLookup(vocabulary=["a", "b"], num_oov_indices=0)
 
     with pytest.raises(InvalidArgumentError, match=r"found OOV values \['z'\], consider setting `num_oov_indices=1`"):
         lookup(["a", "z"])
     assert lookup(["b", "a"]).tolist() == [1, 0]
+    inputs = graphkit.Input((), dtype="string")
+    model = graphkit.Model(inputs, lookup(inputs))
+    assert model.predict(np.array(["b", "a"]), verbose=0).tolist() == [1, 0]
+    with pytest.raises(InvalidArgumentError, match="found OOV values"):
+        model.predict(np.array(["b", "z"]), verbose=0)
 
 
 def test_ragged_outputs_are_refused() -> None:
@@ -124,3 +140,28 @@ def test_layers_adapt_to_every_kind_of_batches(kind: str) -> None:
     np.testing.assert_allclose(np.ravel(normalization.mean), X.mean(), rtol=1e-5)
     assert vectorizer.get_vocabulary() == ["", "[UNK]", "c", "b", "a"]
     assert len(bins.bin_boundaries) == 2
+
+
+@pytest.mark.parametrize("kind", ["str", "object", "bytes", "objects of bytes"])
+def test_texts_in_every_form_are_the_same_to_predict_and_to_a_call(kind: str) -> None:
+    inputs = graphkit.Input((1,), dtype="string")
+    lookup, hashing = graphkit.layers.StringLookup(vocabulary=["a", "é"]), graphkit.layers.Hashing(7)
+    model = graphkit.Model(inputs, [lookup(inputs), hashing(inputs)])
+    words = [["a"], ["é"], ["z"]]
+    encoded = [[word.encode() for word in row] for row in words]
+    forms = {
+        "str": np.array(words), "object": np.array(words, object),
+        "bytes": np.array(encoded), "objects of bytes": np.array(encoded, object),
+    }  # fmt: skip
+
+    for made in (model.predict(forms[kind], verbose=0), model(forms[kind])):
+        assert np.ravel(made[0]).tolist() == [1, 2, 0]
+        assert np.asarray(made[1]).tolist() == hashing(words).tolist()
+
+
+def test_eager_tensors_of_strings_are_looked_up_and_hashed_as_arrays_are() -> None:
+    words = np.array(["a", "z"], object)
+    tensor = ops.convert_to_tensor(words)
+
+    for layer in (graphkit.layers.StringLookup(vocabulary=["a"]), graphkit.layers.Hashing(9)):
+        assert np.asarray(layer(tensor)).tolist() == np.asarray(layer(words)).tolist()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -79,3 +81,22 @@ def test_every_public_name_is_there_or_says_what_to_use() -> None:
     absent = [n for n in RECORDED["names"] if n not in NAMES and n != "GradientTape" and not hint_for(n)]
 
     assert absent == []
+
+
+@pytest.mark.slow
+def test_the_answers_are_those_of_real_tensorflow(tmp_path: Path) -> None:
+    """Needs an interpreter with TensorFlow, which the environment variable GRAPHKIT_TF_KERAS_PYTHON names."""
+    python = os.environ.get("GRAPHKIT_TF_KERAS_PYTHON")
+    if not python:
+        pytest.skip("set GRAPHKIT_TF_KERAS_PYTHON to an interpreter that has TensorFlow")
+    script = Path(__file__).parents[2] / "fixtures" / "make_tensorflow_answers.py"
+    subprocess.run([python, str(script), str(tmp_path / "answers.json")], check=True, capture_output=True)
+    fresh = json.loads((tmp_path / "answers.json").read_text(encoding="utf-8"))["answers"]
+
+    for call, wanted in RECORDED["answers"].items():
+        for (kind, shape, numbers), (*same, expected) in zip(fresh[call], wanted, strict=True):
+            assert [kind, shape] == same, call
+            if kind != "string":
+                np.testing.assert_allclose(
+                    np.array(numbers, float), np.array(expected, float), rtol=1e-4, atol=1e-5, err_msg=call
+                )

@@ -11,6 +11,7 @@ import pytest
 import graphkit
 from graphkit import layers, ops
 from graphkit.cli.impersonate import impersonating
+from graphkit.core.errors import UnknownValueError
 from graphkit.errors import InvalidArgumentError, ShapeError, UnsupportedError
 
 
@@ -46,6 +47,9 @@ def test_strings_are_bytes(tf: Any) -> None:
 
     assert words.numpy().tolist() == [b"a", b"bc"]
     assert words[1].numpy().decode() == "bc"
+    assert (words == "bc").numpy().tolist() == [False, True]
+    assert (words != tf.constant(["a", "b"])).numpy().tolist() == [False, True]
+    assert tf.where(words == "a", 1, 0).numpy().tolist() == [1, 0]
 
 
 @pytest.mark.parametrize("name", ["float32", "int64", "bool", "string", "bfloat16", "complex64"])
@@ -187,14 +191,14 @@ def test_what_depends_on_numbers_says_so_while_a_graph_is_built(tf: Any) -> None
     inputs = graphkit.Input((3,))
 
     with pytest.raises(
-        InvalidArgumentError, match=r"tf\.where\(condition\) returns a number of rows that depends on the data"
+        UnknownValueError, match=r"tf\.where\(condition\) returns a number of rows that depends on the data"
     ):
         tf.where(inputs > 0)
     with pytest.raises(
-        InvalidArgumentError, match=r"tf\.boolean_mask returns a number of elements that depends on the data"
+        UnknownValueError, match=r"tf\.boolean_mask returns a number of elements that depends on the data"
     ):
         tf.boolean_mask(inputs, inputs > 0)
-    with pytest.raises(UnsupportedError, match=r"tf\.numpy_function needs the values"):
+    with pytest.raises(UnknownValueError, match=r"tf\.numpy_function needs the values"):
         tf.numpy_function(np.sin, [inputs], tf.float32)
 
 
@@ -301,6 +305,18 @@ def test_a_function_is_decorated_in_every_form(tf: Any) -> None:
 
     assert float(one(tf.constant([1.0, 2.0]))) == 3.0
     assert float(two(tf.constant([1.0, 2.0]))) == 6.0
+
+
+@pytest.mark.filterwarnings("ignore:.*runs eagerly")
+def test_a_function_that_needs_numbers_runs_with_them(tf: Any) -> None:
+    @tf.function
+    def total(count: Any) -> Any:
+        made = tf.constant(0)
+        for i in tf.range(count):
+            made += i
+        return tf.boolean_mask(tf.stack([made, -made]), tf.stack([made > 0, made < 0]))
+
+    assert total(tf.constant(4)).numpy().tolist() == [6]
 
 
 def test_a_custom_gradient_is_used(tf: Any) -> None:

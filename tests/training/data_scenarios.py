@@ -240,6 +240,10 @@ SCENARIOS: dict[str, Scenario] = {
     "class weights of a data set": lambda k, d: trained(
         classifier(k), d.Dataset.from_tensor_slices((X, CLASSES)).batch(5), class_weight={0: 1.0, 1: 2.0, 2: 0.5}
     ),
+    "shuffled windows": lambda k, d: [
+        [np.asarray(x)[:, 0].tolist() for x, _ in data]
+        for data in [k.utils.timeseries_dataset_from_array(np.arange(40.0), np.arange(40), 3, shuffle=True, seed=5, batch_size=4)] * 2
+    ],
     "shapes that vary": lambda k, d: of_length(k),
     # validation data
     "validation on a pair": lambda k, d: trained(regressor(k), X, Y, batch_size=5, validation_data=(X[:7], Y[:7])),

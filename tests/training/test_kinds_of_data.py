@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import graphkit
@@ -95,3 +96,15 @@ def test_targets_beside_a_data_set_are_refused_in_keras_words() -> None:
         regressor(graphkit).fit(data, Y)
     with pytest.raises(InvalidArgumentError, match="`sample_weight` should not be passed"):
         regressor(graphkit).fit(py_dataset(graphkit), sample_weight=X[:, 0])
+
+
+def test_one_array_of_targets_belongs_to_the_only_output_with_a_loss() -> None:
+    inputs = graphkit.Input((3,))
+    hidden = graphkit.layers.Dense(4)(inputs)
+    model = graphkit.Model(inputs, [graphkit.layers.Dense(1)(hidden), hidden])
+    model.compile("sgd", loss=["mse", None])
+    x = np.ones((4, 3), "float32")
+    history = model.fit(x, np.zeros((4, 1)), verbose=0)
+
+    assert np.isfinite(history.history["loss"]).all()
+    assert np.isfinite(model.evaluate(x, np.zeros((4, 1)), verbose=0))

@@ -127,13 +127,13 @@ def finite(count: int) -> Iterator[Any]:
         yield X, Y
 
 
-def test_data_that_run_out_leave_the_history_of_the_epochs_before() -> None:
+def test_a_generator_that_runs_out_repeats_the_batches_that_keras_reads_in_advance() -> None:
     made = model()
     with pytest.warns(UserWarning, match="Your input ran out of data"):
         history = made.fit(finite(4), epochs=3, verbose=0)
     assert history is made.history
-    assert history.epoch == [0]
-    assert int(made.optimizer.iterations) == 4
+    assert history.epoch == [0, 1, 2]
+    assert int(made.optimizer.iterations) == 4 + 2 + 2
 
 
 def test_data_that_end_within_an_epoch_end_it_there() -> None:

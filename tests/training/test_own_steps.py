@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import graphkit
+import graphkit.functions
 from graphkit import GradientTape, Input, Model, Sequential, callbacks, layers, losses, metrics, ops, optimizers
 from graphkit.utils import unpack_x_y_sample_weight
 
@@ -338,7 +339,8 @@ def test_arrays_reach_a_step_in_keras_form(given: Any, form: Any) -> None:
 def test_batches_of_a_generator_reach_a_step_as_they_are(item: Any, form: Any) -> None:
     model = Shown()
     model.compile()
-    model.fit((item for _ in range(1)), verbose=0)
+    with pytest.warns(UserWarning, match="ran out of data"):  # as in Keras, whose generators have no length
+        model.fit((item for _ in range(1)), verbose=0)
     assert model.seen == form
 
 
@@ -586,3 +588,49 @@ def test_losses_in_the_structure_of_the_outputs_are_named_by_their_paths() -> No
     model.compile("sgd", {"p": {"q": "mse"}, "r": ["mae"]})
     history = model.fit(X, {"p": {"q": Y}, "r": [Y]}, verbose=0).history
     assert set(history) == {"loss", "p/q_loss", "r/b_loss"}  # Keras 3.15.1
+
+
+def test_a_loss_class_of_ones_own_decides_itself_which_shapes_fit() -> None:
+    class Own(losses.Loss):
+        def call(self, y_true: Any, y_pred: Any) -> Any:
+            return losses.sparse_categorical_crossentropy(y_true, ops.softmax(y_pred))
+
+    model = Sequential([Input((4,)), layers.Dense(3)])
+    model.compile("sgd", Own())
+    assert model.fit(X, np.arange(20) % 3, verbose=0).history["loss"][0] > 0
+
+
+def test_a_compiled_function_may_be_the_step() -> None:
+    class Own(WrittenNet):
+        train_step = graphkit.functions.Function(WrittenNet.train_step)
+
+    assert_same(trained(compiled(Own())), trained(compiled(Net())))
+
+
+def test_a_progress_bar_does_not_make_a_step_be_looked_up_for_each_batch() -> None:
+    def container(*given: Any) -> Any:
+        return callbacks.CallbackList(list(given), add_progbar=True, model=compiled(Net()), verbose=1)
+
+    assert not container(callbacks.EarlyStopping("loss")).runs_own_code(True)
+    assert container(callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)).runs_own_code(True)
+
+
+def test_callbacks_stop_evaluation_and_prediction_after_a_batch() -> None:
+    class Stopping(callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen = 0
+
+        def on_test_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.seen += 1
+            self.model.stop_evaluating = self.seen == 2
+
+        def on_predict_batch_end(self, batch: int, logs: Any = None) -> None:
+            self.model.stop_predicting = batch == 1
+
+    model = compiled(Net())
+    stopping = Stopping()
+    model.evaluate(X, Y, batch_size=4, verbose=0, callbacks=[stopping])
+    assert stopping.seen == 2
+    assert model.predict(X, batch_size=4, verbose=0, callbacks=[stopping]).shape == (8, 1)
+    assert model.predict(X, batch_size=4, verbose=0).shape == (20, 1)

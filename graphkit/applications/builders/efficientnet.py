@@ -74,7 +74,9 @@ def _later_stages(*rows: tuple[int, int, int, int]) -> tuple[Stage, ...]:
 
 
 BASE_STAGES = _later_stages((1, 16, 1, 1), (2, 32, 2, 4), (2, 48, 2, 4), (3, 96, 2, 4), (5, 112, 1, 6), (8, 192, 2, 6))
-SMALL_STAGES = _later_stages((2, 24, 1, 1), (4, 48, 2, 4), (4, 64, 2, 4), (6, 128, 2, 4), (9, 160, 1, 6), (15, 256, 2, 6))
+SMALL_STAGES = _later_stages(
+    (2, 24, 1, 1), (4, 48, 2, 4), (4, 64, 2, 4), (6, 128, 2, 4), (9, 160, 1, 6), (15, 256, 2, 6)
+)
 MEDIUM_STAGES = _later_stages(
     (3, 24, 1, 1), (5, 48, 2, 4), (5, 80, 2, 4), (7, 160, 2, 4), (14, 176, 1, 6), (18, 304, 2, 6), (5, 512, 1, 6)
 )
@@ -105,7 +107,13 @@ def efficientnet(x: Any, request: Request, *, width: float, depth: float, dropou
 
 
 def efficientnet_later(
-    x: Any, request: Request, *, stages: tuple[Stage, ...], width: float = 1.0, depth: float = 1.0, normalizes: bool = False
+    x: Any,
+    request: Request,
+    *,
+    stages: tuple[Stage, ...],
+    width: float = 1.0,
+    depth: float = 1.0,
+    normalizes: bool = False,
 ) -> Any:
     """Return the outputs of an EfficientNet V2.
 
@@ -151,14 +159,16 @@ def _weights(scale: float = 2.0, distribution: str = "truncated_normal") -> Vari
     return VarianceScaling(scale=scale, mode="fan_out", distribution=distribution)
 
 
-def _convolution(filters: int, kernel: int, name: str, strides: int = 1, padding: str = "same", **options: Any) -> Conv2D:
+def _convolution(
+    filters: int, kernel: int, name: str, strides: int = 1, padding: str = "same", **options: Any
+) -> Conv2D:
     options = {"use_bias": False, **options}
-    return Conv2D(filters, kernel, strides=strides, padding=padding, kernel_initializer=_weights(), name=name, **options)
+    return Conv2D(
+        filters, kernel, strides=strides, padding=padding, kernel_initializer=_weights(), name=name, **options
+    )
 
 
-def _net(
-    x: Any, request: Request, style: _Style, stages: tuple[Stage, ...], stem: int, top: dict[str, Any]
-) -> Any:
+def _net(x: Any, request: Request, style: _Style, stages: tuple[Stage, ...], stem: int, top: dict[str, Any]) -> Any:
     padding = "valid" if style.pads else "same"
     x = _convolution(style.rounded(stem), 3, "stem_conv", 2, padding)(x)
     x = chain(x, *style.normalized("stem_bn", "stem_activation"))
@@ -182,10 +192,7 @@ def _count(stages: tuple[Stage, ...], style: _Style) -> float:
 def _block(x: Any, name: str, stage: Stage, style: _Style, rate: float) -> Any:
     inputs, width = x, channels_of(x)
     wide = width * stage.expansion
-    if stage.fused:
-        x = _fused(x, name, stage, style, wide)
-    else:
-        x = _expanded(x, name, stage, style, wide)
+    x = _fused(x, name, stage, style, wide) if stage.fused else _expanded(x, name, stage, style, wide)
     if stage.squeeze:
         x = _excited(x, name, max(1, int(width * stage.squeeze)))
     if stage.fused and stage.expansion == 1:

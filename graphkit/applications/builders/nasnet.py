@@ -54,10 +54,10 @@ def nasnet(x: Any, request: Request, *, blocks: int, stem: int, filters: int, sk
         filters: the filters of the cells of the first stage; each stage has twice as many as the one before.
         skips_reduction: whether the cell after a reduction reads what the reduction read second, or what it read first.
     """
-    x = Conv2D(stem, 3, strides=2, padding="valid", use_bias=False, kernel_initializer="he_normal", name="stem_conv1")(x)
-    here, back = normalization("stem_bn1", **_NORMALIZATION)(x), None
-    for number, share in (("1", 4), ("2", 2)):
-        here, back = _reduced(here, back, filters // share, f"stem_{number}")
+    convolution = Conv2D(stem, 3, strides=2, use_bias=False, kernel_initializer="he_normal", name="stem_conv1")
+    here, back = normalization("stem_bn1", **_NORMALIZATION)(convolution(x)), None
+    for step in (1, 2):
+        here, back = _reduced(here, back, filters * step // 4, f"stem_{step}")
     for stage in range(3):
         start, width = stage * blocks, filters * 2**stage
         if stage:
@@ -127,7 +127,8 @@ def _separable(x: Any, filters: int, kernel: int, name: str, strides: int) -> An
     for number in (1, 2):
         x, step, padding = Activation("relu")(x), strides if number == 1 else 1, "same"
         if step == 2:
-            x, padding = ZeroPadding2D(padding_before_stride(x, kernel), name=f"separable_conv_1_pad_{name}")(x), "valid"
+            padding = "valid"
+            x = ZeroPadding2D(padding_before_stride(x, kernel), name=f"separable_conv_1_pad_{name}")(x)
         part = f"separable_conv_{number}"
         x = SeparableConv2D(filters, kernel, strides=step, padding=padding, use_bias=False, name=f"{part}_{name}")(x)
         x = normalization(f"{part}_bn_{name}", **_NORMALIZATION)(x)

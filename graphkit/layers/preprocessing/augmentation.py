@@ -422,7 +422,8 @@ class RandomZoom(_Affine):
         made = self.converted(bounding_boxes, "own", "xyxy", height, width)
         transform = self._scalings(transformation, (height, width))
         left, top = self.get_transformed_x_y(0, 0, transform)
-        right, bottom = self.get_transformed_x_y(*(ops.cast(v, "float32") for v in (width, height)), transform)
+        x, y = (ops.cast(v, "float32") for v in (width, height))
+        right, bottom = self.get_transformed_x_y(x, y, transform)
         made = self.get_clipped_bbox(made, bottom, top, right, left)
         tall, wide = ops.expand_dims(bottom - top, -1), ops.expand_dims(right - left, -1)
         made = self.converted(made, "xyxy", "rel_xyxy", tall, wide)
@@ -455,7 +456,7 @@ class RandomShear(_Affine):
         """Draw {"shear_factor": (batch, 2), along x and y, "input_shape"}."""
         each, dtype = (self.number(images), 1), self.compute_dtype
         sign = signed(self.uniform(seed, each, 0.0, 1.0, dtype))
-        y, x = (self.uniform(seed, each, *factor, dtype) for factor in (self.y_factor, self.x_factor))
+        y, x = (self.uniform(seed, each, low, high, dtype) for low, high in (self.y_factor, self.x_factor))
         return {"shear_factor": ops.concatenate([x, y], axis=1) * sign, "input_shape": ops.shape(images)}
 
     def matrix(self, images: Any, transformation: Any) -> Any:
@@ -524,9 +525,8 @@ class RandomPerspective(FactorLayer, _Warp):
 
     def change(self, images: Any, transformation: Any, *, masks: bool = False) -> Any:
         """Return the warped images."""
-        points = (transformation[n] for n in ("start_points", "end_points"))
-        how = self._interpolation(masks)
-        seen = image.perspective_transform(images, *points, how, self.fill_value, data_format=self.data_format)
+        start, end, how = transformation["start_points"], transformation["end_points"], self._interpolation(masks)
+        seen = image.perspective_transform(images, start, end, how, self.fill_value, data_format=self.data_format)
         return ops.where(four(transformation["apply_perspective"]), ops.cast(seen, images.dtype), images)
 
     def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:

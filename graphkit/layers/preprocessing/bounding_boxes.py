@@ -323,9 +323,7 @@ def encode_box_to_deltas(
     origin = convert_format(anchors, anchor_format, encoding_format, **sizes)
     aim = convert_format(boxes, box_format, encoding_format, **sizes)
     from_size, to_size = (ops.maximum(v[..., 2:], dtypes.epsilon()) for v in (origin, aim))
-    deltas = ops.concatenate(
-        [(aim[..., :2] - origin[..., :2]) / from_size, ops.log(to_size / from_size)], axis=-1
-    )
+    deltas = ops.concatenate([(aim[..., :2] - origin[..., :2]) / from_size, ops.log(to_size / from_size)], axis=-1)
     return deltas if variance is None else deltas / variance
 
 

@@ -54,6 +54,8 @@ class RaggedArgument(Declared, kw_only=True):
 class TakesPlainValues:
     """Mixin of layers that accept arrays, and also a string, a number, or lists of them."""
 
+    takes_numbers = True
+
     def __call__(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Call the layer on an array, a string or number, or a list of them."""
         return super().__call__(as_categories(inputs), *args, **kwargs)  # type: ignore[misc]

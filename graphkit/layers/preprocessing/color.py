@@ -234,12 +234,12 @@ class RandomGrayscale(RandomLayer):
             transformation = self.get_random_transformation(images)
         return super().transform_images(images, transformation, training)
 
-    def transform_labels(self, labels: Any, transformations: Any = None, training: bool = True, **kwargs: Any) -> Any:
+    def transform_labels(self, labels: Any, transformations: Any = None, **kwargs: Any) -> Any:  # type: ignore[override]
         """Return the labels."""
         return labels
 
-    def transform_segmentation_masks(
-        self, segmentation_masks: Any, transformations: Any = None, training: bool = True, **kwargs: Any
+    def transform_segmentation_masks(  # type: ignore[override]
+        self, segmentation_masks: Any, transformations: Any = None, **kwargs: Any
     ) -> Any:
         """Return the masks."""
         return segmentation_masks

@@ -104,6 +104,7 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     pixels, masks are transformed like the images, and `change_boxes` returns the boxes.
     """
 
+    takes_numbers = True
     moves: ClassVar[bool] = False
     always: ClassVar[bool] = False  # whether it also acts at inference
     augments: ClassVar[bool] = True  # whether models called without `training` leave the images unchanged
@@ -260,8 +261,8 @@ class ImageLayer(ImageArguments, BuiltInLayer):
     def converted(self, bounding_boxes: Any, source: str, target: str, height: Any, width: Any) -> Any:
         """Convert boxes from one format to another; "own" is the layer's."""
         own = str(self.bounding_box_format)
-        forms = [own if form == "own" else form for form in (source, target)]
-        return boxes_of.convert_format(bounding_boxes, *forms, height=height, width=width)
+        source, target = (own if form == "own" else form for form in (source, target))
+        return boxes_of.convert_format(bounding_boxes, source, target, height, width)
 
     def _cast(self, images: Any) -> Any:
         return ops.cast(images, self.compute_dtype)

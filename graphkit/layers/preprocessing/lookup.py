@@ -211,6 +211,11 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, KeepsAssets, BuiltInLay
         return self._oov_start + self.num_oov_indices
 
     @property
+    def refuses_unknown(self) -> bool:
+        """Whether tokens outside of the vocabulary are an error, since they have no index."""
+        return not self.num_oov_indices and not self.invert
+
+    @property
     def lacks_vocabulary(self) -> bool:
         """Whether the config announces a vocabulary that has not been loaded yet."""
         return not self._tokens and (self._size or 0) > self._token_start
@@ -374,7 +379,7 @@ class IndexLookup(VocabularyArguments, TakesPlainValues, KeepsAssets, BuiltInLay
     def table(self) -> tuple[list[Any], list[Any], Any]:
         """Return the lookup table (keys, values, default); without a vocabulary it has no keys."""
         default = self.oov_token if self.invert else self._oov_start if self.num_oov_indices == 1 else -1
-        if not self.num_oov_indices and not self.invert:
+        if self.refuses_unknown:
             default = None  # unknown tokens are refused
         if not self._tokens:
             return [], [], default

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from graphkit import ops, random
@@ -183,7 +184,9 @@ class RandAugment(_LayerSet):
         numbers = ops.convert_to_tensor(transformation["layer_idxes"])
         for step in range(self.num_ops):
             for index, (name, own) in enumerate(transformation["transforms"].items()):
-                images = _if(numbers[step], index, lambda x, n=name, o=own: self._changed(n, x, o, masks), images)
+                images = _if(
+                    numbers[step], index, partial(self._changed, name, transformation=own, masks=masks), images
+                )
         return images
 
     def change_boxes(self, bounding_boxes: dict[str, Any], transformation: Any) -> Any:
@@ -392,7 +395,7 @@ class CutMix(_Windows):
         if images.ndim == 3:
             return None
         dtype = self.compute_dtype
-        alpha = self.uniform(seed, (), *self.factor, dtype) + 1e-6
+        alpha = self.uniform(seed, (), self.factor[0], self.factor[1], dtype) + 1e-6
         kept = random.beta((self.number(images),), alpha, alpha, dtype=dtype, seed=seed)
         side = ops.sqrt(1.0 - kept)
         inside, area = self.windows(images, seed, (side, side))
@@ -438,7 +441,7 @@ class RandomErasing(ValueRangeArgument, _Windows):
     def draw(self, images: Any, seed: Any) -> Any:
         """Draw {"apply_erasing": which images, "batch_masks": the rectangles, "fill_value": their new values}."""
         dtype = self.compute_dtype
-        shares = ops.sqrt(self.uniform(seed, (self.number(images), 2), *self.scale, dtype))
+        shares = ops.sqrt(self.uniform(seed, (self.number(images), 2), self.scale[0], self.scale[1], dtype))
         inside, _ = self.windows(images, seed, (shares[:, 0], shares[:, 1]))
         chosen = self.chosen(images, seed)
         return {"apply_erasing": chosen, "batch_masks": inside, "fill_value": self._filling(images, seed)}

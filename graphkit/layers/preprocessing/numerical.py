@@ -24,6 +24,8 @@ _HOME = "keras.layers"
 class DataLayer:
     """Mixin of layers that also preprocess data outside of a model."""
 
+    takes_numbers = True
+
     def convert_weight(self, weight: Any) -> Any:
         """Return a weight as a tensor that ops accept. Source: keras.layers.Normalization.convert_weight."""
         return ops.convert_to_tensor(weight)

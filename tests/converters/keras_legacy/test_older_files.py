@@ -239,9 +239,9 @@ def test_a_config_that_asks_for_terabytes_is_refused_before_they_are_made() -> N
 TENSORFLOW = [
     (
         "TFOpLambda",
-        {"function": "signal.stft"},
+        {"function": "edit_distance"},
         ["d", 0, 0, {}],
-        r"'op' \(TFOpLambda\) is TensorFlow's function tf.signal.stft",
+        r"'op' \(TFOpLambda\) is TensorFlow's function tf.edit_distance",
     ),
     (
         "TFOpLambda",

@@ -14,9 +14,9 @@ DEFECTS = [
     ),
     *in_file(
         "graphkit/core/nest.py",
-        ("nest: dict leaves in the order of insertion", "for key in _sorted_keys(structure):\n            _collect", "for key in structure:\n            _collect"),
-        ("nest: dicts are filled in the order of insertion", "filled = {key: _rebuild(structure[key], leaves) for key in _sorted_keys(structure)}", "filled = {key: _rebuild(structure[key], leaves) for key in structure}"),
-        ("nest: packed dicts are sorted", "return {key: filled[key] for key in structure}", "return filled"),
+        ("nest: dict leaves in the order of insertion", "for key in keys_in_order(structure):\n            _collect", "for key in structure:\n            _collect"),
+        ("nest: dicts are filled in the order of insertion", "return like(structure, {key: _rebuild(structure[key], leaves) for key in keys_in_order(structure)})", "return like(structure, {key: _rebuild(structure[key], leaves) for key in structure})"),
+        ("nest: packed dicts are sorted", "ordered = {key: values[key] for key in mapping}", "ordered = dict(values)"),
         ("nest: namedtuples become tuples", 'return type(structure)(*items) if hasattr(structure, "_fields") else tuple(items)', "return tuple(items)"),
     ),
     *in_file(

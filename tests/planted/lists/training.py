@@ -195,7 +195,24 @@ DEFECTS = [
         ("class weights by the last class", "classes = np.argmax(y, axis=1) if", "classes = np.argmin(y, axis=1) if"),
         ("large batches are copied from their start on", "cuts = [slice(start, start + half) for start in range(0, self.rows, half)]", "cuts = [slice(start, start + half) for start in range(0, self.rows - half + 1, half)]"),
         ("weights of samples are not given to the second output", "made: list[Array | None] = [one if t is not None else None for t in targets]", "made: list[Array | None] = [one if t is not None and i == 0 else None for i, t in enumerate(targets)]"),
-        ("numbered batches are not shuffled", "            order = self._random.permutation(len(self._data))\n", "            order = range(len(self._data))\n"),
+    ),
+    *in_file(
+        "graphkit/training/passes.py",
+        ("numbered batches are not shuffled", "            order = self._random.permutation(length)\n", "            order = range(length)\n"),
+        ("a shuffled data set does not draw its next order", "            self._open, self._seen = self._start(), 0  # as Keras", "            self._open, self._seen = None, 0  # as Keras"),
+        ("a generator starts over without its first batches", "return itertools.chain(self._peeked, self._recorded()) if self._peeked else self._recorded()", "return self._recorded()"),
+    ),
+    *in_file(
+        "graphkit/utils/shuffling.py",
+        ("each iteration has the same order", "if self._renews else self._pair", "if False else self._pair"),
+    ),
+    *in_file(
+        "graphkit/utils/dataset.py",
+        ("a cache is read again in each iteration", "return iter(kept) if is_whole else recorded(start())", "return recorded(start())"),
+    ),
+    *in_file(
+        "graphkit/datasets/reading.py",
+        ("a pickle may name anything", "        known = _KNOWN.get((module, name))\n", "        known = _KNOWN.get((module, name)) or super().find_class(module, name)\n"),
     ),
     *in_file(
         "graphkit/training/step.py",
