@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graphkit.core.errors import InvalidArgumentError, MissingPackageError, NotCompiledError
+from graphkit.core.errors import GraphKitError, InvalidArgumentError, MissingPackageError, NotCompiledError
 from graphkit.models import Model, clone_model
 
 try:
@@ -24,6 +24,10 @@ except ImportError:  # the classes are there, so that they can be imported, and 
     RegressorMixin = TransformerMixin = ClassifierMixin
 
 __all__ = ["SKLearnClassifier", "SKLearnRegressor", "SKLearnTransformer"]
+
+
+class MetadataRoutingError(GraphKitError, RuntimeError):
+    """scikit-learn's metadata routing is not enabled."""
 
 
 class _Estimator(BaseEstimator):  # type: ignore[misc]
@@ -97,6 +101,32 @@ class _Estimator(BaseEstimator):  # type: ignore[misc]
         self.history_ = model.fit(samples, targets, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_ = model
         return self
+
+    def set_fit_request(self, **kwargs: Any) -> Any:
+        """Request metadata of `fit` in pipelines; see scikit-learn's metadata routing, which must be enabled.
+
+        Args:
+            **kwargs: For each parameter of `fit`: True, False, None or another name.
+
+        Raises:
+            RuntimeError: Metadata routing is not enabled.
+        """
+        import sklearn
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        if not sklearn.get_config().get("enable_metadata_routing"):
+            raise MetadataRoutingError(
+                "This method is only available when metadata routing is enabled. You can enable it using "
+                "sklearn.set_config(enable_metadata_routing=True)."
+            )
+        self._metadata_request = MetadataRequest(owner=type(self).__name__)
+        for parameter, alias in kwargs.items():
+            self._metadata_request.fit.add_request(param=parameter, alias=alias)
+        return self
+
+    def predict(self, X: Any) -> Any:  # noqa: N803
+        """Return the outputs of the model."""
+        return self._outputs(X)
 
     def _outputs(self, X: Any) -> Any:  # noqa: N803
         from sklearn.utils.validation import check_is_fitted, validate_data

@@ -111,3 +111,13 @@ class TestWithScikitLearn:
             classifier.fit(x, np.zeros(120, int))
         with pytest.raises(InvalidArgumentError, match="Only binary and multiclass"):
             classifier.fit(x, x[:, 0])
+
+    def test_metadata_routing_must_be_enabled(self, wrappers: Any) -> None:
+        import sklearn
+
+        estimator = wrappers.SKLearnRegressor(_model(1, None, "mse"))
+        with pytest.raises(RuntimeError, match="metadata routing"):
+            estimator.set_fit_request(sample_weight=True)
+        with sklearn.config_context(enable_metadata_routing=True):
+            assert estimator.set_fit_request(sample_weight=True) is estimator
+            assert estimator.get_metadata_routing().fit.requests == {"sample_weight": True}

@@ -130,9 +130,6 @@ _TENSORFLOW_NAMES = {
 """The names that these modules take over; all public ones where nothing is listed."""
 
 _HINTS = {
-    "datasets": "load arrays with numpy.load, get files with keras.utils.get_file, or read folders with keras.utils."
-    "image_dataset_from_directory.",
-    "applications": "open a saved model with keras.models.load_model, or build the net from keras.layers.",
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
     "legacy": "keras.saving has today's functions.",

@@ -59,7 +59,6 @@ HINTS: dict[str, str] = {
     "nn.isotonic_regression": "scikit-learn has it: sklearn.isotonic.IsotonicRegression.",
     "linalg.lu_reconstruct": "multiply the triangles: tf.linalg.band_part and tf.matmul.",
     "random.stateless_parameterized_truncated_normal": "use tf.random.stateless_truncated_normal.",
-    "GradientTape": "use graphkit.value_and_grad(function, variables).",
     "Graph": _GRAPHS, "Session": _GRAPHS, "placeholder": _GRAPHS, "get_variable": _GRAPHS, "gradients": "use tf.GradientTape.",
     "hessians": "use two nested tf.GradientTape blocks.",
     "compat.v1": _GRAPHS,

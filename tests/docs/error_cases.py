@@ -151,7 +151,7 @@ SECTIONS: dict[str, list[Case]] = {
         Case("A validation split beyond 1", "compiled().fit(x, y, validation_split=1.5, verbose=0)"),
         Case(
             "A loss for an output that does not exist",
-            'small_model().compile("sgd", {"oot": "mse"})\ncompiled().fit(x, {"oot": y}, verbose=0)',
+            'm = small_model()\nm.compile("sgd", {"oot": "mse"})\nm.fit(x, y, verbose=0)',
         ),
         Case(
             "The gradient of a value that is not a scalar",

@@ -13,6 +13,16 @@ REASONS: dict[str, str] = {
     "StatelessScope": _STATELESS,
     "callbacks.OrbaxCheckpoint": "writes checkpoints of JAX programs; using it raises an error that names what to use",
     "datasets": "downloads data sets, some of them pickled, and graphkit does not open pickles; `utils.get_file` downloads files",
+    **{
+        f"distribution.{cls}.{name}": "describes shards on several devices; there is one device here"
+        for cls in ("DataParallel", "ModelParallel")
+        for name in (
+            "data_shard_id", "distribute_tf_dataset", "get_data_layout", "get_tensor_layout", "get_variable_layout",
+            "num_model_replicas", "num_processes",
+        )
+    },
+    "distribution.DeviceMesh.backend_mesh": "an object of JAX or TensorFlow",
+    "distribution.TensorLayout.backend_layout": "an object of JAX or TensorFlow",
     "export.ExportArchive": "writes TensorFlow SavedModels; `model.export(path)` writes ONNX",
     "optimizers.legacy": "using one raises an error that says so, as in Keras 3",
     "Model.jax_state_sync": _STATELESS,
