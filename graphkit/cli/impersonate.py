@@ -136,7 +136,6 @@ _HINTS = {
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
     "legacy": "keras.saving has today's functions.",
-    "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "distillation": "write a model with its own compute_loss.",
     "estimator": "use the model itself: fit, evaluate, predict.",
     "layers.CuDNNLSTM": "use keras.layers.LSTM.",

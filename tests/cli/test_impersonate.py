@@ -15,7 +15,7 @@ from graphkit.cli import main
 from graphkit.cli.impersonate import _MODULES, impersonating
 from graphkit.errors import GraphKitError, NameConflictError
 
-PENDING = ("distillation", "visualization", "StatelessScope")
+PENDING = ("distillation", "StatelessScope")
 ROOT = Path(__file__).resolve().parents[2]
 
 
