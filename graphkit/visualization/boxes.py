@@ -81,7 +81,7 @@ def draw_bounding_boxes(
                 continue
             _draw_rectangle(image, corners, ink, thickness)
             if kind in names:
-                text = names[kind] if confidences is None else f"{names[kind]} | {confidences[i][j]:.2f}"
+                text = f"{names[kind]}" if confidences is None else f"{names[kind]} | {confidences[i][j]:.2f}"
                 _draw_text(image, text, corners, ink, font_scale, text_thickness or thickness)
     return drawn.transpose(0, 3, 1, 2) if channels_first else drawn
 
@@ -125,7 +125,8 @@ def _ink(color: Any, channels: int) -> Array:
     if values.ndim != 1 or len(values) > 4:
         raise InvalidArgumentError(f"`color` expects up to 4 numbers, got {color!r}.")
     padded = np.concatenate([values, np.zeros(4 - len(values))])
-    return np.clip(np.rint(padded), 0, 255).astype("uint8")[:channels]
+    ink: Array = np.clip(np.rint(padded), 0, 255).astype("uint8")
+    return ink[:channels]
 
 
 def _integer(name: str, value: Any) -> int:
