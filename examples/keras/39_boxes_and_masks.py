@@ -27,7 +27,7 @@ print("mean pixel of each image:", images.mean((1, 2, 3)).round(2))
 
 # A prediction is off by some pixels.
 predicted = boxes + rng.normal(0, 2, boxes.shape).astype("float32")
-overlap = [keras.utils.bounding_boxes.compute_iou(t, p, "xyxy") for t, p in zip(boxes, predicted)]
+overlap = [keras.utils.bounding_boxes.compute_iou(t, p, "xyxy") for t, p in zip(boxes, predicted, strict=True)]
 print("overlap:", np.array([float(o[0, 0]) for o in overlap]).round(3))
 
 # Boxes can have any of Keras' formats. Label -1 marks boxes that fill up a batch and are not drawn.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from graphkit import ops
-from graphkit.core.errors import InvalidArgumentError, InvalidTypeError, ShapeError
+from graphkit.core.errors import InvalidTypeError, ShapeError, UnknownNameError
 from graphkit.core.layout import CHANNELS_FIRST, standardize_data_format
 from graphkit.visualization.boxes import require_image_batch
 
@@ -48,7 +48,7 @@ def draw_segmentation_masks(
         ShapeError: `images` does not have four axes, the masks are of another shape, or a color does not have one number for
             each channel.
         InvalidTypeError: the masks are not integers.
-        InvalidArgumentError: `color_mapping` lacks a class.
+        UnknownNameError: `color_mapping` lacks a class.
 
     Source: keras.visualization.draw_segmentation_masks.
     """
@@ -100,7 +100,7 @@ def _colors(count: int, mapping: Mapping[int, Sequence[float]] | None, channels:
     else:
         absent = [kind for kind in range(count) if kind not in mapping]
         if absent:
-            raise InvalidArgumentError(
+            raise UnknownNameError(
                 f"`color_mapping` expects a color for each class from 0 to {count - 1}, got none for {absent}."
             )
         colors = [np.asarray(mapping[kind]) for kind in range(count)]

@@ -14,7 +14,7 @@ import pytest
 import graphkit
 from graphkit import ops, visualization
 from graphkit.cli.impersonate import impersonating
-from graphkit.errors import InvalidArgumentError, InvalidTypeError, MissingPackageError, ShapeError
+from graphkit.errors import InvalidArgumentError, InvalidTypeError, MissingPackageError, ShapeError, UnknownNameError
 from tests.interop.test_real_keras import keras_python
 from tests.visualization.calls import boxes, classes, drawings, galleries, photos
 
@@ -172,7 +172,7 @@ def test_tensors_are_accepted_and_inputs_stay_as_they_are() -> None:
         ),
         (ShapeError, "expects 1 numbers", lambda v: v.draw_segmentation_masks(photos(channels=1), classes())),
         (
-            InvalidArgumentError,
+            UnknownNameError,
             r"got none for \[1\]",
             lambda v: v.draw_segmentation_masks(photos(), classes(), 2, {0: (1, 2, 3)}),
         ),
