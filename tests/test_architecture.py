@@ -71,6 +71,8 @@ HEAVY = (
     "google_crc32c",
     "ml_dtypes",
     "PIL",
+    "cv2",
+    "matplotlib",
     "pandas",
     "starlette",
     "uvicorn",

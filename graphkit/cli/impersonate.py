@@ -133,7 +133,6 @@ _HINTS = {
     "distribution": "training runs on the CPUs of one machine.",
     "export": "model.export('model.onnx') writes ONNX.",
     "legacy": "keras.saving has today's functions.",
-    "visualization": "draw arrays with matplotlib; keras.utils.plot_model draws models.",
     "estimator": "use the model itself: fit, evaluate, predict.",
     "layers.CuDNNLSTM": "use keras.layers.LSTM.",
     "layers.CuDNNGRU": "use keras.layers.GRU.",

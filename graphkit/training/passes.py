@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -145,7 +146,13 @@ class Passes:
         self._call("on_epoch_end")
 
     def _ended(self) -> None:
-        """Note the length of a pass that ended."""
+        """Note the length of a pass that ended. Warn if batches are missing, and as Keras does whenever a generator ends."""
+        if self._seen > 1 and (self._is_generator or self._given is not None or self._length is not None):
+            warnings.warn(
+                "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
+                "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
+                stacklevel=2,
+            )
         self._open = None
         if self._length is None and (self._is_generator or self._given is not None):
             self._expected = self._seen  # with the batch that was missing, as Keras counts

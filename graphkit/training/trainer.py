@@ -368,13 +368,6 @@ def _run_epoch(model: Any, source: Any, container: Any, training: bool, first: b
     runner.finish()
     if not number and first:
         raise InvalidArgumentError("The data contain no batch: the generator is exhausted, or the data set is empty.")
-    promised = source.steps if isinstance(source, IteratedSource) and not getattr(model, stopped) else None
-    if number < (promised or 1):
-        warnings.warn(
-            "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
-            "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
-            stacklevel=4,
-        )
     return number, runner.results() if number else None
 
 

@@ -15,7 +15,6 @@ from graphkit.cli import main
 from graphkit.cli.impersonate import _MODULES, impersonating
 from graphkit.errors import GraphKitError, NameConflictError
 
-PENDING = ("visualization",)
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -47,8 +46,6 @@ def test_every_way_to_a_layer_leads_to_ours(statement: str) -> None:
 
 @pytest.mark.parametrize("name", [m for m in _MODULES if m])
 def test_every_module_of_the_table_can_be_imported(name: str) -> None:
-    if name.startswith(PENDING):
-        return
     with impersonating():
         assert dir(importlib.import_module(f"keras.{name}"))
 
@@ -73,7 +70,7 @@ def test_every_public_name_of_keras_is_reached_by_its_path() -> None:
             except (ImportError, AttributeError):
                 missing.append(path)
 
-    assert sorted(m for m in missing if not m.startswith(PENDING)) == sorted(ABSENT)
+    assert sorted(missing) == sorted(ABSENT)
 
 
 @pytest.mark.parametrize(

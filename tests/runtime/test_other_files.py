@@ -19,6 +19,7 @@ from graphkit.core.errors import (
     GraphKitError,
     InvalidArgumentError,
     InvalidTypeError,
+    NotBuiltError,
     RuntimeSessionError,
     SerializationError,
 )
@@ -119,7 +120,7 @@ def test_the_export_offers_the_option_that_may_be_meant(tmp_path: Path) -> None:
 def test_keras_arguments_of_export_are_understood(tmp_path: Path) -> None:
     model().export(tmp_path / "m.onnx", format="onnx", verbose=False, opset_version=18)
     assert onnx.load(tmp_path / "m.onnx").opset_import[0].version == 18
-    with pytest.raises(InvalidArgumentError, match=r"input_signature=.* is not supported"):
+    with pytest.raises(InvalidArgumentError, match="input_signature expects objects with a shape"):
         model().export(tmp_path / "m.onnx", input_signature=[1])
 
 
@@ -128,11 +129,11 @@ def test_what_has_no_graph_is_no_file_and_no_predictor(tmp_path: Path) -> None:
         def call(self, x: Any) -> Any:
             return x
 
-    for thing in (Own(name="own"), layers.Dense(2, name="own")):
-        with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
-            Predictor(thing)
     with pytest.raises(ExportError, match=r"'own' .* has no graph of layers to write as ONNX"):
-        Own(name="own").export(tmp_path / "m.onnx")
+        Predictor(layers.Dense(2, name="own"))
+    for use in (Predictor, lambda model: model.export(tmp_path / "m.onnx")):
+        with pytest.raises(NotBuiltError, match="'own' has not been called"):
+            use(Own(name="own"))
 
 
 def test_bfloat16_is_float32_at_the_border_of_a_file(tmp_path: Path) -> None:

@@ -49,8 +49,8 @@ DEFECTS = [
     *in_file(
         "graphkit/optimizers/muon.py",
         ("Muon: nesterov is ignored", "if self.nesterov else moved", "if False else moved"),
-        ("Muon: a step too few", "for _ in range(self.ns_steps):", "for _ in range(self.ns_steps - 1):"),
-        ("Muon: scaled by the shorter side", "max(variable.shape) ** 0.5", "min(variable.shape) ** 0.5"),
+        ("Muon: a step too few", "for _ in range(steps):", "for _ in range(steps - 1):"),
+        ("Muon: scaled by the shorter side", "max(x.shape[:2]) ** 0.5", "min(x.shape[:2]) ** 0.5"),
         ("Muon: embeddings are made orthogonal too", "len(variable.shape) != 2 or embedding or", "len(variable.shape) != 2 or"),
         ("Muon: Adam's part ignores its ratio", "rate = ops.multiply(learning_rate, self.adam_lr_ratio)", "rate = learning_rate"),
     ),
