@@ -122,7 +122,7 @@ def model_to_document(
     program: Program | None = None,
 ) -> Document:
     """Return what `model_to_onnx` does, with the weights separate. See `export_model` for `keep_bfloat16`."""
-    model = _with_graph(model)
+    model = with_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
     document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
@@ -163,7 +163,7 @@ def _keys(structure: Any, key: str | None = None) -> Any:
     return [_keys(part) for part in structure] if isinstance(structure, (list, tuple)) else key
 
 
-def _with_graph(model: Any) -> Any:
+def with_graph(model: Any) -> Any:
     """Return the model, or a functional one that calls it if it has its own `call`."""
     if not hasattr(model, "functional_form"):
         check_has_graph(model)

@@ -579,5 +579,8 @@ def model_as_onnx(model: Any) -> Any:
 
     Raises:
         ExportError: the model cannot be expressed in ONNX.
+        NotBuiltError: the model has its own `call`, and was not called yet.
     """
-    return deferred("onnx").model_to_onnx(model, config=False, program=_inference_program(model))
+    onnx = deferred("onnx")
+    graph = onnx.with_graph(model)
+    return onnx.model_to_onnx(graph, config=False, program=_inference_program(graph))

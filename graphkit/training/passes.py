@@ -132,6 +132,7 @@ class Passes:
         steps = self._given or self._length
         for _ in itertools.count() if steps is None else range(steps):
             if self._length is not None and self._seen >= self._length and self._open is not None:
+                _warn_of_end()
                 break
             if self._open is None:
                 self._open, self._seen = self._start(), 0
@@ -148,11 +149,7 @@ class Passes:
     def _ended(self) -> None:
         """Note the length of a pass that ended. Warn if batches are missing, and as Keras does whenever a generator ends."""
         if self._seen > 1 and (self._is_generator or self._given is not None or self._length is not None):
-            warnings.warn(
-                "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
-                "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
-                stacklevel=2,
-            )
+            _warn_of_end()
         self._open = None
         if self._length is None and (self._is_generator or self._given is not None):
             self._expected = self._seen  # with the batch that was missing, as Keras counts
@@ -183,6 +180,14 @@ class Passes:
         function = getattr(self._data, hook, None)
         if callable(function):
             function()
+
+
+def _warn_of_end() -> None:
+    warnings.warn(
+        "Your input ran out of data; interrupting training. Make sure that your dataset or generator can generate at least "
+        "`steps_per_epoch * epochs` batches. You may need to use the `.repeat()` function when building your dataset.",
+        stacklevel=3,
+    )
 
 
 _END = object()

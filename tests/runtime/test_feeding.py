@@ -16,6 +16,8 @@ from graphkit.core.errors import DTypeError, GraphKitError, InvalidArgumentError
 from graphkit.models.feeding import from_listed, numbered, to_listed
 from graphkit.runtime import Predictor
 
+pytestmark = pytest.mark.filterwarnings("ignore:Your input ran out of data")  # as Keras says of every generator
+
 ROWS = 2
 
 

@@ -136,6 +136,21 @@ def test_what_has_no_graph_is_no_file_and_no_predictor(tmp_path: Path) -> None:
             use(Own(name="own"))
 
 
+def test_a_predictor_runs_a_model_with_its_own_call() -> None:
+    class Own(models.Model):
+        def __init__(self) -> None:
+            super().__init__()
+            self.dense = layers.Dense(2)
+
+        def call(self, x: Any) -> Any:
+            return self.dense(x)
+
+    made, x = Own(), np.ones((3, 4), np.float32)
+    wanted = made(x)
+
+    np.testing.assert_allclose(Predictor(made)(x[:2]), wanted[:2], rtol=1e-6)
+
+
 def test_bfloat16_is_float32_at_the_border_of_a_file(tmp_path: Path) -> None:
     import onnxruntime
 
