@@ -132,7 +132,7 @@ _MOBILENET_3 = Family(
     sizes=(224,), alphas=(0.75, 1.0), any_size=True, reads_tensor=True,
 )  # fmt: skip
 
-# The hashes of MobileNet V3, by what its name says: with and without classifier.
+# The hashes of MobileNet V3 by the parts of its name, with and without classifier.
 _MOBILENET_3_HASHES = {
     "large_224_0.75": ("765b44a33ad4005b3ac83185abf1d0eb", "40af19a13ebea4e2ee0c676887f69a2e"),
     "large_224_1.0": ("59e551e166be033d707958cf9e29a6a7", "07fb09a5933dd0c8eaafa16978110389"),

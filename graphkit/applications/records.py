@@ -1,4 +1,4 @@
-"""What the catalog says about a family of nets, and about each of them."""
+"""Records of the catalog: of a family of nets, and of each net."""
 
 from __future__ import annotations
 

@@ -189,7 +189,7 @@ class _Front(ModuleType):
         return found[0]
 
     def _look_up(self, name: str) -> tuple[Any] | None:
-        """Return (what the name stands for,), None if there is nothing."""
+        """Return a tuple of the object behind the name; None if there is none."""
         child = f"{self.__name__}.{name}"
         if _table_entry(child) is not None:
             return (_module(child),)

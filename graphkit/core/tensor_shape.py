@@ -50,7 +50,7 @@ class TensorShape(Shape):
 
     __slots__ = ()
 
-    def __new__(cls, dims: Any) -> TensorShape:  # noqa: D102  # the class says it
+    def __new__(cls, dims: Any) -> TensorShape:  # noqa: D102  # described by the class
         if dims is None:
             raise UnsupportedError(
                 "A shape of unknown rank is not supported; give one size for each axis, None if it is unknown."

@@ -1,6 +1,6 @@
-"""Arrays and lists of integers from .npz files and from pickles, without running anything that a pickle says.
+"""Arrays and lists of integers from .npz files and from pickles, without running code from a pickle.
 
-Old data sets hold pickles. They are read by Python's own unpickler in which every name stands for one of three harmless stand-ins,
+Old data sets hold pickles. They are read by Python's own unpickler in which every name is replaced by one of three harmless stand-ins,
 and nothing else can be called; arrays are then built from their described shape, dtype and bytes.
 """
 
@@ -103,7 +103,7 @@ def load_pickle(data: bytes, where: str) -> Any:
 
 
 class _DType:
-    """Stands for numpy.dtype."""
+    """Replaces numpy.dtype."""
 
     def __init__(self, name: Any = "", *flags: Any) -> None:
         self.name = name.decode() if isinstance(name, bytes) else name
@@ -124,7 +124,7 @@ class _DType:
 
 
 class _Array:
-    """Stands for an array that numpy would reconstruct."""
+    """Replaces an array that numpy would reconstruct."""
 
     state: Any = None
 
@@ -133,7 +133,7 @@ class _Array:
 
 
 class _NumPyClass:
-    """Stands for numpy.ndarray, which is only named."""
+    """Replaces numpy.ndarray, which is only named."""
 
 
 def _reconstruct(*arguments: Any) -> _Array:
@@ -147,14 +147,14 @@ def _from_buffer(data: Any, dtype: Any, shape: Any, order: str) -> _Array:
 
 
 class _Scalar:
-    """Stands for a NumPy scalar."""
+    """Replaces a NumPy scalar."""
 
     def __init__(self, dtype: Any, data: Any) -> None:
         self.dtype, self.data = dtype, data
 
 
 def _encode(text: str, encoding: str = "latin1") -> bytes:
-    """Stand in for _codecs.encode, by which Python 3 writes bytes in protocol 2."""
+    """Replace _codecs.encode, with which Python 3 writes bytes in protocol 2."""
     return text.encode("latin1")
 
 

@@ -2,7 +2,7 @@
 
 `graphkit run` puts them under the name `tensorflow`. Each name is one row of the table `NAMES`, by its path without `tf.`; a function is
 a composition of `graphkit.ops`, so that it computes on arrays, on tensors of a traced function and on the symbolic tensors of a
-model alike. `HINTS` says what to use in the place of names that are absent.
+model alike. `HINTS` names what to use instead of absent names.
 """
 
 from __future__ import annotations

@@ -371,7 +371,7 @@ def _gather(params: Any, indices: Any, validate_indices: Any = None, axis: Any =
     moved = ops.moveaxis(params, axis, batch)
     between = axis - batch
     picked = _gathered_in_batches(moved, indices, batch)
-    inner = index_rank - batch  # the new axes stand behind `batch`; TensorFlow puts them where `axis` was
+    inner = index_rank - batch  # the new axes follow `batch`; TensorFlow puts them at `axis`
     return ops.moveaxis(
         picked,
         list(builtins.range(batch, batch + inner)),
@@ -479,7 +479,7 @@ def _unique_with_counts(x: Any, out_idx: Any = "int32") -> Any:
 class Unique(tuple[Any, ...]):
     """The result of `tf.unique`: (y, idx) or (y, idx, count)."""
 
-    def __new__(cls, parts: Any) -> Unique:  # noqa: D102  # the class says it
+    def __new__(cls, parts: Any) -> Unique:  # noqa: D102  # described by the class
         return super().__new__(cls, parts)
 
     y = property(lambda self: self[0])

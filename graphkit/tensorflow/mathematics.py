@@ -315,7 +315,7 @@ def _top_k(input: Any, k: Any = 1, sorted: bool = True, index_type: Any = "int32
 class TopK(tuple[Any, ...]):
     """The pair (values, indices) of `tf.math.top_k`."""
 
-    def __new__(cls, *parts: Any) -> TopK:  # noqa: D102  # the class says it
+    def __new__(cls, *parts: Any) -> TopK:  # noqa: D102  # described by the class
         return super().__new__(cls, parts[0] if len(parts) == 1 else parts)
 
     @property

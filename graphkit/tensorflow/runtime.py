@@ -1,4 +1,4 @@
-"""What a script says around its computation: settings, devices, checks, printing, errors, versions."""
+"""What scripts use besides computation: settings, devices, checks, printing, errors, versions."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from graphkit.ir.variable import Variable
 from graphkit.tensorflow.dtypes import dtype_name
 
 NAMES: dict[str, Any] = {}
-"""TensorFlow's names without `tf.`, and what they stand for."""
+"""TensorFlow's names without `tf.`, and the objects that they name."""
 
 _TENSORS = frozenset({
     "a", "b", "bias", "chol", "condition", "data", "diagonal", "diagonals", "elems", "features", "filter", "filters", "ids", "image",

@@ -579,7 +579,7 @@ class Dataset:
         deterministic: bool | None = None,
         name: str | None = None,
     ) -> Dataset:
-        """Return the elements of the data sets that a function returns, by turns.
+        """Return the elements of the data sets that a function returns, interleaved.
 
         Args:
             map_func: returns a data set for an element.
