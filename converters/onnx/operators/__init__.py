@@ -1,0 +1,23 @@
+"""ONNX's operators in terms of graphkit.ops: one table, and the evaluation of graphs with it."""
+
+from . import (
+    control,
+    convolution,
+    creation,
+    elementwise,
+    linear,
+    normalization,
+    quantization,
+    recurrent,
+    reduction,
+    resizing,
+    selection,
+    sequences,
+    shaping,
+    signals,
+    texts,
+)
+from .evaluate import Evaluator
+from .table import MICROSOFT, ML, OPERATORS, operator
+
+__all__ = ["MICROSOFT", "ML", "OPERATORS", "Evaluator", "operator"]

@@ -1,0 +1,39 @@
+"""Values that must be known while a graph is evaluated: sizes, axes, repeats."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.dims import Dim
+from graphkit.core.errors import UnknownSizeError
+from graphkit.ir.tracing import Tracer
+from graphkit.ops import _convert
+
+
+def array(value: Any, argument: str) -> Any:
+    """Return a value as a plain array.
+
+    Raises:
+        UnknownSizeError: it depends on the data.
+    """
+    if isinstance(value, Tracer):
+        raise UnknownSizeError(
+            f"{argument} is computed from the values of a tensor, so the shape of the result is not known while the graph is traced."
+        )
+    return np.asarray(value)
+
+
+def ints(value: Any, argument: str) -> list[Any]:
+    """Return a vector or scalar of sizes as a list of ints (and `Dim`s)."""
+    if isinstance(value, (list, tuple)):
+        return list(value)
+    if isinstance(value, (int, Dim)):
+        return [value]
+    return [int(v) if not isinstance(v, Dim) else v for v in array(value, argument).reshape(-1).tolist()]
+
+
+def shape_of(value: Any) -> tuple[Any, ...]:
+    """Return the sizes of a tensor: ints, and `Dim`s where they are not known."""
+    return _convert.shape_of(value)

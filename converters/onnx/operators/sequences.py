@@ -1,0 +1,108 @@
+"""Sequences (lists of tensors) and optionals (None, or the value). Source: onnx.ai/onnx/operators."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from graphkit import ops
+from graphkit.core.errors import InvalidArgumentError
+
+from .evaluate import Body
+from .known import ints, shape_of
+from .table import operator
+
+
+def _place(sequence: list[Any], position: Any, last: int) -> int:
+    place = int(ints(position, "position")[0])
+    if not -len(sequence) <= place < last:
+        raise InvalidArgumentError(f"position {place} is outside of a sequence of {len(sequence)} tensors.")
+    return place
+
+
+@operator("SequenceEmpty")
+def sequence_empty(*, dtype: int = 1) -> Any:
+    """Return a sequence without tensors."""
+    return []
+
+
+@operator("SequenceConstruct")
+def sequence_construct(*inputs: Any) -> Any:
+    """Return a sequence of the inputs."""
+    return list(inputs)
+
+
+@operator("SequenceInsert")
+def sequence_insert(sequence: Any, tensor: Any, position: Any = None) -> Any:
+    """Insert a tensor, at the end by default."""
+    made = list(sequence)
+    made.insert(len(made) if position is None else _place(made, position, len(made) + 1), tensor)
+    return made
+
+
+@operator("SequenceErase")
+def sequence_erase(sequence: Any, position: Any = None) -> Any:
+    """Remove a tensor, the last by default."""
+    made = list(sequence)
+    made.pop(-1 if position is None else _place(made, position, len(made)))
+    return made
+
+
+@operator("SequenceAt")
+def sequence_at(sequence: Any, position: Any) -> Any:
+    """Return the tensor at a position."""
+    return sequence[_place(sequence, position, len(sequence))]
+
+
+@operator("SequenceLength")
+def sequence_length(sequence: Any) -> Any:
+    """Return the number of tensors."""
+    return np.asarray(len(sequence), np.int64)
+
+
+@operator("ConcatFromSequence")
+def concat_from_sequence(sequence: Any, *, axis: int, new_axis: int = 0) -> Any:
+    """Join the tensors along an axis, or along a new one."""
+    return ops.stack(list(sequence), axis=axis) if new_axis else ops.concatenate(list(sequence), axis=axis)
+
+
+@operator("SplitToSequence")
+def split_to_sequence(x: Any, split: Any = None, *, axis: int = 0, keepdims: int = 1) -> Any:
+    """Cut a tensor into a sequence: into slices, chunks of one length, or parts of given lengths."""
+    size = shape_of(x)[axis]
+    if split is None:
+        parts = list(ops.split(x, size, axis=axis))
+        return parts if keepdims else [ops.squeeze(p, axis) for p in parts]
+    if len(shape_of(split)) == 0:
+        each = ints(split, "split")[0]
+        return list(ops.split(x, list(range(each, size, each)), axis=axis)) if each < size else [x]
+    return list(ops.split(x, [int(n) for n in np.cumsum(ints(split, "split")[:-1])], axis=axis))
+
+
+@operator("SequenceMap")
+def sequence_map(first: Any, *others: Any, body: Body) -> Any:
+    """Apply a graph to each tensor."""
+    made = [body(tensor, *(o[i] if isinstance(o, list) else o for o in others)) for i, tensor in enumerate(first)]
+    results = tuple([row[k] for row in made] for k in range(len(body.graph.output)))
+    return results if len(results) > 1 else results[0]
+
+
+@operator("Optional")
+def optional(value: Any = None, *, type: Any = None) -> Any:
+    """Return the value, or an empty optional."""
+    return value
+
+
+@operator("OptionalGetElement")
+def optional_get_element(value: Any) -> Any:
+    """Return the value of an optional."""
+    if value is None:
+        raise InvalidArgumentError("the optional is empty.")
+    return value
+
+
+@operator("OptionalHasElement")
+def optional_has_element(value: Any = None) -> Any:
+    """Return whether an optional has a value."""
+    return np.asarray(value is not None)

@@ -1,0 +1,103 @@
+"""Strings. Source: onnx.ai/onnx/operators."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from graphkit.core.errors import InvalidArgumentError
+
+from .known import array
+from .table import operator
+
+
+def _texts(value: Any, argument: str = "input") -> Any:
+    """Return strings as an object array of str."""
+    raw = array(value, argument)
+    made = np.empty(raw.shape, object)
+    made.reshape(-1)[:] = [v.decode("utf-8") if isinstance(v, bytes) else str(v) for v in raw.reshape(-1)]
+    return made
+
+
+@operator("StringConcat")
+def string_concat(a: Any, b: Any) -> Any:
+    """Join strings element by element."""
+    left, right = np.broadcast_arrays(_texts(a), _texts(b))
+    return np.asarray(left + right, object)
+
+
+@operator("StringNormalizer")
+def string_normalizer(
+    x: Any,
+    *,
+    case_change_action: str = "NONE",
+    is_case_sensitive: int = 0,
+    locale: str | None = None,
+    stopwords: Any = None,
+) -> Any:
+    """Remove stopwords and change the case."""
+    texts = _texts(x)
+    stops = set(stopwords or ()) if is_case_sensitive else {s.lower() for s in stopwords or ()}
+    kept = [t for t in texts.reshape(-1) if (t if is_case_sensitive else t.lower()) not in stops]
+    change = {"LOWER": str.lower, "UPPER": str.upper}.get(case_change_action, str)
+    row = [change(t) for t in kept] or [""]
+    return np.array(row if texts.ndim == 1 else [row], object)
+
+
+@operator("StringSplit")
+def string_split(x: Any, *, delimiter: str | None = None, maxsplit: int | None = None) -> Any:
+    """Split strings into parts, padded with empty strings, and count the parts."""
+    texts = _texts(x)
+    rows = [t.split(delimiter or None, -1 if maxsplit is None else maxsplit) for t in texts.reshape(-1)]
+    width = max(map(len, rows), default=0)
+    padded = np.array([r + [""] * (width - len(r)) for r in rows], object).reshape(*texts.shape, width)
+    return padded, np.array([len(r) for r in rows], np.int64).reshape(texts.shape)
+
+
+@operator("RegexFullMatch")
+def regex_full_match(x: Any, *, pattern: str) -> Any:
+    """Return whether each string matches a pattern as a whole."""
+    try:
+        compiled = re.compile(pattern)
+    except re.error as error:
+        raise InvalidArgumentError(f"the pattern {pattern!r:.80} is invalid: {error}") from None
+    texts = _texts(x)
+    return np.array([compiled.fullmatch(t) is not None for t in texts.reshape(-1)], bool).reshape(texts.shape)
+
+
+@operator("TfIdfVectorizer")
+def tf_idf_vectorizer(
+    x: Any, *, max_gram_length: int, max_skip_count: int, min_gram_length: int, mode: str, ngram_counts: Any, ngram_indexes: Any,
+    pool_int64s: Any = None, pool_strings: Any = None, weights: Any = None,
+) -> Any:  # fmt: skip
+    """Count n-grams, weighted."""
+    raw = array(x, "input")
+    rows = raw.reshape(1, -1) if raw.ndim < 2 else raw
+    pool = list(pool_strings) if pool_strings else [int(v) for v in pool_int64s]
+    grams: dict[tuple[Any, ...], int] = {}
+    bounds = [*ngram_counts, len(pool)]
+    for n, (start, stop) in enumerate(pairwise(bounds), start=1):
+        for place in range(start, stop, n):
+            grams[tuple(pool[place : place + n])] = len(grams)
+    width = max(ngram_indexes) + 1
+    made = np.zeros((len(rows), width), np.float32)
+    for number, row in enumerate(rows):
+        tokens = [
+            t.decode("utf-8") if isinstance(t, bytes) else t if isinstance(t, str) else int(t) for t in row.tolist()
+        ]
+        found: Counter[tuple[Any, ...]] = Counter()
+        for n in range(min_gram_length, max_gram_length + 1):
+            for skip in range(max_skip_count + 1 if n > 1 else 1):
+                reach = (n - 1) * (skip + 1)
+                for start in range(len(tokens) - reach):
+                    found[tuple(tokens[start : start + reach + 1 : skip + 1])] += 1
+        for gram, count in found.items():
+            if gram in grams:
+                place = ngram_indexes[grams[gram]]
+                weight = weights[grams[gram]] if weights else 1.0
+                made[number, place] += {"TF": count, "IDF": weight, "TFIDF": weight * count}[mode]
+    return made[0] if raw.ndim < 2 else made

@@ -1,0 +1,122 @@
+"""The table of ONNX's operators, on the backend tests of the onnx package."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+from onnx.backend.test import loader
+
+from graphkit.converters.onnx.operators import OPERATORS, Evaluator
+from graphkit.converters.onnx.operators.table import attribute_defaults
+
+RTOL, ATOL = 1e-3, 1e-5
+DTYPES = ("INT4", "INT2", "FNUZ", "FLOAT4", "E8M0", "FLOAT8E8M0", "int4", "uint4", "int2", "uint2", "float4", "fnuz")
+KNOWN = {  # what fails, by the reason
+    "graphkit has no such dtype": DTYPES,
+    "random numbers": ("test_bernoulli", "test_training_dropout"),
+    "not written yet": (
+        "test_image_decoder", "test_ai_onnx_ml", "deform_conv", "test_momentum", "test_nesterov", "test_adagrad", "test_adam",
+        "test_gradient_of",
+    ),
+}  # fmt: skip
+
+
+def values(proto: Any) -> Any:
+    """Return what a test's file holds."""
+    if isinstance(proto, onnx.TensorProto):
+        return numpy_helper.to_array(proto)
+    if isinstance(proto, onnx.SequenceProto):
+        return [numpy_helper.to_array(t) for t in proto.tensor_values]
+    return numpy_helper.to_optional(proto) if isinstance(proto, onnx.OptionalProto) else proto
+
+
+def read(path: Path, kind: onnx.TypeProto) -> Any:
+    proto = onnx.SequenceProto() if kind.HasField("sequence_type") else onnx.TensorProto()
+    if kind.HasField("optional_type"):
+        proto = onnx.OptionalProto()
+    proto.ParseFromString(path.read_bytes())
+    return values(proto)
+
+
+def data_sets(case: Any, model: onnx.ModelProto) -> Iterator[tuple[list[Any], list[Any]]]:
+    """Yield the inputs and outputs of a test."""
+    for inputs, outputs in case.data_sets or []:
+        yield [values(v) for v in inputs], [values(v) for v in outputs]
+    for folder in sorted(Path(case.model_dir).glob("test_data_set_*")) if case.model_dir else []:
+        yield tuple(  # type: ignore[misc]
+            [
+                read(folder / f"{what}_{i}.pb", info.type)
+                for i, info in enumerate(infos)
+                if (folder / f"{what}_{i}.pb").exists()
+            ]
+            for what, infos in (("input", model.graph.input), ("output", model.graph.output))
+        )
+
+
+def same(got: Any, expected: Any) -> bool:
+    if expected is None or isinstance(expected, list):
+        many = isinstance(expected, list) and isinstance(got, (list, tuple)) and len(got) == len(expected)
+        return got is None if expected is None else many and all(map(same, got, expected))
+    got = np.asarray(got)
+    if got.shape != expected.shape:
+        return False
+    if expected.dtype.kind in "OSU":
+        return [_text(v) for v in got.flat] == [_text(v) for v in expected.flat]
+    if got.dtype != expected.dtype:
+        return False
+    wide = np.complex128 if got.dtype.kind == "c" else np.float64
+    return bool(np.allclose(got.astype(wide), expected.astype(wide), rtol=RTOL, atol=ATOL, equal_nan=True))
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def passes(case: Any) -> bool:
+    model = case.model if case.model is not None else onnx.load(str(Path(case.model_dir) / "model.onnx"))
+    names = [i.name for i in model.graph.input]
+    try:
+        evaluate = Evaluator(model)
+        return all(
+            same(got, expected)
+            for inputs, outputs in data_sets(case, model)
+            for got, expected in zip(evaluate(dict(zip(names, inputs, strict=False))), outputs, strict=True)
+        )
+    except Exception:
+        return False
+
+
+@pytest.mark.slow
+def test_the_backend_tests_of_onnx_give_the_expected_values() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        cases = [
+            c
+            for kind in ("node", "simple", "pytorch-operator", "pytorch-converted")
+            for c in loader.load_model_tests(kind=kind)
+        ]
+        failed = [case.name for case in cases if not passes(case)]
+    unexplained = [n for n in failed if not any(part in n for parts in KNOWN.values() for part in parts)]
+
+    assert unexplained == []
+    assert len(cases) - len(failed) >= 1850
+
+
+@pytest.mark.parametrize("key", sorted(OPERATORS), ids=lambda key: ":".join(filter(None, key)))
+def test_an_operator_takes_the_attributes_of_its_schema(key: tuple[str, str]) -> None:
+    domain, name = key
+    for version in OPERATORS[key]:
+        opset = max(version.since, 1)
+        parameters = inspect.signature(version.function).parameters.values()
+        if any(p.kind is p.VAR_KEYWORD for p in parameters):
+            continue
+        taken = {p.name for p in parameters if p.kind in (p.KEYWORD_ONLY, p.POSITIONAL_OR_KEYWORD)}
+        assert set(attribute_defaults(domain, name, opset)) <= taken, opset
