@@ -214,3 +214,13 @@ def test_boxes_by_level_are_decoded_level_by_level() -> None:
 
     for name, boxes in anchors.items():
         np.testing.assert_allclose(made[name], boxes, atol=1e-6)
+
+
+def test_inference_draws_nothing() -> None:
+    for name in ("RandomGrayscale", "RandomFlip", "RandomBrightness", "RandomErasing", "RandomRotation", "RandomCrop"):
+        cls = getattr(graphkit.layers, name)
+        layer = cls(4, 4) if name == "RandomCrop" else cls() if name in ("RandomFlip", "RandomErasing") else cls(0.5)
+        image = graphkit.Input((6, 6, 3))
+        program = graphkit.Model(image, layer(image)).program(training=False)
+
+        assert [state for state in program.state if state.after is not None] == [], name

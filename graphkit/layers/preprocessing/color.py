@@ -223,7 +223,9 @@ class RandomGrayscale(RandomLayer):
         return images
 
     def get_random_transformation(self, images: Any, training: bool = True, seed: Any = None) -> Any:
-        """Draw which images to convert, bool (batch, 1, 1, 1)."""
+        """Draw which images to convert, bool (batch, 1, 1, 1); None in inference, which draws nothing."""
+        if not training:
+            return None
         images = ops.convert_to_tensor(images["images"] if isinstance(images, Mapping) else images)
         draw = self.of_batch(images, self.generator if seed is None else seed, 0.0, 1.0)
         return four(ops.less(draw, self.factor))
