@@ -9,6 +9,7 @@ import numpy as np
 
 from graphkit.core import dtypes
 from graphkit.core.errors import DTypeError, InvalidArgumentError, InvalidTypeError, ShapeError, UnknownValueError
+from graphkit.ir.eager_tensor import EagerTensor
 from graphkit.ir.operators import Symbolic
 from graphkit.ir.primitive import primitive
 from graphkit.ir.spec import TensorSpec
@@ -273,7 +274,7 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = None, signature: st
     """
     if not callable(pyfunc):
         raise InvalidTypeError(f"Expected argument `pyfunc` to be a callable. Received: pyfunc={pyfunc}")
-    made = np.vectorize(pyfunc, excluded=set(excluded or ()), signature=signature)
+    made = np.vectorize(_with_plain_results(pyfunc), excluded=set(excluded or ()), signature=signature)
 
     def call(*args: Any, **kwargs: Any) -> Any:
         if any(isinstance(a, (Tracer, Symbolic)) for a in (*args, *kwargs.values())):
@@ -283,3 +284,17 @@ def vectorize(pyfunc: Callable[..., Any], *, excluded: Any = None, signature: st
         return made(*args, **kwargs)
 
     return call
+
+
+def _with_plain_results(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function whose results are plain arrays: NumPy writes into arrays of the results' type."""
+
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = function(*args, **kwargs)
+        return tuple(map(_plain, result)) if isinstance(result, tuple) else _plain(result)
+
+    return call
+
+
+def _plain(value: Any) -> Any:
+    return value.view(np.ndarray) if isinstance(value, EagerTensor) else value

@@ -31,6 +31,8 @@ KNOWN = [
     (r"\d+ RandomBrightness .*bytes", r".*", "graphkit computes in floats: Keras adds to bytes, which overflow"),
     (r"\d+ RandomSaturation .*bytes", r"call", "graphkit converts bytes to floats, Keras refuses them"),
     (r"\d+ (RandomCrop|RandomElasticTransform) .*\(6, 8, 3\)", r"symbolic", "a single image of unknown height has no static result"),
+    (r"\d+ ContrastLimitedAdaptiveHistogramEqualization .*\(6, 8, 3\)", r"symbolic", "an image of unknown height has no static result"),
+    (r"\d+ ContrastLimitedAdaptiveHistogramEqualization .*bytes", r".*", "graphkit returns floats, Keras rounds them down to bytes"),
     (r"\d+ SimpleRNN .*activity_regularizer", r"config|losses", "Keras ignores SimpleRNN's activity_regularizer"),
     (r"\d+ (Softmax|RMSNormalization) .*axis", r"call", "Keras on NumPy cannot run these axes"),
     (r"\d+ BatchNormalization .*renorm", r"config", "Keras writes an empty dict for renorm_clipping=None"),
