@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from graphkit.core import names, nest
 from graphkit.core.errors import (
     DTypeError,
@@ -72,8 +74,10 @@ class Site:
         Args:
             values: Tensors instead of `inputs`.
         """
+        outputs: Any = self.nodes[-1].outputs
+        if all(t in self.rewriting.tensors for t in self.nodes[-1].output_tensors):  # the graph begins here
+            return nest.map_structure(self.rewriting.tensors.__getitem__, outputs)
         tensors = dict(zip(inputs_of(self.nodes), self.inputs if values is None else values, strict=True))
-        outputs: Any = None
         for node in self.nodes:
             outputs = self.rewriting.repeat_call(node, tensors)
         return outputs
@@ -90,6 +94,7 @@ class Rewriting:
         nested: Edits inside nested models, by model.
         tensors: The tensors of the new graph by those of the old one.
         affected: The old tensors that depend on an edit.
+        training: What the calls get as `training`, for the inside of a model that was called with it.
     """
 
     graph: LayerGraph
@@ -98,6 +103,7 @@ class Rewriting:
     nested: Mapping[Any, Sequence[Edit]] = field(default_factory=dict)
     tensors: dict[Any, Any] = field(default_factory=dict)
     affected: set[Any] = field(default_factory=set)
+    training: bool | None = None
 
     def run(self) -> None:
         """Repeat all calls whose outputs are not in `tensors` yet."""
@@ -122,6 +128,8 @@ class Rewriting:
     def _edit(self, edit: Edit, readers: Mapping[Any, int]) -> None:
         site = Site(self, edit.nodes, [self.tensors[t] for t in inputs_of(edit.nodes)])
         self.affected.update(edit.outputs)
+        if not any(readers.get(t) or t in self.graph.outputs for t in edit.outputs):
+            raise GraphError(f"{_capital(edit.what)} has no effect: nothing reads its output {edit.outputs}.")
         try:
             outputs = edit.make(site)
         except GraphKitError as error:
@@ -133,10 +141,10 @@ class Rewriting:
         new = [t for t in nest.flatten(outputs) if t is not None]
         wrong = next((t for t in new if not isinstance(t, SymbolicTensor)), None)
         if wrong is not None:
-            raise InvalidTypeError(f"{what[0].upper()}{what[1:]} expects symbolic tensors, got {wrong!r:.80}.")
+            raise InvalidTypeError(f"{_capital(what)} expects symbolic tensors, got {wrong!r:.80}.")
         if len(new) != len(old):
             raise GraphError(
-                f"{what[0].upper()}{what[1:]} gives {len(new)} tensors, but {len(old)} were there: {[t.shape for t in old]}. "
+                f"{_capital(what)} gives {len(new)} tensors, but {len(old)} were there: {[t.shape for t in old]}. "
                 "A replacement must return as many tensors as the part that it replaces."
             )
         self.tensors.update(zip(old, new, strict=True))
@@ -152,15 +160,15 @@ class Rewriting:
             new = self.tensors[tensor]
             if new.shape != tensor.shape:
                 raise ShapeError(
-                    f"{what[0].upper()}{what[1:]} changes a shape that other layers read: expected {tensor.shape}, got {new.shape}. "
+                    f"{_capital(what)} changes a shape that other layers read: expected {tensor.shape}, got {new.shape}. "
                     "Use a layer that keeps the shape, or pass keep_shapes=False to compute the following shapes anew."
                     if is_read
-                    else f"{what[0].upper()}{what[1:]} changes the shape of an output: expected {tensor.shape}, got {new.shape}. "
+                    else f"{_capital(what)} changes the shape of an output: expected {tensor.shape}, got {new.shape}. "
                     "Pass keep_shapes=False if that is intended."
                 )
             if new.dtype != tensor.dtype:
                 raise DTypeError(
-                    f"{what[0].upper()}{what[1:]} changes a dtype: expected {tensor.dtype}, got {new.dtype}. Use a layer of this dtype, "
+                    f"{_capital(what)} changes a dtype: expected {tensor.dtype}, got {new.dtype}. Use a layer of this dtype, "
                     "or pass keep_shapes=False."
                 )
 
@@ -201,6 +209,8 @@ class Rewriting:
             return tensors[value] if isinstance(value, SymbolicTensor) else self.copier.leaf(value)
 
         args, kwargs = nest.map_structure(leaf, [list(node.args), kept])
+        if self.training is not None and "training" in signature_of(type(node.operation).call).parameters:
+            kwargs["training"] = self.training
         return args, kwargs
 
     def _must_follow(self, node: Node, name: str) -> bool:
@@ -264,10 +274,11 @@ def naming(*models: Any) -> Iterator[None]:
         yield
 
 
-def finished(model: Any, inputs: Any, outputs: Any, name: str | None = None) -> Functional:
-    """Return the functional model between new tensors, of the class and name of the old one."""
+def finished(model: Any, inputs: Any, outputs: Any, name: str | None = None, cls: Any = None) -> Functional:
+    """Return the functional model between new tensors, of the class and name of the old one if no others are given."""
     keeps_class = isinstance(model, Functional) and type(model).__init__ is Functional.__init__
-    made: Functional = (type(model) if keeps_class else Functional)(inputs, outputs, name=name or model.name)
+    chosen = cls or (type(model) if keeps_class else Functional)
+    made: Functional = chosen(inputs, outputs, name=name or model.name)
     made._trainable = model._trainable
     used = set(made.layer_graph.nodes)
     for operation in made.operations:
@@ -280,6 +291,10 @@ def inputs_of(nodes: Sequence[Node]) -> list[SymbolicTensor]:
     """Return the tensors that calls read from outside, each once, in order."""
     inside = {t for node in nodes for t in node.output_tensors}
     return [t for t in dict.fromkeys(t for node in nodes for t in node.input_tensors) if t not in inside]
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
 
 
 def _readers(graph: LayerGraph) -> dict[Any, int]:
@@ -355,7 +370,7 @@ def _is_same(first: Any, second: Any) -> bool:
         if a is b:
             continue
         if not isinstance(a, SymbolicTensor) or not isinstance(b, SymbolicTensor):
-            if type(a) is not type(b) or isinstance(a, SymbolicTensor) or a != b:
+            if type(a) is not type(b) or isinstance(a, (SymbolicTensor, np.ndarray)) or a != b:
                 return False
             continue
         if a.history is None or b.history is None:
