@@ -32,14 +32,11 @@ from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sizes import Sizes
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
-from .layers import OnnxInitializer, OnnxNode, flat_outputs
+from .computation import flat_outputs, is_random
+from .layers import OnnxInitializer, OnnxNode
 
 Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
-_RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
-)
-
 
 def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
     """Return the functional model of an ONNX message.
@@ -83,6 +80,7 @@ class GraphReader:
         self.evaluator = Evaluator(message)
         self.names: Counter[str] = Counter()
         self.taken: set[str] = set()
+        self.paths: set[str] = set()
         self.tensors: list[SymbolicTensor] = []  # whose axes have the unknown sizes, in order
         self.sizes_seen: set[Any] = set()
         self.shared: dict[int, SymbolicTensor] = {}  # by id of the initializer that several nodes read
@@ -242,8 +240,8 @@ class GraphReader:
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
         new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
-        if node.op_type in _RANDOM and node.domain in ("", "ai.onnx"):
-            new = [i for i, _ in enumerate(leaves)]
+        if is_random(node):
+            new = list(range(len(leaves)))
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
         if new:
             tensors = self._layer(node, inputs, captured, scope, new)
@@ -274,11 +272,11 @@ class GraphReader:
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
             kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
-            [w.config(trained) for w, trained in made.weights.values()],
+            [self._weight_config(w, trained) for w, trained in made.weights],
             name=self._unique(kept.name),
         )  # fmt: skip
-        for weight, _ in made.weights.values():
-            layer.initializers[weight.name].adopt(weight.array)
+        for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):
+            variable.adopt(weight.array)
         tensors = list(nest.flatten(layer(made.tensors) if len(made.tensors) > 1 else layer(*made.tensors)))
         for tensor in tensors:
             self._add_sizes(tensor)
@@ -287,10 +285,18 @@ class GraphReader:
     def shared_tensor(self, weight: Initializer) -> SymbolicTensor:
         """Return the output of the layer that holds an initializer which several nodes read."""
         if id(weight) not in self.shared:
-            layer = OnnxInitializer([weight.config()], name=self._unique(weight.name))
-            layer.initializers[weight.name].adopt(weight.array)
+            layer = OnnxInitializer([self._weight_config(weight, weight.trainable)], name=self._unique(weight.name))
+            layer.initializers[0].adopt(weight.array)
             self.shared[id(weight)] = layer()
         return self.shared[id(weight)]
+
+    def _weight_config(self, weight: Initializer, trainable: bool) -> dict[str, Any]:
+        """Return the description of a weight. Its path is its name in the file, unless another layer has a copy of it."""
+        config = weight.config(trainable)
+        if weight.name not in self.paths:
+            self.paths.add(weight.name)
+            config["path"] = weight.name
+        return config
 
     def _add_sizes(self, tensor: SymbolicTensor) -> None:
         sizes = {size for size in tensor.spec.shape if isinstance(size, Dim)}
@@ -322,7 +328,7 @@ class _Sources:
         self.reader = reader
         self.not_trained = NOT_TRAINED.get((standard_domain(node.domain), node.op_type), ())
         self.tensors: list[SymbolicTensor] = []
-        self.weights: dict[int, tuple[Initializer, bool]] = {}
+        self.weights: list[tuple[Initializer, bool]] = []
 
     def source(self, value: Any, place: int) -> Any:
         """Return the description of an input, as `OnnxNode` expects it."""
@@ -333,8 +339,7 @@ class _Sources:
         if isinstance(value, Initializer):
             is_own = place in self.not_trained or self.reader.readers[value.name] <= 1 or not value.trainable
             if is_own:
-                self.weights[id(value)] = value, value.trainable and place not in self.not_trained
-                return ["weight", value.name]
+                return ["weight", self._weight(value, value.trainable and place not in self.not_trained)]
             value = self.reader.shared_tensor(value)
         if isinstance(value, SymbolicTensor):
             return ["input", self._number(value)]
@@ -342,6 +347,13 @@ class _Sources:
             flat = [expression(size, self.tensors, self.reader.tensors) for size in value.values.reshape(-1).tolist()]
             return ["sizes", flat, list(value.shape), value.dtype]
         return ["tensor", numpy_helper.from_array(np.asarray(value))]
+
+    def _weight(self, weight: Initializer, trainable: bool) -> int:
+        for number, (known, _) in enumerate(self.weights):
+            if known is weight:
+                return number
+        self.weights.append((weight, trainable))
+        return len(self.weights) - 1
 
     def _number(self, tensor: SymbolicTensor) -> int:
         for number, known in enumerate(self.tensors):
