@@ -112,7 +112,7 @@ class Rewriting:
             edit = next((e for e in self.edits if e.nodes == nodes), None)
             if edit is not None:
                 self._edit(edit, readers)
-            elif not all(t in self.tensors for t in nodes[0].output_tensors):
+            elif nodes[0] not in self.graph.starts and not all(t in self.tensors for t in nodes[0].output_tensors):
                 self._repeat(nodes[0], readers)
 
     def _repeat(self, node: Node, readers: Mapping[Any, int]) -> None:
@@ -147,7 +147,7 @@ class Rewriting:
                 f"{_capital(what)} gives {len(new)} tensors, but {len(old)} were there: {[t.shape for t in old]}. "
                 "A replacement must return as many tensors as the part that it replaces."
             )
-        self.tensors.update(zip(old, new, strict=True))
+        self._set(self.tensors, old, new)
 
     def _check(
         self, old: Sequence[Any], what: str, strict: bool, strict_at_results: bool, readers: Mapping[Any, int]
@@ -198,11 +198,16 @@ class Rewriting:
             raise located(error, f"Layer {node.operation.name!r} after the change", node.operation.name) from error
         new = [t for t in nest.flatten(outputs) if isinstance(t, SymbolicTensor)]
         if operation is None:
-            tensors.update(zip(node.output_tensors, new, strict=True))
+            self._set(tensors, node.output_tensors, new)
         return outputs
 
+    def _set(self, tensors: dict[Any, Any], old: Sequence[Any], new: Sequence[Any]) -> None:
+        """Enter new tensors, except for those at which a part of a graph begins, although one of its calls computes them too."""
+        begun = () if any(n.is_input for n in map(_call_of, old)) else self.graph.inputs
+        tensors.update((o, n) for o, n in zip(old, new, strict=True) if o not in begun)
+
     def _arguments(self, node: Node, tensors: Mapping[Any, Any]) -> tuple[list[Any], dict[str, Any]]:
-        dropped = [k for k in node.kwargs if k.endswith("mask") and self._must_follow(node, k)]
+        dropped = [k for k in node.kwargs if k.endswith("mask") and self._must_follow(node, k, tensors)]
         kept = {k: v for k, v in node.kwargs.items() if k not in dropped}
 
         def leaf(value: Any) -> Any:
@@ -213,13 +218,18 @@ class Rewriting:
             kwargs["training"] = self.training
         return args, kwargs
 
-    def _must_follow(self, node: Node, name: str) -> bool:
-        """Return whether a mask was filled in from the input, and an edit concerns that input: then it is filled in anew."""
+    def _must_follow(self, node: Node, name: str, tensors: Mapping[Any, Any]) -> bool:
+        """Return whether a mask was filled in from an input that has another mask after the edits: then it is filled in anew."""
         masks = [m for m in nest.flatten(node.kwargs[name]) if isinstance(m, SymbolicTensor)]
-        plain = [t for t in node.input_tensors if not any(t is m for m in masks)]
-        if not masks or not any(t in self.affected for t in plain):
-            return False
-        return all(any(_is_same(m, t.mask) for t in plain if t.mask is not None) for m in masks)
+        plain = [t for t in node.input_tensors if not any(t is m for m in masks) and t.mask is not None]
+        for mask in masks:
+            source = next((t for t in plain if _is_same(mask, t.mask)), None)
+            if source is None or source not in self.affected:
+                continue
+            now = tensors[source].mask
+            if now is None or mask not in tensors or not _is_same(tensors[mask], now):
+                return True
+        return False
 
 
 def contains_edit(operation: Any, nested: Mapping[Any, Sequence[Edit]]) -> bool:
@@ -293,6 +303,11 @@ def inputs_of(nodes: Sequence[Node]) -> list[SymbolicTensor]:
     return [t for t in dict.fromkeys(t for node in nodes for t in node.input_tensors) if t not in inside]
 
 
+def _call_of(tensor: Any) -> Node:
+    node: Node = tensor.history.operation.nodes[tensor.history.node_index]
+    return node
+
+
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
@@ -320,7 +335,7 @@ def _ordered(graph: LayerGraph, groups: Sequence[tuple[Node, ...]]) -> list[tupl
     latest: dict[Any, Node] = {}
     for node in sorted(graph.nodes, key=lambda n: n.index):
         unit = group_of.get(node, (node,))
-        needed = [] if all(t in stop for t in node.output_tensors) else list(node.parent_nodes)
+        needed = [] if node in graph.starts else [_call_of(t) for t in node.input_tensors if t not in stop]
         if node.operation in latest:
             needed.append(latest[node.operation])
         latest[node.operation] = node

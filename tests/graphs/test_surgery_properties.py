@@ -80,7 +80,7 @@ def test_what_is_inserted_and_removed_again_leaves_the_same_model(drawn: Drawn, 
     larger = insert(drawn.model, where, layers.Identity(name="inserted"), keep_shapes=False)
     made = graphs.remove(larger, "inserted")
 
-    assert len(larger.operations) == len(drawn.model.operations) + 1
+    assert "inserted" in [layer.name for layer in larger.layers]
     assert_same(larger, drawn.model, drawn.inputs())
     assert {o.name for o in made.operations} == {o.name for o in drawn.model.operations}
     assert set(made.graph.edges(data="tensor_index")) == set(drawn.model.graph.edges(data="tensor_index"))
