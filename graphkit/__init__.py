@@ -144,6 +144,7 @@ __all__ = [
     "extend",
     "function",
     "grad",
+    "graphs",
     "initializers",
     "ir",
     "layers",

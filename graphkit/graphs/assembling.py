@@ -115,7 +115,7 @@ class _Tensors:
         for node in sorted(graph.layer_graph.nodes, key=lambda n: n.index):
             self.by_layer.setdefault(node.operation.name, []).extend(node.output_tensors)
             self.by_name.update({t.name: t for t in node.output_tensors})
-            self.by_name.update(_onnx_names(node))
+            self.by_name.update(_names_in_file(node))
 
     def __call__(self, reference: Any) -> Any:
         """Return the tensor of a reference."""
@@ -161,13 +161,10 @@ class _Tensors:
         return found[index]
 
 
-def _onnx_names(node: Any) -> dict[str, Any]:
+def _names_in_file(node: Any) -> dict[str, Any]:
     """Return the outputs of a node of an ONNX graph by their names in the file."""
-    proto, kept = getattr(node.operation, "node", None), getattr(node.operation, "kept", None)
-    if not hasattr(proto, "op_type") or kept is None or len(kept) != len(node.output_tensors):
-        return {}
-    names = [proto.output[i] for i in kept if i < len(proto.output)]
-    return dict(zip(names, node.output_tensors, strict=False)) if len(names) == len(kept) else {}
+    names = getattr(node.operation, "tensor_names", [])
+    return dict(zip(names, node.output_tensors, strict=True)) if len(names) == len(node.output_tensors) else {}
 
 
 # ----- dissolving nested models -----
@@ -246,9 +243,9 @@ class _Dissolving:
             path = self.path + operation.name
             if path in self.new_names or operation in self.chosen or isinstance(operation, InputLayer):
                 continue
-            made = self.copier(operation)
-            made.name = self.new_names[path] = free_name(operation.name, owner, self.taken)
-            self.taken.add(made.name)
+            self.new_names[path] = free_name(operation.name, owner, self.taken)
+            self.copier.rename(operation, self.new_names[path])
+            self.taken.add(self.new_names[path])
 
 
 def _with_dissolved(graph: Functional, references: Any) -> tuple[Functional, Any]:
@@ -323,8 +320,7 @@ def rename(
             raise UnknownNameError(f"Model {graph.name!r} has no layer named {path!r}.{did_you_mean(path, by_path)}")
         if not isinstance(new, str) or not new or "/" in new:
             raise InvalidArgumentError(f"The new name of layer {path!r} expects a string without '/', got {new!r}.")
-        made = copier(by_path[path][1])
-        made.name = new
+        made = copier.rename(by_path[path][1], new)
         if isinstance(made, InputLayer):
             made.nodes[0].output_tensors[0].name = new
     for host in dict.fromkeys(host for host, _ in by_path.values()):
@@ -440,8 +436,7 @@ class _Merging:
             if isinstance(operation, InputLayer) or id(operation) in self._named:
                 continue
             self._named.add(id(operation))
-            made = self.copier(operation)
-            made.name = free_name(operation.name, key, self._taken)
+            made = self.copier.rename(operation, free_name(operation.name, key, self._taken))
             self._taken.add(made.name)
 
     def _input(self, key: str, number: int, old: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeAlias
 
@@ -286,6 +287,7 @@ class _Chooser:
         self.given, self.function = given, function
         self.count = len({_key(match) for match in places})
         self._chosen: dict[Any, Any] = {}
+        self._taken = _names_left(places)
 
     def __call__(self, match: Match, argument: Any) -> Any:
         """Return the layer for a match, or what the function returns for the argument."""
@@ -307,6 +309,9 @@ class _Chooser:
 
     def _given_layer(self, layer: Operation) -> Any:
         if not self._chosen:
+            prefix = names.to_snake_case(type(layer).__name__)
+            if layer.name in self._taken and re.fullmatch(rf"{prefix}(_\d+)?", layer.name) and not getattr(layer, "weights", ()):
+                layer.name = names.auto_name(prefix)  # it has its name by chance
             return layer
         made = Copier(True).fresh(layer)
         made.name = names.auto_name(names.to_snake_case(type(layer).__name__))
@@ -320,6 +325,13 @@ class _Chooser:
                 "different layers. Pass its class, or a function that returns a new layer for each; or a function that always "
                 "returns the same layer, if they shall share its weights."
             )
+
+
+def _names_left(places: Sequence[Match]) -> set[str]:
+    """Return the names of the layers that keep a call outside the places, or are in another graph."""
+    inside = {call for match in places for call in match.nodes}
+    calls = [call for host in {match.host for match in places} for call in graph_of(host).layer_graph.nodes]
+    return {call.operation.name for call in calls if call not in inside}
 
 
 def _key(match: Match) -> Any:

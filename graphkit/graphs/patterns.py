@@ -73,8 +73,8 @@ def node(
         return _has_config(operation, config) and (where is None or bool(where(operation)))
 
     terms = [chain(*term) if isinstance(term, list) else term for term in inputs] or [_rest()]
-    named = [k for k in kinds if isinstance(k, str)]
-    commutative = bool(named) and len(named) == len(kinds) and set(named) <= matching.COMMUTATIVE and bool(inputs)
+    named = {getattr(k, "__name__", k) if isinstance(k, (str, type)) else "" for k in kinds}
+    commutative = named <= matching.COMMUTATIVE and bool(inputs)
     return P("*", *terms, where=accepts, name=name, output=None, commutative=commutative)
 
 

@@ -26,6 +26,7 @@ from graphkit.graph.node import Node
 from graphkit.graph.operation import OpNode
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
+from graphkit.models.config import operation_envelope
 from graphkit.models.functional import Functional
 from graphkit.models.sequential import Sequential
 
@@ -377,6 +378,11 @@ def _accepted(node: Node, operation: Any, args: list[Any], kwargs: dict[str, Any
     return args, kept
 
 
+def _config(operation: OpNode) -> dict[str, Any]:
+    """Return the config of an op with its defaults, without the name."""
+    return {k: v for k, v in operation_envelope(operation)["config"].items() if k != "name"}
+
+
 def _is_same(first: Any, second: Any) -> bool:
     """Return whether two tensors are the same, or computed by equal ops from the same: masks are computed again for each reader."""
     waiting = [(first, second)]
@@ -393,7 +399,7 @@ def _is_same(first: Any, second: Any) -> bool:
         one, two = a.history.operation, b.history.operation
         if not (isinstance(one, OpNode) and isinstance(two, OpNode) and one.record is two.record):
             return False
-        if one.config != two.config or a.history.tensor_index != b.history.tensor_index:
+        if _config(one) != _config(two) or a.history.tensor_index != b.history.tensor_index:
             return False
         left, right = one.nodes[a.history.node_index], two.nodes[b.history.node_index]
         leaves = [nest.flatten([list(n.args), n.kwargs]) for n in (left, right)]

@@ -141,6 +141,11 @@ class OnnxNode(_FromFile):
         """The name of the node in the file."""
         return str(self.node.name)
 
+    @property
+    def tensor_names(self) -> list[str]:
+        """The names of the output tensors in the file, by which `graphkit.graphs.cut` finds them."""
+        return [str(self.node.output[i]) for i in self.computation.kept if i < len(self.node.output)]
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; a node without tensors among its inputs is recorded when it is called outside of a trace."""
         if not args and not kwargs and not is_tracing():
