@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import chain, count
+from itertools import chain, count, pairwise
 from typing import Any
 
 from graphkit.core import nest
-from graphkit.core.errors import DTypeError, GraphError, InvalidArgumentError, InvalidTypeError, NameConflictError, ShapeError, UnknownNameError
+from graphkit.core.errors import (
+    DTypeError,
+    GraphError,
+    InvalidArgumentError,
+    InvalidTypeError,
+    NameConflictError,
+    ShapeError,
+    UnknownNameError,
+)
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.layer_graph import LayerGraph
 from graphkit.graph.symbolic import SymbolicTensor
@@ -16,7 +24,6 @@ from graphkit.graphs.patterns import hosts
 from graphkit.graphs.rewriting import Edit, Rewriting, Site, finished, graph_of, naming, rebuilt
 from graphkit.layers.input_layer import Input, InputLayer
 from graphkit.models.functional import Functional
-from graphkit.models.sequential import Sequential
 
 # ----- cutting -----
 
@@ -157,7 +164,9 @@ class _Tensors:
     def _at(self, name: str, index: int) -> Any:
         found = self.by_layer[name]
         if index >= len(found):
-            raise UnknownNameError(f"Layer {name!r} of model {self.graph.name!r} has {len(found)} outputs, no number {index}.")
+            raise UnknownNameError(
+                f"Layer {name!r} of model {self.graph.name!r} has {len(found)} outputs, no number {index}."
+            )
         return found[index]
 
 
@@ -308,10 +317,7 @@ def rename(
     """
     graph = graph_of(model)
     by_path = {path + o.name: (host, o) for path, host in hosts(graph) for o in graph_of(host).operations}
-    if callable(names):
-        new_names = {o.name: names(o.name) for o in graph.operations}
-    else:
-        new_names = dict(names)
+    new_names = {o.name: names(o.name) for o in graph.operations} if callable(names) else dict(names)
     copier = Copier(copy)
     for operation in graph.operations:
         copier(operation)
@@ -334,7 +340,9 @@ def rename(
 def _check_unique(names: Sequence[str], model: str) -> None:
     twice = next((n for n in names if names.count(n) > 1), None)
     if twice is not None:
-        raise NameConflictError(f"Two layers of model {model!r} would have the name {twice!r}; give one of them another name.")
+        raise NameConflictError(
+            f"Two layers of model {model!r} would have the name {twice!r}; give one of them another name."
+        )
 
 
 # ----- joining -----
@@ -482,14 +490,14 @@ def _check_fits(made: Any, old: Any, what: str, key: str) -> None:
         size is None or other is None or size == other for size, other in zip(old.shape, made.shape, strict=True)
     )
     if not fits:
-        raise ShapeError(f"graphs.merge: input {name!r} of {key!r} expects shape {old.shape}, got {made.shape} from {what}.")
+        raise ShapeError(
+            f"graphs.merge: input {name!r} of {key!r} expects shape {old.shape}, got {made.shape} from {what}."
+        )
     if made.dtype != old.dtype:
         raise DTypeError(f"graphs.merge: input {name!r} of {key!r} expects {old.dtype}, got {made.dtype} from {what}.")
 
 
-def _unified(
-    graphs: Mapping[str, Functional], unify: bool | Mapping[str, Sequence[str]]
-) -> dict[tuple[str, int], str]:
+def _unified(graphs: Mapping[str, Functional], unify: bool | Mapping[str, Sequence[str]]) -> dict[tuple[str, int], str]:
     """Return the name of each input in the new model."""
     names: dict[tuple[str, int], str] = {}
     if isinstance(unify, Mapping):
@@ -518,7 +526,7 @@ def _connections(
         for target, source in connect.items():
             made[_find(graphs, target, "input")] = _find(graphs, source, "output")
     elif connect == "order":
-        for before, key in zip(keys, keys[1:], strict=False):
+        for before, key in pairwise(keys):
             counts = len(graphs[before].outputs), len(graphs[key].inputs)
             if counts[0] != counts[1]:
                 raise InvalidArgumentError(
@@ -537,10 +545,10 @@ def _connections(
                 )
     else:
         raise InvalidArgumentError(f"graphs.merge: connect expects None, 'names', 'order' or a dict, got {connect!r}.")
-    for target, source in made.items():
-        if keys.index(source[0]) >= keys.index(target[0]):
+    for (reader, _), (computer, _) in made.items():
+        if keys.index(computer) >= keys.index(reader):
             raise GraphError(
-                f"graphs.merge: an input of {target[0]!r} cannot read an output of {source[0]!r}, which does not come before it."
+                f"graphs.merge: an input of {reader!r} cannot read an output of {computer!r}, which does not come before it."
             )
     return made
 
@@ -577,7 +585,9 @@ def _find(graphs: Mapping[str, Functional], reference: str, kind: str) -> tuple[
     if len(found) == 1:
         return found.pop()
     if found:
-        raise InvalidArgumentError(f"graphs.merge: several models have an {kind} {reference!r}; use 'model/{reference}'.")
+        raise InvalidArgumentError(
+            f"graphs.merge: several models have an {kind} {reference!r}; use 'model/{reference}'."
+        )
     raise UnknownNameError(
         f"graphs.merge: there is no {kind} {reference!r}.{did_you_mean(reference, known)} The {kind}s are {list(known)}."
     )

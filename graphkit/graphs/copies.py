@@ -54,6 +54,10 @@ class Copier:
         self._kept.append(operation)
         self._memo[id(operation)] = made
 
+    def has(self, operation: Any) -> bool:
+        """Return whether there is a copy of an operation."""
+        return id(operation) in self._memo
+
     def _keep(self, operation: Any) -> None:
         self._kept.append(operation)
         if not self.copy_weights:

@@ -32,7 +32,13 @@ def equal(made: Any, wanted: Any, tolerance: float = 1e-6) -> None:
 
 @pytest.mark.parametrize(
     "reference",
-    ["act", "act:0", lambda m: m.get_layer("act"), lambda m: m.get_layer("act").output, lambda m: m.get_layer("act").output.name],
+    [
+        "act",
+        "act:0",
+        lambda m: m.get_layer("act"),
+        lambda m: m.get_layer("act").output,
+        lambda m: m.get_layer("act").output.name,
+    ],
     ids=["layer name", "layer:index", "layer", "tensor", "tensor name"],
 )
 def test_a_part_begins_or_ends_at_any_tensor(reference: Any) -> None:
@@ -52,7 +58,9 @@ def test_a_layer_in_a_nested_model_is_reached_by_its_path() -> None:
     made = graphs.cut(model, outputs={"inner": "encoder/dense", "outer": "first"})
 
     encoder = model.get_layer("encoder")
-    equal(made(X)["inner"], Model(encoder.input, encoder.get_layer("dense").output)(graphs.cut(model, outputs="act")(X)))
+    equal(
+        made(X)["inner"], Model(encoder.input, encoder.get_layer("dense").output)(graphs.cut(model, outputs="act")(X))
+    )
     equal(made(X)["outer"], X @ model.get_layer("first").kernel.numpy())
 
 
@@ -197,18 +205,24 @@ def test_only_the_named_models_are_dissolved() -> None:
     model = Model(inputs, layers.Dense(1, name="dense")(outer(inputs)))
 
     assert [layer.name for layer in graphs.dissolve(model, "outer").layers][1:] == ["inner", "outer_dense", "dense"]
-    assert [layer.name for layer in graphs.dissolve(model, "outer/inner").layers][1:] == ["relu", "outer_dense", "dense"]
+    assert [layer.name for layer in graphs.dissolve(model, "outer/inner").layers][1:] == [
+        "relu",
+        "outer_dense",
+        "dense",
+    ]
 
 
 def test_layers_inputs_and_outputs_are_renamed() -> None:
     model = net()
 
-    made = graphs.rename(model, {"pixels": "image", "head": "logits", "encoder/dense": "d", "first": "act", "act": "first"}, name="new")
+    made = graphs.rename(
+        model, {"pixels": "image", "head": "logits", "encoder/dense": "d", "first": "act", "act": "first"}, name="new"
+    )
 
     assert (made.name, made.input_names, made.output_names) == ("new", ["image"], ["logits"])
     assert made.get_layer("encoder").layers[1].name == "d"
     assert_same(made, model)
-    assert [layer.name for layer in model.layers][0] == "pixels"
+    assert next(layer.name for layer in model.layers) == "pixels"
 
 
 def test_copied_weights_get_the_new_names() -> None:

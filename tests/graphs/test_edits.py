@@ -127,7 +127,9 @@ def test_several_calls_are_replaced_by_one_layer() -> None:
         factor = bn.gamma.numpy() / np.sqrt(bn.moving_variance.numpy() + bn.epsilon)
         made = layers.Dense(4, name=dense.name)
         made.build((None, 8))
-        made.set_weights([dense.kernel.numpy() * factor, (dense.bias.numpy() - bn.moving_mean.numpy()) * factor + bn.beta.numpy()])
+        made.set_weights(
+            [dense.kernel.numpy() * factor, (dense.bias.numpy() - bn.moving_mean.numpy()) * factor + bn.beta.numpy()]
+        )
         return made
 
     pattern = graphs.node("BatchNormalization", graphs.node("Dense", "x", name="dense"), name="bn")
