@@ -27,7 +27,9 @@ _RANDOM = frozenset(
     {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
 )
 
-Source = Any  # None, ["input", k], ["weight", k], ["sizes", expressions, shape, dtype], ["tensor", message] or ["list", ...]
+Source = (
+    Any  # None, ["input", k], ["weight", k], ["sizes", expressions, shape, dtype], ["tensor", message] or ["list", ...]
+)
 
 
 def is_random(node: onnx.NodeProto) -> bool:

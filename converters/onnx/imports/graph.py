@@ -38,6 +38,7 @@ from .layers import OnnxInitializer, OnnxNode
 Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
 
+
 def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
     """Return the functional model of an ONNX message.
 
@@ -93,14 +94,15 @@ class GraphReader:
         self._read_initializers(graph, values)
         inputs = [self._input(info) for info in graph.input if info.name not in values]
         if not inputs:
-            raise SerializationError(f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one.")
+            raise SerializationError(
+                f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
+            )
         for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
             values[info.name] = tensor
         scope = Scope(values, self.evaluator.opsets)
         self._walk(graph.node, scope)
         outputs = self._outputs(graph, scope)
-        one = lambda tensors: tensors[0] if len(tensors) == 1 else tensors  # noqa: E731
-        return Functional(one(inputs), one(outputs), name=_layer_name(name or graph.name) or None)
+        return Functional(_unpacked(inputs), _unpacked(outputs), name=_layer_name(name or graph.name) or None)
 
     # ----- inputs, initializers, outputs -----
 
@@ -114,10 +116,14 @@ class GraphReader:
     def _input(self, info: onnx.ValueInfoProto) -> SymbolicTensor:
         if not info.type.HasField("tensor_type"):
             kind = info.type.WhichOneof("value")
-            raise SerializationError(f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs.")
+            raise SerializationError(
+                f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs."
+            )
         declared = info.type.tensor_type
         if declared.elem_type not in NAMES_OF_TYPES:
-            raise SerializationError(f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks.")
+            raise SerializationError(
+                f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks."
+            )
         if not declared.HasField("shape"):
             raise SerializationError(f"Input {info.name!r} declares no shape; use `graphkit set-shape` to give it one.")
         sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in declared.shape.dim]
@@ -137,7 +143,9 @@ class GraphReader:
         for info in graph.output:
             value = _value(scope.values, info.name, f"the outputs of graph {graph.name!r}")
             if isinstance(value, list) or value is None:
-                raise SerializationError(f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model.")
+                raise SerializationError(
+                    f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model."
+                )
             history = value.history if isinstance(value, SymbolicTensor) else None
             is_made_here = history is not None and isinstance(history.operation, OnnxNode)
             if not is_made_here or any(value is other for other in made):
@@ -155,7 +163,9 @@ class GraphReader:
 
     def _walk(self, nodes: Iterable[onnx.NodeProto], scope: Scope) -> None:
         if scope.depth > _MAX_DEPTH:
-            raise SerializationError(f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}.")
+            raise SerializationError(
+                f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}."
+            )
         for node in nodes:
             where = f"Node {node.name!r} ({node.op_type})"
             inputs = [_value(scope.values, name, where) if name else None for name in node.input]
@@ -169,7 +179,9 @@ class GraphReader:
         if function is not None:
             return self._called(function, node, inputs, scope)
         if standard_domain(node.domain) not in scope.opsets:
-            raise SerializationError(f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}.")
+            raise SerializationError(
+                f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
+            )
         node = _with_attributes(node, scope.attributes)
         if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
@@ -187,7 +199,13 @@ class GraphReader:
         opsets = {**self.evaluator.opsets, **opsets_of(function.opset_import)}
         prefix = f"{scope.prefix}{_layer_name(node.name or node.op_type)}."
         self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
-        return [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        for value, name in zip(made, node.output, strict=False):
+            if isinstance(value, SymbolicTensor) and value.history is not None and name:
+                operation, _, index = value.history
+                if isinstance(operation, OnnxNode):
+                    operation.name_tensor(index, name)
+        return made
 
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
@@ -196,7 +214,9 @@ class GraphReader:
         inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
         self._read_inner_initializers(graph, inner.values)
         self._walk(graph.node, inner)
-        return [_value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output]
+        return [
+            _value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output
+        ]
 
     def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         for tensor in graph.initializer:
@@ -214,9 +234,7 @@ class GraphReader:
                 raise
             return self._traced(node, fixed, captured, scope)  # such as the scales of a Resize
 
-    def _traced(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
-    ) -> Sequence[Any]:
+    def _traced(self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
 
@@ -242,12 +260,16 @@ class GraphReader:
         new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
         if is_random(node):
             new = list(range(len(leaves)))
+        if len(leaves) == len(made):  # unnamed outputs are not computed
+            new = [i for i in new if node.output[i]]
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
         if new:
             tensors = self._layer(node, inputs, captured, scope, new)
             for i, tensor in zip(new, tensors, strict=True):
                 results[i] = tensor
-        results = [constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)]
+        results = [
+            constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)
+        ]
         return list(nest.pack(list(made), results))
 
     def _evaluator(self, opsets: Mapping[str, int]) -> Evaluator:
@@ -363,6 +385,10 @@ class _Sources:
         return len(self.tensors) - 1
 
 
+def _unpacked(tensors: list[SymbolicTensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
+
+
 # ----- names -----
 
 
@@ -379,7 +405,7 @@ def _value(values: Mapping[str, Any], name: str, where: str) -> Any:
 
 def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]]:
     """Return results with the names of the outputs; a sequence's parts are numbered."""
-    names = [o for o in node.output] if len(results) == len(node.output) else []
+    names = list(node.output) if len(results) == len(node.output) else []
     return [(r, names[i] if names else f"{node.name}_{i}") for i, r in enumerate(results)]
 
 
@@ -460,7 +486,9 @@ def _readers(message: onnx.ModelProto, functions: Mapping[Any, onnx.FunctionProt
 def _reads(node: onnx.NodeProto, functions: Mapping[Any, onnx.FunctionProto], depth: int) -> Counter[str]:
     """Count how often a node reads each name: a call of a function as often as the nodes of its body do."""
     if depth > _MAX_DEPTH:
-        raise SerializationError(f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep.")
+        raise SerializationError(
+            f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep."
+        )
     counts = Counter(node.input)
     function = functions.get(_key(node))
     if function is not None:

@@ -116,7 +116,9 @@ class OnnxNode(_FromFile):
         self.node: onnx.NodeProto = from_json(onnx.NodeProto, node, f"`node` of layer {self.name!r}")
 
         def source(given: Any) -> Source:
-            return checked_source(given, where, lambda data: from_json(onnx.TensorProto, data, f"A constant of {where}"))
+            return checked_source(
+                given, where, lambda data: from_json(onnx.TensorProto, data, f"A constant of {where}")
+            )
 
         self.computation = NodeComputation(
             self.node,
@@ -140,6 +142,17 @@ class OnnxNode(_FromFile):
     def onnx_name(self) -> str:
         """The name of the node in the file."""
         return str(self.node.name)
+
+    def tensor_name(self, tensor_index: int) -> str | None:
+        """Return the name of an output in the file; None for a part of a sequence."""
+        place = self.computation.kept[tensor_index]
+        return self.node.output[place] if place < len(self.node.output) and self.node.output[place] else None
+
+    def name_tensor(self, tensor_index: int, name: str) -> None:
+        """Give an output another name in files."""
+        place = self.computation.kept[tensor_index]
+        if place < len(self.node.output):
+            self.node.output[place] = name
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; a node without tensors among its inputs is recorded when it is called outside of a trace."""
