@@ -31,8 +31,8 @@ from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sizes import Sizes
-from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .computation import flat_outputs, is_random
+from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
 from .layers import OnnxInitializer, OnnxNode
 
 Values: TypeAlias = "ChainMap[str, Any]"

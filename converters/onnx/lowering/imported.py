@@ -21,7 +21,7 @@ from ..registry import lowering
 # Values of attributes that have other names from a version on: (operator, attribute) -> (version, {name before: name after}).
 _RENAMED = {("GridSample", "mode"): (20, {"bilinear": "linear", "bicubic": "cubic"})}
 
-_REDUCTIONS = tuple(f"Reduce{kind}" for kind in "L1 L2 LogSum LogSumExp Max Mean Min Prod SumSquare".split())
+_REDUCTIONS = tuple(f"Reduce{kind}" for kind in ["L1", "L2", "LogSum", "LogSumExp", "Max", "Mean", "Min", "Prod", "SumSquare"])
 # Attributes that became inputs: operators -> (version, {attribute: input of the later schema}).
 _BECAME_INPUTS: dict[str, tuple[int, dict[str, str]]] = {
     **dict.fromkeys(("Squeeze", "Unsqueeze", "ReduceSum"), (13, {"axes": "axes"})),
