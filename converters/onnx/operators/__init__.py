@@ -5,6 +5,8 @@ from . import (
     convolution,
     creation,
     elementwise,
+    estimators,
+    features,
     linear,
     normalization,
     quantization,

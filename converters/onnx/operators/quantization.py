@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from graphkit import ops
 from graphkit.core import dtypes
 from graphkit.ops._convert import dtype_name
