@@ -18,6 +18,7 @@ from . import (
     shaping,
     signals,
     texts,
+    updates,
 )
 from .evaluate import Evaluator
 from .table import MICROSOFT, ML, OPERATORS, operator

@@ -1,9 +1,10 @@
-"""Strings. Source: onnx.ai/onnx/operators."""
+"""Strings and encoded images. Source: onnx.ai/onnx/operators."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from io import BytesIO
 from itertools import pairwise
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 
 from graphkit.core.errors import InvalidArgumentError, UnsupportedError
 from graphkit.ir.tracing import Tracer
+from graphkit.utils.images import pillow
 
 from .known import array
 from .table import operator
@@ -110,3 +112,21 @@ def tf_idf_vectorizer(
                 weight = weights[grams[gram]] if weights else 1.0
                 made[number, place] += {"TF": count, "IDF": weight, "TFIDF": weight * count}[mode]
     return made[0] if raw.ndim < 2 else made
+
+
+_PIXELS = {"RGB": "RGB", "BGR": "RGB", "Grayscale": "L"}
+
+
+@operator("ImageDecoder", since=20)
+def image_decoder(encoded: Any, *, pixel_format: str = "RGB") -> Any:
+    """Decode the bytes of an image file to (height, width, channels); what is no image gives an empty one."""
+    if pixel_format not in _PIXELS:
+        raise UnsupportedError(f"pixel_format expects one of {sorted(_PIXELS)}, got {pixel_format!r}.")
+    files = pillow()
+    data = array(encoded, "encoded_stream")
+    try:
+        image = np.asarray(files.open(BytesIO(data.tobytes())).convert(_PIXELS[pixel_format]))
+    except (OSError, SyntaxError, ValueError, files.DecompressionBombError):
+        return np.zeros((0, 0, 1 if pixel_format == "Grayscale" else 3), np.uint8)
+    image = image[:, :, None] if image.ndim == 2 else image
+    return np.ascontiguousarray(image[:, :, ::-1]) if pixel_format == "BGR" else image
