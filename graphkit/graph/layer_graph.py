@@ -98,7 +98,7 @@ class LayerGraph:
             if all(t in known for t in node.output_tensors):
                 continue
             missing = [t for t in node.input_tensors if t not in known]
-            if missing or node.is_input:
+            if missing or (node.is_input and not node.operation.makes_tensors):
                 raise DisconnectedGraphError(self._disconnected(node, missing))
             known.update(node.output_tensors)
 

@@ -55,7 +55,7 @@ def sizes(values: Any, dtype: str = "int64") -> Any:
         values: an object array, or a list, of int and Dim.
         dtype: the dtype of the integers.
     """
-    array = values if isinstance(values, np.ndarray) else _vector(values)
+    array = values if isinstance(values, np.ndarray) else object_vector(values)
     if any(isinstance(v, Dim) for v in array.reshape(-1).tolist()):
         return Sizes(array, dtype)
     return array.astype(dtype)
@@ -66,7 +66,8 @@ def single(value: Any, dtype: str = "int64") -> Any:
     return sizes(_object(value), dtype)
 
 
-def _vector(values: Sequence[Any]) -> Any:
+def object_vector(values: Sequence[Any]) -> Any:
+    """Return a vector of int and Dim as an object array."""
     array = np.empty(len(values), object)
     for index, value in enumerate(values):  # NumPy's own conversion would call `len` on a Dim
         array[index] = value
@@ -203,7 +204,7 @@ def _moved(
             numbered[i] = (np.arange(flat.size) + len(elements)).reshape(flat.shape)
             elements += flat.reshape(-1).tolist()
     made = function(*numbered, **attributes)
-    table = _vector(elements)
+    table = object_vector(elements)
     parts = [sizes(_object(table[np.asarray(part)]), dtype) for part in (made if isinstance(made, tuple) else (made,))]
     return tuple(parts) if isinstance(made, tuple) else parts[0]
 
