@@ -18,6 +18,7 @@ from graphkit.core.errors import (
 )
 from graphkit.core.registry import did_you_mean
 from graphkit.graph.layer_graph import LayerGraph
+from graphkit.graph.node import Node
 from graphkit.graph.symbolic import SymbolicTensor
 from graphkit.graphs.copies import Copier
 from graphkit.graphs.patterns import hosts
@@ -170,10 +171,10 @@ class _Tensors:
         return found[index]
 
 
-def _names_in_file(node: Any) -> dict[str, Any]:
+def _names_in_file(node: Node) -> dict[str, Any]:
     """Return the outputs of a node of an ONNX graph by their names in the file."""
-    names = getattr(node.operation, "tensor_names", [])
-    return dict(zip(names, node.output_tensors, strict=True)) if len(names) == len(node.output_tensors) else {}
+    name = getattr(node.operation, "tensor_name", None)
+    return {} if name is None else {n: t for i, t in enumerate(node.output_tensors) if (n := name(i)) is not None}
 
 
 # ----- dissolving nested models -----
@@ -253,7 +254,7 @@ class _Dissolving:
             if path in self.new_names or operation in self.chosen or isinstance(operation, InputLayer):
                 continue
             self.new_names[path] = free_name(operation.name, owner, self.taken)
-            self.copier.rename(operation, self.new_names[path])
+            self.copier.named(operation, self.new_names[path])
             self.taken.add(self.new_names[path])
 
 
@@ -326,7 +327,7 @@ def rename(
             raise UnknownNameError(f"Model {graph.name!r} has no layer named {path!r}.{did_you_mean(path, by_path)}")
         if not isinstance(new, str) or not new or "/" in new:
             raise InvalidArgumentError(f"The new name of layer {path!r} expects a string without '/', got {new!r}.")
-        made = copier.rename(by_path[path][1], new)
+        made = copier.named(by_path[path][1], new)
         if isinstance(made, InputLayer):
             made.nodes[0].output_tensors[0].name = new
     for host in dict.fromkeys(host for host, _ in by_path.values()):
@@ -444,7 +445,7 @@ class _Merging:
             if isinstance(operation, InputLayer) or id(operation) in self._named:
                 continue
             self._named.add(id(operation))
-            made = self.copier.rename(operation, free_name(operation.name, key, self._taken))
+            made = self.copier.named(operation, free_name(operation.name, key, self._taken))
             self._taken.add(made.name)
 
     def _input(self, key: str, number: int, old: Any) -> Any:

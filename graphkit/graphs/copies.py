@@ -35,7 +35,7 @@ class Copier:
         """Return an argument of a call for the new graph: variables are copied where weights are."""
         return copy.deepcopy(value, self._memo) if isinstance(value, Variable) and self.copy_weights else value
 
-    def rename(self, operation: Any, name: str) -> Any:
+    def named(self, operation: Any, name: str) -> Any:
         """Give the copy of an operation a name, and return it. Weights of its own are named after it."""
         made = self(operation)
         for variable in getattr(made, "variables", ()) if self.copy_weights else ():

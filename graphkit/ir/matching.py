@@ -324,14 +324,19 @@ class Matcher:
         taken = set(claimed)
         found: list[Match] = []
         for pattern in patterns:
-            for node in self._candidates(pattern):
-                if node in taken:
-                    continue
-                match = next((m for m in self.at(pattern, node) if not taken.intersection(m.nodes)), None)
-                if match is not None:
-                    found.append(match)
-                    taken.update(match.nodes)
+            for match in self.each(pattern, taken):
+                found.append(match)
+                taken.update(match.nodes)
         return sorted(found, key=lambda m: self._order[m.nodes[-1]])
+
+    def each(self, pattern: Pattern, taken: set[Any]) -> Iterator[Match]:
+        """Yield the matches of a pattern that cover no node in `taken`, which the caller may extend meanwhile."""
+        for node in self._candidates(pattern):
+            for match in self.at(pattern, node):
+                if node in taken:
+                    break
+                if not taken.intersection(match.nodes):
+                    yield match
 
     def at(self, pattern: Pattern, node: Any) -> Iterator[Match]:
         """Yield the matches whose first root is a node."""

@@ -210,9 +210,10 @@ class Functional(Model):
                 kwargs["training"] = context.training  # the current call decides, not the one that built the graph
         elif "training" in kwargs and getattr(node.operation, "augments", False):
             kwargs["training"] = False  # the recorded value is only the layer's default: augment only when training
-        operation = node.operation
-        run = operation.compute if node.is_input and operation.makes_tensors else operation
-        outputs = nest.flatten(run(*args, **kwargs) if run is operation else run(tuple(args), kwargs))
+        if node.is_input and isinstance(node.operation, Layer):  # its `__call__` would record another node
+            outputs = nest.flatten(node.operation.compute(tuple(args), kwargs))
+        else:
+            outputs = nest.flatten(node.operation(*args, **kwargs))
         made = [o for o, s in zip(outputs, nest.flatten(node.outputs), strict=True) if s is not None]
         tensors.update(zip(node.output_tensors, made, strict=True))
 
