@@ -262,12 +262,12 @@ def rotated(x: Any, positions: Any, cosines: Any, sines: Any, interleaved: int) 
     turning, rest = x[..., : 2 * pairs], x[..., 2 * pairs :]
     cosine, sine = (ops.expand_dims(ops.take(table, positions, axis=0), 1) for table in (cosines, sines))
     a, b = (turning[..., 0::2], turning[..., 1::2]) if interleaved else (turning[..., :pairs], turning[..., pairs:])
-    first = ops.subtract(ops.multiply(a, cosine), ops.multiply(b, sine))
-    second = ops.add(ops.multiply(a, sine), ops.multiply(b, cosine))
-    if interleaved:
-        made = ops.reshape(ops.stack([first, second], axis=-1), shape_of(turning))
-    else:
-        made = ops.concatenate([first, second], axis=-1)
+    turned = [
+        ops.subtract(ops.multiply(a, cosine), ops.multiply(b, sine)),
+        ops.add(ops.multiply(a, sine), ops.multiply(b, cosine)),
+    ]
+    shape = shape_of(turning)
+    made = ops.reshape(ops.stack(turned, axis=-1), shape) if interleaved else ops.concatenate(turned, axis=-1)
     return made if shape_of(rest)[-1] == 0 else ops.concatenate([made, rest], axis=-1)
 
 

@@ -122,14 +122,9 @@ def bias_dropout(
 
 @operator("BiasSoftmax", domain=MICROSOFT)
 def bias_softmax(x: Any, bias: Any, *, axis: int = 1, is_inner_broadcast: int) -> Any:
-    """Apply softmax over the axes from `axis` on to x + bias; the bias is shared by groups of rows, or repeats."""
-    sizes, own = shape_of(x), shape_of(bias)
-    axis %= len(sizes)
-    if is_inner_broadcast:  # each row of the bias serves the consecutive rows that broadcast
-        bias = ops.reshape(bias, (*own[: axis - (len(sizes) - len(own))], *own[axis - (len(sizes) - len(own)) :]))
-    total = ops.add(x, bias)
-    flat = ops.reshape(total, (*sizes[:axis], -1))
-    return ops.reshape(ops.softmax(flat, axis=-1), sizes)
+    """Apply softmax over the axes from `axis` on to x + bias, which broadcasts."""
+    flat = ops.reshape(ops.add(x, bias), (*shape_of(x)[: axis % rank(x)], -1))
+    return ops.reshape(ops.softmax(flat, axis=-1), shape_of(x))
 
 
 # ----- products -----
@@ -243,9 +238,31 @@ def channels_last(x: Any) -> Any:
 
 
 @operator("NhwcConv", domain=MICROSOFT)
-def nhwc_conv(x: Any, weights: Any, bias: Any = None, **settings: Any) -> Any:
-    """Convolve channels-last images; the weights are (filters, *window, channels)."""
-    return channels_last(conv(channels_first(x), channels_first(weights), bias, **settings))
+def nhwc_conv(
+    x: Any, weights: Any, bias: Any = None, *, group: int = 1, kernel_shape: Any = None, **settings: Any
+) -> Any:
+    """Convolve channels-last images.
+
+    Files hold the weights as (filters, *window, channels), and the operator's description says (filters, channels, *window):
+    the sizes decide.
+    """
+    sizes, channels = shape_of(weights), shape_of(x)[-1] // group
+    fits = [
+        size == channels and kernel_shape in (None, tuple(window))
+        for size, window in ((sizes[-1], sizes[1:-1]), (sizes[1], sizes[2:]))
+    ]
+    if all(fits):
+        raise UnsupportedError(f"the weights of shape {sizes} may be channels-first or channels-last.")
+    kernel = channels_first(weights) if fits[0] else weights
+    return channels_last(conv(channels_first(x), kernel, bias, group=group, **settings))
+
+
+@operator("NhwcFusedConv", domain=MICROSOFT)
+def nhwc_fused_conv(x: Any, weights: Any, bias: Any = None, added: Any = None, **settings: Any) -> Any:
+    """Convolve channels-last images with weights (filters, channels, *window), add a tensor, and apply an activation."""
+    return channels_last(
+        fused_conv(channels_first(x), weights, bias, None if added is None else channels_first(added), **settings)
+    )
 
 
 @operator("NhwcMaxPool", domain=MICROSOFT, takes_node=True)
@@ -547,3 +564,44 @@ def relative_position_bias(
     far = np.minimum(exact + np.where(away < exact, 0, share * (buckets - exact)).astype(np.int64), buckets - 1)
     places = offset + np.where(away < exact, away, far)
     return ops.expand_dims(ops.transpose(ops.take(table, places, axis=0), (2, 0, 1)), 0)
+
+
+@operator("SwiGLU", domain=MICROSOFT)
+def swiglu(
+    gate: Any,
+    up: Any = None,
+    *,
+    activation_alpha: float = 1.0,
+    activation_beta: float = 0.0,
+    limit: float = 0.0,
+    round_activation: int = 0,
+) -> Any:
+    """Return gate * sigmoid(alpha * gate) * (up + beta), computed in float32; `limit` bounds both inputs."""
+    dtype = dtype_name(gate)
+    if up is None:
+        gate, up = ops.split(gate, 2, axis=-1)
+    gate, up = _wide(gate), _wide(up)
+    if limit > 0:
+        gate, up = ops.minimum(gate, scalar(limit, gate)), ops.clip(up, -limit, limit)
+    made = quick_gelu(gate, alpha=activation_alpha)
+    made = _wide(ops.cast(made, dtype)) if round_activation else made
+    return ops.cast(ops.multiply(made, ops.add(up, scalar(activation_beta, up))), dtype)
+
+
+@operator("GatedAdd", domain=MICROSOFT)
+def gated_add(x: Any, y: Any, gate: Any, gate_weight: Any = None) -> Any:
+    """Return x + gate * y."""
+    if gate_weight is not None:
+        raise UnsupportedError("GatedAdd is supported without gate_weight.")
+    return ops.add(x, ops.multiply(gate, y))
+
+
+@operator("GatedRMSNorm", domain=MICROSOFT)
+def gated_rms_norm(x: Any, scale: Any, gate: Any, *, activation: str = "silu", epsilon: float = 1e-5) -> Any:
+    """Divide groups of the last axis by their root mean square, and multiply by an activation of the gate."""
+    rules: dict[str, Callable[[Any], Any]] = {"silu": ops.silu, "swish": ops.silu, "sigmoid": ops.sigmoid}
+    if activation not in rules:
+        raise UnsupportedError(f"activation expects one of {sorted(rules)}, got {activation!r}.")
+    groups = ops.reshape(_wide(x), (*shape_of(x)[:-1], -1, shape_of(scale)[0]))
+    made = ops.reshape(_divided(groups, scale, None, epsilon, (-1,))[0], shape_of(x))
+    return ops.cast(ops.multiply(made, rules[activation](_wide(gate))), dtype_name(x))

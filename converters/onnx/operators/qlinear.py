@@ -219,9 +219,9 @@ def mul_integer(a: Any, a_zero: Any, b: Any, b_zero: Any = None) -> Any:
 
 
 @operator("ReduceSumInteger", domain=MICROSOFT)
-def reduce_sum_integer(x: Any, *, axes: Any, keepdims: int = 1) -> Any:
+def reduce_sum_integer(x: Any, *, axes: Any = None, keepdims: int = 1) -> Any:
     """Add up 8-bit integers; the result is int32."""
-    return ops.cast(ops.sum(ops.cast(x, "int32"), axis=tuple(axes), keepdims=bool(keepdims)), "int32")
+    return ops.cast(ops.sum(ops.cast(x, "int32"), axis=tuple(axes) if axes else None, keepdims=bool(keepdims)), "int32")
 
 
 # ----- blocks of few bits -----

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from tests.converters.onnx.one_node import parts
+from graphkit.converters.onnx.operators import Evaluator
+from graphkit.errors import UnsupportedError
+from tests.converters.onnx.one_node import differs, model_of, parts
 
 rng = np.random.default_rng(0)
 
@@ -30,6 +34,16 @@ def f(*shape: int, dtype: Any = np.float32) -> Any:
 
 def i(low: int, high: int, *shape: int, dtype: Any = np.int64) -> Any:
     return np.asarray(rng.integers(low, high, shape), dtype)
+
+
+def as_pairs(x: Any) -> Any:
+    return np.stack([x.real, x.imag], -1).astype(np.float32)
+
+
+def convolved(x: Any, w: Any) -> Any:
+    """Convolve (batch, height, width, channels) with (filters, height, width, channels)."""
+    windows = np.lib.stride_tricks.sliding_window_view(x, w.shape[1:3], (1, 2))
+    return np.einsum("bhwcij,oijc->bhwo", windows, w)
 
 
 def number(value: float, dtype: Any = np.float32) -> Any:
@@ -98,8 +112,8 @@ CASES: dict[str, Case] = {
     ),
     "crop and resize": Case(
         "CropAndResize",
-        [IMAGE, np.array([[0.1, 0.2, 0.8, 0.9], [0.9, -0.1, 0.2, 1.2]], np.float32), np.array([0, 1], np.int32), np.array([3, 4], np.int32)],
-        {"extrapolation_value": -1.0}, constants=(3,),
+        [IMAGE, np.array([[0.1, 0.2, 0.8, 0.9], [0.9, -0.1, 0.2, 1.2]], np.float32), np.array([0, 1], np.int32),
+         np.array([3, 4], np.int32)], {"extrapolation_value": -1.0}, constants=(3,),
     ),
     "crop and resize to one": Case(
         "CropAndResize",
@@ -114,8 +128,14 @@ CASES: dict[str, Case] = {
         "ConvTransposeWithDynamicPads", [f(1, 3, 4, 4), f(3, 2, 3, 3), np.array([1, 1, 0, 1])],
         {"strides": [2, 2], "kernel_shape": [3, 3]}, constants=(2,),
     ),
-    "channels-last max pool": Case("NhwcMaxPool", [i(-99, 99, 2, 6, 6, 3, dtype=np.int8)], {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}),
+    "channels-last max pool": Case(
+        "NhwcMaxPool", [i(-99, 99, 2, 6, 6, 3, dtype=np.int8)], {"kernel_shape": [3, 3], "pads": [1] * 4, "strides": [2, 2]}
+    ),
 }  # fmt: skip
+CASES |= {
+    "gated add": Case("GatedAdd", [f(2, 8), f(2, 8), f(2, 1)]),
+    "gated RMS normalization": Case("GatedRMSNorm", [f(2, 8), f(4), f(2, 8)], {"activation": "sigmoid"}),
+}
 for _name in ("Relu", "LeakyRelu", "Sigmoid", "Tanh", "Softplus", "HardSigmoid", "Elu"):
     CASES[f"fused gemm {_name}"] = Case(
         "FusedGemm", [f(3, 4), f(5, 4), f(5)],
@@ -137,7 +157,9 @@ CASES |= {
     "attention with a mask of pairs": Case("Attention", [A, W, B, i(0, 2, 2, 4, 4, dtype=np.int32)], {"num_heads": 2}),
     "attention with a bias of scores": Case("Attention", [A, W, B, None, None, f(1, 2, 4, 4)], {"num_heads": 2, "scale": 0.4}),
     "attention with the past": Case("Attention", [A, W, B, None, f(2, 2, 2, 3, 4)], {"num_heads": 2, "unidirectional": 1}, 2),
-    "attention with the past and a mask": Case("Attention", [A, W, B, i(0, 2, 2, 7, dtype=np.int32), f(2, 2, 2, 3, 4)], {"num_heads": 2}, 2),
+    "attention with the past and a mask": Case(
+        "Attention", [A, W, B, i(0, 2, 2, 7, dtype=np.int32), f(2, 2, 2, 3, 4)], {"num_heads": 2}, 2
+    ),
     "attention of other widths": Case("Attention", [A, f(8, 8 + 8 + 12), f(28)], {"num_heads": 2, "qkv_hidden_sizes": [8, 8, 12]}),
     "multi-head attention": Case("MultiHeadAttention", [A, f(2, 5, 8), f(2, 5, 6), None], {"num_heads": 2}),
     "multi-head attention with a bias": Case("MultiHeadAttention", [A, f(2, 5, 8), f(2, 5, 8), f(24)], {"num_heads": 2}),
@@ -219,7 +241,9 @@ for _dtype, _zero in ((np.uint8, 120), (np.int8, -3)):
         ),
         f"gemm of {_n}": Case("QGemm", [q(_dtype, 3, 4), _s, _z, q(_dtype, 4, 5), _t, _z, i(-99, 99, 5, dtype=np.int32), _u, _z]),
         f"gemm of {_n} to floats": Case("QGemm", [q(_dtype, 3, 4), _s, _z, q(_dtype, 5, 4), _t, _z], {"transB": 1, "alpha": 0.5}),
-        f"matmul of {_n} to floats": Case("MatMulIntegerToFloat", [q(_dtype, 3, 4), q(_dtype, 4, 5), _s, f(5) ** 2, _z, q(_dtype, 5), f(5)]),
+        f"matmul of {_n} to floats": Case(
+            "MatMulIntegerToFloat", [q(_dtype, 3, 4), q(_dtype, 4, 5), _s, f(5) ** 2, _z, q(_dtype, 5), f(5)]
+        ),
         f"dynamic matmul of {_n}": Case("DynamicQuantizeMatMul", [f(3, 4), q(_dtype, 4, 5), _s, _z, f(5)]),
         f"dynamic matmul of {_n} by column": Case("DynamicQuantizeMatMul", [f(3, 4), q(_dtype, 4, 5), f(5) ** 2, q(_dtype, 5)]),
         f"quantize to {_n}": Case("QuantizeLinear", [f(3, 4), number(0.02), _z]),
@@ -291,3 +315,98 @@ def check(name: str) -> list[str]:
 @pytest.mark.parametrize("name", CASES)
 def test_an_operator_of_com_microsoft_agrees_with_onnxruntime(name: str) -> None:
     assert check(name) == []
+
+
+# ----- operators without a kernel for the CPU: beside NumPy -----
+
+
+def gelu(x: Any) -> Any:
+    return x * 0.5 * (1 + np.vectorize(math.erf)(x / np.sqrt(2)))
+
+
+def softmax(x: Any) -> Any:
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def grouped(x: Any, groups: int) -> Any:
+    parts_of = x.reshape(*x.shape[:3], groups, -1)
+    unit = (parts_of - parts_of.mean((1, 2, 4), keepdims=True)) / np.sqrt(parts_of.var((1, 2, 4), keepdims=True) + 1e-5)
+    return unit.reshape(x.shape)
+
+
+PLAIN: dict[str, tuple[str, list[Any], dict[str, Any], Callable[..., Any]]] = {
+    "bias split gelu": ("BiasSplitGelu", [X, f(8)], {}, lambda x, b: (x + b)[..., :4] * gelu((x + b)[..., 4:])),
+    "bias add": ("BiasAdd", [X, f(8), f(2, 3, 8)], {}, lambda x, b, s: x + b + s),
+    "bias softmax": ("BiasSoftmax", [X, f(2, 1, 8)], {"axis": 2, "is_inner_broadcast": 1}, lambda x, b: softmax(x + b)),
+    "bias dropout": ("BiasDropout", [X, f(8), f(2, 3, 8)], {}, lambda x, b, r: x + b + r),
+    "product and fast gelu": (
+        "GemmFastGelu", [f(3, 4), f(4, 5), f(5)], {},
+        lambda x, w, b: (y := x @ w + b) * 0.5 * (1 + np.tanh(0.7978845608 * (y + 0.044715 * y**3))),
+    ),
+    "complex product": (
+        "ComplexMul", [f(3, 2), f(3, 2)], {}, lambda a, b: as_pairs((a[:, 0] + 1j * a[:, 1]) * (b[:, 0] + 1j * b[:, 1])),
+    ),
+    "complex product, conjugate": (
+        "ComplexMulConj", [f(3, 2), f(3, 2)], {}, lambda a, b: as_pairs((a[:, 0] + 1j * a[:, 1]) * (b[:, 0] - 1j * b[:, 1])),
+    ),
+    "channels-last convolution": (
+        "NhwcConv", [np.moveaxis(IMAGE, 1, -1).copy(), np.moveaxis(FILTERS, 1, -1).copy()], {}, lambda x, w: convolved(x, w),
+    ),
+    "channels-last fused convolution": (
+        "NhwcFusedConv", [np.moveaxis(IMAGE, 1, -1).copy(), FILTERS], {"activation": "Relu"},
+        lambda x, w: np.maximum(convolved(x, np.moveaxis(w, 1, -1)), 0),
+    ),
+    "group normalization": (
+        "GroupNorm", [f(2, 3, 3, 8), f(8), f(8)], {"groups": 4, "activation": 1},
+        lambda x, g, b: (y := grouped(x, 4) * g + b) / (1 + np.exp(-y)),
+    ),
+    "group normalization of a sum": (
+        "SkipGroupNorm", [f(2, 3, 3, 8), f(8), f(8), f(2, 8), f(8)], {"groups": 4, "activation": 0},
+        lambda x, g, b, s, a: grouped(x + s[:, None, None] + a, 4) * g + b,
+    ),
+    "transform": ("Rfft", [f(2, 8)], {"signal_ndim": 1, "onesided": 1, "normalized": 0}, lambda x: as_pairs(np.fft.rfft(x))),
+    "transform of images": (
+        "Rfft", [f(2, 4, 6)], {"signal_ndim": 2, "onesided": 1, "normalized": 0}, lambda x: as_pairs(np.fft.rfft2(x)),
+    ),
+    "inverse transform": (
+        "Irfft", [as_pairs(np.fft.rfft(X))], {"signal_ndim": 1, "onesided": 1, "normalized": 0}, lambda x: X,
+    ),
+    "inverse transform of images": (
+        "Irfft", [as_pairs(np.fft.rfft2(X[:, :2]))], {"signal_ndim": 2, "onesided": 1, "normalized": 0}, lambda x: X[:, :2],
+    ),
+    "finite": ("IsAllFinite", [X, f(2)], {}, lambda x, y: np.array([True])),
+    "not finite": ("IsAllFinite", [X, np.array([np.inf], np.float32)], {}, lambda x, y: np.array([False])),
+    "product of integers": (
+        "MulInteger", [q(np.uint8, 2, 3), number(3, np.uint8), q(np.uint8, 3), number(7, np.uint8)], {},
+        lambda a, x, b, y: (a.astype(np.int32) - 3) * (b.astype(np.int32) - 7),
+    ),
+    "sum of integers": ("ReduceSumInteger", [q(np.uint8, 2, 3)], {"axes": [1]}, lambda x: x.astype(np.int32).sum(1, keepdims=True)),
+    "gated units": (
+        "SwiGLU", [X, f(2, 3, 8)], {"activation_alpha": 1.7, "activation_beta": 1.0, "limit": 0.5},
+        lambda x, y: (g := np.minimum(x, 0.5)) / (1 + np.exp(-1.7 * g)) * (np.clip(y, -0.5, 0.5) + 1),
+    ),
+    "positions of T5": (
+        "RelativePositionBias", [f(4, 2), np.array(3), np.array(3)], {"max_distance": 8, "is_bidirectional": 1},
+        lambda t, a, b: t[[[0, 3, 3], [1, 0, 3], [1, 1, 0]]].transpose(2, 0, 1)[None],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_an_operator_without_a_kernel_agrees_with_numpy(name: str) -> None:
+    operator, inputs, attributes, expected = PLAIN[name]
+    evaluate = Evaluator(model_of(operator, inputs, attributes, "com.microsoft"))
+
+    (got,) = evaluate({f"x{i}": x for i, x in enumerate(inputs)})
+
+    want = expected(*inputs)
+    assert differs(got, np.asarray(want, got.dtype), 1e-4, 1e-5) is None
+
+
+def test_the_order_of_the_axes_of_channels_last_weights_is_not_guessed() -> None:
+    images, weights = f(1, 5, 5, 3), f(2, 3, 3, 3)
+    evaluate = Evaluator(model_of("NhwcConv", [images, weights], {}, "com.microsoft"))
+
+    with pytest.raises(UnsupportedError, match="channels-first or channels-last"):
+        evaluate({"x0": images, "x1": weights})
