@@ -54,6 +54,12 @@ class Onnx(Format):
 
         return load_model(source.path, custom_objects, trainable)
 
+    def inspect(self, source: Source) -> dict[str, Any]:
+        """Return opsets, inputs, outputs, operators, weights, and what cannot be run or trained."""
+        from .tools.inspection import report_of_message
+
+        return report_of_message(source)
+
     def save(self, model: Any, path: Path, *, overwrite: bool = True, **options: Any) -> None:
         """Export the model."""
         from .export import export_model

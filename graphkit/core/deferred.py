@@ -18,6 +18,7 @@ _MODULES = {
     "summary": "graphkit.visualization.summary",
     "plot": "graphkit.visualization.plot",
     "onnx": "graphkit.converters.onnx",
+    "onnx_tools": "graphkit.converters.onnx.tools",
     "lowerings": "graphkit.converters.onnx.registry",
 }
 

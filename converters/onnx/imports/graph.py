@@ -31,14 +31,12 @@ from ..element_types import NAMES_OF_TYPES
 from ..operators import Evaluator
 from ..operators.evaluate import dense, opsets_of, standard_domain
 from ..operators.sizes import Sizes
+from .computation import flat_outputs, is_random
 from .initializers import NOT_TRAINED, Initializer, Trainable, check_trainable, constant, initializer
-from .layers import OnnxInitializer, OnnxNode, flat_outputs
+from .layers import OnnxInitializer, OnnxNode
 
 Values: TypeAlias = "ChainMap[str, Any]"
 _MAX_DEPTH = 64  # nested functions and branches
-_RANDOM = frozenset(
-    {"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial", "Bernoulli", "Dropout"}
-)
 
 
 def model_of(message: onnx.ModelProto, trainable: Trainable = None, name: str | None = None) -> Functional:
@@ -83,6 +81,7 @@ class GraphReader:
         self.evaluator = Evaluator(message)
         self.names: Counter[str] = Counter()
         self.taken: set[str] = set()
+        self.paths: set[str] = set()
         self.tensors: list[SymbolicTensor] = []  # whose axes have the unknown sizes, in order
         self.sizes_seen: set[Any] = set()
         self.shared: dict[int, SymbolicTensor] = {}  # by id of the initializer that several nodes read
@@ -95,14 +94,15 @@ class GraphReader:
         self._read_initializers(graph, values)
         inputs = [self._input(info) for info in graph.input if info.name not in values]
         if not inputs:
-            raise SerializationError(f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one.")
+            raise SerializationError(
+                f"Graph {graph.name!r} has no inputs that are not initializers; a model needs one."
+            )
         for tensor, info in zip(inputs, (i for i in graph.input if i.name not in values), strict=True):
             values[info.name] = tensor
         scope = Scope(values, self.evaluator.opsets)
         self._walk(graph.node, scope)
         outputs = self._outputs(graph, scope)
-        one = lambda tensors: tensors[0] if len(tensors) == 1 else tensors  # noqa: E731
-        return Functional(one(inputs), one(outputs), name=_layer_name(name or graph.name) or None)
+        return Functional(_unpacked(inputs), _unpacked(outputs), name=_layer_name(name or graph.name) or None)
 
     # ----- inputs, initializers, outputs -----
 
@@ -116,10 +116,14 @@ class GraphReader:
     def _input(self, info: onnx.ValueInfoProto) -> SymbolicTensor:
         if not info.type.HasField("tensor_type"):
             kind = info.type.WhichOneof("value")
-            raise SerializationError(f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs.")
+            raise SerializationError(
+                f"Input {info.name!r} is a {kind or 'value without a type'}; only tensors can be inputs."
+            )
         declared = info.type.tensor_type
         if declared.elem_type not in NAMES_OF_TYPES:
-            raise SerializationError(f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks.")
+            raise SerializationError(
+                f"Input {info.name!r} has the element type {declared.elem_type}, which graphkit lacks."
+            )
         if not declared.HasField("shape"):
             raise SerializationError(f"Input {info.name!r} declares no shape; use `graphkit set-shape` to give it one.")
         sizes = [d.dim_value if d.HasField("dim_value") and d.dim_value > 0 else None for d in declared.shape.dim]
@@ -139,7 +143,9 @@ class GraphReader:
         for info in graph.output:
             value = _value(scope.values, info.name, f"the outputs of graph {graph.name!r}")
             if isinstance(value, list) or value is None:
-                raise SerializationError(f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model.")
+                raise SerializationError(
+                    f"Output {info.name!r} is a sequence or optional; only tensors can be outputs of a model."
+                )
             history = value.history if isinstance(value, SymbolicTensor) else None
             is_made_here = history is not None and isinstance(history.operation, OnnxNode)
             if not is_made_here or any(value is other for other in made):
@@ -157,7 +163,9 @@ class GraphReader:
 
     def _walk(self, nodes: Iterable[onnx.NodeProto], scope: Scope) -> None:
         if scope.depth > _MAX_DEPTH:
-            raise SerializationError(f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}.")
+            raise SerializationError(
+                f"Functions or branches are nested more than {_MAX_DEPTH} deep in {scope.prefix!r}."
+            )
         for node in nodes:
             where = f"Node {node.name!r} ({node.op_type})"
             inputs = [_value(scope.values, name, where) if name else None for name in node.input]
@@ -171,7 +179,9 @@ class GraphReader:
         if function is not None:
             return self._called(function, node, inputs, scope)
         if standard_domain(node.domain) not in scope.opsets:
-            raise SerializationError(f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}.")
+            raise SerializationError(
+                f"{where}: the model imports no version of the domain {node.domain or 'ai.onnx'!r}."
+            )
         node = _with_attributes(node, scope.attributes)
         if node.op_type == "If" and isinstance(inputs[0], np.ndarray):
             return self._branch(node, bool(inputs[0].reshape(-1)[0]), scope)
@@ -189,7 +199,13 @@ class GraphReader:
         opsets = {**self.evaluator.opsets, **opsets_of(function.opset_import)}
         prefix = f"{scope.prefix}{_layer_name(node.name or node.op_type)}."
         self._walk(function.node, Scope(values, opsets, prefix, attributes, scope.depth + 1))
-        return [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        made = [_value(values, name, f"the outputs of function {function.name!r}") for name in function.output]
+        for value, name in zip(made, node.output, strict=False):
+            if isinstance(value, SymbolicTensor) and value.history is not None and name:
+                operation, _, index = value.history
+                if isinstance(operation, OnnxNode):
+                    operation.name_tensor(index, name)
+        return made
 
     def _branch(self, node: onnx.NodeProto, condition: bool, scope: Scope) -> Sequence[Any]:
         """Walk the branch of an If whose condition is known."""
@@ -198,7 +214,9 @@ class GraphReader:
         inner = scope._replace(values=scope.values.new_child(), depth=scope.depth + 1)
         self._read_inner_initializers(graph, inner.values)
         self._walk(graph.node, inner)
-        return [_value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output]
+        return [
+            _value(inner.values, output.name, f"the outputs of a branch of {node.name!r}") for output in graph.output
+        ]
 
     def _read_inner_initializers(self, graph: onnx.GraphProto, values: Values) -> None:
         for tensor in graph.initializer:
@@ -216,9 +234,7 @@ class GraphReader:
                 raise
             return self._traced(node, fixed, captured, scope)  # such as the scales of a Resize
 
-    def _traced(
-        self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope
-    ) -> Sequence[Any]:
+    def _traced(self, node: onnx.NodeProto, inputs: list[Any], captured: dict[str, Any], scope: Scope) -> Sequence[Any]:
         trace = Trace(only_shapes=True)
         stand_ins: dict[int, Any] = {}  # id of the value that the trace sees -> the value
 
@@ -242,14 +258,18 @@ class GraphReader:
         made = made[: len(node.output)]
         leaves = flat_outputs(made)
         new = [i for i, leaf in enumerate(leaves) if isinstance(leaf, Tracer) and id(leaf) not in stand_ins]
-        if node.op_type in _RANDOM and node.domain in ("", "ai.onnx"):
-            new = [i for i, _ in enumerate(leaves)]
+        if is_random(node):
+            new = list(range(len(leaves)))
+        if len(leaves) == len(made):  # unnamed outputs are not computed
+            new = [i for i in new if node.output[i]]
         results = [stand_ins.get(id(leaf), leaf) for leaf in leaves]
         if new:
             tensors = self._layer(node, inputs, captured, scope, new)
             for i, tensor in zip(new, tensors, strict=True):
                 results[i] = tensor
-        results = [constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)]
+        results = [
+            constant(np.asarray(r), name) if isinstance(r, np.ndarray) else r for r, name in _named(results, node)
+        ]
         return list(nest.pack(list(made), results))
 
     def _evaluator(self, opsets: Mapping[str, int]) -> Evaluator:
@@ -274,11 +294,11 @@ class GraphReader:
         kept.name = scope.prefix + (node.name or next((o for o in node.output if o), node.op_type))
         layer = OnnxNode(
             kept, sources, _needed_opsets(kept, scope.opsets), outer, outputs, self._functions_of(kept),
-            [w.config(trained) for w, trained in made.weights.values()],
+            [self._weight_config(w, trained) for w, trained in made.weights],
             name=self._unique(kept.name),
         )  # fmt: skip
-        for weight, _ in made.weights.values():
-            layer.initializers[weight.name].adopt(weight.array)
+        for variable, (weight, _) in zip(layer.initializers, made.weights, strict=True):
+            variable.adopt(weight.array)
         tensors = list(nest.flatten(layer(made.tensors) if len(made.tensors) > 1 else layer(*made.tensors)))
         for tensor in tensors:
             self._add_sizes(tensor)
@@ -287,10 +307,18 @@ class GraphReader:
     def shared_tensor(self, weight: Initializer) -> SymbolicTensor:
         """Return the output of the layer that holds an initializer which several nodes read."""
         if id(weight) not in self.shared:
-            layer = OnnxInitializer([weight.config()], name=self._unique(weight.name))
-            layer.initializers[weight.name].adopt(weight.array)
+            layer = OnnxInitializer([self._weight_config(weight, weight.trainable)], name=self._unique(weight.name))
+            layer.initializers[0].adopt(weight.array)
             self.shared[id(weight)] = layer()
         return self.shared[id(weight)]
+
+    def _weight_config(self, weight: Initializer, trainable: bool) -> dict[str, Any]:
+        """Return the description of a weight. Its path is its name in the file, unless another layer has a copy of it."""
+        config = weight.config(trainable)
+        if weight.name not in self.paths:
+            self.paths.add(weight.name)
+            config["path"] = weight.name
+        return config
 
     def _add_sizes(self, tensor: SymbolicTensor) -> None:
         sizes = {size for size in tensor.spec.shape if isinstance(size, Dim)}
@@ -322,7 +350,7 @@ class _Sources:
         self.reader = reader
         self.not_trained = NOT_TRAINED.get((standard_domain(node.domain), node.op_type), ())
         self.tensors: list[SymbolicTensor] = []
-        self.weights: dict[int, tuple[Initializer, bool]] = {}
+        self.weights: list[tuple[Initializer, bool]] = []
 
     def source(self, value: Any, place: int) -> Any:
         """Return the description of an input, as `OnnxNode` expects it."""
@@ -333,8 +361,7 @@ class _Sources:
         if isinstance(value, Initializer):
             is_own = place in self.not_trained or self.reader.readers[value.name] <= 1 or not value.trainable
             if is_own:
-                self.weights[id(value)] = value, value.trainable and place not in self.not_trained
-                return ["weight", value.name]
+                return ["weight", self._weight(value, value.trainable and place not in self.not_trained)]
             value = self.reader.shared_tensor(value)
         if isinstance(value, SymbolicTensor):
             return ["input", self._number(value)]
@@ -343,12 +370,23 @@ class _Sources:
             return ["sizes", flat, list(value.shape), value.dtype]
         return ["tensor", numpy_helper.from_array(np.asarray(value))]
 
+    def _weight(self, weight: Initializer, trainable: bool) -> int:
+        for number, (known, _) in enumerate(self.weights):
+            if known is weight:
+                return number
+        self.weights.append((weight, trainable))
+        return len(self.weights) - 1
+
     def _number(self, tensor: SymbolicTensor) -> int:
         for number, known in enumerate(self.tensors):
             if known is tensor:
                 return number
         self.tensors.append(tensor)
         return len(self.tensors) - 1
+
+
+def _unpacked(tensors: list[SymbolicTensor]) -> Any:
+    return tensors[0] if len(tensors) == 1 else tensors
 
 
 # ----- names -----
@@ -367,7 +405,7 @@ def _value(values: Mapping[str, Any], name: str, where: str) -> Any:
 
 def _named(results: Sequence[Any], node: onnx.NodeProto) -> list[tuple[Any, str]]:
     """Return results with the names of the outputs; a sequence's parts are numbered."""
-    names = [o for o in node.output] if len(results) == len(node.output) else []
+    names = list(node.output) if len(results) == len(node.output) else []
     return [(r, names[i] if names else f"{node.name}_{i}") for i, r in enumerate(results)]
 
 
@@ -448,7 +486,9 @@ def _readers(message: onnx.ModelProto, functions: Mapping[Any, onnx.FunctionProt
 def _reads(node: onnx.NodeProto, functions: Mapping[Any, onnx.FunctionProto], depth: int) -> Counter[str]:
     """Count how often a node reads each name: a call of a function as often as the nodes of its body do."""
     if depth > _MAX_DEPTH:
-        raise SerializationError(f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep.")
+        raise SerializationError(
+            f"Node {node.name!r} ({node.op_type}): functions are nested more than {_MAX_DEPTH} deep."
+        )
     counts = Counter(node.input)
     function = functions.get(_key(node))
     if function is not None:

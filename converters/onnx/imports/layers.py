@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import onnx
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError  # type: ignore[import-untyped]
-from onnx import numpy_helper
 
-from graphkit.core import nest
 from graphkit.core.errors import SerializationError
 from graphkit.core.serialization import graphkit_class
-from graphkit.graph.size_expressions import checked, evaluated
 from graphkit.ir.recording import is_tracing
 from graphkit.ir.variable import Variable
 from graphkit.layers.layer import Layer
-from graphkit.ops._convert import shape_of
 from graphkit.random import SeedGenerator
 
-from ..operators import Evaluator
-from ..operators.sizes import Sizes, object_vector, sizes
+from .computation import NodeComputation, Source, checked_source, is_random, onnx_node_p
 from .training import in_training, trains_differently
 
 _HOME = "onnx"
@@ -35,62 +28,73 @@ def as_json(message: Any) -> dict[str, Any]:
 
 
 def from_json(kind: type, data: Any, where: str) -> Any:
-    """Return the message that JSON data describes. Raises SerializationError if they do not."""
+    """Return the message that JSON data describes, or a message as it is. Raises SerializationError if they do not fit."""
+    if isinstance(data, kind):
+        return data
     try:
         return ParseDict(data, kind())
     except (ParseError, TypeError, ValueError, AttributeError) as error:
         raise SerializationError(f"{where} is not a {kind.__name__} of ONNX: {error}") from None
 
 
-class _OwnWeights(Layer):
-    """A layer whose weights are initializers, with the names, shapes and dtypes of the file."""
+class _FromFile(Layer):
+    """A layer whose weights are initializers, with the names, shapes and dtypes of the file.
+
+    Args:
+        weights: for each its name, shape, dtype and trainable; a "path" other than "<layer>/<name>" may be given.
+
+    Attributes:
+        initializers: the weights, in order.
+    """
 
     makes_tensors = True
 
-    def __init__(self, weights: Sequence[Mapping[str, Any]], **kwargs: Any) -> None:
-        kwargs = {"autocast": False, **kwargs}
-        super().__init__(**kwargs)
-        self.initializers: dict[str, Variable] = {}
+    def __init__(self, weights: Sequence[Mapping[str, Any]] = (), **kwargs: Any) -> None:
+        super().__init__(**{"autocast": False, **kwargs})
+        self.initializers: list[Variable] = []
         for weight in weights:
-            self.initializers[str(weight["name"])] = self.add_weight(
-                shape=[int(n) for n in weight["shape"]],
-                initializer="zeros",
-                dtype=str(weight["dtype"]),
-                trainable=bool(weight.get("trainable", True)),
-                autocast=False,
-                name=str(weight["name"]),
-            )
+            try:
+                variable = self.add_weight(
+                    shape=[int(n) for n in weight["shape"]],
+                    initializer="zeros",
+                    dtype=str(weight["dtype"]),
+                    trainable=bool(weight.get("trainable", True)),
+                    autocast=False,
+                    name=str(weight["name"]),
+                )
+            except (KeyError, TypeError) as error:
+                raise SerializationError(
+                    f"`weights` of layer {self.name!r}: {weight!r:.100} is no description of a weight ({error})."
+                ) from None
+            variable.path = str(weight.get("path", variable.path))
+            self.initializers.append(variable)
         self.built = True
-
-    def _weights_config(self) -> list[dict[str, Any]]:
-        return [
-            {"name": name, "shape": list(v.shape), "dtype": v.dtype, "trainable": v.made_trainable}
-            for name, v in self.initializers.items()
-        ]
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as JSON data."""
-        return {"name": self.name, "trainable": self.trainable, "weights": self._weights_config()}
+        weights = [
+            {"name": v.name, "path": v.path, "shape": list(v.shape), "dtype": v.dtype, "trainable": v.made_trainable}
+            for v in self.initializers
+        ]
+        return {"name": self.name, "trainable": self.trainable, "weights": weights}
 
 
 @graphkit_class(_HOME)
-class OnnxNode(_OwnWeights):
+class OnnxNode(_FromFile):
     """A node of an ONNX graph as a layer. Its `call` is the operator's function of the table over ops.
 
     Args:
         node: a NodeProto, or its JSON form.
-        inputs: where each input of the node comes from: None (left out), ["input", k] (the k-th tensor that the layer is called on),
-            ["weight", name], ["sizes", size expressions, shape, dtype], ["tensor", a constant TensorProto as JSON], or ["list", ...]
-            of these for a sequence.
+        inputs: where each input of the node comes from, see `NodeComputation`; constants may be JSON.
+        opsets: the version of each domain.
         captured: likewise, what the subgraphs of the node read of the graph around it, by name.
         outputs: the positions of the outputs that the layer returns, among all outputs with sequences spread out.
-        opsets: the version of each domain.
-        functions: the model's own functions that the subgraphs call, as JSON.
+        functions: the model's own functions that the subgraphs call, as messages or JSON.
         weights: name, shape, dtype and trainable of each initializer that the node reads alone.
 
     Attributes:
         node: the NodeProto.
-        initializers: the weights by name.
+        initializers: the weights, in order.
 
     Raises:
         SerializationError: an argument does not have this form.
@@ -108,22 +112,25 @@ class OnnxNode(_OwnWeights):
         **kwargs: Any,
     ) -> None:
         super().__init__(weights, **kwargs)
-        where = f"`node` of layer {self.name!r}"
-        self.node: onnx.NodeProto = node if isinstance(node, onnx.NodeProto) else from_json(onnx.NodeProto, node, where)
-        self.sources = [_checked_source(source, self.name) for source in inputs]
-        self.captured = {str(name): _checked_source(source, self.name) for name, source in (captured or {}).items()}
-        self.kept = [int(i) for i in outputs]
-        self.opsets = {str(domain): int(version) for domain, version in opsets.items()}
-        self.functions = [
-            f if isinstance(f, onnx.FunctionProto) else from_json(onnx.FunctionProto, f, f"`functions` of layer {self.name!r}")
-            for f in functions
-        ]
-        model = onnx.ModelProto(functions=self.functions)
-        for domain, version in self.opsets.items():
-            model.opset_import.add(domain=domain, version=version)
-        self._evaluator = Evaluator(model)
-        self._constants: dict[int, Any] = {}
-        if self.node.op_type == "Dropout":
+        where = f"Layer {self.name!r}"
+        self.node: onnx.NodeProto = from_json(onnx.NodeProto, node, f"`node` of layer {self.name!r}")
+
+        def source(given: Any) -> Source:
+            return checked_source(
+                given, where, lambda data: from_json(onnx.TensorProto, data, f"A constant of {where}")
+            )
+
+        self.computation = NodeComputation(
+            self.node,
+            [source(given) for given in inputs],
+            {str(name): source(given) for name, given in (captured or {}).items()},
+            [int(i) for i in outputs],
+            {str(domain): int(version) for domain, version in opsets.items()},
+            [from_json(onnx.FunctionProto, f, f"`functions` of layer {self.name!r}") for f in functions],
+            len(self.initializers),
+            where,
+        )
+        if self.op_type == "Dropout":
             self.seed_generator = SeedGenerator()
 
     @property
@@ -136,6 +143,17 @@ class OnnxNode(_OwnWeights):
         """The name of the node in the file."""
         return str(self.node.name)
 
+    def tensor_name(self, tensor_index: int) -> str | None:
+        """Return the name of an output in the file; None for a part of a sequence."""
+        place = self.computation.kept[tensor_index]
+        return self.node.output[place] if place < len(self.node.output) and self.node.output[place] else None
+
+    def name_tensor(self, tensor_index: int, name: str) -> None:
+        """Give an output another name in files."""
+        place = self.computation.kept[tensor_index]
+        if place < len(self.node.output):
+            self.node.output[place] = name
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """As for layers; a node without tensors among its inputs is recorded when it is called outside of a trace."""
         if not args and not kwargs and not is_tracing():
@@ -145,56 +163,34 @@ class OnnxNode(_OwnWeights):
     def call(self, inputs: Any = None, training: bool | None = None) -> Any:
         """Return the outputs of the node: a tensor, or a list if there are several."""
         tensors = [] if inputs is None else list(inputs) if isinstance(inputs, (list, tuple)) else [inputs]
-        given = [self._value(source, tensors) for source in self.sources]
-        outer = {name: self._value(source, tensors) for name, source in self.captured.items()}
         if training and trains_differently(self.node):
-            made = in_training(self, given)
+            given, _ = self.computation.values(tensors, self.initializers)
+            made = self.computation.results(in_training(self, given))
+        elif is_random(self.node):
+            made = self.computation(*tensors, *self.initializers)
         else:
-            made = self._evaluator.call(self.node, given, ChainMap(outer))
-        leaves = flat_outputs(made)
-        results = [as_tensor(leaves[i]) for i in self.kept]
-        return results[0] if len(results) == 1 else results
-
-    def _value(self, source: Any, tensors: Sequence[Any]) -> Any:
-        if source is None:
-            return None
-        kind, *rest = source
-        if kind == "input":
-            if rest[0] >= len(tensors):
-                raise SerializationError(f"Layer {self.name!r} expects {rest[0] + 1} or more inputs, got {len(tensors)}.")
-            return tensors[rest[0]]
-        if kind == "weight":
-            return self.initializers[rest[0]]
-        if kind == "sizes":
-            shapes = [shape_of(tensor) for tensor in tensors]
-            found = [evaluated(e, shapes, f"A size of layer {self.name!r}") for e in rest[0]]
-            return sizes(object_vector(found).reshape(rest[1]), rest[2])
-        if kind == "list":
-            return [self._value(part, tensors) for part in rest]
-        known = self._constants.get(id(source))
-        if known is None:
-            known = self._constants[id(source)] = numpy_helper.to_array(source[1])
-        return known
+            made = onnx_node_p.bind(*tensors, *self.initializers, computation=self.computation)
+        return list(made) if isinstance(made, tuple) else made
 
     def get_config(self) -> dict[str, Any]:
         """Return the constructor's arguments as JSON data."""
-        config = super().get_config()
+        config, computation = super().get_config(), self.computation
         weights = config.pop("weights")
         config |= {
             "node": as_json(self.node),
-            "inputs": [_source_json(source) for source in self.sources],
-            "opsets": dict(self.opsets),
-            "outputs": list(self.kept),
+            "inputs": [_source_json(source) for source in computation.sources],
+            "opsets": dict(computation.opsets),
+            "outputs": list(computation.kept),
         }
-        if self.captured:
-            config["captured"] = {name: _source_json(source) for name, source in self.captured.items()}
-        if self.functions:
-            config["functions"] = [as_json(f) for f in self.functions]
+        if computation.captured:
+            config["captured"] = {name: _source_json(source) for name, source in computation.captured.items()}
+        if computation.functions:
+            config["functions"] = [as_json(f) for f in computation.functions]
         return {**config, "weights": weights}
 
 
 @graphkit_class(_HOME)
-class OnnxInitializer(_OwnWeights):
+class OnnxInitializer(_FromFile):
     """An initializer that several nodes read: a layer without inputs, whose output is the weight.
 
     Args:
@@ -207,45 +203,13 @@ class OnnxInitializer(_OwnWeights):
 
     def call(self) -> Any:
         """Return the weight."""
-        (variable,) = self.initializers.values()
+        (variable,) = self.initializers
         return variable.as_tensor()
 
 
-def flat_outputs(made: Sequence[Any]) -> list[Any]:
-    """Return the outputs of a node with sequences spread out."""
-    return list(nest.flatten(list(made)))
-
-
-def as_tensor(value: Any) -> Any:
-    """Return a result as a tensor, which `Sizes` are not."""
-    return value.as_tensor() if isinstance(value, Sizes) else value
-
-
-def _source_json(source: Any) -> Any:
+def _source_json(source: Source) -> Any:
     if source is None:
         return None
     if source[0] == "tensor":
         return ["tensor", as_json(source[1])]
     return ["list", *map(_source_json, source[1:])] if source[0] == "list" else list(source)
-
-
-def _checked_source(source: Any, layer: str) -> Any:
-    """Return an entry of `inputs` with constants as messages. Raises SerializationError if it has none of the forms."""
-    if source is None:
-        return None
-    kind, *rest = source if isinstance(source, (list, tuple)) and source else ("",)
-    if kind == "input" and len(rest) == 1 and type(rest[0]) is int and rest[0] >= 0:
-        return ["input", rest[0]]
-    if kind == "weight" and len(rest) == 1 and isinstance(rest[0], str):
-        return ["weight", rest[0]]
-    if kind == "sizes" and len(rest) == 3 and isinstance(rest[0], list) and rest[2] in ("int32", "int64"):
-        expressions = [checked(e, f"A size of layer {layer!r}") for e in rest[0]]
-        shape = [int(n) for n in rest[1]]
-        if int(np.prod(shape)) == len(expressions):
-            return ["sizes", expressions, shape, rest[2]]
-    if kind == "tensor" and len(rest) == 1:
-        is_message = isinstance(rest[0], onnx.TensorProto)
-        return ["tensor", rest[0] if is_message else from_json(onnx.TensorProto, rest[0], f"A constant of layer {layer!r}")]
-    if kind == "list":
-        return ["list", *(_checked_source(part, layer) for part in rest)]
-    raise SerializationError(f"Layer {layer!r}: {source!r:.120} describes no input of an ONNX node.")
