@@ -74,8 +74,8 @@ def weight_arrays(message: onnx.ModelProto, entries: Mapping[str, str], path: Pa
                 f"The table of weights names an initializer {name!r} that the graph does not have."
             )
         arrays.setdefault(*_one_weight(name, row, tensor_array(tensor, path)))
-    for path, row in _table(entries, EXTRA_KEY).items():
-        arrays[path] = _listed(path, row)
+    for name, row in _table(entries, EXTRA_KEY).items():
+        arrays[name] = _listed(name, row)
     return arrays
 
 
