@@ -18,7 +18,7 @@ from onnx import helper
 from graphkit.core import dtypes, nest
 from graphkit.core.collection import collection_paused
 from graphkit.core.dims import Dim
-from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError
+from graphkit.core.errors import ExportError, GraphKitError, InvalidArgumentError, InvalidTypeError, OpsetError
 from graphkit.core.files import check_target
 from graphkit.core.registry import did_you_mean
 from graphkit.ir.program import Program, State, Value
@@ -32,11 +32,12 @@ from .document import Document, Weight
 from .driver import lower_equations, operand_of, prepared
 from .element_types import NAMES_OF_TYPES
 from .files import write_model
+from .registry import Target
 from .relayout import Step
 
 OPSET = 21
-OLDEST_OPSET = 17
-NEWEST_OPSET = 23
+OLDEST_OPSET = 13
+NEWEST_OPSET = min(28, onnx.defs.onnx_opset_version())  # onnxruntime 1.32 runs 28; every lowering is tested up to it
 OTHER_DOMAINS = {"ai.onnx.ml": 3, "com.microsoft": 1}
 """ai.onnx.ml for tables and strings; onnxruntime's own operators where the standard has none."""
 CONFIG_KEY = "graphkit.config"
@@ -57,6 +58,7 @@ def export_model(
     check: bool = True,
     overwrite: bool = True,
     keep_bfloat16: bool = False,
+    standard_operators: bool = False,
     **unknown: Any,
 ) -> Path:
     """Write a model as an ONNX file.
@@ -64,13 +66,15 @@ def export_model(
     Args:
         model: a built graphkit model.
         path: the target file; it is written to a temporary file and renamed.
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         training: write the training-time forward pass instead of inference.
         external_data: store the weights in a separate data file; None does so above protobuf's limit of 2 GB.
         check: run `onnx.checker` with full_check.
         overwrite: whether to replace an existing file.
         keep_bfloat16: keep bfloat16 inputs and outputs; by default they are float32, since onnxruntime cannot exchange
             bfloat16 with NumPy.
+        standard_operators: write Swish and GroupNormalization where the opset has them. By default other operators compute
+            them, since onnxruntime has no kernel for these two and runs their definitions, which takes longer.
         **unknown: other options are rejected.
 
     Returns:
@@ -89,7 +93,9 @@ def export_model(
         )
     check_target(path, overwrite)
     with collection_paused():
-        document = model_to_document(model, opset, training=training, keep_bfloat16=keep_bfloat16)
+        document = model_to_document(
+            model, opset, training=training, keep_bfloat16=keep_bfloat16, standard_operators=standard_operators
+        )
         return write_model(document, Path(path), external_data=external_data, check=check, overwrite=overwrite)
 
 
@@ -100,7 +106,7 @@ def model_to_onnx(
 
     Args:
         model: a built graphkit model.
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         training: write the training-time forward pass instead of inference.
         config: store the layer config in the metadata, so that the file can be loaded as the same layers.
         program: the model's program, if it has been traced already.
@@ -119,13 +125,15 @@ def model_to_document(
     training: bool = False,
     config: bool = True,
     keep_bfloat16: bool = False,
+    standard_operators: bool = False,
     program: Program | None = None,
 ) -> Document:
     """Return what `model_to_onnx` does, with the weights separate. See `export_model` for `keep_bfloat16`."""
     model = with_graph(model)
     program = model.program(training=training) if program is None else program
     check_free_sizes(model, program)
-    document, b = _written(program, model.input_names, output_names(model), opset, model.name, keep_bfloat16)
+    target = Target(opset, standard_operators)
+    document, b = _written(program, model.input_names, output_names(model), target, model.name, keep_bfloat16)
     _add_first_states(document, model, _changed(program))
     structure = {
         "inputs": to_listed(numbered(model.input)),
@@ -247,7 +255,7 @@ def program_to_onnx(
         program: what to write; it is not changed.
         input_names: one for each input; by default the values' own names, or `input`, `input_1`, ...
         output_names: one for each output, made unique; by default `output`, `output_1`, ...
-        opset: 17 to 23.
+        opset: 13 to 28, where the operators allow it.
         name: of the graph.
         metadata: further entries of `metadata_props`.
 
@@ -268,7 +276,7 @@ def program_to_document(
     metadata: Mapping[str, str] | None = None,
 ) -> Document:
     """Return what `program_to_onnx` does, with the weights separate, as views of their current arrays."""
-    document, _ = _written(program, input_names, output_names, opset, name)
+    document, _ = _written(program, input_names, output_names, Target(opset), name)
     _add_metadata(document, metadata or {})
     return document
 
@@ -289,7 +297,7 @@ def program_with_weights_fed(
         The document, and for each weight input the variable and the steps (see `apply_steps`) that lead from its array to
         the array to feed.
     """
-    document, b = _written(program, input_names, output_names, opset, name)
+    document, b = _written(program, input_names, output_names, Target(opset), name)
     graph = document.message.graph
     kept = [t for t in graph.initializer if t.name not in b.weights]
     del graph.initializer[:]
@@ -304,14 +312,43 @@ def _written(
     program: Program,
     input_names: Sequence[str] | None,
     output_names: Sequence[str] | None,
-    opset: int,
+    target: Target,
     name: str,
     keep_bfloat16: bool = True,
 ) -> tuple[Document, GraphBuilder]:
-    """Return the program as a document, and the builder, which knows where each weight went."""
-    _check_opset(opset)
-    program = prepared(program, opset)
-    b = GraphBuilder(opset)
+    """Return the program as a document, and the builder, which knows where each weight went.
+
+    Raises:
+        OpsetError: the program requires a later opset; the error names the lowest that works.
+    """
+    _check_opset(target.opset)
+    try:
+        return _written_for(target, program, input_names, output_names, name, keep_bfloat16)
+    except OpsetError as error:
+        wanted = error
+    later = wanted
+    while later.lowest <= NEWEST_OPSET:
+        try:
+            _written_for(target._replace(opset=later.lowest), program, input_names, output_names, name, keep_bfloat16)
+            break
+        except OpsetError as error:
+            later = error
+    if later is wanted:
+        raise wanted
+    more = f"Other operators of the model require opset {later.lowest}, the lowest that works for it."
+    raise OpsetError(f"{wanted} {more}", later.lowest) from wanted
+
+
+def _written_for(
+    target: Target,
+    program: Program,
+    input_names: Sequence[str] | None,
+    output_names: Sequence[str] | None,
+    name: str,
+    keep_bfloat16: bool,
+) -> tuple[Document, GraphBuilder]:
+    program = prepared(program, target)
+    b = GraphBuilder(target)
     names = _input_names(b, program, input_names)
     border = _unchanged if keep_bfloat16 else _in_float32
     env, inputs = _declare(b, program, names, border)

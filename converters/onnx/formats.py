@@ -28,10 +28,11 @@ class Onnx(Format):
     suffixes = (".onnx",)
     holds = frozenset({formats.MODEL, formats.WEIGHTS})
     options: ClassVar[Mapping[str, str]] = {
-        "opset": "17 to 23 (default: 21)",
+        "opset": "13 to 28 (default: 21)",
         "training": "True writes the forward pass of training",
         "external_data": "True puts the weights into a separate file (default: only above 2 GB)",
         "check": "False skips onnx.checker",
+        "standard_operators": "True writes operators of the standard that onnxruntime runs more slowly than others",
         "keep_bfloat16": "True keeps inputs and outputs in bfloat16",
     }
 

@@ -71,7 +71,7 @@ def _cumsum(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse:
 
 @lowering("cumprod")
 def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
-    """ONNX has no CumProd: each element is the product over a copy of its line, with ones outside of its range."""
+    """Before opset 26, ONNX has no CumProd: each element is the product over a copy of its line, with ones outside of its range."""
     places = b.op(
         "Range",
         *(b.constant(np.asarray(0, np.int64)), size_scalar(b, x.shape[axis]), b.constant(np.asarray(1, np.int64))),
@@ -88,3 +88,8 @@ def _cumprod(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse
     reached = b.op(compare[exclusive, reverse], factor, result)
     spread = b.op("Where", reached, b.unsqueeze(x, axis), b.like(x, 1))
     return reduce(b, "ReduceProd", spread, (axis + 1,), False)
+
+
+@lowering("cumprod", since=26)
+def _cumprod_operator(b: GraphBuilder, x: Operand, *, axis: int, exclusive: bool, reverse: bool) -> Any:
+    return b.op("CumProd", x, b.constant(np.asarray(axis, np.int64)), exclusive=int(exclusive), reverse=int(reverse))
